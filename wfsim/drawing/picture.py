@@ -1,0 +1,241 @@
+"""The picture itself: a graph with a title, drawn on request."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from wfsim.drawing import graph, svg
+from wfsim.drawing.graph import Direction, Edge, Group, Item, Node, Role
+from wfsim.drawing.layout import Box, Layout, PlacedText, compute
+from wfsim.drawing.text import clean
+from wfsim.errors import DrawingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+FORMAT_VERSION = 1
+"""Version of the form of `Picture.to_dict`."""
+
+
+@dataclass(frozen=True, repr=False)
+class Picture:
+    """A drawing of a graph: state graph, Petri net, map of flows.
+
+    Parameters
+    ----------
+    title
+        Heading, and name for screen readers.
+    nodes, edges, groups
+        What is drawn. Order matters: the layout reads from the first node on, and the same order gives the
+        same picture.
+    direction
+        Main direction of edges: `TB` downwards, `LR` to the right, `BT` upwards, `RL` to the left.
+
+    Raises
+    ------
+    DrawingError
+        If an identifier is used twice or unknown, or a shape, role, style or head does not exist.
+
+    Notes
+    -----
+    Pictures are values; the layout is computed at the first request and kept.
+
+    Examples
+    --------
+    >>> states = [Node("open", "open"), Node("shut", "shut")]
+    >>> picture = Picture("door", states, [Edge("close", "open", "shut", "close")])
+    >>> picture
+    Picture('door': 2 nodes, 1 edge)
+    >>> picture.to_svg().startswith("<svg")
+    True
+    """
+
+    title: str
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...] = ()
+    groups: tuple[Group, ...] = ()
+    direction: Direction = "TB"
+
+    def __init__(
+        self,
+        title: str,
+        nodes: Iterable[Node],
+        edges: Iterable[Edge] = (),
+        groups: Iterable[Group] = (),
+        direction: Direction = "TB",
+    ) -> None:
+        object.__setattr__(self, "title", title)
+        object.__setattr__(self, "nodes", tuple(nodes))
+        object.__setattr__(self, "edges", tuple(edges))
+        object.__setattr__(self, "groups", tuple(groups))
+        object.__setattr__(self, "direction", direction)
+        graph.require_choice("direction", f"picture {title!r}", direction, Direction)
+        graph.check(self.title, self.nodes, self.edges, self.groups)
+
+    def layout(self) -> Layout:
+        """Positions of everything, in pixels; computed once.
+
+        Raises
+        ------
+        DrawingError
+            If the picture is too large to be read; the text says what to do.
+        """
+        return self._layout
+
+    @cached_property
+    def _layout(self) -> Layout:
+        return compute(self)
+
+    def to_svg(
+        self,
+        highlight: Mapping[str, Role] | None = None,
+        *,
+        weights: Mapping[str, float] | None = None,
+        tokens: Mapping[str, int] | None = None,
+    ) -> str:
+        """The picture as a standalone SVG document, for light and dark pages.
+
+        None of the arguments moves anything.
+
+        Parameters
+        ----------
+        highlight
+            Roles that replace those of nodes, edges and groups, by identifier: the active state, a path.
+            An edge keeps its dash pattern, so that a lit timer is still a timer.
+        weights
+            Measures (frequencies) by edge identifier; the heaviest line is 8 pixels wide, a line of weight
+            0 or without weight 1 pixel. Default: the edges' own weights, if any.
+        tokens
+            Tokens by node identifier, for nodes of shape `circle`, in place of the nodes' own.
+
+        Returns
+        -------
+        str
+            The same text for the same arguments. Its identifiers begin with a hash of the content, so that
+            several pictures can stand on one page.
+
+        Raises
+        ------
+        DrawingError
+            If an identifier or role is unknown, a weight is negative or not finite, or the picture is too
+            large.
+        """
+        where = f"picture {self.title!r}"
+        edges = {edge.id for edge in self.edges}
+        circles = {node.id for node in self.nodes if node.shape == "circle"}
+        everything = [item.id for item in self.items()]
+        for name, role in (highlight or {}).items():
+            _require_known(f"{where}: highlight", name, everything, "a node, an edge or a group")
+            graph.require_choice("role", f"{where}, highlight of {name!r}", role, Role)
+        if weights is None:
+            weights = {edge.id: edge.weight for edge in self.edges if edge.weight is not None}
+        for name, weight in weights.items():
+            _require_known(f"{where}: weights", name, sorted(edges), "an edge")
+            graph.require_weight(f"{where}, edge {name!r}", weight)
+        for name, count in (tokens or {}).items():
+            _require_known(f"{where}: tokens", name, sorted(circles), "a node of shape 'circle'")
+            graph.require_tokens(f"{where}, node {name!r}", count)
+        return svg.render(self, self.layout(), highlight or {}, weights, tokens or {})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nodes, edges and groups with their positions, as plain values for JSON.
+
+        Returns
+        -------
+        dict
+            `version`, `title`, `direction`, `width`, `height`, and lists `nodes`, `edges`, `groups`: the
+            fields of `Node`, `Edge`, `Group`, with boxes `{x, y, width, height}` (upper left corner, pixels,
+            y downwards): `box` (node, group), `outline` (the shape edges end at), `text` `{x, y, width, height,
+            lines: [{text, size}]}` or None, and for edges `points` `[[x, y], …]`, a cubic Bézier curve of
+            3k + 1 points from border to border. Positions are those of `to_svg`.
+
+        Raises
+        ------
+        DrawingError
+            If the picture is too large.
+        """
+        placed = self.layout()
+        return {
+            "version": FORMAT_VERSION,
+            "title": self.title,
+            "direction": self.direction,
+            "width": placed.width,
+            "height": placed.height,
+            "nodes": [
+                _plain(node) | {"box": asdict(at.box), "outline": asdict(at.outline), "text": _text(at.text)}
+                for node, at in zip(self.nodes, placed.nodes, strict=True)
+            ],
+            "edges": [
+                _plain(edge) | {"points": [list(point) for point in at.curve], "text": _text(at.text)}
+                for edge, at in zip(self.edges, placed.edges, strict=True)
+            ],
+            "groups": [
+                _plain(group) | {"box": asdict(at.box), "text": _text(at.text)}
+                for group, at in zip(self.groups, placed.groups, strict=True)
+            ],
+        }
+
+    def to_text(self) -> str:
+        """Nodes, edges and groups as lines for a terminal; works for pictures of any size."""
+        parts = [clean(f"{self.title}: {self.summary()}")]
+        names = {item.id: item.label or item.id for item in self.items()}
+        for group in self.groups:
+            inside = f" in {names[group.parent]}" if group.parent else ""
+            parts.append(clean(f"group {names[group.id]}{inside}"))
+        for node in self.nodes:
+            inside = f" in {names[node.group]}" if node.group else ""
+            held = "" if node.tokens is None else f", {node.tokens} token{'s' if node.tokens != 1 else ''}"
+            notes = "".join(f"; {line}" for line in node.lines)
+            parts.append(
+                "  " + clean(f"{names[node.id]} ({node.role.replace('_', ' ')}{held}){inside}{notes}")
+            )
+        for edge in self.edges:
+            said = " ".join([edge.label, *edge.lines]).strip()
+            arrow = f"--{said}-->" if said else "-->"
+            weight = "" if edge.weight is None else f" (weight {edge.weight:,.12g})"
+            parts.append("  " + clean(f"{names[edge.source]} {arrow} {names[edge.target]}{weight}"))
+        return "\n".join(parts) + "\n"
+
+    def items(self) -> list[Item]:
+        """Nodes, then edges, then groups."""
+        return [*self.nodes, *self.edges, *self.groups]
+
+    def summary(self) -> str:
+        """How many nodes, edges and groups there are."""
+        counts = [(len(self.nodes), "node"), (len(self.edges), "edge")]
+        if self.groups:
+            counts.append((len(self.groups), "group"))
+        return ", ".join(f"{count} {noun}{'s' if count != 1 else ''}" for count, noun in counts)
+
+    def __repr__(self) -> str:
+        return f"Picture({clean(self.title)!r}: {self.summary()})"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What a notebook shows: the SVG and one line of text; without SVG, the line and the reason."""
+        try:
+            return {"text/plain": repr(self), "image/svg+xml": self.to_svg()}
+        except DrawingError as error:
+            return {"text/plain": f"{self!r}\n{error}"}
+
+
+def _require_known(where: str, name: str, known: list[str], kind: str) -> None:
+    if name not in known:
+        raise DrawingError(
+            f"{where}: {name!r} is not {kind} of the picture.{graph.did_you_mean(name, known)}"
+        )
+
+
+def _plain(item: Item) -> dict[str, Any]:
+    fields = asdict(item)
+    if "lines" in fields:
+        fields["lines"] = list(fields["lines"])
+    return fields
+
+
+def _text(placed: PlacedText | None) -> dict[str, Any] | None:
+    if placed is None or not placed.block.lines:
+        return None
+    box: Box = placed.box
+    return asdict(box) | {"lines": [{"text": line.text, "size": line.size} for line in placed.block.lines]}

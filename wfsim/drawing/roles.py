@@ -1,0 +1,70 @@
+"""How each role looks: one table, for light and dark pages.
+
+Hues are those of Okabe and Ito [1]_, told apart by colour-blind eyes; where one is too faint for a page, its
+partner in the palette takes over. Colour is never the only sign: roles differ in dash, width or badge too.
+
+References
+----------
+.. [1] Okabe and Ito (2008), Color Universal Design.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from wfsim.drawing.graph import LineStyle, Role
+
+Badge = Literal["play", "alert", "check", "cross", "seen"]
+
+
+@dataclass(frozen=True)
+class Tone:
+    """One colour on a light page and on a dark one."""
+
+    light: str
+    dark: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """Looks of a role: colour of lines and of the inside, line width in pixels, dash pattern, badge."""
+
+    line: Tone
+    fill: Tone
+    width: float = 1.5
+    dash: str = ""
+    badge: Badge | None = None
+
+
+PAGE = Tone("#ffffff", "#111111")
+INK = Tone("#1a1a1a", "#f2f2f2")
+FRAME = Tone("#767676", "#8c8c8c")
+
+_GREY = Tone("#555555", "#b4b4b4")
+_GREEN = Tone("#009e73", "#009e73")
+_BLUE = Tone("#0072b2", "#56b4e9")
+_VERMILLION = Tone("#d55e00", "#d55e00")
+_PURPLE = Tone("#cc79a7", "#cc79a7")
+
+_PLAIN = Tone("#f4f4f4", "#262626")
+_ALARM = Tone("#fbe3d3", "#47220a")
+
+LOOKS: dict[Role, Look] = {
+    "state": Look(_GREY, _PLAIN),
+    "initial": Look(INK, _PLAIN, width=2.5),
+    "terminal_success": Look(_GREEN, Tone("#e1f4ed", "#0c3328"), width=2, badge="check"),
+    "terminal_failure": Look(_VERMILLION, _ALARM, width=2, badge="cross"),
+    "active": Look(_BLUE, Tone("#cfe6f7", "#0c3d5e"), width=3.5, badge="play"),
+    "visited": Look(_BLUE, Tone("#edf5fb", "#15283a"), width=2.5, badge="seen"),
+    "problem": Look(_VERMILLION, _ALARM, width=3.5, dash="9 3", badge="alert"),
+    "place": Look(_GREY, PAGE),
+    "transition": Look(INK, Tone("#e4e4e4", "#363636")),
+    "timer": Look(_PURPLE, Tone("#faeef5", "#3a2230"), width=2, dash="6 4"),
+    "error": Look(_VERMILLION, _ALARM, width=2, dash="8 3 2 3"),
+    "automatic": Look(_GREY, _PLAIN, width=2, dash="2 4"),
+    "event": Look(_GREY, _PLAIN),
+}
+
+STYLE_DASHES: dict[LineStyle, str] = {"solid": "", "dashed": "7 4", "dotted": "2 3"}

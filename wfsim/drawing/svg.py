@@ -1,0 +1,348 @@
+"""A laid-out picture as standalone SVG: no script, no font, no reference to anything outside.
+
+Colours stand twice: as plain attributes for readers without style sheets (PDF converters), and as CSS
+variables that follow the page, be it a browser set to dark or a Jupyter theme. The picture paints its own
+background, because a notebook may show it where neither is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from html import escape
+from typing import TYPE_CHECKING
+
+from wfsim.drawing.content import LINE_SIZE, short_number
+from wfsim.drawing.curve import Curve, Point, end_cut, middle
+from wfsim.drawing.layout import Box, Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
+from wfsim.drawing.roles import FRAME, INK, LOOKS, PAGE, STYLE_DASHES, Badge, Look, Tone
+from wfsim.drawing.text import LINE_HEIGHT, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wfsim.drawing.graph import Edge, Group, Node, Role
+    from wfsim.drawing.picture import Picture
+
+_FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',Arial,sans-serif"
+_WIDEST = 8.0
+_THINNEST = 1.0
+
+# Badges are drawn, not written, in a circle of radius 8 around the origin: no font need have them.
+_BADGES: dict[Badge, str] = {
+    "play": "M-2.5 -4L4 0L-2.5 4Z",
+    "alert": "M-1 -5H1V1H-1ZM-1 2.6H1V4.6H-1Z",
+    "check": "M-4.5 0L-3 -1.5L-1.2 0.3L3 -4L4.5 -2.5L-1.2 3.3Z",
+    "cross": "M-3.5 -2.3 -2.3 -3.5 0 -1.2 2.3 -3.5 3.5 -2.3 1.2 0 3.5 2.3 2.3 3.5 0 1.2 -2.3 3.5 -3.5 2.3 -1.2 0Z",
+    "seen": "M-4 -1.3H4V1.3H-4Z",
+}
+
+_TOKEN_PLACES: dict[int, tuple[Point, ...]] = {
+    1: ((0, 0),),
+    2: ((-7, 0), (7, 0)),
+    3: ((0, -7), (-7, 5), (7, 5)),
+    4: ((-6.5, -6.5), (6.5, -6.5), (-6.5, 6.5), (6.5, 6.5)),
+    5: ((-8, -8), (8, -8), (0, 0), (-8, 8), (8, 8)),
+}
+
+
+def render(
+    picture: Picture,
+    layout: Layout,
+    highlight: Mapping[str, Role],
+    weights: Mapping[str, float],
+    tokens: Mapping[str, int],
+) -> str:
+    """The SVG text; every argument has been checked by the caller."""
+    seen = json.dumps([picture.to_dict(), dict(highlight), dict(weights), dict(tokens)], sort_keys=True)
+    prefix = "wf" + hashlib.sha256(seen.encode()).hexdigest()[:12]
+    heaviest = max(weights.values(), default=0.0)
+
+    frames = [
+        _group(group, placed, highlight.get(group.id))
+        for group, placed in sorted(
+            zip(picture.groups, layout.groups, strict=True),
+            key=lambda pair: -pair[1].box.width * pair[1].box.height,
+        )
+    ]
+    lines: list[str] = []
+    marks: list[str] = []
+    for edge, placed_edge in zip(picture.edges, layout.edges, strict=True):
+        width = None
+        if weights:
+            share = weights.get(edge.id, 0.0) / heaviest if heaviest else 0.0
+            width = _THINNEST + (_WIDEST - _THINNEST) * share
+        line, mark = _edge(edge, placed_edge, highlight.get(edge.id), width, weights.get(edge.id))
+        lines.append(line)
+        marks.append(mark)
+    nodes = [
+        _node(node, placed_node, highlight.get(node.id), tokens.get(node.id, node.tokens))
+        for node, placed_node in zip(picture.nodes, layout.nodes, strict=True)
+    ]
+    roles = {item.role for item in picture.items()} | set(highlight.values())
+    width_, height = _number(layout.width), _number(layout.height)
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" id="{prefix}" class="wfsim-picture" role="img" '
+            f'aria-labelledby="{prefix}-title {prefix}-desc" width="{width_}" height="{height}" '
+            f'viewBox="0 0 {width_} {height}" font-family="{escape(_FONTS)}">',
+            f'<title id="{prefix}-title">{_escape(picture.title) or "Graph"}</title>',
+            f'<desc id="{prefix}-desc">{_escape(_description(picture, highlight))}</desc>',
+            f"<style>{_style(prefix, sorted(roles))}</style>",
+            f'<rect class="page" width="{width_}" height="{height}" fill="{PAGE.light}"/>',
+            _text(layout.title, start=True, bold=True) if layout.title.block.lines else "",
+            *frames,
+            *lines,
+            *marks,
+            *nodes,
+            "</svg>",
+            "",
+        ]
+    )
+
+
+def _description(picture: Picture, highlight: Mapping[str, Role]) -> str:
+    text = picture.summary()
+    labels = {item.id: item.label or item.id for item in picture.items()}
+    by_role: dict[Role, list[str]] = {}
+    for name, role in highlight.items():
+        by_role.setdefault(role, []).append(labels[name][:80])
+    for role, names in sorted(by_role.items()):
+        more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+        text += f"; {role.replace('_', ' ')}: {', '.join(names[:20])}{more}"
+    return text
+
+
+def _style(prefix: str, roles: list[Role]) -> str:
+    def variables(mode: str, jupyter: bool) -> str:
+        def shade(tone: Tone) -> str:
+            return tone.light if mode == "light" else tone.dark
+
+        page, ink = shade(PAGE), shade(INK)
+        if jupyter:
+            page, ink = f"var(--jp-layout-color0,{page})", f"var(--jp-content-font-color0,{ink})"
+        parts = [f"--wf-page:{page}", f"--wf-ink:{ink}", f"--wf-frame:{shade(FRAME)}"]
+        for role in roles:
+            name = role.replace("_", "-")
+            parts += [f"--wf-{name}:{shade(LOOKS[role].line)}", f"--wf-{name}-in:{shade(LOOKS[role].fill)}"]
+        return ";".join(parts)
+
+    here = f"#{prefix}"
+    rules = [
+        f"{here}{{max-width:100%;height:auto;{variables('light', False)}}}",
+        f"@media (prefers-color-scheme:dark){{{here}{{{variables('dark', False)}}}}}",
+        # A Jupyter page declares its theme, whatever the browser prefers.
+        f'[data-jp-theme-light="true"] {here}{{{variables("light", True)}}}',
+        f'[data-jp-theme-light="false"] {here}{{{variables("dark", True)}}}',
+        f"{here} text{{fill:var(--wf-ink)}}",
+        f"{here} .halo{{stroke:var(--wf-page)}}",
+        f"{here} .page{{fill:var(--wf-page)}}",
+        f"{here} .frame{{stroke:var(--wf-frame)}}",
+        f"{here} .token{{fill:var(--wf-ink)}}",
+        f"{here} .glyph{{fill:var(--wf-page)}}",
+    ]
+    for role in roles:
+        name = role.replace("_", "-")
+        rules += [
+            f"{here} .{name} .line{{stroke:var(--wf-{name})}}",
+            f"{here} .{name} .body{{fill:var(--wf-{name}-in)}}",
+            f"{here} .{name} .solid{{fill:var(--wf-{name})}}",
+        ]
+    return "\n".join(rules)
+
+
+def _node(node: Node, placed: PlacedNode, lit: Role | None, tokens: int | None) -> str:
+    role = lit or node.role
+    look = LOOKS[role]
+    tip = [node.label or node.id, *node.lines, role.replace("_", " ")]
+    if tokens is not None:
+        tip.append(f"{tokens:,} token{'s' if tokens != 1 else ''}")
+    parts = [_tip(tip), *_outline(node, placed.outline, look)]
+    if node.shape == "circle" and tokens:
+        parts.append(_tokens(placed.outline, tokens))
+    if placed.text.block.lines:
+        parts.append(_text(placed.text, halo=node.shape == "circle"))
+    if look.badge and node.shape != "dot":
+        box = placed.outline
+        inset = box.width * 0.146 if node.shape == "circle" else 3.0
+        parts.append(_badge(look, (box.x + box.width - inset, box.y + inset)))
+    return _wrapped("node", role, node.id, parts)
+
+
+def _outline(node: Node, box: Box, look: Look) -> list[str]:
+    paint = (
+        f'fill="{look.fill.light}" stroke="{look.line.light}" stroke-width="{_number(look.width)}"'
+        f"{_dashes(look.dash)}"
+    )
+    if node.shape == "dot":
+        paint = f'fill="{look.line.light}" stroke="{look.line.light}" stroke-width="1"'
+        return [_disc(box.centre, box.width / 2 - 1, f'class="solid line" {paint}')]
+    if node.shape == "circle":
+        return [_disc(box.centre, box.width / 2, f'class="body line" {paint}')]
+    radius = 0 if node.shape == "box" else 10
+    shapes = [_rectangle(box, radius, f'class="body line" {paint}')]
+    if node.shape == "double":
+        inner = Box(box.x + 4, box.y + 4, box.width - 8, box.height - 8)
+        shapes.append(
+            _rectangle(
+                inner, radius - 3, f'class="line" fill="none" stroke="{look.line.light}" stroke-width="1"'
+            )
+        )
+    return shapes
+
+
+def _tokens(box: Box, count: int) -> str:
+    x, y = box.centre
+    if count in _TOKEN_PLACES:
+        paint = f'class="token" fill="{INK.light}"'
+        return "".join(_disc((x + dx, y + dy), 4, paint) for dx, dy in _TOKEN_PLACES[count])
+    return (
+        f'<text x="{_number(x)}" y="{_number(y + 0.36 * LINE_SIZE)}" font-size="{_number(LINE_SIZE)}" '
+        f'text-anchor="middle" fill="{INK.light}">{short_number(count)}</text>'
+    )
+
+
+def _edge(
+    edge: Edge, placed: PlacedEdge, lit: Role | None, width: float | None, weight: float | None
+) -> tuple[str, str]:
+    """The line with its head, and what lies above all lines: label and badge."""
+    role = lit or edge.role
+    look = LOOKS[role]
+    # What kind of edge it is shows in its dashes, and stays visible when it is lit.
+    dash = STYLE_DASHES[edge.style] or LOOKS[edge.role].dash or look.dash
+    thick = look.width if width is None else width
+    shaft, head = _head(edge, placed.curve, thick, look)
+    tip = [f"{edge.source} → {edge.target}", edge.label, *edge.lines, role.replace("_", " ")]
+    if weight is not None:
+        tip.append(f"weight {weight:,.12g}")
+    line = (
+        f'<path class="line" d="{_path(shaft)}" fill="none" stroke="{look.line.light}" '
+        f'stroke-width="{_number(thick)}"{_dashes(dash)}/>'
+    )
+    # A wide invisible line makes the tooltip easy to hit.
+    reach = f'<path d="{_path(placed.curve)}" fill="none" stroke-width="12" pointer-events="stroke"/>'
+    above = [_tip(tip)]
+    if placed.text:
+        above.append(_text(placed.text, halo=True))
+    if lit and look.badge:
+        above.append(_badge(look, middle(placed.curve)))
+    mark = _wrapped("edge-label", role, edge.id, above) if len(above) > 1 else ""
+    return _wrapped("edge", role, edge.id, [_tip(tip), reach, line, head]), mark
+
+
+def _head(edge: Edge, curve: Curve, thick: float, look: Look) -> tuple[Curve, str]:
+    """The curve shortened to make room for its head, and the head."""
+    if edge.head == "none":
+        return curve, ""
+    length, half = 8.0 + 1.6 * thick, 3.2 + 0.9 * thick
+    tip = curve[-1]
+    colour = look.line.light
+    if edge.head == "circle":
+        shaft, (ux, uy) = end_cut(curve, 2 * half)
+        centre = (tip[0] - ux * half, tip[1] - uy * half)
+        paint = f'class="line glyph" fill="{PAGE.light}" stroke="{colour}" stroke-width="1.5"'
+        return shaft, _disc(centre, half - 0.5, paint)
+    shaft, (ux, uy) = end_cut(curve, 2 * length if edge.head == "double" else length)
+    if edge.head == "open":
+        return curve, (
+            f'<path class="line" d="{_wedge(tip, (ux, uy), length, half)}" fill="none" stroke="{colour}" '
+            f'stroke-width="{_number(max(1.5, thick / 2))}"/>'
+        )
+    wedges = _wedge(tip, (ux, uy), length, half) + "Z"
+    if edge.head == "double":
+        wedges += _wedge((tip[0] - ux * length, tip[1] - uy * length), (ux, uy), length, half) + "Z"
+    return shaft, f'<path class="solid" d="{wedges}" fill="{colour}"/>'
+
+
+def _wedge(tip: Point, along: Point, length: float, half: float) -> str:
+    (x, y), (ux, uy) = tip, along
+    bx, by = x - ux * length, y - uy * length
+    corners = ((bx - uy * half, by + ux * half), (x, y), (bx + uy * half, by - ux * half))
+    return "M" + "L".join(_pair(corner) for corner in corners)
+
+
+def _group(group: Group, placed: PlacedGroup, lit: Role | None) -> str:
+    tip = [group.label or group.id]
+    if lit:
+        look = LOOKS[lit]
+        tip.append(lit.replace("_", " "))
+        paint = f'class="line" fill="none" stroke="{look.line.light}" stroke-width="{_number(look.width)}"'
+    else:
+        paint = f'class="frame" fill="none" stroke="{FRAME.light}" stroke-width="1.25"'
+    parts = [_tip(tip), _rectangle(placed.box, 12, paint + _dashes(LOOKS[lit].dash if lit else "3 3"))]
+    if placed.text:
+        parts.append(_text(placed.text, halo=True, start=True, bold=True))
+    if lit and LOOKS[lit].badge:
+        parts.append(_badge(LOOKS[lit], (placed.box.x + placed.box.width - 3, placed.box.y + 3)))
+    return _wrapped("group", lit or group.role, group.id, parts)
+
+
+def _badge(look: Look, at: Point) -> str:
+    if look.badge is None:
+        return ""
+    disc = _disc((0, 0), 8, f'class="solid" fill="{look.line.light}"')
+    return (
+        f'<g transform="translate({_number(at[0])} {_number(at[1])})">{disc}'
+        f'<path class="glyph" d="{_BADGES[look.badge]}" fill="{PAGE.light}"/></g>'
+    )
+
+
+def _text(placed: PlacedText, *, halo: bool = False, start: bool = False, bold: bool = False) -> str:
+    """Lines of text; the halo keeps them readable where a line passes below."""
+    x = placed.box.x if start else placed.box.centre[0]
+    y = placed.box.y
+    spans: list[str] = []
+    for line in placed.block.lines:
+        spans.append(
+            f'<tspan x="{_number(x)}" y="{_number(y + 0.98 * line.size)}" font-size="{_number(line.size)}">'
+            f"{_escape(line.text)}</tspan>"
+        )
+        y += line.size * LINE_HEIGHT
+    around = (
+        f' class="halo" stroke="{PAGE.light}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
+        if halo
+        else ""
+    )
+    anchor = "start" if start else "middle"
+    weight = ' font-weight="600"' if bold else ""
+    return f'<text{around} text-anchor="{anchor}"{weight} fill="{INK.light}">{"".join(spans)}</text>'
+
+
+def _wrapped(kind: str, role: Role, name: str, parts: list[str]) -> str:
+    return f'<g class="{kind} {role.replace("_", "-")}" data-id="{_escape(name)}">{"".join(parts)}</g>'
+
+
+def _tip(lines: list[str]) -> str:
+    return f"<title>{'&#10;'.join(_escape(line) for line in lines if line)}</title>"
+
+
+def _disc(centre: Point, radius: float, attributes: str) -> str:
+    return f'<circle cx="{_number(centre[0])}" cy="{_number(centre[1])}" r="{_number(radius)}" {attributes}/>'
+
+
+def _rectangle(box: Box, radius: float, attributes: str) -> str:
+    return (
+        f'<rect x="{_number(box.x)}" y="{_number(box.y)}" width="{_number(box.width)}" '
+        f'height="{_number(box.height)}" rx="{_number(radius)}" {attributes}/>'
+    )
+
+
+def _dashes(pattern: str) -> str:
+    return f' stroke-dasharray="{pattern}"' if pattern else ""
+
+
+def _path(curve: Curve) -> str:
+    return f"M{_pair(curve[0])}C{' '.join(_pair(point) for point in curve[1:])}"
+
+
+def _pair(point: Point) -> str:
+    return f"{_number(point[0])},{_number(point[1])}"
+
+
+def _number(value: float) -> str:
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _escape(text: str) -> str:
+    return escape(clean(text), quote=True)

@@ -1,0 +1,80 @@
+"""The errors of wfsim: each says what is wrong, where, with which values, and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`" Did you mean 'paid'?"` if one of the known names is near, else the empty string."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def listed(known: Iterable[str], longest: int = 20) -> str:
+    """The known names in their order, for an error text; a long list is cut."""
+    names = list(known)
+    return ", ".join(names[:longest]) + (f", … ({len(names)} in all)" if len(names) > longest else "")
+
+
+class WfsimError(Exception):
+    """Base of every error that wfsim raises on purpose."""
+
+
+class DefinitionError(WfsimError):
+    """A workflow definition cannot be read; the text names file, line, value and the allowed ones.
+
+    `problems` lists every defect found as `(file, line, message)`; either may be `None`.
+    """
+
+    def __init__(self, message: str, problems: Sequence[tuple[str | None, int | None, str]] = ()) -> None:
+        super().__init__(message)
+        self.problems: list[tuple[str | None, int | None, str]] = list(problems) or [(None, None, message)]
+
+
+class ExpressionError(DefinitionError):
+    """An expression in a definition is not in the allowed language, or refers to something unknown.
+
+    `text` is the expression, `column` (from 1) the place in it.
+    """
+
+    def __init__(self, message: str, *, text: str | None = None, column: int | None = None) -> None:
+        super().__init__(message)
+        self.text = text
+        self.column = column
+
+
+class ScenarioError(WfsimError):
+    """A scenario cannot be read, or does not fit the workflow it is meant for."""
+
+
+class NotCovered(WfsimError):
+    """The construct is part of the language, but this tool cannot treat it yet; the text says which."""
+
+
+class NetError(WfsimError):
+    """A Petri net is built, read, written or fired wrongly; the text names the nodes concerned."""
+
+
+class UnknownNode(NetError, KeyError):
+    """A name is neither a place nor a net transition of the net; the text offers the nearest ones."""
+
+    def __str__(self) -> str:
+        # KeyError would show the repr of its argument.
+        return str(self.args[0]) if self.args else ""
+
+
+class VerdictUnknown(WfsimError):
+    """A verdict that is `unknown` or `error` was used as a truth value."""
+
+
+class SearchIncomplete(WfsimError):
+    """A question needs every reachable marking, but the search stopped before it had them all."""
+
+
+class DrawingError(WfsimError):
+    """A picture cannot be drawn: it contradicts itself, or is too large to be read."""

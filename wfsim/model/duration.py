@@ -1,0 +1,102 @@
+"""Durations: integer microseconds inside, `90s`, `2h`, `14d` in files (M6.1)."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler  # noqa: TC002  (pydantic reads the annotations)
+from pydantic_core import core_schema
+
+from wfsim.errors import DefinitionError
+
+UNITS = {
+    "us": 1,
+    "ms": 1_000,
+    "s": 1_000_000,
+    "m": 60_000_000,
+    "h": 3_600_000_000,
+    "d": 86_400_000_000,
+    "w": 604_800_000_000,
+}
+LONGEST = 100 * 366 * UNITS["d"]
+_PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d|w)")
+
+
+class Duration(int):
+    """A length of time in whole microseconds, at most a hundred years.
+
+    `Duration.of` reads what people write: `"90s"`, `"1h30m"`, `"1.5h"`, seconds as a number, a `timedelta`.
+    As an `int` it is microseconds; as text it is the shortest exact spelling.
+
+    >>> Duration.of("1h30m")
+    Duration('90m')
+    >>> int(Duration.of(2.5))
+    2500000
+    """
+
+    @classmethod
+    def of(cls, value: object) -> Duration:
+        """Read a duration; a bare number means seconds.
+
+        Raises
+        ------
+        DefinitionError
+            For negative, non-finite, over-long or finer than a microsecond values, and unknown units.
+        """
+        if isinstance(value, Duration):
+            return value
+        if isinstance(value, timedelta):
+            exact = Decimal(value // timedelta(microseconds=1))
+        elif isinstance(value, bool):
+            raise DefinitionError(f"{value!r} is not a duration. Write 90s, 2h, 14d, or a number of seconds.")
+        elif isinstance(value, (int, float, Decimal)):
+            number = Decimal(str(value))
+            if not number.is_finite():
+                raise DefinitionError(f"the duration {value} is not finite.")
+            exact = number * 1_000_000
+        elif isinstance(value, str):
+            exact = _parse(value)
+        else:
+            raise DefinitionError(f"{value!r} is not a duration. Write 90s, 2h, 14d, or a number of seconds.")
+        if exact < 0 or exact > LONGEST:
+            raise DefinitionError(f"the duration {value} is outside 0 .. 100 years.")
+        if exact != exact.to_integral_value():
+            raise DefinitionError(f"the duration {value} is finer than a microsecond.")
+        return cls(int(exact))
+
+    def __str__(self) -> str:
+        for unit in ("d", "h", "m", "s", "ms"):
+            if self and self % UNITS[unit] == 0:
+                return f"{int(self) // UNITS[unit]}{unit}"
+        return f"{int(self)}us" if self else "0s"
+
+    def __repr__(self) -> str:
+        return f"Duration({str(self)!r})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _for_pydantic, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+
+def _for_pydantic(value: object) -> Duration:
+    try:
+        return Duration.of(value)
+    except DefinitionError as error:
+        raise ValueError(str(error)) from None
+
+
+def _parse(text: str) -> Decimal:
+    parts = _PART.findall(text.replace(" ", ""))
+    if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
+        raise DefinitionError(
+            f"{text!r} is not a duration. Write a number and a unit "
+            "(us, ms, s, m, h, d, w): 90s, 2h, 1h30m, 14d."
+        )
+    return sum((Decimal(number) * UNITS[unit] for number, unit in parts), Decimal(0))

@@ -1,0 +1,466 @@
+"""What an expression is worth: the readable evaluator, and the door where values enter (M10).
+
+Rules, each in one place below:
+
+- A value is null, boolean, integer (64 bits), number (finite double), string, list or object. A boolean is
+  not an integer. Nothing is converted.
+- Operands are evaluated left to right, then checked: null first (`Expression.null`), then types
+  (`Expression.type`), then the result (`Expression.overflow`, `Expression.division`).
+- `+ - *` take two integers or two numbers, `/` two numbers, `//` and `%` two integers (rounding down).
+- An integer *literal* beside a number is read as a number literal: `context.total * 2` works. That is the
+  typing of a literal, not a conversion: `context.total * context.count` is `Expression.type`.
+- Integers and numbers are ordered and equal by exact mathematical value; strings by code point. Booleans,
+  lists and objects have no order; `==` needs two values of one kind, or null on either side.
+- Inside lists and objects, equality is equality of JSON: `[1] == [1.0]` and `[1] == [true]` are false.
+- `x in list`: some element for which `==` gives true; elements of another kind do not match.
+- `and`, `or`, `a if c else b` evaluate only what decides; every operand evaluated must be boolean.
+- `-0.0` does not exist; it becomes `0.0`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from wfsim.model.expressions import (
+    LARGEST_INTEGER,
+    SMALLEST_INTEGER,
+    Arithmetic,
+    Bool,
+    Call,
+    Compare,
+    Expression,
+    IfElse,
+    ListOf,
+    Literal,
+    Name,
+    Negate,
+    Not,
+    Template,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
+    Whole,
+)
+from wfsim.model.workflow import ValueType, Variable
+
+NULL = "Expression.null"
+TYPE = "Expression.type"
+OVERFLOW = "Expression.overflow"
+DIVISION = "Expression.division"
+RANGE = "Expression.range"
+
+LONGEST_STRING_VALUE = 1_000_000
+DEEPEST_VALUE = 32
+LARGEST_VALUE = 100_000
+EXACT_INTEGER = 2**53
+
+Value: TypeAlias = Any
+"""A JSON value: None, bool, int, float, str, list or dict."""
+
+
+class EvaluationFault(Exception):
+    """A value that cannot be computed: an error of the running instance, not of the definition (M10.1).
+
+    `kind` is the error type that transitions on `error` see; `message` says which operation and values.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+        self.message = message
+
+
+def evaluate(
+    expression: Expression,
+    context: Mapping[str, Value],
+    event: Mapping[str, Value] | None,
+    state: str,
+    item: Mapping[str, Value] | None = None,
+) -> Value:
+    """Compute the value of an expression.
+
+    Parameters
+    ----------
+    expression
+        A tree made by `parse`.
+    context
+        Variables of the instance; a missing one is null.
+    event
+        Payload of the event taken, `None` for automatic transitions and timers; a missing field is null.
+    state
+        Name of the active state.
+    item
+        Inside `for_each`: the item under the name that `as` gives it.
+
+    Raises
+    ------
+    EvaluationFault
+        With the kind the instance sees.
+
+    Notes
+    -----
+    Time is proportional to the size of the tree and of the values compared.
+    """
+
+    def value_of(node: Expression) -> Value:
+        match node:
+            case Literal(value):
+                return value
+            case Name(scope, field):
+                owner = context if scope == "context" else event if scope == "event" else item
+                return None if owner is None else owner.get(field)
+            case Whole(whole):
+                return state if whole == "state" else _plain(context if whole == "context" else event)
+            case Negate(operand):
+                return negate(value_of(operand))
+            case Not(operand):
+                return not need_boolean(value_of(operand), "not")
+            case Arithmetic(operator, left, right):
+                first, second = value_of(left), value_of(right)
+                first, second = read_literals([(left, first), (right, second)])
+                return arithmetic(operator, first, second)
+            case Compare(operator, left, right):
+                return compare(operator, value_of(left), value_of(right))
+            case Bool(word, operands):
+                decides = word == "or"
+                for operand in operands:
+                    if need_boolean(value_of(operand), word) is decides:
+                        return decides
+                return not decides
+            case IfElse(test, then, otherwise):
+                return value_of(then if need_boolean(value_of(test), "if") else otherwise)
+            case Call("len", (argument,)):
+                return length(value_of(argument))
+            case Call(function, arguments):
+                values = [value_of(argument) for argument in arguments]
+                return smallest_or_largest(function, read_literals(list(zip(arguments, values))))
+            case ListOf(items):
+                return [value_of(part) for part in items]
+        raise AssertionError(f"not an expression: {node!r}")
+
+    return value_of(expression)
+
+
+def evaluate_template(
+    template: Template,
+    context: Mapping[str, Value],
+    event: Mapping[str, Value] | None,
+    state: str,
+    item: Mapping[str, Value] | None = None,
+) -> Value:
+    """Compute a template: literals stand for themselves, expressions are evaluated in the order written."""
+    match template:
+        case TemplateLiteral(value):
+            return value
+        case TemplateList(items):
+            return [evaluate_template(part, context, event, state, item) for part in items]
+        case TemplateObject(fields):
+            return {key: evaluate_template(part, context, event, state, item) for key, part in fields}
+        case _:
+            return evaluate(template, context, event, state, item)
+
+
+# Operations ----------------------------------------------------------------------------------------------
+
+
+def kind_of(value: Value) -> str:
+    """`null`, `boolean`, `integer`, `number`, `string`, `list` or `object`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, list | tuple):
+        return "list"
+    if isinstance(value, Mapping):
+        return "object"
+    raise EvaluationFault(TYPE, f"a value of type {type(value).__name__} is not JSON.")
+
+
+def need_boolean(value: Value, what: str) -> bool:
+    """The value itself, if it is a boolean; `what` asks for it."""
+    if value is None:
+        raise EvaluationFault(NULL, f"`{what}` needs true or false, not null.")
+    if not isinstance(value, bool):
+        raise EvaluationFault(TYPE, f"`{what}` needs true or false, not {_shown(value)}.")
+    return value
+
+
+def read_literals(operands: Sequence[tuple[Expression, Value]]) -> list[Value]:
+    """Values of the operands, where integer literals beside a number are read as number literals."""
+    if not any(isinstance(value, float) for _, value in operands):
+        return [value for _, value in operands]
+    return [
+        float(value)
+        if isinstance(node, Literal) and kind_of(value) == "integer" and abs(value) <= EXACT_INTEGER
+        else value
+        for node, value in operands
+    ]
+
+
+def arithmetic(operator: str, left: Value, right: Value) -> int | float:
+    """`+ - * / // %` on two values."""
+    _refuse_null(f"`{operator}`", left, right)
+    kinds = (kind_of(left), kind_of(right))
+    if kinds == ("integer", "integer") and operator != "/":
+        if operator in ("//", "%"):
+            if right == 0:
+                raise EvaluationFault(DIVISION, f"{left} {operator} 0.")
+            return whole(left // right if operator == "//" else left % right)
+        return whole(left + right if operator == "+" else left - right if operator == "-" else left * right)
+    if kinds == ("number", "number") and operator not in ("//", "%"):
+        if operator == "/":
+            if right == 0.0:
+                raise EvaluationFault(DIVISION, f"{left} / {right}.")
+            return finite(left / right)
+        return finite(left + right if operator == "+" else left - right if operator == "-" else left * right)
+    wanted = {"/": "two numbers", "//": "two integers", "%": "two integers"}.get(
+        operator, "two integers or two numbers"
+    )
+    raise EvaluationFault(TYPE, f"`{operator}` takes {wanted}, not {_shown(left)} and {_shown(right)}.")
+
+
+def negate(value: Value) -> int | float:
+    """Unary minus."""
+    _refuse_null("`-`", value)
+    kind = kind_of(value)
+    if kind == "integer":
+        return whole(-value)
+    if kind == "number":
+        return finite(-value)
+    raise EvaluationFault(TYPE, f"`-` takes an integer or a number, not {_shown(value)}.")
+
+
+def whole(value: int) -> int:
+    """The integer itself, if it has 64 bits."""
+    if not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+        raise EvaluationFault(OVERFLOW, "the integer is beyond 64 bits.")
+    return value
+
+
+def finite(value: float) -> float:
+    """The number itself, if it is finite; never minus zero."""
+    if not math.isfinite(value):
+        raise EvaluationFault(OVERFLOW, "the number is beyond a finite double.")
+    return value + 0.0
+
+
+def compare(operator: str, left: Value, right: Value) -> bool:
+    """`== != < <= > >= in`, and `not in`, on two values."""
+    if operator in ("==", "!="):
+        return equal(left, right) is (operator == "==")
+    if operator in ("in", "not in"):
+        return _contains(right, left) is (operator == "in")
+    _refuse_null(f"`{operator}`", left, right)
+    if _comparable(left, right) not in ("numeric", "string"):
+        raise EvaluationFault(TYPE, f"`{operator}` does not order {_shown(left)} and {_shown(right)}.")
+    return bool(_ORDER[operator](left, right))
+
+
+# Python compares integers with doubles exactly, and strings by code point.
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+def equal(left: Value, right: Value) -> bool:
+    """`==` on two values of one kind, or null on either side."""
+    if left is None or right is None:
+        return left is None and right is None
+    kind = _comparable(left, right)
+    if kind is None:
+        raise EvaluationFault(TYPE, f"`==` does not compare {_shown(left)} with {_shown(right)}.")
+    return _same_json(left, right) if kind in ("list", "object") else bool(left == right)
+
+
+def _comparable(left: Value, right: Value) -> str | None:
+    """The kind both have, where integers and numbers are of one kind; `None` if they differ."""
+    kinds = ["numeric" if kind in ("integer", "number") else kind for kind in (kind_of(left), kind_of(right))]
+    return kinds[0] if kinds[0] == kinds[1] else None
+
+
+def _same_json(left: Value, right: Value) -> bool:
+    if kind_of(left) != kind_of(right):
+        return False
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(_same_json(a, b) for a, b in zip(left, right))
+    if isinstance(left, Mapping):
+        return left.keys() == right.keys() and all(_same_json(left[key], right[key]) for key in left)
+    return bool(left == right)
+
+
+def _contains(container: Value, value: Value) -> bool:
+    _refuse_null("`in`", container)
+    if kind_of(container) != "list":
+        raise EvaluationFault(TYPE, f"`in` needs a list on its right, not {_shown(container)}.")
+    return any(_matches(value, element) for element in container)
+
+
+def _matches(value: Value, element: Value) -> bool:
+    if value is None or element is None:
+        return value is None and element is None
+    return _comparable(value, element) is not None and equal(value, element)
+
+
+def length(value: Value) -> int:
+    """Characters of a string, items of a list, fields of an object."""
+    _refuse_null("`len`", value)
+    if kind_of(value) not in ("string", "list", "object"):
+        raise EvaluationFault(TYPE, f"`len` takes a string, a list or an object, not {_shown(value)}.")
+    return len(value)
+
+
+def smallest_or_largest(function: str, values: Sequence[Value]) -> Value:
+    """`min` or `max` of values that are all integers, all numbers, or all strings."""
+    _refuse_null(f"`{function}`", *values)
+    kinds = {kind_of(value) for value in values}
+    if len(kinds) != 1 or not kinds <= {"integer", "number", "string"}:
+        shown = " and ".join(_shown(value) for value in values[:4])
+        raise EvaluationFault(
+            TYPE, f"`{function}` takes values that are all integers, numbers or strings, not {shown}."
+        )
+    return min(values) if function == "min" else max(values)
+
+
+def _refuse_null(what: str, *values: Value) -> None:
+    if any(value is None for value in values):
+        raise EvaluationFault(NULL, f"{what} does not accept null.")
+
+
+def _shown(value: Value) -> str:
+    kind = kind_of(value)
+    if kind in ("list", "object"):
+        return f"{'a list' if kind == 'list' else 'an object'} of {len(value)}"
+    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    article = "an" if kind[0] in "aeio" else "a"
+    return f"{article} {kind} ({text if len(text) <= 40 else text[:40] + '…'})"
+
+
+def _plain(values: Mapping[str, Value] | None) -> dict[str, Value] | None:
+    return None if values is None else dict(values)
+
+
+# The door ------------------------------------------------------------------------------------------------
+
+
+def check_value(value_type: ValueType, value: Value) -> str | None:
+    """Why a JSON value from outside does not fit a declared type; `None` if it fits.
+
+    An integer fits `number` if a double holds it exactly. Null fits `any` only: whether a value may be
+    missing is a matter of `optional`, not of its type.
+    """
+    reason = _check_json(value)
+    if reason is not None or value_type is ValueType.ANY:
+        return reason
+    kind = kind_of(value)
+    if kind == value_type.value:
+        return None
+    if kind == "integer" and value_type is ValueType.NUMBER:
+        if abs(value) <= EXACT_INTEGER:
+            return None
+        return f"{value} is beyond ±2^53, so no number holds it exactly"
+    return f"{_shown(value)} is not {'an' if value_type.value[0] in 'aeio' else 'a'} {value_type.value}"
+
+
+def coerce(value_type: ValueType, value: Value) -> Value:
+    """The value as it is kept inside: an integer for `number` becomes a number, `-0.0` becomes `0.0`.
+
+    Lists and objects are copied. Payloads, inputs and results pass here; nothing else converts.
+
+    Raises
+    ------
+    EvaluationFault
+        `Expression.type`, if `check_value` objects.
+    """
+    reason = check_value(value_type, value)
+    if reason is not None:
+        raise EvaluationFault(TYPE, f"{reason}.")
+    if value_type is ValueType.NUMBER:
+        return float(value) + 0.0
+    return _copied(value)
+
+
+def fit(variable: Variable, value: Value) -> Value:
+    """The value as the variable keeps it, every declared rule applied.
+
+    Raises
+    ------
+    EvaluationFault
+        `Expression.null` for null in a typed variable that is not optional, `Expression.type` for another
+        type, `Expression.range` outside `minimum` .. `maximum` (unless `overflow: saturate`) and `values`.
+    """
+    if value is None:
+        if variable.optional or variable.type is ValueType.ANY:
+            return None
+        raise EvaluationFault(NULL, "the variable is not optional, so it cannot become null.")
+    kept = coerce(variable.type, value)
+    if isinstance(kept, int | float) and not isinstance(kept, bool):
+        for limit, outside in ((variable.minimum, "below"), (variable.maximum, "above")):
+            if limit is None or not (kept < limit if outside == "below" else kept > limit):
+                continue
+            if variable.overflow != "saturate":
+                raise EvaluationFault(RANGE, f"{kept} is {outside} {limit}.")
+            kept = float(limit) if variable.type is ValueType.NUMBER else limit
+    if variable.values is not None and not any(_matches(kept, allowed) for allowed in variable.values):
+        raise EvaluationFault(RANGE, f"{_shown(kept)} is not one of {', '.join(map(repr, variable.values))}.")
+    return kept
+
+
+def _check_json(value: Value) -> str | None:
+    """Why a value is not JSON within the limits; no recursion, so nothing can exhaust the stack."""
+    waiting: list[tuple[Value, int]] = [(value, 0)]
+    seen = 0
+    while waiting:
+        part, depth = waiting.pop()
+        seen += 1
+        if seen > LARGEST_VALUE:
+            return f"the value has more than {LARGEST_VALUE:,} parts"
+        if depth > DEEPEST_VALUE:
+            return f"the value is nested deeper than {DEEPEST_VALUE} levels"
+        if part is None or isinstance(part, bool):
+            continue
+        if isinstance(part, int):
+            if not SMALLEST_INTEGER <= part <= LARGEST_INTEGER:
+                return "an integer is beyond 64 bits"
+        elif isinstance(part, float):
+            if not math.isfinite(part):
+                return f"{part} is not a finite number"
+        elif isinstance(part, str):
+            if len(part) > LONGEST_STRING_VALUE:
+                return f"a string has {len(part):,} characters, more than {LONGEST_STRING_VALUE:,}"
+            if not _is_text(part):
+                return "a string holds half a character (a surrogate)"
+        elif isinstance(part, list | tuple):
+            waiting.extend((item, depth + 1) for item in part)
+        elif isinstance(part, Mapping):
+            for key, item in part.items():
+                if not isinstance(key, str) or not _is_text(key):
+                    return f"the key {key!r} of an object is not a string"
+                waiting.append((item, depth + 1))
+        else:
+            return f"a value of type {type(part).__name__} is not JSON"
+    return None
+
+
+def _is_text(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
+def _copied(value: Value) -> Value:
+    if isinstance(value, float):
+        return value + 0.0
+    if isinstance(value, list | tuple):
+        return [_copied(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    return value

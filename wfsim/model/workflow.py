@@ -1,0 +1,448 @@
+"""The definition of a workflow: what people draw, write in YAML or build in Python.
+
+These are plain, frozen pydantic objects. They say what was written and check what can be checked locally;
+names that must exist elsewhere are checked by `Workflow` itself, meaning is given by `wfsim.semantics`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping  # noqa: TC003  (pydantic reads the annotations)
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    model_validator,
+)
+
+from wfsim.errors import DefinitionError, ExpressionError
+from wfsim.model.duration import Duration
+from wfsim.model.expressions import is_template, parse_condition, parse_template
+
+RESERVED_EVENTS = ("done", "error", "timeout", "cancel_requested", "workflow_timeout")
+_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+
+
+def _name(text: str) -> str:
+    if not text or len(text) > 200 or not text.isprintable() or text != text.strip():
+        raise ValueError(f"{text[:60]!r} is not a name: 1 to 200 printable characters, no space at the ends.")
+    return text
+
+
+def _identifier(text: str) -> str:
+    if not _IDENTIFIER.fullmatch(text):
+        raise ValueError(
+            f"{text[:60]!r} is not an identifier: letters, digits and _, not starting with a digit."
+        )
+    return text
+
+
+def _version(value: object) -> object:
+    if isinstance(value, str) and _VERSION.fullmatch(value):
+        return value
+    raise ValueError(f"{value!r} is not a semantic version. Write three numbers: 1.0.0.")
+
+
+def _decimal(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        raise ValueError(f"{value!r} is not a number.")
+    try:
+        number = Decimal(str(value))
+    except ArithmeticError:
+        raise ValueError(f"{value!r} is not a number.") from None
+    if not number.is_finite() or number != round(number, 6) or abs(number) > 1_000:
+        raise ValueError(f"{value} is not a finite number up to 1000 with at most six decimals.")
+    return number.normalize()
+
+
+def _condition(text: str) -> str:
+    try:
+        parse_condition(text)
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _deadline(value: object) -> object:
+    try:
+        if isinstance(value, str) and is_template(value):
+            parse_template(value)
+            return value
+        return Duration.of(value)
+    except DefinitionError as error:
+        raise ValueError(str(error)) from None
+
+
+def _plain_number(number: Decimal) -> int | float:
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Version = Annotated[str, BeforeValidator(_version)]
+Exact = Annotated[Decimal, BeforeValidator(_decimal), PlainSerializer(_plain_number)]
+Condition = Annotated[str, AfterValidator(_condition)]
+Deadline = Annotated[Duration | str, BeforeValidator(_deadline), PlainSerializer(str)]
+"""A duration, or `${expression}` giving seconds, evaluated when the state is entered (M6.2)."""
+
+
+class ValueType(StrEnum):
+    """Types of variables and payload fields; `any` is unchecked."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    LIST = "list"
+    OBJECT = "object"
+    ANY = "any"
+
+
+class Unhandled(StrEnum):
+    """What happens to an event that no transition takes (M7.1)."""
+
+    REJECT = "reject"
+    DEFER = "defer"
+    DISCARD = "discard"
+
+
+class Outcome(StrEnum):
+    """What completing in a terminal state means (M1.4)."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, use_enum_values=False, allow_inf_nan=False
+    )
+
+
+class RetryPolicy(_Model):
+    """How often and how fast a failed activity is tried again (M5.1, M5.2)."""
+
+    max_attempts: int = Field(ge=1, le=1_000_000)
+    initial_interval: Duration = Duration.of("1s")
+    max_interval: Duration = Duration.of("60s")
+    backoff_coefficient: Annotated[Exact, Field(ge=1)] = Decimal(2)
+    jitter: Annotated[Exact, Field(ge=0, le=1)] = Decimal(0)
+    non_retryable_errors: tuple[Name, ...] = ()
+
+
+class Compensation(_Model):
+    """Which activity undoes this one, and from when on there is something to undo (M9.1)."""
+
+    activity: Name
+    when: Literal["completed", "attempted"] = "completed"
+
+
+def _compensation(value: object) -> object:
+    return {"activity": value} if isinstance(value, str) else value
+
+
+class Activity(_Model):
+    """Work done by the surroundings: its clocks, retries, and the pool of workers that serves it (M5)."""
+
+    description: str | None = None
+    timeout: Duration | None = None
+    schedule_to_start: Duration | None = None
+    schedule_to_close: Duration | None = None
+    heartbeat: Duration | None = None
+    retry_policy: RetryPolicy | None = None
+    compensate_with: Annotated[Compensation, BeforeValidator(_compensation)] | None = None
+    pool: Name | None = None
+
+
+class FieldType(_Model):
+    """A typed field of a payload."""
+
+    type: ValueType = ValueType.ANY
+    optional: bool = False
+
+
+def _field_type(value: object) -> object:
+    return {"type": value} if isinstance(value, str) else value
+
+
+class Event(_Model):
+    """An event that others send: its payload and what to do when nobody takes it (M7)."""
+
+    description: str | None = None
+    payload: Mapping[Identifier, Annotated[FieldType, BeforeValidator(_field_type)]] = Field(
+        default_factory=dict
+    )
+    unhandled: Unhandled | None = None
+    starts: bool = False
+    time_to_live: Duration = Duration(0)
+
+
+class Variable(_Model):
+    """A variable of the instance (M10.2)."""
+
+    description: str | None = None
+    type: ValueType = ValueType.ANY
+    input: bool = False
+    output: bool = False
+    optional: bool = False
+    initial: Any = None
+    values: tuple[str | int | float | bool, ...] | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    overflow: Literal["error", "saturate"] = "error"
+
+
+class ActivityAction(_Model):
+    """Run an activity and wait for it (M3.1)."""
+
+    name: Name
+    action_type: Literal["activity"]
+    description: str | None = None
+    parameters: Mapping[Identifier, Any] = Field(default_factory=dict)
+    result_variable: Identifier | None = None
+    on_failure: Literal["abort", "ignore"] = "abort"
+
+
+class Assignment(_Model):
+    """The parameters of `set_variable`."""
+
+    name: Identifier
+    value: Any
+
+
+class SetVariableAction(_Model):
+    """Give a variable a value (M3.3)."""
+
+    action_type: Literal["set_variable"]
+    name: Name | None = None
+    description: str | None = None
+    parameters: Assignment
+    on_failure: Literal["abort", "ignore"] = "abort"
+
+
+class SendAction(_Model):
+    """Send a message to an instance (M7.2)."""
+
+    action_type: Literal["send"]
+    name: Name | None = None
+    description: str | None = None
+    event: Name
+    to: Any
+    payload: Mapping[Identifier, Any] = Field(default_factory=dict)
+    on_failure: Literal["abort", "ignore"] = "abort"
+
+
+class CompensateAction(_Model):
+    """Undo what the compensation log holds (M9.1)."""
+
+    action_type: Literal["compensate"]
+    name: Name | None = None
+    description: str | None = None
+    scope: Name | None = None
+    on_failure: Literal["abort", "ignore"] = "abort"
+
+
+Action = Annotated[
+    ActivityAction | SetVariableAction | SendAction | CompensateAction, Field(discriminator="action_type")
+]
+
+
+class ActivityWork(_Model):
+    """The activity that a state runs while it is active (M4.1)."""
+
+    name: Name
+    parameters: Mapping[Identifier, Any] = Field(default_factory=dict)
+    result_variable: Identifier | None = None
+
+
+class Invoke(_Model):
+    """The child workflow that a state runs (M4.4)."""
+
+    workflow: Name
+    version: str | None = None
+    input: Mapping[Identifier, Any] = Field(default_factory=dict)
+    result_variable: Identifier | None = None
+    parent_close: Literal["cancel", "terminate", "abandon"] = "cancel"
+
+
+class ForEach(_Model):
+    """One activity or child workflow for each item of a list (M4.5)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    items: Any
+    as_: Identifier = Field(alias="as")
+    activity: Name | None = None
+    workflow: Name | None = None
+    parameters: Mapping[Identifier, Any] = Field(default_factory=dict)
+    max_parallel: int | None = Field(default=None, ge=1)
+    result_variable: Identifier | None = None
+    on_failure: Literal["fail_fast", "collect"] = "fail_fast"
+
+
+class Parallel(_Model):
+    """Regions that run side by side inside a state (M4.3)."""
+
+    join: Literal["all", "any"] | Annotated[int, Field(ge=1)] = "all"
+    regions: tuple[Region, ...] = Field(min_length=1)
+
+
+def _activity_work(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class State(_Model):
+    """A state: where an instance is, how long it may stay, what it does meanwhile (M1.1)."""
+
+    name: Name
+    description: str | None = None
+    is_terminal: bool = False
+    outcome: Outcome | None = None
+    timeout: Deadline | None = None
+    activity: Annotated[ActivityWork, BeforeValidator(_activity_work)] | None = None
+    invoke: Invoke | None = None
+    for_each: ForEach | None = None
+    parallel: Parallel | None = None
+    metadata: Mapping[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        works = [
+            key for key in ("activity", "invoke", "for_each", "parallel") if getattr(self, key) is not None
+        ]
+        if len(works) > 1:
+            raise ValueError(
+                f"state {self.name!r} has {' and '.join(works)}; a state does one of them (M1.1)."
+            )
+        if self.is_terminal and (works or self.timeout is not None):
+            raise ValueError(
+                f"state {self.name!r} is terminal, so it can have no {(works or ['timeout'])[0]}: "
+                "nothing happens there."
+            )
+        if self.outcome is not None and not self.is_terminal:
+            raise ValueError(
+                f"state {self.name!r} has an outcome but is not terminal. Add is_terminal: true."
+            )
+        return self
+
+
+class Transition(_Model):
+    """A way from one state to another (M3).
+
+    Without `to` it is internal (M3.6); without `event` and `after` it is automatic (M2.6).
+    """
+
+    from_: Name = Field(alias="from")
+    to: Name | None = None
+    event: Name | None = None
+    after: Deadline | None = None
+    condition: Condition | None = None
+    description: str | None = None
+    pre_actions: tuple[Action, ...] = ()
+    post_actions: tuple[Action, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.event is not None and self.after is not None:
+            raise ValueError("a transition has an event or a time (after), not both.")
+        if self.event is None and self.after is None and self.condition is None:
+            raise ValueError("a transition needs an event, a time (after) or a condition.")
+        return self
+
+    @property
+    def trigger(self) -> str:
+        """What sets it off, as people read it: `on pay`, `after 2h`, `automatic`."""
+        if self.event is not None:
+            return f"on {self.event}"
+        return f"after {self.after}" if self.after is not None else "automatic"
+
+    def __str__(self) -> str:
+        return f"{self.from_} → {self.to if self.to is not None else '(none)'} {self.trigger}"
+
+
+class Region(_Model):
+    """States of which exactly one is active (M1.1)."""
+
+    name: Name
+    initial_state: Name
+    states: tuple[State, ...] = Field(min_length=1)
+    transitions: tuple[Transition, ...] = ()
+
+    def state(self, name: str) -> State:
+        """The state of that name in this region."""
+        return next(state for state in self.states if state.name == name)
+
+
+Parallel.model_rebuild()
+
+
+class Timeouts(_Model):
+    """Workflow timeout, and defaults for activities and states (M1.5)."""
+
+    workflow: Duration | None = None
+    activity: Duration | None = None
+    states: Mapping[Name, Duration] = Field(default_factory=dict)
+
+
+class Correlation(_Model):
+    """The expression that identifies an open instance to senders of messages (M7.2)."""
+
+    key: str
+
+
+class Workflow(_Model):
+    """A whole definition; also the root region (M1.1).
+
+    Loading checks that every name used exists. `wfsim.lint` finds what is well formed yet wrong.
+    """
+
+    name: Name
+    version: Version = "1.0.0"
+    description: str | None = None
+    initial_state: Name
+    variables: Mapping[Identifier, Variable] = Field(default_factory=dict)
+    events: Mapping[Name, Event] = Field(default_factory=dict)
+    activities: Mapping[Name, Activity] = Field(default_factory=dict)
+    states: tuple[State, ...] = Field(min_length=1)
+    transitions: tuple[Transition, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    retry_policy: RetryPolicy | None = None
+    unhandled: Unhandled = Unhandled.REJECT
+    correlation: Correlation | None = None
+    pause_timers: Literal["run", "freeze"] = "run"
+    max_automatic: int = Field(default=100, ge=1, le=100_000)
+    max_deferred: int = Field(default=1_000, ge=0, le=1_000_000)
+
+    _source: Any = PrivateAttr(default=None)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal when the same was written; where it was loaded from does not matter."""
+        return isinstance(other, Workflow) and self.__dict__ == other.__dict__
+
+    __hash__ = object.__hash__
+
+    def state(self, name: str) -> State:
+        """The root state of that name."""
+        return next(state for state in self.states if state.name == name)
+
+    def regions(self) -> Iterator[tuple[tuple[str, ...], Workflow | Region]]:
+        """Every region with its path (state, region, state, region, …), outermost and first first."""
+
+        def walk(
+            path: tuple[str, ...], region: Workflow | Region
+        ) -> Iterator[tuple[tuple[str, ...], Workflow | Region]]:
+            yield path, region
+            for state in region.states:
+                for inner in state.parallel.regions if state.parallel else ():
+                    yield from walk((*path, state.name, inner.name), inner)
+
+        return walk((), self)

@@ -1,0 +1,1 @@
+"""Petri nets: places, net transitions, arcs (normal, read, inhibitor, reset), and bridges to other tools."""

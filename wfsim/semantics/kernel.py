@@ -1,0 +1,93 @@
+"""One source, two speeds: the decorator of kernel functions, and the few calls that reach the surroundings.
+
+The modules `draws`, `values`, `work` and `step` import this one relatively. Imported as `wfsim.semantics.step`
+they run interpreted, on lists of slotted rows. `wfsim.semantics.compiled` imports the same files a second time
+under its own package name; there `kernel` compiles with numba and the functions below take their second form.
+Nothing else differs between the speeds, and a test compares what they put out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from .layout import Cell, Cells, EffectRow, Queued, RecordRow, Rows, ValueRow
+
+COMPILED = __name__.endswith(".compiled.kernel")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Host(Protocol):
+    """Answers what integers cannot: expressions over texts and lists, and the order of texts."""
+
+    def evaluate(
+        self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell
+    ) -> None:
+        """Put the value of host expression `number` into `answer`."""
+        ...
+
+    def order(self, left: int, right: int) -> int:
+        """-1, 0 or 1 as the left text sorts before, with or after the right one."""
+        ...
+
+
+class Output:
+    """What one step puts out: records, the values that belong to them, effects."""
+
+    __slots__ = ("effects", "host", "records", "values")
+
+    def __init__(self, host: Host) -> None:
+        self.records: list[RecordRow] = []
+        self.values: list[ValueRow] = []
+        self.effects: list[EffectRow] = []
+        self.host = host
+
+
+if not COMPILED:
+
+    def kernel(function: F) -> F:
+        """Mark a function of the kernel; at this speed it is the function itself."""
+        return function
+
+    def new_record(o: Output) -> RecordRow:
+        """A fresh record row in the output."""
+        row = RecordRow()
+        o.records.append(row)
+        return row
+
+    def new_value(o: Output) -> ValueRow:
+        """A fresh value row in the output."""
+        row = ValueRow()
+        o.values.append(row)
+        return row
+
+    def new_effect(o: Output) -> EffectRow:
+        """A fresh effect row in the output."""
+        row = EffectRow()
+        o.effects.append(row)
+        return row
+
+    def count_values(o: Output) -> int:
+        """How many value rows there are, for `forget_values`."""
+        return len(o.values)
+
+    def forget_values(o: Output, n: int) -> None:
+        """Drop the value rows after the first `n`: what they belonged to did not happen."""
+        del o.values[n:]
+
+    def ask(
+        p: Rows, m: Rows, v: Cells, o: Output, i: int, number: int, private: int, payload: int, at: int
+    ) -> None:
+        """Let the surroundings evaluate host expression `number` into cell `at`."""
+        o.host.evaluate(number, m, v, i, private, payload, v[at])
+
+    def ask_order(o: Output, left: int, right: int) -> int:
+        """Let the surroundings compare two texts by code point."""
+        return o.host.order(left, right)
+
+    def grow(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
+        """Add one queue row with its payload cells; returns its distance from the instance's first row."""
+        m.append(Queued())
+        v.extend(Cell() for _ in range(p[0].n_fields))
+        return len(m) - 1 - i

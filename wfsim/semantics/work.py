@@ -1,0 +1,467 @@
+"""Records, lists, errors, timers and activities: what M4, M5 and M6 say of the parts that a step moves."""
+
+from __future__ import annotations
+
+from .draws import RETRY_JITTER, draw
+from .kernel import Output, count_values, forget_values, grow, kernel, new_effect, new_record, new_value
+from .layout import (
+    ABSENT,
+    ACTIVE,
+    BACKOFF,
+    CANCEL_ATTEMPT,
+    DROP_TIMER,
+    FAULT,
+    FREE,
+    GROUNDED,
+    IDLE,
+    INTERNAL,
+    INTERNAL_DONE,
+    INTERNAL_ERROR,
+    N_CLOCKS,
+    NONE,
+    NULL,
+    R_ACTIVITY_CANCELLED,
+    R_ACTIVITY_SCHEDULED,
+    R_RETRY_SCHEDULED,
+    R_STIMULUS_IGNORED,
+    RETRY,
+    SCHEDULE_TO_CLOSE,
+    SCHEDULE_TO_START,
+    SCHEDULED,
+    SET_TIMER,
+    START_ATTEMPT,
+    START_TO_CLOSE,
+    STRING,
+    Cell,
+    Cells,
+    Queued,
+    RecordRow,
+    Rows,
+)
+from .values import copy_cell, evaluate, set_null, set_whole
+
+# Payload cells: the first holds what is not a declared field, as one object; then the fields in order.
+EXTRAS = 0
+RESULT = 1
+ERROR_SOURCE, ERROR_TYPE, ERROR_MESSAGE = 1, 2, 3
+
+
+# --- records and values ---------------------------------------------------------------------------
+
+
+@kernel
+def emit(m: Rows, o: Output, i: int, kind: int) -> RecordRow:
+    """The next record of this instance (M12): numbered, timed, and tied to the cause being dispatched."""
+    me = m[i]
+    me.seq += 1
+    row = new_record(o)
+    row.kind = kind
+    row.seq = me.seq
+    row.time = me.time
+    row.cause = me.cause
+    return row
+
+
+@kernel
+def note(o: Output, seq: int, name: int, cell: Cell) -> None:
+    """Tie a value to the record numbered `seq`."""
+    row = new_value(o)
+    row.seq = seq
+    row.name = name
+    row.tag = cell.tag
+    row.whole = cell.whole
+    row.real = cell.real
+
+
+@kernel
+def note_payload(p: Rows, v: Cells, o: Output, seq: int, event: int, payload: int) -> None:
+    """Tie an event's payload to a record; fields that are null are left out."""
+    if event < 0:
+        return
+    row = p[event]
+    for f in range(row.n_fields):
+        if v[payload + 1 + f].tag != NULL:
+            note(o, seq, p[row.first_field + f].name, v[payload + 1 + f])
+    if v[payload + EXTRAS].tag != NULL:
+        note(o, seq, NONE, v[payload + EXTRAS])
+
+
+# --- lists of queued rows -------------------------------------------------------------------------
+
+
+@kernel
+def payload_of(p: Rows, m: Rows, i: int, k: int) -> int:
+    """Index of the first payload cell of the queued row `k` rows after `Me`; -1 for none."""
+    if k < 0:
+        return NONE
+    return m[i].cells + p[0].queue_cells + (k - p[0].first_queued) * p[0].n_fields
+
+
+@kernel
+def new_queued(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
+    """A queued row from the free list, or a new one, with a null payload."""
+    free = m[i + FREE]
+    if free.first >= 0:
+        k = free.first
+        free.first = m[i + k].next
+        free.length -= 1
+    else:
+        k = grow(p, m, v, o, i)
+    row = m[i + k]
+    row.time = m[i].time
+    row.event = NONE
+    row.event_id = NONE
+    row.cause = m[i].cause
+    row.serial = NONE
+    row.attempt = 0
+    row.timer = NONE
+    row.region = NONE
+    row.activation = 0
+    row.source = NONE
+    row.error_type = NONE
+    row.permanent = 0
+    row.command = NONE
+    row.reason = NONE
+    row.sender = NONE
+    row.duplicate = 0
+    row.refused = NONE
+    row.offered = 0
+    row.origin = NONE
+    row.holds = 1
+    row.next = NONE
+    payload = payload_of(p, m, i, k)
+    for f in range(p[0].n_fields):
+        set_null(v[payload + f])
+    return k
+
+
+@kernel
+def release(m: Rows, i: int, k: int) -> None:
+    """Let go of a queued row; the last holder frees it, and what it holds in turn."""
+    while k >= 0:
+        row = m[i + k]
+        row.holds -= 1
+        if row.holds > 0:
+            return
+        origin = row.origin
+        free = m[i + FREE]
+        row.next = free.first
+        free.first = k
+        free.length += 1
+        k = origin
+
+
+@kernel
+def append(m: Rows, i: int, which: int, k: int) -> None:
+    """Put a queued row at the end of a list."""
+    line = m[i + which]
+    m[i + k].next = NONE
+    if line.last >= 0:
+        m[i + line.last].next = k
+    else:
+        line.first = k
+    line.last = k
+    line.length += 1
+
+
+@kernel
+def prepend(m: Rows, i: int, which: int, k: int) -> None:
+    """Put a queued row at the head of a list."""
+    line = m[i + which]
+    m[i + k].next = line.first
+    if line.first < 0:
+        line.last = k
+    line.first = k
+    line.length += 1
+
+
+@kernel
+def unlink(m: Rows, i: int, which: int, k: int) -> None:
+    """Take a queued row out of a list; whoever took it now holds it."""
+    line = m[i + which]
+    before = NONE
+    at = line.first
+    while at != k:
+        before = at
+        at = m[i + at].next
+    if before < 0:
+        line.first = m[i + k].next
+    else:
+        m[i + before].next = m[i + k].next
+    if line.last == k:
+        line.last = before
+    line.length -= 1
+    m[i + k].next = NONE
+
+
+# --- internal events (M4.1, M4.2) -----------------------------------------------------------------
+
+
+@kernel
+def raise_error(
+    p: Rows,
+    m: Rows,
+    v: Cells,
+    o: Output,
+    i: int,
+    r: int,
+    source: int,
+    error_type: int,
+    message: int,
+    origin: int,
+) -> None:
+    """M4.2: `error` waits for the active state of region `r`; `origin` is the event whose transition failed."""
+    k = new_queued(p, m, v, o, i)
+    row = m[i + k]
+    row.kind = INTERNAL_ERROR
+    row.event = p[0].error
+    row.region = r
+    row.activation = m[i + p[r].slot].activation
+    row.source = source
+    row.error_type = error_type
+    row.reason = message
+    row.origin = origin
+    if origin >= 0:
+        m[i + origin].holds += 1
+    payload = payload_of(p, m, i, k)
+    set_whole(v[payload + ERROR_SOURCE], STRING, source)
+    set_whole(v[payload + ERROR_TYPE], STRING, error_type)
+    if message >= 0:
+        set_whole(v[payload + ERROR_MESSAGE], STRING, message)
+    append(m, i, INTERNAL, k)
+
+
+@kernel
+def raise_done(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, result: int) -> None:
+    """M4.1: `done` waits for the active state of region `r`; `result` is the index of its cell, -1 for none."""
+    k = new_queued(p, m, v, o, i)
+    row = m[i + k]
+    row.kind = INTERNAL_DONE
+    row.event = p[0].done
+    row.region = r
+    row.activation = m[i + p[r].slot].activation
+    if result >= 0:
+        copy_cell(v[result], v[payload_of(p, m, i, k) + RESULT])
+    append(m, i, INTERNAL, k)
+
+
+# --- timers (M6) ----------------------------------------------------------------------------------
+
+
+@kernel
+def set_timer(m: Rows, o: Output, i: int, timer: int, due: int) -> None:
+    """Start the timer at offset `timer`; its id is a function of the history (M11.1)."""
+    me = m[i]
+    me.timer_ids += 1
+    cell = m[i + timer]
+    cell.due = due
+    cell.id = me.timer_ids
+    cell.left = NONE
+    effect = new_effect(o)
+    effect.kind = SET_TIMER
+    effect.timer = timer
+    effect.id = cell.id
+    effect.due = due
+
+
+@kernel
+def drop_timer(m: Rows, o: Output, i: int, timer: int) -> None:
+    """M6.2: a dropped timer does not fire."""
+    cell = m[i + timer]
+    if cell.due < 0:
+        return
+    effect = new_effect(o)
+    effect.kind = DROP_TIMER
+    effect.timer = timer
+    effect.id = cell.id
+    cell.due = NONE
+    cell.left = NONE
+
+
+@kernel
+def clock_of(p: Rows, w: int, clock: int) -> int:
+    """Offset of the timer cell for a clock of the work at offset `w`."""
+    return p[0].first_clock + (w - p[0].first_work) * N_CLOCKS + clock
+
+
+@kernel
+def owner_of(p: Rows, w: int) -> int:
+    """Region that owns the work at offset `w`: two works a region, the state's and the flight's."""
+    return p[0].first_region + (w - p[0].first_work) // 2
+
+
+# --- activities (M5) ------------------------------------------------------------------------------
+
+
+@kernel
+def note_inputs(
+    p: Rows, m: Rows, v: Cells, o: Output, i: int, first: int, end: int, private: int, payload: int, seq: int
+) -> int:
+    """Evaluate named inputs for the record `seq`: -1 if all went well, else the error type, and nothing is noted."""
+    n = count_values(o)
+    for k in range(first, end):
+        at = evaluate(p, m, v, o, i, p[k].code, private, payload)
+        if v[at].tag == FAULT:
+            forget_values(o, n)
+            return v[at].whole
+        note(o, seq, p[k].name, v[at])
+    return NONE
+
+
+@kernel
+def start_attempt(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
+    """Schedule the work's current attempt (M5.1): its record, its clock, and the order to the executor."""
+    me = m[i]
+    work = m[i + w]
+    work.phase = SCHEDULED
+    row = emit(m, o, i, R_ACTIVITY_SCHEDULED)
+    row.region = owner_of(p, w)
+    row.state = m[i + p[row.region].slot].state
+    row.activity = work.activity
+    row.activity_id = work.serial
+    row.attempt = work.attempt
+    effect = new_effect(o)
+    effect.kind = START_ATTEMPT
+    effect.activity = work.activity
+    effect.activity_id = work.serial
+    effect.attempt = work.attempt
+    effect.seq = row.seq
+    activity = p[work.activity]
+    if activity.schedule_to_start >= 0:
+        set_timer(m, o, i, clock_of(p, w, SCHEDULE_TO_START), me.time + activity.schedule_to_start)
+
+
+@kernel
+def open_activity(p: Rows, m: Rows, o: Output, i: int, w: int, activity: int) -> None:
+    """Schedule the first attempt of an activity in the work at offset `w` (M5.1, M5.3)."""
+    me = m[i]
+    me.serials += 1
+    work = m[i + w]
+    work.activity = activity
+    work.serial = me.serials
+    work.attempt = 1
+    work.delay = p[activity].initial_interval
+    work.scheduled = me.time
+    work.deadline = NONE
+    start_attempt(p, m, o, i, w)
+    if p[activity].schedule_to_close >= 0:
+        work.deadline = me.time + p[activity].schedule_to_close
+        set_timer(m, o, i, clock_of(p, w, SCHEDULE_TO_CLOSE), work.deadline)
+
+
+@kernel
+def close_work(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
+    """The work is over: no clock of it runs on."""
+    for clock in range(N_CLOCKS):
+        drop_timer(m, o, i, clock_of(p, w, clock))
+    m[i + w].phase = IDLE
+
+
+@kernel
+def cancel_work(p: Rows, m: Rows, o: Output, i: int, w: int, reason: int) -> None:
+    """M5.4: ask the executor to stop and wait for nothing."""
+    work = m[i + w]
+    if work.phase == IDLE:
+        return
+    r = owner_of(p, w)
+    row = emit(m, o, i, R_ACTIVITY_CANCELLED)
+    row.region = r
+    row.state = m[i + p[r].slot].state
+    row.activity = work.activity
+    row.activity_id = work.serial
+    row.attempt = work.attempt
+    row.reason = reason
+    if work.phase != BACKOFF:
+        effect = new_effect(o)
+        effect.kind = CANCEL_ATTEMPT
+        effect.activity = work.activity
+        effect.activity_id = work.serial
+        effect.attempt = work.attempt
+    close_work(p, m, o, i, w)
+
+
+@kernel
+def next_delay(delay: int, coefficient: int, longest: int) -> int:
+    """M5.1: min(max_interval, floor(delay x coefficient)), exactly, without leaving 64 bits."""
+    million = 1_000_000
+    grown = (delay // million) * coefficient + (delay % million) * coefficient // million
+    return grown if grown < longest else longest
+
+
+@kernel
+def retry_work(p: Rows, m: Rows, o: Output, i: int, w: int, permanent: int) -> int:
+    """M5.2 after a failed attempt: 1 if another one is scheduled, 0 if the activity has failed."""
+    me = m[i]
+    work = m[i + w]
+    activity = p[work.activity]
+    drop_timer(m, o, i, clock_of(p, w, START_TO_CLOSE))
+    drop_timer(m, o, i, clock_of(p, w, SCHEDULE_TO_START))
+    if permanent or work.attempt >= activity.max_attempts:
+        return 0
+    wait = work.delay
+    if activity.jitter > 0:
+        u = draw(me.key, RETRY_JITTER, work.serial, work.attempt)
+        wait -= int(work.delay * (activity.jitter * 1e-6) * u)
+    due = me.time + wait
+    if work.deadline >= 0 and due >= work.deadline:
+        return 0
+    work.phase = BACKOFF
+    work.attempt += 1
+    work.delay = next_delay(work.delay, activity.coefficient, activity.max_interval)
+    r = owner_of(p, w)
+    row = emit(m, o, i, R_RETRY_SCHEDULED)
+    row.region = r
+    row.state = m[i + p[r].slot].state
+    row.activity = work.activity
+    row.activity_id = work.serial
+    row.attempt = work.attempt
+    row.delay = wait
+    row.due = due
+    set_timer(m, o, i, clock_of(p, w, RETRY), due)
+    return 1
+
+
+@kernel
+def work_of(p: Rows, m: Rows, i: int, serial: int) -> int:
+    """Offset of the open work with this serial, or -1."""
+    for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
+        if m[i + w].phase != IDLE and m[i + w].serial == serial:
+            return w
+    return NONE
+
+
+# --- small questions ------------------------------------------------------------------------------
+
+
+@kernel
+def is_active(p: Rows, m: Rows, i: int, r: int, activation: int) -> int:
+    """1 if this activation of region `r`'s state is still open (M1.2)."""
+    cell = m[i + p[r].slot]
+    return 1 if cell.phase == ACTIVE and cell.activation == activation else 0
+
+
+@kernel
+def is_busy(p: Rows, m: Rows, i: int, r: int) -> int:
+    """M2.2: 1 while one of the region's transitions is in flight."""
+    return 1 if m[i + p[r].slot].flight_phase != GROUNDED else 0
+
+
+@kernel
+def clear_private(p: Rows, m: Rows, v: Cells, i: int, r: int) -> None:
+    """M3.3: the flight's own writes are gone."""
+    base = m[i].cells + p[r].private_cells
+    for k in range(p[0].n_variables):
+        v[base + k].tag = ABSENT
+
+
+@kernel
+def ignore(p: Rows, m: Rows, o: Output, i: int, row: Queued, reason: int) -> None:
+    """M1.2: a stimulus that names something ended, or came before, is recorded and never applied."""
+    record = emit(m, o, i, R_STIMULUS_IGNORED)
+    record.event = row.event
+    record.event_id = row.event_id
+    record.activity_id = row.serial
+    record.attempt = row.attempt
+    record.timer = row.timer
+    record.region = row.region
+    record.reason = reason

@@ -1,0 +1,250 @@
+"""What a verification answers: a verdict, and for a violation a witness that replays."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from wfsim.errors import VerdictUnknown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wfsim.net.marking import Marking
+    from wfsim.net.petri import PetriNet
+
+
+class Status(StrEnum):
+    """How a question was answered."""
+
+    HOLDS = "holds"
+    """Proved under the assumptions named."""
+    VIOLATED = "violated"
+    """Refuted; a witness shows it wherever there can be one."""
+    UNKNOWN = "unknown"
+    """Neither: a limit was reached or the method does not cover this case."""
+    ERROR = "error"
+    """The question does not apply, say because the net is not a workflow net."""
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessStep:
+    """One step of a witness: what happens, particulars of it, and what holds afterwards; all JSON-able."""
+
+    action: str
+    detail: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The step as JSON-able data."""
+        return {"action": self.action, "detail": dict(self.detail), "after": dict(self.after)}
+
+
+@dataclass(frozen=True)
+class Witness(ABC):
+    """A sequence of steps that shows a violation, told for a reader and able to replay.
+
+    A tagged union: each form has its `kind`, a replay on the object it is about, and further fields.
+    """
+
+    kind: ClassVar[str]
+
+    steps: tuple[WitnessStep, ...]
+
+    @abstractmethod
+    def replay(self) -> Sequence[Any]:
+        """Run the steps anew from the start, on the net or workflow itself.
+
+        Returns
+        -------
+        sequence
+            The situations passed, the first included.
+
+        Raises
+        ------
+        WfsimError
+            If it does not replay; then the witness is wrong.
+        """
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """The witness as JSON-able data, with its `kind`."""
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+@dataclass(frozen=True)
+class NetWitness(Witness):
+    """A firing sequence from the initial marking of a net.
+
+    `repeatable` names the last part of the sequence if that part can be fired again and again: it shows that
+    a net is unbounded.
+    """
+
+    kind: ClassVar[str] = "net"
+
+    net: PetriNet = field(repr=False)
+    firing_sequence: tuple[str, ...]
+    marking: Marking
+    repeatable: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, net: PetriNet, firing_sequence: Sequence[str], repeatable: Sequence[str] = ()) -> NetWitness:
+        """Fire the sequence and record what it passes; `NetError` if it cannot fire."""
+        markings = net.fire_sequence(firing_sequence)
+        steps = tuple(
+            WitnessStep(
+                net.label(transition),
+                {"transition": transition, "source": net.source(transition)},
+                after.to_dict(),
+            )
+            for transition, after in zip(firing_sequence, markings[1:])
+        )
+        return cls(steps, net, tuple(firing_sequence), markings[-1], tuple(repeatable))
+
+    def replay(self) -> list[Marking]:
+        """Fire the sequence from the initial marking: the markings passed, the initial one included.
+
+        Raises
+        ------
+        NetError
+            If a transition is not enabled, or the last marking is not the one recorded.
+        """
+        from wfsim.errors import NetError
+
+        markings = self.net.fire_sequence(self.firing_sequence)
+        if markings[-1] != self.marking:
+            raise NetError(f"the witness ends in {markings[-1]}, but recorded is {self.marking}.")
+        return markings
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "net": self.net.name,
+            "firing_sequence": list(self.firing_sequence),
+            "repeatable": list(self.repeatable),
+            "marking": self.marking.to_dict(),
+            "steps": [step.to_dict() for step in self.steps],
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one question about a net or a workflow.
+
+    As a truth value it is True if the property holds and False if it is violated; `unknown` and `error` raise
+    `VerdictUnknown`, so that neither passes for an answer.
+
+    Attributes
+    ----------
+    status
+        `holds`, `violated`, `unknown` or `error`.
+    property
+        The question, as `"soundness of 'order'"`.
+    reason
+        One or more sentences: why, and what to do next.
+    witness
+        A replayable sequence of steps, where one exists.
+    bound
+        How far the search went: `markings`, `edges`, `complete`, and `stopped` with the reason if it was not.
+    assumptions
+        Under which the answer holds.
+    method
+        How it was found.
+    statistics
+        Further numbers and lists; JSON-able, and equal for equal input.
+    """
+
+    status: Status
+    property: str
+    reason: str
+    witness: Witness | None = None
+    bound: Mapping[str, Any] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = ()
+    method: str = ""
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        if self.status is Status.HOLDS:
+            return True
+        if self.status is Status.VIOLATED:
+            return False
+        raise VerdictUnknown(
+            f"{self.property}: the verdict is {self.status}, neither true nor false. {self.reason}\n"
+            "Compare verdict.status if this is expected."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as JSON-able data."""
+        return {
+            "status": str(self.status),
+            "property": self.property,
+            "reason": self.reason,
+            "witness": None if self.witness is None else self.witness.to_dict(),
+            "bound": dict(self.bound),
+            "assumptions": list(self.assumptions),
+            "method": self.method,
+            "statistics": dict(self.statistics),
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.status}: {self.property}", f"  {self.reason}".replace("\n", "\n  ")]
+        if self.witness is not None:
+            lines.append(f"  trace of {len(self.witness)} step{'' if len(self.witness) == 1 else 's'}:")
+            width = max((len(step.action) for step in self.witness.steps), default=0)
+            for number, step in enumerate(self.witness.steps, start=1):
+                lines.append(f"    {number}. {step.action:<{width}}  {_facts(step.after)}".rstrip())
+        lines += [f"  {name}: {text}" for name, text in self._footer()]
+        return "\n".join(lines)
+
+    def _footer(self) -> list[tuple[str, str]]:
+        entries = (
+            ("bound", _facts(self.bound)),
+            ("method", self.method),
+            ("assumes", "; ".join(self.assumptions)),
+        )
+        return [(name, text) for name, text in entries if text]
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the same as `str`, with every text escaped."""
+        from html import escape
+
+        parts = [
+            '<div class="wfsim-verdict" style="border-left:4px solid '
+            f'{_COLOURS[self.status]};padding-left:.8em">',
+            f"<b>{_MARKS[self.status]} {escape(self.status)}</b>: {escape(self.property)}",
+            f"<p>{escape(self.reason).replace(chr(10), '<br>')}</p>",
+        ]
+        if self.witness is not None:
+            items = (
+                f"<li><b>{escape(step.action)}</b> {escape(_facts(step.after))}</li>"
+                for step in self.witness.steps
+            )
+            parts.append(f"<ol>{''.join(items)}</ol>")
+        rows = (f"<div>{escape(name)}: {escape(text)}</div>" for name, text in self._footer())
+        parts.append(f"<small>{''.join(rows)}</small></div>")
+        return "".join(parts)
+
+
+# Okabe and Ito's colours: told apart by colour-blind eyes, visible on white and on black. The mark says the
+# same without colour.
+_COLOURS = {
+    Status.HOLDS: "#009E73",
+    Status.VIOLATED: "#D55E00",
+    Status.UNKNOWN: "#E69F00",
+    Status.ERROR: "#CC79A7",
+}
+_MARKS = {Status.HOLDS: "✓", Status.VIOLATED: "✗", Status.UNKNOWN: "?", Status.ERROR: "!"}
+
+
+def _facts(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}: {_shown(value)}" for name, value in facts.items())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
