@@ -78,3 +78,7 @@ class SearchIncomplete(WfsimError):
 
 class DrawingError(WfsimError):
     """A picture cannot be drawn: it contradicts itself, or is too large to be read."""
+
+
+class StartRefused(WfsimError):
+    """An instance cannot be started: bad input, or its key is taken (M7.2)."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from wfsim.drawing.boxes import Box, centred
 from wfsim.drawing.text import LINE_HEIGHT, text_width, wrap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wfsim.drawing.graph import Direction, Edge, Group, Node
 
 TITLE_SIZE = 16.0
@@ -26,8 +29,11 @@ _LABEL_LINES = 3
 _MAX_LINES = 8
 _PAD_X, _PAD_Y = 14.0, 9.0
 _DOUBLE_GAP = 4.0
+LOOP_REACH = 34.0
+_LOOP_SLOT = 24.0
 _MIN_WIDTH, _MIN_HEIGHT = 64.0, 38.0
-_BESIDE = 6.0
+BESIDE = 6.0
+"""Distance of a text from the line or circle that it stands beside."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +66,45 @@ class Block:
         return sum(line.size * LINE_HEIGHT for line in self.lines)
 
 
+Side = Literal["right", "left", "below"]
+
+
 @dataclass(frozen=True)
 class NodeContent:
     """Size of a node, and of its outline and text within, in pixels.
 
-    `width` × `height` is the space the layout keeps free. The outline lies centred in it, or, with a label
-    beside it, at its left side (downward pictures) or top (sideways pictures).
+    `width` × `height` is the space the layout keeps free. `side` says where the text stands beside the
+    outline; None when it stands inside.
     """
 
     width: int
     height: int
     outline: tuple[int, int]
     text: Block
-    beside: bool = False
+    side: Side | None = None
+
+    def outline_box(self, box: Box) -> Box:
+        """The outline, when the node fills `box`."""
+        width, height = self.outline
+        if self.side == "right":
+            return Box(box.x, box.centre[1] - height / 2, width, height)
+        if self.side == "left":
+            return Box(box.x + box.width - width, box.centre[1] - height / 2, width, height)
+        if self.side == "below":
+            return Box(box.centre[0] - width / 2, box.y, width, height)
+        return centred(box.centre, width, height)
+
+    def text_box(self, box: Box) -> Box:
+        """The text, when the node fills `box`."""
+        width, height = self.text.width, self.text.height
+        if self.side == "right":
+            return Box(box.x + self.outline[0] + BESIDE, box.centre[1] - height / 2, width, height)
+        if self.side == "left":
+            x = box.x + box.width - self.outline[0] - BESIDE - width
+            return Box(x, box.centre[1] - height / 2, width, height)
+        if self.side == "below":
+            return Box(box.centre[0] - width / 2, box.y + box.height - height, width, height)
+        return centred(box.centre, width, height)
 
 
 def block(label: str, lines: tuple[str, ...], size: float, limit: float, rows: int = _LABEL_LINES) -> Block:
@@ -86,27 +118,56 @@ def block(label: str, lines: tuple[str, ...], size: float, limit: float, rows: i
     return Block(tuple(shown))
 
 
-def node_content(node: Node, direction: Direction) -> NodeContent:
-    """Measure a node."""
+def node_content(node: Node, direction: Direction, loops: tuple[Block, ...] = ()) -> NodeContent:
+    """Measure a node, given the texts of its loops.
+
+    A node is as high (in sideways pictures: as wide) as the loops beside it, so that they do not reach into
+    the way of its other edges; a text beside it makes way for them.
+    """
+    sideways = direction in ("LR", "RL")
+    width = height = 0.0
+    if loops:
+        space = loop_space(loops, sideways=sideways)
+        width, height = (space[0], 0.0) if sideways else (0.0, space[1])
     if node.shape == "dot":
-        return NodeContent(DOT, DOT, (DOT, DOT), Block())
+        return NodeContent(max(DOT, _ceil(width)), max(DOT, _ceil(height)), (DOT, DOT), Block())
     lines = node.lines
     if node.tokens is not None and node.shape != "circle":
         lines = (f"● {short_number(node.tokens)}", *lines)
     text = block(node.label, lines, LABEL_SIZE, _NODE_TEXT)
     if node.shape == "circle":
-        outline = (CIRCLE, CIRCLE)
-        if not text.lines:
-            return NodeContent(CIRCLE, CIRCLE, outline, text)
-        if direction in ("TB", "BT"):
-            width = CIRCLE + _ceil(text.width + 2 * _BESIDE)
-            return NodeContent(width, max(CIRCLE, _ceil(text.height)), outline, text, beside=True)
-        height = CIRCLE + _ceil(text.height + _BESIDE)
-        return NodeContent(max(CIRCLE, _ceil(text.width)), height, outline, text, beside=True)
+        width, height = max(CIRCLE, width), max(CIRCLE, height)
+        side: Side | None = None
+        if text.lines and sideways:
+            side = "below"
+            width, height = max(width, text.width), CIRCLE + text.height + BESIDE
+        elif text.lines:
+            side = "left" if loops else "right"
+            height = max(height, text.height)
+            width = CIRCLE + text.width + 2 * BESIDE
+        return NodeContent(_ceil(width), _ceil(height), (CIRCLE, CIRCLE), text, side)
     rim = _DOUBLE_GAP if node.shape == "double" else 0.0
-    width = _ceil(max(_MIN_WIDTH, text.width + 2 * (_PAD_X + rim)))
-    height = _ceil(max(_MIN_HEIGHT, text.height + 2 * (_PAD_Y + rim)))
-    return NodeContent(width, height, (width, height), text)
+    outline = (
+        _ceil(max(_MIN_WIDTH, width, text.width + 2 * (_PAD_X + rim))),
+        _ceil(max(_MIN_HEIGHT, height, text.height + 2 * (_PAD_Y + rim))),
+    )
+    return NodeContent(*outline, outline, text)
+
+
+def loop_space(texts: Sequence[Block], *, sideways: bool) -> tuple[float, float]:
+    """Width and height of the space that loops with these texts need.
+
+    Beside the node one stands below the other; in a sideways picture they stand above the node in a row.
+    """
+    slots = [loop_slot(text, sideways=sideways) for text in texts]
+    if sideways:
+        return sum(slots), LOOP_REACH + max(text.height for text in texts)
+    return LOOP_REACH + max(text.width for text in texts), sum(slots)
+
+
+def loop_slot(text: Block, *, sideways: bool) -> float:
+    """Height (in sideways pictures: width) of one loop with its text."""
+    return max(text.width + 2 * BESIDE if sideways else text.height + BESIDE, _LOOP_SLOT)
 
 
 def edge_text(edge: Edge) -> Block:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wfsim.drawing.boxes import Box
 
 Point = tuple[float, float]
 Curve = tuple[Point, ...]
@@ -85,26 +89,44 @@ def clip_to_circle(curve: Curve, centre: Point, radius: float, *, at_start: bool
     return _join(pieces)
 
 
+def crosses(curve: Curve, box: Box) -> bool:
+    """Whether a curve passes through the inside of a box; finds every passage longer than a 16th segment."""
+    for piece in segments(curve):
+        for step in range(17):
+            x, y = _split(piece, step / 16)[0][3]
+            if box.x + 1 < x < box.x + box.width - 1 and box.y + 1 < y < box.y + box.height - 1:
+                return True
+    return False
+
+
 def smooth(curve: Curve) -> Curve:
     """Round the corners where segments meet at an angle; the points of the segments stay where they are."""
     points = list(curve)
     for joint in range(3, len(points) - 1, 3):
-        before, at, after = points[joint - 1], points[joint], points[joint + 1]
-        into, out = math.dist(before, at), math.dist(at, after)
-        if into < 1e-6 or out < 1e-6:
+        at = points[joint]
+        into = _unit(at, [points[joint - 1], points[joint - 2], points[joint - 3]], -1.0)
+        out = _unit(at, [points[joint + 1], points[joint + 2], points[joint + 3]], 1.0)
+        if into is None or out is None or into[0] * out[0] + into[1] * out[1] > 0.985:
             continue
-        ax, ay = (at[0] - before[0]) / into, (at[1] - before[1]) / into
-        bx, by = (after[0] - at[0]) / out, (after[1] - at[1]) / out
-        along = math.hypot(ax + bx, ay + by)
-        if ax * bx + ay * by > 0.985:
-            continue
+        x, y = into[0] + out[0], into[1] + out[1]
+        along = math.hypot(x, y)
         # A curve that turns right back does so across its direction.
-        ux, uy = ((ax + bx) / along, (ay + by) / along) if along > 0.05 else (-ay, ax)
-        reach_in = min(into, 0.5 * math.dist(points[joint - 3], at))
-        reach_out = min(out, 0.5 * math.dist(at, points[joint + 3]))
-        points[joint - 1] = (at[0] - ux * reach_in, at[1] - uy * reach_in)
-        points[joint + 1] = (at[0] + ux * reach_out, at[1] + uy * reach_out)
+        ux, uy = (x / along, y / along) if along > 0.05 else (-into[1], into[0])
+        before, after = 0.4 * math.dist(points[joint - 3], at), 0.4 * math.dist(at, points[joint + 3])
+        points[joint - 1] = (at[0] - ux * before, at[1] - uy * before)
+        points[joint + 1] = (at[0] + ux * after, at[1] + uy * after)
     return tuple(points)
+
+
+def _unit(at: Point, others: list[Point], sign: float) -> Point | None:
+    """Direction from `at` to the first of the other points that is not next to it, times `sign`."""
+    # A control point next to the joint sets a tangent that nobody sees: it still looks like a corner.
+    near = 0.12 * math.dist(at, others[-1])
+    for other in others:
+        length = math.dist(at, other)
+        if length > max(near, 1e-6):
+            return (sign * (other[0] - at[0]) / length, sign * (other[1] - at[1]) / length)
+    return None
 
 
 def _split(piece: _Segment, t: float) -> tuple[_Segment, _Segment]:

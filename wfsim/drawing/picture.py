@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.drawing import graph, svg
 from wfsim.drawing.graph import Direction, Edge, Group, Item, Node, Role
-from wfsim.drawing.layout import Box, Layout, PlacedText, compute
+from wfsim.drawing.layout import compute
 from wfsim.drawing.text import clean
 from wfsim.errors import DrawingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from wfsim.drawing.boxes import Box, Layout, PlacedText
 
 FORMAT_VERSION = 1
 """Version of the form of `Picture.to_dict`."""
@@ -146,10 +148,13 @@ class Picture:
         -------
         dict
             `version`, `title`, `direction`, `width`, `height`, and lists `nodes`, `edges`, `groups`: the
-            fields of `Node`, `Edge`, `Group`, with boxes `{x, y, width, height}` (upper left corner, pixels,
-            y downwards): `box` (node, group), `outline` (the shape edges end at), `text` `{x, y, width, height,
-            lines: [{text, size}]}` or None, and for edges `points` `[[x, y], …]`, a cubic Bézier curve of
-            3k + 1 points from border to border. Positions are those of `to_svg`.
+            fields of `Node`, `Edge`, `Group`, and
+            `box` (nodes and groups);
+            `outline` (nodes): the box of the shape that edges end at;
+            `text`: `{x, y, width, height, lines: [{text, size}]}` or None;
+            `points` (edges): cubic Bézier curve `[[x, y], …]` of 3k + 1 points, from border to border.
+            Boxes are `{x, y, width, height}` with the upper left corner, in pixels, y downwards. Positions
+            are those of `to_svg`.
 
         Raises
         ------

@@ -12,9 +12,9 @@ import json
 from html import escape
 from typing import TYPE_CHECKING
 
+from wfsim.drawing.boxes import Box, Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
 from wfsim.drawing.content import LINE_SIZE, short_number
 from wfsim.drawing.curve import Curve, Point, end_cut, middle
-from wfsim.drawing.layout import Box, Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
 from wfsim.drawing.roles import FRAME, INK, LOOKS, PAGE, STYLE_DASHES, Badge, Look, Tone
 from wfsim.drawing.text import LINE_HEIGHT, clean
 
@@ -33,8 +33,8 @@ _BADGES: dict[Badge, str] = {
     "play": "M-2.5 -4L4 0L-2.5 4Z",
     "alert": "M-1 -5H1V1H-1ZM-1 2.6H1V4.6H-1Z",
     "check": "M-4.5 0L-3 -1.5L-1.2 0.3L3 -4L4.5 -2.5L-1.2 3.3Z",
-    "cross": "M-3.5 -2.3 -2.3 -3.5 0 -1.2 2.3 -3.5 3.5 -2.3 1.2 0 3.5 2.3 2.3 3.5 0 1.2 -2.3 3.5 -3.5 2.3 -1.2 0Z",
-    "seen": "M-4 -1.3H4V1.3H-4Z",
+    "cross": "M-3.6 -2.2L-2.2 -3.6L3.6 2.2L2.2 3.6ZM2.2 -3.6L3.6 -2.2L-2.2 3.6L-3.6 2.2Z",
+    "seen": "M-3.2 0A3.2 3.2 0 1 0 3.2 0A3.2 3.2 0 1 0 -3.2 0Z",
 }
 
 _TOKEN_PLACES: dict[int, tuple[Point, ...]] = {

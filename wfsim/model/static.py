@@ -104,7 +104,7 @@ class _Typing:
         raise AssertionError(f"not an expression: {node!r}")
 
     def literals(self, operands: list[Expression]) -> list[str | None]:
-        """Kinds of the operands; an integer literal beside a number, or beside the unknown, may be a number."""
+        """Kinds of the operands; an integer literal beside a number or the unknown may be a number."""
         kinds = [self.kind(operand) for operand in operands]
         if all(kind == "integer" for kind in kinds):
             return kinds

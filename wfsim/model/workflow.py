@@ -7,10 +7,10 @@ names that must exist elsewhere are checked by `Workflow` itself, meaning is giv
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping  # noqa: TC003  (pydantic reads the annotations)
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,12 +20,23 @@ from pydantic import (
     Field,
     PlainSerializer,
     PrivateAttr,
+    Strict,
+    ValidationError,
+    ValidationInfo,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
-from wfsim.errors import DefinitionError, ExpressionError
+from wfsim.errors import DefinitionError, ExpressionError, did_you_mean
 from wfsim.model.duration import Duration
-from wfsim.model.expressions import is_template, parse_condition, parse_template
+from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
+from wfsim.model.problems import definition_error, from_validation
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    # The public way to the same class; the type checker needs the name.
+    ModelMetaclass = type(BaseModel)
 
 RESERVED_EVENTS = ("done", "error", "timeout", "cancel_requested", "workflow_timeout")
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
@@ -82,6 +93,32 @@ def _deadline(value: object) -> object:
         raise ValueError(str(error)) from None
 
 
+def _template_value(value: object) -> object:
+    try:
+        parse_template(value)
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def _key(text: str) -> str:
+    try:
+        parse(text)
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _json(value: object) -> object:
+    # Imported here: `evaluate` stands above the definitions.
+    from wfsim.model.evaluate import check_value
+
+    reason = check_value(ValueType.ANY, value)
+    if reason is not None:
+        raise ValueError(f"{reason}.")
+    return value
+
+
 def _plain_number(number: Decimal) -> int | float:
     return int(number) if number == number.to_integral_value() else float(number)
 
@@ -91,6 +128,18 @@ Identifier = Annotated[str, AfterValidator(_identifier)]
 Version = Annotated[str, BeforeValidator(_version)]
 Exact = Annotated[Decimal, BeforeValidator(_decimal), PlainSerializer(_plain_number)]
 Condition = Annotated[str, AfterValidator(_condition)]
+Flag = Annotated[bool, Strict()]
+Count = Annotated[int, Strict()]
+Bound = Annotated[int, Strict()] | Annotated[float, Strict()]
+Scalar = (
+    Annotated[str, Strict()]
+    | Annotated[bool, Strict()]
+    | Annotated[int, Strict()]
+    | Annotated[float, Strict()]
+)
+Json = Annotated[Any, AfterValidator(_json)]
+TemplateValue = Annotated[Any, AfterValidator(_template_value)]
+"""A JSON value in which strings `${...}` are expressions."""
 Deadline = Annotated[Duration | str, BeforeValidator(_deadline), PlainSerializer(str)]
 """A duration, or `${expression}` giving seconds, evaluated when the state is entered (M6.2)."""
 
@@ -122,16 +171,68 @@ class Outcome(StrEnum):
     FAILURE = "failure"
 
 
-class _Model(BaseModel):
+class _Readable(ModelMetaclass):
+    """Calling a class reports its problems in our words; the validator's own never reach people."""
+
+    if not TYPE_CHECKING:
+
+        def __call__(cls, *args, **kwargs):
+            try:
+                return super().__call__(*args, **kwargs)
+            except ValidationError as error:
+                raise definition_error(from_validation(error.errors(), kwargs, named=False)) from None
+
+
+class _Model(BaseModel, metaclass=_Readable):
     model_config = ConfigDict(
         extra="forbid", frozen=True, populate_by_name=True, use_enum_values=False, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: object) -> object:
+        if isinstance(data, Mapping):
+            keys = [field.alias or name for name, field in cls.model_fields.items()]
+            known = {*keys, *cls.model_fields}
+            for key in data:
+                if key not in known:
+                    what = _CALLED.get(cls.__name__, cls.__name__.lower())
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "{text}",
+                        {
+                            "key": key,
+                            "text": f"{key!r} is not a key of {what}. Allowed: {', '.join(keys)}."
+                            f"{did_you_mean(str(key), keys)}",
+                        },
+                    )
+        return data
+
+
+_CALLED = {
+    "Workflow": "a workflow",
+    "State": "a state",
+    "Transition": "a transition",
+    "Region": "a region",
+    "Activity": "an activity",
+    "Event": "an event",
+    "Variable": "a variable",
+    "FieldType": "a payload field",
+    "RetryPolicy": "a retry policy",
+    "ActivityAction": "an action of type activity",
+    "SetVariableAction": "an action of type set_variable",
+    "SendAction": "an action of type send",
+    "CompensateAction": "an action of type compensate",
+    "Assignment": "the parameters of set_variable",
+    "ActivityWork": "the activity of a state",
+    "ForEach": "for_each",
+}
 
 
 class RetryPolicy(_Model):
     """How often and how fast a failed activity is tried again (M5.1, M5.2)."""
 
-    max_attempts: int = Field(ge=1, le=1_000_000)
+    max_attempts: Count = Field(ge=1, le=1_000_000)
     initial_interval: Duration = Duration.of("1s")
     max_interval: Duration = Duration.of("60s")
     backoff_coefficient: Annotated[Exact, Field(ge=1)] = Decimal(2)
@@ -167,7 +268,7 @@ class FieldType(_Model):
     """A typed field of a payload."""
 
     type: ValueType = ValueType.ANY
-    optional: bool = False
+    optional: Flag = False
 
 
 def _field_type(value: object) -> object:
@@ -182,7 +283,7 @@ class Event(_Model):
         default_factory=dict
     )
     unhandled: Unhandled | None = None
-    starts: bool = False
+    starts: Flag = False
     time_to_live: Duration = Duration(0)
 
 
@@ -191,13 +292,13 @@ class Variable(_Model):
 
     description: str | None = None
     type: ValueType = ValueType.ANY
-    input: bool = False
-    output: bool = False
-    optional: bool = False
-    initial: Any = None
-    values: tuple[str | int | float | bool, ...] | None = None
-    minimum: int | float | None = None
-    maximum: int | float | None = None
+    input: Flag = False
+    output: Flag = False
+    optional: Flag = False
+    initial: Json = None
+    values: tuple[Scalar, ...] | None = None
+    minimum: Bound | None = None
+    maximum: Bound | None = None
     overflow: Literal["error", "saturate"] = "error"
 
 
@@ -207,7 +308,7 @@ class ActivityAction(_Model):
     name: Name
     action_type: Literal["activity"]
     description: str | None = None
-    parameters: Mapping[Identifier, Any] = Field(default_factory=dict)
+    parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
     result_variable: Identifier | None = None
     on_failure: Literal["abort", "ignore"] = "abort"
 
@@ -216,7 +317,7 @@ class Assignment(_Model):
     """The parameters of `set_variable`."""
 
     name: Identifier
-    value: Any
+    value: TemplateValue
 
 
 class SetVariableAction(_Model):
@@ -236,8 +337,8 @@ class SendAction(_Model):
     name: Name | None = None
     description: str | None = None
     event: Name
-    to: Any
-    payload: Mapping[Identifier, Any] = Field(default_factory=dict)
+    to: TemplateValue
+    payload: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
     on_failure: Literal["abort", "ignore"] = "abort"
 
 
@@ -260,7 +361,7 @@ class ActivityWork(_Model):
     """The activity that a state runs while it is active (M4.1)."""
 
     name: Name
-    parameters: Mapping[Identifier, Any] = Field(default_factory=dict)
+    parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
     result_variable: Identifier | None = None
 
 
@@ -269,7 +370,7 @@ class Invoke(_Model):
 
     workflow: Name
     version: str | None = None
-    input: Mapping[Identifier, Any] = Field(default_factory=dict)
+    input: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
     result_variable: Identifier | None = None
     parent_close: Literal["cancel", "terminate", "abandon"] = "cancel"
 
@@ -277,14 +378,12 @@ class Invoke(_Model):
 class ForEach(_Model):
     """One activity or child workflow for each item of a list (M4.5)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    items: Any
+    items: TemplateValue
     as_: Identifier = Field(alias="as")
     activity: Name | None = None
     workflow: Name | None = None
-    parameters: Mapping[Identifier, Any] = Field(default_factory=dict)
-    max_parallel: int | None = Field(default=None, ge=1)
+    parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
+    max_parallel: Count | None = Field(default=None, ge=1)
     result_variable: Identifier | None = None
     on_failure: Literal["fail_fast", "collect"] = "fail_fast"
 
@@ -292,7 +391,7 @@ class ForEach(_Model):
 class Parallel(_Model):
     """Regions that run side by side inside a state (M4.3)."""
 
-    join: Literal["all", "any"] | Annotated[int, Field(ge=1)] = "all"
+    join: Literal["all", "any"] | Annotated[int, Strict(), Field(ge=1)] = "all"
     regions: tuple[Region, ...] = Field(min_length=1)
 
 
@@ -305,14 +404,14 @@ class State(_Model):
 
     name: Name
     description: str | None = None
-    is_terminal: bool = False
+    is_terminal: Flag = False
     outcome: Outcome | None = None
     timeout: Deadline | None = None
     activity: Annotated[ActivityWork, BeforeValidator(_activity_work)] | None = None
     invoke: Invoke | None = None
     for_each: ForEach | None = None
     parallel: Parallel | None = None
-    metadata: Mapping[str, Any] = Field(default_factory=dict)
+    metadata: Mapping[str, Json] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -396,7 +495,7 @@ class Timeouts(_Model):
 class Correlation(_Model):
     """The expression that identifies an open instance to senders of messages (M7.2)."""
 
-    key: str
+    key: Annotated[str, AfterValidator(_key)]
 
 
 class Workflow(_Model):
@@ -419,8 +518,8 @@ class Workflow(_Model):
     unhandled: Unhandled = Unhandled.REJECT
     correlation: Correlation | None = None
     pause_timers: Literal["run", "freeze"] = "run"
-    max_automatic: int = Field(default=100, ge=1, le=100_000)
-    max_deferred: int = Field(default=1_000, ge=0, le=1_000_000)
+    max_automatic: Count = Field(default=100, ge=1, le=100_000)
+    max_deferred: Count = Field(default=1_000, ge=0, le=1_000_000)
 
     _source: Any = PrivateAttr(default=None)
 
@@ -428,7 +527,19 @@ class Workflow(_Model):
         """Equal when the same was written; where it was loaded from does not matter."""
         return isinstance(other, Workflow) and self.__dict__ == other.__dict__
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return hash((self.name, self.version))
+
+    @model_validator(mode="after")
+    def _names_exist(self, info: ValidationInfo) -> Self:
+        # Imported here: the checks read the definitions of this module.
+        from wfsim.model.check import check
+
+        if not (info.context or {}).get("unchecked"):
+            problems = check(self)
+            if problems:
+                raise definition_error(problems)
+        return self
 
     def state(self, name: str) -> State:
         """The root state of that name."""

@@ -19,6 +19,7 @@ from .layout import (
     AFTER_COMMIT,
     BEFORE_COMMIT,
     CANCEL,
+    CANCEL_ATTEMPT,
     CANCELLED,
     CANCELLING,
     CLOSED,
@@ -31,7 +32,6 @@ from .layout import (
     EVENT,
     FAILED,
     FAILED_REGION,
-    FAILURE,
     FAULT,
     GROUNDED,
     IDLE,
@@ -99,7 +99,6 @@ from .layout import (
     T_MESSAGE,
     T_NO_TRANSITION,
     T_OUTER,
-    T_OVERFLOW,
     T_POST_ACTION,
     T_RANGE,
     T_RESULT,
@@ -820,7 +819,6 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
         end_succeeded(p, m, v, o, i, w, payload_of(p, m, i, k) + RESULT)
     elif retry_work(p, m, o, i, w, row.permanent) == 0:
         end_failed(p, m, v, o, i, w, row.error_type, row.reason)
-    me.time = me.time  # results leave the instance's time alone
 
 
 @kernel
@@ -849,7 +847,7 @@ def clock_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, timer: int) -> No
     row.attempt = work.attempt
     row.error_type = error_type
     effect = new_effect(o)
-    effect.kind = 3  # CANCEL_ATTEMPT
+    effect.kind = CANCEL_ATTEMPT
     effect.activity = work.activity
     effect.activity_id = work.serial
     effect.attempt = work.attempt

@@ -178,6 +178,15 @@ def arithmetic(op: int, left: Cell, right: Cell) -> None:
 
 
 @kernel
+def read_literal(left: Cell, right: Cell, which: int) -> None:
+    """An integer literal beside a number is a number literal; `which` is 1 for the left operand, 2 for the right."""
+    literal = left if which == 1 else right
+    other = right if which == 1 else left
+    if other.tag == NUMBER and literal.tag == INTEGER and -EXACT <= literal.whole <= EXACT:
+        set_real(literal, float(literal.whole))
+
+
+@kernel
 def order_mixed(whole: int, real: float) -> int:
     """-1, 0 or 1 as the integer is below, equal to or above the number, exactly."""
     if real >= BEYOND:
@@ -341,6 +350,8 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
                 continue
         else:
             top -= 1
+            if row.a > 0:
+                read_literal(v[top], v[top + 1], row.a)
             if op <= OP_MODULO:
                 arithmetic(op, v[top], v[top + 1])
             elif op <= OP_GREATER_EQUAL:

@@ -241,7 +241,7 @@ class StateSpace:
 
     def __repr__(self) -> str:
         state = "complete" if self.complete else f"incomplete: {self.reason}"
-        return f"StateSpace({self.net.name!r}, {self.n_markings:,} markings, {self.n_edges:,} edges, {state})"
+        return f"StateSpace({self.net.name!r}, {_found(self)}, {self.n_edges:,} edges, {state})"
 
 
 class _Markings(Sequence[Marking]):
@@ -303,11 +303,12 @@ def explore(
     try:
         space.reason = _search(space, max_markings, max_seconds, stop, bar)
     except KeyboardInterrupt:
-        space.reason = f"interrupted after {space.n_expanded:,} expanded markings."
+        space.reason = f"Interrupted after {_found(space)}{_fullest(space)}"
     finally:
         space._repair()
         if bar is not None:
             bar.update(space.n_expanded - bar.n)
+            bar.set_postfix(found=space.n_markings)
             bar.close()
     space.complete = not space.reason
     return space
@@ -326,13 +327,12 @@ def _search(
     while source < len(space.tokens):
         if source % CLOCK_EVERY == 0:
             if deadline is not None and time.monotonic() >= deadline:
-                found = f"{space.n_markings:,} marking{'' if space.n_markings == 1 else 's'}"
-                return f"stopped after {max_seconds:g} s with {found}. {_fullest(space)}"
+                return f"Stopped after {max_seconds:g} s with {_found(space)}{_fullest(space)}"
             if bar is not None:
                 bar.update(source - bar.n)
                 bar.set_postfix(found=space.n_markings, refresh=False)
         if not space._expand(source, max_markings):
-            return f"stopped after {space.n_markings:,} markings. {_fullest(space)}"
+            return f"Stopped after {_found(space)}{_fullest(space)}"
         reason = stop(space, source) if stop is not None else None
         if reason:
             return reason
@@ -340,12 +340,16 @@ def _search(
     return ""
 
 
+def _found(space: StateSpace) -> str:
+    return f"{space.n_markings:,} marking{'' if space.n_markings == 1 else 's'}"
+
+
 def _fullest(space: StateSpace) -> str:
     bounds = space.bounds
     if not bounds:
-        return ""
+        return "."
     place = max(bounds, key=bounds.__getitem__)
-    held = f"Place {place!r} held {bounds[place]:,} token{'' if bounds[place] == 1 else 's'}."
+    held = f"; place {place!r} held {bounds[place]:,} token{'' if bounds[place] == 1 else 's'}."
     return held + (" The net may be unbounded: ask bounded(net)." if bounds[place] > 100 else "")
 
 

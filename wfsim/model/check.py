@@ -1,0 +1,445 @@
+"""What must hold before a definition means anything: every name used exists, types and limits fit together.
+
+`check` runs whenever a workflow is loaded or built. What is well formed yet wrong is left to `wfsim.lint`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from wfsim.errors import did_you_mean, listed
+from wfsim.model.evaluate import EvaluationFault, fit
+from wfsim.model.expressions import Name, Whole, is_template, names
+from wfsim.model.problems import Path, Problem
+from wfsim.model.static import static_type
+from wfsim.model.uses import (
+    Part,
+    Use,
+    activity_uses,
+    declared_activities,
+    declared_events,
+    declared_variables,
+    expression_parts,
+    is_reserved,
+    parts,
+    payload_fields,
+    transition_actions,
+    uses,
+    writes,
+)
+from wfsim.model.workflow import (
+    Activity,
+    ActivityAction,
+    CompensateAction,
+    RetryPolicy,
+    SendAction,
+    State,
+    ValueType,
+    Variable,
+    Workflow,
+)
+
+__all__ = ["check", "declared_activities", "declared_events", "declared_variables"]
+
+Report: TypeAlias = Callable[[Path, str], None]
+
+
+def check(workflow: Workflow) -> list[Problem]:
+    """Every problem that keeps the definition from having a meaning; empty if there is none.
+
+    Notes
+    -----
+    Linear in the size of the definition, apart from looking up near names for advice.
+    """
+    problems: list[Problem] = []
+
+    def report(path: Path, message: str) -> None:
+        problems.append(Problem(path, message))
+
+    _variables(workflow, report)
+    _events(workflow, report)
+    _activities(workflow, report)
+    _timeouts(workflow, report)
+    _states_and_transitions(workflow, report)
+    _error_sources(workflow, report)
+    _names_in_expressions(workflow, report)
+    _written_variables(workflow, report)
+    _types(workflow, report)
+    return problems
+
+
+# Sections ------------------------------------------------------------------------------------------------
+
+
+def _variables(workflow: Workflow, report: Report) -> None:
+    for name, variable in workflow.variables.items():
+        path: Path = ("variables", name)
+        ordered = variable.type in (ValueType.INTEGER, ValueType.NUMBER)
+        sound = True
+        for key in ("minimum", "maximum"):
+            limit = getattr(variable, key)
+            if limit is None:
+                continue
+            if not ordered:
+                report(
+                    (*path, key),
+                    f"variable {name!r} is of type {variable.type.value}, so it has no {key}: "
+                    "only integer and number have one.",
+                )
+                sound = False
+            elif variable.type is ValueType.INTEGER and isinstance(limit, float):
+                report((*path, key), f"variable {name!r} is an integer; its {key} {limit} must be one too.")
+                sound = False
+        low, high = variable.minimum, variable.maximum
+        if low is not None and high is not None and low > high:
+            report((*path, "minimum"), f"variable {name!r}: the minimum {low} is above the maximum {high}.")
+            sound = False
+        if variable.overflow == "saturate" and low is None and high is None:
+            report(
+                (*path, "overflow"),
+                f"variable {name!r} saturates, but has neither minimum nor maximum to stay within.",
+            )
+        if sound:
+            _values(path, name, variable, report)
+
+
+def _values(path: Path, name: str, variable: Variable, report: Report) -> None:
+    if variable.values is not None:
+        if not variable.values:
+            report((*path, "values"), f"variable {name!r} allows no value at all. Leave `values` out.")
+            return
+        plain = variable.model_copy(update={"values": None, "overflow": "error"})
+        for value in variable.values:
+            reason = _misfit(plain, value)
+            if reason is not None:
+                report((*path, "values"), f"variable {name!r} cannot have the value {value!r}: {reason}")
+                return
+    if isinstance(variable.initial, str) and is_template(variable.initial):
+        report(
+            (*path, "initial"),
+            f"variable {name!r}: the initial value is a plain value, not an expression. "
+            "Set it in the first transition.",
+        )
+    elif variable.initial is not None:
+        reason = _misfit(variable.model_copy(update={"overflow": "error"}), variable.initial)
+        if reason is not None:
+            report((*path, "initial"), f"variable {name!r} cannot start as {variable.initial!r}: {reason}")
+
+
+def _misfit(variable: Variable, value: object) -> str | None:
+    try:
+        fit(variable, value)
+    except EvaluationFault as fault:
+        return fault.message
+    return None
+
+
+def _events(workflow: Workflow, report: Report) -> None:
+    for name in workflow.events:
+        if is_reserved(name):
+            report(
+                ("events", name),
+                f"the event {name!r} is raised by the engine and cannot be declared. Choose another name.",
+            )
+
+
+def _activities(workflow: Workflow, report: Report) -> None:
+    known = declared_activities(workflow)
+    for path, what, name in activity_uses(workflow):
+        if name not in known:
+            report(
+                path,
+                f"{what} {'by ' if path[0] == 'activities' else ''}{name!r}, which is not an activity. "
+                f"Activities: {listed(known)}.{did_you_mean(name, known)}",
+            )
+    for name, activity in workflow.activities.items():
+        _clocks(("activities", name), name, activity, report)
+        if activity.retry_policy is not None:
+            _retry(("activities", name, "retry_policy"), f"activity {name!r}", activity.retry_policy, report)
+    if workflow.retry_policy is not None:
+        _retry(("retry_policy",), "the workflow", workflow.retry_policy, report)
+
+
+def _clocks(path: Path, name: str, activity: Activity, report: Report) -> None:
+    for key in ("timeout", "schedule_to_start", "schedule_to_close", "heartbeat"):
+        if getattr(activity, key) == 0:
+            report((*path, key), f"activity {name!r}: {key} is 0s, so no attempt could ever finish.")
+    total = activity.schedule_to_close
+    for key in ("timeout", "schedule_to_start"):
+        clock = getattr(activity, key)
+        if total is not None and clock is not None and clock > total:
+            report(
+                (*path, key),
+                f"activity {name!r}: {key} {clock} can never expire, because schedule_to_close {total} ends "
+                "the activity first.",
+            )
+    if activity.heartbeat and activity.timeout and activity.heartbeat > activity.timeout:
+        report(
+            (*path, "heartbeat"),
+            f"activity {name!r}: heartbeat {activity.heartbeat} can never expire, because timeout "
+            f"{activity.timeout} ends the attempt first.",
+        )
+
+
+def _retry(path: Path, owner: str, policy: RetryPolicy, report: Report) -> None:
+    if policy.max_interval < policy.initial_interval:
+        report(
+            (*path, "max_interval"),
+            f"the retry policy of {owner}: max_interval {policy.max_interval} is below initial_interval "
+            f"{policy.initial_interval}.",
+        )
+
+
+def _timeouts(workflow: Workflow, report: Report) -> None:
+    states = {state.name: state for part in parts(workflow) for state in part.region.states}
+    for name, timeout in workflow.timeouts.states.items():
+        path: Path = ("timeouts", "states", name)
+        state = states.get(name)
+        if state is None:
+            report(
+                path,
+                f"a timeout is given for {name!r}, which is not a state. "
+                f"States: {listed(states)}.{did_you_mean(name, states)}",
+            )
+        elif state.timeout is not None and state.timeout != timeout:
+            report(path, f"state {name!r} has a timeout of its own, {state.timeout}, and {timeout} here.")
+    if workflow.timeouts.activity == 0:
+        report(("timeouts", "activity"), "the timeout of activities is 0s, so no attempt could ever finish.")
+
+
+# States and transitions ----------------------------------------------------------------------------------
+
+
+def _states_and_transitions(workflow: Workflow, report: Report) -> None:
+    everywhere: dict[str, str] = {}
+    for part in parts(workflow):
+        for state in part.region.states:
+            everywhere.setdefault(state.name, part.label)
+    for part in parts(workflow):
+        own: dict[str, State] = {}
+        for index, state in enumerate(part.region.states):
+            if state.name in own:
+                report((*part.state_path(index), "name"), f"the state {state.name!r} is there twice.")
+            own.setdefault(state.name, state)
+            _work(part.state_path(index), state, report)
+        if part.region.initial_state not in own:
+            report(
+                (*part.path, "initial_state"),
+                f"{part.label} starts in {_no_state(part.region.initial_state, own, everywhere)}",
+            )
+        for index, transition in enumerate(part.region.transitions):
+            for key, name in (("from", transition.from_), ("to", transition.to)):
+                if name is not None and name not in own:
+                    does = "leaves" if key == "from" else "leads to"
+                    report(
+                        (*part.transition_path(index), key),
+                        f"{part.transition_label(index)} {does} {_no_state(name, own, everywhere)}",
+                    )
+            if transition.event is not None and transition.event in ("error.", "."):
+                report(
+                    (*part.transition_path(index), "event"),
+                    f"{part.transition_label(index)}: write error.<source>.",
+                )
+            for path, action in transition_actions(part, index, transition):
+                if isinstance(action, SendAction) and is_reserved(action.event):
+                    report(
+                        (*path, "event"),
+                        f"{part.transition_label(index)} sends {action.event!r}, which only the engine raises.",
+                    )
+                if isinstance(action, CompensateAction):
+                    _scope(workflow, (*path, "scope"), action.scope, report)
+
+
+def _no_state(name: str, own: Mapping[str, State], everywhere: Mapping[str, str]) -> str:
+    if name in everywhere:
+        return (
+            f"{name!r}, a state of {everywhere[name]}. No arrow crosses the border of a region (M1.1). "
+            f"States here: {listed(own)}."
+        )
+    return f"{name!r}, which is not a state. States: {listed(own)}.{did_you_mean(name, own)}"
+
+
+def _scope(workflow: Workflow, path: Path, scope: str | None, report: Report) -> None:
+    if scope is None:
+        return
+    known = [state.name for part in parts(workflow) for state in part.region.states]
+    known += [part.region.name for part in parts(workflow) if part.path]
+    if scope not in known:
+        report(
+            path,
+            f"compensation is limited to {scope!r}, which is neither a state nor a region. "
+            f"Known: {listed(known)}.{did_you_mean(scope, known)}",
+        )
+
+
+def _work(path: Path, state: State, report: Report) -> None:
+    if state.parallel is not None:
+        count = len(state.parallel.regions)
+        if isinstance(state.parallel.join, int) and state.parallel.join > count:
+            report(
+                (*path, "parallel", "join"),
+                f"state {state.name!r} joins {state.parallel.join} regions but has {count}.",
+            )
+        seen: set[str] = set()
+        for number, region in enumerate(state.parallel.regions):
+            if region.name in seen:
+                report(
+                    (*path, "parallel", "regions", number, "name"),
+                    f"state {state.name!r} has two regions named {region.name!r}.",
+                )
+            seen.add(region.name)
+    if state.for_each is not None and (state.for_each.activity is None) == (state.for_each.workflow is None):
+        report(
+            (*path, "for_each"),
+            f"for_each of state {state.name!r} needs an activity or a workflow: one of them.",
+        )
+
+
+def _error_sources(workflow: Workflow, report: Report) -> None:
+    for part in parts(workflow):
+        for index, transition in enumerate(part.region.transitions):
+            if transition.event is None or not transition.event.startswith("error."):
+                continue
+            source = transition.event.removeprefix("error.")
+            known = list(dict.fromkeys(_sources(part, transition.from_)))
+            if source and source not in known:
+                report(
+                    (*part.transition_path(index), "event"),
+                    f"{part.transition_label(index)} waits for an error of {source!r}, but nothing of that name "
+                    f"can fail in state {transition.from_!r}. "
+                    f"Sources there: {listed(known)}.{did_you_mean(source, known)}",
+                )
+
+
+def _sources(part: Part, state_name: str) -> Iterator[str]:
+    """What can raise an error while a state is active: itself, its work, actions around it, all inside it."""
+    for index, transition in enumerate(part.region.transitions):
+        before = transition.from_ == state_name
+        after = state_name == (transition.to or transition.from_)
+        for path, action in transition_actions(part, index, transition):
+            if before if path[-2] == "pre_actions" else after:
+                if isinstance(action, ActivityAction):
+                    yield action.name
+                else:
+                    yield action.action_type
+                    if action.name is not None:
+                        yield action.name
+    for index, state in enumerate(part.region.states):
+        if state.name != state_name:
+            continue
+        if state.activity is not None:
+            yield state.activity.name
+        if state.invoke is not None:
+            yield state.invoke.workflow
+        if state.for_each is not None:
+            yield from (name for name in (state.for_each.activity, state.for_each.workflow) if name)
+        for number, region in enumerate(state.parallel.regions if state.parallel else ()):
+            inner = Part((*part.state_path(index), "parallel", "regions", number), region, region.name)
+            for name in dict.fromkeys(one.name for one in region.states):
+                yield from _sources(inner, name)
+        yield state.name
+
+
+# Expressions ---------------------------------------------------------------------------------------------
+
+
+def _names_in_expressions(workflow: Workflow, report: Report) -> None:
+    variables = declared_variables(workflow)
+    for use in uses(workflow):
+        fields = payload_fields(workflow, use.event) if use.event is not None else None
+        for name in names(use.tree):
+            message = _unknown_name(name, use, variables, fields)
+            if message is not None:
+                report(use.path, f"{use.what} {message}")
+
+
+def _unknown_name(
+    name: Name | Whole, use: Use, variables: Mapping[str, Variable], fields: Mapping[str, ValueType] | None
+) -> str | None:
+    match name:
+        case Name("context", field) if field not in variables:
+            near = did_you_mean(field, variables).replace("'", "")
+            advice = near.replace("mean ", "mean context.") if near else ""
+            return f"reads context.{field}, which is not a variable. Variables: {listed(variables)}.{advice}"
+        case Name("event", field) if use.event is None:
+            return f"reads event.{field}, but there is no event here."
+        case Whole("event") if use.event is None:
+            return "reads the event, but there is no event here."
+        case Name("event", field) if fields is not None and field not in fields:
+            known = f"Its fields: {listed(fields)}." if fields else "It has no fields."
+            return (
+                f"reads event.{field}, but the event {use.event!r} brings no such field. "
+                f"{known}{did_you_mean(field, fields)}"
+            )
+        case Name("item", field) if use.item is None:
+            return f"reads item.{field}, but only the parameters of for_each have an item."
+        case Name("item", field) if field != use.item:
+            return f"reads item.{field}, but the item is called {use.item!r}: write item.{use.item}."
+        case Whole() if use.kind == "key" and name.scope != "context":
+            return f"reads `{name.scope}`, but the key is computed at the start, from variables only."
+    return None
+
+
+def _written_variables(workflow: Workflow, report: Report) -> None:
+    variables = declared_variables(workflow)
+    for write in writes(workflow):
+        if write.variable not in variables:
+            report(
+                write.path,
+                f"{write.what} writes {write.variable!r}, which is not a variable. "
+                f"Variables: {listed(variables)}.{did_you_mean(write.variable, variables)}",
+            )
+
+
+def _types(workflow: Workflow, report: Report) -> None:
+    """Operations and assignments that can never work because the declared types differ."""
+    variables = declared_variables(workflow)
+    types = {name: variable.type for name, variable in variables.items()}
+    targets = {
+        (*write.path[:-1], "value"): variables[write.variable]
+        for write in writes(workflow)
+        if write.value is not None and write.variable in variables
+    }
+    for use in uses(workflow):
+        payload = payload_fields(workflow, use.event) if use.event is not None else None
+        for expression in expression_parts(use.tree):
+
+            def complain(message: str, use: Use = use) -> None:
+                report(use.path, f"{use.what}: {message}.")
+
+            kind = static_type(expression, types, payload, complain)
+            outermost = expression is use.tree
+            if use.kind == "condition" and kind not in (None, ValueType.BOOLEAN):
+                complain(f"a condition is true or false, and this is {_article(kind)}")
+            elif use.kind == "deadline" and kind not in (None, ValueType.INTEGER, ValueType.NUMBER):
+                complain(f"a duration is a number of seconds, and this is {_article(kind)}")
+            elif use.kind == "items" and outermost and kind not in (None, ValueType.LIST):
+                complain(f"the items are a list, and this is {_article(kind)}")
+            target = targets.get(use.path)
+            if target is not None and outermost and kind is not None and not _assignable(target.type, kind):
+                complain(f"the variable is {_article(target.type)}, and this is {_article(kind)}")
+        _literal_value(use, targets.get(use.path), report)
+
+
+def _literal_value(use: Use, target: Variable | None, report: Report) -> None:
+    from wfsim.model.evaluate import evaluate_template
+
+    if any(True for _ in expression_parts(use.tree)):
+        return
+    if use.kind == "items":
+        if _misfit(Variable(type=ValueType.LIST), evaluate_template(use.tree, {}, None, "")) is not None:
+            report(use.path, f"{use.what}: the items are a list, or ${{an expression}} that gives one.")
+    elif target is not None:
+        reason = _misfit(target, evaluate_template(use.tree, {}, None, ""))
+        if reason is not None:
+            report(use.path, f"{use.what}: {reason}")
+
+
+def _assignable(target: ValueType, kind: ValueType) -> bool:
+    return target in (ValueType.ANY, kind) or (target is ValueType.NUMBER and kind is ValueType.INTEGER)
+
+
+def _article(kind: ValueType | None) -> str:
+    text = kind.value if kind is not None else "null"
+    return f"{'an' if text[0] in 'aeio' else 'a'} {text}"

@@ -1,0 +1,94 @@
+"""Texts and JSON values as handles: the step function sees integers, equal exactly when the values are equal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from wfsim.errors import WfsimError
+
+from .layout import BOOLEAN, FAULT, INTEGER, KNOWN_TEXTS, LIST, NULL, NUMBER, OBJECT, STRING, Cell
+
+
+class Texts:
+    """A table of texts, lists and objects. A handle is a position in it; it only grows.
+
+    Lists and objects are kept by their canonical JSON, so equal handles mean equal values, and `1`, `1.0` and
+    `true` stay different inside them.
+    """
+
+    def __init__(self, values: Iterable[Any] = KNOWN_TEXTS) -> None:
+        self._values: list[Any] = []
+        self._handles: dict[str, int] = {}
+        for value in values:
+            self.handle(value)
+
+    def copy(self) -> Texts:
+        """A table that starts with the same handles and then grows by itself."""
+        twin = Texts(())
+        twin._values = self._values.copy()
+        twin._handles = self._handles.copy()
+        return twin
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def handle(self, value: Any) -> int:
+        """The handle of a text, list or object; new ones get the next number."""
+        key = "s" + value if isinstance(value, str) else "j" + canonical(value)
+        handle = self._handles.get(key)
+        if handle is None:
+            handle = self._handles[key] = len(self._values)
+            self._values.append(value)
+        return handle
+
+    def value(self, handle: int) -> Any:
+        """What a handle stands for."""
+        return self._values[handle]
+
+    def text(self, handle: int) -> str | None:
+        """The text of a handle, `None` for -1."""
+        return None if handle < 0 else str(self._values[handle])
+
+    def encode(self, value: Any, cell: Cell) -> None:
+        """Put a JSON value into a cell."""
+        cell.whole = 0
+        cell.real = 0.0
+        if value is None:
+            cell.tag = NULL
+        elif isinstance(value, bool):
+            cell.tag = BOOLEAN
+            cell.whole = 1 if value else 0
+        elif isinstance(value, int):
+            cell.tag = INTEGER
+            cell.whole = value
+        elif isinstance(value, float):
+            cell.tag = NUMBER
+            cell.real = value + 0.0
+        elif isinstance(value, str):
+            cell.tag = STRING
+            cell.whole = self.handle(value)
+        elif isinstance(value, (list, tuple)):
+            cell.tag = LIST
+            cell.whole = self.handle(list(value))
+        elif isinstance(value, dict):
+            cell.tag = OBJECT
+            cell.whole = self.handle(value)
+        else:
+            raise WfsimError(f"a value of type {type(value).__name__} is not JSON: {value!r:.80}.")
+
+    def decode(self, tag: int, whole: int, real: float) -> Any:
+        """The JSON value of a cell; a fault is given as its error type."""
+        if tag == NUMBER:
+            return real
+        if tag in (STRING, LIST, OBJECT, FAULT):
+            return self._values[whole]
+        if tag == INTEGER:
+            return whole
+        return None if tag == NULL else bool(whole)
+
+
+def canonical(value: Any) -> str:
+    """One text for each JSON value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
