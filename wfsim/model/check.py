@@ -292,7 +292,7 @@ def _work(path: Path, state: State, report: Report) -> None:
     if state.for_each is not None and (state.for_each.activity is None) == (state.for_each.workflow is None):
         report(
             (*path, "for_each"),
-            f"for_each of state {state.name!r} needs an activity or a workflow: one of them.",
+            f"for_each of state {state.name!r} needs either an activity or a workflow.",
         )
 
 

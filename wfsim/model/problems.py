@@ -114,12 +114,11 @@ def from_validation(
             _, value = _locate(data, path)
             wanted = " or ".join(dict.fromkeys(expected[path]))
             problems.append(
-                Problem(
-                    path, f"{name}expected {wanted}, found {shown(value)}.{_quote(wanted, value)}"
-                )
+                Problem(path, f"{name}expected {wanted}, found {shown(value)}.{_quote(wanted, value)}")
             )
         problems += [
-            Problem(path, message if _tells(message, path) else f"{name}{message}") for message in dict.fromkeys(told.get(path, []))
+            Problem(path, message if _tells(message, path) else f"{name}{message}")
+            for message in dict.fromkeys(told.get(path, []))
         ]
     return problems
 

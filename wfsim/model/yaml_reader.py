@@ -1,20 +1,22 @@
 """Strict YAML: text to plain data with line numbers, everything doubtful refused.
 
 Only events of the parser are used, one at a time, so limits act before memory is spent: no aliases, anchors,
-tags or merge keys; no duplicate keys; one document; at most 10 MB, 64 levels, 200,000 nodes. Plain scalars are
-`true`, `false`, `null`, decimal integers and numbers; words that YAML versions read differently (`yes`, `on`,
+tags or merge keys; no duplicate keys; one document; at most 10 MB, 64 levels, 200,000 nodes. Plain scalars
+are `true`, `false`, `null`, decimal integers and numbers; words that YAML versions read differently (`yes`, `on`,
 `1_0`, `0x1F`, `1:30`, `.nan`) must be put in quotes or written otherwise.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wfsim.model.expressions import LARGEST_INTEGER, SMALLEST_INTEGER
 from wfsim.model.problems import Path, Problem, definition_error, path_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LARGEST_FILE = 10_000_000
 DEEPEST = 64
@@ -63,7 +65,9 @@ def plain_scalar(text: str) -> Any:
         return text == "true"
     for pattern, advice in _AMBIGUOUS:
         if pattern.fullmatch(text):
-            raise ValueError(f"{text!r} is read differently by versions of YAML. Write {advice}, or put it in quotes.")
+            raise ValueError(
+                f"{text!r} is read differently by versions of YAML. Write {advice}, or put it in quotes."
+            )
     if _INTEGER.fullmatch(text):
         # 20 characters bound the conversion, whose time grows with the square of the length.
         if len(text) > 20 or not SMALLEST_INTEGER <= int(text) <= LARGEST_INTEGER:
@@ -85,7 +89,9 @@ def decode(raw: bytes, file: str) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise _refuse(file, line, f"byte {raw[error.start]:#04x} is not UTF-8. Save the file as UTF-8.") from None
+        raise _refuse(
+            file, line, f"byte {raw[error.start]:#04x} is not UTF-8. Save the file as UTF-8."
+        ) from None
 
 
 def read(text: str, file: str) -> Document:
@@ -110,7 +116,9 @@ def read(text: str, file: str) -> Document:
             builder.take(event)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _refuse(file, mark.line + 1 if mark else 1, _why(str(error.problem or ""), text, mark)) from None
+        raise _refuse(
+            file, mark.line + 1 if mark else 1, _why(str(error.problem or ""), text, mark)
+        ) from None
     except YAMLError:
         raise _refuse(file, builder.line, "the file is not well-formed YAML here.") from None
     return builder.document
@@ -125,7 +133,10 @@ def _events(text: str) -> Any:
 
 _TELLING: tuple[tuple[str, str], ...] = (
     ("'\\t'", "a tab cannot indent; use spaces."),
-    ("mapping values are not allowed", "there is a second `key:` on this line. Put a text that holds `: ` in quotes."),
+    (
+        "mapping values are not allowed",
+        "there is a second `key:` on this line. Put a text that holds `: ` in quotes.",
+    ),
     ("could not find expected ':'", "a line without `key: value`."),
     ("expected <block end>", "the indentation does not fit the lines above."),
     ("did not find expected", "the indentation does not fit the lines above."),
@@ -199,7 +210,9 @@ class _Builder:
         if self.nodes > MOST_NODES:
             raise self.refuse(f"the file has more than {MOST_NODES:,} values.")
         if event.anchor is not None:
-            raise self.refuse(f"anchors (&{event.anchor}) are not allowed. Write the value out where it is used.")
+            raise self.refuse(
+                f"anchors (&{event.anchor}) are not allowed. Write the value out where it is used."
+            )
         tag = getattr(event, "ctag", None) or event.tag
         if tag is not None and str(tag) not in ("", "None"):
             raise self.refuse(f"tags ({tag}) are not allowed. Values are texts, numbers, true, false, null.")

@@ -122,7 +122,7 @@ def covers(larger: Tokens, smaller: Tokens) -> bool:
 
 def nearest(name: str, candidates: Iterable[str], kind: str = "Places") -> str:
     """What to tell a reader who mistyped `name`: the candidates (at most twelve) and the nearest one."""
-    known = list(candidates)
+    known = [str(candidate) for candidate in candidates]
     shown = ", ".join(repr(c) for c in known[:12]) + (
         f" and {len(known) - 12} more" if len(known) > 12 else ""
     )

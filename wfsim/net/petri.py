@@ -180,7 +180,9 @@ class PetriNet:
         try:
             kind = ArcKind(arc.kind)
         except ValueError:
-            raise NetError(f"{what}: unknown kind.\n{nearest(arc.kind, list(ArcKind), 'Kinds')}") from None
+            raise NetError(
+                f"{what}: {arc.kind!r} is not a kind of arc.\n{nearest(arc.kind, list(ArcKind), 'Kinds')}"
+            ) from None
         if kind is not ArcKind.NORMAL and sorts[0] == "transition":
             raise NetError(
                 f"{what} is a {kind} arc from a transition. A {kind} arc leads from a place to one."
@@ -331,7 +333,7 @@ class PetriNet:
             return Marking(self._index, tuple(tokens))
         if isinstance(given, str) or len(given) != len(self.places):
             raise NetError(
-                f"net {self.name!r} has {len(self.places)} places; {given!r} is no marking of it. "
+                f"net {self.name!r} has {plural(len(self.places), 'place')}; {given!r} is no marking of it. "
                 "Give {place: tokens}, or the tokens of every place in order."
             )
         return Marking(
@@ -379,12 +381,13 @@ class PetriNet:
         tokens = self._tokens(marking)
         rule = self.rules[self.transition_index(transition)]
         short = (
-            f"place {self.places[p]!r} holds {tokens[p]} of {weight} tokens needed"
+            f"place {self.places[p]!r} holds {tokens[p]} of {plural(weight, 'token')} needed"
             for p, weight in rule.needs
             if tokens[p] < weight
         )
         inhibited = (
-            f"place {self.places[p]!r} holds {tokens[p]} tokens, where fewer than {weight} are wanted"
+            f"place {self.places[p]!r} holds {plural(tokens[p], 'token')}, "
+            f"where fewer than {weight} are wanted"
             for p, weight in rule.forbids
             if tokens[p] >= weight
         )

@@ -155,7 +155,16 @@ class Record:
     def __str__(self) -> str:
         parts = [
             f"{key}={value}"
-            for key in ("state", "to_state", "event", "activity", "attempt", "error_type", "status", "outcome")
+            for key in (
+                "state",
+                "to_state",
+                "event",
+                "activity",
+                "attempt",
+                "error_type",
+                "status",
+                "outcome",
+            )
             if (value := getattr(self, key)) is not None
         ]
         parts += [f"{key}={value}" for key, value in self.payload.items()]
@@ -226,6 +235,7 @@ class Instance:
         self.m.extend(RegionCell() for _ in range(head.n_regions))
         self.m.extend(WorkCell() for _ in range(head.n_works))
         self.m.extend(TimerCell() for _ in range(head.n_timers))
+        self.m.append(Queued())
         self.v: Cells = [Cell() for _ in range(head.n_cells)]
         for k, cell in enumerate(program.initial_cells):
             self.v[k] = copy.copy(cell)
@@ -268,7 +278,9 @@ class Instance:
         if stimulus.kind == "control":
             return self.control(stimulus.time, stimulus.command or "", stimulus.command_id, stimulus.reason)
         if stimulus.kind == "activity_started":
-            return self.activity_started(stimulus.time, stimulus.activity_id, stimulus.attempt, stimulus.worker)
+            return self.activity_started(
+                stimulus.time, stimulus.activity_id, stimulus.attempt, stimulus.worker
+            )
         if stimulus.kind == "activity_succeeded":
             return self.activity_succeeded(
                 stimulus.time, stimulus.activity_id, stimulus.attempt, stimulus.result
@@ -342,7 +354,9 @@ class Instance:
         inbox.serial = timer_id
         return self._step()
 
-    def activity_started(self, time: int, activity_id: int, attempt: int, worker: str | None = None) -> Output:
+    def activity_started(
+        self, time: int, activity_id: int, attempt: int, worker: str | None = None
+    ) -> Output:
         """A worker takes an attempt."""
         inbox = self._inbox(ACTIVITY_STARTED, time)
         inbox.serial = activity_id
@@ -568,7 +582,9 @@ class Evaluator:
         self.program = program
         self.texts = texts
 
-    def evaluate(self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell) -> None:
+    def evaluate(
+        self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell
+    ) -> None:
         """Evaluate host expression `number` on the instance's values."""
         asked = self.program.host[number]
         base = m[i].cells
@@ -602,7 +618,9 @@ class Evaluator:
         return -1 if first < second else 1 if first > second else 0
 
 
-def step(program: Program, instance: Instance, stimulus: Stimulus) -> tuple[Instance, list[Record], list[Effect]]:
+def step(
+    program: Program, instance: Instance, stimulus: Stimulus
+) -> tuple[Instance, list[Record], list[Effect]]:
     """What a stimulus does to an instance; the instance given is not changed.
 
     Returns the new instance, the records of this append (one cause, then its consequences), and the effects
@@ -624,7 +642,11 @@ def event_problem(program: Program, event: str, payload: Mapping[str, Value]) ->
         kind = declared.payload.get(name)
         if kind is None and declared.payload:
             return f"event {event!r} has no field {name!r}. Fields: {', '.join(declared.payload)}."
-        reason = check_value(kind.type if kind else ValueType.ANY, value) if value is not None or kind is None else None
+        reason = (
+            check_value(kind.type if kind else ValueType.ANY, value)
+            if value is not None or kind is None
+            else None
+        )
         if reason is not None:
             return f"field {name!r} of event {event!r}: {reason}"
     for name, kind in declared.payload.items():
@@ -658,7 +680,12 @@ def checked_inputs(program: Program, inputs: Mapping[str, Value]) -> dict[str, V
 # --- records and effects with names ---------------------------------------------------------------
 
 _SET = (R_TRANSITION, R_VARIABLES_SET)
-_WHERE = {R_STARTED: "input", R_ACTIVITY_SCHEDULED: "input", R_INSTANCE_CLOSED: "output", R_EVENT_RECEIVED: "payload"}
+_WHERE = {
+    R_STARTED: "input",
+    R_ACTIVITY_SCHEDULED: "input",
+    R_INSTANCE_CLOSED: "output",
+    R_EVENT_RECEIVED: "payload",
+}
 
 
 def record_of(instance: Instance, row: RecordRow, values: Iterable[ValueRow] = ()) -> Record:

@@ -91,3 +91,16 @@ if not COMPILED:
         m.append(Queued())
         v.extend(Cell() for _ in range(p[0].n_fields))
         return len(m) - 1 - i
+
+else:
+    from wfsim.semantics.speed import (
+        ask,
+        ask_order,
+        count_values,
+        forget_values,
+        grow,
+        kernel,
+        new_effect,
+        new_record,
+        new_value,
+    )

@@ -281,7 +281,9 @@ class _Compiler:
             for state in region.states:
                 for key in ("invoke", "for_each"):
                     if getattr(state, key) is not None:
-                        raise NotCovered(f"state '{_path(path, state.name)}' uses {key}, which cannot be run yet.")
+                        raise NotCovered(
+                            f"state '{_path(path, state.name)}' uses {key}, which cannot be run yet."
+                        )
             for transition in region.transitions:
                 for action in (*transition.pre_actions, *transition.post_actions):
                     if action.action_type in ("send", "compensate"):
@@ -403,7 +405,9 @@ class _Compiler:
             row: RegionRow = self.rows[by_path[path]]
             row.first_state = len(self.rows)
             for state in region.states:
-                number, _ = self.add(StateRow(name=self.text(_path(path, state.name))), _path(path, state.name))
+                number, _ = self.add(
+                    StateRow(name=self.text(_path(path, state.name))), _path(path, state.name)
+                )
                 program.state_rows[_path(path, state.name)] = number
             row.end_state = len(self.rows)
             row.initial = program.state_rows[_path(path, region.initial_state)]
@@ -419,7 +423,9 @@ class _Compiler:
                 self._state(program, path, state, by_path)
         self._listeners(program, by_path)
 
-    def _transitions(self, program: Program, path: tuple[str, ...], region: Workflow | Region, number: int) -> None:
+    def _transitions(
+        self, program: Program, path: tuple[str, ...], region: Workflow | Region, number: int
+    ) -> None:
         first_number = len(program.transition_numbers)
         ready: dict[int, TransitionRow] = {}
         for k, transition in enumerate(region.transitions):
@@ -519,7 +525,9 @@ class _Compiler:
             at += row.n_timers
         head.first_clock = at
         at += N_CLOCKS * head.n_works
-        head.first_queued = head.n_rows = at
+        # The first queued row is scratch: where a compiled step writes when the queue is full, before it is repeated.
+        head.first_queued = at
+        head.n_rows = at + 1
         head.n_timers = at - head.first_timer
         head.workflow_timeout = _or_none(self.workflow.timeouts.workflow)
         head.max_automatic = self.workflow.max_automatic
@@ -533,7 +541,8 @@ class _Compiler:
         cells += head.n_fields
         head.stack_cells = cells
         cells += self.deepest + 2
-        head.queue_cells = head.n_cells = cells
+        head.queue_cells = cells
+        head.n_cells = cells + head.n_fields
 
     # --- actions and expressions -----------------------------------------------------------------
 

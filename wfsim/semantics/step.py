@@ -607,6 +607,18 @@ def join(p: Rows, m: Rows, v: Cells, o: Output, i: int, s: int) -> None:
 
 
 @kernel
+def has_error(p: Rows, m: Rows, i: int, r: int, activation: int) -> int:
+    """1 if an error waits for this activation."""
+    k = m[i + INTERNAL].first
+    while k >= 0:
+        row = m[i + k]
+        if row.kind != INTERNAL_DONE and row.region == r and row.activation == activation:
+            return 1
+        k = row.next
+    return 0
+
+
+@kernel
 def settle(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
     """M3.7: regions that stand in a terminal state with no post-action left have ended; the root's end completes."""
     head = p[0]
@@ -676,18 +688,6 @@ def take_chosen(p: Rows, m: Rows, v: Cells, o: Output, i: int, entry: int) -> No
 
 
 # === 4 done and error =============================================================================
-
-
-@kernel
-def has_error(p: Rows, m: Rows, i: int, r: int, activation: int) -> int:
-    """1 if an error waits for this activation."""
-    k = m[i + INTERNAL].first
-    while k >= 0:
-        row = m[i + k]
-        if row.kind != INTERNAL_DONE and row.region == r and row.activation == activation:
-            return 1
-        k = row.next
-    return 0
 
 
 @kernel

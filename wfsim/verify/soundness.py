@@ -363,7 +363,9 @@ def bounded(
 
 
 def _assumed(net: PetriNet) -> tuple[str, ...]:
-    empty = () if net.initial_marking.total else ("no place holds a token at the start, as the net is marked",)
+    empty = (
+        () if net.initial_marking.total else ("no place holds a token at the start, as the net is marked",)
+    )
     return (NO_FAIRNESS, *empty)
 
 

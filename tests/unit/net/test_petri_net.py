@@ -87,9 +87,9 @@ def test_firing_a_disabled_transition_names_what_is_missing() -> None:
     with pytest.raises(NetError) as caught:
         net.fire({"paper": 1, "jam": 1, "power": 1}, "print")
     text = str(caught.value)
-    assert "place 'job' holds 0 of 1 tokens needed" in text
+    assert "place 'job' holds 0 of 1 token needed" in text
     assert "place 'paper' holds 1 of 2 tokens needed" in text
-    assert "place 'jam' holds 1 tokens, where fewer than 1 are wanted" in text
+    assert "place 'jam' holds 1 token, where fewer than 1 are wanted" in text
     assert "Enabled: 'switch_off'" in text
 
 
@@ -157,7 +157,7 @@ def test_labels_and_sources_fall_back_to_name_and_none() -> None:
         ({"initial_marking": {"p": -1}}, "must not be negative"),
         ({"initial_marking": {"p": 0.5}}, "whole number, not 0.5"),
         ({"initial_marking": {"p": 2**53 + 1}}, "from 0 to 2**53"),
-        ({"initial_marking": [1, 2]}, "has 1 places"),
+        ({"initial_marking": [1, 2]}, "has 1 place;"),
         ({"final_marking": {"x": 1}}, "'x' is not a place"),
         ({"labels": {"x": "X"}}, "labels mention 'x'"),
         ({"sources": {"p": 4}}, "must be a text, not 4"),

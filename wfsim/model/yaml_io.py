@@ -1,0 +1,180 @@
+"""Workflows from and to YAML files: `load`, `loads`, `save`, `dumps`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from wfsim.errors import DefinitionError
+from wfsim.model.check import check
+from wfsim.model.problems import Path as DefinitionPath
+from wfsim.model.problems import Problem, definition_error, from_validation, shown
+from wfsim.model.published import from_published
+from wfsim.model.workflow import Workflow
+from wfsim.model.yaml_reader import LARGEST_FILE, Document, decode, read
+from wfsim.model.yaml_writer import rewrite, write
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a workflow was read from: its text keeps the comments, its lines place findings."""
+
+    file: str
+    text: str
+    document: Document
+    workflow: Workflow
+
+    def line_of(self, path: DefinitionPath) -> int | None:
+        """Line (from 1) of the nearest thing around the path that the file has."""
+        return self.document.line_of(path)
+
+
+def source_of(workflow: Workflow) -> Source | None:
+    """The source of a workflow that was loaded, or changed from one that was; `None` if built in Python."""
+    source = workflow._source
+    return source if isinstance(source, Source) else None
+
+
+def load(path: str | os.PathLike[str]) -> Workflow:
+    """Read a workflow from a YAML file, in our form or in that of the published design.
+
+    Parameters
+    ----------
+    path
+        At most 10 MB, UTF-8.
+
+    Raises
+    ------
+    DefinitionError
+        Naming file and line of every problem found, the values, and what to write instead.
+    """
+    file = Path(path)
+    try:
+        size = file.stat().st_size
+        if size > LARGEST_FILE:
+            raise _refused(file, f"the file has {size:,} bytes, more than {LARGEST_FILE:,}.")
+        raw = file.read_bytes()
+    except OSError as error:
+        near = _similar_file(file)
+        raise DefinitionError(f"{file}: cannot be read: {error.strerror or error}.{near}") from None
+    return _build(decode(raw, str(file)), str(file))
+
+
+def loads(text: str, name: str = "<text>") -> Workflow:
+    """Read a workflow from text; `name` stands for the file in messages.
+
+    Raises
+    ------
+    DefinitionError
+        As `load`.
+    """
+    return _build(text.removeprefix("\ufeff"), name)
+
+
+def dumps(workflow: Workflow) -> str:
+    """The YAML text of a workflow: `loads(dumps(w)) == w`.
+
+    A workflow that was loaded, or copied from one that was, keeps the comments and the layout of all parts that
+    did not change. Otherwise keys come in canonical order, defaults are left out, durations are text.
+    """
+    source = source_of(workflow)
+    if source is None:
+        return write(workflow)
+    text = rewrite(source.text, source.workflow, workflow)
+    # The merge works on someone else's layout; never save what would not be read back as the same workflow.
+    return text if _reads_as(text, workflow) else write(workflow)
+
+
+def save(workflow: Workflow, path: str | os.PathLike[str]) -> None:
+    """Write a workflow to a file, as `dumps`; the old file stays whole until the new one is complete.
+
+    Raises
+    ------
+    DefinitionError
+        If the file cannot be written, or the workflow was changed into one that could not be loaded.
+    """
+    text = dumps(workflow)
+    problems = check(workflow)
+    if problems:
+        raise definition_error(problems)
+    target = Path(path)
+    try:
+        _replace(target, text)
+    except OSError as error:
+        raise DefinitionError(f"{target}: cannot be written: {error.strerror or error}.") from None
+
+
+def _replace(target: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes private files; keep the mode the file had, or the one new files get.
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _build(text: str, file: str) -> Workflow:
+    document = read(text, file)
+    if not isinstance(document.data, dict):
+        what = "is empty" if document.data is None else f"is {shown(document.data)}"
+        raise definition_error(
+            [Problem((), f"a workflow is a mapping with name, initial_state, states; this {what}.")],
+            file,
+            document.line_of,
+        )
+    data, problems = from_published(document.data, document.lines)
+    workflow = _validated(data, problems)
+    if workflow is not None:
+        problems += check(workflow)
+    if problems or workflow is None:
+        in_order = sorted(problems, key=lambda problem: document.line_of(problem.path) or 0)
+        raise definition_error(in_order, file, document.line_of)
+    workflow._source = Source(file, text, document, workflow.model_copy())
+    return workflow
+
+
+def _validated(data: dict[str, Any], problems: list[Problem]) -> Workflow | None:
+    try:
+        return Workflow.model_validate(data, context={"unchecked": True})
+    except ValidationError as error:
+        problems += from_validation(error.errors(), data)
+        return None
+
+
+def _reads_as(text: str, workflow: Workflow) -> bool:
+    try:
+        return write(loads(text)) == write(workflow)
+    except DefinitionError:
+        return False
+
+
+def _refused(file: Path, message: str) -> DefinitionError:
+    return definition_error([Problem((), message)], str(file), lambda _: 1)
+
+
+def _similar_file(file: Path) -> str:
+    from wfsim.errors import did_you_mean
+
+    if file.exists() or not file.parent.is_dir():
+        return ""
+    return did_you_mean(
+        file.name, sorted(one.name for one in file.parent.iterdir() if one.suffix == file.suffix)
+    )

@@ -1,0 +1,208 @@
+"""What numba needs to compile the kernel modules: record types for rows, signatures, and the cache's place."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from . import layout
+
+KERNEL_FILES = ("layout.py", "kernel.py", "speed.py", "draws.py", "values.py", "work.py", "step.py")
+
+
+def union_type(classes: Iterable[type]) -> np.dtype[Any]:
+    """One record type for rows of several classes: fields of different classes overlap, equal names agree.
+
+    Every field takes eight bytes; a name has the same place in all classes that have it.
+    """
+    place: dict[str, int] = {}
+    kinds: dict[str, str] = {}
+    for cls in classes:
+        for f in fields(cls):
+            kinds[f.name] = "f8" if f.type == "float" else "i8"
+    members = [[f.name for f in fields(cls)] for cls in classes]
+    # Names that occur in most classes first: they are hardest to place.
+    for name in sorted(kinds, key=lambda n: (-sum(n in names for names in members), n)):
+        taken = {place[other] for names in members if name in names for other in names if other in place}
+        place[name] = next(k for k in range(256) if k not in taken)
+    return np.dtype(
+        {
+            "names": list(place),
+            "formats": [kinds[name] for name in place],
+            "offsets": [8 * k for k in place.values()],
+            "itemsize": 8 * (1 + max(place.values())),
+        }
+    )
+
+
+PROGRAM = union_type(layout.PROGRAM_ROWS)
+MEMORY = union_type(layout.MEMORY_ROWS)
+CELL = union_type([layout.Cell])
+RECORD = union_type([layout.RecordRow])
+VALUE = union_type([layout.ValueRow])
+EFFECT = union_type([layout.EffectRow])
+TALLY = np.dtype(
+    [
+        (name, "i8")
+        for name in (
+            "records",
+            "values",
+            "effects",
+            "full",
+            "asked",
+            "n_answers",
+            "question",
+            "left",
+            "right",
+            "private",
+            "payload",
+        )
+    ]
+)
+
+
+class Outputs(NamedTuple):
+    """Preallocated output of compiled steps; `tally` counts what is filled and says what is missing."""
+
+    tally: Any
+    records: Any
+    values: Any
+    effects: Any
+    answers: Any
+
+
+def new_outputs(n: int) -> Outputs:
+    """Room for `n` records, values and effects each."""
+    return Outputs(
+        np.zeros(1, TALLY), np.zeros(n, RECORD), np.zeros(n, VALUE), np.zeros(n, EFFECT), np.zeros(64, CELL)
+    )
+
+
+_ARRAYS = {
+    "p": numba.typeof(np.zeros(1, PROGRAM)),
+    "m": numba.typeof(np.zeros(1, MEMORY)),
+    "v": numba.typeof(np.zeros(1, CELL)),
+    "o": numba.typeof(new_outputs(1)),
+}
+_TYPES = {
+    "int": numba.int64,
+    "float": numba.float64,
+    "None": numba.void,
+    "Cell": numba.from_dtype(CELL),
+    "Queued": numba.from_dtype(MEMORY),
+    "RecordRow": numba.from_dtype(RECORD),
+    "ValueRow": numba.from_dtype(VALUE),
+    "EffectRow": numba.from_dtype(EFFECT),
+}
+
+
+def sources_digest() -> str:
+    """A digest of everything that compiled code depends on; a changed constant must never run old code."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for name in KERNEL_FILES:
+        digest.update((Path(__file__).parent / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where compiled code is kept: `WFSIM_CACHE` or the user's cache folder, by digest of the sources."""
+    root = os.environ.get("WFSIM_CACHE")
+    base = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wfsim"
+    return base / sources_digest()
+
+
+numba.config.CACHE_DIR = str(cache_folder())
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel function with the signature that its annotations say."""
+    parameters = [
+        _ARRAYS[name] if name in _ARRAYS else _TYPES[str(parameter.annotation)]
+        for name, parameter in inspect.signature(function).parameters.items()
+    ]
+    answer = _TYPES[str(inspect.signature(function).return_annotation)]
+    outside = function.__name__ in ("step", "draw", "draw_bits", "mix_key", "evaluate", "arithmetic")
+    return numba.njit([answer(*parameters)], cache=True, nogil=True, no_cpython_wrapper=not outside)(function)
+
+
+def _blank(cls: type) -> dict[str, Any]:
+    return {f.name: f.default for f in fields(cls) if f.default is not MISSING}
+
+
+def _fresh(cls: type, array: str, counter: str) -> Any:
+    """`new_record` and its like: the next row with its defaults; when full, a scratch row and a flag."""
+    lines = [
+        f"def fresh(o):",
+        f"    tally = o.tally[0]",
+        f"    at = tally.{counter}",
+        f"    if at >= o.{array}.shape[0]:",
+        "        tally.full = 1",
+        "        at = 0",
+        "    else:",
+        f"        tally.{counter} = at + 1",
+        f"    row = o.{array}[at]",
+    ]
+    lines += [f"    row.{name} = {value!r}" for name, value in _blank(cls).items()]
+    lines += ["    return row"]
+    space: dict[str, Any] = {}
+    exec("\n".join(lines), space)
+    return numba.njit(space["fresh"])
+
+
+new_record = _fresh(layout.RecordRow, "records", "records")
+new_value = _fresh(layout.ValueRow, "values", "values")
+new_effect = _fresh(layout.EffectRow, "effects", "effects")
+
+
+@numba.njit
+def count_values(o):
+    return o.tally[0].values
+
+
+@numba.njit
+def forget_values(o, n):
+    o.tally[0].values = n
+
+
+@numba.njit
+def ask(p, m, v, o, i, number, private, payload, at):
+    tally = o.tally[0]
+    if tally.asked < tally.n_answers:
+        answer = o.answers[tally.asked]
+        cell = v[at]
+        cell.tag = answer.tag
+        cell.whole = answer.whole
+        cell.real = answer.real
+        tally.asked += 1
+    elif tally.question < 0:
+        tally.question = number
+        tally.private = private
+        tally.payload = payload
+
+
+@numba.njit
+def ask_order(o, left, right):
+    tally = o.tally[0]
+    if tally.asked < tally.n_answers:
+        answer = o.answers[tally.asked].whole
+        tally.asked += 1
+        return answer
+    if tally.question < 0:
+        tally.question = 1 << 40
+        tally.left = left
+        tally.right = right
+    return 0
+
+
+@numba.njit
+def grow(p, m, v, o, i):
+    o.tally[0].full = 1
+    return p[0].first_queued
