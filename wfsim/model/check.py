@@ -245,7 +245,7 @@ def _states_and_transitions(workflow: Workflow, report: Report) -> None:
                 if isinstance(action, SendAction) and is_reserved(action.event):
                     report(
                         (*path, "event"),
-                        f"{part.transition_label(index)} sends {action.event!r}, which only the engine raises.",
+                        f"{part.transition_label(index)} sends {action.event!r}, an event of the engine.",
                     )
                 if isinstance(action, CompensateAction):
                     _scope(workflow, (*path, "scope"), action.scope, report)
@@ -306,7 +306,7 @@ def _error_sources(workflow: Workflow, report: Report) -> None:
             if source and source not in known:
                 report(
                     (*part.transition_path(index), "event"),
-                    f"{part.transition_label(index)} waits for an error of {source!r}, but nothing of that name "
+                    f"{part.transition_label(index)} waits for an error of {source!r}, but nothing so named "
                     f"can fail in state {transition.from_!r}. "
                     f"Sources there: {listed(known)}.{did_you_mean(source, known)}",
                 )

@@ -79,8 +79,8 @@ def loads(text: str, name: str = "<text>") -> Workflow:
 def dumps(workflow: Workflow) -> str:
     """The YAML text of a workflow: `loads(dumps(w)) == w`.
 
-    A workflow that was loaded, or copied from one that was, keeps the comments and the layout of all parts that
-    did not change. Otherwise keys come in canonical order, defaults are left out, durations are text.
+    A workflow that was loaded, or copied from one that was, keeps the comments and the layout of all parts
+    that did not change. Otherwise keys come in canonical order, defaults are left out, durations are text.
     """
     source = source_of(workflow)
     if source is None:

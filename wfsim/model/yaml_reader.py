@@ -2,8 +2,8 @@
 
 Only events of the parser are used, one at a time, so limits act before memory is spent: no aliases, anchors,
 tags or merge keys; no duplicate keys; one document; at most 10 MB, 64 levels, 200,000 nodes. Plain scalars
-are `true`, `false`, `null`, decimal integers and numbers; words that YAML versions read differently (`yes`, `on`,
-`1_0`, `0x1F`, `1:30`, `.nan`) must be put in quotes or written otherwise.
+are `true`, `false`, `null`, decimal integers and numbers; words that YAML versions read differently (`yes`,
+`on`, `1_0`, `0x1F`, `1:30`, `.nan`) must be put in quotes or written otherwise.
 """
 
 from __future__ import annotations

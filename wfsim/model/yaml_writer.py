@@ -106,7 +106,7 @@ def _round_trip(width: int) -> Any:
 def _text(document: Any, width: int) -> str:
     stream = io.StringIO()
     _round_trip(width).dump(document, stream)
-    return stream.getvalue()
+    return str(stream.getvalue())
 
 
 # Building ------------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ def _merge_mapping(node: Any, old: dict[str, Any], new: dict[str, Any], path: tu
 
 
 def _reorder(node: Any, new: dict[str, Any]) -> None:
-    """Order matters in sections such as `variables`: bring the keys into the new order, comments with them."""
+    """Bring the keys of a section such as `variables` into the new order, comments with them."""
     kept = [key for key in new if key in node]
     for key in kept:
         node.move_to_end(key)

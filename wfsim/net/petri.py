@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
+MAX_DRAWN = 300
+"""Places and transitions up to which a notebook draws a net unasked."""
+
+
 class ArcKind(StrEnum):
     """What an arc does when its net transition fires."""
 
@@ -493,3 +497,18 @@ class PetriNet:
             plural(self.initial_marking.total, "token"),
         )
         return f"PetriNet({self.name!r}, {', '.join(counts)})"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What a notebook shows: one line of text, and the picture unless the net is too large to be read."""
+        size = len(self.places) + len(self.transitions)
+        if size > MAX_DRAWN:
+            hint = (
+                f"Not drawn, as it has more than {MAX_DRAWN} nodes; wfsim.net.picture.picture(net) draws it."
+            )
+            return {"text/plain": f"{self!r}\n{hint}"}
+        from wfsim.net.picture import picture
+
+        shown = picture(self)._repr_mimebundle_()
+        if "image/svg+xml" in shown:
+            shown["text/plain"] = repr(self)
+        return shown

@@ -4,9 +4,11 @@ How arcs are expressed: a normal arc of weight 1 is `Value(dot)`, of more a `Mul
 is `Test(...)`, an inhibitor arc `Inhibitor(...)` around the same; a reset arc is `Flush(variable)`. SNAKES
 has one arc per direction between a place and a transition, so several kinds on one place share a `MultiArc`.
 
-Two traits of SNAKES matter to a caller. `Transition.fire(binding)` does not look at `Test` arcs: only
-`Transition.modes()` says whether a transition is enabled (`StateGraph` uses it too). And an `Inhibitor`
-beside a `Flush` refuses every binding, unless it stands inside a `MultiArc`; so there it does.
+Some traits of SNAKES matter to a caller. `Transition.fire(binding)` does not look at `Test` arcs: only
+`Transition.modes()` says whether a transition is enabled (`StateGraph` uses it too). An `Inhibitor`
+beside a `Flush` refuses every binding, unless it stands inside a `MultiArc`; so there it does. And SNAKES
+never enables a transition without input arcs, so such a one gets `Test(Flush(variable))`, which is always
+content and takes nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def to_snakes(net: PetriNet) -> snakes.nets.PetriNet:
     Raises
     ------
     NetError
-        For an arc heavier than 1,000.
+        For an arc heavier than 1,000, and for transitions in a net without places.
 
     Examples
     --------
@@ -45,8 +47,8 @@ def to_snakes(net: PetriNet) -> snakes.nets.PetriNet:
     >>> other.get_marking()
     Marking({'sent': MultiSet([dot])})
     """
+    from snakes.nets import Flush, Place, Test, Transition, dot, tBlackToken
     from snakes.nets import PetriNet as SnakesNet
-    from snakes.nets import Place, Transition, dot, tBlackToken
 
     inputs: dict[tuple[str, str], list[Arc]] = defaultdict(list)
     for arc in net.arcs:
@@ -69,10 +71,22 @@ def to_snakes(net: PetriNet) -> snakes.nets.PetriNet:
     for (place, transition), arcs in inputs.items():
         variable = f"flush_{net.place_index(place)}"
         result.add_input(place, transition, _input_annotation(arcs, variable, transition in flushing))
+    for transition in _without_input(net):
+        if not net.places:
+            raise NetError(
+                f"net {net.name!r}: SNAKES would never enable {transition!r}, as the net has no place for an "
+                "input arc to come from. Add one."
+            )
+        result.add_input(net.places[0], transition, Test(Flush("flush_0")))
     for arc in net.arcs:
         if not net.is_place(arc.source):
             result.add_output(arc.target, arc.source, _dots(arc.weight))
     return result
+
+
+def _without_input(net: PetriNet) -> list[str]:
+    fed = {arc.target for arc in net.arcs}
+    return [transition for transition in net.transitions if transition not in fed]
 
 
 def _dots(weight: int) -> snakes.nets.ArcAnnotation:
@@ -109,7 +123,8 @@ def from_snakes(snakes_net: snakes.nets.PetriNet) -> PetriNet:
     Raises
     ------
     NetError
-        For anything coloured: other tokens, variables, expressions, guards, places restricted to other types.
+        For anything coloured: other tokens, variables, expressions, guards, places restricted to other types;
+        and for transitions without input arcs, which SNAKES never enables and other nets always do.
     """
     from snakes.nets import BlackToken, dot
 
@@ -128,6 +143,11 @@ def from_snakes(snakes_net: snakes.nets.PetriNet) -> PetriNet:
         where = f"SNAKES net {snakes_net.name!r}: transition {transition.name!r}"
         if str(transition.guard) != "True":
             raise NetError(f"{where} has the guard {transition.guard}. Only nets without guards are read.")
+        if not transition.input():
+            raise NetError(
+                f"{where} has no input arcs. SNAKES never enables it, a Petri net always does: remove it, or "
+                "give it an arc Test(Flush('x')) from any place."
+            )
         for place, annotation in transition.input():
             what = f"{where}: arc from {place.name!r}"
             for kind, weight in _kinds(annotation, what).items():
@@ -158,6 +178,8 @@ def _kinds(annotation: snakes.nets.ArcAnnotation, what: str) -> dict[ArcKind, in
                 )
             weight = _weight(part._annotation, what)
             found[ArcKind.INHIBITOR] = min(found[ArcKind.INHIBITOR] or weight, weight)
+        elif isinstance(part, Test) and isinstance(part._annotation, Flush):
+            continue
         elif isinstance(part, Test):
             found[ArcKind.READ] = max(found[ArcKind.READ], _weight(part._annotation, what))
         elif isinstance(part, Flush):

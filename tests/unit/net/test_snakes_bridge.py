@@ -92,6 +92,24 @@ def test_consuming_beside_a_reset_comes_back_as_reading() -> None:
     }
 
 
+def test_a_transition_without_input_arcs_fires_in_snakes_too() -> None:
+    net = PetriNet("n", ["p", "q"], ["t"], [("t", "q")], {"p": 2})
+    other = to_snakes(net)
+    for count in (1, 2):
+        other.transition("t").fire(other.transition("t").modes()[0])
+        assert {p: len(tokens) for p, tokens in other.get_marking().items()} == {"p": 2, "q": count}
+    assert from_snakes(to_snakes(net)) == net
+
+
+def test_a_transition_without_input_arcs_needs_a_place_for_snakes() -> None:
+    with pytest.raises(NetError, match="SNAKES would never enable 't'"):
+        to_snakes(PetriNet("n", [], ["t"], [], {}))
+    never = sn.PetriNet("never")
+    never.add_transition(sn.Transition("t"))
+    with pytest.raises(NetError, match="transition 't' has no input arcs"):
+        from_snakes(never)
+
+
 def test_many_tokens_cost_nothing_and_heavy_arcs_are_refused() -> None:
     net = PetriNet("n", ["p"], ["t"], [("p", "t")], {"p": 10**12})
     assert from_snakes(to_snakes(net)).initial_marking == {"p": 10**12}

@@ -1,0 +1,79 @@
+"""The linter: what is well formed in a workflow, yet wrong or undecided.
+
+Only the graph, the data flow and the clocks of the definition are looked at; nothing is searched or run.
+Each code is explained in `docs/lint.md`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wfsim.model.lint import clocks, structure, variables
+from wfsim.model.lint.findings import SEVERITIES, Finding, Findings, Severity
+from wfsim.model.lint.graph import region_graphs
+from wfsim.model.workflow import Workflow
+from wfsim.model.yaml_io import source_of
+
+if TYPE_CHECKING:
+    from wfsim.model.problems import Path
+
+__all__ = ["SEVERITIES", "Finding", "Findings", "Severity", "lint"]
+
+
+def lint(workflow: Workflow) -> Findings:
+    """Find what is well formed in a workflow, yet wrong or undecided.
+
+    Returns
+    -------
+    Findings
+        A list in the order of the file, then of the codes; empty for a clean workflow. `.df()` gives a table.
+
+    Notes
+    -----
+    Time is about the number of states times the number of transitions per region.
+
+    Examples
+    --------
+    >>> from wfsim.model.template import new
+    >>> lint(new("order"))
+    no findings
+    """
+    source = source_of(workflow)
+    found: list[tuple[tuple[int, ...], Finding]] = []
+
+    def report(
+        code: str,
+        path: Path,
+        place: str,
+        message: str,
+        advice: str,
+        *,
+        table: tuple[tuple[str, ...], ...] = (),
+    ) -> None:
+        file = source.file if source is not None else None
+        line = source.line_of(path) if source is not None else None
+        finding = Finding(code, SEVERITIES[code], place, message, advice, file, line, table)
+        found.append(((line or 0, *_position(workflow, path)), finding))
+
+    graphs = region_graphs(workflow)
+    for graph in graphs:
+        structure.states(graph, report)
+        structure.transitions(graph, report)
+        clocks.timeouts(graph, report)
+    structure.events(workflow, graphs, report)
+    structure.activities(workflow, graphs, report)
+    variables.variables(workflow, graphs, report)
+    found.sort(key=lambda pair: (pair[0], pair[1].code, pair[1].place, pair[1].message))
+    return Findings(finding for _, finding in found)
+
+
+def _position(workflow: Workflow, path: Path) -> tuple[int, ...]:
+    """Where a path stands in the canonical order of the definition."""
+    if not path:
+        return (-1,)
+    sections = list(Workflow.model_fields)
+    position = [sections.index(str(path[0]))]
+    if len(path) > 1 and isinstance(path[1], str):
+        section = getattr(workflow, str(path[0]))
+        position.append(list(section).index(path[1]) if path[1] in section else 0)
+    return (*position, *(part for part in path if isinstance(part, int)))

@@ -1,0 +1,233 @@
+"""Defects of time: timeouts nobody handles, that contradict each other, or that a loop starts afresh."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from wfsim.model.duration import Duration
+from wfsim.model.expressions import Name, names, parse
+from wfsim.model.lint.graph import RegionGraph, reach
+from wfsim.model.uses import action_write, transition_actions
+
+if TYPE_CHECKING:
+    from wfsim.model.lint.report import Report
+    from wfsim.model.problems import Path
+    from wfsim.model.workflow import RetryPolicy, State, Workflow
+
+
+def timeouts(graph: RegionGraph, report: Report) -> None:
+    """`timeout-unhandled`, `timeout-contradiction`, `timeout-restarts`, for every state that has one."""
+    for index, state in enumerate(graph.region.states):
+        if state.is_terminal:
+            continue
+        _late_transitions(graph, state, report)
+        timeout = graph.timeout_of(state)
+        if timeout is None:
+            continue
+        path = (*graph.part.state_path(index), "timeout")
+        if state.timeout is None:
+            path = ("timeouts", "states", state.name)
+        _unhandled(graph, state, timeout, path, report)
+        if isinstance(timeout, Duration):
+            _against_workflow(graph, state, timeout, path, report)
+            _against_retries(graph, state, timeout, path, report)
+        _restarts(graph, state, timeout, path, report)
+
+
+def _handled(graph: RegionGraph, state: State) -> bool:
+    """Whether a timeout is taken here, or its error on the way up (M4.2, M6.2)."""
+    mine = [graph.region.transitions[index].event or "" for index in graph.leaving[state.name]]
+    if any(event == "timeout" or event.split(".")[0] == "error" for event in mine):
+        return True
+    above = (
+        outer.region.transitions[index].event or ""
+        for outer, around in graph.around
+        for index in outer.leaving[around.name]
+    )
+    return any(event.split(".")[0] == "error" for event in above)
+
+
+def _unhandled(graph: RegionGraph, state: State, timeout: Duration | str, path: Path, report: Report) -> None:
+    if not _handled(graph, state):
+        report(
+            "timeout-unhandled",
+            path,
+            f"state {state.name!r}",
+            f"it has the timeout {timeout}, but no transition on `timeout` or `error`: when the time is up "
+            "the instance ends as timed_out.",
+            f"Add {{from: {state.name}, event: timeout, to: …}}.",
+        )
+
+
+def _against_workflow(
+    graph: RegionGraph, state: State, timeout: Duration, path: Path, report: Report
+) -> None:
+    whole = graph.workflow.timeouts.workflow
+    if whole is None or timeout < whole:
+        return
+    if timeout == whole and state.name == graph.region.initial_state:
+        # Entered at the start and due at the same time, the state's timer comes first (M6.3).
+        return
+    report(
+        "timeout-contradiction",
+        path,
+        f"state {state.name!r}",
+        f"its timeout {timeout} never comes: the workflow ends after {whole}.",
+        "Shorten it, or lengthen timeouts.workflow.",
+    )
+
+
+def _late_transitions(graph: RegionGraph, state: State, report: Report) -> None:
+    """`after` transitions that the state's own timeout, or the workflow's, always forestalls."""
+    timeout, whole = graph.timeout_of(state), graph.workflow.timeouts.workflow
+    leaves = all(
+        transition.to is not None and transition.condition is None
+        for _, transition in graph.usable_from(state.name)
+        if transition.event == "timeout"
+    )
+    for index in graph.leaving[state.name]:
+        after = graph.region.transitions[index].after
+        if not isinstance(after, Duration):
+            continue
+        if isinstance(timeout, Duration) and after >= timeout and leaves:
+            why = f"the timeout of state {state.name!r}, {timeout}, comes first"
+        elif whole is not None and after >= whole and state.name != graph.region.initial_state:
+            why = f"the workflow ends after {whole}"
+        else:
+            continue
+        report(
+            "timeout-contradiction",
+            (*graph.part.transition_path(index), "after"),
+            graph.part.transition_label(index),
+            f"it never fires: {why}.",
+            "Shorten the time, or lengthen the timeout.",
+        )
+
+
+def _against_retries(graph: RegionGraph, state: State, timeout: Duration, path: Path, report: Report) -> None:
+    if state.activity is None:
+        return
+    schedule = longest_schedule(graph.workflow, state.activity.name)
+    if schedule is None or schedule[0] <= timeout:
+        return
+    total, told = schedule
+    report(
+        "timeout-contradiction",
+        path,
+        f"state {state.name!r}",
+        f"its timeout {timeout} can end activity {state.activity.name!r} before its last attempt has had its "
+        f"time: {told} take up to {Duration(total)}.",
+        "Lengthen the timeout of the state, or allow fewer or shorter attempts.",
+    )
+
+
+def longest_schedule(workflow: Workflow, name: str) -> tuple[int, str] | None:
+    """The longest an activity can take by its own clocks, in microseconds, told in words.
+
+    Attempts times timeout plus all waits between them (M5.1), cut by schedule_to_close. `None` if nothing
+    bounds an attempt.
+    """
+    activity = workflow.activities.get(name)
+    attempt = activity.timeout if activity is not None else None
+    attempt = attempt if attempt is not None else workflow.timeouts.activity
+    policy = activity.retry_policy if activity is not None else None
+    policy = policy if policy is not None else workflow.retry_policy
+    whole = activity.schedule_to_close if activity is not None else None
+    if attempt is None:
+        return None if whole is None else (int(whole), f"schedule_to_close {whole}")
+    attempts = policy.max_attempts if policy is not None else 1
+    total = attempts * attempt + (waits(policy) if policy is not None else 0)
+    if whole is not None and whole < total:
+        return int(whole), f"schedule_to_close {whole}"
+    return total, "1 attempt" if attempts == 1 else f"{attempts} attempts of {attempt} and the waits between"
+
+
+def waits(policy: RetryPolicy) -> int:
+    """The sum of all waits of a policy without jitter, in microseconds (M5.1)."""
+    total, wait, left = 0, int(policy.initial_interval), policy.max_attempts - 1
+    while left > 0:
+        longer = min(int(policy.max_interval), int(Decimal(wait) * policy.backoff_coefficient))
+        if longer == wait:
+            return total + left * wait
+        total, wait, left = total + wait, longer, left - 1
+    return total
+
+
+def _restarts(graph: RegionGraph, state: State, timeout: Duration | str, path: Path, report: Report) -> None:
+    """A cycle through the state that nothing on it bounds: each round starts the clock afresh."""
+    if state.name not in graph.reachable:
+        return
+    circle = _unbounded_circle(graph, state.name)
+    if circle is not None:
+        report(
+            "timeout-restarts",
+            path,
+            f"state {state.name!r}",
+            f"the circle {' → '.join(circle)} can be gone round without end, and each round starts the "
+            f"timeout {timeout} afresh: it bounds one visit, not the total.",
+            "Bound the circle by a condition on a variable that it changes, such as a counter of attempts.",
+        )
+
+
+def _unbounded_circle(graph: RegionGraph, name: str) -> list[str] | None:
+    """The shortest circle from the state to itself without a bounding transition."""
+    together = _component(graph, name)
+    inner = [
+        index
+        for index in graph.usable_indices
+        if graph.region.transitions[index].from_ in together
+        and (graph.region.transitions[index].to or name) in together
+    ]
+    changed = _written(graph, inner, together)
+    targets: dict[str, list[str]] = {}
+    for index in inner:
+        transition = graph.region.transitions[index]
+        if not _bounds(transition.condition, changed) and transition.to is not None:
+            targets.setdefault(transition.from_, []).append(transition.to)
+    first = targets.get(name, [])
+    found = reach(first, lambda node: targets.get(node, []))
+    if name not in found:
+        return None
+    circle = [name]
+    node: str | None = found[name]
+    while node is not None:
+        circle.append(node)
+        node = found[node]
+    return [name, *reversed(circle[1:]), name] if len(circle) > 1 else [name, name]
+
+
+def _component(graph: RegionGraph, name: str) -> set[str]:
+    """The states that lie on a common circle with this one, and the state itself."""
+    forward = reach([name], lambda node: graph.successors[node])
+    backward: dict[str, list[str]] = {state: [] for state in graph.states}
+    for source, targets in graph.successors.items():
+        for target in targets:
+            backward[target].append(source)
+    return {*forward} & {*reach([name], lambda node: backward[node])}
+
+
+def _written(graph: RegionGraph, indices: list[int], states: set[str]) -> set[str]:
+    changed = {
+        work.result_variable
+        for state in graph.region.states
+        if state.name in states
+        for work in (state.activity, state.invoke, state.for_each)
+        if work is not None and work.result_variable is not None
+    }
+    for index in indices:
+        for path, action in transition_actions(graph.part, index, graph.region.transitions[index]):
+            written = action_write(path, "", action)
+            if written is not None:
+                changed.add(written.variable)
+    return changed
+
+
+def _bounds(condition: str | None, changed: set[str]) -> bool:
+    """Whether a condition reads something that the circle changes, so that it can stop it."""
+    if condition is None:
+        return False
+    return any(
+        name.scope == "context" and (not isinstance(name, Name) or name.field in changed)
+        for name in names(parse(condition))
+    )

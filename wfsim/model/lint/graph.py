@@ -1,0 +1,176 @@
+"""The graph of a region as the linter sees it: which transitions can ever be taken, who reaches whom."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from wfsim.model.expressions import Literal, parse
+from wfsim.model.uses import parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from wfsim.model.duration import Duration
+    from wfsim.model.uses import Part
+    from wfsim.model.workflow import Region, State, Transition, Workflow
+
+
+@dataclass(frozen=True)
+class RegionGraph:
+    """A region, the states around it from the innermost outwards, and its graph."""
+
+    workflow: Workflow
+    part: Part
+    around: tuple[tuple[RegionGraph, State], ...]
+
+    @property
+    def region(self) -> Workflow | Region:
+        return self.part.region
+
+    @cached_property
+    def states(self) -> dict[str, State]:
+        return {state.name: state for state in self.region.states}
+
+    @cached_property
+    def state_index(self) -> dict[str, int]:
+        return {state.name: index for index, state in enumerate(self.region.states)}
+
+    @cached_property
+    def leaving(self) -> dict[str, list[int]]:
+        """Indices of all transitions from each state, in file order, possible or not."""
+        table: dict[str, list[int]] = {name: [] for name in self.states}
+        for index, transition in enumerate(self.region.transitions):
+            table[transition.from_].append(index)
+        return table
+
+    @cached_property
+    def shadowed(self) -> dict[int, int]:
+        """Transitions that an earlier one always takes the event from, each with that earlier one (M2.3)."""
+        found: dict[int, int] = {}
+        for indices in self.leaving.values():
+            for position, index in enumerate(indices):
+                for earlier in indices[:position]:
+                    if earlier not in found and self._hides(earlier, index):
+                        found[index] = earlier
+                        break
+        return found
+
+    def _hides(self, earlier: int, later: int) -> bool:
+        first, second = self.region.transitions[earlier], self.region.transitions[later]
+        if first.after is not None or second.after is not None:
+            # Every `after` has a timer of its own that selects only its transition (M6.2).
+            return False
+        same_trigger = first.event == second.event or (
+            first.event == "error" and second.event is not None and second.event.startswith("error.")
+        )
+        if not same_trigger:
+            return False
+        if first.condition is None:
+            return True
+        condition = parse(first.condition)
+        return condition == Literal(True) or (
+            second.condition is not None and parse(second.condition) == condition
+        )
+
+    def timeout_of(self, state: State) -> Duration | str | None:
+        """The timeout of a state, wherever it is written; an expression stays text."""
+        return state.timeout if state.timeout is not None else self.workflow.timeouts.states.get(state.name)
+
+    def impossible(self, index: int) -> str | None:
+        """Why the trigger of a transition can never occur; `None` if it can."""
+        transition = self.region.transitions[index]
+        state = self.states[transition.from_]
+        if transition.event == "timeout" and self.timeout_of(state) is None:
+            return f"state {state.name!r} has no timeout"
+        if transition.event == "done" and not has_work(state):
+            return f"state {state.name!r} does no work that could be done"
+        if transition.event == "workflow_timeout" and self.workflow.timeouts.workflow is None:
+            return "the workflow has no timeout"
+        if transition.event in ("workflow_timeout", "cancel_requested") and self.part.path:
+            return f"{transition.event} is offered to the outermost active state only (M8.3)"
+        return None
+
+    def usable(self, index: int) -> bool:
+        """Whether a transition can be taken at all, as far as the graph tells."""
+        transition = self.region.transitions[index]
+        return (
+            not self.states[transition.from_].is_terminal
+            and index not in self.shadowed
+            and self.impossible(index) is None
+            and not (transition.condition is not None and parse(transition.condition) == Literal(False))
+        )
+
+    @cached_property
+    def usable_indices(self) -> tuple[int, ...]:
+        return tuple(index for index in range(len(self.region.transitions)) if self.usable(index))
+
+    def usable_from(self, state: str) -> Iterator[tuple[int, Transition]]:
+        """Usable transitions of a state, in file order."""
+        usable = set(self.usable_indices)
+        for index in self.leaving[state]:
+            if index in usable:
+                yield index, self.region.transitions[index]
+
+    @cached_property
+    def successors(self) -> dict[str, list[str]]:
+        table: dict[str, list[str]] = {name: [] for name in self.states}
+        for index in self.usable_indices:
+            transition = self.region.transitions[index]
+            if transition.to is not None:
+                table[transition.from_].append(transition.to)
+        return table
+
+    @cached_property
+    def reachable(self) -> frozenset[str]:
+        """States that some path of usable transitions reaches from the initial state."""
+        return frozenset(reach([self.region.initial_state], lambda name: self.successors[name]))
+
+    @cached_property
+    def reaching_terminal(self) -> frozenset[str]:
+        """States from which some path leads to a terminal state."""
+        predecessors: dict[str, list[str]] = {name: [] for name in self.states}
+        for name, targets in self.successors.items():
+            for target in targets:
+                predecessors[target].append(name)
+        terminal = [state.name for state in self.region.states if state.is_terminal]
+        return frozenset(reach(terminal, lambda name: predecessors[name]))
+
+
+def has_work(state: State) -> bool:
+    """Whether a state does something that ends by itself: activity, child, for_each, regions."""
+    works = (state.activity, state.invoke, state.for_each, state.parallel)
+    return any(work is not None for work in works)
+
+
+def reach(start: Iterable[str], successors: Callable[[str], Iterable[str]]) -> dict[str, str | None]:
+    """Breadth-first search: each node found with the one it was found from, in order of discovery."""
+    found: dict[str, str | None] = dict.fromkeys(start)
+    waiting = deque(found)
+    while waiting:
+        node = waiting.popleft()
+        for target in successors(node):
+            if target not in found:
+                found[target] = node
+                waiting.append(target)
+    return found
+
+
+def region_graphs(workflow: Workflow) -> list[RegionGraph]:
+    """The graph of every region, outermost and first first."""
+    graphs: list[RegionGraph] = []
+    by_path: dict[tuple[str | int, ...], RegionGraph] = {}
+    for part in parts(workflow):
+        around: tuple[tuple[RegionGraph, State], ...] = ()
+        if part.path:
+            # A nested path ends in: states, index, parallel, regions, number.
+            outer = by_path[part.path[:-5]]
+            index = part.path[-4]
+            assert isinstance(index, int)
+            around = ((outer, outer.region.states[index]), *outer.around)
+        graph = RegionGraph(workflow, part, around)
+        by_path[part.path] = graph
+        graphs.append(graph)
+    return graphs

@@ -1,0 +1,423 @@
+"""Defects of data: variables read before they are set, set and never read, or set by nothing.
+
+A forward data-flow analysis over the states of each region computes, for the moment a state is entered and for
+the moment its entry has settled, which variables are set on every path (*must*) and on some path (*may*).
+Conditions add what they prove: after `context.x != null` holds, `x` is set. See Nielson, Nielson, Hankin,
+Principles of Program Analysis (1999), chapter 2: definite assignment is an intersection over paths, possible
+assignment a union.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wfsim.model.expressions import (
+    Arithmetic,
+    Bool,
+    Call,
+    Compare,
+    Expression,
+    IfElse,
+    Literal,
+    Name,
+    Negate,
+    Not,
+    Template,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
+    Whole,
+    children,
+    names,
+    parse,
+)
+from wfsim.model.uses import (
+    action_uses,
+    action_write,
+    declared_variables,
+    state_uses,
+    transition_actions,
+    transition_uses,
+    uses,
+    writes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wfsim.model.lint.graph import RegionGraph
+    from wfsim.model.lint.report import Report
+    from wfsim.model.problems import Path
+    from wfsim.model.uses import Use
+    from wfsim.model.workflow import State, Transition, Variable, Workflow
+
+
+def variables(workflow: Workflow, graphs: list[RegionGraph], report: Report) -> None:
+    """All findings about variables."""
+    declared = declared_variables(workflow)
+    unprovided = _by_use(workflow, declared, report)
+    _Flow(workflow, graphs, declared, unprovided, report).run()
+
+
+# What is used at all ---------------------------------------------------------------------------------------
+
+
+def _by_use(workflow: Workflow, declared: Mapping[str, Variable], report: Report) -> set[str]:
+    """`variable-unprovided`, `variable-never-read`, `variable-unused`; returns the unprovided ones."""
+    first_read: dict[str, Use] = {}
+    reads_all = False
+    for use in uses(workflow):
+        for read_name in names(use.tree):
+            if isinstance(read_name, Name) and read_name.scope == "context":
+                first_read.setdefault(read_name.field, use)
+            reads_all = reads_all or (isinstance(read_name, Whole) and read_name.scope == "context")
+    written = {write.variable for write in writes(workflow)}
+    implicit = not workflow.variables
+    unprovided: set[str] = set()
+    for name, variable in declared.items():
+        path: Path = ("variables", name)
+        place = f"variable {name!r}"
+        provided = variable.input or variable.initial is not None or name in written
+        read = name in first_read or variable.output or reads_all
+        if not provided and (name in first_read or variable.output):
+            unprovided.add(name)
+            where = f"{first_read[name].what} reads it" if name in first_read else "it is an output"
+            report(
+                "variable-unprovided",
+                first_read[name].path if implicit else path,
+                place,
+                f"{where}, but nothing ever sets it: it is no input, has no initial value, and no action or "
+                "result writes it.",
+                "Make it an input (input: true), give it an initial value, or set it before it is read.",
+            )
+        elif not provided and not read:
+            report("variable-unused", path, place, "it is declared, but neither set nor read.", "Remove it.")
+        elif provided and not read and not implicit:
+            report(
+                "variable-never-read",
+                path,
+                place,
+                "it gets a value, but nothing reads it.",
+                "Mark it output: true if it is a result, or remove it.",
+            )
+    return unprovided
+
+
+# The order of things ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Variables set on every path, and on some path."""
+
+    must: frozenset[str]
+    may: frozenset[str]
+
+    def join(self, other: _Facts | None) -> _Facts:
+        return self if other is None else _Facts(self.must & other.must, self.may | other.may)
+
+    def after(self, name: str, *, certain: bool = True) -> _Facts:
+        return _Facts(self.must | {name} if certain else self.must, self.may | {name})
+
+    def proved(self, names_: frozenset[str]) -> _Facts:
+        return _Facts(self.must | names_, self.may | names_)
+
+
+# These can come before the actions after a commit are done: an error from one of them, or a control (M3.4, M8.3).
+_EARLY_EVENTS = ("error", "cancel_requested", "workflow_timeout")
+
+
+class _Flow:
+    def __init__(
+        self,
+        workflow: Workflow,
+        graphs: list[RegionGraph],
+        declared: Mapping[str, Variable],
+        silent: set[str],
+        report: Report,
+    ) -> None:
+        self.workflow = workflow
+        self.graphs = graphs
+        self.declared = declared
+        self.silent = silent
+        self.report = report
+        self.told: set[tuple[Path, str]] = set()
+        self.entered: dict[tuple[Path, str], _Facts] = {}
+        self.settled: dict[tuple[Path, str], _Facts] = {}
+
+    def run(self) -> None:
+        start = frozenset(
+            name
+            for name, variable in self.declared.items()
+            if variable.initial is not None or (variable.input and not variable.optional)
+        )
+        may = start | {name for name, variable in self.declared.items() if variable.input}
+        if self.workflow.correlation is not None:
+            key = parse(self.workflow.correlation.key)
+            use = next(use for use in uses(self.workflow) if use.kind == "key")
+            self.check(use, key, _Facts(start, may), strict=False)
+        for graph in self.graphs:
+            if not graph.around:
+                self.solve(graph, _Facts(start, may))
+                continue
+            outer, state = graph.around[0]
+            facts = self.entered.get((outer.part.path, state.name))
+            if facts is not None:
+                # What others write at any moment is left to them: only this region's own order is judged.
+                written = frozenset(
+                    write.variable
+                    for write in writes(self.workflow)
+                    if write.path[: len(graph.part.path)] != graph.part.path
+                )
+                self.solve(graph, facts.proved(written))
+        for graph in self.graphs:
+            self.judge(graph)
+
+    def solve(self, graph: RegionGraph, start: _Facts) -> None:
+        """Iterate to the fixed point; facts only shrink (must) or grow (may), so it ends."""
+        region = graph.part.path
+        self.entered[(region, graph.region.initial_state)] = start
+        self.settled[(region, graph.region.initial_state)] = self.inside(
+            graph, graph.region.initial_state, start
+        )
+        waiting = [graph.region.initial_state]
+        while waiting:
+            name = waiting.pop(0)
+            for index, transition in graph.usable_from(name):
+                target = transition.to if transition.to is not None else name
+                committed, done = self.across(graph, index, transition)
+                key = (region, target)
+                if transition.to is None:
+                    # Nothing is entered; what was written stays (M3.6).
+                    committed = committed.join(self.entered.get(key))
+                    done = done.join(self.settled.get(key))
+                entered = committed.join(self.entered.get(key))
+                settled = self.inside(graph, target, done).join(self.settled.get(key))
+                if (entered, settled) != (self.entered.get(key), self.settled.get(key)):
+                    self.entered[key], self.settled[key] = entered, settled
+                    if target not in waiting:
+                        waiting.append(target)
+
+    def inside(self, graph: RegionGraph, name: str, facts: _Facts) -> _Facts:
+        """What the work of a state may have written while the state is active."""
+        for written in _work_results(graph.states[name]):
+            facts = facts.after(written, certain=False)
+        return _Facts(facts.must, facts.may | self.written_inside(graph, name))
+
+    def written_inside(self, graph: RegionGraph, name: str) -> frozenset[str]:
+        """Variables that the regions of a state write."""
+        path = graph.part.state_path(graph.state_index[name])
+        if graph.states[name].parallel is None:
+            return frozenset()
+        return frozenset(write.variable for write in writes(self.workflow) if write.path[: len(path)] == path)
+
+    def before(self, graph: RegionGraph, transition: Transition) -> _Facts:
+        """Facts when the event of a transition is offered."""
+        key = (graph.part.path, transition.from_)
+        event = transition.event or ""
+        if event.split(".")[0] in _EARLY_EVENTS:
+            return _Facts(self.entered[key].must & self.settled[key].must, self.settled[key].may)
+        facts = self.settled[key]
+        state = graph.states[transition.from_]
+        if event == "done":
+            for written in _work_results(state):
+                facts = facts.after(written)
+            # Which regions must have ended depends on the join; none is blamed for what another left out.
+            facts = facts.proved(self.written_inside(graph, transition.from_))
+        return facts
+
+    def across(self, graph: RegionGraph, index: int, transition: Transition) -> tuple[_Facts, _Facts]:
+        """Facts at the commit of a transition, and after its last action."""
+        facts = self.guarded(graph, index, self.before(graph, transition))
+        if transition.condition is not None:
+            facts = facts.proved(proved(parse(transition.condition), True))
+        committed = facts
+        for path, action in transition_actions(graph.part, index, transition):
+            written = action_write(path, "", action)
+            if written is not None:
+                facts = facts.after(written.variable, certain=action.on_failure == "abort")
+            if path[-2] == "pre_actions":
+                committed = facts
+        return committed, facts
+
+    def guarded(self, graph: RegionGraph, index: int, facts: _Facts) -> _Facts:
+        """Earlier transitions on the same event were not chosen, so their conditions were false (M2.3)."""
+        transition = graph.region.transitions[index]
+        for earlier in graph.leaving[transition.from_]:
+            if earlier >= index:
+                break
+            other = graph.region.transitions[earlier]
+            if (
+                other.event == transition.event
+                and other.condition
+                and other.after is None is transition.after
+            ):
+                facts = facts.proved(proved(parse(other.condition), False))
+        return facts
+
+    def judge(self, graph: RegionGraph) -> None:
+        """Check every expression of the region against the facts where it is evaluated."""
+        region = graph.part.path
+        for index, state in enumerate(graph.region.states):
+            facts = self.entered.get((region, state.name))
+            if facts is None:
+                continue
+            for use in state_uses(graph.part, index, state):
+                self.check(use, use.tree, facts, strict=use.kind in ("deadline", "items"))
+            for number, transition in graph.usable_from(state.name):
+                self.judge_transition(graph, number, transition, facts)
+
+    def judge_transition(
+        self, graph: RegionGraph, index: int, transition: Transition, entered: _Facts
+    ) -> None:
+        facts = self.guarded(graph, index, self.before(graph, transition))
+        for use in transition_uses(graph.part, index, transition):
+            if use.kind == "deadline":
+                self.check(use, use.tree, entered, strict=True)
+            elif use.kind == "condition":
+                self.check(use, use.tree, facts, strict=True)
+                assert transition.condition is not None
+                facts = facts.proved(proved(parse(transition.condition), True))
+        label = graph.part.transition_label(index)
+        for path, action in transition_actions(graph.part, index, transition):
+            for use in action_uses(path, label, action, transition.event):
+                self.check(use, use.tree, facts, strict=False)
+            written = action_write(path, label, action)
+            if written is not None:
+                facts = facts.after(written.variable, certain=action.on_failure == "abort")
+
+    def check(self, use: Use, tree: Template, facts: _Facts, *, strict: bool) -> None:
+        for name, fatal, known in _reads(tree, strict, frozenset()):
+            variable = self.declared.get(name)
+            if variable is None or name in self.silent or name in facts.must or name in known:
+                continue
+            if variable.optional and not fatal:
+                # An optional variable may be null, and here null is passed on or compared with.
+                continue
+            if (use.path, name) in self.told:
+                continue
+            self.told.add((use.path, name))
+            if name in facts.may:
+                self.report(
+                    "variable-may-be-unset",
+                    use.path,
+                    f"variable {name!r}",
+                    f"{use.what} reads it, but on some path nothing has set it by then.",
+                    f"Set it on every path, give it an initial value, or ask `context.{name} != null and …`.",
+                )
+            else:
+                self.report(
+                    "variable-unset",
+                    use.path,
+                    f"variable {name!r}",
+                    f"{use.what} reads it, but on no path has anything set it by then.",
+                    "Set it earlier, make it an input, or give it an initial value.",
+                )
+
+
+def _work_results(state: State) -> Iterator[str]:
+    for work in (state.activity, state.invoke, state.for_each):
+        if work is not None and work.result_variable is not None:
+            yield work.result_variable
+
+
+# What expressions read and prove -----------------------------------------------------------------------------
+
+
+def _reads(tree: Template, strict: bool, known: frozenset[str]) -> Iterator[tuple[str, bool, frozenset[str]]]:
+    """Variables read, whether null would be a fault there, and what is proved to be set by then.
+
+    A variable that is only asked whether it is null is not read.
+    """
+    match tree:
+        case Name("context", field):
+            yield field, strict, known
+        case TemplateLiteral() | TemplateList() | TemplateObject():
+            for part in children(tree):
+                yield from _reads(part, False, known)
+        case Compare("==" | "!=", left, right):
+            if Literal(None) not in (left, right):
+                yield from _reads(left, False, known)
+                yield from _reads(right, False, known)
+        case Compare("in" | "not in", left, right):
+            yield from _reads(left, False, known)
+            yield from _reads(right, True, known)
+        case Bool(word, operands):
+            for operand in operands:
+                yield from _reads(operand, True, known)
+                known = known | proved(operand, word == "and")
+        case IfElse(test, then, otherwise):
+            yield from _reads(test, True, known)
+            yield from _reads(then, strict, known | proved(test, True))
+            yield from _reads(otherwise, strict, known | proved(test, False))
+        case Negate() | Not() | Arithmetic() | Compare() | Call():
+            for part in children(tree):
+                yield from _reads(part, True, known)
+        case _:
+            for part in children(tree):
+                yield from _reads(part, False, known)
+
+
+def proved(condition: Expression, outcome: bool) -> frozenset[str]:
+    """Variables that cannot be null once the condition has this outcome.
+
+    Besides the question `!= null` itself, an operation that refuses null proves its operands: had one been
+    null, there would be no outcome but an error (M10.1).
+    """
+    match condition:
+        case Name("context", field):
+            return frozenset({field})
+        case Compare("==", left, right) if Literal(None) in (left, right):
+            return frozenset() if outcome else _variable(left) | _variable(right)
+        case Compare("!=", left, right) if Literal(None) in (left, right):
+            return _variable(left) | _variable(right) if outcome else frozenset()
+        case Compare("==" | "!=" as sign, left, right):
+            same = outcome is (sign == "==")
+            constants = [side for side in (left, right) if isinstance(side, Literal)]
+            if same and constants:
+                return _variable(left) | _variable(right)
+            return frozenset().union(*(_needed(side) for side in (left, right)))
+        case Compare("in" | "not in", left, right):
+            return _needed(left) | _variable(right) | _needed(right)
+        case Not(operand):
+            return proved(operand, not outcome)
+        case Bool(word, operands):
+            if outcome is (word == "and"):
+                return frozenset().union(*(proved(operand, outcome) for operand in operands))
+            # Some operand decided; the first was evaluated in any case.
+            decided: frozenset[str] | None = None
+            passed: frozenset[str] = frozenset()
+            for operand in operands:
+                here = passed | proved(operand, outcome)
+                decided = here if decided is None else decided & here
+                passed = passed | proved(operand, not outcome)
+            return decided or frozenset()
+        case IfElse(test, then, otherwise):
+            yes = proved(test, True) | proved(then, outcome)
+            no = proved(test, False) | proved(otherwise, outcome)
+            return yes & no
+        case _:
+            return _needed(condition)
+
+
+def _needed(expression: Expression) -> frozenset[str]:
+    """Variables that are not null if the expression has a value at all."""
+    match expression:
+        case Negate() | Arithmetic() | Call() | Compare("<" | "<=" | ">" | ">=", _, _):
+            parts: frozenset[str] = frozenset()
+            for child in children(expression):
+                parts |= _variable(child) | _needed(child)  # type: ignore[arg-type]
+            return parts
+        case Not() | Bool() | Compare():
+            return proved(expression, True) & proved(expression, False)
+        case _:
+            return frozenset()
+
+
+def _variable(expression: Expression) -> frozenset[str]:
+    match expression:
+        case Name("context", field):
+            return frozenset({field})
+        case _:
+            return frozenset()

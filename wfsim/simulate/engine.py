@@ -1,0 +1,452 @@
+"""The calendar around `step`: arrivals, events, workers and timers of many instances, in simulated time.
+
+Calendar entries are ordered by (time, class, serial); the classes are those of M6.3. Every random number is a
+draw at its own place (M11.3): arrivals at (run, number), inputs at (case, input), events at (case, activation,
+count), durations and failures at (case, activity serial, attempt). So neither the order of execution nor the
+number of cases changes what one case draws.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from wfsim.errors import ScenarioError, StartRefused
+from wfsim.model.evaluate import EvaluationFault, evaluate_template
+from wfsim.model.expressions import Template, TemplateLiteral, parse_template
+from wfsim.model.workflow import ValueType
+from wfsim.semantics import draws
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.kernel import Output
+from wfsim.semantics.layout import (
+    ACTIVE,
+    CANCEL_ATTEMPT,
+    CLOSED,
+    COMPLETED,
+    GROUNDED,
+    R_STATE_ENTERED,
+    R_TRANSITION,
+    SET_TIMER,
+    START_ATTEMPT,
+)
+from wfsim.semantics.program import Program
+from wfsim.semantics.texts import Texts
+
+from . import sampling
+from .pools import Request, WorkerPool
+from .scenario import ActivityPlan, Draw, EventPlan, Scenario, read_trace
+
+Sink: TypeAlias = Callable[[int, Instance, Output], None]
+"""Takes the output of each step: case number, the instance after the step, what the step put out."""
+
+# Classes of calendar entries at equal times (M6.3).
+RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = 1, 2, 3, 4
+# Entries.
+ARRIVES, STARTS, ENDS, FAILS, EVENT, TIMER = range(6)
+
+MOST_STEPS = 100_000
+
+
+@dataclass
+class RunSummary:
+    """What became of a run.
+
+    Attributes
+    ----------
+    n_started, n_closed, n_steps, n_records
+        Counts.
+    end_time
+        Microseconds of the last thing that happened.
+    complete
+        Whether the run came to its end, not to a limit or an interruption.
+    notes
+        What a reader of the results must know, in sentences.
+    """
+
+    n_started: int = 0
+    n_closed: int = 0
+    n_steps: int = 0
+    n_records: int = 0
+    end_time: int = 0
+    complete: bool = True
+    notes: list[str] = field(default_factory=list)
+
+
+ValuePlan: TypeAlias = Callable[[float, Instance], Any]
+
+
+def value_plan(value: Any) -> ValuePlan:
+    """A scenario's value as a function of one uniform number and the instance whose variables it may read."""
+    if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in Draw.model_fields:
+        return _draw_plan(Draw.model_validate(value))
+    template: Template = parse_template(value)
+    if isinstance(template, TemplateLiteral) or not _has_expression(value):
+        return lambda u, instance: value
+
+    def evaluate(u: float, instance: Instance) -> Any:
+        try:
+            return evaluate_template(template, instance.variables, None, instance.state)
+        except EvaluationFault as fault:
+            raise ScenarioError(f"the scenario's value {value!r} cannot be computed: {fault}") from None
+
+    return evaluate
+
+
+def _has_expression(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.startswith("${")
+    if isinstance(value, Mapping):
+        return any(_has_expression(each) for each in value.values())
+    return isinstance(value, (list, tuple)) and any(_has_expression(each) for each in value)
+
+
+def _draw_plan(draw: Draw) -> ValuePlan:
+    if draw.choice is not None:
+        weighted = isinstance(draw.choice, Mapping)
+        values = list(draw.choice)
+        weights = list(draw.choice.values()) if isinstance(draw.choice, Mapping) else [1.0] * len(values)
+        edges = sampling.cumulative(weights)
+        if weighted and edges[-1] <= 0.0:
+            raise ScenarioError(f"the weights of the choice {values} add up to 0.")
+        return lambda u, instance: values[sampling.pick(edges, u)]
+    if draw.integer is not None:
+        low, high = draw.integer
+        return lambda u, instance: low + int(u * (high - low + 1))
+    if draw.lognormal is not None:
+        spread = sampling.lognormal(*draw.lognormal)
+        return lambda u, instance: spread(u)
+    floor, ceiling = draw.number or (0.0, 1.0)
+    return lambda u, instance: floor + (ceiling - floor) * u
+
+
+class _Events:
+    """The event plan of one state, ready to draw from."""
+
+    def __init__(self, plans: tuple[EventPlan, ...]) -> None:
+        self.plans = plans
+        self.edges = sampling.cumulative([plan.weight for plan in plans])
+        self.delays = [plan.delay.sampler() for plan in plans]
+        self.payloads = [[(name, value_plan(v)) for name, v in plan.payload.items()] for plan in plans]
+
+
+class _Work:
+    """The plan of one activity, ready to draw from."""
+
+    def __init__(self, plan: ActivityPlan, pool: WorkerPool | None) -> None:
+        self.plan = plan
+        self.pool = pool
+        self.duration = plan.duration.sampler()
+        self.result = None if plan.result is None else value_plan(plan.result)
+        shares = [failure.probability for failure in plan.failures]
+        self.edges = sampling.cumulative([*shares, plan.never_ends])
+
+
+class _Case:
+    """One instance and what the surroundings remember of it."""
+
+    __slots__ = ("instance", "key", "steps", "unfinished")
+
+    def __init__(self, instance: Instance, key: int) -> None:
+        self.instance = instance
+        self.key = key
+        self.steps = 0
+        # Regions that were busy when their planned event had been delivered: activation and next count.
+        self.unfinished: dict[int, tuple[int, int]] = {}
+
+
+class Simulation:
+    """One replication of a scenario.
+
+    Parameters
+    ----------
+    program, scenario
+        What runs, and what its surroundings do.
+    seed, replication
+        Select all random numbers.
+    cases, horizon
+        How many instances arrive at most, and when to stop (microseconds); at least one is finite.
+    sink
+        Called with the output of every step, in order.
+    progress
+        Called now and then with the number of cases closed.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        scenario: Scenario,
+        *,
+        seed: int,
+        replication: int,
+        cases: int | None,
+        horizon: int | None,
+        sink: Sink,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.program = program
+        self.scenario = scenario
+        self.seed = seed
+        self.replication = replication
+        self.limit = cases
+        self.horizon = horizon
+        self.sink = sink
+        self.progress = progress
+        self.texts: Texts = program.texts.copy()
+        self.summary = RunSummary()
+        self.cases: dict[int, _Case] = {}
+        self.now = 0
+        self._calendar: list[tuple[int, int, int, int, int, int, int, int]] = []
+        self._serial = 0
+        self._run_key = draws.mix_key(seed, replication, 0)
+        self._arrivals = self._arriving()
+        pools = {
+            name: WorkerPool(pool.capacity, pool.discipline == "priority") for name, pool in scenario.pools.items()
+        }
+        self.pools = pools
+        self._plans = {
+            program.state_rows[state]: _Events(plans) for state, plans in scenario.events.items() if plans
+        }
+        self._works: dict[int, _Work] = {}
+        for name, row in program.activity_rows.items():
+            plan = scenario.activities.get(name, ActivityPlan())
+            pool = plan.pool or program.activities[name].pool
+            self._works[row] = _Work(plan, pools.get(pool) if pool else None)
+        self._running: dict[Request, _Work] = {}
+        self._inputs = [(name, value_plan(value)) for name, value in scenario.inputs.items()]
+
+    def run(self) -> RunSummary:
+        """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so."""
+        summary = self.summary
+        try:
+            self._next_arrival()
+            while self._calendar:
+                time, _, _, what, case, a, b, c = heapq.heappop(self._calendar)
+                if self.horizon is not None and time > self.horizon:
+                    break
+                self.now = time
+                self._happen(what, case, a, b, c)
+        except KeyboardInterrupt:
+            summary.complete = False
+            summary.notes.append("The run was interrupted; the history holds what happened until then.")
+        summary.end_time = self.now
+        self._tell_open()
+        return summary
+
+    # --- the calendar ----------------------------------------------------------------------------
+
+    def _put(self, time: int, order: int, what: int, case: int, a: int = 0, b: int = 0, c: int = 0) -> None:
+        self._serial += 1
+        heapq.heappush(self._calendar, (time, order, self._serial, what, case, a, b, c))
+
+    def _happen(self, what: int, number: int, a: int, b: int, c: int) -> None:
+        if what == ARRIVES:
+            self._arrive(number)
+            return
+        case = self.cases.get(number)
+        if case is None:
+            return
+        instance = case.instance
+        if what == TIMER:
+            cell = instance.m[a]
+            # A timer that was dropped or set anew since then leaves its entry behind.
+            if cell.id == b and cell.due >= 0 and cell.left < 0:
+                self._after(number, case, instance.timer_fired(self.now, a, b))
+        elif what == EVENT:
+            self._deliver(number, case, a, b, c)
+        elif what == STARTS:
+            self._start_attempt(number, case, a, b)
+        else:
+            self._end_attempt(number, case, a, b, c if what == FAILS else -1)
+
+    def _after(self, number: int, case: _Case, output: Output) -> None:
+        """Hand the step's output on, then carry out its effects."""
+        case.steps += 1
+        self.summary.n_steps += 1
+        self.summary.n_records += len(output.records)
+        instance = case.instance
+        self.sink(number, instance, output)
+        for effect in output.effects:
+            if effect.kind == SET_TIMER:
+                order = WORKFLOW_TIMER if effect.timer == self.program.head.first_timer else TIMERS
+                self._put(effect.due, order, TIMER, number, effect.timer, effect.id)
+            elif effect.kind == START_ATTEMPT:
+                self._request(number, effect.activity, effect.activity_id, effect.attempt)
+            elif effect.kind == CANCEL_ATTEMPT:
+                self._let_go((number, effect.activity_id, effect.attempt))
+            elif effect.kind == CLOSED:
+                self.summary.n_closed += 1
+                if self.progress is not None:
+                    self.progress(self.summary.n_closed)
+        if instance.me.status >= COMPLETED:
+            del self.cases[number]
+            return
+        if case.steps > MOST_STEPS:
+            del self.cases[number]
+            self.summary.complete = False
+            self.summary.notes.append(
+                f"Case {number} took {MOST_STEPS:,} steps and was given up in state {instance.state!r}: "
+                "it may never end. Look for a loop, or give a horizon."
+            )
+            return
+        for record in output.records:
+            if record.kind == R_STATE_ENTERED or (record.kind == R_TRANSITION and record.to_state >= 0):
+                self._plan_event(number, case, record.region, record.activation, 0)
+        if case.unfinished:
+            self._resume_plans(number, case)
+
+    # --- arrivals --------------------------------------------------------------------------------
+
+    def _arriving(self) -> Iterator[tuple[int, Mapping[str, str]]]:
+        arrivals = self.scenario.arrivals
+        if arrivals.at is not None:
+            yield from ((int(time), {}) for time in sorted(arrivals.at))
+        elif arrivals.trace is not None:
+            yield from read_trace(arrivals.trace)
+        else:
+            sample = arrivals.interval() or sampling.constant(0.0)
+            time, number = 0.0, 0
+            while True:
+                number += 1
+                time += sample(draws.draw(self._run_key, draws.ARRIVAL, number, 0))
+                yield int(time), {}
+
+    def _next_arrival(self) -> None:
+        number = self.summary.n_started + 1
+        if self.limit is not None and number > self.limit:
+            return
+        following = next(self._arrivals, None)
+        if following is not None:
+            time, self._traced = following
+            if self.horizon is None or time <= self.horizon:
+                self._put(time, EVENTS, ARRIVES, number)
+
+    def _arrive(self, number: int) -> None:
+        key = draws.mix_key(self.seed, self.replication, number)
+        instance = Instance(self.program, key=key, texts=self.texts)
+        case = _Case(instance, key)
+        inputs = {
+            name: plan(draws.draw(key, draws.INPUT, k, 0), instance) for k, (name, plan) in enumerate(self._inputs)
+        }
+        inputs.update({name: self._typed(name, text) for name, text in self._traced.items()})
+        try:
+            output = instance.start(self.now, inputs)
+        except StartRefused as refusal:
+            raise ScenarioError(
+                f"{refusal} The scenario's inputs: {', '.join(inputs) or 'none'}; add the missing ones under 'inputs'."
+            ) from None
+        self.cases[number] = case
+        self.summary.n_started += 1
+        self._after(number, case, output)
+        self._next_arrival()
+
+    def _typed(self, name: str, text: str) -> Any:
+        variable = self.program.variables.get(name)
+        kind = variable.type if variable is not None else ValueType.ANY
+        try:
+            if kind is ValueType.INTEGER:
+                return int(text)
+            if kind is ValueType.NUMBER:
+                return float(text)
+        except ValueError:
+            raise ScenarioError(f"the trace gives {text!r} for input {name!r}, which is {kind}.") from None
+        return text.lower() == "true" if kind is ValueType.BOOLEAN else text
+
+    # --- events ----------------------------------------------------------------------------------
+
+    def _plan_event(self, number: int, case: _Case, region: int, activation: int, count: int) -> None:
+        """Draw which event comes next to this stay in a state, and when."""
+        cell = case.instance.m[self.program.rows[region].slot]
+        if cell.phase != ACTIVE or cell.activation != activation:
+            return
+        plans = self._plans.get(cell.state)
+        if plans is None or plans.edges[-1] <= 0.0 or count >= self.scenario.patience:
+            return
+        which = sampling.pick(plans.edges, draws.draw(case.key, draws.EVENT_CHOICE, activation, count))
+        delay = plans.delays[which](draws.draw(case.key, draws.EVENT_DELAY, activation, count))
+        self._put(self.now + int(delay), EVENTS, EVENT, number, region, activation, count << 16 | which)
+
+    def _deliver(self, number: int, case: _Case, region: int, activation: int, packed: int) -> None:
+        instance = case.instance
+        cell = instance.m[self.program.rows[region].slot]
+        if cell.phase != ACTIVE or cell.activation != activation:
+            return
+        count, which = packed >> 16, packed & 0xFFFF
+        plans = self._plans[cell.state]
+        payload = {
+            name: plan(draws.draw(case.key, draws.PAYLOAD, activation << 8 | k, count), instance)
+            for k, (name, plan) in enumerate(plans.payloads[which])
+        }
+        case.unfinished[region] = (activation, count + 1)
+        self._after(number, case, instance.event(self.now, plans.plans[which].event, payload))
+
+    def _resume_plans(self, number: int, case: _Case) -> None:
+        """Where a delivered event left its state open, the surroundings try the next one."""
+        for region, (activation, count) in list(case.unfinished.items()):
+            cell = case.instance.m[self.program.rows[region].slot]
+            if cell.phase != ACTIVE or cell.activation != activation:
+                del case.unfinished[region]
+            elif cell.flight_phase == GROUNDED and case.instance.status == "running":
+                del case.unfinished[region]
+                self._plan_event(number, case, region, activation, count)
+
+    # --- workers ---------------------------------------------------------------------------------
+
+    def _request(self, number: int, activity: int, serial: int, attempt: int) -> None:
+        work = self._works[activity]
+        request = (number, serial, attempt)
+        self._running[request] = work
+        if work.pool is None or work.pool.ask(request, work.plan.priority):
+            self._put(self.now, RESULTS, STARTS, number, serial, attempt)
+
+    def _let_go(self, request: Request) -> None:
+        """An attempt is over: its worker, if any, takes the next."""
+        work = self._running.pop(request, None)
+        if work is not None and work.pool is not None:
+            heir = work.pool.give_back(request)
+            if heir is not None:
+                self._put(self.now, RESULTS, STARTS, heir[0], heir[1], heir[2])
+
+    def _start_attempt(self, number: int, case: _Case, serial: int, attempt: int) -> None:
+        work = self._running.get((number, serial, attempt))
+        if work is None:
+            return
+        self._after(number, case, case.instance.activity_started(self.now, serial, attempt))
+        if (number, serial, attempt) not in self._running:
+            return
+        end = self.now + int(work.duration(draws.draw(case.key, draws.DURATION, serial, attempt)))
+        u = draws.draw(case.key, draws.ATTEMPT_FAILURE, serial, attempt)
+        way = next((k for k, edge in enumerate(work.edges) if u < edge), -1)
+        if way == len(work.edges) - 1:
+            return
+        self._put(end, RESULTS, FAILS if way >= 0 else ENDS, number, serial, attempt, way)
+
+    def _end_attempt(self, number: int, case: _Case, serial: int, attempt: int, way: int) -> None:
+        work = self._running.get((number, serial, attempt))
+        if work is None:
+            return
+        self._let_go((number, serial, attempt))
+        instance = case.instance
+        if way >= 0:
+            output = instance.activity_failed(self.now, serial, attempt, work.plan.failures[way].error_type)
+        else:
+            u = draws.draw(case.key, draws.PAYLOAD, serial << 8 | 0xFF, attempt)
+            result = None if work.result is None else work.result(u, instance)
+            output = instance.activity_succeeded(self.now, serial, attempt, result)
+        self._after(number, case, output)
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def _tell_open(self) -> None:
+        """Say where cases stand that nothing will ever move: a sign of a gap in scenario or workflow."""
+        if not self.cases or self._calendar:
+            return
+        stuck: dict[str, int] = {}
+        for case in self.cases.values():
+            stuck[case.instance.state] = stuck.get(case.instance.state, 0) + 1
+        where = ", ".join(f"{state!r} ({n})" for state, n in sorted(stuck.items()))
+        self.summary.notes.append(
+            f"{len(self.cases):,} cases are open and nothing is due that could move them: {where}. "
+            "The scenario plans no event there, its patience ran out, or the workflow cannot leave."
+        )
