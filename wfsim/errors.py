@@ -82,3 +82,34 @@ class DrawingError(WfsimError):
 
 class StartRefused(WfsimError):
     """An instance cannot be started: bad input, or its key is taken (M7.2)."""
+
+
+class HistoryError(WfsimError):
+    """A history cannot be written, opened or questioned; the text names the file, run or query."""
+
+
+class ConflictError(HistoryError):
+    """An append expected another version than the store holds (M11.1); nothing was written.
+
+    `expected` and `stored` are the two versions: `seq` of the last record each side knows.
+    """
+
+    def __init__(self, message: str, *, expected: int, stored: int) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.stored = stored
+
+
+class ReplayError(HistoryError):
+    """Replaying a case gave other records than its history holds, or its history is not full (M11.2).
+
+    `seq` is the first record that differs; `expected` is what the history holds, `got` what `step` gave.
+    """
+
+    def __init__(
+        self, message: str, *, seq: int | None = None, expected: object = None, got: object = None
+    ) -> None:
+        super().__init__(message)
+        self.seq = seq
+        self.expected = expected
+        self.got = got

@@ -23,7 +23,7 @@ CIRCLE = 40
 DOT = 16
 
 _NODE_TEXT = 190.0
-_EDGE_TEXT = 210.0
+_EDGE_TEXT = 180.0
 _GROUP_TEXT = 320.0
 _LABEL_LINES = 3
 _MAX_LINES = 8
@@ -114,7 +114,7 @@ def block(label: str, lines: tuple[str, ...], size: float, limit: float, rows: i
         if number == _MAX_LINES:
             shown.append(TextLine(f"… {len(lines) - number} more", LINE_SIZE))
             break
-        shown.extend(TextLine(text, LINE_SIZE) for text in wrap(line, LINE_SIZE, limit, 2))
+        shown.extend(TextLine(text, LINE_SIZE) for text in wrap(line, LINE_SIZE, limit, 3))
     return Block(tuple(shown))
 
 

@@ -12,6 +12,8 @@ Point = tuple[float, float]
 Curve = tuple[Point, ...]
 """3k + 1 points: a start, then two control points and an end for each of k segments."""
 
+_ROUNDING = 40.0
+
 _Segment = tuple[Point, Point, Point, Point]
 
 
@@ -92,6 +94,10 @@ def clip_to_circle(curve: Curve, centre: Point, radius: float, *, at_start: bool
 def crosses(curve: Curve, box: Box) -> bool:
     """Whether a curve passes through the inside of a box; finds every passage longer than a 16th segment."""
     for piece in segments(curve):
+        # A segment lies within the hull of its points.
+        (left, right), (top, bottom) = ((min(side), max(side)) for side in zip(*piece, strict=True))
+        if right < box.x or left > box.x + box.width or bottom < box.y or top > box.y + box.height:
+            continue
         for step in range(17):
             x, y = _split(piece, step / 16)[0][3]
             if box.x + 1 < x < box.x + box.width - 1 and box.y + 1 < y < box.y + box.height - 1:
@@ -106,13 +112,15 @@ def smooth(curve: Curve) -> Curve:
         at = points[joint]
         into = _unit(at, [points[joint - 1], points[joint - 2], points[joint - 3]], -1.0)
         out = _unit(at, [points[joint + 1], points[joint + 2], points[joint + 3]], 1.0)
-        if into is None or out is None or into[0] * out[0] + into[1] * out[1] > 0.985:
+        # Eighteen degrees: below that nobody sees a corner.
+        if into is None or out is None or into[0] * out[0] + into[1] * out[1] > 0.95:
             continue
         x, y = into[0] + out[0], into[1] + out[1]
         along = math.hypot(x, y)
         # A curve that turns right back does so across its direction.
         ux, uy = (x / along, y / along) if along > 0.05 else (-into[1], into[0])
-        before, after = 0.4 * math.dist(points[joint - 3], at), 0.4 * math.dist(at, points[joint + 3])
+        before = min(_ROUNDING, 0.35 * math.dist(points[joint - 3], at))
+        after = min(_ROUNDING, 0.35 * math.dist(at, points[joint + 3]))
         points[joint - 1] = (at[0] - ux * before, at[1] - uy * before)
         points[joint + 1] = (at[0] + ux * after, at[1] + uy * after)
     return tuple(points)
@@ -121,7 +129,7 @@ def smooth(curve: Curve) -> Curve:
 def _unit(at: Point, others: list[Point], sign: float) -> Point | None:
     """Direction from `at` to the first of the other points that is not next to it, times `sign`."""
     # A control point next to the joint sets a tangent that nobody sees: it still looks like a corner.
-    near = 0.12 * math.dist(at, others[-1])
+    near = min(12.0, 0.12 * math.dist(at, others[-1]))
     for other in others:
         length = math.dist(at, other)
         if length > max(near, 1e-6):

@@ -60,7 +60,7 @@ LOOKS: dict[Role, Look] = {
     "visited": Look(_BLUE, Tone("#edf5fb", "#15283a"), width=2.5, badge="seen"),
     "problem": Look(_VERMILLION, _ALARM, width=3.5, dash="9 3", badge="alert"),
     "place": Look(_GREY, PAGE),
-    "transition": Look(INK, Tone("#e4e4e4", "#363636")),
+    "transition": Look(INK, Tone("#e4e4e4", "#363636"), width=1.75),
     "timer": Look(_PURPLE, Tone("#faeef5", "#3a2230"), width=2, dash="6 4"),
     "error": Look(_VERMILLION, _ALARM, width=2, dash="8 3 2 3"),
     "automatic": Look(_GREY, _PLAIN, width=2, dash="2 4"),

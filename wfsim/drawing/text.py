@@ -94,7 +94,8 @@ def wrap(text: str, size: float, limit: float, max_lines: int) -> tuple[str, ...
     """
     # No visible character is narrower than 0.27 em; combining marks multiply that at most by four.
     most = 4 * (int(max_lines * limit / (0.27 * size)) + 8)
-    shown = clean(text[:most])
+    # A few ligatures are as wide as a sentence.
+    shown = "".join(char if size * _em(char) <= limit else "\ufffd" for char in clean(text[:most]))
     cut = len(text) > most
     lines: list[str] = []
     rest = shown

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from wfsim.errors import DefinitionError
+from wfsim.errors import DefinitionError, did_you_mean
 
 Path: TypeAlias = tuple[str | int, ...]
 LineOf: TypeAlias = Callable[[Path], int | None]
@@ -93,6 +94,7 @@ def from_validation(
         Begin each message with the key it is about.
     """
     expected: dict[Path, list[str]] = {}
+    choices: dict[Path, list[str]] = {}
     told: dict[Path, list[str]] = {}
     for error in errors:
         kind = error["type"]
@@ -103,19 +105,24 @@ def from_validation(
         elif kind in _EXPECTED:
             _add(expected, path, _EXPECTED[kind])
         elif kind in ("literal_error", "enum"):
-            _add(expected, path, error["ctx"]["expected"].replace(" or ", ", "))
+            for choice in re.findall(r"'([^']*)'", error["ctx"]["expected"]):
+                _add(choices, path, choice)
+        elif kind == "too_short" and value:
+            # The validator counts only the entries that are right; the wrong ones are told already.
+            continue
         else:
             place = (*path, error["ctx"]["key"]) if kind == "unknown_key" else path
             _add(told, place, _sentence(error, value))
     problems: list[Problem] = []
-    for path in dict.fromkeys([*told, *expected]):
+    for path in dict.fromkeys([*told, *choices, *expected]):
         name = _named(path) if named else ""
-        if path in expected:
+        if path in expected or path in choices:
             _, value = _locate(data, path)
-            wanted = " or ".join(dict.fromkeys(expected[path]))
-            problems.append(
-                Problem(path, f"{name}expected {wanted}, found {shown(value)}.{_quote(wanted, value)}")
-            )
+            wanted = " or ".join(dict.fromkeys([*choices.get(path, []), *expected.get(path, [])]))
+            advice = _quote(wanted, value)
+            if isinstance(value, str):
+                advice += did_you_mean(value, choices.get(path, []))
+            problems.append(Problem(path, f"{name}expected {wanted}, found {shown(value)}.{advice}"))
         problems += [
             Problem(path, message if _tells(message, path) else f"{name}{message}")
             for message in dict.fromkeys(told.get(path, []))

@@ -2,8 +2,8 @@
 
 It differs from ours in spelling only: `initial_interval_seconds` and `max_interval_seconds` (ours are
 durations, `initial_interval: 1s`), and keys whose value is null stand for absent ones. Whole seconds as
-durations, `is_terminal` on every state and actions `{name, action_type, parameters, result_variable}` are ours
-as well.
+durations, `is_terminal` on every state and actions `{name, action_type, parameters, result_variable}` are
+ours as well.
 """
 
 from __future__ import annotations

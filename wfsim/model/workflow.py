@@ -527,6 +527,17 @@ class Workflow(_Model):
         """Equal when the same was written; where it was loaded from does not matter."""
         return isinstance(other, Workflow) and self.__dict__ == other.__dict__
 
+    def __repr__(self) -> str:
+        def counted(number: int, what: str) -> str:
+            return f"{number} {what}{'' if number == 1 else 's'}"
+
+        return (
+            f"<Workflow {self.name!r} {self.version}: {counted(len(self.states), 'state')}, "
+            f"{counted(len(self.transitions), 'transition')}>"
+        )
+
+    __str__ = __repr__
+
     def __hash__(self) -> int:
         return hash((self.name, self.version))
 

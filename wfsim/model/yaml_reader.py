@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LARGEST_FILE = 10_000_000
 DEEPEST = 64
 MOST_NODES = 200_000
+MOST_LINES = 500_000
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -108,6 +109,9 @@ def read(text: str, file: str) -> Document:
     if bad is not None:
         line = text.count("\n", 0, bad.start()) + 1
         raise _refuse(file, line, f"the character U+{ord(bad.group()):04X} is not allowed in a file.")
+    lines = text.count("\n")
+    if lines > MOST_LINES:
+        raise _refuse(file, MOST_LINES, f"the file has {lines:,} lines, more than {MOST_LINES:,}.")
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     builder = _Builder(file)
@@ -203,7 +207,7 @@ class _Builder:
             raise self.refuse("tags (%TAG) are not allowed.")
 
     def alias(self, event: Any) -> None:
-        raise self.refuse(f"references (*{event.anchor}) are not allowed. Write the value out.")
+        raise self.refuse(f"references (*{event.anchor[:40]}) are not allowed. Write the value out.")
 
     def node(self, event: Any) -> None:
         self.nodes += 1
@@ -211,11 +215,13 @@ class _Builder:
             raise self.refuse(f"the file has more than {MOST_NODES:,} values.")
         if event.anchor is not None:
             raise self.refuse(
-                f"anchors (&{event.anchor}) are not allowed. Write the value out where it is used."
+                f"anchors (&{event.anchor[:40]}) are not allowed. Write the value out where it is used."
             )
         tag = getattr(event, "ctag", None) or event.tag
         if tag is not None and str(tag) not in ("", "None"):
-            raise self.refuse(f"tags ({tag}) are not allowed. Values are texts, numbers, true, false, null.")
+            raise self.refuse(
+                f"tags ({str(tag)[:40]}) are not allowed. Values are texts, numbers, true, false, null."
+            )
 
     def start(self, event: Any, container: Any) -> None:
         self.node(event)

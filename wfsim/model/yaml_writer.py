@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -96,11 +97,26 @@ def _round_trip(width: int) -> Any:
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="rt", pure=True)
+    yaml.Representer = _representer()
     yaml.preserve_quotes = True
     yaml.width = width
     yaml.allow_unicode = True
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
+
+
+@lru_cache(maxsize=1)
+def _representer() -> Any:
+    from ruamel.yaml.representer import RoundTripRepresenter
+
+    class Representer(RoundTripRepresenter):
+        """Writes null as `null`; the emitter's own choice, nothing at all, reads like a mistake."""
+
+    def null(representer: Any, value: None) -> Any:
+        return representer.represent_scalar("tag:yaml.org,2002:null", "null")
+
+    Representer.add_representer(type(None), null)
+    return Representer
 
 
 def _text(document: Any, width: int) -> str:
@@ -140,12 +156,14 @@ def _scalar(text: str) -> str:
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
     if not text.isprintable():
-        return DoubleQuotedScalarString(text)
+        escaped: str = DoubleQuotedScalarString(text)
+        return escaped
     try:
         same = plain_scalar(text) == text
     except ValueError:
         same = False
-    return text if same else SingleQuotedScalarString(text)
+    quoted: str = SingleQuotedScalarString(text)
+    return text if same else quoted
 
 
 # Merging -------------------------------------------------------------------------------------------------

@@ -23,12 +23,16 @@ from wfsim.model.expressions import (
     Compare,
     Expression,
     IfElse,
+    ListOf,
     Literal,
     Name,
     Negate,
     Not,
     Template,
+    TemplateList,
     TemplateLiteral,
+    TemplateObject,
+    Whole,
     is_template,
     names,
     parse_condition,
@@ -146,11 +150,17 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class HostExpression:
-    """An expression that the surroundings evaluate, with the payload fields it may read."""
+    """An expression that the surroundings evaluate, with the payload fields it may read.
+
+    `role` is `condition`, `value` or `duration`; `raises` whether it can raise. Both serve the erased program,
+    in which every condition is a question, and every other expression that can raise.
+    """
 
     template: Template
     fields: Mapping[str, int]
     whole_event: bool = False
+    role: str = "value"
+    raises: bool = True
 
 
 @dataclass
@@ -334,6 +344,8 @@ class _Compiler:
                 row.bounded_above = 1
                 row.highest, row.highest_real = _bound(variable.maximum, up=False)
             row.first_allowed, row.end_allowed = allowed.get(name, (NONE, NONE))
+            if self.erased:
+                row = VariableRow(name=row.name, input=row.input, output=row.output)
             self.add(row, name)
             cell = Cell()
             initial = variable.initial
@@ -443,7 +455,7 @@ class _Compiler:
             if transition.after is not None:
                 row.after, row.after_code = self._deadline(transition.after)
             if transition.condition is not None:
-                row.condition = self._code(parse_condition(transition.condition), fields)
+                row.condition = self._code(parse_condition(transition.condition), fields, "condition")
             pre = [self._action(program, action, fields) for action in transition.pre_actions]
             post = [self._action(program, action, fields) for action in transition.post_actions]
             row.first_pre, row.end_pre = self._block(pre)
@@ -594,13 +606,18 @@ class _Compiler:
 
     def _deadline(self, value: Duration | str) -> tuple[int, int]:
         if isinstance(value, str) and is_template(value):
-            return NONE, self._code(parse_template(value), {})
+            return NONE, self._code(parse_template(value), {}, "duration")
         return int(Duration.of(value)), NONE
 
-    def _code(self, template: Template, fields: Mapping[str, int]) -> int:
+    def _code(self, template: Template, fields: Mapping[str, int], role: str = "value") -> int:
         """Compile an expression; returns the row of its first operation."""
         code = _Code(self, fields)
-        depth = code.ask(template) if self.erased else code.compile(template)
+        if not self.erased:
+            depth = code.compile(template)
+        elif role == "condition" or can_raise(template):
+            depth = code.ask(template, role)
+        else:
+            depth = code.constant(0 if role == "duration" else None)
         self.deepest = max(self.deepest, depth)
         first = len(self.rows)
         for op in [*code.ops, OpRow(OP_END)]:
@@ -624,10 +641,12 @@ class _Code:
         self.ops.append(OpRow(OP_CONSTANT, NONE, cell.tag, cell.whole, cell.real))
         return 1
 
-    def ask(self, template: Template) -> int:
+    def ask(self, template: Template, role: str = "value") -> int:
         """Leave a part to the surroundings."""
         whole = any(not isinstance(name, Name) and name.scope == "event" for name in names(template))
-        self.compiler.host.append(HostExpression(template, dict(self.fields), whole))
+        raises = condition_can_raise(template) if role == "condition" else can_raise(template)  # type: ignore[arg-type]
+        asked = HostExpression(template, dict(self.fields), whole, role, raises)
+        self.compiler.host.append(asked)
         self.ops.append(OpRow(OP_ASK, len(self.compiler.host) - 1))
         return 1
 
@@ -690,6 +709,42 @@ class _Code:
         depth = max(depth, self.compile(otherwise))
         skip.a = len(self.ops)
         return depth
+
+
+def can_raise(template: Template) -> bool:
+    """Whether evaluating may raise for some values; `False` only for what is plainly safe (M10.1).
+
+    Safe are literals, plain names, objects and lists of such, comparisons with `null`, and logic over those.
+    Assignments of safe values may still not fit their variable; that is asked separately.
+    """
+    match template:
+        case Compare("==" | "!=", left, right):
+            sides = (left, right)
+            null = any(isinstance(side, Literal) and side.value is None for side in sides)
+            return not null or any(can_raise(side) for side in sides)
+        case Not(operand):
+            return not _is_logic(operand) or can_raise(operand)
+        case Bool(_, operands):
+            return any(not _is_logic(operand) or can_raise(operand) for operand in operands)
+        case Literal() | TemplateLiteral() | Name() | Whole():
+            return False
+        case ListOf(items) | TemplateList(items):
+            return any(can_raise(item) for item in items)
+        case TemplateObject(fields):
+            return any(can_raise(value) for _, value in fields)
+        case _:
+            return True
+
+
+def _is_logic(expression: Expression) -> bool:
+    return isinstance(expression, (Compare, Not, Bool)) or (
+        isinstance(expression, Literal) and isinstance(expression.value, bool)
+    )
+
+
+def condition_can_raise(condition: Expression) -> bool:
+    """Like `can_raise`, for a condition: it must also be a boolean."""
+    return not _is_logic(condition) or can_raise(condition)
 
 
 def non_retryable(policy: RetryPolicy, error_type: str) -> bool:

@@ -174,7 +174,8 @@ def _without_policy(
             rows.append((state.name, ", ".join(missing)))
     if rows:
         pairs = sum(len(row[1].split(", ")) for row in rows)
-        shown = "; ".join(f"{state} × ({events})" for state, events in rows)
+        shown = "; ".join(f"{state} × ({events})" for state, events in rows[:2])
+        shown += f"; … {len(rows) - 2} more in the table" if len(rows) > 2 else ""
         report(
             "event-without-policy",
             (),

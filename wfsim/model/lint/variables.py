@@ -1,8 +1,8 @@
 """Defects of data: variables read before they are set, set and never read, or set by nothing.
 
-A forward data-flow analysis over the states of each region computes, for the moment a state is entered and for
-the moment its entry has settled, which variables are set on every path (*must*) and on some path (*may*).
-Conditions add what they prove: after `context.x != null` holds, `x` is set. See Nielson, Nielson, Hankin,
+A forward data-flow analysis over the states of each region computes, for the moment a state is entered and
+for the moment its entry has settled, which variables are set on every path (*must*) and on some path (*may*).
+Conditions add what they prove: after `context.x != null` holds, `x` is set. See Nielson, Nielson and Hankin,
 Principles of Program Analysis (1999), chapter 2: definite assignment is an intersection over paths, possible
 assignment a union.
 """
@@ -124,7 +124,7 @@ class _Facts:
         return _Facts(self.must | names_, self.may | names_)
 
 
-# These can come before the actions after a commit are done: an error from one of them, or a control (M3.4, M8.3).
+# These can come before the actions after a commit are done: an error of one, or a control (M3.4, M8.3).
 _EARLY_EVENTS = ("error", "cancel_requested", "workflow_timeout")
 
 
@@ -304,7 +304,7 @@ class _Flow:
                     use.path,
                     f"variable {name!r}",
                     f"{use.what} reads it, but on some path nothing has set it by then.",
-                    f"Set it on every path, give it an initial value, or ask `context.{name} != null and …`.",
+                    f"Set it on every path, give it an initial value, or ask `context.{name} != null` first.",
                 )
             else:
                 self.report(
@@ -322,7 +322,7 @@ def _work_results(state: State) -> Iterator[str]:
             yield work.result_variable
 
 
-# What expressions read and prove -----------------------------------------------------------------------------
+# What expressions read and prove -------------------------------------------------------------------------
 
 
 def _reads(tree: Template, strict: bool, known: frozenset[str]) -> Iterator[tuple[str, bool, frozenset[str]]]:

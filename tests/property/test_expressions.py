@@ -1,0 +1,147 @@
+"""Random expressions: the printed text is read back as the same tree; values and types agree."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wfsim.errors import ExpressionError
+from wfsim.model import evaluate as ev
+from wfsim.model.expressions import (
+    Arithmetic,
+    Bool,
+    Call,
+    Compare,
+    Expression,
+    IfElse,
+    ListOf,
+    Literal,
+    Name,
+    Negate,
+    Not,
+    Whole,
+    parse,
+    to_text,
+)
+from wfsim.model.static import static_type
+from wfsim.model.workflow import ValueType
+
+LITERALS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False, allow_infinity=False).map(lambda x: x + 0.0),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
+).map(Literal)
+NAMES = st.sampled_from(
+    [
+        Name("context", "a"),
+        Name("context", "b"),
+        Name("event", "c"),
+        Name("item", "d"),
+        Whole("event"),
+        Whole("state"),
+    ]
+)
+
+
+def _larger(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
+    several = st.lists(inner, min_size=2, max_size=3).map(tuple)
+    return st.one_of(
+        inner.map(Negate),
+        inner.map(Not),
+        st.builds(Arithmetic, st.sampled_from(["+", "-", "*", "/", "//", "%"]), inner, inner),
+        st.builds(Compare, st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "in", "not in"]), inner, inner),
+        st.builds(Bool, st.sampled_from(["and", "or"]), several),
+        st.builds(IfElse, inner, inner, inner),
+        inner.map(lambda one: Call("len", (one,))),
+        st.builds(Call, st.sampled_from(["min", "max"]), several),
+        st.lists(inner, max_size=3).map(lambda items: ListOf(tuple(items))),
+    )
+
+
+EXPRESSIONS = st.recursive(st.one_of(LITERALS, NAMES), _larger, max_leaves=12)
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.sampled_from([2**63 - 1, 2**53 + 1]),
+    st.floats(-5, 5),
+    st.text("ab", max_size=2),
+    st.lists(st.integers(0, 2), max_size=2),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(EXPRESSIONS)
+def test_the_text_of_a_tree_is_read_back_as_the_same_tree(tree: Expression) -> None:
+    text = to_text(tree)
+    if len(text) <= 2_000:
+        assert parse(text) == tree
+        assert to_text(parse(text)) == text
+
+
+@settings(deadline=None, max_examples=300)
+@given(EXPRESSIONS, VALUES, VALUES, VALUES)
+def test_evaluation_gives_json_or_a_known_fault(tree: Expression, a: Any, b: Any, c: Any) -> None:
+    try:
+        value = ev.evaluate(tree, {"a": a, "b": b}, {"c": c}, "s", {"d": 1})
+    except ev.EvaluationFault as fault:
+        assert fault.kind in (ev.NULL, ev.TYPE, ev.OVERFLOW, ev.DIVISION)
+        return
+    assert ev.check_value(ValueType.ANY, value) is None
+    if isinstance(value, float) and value == 0.0:
+        assert math.copysign(1.0, value) == 1.0 or isinstance(tree, Name | IfElse | Call)
+
+
+@settings(deadline=None, max_examples=300)
+@given(EXPRESSIONS, VALUES, VALUES, VALUES)
+def test_a_static_type_is_the_type_of_the_value(tree: Expression, a: Any, b: Any, c: Any) -> None:
+    types = {name: ValueType(ev.kind_of(v)) for name, v in (("a", a), ("b", b)) if v is not None}
+    payload = {"c": ValueType(ev.kind_of(c))} if c is not None else {}
+    kind = static_type(tree, types, payload)
+    try:
+        value = ev.evaluate(tree, {"a": a, "b": b}, {"c": c}, "s", {"d": 1})
+    except ev.EvaluationFault:
+        return
+    if kind is not None and value is not None:
+        assert ev.kind_of(value) == kind.value
+
+
+@settings(deadline=None, max_examples=300)
+@given(EXPRESSIONS, VALUES, VALUES, VALUES)
+def test_a_complaint_about_an_operation_always_evaluated_means_a_fault(
+    tree: Expression, a: Any, b: Any, c: Any
+) -> None:
+    if any(isinstance(part, Bool | IfElse) for part in _parts(tree)):
+        return
+    types = {name: ValueType(ev.kind_of(v)) for name, v in (("a", a), ("b", b)) if v is not None}
+    payload = {"c": ValueType(ev.kind_of(c))} if c is not None else {}
+    found: list[str] = []
+    static_type(tree, types, payload, found.append)
+    if found:
+        try:
+            ev.evaluate(tree, {"a": a, "b": b}, {"c": c}, "s", {"d": 1})
+        except ev.EvaluationFault:
+            return
+        raise AssertionError(f"{to_text(tree)}: {found}, but it has a value")
+
+
+def _parts(tree: Expression) -> list[Any]:
+    from wfsim.model.expressions import walk
+
+    return list(walk(tree))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(st.sampled_from("context.event()[]'\"\\+-*/%<>=!&|~^@:;,{}$#?_ \n\t019aeinortx"), max_size=60))
+def test_any_text_is_read_or_refused_never_anything_else(text: str) -> None:
+    try:
+        tree = parse(text)
+    except ExpressionError as error:
+        assert error.column is not None
+        return
+    assert parse(to_text(tree)) == tree

@@ -1,0 +1,71 @@
+"""Types before anything runs: what can never work is told, what may work is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from wfsim.model.expressions import parse
+from wfsim.model.static import static_type
+from wfsim.model.workflow import ValueType
+
+VARIABLES = {name.value[0]: name for name in ValueType if name is not ValueType.ANY} | {
+    "any": ValueType.ANY,
+    "i2": ValueType.INTEGER,
+}
+
+
+def typed(text: str) -> tuple[ValueType | None, list[str]]:
+    found: list[str] = []
+    kind = static_type(parse(text), VARIABLES, {"text": ValueType.STRING}, found.append)
+    return kind, found
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("context.i + 1", ValueType.INTEGER),
+        ("context.n + 1", ValueType.NUMBER),
+        ("context.n / 2", ValueType.NUMBER),
+        ("context.any + 1", None),
+        ("context.any / 2", ValueType.NUMBER),
+        ("context.i < context.n", ValueType.BOOLEAN),
+        ("context.s == event.text", ValueType.BOOLEAN),
+        ("context.s == null", ValueType.BOOLEAN),
+        ("len(context.l)", ValueType.INTEGER),
+        ("max(context.n, 0)", ValueType.NUMBER),
+        ("context.i if context.b else 1", ValueType.INTEGER),
+        ("context.i if context.b else 'a'", None),
+        ("context.unknown", None),
+        ("state", ValueType.STRING),
+        ("[1, 'a']", ValueType.LIST),
+        ("context.any and context.b", ValueType.BOOLEAN),
+        ("context.i in [1, 'a']", ValueType.BOOLEAN),
+    ],
+)
+def test_a_sound_expression_has_this_type_and_no_complaint(text: str, kind: ValueType | None) -> None:
+    assert typed(text) == (kind, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "context.s == context.i",
+        "context.s > 3",
+        "context.i + context.n",
+        "context.i / context.i2",
+        "context.i + 1.5",
+        "context.s + 'a'",
+        "not context.i",
+        "context.b and context.s",
+        "context.b < true",
+        "context.i in context.s",
+        "len(context.i)",
+        "-context.s",
+        "null + 1",
+        "1 if context.s else 2",
+        "min(context.i, context.n)",
+        "event.text == 1",
+    ],
+)
+def test_an_operation_that_can_never_work_is_told(text: str) -> None:
+    assert len(typed(text)[1]) == 1

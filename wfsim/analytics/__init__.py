@@ -1,0 +1,1 @@
+"""What a history says: hot paths and other answers as tables and figures."""

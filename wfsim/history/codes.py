@@ -1,0 +1,97 @@
+"""Dimension codes: names as small integers, and the lookup tables that turn program rows into them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wfsim.semantics.instance import Instance
+
+from .schema import DIMENSIONS
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from wfsim.semantics.program import Program
+
+
+class Codes:
+    """The codes of a history's dimensions; new names get the next number and wait to be stored."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
+        self._stored: dict[str, int] = dict.fromkeys(DIMENSIONS, 0)
+
+    @classmethod
+    def stored_in(cls, con: duckdb.DuckDBPyConnection) -> Codes:
+        """The codes that a history has already."""
+        codes = cls()
+        for dimension in DIMENSIONS:
+            for (name,) in con.execute(f"SELECT name FROM {dimension} ORDER BY code").fetchall():
+                codes.code(dimension, name)
+            codes._stored[dimension] = len(codes._codes[dimension])
+        return codes
+
+    def code(self, dimension: str, name: str) -> int:
+        """The code of a name."""
+        codes = self._codes[dimension]
+        return codes.setdefault(name, len(codes))
+
+    def sizes(self) -> dict[str, int]:
+        """How many names each dimension has."""
+        return {dimension: len(codes) for dimension, codes in self._codes.items()}
+
+    def store(self, con: duckdb.DuckDBPyConnection, prefix: str = "") -> None:
+        """Write the names that are new since the last call; call `written` once that is committed."""
+        for dimension, codes in self._codes.items():
+            fresh = list(codes.items())[self._stored[dimension] :]
+            if fresh:
+                con.executemany(
+                    f"INSERT INTO {prefix}{dimension} VALUES (?, ?)", [[code, name] for name, code in fresh]
+                )
+
+    def written(self) -> None:
+        """All names so far are stored."""
+        self._stored = self.sizes()
+
+
+@dataclass(frozen=True)
+class ProgramCodes:
+    """For each program row the code of its name; -1 in the last place, so that index -1 stays -1."""
+
+    regions: NDArray[np.int32]
+    states: NDArray[np.int32]
+    events: NDArray[np.int32]
+    activities: NDArray[np.int32]
+    transitions: NDArray[np.int32]
+    timers: Sequence[tuple[int, str]]
+
+
+def program_codes(program: Program, codes: Codes) -> ProgramCodes:
+    """Register a program's names, in the order of its definition, and return the lookup tables."""
+    import numpy as np
+
+    size = len(program.rows) + 1
+
+    def table(dimension: str, rows: dict[str, int]) -> NDArray[np.int32]:
+        found = np.full(size, -1, np.int32)
+        for name, row in rows.items():
+            found[row] = codes.code(dimension, name)
+        return found
+
+    transitions = np.full(size, -1, np.int32)
+    for row, number in program.transition_numbers.items():
+        transitions[row] = number
+    head = program.head
+    example = Instance(program)
+    return ProgramCodes(
+        regions=table("regions", program.region_rows),
+        states=table("states", program.state_rows),
+        events=table("events", program.event_rows),
+        activities=table("activities", program.activity_rows),
+        transitions=transitions,
+        timers=[(place, example.timer_name(place)) for place in range(head.first_timer, head.first_queued)],
+    )

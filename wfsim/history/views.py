@@ -1,0 +1,394 @@
+"""The questions people ask of a history, as SQL views and table macros; docs/history.md describes each.
+
+All times and durations are integer microseconds, means and quantiles doubles. Every view keeps runs apart.
+Statistics over cases count closed cases only (M12); quantiles are exact.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wfsim.semantics.layout import (
+    BOOLEAN,
+    INTEGER,
+    NULL,
+    NUMBER,
+    R_ACTIVITY_CANCELLED,
+    R_ACTIVITY_FAILED,
+    R_ACTIVITY_SCHEDULED,
+    R_ACTIVITY_STARTED,
+    R_ACTIVITY_SUCCEEDED,
+    R_ATTEMPT_TIMED_OUT,
+    R_EVENT_RECEIVED,
+    R_INSTANCE_CLOSED,
+    R_RETRY_SCHEDULED,
+    R_STARTED,
+    R_STATE_ENTERED,
+    R_STATUS_CHANGED,
+    R_STIMULUS_IGNORED,
+    R_TIMER_FIRED,
+    R_TRANSITION,
+    R_VARIABLES_SET,
+    STRING,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Assembled as text: json_merge_patch would drop the nulls that a payload may hold.
+HISTORY = f"""
+CREATE VIEW history AS
+WITH pieces AS (
+    SELECT v.run, v."case", v.seq, v.position,
+        CASE WHEN v.slot IS NULL THEN nullif(v.text[2:-2], '') ELSE to_json(s.name)::VARCHAR || ':' ||
+            CASE v.tag WHEN {NULL} THEN 'null' WHEN {BOOLEAN} THEN if(v.whole = 1, 'true', 'false')
+                WHEN {INTEGER} THEN v.whole::VARCHAR WHEN {NUMBER} THEN to_json(v.real)::VARCHAR
+                WHEN {STRING} THEN to_json(v.text)::VARCHAR ELSE v.text END END AS piece
+    FROM record_values v LEFT JOIN slots s ON s.code = v.slot
+),
+inner_values AS (
+    SELECT run, "case", seq, string_agg(piece, ',' ORDER BY position) AS inside
+    FROM pieces GROUP BY run, "case", seq
+)
+SELECT
+    r.run, r."case", r.seq, r.time, k.name AS kind, r.cause_seq, g.name AS region, s.name AS state,
+    t.name AS to_state, e.name AS event, r.event_id, a.name AS activity, r.activity_id, r.attempt,
+    x.name AS error_type, u.name AS status, o.name AS outcome,
+    ('{{' || concat_ws(',',
+        '"transition":' || r.transition,
+        '"flight":' || r.flight,
+        '"activation":' || r.activation,
+        '"timer":' || to_json(m.name)::VARCHAR,
+        '"place":' || r.timer,
+        '"timer_id":' || r.timer_id,
+        '"due":' || r.due,
+        '"delay":' || r.delay,
+        '"source":' || to_json(r.source)::VARCHAR,
+        '"command":' || to_json(c.name)::VARCHAR,
+        '"reason":' || to_json(r.reason)::VARCHAR,
+        CASE WHEN r.kind = {R_STARTED} THEN '"workflow":' || to_json(n.workflow)::VARCHAR || ',"version":'
+            || to_json(n.version)::VARCHAR || ',"key":' || i.key END,
+        CASE
+            WHEN r.kind IN ({R_TRANSITION}, {R_VARIABLES_SET}) THEN '"set":{{' || v.inside || '}}'
+            WHEN r.kind IN ({R_STARTED}, {R_ACTIVITY_SCHEDULED}) THEN '"input":{{' || v.inside || '}}'
+            WHEN r.kind = {R_INSTANCE_CLOSED} THEN '"output":{{' || v.inside || '}}'
+            WHEN r.kind = {R_EVENT_RECEIVED} THEN '"payload":{{' || v.inside || '}}'
+            ELSE v.inside
+        END
+    ) || '}}')::JSON AS payload,
+    r.entered_seq, r.dwell, r.wait, r.service, r.path_hash, r.is_last
+FROM records r
+JOIN runs n ON n.run = r.run
+JOIN cases i ON i.run = r.run AND i."case" = r."case"
+JOIN kinds k ON k.code = r.kind
+LEFT JOIN regions g ON g.code = r.region
+LEFT JOIN states s ON s.code = r.state
+LEFT JOIN states t ON t.code = r.to_state
+LEFT JOIN events e ON e.code = r.event
+LEFT JOIN activities a ON a.code = r.activity
+LEFT JOIN error_types x ON x.code = r.error_type
+LEFT JOIN statuses u ON u.code = r.status
+LEFT JOIN outcomes o ON o.code = r.outcome
+LEFT JOIN commands c ON c.code = r.command
+LEFT JOIN timers m ON m.run = r.run AND m.place = r.timer
+LEFT JOIN inner_values v ON v.run = r.run AND v."case" = r."case" AND v.seq = r.seq
+ORDER BY r.run, r."case", r.seq
+"""
+
+# A retried case closes more than once; its last change of status counts.
+DURATIONS = f"""
+CREATE VIEW durations AS
+WITH last_status AS (
+    SELECT run, "case", arg_max(struct_pack(kind, time, status, outcome, state), seq) AS at
+    FROM records WHERE kind IN ({R_INSTANCE_CLOSED}, {R_STATUS_CHANGED}) GROUP BY run, "case"
+)
+SELECT
+    c.run, c."case", c.external_id, c.parent_case, c.started,
+    if(l.at.kind = {R_INSTANCE_CLOSED}, l.at.time, NULL) AS closed,
+    if(l.at.kind = {R_INSTANCE_CLOSED}, l.at.time - c.started, NULL) AS duration,
+    if(l.at.kind = {R_INSTANCE_CLOSED}, u.name, 'open') AS status,
+    if(l.at.kind = {R_INSTANCE_CLOSED}, o.name, NULL) AS outcome,
+    if(l.at.kind = {R_INSTANCE_CLOSED}, s.name, NULL) AS final_state,
+    c.version, c.path_hash
+FROM cases c
+LEFT JOIN last_status l ON l.run = c.run AND l."case" = c."case"
+LEFT JOIN statuses u ON u.code = l.at.status
+LEFT JOIN outcomes o ON o.code = l.at.outcome
+LEFT JOIN states s ON s.code = l.at.state
+ORDER BY c.run, c."case"
+"""
+
+# Where no record ends a stay, the closing does (inner regions after `failed`), or nothing yet.
+STAYS = f"""
+CREATE VIEW stays AS
+WITH left_by AS (
+    SELECT run, "case", region, state, time - dwell AS entered, time AS left_at, dwell, entered_seq, seq AS left_seq
+    FROM records WHERE dwell IS NOT NULL
+),
+entering AS (
+    SELECT run, "case", region, if(kind = {R_TRANSITION}, to_state, state) AS state, time, seq
+    FROM records WHERE kind = {R_STATE_ENTERED} OR (kind = {R_TRANSITION} AND to_state IS NOT NULL)
+),
+unfinished AS (
+    SELECT e.* FROM entering e
+    ANTI JOIN left_by l ON l.run = e.run AND l."case" = e."case" AND l.entered_seq = e.seq
+),
+closings AS (SELECT run, "case", seq, time FROM records WHERE kind = {R_INSTANCE_CLOSED}),
+every AS (
+    SELECT * FROM left_by
+    UNION ALL
+    SELECT e.run, e."case", e.region, e.state, e.time, c.time, c.time - e.time, e.seq, c.seq
+    FROM unfinished e
+    ASOF LEFT JOIN closings c ON c.run = e.run AND c."case" = e."case" AND c.seq >= e.seq
+)
+SELECT y.run, y."case", g.name AS region, s.name AS state, y.entered, y.left_at, y.dwell, y.entered_seq, y.left_seq
+FROM every y JOIN regions g ON g.code = y.region JOIN states s ON s.code = y.state
+"""
+
+DFG = f"""
+CREATE VIEW dfg AS
+WITH edges AS (
+    SELECT run, region, state, to_state, event, count(*) AS n, sum(dwell)::BIGINT AS total_dwell,
+        avg(dwell) AS mean_dwell, quantile_cont(dwell, 0.5) AS p50_dwell, quantile_cont(dwell, 0.95) AS p95_dwell
+    FROM records WHERE kind = {R_TRANSITION} AND to_state IS NOT NULL
+    GROUP BY run, region, state, to_state, event
+    UNION ALL
+    SELECT run, region, state, to_state, event, n, dwell, dwell / n, NULL, NULL FROM edge_totals
+)
+SELECT d.run, g.name AS region, s.name AS from_state, t.name AS to_state, e.name AS event, d.n, d.total_dwell,
+    d.mean_dwell, d.p50_dwell, d.p95_dwell
+FROM edges d
+JOIN regions g ON g.code = d.region
+JOIN states s ON s.code = d.state
+JOIN states t ON t.code = d.to_state
+LEFT JOIN events e ON e.code = d.event
+ORDER BY d.run, d.n DESC, region, from_state, to_state, event NULLS FIRST
+"""
+
+VARIANTS = """
+CREATE VIEW variants AS
+WITH grouped AS (
+    SELECT run, path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_duration, avg(duration) AS mean_duration,
+        quantile_cont(duration, 0.5) AS p50_duration, quantile_cont(duration, 0.95) AS p95_duration,
+        min(duration) AS min_duration, max(duration) AS max_duration
+    FROM durations WHERE status <> 'open' GROUP BY run, path_hash
+)
+SELECT g.run, g.path_hash, v.states, len(v.states) AS length, g.cases,
+    g.cases / sum(g.cases) OVER (PARTITION BY g.run) AS share, g.total_duration,
+    g.mean_duration, g.p50_duration, g.p95_duration, g.min_duration, g.max_duration
+FROM grouped g JOIN variants_seen v ON v.path_hash = g.path_hash
+ORDER BY g.run, g.cases DESC, v.states
+"""
+
+_SPLIT = """
+    count(*) FILTER (outcome = 'success') AS success,
+    count(*) FILTER (outcome = 'failure') AS failure,
+    count(*) FILTER (status = 'failed') AS failed,
+    count(*) FILTER (status = 'timed_out') AS timed_out,
+    count(*) FILTER (status = 'cancelled') AS cancelled,
+    count(*) FILTER (status = 'terminated') AS "terminated"
+"""
+
+
+def ranked_paths(runs: str, split_runs: bool) -> str:
+    """SELECT that ranks the paths of closed cases by number and by time.
+
+    `runs` is a condition on `durations`; without `split_runs` all runs count as one.
+    """
+    run = "run, " if split_runs else ""
+    partition = "PARTITION BY g.run" if split_runs else ""
+    return f"""
+WITH grouped AS (
+    SELECT {run}path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_time, avg(duration) AS mean_time,
+        quantile_cont(duration, 0.5) AS p50_time, quantile_cont(duration, 0.95) AS p95_time, {_SPLIT}
+    FROM durations WHERE status <> 'open' AND {runs} GROUP BY {run}path_hash
+)
+SELECT {"g.run, " if split_runs else ""}
+    array_to_string(v.states, ' → ') AS path, g.cases,
+    g.cases / sum(g.cases) OVER ({partition}) AS share,
+    g.total_time, g.total_time / nullif(sum(g.total_time) OVER ({partition}), 0) AS time_share,
+    g.mean_time, g.p50_time, g.p95_time, g.success, g.failure, g.failed, g.timed_out, g.cancelled, g."terminated",
+    row_number() OVER ({partition} ORDER BY g.cases DESC, g.total_time DESC, v.states) AS rank_by_cases,
+    row_number() OVER ({partition} ORDER BY g.total_time DESC, g.cases DESC, v.states) AS rank_by_time,
+    v.states, g.path_hash
+FROM grouped g JOIN variants_seen v ON v.path_hash = g.path_hash
+ORDER BY {"g.run, " if split_runs else ""}rank_by_cases
+"""
+
+
+HOT_PATHS = "CREATE VIEW hot_paths AS " + ranked_paths("true", True)
+
+OCCUPANCY = """
+CREATE MACRO occupancy(bucket_us) AS TABLE
+WITH horizons AS (SELECT run, max(time) AS horizon FROM records GROUP BY run),
+spans AS (
+    SELECT s.run, s.region, s.state, s.entered, coalesce(s.left_at, h.horizon) AS left_at,
+        s.entered // bucket_us AS first_bucket, coalesce(s.left_at, h.horizon) // bucket_us AS last_bucket
+    FROM stays s JOIN horizons h USING (run)
+),
+parts AS (
+    SELECT run, region, state, first_bucket AS bucket,
+        if(first_bucket = last_bucket, left_at, (first_bucket + 1) * bucket_us) - entered AS inside, 0 AS change
+    FROM spans
+    UNION ALL
+    SELECT run, region, state, last_bucket, left_at - last_bucket * bucket_us, -1
+    FROM spans WHERE last_bucket > first_bucket
+    UNION ALL
+    SELECT run, region, state, first_bucket + 1, 0, 1
+    FROM spans WHERE last_bucket > first_bucket
+),
+sums AS (
+    SELECT run, region, state, bucket, sum(inside) AS inside, sum(change) AS change
+    FROM parts GROUP BY run, region, state, bucket
+),
+grid AS (
+    SELECT run, region, state, unnest(range(min(bucket), max(bucket) + 1)) AS bucket
+    FROM sums GROUP BY run, region, state
+),
+filled AS (
+    SELECT run, region, state, bucket, coalesce(inside, 0)
+        + bucket_us * sum(coalesce(change, 0)) OVER (PARTITION BY run, region, state ORDER BY bucket) AS inside
+    FROM grid LEFT JOIN sums USING (run, region, state, bucket)
+)
+SELECT run, region, state, (bucket * bucket_us)::BIGINT AS bucket_start, inside::BIGINT AS time_inside,
+    inside / bucket_us AS mean_cases
+FROM filled WHERE inside > 0 ORDER BY run, bucket_start, region, state
+"""
+
+ACTIVITY_STATS = f"""
+CREATE VIEW activity_stats AS
+WITH ignored AS (SELECT run, "case", cause_seq FROM records WHERE kind = {R_STIMULUS_IGNORED}),
+rows_of AS (
+    SELECT r.run, r.activity, r.kind, r.error_type, r.wait, r.service
+    FROM records r
+    ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
+    WHERE r.activity IS NOT NULL
+),
+errors AS (
+    SELECT run, activity, map_from_entries(list((x.name, n) ORDER BY x.name)) AS error_types
+    FROM (
+        SELECT run, activity, error_type, count(*) AS n FROM rows_of
+        WHERE kind IN ({R_ACTIVITY_FAILED}, {R_ATTEMPT_TIMED_OUT}) GROUP BY run, activity, error_type
+    ) JOIN error_types x ON x.code = error_type
+    GROUP BY run, activity
+),
+numbers AS (
+    SELECT run, activity,
+        count(*) FILTER (kind = {R_ACTIVITY_SCHEDULED}) AS attempts,
+        count(*) FILTER (kind = {R_ACTIVITY_STARTED}) AS started,
+        count(*) FILTER (kind = {R_ACTIVITY_SUCCEEDED}) AS successes,
+        count(*) FILTER (kind = {R_ACTIVITY_FAILED}) AS failures,
+        count(*) FILTER (kind = {R_ATTEMPT_TIMED_OUT}) AS timeouts,
+        count(*) FILTER (kind = {R_ACTIVITY_CANCELLED}) AS cancelled,
+        count(*) FILTER (kind = {R_RETRY_SCHEDULED}) AS retries,
+        sum(wait)::BIGINT AS total_wait, avg(wait) AS mean_wait, quantile_cont(wait, 0.5) AS p50_wait,
+        quantile_cont(wait, 0.95) AS p95_wait, max(wait) AS max_wait,
+        sum(service)::BIGINT AS total_service, avg(service) AS mean_service,
+        quantile_cont(service, 0.5) AS p50_service, quantile_cont(service, 0.95) AS p95_service,
+        max(service) AS max_service
+    FROM rows_of GROUP BY run, activity
+    UNION ALL BY NAME
+    SELECT run, activity, attempts, waits AS started, successes, failures, timeouts, wait AS total_wait,
+        wait / nullif(waits, 0) AS mean_wait, service AS total_service, service / nullif(services, 0) AS mean_service
+    FROM activity_totals
+)
+SELECT n.run, a.name AS activity, n.* EXCLUDE (run, activity), coalesce(e.error_types, MAP {{}}) AS error_types
+FROM numbers n
+JOIN activities a ON a.code = n.activity
+LEFT JOIN errors e ON e.run = n.run AND e.activity = n.activity
+ORDER BY n.run, a.name
+"""
+
+BOTTLENECKS = """
+CREATE VIEW bottlenecks AS
+WITH horizons AS (SELECT run, max(time) AS horizon FROM records GROUP BY run),
+waiting AS (
+    SELECT s.run, 'state' AS what, s.region, s.state AS name, coalesce(s.dwell, h.horizon - s.entered) AS waited
+    FROM stays s JOIN horizons h USING (run)
+    UNION ALL
+    SELECT r.run, 'activity', NULL, a.name, r.wait
+    FROM records r JOIN activities a ON a.code = r.activity WHERE r.wait IS NOT NULL
+)
+SELECT run, what, region, name, count(*) AS n, sum(waited)::BIGINT AS total_wait, avg(waited) AS mean_wait,
+    quantile_cont(waited, 0.95) AS p95_wait, max(waited) AS max_wait
+FROM waiting GROUP BY run, what, region, name
+ORDER BY run, total_wait DESC, what, region NULLS FIRST, name
+"""
+
+TIMEOUTS = f"""
+CREATE VIEW timeouts AS
+WITH ignored AS (SELECT run, "case", cause_seq FROM records WHERE kind = {R_STIMULUS_IGNORED}),
+fired AS (
+    SELECT r.run, r."case", if(m.name = 'workflow', 'workflow', 'state') AS what, r.region, s.name AS name,
+        m.name AS clock
+    FROM records r
+    JOIN timers m ON m.run = r.run AND m.place = r.timer AND m.name IN ('timeout', 'workflow')
+    LEFT JOIN states s ON s.code = r.state
+    ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
+    WHERE r.kind = {R_TIMER_FIRED}
+    UNION ALL
+    SELECT r.run, r."case", 'activity', r.region, a.name, x.name
+    FROM records r
+    JOIN activities a ON a.code = r.activity
+    JOIN error_types x ON x.code = r.error_type
+    WHERE r.kind = {R_ATTEMPT_TIMED_OUT}
+)
+SELECT f.run, f.what, g.name AS region, f.name, f.clock, count(*) AS n, count(DISTINCT f."case") AS cases
+FROM fired f LEFT JOIN regions g ON g.code = f.region
+GROUP BY f.run, f.what, g.name, f.name, f.clock
+ORDER BY f.run, n DESC, f.what, g.name, f.name, f.clock
+"""
+
+RETRIES = f"""
+CREATE VIEW retries AS
+WITH executions AS (
+    SELECT run, "case", activity_id, any_value(activity) AS activity, max(attempt) AS attempts,
+        count(*) FILTER (kind = {R_RETRY_SCHEDULED}) AS retries,
+        coalesce(sum(delay) FILTER (kind = {R_RETRY_SCHEDULED}), 0) AS delay,
+        bool_or(kind = {R_ACTIVITY_SUCCEEDED} AND service IS NOT NULL) AS succeeded
+    FROM records
+    WHERE kind IN ({R_ACTIVITY_SCHEDULED}, {R_RETRY_SCHEDULED}, {R_ACTIVITY_SUCCEEDED}) AND activity IS NOT NULL
+    GROUP BY run, "case", activity_id
+)
+SELECT e.run, a.name AS activity, count(*) AS executions, count(*) FILTER (e.retries > 0) AS retried,
+    sum(e.retries)::BIGINT AS retries, max(e.attempts) AS max_attempt,
+    count(*) FILTER (e.retries > 0 AND e.succeeded) AS recovered, sum(e.delay)::BIGINT AS total_delay
+FROM executions e JOIN activities a ON a.code = e.activity
+GROUP BY e.run, a.name ORDER BY e.run, retries DESC, a.name
+"""
+
+ACTIVE_AT = """
+CREATE MACRO active_at(t) AS TABLE
+SELECT s.run, s."case", c.external_id, s.region, s.state, s.entered
+FROM stays s JOIN cases c ON c.run = s.run AND c."case" = s."case"
+WHERE s.entered <= t AND (s.left_at > t OR s.left_at IS NULL)
+ORDER BY s.run, s."case", s.region, s.state
+"""
+
+OUTCOMES = """
+CREATE VIEW outcome_counts AS
+SELECT run, status, outcome, count(*) AS cases, count(*) / sum(count(*)) OVER (PARTITION BY run) AS share
+FROM durations GROUP BY run, status, outcome ORDER BY run, status, outcome NULLS FIRST
+"""
+
+VIEWS = (
+    HISTORY,
+    DURATIONS,
+    STAYS,
+    DFG,
+    VARIANTS,
+    HOT_PATHS,
+    OCCUPANCY,
+    ACTIVITY_STATS,
+    BOTTLENECKS,
+    TIMEOUTS,
+    RETRIES,
+    ACTIVE_AT,
+    OUTCOMES,
+)
+
+
+def create_views(con: duckdb.DuckDBPyConnection) -> None:
+    """Create every view and macro in the connection's own database."""
+    for statement in VIEWS:
+        con.execute(statement)

@@ -1,0 +1,426 @@
+"""`HistoryWriter`: a simulation's records into a sorted history file, in Arrow batches."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from array import array
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from wfsim.errors import HistoryError
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.kernel import Output
+from wfsim.semantics.layout import (
+    N_CAUSES,
+    R_INSTANCE_CLOSED,
+    R_STARTED,
+    R_STATE_ENTERED,
+    R_STATE_LEFT,
+    R_TRANSITION,
+    RECORD_KINDS,
+)
+
+from . import schema
+from .batch import Batch, insert
+from .codes import Codes, ProgramCodes, program_codes
+from .history import History
+from .paths import Paths
+from .runs import Run, definition_of, hash_of_definition
+from .totals import Totals
+from .tracker import RAW, CaseTrack, Raw, track_rows
+from .views import create_views
+
+if TYPE_CHECKING:
+    from wfsim.model.workflow import Workflow
+    from wfsim.semantics.program import Program
+
+BATCH = 100_000
+Log = Literal["full", "transitions", "aggregates"]
+Existing = Literal["replace", "append", "refuse"]
+
+_KIND, _SEQ = RAW.index("kind"), RAW.index("seq")
+_KEPT: dict[str, frozenset[int]] = {
+    "full": frozenset(range(len(RECORD_KINDS))),
+    "transitions": frozenset(
+        (R_STARTED, R_STATE_ENTERED, R_STATE_LEFT, R_TRANSITION, R_INSTANCE_CLOSED)
+    ),
+    "aggregates": frozenset((R_INSTANCE_CLOSED,)),
+}
+
+
+class HistoryWriter:
+    """Takes the records of many cases, in any order of cases, and makes a history sorted by (run, case, seq).
+
+    Nothing is seen at `into` before `finish`: rows are staged in a database of the writer's own and then sorted
+    into a new file, which takes the old one's place as a whole.
+
+    Parameters
+    ----------
+    into
+        The file to make; `None` keeps the history in a temporary file that goes with the `History` object.
+    workflow, program
+        What runs; the definition is stored with the run.
+    seed, replication, scenario, engine, params
+        Stored with the run, for readers.
+    source
+        `simulation`, or `runtime` for rows that come from real runs.
+    log
+        `full` keeps every row and promises replay; `transitions` keeps starts, moves between states and
+        closings; `aggregates` keeps closings and sums per edge and activity.
+    existing
+        What to do if `into` exists: `replace` a simulated history (never one that holds real runs, nor a file
+        that is no history), `append` further runs to it, or `refuse`.
+
+    Raises
+    ------
+    HistoryError
+        If `into` cannot be written, or must not be replaced.
+
+    Notes
+    -----
+    Memory: one batch of 100,000 rows (about 25 MB), a few hundred bytes per case, and what DuckDB stages, which
+    spills to disk. Speed: see docs/history.md.
+    """
+
+    def __init__(
+        self,
+        into: str | os.PathLike[str] | None,
+        workflow: Workflow,
+        program: Program,
+        *,
+        seed: int | None = None,
+        replication: int | None = 0,
+        scenario: str | None = None,
+        engine: str | None = "python",
+        params: Mapping[str, Any] | None = None,
+        source: Literal["simulation", "runtime"] = "simulation",
+        log: Log = "full",
+        existing: Existing = "replace",
+        batch_rows: int = BATCH,
+    ) -> None:
+        import duckdb
+
+        if log not in _KEPT:
+            raise HistoryError(f"{log!r} is not a log level. Levels: {', '.join(_KEPT)}.")
+        self._into = None if into is None else Path(into)
+        self._codes, self._last_run = self._prepare(existing)
+        self._appending = existing == "append" and self._into is not None and self._into.exists()
+        self._sizes = self._codes.sizes()
+        self._folder = tempfile.TemporaryDirectory(prefix="wfsim-")
+        self._con = duckdb.connect(":memory:")
+        self._con.execute("SET temp_directory = '" + self._folder.name.replace("'", "''") + "'")
+        schema.create(self._con)
+        schema.create_facts(self._con)
+        self._source = source
+        self._log: Log = log
+        self._kept = _KEPT[log]
+        self._batch_rows = batch_rows
+        self._paths = Paths()
+        self._final_paths: set[int] = set()
+        self._batch = Batch()
+        self._finished = False
+        self.n_rows = 0
+        self._begin(workflow, program, seed, replication, scenario, engine, params)
+
+    # --- runs ------------------------------------------------------------------------------------
+
+    def new_run(
+        self,
+        *,
+        workflow: Workflow | None = None,
+        program: Program | None = None,
+        seed: int | None = None,
+        replication: int | None = None,
+        scenario: str | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Start another run in the same history, for example the next replication; returns its number.
+
+        What is not given stays as it was.
+        """
+        self._end_run()
+        last = self._run
+        self._begin(
+            workflow or self._workflow,
+            program or self._program,
+            last.seed if seed is None else seed,
+            last.replication if replication is None else replication,
+            last.scenario if scenario is None else scenario,
+            last.engine,
+            last.params if params is None else params,
+        )
+        return self._run.run
+
+    def _begin(
+        self,
+        workflow: Workflow,
+        program: Program,
+        seed: int | None,
+        replication: int | None,
+        scenario: str | None,
+        engine: str | None,
+        params: Mapping[str, Any] | None,
+    ) -> None:
+        definition = definition_of(workflow)
+        self._workflow, self._program = workflow, program
+        self._last_run += 1
+        self._run = Run(
+            run=self._last_run,
+            workflow=workflow.name,
+            version=workflow.version,
+            definition=definition,
+            model_hash=hash_of_definition(definition),
+            source=self._source,
+            scenario=scenario,
+            seed=seed,
+            replication=replication,
+            engine=engine,
+            params=params,
+            log=self._log,
+        )
+        self._run.store(self._con)
+        self._program_codes: ProgramCodes = program_codes(program, self._codes)
+        self._con.executemany(
+            "INSERT INTO timers VALUES (?, ?, ?)",
+            [[self._last_run, place, name] for place, name in self._program_codes.timers],
+        )
+        self._root = program.head.root
+        self._cases: dict[int, CaseTrack] = {}
+        self._totals = Totals() if self._log == "aggregates" else None
+
+    # --- rows ------------------------------------------------------------------------------------
+
+    def append(
+        self,
+        case: int,
+        instance: Instance,
+        output: Output,
+        *,
+        external_id: str | None = None,
+        parent_case: int | None = None,
+    ) -> None:
+        """Take the records of one step of a case: one cause, then its consequences.
+
+        `external_id` and `parent_case` count at the step that starts the case.
+
+        Raises
+        ------
+        HistoryError
+            If the case has not started, or its rows do not follow those it has.
+        """
+        records = output.records
+        first = records[0]
+        track = self._cases.get(case)
+        if track is None:
+            if first.kind != R_STARTED:
+                raise HistoryError(
+                    f"case {case}: its first row is {RECORD_KINDS[first.kind]}, not started. "
+                    "Append every step of a case, from its start on."
+                )
+            track = self._cases[case] = CaseTrack(
+                key=first.key, started=first.time, external_id=external_id, parent_case=parent_case
+            )
+        if first.seq != track.version + 1 or first.kind >= N_CAUSES:
+            raise HistoryError(
+                f"case {case}: expected a cause with seq {track.version + 1}, got "
+                f"{RECORD_KINDS[first.kind]} with seq {first.seq}. Append every step of a case once, in order."
+            )
+        batch = self._batch
+        batch.read_with(instance.texts)
+        if self._log == "full":
+            track_rows(case, records, track, self._root, self._program.names, self._paths, batch.rows.extend)
+            if output.values:
+                batch.add_values(case, output.values)
+        else:
+            self._append_some(case, output, track)
+        if len(batch.rows) >= self._batch_rows * len(RAW):
+            self._flush()
+
+    def _append_some(self, case: int, output: Output, track: CaseTrack) -> None:
+        raws: list[Raw] = []
+        track_rows(case, output.records, track, self._root, self._program.names, self._paths, raws.append)
+        if self._totals is not None:
+            for raw in raws:
+                self._totals.add(raw)
+        kept = [raw for raw in raws if raw[_KIND] in self._kept]
+        for raw in kept:
+            self._batch.rows.extend(raw)
+        numbers = {raw[_SEQ] for raw in kept}
+        self._batch.add_values(case, [value for value in output.values if value.seq in numbers])
+
+    def _flush(self) -> None:
+        if len(self._batch):
+            self.n_rows += len(self._batch)
+            insert(
+                self._con, *self._batch.tables(self._last_run, self._codes, self._program_codes, self._paths)
+            )
+            self._batch.clear()
+
+    def _end_run(self) -> None:
+        self._flush()
+        if self._totals is not None:
+            self._totals.store(self._con, self._last_run, self._program_codes)
+        self._store_cases()
+
+    def _store_cases(self) -> None:
+        import numpy as np
+        import pyarrow as pa
+
+        tracks = self._cases.values()
+        paths = np.array([track.path for track in tracks], dtype=np.int64)
+        self._final_paths.update(paths.tolist())
+        table = pa.table(
+            {
+                "run": pa.array(np.full(len(paths), self._last_run, np.int32)),
+                "case": pa.array(list(self._cases), type=pa.int32()),
+                "external_id": pa.array([track.external_id for track in tracks], type=pa.string()),
+                "key": pa.array(array("q", [track.key for track in tracks])),
+                "parent_case": pa.array([track.parent_case for track in tracks], type=pa.int32()),
+                "started": pa.array(array("q", [track.started for track in tracks])),
+                "version": pa.array([track.version for track in tracks], type=pa.int32()),
+                "path_hash": pa.array(np.array(self._paths.hashes, np.uint64)[paths], mask=paths == 0),
+            }
+        )
+        if len(table):
+            self._con.register("arrow_cases", table)
+            self._con.execute("INSERT INTO cases SELECT * FROM arrow_cases")
+            self._con.unregister("arrow_cases")
+
+    # --- the file --------------------------------------------------------------------------------
+
+    def finish(self) -> History:
+        """Sort everything into the file and open it for reading. The writer is then used up.
+
+        Raises
+        ------
+        HistoryError
+            If the file cannot be written, or `existing="append"` and somebody else wrote to it meanwhile.
+        """
+        if self._finished:
+            raise HistoryError("this writer has finished. Make a new one for further rows.")
+        self._end_run()
+        self._codes.store(self._con)
+        self._con.executemany(
+            "INSERT INTO variants_seen VALUES (?, ?)",
+            [
+                [self._paths.hashes[path], self._paths.states(path)]
+                for path in sorted(self._final_paths - {0})
+            ],
+        ) if self._final_paths - {0} else None
+        if self._into is None:
+            handle, name = tempfile.mkstemp(prefix="wfsim-", suffix=".duckdb")
+            os.close(handle)
+            os.unlink(name)
+            target = Path(name)
+        elif self._appending:
+            target = self._into
+        else:
+            target = self._into.with_name(self._into.name + ".partial")
+            target.unlink(missing_ok=True)
+        try:
+            self._write(target)
+        finally:
+            self.close()
+        if self._into is not None and not self._appending:
+            os.replace(target, self._into)
+        return History(self._into if self._into is not None else target, temporary=self._into is None)
+
+    def _write(self, target: Path) -> None:
+        import duckdb
+
+        con = self._con
+        quoted = str(target).replace("'", "''")
+        try:
+            con.execute(f"ATTACH '{quoted}' AS target")
+            if self._appending:
+                con.execute("USE target")
+                stored = Codes.stored_in(con).sizes()
+                if stored != self._sizes:
+                    raise HistoryError(f"{target}: somebody else wrote to it meanwhile. Run again.")
+            else:
+                con.execute("USE target")
+                schema.create(con)
+                schema.create_facts(con)
+            con.execute("BEGIN")
+            self._copy(con)
+            if not self._appending:
+                create_views(con)
+            con.execute("COMMIT")
+            con.execute("CHECKPOINT target")
+        except duckdb.Error as error:
+            raise HistoryError(f"{target}: cannot be written: {str(error).splitlines()[0]}") from None
+
+    def _copy(self, con: Any) -> None:
+        for name in schema.DIMENSIONS:
+            con.execute(
+                f"INSERT INTO target.{name} SELECT * FROM memory.{name} WHERE code >= {self._sizes[name]} ORDER BY code"
+            )
+        for name in ("runs", "timers", "edge_totals", "activity_totals"):
+            con.execute(f"INSERT INTO target.{name} SELECT * FROM memory.{name}")
+        con.execute('INSERT INTO target.cases SELECT * FROM memory.cases ORDER BY run, "case"')
+        con.execute(
+            "INSERT INTO target.variants_seen SELECT * FROM memory.variants_seen ORDER BY path_hash "
+            "ON CONFLICT DO NOTHING"
+        )
+        # The last stored row of each case: at log levels below full not always the case's last version.
+        columns = ", ".join("r." + column for column, _ in schema.RECORD_COLUMNS[:-1])
+        con.execute(
+            f"""
+            INSERT INTO target.records
+            SELECT {columns}, r.seq = last.seq
+            FROM memory.records r
+            JOIN (SELECT run, "case", max(seq) AS seq FROM memory.records GROUP BY ALL) last USING (run, "case")
+            ORDER BY r.run, r."case", r.seq
+            """
+        )
+        con.execute(
+            'INSERT INTO target.record_values SELECT * FROM memory.record_values ORDER BY run, "case", seq, position'
+        )
+
+    def _prepare(self, existing: Existing) -> tuple[Codes, int]:
+        """Look at what stands at `into`; returns the codes to go on from and the last run's number."""
+        into = self._into
+        if existing not in ("replace", "append", "refuse"):
+            raise HistoryError(f"existing={existing!r} is not known. Give 'replace', 'append' or 'refuse'.")
+        if into is None:
+            return Codes(), 0
+        if not into.parent.is_dir():
+            raise HistoryError(f"{into}: the folder {into.parent} does not exist. Make it first.")
+        if not into.exists():
+            return Codes(), 0
+        if existing == "refuse":
+            raise HistoryError(f"{into}: exists already. Give another path, or existing='replace' or 'append'.")
+        con = schema.open_for_reading(into)
+        try:
+            real = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall()[0][0]
+            if real:
+                raise HistoryError(
+                    f"{into}: holds {real} run{'s' if real > 1 else ''} that really happened, so a simulation does "
+                    "not write there. Give another path."
+                )
+            if existing == "replace":
+                return Codes(), 0
+            last: int = con.execute("SELECT coalesce(max(run), 0) FROM runs").fetchall()[0][0]
+            return Codes.stored_in(con), last
+        finally:
+            con.close()
+
+    def close(self) -> None:
+        """Drop what is staged; without `finish` before, nothing is left of it."""
+        self._finished = True
+        self._con.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

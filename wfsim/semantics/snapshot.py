@@ -1,0 +1,158 @@
+"""Instances as canonical tuples: equal exactly when they behave alike, up to numbering and time.
+
+Two instances that differ only in how many steps they have made, in serial numbers or in clock readings have
+the same snapshot; so a search visits each of them once, and can rebuild an instance from its snapshot.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from .instance import Instance
+from .layout import (
+    DEFERRED,
+    IDLE,
+    INTERNAL,
+    NONE,
+    OUTSIDE,
+    WAITING,
+    Queued,
+    RegionCell,
+    TimerCell,
+    WorkCell,
+)
+from .program import Program
+from .texts import Texts
+from .work import append, payload_of
+
+Snapshot: TypeAlias = tuple[Any, ...]
+
+_KEPT = (
+    "kind",
+    "event",
+    "event_id",
+    "source",
+    "error_type",
+    "permanent",
+    "reason",
+    "sender",
+    "region",
+    "timer",
+)
+_LISTS = (INTERNAL, DEFERRED, WAITING)
+
+
+def take_snapshot(instance: Instance) -> Snapshot:
+    """The canonical tuple of an instance; linear in its size."""
+    program, m, v = instance.program, instance.m, instance.v
+    head = program.head
+    order: dict[int, int] = {}
+
+    def number(k: int) -> int:
+        """The place of a queued row among those kept; found rows are added, with what they hold."""
+        if k < 0:
+            return NONE
+        if k not in order:
+            order[k] = len(order)
+        return order[k]
+
+    regions = []
+    for r in range(head.first_region, head.first_region + head.n_regions):
+        cell: RegionCell = m[program.rows[r].slot]
+        if cell.phase == OUTSIDE:
+            regions.append(None)
+        else:
+            flight = (cell.flight, cell.flight_phase, cell.waited, cell.action, number(cell.entry))
+            regions.append((cell.phase, cell.state, *flight, cell.stuck))
+    works: list[WorkCell] = m[head.first_work : head.first_work + head.n_works]
+    timers: list[TimerCell] = m[head.first_timer : head.first_queued]
+    lists = []
+    for which in _LISTS:
+        k = m[which].first
+        line = []
+        while k >= 0:
+            line.append(number(k))
+            k = m[k].next
+        lists.append(tuple(line))
+    entries = []
+    at = 0
+    while at < len(order):
+        k = list(order)[at]
+        row: Queued = m[k]
+        alive = row.region < 0 or row.activation == m[program.rows[row.region].slot].activation
+        base = payload_of(program.rows, m, 0, k)
+        payload = tuple((c.tag, c.whole, c.real) for c in v[base : base + head.n_fields])
+        kept = tuple(getattr(row, name) for name in _KEPT)
+        entries.append((*kept, alive, number(row.origin), payload))
+        at += 1
+    return (
+        m[0].status,
+        m[0].outcome,
+        tuple(regions),
+        tuple((w.phase, w.activity, w.attempt, w.delay) if w.phase != IDLE else None for w in works),
+        tuple(timer.due >= 0 for timer in timers),
+        tuple(lists),
+        tuple(entries),
+        tuple((c.tag, c.whole, c.real) for c in v[: head.inbox_cells]),
+    )
+
+
+def from_snapshot(program: Program, texts: Texts, snapshot: Snapshot) -> Instance:
+    """An instance with this snapshot, at time 0; numbers are given anew by position."""
+    status, outcome, regions, works, timers, lists, entries, cells = snapshot
+    instance = Instance(program, texts=texts)
+    m, v, head = instance.m, instance.v, program.head
+    me = instance.me
+    me.status, me.outcome = status, outcome
+    me.activations = me.flights = head.n_regions
+    me.serials, me.timer_ids = head.n_works, head.n_timers
+    for cell, (tag, whole, real) in zip(v, cells):
+        cell.tag, cell.whole, cell.real = tag, whole, real
+    rows = []
+    for kept in entries:
+        k = _new_entry(instance)
+        rows.append(k)
+        row: Queued = m[k]
+        for name, value in zip(_KEPT, kept):
+            setattr(row, name, value)
+        row.activation = row.region - head.first_region + 1 if kept[len(_KEPT)] else 0
+        base = payload_of(program.rows, m, 0, k)
+        for cell, (tag, whole, real) in zip(v[base : base + head.n_fields], kept[-1]):
+            cell.tag, cell.whole, cell.real = tag, whole, real
+    for k, kept in zip(rows, entries):
+        origin = kept[-2]
+        if origin >= 0:
+            m[k].origin = rows[origin]
+            m[rows[origin]].holds += 1
+    for which, line in zip(_LISTS, lists):
+        for place in line:
+            append(m, 0, which, rows[place])
+            m[rows[place]].holds += 1
+    for k, kept_region in enumerate(regions):
+        if kept_region is None:
+            continue
+        region: RegionCell = m[program.rows[head.first_region + k].slot]
+        region.phase, region.state, region.flight, region.flight_phase = kept_region[:4]
+        region.waited, region.action = kept_region[4:6]
+        region.stuck = kept_region[7]
+        region.activation = region.flight_number = k + 1
+        if kept_region[6] >= 0:
+            region.entry = rows[kept_region[6]]
+            m[region.entry].holds += 1
+    for k, kept_work in enumerate(works):
+        if kept_work is not None:
+            work: WorkCell = m[head.first_work + k]
+            work.phase, work.activity, work.attempt, work.delay = kept_work
+            work.serial = k + 1
+    for k, runs in enumerate(timers):
+        if runs:
+            timer: TimerCell = m[head.first_timer + k]
+            timer.due, timer.id = 0, k + 1
+    return instance
+
+
+def _new_entry(instance: Instance) -> int:
+    m, v = instance.m, instance.v
+    m.append(Queued(holds=0))
+    v.extend(type(v[0])() for _ in range(instance.program.head.n_fields))
+    return len(m) - 1

@@ -1,0 +1,383 @@
+"""The open environment around `step`: every state an instance can be in, whatever the surroundings send.
+
+The environment may send any external event that would be taken now, with any candidate payload, let any
+timer fire at any moment or never, and let any activity start, succeed or fail at any moment or never.
+Mailboxes are empty between steps. Breadth first, so every path is a shortest one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wfsim.errors import NotCovered, StartRefused
+from wfsim.model.workflow import Workflow
+from wfsim.semantics.instance import Instance, Record, Stimulus, checked_inputs, records_of
+from wfsim.semantics.kernel import Output
+from wfsim.semantics.layout import (
+    ACTIVE,
+    BACKOFF,
+    BOOLEAN,
+    FAULT,
+    GROUNDED,
+    IDLE,
+    INTEGER,
+    NULL,
+    RUNNING,
+    R_EVENT_DEFERRED,
+    R_EVENT_DISCARDED,
+    R_EVENT_REJECTED,
+    R_STIMULUS_IGNORED,
+    SCHEDULED,
+    T_TYPE,
+    Cell,
+    Cells,
+    Rows,
+    WorkCell,
+)
+from wfsim.semantics.program import Program, compile_workflow
+from wfsim.semantics.snapshot import Snapshot, from_snapshot, take_snapshot
+from wfsim.semantics.texts import Texts
+
+from .domains import Domains
+
+MOST_PAYLOADS = 2_000
+_VAIN = (R_EVENT_REJECTED, R_EVENT_DEFERRED, R_EVENT_DISCARDED, R_STIMULUS_IGNORED)
+
+
+class ErasedHost:
+    """Answers for an erased program: each question has several answers, and the search tries them all."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.script: list[int] = []
+        self.asked: list[int] = []
+
+    def begin(self, script: list[int]) -> None:
+        """Answer the next questions by this script, and the first choice beyond it."""
+        self.script = script
+        self.asked = []
+
+    def evaluate(
+        self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell
+    ) -> None:
+        """One of the answers that the expression could have."""
+        asked = self.program.host[number]
+        choices: list[tuple[int, int]] = {
+            "condition": [(BOOLEAN, 1), (BOOLEAN, 0)],
+            "duration": [(INTEGER, 1)],
+            "value": [(NULL, 0)],
+        }[asked.role]
+        if asked.raises:
+            choices.append((FAULT, T_TYPE))
+        at = len(self.asked)
+        self.asked.append(len(choices))
+        answer.tag, answer.whole = choices[self.script[at] if at < len(self.script) else 0]
+        answer.real = 0.0
+
+    def order(self, left: int, right: int) -> int:
+        """Never asked: an erased program compares nothing."""
+        raise NotCovered("an erased program compares no texts.")
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One thing that can happen in a state, and where it leads."""
+
+    stimulus: Stimulus
+    answers: tuple[int, ...]
+    target: int
+
+
+class WorkflowSpace:
+    """States of one instance reachable in an open environment.
+
+    Attributes
+    ----------
+    n_states, n_edges
+        Sizes.
+    complete, reason
+        Whether everything was visited; if not, which limit stopped the search.
+    exact
+        Whether the candidate values stand for all values; always true of an erased space.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.texts: Texts = program.texts.copy()
+        self.domains = Domains(program)
+        self.host = ErasedHost(program) if program.erased else None
+        self.snapshots: list[Snapshot] = []
+        self.edges: list[list[Edge]] = []
+        self.before: list[tuple[int, Edge] | None] = []
+        self.complete = True
+        self.reason = ""
+        self._numbers: dict[Snapshot, int] = {}
+
+    @property
+    def n_states(self) -> int:
+        """How many states were found."""
+        return len(self.snapshots)
+
+    @property
+    def n_edges(self) -> int:
+        """How many (state, stimulus) pairs lead somewhere."""
+        return sum(len(edges) for edges in self.edges)
+
+    @property
+    def exact(self) -> bool:
+        """Whether candidate values stand for all values."""
+        return self.program.erased or self.domains.exact
+
+    def instance(self, number: int) -> Instance:
+        """An instance in that state."""
+        instance = from_snapshot(self.program, self.texts, self.snapshots[number])
+        if self.host is not None:
+            instance.host = self.host  # type: ignore[assignment]
+        return instance
+
+    def path_to(self, number: int) -> list[Edge]:
+        """The stimuli of a shortest way to a state, the start first."""
+        path: list[Edge] = []
+        at: int = number
+        while (step := self.before[at]) is not None:
+            at, edge = step
+            path.append(edge)
+            if at < 0:
+                break
+        return path[::-1]
+
+    def can_reach(self, targets: Sequence[int]) -> set[int]:
+        """The states from which one of the targets can be reached; linear in the edges."""
+        sources: list[list[int]] = [[] for _ in self.snapshots]
+        for number, edges in enumerate(self.edges):
+            for edge in edges:
+                sources[edge.target].append(number)
+        found = set(targets)
+        todo = list(found)
+        while todo:
+            for source in sources[todo.pop()]:
+                if source not in found:
+                    found.add(source)
+                    todo.append(source)
+        return found
+
+    def records_of(self, number: int, edge: Edge) -> list[Record]:
+        """What `step` records when the edge is taken in a state (-1: at the start)."""
+        instance, output = self._apply(number, edge.stimulus, list(edge.answers))
+        return records_of(instance, output)
+
+    def __repr__(self) -> str:
+        end = "" if self.complete else f", stopped: {self.reason}"
+        return f"WorkflowSpace({self.program.workflow.name!r}, {self.n_states:,} states, {self.n_edges:,} edges{end})"
+
+    # --- the search ------------------------------------------------------------------------------
+
+    def _apply(self, number: int, stimulus: Stimulus, script: list[int]) -> tuple[Instance, Output]:
+        if number < 0:
+            instance = Instance(self.program, texts=self.texts)
+            if self.host is not None:
+                instance.host = self.host  # type: ignore[assignment]
+        else:
+            instance = self.instance(number)
+        if self.host is not None:
+            self.host.begin(script)
+        return instance, instance.apply(stimulus)
+
+    def _successors(self, number: int) -> Iterator[tuple[Stimulus, tuple[int, ...], Instance]]:
+        stimuli = self._starts() if number < 0 else self._stimuli(self.instance(number))
+        for stimulus in stimuli:
+            script: list[int] | None = []
+            while script is not None:
+                instance, output = self._apply(number, stimulus, script)
+                if not (stimulus.kind == "event" and output.records[1].kind in _VAIN):
+                    yield stimulus, tuple(script), instance
+                script = None if self.host is None else _next_script(script, self.host.asked)
+
+    def _starts(self) -> Iterator[Stimulus]:
+        inputs = {name: v for name, v in self.program.variables.items() if v.input}
+        candidates = [
+            [None] if self.program.erased else self.domains.of_variable(name, variable)
+            for name, variable in inputs.items()
+        ]
+        for values in itertools.islice(itertools.product(*candidates), MOST_PAYLOADS):
+            given = {name: value for name, value in zip(inputs, values) if value is not None}
+            if not self.program.erased:
+                try:
+                    checked_inputs(self.program, given)
+                except StartRefused:
+                    continue
+            yield Stimulus("start", payload=given if not self.program.erased else _plain_inputs(self.program))
+
+    def _stimuli(self, instance: Instance) -> Iterator[Stimulus]:
+        """Everything that can happen to an instance in this state."""
+        if instance.is_closed:
+            return
+        program, m, head = self.program, instance.m, self.program.head
+        busy = {}
+        for r in range(head.first_region, head.first_region + head.n_regions):
+            cell = m[program.rows[r].slot]
+            if cell.phase == ACTIVE:
+                busy[r] = cell.flight_phase != GROUNDED
+        for name in program.events:
+            row = program.rows[program.event_rows[name]]
+            listening = [program.rows[k].region for k in range(row.first_listener, row.end_listener)]
+            concerned = [r for r in listening if r in busy]
+            if concerned and not any(busy[r] for r in concerned):
+                for payload in self._payloads(name):
+                    yield Stimulus("event", event=name, payload=payload)
+        for timer in instance.timers():
+            if timer.name == "workflow":
+                event = "workflow_timeout"
+                if not self._handled(instance, event):
+                    continue
+            elif (
+                timer.activity_id is None
+                and timer.region is not None
+                and busy.get(program.region_rows[timer.region], True)
+            ):
+                continue
+            yield Stimulus("timer", timer=timer.place, timer_id=timer.id)
+        works: list[WorkCell] = m[head.first_work : head.first_work + head.n_works]
+        for k, work in enumerate(works):
+            if work.phase in (IDLE, BACKOFF):
+                continue
+            common: dict[str, Any] = {"activity_id": work.serial, "attempt": work.attempt}
+            if work.phase == SCHEDULED:
+                yield Stimulus("activity_started", **common)
+            if work.phase == RUNNING:
+                for result in self._results(instance, k):
+                    yield Stimulus("activity_succeeded", result=result, **common)
+                for error_type in self._error_types(work.activity):
+                    yield Stimulus("activity_failed", error_type=error_type, **common)
+        if self._handled(instance, "cancel_requested"):
+            yield Stimulus("control", command="cancel")
+
+    def _handled(self, instance: Instance, event: str) -> bool:
+        root = instance.m[self.program.rows[self.program.head.root].slot]
+        state = self.program.rows[root.state]
+        wanted = self.program.event_rows[event]
+        return any(
+            self.program.rows[t].event == wanted for t in range(state.first_transition, state.end_transition)
+        )
+
+    def _payloads(self, event: str) -> Iterator[dict[str, Any]]:
+        declared = self.program.events[event].payload
+        if self.program.erased:
+            yield {name: self.domains.of_field(event, name, kind)[0] for name, kind in declared.items()}
+            return
+        names = list(dict.fromkeys([*declared, *self.program.event_fields[event]]))
+        candidates = [self.domains.of_field(event, name, declared.get(name)) for name in names]
+        for values in itertools.islice(itertools.product(*candidates), MOST_PAYLOADS):
+            yield {name: value for name, value in zip(names, values) if value is not None or name in declared}
+
+    def _results(self, instance: Instance, k: int) -> list[Any]:
+        """Candidates for what an activity returns: all that its result variable can hold."""
+        if self.program.erased:
+            return [None]
+        head = self.program.head
+        cell = instance.m[self.program.rows[head.first_region + k // 2].slot]
+        row = (
+            self.program.rows[cell.action].variable
+            if k % 2
+            else self.program.rows[cell.state].result_variable
+        )
+        if row < 0:
+            return [None]
+        name = self.program.name(row) or ""
+        return self.domains.of_variable(name, self.program.variables[name])
+
+    def _error_types(self, activity: int) -> list[str]:
+        """One error that is tried again, each that is not, and each that a condition names."""
+        name = self.program.name(activity) or ""
+        policy = self.program.activities[name].retry_policy or self.program.workflow.retry_policy
+        types = ["Error", *(policy.non_retryable_errors if policy is not None else ())]
+        if not self.program.erased:
+            candidates = self.domains.of_field("error", "type", None)
+            types += [each for each in candidates if isinstance(each, str) and each != "text"]
+        own = [
+            each for each in dict.fromkeys(types) if each.partition(".")[0] not in ("Timeout", "Expression")
+        ]
+        return own
+
+    def search(self, max_states: int, max_seconds: float | None) -> None:
+        """Visit states breadth first until none is new or a limit is reached."""
+        started = time.monotonic()
+        at = -1
+        try:
+            while at < len(self.snapshots):
+                found: list[Edge] = []
+                for stimulus, answers, instance in self._successors(at):
+                    snapshot = take_snapshot(instance)
+                    target = self._numbers.get(snapshot)
+                    edge = Edge(stimulus, answers, target if target is not None else len(self.snapshots))
+                    if target is None:
+                        if len(self.snapshots) >= max_states:
+                            self._stop(f"max_states={max_states:,} reached")
+                            return
+                        self._numbers[snapshot] = len(self.snapshots)
+                        self.snapshots.append(snapshot)
+                        self.before.append((at, edge))
+                        self.edges.append([])
+                    found.append(edge)
+                if at >= 0:
+                    self.edges[at] = found
+                at += 1
+                if max_seconds is not None and time.monotonic() - started > max_seconds:
+                    self._stop(f"max_seconds={max_seconds:g} reached")
+                    return
+        except KeyboardInterrupt:
+            self._stop("interrupted")
+
+    def _stop(self, reason: str) -> None:
+        self.complete = False
+        self.reason = reason
+
+
+def explore_workflow(
+    workflow: Workflow,
+    *,
+    erase_conditions: bool = False,
+    max_states: int = 100_000,
+    max_seconds: float | None = None,
+) -> WorkflowSpace:
+    """Find every state that one instance can reach in an open environment, by running `step` itself.
+
+    Parameters
+    ----------
+    erase_conditions
+        Let every condition come out either way and every expression raise that can; values are not kept.
+        Without it, conditions are evaluated on candidate values (see `Domains`).
+    max_states, max_seconds
+        Limits; running into one leaves `complete` false and the reason in `reason`.
+
+    Notes
+    -----
+    About 5,000 edges a second. An operator's `terminate` and `pause` are left out, and so are an operator's
+    `cancel` and the workflow timer in states that do not handle them: they close any instance and would hide
+    every dead end.
+    """
+    space = WorkflowSpace(compile_workflow(workflow, erased=erase_conditions))
+    space.search(max_states, max_seconds)
+    return space
+
+
+def _next_script(script: list[int], asked: list[int]) -> list[int] | None:
+    """The next answers to try: the last question that has a further answer gets it, and later ones start over."""
+    full = script + [0] * (len(asked) - len(script))
+    for at in range(len(asked) - 1, -1, -1):
+        if full[at] + 1 < asked[at]:
+            return [*full[:at], full[at] + 1]
+    return None
+
+
+def _plain_inputs(program: Program) -> dict[str, Any]:
+    domains = Domains(program)
+    return {
+        name: next((v for v in domains.of_variable(name, variable) if v is not None), None)
+        for name, variable in program.variables.items()
+        if variable.input
+    }
