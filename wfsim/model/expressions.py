@@ -397,7 +397,7 @@ def _check_words(text: str) -> str:
     position = prefixes = 0
     before = ""
     while position < len(text):
-        found = None if text.startswith("**", position) else _TOKEN.match(text, position)
+        found = None if text.startswith(("**", "<<", ">>"), position) else _TOKEN.match(text, position)
         if found is None:
             raise _unknown_sign(text, position)
         kind, token = found.lastgroup, found.group()
