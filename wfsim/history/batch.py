@@ -116,7 +116,7 @@ class Batch:
             "activity": coded("activity", program.activities),
             "activity_id": whole("activity_id"),
             "attempt": whole("attempt", least=1),
-            "error_type": _codes_of(column("error_type"), starts, codes, "error_types"),
+            "error_type": _codes_of(column("error_type"), starts, codes, "error_type_names"),
             "status": whole("status", np.uint8),
             "outcome": whole("outcome", np.uint8, least=1),
             "reason": _texts_of(column("reason"), starts),
@@ -153,7 +153,7 @@ class Batch:
                 "case": pa.array(case.astype(np.int32)),
                 "seq": pa.array(seq.astype(np.int32)),
                 "position": pa.array(position.astype(np.int32)),
-                "slot": _codes_of(name, starts, codes, "slots"),
+                "slot": _codes_of(name, starts, codes, "slot_names"),
                 "tag": pa.array(tag.astype(np.uint8)),
                 "whole": pa.array(whole, mask=is_text | is_real),
                 "real": pa.array(reals, mask=~is_real),
@@ -221,7 +221,8 @@ def _codes_of(
         part = handles[start:end]
         used, inverse = np.unique(part, return_inverse=True)
         translated = [
-            -1 if handle < 0 else codes.code(dimension, clean(texts.value(handle))) for handle in used.tolist()
+            -1 if handle < 0 else codes.code(dimension, clean(texts.value(handle)))
+            for handle in used.tolist()
         ]
         found[start:end] = np.array(translated, np.int32)[inverse] if translated else -1
     return pa.array(found, mask=found < 0)

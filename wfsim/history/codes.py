@@ -88,10 +88,10 @@ def program_codes(program: Program, codes: Codes) -> ProgramCodes:
     head = program.head
     example = Instance(program)
     return ProgramCodes(
-        regions=table("regions", program.region_rows),
-        states=table("states", program.state_rows),
-        events=table("events", program.event_rows),
-        activities=table("activities", program.activity_rows),
+        regions=table("region_names", program.region_rows),
+        states=table("state_names", program.state_rows),
+        events=table("event_names", program.event_rows),
+        activities=table("activity_names", program.activity_rows),
         transitions=transitions,
         timers=[(place, example.timer_name(place)) for place in range(head.first_timer, head.first_queued)],
     )

@@ -19,8 +19,20 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
-DIMENSIONS = ("regions", "states", "events", "activities", "error_types", "slots")
-FIXED = {"kinds": RECORD_KINDS, "statuses": STATUSES, "outcomes": OUTCOMES, "commands": COMMANDS}
+DIMENSIONS = (
+    "region_names",
+    "state_names",
+    "event_names",
+    "activity_names",
+    "error_type_names",
+    "slot_names",
+)
+FIXED = {
+    "kind_names": RECORD_KINDS,
+    "status_names": STATUSES,
+    "outcome_names": OUTCOMES,
+    "command_names": COMMANDS,
+}
 
 # "case" is a reserved word of SQL, hence the quotes.
 RECORD_COLUMNS: tuple[tuple[str, str], ...] = (

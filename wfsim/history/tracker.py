@@ -84,7 +84,12 @@ class CaseTrack:
     __slots__ = ("attempts", "entered", "external_id", "key", "parent_case", "path", "started", "version")
 
     def __init__(
-        self, *, key: int = 0, started: int = 0, external_id: str | None = None, parent_case: int | None = None
+        self,
+        *,
+        key: int = 0,
+        started: int = 0,
+        external_id: str | None = None,
+        parent_case: int | None = None,
     ) -> None:
         self.path = EMPTY
         self.entered: dict[int, tuple[int, int]] = {}
@@ -192,4 +197,3 @@ def track_rows(
                 track.path,
             )
         )
-

@@ -44,7 +44,7 @@ WITH pieces AS (
             CASE v.tag WHEN {NULL} THEN 'null' WHEN {BOOLEAN} THEN if(v.whole = 1, 'true', 'false')
                 WHEN {INTEGER} THEN v.whole::VARCHAR WHEN {NUMBER} THEN to_json(v.real)::VARCHAR
                 WHEN {STRING} THEN to_json(v.text)::VARCHAR ELSE v.text END END AS piece
-    FROM record_values v LEFT JOIN slots s ON s.code = v.slot
+    FROM record_values v LEFT JOIN slot_names s ON s.code = v.slot
 ),
 inner_values AS (
     SELECT run, "case", seq, string_agg(piece, ',' ORDER BY position) AS inside
@@ -80,16 +80,16 @@ SELECT
 FROM records r
 JOIN runs n ON n.run = r.run
 JOIN cases i ON i.run = r.run AND i."case" = r."case"
-JOIN kinds k ON k.code = r.kind
-LEFT JOIN regions g ON g.code = r.region
-LEFT JOIN states s ON s.code = r.state
-LEFT JOIN states t ON t.code = r.to_state
-LEFT JOIN events e ON e.code = r.event
-LEFT JOIN activities a ON a.code = r.activity
-LEFT JOIN error_types x ON x.code = r.error_type
-LEFT JOIN statuses u ON u.code = r.status
-LEFT JOIN outcomes o ON o.code = r.outcome
-LEFT JOIN commands c ON c.code = r.command
+JOIN kind_names k ON k.code = r.kind
+LEFT JOIN region_names g ON g.code = r.region
+LEFT JOIN state_names s ON s.code = r.state
+LEFT JOIN state_names t ON t.code = r.to_state
+LEFT JOIN event_names e ON e.code = r.event
+LEFT JOIN activity_names a ON a.code = r.activity
+LEFT JOIN error_type_names x ON x.code = r.error_type
+LEFT JOIN status_names u ON u.code = r.status
+LEFT JOIN outcome_names o ON o.code = r.outcome
+LEFT JOIN command_names c ON c.code = r.command
 LEFT JOIN timers m ON m.run = r.run AND m.place = r.timer
 LEFT JOIN inner_values v ON v.run = r.run AND v."case" = r."case" AND v.seq = r.seq
 ORDER BY r.run, r."case", r.seq
@@ -112,9 +112,9 @@ SELECT
     c.version, c.path_hash
 FROM cases c
 LEFT JOIN last_status l ON l.run = c.run AND l."case" = c."case"
-LEFT JOIN statuses u ON u.code = l.at.status
-LEFT JOIN outcomes o ON o.code = l.at.outcome
-LEFT JOIN states s ON s.code = l.at.state
+LEFT JOIN status_names u ON u.code = l.at.status
+LEFT JOIN outcome_names o ON o.code = l.at.outcome
+LEFT JOIN state_names s ON s.code = l.at.state
 ORDER BY c.run, c."case"
 """
 
@@ -142,7 +142,7 @@ every AS (
     ASOF LEFT JOIN closings c ON c.run = e.run AND c."case" = e."case" AND c.seq >= e.seq
 )
 SELECT y.run, y."case", g.name AS region, s.name AS state, y.entered, y.left_at, y.dwell, y.entered_seq, y.left_seq
-FROM every y JOIN regions g ON g.code = y.region JOIN states s ON s.code = y.state
+FROM every y JOIN region_names g ON g.code = y.region JOIN state_names s ON s.code = y.state
 """
 
 DFG = f"""
@@ -158,10 +158,10 @@ WITH edges AS (
 SELECT d.run, g.name AS region, s.name AS from_state, t.name AS to_state, e.name AS event, d.n, d.total_dwell,
     d.mean_dwell, d.p50_dwell, d.p95_dwell
 FROM edges d
-JOIN regions g ON g.code = d.region
-JOIN states s ON s.code = d.state
-JOIN states t ON t.code = d.to_state
-LEFT JOIN events e ON e.code = d.event
+JOIN region_names g ON g.code = d.region
+JOIN state_names s ON s.code = d.state
+JOIN state_names t ON t.code = d.to_state
+LEFT JOIN event_names e ON e.code = d.event
 ORDER BY d.run, d.n DESC, region, from_state, to_state, event NULLS FIRST
 """
 
@@ -269,7 +269,7 @@ errors AS (
     FROM (
         SELECT run, activity, error_type, count(*) AS n FROM rows_of
         WHERE kind IN ({R_ACTIVITY_FAILED}, {R_ATTEMPT_TIMED_OUT}) GROUP BY run, activity, error_type
-    ) JOIN error_types x ON x.code = error_type
+    ) JOIN error_type_names x ON x.code = error_type
     GROUP BY run, activity
 ),
 numbers AS (
@@ -294,7 +294,7 @@ numbers AS (
 )
 SELECT n.run, a.name AS activity, n.* EXCLUDE (run, activity), coalesce(e.error_types, MAP {{}}) AS error_types
 FROM numbers n
-JOIN activities a ON a.code = n.activity
+JOIN activity_names a ON a.code = n.activity
 LEFT JOIN errors e ON e.run = n.run AND e.activity = n.activity
 ORDER BY n.run, a.name
 """
@@ -307,7 +307,7 @@ waiting AS (
     FROM stays s JOIN horizons h USING (run)
     UNION ALL
     SELECT r.run, 'activity', NULL, a.name, r.wait
-    FROM records r JOIN activities a ON a.code = r.activity WHERE r.wait IS NOT NULL
+    FROM records r JOIN activity_names a ON a.code = r.activity WHERE r.wait IS NOT NULL
 )
 SELECT run, what, region, name, count(*) AS n, sum(waited)::BIGINT AS total_wait, avg(waited) AS mean_wait,
     quantile_cont(waited, 0.95) AS p95_wait, max(waited) AS max_wait
@@ -323,37 +323,40 @@ fired AS (
         m.name AS clock
     FROM records r
     JOIN timers m ON m.run = r.run AND m.place = r.timer AND m.name IN ('timeout', 'workflow')
-    LEFT JOIN states s ON s.code = r.state
+    LEFT JOIN state_names s ON s.code = r.state
     ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
     WHERE r.kind = {R_TIMER_FIRED}
     UNION ALL
     SELECT r.run, r."case", 'activity', r.region, a.name, x.name
     FROM records r
-    JOIN activities a ON a.code = r.activity
-    JOIN error_types x ON x.code = r.error_type
+    JOIN activity_names a ON a.code = r.activity
+    JOIN error_type_names x ON x.code = r.error_type
     WHERE r.kind = {R_ATTEMPT_TIMED_OUT}
 )
 SELECT f.run, f.what, g.name AS region, f.name, f.clock, count(*) AS n, count(DISTINCT f."case") AS cases
-FROM fired f LEFT JOIN regions g ON g.code = f.region
+FROM fired f LEFT JOIN region_names g ON g.code = f.region
 GROUP BY f.run, f.what, g.name, f.name, f.clock
 ORDER BY f.run, n DESC, f.what, g.name, f.name, f.clock
 """
 
 RETRIES = f"""
 CREATE VIEW retries AS
-WITH executions AS (
-    SELECT run, "case", activity_id, any_value(activity) AS activity, max(attempt) AS attempts,
-        count(*) FILTER (kind = {R_RETRY_SCHEDULED}) AS retries,
-        coalesce(sum(delay) FILTER (kind = {R_RETRY_SCHEDULED}), 0) AS delay,
-        bool_or(kind = {R_ACTIVITY_SUCCEEDED} AND service IS NOT NULL) AS succeeded
-    FROM records
-    WHERE kind IN ({R_ACTIVITY_SCHEDULED}, {R_RETRY_SCHEDULED}, {R_ACTIVITY_SUCCEEDED}) AND activity IS NOT NULL
-    GROUP BY run, "case", activity_id
+WITH ignored AS (SELECT run, "case", cause_seq FROM records WHERE kind = {R_STIMULUS_IGNORED}),
+executions AS (
+    SELECT r.run, r."case", r.activity_id, min(r.activity) AS activity,
+        max(r.attempt) FILTER (r.kind = {R_ACTIVITY_SCHEDULED}) AS attempts,
+        count(*) FILTER (r.kind = {R_RETRY_SCHEDULED}) AS retries,
+        coalesce(sum(r.delay) FILTER (r.kind = {R_RETRY_SCHEDULED}), 0) AS delay,
+        bool_or(r.kind = {R_ACTIVITY_SUCCEEDED}) AS succeeded
+    FROM records r
+    ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
+    WHERE r.kind IN ({R_ACTIVITY_SCHEDULED}, {R_RETRY_SCHEDULED}, {R_ACTIVITY_SUCCEEDED}) AND r.activity IS NOT NULL
+    GROUP BY r.run, r."case", r.activity_id
 )
 SELECT e.run, a.name AS activity, count(*) AS executions, count(*) FILTER (e.retries > 0) AS retried,
     sum(e.retries)::BIGINT AS retries, max(e.attempts) AS max_attempt,
     count(*) FILTER (e.retries > 0 AND e.succeeded) AS recovered, sum(e.delay)::BIGINT AS total_delay
-FROM executions e JOIN activities a ON a.code = e.activity
+FROM executions e JOIN activity_names a ON a.code = e.activity
 GROUP BY e.run, a.name ORDER BY e.run, retries DESC, a.name
 """
 
@@ -366,7 +369,7 @@ ORDER BY s.run, s."case", s.region, s.state
 """
 
 OUTCOMES = """
-CREATE VIEW outcome_counts AS
+CREATE VIEW outcomes AS
 SELECT run, status, outcome, count(*) AS cases, count(*) / sum(count(*)) OVER (PARTITION BY run) AS share
 FROM durations GROUP BY run, status, outcome ORDER BY run, status, outcome NULLS FIRST
 """

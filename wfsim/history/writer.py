@@ -19,6 +19,7 @@ from wfsim.semantics.layout import (
     R_STARTED,
     R_STATE_ENTERED,
     R_STATE_LEFT,
+    R_STATUS_CHANGED,
     R_TRANSITION,
     RECORD_KINDS,
 )
@@ -27,7 +28,7 @@ from . import schema
 from .batch import Batch, insert
 from .codes import Codes, ProgramCodes, program_codes
 from .history import History
-from .paths import Paths
+from .paths import EMPTY, Paths
 from .runs import Run, definition_of, hash_of_definition
 from .totals import Totals
 from .tracker import RAW, CaseTrack, Raw, track_rows
@@ -45,9 +46,9 @@ _KIND, _SEQ = RAW.index("kind"), RAW.index("seq")
 _KEPT: dict[str, frozenset[int]] = {
     "full": frozenset(range(len(RECORD_KINDS))),
     "transitions": frozenset(
-        (R_STARTED, R_STATE_ENTERED, R_STATE_LEFT, R_TRANSITION, R_INSTANCE_CLOSED)
+        (R_STARTED, R_STATE_ENTERED, R_STATE_LEFT, R_TRANSITION, R_STATUS_CHANGED, R_INSTANCE_CLOSED)
     ),
-    "aggregates": frozenset((R_INSTANCE_CLOSED,)),
+    "aggregates": frozenset((R_STATUS_CHANGED, R_INSTANCE_CLOSED)),
 }
 
 
@@ -271,7 +272,7 @@ class HistoryWriter:
 
         tracks = self._cases.values()
         paths = np.array([track.path for track in tracks], dtype=np.int64)
-        self._final_paths.update(paths.tolist())
+        self._final_paths.update(path for path in paths.tolist() if path != EMPTY)
         table = pa.table(
             {
                 "run": pa.array(np.full(len(paths), self._last_run, np.int32)),
@@ -281,7 +282,7 @@ class HistoryWriter:
                 "parent_case": pa.array([track.parent_case for track in tracks], type=pa.int32()),
                 "started": pa.array(array("q", [track.started for track in tracks])),
                 "version": pa.array([track.version for track in tracks], type=pa.int32()),
-                "path_hash": pa.array(np.array(self._paths.hashes, np.uint64)[paths], mask=paths == 0),
+                "path_hash": pa.array(np.array(self._paths.hashes, np.uint64)[paths], mask=paths == EMPTY),
             }
         )
         if len(table):
@@ -303,13 +304,11 @@ class HistoryWriter:
             raise HistoryError("this writer has finished. Make a new one for further rows.")
         self._end_run()
         self._codes.store(self._con)
-        self._con.executemany(
-            "INSERT INTO variants_seen VALUES (?, ?)",
-            [
-                [self._paths.hashes[path], self._paths.states(path)]
-                for path in sorted(self._final_paths - {0})
-            ],
-        ) if self._final_paths - {0} else None
+        variants = [
+            [self._paths.hashes[path], self._paths.states(path)] for path in sorted(self._final_paths)
+        ]
+        if variants:
+            self._con.executemany("INSERT INTO variants_seen VALUES (?, ?)", variants)
         if self._into is None:
             handle, name = tempfile.mkstemp(prefix="wfsim-", suffix=".duckdb")
             os.close(handle)
@@ -362,9 +361,17 @@ class HistoryWriter:
             con.execute(f"INSERT INTO target.{name} SELECT * FROM memory.{name}")
         con.execute('INSERT INTO target.cases SELECT * FROM memory.cases ORDER BY run, "case"')
         con.execute(
-            "INSERT INTO target.variants_seen SELECT * FROM memory.variants_seen ORDER BY path_hash "
-            "ON CONFLICT DO NOTHING"
+            "INSERT INTO target.variants_seen SELECT * FROM memory.variants_seen v "
+            "WHERE v.path_hash NOT IN (SELECT path_hash FROM target.variants_seen) ORDER BY path_hash"
         )
+        clash = con.execute(
+            "SELECT a.path_hash FROM target.variants_seen a JOIN memory.variants_seen b "
+            "ON a.path_hash = b.path_hash AND a.states <> b.states"
+        ).fetchall()
+        if clash:
+            raise HistoryError(
+                f"two paths share the hash {clash[0][0]}. Write this run into a file of its own."
+            )
         # The last stored row of each case: at log levels below full not always the case's last version.
         columns = ", ".join("r." + column for column, _ in schema.RECORD_COLUMNS[:-1])
         con.execute(
@@ -392,7 +399,9 @@ class HistoryWriter:
         if not into.exists():
             return Codes(), 0
         if existing == "refuse":
-            raise HistoryError(f"{into}: exists already. Give another path, or existing='replace' or 'append'.")
+            raise HistoryError(
+                f"{into}: exists already. Give another path, or existing='replace' or 'append'."
+            )
         con = schema.open_for_reading(into)
         try:
             real = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall()[0][0]

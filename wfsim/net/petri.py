@@ -502,9 +502,7 @@ class PetriNet:
         """What a notebook shows: one line of text, and the picture unless the net is too large to be read."""
         size = len(self.places) + len(self.transitions)
         if size > MAX_DRAWN:
-            hint = (
-                f"Not drawn, as it has more than {MAX_DRAWN} nodes; wfsim.net.picture.picture(net) draws it."
-            )
+            hint = f"Not drawn: more than {MAX_DRAWN} nodes. wfsim.net.picture.picture(net) draws it."
             return {"text/plain": f"{self!r}\n{hint}"}
         from wfsim.net.picture import picture
 

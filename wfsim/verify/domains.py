@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wfsim.model.expressions import (
+    Arithmetic,
+    Call,
     Compare,
     Expression,
     ListOf,
     Literal,
     Name,
+    Negate,
     Template,
-    Whole,
     parse_condition,
     parse_template,
     walk,
@@ -54,15 +56,14 @@ class Domains:
 
     Attributes
     ----------
-    exact
-        Whether the candidates stand for all values: no value that reaches a condition is computed.
     """
 
     program: Program
-    exact: bool = True
     _above: dict[Key, Key] = field(default_factory=dict)
     _constants: dict[Key, list[Any]] = field(default_factory=dict)
     _read: set[Key] = field(default_factory=set)
+    _computed: set[Key] = field(default_factory=set)
+    _given: set[Key] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for transition, event in _transitions(self.program.workflow):
@@ -71,7 +72,14 @@ class Domains:
         for key, constants in self._constants.items():
             merged.setdefault(self._root(key), []).extend(constants)
         self._constants = merged
+        self._given |= {("variable", name) for name, v in self.program.variables.items() if v.input}
         self._read = {self._root(key) for key in self._read}
+
+    @property
+    def exact(self) -> bool:
+        """Whether the candidates stand for all values: none that comes from outside is computed with."""
+        given = {self._root(key) for key in self._given}
+        return given.isdisjoint(self._root(key) for key in self._computed)
 
     def _root(self, key: Key) -> Key:
         while self._above.get(key, key) != key:
@@ -85,25 +93,40 @@ class Domains:
         if transition.condition is not None:
             condition = parse_condition(transition.condition)
             for name in _named(condition):
+                if name.scope == "event":
+                    self._given.add(_key(name, event))
                 self._read.add(_key(name, event))
             self._compare(condition, event)
+            self._compute(condition, event)
         for action in (*transition.pre_actions, *transition.post_actions):
             if isinstance(action, SetVariableAction):
                 self._assign(parse_template(action.parameters.value), action.parameters.name, event)
             elif isinstance(action, ActivityAction):
                 for value in action.parameters.values():
                     self._compare(parse_template(value), event)
+                if action.result_variable is not None:
+                    self._given.add(("variable", action.result_variable))
 
     def _assign(self, template: Template, variable: str, event: str) -> None:
         target: Key = ("variable", variable)
         self._compare(template, event)
+        self._given.update(_key(name, event) for name in _named(template) if name.scope == "event")
         if isinstance(template, Name):
             self._join(_key(template, event), target)
         else:
             for name in _named(template):
-                # Computed from another value: candidates for that one are samples, not all there is.
-                self.exact = False
+                self._computed.add(_key(name, event))
                 self._join(_key(name, event), target)
+
+    def _compute(self, template: Template, event: str) -> None:
+        """Names that are computed with, or compared with each other: neighbours of constants do not suffice."""
+        for node in walk(template):
+            if isinstance(node, (Arithmetic, Negate, Call)):
+                self._computed.update(_key(name, event) for name in _named(node))
+            elif isinstance(node, Compare):
+                found = [_key(name, event) for side in (node.left, node.right) for name in _named(side)]
+                if len(found) > 1:
+                    self._computed.update(found)
 
     def _compare(self, template: Template, event: str) -> None:
         for node in walk(template):
@@ -158,10 +181,8 @@ def _transitions(workflow: Workflow) -> Iterator[tuple[Transition, str]]:
             yield transition, "error" if event.startswith("error.") else event
 
 
-def _key(name: Name | Whole, event: str) -> Key:
-    if isinstance(name, Name):
-        return ("variable", name.field) if name.scope == "context" else (event, name.field)
-    return (event, "")
+def _key(name: Name, event: str) -> Key:
+    return ("variable", name.field) if name.scope == "context" else (event, name.field)
 
 
 def _named(template: Template) -> list[Name]:

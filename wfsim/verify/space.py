@@ -31,6 +31,7 @@ from wfsim.semantics.layout import (
     R_EVENT_DISCARDED,
     R_EVENT_REJECTED,
     R_STIMULUS_IGNORED,
+    R_TRANSITION,
     SCHEDULED,
     T_TYPE,
     Cell,
@@ -99,6 +100,8 @@ class WorkflowSpace:
     ----------
     n_states, n_edges
         Sizes.
+    taken
+        For each transition row that was ever committed: a first state and edge that do it.
     complete, reason
         Whether everything was visited; if not, which limit stopped the search.
     exact
@@ -115,6 +118,7 @@ class WorkflowSpace:
         self.before: list[tuple[int, Edge] | None] = []
         self.complete = True
         self.reason = ""
+        self.taken: dict[int, tuple[int, Edge]] = {}
         self._numbers: dict[Snapshot, int] = {}
 
     @property
@@ -187,14 +191,14 @@ class WorkflowSpace:
             self.host.begin(script)
         return instance, instance.apply(stimulus)
 
-    def _successors(self, number: int) -> Iterator[tuple[Stimulus, tuple[int, ...], Instance]]:
+    def _successors(self, number: int) -> Iterator[tuple[Stimulus, tuple[int, ...], Instance, Output]]:
         stimuli = self._starts() if number < 0 else self._stimuli(self.instance(number))
         for stimulus in stimuli:
             script: list[int] | None = []
             while script is not None:
                 instance, output = self._apply(number, stimulus, script)
                 if not (stimulus.kind == "event" and output.records[1].kind in _VAIN):
-                    yield stimulus, tuple(script), instance
+                    yield stimulus, tuple(script), instance, output
                 script = None if self.host is None else _next_script(script, self.host.asked)
 
     def _starts(self) -> Iterator[Stimulus]:
@@ -310,7 +314,7 @@ class WorkflowSpace:
         try:
             while at < len(self.snapshots):
                 found: list[Edge] = []
-                for stimulus, answers, instance in self._successors(at):
+                for stimulus, answers, instance, output in self._successors(at):
                     snapshot = take_snapshot(instance)
                     target = self._numbers.get(snapshot)
                     edge = Edge(stimulus, answers, target if target is not None else len(self.snapshots))
@@ -323,6 +327,9 @@ class WorkflowSpace:
                         self.before.append((at, edge))
                         self.edges.append([])
                     found.append(edge)
+                    for record in output.records:
+                        if record.kind == R_TRANSITION:
+                            self.taken.setdefault(record.transition, (at, edge))
                 if at >= 0:
                     self.edges[at] = found
                 at += 1

@@ -79,7 +79,7 @@ def test_both_spellings_of_one_interval_are_refused_with_the_line() -> None:
 
 
 def test_a_bad_interval_finds_its_line_under_the_published_key() -> None:
-    with pytest.raises(DefinitionError, match=r"f:33: max_interval_seconds is a number"):
+    with pytest.raises(DefinitionError, match=r"f:32: max_interval_seconds is a number"):
         loads(PUBLISHED.replace("max_interval_seconds: 60", "max_interval_seconds: many"), "f")
-    with pytest.raises(DefinitionError, match=r"f:32: .*outside"):
+    with pytest.raises(DefinitionError, match=r"f:31: .*outside"):
         loads(PUBLISHED.replace("initial_interval_seconds: 1 ", "initial_interval_seconds: -1 "), "f")

@@ -1,5 +1,7 @@
 """Reading and writing YAML: strict on the way in, careful with other people's comments on the way out."""
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import os
@@ -324,5 +326,5 @@ def test_a_copy_knows_where_its_original_came_from() -> None:
     source = source_of(workflow)
     assert source is not None
     assert source.file == "orders.yaml"
-    assert source.line_of(("states", 1, "name")) == 14
-    assert source.line_of(("states", 1, "timeout")) == 14
+    assert source.line_of(("states", 1, "name")) == 15
+    assert source.line_of(("states", 1, "timeout")) == 15

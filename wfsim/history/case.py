@@ -1,0 +1,272 @@
+"""One case of a history: its records with names, its stimuli, its state at any version."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import TYPE_CHECKING, Any
+
+from wfsim.errors import HistoryError, did_you_mean, listed
+from wfsim.semantics.instance import Instance, Record, Stimulus
+from wfsim.semantics.layout import (
+    BOOLEAN,
+    FAULT,
+    INTEGER,
+    NULL,
+    NUMBER,
+    R_ACTIVITY_SCHEDULED,
+    R_EVENT_RECEIVED,
+    R_INSTANCE_CLOSED,
+    R_STARTED,
+    R_TRANSITION,
+    R_VARIABLES_SET,
+    RECORD_KINDS,
+    STRING,
+)
+
+from .replay import program_of, replay_records, stimuli_of
+from .runs import Run, runs_in
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from wfsim.model.evaluate import Value
+    from wfsim.semantics.program import Program
+
+_RECORDS = """
+SELECT r.seq, r.time, r.kind, r.cause_seq, g.name, s.name, t.name, e.name, r.event_id, a.name, r.activity_id,
+    r.attempt, x.name, u.name, nullif(o.name, ''), r.transition, r.flight, r.activation, m.name, r.timer,
+    r.timer_id, r.due, r.delay, r.source, c.name, r.reason
+FROM (FROM records WHERE run = $run AND "case" = $case AND seq <= $upto) r
+LEFT JOIN region_names g ON g.code = r.region
+LEFT JOIN state_names s ON s.code = r.state
+LEFT JOIN state_names t ON t.code = r.to_state
+LEFT JOIN event_names e ON e.code = r.event
+LEFT JOIN activity_names a ON a.code = r.activity
+LEFT JOIN error_type_names x ON x.code = r.error_type
+LEFT JOIN status_names u ON u.code = r.status
+LEFT JOIN outcome_names o ON o.code = r.outcome
+LEFT JOIN command_names c ON c.code = r.command
+LEFT JOIN timers m ON m.run = r.run AND m.place = r.timer
+ORDER BY r.seq
+"""
+_VALUES = """
+SELECT v.seq, s.name, v.tag, v.whole, v.real, v.text
+FROM record_values v LEFT JOIN slot_names s ON s.code = v.slot
+WHERE v.run = $run AND v."case" = $case AND v.seq <= $upto
+ORDER BY v.seq, v.position
+"""
+_INNER = {
+    R_TRANSITION: "set",
+    R_VARIABLES_SET: "set",
+    R_STARTED: "input",
+    R_ACTIVITY_SCHEDULED: "input",
+    R_INSTANCE_CLOSED: "output",
+    R_EVENT_RECEIVED: "payload",
+}
+_LAST = 2**31 - 1
+
+
+class Case:
+    """One case of a history; `History.case` makes it.
+
+    Attributes
+    ----------
+    run
+        The run it belongs to.
+    case, external_id
+        Its number in the run, and the name outsiders know it by.
+    version
+        `seq` of its last record.
+    """
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        run: Run,
+        case: int,
+        external_id: str | None,
+        key: int,
+        version: int,
+    ) -> None:
+        self._con = con
+        self.owner: object = None
+        self.run = run
+        self.case = case
+        self.external_id = external_id
+        self.key = key
+        self.version = version
+        self._program: Program | None = None
+
+    @property
+    def program(self) -> Program:
+        """The program of its workflow, as stored with the run."""
+        if self._program is None:
+            self._program = program_of(self.run)
+        return self._program
+
+    def records(self, upto: int | None = None) -> list[Record]:
+        """Its records in order, up to and including `seq` `upto`; at reduced log levels those that were kept."""
+        return records_in(self._con, self.run, self.case, self.key, upto)
+
+    def stimuli(self, upto: int | None = None) -> list[Stimulus]:
+        """What reached it from outside, up to and including the one numbered `upto`, ready for `Instance.apply`.
+
+        Raises
+        ------
+        ReplayError
+            If the log level is not `full`.
+        """
+        return stimuli_of(self.run, self.program, self.records(upto))
+
+    def replay(self, upto: int | None = None) -> Instance:
+        """The instance as it was, by feeding the causes to `step` and comparing every consequence (M11.2).
+
+        Parameters
+        ----------
+        upto
+            Up to the step that holds this `seq`; a step is taken whole, since there is nothing in between.
+
+        Raises
+        ------
+        ReplayError
+            If a record differs (naming seq, expected, got), or the log level is not `full`.
+        """
+        records = self.records()
+        if upto is not None:
+            if upto < 1:
+                raise HistoryError(
+                    f"upto={upto}: the first record of a case is 1, its last here {self.version}."
+                )
+            causes = [k for k, record in enumerate(records) if record.kind in CAUSES and record.seq > upto]
+            if causes:
+                records = records[: causes[0]]
+        return replay_records(self.run, self.program, records)
+
+    @property
+    def variables(self) -> dict[str, Value]:
+        """Values of all variables at the end."""
+        return self.replay().variables
+
+    @property
+    def status(self) -> str:
+        """Status at the end of the records: `running`, `completed`, …"""
+        rows = self._con.execute(
+            'SELECT u.name FROM records r JOIN status_names u ON u.code = r.status WHERE run = ? AND "case" = ? '
+            "ORDER BY seq DESC LIMIT 1",
+            [self.run.run, self.case],
+        ).fetchall()
+        return str(rows[0][0]) if rows else "running"
+
+    def __repr__(self) -> str:
+        name = f" {self.external_id!r}" if self.external_id is not None else ""
+        return f"<Case {self.case}{name} of {self.run.workflow}: {self.status}, version {self.version}>"
+
+    def _repr_html_(self) -> str:
+        records = self.records(200)
+        rows = "".join(
+            f"<tr><td>{record.seq}</td><td>{record.time}</td><td>{html.escape(record.kind)}</td>"
+            f"<td>{html.escape(str(record).split('(', 1)[1][:-1])}</td></tr>"
+            for record in records
+        )
+        more = f"<p>… up to {self.version}</p>" if self.version > 200 else ""
+        head = "<tr><th>seq</th><th>time (µs)</th><th>kind</th><th>what</th></tr>"
+        return f"<p>{html.escape(repr(self))}</p><table>{head}{rows}</table>{more}"
+
+
+CAUSES = frozenset(RECORD_KINDS[:9])
+
+
+def find_case(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None = None) -> Case:
+    """The case of that number or external id.
+
+    Raises
+    ------
+    HistoryError
+        If there is none, or several runs have it.
+    """
+    column = "external_id" if isinstance(case, str) else '"case"'
+    query = f'SELECT run, "case", external_id, key, version FROM cases WHERE {column} = ?'
+    rows = con.execute(query + " ORDER BY run", [case]).fetchall()
+    if run is not None:
+        rows = [row for row in rows if row[0] == run]
+    if not rows:
+        raise HistoryError(f"there is no case {case!r}{_nearest(con, case, run)}")
+    if len(rows) > 1:
+        runs = listed(str(row[0]) for row in rows)
+        raise HistoryError(
+            f"case {case!r} occurs in the runs {runs}. Say which: case({case!r}, run={rows[0][0]})."
+        )
+    number = rows[0][0]
+    known = next(one for one in runs_in(con) if one.run == number)
+    return Case(con, known, *rows[0][1:])
+
+
+def _nearest(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None) -> str:
+    where = "" if run is None else f" in run {run}"
+    if isinstance(case, str):
+        known = [
+            name
+            for (name,) in con.execute(
+                'SELECT external_id FROM cases WHERE external_id IS NOT NULL ORDER BY run, "case" LIMIT 1000'
+            ).fetchall()
+        ]
+        return f"{where}. Cases: {listed(known, 5) or 'none has an external id'}.{did_you_mean(case, known)}"
+    (least, most, n) = con.execute('SELECT min("case"), max("case"), count(*) FROM cases').fetchall()[0]
+    return f"{where}. There are {n:,} cases" + (f", numbered {least} to {most}." if n else ".")
+
+
+def records_in(
+    con: duckdb.DuckDBPyConnection, run: Run, case: int, key: int, upto: int | None = None
+) -> list[Record]:
+    """The records of a case with names: equal to those `records_of` gave when they were written."""
+    where = {"run": run.run, "case": case, "upto": _LAST if upto is None else upto}
+    inner: dict[int, dict[str, Any]] = {}
+    for seq, slot, tag, whole, real, text in con.execute(_VALUES, where).fetchall():
+        values = inner.setdefault(seq, {})
+        value = _value(tag, whole, real, text)
+        if slot is None:
+            values.update(value)
+        else:
+            values[slot] = value
+    records = []
+    for row in con.execute(_RECORDS, where).fetchall():
+        seq, kind = row[0], row[2]
+        payload = {name: value for name, value in zip(_REST, row[15:]) if value is not None}
+        if kind == R_STARTED:
+            payload.update(workflow=run.workflow, version=run.version, key=key)
+        values = inner.get(seq, {})
+        if kind in _INNER:
+            if values:
+                payload[_INNER[kind]] = values
+        else:
+            payload.update(values)
+        records.append(Record(RECORD_KINDS[kind], seq, row[1], *row[3:15], payload))
+    return records
+
+
+_REST = (
+    "transition",
+    "flight",
+    "activation",
+    "timer",
+    "place",
+    "timer_id",
+    "due",
+    "delay",
+    "source",
+    "command",
+    "reason",
+)
+
+
+def _value(tag: int, whole: int | None, real: float | None, text: str | None) -> Any:
+    if tag in (STRING, FAULT):
+        return text
+    if tag == NUMBER:
+        return real
+    if tag == INTEGER:
+        return whole
+    if tag == BOOLEAN:
+        return bool(whole)
+    return None if tag == NULL else json.loads(text or "null")

@@ -1,0 +1,307 @@
+"""`History`: what happened, as a DuckDB file that is only read."""
+
+from __future__ import annotations
+
+import html
+import os
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from wfsim.errors import HistoryError, listed
+
+from . import schema
+from .case import Case, find_case
+from .digest import digest_of
+from .runs import Run, runs_in
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+    import pyarrow as pa
+
+Parameters = Sequence[Any] | Mapping[str, Any] | None
+
+
+class Result:
+    """The answer to a query: `.df()`, `.fetchall()`, `.arrow()`; shown, it is a table.
+
+    Each call gives the whole answer anew.
+    """
+
+    def __init__(self, relation: duckdb.DuckDBPyRelation, history: History) -> None:
+        self._relation = relation
+        # The connection lives as long as its history.
+        self._history = history
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return list(self._relation.columns)
+
+    def df(self) -> pd.DataFrame:
+        """As pandas table."""
+        frame: pd.DataFrame = self._ask("df")
+        return frame
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """As list of tuples."""
+        rows: list[tuple[Any, ...]] = self._ask("fetchall")
+        return rows
+
+    def arrow(self) -> pa.Table:
+        """As Arrow table."""
+        return self._ask("to_arrow_table")
+
+    def _ask(self, how: str) -> Any:
+        import duckdb
+
+        try:
+            return getattr(self._relation, how)()
+        except duckdb.Error as error:
+            raise _question_failed(error) from None
+
+    def __repr__(self) -> str:
+        return str(self._relation)
+
+    def _repr_html_(self) -> str:
+        # Never through pandas' own switch: values come from the outside and are escaped here.
+        shown = self._relation.limit(50).fetchall()
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>"
+            for row in shown
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+class History:
+    """What happened in one or more runs.
+
+    Made by `open_history`, and by whoever wrote it. Questions are SQL on the views described in docs/history.md;
+    a single case gives its records, its stimuli, and its state at any version.
+
+    Parameters
+    ----------
+    path
+        The file.
+    temporary
+        Whether the file goes with this object.
+    con
+        A connection that the file's writer lends; without one the file is opened read-only.
+
+    Raises
+    ------
+    HistoryError
+        If the file is missing, no history, or held by a writer.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        temporary: bool = False,
+        con: duckdb.DuckDBPyConnection | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self._lent = con is not None
+        self._con = schema.open_for_reading(path) if con is None else con
+        self._digest: str | None = None
+        self._closed = False
+        self._finalizer = weakref.finalize(self, _remove, self._con, self.path if temporary else None)
+
+    # --- questions -------------------------------------------------------------------------------
+
+    @property
+    def con(self) -> duckdb.DuckDBPyConnection:
+        """The connection: read-only, without access to other files, its configuration locked.
+
+        Raises
+        ------
+        HistoryError
+            If the history is closed, or its writer is still at work: then ask through `sql`.
+        """
+        if self._lent:
+            raise HistoryError(
+                f"{self.path}: a run still writes here, so its connection is not given away. Use `.sql(query)`."
+            )
+        return self._open()
+
+    def sql(self, query: str, params: Parameters = None) -> Result:
+        """Ask a question in SQL.
+
+        Parameters
+        ----------
+        query
+            One SELECT (or FROM, WITH, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN) over the views.
+        params
+            Values for `?` (a list) or `$name` (a mapping). Never paste values into the text.
+
+        Raises
+        ------
+        HistoryError
+            With DuckDB's message, if the query is wrong; or if it is not one question.
+
+        Examples
+        --------
+        >>> history = open_history("orders.duckdb")  # doctest: +SKIP
+        >>> history.sql("FROM hot_paths LIMIT ?", [5]).df()  # doctest: +SKIP
+        """
+        import duckdb
+
+        con = self._open()
+        try:
+            statements = con.extract_statements(query)
+            asked = [str(statement.type).split(".")[-1] for statement in statements]
+            if len(asked) != 1 or asked[0] not in ("SELECT", "EXPLAIN"):
+                raise HistoryError(
+                    f"a query to a history is one SELECT, this is {', '.join(asked) or 'empty'}. "
+                    "A history is never changed; use `.df()` or `.arrow()` and go on from there."
+                )
+            if asked[0] == "EXPLAIN":
+                plan = con.execute(query, params).fetchall()
+                relation = con.values([list(row) for row in plan][0])
+            else:
+                relation = con.sql(query, params=params)
+            return Result(relation, self)
+        except duckdb.Error as error:
+            raise _question_failed(error) from None
+
+    def df(self) -> pd.DataFrame:
+        """The whole history with names, as pandas table in the order (run, case, seq)."""
+        return self.sql("FROM history").df()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over runs, cases, records and values with their names: same inputs, same digest.
+
+        Cost: one ordered pass over the rows; remembered once the history is complete.
+        """
+        if self._digest is None or self._lent:
+            self._digest = digest_of(self._open())
+        return self._digest
+
+    def __len__(self) -> int:
+        """The number of records."""
+        return int(self._open().execute("SELECT count(*) FROM records").fetchall()[0][0])
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs, in order."""
+        return runs_in(self._open())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Cases per status and outcome over all runs: `completed/success`, `failed`, …, `open`."""
+        rows = (
+            self._open()
+            .execute(
+                "SELECT concat_ws('/', status, outcome) AS what, sum(cases)::BIGINT FROM outcomes "
+                "GROUP BY what ORDER BY what = 'open', what"
+            )
+            .fetchall()
+        )
+        return {str(what): int(n) for what, n in rows}
+
+    def cases(self, run: int | None = None) -> pd.DataFrame:
+        """One row per case: start, closing, duration, status, outcome (the view `durations`)."""
+        if run is None:
+            return self.sql("FROM durations").df()
+        return self.sql("FROM durations WHERE run = ?", [run]).df()
+
+    def case(self, case: int | str, *, run: int | None = None) -> Case:
+        """One case, by its number or its external id.
+
+        Parameters
+        ----------
+        case
+            Number, or external id.
+        run
+            Needed when several runs have it.
+
+        Raises
+        ------
+        HistoryError
+            If there is no such case, or several.
+        """
+        found = find_case(self._open(), case, run)
+        # The connection lives as long as its history.
+        found.owner = self
+        return found
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        if self._closed:
+            raise HistoryError(f"{self.path}: this history has been closed. Open it again with open_history.")
+        return self._con
+
+    def close(self) -> None:
+        """Let go of the file; a temporary one is removed."""
+        if not self._closed:
+            self._closed = True
+            self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return f"<History {self.path}, closed>"
+        counts = ", ".join(f"{n:,} {what}" for what, n in self.counts.items())
+        return (
+            f"<History of {listed(self._workflows(), 3)}: {len(self):,} records; cases: {counts or 'none'}>"
+        )
+
+    def _workflows(self) -> list[str]:
+        return list(dict.fromkeys(f"{run.workflow} {run.version}" for run in self.runs))
+
+    def _repr_html_(self) -> str:
+        if self._closed:
+            return f"<p>{html.escape(repr(self))}</p>"
+        runs = self.runs
+        rows = [
+            ("workflow", listed(self._workflows(), 3)),
+            ("source", ", ".join(dict.fromkeys(run.source for run in runs))),
+            ("runs", f"{len(runs):,}"),
+            ("records", f"{len(self):,}"),
+            *((f"cases {what}", f"{n:,}") for what, n in self.counts.items()),
+        ]
+        body = "".join(
+            f'<tr><th style="text-align:left">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
+            for name, value in rows
+        )
+        return f"<table><caption>History</caption>{body}</table>"
+
+
+def open_history(path: str | os.PathLike[str]) -> History:
+    """Open a history file for reading.
+
+    Raises
+    ------
+    HistoryError
+        If it is missing, no history, of another format, or held by a process that writes it.
+    """
+    return History(path)
+
+
+def _remove(con: duckdb.DuckDBPyConnection, path: Path | None) -> None:
+    con.close()
+    if path is not None:
+        path.unlink(missing_ok=True)
+
+
+def _question_failed(error: Exception) -> HistoryError:
+    return HistoryError(
+        f"{error}\nThe views and their columns: docs/history.md, or .sql('SHOW TABLES'), .sql('DESCRIBE history')."
+    )

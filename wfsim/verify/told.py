@@ -1,0 +1,140 @@
+"""Witnesses in workflow terms: stimuli that lead an instance where the search found it, and what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from wfsim.errors import WfsimError
+from wfsim.model.workflow import Workflow
+from wfsim.semantics.instance import Instance, Record, Stimulus, records_of
+from wfsim.semantics.program import Program, compile_workflow
+from wfsim.semantics.snapshot import take_snapshot
+
+from .space import WorkflowSpace
+from .verdict import Witness, WitnessStep
+
+SECOND = 1_000_000
+
+
+@dataclass(frozen=True)
+class WorkflowWitness(Witness):
+    """Stimuli from the start on; they replay on `step` and open in the stepper."""
+
+    kind: ClassVar[str] = "workflow"
+
+    workflow: Workflow = field(repr=False)
+    stimuli: tuple[Stimulus, ...] = ()
+
+    def replay(self) -> list[Instance]:
+        """Apply the stimuli to a new instance: the instance after each, and as the last the one in question.
+
+        Raises
+        ------
+        WfsimError
+            If what happens differs from what the witness tells.
+        """
+        program = compile_workflow(self.workflow)
+        instance = Instance(program)
+        passed = []
+        for stimulus, told in zip(self.stimuli, self.steps):
+            instance = instance.copy()
+            instance.apply(stimulus)
+            if _after(instance) != told.after:
+                raise WfsimError(
+                    f"the witness does not replay at {told.action!r}: {_after(instance)}, not {told.after}."
+                )
+            passed.append(instance)
+        return passed
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "workflow": self.workflow.name,
+            "version": self.workflow.version,
+            "steps": [step.to_dict() for step in self.steps],
+        }
+
+
+def witness_to(space: WorkflowSpace, number: int, *further: Stimulus) -> WorkflowWitness:
+    """A shortest way to a state of the space, told with real serial numbers and times, and perhaps a bit further."""
+    program = space.program
+    instance = Instance(program)
+    stimuli: list[Stimulus] = []
+    steps: list[WitnessStep] = []
+    path = [edge.stimulus for edge in space.path_to(number)]
+    for stimulus in [*path, *further]:
+        real = _real(program, instance, stimulus)
+        output = instance.apply(real)
+        stimuli.append(real)
+        steps.append(_step(instance, real, records_of(instance, output)))
+        if len(stimuli) == len(path) and _comparable(instance) != _comparable(space.instance(number)):
+            raise WfsimError("a witness does not lead where the search found it; this is a defect of wfsim.")
+    return WorkflowWitness(tuple(steps), program.workflow, tuple(stimuli))
+
+
+def _comparable(instance: Instance) -> Any:
+    """A snapshot without handles, which differ between tables of texts."""
+    return (
+        instance.status,
+        instance.configuration,
+        instance.variables,
+        instance.in_flight,
+        len(take_snapshot(instance)),
+    )
+
+
+def _real(program: Program, instance: Instance, stimulus: Stimulus) -> Stimulus:
+    """The search numbers works and timers by place and has no time: give the numbers and times of this run."""
+    now = instance.time
+    if stimulus.kind == "timer":
+        cell = instance.m[stimulus.timer]
+        return replace(stimulus, timer_id=cell.id, time=max(now, cell.due))
+    if stimulus.kind.startswith("activity_"):
+        work = instance.m[program.head.first_work + stimulus.activity_id - 1]
+        later = now if stimulus.kind == "activity_started" else now + SECOND
+        return replace(stimulus, activity_id=work.serial, attempt=work.attempt, time=later)
+    return replace(stimulus, time=0 if stimulus.kind == "start" else now + SECOND)
+
+
+def _step(instance: Instance, stimulus: Stimulus, records: Sequence[Record]) -> WitnessStep:
+    detail: dict[str, Any] = {
+        "time": stimulus.time / SECOND,
+        "rows": [str(record).split(" ", 1)[1] for record in records[1:]],
+    }
+    if stimulus.payload:
+        detail["payload"] = dict(stimulus.payload)
+    return WitnessStep(describe(instance, stimulus, records[0]), detail, _after(instance))
+
+
+def describe(instance: Instance, stimulus: Stimulus, cause: Record) -> str:
+    """A stimulus in a few words."""
+    if stimulus.kind == "event":
+        payload = ", ".join(
+            f"{name}={value!r}" for name, value in stimulus.payload.items() if value is not None
+        )
+        return f"event {stimulus.event}({payload})" if payload else f"event {stimulus.event}"
+    if stimulus.kind == "timer":
+        name = str(cause.payload.get("timer", "timer"))
+        owner = f" of {cause.activity}" if cause.activity else f" in {cause.state}" if cause.state else ""
+        return f"timer {name}{owner} fires"
+    if stimulus.kind == "start":
+        inputs = ", ".join(f"{name}={value!r}" for name, value in stimulus.payload.items())
+        return f"start({inputs})"
+    if stimulus.kind == "control":
+        return f"operator: {stimulus.command}"
+    word = stimulus.kind.removeprefix("activity_")
+    if word == "failed":
+        return f"{cause.activity} fails: {stimulus.error_type}"
+    result = f" with {stimulus.result!r}" if word == "succeeded" and stimulus.result is not None else ""
+    return f"{cause.activity} {'starts' if word == 'started' else 'succeeds'}{result}"
+
+
+def _after(instance: Instance) -> dict[str, Any]:
+    after: dict[str, Any] = {"state": instance.state}
+    if instance.status != "running":
+        after["status"] = instance.status
+    if instance.in_flight:
+        after["in flight"] = ", ".join(instance.in_flight.values())
+    return after
