@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import HistoryError
@@ -14,6 +13,8 @@ from .schema import RECORD_COLUMNS, VALUE_COLUMNS
 from .tracker import RAW
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import duckdb
     import numpy as np
     import pyarrow as pa
@@ -29,7 +30,7 @@ _VALUE_WIDTH = 6
 
 
 class Batch:
-    """Raw rows and values of one run. Text handles are read in the table they came from, when the batch ends."""
+    """Raw rows and values of one run; text handles are read in the table they came from, at the end."""
 
     def __init__(self) -> None:
         self.rows: array[int] = array("q")
@@ -76,7 +77,7 @@ class Batch:
     def tables(
         self, run: int, codes: Codes, program: ProgramCodes, paths: Paths
     ) -> tuple[pa.Table, pa.Table]:
-        """The batch as two Arrow tables, `records` (without `is_last`) and `record_values`; cost is linear."""
+        """The batch as Arrow tables `records` (without `is_last`) and `record_values`; cost is linear."""
         return self._records(run, codes, program, paths), self._values(run, codes)
 
     def _records(self, run: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:

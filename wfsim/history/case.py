@@ -106,11 +106,11 @@ class Case:
         return self._program
 
     def records(self, upto: int | None = None) -> list[Record]:
-        """Its records in order, up to and including `seq` `upto`; at reduced log levels those that were kept."""
+        """Its records in order, up to `seq` `upto` included; at reduced log levels those that were kept."""
         return records_in(self._con, self.run, self.case, self.key, upto)
 
     def stimuli(self, upto: int | None = None) -> list[Stimulus]:
-        """What reached it from outside, up to and including the one numbered `upto`, ready for `Instance.apply`.
+        """What reached it from outside, up to `seq` `upto` included, ready for `Instance.apply`.
 
         Raises
         ------
@@ -152,8 +152,8 @@ class Case:
     def status(self) -> str:
         """Status at the end of the records: `running`, `completed`, …"""
         rows = self._con.execute(
-            'SELECT u.name FROM records r JOIN status_names u ON u.code = r.status WHERE run = ? AND "case" = ? '
-            "ORDER BY seq DESC LIMIT 1",
+            "SELECT u.name FROM records r JOIN status_names u ON u.code = r.status "
+            'WHERE run = ? AND "case" = ? ORDER BY seq DESC LIMIT 1',
             [self.run.run, self.case],
         ).fetchall()
         return str(rows[0][0]) if rows else "running"
@@ -241,10 +241,25 @@ def records_in(
                 payload[_INNER[kind]] = values
         else:
             payload.update(values)
-        records.append(Record(RECORD_KINDS[kind], seq, row[1], *row[3:15], payload))
+        named = dict(zip(_NAMED, row[3:15]))
+        records.append(Record(kind=RECORD_KINDS[kind], seq=seq, time=row[1], payload=payload, **named))
     return records
 
 
+_NAMED = (
+    "cause_seq",
+    "region",
+    "state",
+    "to_state",
+    "event",
+    "event_id",
+    "activity",
+    "activity_id",
+    "attempt",
+    "error_type",
+    "status",
+    "outcome",
+)
 _REST = (
     "transition",
     "flight",

@@ -1,4 +1,4 @@
-"""The digest of a history: one SHA-256 over what its rows say, whatever file, codes or batches they came in."""
+"""The digest of a history: one SHA-256 over what its rows say, whatever file or batches they came in."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ ORDER BY v.run, v."case", v.seq, v.position
 
 
 def digest_of(con: duckdb.DuckDBPyConnection) -> str:
-    """SHA-256 (hex) over runs, cases, records and values, in the order (run, case, seq), with names for codes.
+    """SHA-256 (hex) over runs, cases, records and values in the order (run, case, seq), with names.
 
     Each column is hashed for itself as it streams by, in three hashes: which entries are null, the lengths of
     texts, and the bytes (numbers little-endian, in 64 bits); the digest is the hash of these. So it
     does not depend on the numbering of runs, dimension codes, or on how rows were batched.
 
-    Memory: one batch per table, besides DuckDB's sort. Speed: about two million rows a second.
+    Memory: one batch per table, besides DuckDB's sort. Speed: about a million records a second.
     """
     whole = hashlib.sha256()
     for query in (RUNS, CASES, RECORDS, VALUES):

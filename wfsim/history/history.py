@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import html
-import os
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from wfsim.errors import HistoryError, listed
@@ -18,6 +16,9 @@ from .digest import digest_of
 from .runs import Run, runs_in
 
 if TYPE_CHECKING:
+    import os
+    from types import TracebackType
+
     import duckdb
     import pandas as pd
     import pyarrow as pa
@@ -80,8 +81,8 @@ class Result:
 class History:
     """What happened in one or more runs.
 
-    Made by `open_history`, and by whoever wrote it. Questions are SQL on the views described in docs/history.md;
-    a single case gives its records, its stimuli, and its state at any version.
+    Made by `open_history`, and by whoever wrote it. Questions are SQL on the views described in
+    docs/history.md; a single case gives its records, its stimuli, and its state at any version.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ class History:
         """
         if self._lent:
             raise HistoryError(
-                f"{self.path}: a run still writes here, so its connection is not given away. Use `.sql(query)`."
+                f"{self.path}: a run still writes here, so its connection is not given away. Use `.sql`."
             )
         return self._open()
 
@@ -162,7 +163,7 @@ class History:
                 )
             if asked[0] == "EXPLAIN":
                 plan = con.execute(query, params).fetchall()
-                relation = con.values([list(row) for row in plan][0])
+                relation = con.values(next(list(row) for row in plan))
             else:
                 relation = con.sql(query, params=params)
             return Result(relation, self)
@@ -303,5 +304,5 @@ def _remove(con: duckdb.DuckDBPyConnection, path: Path | None) -> None:
 
 def _question_failed(error: Exception) -> HistoryError:
     return HistoryError(
-        f"{error}\nThe views and their columns: docs/history.md, or .sql('SHOW TABLES'), .sql('DESCRIBE history')."
+        f"{error}\nThe views and their columns: docs/history.md, or .sql('DESCRIBE history')."
     )

@@ -12,9 +12,9 @@ EMPTY = 0
 class Paths:
     """Every sequence of root states seen, as a trie; node 0 is the empty path.
 
-    The stored `path_hash` of a path is the first 64 bits of BLAKE2b over the hash of its prefix and the name of
-    its last state, so it is a function of names alone. Two different paths with one hash are noticed here,
-    since the trie itself compares names.
+    The stored `path_hash` of a path is the first 64 bits of BLAKE2b over the hash of its prefix and the name
+    of its last state, so it is a function of names alone. Two different paths with one hash are noticed
+    here, since the trie itself compares names.
     """
 
     def __init__(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,8 @@ from .batch import clean
 from .runs import Run, workflow_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from .history import History
 
 CAUSES = frozenset(RECORD_KINDS[:N_CAUSES])
@@ -24,7 +25,7 @@ _REFUSED = ("undeclared", "payload")
 
 
 class _Unreadable:
-    """Stands for a value that was not JSON when the event arrived: it is refused again, and shown the same."""
+    """Stands for a value that was not JSON when the event arrived: refused again, and shown the same."""
 
     def __init__(self, shown: str) -> None:
         self._shown = shown
@@ -131,8 +132,8 @@ def replay_all(history: History) -> ReplayReport:
 def _need_full(run: Run) -> None:
     if run.log != "full":
         raise ReplayError(
-            f"run {run.run} of {run.workflow} was logged at level {run.log!r}, which keeps too little for a replay. "
-            "Run it again with log='full'."
+            f"run {run.run} of {run.workflow} was logged at level {run.log!r}, which keeps too little for a "
+            "replay. Run it again with log='full'."
         )
 
 
@@ -190,7 +191,7 @@ def _stimulus(program: Program, step: Sequence[Record]) -> Stimulus:
 
 
 def _inputs(program: Program, recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """`started` leaves nulls out, so an input without a record was null: say so where the default is another."""
+    """`started` leaves nulls out: an input without a record was null, even where it has a default."""
     inputs = dict(recorded)
     for name, variable in program.variables.items():
         if variable.input and variable.initial is not None and name not in inputs:

@@ -80,14 +80,20 @@ class Run:
 def runs_in(con: duckdb.DuckDBPyConnection) -> list[Run]:
     """All runs of a history, in order."""
     rows = con.execute(f"SELECT {COLUMNS} FROM runs ORDER BY run").fetchall()
-    return [Run(*row[:10], None if row[10] is None else json.loads(row[10]), row[11]) for row in rows]
+    names = [name.strip() for name in COLUMNS.split(",")]
+    found = []
+    for row in rows:
+        fields = dict(zip(names, row))
+        fields["params"] = None if fields["params"] is None else json.loads(fields["params"])
+        found.append(Run(**fields))
+    return found
 
 
 def definition_of(workflow: Workflow) -> str:
     """The definition as canonical JSON: no defaults, keys in order of the definition.
 
-    Not YAML: this text is read by programs, thousands of times in a replay, and equal workflows must give equal
-    texts whatever their comments. JSON is YAML 1.2, so `wf.loads` reads it too.
+    Not YAML: this text is read by programs, and equal workflows must give equal texts whatever their
+    comments. JSON is YAML 1.2, so `wf.loads` reads it too.
     """
     return workflow.model_dump_json(by_alias=True, exclude_defaults=True)
 

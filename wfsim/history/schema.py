@@ -6,7 +6,6 @@ dimension table each, and a side table `record_values` with the values that belo
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ from wfsim.errors import HistoryError, listed
 from wfsim.semantics.layout import COMMANDS, OUTCOMES, RECORD_KINDS, STATUSES
 
 if TYPE_CHECKING:
+    import os
+
     import duckdb
 
 FORMAT = 1

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from wfsim.errors import ConflictError, HistoryError
-from wfsim.semantics.instance import Instance
-from wfsim.semantics.kernel import Output
 from wfsim.semantics.layout import R_INSTANCE_CLOSED, RecordRow
 
 from . import schema
@@ -25,9 +21,14 @@ from .tracker import ROLE, CaseTrack, track_rows
 from .views import create_views
 
 if TYPE_CHECKING:
+    import os
+    from types import TracebackType
+
     import pyarrow as pa
 
     from wfsim.model.workflow import Workflow
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.kernel import Output
     from wfsim.semantics.program import Program
 
 INDEXES = """
@@ -58,8 +59,8 @@ class StoredCase:
 class Store:
     """Histories of real instances in one DuckDB file, written by one process at a time.
 
-    Every append is one transaction and on disk when `append` returns. A process that dies at any moment leaves
-    whole appends only. Use it from several threads if you like; appends take turns.
+    Every append is one transaction and on disk when `append` returns. A process that dies at any moment
+    leaves whole appends only. Use it from several threads if you like; appends take turns.
 
     Parameters
     ----------
@@ -145,7 +146,7 @@ class Store:
         return StoredCase(*rows[0]) if rows else None
 
     def case(self, case: int | str, *, run: int | None = None) -> Case:
-        """One case, by number or external id; `.replay()` gives the instance to go on with, ids seen included."""
+        """One case, by number or external id. Its `.replay()` goes on where it stood, ids seen included."""
         with self._turn:
             return find_case(self._con.cursor(), case, run)
 

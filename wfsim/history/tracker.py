@@ -1,13 +1,12 @@
-"""What is known of a row only while it is written: how long a state was held, how long an attempt waited and ran.
+"""What is known of a row only while it is written: time spent in a state, waiting and running times.
 
-`CaseTrack` follows one case; `track_rows` gives its records, with what follows from the track, as flat tuples of
-integers. This is the only work done per record in Python; the rest is done on arrays, once a batch.
+`CaseTrack` follows one case; `track_rows` gives its records, with what follows from the track, as flat
+tuples of integers. This is the only work done per record in Python; the rest is done on arrays, once a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.semantics.layout import (
     NONE,
@@ -26,6 +25,9 @@ from wfsim.semantics.layout import (
 )
 
 from .paths import EMPTY, Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Raw columns: a record's codes as they come, then what the track adds. `path` is a node of Paths.
 RAW = (
@@ -101,7 +103,7 @@ class CaseTrack:
         self.version = 0
 
     def move(self, row: RecordRow, root: int, names: list[str | None], paths: Paths) -> tuple[int, int]:
-        """`seq` of the record that entered the state which this row ends, and the time spent there; -1 for none."""
+        """`seq` of the record that entered the state which this row ends, and the time there; -1 for none."""
         kind = row.kind
         region = row.region
         entered_seq = dwell = NONE

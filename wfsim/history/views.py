@@ -122,7 +122,8 @@ ORDER BY c.run, c."case"
 STAYS = f"""
 CREATE VIEW stays AS
 WITH left_by AS (
-    SELECT run, "case", region, state, time - dwell AS entered, time AS left_at, dwell, entered_seq, seq AS left_seq
+    SELECT run, "case", region, state, time - dwell AS entered, time AS left_at, dwell, entered_seq,
+        seq AS left_seq
     FROM records WHERE dwell IS NOT NULL
 ),
 entering AS (
@@ -141,7 +142,8 @@ every AS (
     FROM unfinished e
     ASOF LEFT JOIN closings c ON c.run = e.run AND c."case" = e."case" AND c.seq >= e.seq
 )
-SELECT y.run, y."case", g.name AS region, s.name AS state, y.entered, y.left_at, y.dwell, y.entered_seq, y.left_seq
+SELECT y.run, y."case", g.name AS region, s.name AS state, y.entered, y.left_at, y.dwell,
+    y.entered_seq, y.left_seq
 FROM every y JOIN region_names g ON g.code = y.region JOIN state_names s ON s.code = y.state
 """
 
@@ -149,7 +151,8 @@ DFG = f"""
 CREATE VIEW dfg AS
 WITH edges AS (
     SELECT run, region, state, to_state, event, count(*) AS n, sum(dwell)::BIGINT AS total_dwell,
-        avg(dwell) AS mean_dwell, quantile_cont(dwell, 0.5) AS p50_dwell, quantile_cont(dwell, 0.95) AS p95_dwell
+        avg(dwell) AS mean_dwell, quantile_cont(dwell, 0.5) AS p50_dwell,
+        quantile_cont(dwell, 0.95) AS p95_dwell
     FROM records WHERE kind = {R_TRANSITION} AND to_state IS NOT NULL
     GROUP BY run, region, state, to_state, event
     UNION ALL
@@ -168,7 +171,8 @@ ORDER BY d.run, d.n DESC, region, from_state, to_state, event NULLS FIRST
 VARIANTS = """
 CREATE VIEW variants AS
 WITH grouped AS (
-    SELECT run, path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_duration, avg(duration) AS mean_duration,
+    SELECT run, path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_duration,
+        avg(duration) AS mean_duration,
         quantile_cont(duration, 0.5) AS p50_duration, quantile_cont(duration, 0.95) AS p95_duration,
         min(duration) AS min_duration, max(duration) AS max_duration
     FROM durations WHERE status <> 'open' GROUP BY run, path_hash
@@ -207,7 +211,8 @@ SELECT {"g.run, " if split_runs else ""}
     array_to_string(v.states, ' → ') AS path, g.cases,
     g.cases / sum(g.cases) OVER ({partition}) AS share,
     g.total_time, g.total_time / nullif(sum(g.total_time) OVER ({partition}), 0) AS time_share,
-    g.mean_time, g.p50_time, g.p95_time, g.success, g.failure, g.failed, g.timed_out, g.cancelled, g."terminated",
+    g.mean_time, g.p50_time, g.p95_time, g.success, g.failure, g.failed, g.timed_out, g.cancelled,
+    g."terminated",
     row_number() OVER ({partition} ORDER BY g.cases DESC, g.total_time DESC, v.states) AS rank_by_cases,
     row_number() OVER ({partition} ORDER BY g.total_time DESC, g.cases DESC, v.states) AS rank_by_time,
     v.states, g.path_hash
@@ -228,7 +233,8 @@ spans AS (
 ),
 parts AS (
     SELECT run, region, state, first_bucket AS bucket,
-        if(first_bucket = last_bucket, left_at, (first_bucket + 1) * bucket_us) - entered AS inside, 0 AS change
+        if(first_bucket = last_bucket, left_at, (first_bucket + 1) * bucket_us) - entered AS inside,
+        0 AS change
     FROM spans
     UNION ALL
     SELECT run, region, state, last_bucket, left_at - last_bucket * bucket_us, -1
@@ -247,7 +253,8 @@ grid AS (
 ),
 filled AS (
     SELECT run, region, state, bucket, coalesce(inside, 0)
-        + bucket_us * sum(coalesce(change, 0)) OVER (PARTITION BY run, region, state ORDER BY bucket) AS inside
+        + bucket_us * sum(coalesce(change, 0))
+            OVER (PARTITION BY run, region, state ORDER BY bucket) AS inside
     FROM grid LEFT JOIN sums USING (run, region, state, bucket)
 )
 SELECT run, region, state, (bucket * bucket_us)::BIGINT AS bucket_start, inside::BIGINT AS time_inside,
@@ -289,10 +296,12 @@ numbers AS (
     FROM rows_of GROUP BY run, activity
     UNION ALL BY NAME
     SELECT run, activity, attempts, waits AS started, successes, failures, timeouts, wait AS total_wait,
-        wait / nullif(waits, 0) AS mean_wait, service AS total_service, service / nullif(services, 0) AS mean_service
+        wait / nullif(waits, 0) AS mean_wait, service AS total_service,
+        service / nullif(services, 0) AS mean_service
     FROM activity_totals
 )
-SELECT n.run, a.name AS activity, n.* EXCLUDE (run, activity), coalesce(e.error_types, MAP {{}}) AS error_types
+SELECT n.run, a.name AS activity, n.* EXCLUDE (run, activity),
+    coalesce(e.error_types, MAP {{}}) AS error_types
 FROM numbers n
 JOIN activity_names a ON a.code = n.activity
 LEFT JOIN errors e ON e.run = n.run AND e.activity = n.activity
@@ -303,7 +312,8 @@ BOTTLENECKS = """
 CREATE VIEW bottlenecks AS
 WITH horizons AS (SELECT run, max(time) AS horizon FROM records GROUP BY run),
 waiting AS (
-    SELECT s.run, 'state' AS what, s.region, s.state AS name, coalesce(s.dwell, h.horizon - s.entered) AS waited
+    SELECT s.run, 'state' AS what, s.region, s.state AS name,
+        coalesce(s.dwell, h.horizon - s.entered) AS waited
     FROM stays s JOIN horizons h USING (run)
     UNION ALL
     SELECT r.run, 'activity', NULL, a.name, r.wait
@@ -350,7 +360,8 @@ executions AS (
         bool_or(r.kind = {R_ACTIVITY_SUCCEEDED}) AS succeeded
     FROM records r
     ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
-    WHERE r.kind IN ({R_ACTIVITY_SCHEDULED}, {R_RETRY_SCHEDULED}, {R_ACTIVITY_SUCCEEDED}) AND r.activity IS NOT NULL
+    WHERE r.kind IN ({R_ACTIVITY_SCHEDULED}, {R_RETRY_SCHEDULED}, {R_ACTIVITY_SUCCEEDED})
+        AND r.activity IS NOT NULL
     GROUP BY r.run, r."case", r.activity_id
 )
 SELECT e.run, a.name AS activity, count(*) AS executions, count(*) FILTER (e.retries > 0) AS retried,

@@ -5,14 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from array import array
-from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from wfsim.errors import HistoryError
-from wfsim.semantics.instance import Instance
-from wfsim.semantics.kernel import Output
 from wfsim.semantics.layout import (
     N_CAUSES,
     R_INSTANCE_CLOSED,
@@ -35,7 +31,12 @@ from .tracker import RAW, CaseTrack, Raw, track_rows
 from .views import create_views
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
     from wfsim.model.workflow import Workflow
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.kernel import Output
     from wfsim.semantics.program import Program
 
 BATCH = 100_000
@@ -55,8 +56,8 @@ _KEPT: dict[str, frozenset[int]] = {
 class HistoryWriter:
     """Takes the records of many cases, in any order of cases, and makes a history sorted by (run, case, seq).
 
-    Nothing is seen at `into` before `finish`: rows are staged in a database of the writer's own and then sorted
-    into a new file, which takes the old one's place as a whole.
+    Nothing is seen at `into` before `finish`: rows are staged in a database of the writer's own and then
+    sorted into a new file, which takes the old one's place as a whole.
 
     Parameters
     ----------
@@ -82,8 +83,8 @@ class HistoryWriter:
 
     Notes
     -----
-    Memory: one batch of 100,000 rows (about 25 MB), a few hundred bytes per case, and what DuckDB stages, which
-    spills to disk. Speed: see docs/history.md.
+    Memory: one batch of 100,000 rows (about 25 MB), a few hundred bytes per case, and up to 2 GB of what
+    DuckDB stages; more spills to disk. Speed: see docs/history.md.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class HistoryWriter:
         self._folder = tempfile.TemporaryDirectory(prefix="wfsim-")
         self._con = duckdb.connect(":memory:")
         self._con.execute("SET temp_directory = '" + self._folder.name.replace("'", "''") + "'")
+        self._con.execute("SET memory_limit = '2GB'")
         schema.create(self._con)
         schema.create_facts(self._con)
         self._source = source
@@ -227,7 +229,7 @@ class HistoryWriter:
         if first.seq != track.version + 1 or first.kind >= N_CAUSES:
             raise HistoryError(
                 f"case {case}: expected a cause with seq {track.version + 1}, got "
-                f"{RECORD_KINDS[first.kind]} with seq {first.seq}. Append every step of a case once, in order."
+                f"{RECORD_KINDS[first.kind]} with seq {first.seq}. Append each step of a case once, in order."
             )
         batch = self._batch
         batch.read_with(instance.texts)
@@ -355,7 +357,8 @@ class HistoryWriter:
     def _copy(self, con: Any) -> None:
         for name in schema.DIMENSIONS:
             con.execute(
-                f"INSERT INTO target.{name} SELECT * FROM memory.{name} WHERE code >= {self._sizes[name]} ORDER BY code"
+                f"INSERT INTO target.{name} SELECT * FROM memory.{name} "
+                f"WHERE code >= {self._sizes[name]} ORDER BY code"
             )
         for name in ("runs", "timers", "edge_totals", "activity_totals"):
             con.execute(f"INSERT INTO target.{name} SELECT * FROM memory.{name}")
@@ -379,12 +382,14 @@ class HistoryWriter:
             INSERT INTO target.records
             SELECT {columns}, r.seq = last.seq
             FROM memory.records r
-            JOIN (SELECT run, "case", max(seq) AS seq FROM memory.records GROUP BY ALL) last USING (run, "case")
+            JOIN (SELECT run, "case", max(seq) AS seq FROM memory.records GROUP BY ALL) last
+                USING (run, "case")
             ORDER BY r.run, r."case", r.seq
             """
         )
         con.execute(
-            'INSERT INTO target.record_values SELECT * FROM memory.record_values ORDER BY run, "case", seq, position'
+            "INSERT INTO target.record_values SELECT * FROM memory.record_values "
+            'ORDER BY run, "case", seq, position'
         )
 
     def _prepare(self, existing: Existing) -> tuple[Codes, int]:
@@ -407,8 +412,8 @@ class HistoryWriter:
             real = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall()[0][0]
             if real:
                 raise HistoryError(
-                    f"{into}: holds {real} run{'s' if real > 1 else ''} that really happened, so a simulation does "
-                    "not write there. Give another path."
+                    f"{into}: holds {real} runs that really happened, so a simulation does not write there. "
+                    "Give another path."
                 )
             if existing == "replace":
                 return Codes(), 0

@@ -159,7 +159,8 @@ def _scalar(text: str) -> str:
         escaped: str = DoubleQuotedScalarString(text)
         return escaped
     try:
-        same = plain_scalar(text) == text
+        # A leading sign is left to quotes: the emitter writes `?x` plain where it then reads as a key.
+        same = plain_scalar(text) == text and (text[0].isalnum() or text[0] == "_")
     except ValueError:
         same = False
     quoted: str = SingleQuotedScalarString(text)

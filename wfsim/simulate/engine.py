@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from wfsim.errors import ScenarioError, StartRefused
 from wfsim.model.evaluate import EvaluationFault, evaluate_template
-from wfsim.model.expressions import Template, TemplateLiteral, parse_template
+from wfsim.model.expressions import Template, parse_template
 from wfsim.model.workflow import ValueType
 from wfsim.semantics import draws
 from wfsim.semantics.instance import Instance
@@ -74,24 +74,28 @@ class RunSummary:
     notes: list[str] = field(default_factory=list)
 
 
-ValuePlan: TypeAlias = Callable[[float, Instance], Any]
+class ValuePlan:
+    """A scenario's value: a constant, an expression over the instance's variables, or a function of one draw."""
 
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.sample: Callable[[float], Any] | None = None
+        self.template: Template | None = None
+        if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in Draw.model_fields:
+            self.sample = _draw_plan(Draw.model_validate(value))
+        elif _has_expression(value):
+            self.template = parse_template(value)
 
-def value_plan(value: Any) -> ValuePlan:
-    """A scenario's value as a function of one uniform number and the instance whose variables it may read."""
-    if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in Draw.model_fields:
-        return _draw_plan(Draw.model_validate(value))
-    template: Template = parse_template(value)
-    if isinstance(template, TemplateLiteral) or not _has_expression(value):
-        return lambda u, instance: value
-
-    def evaluate(u: float, instance: Instance) -> Any:
+    def get(self, instance: Instance, key: int, stream: int, index: int, count: int) -> Any:
+        """The value for this instance; only random ones make the draw at their place."""
+        if self.sample is not None:
+            return self.sample(draws.draw(key, stream, index, count))
+        if self.template is None:
+            return self.value
         try:
-            return evaluate_template(template, instance.variables, None, instance.state)
+            return evaluate_template(self.template, instance.variables, None, instance.state)
         except EvaluationFault as fault:
-            raise ScenarioError(f"the scenario's value {value!r} cannot be computed: {fault}") from None
-
-    return evaluate
+            raise ScenarioError(f"the scenario's value {self.value!r} cannot be computed: {fault}") from None
 
 
 def _has_expression(value: Any) -> bool:
@@ -102,7 +106,7 @@ def _has_expression(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(_has_expression(each) for each in value)
 
 
-def _draw_plan(draw: Draw) -> ValuePlan:
+def _draw_plan(draw: Draw) -> Callable[[float], Any]:
     if draw.choice is not None:
         weighted = isinstance(draw.choice, Mapping)
         values = list(draw.choice)
@@ -110,15 +114,14 @@ def _draw_plan(draw: Draw) -> ValuePlan:
         edges = sampling.cumulative(weights)
         if weighted and edges[-1] <= 0.0:
             raise ScenarioError(f"the weights of the choice {values} add up to 0.")
-        return lambda u, instance: values[sampling.pick(edges, u)]
+        return lambda u: values[sampling.pick(edges, u)]
     if draw.integer is not None:
         low, high = draw.integer
-        return lambda u, instance: low + int(u * (high - low + 1))
+        return lambda u: low + int(u * (high - low + 1))
     if draw.lognormal is not None:
-        spread = sampling.lognormal(*draw.lognormal)
-        return lambda u, instance: spread(u)
+        return sampling.lognormal(*draw.lognormal)
     floor, ceiling = draw.number or (0.0, 1.0)
-    return lambda u, instance: floor + (ceiling - floor) * u
+    return lambda u: floor + (ceiling - floor) * u
 
 
 class _Events:
@@ -128,7 +131,7 @@ class _Events:
         self.plans = plans
         self.edges = sampling.cumulative([plan.weight for plan in plans])
         self.delays = [plan.delay.sampler() for plan in plans]
-        self.payloads = [[(name, value_plan(v)) for name, v in plan.payload.items()] for plan in plans]
+        self.payloads = [[(name, ValuePlan(v)) for name, v in plan.payload.items()] for plan in plans]
 
 
 class _Work:
@@ -138,7 +141,7 @@ class _Work:
         self.plan = plan
         self.pool = pool
         self.duration = plan.duration.sampler()
-        self.result = None if plan.result is None else value_plan(plan.result)
+        self.result = None if plan.result is None else ValuePlan(plan.result)
         shares = [failure.probability for failure in plan.failures]
         self.edges = sampling.cumulative([*shares, plan.never_ends])
 
@@ -202,7 +205,8 @@ class Simulation:
         self._run_key = draws.mix_key(seed, replication, 0)
         self._arrivals = self._arriving()
         pools = {
-            name: WorkerPool(pool.capacity, pool.discipline == "priority") for name, pool in scenario.pools.items()
+            name: WorkerPool(pool.capacity, pool.discipline == "priority")
+            for name, pool in scenario.pools.items()
         }
         self.pools = pools
         self._plans = {
@@ -214,7 +218,7 @@ class Simulation:
             pool = plan.pool or program.activities[name].pool
             self._works[row] = _Work(plan, pools.get(pool) if pool else None)
         self._running: dict[Request, _Work] = {}
-        self._inputs = [(name, value_plan(value)) for name, value in scenario.inputs.items()]
+        self._inputs = [(name, ValuePlan(value)) for name, value in scenario.inputs.items()]
 
     def run(self) -> RunSummary:
         """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so."""
@@ -327,7 +331,7 @@ class Simulation:
         instance = Instance(self.program, key=key, texts=self.texts)
         case = _Case(instance, key)
         inputs = {
-            name: plan(draws.draw(key, draws.INPUT, k, 0), instance) for k, (name, plan) in enumerate(self._inputs)
+            name: plan.get(instance, key, draws.INPUT, k, 0) for k, (name, plan) in enumerate(self._inputs)
         }
         inputs.update({name: self._typed(name, text) for name, text in self._traced.items()})
         try:
@@ -363,7 +367,9 @@ class Simulation:
         plans = self._plans.get(cell.state)
         if plans is None or plans.edges[-1] <= 0.0 or count >= self.scenario.patience:
             return
-        which = sampling.pick(plans.edges, draws.draw(case.key, draws.EVENT_CHOICE, activation, count))
+        which = 0
+        if len(plans.plans) > 1:
+            which = sampling.pick(plans.edges, draws.draw(case.key, draws.EVENT_CHOICE, activation, count))
         delay = plans.delays[which](draws.draw(case.key, draws.EVENT_DELAY, activation, count))
         self._put(self.now + int(delay), EVENTS, EVENT, number, region, activation, count << 16 | which)
 
@@ -375,7 +381,7 @@ class Simulation:
         count, which = packed >> 16, packed & 0xFFFF
         plans = self._plans[cell.state]
         payload = {
-            name: plan(draws.draw(case.key, draws.PAYLOAD, activation << 8 | k, count), instance)
+            name: plan.get(instance, case.key, draws.PAYLOAD, activation << 8 | k, count)
             for k, (name, plan) in enumerate(plans.payloads[which])
         }
         case.unfinished[region] = (activation, count + 1)
@@ -416,8 +422,10 @@ class Simulation:
         if (number, serial, attempt) not in self._running:
             return
         end = self.now + int(work.duration(draws.draw(case.key, draws.DURATION, serial, attempt)))
-        u = draws.draw(case.key, draws.ATTEMPT_FAILURE, serial, attempt)
-        way = next((k for k, edge in enumerate(work.edges) if u < edge), -1)
+        way = -1
+        if work.edges[-1] > 0.0:
+            u = draws.draw(case.key, draws.ATTEMPT_FAILURE, serial, attempt)
+            way = next((k for k, edge in enumerate(work.edges) if u < edge), -1)
         if way == len(work.edges) - 1:
             return
         self._put(end, RESULTS, FAILS if way >= 0 else ENDS, number, serial, attempt, way)
@@ -431,8 +439,10 @@ class Simulation:
         if way >= 0:
             output = instance.activity_failed(self.now, serial, attempt, work.plan.failures[way].error_type)
         else:
-            u = draws.draw(case.key, draws.PAYLOAD, serial << 8 | 0xFF, attempt)
-            result = None if work.result is None else work.result(u, instance)
+            plan = work.result
+            result = (
+                plan.get(instance, case.key, draws.PAYLOAD, serial << 8 | 0xFF, attempt) if plan else None
+            )
             output = instance.activity_succeeded(self.now, serial, attempt, result)
         self._after(number, case, output)
 

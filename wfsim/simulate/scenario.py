@@ -306,7 +306,9 @@ def read_trace(path: str) -> list[tuple[int, dict[str, str]]]:
         with Path(path).open(newline="", encoding="utf-8") as stream:
             for row in csv.DictReader(stream):
                 if "time" not in row:
-                    raise ScenarioError(f"{path}: a trace needs a column 'time' (seconds). Found: {', '.join(row)}.")
+                    raise ScenarioError(
+                        f"{path}: a trace needs a column 'time' (seconds). Found: {', '.join(row)}."
+                    )
                 rest = {name: text for name, text in row.items() if name != "time" and text != ""}
                 rows.append((int(Duration.of(float(row["time"] or 0))), rest))
     except OSError as error:
@@ -335,7 +337,9 @@ def check_scenario(scenario: Scenario, workflow: Workflow) -> None:
     def need(name: str, known: Sequence[str], what: str) -> None:
         if name not in known:
             listed = ", ".join(known) or "none"
-            problems.append(f"{what} {name!r} does not exist. There are: {listed}.{did_you_mean(name, known)}")
+            problems.append(
+                f"{what} {name!r} does not exist. There are: {listed}.{did_you_mean(name, known)}"
+            )
 
     if scenario.workflow is not None and scenario.workflow != workflow.name:
         problems.append(f"the scenario is for workflow {scenario.workflow!r}, not for {workflow.name!r}.")
@@ -394,7 +398,11 @@ def default_scenario(workflow: Workflow) -> Scenario:
         for state in region.states:
             listened = []
             for transition in region.transitions:
-                if transition.from_ == state.name and transition.event in events and transition.event not in listened:
+                if (
+                    transition.from_ == state.name
+                    and transition.event in events
+                    and transition.event not in listened
+                ):
                     listened.append(transition.event)
             if listened:
                 mean = _quarter_of_timeout(workflow, state)
@@ -402,9 +410,7 @@ def default_scenario(workflow: Workflow) -> Scenario:
                     {
                         "event": name,
                         "delay": {"exponential": {"mean": mean}},
-                        "payload": {
-                            key: _DEFAULTS[kind.type] for key, kind in events[name].payload.items()
-                        },
+                        "payload": {key: _DEFAULTS[kind.type] for key, kind in events[name].payload.items()},
                     }
                     for name in listened
                 ]
@@ -437,7 +443,7 @@ def default_scenario(workflow: Workflow) -> Scenario:
 
 
 def _quarter_of_timeout(workflow: Workflow, state: State) -> Duration:
-    timeout = state.timeout if isinstance(state.timeout, Duration) else workflow.timeouts.states.get(state.name)
+    timeout = (
+        state.timeout if isinstance(state.timeout, Duration) else workflow.timeouts.states.get(state.name)
+    )
     return Duration(int(timeout) // 4) if timeout else Duration.of("10m")
-
-

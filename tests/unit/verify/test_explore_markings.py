@@ -118,12 +118,21 @@ def test_an_incomplete_space_does_not_claim_dead_transitions() -> None:
     space = explore(diamond(), max_markings=3)
     with pytest.raises(SearchIncomplete, match="Not fired so far"):
         space.dead_transitions  # noqa: B018
-    assert "dead" in space.never_fired
-    assert "split" not in space.never_fired
+    # left was fired, although the expansion that fired it was not finished.
+    assert space.never_fired == ("right", "join", "dead")
 
 
 def test_unexpanded_markings_are_not_deadlocks() -> None:
-    assert explore(diamond(), max_markings=3).deadlocks == []
+    space = explore(diamond(), max_markings=3)
+    assert space.deadlocks == []
+    assert [space.is_deadlock(number) for number in range(3)] == [False, False, False]
+
+
+def test_a_cut_search_goes_backwards_over_finished_expansions_only() -> None:
+    space = explore(diamond(), max_markings=3)
+    assert (space.n_edges, space.n_expanded) == (1, 1)
+    assert list(space.able_to_reach([1])) == [1, 1, 0]
+    assert list(space.able_to_reach([2])) == [0, 0, 1]
 
 
 def test_the_limit_of_time_is_kept() -> None:

@@ -207,6 +207,17 @@ def test_lost_completion_or_silence_in_a_cut_search_proves_nothing() -> None:
     assert soundness(LOOP, max_markings=3).status is Status.UNKNOWN
 
 
+def test_what_a_cut_search_did_see_is_told_clause_by_clause() -> None:
+    # All have fired after a few markings of eight cases, long before the rest is found.
+    verdict = soundness(LOOP.with_marking({"i": 8}), max_markings=60)
+    assert verdict.status is Status.UNKNOWN
+    assert verdict.statistics["clauses"] == {
+        "option to complete": "unknown",
+        "proper completion": "unknown",
+        "no dead transitions": "holds",
+    }
+
+
 def test_a_reset_arc_cleans_up_what_would_be_left() -> None:
     flow = "i>Split>a>Finish>o Split>b>Late>c>Later>b"
     dirty = net_of("dirty", flow).with_marking({"i": 1}, {"o": 1})

@@ -1,0 +1,102 @@
+"""wfsim: design, verify, simulate, question and run workflows, in one notebook.
+
+>>> import wfsim as wf
+>>> order = wf.new("order")
+>>> [finding.code for finding in wf.lint(order)]
+[]
+
+Names are loaded when first used, so importing the package takes a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wfsim.analytics.hot_paths import hot_paths
+    from wfsim.errors import (
+        ConflictError,
+        DefinitionError,
+        HistoryError,
+        NetError,
+        NotCovered,
+        ReplayError,
+        ScenarioError,
+        StartRefused,
+        VerdictUnknown,
+        WfsimError,
+    )
+    from wfsim.history.history import History, open_history
+    from wfsim.history.simulate import simulate
+    from wfsim.model.builder import Builder
+    from wfsim.model.duration import Duration
+    from wfsim.model.lint import lint
+    from wfsim.model.template import new
+    from wfsim.model.workflow import Workflow
+    from wfsim.model.yaml_io import dumps, load, loads, save
+    from wfsim.net.petri import PetriNet
+    from wfsim.net.pnml import read_pnml, write_pnml
+    from wfsim.net.snakes_bridge import from_snakes, to_snakes
+    from wfsim.net.translate import to_net
+    from wfsim.runtime.run import reopen, start
+    from wfsim.simulate.scenario import Scenario, default_scenario, load_scenario
+    from wfsim.verify.explore import explore
+    from wfsim.verify.properties import verify
+    from wfsim.verify.soundness import soundness
+    from wfsim.verify.space import explore_workflow
+    from wfsim.widgets.pictures import picture
+    from wfsim.widgets.stepper import Stepper
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "model.builder": ["Builder"],
+    "model.duration": ["Duration"],
+    "model.lint": ["lint"],
+    "model.template": ["new"],
+    "model.workflow": ["Workflow"],
+    "model.yaml_io": ["dumps", "load", "loads", "save"],
+    "net.petri": ["PetriNet"],
+    "net.pnml": ["read_pnml", "write_pnml"],
+    "net.snakes_bridge": ["from_snakes", "to_snakes"],
+    "net.translate": ["to_net"],
+    "verify.explore": ["explore"],
+    "verify.properties": ["verify"],
+    "verify.soundness": ["soundness"],
+    "verify.space": ["explore_workflow"],
+    "simulate.scenario": ["Scenario", "default_scenario", "load_scenario"],
+    "history.history": ["History", "open_history"],
+    "history.simulate": ["simulate"],
+    "analytics.hot_paths": ["hot_paths"],
+    "runtime.run": ["reopen", "start"],
+    "widgets.pictures": ["picture"],
+    "widgets.stepper": ["Stepper"],
+    "errors": [
+        "ConflictError",
+        "DefinitionError",
+        "HistoryError",
+        "NetError",
+        "NotCovered",
+        "ReplayError",
+        "ScenarioError",
+        "StartRefused",
+        "VerdictUnknown",
+        "WfsimError",
+    ],
+}
+_HOME = {name: f"wfsim.{module}" for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"wfsim has no name {name!r}. Names: {', '.join(__all__)}.")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,147 @@
+"""Hot paths: which ways through the workflow cases take most, and which take most of the time."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Literal
+
+from wfsim.errors import HistoryError, did_you_mean
+from wfsim.history.views import ranked_paths
+
+from .sankey import path_sankey
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from wfsim.history.history import History
+
+OUTCOMES = ("success", "failure", "failed", "timed_out", "cancelled", "terminated")
+"""How a case may close: `completed` with either outcome, or one of the other statuses."""
+
+
+class HotPaths:
+    """The most taken paths of a history: `.df()` and `.plot()`; shown in a notebook it is a table."""
+
+    def __init__(self, history: History, table: pd.DataFrame, by: str) -> None:
+        self._history = history
+        self._table = table
+        self._by = by
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def df(self) -> pd.DataFrame:
+        """One row per path.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `path` (text), `cases` and their `share` of all closed cases, `total_time` and its `time_share`,
+            `mean_time`, `p50_time`, `p95_time` (microseconds), the number of cases by how they closed
+            (`success`, `failure`, `failed`, `timed_out`, `cancelled`, `terminated`), both ranks, `states` (list)
+            and `path_hash`.
+        """
+        return self._table.copy()
+
+    def plot(self) -> go.Figure:
+        """A Sankey diagram of the paths: columns are steps, widths are cases, the end says how they closed.
+
+        Nothing is shown or opened; return it from a cell, or call `.show()` or `.write_html()` on it.
+        """
+        rows = [
+            (list(states), {name: int(count) for name, count in zip(OUTCOMES, counts)})
+            for states, *counts in self._table[["states", *OUTCOMES]].itertuples(index=False, name=None)
+        ]
+        ranked = "number of cases" if self._by == "cases" else "total time"
+        return path_sankey(rows, title=f"The {len(rows)} hottest paths by {ranked}")
+
+    def edge_weights(self) -> dict[tuple[str, str, str | None], int]:
+        """How often each transition was taken: (from, to, event) → count, over the whole history.
+
+        Event `None` is an automatic transition. States of inner regions are given by path. A picture of the
+        workflow can take its line widths from here.
+        """
+        rows = self._history.sql(
+            "SELECT from_state, to_state, event, sum(n)::BIGINT FROM dfg "
+            "GROUP BY ALL ORDER BY from_state, to_state, event NULLS FIRST"
+        ).fetchall()
+        return {(source, target, event): int(n) for source, target, event, n in rows}
+
+    def __repr__(self) -> str:
+        shown = self._table[["path", "cases", "share"]].assign(
+            time=[short_time(value) for value in self._table["total_time"]],
+            p95=[short_time(value) for value in self._table["p95_time"]],
+        )
+        return shown.to_string(index=False) if len(shown) else "no closed cases"
+
+    def _repr_html_(self) -> str:
+        used = [name for name in OUTCOMES if self._table[name].any()]
+        heads = ["path", "cases", "share", "total time", "median", "95 %", *used]
+        head = "".join(f'<th scope="col">{html.escape(name.replace("_", " "))}</th>' for name in heads)
+        body = []
+        for row in self._table.to_dict("records"):
+            cells = [
+                f"{row['cases']:,}",
+                f"{row['share']:.1%}",
+                short_time(row["total_time"]),
+                short_time(row["p50_time"]),
+                short_time(row["p95_time"]),
+                *(f"{row[name]:,}" for name in used),
+            ]
+            first = f'<td style="text-align:left">{html.escape(str(row["path"]))}</td>'
+            body.append(f"<tr>{first}{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>")
+        caption = f"<caption>Hot paths by {html.escape(self._by)}</caption>"
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+
+
+def hot_paths(
+    history: History,
+    *,
+    limit: int = 20,
+    by: Literal["cases", "time"] = "cases",
+    run: int | None = None,
+) -> HotPaths:
+    """The paths of root states that closed cases took most, or that took most time.
+
+    Parameters
+    ----------
+    history
+        A history at log level `full` or `transitions`.
+    limit
+        How many paths.
+    by
+        Rank by number of `cases`, or by their total `time` from start to closing.
+    run
+        Only this run; all runs together if not given.
+
+    Raises
+    ------
+    HistoryError
+        For an unknown `by` or run, or a `limit` below 1.
+
+    Notes
+    -----
+    Cases still open are left out (M12). One grouping over the cases; cost is linear in their number.
+    """
+    if by not in ("cases", "time"):
+        raise HistoryError(
+            f"by={by!r} is not a ranking. Give 'cases' or 'time'.{did_you_mean(by, ['cases', 'time'])}"
+        )
+    if limit < 1:
+        raise HistoryError(f"limit={limit}: ask for at least one path.")
+    known = [one.run for one in history.runs]
+    if run is not None and run not in known:
+        raise HistoryError(f"there is no run {run}. Runs: {', '.join(map(str, known))}.")
+    query = ranked_paths("true" if run is None else "run = $run", split_runs=False)
+    params = {"limit": limit} | ({} if run is None else {"run": run})
+    table = history.sql(f"FROM ({query}) ORDER BY rank_by_{by} LIMIT $limit", params).df()
+    return HotPaths(history, table, by)
+
+
+def short_time(microseconds: float) -> str:
+    """A duration as people say it: `340 ms`, `2.5 s`, `3.1 h`, `12 d`."""
+    for unit, size in (("d", 86_400e6), ("h", 3_600e6), ("min", 60e6), ("s", 1e6), ("ms", 1e3)):
+        if microseconds >= size:
+            return f"{microseconds / size:.3g} {unit}"
+    return f"{microseconds:.0f} µs"

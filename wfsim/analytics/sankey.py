@@ -1,0 +1,95 @@
+"""Paths as a Sankey diagram whose columns are steps, so that loops need no backward bands."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import plotly.graph_objects as go
+
+# Okabe and Ito (2008), "Color Universal Design": told apart by colour-blind eyes.
+STATE_COLOURS = ("#56B4E9", "#E69F00", "#0072B2", "#CC79A7", "#F0E442")
+# Each ending has a sign of its own, so that colour is never the only difference.
+ENDINGS = {
+    "success": ("✓ completed: success", "#009E73"),
+    "failure": ("✗ completed: failure", "#D55E00"),
+    "failed": ("⚠ failed", "#D55E00"),
+    "timed_out": ("⏱ timed out", "#999999"),
+    "cancelled": ("⊘ cancelled", "#999999"),
+    "terminated": ("■ terminated", "#000000"),
+}
+
+
+def path_sankey(paths: Sequence[tuple[list[str], dict[str, int]]], *, title: str) -> go.Figure:
+    """Draw paths with their numbers of cases per ending.
+
+    Parameters
+    ----------
+    paths
+        For each path its states, and how many cases ended in which way (keys of `ENDINGS`).
+    title
+        Above the picture.
+    """
+    import plotly.graph_objects as go
+
+    nodes: dict[tuple[int, str], int] = {}
+    bands: dict[tuple[int, int], int] = {}
+    colours: dict[str, str] = {}
+    endings: dict[str, int] = {}
+
+    def node(step: int, name: str) -> int:
+        colours.setdefault(name, STATE_COLOURS[len(colours) % len(STATE_COLOURS)])
+        return nodes.setdefault((step, name), len(nodes) + len(endings))
+
+    def ending(name: str) -> int:
+        return endings.setdefault(name, len(nodes) + len(endings))
+
+    for states, counts in paths:
+        cases = sum(counts.values())
+        for step, (source, target) in enumerate(zip(states, states[1:])):
+            band = (node(step, source), node(step + 1, target))
+            bands[band] = bands.get(band, 0) + cases
+        for name, count in counts.items():
+            if count:
+                band = (node(len(states) - 1, states[-1]), ending(name))
+                bands[band] = bands.get(band, 0) + count
+    labels = [""] * (len(nodes) + len(endings))
+    paints = [""] * len(labels)
+    for (_, name), k in nodes.items():
+        # Plotly reads a subset of HTML in labels.
+        labels[k] = html.escape(name)
+        paints[k] = colours[name]
+    for name, k in endings.items():
+        labels[k], paints[k] = ENDINGS[name]
+    figure = go.Figure(
+        go.Sankey(
+            arrangement="snap",
+            node={"label": labels, "color": paints, "pad": 14, "thickness": 16},
+            link={
+                "source": [source for source, _ in bands],
+                "target": [target for _, target in bands],
+                "value": list(bands.values()),
+                "color": [faded(paints[target]) for _, target in bands],
+                "hovertemplate": "%{source.label} → %{target.label}: %{value:,} cases<extra></extra>",
+            },
+            valueformat=",d",
+            valuesuffix=" cases",
+        )
+    )
+    # Transparent, with grey text: readable on light and on dark pages.
+    figure.update_layout(
+        title={"text": html.escape(title)},
+        paper_bgcolor="rgba(0,0,0,0)",
+        font={"color": "#808080", "size": 13},
+        margin={"l": 20, "r": 20, "t": 50, "b": 20},
+    )
+    return figure
+
+
+def faded(colour: str) -> str:
+    """The colour of a band: that of the node it leads to, half transparent."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.45)"
