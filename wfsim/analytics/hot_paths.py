@@ -57,7 +57,7 @@ class HotPaths:
         return path_sankey(rows, title=f"The {len(rows)} hottest paths by {ranked}")
 
     def edge_weights(self) -> dict[tuple[str, str, str | None], int]:
-        """How often each transition was taken: (from, to, event) → count, over the whole history.
+        """How often each transition was taken, over the whole history: (from, to, event) → count.
 
         Event `None` is an automatic transition. States of inner regions are given by path. A picture of the
         workflow can take its line widths from here.

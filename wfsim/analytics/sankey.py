@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def path_sankey(paths: Sequence[tuple[list[str], dict[str, int]]], *, title: str
 
     for states, counts in paths:
         cases = sum(counts.values())
-        for step, (source, target) in enumerate(zip(states, states[1:])):
+        for step, (source, target) in enumerate(itertools.pairwise(states)):
             band = (node(step, source), node(step + 1, target))
             bands[band] = bands.get(band, 0) + cases
         for name, count in counts.items():

@@ -1,0 +1,345 @@
+"""Every view against plain Python over the records that went in."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from typing import Any, NamedTuple
+
+import pytest
+
+from wfsim.semantics.instance import Record
+
+CLOCKS = ("timeout", "workflow")
+
+
+class Stay(NamedTuple):
+    case: int
+    region: str
+    state: str
+    entered: int
+    left: int | None
+
+
+class Attempt(NamedTuple):
+    case: int
+    activity: str
+    wait: int | None
+    service: int | None
+
+
+def stays_of(records: dict[int, list[Record]]) -> list[Stay]:
+    """Walk each case and note when each region's state began and ended."""
+    found = []
+    for case, rows in records.items():
+        inside: dict[str, tuple[str, int]] = {}
+
+        def leave(region: str, time: int, case: int = case, inside: dict[str, tuple[str, int]] = inside) -> None:
+            if region in inside:
+                state, entered = inside.pop(region)
+                found.append(Stay(case, region, state, entered, time))
+
+        for row in rows:
+            region = row.region or ""
+            if row.kind == "state_entered":
+                inside[region] = (row.state or "", row.time)
+            elif row.kind == "transition" and row.to_state is not None:
+                leave(region, row.time)
+                inside[region] = (row.to_state, row.time)
+            elif row.kind == "state_left":
+                leave(region, row.time)
+            elif row.kind == "instance_closed":
+                for still in list(inside):
+                    leave(still, row.time)
+        found += [Stay(case, region, state, entered, None) for region, (state, entered) in inside.items()]
+    return found
+
+
+def ignored(rows: list[Record]) -> set[int]:
+    return {row.cause_seq for row in rows if row.kind == "stimulus_ignored"}
+
+
+def quantile(values: list[int], q: float) -> float:
+    """Linear interpolation between the two nearest ranks."""
+    ordered = sorted(values)
+    at = (len(ordered) - 1) * q
+    low = math.floor(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+
+
+def ending(rows: list[Record]) -> tuple[str, str | None, int | None]:
+    """Status ('open' if not closed), outcome and time of closing, by the last change of status."""
+    last = [row for row in rows if row.kind in ("instance_closed", "status_changed")]
+    if not last or last[-1].kind == "status_changed":
+        return "open", None, None
+    return last[-1].status or "", last[-1].outcome, last[-1].time
+
+
+def path_of(rows: list[Record]) -> tuple[str, ...]:
+    found = []
+    for row in rows:
+        if row.region == "" and row.kind == "state_entered":
+            found.append(row.state or "")
+        elif row.region == "" and row.kind == "transition" and row.to_state is not None:
+            found.append(row.to_state)
+    return tuple(found)
+
+
+def table(made: Any, query: str) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = made.history.sql(query).fetchall()
+    return rows
+
+
+def test_the_example_has_everything_that_the_views_speak_of(made: Any) -> None:
+    kinds = Counter(row.kind for rows in made.records.values() for row in rows)
+    for kind in (
+        "attempt_timed_out",
+        "retry_scheduled",
+        "event_rejected",
+        "stimulus_ignored",
+        "state_left",
+        "activity_cancelled",
+        "error_raised",
+        "status_changed",
+    ):
+        assert kinds[kind] > 0, kind
+    statuses = {ending(rows)[0] for rows in made.records.values()}
+    assert {"open", "completed", "failed"} <= statuses
+
+
+def test_stays_say_how_long_each_state_was_held(made: Any) -> None:
+    expected = sorted(
+        (stay.case, stay.region, stay.entered, stay.state, -1 if stay.left is None else stay.left)
+        for stay in stays_of(made.records)
+    )
+    got = sorted(
+        table(made, 'SELECT "case", region, entered, state, coalesce(left_at, -1) FROM stays')
+    )
+    assert got == expected
+
+
+def test_dfg_counts_and_times_the_edges(made: Any) -> None:
+    dwells: dict[tuple[str, str, str, str | None], list[int]] = defaultdict(list)
+    for rows in made.records.values():
+        entered: dict[str, int] = {}
+        for row in rows:
+            region = row.region or ""
+            if row.kind == "state_entered":
+                entered[region] = row.time
+            elif row.kind == "transition" and row.to_state is not None:
+                dwells[region, row.state or "", row.to_state, row.event].append(row.time - entered[region])
+                entered[region] = row.time
+    got = {
+        row[:4]: row[4:]
+        for row in table(
+            made,
+            "SELECT region, from_state, to_state, event, n, total_dwell, mean_dwell, p50_dwell, p95_dwell FROM dfg",
+        )
+    }
+    assert got.keys() == dwells.keys()
+    for edge, values in dwells.items():
+        n, total, mean, p50, p95 = got[edge]
+        assert (n, total) == (len(values), sum(values))
+        assert mean == pytest.approx(sum(values) / len(values), abs=1e-6)
+        assert p50 == pytest.approx(quantile(values, 0.5), abs=1)
+        assert p95 == pytest.approx(quantile(values, 0.95), abs=1)
+
+
+def test_durations_give_start_closing_status_and_outcome_of_each_case(made: Any) -> None:
+    expected = []
+    for case, rows in sorted(made.records.items()):
+        status, outcome, closed = ending(rows)
+        start = rows[0].time
+        length = None if closed is None else closed - start
+        expected.append((case, f"claim-{case}", start, closed, length, status, outcome, rows[-1].seq))
+    got = table(
+        made, 'SELECT "case", external_id, started, closed, duration, status, outcome, version FROM durations'
+    )
+    assert got == expected
+
+
+def test_variants_and_hot_paths_group_closed_cases_by_their_root_states(made: Any) -> None:
+    paths: dict[tuple[str, ...], list[tuple[int, str, str | None]]] = defaultdict(list)
+    for rows in made.records.values():
+        status, outcome, closed = ending(rows)
+        if closed is not None:
+            paths[path_of(rows)].append((closed - rows[0].time, status, outcome))
+    n = sum(map(len, paths.values()))
+    variants = {tuple(row[0]): row[1:] for row in table(made, "SELECT states, cases, share, p50_duration FROM variants")}
+    assert variants.keys() == paths.keys()
+    hot = {
+        tuple(row[0]): row[1:]
+        for row in table(
+            made,
+            "SELECT states, path, cases, total_time, p95_time, success, failure, failed, timed_out, cancelled, "
+            '"terminated" FROM hot_paths',
+        )
+    }
+    assert hot.keys() == paths.keys()
+    for path, cases in paths.items():
+        times = [time for time, _, _ in cases]
+        assert variants[path][0] == len(cases)
+        assert variants[path][1] == pytest.approx(len(cases) / n)
+        assert variants[path][2] == pytest.approx(quantile(times, 0.5), abs=1)
+        text, count, total, p95, *split = hot[path]
+        assert (text, count, total) == (" → ".join(path), len(cases), sum(times))
+        assert p95 == pytest.approx(quantile(times, 0.95), abs=1)
+        outcomes = Counter(outcome if status == "completed" else status for _, status, outcome in cases)
+        assert split == [
+            outcomes[name] for name in ("success", "failure", "failed", "timed_out", "cancelled", "terminated")
+        ]
+    ranks = table(made, "SELECT cases, total_time FROM hot_paths ORDER BY rank_by_cases")
+    assert ranks == sorted(ranks, key=lambda row: (-row[0], -row[1]))
+    ranks = table(made, "SELECT total_time FROM hot_paths ORDER BY rank_by_time")
+    assert ranks == sorted(ranks, reverse=True)
+
+
+@pytest.mark.parametrize("bucket", [7_000_000, 60_000_000, 10**12])
+def test_occupancy_shares_every_stay_out_over_the_buckets_it_crosses(made: Any, bucket: int) -> None:
+    horizon = max(row.time for rows in made.records.values() for row in rows)
+    expected: Counter[tuple[str, str, int]] = Counter()
+    for stay in stays_of(made.records):
+        left = horizon if stay.left is None else stay.left
+        at = stay.entered
+        while at < left:
+            until = min(left, (at // bucket + 1) * bucket)
+            expected[stay.region, stay.state, at // bucket * bucket] += until - at
+            at = until
+    got = {
+        row[:3]: row[3]
+        for row in made.history.sql(
+            "SELECT region, state, bucket_start, time_inside FROM occupancy(?)", [bucket]
+        ).fetchall()
+    }
+    assert got == dict(expected)
+
+
+def test_active_at_lists_the_states_held_at_a_moment(made: Any) -> None:
+    times = sorted({row.time for rows in made.records.values() for row in rows})
+    for t in times[:: max(1, len(times) // 12)]:
+        expected = sorted(
+            (stay.case, stay.region, stay.state)
+            for stay in stays_of(made.records)
+            if stay.entered <= t and (stay.left is None or t < stay.left)
+        )
+        got = made.history.sql('SELECT "case", region, state FROM active_at(?)', [t]).fetchall()
+        assert sorted(got) == expected
+
+
+def attempts_of(records: dict[int, list[Record]]) -> list[Attempt]:
+    """Each attempt with its waiting and running time, found by looking forward from its scheduling."""
+    found = []
+    for case, rows in records.items():
+        late = ignored(rows)
+        for k, row in enumerate(rows):
+            if row.kind != "activity_scheduled":
+                continue
+            started = ended = None
+            for later in rows[k + 1 :]:
+                if later.activity_id != row.activity_id or later.seq in late:
+                    continue
+                if later.kind in ("activity_cancelled", "activity_scheduled"):
+                    break
+                if later.kind == "activity_started" and started is None:
+                    started = later.time
+                if later.kind in ("activity_succeeded", "activity_failed", "attempt_timed_out"):
+                    ended = later.time
+                    break
+            wait = None if started is None else started - row.time
+            service = None if started is None or ended is None else ended - started
+            found.append(Attempt(case, row.activity or "", wait, service))
+    return found
+
+
+def test_activity_stats_count_attempts_and_measure_wait_and_service(made: Any) -> None:
+    attempts = attempts_of(made.records)
+    waits = [attempt.wait for attempt in attempts if attempt.wait is not None]
+    services = [attempt.service for attempt in attempts if attempt.service is not None]
+    kinds: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    for rows in made.records.values():
+        late = ignored(rows)
+        for row in rows:
+            if row.activity is not None and row.seq not in late:
+                kinds[row.kind] += 1
+                if row.kind in ("activity_failed", "attempt_timed_out"):
+                    errors[row.error_type or ""] += 1
+    (row,) = table(
+        made,
+        "SELECT activity, attempts, started, successes, failures, timeouts, cancelled, retries, total_wait, max_wait, "
+        "total_service, max_service, p50_wait, p95_wait, p50_service, p95_service, error_types FROM activity_stats",
+    )
+    assert row[:8] == (
+        "check",
+        len(attempts),
+        kinds["activity_started"],
+        kinds["activity_succeeded"],
+        kinds["activity_failed"],
+        kinds["attempt_timed_out"],
+        kinds["activity_cancelled"],
+        kinds["retry_scheduled"],
+    )
+    assert row[8:12] == (sum(waits), max(waits), sum(services), max(services))
+    assert row[12:16] == pytest.approx(
+        [quantile(waits, 0.5), quantile(waits, 0.95), quantile(services, 0.5), quantile(services, 0.95)], abs=1
+    )
+    assert row[16] == dict(errors)
+
+
+def test_bottlenecks_rank_states_and_activities_by_total_waiting(made: Any) -> None:
+    horizon = max(row.time for rows in made.records.values() for row in rows)
+    totals: dict[tuple[str, str | None, str], list[int]] = defaultdict(list)
+    for stay in stays_of(made.records):
+        totals["state", stay.region, stay.state].append((horizon if stay.left is None else stay.left) - stay.entered)
+    for attempt in attempts_of(made.records):
+        if attempt.wait is not None:
+            totals["activity", None, attempt.activity].append(attempt.wait)
+    rows = table(made, "SELECT what, region, name, n, total_wait, max_wait FROM bottlenecks")
+    assert {row[:3]: row[3:] for row in rows} == {
+        key: (len(values), sum(values), max(values)) for key, values in totals.items()
+    }
+    assert [row[4] for row in rows] == sorted((row[4] for row in rows), reverse=True)
+
+
+def test_timeouts_count_clocks_that_ran_out_and_were_not_void(made: Any) -> None:
+    expected: Counter[tuple[str, str | None, str]] = Counter()
+    for rows in made.records.values():
+        late = ignored(rows)
+        for row in rows:
+            if row.kind == "timer_fired" and row.payload["timer"] in CLOCKS and row.seq not in late:
+                what = "workflow" if row.payload["timer"] == "workflow" else "state"
+                expected[what, row.state, row.payload["timer"]] += 1
+            if row.kind == "attempt_timed_out":
+                expected["activity", row.activity, row.error_type or ""] += 1
+    rows = table(made, "SELECT what, name, clock, n FROM timeouts")
+    assert {row[:3]: row[3] for row in rows} == dict(expected)
+    assert ("state", "received", "timeout") in expected
+
+
+def test_retries_tell_executions_from_attempts(made: Any) -> None:
+    executions: dict[tuple[int, int], list[Record]] = defaultdict(list)
+    for case, rows in made.records.items():
+        late = ignored(rows)
+        for row in rows:
+            if row.activity is not None and row.seq not in late and row.activity_id is not None:
+                executions[case, row.activity_id].append(row)
+    retried = [rows for rows in executions.values() if any(row.kind == "retry_scheduled" for row in rows)]
+    (got,) = table(made, "SELECT executions, retried, retries, max_attempt, recovered, total_delay FROM retries")
+    every = [row for rows in executions.values() for row in rows]
+    assert got == (
+        len(executions),
+        len(retried),
+        sum(row.kind == "retry_scheduled" for row in every),
+        max(row.attempt or 0 for row in every if row.kind == "activity_scheduled"),
+        sum(any(row.kind == "activity_succeeded" for row in rows) for rows in retried),
+        sum(row.payload["delay"] for row in every if row.kind == "retry_scheduled"),
+    )
+
+
+def test_outcomes_count_every_case_once(made: Any) -> None:
+    expected = Counter(ending(rows)[:2] for rows in made.records.values())
+    rows = table(made, "SELECT status, outcome, cases, share FROM outcomes")
+    assert {row[:2]: row[2] for row in rows} == dict(expected)
+    assert sum(row[3] for row in rows) == pytest.approx(1)
+    assert sum(made.history.counts.values()) == len(made.records)
