@@ -39,8 +39,8 @@ class HotPaths:
         pandas.DataFrame
             `path` (text), `cases` and their `share` of all closed cases, `total_time` and its `time_share`,
             `mean_time`, `p50_time`, `p95_time` (microseconds), the number of cases by how they closed
-            (`success`, `failure`, `failed`, `timed_out`, `cancelled`, `terminated`), both ranks, `states` (list)
-            and `path_hash`.
+            (`success`, `failure`, `failed`, `timed_out`, `cancelled`, `terminated`), both ranks, `states`
+            (list) and `path_hash`.
         """
         return self._table.copy()
 
@@ -49,9 +49,10 @@ class HotPaths:
 
         Nothing is shown or opened; return it from a cell, or call `.show()` or `.write_html()` on it.
         """
+        columns = self._table[["states", *OUTCOMES]]
         rows = [
             (list(states), {name: int(count) for name, count in zip(OUTCOMES, counts)})
-            for states, *counts in self._table[["states", *OUTCOMES]].itertuples(index=False, name=None)
+            for states, *counts in columns.itertuples(index=False, name=None)
         ]
         ranked = "number of cases" if self._by == "cases" else "total time"
         return path_sankey(rows, title=f"The {len(rows)} hottest paths by {ranked}")

@@ -88,6 +88,7 @@ CLAIMS: dict[str, Any] = {
         {"from": "received", "event": "ping"},
         {"from": "received", "to": "rejected", "event": "timeout"},
         {"from": "checked", "to": "split", "event": "done"},
+        {"from": "checked", "to": "received", "event": "again"},
         {"from": "split", "to": "approved", "event": "done"},
         {"from": "split", "to": "received", "event": "assess"},
     ],
@@ -137,10 +138,10 @@ def _one(choice: random.Random, instance: Instance, now: int) -> Output:
         if kind < 5:
             return instance.activity_failed(now, work.activity_id, attempt, choice.choice(["Net", "Bad.Card"]), "no")
     timers = instance.timers()
-    if timers and kind < 9 and choice.random() < 0.5:
+    if timers and kind < 9 and choice.random() < 0.35:
         timer = timers[0]
         return instance.timer_fired(max(now, timer.due), timer.place, timer.id)
-    if kind == 9 and choice.random() < 0.3:
+    if kind == 9 and choice.random() < 0.4:
         command = choice.choice(["pause", "resume", "cancel", "terminate", "retry", "resume", "retry"])
         return instance.control(now, command, None, "because")
     if kind == 10:
@@ -158,8 +159,8 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
     def build(
         *,
-        cases: int = 40,
-        steps: int = 14,
+        cases: int = 60,
+        steps: int = 16,
         seed: int = 1,
         into: Path | None = None,
         spec: dict[str, Any] = CLAIMS,
@@ -181,5 +182,5 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
 @pytest.fixture(scope="session")
 def made(make: Make) -> Made:
-    """A history of 40 claims."""
+    """A history of 60 claims."""
     return make()

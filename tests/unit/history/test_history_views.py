@@ -104,8 +104,9 @@ def test_the_example_has_everything_that_the_views_speak_of(made: Any) -> None:
         "status_changed",
     ):
         assert kinds[kind] > 0, kind
-    statuses = {ending(rows)[0] for rows in made.records.values()}
-    assert {"open", "completed", "failed"} <= statuses
+    endings = {ending(rows)[:2] for rows in made.records.values()}
+    assert {("open", None), ("completed", "success"), ("completed", "failure"), ("failed", None)} <= endings
+    assert any(status in ("cancelled", "terminated") for status, _ in endings)
 
 
 def test_stays_say_how_long_each_state_was_held(made: Any) -> None:
