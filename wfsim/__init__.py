@@ -87,7 +87,7 @@ _HOMES = {
 }
 _HOME = {name: f"wfsim.{module}" for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

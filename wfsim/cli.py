@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich import box
@@ -40,7 +40,7 @@ err = Console(stderr=True)
 
 File = Annotated[Path, typer.Argument(help="A workflow in YAML.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Seconds = Annotated[Optional[float], typer.Option("--max-seconds", help="Stop each search after this long.")]
+Seconds = Annotated[float | None, typer.Option("--max-seconds", help="Stop each search after this long.")]
 
 _SEVERITY = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _STATUS = {"holds": "green", "violated": "bold red", "unknown": "yellow", "error": "magenta"}
@@ -118,8 +118,12 @@ def lint(file: File, as_json: AsJson = False) -> None:
         if findings:
             out.print(table)
         n = {kind: sum(str(f.severity) == kind for f in findings) for kind in _SEVERITY}
-        told = ", ".join(f"{count} {kind}{'s' if count != 1 and kind != 'info' else ''}" for kind, count in n.items())
-        out.print("Nothing found." if not findings else f"{told}. Explained in docs/lint.md.", highlight=False)
+        told = ", ".join(
+            f"{count} {kind}{'s' if count != 1 and kind != 'info' else ''}" for kind, count in n.items()
+        )
+        out.print(
+            "Nothing found." if not findings else f"{told}. Explained in docs/lint.md.", highlight=False
+        )
     bad = any(str(finding.severity) != "info" for finding in findings)
     raise typer.Exit(VIOLATED if bad else FINE)
 
@@ -127,7 +131,9 @@ def lint(file: File, as_json: AsJson = False) -> None:
 @app.command()
 def draw(
     file: File,
-    to: Annotated[Optional[Path], typer.Option("--to", "-o", help="SVG or JSON file; default: text here.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", "-o", help="SVG or JSON file; default: text here.")
+    ] = None,
     net: Annotated[bool, typer.Option("--net", help="Draw the Petri net instead.")] = False,
 ) -> None:
     """Draw a workflow or its net."""
@@ -147,7 +153,8 @@ def draw(
 def verify(
     file: File,
     properties: Annotated[
-        Optional[Path], typer.Argument(help="A property file; default: every built-in question.", show_default=False)
+        Path | None,
+        typer.Argument(help="A property file; default: every built-in question.", show_default=False),
     ] = None,
     as_json: AsJson = False,
     max_states: Annotated[int, typer.Option(help="Stop each search at this many states.")] = 100_000,
@@ -187,7 +194,9 @@ def _show_verdict(asked: str, verdict: Verdict, expected: str, traces: bool) -> 
             table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
             for number, step in enumerate(each.witness.steps, start=1):
                 after = ", ".join(f"{key}: {value}" for key, value in step.after.items())
-                table.add_row(Text(f"    {number}.", style="dim"), Text(step.action), Text(after, style="dim"))
+                table.add_row(
+                    Text(f"    {number}.", style="dim"), Text(step.action), Text(after, style="dim")
+                )
             out.print(table)
 
 
@@ -195,11 +204,12 @@ def _show_verdict(asked: str, verdict: Verdict, expected: str, traces: bool) -> 
 def simulate(
     file: File,
     scenario: Annotated[
-        Optional[Path], typer.Option("--scenario", "-s", help="A scenario; default: <file>.scenario.yaml or a guess.")
+        Path | None,
+        typer.Option("--scenario", "-s", help="A scenario; default: <file>.scenario.yaml or a guess."),
     ] = None,
-    cases: Annotated[Optional[int], typer.Option(help="How many instances.")] = None,
-    seed: Annotated[Optional[int], typer.Option(help="Selects all random numbers.")] = None,
-    into: Annotated[Optional[Path], typer.Option(help="DuckDB file for the history; must not exist.")] = None,
+    cases: Annotated[int | None, typer.Option(help="How many instances.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Selects all random numbers.")] = None,
+    into: Annotated[Path | None, typer.Option(help="DuckDB file for the history; must not exist.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run many instances through a scenario, and summarise their history."""
@@ -282,7 +292,15 @@ def demo(
     from wfsim.demo import run_demo
 
     say: Callable[[str], None] = lambda text: out.print(text, highlight=False)  # noqa: E731
-    run_demo(folder=folder, models=models, cases=cases, say=say, console=out, show_verdict=_show_verdict, show=_show_frame)
+    run_demo(
+        folder=folder,
+        models=models,
+        cases=cases,
+        say=say,
+        console=out,
+        show_verdict=_show_verdict,
+        show=_show_frame,
+    )
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def _template_value(value: object) -> object:
         parse_template(value)
     except ExpressionError as error:
         raise ValueError(str(error)) from None
-    return value
+    return _json(value)
 
 
 def _key(text: str) -> str:
@@ -110,13 +110,14 @@ def _key(text: str) -> str:
 
 
 def _json(value: object) -> object:
+    """A copy of a JSON value as wfsim keeps it: no minus zero, nobody else's list."""
     # Imported here: `evaluate` stands above the definitions.
-    from wfsim.model.evaluate import check_value
+    from wfsim.model.evaluate import EvaluationFault, coerce
 
-    reason = check_value(ValueType.ANY, value)
-    if reason is not None:
-        raise ValueError(f"{reason}.")
-    return value
+    try:
+        return coerce(ValueType.ANY, value)
+    except EvaluationFault as fault:
+        raise ValueError(fault.message) from None
 
 
 def _plain_number(number: Decimal) -> int | float:

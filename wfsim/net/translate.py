@@ -237,7 +237,9 @@ class _Translation:
                 inputs[target].append(source)
         marked = {START, *(f"pool {pool}" for pool in self.pools)}
         fed: set[str] = set()
-        while new := [name for name in self.transitions if name not in fed and marked.issuperset(inputs[name])]:
+        while new := [
+            name for name in self.transitions if name not in fed and marked.issuperset(inputs[name])
+        ]:
             fed.update(new)
             marked.update(place for name in new for place in outputs[name])
         alive = {self.transitions[name] for name in fed}
@@ -474,9 +476,7 @@ class _Translation:
         if not state.is_terminal:
             names = {"error", f"error.{name if source == 'timeout' else source}"}
             for number, transition in self.leaving[name]:
-                if transition.event in names:
-                    self.take(state, number, transition, {place: 1}, {})
-                elif _trigger(transition) == "automatic":
+                if transition.event in names or _trigger(transition) == "automatic":
                     self.take(state, number, transition, {place: 1}, {})
             for trigger in names:
                 self.condition_raises(state, trigger, {place: 1}, {})

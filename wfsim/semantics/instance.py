@@ -18,7 +18,6 @@ from wfsim.model.workflow import RetryPolicy, ValueType
 from .kernel import Output
 from .layout import (
     ABSENT,
-    ACTIVE,
     ACTIVITY_FAILED,
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
@@ -31,8 +30,6 @@ from .layout import (
     FREE,
     IDLE,
     INBOX,
-    INTERNAL,
-    KNOWN_TEXTS,
     N_CLOCKS,
     NONE,
     NULL,
@@ -67,7 +64,7 @@ from .layout import (
 from .program import Program, non_retryable
 from .step import step as step_rows
 from .texts import Texts
-from .work import ERROR_MESSAGE, EXTRAS, RESULT
+from .work import EXTRAS, RESULT
 
 STIMULI = (
     "start",
@@ -268,9 +265,7 @@ class Instance:
             For bad input (M7.2); the instance is as before.
         """
         if stimulus.kind == "event":
-            return self.event(
-                stimulus.time, stimulus.event or "", stimulus.payload, stimulus.event_id, stimulus.sender
-            )
+            return self.event(stimulus.time, stimulus.event or "", stimulus.payload, stimulus.event_id, stimulus.sender)
         if stimulus.kind == "timer":
             return self.timer_fired(stimulus.time, stimulus.timer, stimulus.timer_id)
         if stimulus.kind == "start":
@@ -278,13 +273,9 @@ class Instance:
         if stimulus.kind == "control":
             return self.control(stimulus.time, stimulus.command or "", stimulus.command_id, stimulus.reason)
         if stimulus.kind == "activity_started":
-            return self.activity_started(
-                stimulus.time, stimulus.activity_id, stimulus.attempt, stimulus.worker
-            )
+            return self.activity_started(stimulus.time, stimulus.activity_id, stimulus.attempt, stimulus.worker)
         if stimulus.kind == "activity_succeeded":
-            return self.activity_succeeded(
-                stimulus.time, stimulus.activity_id, stimulus.attempt, stimulus.result
-            )
+            return self.activity_succeeded(stimulus.time, stimulus.activity_id, stimulus.attempt, stimulus.result)
         if stimulus.kind == "activity_failed":
             return self.activity_failed(
                 stimulus.time,
@@ -354,9 +345,7 @@ class Instance:
         inbox.serial = timer_id
         return self._step()
 
-    def activity_started(
-        self, time: int, activity_id: int, attempt: int, worker: str | None = None
-    ) -> Output:
+    def activity_started(self, time: int, activity_id: int, attempt: int, worker: str | None = None) -> Output:
         """A worker takes an attempt."""
         inbox = self._inbox(ACTIVITY_STARTED, time)
         inbox.serial = activity_id
@@ -390,9 +379,7 @@ class Instance:
                 inbox.permanent = 1 if non_retryable(policy, error_type) else 0
         return self._step()
 
-    def control(
-        self, time: int, command: str, command_id: str | None = None, reason: str | None = None
-    ) -> Output:
+    def control(self, time: int, command: str, command_id: str | None = None, reason: str | None = None) -> Output:
         """An operator's or parent's command (M8)."""
         if command not in COMMANDS:
             raise WfsimError(f"{command!r} is not a command. Commands: {', '.join(COMMANDS)}.")
@@ -582,9 +569,7 @@ class Evaluator:
         self.program = program
         self.texts = texts
 
-    def evaluate(
-        self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell
-    ) -> None:
+    def evaluate(self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell) -> None:
         """Evaluate host expression `number` on the instance's values."""
         asked = self.program.host[number]
         base = m[i].cells
@@ -618,9 +603,7 @@ class Evaluator:
         return -1 if first < second else 1 if first > second else 0
 
 
-def step(
-    program: Program, instance: Instance, stimulus: Stimulus
-) -> tuple[Instance, list[Record], list[Effect]]:
+def step(program: Program, instance: Instance, stimulus: Stimulus) -> tuple[Instance, list[Record], list[Effect]]:
     """What a stimulus does to an instance; the instance given is not changed.
 
     Returns the new instance, the records of this append (one cause, then its consequences), and the effects
@@ -642,11 +625,7 @@ def event_problem(program: Program, event: str, payload: Mapping[str, Value]) ->
         kind = declared.payload.get(name)
         if kind is None and declared.payload:
             return f"event {event!r} has no field {name!r}. Fields: {', '.join(declared.payload)}."
-        reason = (
-            check_value(kind.type if kind else ValueType.ANY, value)
-            if value is not None or kind is None
-            else None
-        )
+        reason = check_value(kind.type if kind else ValueType.ANY, value) if value is not None or kind is None else None
         if reason is not None:
             return f"field {name!r} of event {event!r}: {reason}"
     for name, kind in declared.payload.items():

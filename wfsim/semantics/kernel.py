@@ -21,9 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Host(Protocol):
     """Answers what integers cannot: expressions over texts and lists, and the order of texts."""
 
-    def evaluate(
-        self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell
-    ) -> None:
+    def evaluate(self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell) -> None:
         """Put the value of host expression `number` into `answer`."""
         ...
 
@@ -76,9 +74,7 @@ if not COMPILED:
         """Drop the value rows after the first `n`: what they belonged to did not happen."""
         del o.values[n:]
 
-    def ask(
-        p: Rows, m: Rows, v: Cells, o: Output, i: int, number: int, private: int, payload: int, at: int
-    ) -> None:
+    def ask(p: Rows, m: Rows, v: Cells, o: Output, i: int, number: int, private: int, payload: int, at: int) -> None:
         """Let the surroundings evaluate host expression `number` into cell `at`."""
         o.host.evaluate(number, m, v, i, private, payload, v[at])
 
@@ -93,14 +89,4 @@ if not COMPILED:
         return len(m) - 1 - i
 
 else:
-    from wfsim.semantics.speed import (
-        ask,
-        ask_order,
-        count_values,
-        forget_values,
-        grow,
-        kernel,
-        new_effect,
-        new_record,
-        new_value,
-    )
+    pass

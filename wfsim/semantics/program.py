@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from wfsim.errors import NotCovered
-from wfsim.model.uses import declared_activities, declared_events, declared_variables
 from wfsim.model.duration import Duration
 from wfsim.model.evaluate import coerce
 from wfsim.model.expressions import (
@@ -38,6 +37,7 @@ from wfsim.model.expressions import (
     parse_condition,
     parse_template,
 )
+from wfsim.model.uses import declared_activities, declared_events, declared_variables
 from wfsim.model.workflow import (
     Activity,
     ActivityAction,
@@ -291,9 +291,7 @@ class _Compiler:
             for state in region.states:
                 for key in ("invoke", "for_each"):
                     if getattr(state, key) is not None:
-                        raise NotCovered(
-                            f"state '{_path(path, state.name)}' uses {key}, which cannot be run yet."
-                        )
+                        raise NotCovered(f"state '{_path(path, state.name)}' uses {key}, which cannot be run yet.")
             for transition in region.transitions:
                 for action in (*transition.pre_actions, *transition.post_actions):
                     if action.action_type in ("send", "compensate"):
@@ -417,9 +415,7 @@ class _Compiler:
             row: RegionRow = self.rows[by_path[path]]
             row.first_state = len(self.rows)
             for state in region.states:
-                number, _ = self.add(
-                    StateRow(name=self.text(_path(path, state.name))), _path(path, state.name)
-                )
+                number, _ = self.add(StateRow(name=self.text(_path(path, state.name))), _path(path, state.name))
                 program.state_rows[_path(path, state.name)] = number
             row.end_state = len(self.rows)
             row.initial = program.state_rows[_path(path, region.initial_state)]
@@ -435,9 +431,7 @@ class _Compiler:
                 self._state(program, path, state, by_path)
         self._listeners(program, by_path)
 
-    def _transitions(
-        self, program: Program, path: tuple[str, ...], region: Workflow | Region, number: int
-    ) -> None:
+    def _transitions(self, program: Program, path: tuple[str, ...], region: Workflow | Region, number: int) -> None:
         first_number = len(program.transition_numbers)
         ready: dict[int, TransitionRow] = {}
         for k, transition in enumerate(region.transitions):
@@ -669,9 +663,7 @@ class _Code:
             case Arithmetic(operator, left, right):
                 return self._binary(_ARITHMETIC[operator], left, right, literal=True)
             case Call(function, (left, right)) if function in ("min", "max"):
-                return self._binary(
-                    OP_MINIMUM if function == "min" else OP_MAXIMUM, left, right, literal=True
-                )
+                return self._binary(OP_MINIMUM if function == "min" else OP_MAXIMUM, left, right, literal=True)
             case Bool(word, operands):
                 return self._bool(OP_AND if word == "and" else OP_OR, operands)
             case IfElse(test, then, otherwise):
@@ -749,9 +741,7 @@ def condition_can_raise(condition: Expression) -> bool:
 
 def non_retryable(policy: RetryPolicy, error_type: str) -> bool:
     """M5.2: whether the type, or a dotted prefix of it, is in `non_retryable_errors`."""
-    return any(
-        error_type == listed or error_type.startswith(listed + ".") for listed in policy.non_retryable_errors
-    )
+    return any(error_type == listed or error_type.startswith(listed + ".") for listed in policy.non_retryable_errors)
 
 
 def _event_name(transition: Transition) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import layout
 
-KERNEL_FILES = ("layout.py", "kernel.py", "speed.py", "draws.py", "values.py", "work.py", "step.py")
+KERNEL_FILES = ("layout.py", "kernel.py", "speed.py", "draws.py", "values.py", "work.py", "activations.py", "transitions.py", "step.py")
 
 
 def union_type(classes: Iterable[type]) -> np.dtype[Any]:
@@ -81,9 +81,7 @@ class Outputs(NamedTuple):
 
 def new_outputs(n: int) -> Outputs:
     """Room for `n` records, values and effects each."""
-    return Outputs(
-        np.zeros(1, TALLY), np.zeros(n, RECORD), np.zeros(n, VALUE), np.zeros(n, EFFECT), np.zeros(64, CELL)
-    )
+    return Outputs(np.zeros(1, TALLY), np.zeros(n, RECORD), np.zeros(n, VALUE), np.zeros(n, EFFECT), np.zeros(64, CELL))
 
 
 _ARRAYS = {
@@ -140,8 +138,8 @@ def _blank(cls: type) -> dict[str, Any]:
 def _fresh(cls: type, array: str, counter: str) -> Any:
     """`new_record` and its like: the next row with its defaults; when full, a scratch row and a flag."""
     lines = [
-        f"def fresh(o):",
-        f"    tally = o.tally[0]",
+        "def fresh(o):",
+        "    tally = o.tally[0]",
         f"    at = tally.{counter}",
         f"    if at >= o.{array}.shape[0]:",
         "        tally.full = 1",

@@ -114,11 +114,7 @@ def product_overflows(a: int, b: int) -> int:
     if size_a <= LARGEST // size_b:
         return 0
     # The one product whose size is 2**63: it fits when negative.
-    if (
-        (a < 0) != (b < 0)
-        and size_a - 1 == LARGEST // size_b
-        and size_a * (size_b - 1) == LARGEST - size_a + 1
-    ):
+    if (a < 0) != (b < 0) and size_a - 1 == LARGEST // size_b and size_a * (size_b - 1) == LARGEST - size_a + 1:
         return 0
     return 1
 
@@ -222,7 +218,7 @@ def order_cells(o: Output, left: Cell, right: Cell) -> int:
 @kernel
 def compare(op: int, o: Output, left: Cell, right: Cell) -> None:
     """`left` becomes the boolean `left op right`; null only with == and != (M10.1)."""
-    if op == OP_EQUAL or op == OP_UNEQUAL:  # noqa: PLR1714
+    if op == OP_EQUAL or op == OP_UNEQUAL:
         if left.tag == NULL or right.tag == NULL or (left.tag == right.tag and left.tag != NUMBER):
             equal = 1 if left.tag == right.tag and left.whole == right.whole else 0
         else:
@@ -335,7 +331,7 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
             negate(v[top])
         elif op == OP_BOOLEAN:
             need_boolean(v[top])
-        elif op == OP_AND or op == OP_OR:  # noqa: PLR1714
+        elif op == OP_AND or op == OP_OR:
             if need_boolean(v[top]):
                 if (v[top].whole == 1) == (op == OP_OR):
                     at = row.a

@@ -160,9 +160,9 @@ class Domains:
         else:
             for constant in constants:
                 values.extend(_around(constant, kind))
-            if kind is ValueType.BOOLEAN and (root in self._read or constants):
-                values = [True, False]
-            elif kind is ValueType.ANY and root in self._read and not constants:
+            if (kind is ValueType.BOOLEAN and (root in self._read or constants)) or (
+                kind is ValueType.ANY and root in self._read and not constants
+            ):
                 values = [True, False]
             if not values or (kind is ValueType.STRING and constants):
                 values.append(_PLAIN[kind] if kind is not ValueType.ANY else "text")

@@ -15,7 +15,7 @@ A property file names a workflow and what must hold of it, one mapping per quest
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,6 +86,15 @@ class Report(list[Verdict]):
         return all(v.status.value == p.expect for p, v in zip(self.properties, self))
 
     @property
+    def violated(self) -> list[Verdict]:
+        """Verdicts that are `violated` though expected to hold, or the other way round."""
+        return [
+            v
+            for p, v in zip(self.properties, self)
+            if v.status in (Status.HOLDS, Status.VIOLATED) and v.status.value != p.expect
+        ]
+
+    @property
     def unanswered(self) -> list[Verdict]:
         """Verdicts that are `unknown` or `error` and were not expected to be."""
         return [
@@ -97,8 +106,12 @@ class Report(list[Verdict]):
     def __str__(self) -> str:
         lines = []
         for asked, verdict in zip(self.properties, self):
-            note = "" if verdict.status.value == asked.expect else f" (expected: {asked.expect})"
-            lines.append(f"{verdict}{note}")
+            if asked.expect != "holds":
+                same = verdict.status.value == asked.expect
+                lines.append(
+                    f"as expected, {asked.because}:" if same else f"NOT as expected ({asked.expect}):"
+                )
+            lines.append(str(verdict))
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -296,39 +309,42 @@ def _transitions_live(search: _Search, asked: Property) -> Verdict:
             Status.UNKNOWN,
             f"Not taken with the values tried and the states searched: {'; '.join(texts)}.",
         )
-    reasons = []
-    witness = None
-    for row, text in zip(dead, texts):
-        source = program.rows[row].source
-        at = next(
-            (
-                k
-                for k, s in enumerate(space.snapshots)
-                for region in s[2]
-                if region is not None and region[1] == source
-            ),
-            None,
+    verdicts = [_dead(search, asked, row, text) for row, text in zip(dead, texts)]
+    return replace(verdicts[0], further=tuple(verdicts[1:]), statistics={"dead": texts})
+
+
+def _dead(search: _Search, asked: Property, row: int, text: str) -> Verdict:
+    """Why one transition is never taken, with the way to where it could be tried."""
+    space = search.space
+    program = space.program
+    source = program.rows[row].source
+    at = next(
+        (
+            k
+            for k, s in enumerate(space.snapshots)
+            for region in s[2]
+            if region is not None and region[1] == source
+        ),
+        None,
+    )
+    if at is None:
+        return search.verdict(
+            asked.name,
+            Status.VIOLATED,
+            f"No run takes {text}: '{program.name(source)}' is never reached. There is no trace to show.",
         )
-        if at is None:
-            reasons.append(f"{text}: its state is never reached")
-        elif program.rows[source].terminal:
-            reasons.append(f"{text}: '{program.name(source)}' is terminal, the instance is over there (M3.7)")
-            event = program.transitions[row].event
-            if witness is None and event in program.events:
-                payload = next(space._payloads(event), {})
-                witness = witness_to(space, at, Stimulus("event", event=event, payload=payload))
-        else:
-            reasons.append(
-                f"{text}: its state is reached, but something earlier in the file is always taken first, or its condition never holds"
-            )
-            if witness is None:
-                witness = witness_to(space, at)
+    event = program.transitions[row].event
+    tried: tuple[Stimulus, ...] = ()
+    if event in program.events:
+        tried = (Stimulus("event", event=event, payload=next(space.payloads(event), {})),)
+    if program.rows[source].terminal:
+        why = f"'{program.name(source)}' is terminal, the instance is over there (M3.7)"
+    elif program.transitions[row].condition is None:
+        why = "an earlier transition on the same event is always taken first (M2.3), or nothing sets it off"
+    else:
+        why = f"its condition `{program.transitions[row].condition}` never holds there, or something else goes first"
     return search.verdict(
-        asked.name,
-        Status.VIOLATED,
-        f"No run takes {'; '.join(reasons)}.",
-        witness=witness,
-        statistics={"dead": texts},
+        asked.name, Status.VIOLATED, f"No run takes {text}: {why}.", witness=witness_to(space, at, *tried)
     )
 
 
@@ -377,21 +393,25 @@ def _no_closing(status: int, what: str) -> Callable[[_Search, Property], Verdict
         found = [k for k, s in enumerate(space.snapshots) if s[0] == status]
         if not found:
             return search.holds(asked.name, f"No run closes as {STATUSES[status]}.")
-        endings: dict[str, int] = {}
+        endings: dict[tuple[str, str], int] = {}
         for k in found:
             before = space.before[k]
             records = space.records_of(*before) if before is not None else []
-            reason = str(records[-1].payload.get("reason", "")) if records else ""
-            endings.setdefault(f"{space.instance(k).state}: {reason}", k)
-        first = next(iter(endings))
-        state, _, error = first.partition(": ")
-        return search.verdict(
-            asked.name,
-            Status.VIOLATED,
-            f"{what} in state '{state}': {error}."
-            + (f" Further: {'; '.join(list(endings)[1:])}." if len(endings) > 1 else ""),
-            witness=witness_to(space, endings[first]),
-            statistics={"endings": list(endings)},
+            error = str(records[-1].payload.get("reason", "")) if records else ""
+            endings.setdefault((space.instance(k).state, error), k)
+        verdicts = [
+            search.verdict(
+                asked.name,
+                Status.VIOLATED,
+                f"{what} in state '{state}': {error}.",
+                witness=witness_to(space, k),
+            )
+            for (state, error), k in endings.items()
+        ]
+        return replace(
+            verdicts[0],
+            further=tuple(verdicts[1:]),
+            statistics={"endings": [f"{state}: {error}" for state, error in endings]},
         )
 
     return answer

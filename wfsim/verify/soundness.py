@@ -82,7 +82,7 @@ def soundness(
     failed = [finding.clause for finding in findings]
     otherwise = Status.HOLDS if space.complete else Status.UNKNOWN
     clauses = {c: str(Status.VIOLATED if c in failed else otherwise) for c in (COMPLETES, PROPER, NO_DEAD)}
-    if not space.never_fired:
+    if not _all_dead(space):
         clauses[NO_DEAD] = str(Status.HOLDS)
     statistics = {**_statistics(space), "clauses": clauses}
     if NO_DEAD in failed:
@@ -162,20 +162,31 @@ def _proper_completion(space: StateSpace, final: Marking) -> _Finding | None:
 
 
 def _dead(space: StateSpace) -> _Finding | None:
-    if not space.complete or not space.never_fired:
+    if not space.complete or not _all_dead(space):
         return None
     causes = "; ".join(f"{entry['transition']!r} ({entry['cause']})" for entry in _dead_list(space)[:5])
-    more = len(space.never_fired) - 5
+    more = len(_all_dead(space)) - 5
     rest = f"; and {more} more" if more > 0 else ""
     reason = f"no run fires {causes}{rest}. There is no trace to show, as nothing leads there."
     return _Finding(NO_DEAD, reason, None)
+
+
+def _all_dead(space: StateSpace) -> list[str]:
+    """Net transitions that never fired, nor did another one made from the same source.
+
+    A translation makes several net transitions from one transition of its model, one for each way to leave a
+    state, say. The model's transition is dead when all of them are.
+    """
+    never = set(space.never_fired)
+    alive = {space.net.source(name) for name in space.net.transitions if name not in never} - {None}
+    return [name for name in space.never_fired if space.net.source(name) not in alive]
 
 
 def _dead_list(space: StateSpace) -> list[dict[str, Any]]:
     """For each dead transition its name, label, source, and what keeps it from firing."""
     net, bounds = space.net, list(space.bounds.values())
     entries = []
-    for transition in space.never_fired:
+    for transition in _all_dead(space):
         rule = net.rules[net.transition_index(transition)]
         short = [
             f"{net.places[place]!r} never holds {'a token' if weight == 1 else f'{weight} tokens'}"
@@ -276,7 +287,7 @@ def dead_transitions(
     space = explore(net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, stop=stop)
     statistics = _statistics(space)
     dead = _dead(space)
-    if not space.never_fired:
+    if not _all_dead(space):
         status, reason = Status.HOLDS, "Each net transition fires in some run."
     elif dead is not None:
         status, reason = Status.VIOLATED, _sentence(dead.reason)

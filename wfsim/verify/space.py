@@ -26,12 +26,12 @@ from wfsim.semantics.layout import (
     IDLE,
     INTEGER,
     NULL,
-    RUNNING,
     R_EVENT_DEFERRED,
     R_EVENT_DISCARDED,
     R_EVENT_REJECTED,
     R_STIMULUS_IGNORED,
     R_TRANSITION,
+    RUNNING,
     SCHEDULED,
     T_TYPE,
     Cell,
@@ -231,7 +231,7 @@ class WorkflowSpace:
             listening = [program.rows[k].region for k in range(row.first_listener, row.end_listener)]
             concerned = [r for r in listening if r in busy]
             if concerned and not any(busy[r] for r in concerned):
-                for payload in self._payloads(name):
+                for payload in self.payloads(name):
                     yield Stimulus("event", event=name, payload=payload)
         for timer in instance.timers():
             if timer.name == "workflow":
@@ -268,7 +268,8 @@ class WorkflowSpace:
             self.program.rows[t].event == wanted for t in range(state.first_transition, state.end_transition)
         )
 
-    def _payloads(self, event: str) -> Iterator[dict[str, Any]]:
+    def payloads(self, event: str) -> Iterator[dict[str, Any]]:
+        """Candidate payloads of an event."""
         declared = self.program.events[event].payload
         if self.program.erased:
             yield {name: self.domains.of_field(event, name, kind)[0] for name, kind in declared.items()}

@@ -156,6 +156,8 @@ class Verdict:
         How it was found.
     statistics
         Further numbers and lists; JSON-able, and equal for equal input.
+    further
+        More violations of the same property, each with its own reason and witness.
     """
 
     status: Status
@@ -166,6 +168,7 @@ class Verdict:
     assumptions: tuple[str, ...] = ()
     method: str = ""
     statistics: Mapping[str, Any] = field(default_factory=dict)
+    further: tuple[Verdict, ...] = ()
 
     def __bool__(self) -> bool:
         if self.status is Status.HOLDS:
@@ -188,17 +191,25 @@ class Verdict:
             "assumptions": list(self.assumptions),
             "method": self.method,
             "statistics": dict(self.statistics),
+            "further": [each.to_dict() for each in self.further],
         }
 
     def __str__(self) -> str:
         lines = [f"{self.status}: {self.property}", f"  {self.reason}".replace("\n", "\n  ")]
-        if self.witness is not None:
-            lines.append(f"  trace of {len(self.witness)} step{'' if len(self.witness) == 1 else 's'}:")
-            width = max((len(step.action) for step in self.witness.steps), default=0)
-            for number, step in enumerate(self.witness.steps, start=1):
-                lines.append(f"    {number}. {step.action:<{width}}  {_facts(step.after)}".rstrip())
+        lines += self._trace()
+        for each in self.further:
+            lines += [f"  also: {each.reason}".replace("\n", "\n  "), *each._trace()]
         lines += [f"  {name}: {text}" for name, text in self._footer()]
         return "\n".join(lines)
+
+    def _trace(self) -> list[str]:
+        if self.witness is None:
+            return []
+        lines = [f"  trace of {len(self.witness)} step{'' if len(self.witness) == 1 else 's'}:"]
+        width = max((len(step.action) for step in self.witness.steps), default=0)
+        for number, step in enumerate(self.witness.steps, start=1):
+            lines.append(f"    {number}. {step.action:<{width}}  {_facts(step.after)}".rstrip())
+        return lines
 
     def _footer(self) -> list[tuple[str, str]]:
         entries = (
@@ -218,12 +229,15 @@ class Verdict:
             f"<b>{_MARKS[self.status]} {escape(self.status)}</b>: {escape(self.property)}",
             f"<p>{escape(self.reason).replace(chr(10), '<br>')}</p>",
         ]
-        if self.witness is not None:
-            items = (
-                f"<li><b>{escape(step.action)}</b> {escape(_facts(step.after))}</li>"
-                for step in self.witness.steps
-            )
-            parts.append(f"<ol>{''.join(items)}</ol>")
+        for each in (self, *self.further):
+            if each is not self:
+                parts.append(f"<p>Also: {escape(each.reason).replace(chr(10), '<br>')}</p>")
+            if each.witness is not None:
+                items = (
+                    f"<li><b>{escape(step.action)}</b> {escape(_facts(step.after))}</li>"
+                    for step in each.witness.steps
+                )
+                parts.append(f"<ol>{''.join(items)}</ol>")
         rows = (f"<div>{escape(name)}: {escape(text)}</div>" for name, text in self._footer())
         parts.append(f"<small>{''.join(rows)}</small></div>")
         return "".join(parts)

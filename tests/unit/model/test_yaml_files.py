@@ -328,3 +328,10 @@ def test_a_copy_knows_where_its_original_came_from() -> None:
     assert source.file == "orders.yaml"
     assert source.line_of(("states", 1, "name")) == 15
     assert source.line_of(("states", 1, "timeout")) == 15
+
+
+def test_minus_zero_and_shared_lists_do_not_enter_a_definition() -> None:
+    shared = [-0.0]
+    variable = Variable(initial=shared)
+    shared.append(1.0)
+    assert repr(variable.initial) == "[0.0]"
