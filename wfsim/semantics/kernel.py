@@ -89,4 +89,14 @@ if not COMPILED:
         return len(m) - 1 - i
 
 else:
-    pass
+    from wfsim.semantics.speed import (
+        ask,
+        ask_order,
+        count_values,
+        forget_values,
+        grow,
+        kernel,
+        new_effect,
+        new_record,
+        new_value,
+    )

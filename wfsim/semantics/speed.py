@@ -15,7 +15,17 @@ import numpy as np
 
 from . import layout
 
-KERNEL_FILES = ("layout.py", "kernel.py", "speed.py", "draws.py", "values.py", "work.py", "activations.py", "transitions.py", "step.py")
+KERNEL_FILES = (
+    "layout.py",
+    "kernel.py",
+    "speed.py",
+    "draws.py",
+    "values.py",
+    "work.py",
+    "activations.py",
+    "transitions.py",
+    "step.py",
+)
 
 
 def union_type(classes: Iterable[type]) -> np.dtype[Any]:

@@ -1,0 +1,381 @@
+"""What goes into a history file is what comes out, at every log level, and never half a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from wfsim.errors import HistoryError
+from wfsim.history.history import open_history
+from wfsim.history.paths import Paths
+from wfsim.history.runs import definition_of, workflow_of
+from wfsim.history.store import Store
+from wfsim.history.writer import HistoryWriter
+from wfsim.model.workflow import Workflow
+from wfsim.semantics.instance import Instance, records_of
+from wfsim.semantics.program import compile_workflow
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "initial_state": "a",
+    "variables": {"n": {"type": "integer", "input": True, "optional": True}, "any": {"optional": True}},
+    "events": {"go": {}, "note": {}},
+    "states": [{"name": "a"}, {"name": "b", "is_terminal": True}],
+    "transitions": [{"from": "a", "to": "b", "event": "go"}, {"from": "a", "event": "note"}],
+}
+
+
+def test_records_come_back_with_the_names_and_values_that_went_in(made: Any) -> None:
+    for case, expected in made.records.items():
+        assert made.history.case(case).records() == expected
+    assert len(made.history) == sum(map(len, made.records.values()))
+
+
+def test_the_view_history_names_every_record_and_its_payload(made: Any) -> None:
+    rows = made.history.sql(
+        'SELECT "case", seq, time, kind, cause_seq, region, state, to_state, event, event_id, activity, activity_id, '
+        "attempt, error_type, status, outcome, payload FROM history"
+    ).fetchall()
+    expected = [(case, record) for case in sorted(made.records) for record in made.records[case]]
+    assert len(rows) == len(expected)
+    for row, (case, record) in zip(rows, expected):
+        assert row[0] == case
+        assert row[1:16] == (
+            record.seq,
+            record.time,
+            record.kind,
+            record.cause_seq,
+            record.region,
+            record.state,
+            record.to_state,
+            record.event,
+            record.event_id,
+            record.activity,
+            record.activity_id,
+            record.attempt,
+            record.error_type,
+            record.status,
+            record.outcome,
+        )
+        assert json.loads(row[16]) == record.payload
+
+
+def test_rows_lie_sorted_on_disk_though_cases_were_interleaved(made: Any) -> None:
+    rows = made.history.sql('SELECT run, "case", seq FROM records ORDER BY rowid').fetchall()
+    assert rows == sorted(rows)
+
+
+def test_the_last_row_of_each_case_is_flagged(made: Any) -> None:
+    flagged = made.history.sql('SELECT "case", seq FROM records WHERE is_last ORDER BY "case"').fetchall()
+    assert flagged == [(case, rows[-1].seq) for case, rows in sorted(made.records.items())]
+
+
+def test_the_path_hash_leads_to_the_states_passed(made: Any) -> None:
+    rows = made.history.sql("SELECT path_hash, states FROM variants").fetchall()
+    paths = Paths()
+    for path_hash, states in rows:
+        path = 0
+        for state in states:
+            path = paths.extend(path, state)
+        assert paths.hashes[path] == path_hash
+        assert paths.states(path) == states
+
+
+def test_two_paths_with_one_hash_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfsim.history.paths.hash_of", lambda prefix, state: 7)
+    paths = Paths()
+    paths.extend(0, "a")
+    with pytest.raises(HistoryError, match="two paths share the hash 7: b and a"):
+        paths.extend(0, "b")
+
+
+def test_the_digest_does_not_depend_on_batches(make: Any) -> None:
+    assert make(cases=9, batch_rows=13).history.digest == make(cases=9).history.digest
+
+
+def test_the_digest_does_not_depend_on_the_order_of_codes(make: Any, tmp_path: Path) -> None:
+    """In the second file other names came first, so every dimension has other codes."""
+    plain = make(cases=5).history.digest
+    path = tmp_path / "two.duckdb"
+    workflow = Workflow.model_validate(TINY)
+    HistoryWriter(path, workflow, compile_workflow(workflow)).finish().close()
+    both = make(cases=5, into=path, existing="append")
+    assert both.history.sql("SELECT count(*) FROM records WHERE run = 1").fetchall() == [(0,)]
+    with duckdb.connect(str(path)) as con:
+        for table in ("runs", "timers"):
+            con.execute(f"DELETE FROM {table} WHERE run = 1")
+    both.history.close()
+    with open_history(path) as history:
+        assert history.sql("SELECT code FROM state_names WHERE name = 'received'").fetchall() != [(0,)]
+        assert history.digest == plain
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE records SET time = time + 1 WHERE \"case\" = 2 AND seq = 3",
+        "UPDATE records SET reason = 'x' WHERE \"case\" = 2 AND seq = 3",
+        "UPDATE records SET attempt = NULL WHERE attempt IS NOT NULL",
+        "UPDATE record_values SET real = real + 1e-9 WHERE tag = 3",
+        "UPDATE record_values SET tag = 1 WHERE tag = 2",
+        "UPDATE state_names SET name = name || '2'",
+        "DELETE FROM record_values WHERE \"case\" = 2",
+        "DELETE FROM records WHERE \"case\" = 5",
+        "UPDATE cases SET key = key + 1",
+        "UPDATE runs SET version = '1.2.1'",
+    ],
+)
+def test_the_digest_notices_every_change(make: Any, tmp_path: Path, change: str) -> None:
+    path = tmp_path / "h.duckdb"
+    made = make(cases=5, into=path)
+    before = made.history.digest
+    made.history.close()
+    with duckdb.connect(str(path)) as con:
+        assert con.execute(change).fetchall()[0][0] > 0
+    with open_history(path) as history:
+        assert history.digest != before
+
+
+SCRIPT = """
+from wfsim.history.writer import HistoryWriter
+from wfsim.model.workflow import Workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.program import compile_workflow
+workflow = Workflow.model_validate({spec!r})
+program = compile_workflow(workflow)
+writer = HistoryWriter(None, workflow, program)
+for case in range(1, 4):
+    instance = Instance(program, key=case)
+    writer.append(case, instance, instance.start(case, {{"n": 1}}))
+    for payload in ({{"b": {{"x": 1, "y": [2.5, None]}}, "a": True}}, {{"z": "é"}}):
+        writer.append(case, instance, instance.event(case + 1, "note", payload, f"{{case}}-{{len(payload)}}"))
+    writer.append(case, instance, instance.event(case + 2, "go"))
+print(writer.finish().digest)
+"""
+
+
+def test_the_digest_is_equal_in_other_processes_with_other_hash_seeds() -> None:
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT.format(spec=TINY)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(found) == 1
+    assert len(found.pop().strip()) == 64
+
+
+def test_another_seed_gives_another_digest(make: Any, made: Any) -> None:
+    assert make(seed=2).history.digest != made.history.digest
+
+
+def test_values_of_every_type_survive(tmp_path: Path) -> None:
+    workflow = Workflow.model_validate(TINY)
+    program = compile_workflow(workflow)
+    writer = HistoryWriter(tmp_path / "h.duckdb", workflow, program)
+    instance = Instance(program)
+    payloads: list[dict[str, Any]] = [
+        {"i": -(2**63), "j": 2**63 - 1, "t": True, "f": False, "none": None},
+        {"x": 0.1, "y": -0.0, "z": 1e-310, "w": 1.7976931348623157e308, "one": 1.0},
+        {"text": 'quote " back \\ nul \x00 line \n é 漢 🎈', "empty": ""},
+        {"list": [1, 1.0, True, None, "1", {"b": 1, "a": []}], "object": {}},
+        {"event": "go", "payload": {"a": 1}},
+        {},
+    ]
+    expected = []
+    for time, output in [(0, instance.start(0, {"n": 2**63 - 1}))]:
+        writer.append(1, instance, output)
+        expected += records_of(instance, output)
+        assert time == 0
+    for payload in payloads:
+        output = instance.event(1, "note", payload)
+        writer.append(1, instance, output)
+        expected += records_of(instance, output)
+    with writer.finish() as history:
+        got = history.case(1).records()
+        assert [repr(record) for record in got] == [repr(record) for record in expected]
+        shown = history.sql("SELECT payload FROM history WHERE kind = 'event_received'").fetchall()
+        for (text,), payload in zip(shown, payloads):
+            assert json.loads(text).get("payload", {}) == payload
+        assert history.case(1).replay().version == instance.version
+
+
+def test_text_that_is_no_unicode_is_stored_with_question_marks(tmp_path: Path) -> None:
+    workflow = Workflow.model_validate(TINY)
+    program = compile_workflow(workflow)
+    writer = HistoryWriter(tmp_path / "h.duckdb", workflow, program)
+    instance = Instance(program)
+    writer.append(1, instance, instance.start(0))
+    writer.append(1, instance, instance.control(1, "cancel", "id-\udcff", "why \udcff"))
+    with writer.finish() as history:
+        (record,) = [one for one in history.case(1).records() if one.kind == "control_received"]
+        assert (record.event_id, record.payload["reason"]) == ("id-?", "why ?")
+        assert history.case(1).replay().status == "cancelled"
+
+
+def test_an_integer_beyond_64_bits_is_refused_by_name(tmp_path: Path) -> None:
+    workflow = Workflow.model_validate(
+        {**TINY, "states": [{"name": "a", "activity": "f"}, {"name": "b", "is_terminal": True}], "activities": {"f": {}}}
+    )
+    program = compile_workflow(workflow)
+    writer = HistoryWriter(None, workflow, program)
+    instance = Instance(program)
+    writer.append(1, instance, instance.start(0))
+    with pytest.raises(HistoryError, match="case 1, record 4: the integer 1000000000.* does not fit 64 bits"):
+        writer.append(1, instance, instance.activity_succeeded(1, 1, 1, 10**30))
+
+
+def test_steps_out_of_order_are_refused() -> None:
+    workflow = Workflow.model_validate(TINY)
+    program = compile_workflow(workflow)
+    writer = HistoryWriter(None, workflow, program)
+    instance = Instance(program)
+    start = instance.start(0)
+    note = instance.event(1, "note")
+    with pytest.raises(HistoryError, match="case 1: its first row is event_received, not started"):
+        writer.append(1, instance, note)
+    writer.append(1, instance, start)
+    writer.append(1, instance, note)
+    with pytest.raises(HistoryError, match="expected a cause with seq 5, got event_received with seq 3"):
+        writer.append(1, instance, note)
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_seen_at_the_path_before_finish(make: Any, tmp_path: Path) -> None:
+    path = tmp_path / "h.duckdb"
+    workflow = Workflow.model_validate(TINY)
+    program = compile_workflow(workflow)
+    with HistoryWriter(path, workflow, program) as writer:
+        instance = Instance(program)
+        writer.append(1, instance, instance.start(0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_simulated_history_is_replaced_while_the_old_one_is_still_open(make: Any, tmp_path: Path) -> None:
+    path = tmp_path / "h.duckdb"
+    old = make(cases=3, into=path).history
+    before = old.digest
+    new = make(cases=4, into=path).history
+    assert len(new.cases()) == 4
+    assert len(old.cases()) == 3
+    assert old.digest == before
+    assert [one.name for one in tmp_path.iterdir()] == ["h.duckdb"]
+
+
+def test_append_adds_runs_and_refuse_refuses(make: Any, tmp_path: Path) -> None:
+    path = tmp_path / "h.duckdb"
+    make(cases=3, into=path).history.close()
+    both = make(cases=4, seed=2, into=path, existing="append").history
+    assert [run.run for run in both.runs] == [1, 2]
+    assert [run.seed for run in both.runs] == [1, 2]
+    assert len(both.cases(1)) == 3
+    assert len(both.cases(2)) == 4
+    with pytest.raises(HistoryError, match=r"case 2 occurs in the runs 1, 2\. Say which: case\(2, run=1\)"):
+        both.case(2)
+    assert both.case(4).run.run == 2
+    with pytest.raises(HistoryError, match="exists already"):
+        make(cases=3, into=path, existing="refuse")
+
+
+def test_replications_are_runs_of_one_file() -> None:
+    workflow = Workflow.model_validate(TINY)
+    program = compile_workflow(workflow)
+    writer = HistoryWriter(None, workflow, program, seed=5, scenario="arrivals: []", params={"cases": 1})
+    for replication in range(3):
+        if replication:
+            assert writer.new_run(replication=replication) == replication + 1
+        instance = Instance(program, key=replication)
+        writer.append(1, instance, instance.start(replication))
+    history = writer.finish()
+    assert [(run.run, run.seed, run.replication, run.params) for run in history.runs] == [
+        (k + 1, 5, k, {"cases": 1}) for k in range(3)
+    ]
+    assert history.case(1, run=3).records()[0].time == 2
+
+
+def test_a_simulation_never_replaces_real_runs_nor_foreign_files(make: Any, tmp_path: Path) -> None:
+    path = tmp_path / "real.duckdb"
+    program = compile_workflow(Workflow.model_validate(TINY))
+    with Store(path) as store:
+        instance = Instance(program)
+        store.append(store.new_case(program, "x"), instance, instance.start(0), expected_version=0)
+    with pytest.raises(HistoryError, match="1 runs that really happened"):
+        make(into=path)
+    foreign = tmp_path / "foreign.duckdb"
+    with duckdb.connect(str(foreign)) as con:
+        con.execute("CREATE TABLE precious (i INTEGER)")
+    with pytest.raises(HistoryError, match="is not a history. It has the tables: precious"):
+        make(into=foreign)
+    text = tmp_path / "notes.txt"
+    text.write_text("my notes, which are long enough to be no database " * 100)
+    with pytest.raises(HistoryError, match="cannot be opened as a history"):
+        make(into=text)
+    assert text.read_text().startswith("my notes")
+    with pytest.raises(HistoryError, match="the folder .* does not exist"):
+        make(into=tmp_path / "no" / "h.duckdb")
+
+
+def test_a_history_without_path_leaves_no_file(make: Any) -> None:
+    history = make(cases=2).history
+    path = history.path
+    assert path.exists()
+    history.close()
+    assert not path.exists()
+    with pytest.raises(HistoryError, match="has been closed"):
+        history.digest  # noqa: B018
+
+
+def test_answers_keep_a_temporary_history_alive(make: Any) -> None:
+    result = make(cases=2).history.sql("SELECT count(*) FROM cases")
+    case = make(cases=2).history.case(1)
+    assert result.fetchall() == [(2,)]
+    assert case.records()[0].kind == "started"
+
+
+# --- log levels -------------------------------------------------------------------------------------
+
+
+def test_transitions_keep_moves_and_the_same_statistics(make: Any, made: Any) -> None:
+    some = make(log="transitions").history
+    kinds = {kind for (kind,) in some.sql("SELECT DISTINCT kind FROM history").fetchall()}
+    assert kinds == {"started", "state_entered", "state_left", "transition", "status_changed", "instance_closed"}
+    for view in ("dfg", "variants", "hot_paths", "outcomes"):
+        assert some.sql(f"FROM {view}").fetchall() == made.history.sql(f"FROM {view}").fetchall(), view
+
+
+def test_aggregates_keep_sums_per_edge_and_activity_and_the_closings(make: Any, made: Any) -> None:
+    sums = make(log="aggregates").history
+    assert len(sums) < len(made.history) / 10
+    for query in (
+        "SELECT from_state, to_state, event, n, total_dwell, mean_dwell FROM dfg "
+        "ORDER BY region, from_state, to_state, event",
+        "SELECT activity, attempts, started, total_wait, mean_wait, total_service, mean_service FROM activity_stats",
+        "FROM outcomes",
+        "SELECT states, cases, p50_duration FROM variants",
+    ):
+        assert sums.sql(query).fetchall() == made.history.sql(query).fetchall(), query
+
+
+def test_an_unknown_log_level_is_refused(make: Any) -> None:
+    with pytest.raises(HistoryError, match="'some' is not a log level. Levels: full, transitions, aggregates"):
+        make(log="some")
+
+
+def test_the_stored_definition_is_the_workflow(made: Any) -> None:
+    run = made.history.runs[0]
+    assert workflow_of(run.definition) == made.workflow
+    assert definition_of(workflow_of(run.definition)) == run.definition
+    assert (run.workflow, run.version, run.source, run.log) == ("claims", "1.2.0", "simulation", "full")
