@@ -98,9 +98,7 @@ class Builder:
         )
         return self
 
-    def activity(
-        self, name: str, *, retry: RetryPolicy | Mapping[str, Any] | None = None, **settings: Any
-    ) -> Builder:
+    def activity(self, name: str, *, retry: RetryPolicy | Mapping[str, Any] | None = None, **settings: Any) -> Builder:
         """Add an activity: `retry`, `timeout`, `schedule_to_close`, `heartbeat`, `compensate_with`, …"""
         _once(self._activities, name, "activity")
         self._activities[name] = Activity(retry_policy=retry, **settings)

@@ -77,9 +77,7 @@ class Duration(int):
         return f"Duration({str(self)!r})"
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
             _for_pydantic, serialization=core_schema.plain_serializer_function_ser_schema(str)
         )
@@ -96,7 +94,6 @@ def _parse(text: str) -> Decimal:
     parts = _PART.findall(text.replace(" ", ""))
     if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
         raise DefinitionError(
-            f"{text!r} is not a duration. Write a number and a unit "
-            "(us, ms, s, m, h, d, w): 90s, 2h, 1h30m, 14d."
+            f"{text!r} is not a duration. Write a number and a unit (us, ms, s, m, h, d, w): 90s, 2h, 1h30m, 14d."
         )
     return sum((Decimal(number) * UNITS[unit] for number, unit in parts), Decimal(0))

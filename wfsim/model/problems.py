@@ -79,9 +79,7 @@ _EXPECTED = {
 }
 
 
-def from_validation(
-    errors: Sequence[Mapping[str, Any]], data: object, *, named: bool = True
-) -> list[Problem]:
+def from_validation(errors: Sequence[Mapping[str, Any]], data: object, *, named: bool = True) -> list[Problem]:
     """Translate the error list of the validator; branches of one union become one problem.
 
     Parameters

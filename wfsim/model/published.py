@@ -48,9 +48,7 @@ def from_published(data: dict[str, Any], lines: dict[Path, int]) -> tuple[dict[s
         owners += [(("activities", name), one) for name, one in activities.items() if isinstance(one, dict)]
     for path, owner in owners:
         if isinstance(owner.get("retry_policy"), dict):
-            owner["retry_policy"] = _retry_policy(
-                (*path, "retry_policy"), owner["retry_policy"], lines, problems
-            )
+            owner["retry_policy"] = _retry_policy((*path, "retry_policy"), owner["retry_policy"], lines, problems)
     return plain, problems
 
 

@@ -50,9 +50,7 @@ def static_type(
 
 
 class _Typing:
-    def __init__(
-        self, variables: Mapping[str, ValueType], payload: Mapping[str, ValueType], report: Report
-    ) -> None:
+    def __init__(self, variables: Mapping[str, ValueType], payload: Mapping[str, ValueType], report: Report) -> None:
         self.variables = variables
         self.payload = payload
         self.report = report

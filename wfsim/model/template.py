@@ -190,7 +190,6 @@ def new(template: str = "minimal") -> Workflow:
     text = TEMPLATES.get(template)
     if text is None:
         raise DefinitionError(
-            f"there is no template {template!r}. Templates: {', '.join(TEMPLATES)}."
-            f"{did_you_mean(template, TEMPLATES)}"
+            f"there is no template {template!r}. Templates: {', '.join(TEMPLATES)}.{did_you_mean(template, TEMPLATES)}"
         )
     return loads(text, name=f"template {template}")

@@ -158,9 +158,7 @@ def _parameters(
     path: Path, what: str, parameters: Mapping[str, object], event: str | None, item: str | None = None
 ) -> Iterator[Use]:
     for key, value in parameters.items():
-        yield Use(
-            (*path, key), f"the parameter {key!r} of {what}", "value", parse_template(value), event, item
-        )
+        yield Use((*path, key), f"the parameter {key!r} of {what}", "value", parse_template(value), event, item)
 
 
 def writes(workflow: Workflow) -> Iterator[Write]:

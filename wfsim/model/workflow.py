@@ -51,9 +51,7 @@ def _name(text: str) -> str:
 
 def _identifier(text: str) -> str:
     if not _IDENTIFIER.fullmatch(text):
-        raise ValueError(
-            f"{text[:60]!r} is not an identifier: letters, digits and _, not starting with a digit."
-        )
+        raise ValueError(f"{text[:60]!r} is not an identifier: letters, digits and _, not starting with a digit.")
     return text
 
 
@@ -132,12 +130,7 @@ Condition = Annotated[str, AfterValidator(_condition)]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict()]
 Bound = Annotated[int, Strict()] | Annotated[float, Strict()]
-Scalar = (
-    Annotated[str, Strict()]
-    | Annotated[bool, Strict()]
-    | Annotated[int, Strict()]
-    | Annotated[float, Strict()]
-)
+Scalar = Annotated[str, Strict()] | Annotated[bool, Strict()] | Annotated[int, Strict()] | Annotated[float, Strict()]
 Json = Annotated[Any, AfterValidator(_json)]
 TemplateValue = Annotated[Any, AfterValidator(_template_value)]
 """A JSON value in which strings `${...}` are expressions."""
@@ -280,9 +273,7 @@ class Event(_Model):
     """An event that others send: its payload and what to do when nobody takes it (M7)."""
 
     description: str | None = None
-    payload: Mapping[Identifier, Annotated[FieldType, BeforeValidator(_field_type)]] = Field(
-        default_factory=dict
-    )
+    payload: Mapping[Identifier, Annotated[FieldType, BeforeValidator(_field_type)]] = Field(default_factory=dict)
     unhandled: Unhandled | None = None
     starts: Flag = False
     time_to_live: Duration = Duration(0)
@@ -416,22 +407,16 @@ class State(_Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        works = [
-            key for key in ("activity", "invoke", "for_each", "parallel") if getattr(self, key) is not None
-        ]
+        works = [key for key in ("activity", "invoke", "for_each", "parallel") if getattr(self, key) is not None]
         if len(works) > 1:
-            raise ValueError(
-                f"state {self.name!r} has {' and '.join(works)}; a state does one of them (M1.1)."
-            )
+            raise ValueError(f"state {self.name!r} has {' and '.join(works)}; a state does one of them (M1.1).")
         if self.is_terminal and (works or self.timeout is not None):
             raise ValueError(
                 f"state {self.name!r} is terminal, so it can have no {(works or ['timeout'])[0]}: "
                 "nothing happens there."
             )
         if self.outcome is not None and not self.is_terminal:
-            raise ValueError(
-                f"state {self.name!r} has an outcome but is not terminal. Add is_terminal: true."
-            )
+            raise ValueError(f"state {self.name!r} has an outcome but is not terminal. Add is_terminal: true.")
         return self
 
 

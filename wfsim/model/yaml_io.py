@@ -175,6 +175,4 @@ def _similar_file(file: Path) -> str:
 
     if file.exists() or not file.parent.is_dir():
         return ""
-    return did_you_mean(
-        file.name, sorted(one.name for one in file.parent.iterdir() if one.suffix == file.suffix)
-    )
+    return did_you_mean(file.name, sorted(one.name for one in file.parent.iterdir() if one.suffix == file.suffix))

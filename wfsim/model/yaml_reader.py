@@ -66,9 +66,7 @@ def plain_scalar(text: str) -> Any:
         return text == "true"
     for pattern, advice in _AMBIGUOUS:
         if pattern.fullmatch(text):
-            raise ValueError(
-                f"{text!r} is read differently by versions of YAML. Write {advice}, or put it in quotes."
-            )
+            raise ValueError(f"{text!r} is read differently by versions of YAML. Write {advice}, or put it in quotes.")
     if _INTEGER.fullmatch(text):
         # 20 characters bound the conversion, whose time grows with the square of the length.
         if len(text) > 20 or not SMALLEST_INTEGER <= int(text) <= LARGEST_INTEGER:
@@ -90,9 +88,7 @@ def decode(raw: bytes, file: str) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise _refuse(
-            file, line, f"byte {raw[error.start]:#04x} is not UTF-8. Save the file as UTF-8."
-        ) from None
+        raise _refuse(file, line, f"byte {raw[error.start]:#04x} is not UTF-8. Save the file as UTF-8.") from None
 
 
 def read(text: str, file: str) -> Document:
@@ -120,9 +116,7 @@ def read(text: str, file: str) -> Document:
             builder.take(event)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _refuse(
-            file, mark.line + 1 if mark else 1, _why(str(error.problem or ""), text, mark)
-        ) from None
+        raise _refuse(file, mark.line + 1 if mark else 1, _why(str(error.problem or ""), text, mark)) from None
     except YAMLError:
         raise _refuse(file, builder.line, "the file is not well-formed YAML here.") from None
     return builder.document
@@ -214,14 +208,10 @@ class _Builder:
         if self.nodes > MOST_NODES:
             raise self.refuse(f"the file has more than {MOST_NODES:,} values.")
         if event.anchor is not None:
-            raise self.refuse(
-                f"anchors (&{event.anchor[:40]}) are not allowed. Write the value out where it is used."
-            )
+            raise self.refuse(f"anchors (&{event.anchor[:40]}) are not allowed. Write the value out where it is used.")
         tag = getattr(event, "ctag", None) or event.tag
         if tag is not None and str(tag) not in ("", "None"):
-            raise self.refuse(
-                f"tags ({str(tag)[:40]}) are not allowed. Values are texts, numbers, true, false, null."
-            )
+            raise self.refuse(f"tags ({str(tag)[:40]}) are not allowed. Values are texts, numbers, true, false, null.")
 
     def start(self, event: Any, container: Any) -> None:
         self.node(event)

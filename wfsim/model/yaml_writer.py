@@ -275,9 +275,7 @@ def _merge_list(node: Any, old: list[Any], new: list[Any], path: tuple[str | int
             list.append(node, _built(value, (*path, index)))
             continue
         same = _same(old[source], value)
-        list.append(
-            node, items[source] if same else _merge(items[source], old[source], value, (*path, index))
-        )
+        list.append(node, items[source] if same else _merge(items[source], old[source], value, (*path, index)))
         if source in comments:
             node.ca.items[index] = comments[source]
     _hang_tail(node, tail)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def timeouts(graph: RegionGraph, report: Report) -> None:
     """`timeout-unhandled`, `timeout-contradiction`, `timeout-restarts`, for every state that has one."""
+    circles = _unbounded_ways(graph)
     for index, state in enumerate(graph.region.states):
         if state.is_terminal:
             continue
@@ -32,7 +33,7 @@ def timeouts(graph: RegionGraph, report: Report) -> None:
         if isinstance(timeout, Duration):
             _against_workflow(graph, state, timeout, path, report)
             _against_retries(graph, state, timeout, path, report)
-        _restarts(graph, state, timeout, path, report)
+        _restarts(graph, state, timeout, path, circles, report)
 
 
 def _handled(graph: RegionGraph, state: State) -> bool:
@@ -60,9 +61,7 @@ def _unhandled(graph: RegionGraph, state: State, timeout: Duration | str, path: 
         )
 
 
-def _against_workflow(
-    graph: RegionGraph, state: State, timeout: Duration, path: Path, report: Report
-) -> None:
+def _against_workflow(graph: RegionGraph, state: State, timeout: Duration, path: Path, report: Report) -> None:
     whole = graph.workflow.timeouts.workflow
     if whole is None or timeout < whole:
         return
@@ -154,11 +153,18 @@ def waits(policy: RetryPolicy) -> int:
     return total
 
 
-def _restarts(graph: RegionGraph, state: State, timeout: Duration | str, path: Path, report: Report) -> None:
-    """A cycle through the state that nothing on it bounds: each round starts the clock afresh."""
+def _restarts(
+    graph: RegionGraph,
+    state: State,
+    timeout: Duration | str,
+    path: Path,
+    ways: dict[str, list[str]],
+    report: Report,
+) -> None:
+    """A circle through the state that nothing on it bounds: each round starts the clock afresh."""
     if state.name not in graph.reachable:
         return
-    circle = _unbounded_circle(graph, state.name)
+    circle = _shortest_circle(ways, state.name)
     if circle is not None:
         report(
             "timeout-restarts",
@@ -170,44 +176,38 @@ def _restarts(graph: RegionGraph, state: State, timeout: Duration | str, path: P
         )
 
 
-def _unbounded_circle(graph: RegionGraph, name: str) -> list[str] | None:
-    """The shortest circle from the state to itself without a bounding transition."""
-    together = _component(graph, name)
-    inner = [
-        index
-        for index in graph.usable_indices
-        if graph.region.transitions[index].from_ in together
-        and (graph.region.transitions[index].to or name) in together
-    ]
-    changed = _written(graph, inner, together)
-    targets: dict[str, list[str]] = {}
-    for index in inner:
+def _unbounded_ways(graph: RegionGraph) -> dict[str, list[str]]:
+    """Steps along circles, without the transitions whose condition reads what their circles change."""
+    home = {name: number for number, component in enumerate(graph.components) for name in component}
+    inner: dict[int, list[int]] = {}
+    for index in graph.usable_indices:
         transition = graph.region.transitions[index]
-        if not _bounds(transition.condition, changed) and transition.to is not None:
-            targets.setdefault(transition.from_, []).append(transition.to)
-    first = targets.get(name, [])
-    found = reach(first, lambda node: targets.get(node, []))
+        if home[transition.from_] == home[transition.to or transition.from_]:
+            inner.setdefault(home[transition.from_], []).append(index)
+    ways: dict[str, list[str]] = {}
+    for number, indices in inner.items():
+        changed = _written(graph, indices, graph.components[number])
+        for index in indices:
+            transition = graph.region.transitions[index]
+            if transition.to is not None and not _bounds(transition.condition, changed):
+                ways.setdefault(transition.from_, []).append(transition.to)
+    return ways
+
+
+def _shortest_circle(ways: dict[str, list[str]], name: str) -> list[str] | None:
+    """The states of the shortest circle from a state to itself, the state at both ends."""
+    found = reach(ways.get(name, []), lambda node: ways.get(node, []))
     if name not in found:
         return None
     circle = [name]
-    node: str | None = found[name]
+    node = found[name]
     while node is not None:
         circle.append(node)
         node = found[node]
-    return [name, *reversed(circle[1:]), name] if len(circle) > 1 else [name, name]
+    return [name, *reversed(circle)]
 
 
-def _component(graph: RegionGraph, name: str) -> set[str]:
-    """The states that lie on a common circle with this one, and the state itself."""
-    forward = reach([name], lambda node: graph.successors[node])
-    backward: dict[str, list[str]] = {state: [] for state in graph.states}
-    for source, targets in graph.successors.items():
-        for target in targets:
-            backward[target].append(source)
-    return {*forward} & {*reach([name], lambda node: backward[node])}
-
-
-def _written(graph: RegionGraph, indices: list[int], states: set[str]) -> set[str]:
+def _written(graph: RegionGraph, indices: list[int], states: frozenset[str]) -> set[str]:
     changed = {
         work.result_variable
         for state in graph.region.states

@@ -92,9 +92,7 @@ class Findings(list[Finding]):
     def _repr_html_(self) -> str:
         if not self:
             return "<p>No findings.</p>"
-        head = "".join(
-            f"<th>{name}</th>" for name in ("severity", "code", "place", "message", "advice", "line")
-        )
+        head = "".join(f"<th>{name}</th>" for name in ("severity", "code", "place", "message", "advice", "line"))
         rows = "".join(
             "<tr>"
             + "".join(

@@ -71,9 +71,7 @@ class RegionGraph:
         if first.condition is None:
             return True
         condition = parse(first.condition)
-        return condition == Literal(True) or (
-            second.condition is not None and parse(second.condition) == condition
-        )
+        return condition == Literal(True) or (second.condition is not None and parse(second.condition) == condition)
 
     def timeout_of(self, state: State) -> Duration | str | None:
         """The timeout of a state, wherever it is written; an expression stays text."""
@@ -109,10 +107,25 @@ class RegionGraph:
 
     def usable_from(self, state: str) -> Iterator[tuple[int, Transition]]:
         """Usable transitions of a state, in file order."""
-        usable = set(self.usable_indices)
-        for index in self.leaving[state]:
-            if index in usable:
-                yield index, self.region.transitions[index]
+        for index in self._usable_by_state[state]:
+            yield index, self.region.transitions[index]
+
+    @cached_property
+    def _usable_by_state(self) -> dict[str, list[int]]:
+        table: dict[str, list[int]] = {name: [] for name in self.states}
+        for index in self.usable_indices:
+            table[self.region.transitions[index].from_].append(index)
+        return table
+
+    @cached_property
+    def components(self) -> list[frozenset[str]]:
+        """The strongly connected components: states that lie on common circles."""
+        import networkx as nx
+
+        graph = nx.DiGraph()
+        graph.add_nodes_from(self.states)
+        graph.add_edges_from((source, to) for source, targets in self.successors.items() for to in targets)
+        return [frozenset(component) for component in nx.strongly_connected_components(graph)]
 
     @cached_property
     def successors(self) -> dict[str, list[str]]:

@@ -114,8 +114,7 @@ def transitions(graph: RegionGraph, report: Report) -> None:
                 "transition-shadowed",
                 path,
                 place,
-                f"{graph.part.transition_label(earlier)} comes first and {why}, so this one is never taken "
-                "(M2.3).",
+                f"{graph.part.transition_label(earlier)} comes first and {why}, so this one is never taken (M2.3).",
                 "Put it before the other one, or give the other one a condition that leaves cases over.",
             )
 
@@ -151,9 +150,7 @@ def events(workflow: Workflow, graphs: list[RegionGraph], report: Report) -> Non
     _without_policy(workflow, graphs, listened, report)
 
 
-def _without_policy(
-    workflow: Workflow, graphs: list[RegionGraph], listened: tuple[str, ...], report: Report
-) -> None:
+def _without_policy(workflow: Workflow, graphs: list[RegionGraph], listened: tuple[str, ...], report: Report) -> None:
     if "unhandled" in workflow.model_fields_set:
         return
     decided = {name for name, event in workflow.events.items() if event.unhandled is not None}

@@ -178,9 +178,7 @@ class _Flow:
         """Iterate to the fixed point; facts only shrink (must) or grow (may), so it ends."""
         region = graph.part.path
         self.entered[(region, graph.region.initial_state)] = start
-        self.settled[(region, graph.region.initial_state)] = self.inside(
-            graph, graph.region.initial_state, start
-        )
+        self.settled[(region, graph.region.initial_state)] = self.inside(graph, graph.region.initial_state, start)
         waiting = [graph.region.initial_state]
         while waiting:
             name = waiting.pop(0)
@@ -248,11 +246,7 @@ class _Flow:
             if earlier >= index:
                 break
             other = graph.region.transitions[earlier]
-            if (
-                other.event == transition.event
-                and other.condition
-                and other.after is None is transition.after
-            ):
+            if other.event == transition.event and other.condition and other.after is None is transition.after:
                 facts = facts.proved(proved(parse(other.condition), False))
         return facts
 
@@ -268,9 +262,7 @@ class _Flow:
             for number, transition in graph.usable_from(state.name):
                 self.judge_transition(graph, number, transition, facts)
 
-    def judge_transition(
-        self, graph: RegionGraph, index: int, transition: Transition, entered: _Facts
-    ) -> None:
+    def judge_transition(self, graph: RegionGraph, index: int, transition: Transition, entered: _Facts) -> None:
         facts = self.guarded(graph, index, self.before(graph, transition))
         for use in transition_uses(graph.part, index, transition):
             if use.kind == "deadline":

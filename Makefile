@@ -1,0 +1,52 @@
+# Two commands matter: `make demo` and `make test`. Both set everything up; Python >= 3.11 and make suffice.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-test
+
+.PHONY: help demo test lab lint bench clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
+
+demo: $(STAMP)  ## the whole path once: findings, proofs, 10,000 orders, SQL, pictures, one real run
+	@$(BIN)/wfsim demo
+
+test: $(TEST_STAMP) lint  ## every test
+	$(BIN)/python -m pytest
+
+lint: $(TEST_STAMP)  ## style, types and the order of the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(TEST_STAMP)  ## measure, as ratios in one run
+	$(BIN)/python -m tests.benchmarks
+
+lab: $(VENV)/.installed-lab  ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab notebooks
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "wfsim needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(VENV)/bin/python pyproject.toml
+	@echo "Installing wfsim and what it needs (a minute or two, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(TEST_STAMP): $(VENV)/bin/python pyproject.toml
+	@echo "Installing wfsim and its test tools (a minute or two, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ $(STAMP)
+
+$(VENV)/.installed-lab: $(VENV)/bin/python pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab]'
+	@touch $@ $(STAMP)
+
+clean:  ## remove the environment and results
+	rm -rf $(VENV) results

@@ -1,0 +1,144 @@
+"""Replay: the causes give every consequence again, and a change anywhere is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from wfsim.errors import HistoryError, ReplayError
+from wfsim.history.history import open_history
+from wfsim.history.replay import replay_all
+from wfsim.history.writer import HistoryWriter
+from wfsim.model.workflow import Workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.program import compile_workflow
+
+
+def test_every_case_replays_exactly(made: Any) -> None:
+    report = replay_all(made.history)
+    assert report
+    assert report.n_cases == len(made.records)
+    assert report.n_records == len(made.history)
+    assert str(report).endswith("replayed exactly.")
+
+
+def test_replay_ends_in_the_state_that_the_records_tell(made: Any) -> None:
+    for number, records in made.records.items():
+        case = made.history.case(number)
+        instance = case.replay()
+        assert instance.version == case.version == records[-1].seq
+        assert instance.status == case.status
+        assert instance.seen == {record.event_id for record in records if record.event_id is not None}
+        rounds = sum("rounds" in record.payload.get("set", {}) for record in records)
+        assert case.variables["rounds"] == rounds
+
+
+def test_replay_upto_takes_the_whole_step_that_holds_the_record(made: Any) -> None:
+    records = made.records[3]
+    causes = [record.seq for record in records if record.cause_seq == record.seq]
+    case = made.history.case(3)
+    for seq in range(1, records[-1].seq + 1):
+        end = min([cause - 1 for cause in causes if cause > seq], default=records[-1].seq)
+        assert case.replay(upto=seq).version == end
+    with pytest.raises(HistoryError, match="upto=0"):
+        case.replay(upto=0)
+
+
+def test_stimuli_can_be_fed_to_another_instance(made: Any) -> None:
+    case = made.history.case(5)
+    instance = Instance(case.program, key=case.key)
+    for stimulus in case.stimuli():
+        instance.apply(stimulus)
+    assert instance.version == case.version
+    assert instance.variables == case.variables
+    assert len(case.stimuli(upto=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "seq"),
+    [
+        ("UPDATE records SET due = due + 1 WHERE \"case\" = 1 AND due IS NOT NULL AND kind = 22", None),
+        ("UPDATE record_values SET whole = whole + 1 WHERE tag = 2", None),
+        ("UPDATE records SET reason = 'other' WHERE kind = 9", None),
+        ("DELETE FROM records WHERE seq = 2", 2),
+        ("UPDATE records SET to_state = state WHERE kind = 15 AND to_state IS NOT NULL", None),
+    ],
+)
+def test_a_changed_record_is_named_with_what_was_expected(
+    make: Any, tmp_path: Path, change: str, seq: int | None
+) -> None:
+    path = tmp_path / "h.duckdb"
+    make(cases=12, into=path).history.close()
+    with duckdb.connect(str(path)) as con:
+        assert con.execute(change).fetchall()[0][0] > 0
+    with open_history(path) as history:
+        report = replay_all(history)
+        assert not report
+        first = report.differences[0]
+        if seq is not None:
+            assert first.seq == seq
+        with pytest.raises(ReplayError, match=rf"record {first.seq} differs\. Expected: .* Got: ") as caught:
+            history.case(first.case).replay()
+        assert caught.value.seq == first.seq
+        assert caught.value.expected != caught.value.got
+        assert f"{len(report.differences):,} differ" in str(report)
+
+
+@pytest.mark.parametrize("log", ["transitions", "aggregates"])
+def test_a_history_that_is_not_full_says_so(make: Any, log: str) -> None:
+    history = make(cases=3, log=log).history
+    for ask in (lambda: replay_all(history), history.case(1).replay, history.case(1).stimuli):
+        with pytest.raises(ReplayError, match=rf"logged at level '{log}'.* Run it again with log='full'"):
+            ask()
+
+
+def spec(**events: Any) -> dict[str, Any]:
+    return {
+        "name": "door",
+        "initial_state": "a",
+        "variables": {"given": {"type": "string", "input": True, "optional": True, "initial": "default"}},
+        "events": events,
+        "states": [{"name": "a"}, {"name": "b", "is_terminal": True}],
+        "transitions": [{"from": "a", "event": name} for name in events]
+        + [{"from": "a", "to": "b", "event": name, "condition": "false"} for name in events],
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "payload"),
+    [
+        ("typed", {"s": object()}),
+        ("typed", {"s": {1, 2}}),
+        ("typed", {"s": 3}),
+        ("typed", {}),
+        ("typed", {"s": None}),
+        ("typed", {"s": "fine", "more": 1}),
+        ("typed", {"event": "typed", "payload": {"s": "x"}}),
+        ("free", {"x": object(), "y": "text"}),
+        ("free", {"event": "free", "payload": {"x": 1}}),
+        ("free", {"event": 1, "payload": 2}),
+        ("free", {"x": None}),
+        ("unknown", {"x": 1}),
+        ("unknown", {"x": object()}),
+        ("", {}),
+    ],
+)
+def test_what_was_refused_at_the_door_is_refused_again(event: str, payload: dict[str, Any]) -> None:
+    workflow = Workflow.model_validate(spec(typed={"payload": {"s": "string"}}, free={}))
+    program = compile_workflow(workflow)
+    writer = HistoryWriter(None, workflow, program)
+    for case, given in ((1, {}), (2, {"given": None}), (3, {"given": "x"})):
+        instance = Instance(program, key=case)
+        writer.append(case, instance, instance.start(0, given))
+        for event_id in (None, "id", "id"):
+            writer.append(case, instance, instance.event(1, event, payload, event_id, "sender"))
+        writer.append(case, instance, instance.control(2, "terminate", "id", "enough"))
+        writer.append(case, instance, instance.control(2, "terminate", "other"))
+        writer.append(case, instance, instance.event(3, event, payload))
+    with writer.finish() as history:
+        report = replay_all(history)
+        assert report, report
+        assert history.case(2).variables == {"given": None}

@@ -1,0 +1,311 @@
+"""Text to expression trees: every word and sign is checked before Python's own parser sees the text."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import keyword
+import math
+import re
+import typing as t
+
+from wfsim.model.expressions import (
+    DEEPEST,
+    LARGEST_INTEGER,
+    LONGEST_STRING,
+    LONGEST_TEXT,
+    SMALLEST_INTEGER,
+    Arithmetic,
+    ArithmeticOperator,
+    Bool,
+    Call,
+    Compare,
+    CompareOperator,
+    Expression,
+    FunctionName,
+    IfElse,
+    ListOf,
+    Literal,
+    Name,
+    Negate,
+    Not,
+    Scalar,
+    Whole,
+    refuse,
+    walk,
+)
+
+if t.TYPE_CHECKING:
+    from wfsim.errors import ExpressionError
+
+
+def read(text: str) -> Expression:
+    """Read an expression; see `wfsim.model.expressions.parse`, which remembers the results."""
+    source = _check_words(text)
+    try:
+        tree = ast.parse(source.strip(), mode="eval")
+    except SyntaxError as error:
+        column = min(max(error.offset or 1, 1) + len(source) - len(source.lstrip()), len(text))
+        raise refuse(text, column, "this is not a complete expression") from None
+    except (RecursionError, MemoryError, ValueError):
+        raise refuse(text, 1, f"it is nested deeper than {DEEPEST} levels") from None
+    return _Converter(text, source).convert(tree.body, 0)
+
+
+_TOKEN = re.compile(
+    r"""(?P<space>[ \t\r\n]+)
+      | (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
+      | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
+      | (?P<string>'(?:[^'\\\r\n]|\\.)*'|"(?:[^"\\\r\n]|\\.)*")
+      | (?P<sign>//|==|!=|<=|>=|[-+*/%<>()\[\],.])""",
+    re.VERBOSE,
+)
+_ESCAPE = re.compile(r"\\(?:[\\'\"nrt]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
+_OPENING = {")": "(", "]": "["}
+_WORDS = frozenset({"and", "or", "not", "in", "if", "else", "True", "False", "None"})
+_CONSTANTS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
+_SCOPES = ("context", "event", "item")
+_WHOLE = ("event", "state", "context")
+_FUNCTIONS = ("len", "min", "max")
+_SIGN_ADVICE = {
+    "**": "there is no power",
+    "<<": "there are no bit operations",
+    ">>": "there are no bit operations",
+    ":=": "nothing is assigned inside an expression",
+    "&&": "write `and`",
+    "||": "write `or`",
+    "=": "write `==` to compare",
+    "!": "write `not`",
+    "?": "write `a if condition else b`",
+    "{": "objects are not written inside expressions",
+    "$": "${...} is not nested inside an expression",
+    "#": "there are no comments inside an expression",
+    "'": "the string is not closed",
+    '"': "the string is not closed",
+}
+
+
+def _check_words(text: str) -> str:
+    """Check every word and sign; return the text on one line, otherwise unchanged."""
+    if len(text) > LONGEST_TEXT:
+        raise refuse(text, LONGEST_TEXT, f"it has {len(text):,} characters, more than {LONGEST_TEXT:,}", advice="")
+    if not text.strip():
+        raise refuse(text, 1, "it is empty")
+    source: list[str] = []
+    open_brackets: list[str] = []
+    position = prefixes = 0
+    before = ""
+    while position < len(text):
+        found = None if text.startswith(("**", "<<", ">>"), position) else _TOKEN.match(text, position)
+        if found is None:
+            raise _unknown_sign(text, position)
+        kind, token = found.lastgroup, found.group()
+        if kind == "space":
+            source.append(" " * len(token))
+            position = found.end()
+            continue
+        _check_token(text, position, t.cast(str, kind), token, before)
+        if token in "([" and kind == "sign":
+            open_brackets.append(token)
+            if len(open_brackets) > DEEPEST:
+                raise refuse(text, position + 1, f"it is nested deeper than {DEEPEST} levels")
+        elif token in _OPENING and (not open_brackets or open_brackets.pop() != _OPENING[token]):
+            raise refuse(text, position + 1, f"{token!r} closes nothing")
+        prefixes = prefixes + 1 if token in ("-", "+", "not") and kind != "string" else 0
+        if prefixes > DEEPEST:
+            raise refuse(text, position + 1, f"it is nested deeper than {DEEPEST} levels")
+        source.append(token)
+        before = token
+        position = found.end()
+    if open_brackets:
+        raise refuse(text, len(text), f"{open_brackets[-1]!r} is not closed")
+    return "".join(source)
+
+
+def _check_token(text: str, position: int, kind: str, token: str, before: str) -> None:
+    after = text[position + len(token) : position + len(token) + 1]
+    if kind == "number" and (after.isalnum() or (after != "" and after in "_.")):
+        raise refuse(text, position + 1, "numbers are written in decimal: 10, 2.5, 1e6")
+    if kind == "name":
+        if after in ("'", '"') and after:
+            raise refuse(text, position + 1, f"strings have no prefix ({token}); put a space between word and string")
+        if before == ".":
+            if keyword.iskeyword(token):
+                raise refuse(text, position + 1, f"{token!r} is a reserved word and cannot be the name of a field")
+            if token.startswith("__"):
+                raise refuse(text, position + 1, f"{token!r} is not a field of data")
+        elif keyword.iskeyword(token) and token not in _WORDS:
+            raise refuse(text, position + 1, f"{token!r} is not part of the language")
+    if kind == "string":
+        if before and before[-1] in "'\"":
+            raise refuse(text, position + 1, "two strings stand side by side")
+        for escape in re.finditer(r"\\.", re.sub(_ESCAPE, lambda m: "_" * len(m.group()), token)):
+            raise refuse(
+                text,
+                position + 1 + escape.start(),
+                f"{escape.group()!r} is not an escape",
+                advice="Write \\\\ for one \\.",
+            )
+
+
+def _unknown_sign(text: str, position: int) -> ExpressionError:
+    for length in (2, 1):
+        sign = text[position : position + length]
+        if sign in _SIGN_ADVICE:
+            return refuse(text, position + 1, f"{sign!r}: {_SIGN_ADVICE[sign]}")
+    if not sign.isascii():
+        return refuse(text, position + 1, f"{sign!r}: outside strings only ASCII letters, digits and signs are used")
+    return refuse(text, position + 1, f"{sign!r} is not part of the language")
+
+
+_ARITHMETIC: dict[type[ast.operator], ArithmeticOperator] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+}
+_COMPARE: dict[type[ast.cmpop], CompareOperator] = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.In: "in",
+    ast.NotIn: "not in",
+}
+_WHAT: dict[type[ast.AST], str] = {
+    ast.Subscript: "parts of a value are not reached by [...]",
+    ast.Tuple: "there are no tuples; write a [list]",
+    ast.Starred: "nothing is unpacked with *",
+    ast.Call: "only len(...), min(...) and max(...) are called",
+    ast.Pow: "there is no power",
+}
+
+
+class _Converter:
+    """Turns Python's tree into ours; every node not on the list is refused where it stands."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self.text = text
+        self.bytes = source.lstrip().encode()
+        self.source = source
+
+    def column(self, node: ast.AST) -> int:
+        # Python counts bytes; before the first string both counts agree, after it they may not.
+        offset = len(self.bytes[: getattr(node, "col_offset", 0)].decode(errors="ignore"))
+        return offset + 1 + len(self.source) - len(self.source.lstrip())
+
+    def refuse(self, node: ast.AST, what: str) -> ExpressionError:
+        return refuse(self.text, self.column(node), what)
+
+    def convert(self, node: ast.expr, depth: int) -> Expression:
+        if depth > DEEPEST:
+            raise self.refuse(node, f"it is nested deeper than {DEEPEST} levels")
+        below = depth + 1
+        match node:
+            case ast.Constant(value=value):
+                return Literal(self.constant(node, value))
+            case ast.Name(id=name):
+                return self.name(node, name)
+            case ast.Attribute(value=ast.Name(id=scope), attr=field) if scope in _SCOPES:
+                return Name(t.cast("t.Literal['context', 'event', 'item']", scope), field)
+            case ast.Attribute():
+                raise self.attribute(node)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return Not(self.convert(operand, below))
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return self.minus(node, operand, below)
+            case ast.UnaryOp(op=ast.UAdd()):
+                raise self.refuse(node, "leave the plus sign out")
+            case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _ARITHMETIC:
+                return Arithmetic(_ARITHMETIC[type(sign)], self.convert(left, below), self.convert(right, below))
+            case ast.Compare(left=first, ops=signs, comparators=others):
+                return self.comparison(node, [first, *others], signs, below)
+            case ast.BoolOp(op=ast.And(), values=values):
+                return Bool("and", tuple(self.convert(value, below) for value in values))
+            case ast.BoolOp(op=ast.Or(), values=values):
+                return Bool("or", tuple(self.convert(value, below) for value in values))
+            case ast.IfExp(test=test, body=then, orelse=otherwise):
+                return IfElse(self.convert(test, below), self.convert(then, below), self.convert(otherwise, below))
+            case ast.List(elts=items):
+                return ListOf(tuple(self.convert(item, below) for item in items))
+            case ast.Call(func=ast.Name(id=function), args=arguments) if function in _FUNCTIONS:
+                return self.call(node, t.cast(FunctionName, function), arguments, below)
+            case _:
+                raise self.refuse(node, _WHAT.get(type(node), "this is not part of the language"))
+
+    def constant(self, node: ast.expr, value: object) -> Scalar:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            if value > LARGEST_INTEGER:
+                raise self.refuse(node, "the integer is beyond 64 bits")
+            return value
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                raise self.refuse(node, "the number is beyond a finite double")
+            return value
+        if isinstance(value, str):
+            if len(value) > LONGEST_STRING:
+                raise self.refuse(node, f"the string is longer than {LONGEST_STRING:,} characters")
+            if any("\ud800" <= sign <= "\udfff" for sign in value):
+                raise self.refuse(node, "the string holds half a character (a surrogate)")
+            return value
+        raise self.refuse(node, "this is not part of the language")
+
+    def name(self, node: ast.expr, name: str) -> Expression:
+        if name in _CONSTANTS:
+            return Literal(_CONSTANTS[name])
+        if name in _WHOLE:
+            return Whole(t.cast("t.Literal['event', 'state', 'context']", name))
+        if name in _FUNCTIONS:
+            raise self.refuse(node, f"{name} is a function: {name}(...)")
+        if name == "item":
+            raise self.refuse(node, "an item is named as for_each names it: item.<name>")
+        close = difflib.get_close_matches(name, [*_WHOLE, *_CONSTANTS, "item"], n=1, cutoff=0.75)
+        guess = close[0] if close else f"context.{name}"
+        raise self.refuse(node, f"the name {name!r} stands alone; did you mean `{guess}` or the string '{name}'")
+
+    def attribute(self, node: ast.Attribute) -> ExpressionError:
+        if isinstance(node.value, ast.Name):
+            owner = node.value.id
+            if owner == "state":
+                return self.refuse(node, "`state` is the name of the active state and has no fields")
+            close = difflib.get_close_matches(owner, _SCOPES, n=1, cutoff=0.5)
+            guess = f"; did you mean `{close[0]}.{node.attr}`" if close else f"; did you mean `context.{owner}`"
+            return self.refuse(node, f"{owner!r} has no fields here{guess}")
+        return self.refuse(node, f"fields of a value (.{node.attr}) are not reached; put it into a variable of its own")
+
+    def minus(self, node: ast.expr, operand: ast.expr, depth: int) -> Expression:
+        if isinstance(operand, ast.Constant) and type(operand.value) in (int, float):
+            between = self.bytes[node.col_offset + 1 : operand.col_offset]
+            if not between.strip():
+                value = t.cast("int | float", operand.value)
+                if isinstance(value, int) and -value == SMALLEST_INTEGER:
+                    return Literal(SMALLEST_INTEGER)
+                number = t.cast("int | float", self.constant(operand, value))
+                return Literal(-number if number else number)
+        return Negate(self.convert(operand, depth))
+
+    def comparison(self, node: ast.expr, terms: list[ast.expr], signs: list[ast.cmpop], depth: int) -> Expression:
+        for sign in signs:
+            if type(sign) not in _COMPARE:
+                raise self.refuse(node, "compare with ==, not with `is`")
+        operators = [_COMPARE[type(sign)] for sign in signs]
+        operands = [self.convert(term, depth) for term in terms]
+        for middle, term in zip(operands[1:-1], terms[1:-1]):
+            # The middle appears twice in the tree; chains inside chains would grow it exponentially.
+            if any(isinstance(part, Compare | Bool) for part in walk(middle)):
+                raise self.refuse(term, "the middle of a chain of comparisons is a comparison; write it with `and`")
+        pairs = tuple(Compare(operator, operands[i], operands[i + 1]) for i, operator in enumerate(operators))
+        return pairs[0] if len(pairs) == 1 else Bool("and", pairs)
+
+    def call(self, node: ast.expr, function: FunctionName, arguments: list[ast.expr], depth: int) -> Expression:
+        if function == "len" and len(arguments) != 1:
+            raise self.refuse(node, f"len takes one value, not {len(arguments)}")
+        if function != "len" and len(arguments) < 2:
+            raise self.refuse(node, f"{function} takes two or more values, not {len(arguments)}")
+        return Call(function, tuple(self.convert(argument, depth) for argument in arguments))
