@@ -113,3 +113,34 @@ class ReplayError(HistoryError):
         self.seq = seq
         self.expected = expected
         self.got = got
+
+
+class EventRejected(WfsimError):
+    """Nobody took an event, or it was turned away at the door; its sender is told so (M7.1).
+
+    `reason` is `no_transition`, `condition`, `max_deferred`, `undeclared`, `payload` or `closed`.
+    """
+
+    def __init__(self, message: str, *, event: str, reason: str) -> None:
+        super().__init__(message)
+        self.event = event
+        self.reason = reason
+
+
+class ActivityError(WfsimError):
+    """Raised by an activity to fail with an error type of its own choice (M5.2).
+
+    Retry policies and transitions on `error` see `error_type`; dots make families: `Card.Declined`.
+    """
+
+    def __init__(self, error_type: str, message: str = "") -> None:
+        super().__init__(message or error_type)
+        self.error_type = error_type
+
+
+class RunStopped(WfsimError):
+    """This object no longer drives its instance: it was closed, or it could not write to its store."""
+
+
+class WaitTimeout(WfsimError, TimeoutError):
+    """What was waited for did not happen in time, or cannot happen any more; the text says where it stands."""

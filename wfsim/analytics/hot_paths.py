@@ -126,9 +126,7 @@ def hot_paths(
     Cases still open are left out (M12). One grouping over the cases; cost is linear in their number.
     """
     if by not in ("cases", "time"):
-        raise HistoryError(
-            f"by={by!r} is not a ranking. Give 'cases' or 'time'.{did_you_mean(by, ['cases', 'time'])}"
-        )
+        raise HistoryError(f"by={by!r} is not a ranking. Give 'cases' or 'time'.{did_you_mean(by, ['cases', 'time'])}")
     if limit < 1:
         raise HistoryError(f"limit={limit}: ask for at least one path.")
     known = [one.run for one in history.runs]

@@ -74,9 +74,7 @@ class Batch:
         self.rows, self.values, self.reals = array("q"), array("q"), array("d")
         self._texts = [(0, 0, table) for _, _, table in texts]
 
-    def tables(
-        self, run: int, codes: Codes, program: ProgramCodes, paths: Paths
-    ) -> tuple[pa.Table, pa.Table]:
+    def tables(self, run: int, codes: Codes, program: ProgramCodes, paths: Paths) -> tuple[pa.Table, pa.Table]:
         """The batch as Arrow tables `records` (without `is_last`) and `record_values`; cost is linear."""
         return self._records(run, codes, program, paths), self._values(run, codes)
 
@@ -210,9 +208,7 @@ def _texts_of(handles: NDArray[np.int64], starts: list[tuple[int, Texts]]) -> pa
     )
 
 
-def _codes_of(
-    handles: NDArray[np.int64], starts: list[tuple[int, Texts]], codes: Codes, dimension: str
-) -> pa.Array:
+def _codes_of(handles: NDArray[np.int64], starts: list[tuple[int, Texts]], codes: Codes, dimension: str) -> pa.Array:
     """Handles as codes of a dimension."""
     import numpy as np
     import pyarrow as pa
@@ -222,8 +218,7 @@ def _codes_of(
         part = handles[start:end]
         used, inverse = np.unique(part, return_inverse=True)
         translated = [
-            -1 if handle < 0 else codes.code(dimension, clean(texts.value(handle)))
-            for handle in used.tolist()
+            -1 if handle < 0 else codes.code(dimension, clean(texts.value(handle))) for handle in used.tolist()
         ]
         found[start:end] = np.array(translated, np.int32)[inverse] if translated else -1
     return pa.array(found, mask=found < 0)

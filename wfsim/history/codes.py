@@ -45,13 +45,14 @@ class Codes:
         """How many names each dimension has."""
         return {dimension: len(codes) for dimension, codes in self._codes.items()}
 
-    def store(self, con: duckdb.DuckDBPyConnection, prefix: str = "") -> None:
+    def store(self, con: duckdb.DuckDBPyConnection) -> None:
         """Write the names that are new since the last call; call `written` once that is committed."""
         for dimension, codes in self._codes.items():
             fresh = list(codes.items())[self._stored[dimension] :]
             if fresh:
-                con.executemany(
-                    f"INSERT INTO {prefix}{dimension} VALUES (?, ?)", [[code, name] for name, code in fresh]
+                con.execute(
+                    f"INSERT INTO {dimension} SELECT unnest(?), unnest(?)",
+                    [[code for _, code in fresh], [name for name, _ in fresh]],
                 )
 
     def written(self) -> None:

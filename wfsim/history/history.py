@@ -72,8 +72,7 @@ class Result:
         shown = self._relation.limit(50).fetchall()
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>"
-            for row in shown
+            "<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>" for row in shown
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -128,7 +127,7 @@ class History:
             raise HistoryError(
                 f"{self.path}: a run still writes here, so its connection is not given away. Use `.sql`."
             )
-        return self._open()
+        return self.connection()
 
     def sql(self, query: str, params: Parameters = None) -> Result:
         """Ask a question in SQL.
@@ -144,15 +143,10 @@ class History:
         ------
         HistoryError
             With DuckDB's message, if the query is wrong; or if it is not one question.
-
-        Examples
-        --------
-        >>> history = open_history("orders.duckdb")  # doctest: +SKIP
-        >>> history.sql("FROM hot_paths LIMIT ?", [5]).df()  # doctest: +SKIP
         """
         import duckdb
 
-        con = self._open()
+        con = self.connection()
         try:
             statements = con.extract_statements(query)
             asked = [str(statement.type).split(".")[-1] for statement in statements]
@@ -181,23 +175,28 @@ class History:
         Cost: one ordered pass over the rows; remembered once the history is complete.
         """
         if self._digest is None or self._lent:
-            self._digest = digest_of(self._open())
+            self._digest = digest_of(self.connection())
         return self._digest
 
     def __len__(self) -> int:
         """The number of records."""
-        return int(self._open().execute("SELECT count(*) FROM records").fetchall()[0][0])
+        return int(self.connection().execute("SELECT count(*) FROM records").fetchall()[0][0])
 
     @property
     def runs(self) -> list[Run]:
         """The runs, in order."""
-        return runs_in(self._open())
+        return runs_in(self.connection())
+
+    @property
+    def notes(self) -> list[str]:
+        """What its writer wants readers to know, for example that a run was ended early."""
+        return [note for (note,) in self.connection().execute("SELECT note FROM notes ORDER BY run, rowid").fetchall()]
 
     @property
     def counts(self) -> dict[str, int]:
         """Cases per status and outcome over all runs: `completed/success`, `failed`, …, `open`."""
         rows = (
-            self._open()
+            self.connection()
             .execute(
                 "SELECT concat_ws('/', status, outcome) AS what, sum(cases)::BIGINT FROM outcomes "
                 "GROUP BY what ORDER BY what = 'open', what"
@@ -227,14 +226,15 @@ class History:
         HistoryError
             If there is no such case, or several.
         """
-        found = find_case(self._open(), case, run)
+        found = find_case(self.connection(), case, run)
         # The connection lives as long as its history.
         found.owner = self
         return found
 
     # --- life ------------------------------------------------------------------------------------
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection that this room reads with; outsiders take `con`."""
         if self._closed:
             raise HistoryError(f"{self.path}: this history has been closed. Open it again with open_history.")
         return self._con
@@ -260,9 +260,7 @@ class History:
         if self._closed:
             return f"<History {self.path}, closed>"
         counts = ", ".join(f"{n:,} {what}" for what, n in self.counts.items())
-        return (
-            f"<History of {listed(self._workflows(), 3)}: {len(self):,} records; cases: {counts or 'none'}>"
-        )
+        return f"<History of {listed(self._workflows(), 3)}: {len(self):,} records; cases: {counts or 'none'}>"
 
     def _workflows(self) -> list[str]:
         return list(dict.fromkeys(f"{run.workflow} {run.version}" for run in self.runs))
@@ -276,6 +274,7 @@ class History:
             ("source", ", ".join(dict.fromkeys(run.source for run in runs))),
             ("runs", f"{len(runs):,}"),
             ("records", f"{len(self):,}"),
+            *(("note", note) for note in self.notes),
             *((f"cases {what}", f"{n:,}") for what, n in self.counts.items()),
         ]
         body = "".join(
@@ -303,6 +302,4 @@ def _remove(con: duckdb.DuckDBPyConnection, path: Path | None) -> None:
 
 
 def _question_failed(error: Exception) -> HistoryError:
-    return HistoryError(
-        f"{error}\nThe views and their columns: docs/history.md, or .sql('DESCRIBE history')."
-    )
+    return HistoryError(f"{error}\nThe views and their columns: docs/history.md, or .sql('DESCRIBE history').")

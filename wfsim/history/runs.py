@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-COLUMNS = (
-    "run, workflow, version, definition, model_hash, source, scenario, seed, replication, engine, params, log"
-)
+COLUMNS = "run, workflow, version, definition, model_hash, source, scenario, seed, replication, engine, params, log"
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ CREATE TABLE cases (
 );
 CREATE TABLE timers (run INTEGER NOT NULL, place INTEGER NOT NULL, name VARCHAR NOT NULL);
 CREATE TABLE variants_seen (path_hash UBIGINT PRIMARY KEY, states VARCHAR[] NOT NULL);
+CREATE TABLE notes (run INTEGER NOT NULL, note VARCHAR NOT NULL);
 CREATE TABLE edge_totals (
     run INTEGER, region INTEGER, state INTEGER, to_state INTEGER, event INTEGER, n BIGINT, dwell BIGINT
 );
@@ -120,7 +121,7 @@ def create(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"CREATE TABLE {name} (code INTEGER PRIMARY KEY, name VARCHAR NOT NULL)")
     for name, members in FIXED.items():
         con.execute(f"CREATE TABLE {name} (code UTINYINT PRIMARY KEY, name VARCHAR NOT NULL)")
-        con.executemany(f"INSERT INTO {name} VALUES (?, ?)", [list(pair) for pair in enumerate(members)])
+        con.execute(f"INSERT INTO {name} SELECT unnest(?), unnest(?)", [list(range(len(members))), list(members)])
 
 
 def create_facts(con: duckdb.DuckDBPyConnection) -> None:
@@ -189,9 +190,7 @@ def check_format(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str]) -
     """Raise HistoryError unless this is a history that we read."""
     tables = tables_of(con)
     if "about" not in tables or "records" not in tables:
-        raise HistoryError(
-            f"{path}: this DuckDB file is not a history. It has the tables: {listed(tables) or 'none'}."
-        )
+        raise HistoryError(f"{path}: this DuckDB file is not a history. It has the tables: {listed(tables) or 'none'}.")
     (found,) = con.execute("SELECT format FROM about").fetchall()[0]
     if found != FORMAT:
         raise HistoryError(

@@ -85,7 +85,9 @@ def simulate(
         try:
             plan = Scenario.model_validate(plan.model_dump(exclude_unset=True) | changes)
         except ValidationError as error:
-            raise ScenarioError(f"{', '.join(changes)}: {error.errors()[0]['msg']}. Seeds go to {LARGEST_SEED}.") from None
+            raise ScenarioError(
+                f"{', '.join(changes)}: {error.errors()[0]['msg']}. Seeds go to {LARGEST_SEED}."
+            ) from None
     if plan.cases is None and plan.horizon is None:
         plan = plan.model_copy(update={"cases": DEFAULT_CASES})
     check_scenario(plan, workflow)

@@ -321,9 +321,7 @@ class Store:
                         activity_id=-1 if activity_id is None else activity_id,
                         attempt=attempt or 0,
                     )
-                    track_rows(
-                        place.case, [row], track, program.head.root, program.names, self._paths, _nowhere
-                    )
+                    track_rows(place.case, [row], track, program.head.root, program.names, self._paths, _nowhere)
             self._tracks[key] = track
         return self._tracks[key]
 

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 _AT = {name: k for k, name in enumerate(RAW)}
 _KIND, _DWELL, _WAIT, _SERVICE = (_AT[name] for name in ("kind", "dwell", "wait", "service"))
-_REGION, _STATE, _TO, _EVENT, _ACTIVITY = (
-    _AT[name] for name in ("region", "state", "to_state", "event", "activity")
-)
+_REGION, _STATE, _TO, _EVENT, _ACTIVITY = (_AT[name] for name in ("region", "state", "to_state", "event", "activity"))
 # Columns of an activity's totals.
 _ATTEMPTS, _SUCCESSES, _FAILURES, _TIMEOUTS, _WAITS, _WAITED, _SERVICES, _SERVED = range(8)
 _COUNTED = {

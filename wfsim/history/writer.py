@@ -31,7 +31,7 @@ from .tracker import RAW, CaseTrack, Raw, track_rows
 from .views import create_views
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from wfsim.model.workflow import Workflow
@@ -111,6 +111,7 @@ class HistoryWriter:
         self._codes, self._last_run = self._prepare(existing)
         self._appending = existing == "append" and self._into is not None and self._into.exists()
         self._sizes = self._codes.sizes()
+        self._first_run = self._last_run + 1
         self._folder = tempfile.TemporaryDirectory(prefix="wfsim-")
         self._con = duckdb.connect(":memory:")
         self._con.execute("SET temp_directory = '" + self._folder.name.replace("'", "''") + "'")
@@ -186,9 +187,9 @@ class HistoryWriter:
         )
         self._run.store(self._con)
         self._program_codes: ProgramCodes = program_codes(program, self._codes)
-        self._con.executemany(
-            "INSERT INTO timers VALUES (?, ?, ?)",
-            [[self._last_run, place, name] for place, name in self._program_codes.timers],
+        places, names = zip(*self._program_codes.timers)
+        self._con.execute(
+            "INSERT INTO timers SELECT ?, unnest(?), unnest(?)", [self._last_run, list(places), list(names)]
         )
         self._root = program.head.root
         self._cases: dict[int, CaseTrack] = {}
@@ -257,9 +258,7 @@ class HistoryWriter:
     def _flush(self) -> None:
         if len(self._batch):
             self.n_rows += len(self._batch)
-            insert(
-                self._con, *self._batch.tables(self._last_run, self._codes, self._program_codes, self._paths)
-            )
+            insert(self._con, *self._batch.tables(self._last_run, self._codes, self._program_codes, self._paths))
             self._batch.clear()
 
     def _end_run(self) -> None:
@@ -294,8 +293,10 @@ class HistoryWriter:
 
     # --- the file --------------------------------------------------------------------------------
 
-    def finish(self) -> History:
+    def finish(self, *, notes: Iterable[str] = ()) -> History:
         """Sort everything into the file and open it for reading. The writer is then used up.
+
+        `notes` are what readers should know, for example that the run was ended early; see `History.notes`.
 
         Raises
         ------
@@ -306,11 +307,9 @@ class HistoryWriter:
             raise HistoryError("this writer has finished. Make a new one for further rows.")
         self._end_run()
         self._codes.store(self._con)
-        variants = [
-            [self._paths.hashes[path], self._paths.states(path)] for path in sorted(self._final_paths)
-        ]
-        if variants:
-            self._con.executemany("INSERT INTO variants_seen VALUES (?, ?)", variants)
+        for note in notes:
+            self._con.execute("INSERT INTO notes VALUES (?, ?)", [self._last_run, note])
+        self._store_variants()
         if self._into is None:
             handle, name = tempfile.mkstemp(prefix="wfsim-", suffix=".duckdb")
             os.close(handle)
@@ -329,6 +328,20 @@ class HistoryWriter:
             os.replace(target, self._into)
         return History(self._into if self._into is not None else target, temporary=self._into is None)
 
+    def _store_variants(self) -> None:
+        import pyarrow as pa
+
+        paths = sorted(self._final_paths)
+        table = pa.table(
+            {
+                "path_hash": pa.array([self._paths.hashes[path] for path in paths], type=pa.uint64()),
+                "states": pa.array([self._paths.states(path) for path in paths], type=pa.list_(pa.string())),
+            }
+        )
+        self._con.register("arrow_variants", table)
+        self._con.execute("INSERT INTO variants_seen SELECT * FROM arrow_variants")
+        self._con.unregister("arrow_variants")
+
     def _write(self, target: Path) -> None:
         import duckdb
 
@@ -336,16 +349,13 @@ class HistoryWriter:
         quoted = str(target).replace("'", "''")
         try:
             con.execute(f"ATTACH '{quoted}' AS target")
+            con.execute("USE target")
+            con.execute("BEGIN")
             if self._appending:
-                con.execute("USE target")
-                stored = Codes.stored_in(con).sizes()
-                if stored != self._sizes:
-                    raise HistoryError(f"{target}: somebody else wrote to it meanwhile. Run again.")
+                self._check_unchanged(con, target)
             else:
-                con.execute("USE target")
                 schema.create(con)
                 schema.create_facts(con)
-            con.execute("BEGIN")
             self._copy(con)
             if not self._appending:
                 create_views(con)
@@ -354,13 +364,17 @@ class HistoryWriter:
         except duckdb.Error as error:
             raise HistoryError(f"{target}: cannot be written: {str(error).splitlines()[0]}") from None
 
+    def _check_unchanged(self, con: Any, target: Path) -> None:
+        last = con.execute("SELECT coalesce(max(run), 0) FROM target.runs").fetchall()[0][0]
+        if last != self._first_run - 1 or Codes.stored_in(con).sizes() != self._sizes:
+            raise HistoryError(f"{target}: somebody else wrote to it meanwhile. Run again.")
+
     def _copy(self, con: Any) -> None:
         for name in schema.DIMENSIONS:
             con.execute(
-                f"INSERT INTO target.{name} SELECT * FROM memory.{name} "
-                f"WHERE code >= {self._sizes[name]} ORDER BY code"
+                f"INSERT INTO target.{name} SELECT * FROM memory.{name} WHERE code >= {self._sizes[name]} ORDER BY code"
             )
-        for name in ("runs", "timers", "edge_totals", "activity_totals"):
+        for name in ("runs", "timers", "notes", "edge_totals", "activity_totals"):
             con.execute(f"INSERT INTO target.{name} SELECT * FROM memory.{name}")
         con.execute('INSERT INTO target.cases SELECT * FROM memory.cases ORDER BY run, "case"')
         con.execute(
@@ -372,9 +386,7 @@ class HistoryWriter:
             "ON a.path_hash = b.path_hash AND a.states <> b.states"
         ).fetchall()
         if clash:
-            raise HistoryError(
-                f"two paths share the hash {clash[0][0]}. Write this run into a file of its own."
-            )
+            raise HistoryError(f"two paths share the hash {clash[0][0]}. Write this run into a file of its own.")
         # The last stored row of each case: at log levels below full not always the case's last version.
         columns = ", ".join("r." + column for column, _ in schema.RECORD_COLUMNS[:-1])
         con.execute(
@@ -388,8 +400,7 @@ class HistoryWriter:
             """
         )
         con.execute(
-            "INSERT INTO target.record_values SELECT * FROM memory.record_values "
-            'ORDER BY run, "case", seq, position'
+            'INSERT INTO target.record_values SELECT * FROM memory.record_values ORDER BY run, "case", seq, position'
         )
 
     def _prepare(self, existing: Existing) -> tuple[Codes, int]:
@@ -404,9 +415,7 @@ class HistoryWriter:
         if not into.exists():
             return Codes(), 0
         if existing == "refuse":
-            raise HistoryError(
-                f"{into}: exists already. Give another path, or existing='replace' or 'append'."
-            )
+            raise HistoryError(f"{into}: exists already. Give another path, or existing='replace' or 'append'.")
         con = schema.open_for_reading(into)
         try:
             real = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall()[0][0]

@@ -33,7 +33,7 @@ from wfsim.semantics.program import compile_workflow
     ],
 )
 def test_only_one_question_at_a_time_is_asked(made: Any, query: str) -> None:
-    with pytest.raises(HistoryError, match="a query to a history is one SELECT, this is"):
+    with pytest.raises(HistoryError, match=r"a query to a history is one SELECT, this is"):
         made.history.sql(query)
 
 
@@ -58,7 +58,7 @@ def test_python_variables_are_not_read(made: Any) -> None:
     import pandas as pd
 
     secret = pd.DataFrame({"x": [1]})
-    with pytest.raises(HistoryError, match="secret does not exist"):
+    with pytest.raises(HistoryError, match=r"secret does not exist"):
         made.history.sql("FROM secret")
     assert len(secret) == 1
 
@@ -135,12 +135,12 @@ def test_a_case_is_found_by_number_or_external_id(made: Any) -> None:
         made.history.case("claim-77")
     with pytest.raises(HistoryError, match=r"there is no case 999\. There are 60 cases, numbered 1 to 60"):
         made.history.case(999)
-    with pytest.raises(HistoryError, match="there is no case 1 in run 3"):
+    with pytest.raises(HistoryError, match=r"there is no case 1 in run 3"):
         made.history.case(1, run=3)
 
 
 def test_a_missing_file_is_no_history(tmp_path: Path) -> None:
-    with pytest.raises(HistoryError, match="there is no such history"):
+    with pytest.raises(HistoryError, match=r"there is no such history"):
         open_history(tmp_path / "none.duckdb")
 
 
@@ -151,7 +151,7 @@ def test_another_format_is_refused(make: Any, tmp_path: Path) -> None:
     make(cases=2, into=path).history.close()
     with duckdb.connect(str(path)) as con:
         con.execute("UPDATE about SET format = 99")
-    with pytest.raises(HistoryError, match="written in format 99, this version reads 1"):
+    with pytest.raises(HistoryError, match=r"written in format 99, this version reads 1"):
         open_history(path)
 
 
@@ -165,5 +165,5 @@ def test_a_closed_history_says_so(make: Any) -> None:
     with make(cases=2).history as history:
         assert isinstance(history, History)
     assert "closed" in repr(history)
-    with pytest.raises(HistoryError, match="has been closed. Open it again"):
+    with pytest.raises(HistoryError, match=r"has been closed. Open it again"):
         history.sql("FROM runs")

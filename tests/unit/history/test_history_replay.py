@@ -60,7 +60,7 @@ def test_stimuli_can_be_fed_to_another_instance(made: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "seq"),
     [
-        ("UPDATE records SET due = due + 1 WHERE \"case\" = 1 AND due IS NOT NULL AND kind = 22", None),
+        ("UPDATE records SET due = due + 1 WHERE kind = 22", None),
         ("UPDATE record_values SET whole = whole + 1 WHERE tag = 2", None),
         ("UPDATE records SET reason = 'other' WHERE kind = 9", None),
         ("DELETE FROM records WHERE seq = 2", 2),

@@ -34,23 +34,16 @@ def stays_of(records: dict[int, list[Record]]) -> list[Stay]:
     for case, rows in records.items():
         inside: dict[str, tuple[str, int]] = {}
 
-        def leave(region: str, time: int, case: int = case, inside: dict[str, tuple[str, int]] = inside) -> None:
-            if region in inside:
-                state, entered = inside.pop(region)
-                found.append(Stay(case, region, state, entered, time))
-
         for row in rows:
             region = row.region or ""
-            if row.kind == "state_entered":
-                inside[region] = (row.state or "", row.time)
-            elif row.kind == "transition" and row.to_state is not None:
-                leave(region, row.time)
-                inside[region] = (row.to_state, row.time)
-            elif row.kind == "state_left":
-                leave(region, row.time)
-            elif row.kind == "instance_closed":
-                for still in list(inside):
-                    leave(still, row.time)
+            moves = row.kind == "transition" and row.to_state is not None
+            ended = list(inside) if row.kind == "instance_closed" else [region]
+            if moves or row.kind in ("state_left", "instance_closed"):
+                for one in ended:
+                    if one in inside:
+                        found.append(Stay(case, one, *inside.pop(one), row.time))
+            if moves or row.kind == "state_entered":
+                inside[region] = ((row.to_state if moves else row.state) or "", row.time)
         found += [Stay(case, region, state, entered, None) for region, (state, entered) in inside.items()]
     return found
 
@@ -114,9 +107,7 @@ def test_stays_say_how_long_each_state_was_held(made: Any) -> None:
         (stay.case, stay.region, stay.entered, stay.state, -1 if stay.left is None else stay.left)
         for stay in stays_of(made.records)
     )
-    got = sorted(
-        table(made, 'SELECT "case", region, entered, state, coalesce(left_at, -1) FROM stays')
-    )
+    got = sorted(table(made, 'SELECT "case", region, entered, state, coalesce(left_at, -1) FROM stays'))
     assert got == expected
 
 
@@ -154,9 +145,7 @@ def test_durations_give_start_closing_status_and_outcome_of_each_case(made: Any)
         start = rows[0].time
         length = None if closed is None else closed - start
         expected.append((case, f"claim-{case}", start, closed, length, status, outcome, rows[-1].seq))
-    got = table(
-        made, 'SELECT "case", external_id, started, closed, duration, status, outcome, version FROM durations'
-    )
+    got = table(made, 'SELECT "case", external_id, started, closed, duration, status, outcome, version FROM durations')
     assert got == expected
 
 
@@ -167,7 +156,9 @@ def test_variants_and_hot_paths_group_closed_cases_by_their_root_states(made: An
         if closed is not None:
             paths[path_of(rows)].append((closed - rows[0].time, status, outcome))
     n = sum(map(len, paths.values()))
-    variants = {tuple(row[0]): row[1:] for row in table(made, "SELECT states, cases, share, p50_duration FROM variants")}
+    variants = {
+        tuple(row[0]): row[1:] for row in table(made, "SELECT states, cases, share, p50_duration FROM variants")
+    }
     assert variants.keys() == paths.keys()
     hot = {
         tuple(row[0]): row[1:]

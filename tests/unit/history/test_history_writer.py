@@ -94,7 +94,7 @@ def test_two_paths_with_one_hash_are_noticed(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("wfsim.history.paths.hash_of", lambda prefix, state: 7)
     paths = Paths()
     paths.extend(0, "a")
-    with pytest.raises(HistoryError, match="two paths share the hash 7: b and a"):
+    with pytest.raises(HistoryError, match=r"two paths share the hash 7: b and a"):
         paths.extend(0, "b")
 
 
@@ -120,14 +120,14 @@ def test_the_digest_does_not_depend_on_the_order_of_codes(make: Any, tmp_path: P
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE records SET time = time + 1 WHERE \"case\" = 2 AND seq = 3",
+        'UPDATE records SET time = time + 1 WHERE "case" = 2 AND seq = 3',
         "UPDATE records SET reason = 'x' WHERE \"case\" = 2 AND seq = 3",
         "UPDATE records SET attempt = NULL WHERE attempt IS NOT NULL",
         "UPDATE record_values SET real = real + 1e-9 WHERE tag = 3",
         "UPDATE record_values SET tag = 1 WHERE tag = 2",
         "UPDATE state_names SET name = name || '2'",
-        "DELETE FROM record_values WHERE \"case\" = 2",
-        "DELETE FROM records WHERE \"case\" = 5",
+        'DELETE FROM record_values WHERE "case" = 2',
+        'DELETE FROM records WHERE "case" = 5',
         "UPDATE cases SET key = key + 1",
         "UPDATE runs SET version = '1.2.1'",
     ],
@@ -224,13 +224,17 @@ def test_text_that_is_no_unicode_is_stored_with_question_marks(tmp_path: Path) -
 
 def test_an_integer_beyond_64_bits_is_refused_by_name(tmp_path: Path) -> None:
     workflow = Workflow.model_validate(
-        {**TINY, "states": [{"name": "a", "activity": "f"}, {"name": "b", "is_terminal": True}], "activities": {"f": {}}}
+        {
+            **TINY,
+            "states": [{"name": "a", "activity": "f"}, {"name": "b", "is_terminal": True}],
+            "activities": {"f": {}},
+        }
     )
     program = compile_workflow(workflow)
     writer = HistoryWriter(None, workflow, program)
     instance = Instance(program)
     writer.append(1, instance, instance.start(0))
-    with pytest.raises(HistoryError, match="case 1, record 4: the integer 1000000000.* does not fit 64 bits"):
+    with pytest.raises(HistoryError, match=r"case 1, record 4: the integer 1000000000.* does not fit 64 bits"):
         writer.append(1, instance, instance.activity_succeeded(1, 1, 1, 10**30))
 
 
@@ -241,11 +245,11 @@ def test_steps_out_of_order_are_refused() -> None:
     instance = Instance(program)
     start = instance.start(0)
     note = instance.event(1, "note")
-    with pytest.raises(HistoryError, match="case 1: its first row is event_received, not started"):
+    with pytest.raises(HistoryError, match=r"case 1: its first row is event_received, not started"):
         writer.append(1, instance, note)
     writer.append(1, instance, start)
     writer.append(1, instance, note)
-    with pytest.raises(HistoryError, match="expected a cause with seq 5, got event_received with seq 3"):
+    with pytest.raises(HistoryError, match=r"expected a cause with seq 5, got event_received with seq 3"):
         writer.append(1, instance, note)
 
 
@@ -284,7 +288,7 @@ def test_append_adds_runs_and_refuse_refuses(make: Any, tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match=r"case 2 occurs in the runs 1, 2\. Say which: case\(2, run=1\)"):
         both.case(2)
     assert both.case(4).run.run == 2
-    with pytest.raises(HistoryError, match="exists already"):
+    with pytest.raises(HistoryError, match=r"exists already"):
         make(cases=3, into=path, existing="refuse")
 
 
@@ -310,19 +314,19 @@ def test_a_simulation_never_replaces_real_runs_nor_foreign_files(make: Any, tmp_
     with Store(path) as store:
         instance = Instance(program)
         store.append(store.new_case(program, "x"), instance, instance.start(0), expected_version=0)
-    with pytest.raises(HistoryError, match="1 runs that really happened"):
+    with pytest.raises(HistoryError, match=r"1 runs that really happened"):
         make(into=path)
     foreign = tmp_path / "foreign.duckdb"
     with duckdb.connect(str(foreign)) as con:
         con.execute("CREATE TABLE precious (i INTEGER)")
-    with pytest.raises(HistoryError, match="is not a history. It has the tables: precious"):
+    with pytest.raises(HistoryError, match=r"is not a history. It has the tables: precious"):
         make(into=foreign)
     text = tmp_path / "notes.txt"
     text.write_text("my notes, which are long enough to be no database " * 100)
-    with pytest.raises(HistoryError, match="cannot be opened as a history"):
+    with pytest.raises(HistoryError, match=r"cannot be opened as a history"):
         make(into=text)
     assert text.read_text().startswith("my notes")
-    with pytest.raises(HistoryError, match="the folder .* does not exist"):
+    with pytest.raises(HistoryError, match=r"the folder .* does not exist"):
         make(into=tmp_path / "no" / "h.duckdb")
 
 
@@ -332,7 +336,7 @@ def test_a_history_without_path_leaves_no_file(make: Any) -> None:
     assert path.exists()
     history.close()
     assert not path.exists()
-    with pytest.raises(HistoryError, match="has been closed"):
+    with pytest.raises(HistoryError, match=r"has been closed"):
         history.digest  # noqa: B018
 
 
@@ -367,8 +371,20 @@ def test_aggregates_keep_sums_per_edge_and_activity_and_the_closings(make: Any, 
         assert sums.sql(query).fetchall() == made.history.sql(query).fetchall(), query
 
 
+def test_notes_of_the_writer_reach_the_reader() -> None:
+    workflow = Workflow.model_validate(TINY)
+    program = compile_workflow(workflow)
+    writer = HistoryWriter(None, workflow, program)
+    instance = Instance(program)
+    writer.append(1, instance, instance.start(0))
+    history = writer.finish(notes=["ended early", "<b>"])
+    assert history.notes == ["ended early", "<b>"]
+    assert "ended early" in history._repr_html_()
+    assert "<b>" not in history._repr_html_()
+
+
 def test_an_unknown_log_level_is_refused(make: Any) -> None:
-    with pytest.raises(HistoryError, match="'some' is not a log level. Levels: full, transitions, aggregates"):
+    with pytest.raises(HistoryError, match=r"'some' is not a log level. Levels: full, transitions, aggregates"):
         make(log="some")
 
 

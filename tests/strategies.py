@@ -1,0 +1,224 @@
+"""Random workflows and random stimuli, for every test that compares one reading of a definition with another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from wfsim.model.workflow import Workflow
+from wfsim.semantics.instance import Instance, Stimulus
+
+EVENTS = ("go", "stop", "pay")
+ACTIVITIES = ("f", "g")
+CONDITIONS = (
+    "context.n < 2",
+    "context.n >= 2",
+    "context.flag",
+    "not context.flag",
+    "context.word == 'x'",
+    "context.maybe != null and context.maybe > 1",
+    "context.maybe < 3",
+    "context.n + 1 == 3 or context.flag",
+    "context.word in ['x', 'y']",
+)
+EVENT_CONDITIONS = ("event.k > 1", "event.k == context.n", "event.k < 0 or context.flag")
+ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
+    ("n", "${context.n + 1}"),
+    ("n", 0),
+    ("flag", "${not context.flag}"),
+    ("flag", True),
+    ("word", "y"),
+    ("maybe", "${context.maybe + 1}"),
+    ("maybe", 2),
+    ("maybe", "${context.n if context.flag else null}"),
+)
+
+
+def _actions() -> st.SearchStrategy[list[dict[str, Any]]]:
+    run = st.builds(
+        lambda name, inputs, result, ignore: {
+            "action_type": "activity",
+            "name": name,
+            "parameters": inputs,
+            **({"result_variable": "maybe"} if result else {}),
+            **({"on_failure": "ignore"} if ignore else {}),
+        },
+        st.sampled_from(ACTIVITIES),
+        st.sampled_from([{}, {"n": "${context.n}"}, {"half": "${context.maybe // 2}"}]),
+        st.booleans(),
+        st.booleans(),
+    )
+    assign = st.builds(
+        lambda pair, ignore: {
+            "action_type": "set_variable",
+            "parameters": {"name": pair[0], "value": pair[1]},
+            **({"on_failure": "ignore"} if ignore else {}),
+        },
+        st.sampled_from(ASSIGNMENTS),
+        st.booleans(),
+    )
+    return st.lists(st.one_of(assign, run), max_size=2)
+
+
+@st.composite
+def _region(draw: st.DrawFn, depth: int, root: bool) -> dict[str, Any]:
+    n = draw(st.integers(2, 4 if root else 3))
+    names = [f"s{k}" for k in range(n)]
+    states: list[dict[str, Any]] = []
+    for k, name in enumerate(names):
+        state: dict[str, Any] = {"name": name}
+        kind = draw(st.sampled_from(["plain", "plain", "activity", "timeout", "both", "parallel" if depth else "plain"]))
+        if k == n - 1 or (k > 0 and draw(st.integers(0, 4)) == 0):
+            state |= {"is_terminal": True, "outcome": draw(st.sampled_from(["success", "failure"]))}
+        elif kind == "parallel":
+            inner = [
+                draw(_region(depth - 1, False)) | {"name": f"r{j}"} for j in range(draw(st.integers(1, 2)))
+            ]
+            state["parallel"] = {"join": draw(st.sampled_from(["all", "any"])), "regions": inner}
+        elif kind in ("activity", "both"):
+            work: dict[str, Any] = {"name": draw(st.sampled_from(ACTIVITIES))}
+            if draw(st.booleans()):
+                work["result_variable"] = "maybe"
+            state["activity"] = work
+        if kind in ("timeout", "both") and not state.get("is_terminal"):
+            state["timeout"] = draw(st.sampled_from(["5s", "1m", "${context.n}"]))
+        states.append(state)
+    triggers = [*EVENTS, *EVENTS, "done", "error", "error.f", "timeout", "automatic", "after"]
+    if root:
+        triggers += ["cancel_requested", "workflow_timeout"]
+    transitions = []
+    for _ in range(draw(st.integers(1, 6))):
+        trigger = draw(st.sampled_from(triggers))
+        transition: dict[str, Any] = {"from": draw(st.sampled_from(names))}
+        target = draw(st.sampled_from([*names, None]))
+        if target is not None:
+            transition["to"] = target
+        conditions = [*CONDITIONS, *(EVENT_CONDITIONS if trigger in EVENTS else ())]
+        if trigger == "automatic" or draw(st.integers(0, 2)) == 0:
+            transition["condition"] = draw(st.sampled_from(conditions))
+        if trigger == "after":
+            transition["after"] = draw(st.sampled_from(["2s", "30s"]))
+        elif trigger != "automatic":
+            transition["event"] = trigger
+        transition["pre_actions"] = draw(_actions())
+        transition["post_actions"] = draw(_actions())
+        transitions.append(transition)
+    return {"initial_state": names[0], "states": states, "transitions": transitions}
+
+
+@st.composite
+def workflows(draw: st.DrawFn, *, regions: bool = False) -> Workflow:
+    """A random valid definition; with `regions` it may nest parallel regions two levels deep."""
+    root = draw(_region(2 if regions else 0, True))
+    policy = st.one_of(
+        st.none(),
+        st.builds(
+            lambda n, fatal, jitter: {
+                "max_attempts": n,
+                "initial_interval": "1s",
+                "backoff_coefficient": 1.5,
+                "jitter": jitter,
+                "non_retryable_errors": ["Bad"] if fatal else [],
+            },
+            st.integers(1, 3),
+            st.booleans(),
+            st.sampled_from([0, 0.5]),
+        ),
+    )
+    clocks = st.fixed_dictionaries(
+        {}, optional={"timeout": st.just("3s"), "schedule_to_start": st.just("4s"), "schedule_to_close": st.just("20s")}
+    )
+    activities = {}
+    for name in ACTIVITIES:
+        activities[name] = draw(clocks)
+        chosen = draw(policy)
+        if chosen is not None:
+            activities[name]["retry_policy"] = chosen
+    data = {
+        "name": "random",
+        "variables": {
+            "n": {"type": "integer", "initial": 0, "minimum": 0, "maximum": 3, "overflow": draw(st.sampled_from(["error", "saturate"]))},
+            "flag": {"type": "boolean", "initial": False},
+            "word": {"type": "string", "initial": "x", "output": True},
+            "maybe": {"type": "integer", "optional": True, "minimum": -2, "maximum": 5},
+        },
+        "events": {
+            "go": {"payload": {"k": "integer"}},
+            "stop": {"payload": {"k": {"type": "integer", "optional": True}}, "unhandled": draw(st.sampled_from(["reject", "discard"]))},
+            "pay": {"payload": {"k": "integer"}, "unhandled": draw(st.sampled_from(["defer", "reject"]))},
+        },
+        "activities": activities,
+        "pause_timers": draw(st.sampled_from(["run", "freeze"])),
+        "max_automatic": 10,
+        **root,
+    }
+    if draw(st.booleans()):
+        data["timeouts"] = {"workflow": "10m"}
+    used = {
+        a["name"]
+        for region in _regions(data)
+        for t in region["transitions"]
+        for a in t["pre_actions"] + t["post_actions"]
+        if a["action_type"] == "activity"
+    } | {s["activity"]["name"] for region in _regions(data) for s in region["states"] if "activity" in s}
+    for region in _regions(data):
+        # An error of a source that its state cannot have is refused when loading.
+        for t in region["transitions"]:
+            if t.get("event") == "error.f" and not _has_source(region, t["from"], "f"):
+                t["event"] = "error"
+    data["activities"] = {name: each for name, each in activities.items() if name in used}
+    return Workflow.model_validate(data)
+
+
+def _regions(region: dict[str, Any]) -> list[dict[str, Any]]:
+    found = [region]
+    for state in region["states"]:
+        for inner in state.get("parallel", {}).get("regions", []):
+            found += _regions(inner)
+    return found
+
+
+def _has_source(region: dict[str, Any], state: str, source: str) -> bool:
+    own = next(s for s in region["states"] if s["name"] == state)
+    if own.get("activity", {}).get("name") == source:
+        return True
+    for t in region["transitions"]:
+        before = t["pre_actions"] if t["from"] == state else []
+        target = t.get("to", t["from"])
+        after = t["post_actions"] if target == state else []
+        if any(a.get("name") == source for a in before + after):
+            return True
+    return any(_has_source(inner, s["name"], source) for inner in own.get("parallel", {}).get("regions", []) for s in inner["states"])
+
+
+def next_stimulus(instance: Instance, choice: int, k: int, number: int) -> Stimulus:
+    """One of the things that can reach an instance now, chosen by a number; times go on, or stand still."""
+    time = instance.time + (choice % 3) * 1_000_000
+    options: list[Stimulus] = [
+        Stimulus("event", time, event="go", payload={"k": k}, event_id=f"go{number}"),
+        Stimulus("event", time, event="stop", payload={} if k < 0 else {"k": k}, event_id=f"stop{number}"),
+        Stimulus("event", time, event="pay", payload={"k": k}, event_id=f"pay{number // 2}"),
+        Stimulus("event", time, event="nobody", payload={"k": k}),
+        Stimulus("event", time, event="go", payload={"k": "wrong"}),
+    ]
+    for timer in instance.timers():
+        options += [Stimulus("timer", max(time, timer.due), timer=timer.place, timer_id=timer.id)] * 2
+    options.append(Stimulus("timer", time, timer=instance.program.head.first_timer, timer_id=99))
+    for each in instance.activities():
+        common: dict[str, Any] = {"time": time, "activity_id": each.activity_id, "attempt": each.attempt}
+        options += [
+            Stimulus("activity_started", **common),
+            Stimulus("activity_succeeded", result=k, **common),
+            Stimulus("activity_succeeded", result="text", **common),
+            Stimulus("activity_failed", error_type="Net", message="no answer", **common),
+            Stimulus("activity_failed", error_type="Bad.Card", **common),
+        ]
+    options.append(Stimulus("activity_succeeded", time, activity_id=1, attempt=1))
+    for command in ("pause", "resume", "retry", "cancel", "terminate"):
+        options.append(Stimulus("control", time, command=command, command_id=f"{command}{number}"))
+    return options[choice % len(options)]
+
+
+choices = st.lists(st.tuples(st.integers(0, 10_000), st.integers(-3, 6)), max_size=25)
+"""Choices for `next_stimulus`."""

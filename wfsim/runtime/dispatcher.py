@@ -1,0 +1,452 @@
+"""The dispatcher: the one thread that steps an instance, appends, and only then has effects (M11.1).
+
+Everything that reaches an instance passes through one queue, ordered as M6.3 says. What there is to do outside,
+attempts and timers, is not taken from the effects of steps but read from the instance after each append: so
+going on after a crash, a conflict or a pause is the ordinary case.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from wfsim.errors import ConflictError, HistoryError, RunStopped
+from wfsim.history.replay import replay_records
+from wfsim.semantics.layout import R_ACTIVITY_SCHEDULED
+
+from .executor import Attempt, Executor, Key, Report
+from .view import View, view_of
+
+if TYPE_CHECKING:
+    from wfsim.history.store import Store, StoredCase
+    from wfsim.model.evaluate import Value
+    from wfsim.semantics.instance import Instance, Record
+    from wfsim.semantics.kernel import Output
+
+    from .clock import Clock
+    from .implementations import Implementation
+
+# M6.3, and before all of them questions, which change nothing.
+QUESTIONS, CONTROLS, RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = range(6)
+
+Apply = Callable[["Instance", int], "Output"]
+Answer = Callable[["Instance", "Output"], object]
+
+
+@dataclass(order=True, slots=True)
+class Entry:
+    """Something in the queue: a stimulus (`apply`, then `answer`), or a question (`ask`)."""
+
+    time: int
+    order: int
+    serial: int
+    apply: Apply | None = field(default=None, compare=False)
+    answer: Answer | None = field(default=None, compare=False)
+    ask: Callable[[Instance], object] | None = field(default=None, compare=False)
+    future: Future[Any] = field(default_factory=Future, compare=False)
+
+
+class Dispatcher:
+    """Owns one instance.
+
+    Parameters
+    ----------
+    name
+        Id of the instance.
+    instance
+        Fresh, or rebuilt by replay.
+    inputs
+        Inputs of open activities by serial: retries are scheduled without repeating them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        store: Store,
+        place: StoredCase,
+        instance: Instance,
+        clock: Clock,
+        functions: Mapping[str, Implementation],
+        inputs: Mapping[int, Mapping[str, Value]],
+    ) -> None:
+        self.name = name
+        self.clock = clock
+        self.view: View = view_of(instance)
+        self.news = threading.Condition()
+        self.stopped: str | None = None
+        self.cause: BaseException | None = None
+        self._store = store
+        self._place = place
+        self._instance = instance
+        self._inputs: dict[int, Mapping[str, Value]] = dict(inputs)
+        self._executor = Executor(name, functions, clock, self._reported, self._wake_up)
+        self._door = threading.Condition()
+        self._queue: list[Entry] = []
+        self._serials = 0
+        self._working = False
+        self._closing = False
+        self._ending = False
+        self._taking: set[Key] = set()
+        self._launched: set[Key] = set()
+        self._watchers: list[Callable[[View], bool]] = []
+        self._thread = threading.Thread(target=self._serve, name=f"wfsim {name}", daemon=True)
+
+    # --- from any thread -------------------------------------------------------------------------
+
+    def begin(self, apply: Apply) -> None:
+        """Append the first step before anything else happens; then start the thread."""
+        self._append(apply, self.clock.now())
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Start the thread; open attempts and due timers are taken up."""
+        self.clock.follow(self)
+        self._working = True
+        self._thread.start()
+
+    def put(self, order: int, apply: Apply, answer: Answer | None = None) -> Future[Any]:
+        """Queue a stimulus; the future gives `answer(instance, output)` once it is stored."""
+        return self._put(Entry(self.clock.now(), order, 0, apply, answer))
+
+    def ask(self, question: Callable[[Instance], Any]) -> Any:
+        """What the question says of the instance between two steps; it must not change it."""
+        try:
+            return self._put(Entry(self.clock.now(), QUESTIONS, 0, ask=question)).result()
+        except RunStopped:
+            if self.stopped is not None:
+                # A step may have been made that could not be stored: it is not to be seen.
+                raise
+            # The thread has ended, or is about to: nobody steps the instance any more.
+            self._thread.join()
+            return question(self._instance)
+
+    def watch(self, watcher: Callable[[View], bool]) -> None:
+        """Call it with the present and every later view, until it returns true."""
+        with self.news:
+            if not watcher(self.view):
+                self._watchers.append(watcher)
+
+    def details(self) -> dict[Key, Value]:
+        """What running attempts said last."""
+        return {key: self._executor.detail(key) for key in self._executor.running()}
+
+    def raise_if_stopped(self) -> None:
+        """Raise `RunStopped` if nothing is dispatched any more."""
+        if self.stopped is not None:
+            raise RunStopped(self.stopped) from self.cause
+        if self._closing:
+            raise RunStopped(f"{self.name!r} has been closed here. Go on with wf.reopen(store, {self.name!r}).")
+
+    def close(self, timeout: float) -> list[str]:
+        """End the thread and those of activities; returns activities that did not end in time.
+
+        Nothing is started any more, running activities are asked to stop, and what they report is stored.
+        """
+        with self._door:
+            self._closing = True
+        left = self._executor.stop(timeout)
+        with self._door:
+            self._ending = True
+            self._door.notify_all()
+        if self._thread is not threading.current_thread() and self._thread.is_alive():
+            self._thread.join()
+        self.clock.forget(self)
+        with self.news:
+            self.news.notify_all()
+        self._tell()
+        return left
+
+    def abandon(self) -> None:
+        """Let go without waiting: nobody holds the run any more."""
+        with self._door:
+            self._closing = self._ending = True
+            self._door.notify_all()
+        self.clock.forget(self)
+        self._executor.cancel_all()
+
+    # --- for clocks moved by hand ----------------------------------------------------------------
+
+    def next_due(self) -> int | None:
+        """The next thing that time alone brings about."""
+        dues = [timer.due for timer in self.view.due[:1]]
+        waking = self._executor.next_due()
+        return min([*dues, waking] if waking is not None else dues, default=None)
+
+    def settle(self, patience: float) -> None:
+        """Return when everything due has happened and activities have come to rest, or `patience` is over."""
+        with self._door:
+            while not self._door.wait_for(self._is_settled, patience):
+                if not self._is_at_rest():
+                    continue
+                # Only activities are still at it: time goes on without them.
+                self._executor.leave_behind()
+
+    def _is_settled(self) -> bool:
+        return self.stopped is not None or self._ending or (
+            self._is_at_rest() and not self._executor.moving(self.clock.now())
+        )
+
+    def _is_at_rest(self) -> bool:
+        if self._working or self._queue:
+            return False
+        due = self.next_due()
+        return due is None or due > self.clock.now()
+
+    # --- the thread ------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        try:
+            self._look_around()
+            while True:
+                with self._door:
+                    self._working = False
+                    self._door.notify_all()
+                    entry = self._next()
+                    while entry is None:
+                        if self._ending:
+                            return
+                        self._door.wait(self._pause())
+                        entry = self._next()
+                    self._working = True
+                self._handle(entry)
+        except BaseException as error:  # told to everyone who asks; going on could act on what is not stored
+            self._fail(error)
+        finally:
+            self._turn_away()
+
+    def _next(self) -> Entry | None:
+        """The next thing to do now, in the order of M6.3; time passes only through the clock."""
+        now = self.clock.now()
+        self._executor.wake(now)
+        first = self._queue[0] if self._queue else None
+        if self._closing:
+            return heapq.heappop(self._queue) if first else None
+        found: Entry | None = None
+        for due, key in sorted(self._executor.overdue(now)):
+            found = Entry(due, RESULTS, 0, apply=self._missed_heartbeat(key))
+            break
+        for timer in self.view.due[:1]:
+            order = WORKFLOW_TIMER if timer.name == "workflow" else TIMERS
+            if timer.due <= now and (found is None or (timer.due, order) < (found.time, found.order)):
+                place, number = timer.place, timer.id
+                found = Entry(timer.due, order, 0, apply=lambda i, t: i.timer_fired(t, place, number))
+        if first is not None and (found is None or first < found):
+            return heapq.heappop(self._queue)
+        if found is not None:
+            # It happens now, even if it was due earlier: a process may have been dead meanwhile.
+            found.time = now
+        return found
+
+    def _pause(self) -> float | None:
+        dues = [timer.due for timer in self.view.due[:1]]
+        waking = self._executor.next_due()
+        dues.extend([waking] if waking is not None else [])
+        return self.clock.seconds_until(min(dues)) if dues and not self._closing else None
+
+    def _handle(self, entry: Entry) -> None:
+        if entry.ask is not None:
+            _resolve(entry, entry.ask, self._instance)
+            return
+        if entry.apply is None:
+            return
+        try:
+            output = self._append(entry.apply, entry.time)
+        except ConflictError as conflict:
+            # M11.1: reload and step again. Timers and heartbeats are looked for anew.
+            self._reload(conflict)
+            if entry.serial:
+                with self._door:
+                    heapq.heappush(self._queue, entry)
+            self._look_around()
+            return
+        if output is None:
+            entry.future.set_result(None)
+            return
+        self._look_around()
+        self._tell()
+        if entry.answer is not None:
+            _resolve(entry, entry.answer, self._instance, output)
+        else:
+            entry.future.set_result(None)
+
+    def _append(self, apply: Apply, time: int) -> Output | None:
+        """One step, one append (M11.1); `None` if there was nothing to do after all."""
+        instance = self._instance
+        before = instance.version
+        output = apply(instance, max(time, instance.time))
+        if not output.records:
+            return None
+        self._store.append(self._place, instance, output, expected_version=before)
+        self._remember_inputs(output)
+        self.view = view_of(instance)
+        return output
+
+    def _remember_inputs(self, output: Output) -> None:
+        texts = self._instance.texts
+        for record in output.records:
+            if record.kind == R_ACTIVITY_SCHEDULED:
+                given = {
+                    texts.text(value.name) or "": texts.decode(value.tag, value.whole, value.real)
+                    for value in output.values
+                    if value.seq == record.seq
+                }
+                if given or record.activity_id not in self._inputs:
+                    self._inputs[record.activity_id] = given
+
+    def _look_around(self) -> None:
+        """Start the attempts that may start, and stop those that nobody waits for."""
+        open_keys = {}
+        for work in self.view.activities:
+            open_keys[work.activity_id, work.attempt] = work
+        for key in self._executor.running():
+            if key not in open_keys:
+                self._executor.cancel(key)
+        if self.view.status != "running" or self._closing:
+            return
+        for key, work in open_keys.items():
+            if work.phase == "scheduled" and key not in self._taking:
+                self._taking.add(key)
+                self._put(Entry(self.clock.now(), RESULTS, 0, apply=self._take(key)))
+            elif work.phase == "running" and key not in self._launched:
+                self._launched.add(key)
+                self._executor.launch(self._attempt(key, work.activity))
+
+    def _take(self, key: Key) -> Apply:
+        """A worker takes the attempt, if it is still wanted then: a pause lets no attempt start (M8.1)."""
+
+        def apply(instance: Instance, time: int) -> Output:
+            self._taking.discard(key)
+            wanted = any(
+                (work.activity_id, work.attempt, work.phase) == (*key, "scheduled")
+                for work in instance.activities()
+            )
+            if not wanted or instance.status != "running" or self._closing:
+                return _nothing(instance)
+            return instance.activity_started(time, *key, f"process {os.getpid()}")
+
+        return apply
+
+    def _attempt(self, key: Key, activity: str) -> Attempt:
+        program = self._instance.program
+        heartbeat = program.activities[activity].heartbeat
+        ends = [
+            timer.due
+            for timer in self.view.timers
+            if timer.activity_id == key[0] and timer.name in ("start_to_close", "schedule_to_close")
+        ]
+        return Attempt(
+            key,
+            activity,
+            self._inputs.get(key[0], {}),
+            idempotency_key=f"{self.name}:{key[0]}",
+            heartbeat=None if heartbeat is None else int(heartbeat),
+            deadline=min(ends, default=None),
+        )
+
+    def _missed_heartbeat(self, key: Key) -> Apply:
+        def apply(instance: Instance, time: int) -> Output:
+            self._executor.cancel(key)
+            return instance.activity_failed(time, *key, "Timeout.heartbeat", "no heartbeat in time")
+
+        return apply
+
+    def _reported(self, report: Report) -> None:
+        def apply(instance: Instance, time: int) -> Output:
+            if report.error_type is None:
+                return instance.activity_succeeded(time, *report.key, report.result)
+            return instance.activity_failed(time, *report.key, report.error_type, report.message)
+
+        self._put(Entry(self.clock.now(), RESULTS, 0, apply=apply))
+
+    def _reload(self, conflict: ConflictError) -> None:
+        """Rebuild the instance: somebody else has stepped it."""
+        self._instance, records = load(self._store, self.name)
+        if self._instance.version != conflict.stored:
+            raise HistoryError(
+                f"{self.name!r} has {self._instance.version} records in the store, which says it has "
+                f"{conflict.stored}. The store is damaged; restore it from a copy."
+            )
+        self._inputs = inputs_of(records)
+        self.view = view_of(self._instance)
+        self._tell()
+
+    # --- queue and news --------------------------------------------------------------------------
+
+    def _put(self, entry: Entry) -> Future[Any]:
+        with self._door:
+            if self._ending or self.stopped is not None:
+                entry.future.set_exception(RunStopped(self.stopped or f"{self.name!r} has been closed here."))
+                return entry.future
+            self._serials += 1
+            entry.serial = self._serials
+            heapq.heappush(self._queue, entry)
+            self._door.notify_all()
+        return entry.future
+
+    def _wake_up(self) -> None:
+        with self._door:
+            self._door.notify_all()
+
+    def _tell(self) -> None:
+        with self.news:
+            view = self.view
+            self._watchers = [watcher for watcher in self._watchers if not watcher(view)]
+            self.news.notify_all()
+
+    def _fail(self, error: BaseException) -> None:
+        self.cause = error
+        self.stopped = (
+            f"{self.name!r} has stopped here: {type(error).__name__}: {error} Nothing that is stored is lost. "
+            f"Mend the cause, close this run, and go on with wf.reopen(store, {self.name!r})."
+        )
+        self._executor.cancel_all()
+        self._tell()
+
+    def _turn_away(self) -> None:
+        """Nobody will serve what is still queued."""
+        with self._door:
+            self._ending = True
+            self._working = False
+            left, self._queue = self._queue, []
+            self._door.notify_all()
+        for entry in left:
+            if not entry.future.done():
+                entry.future.set_exception(RunStopped(self.stopped or f"{self.name!r} has been closed here."))
+
+
+def load(store: Store, name: str) -> tuple[Instance, list[Record]]:
+    """The instance as the store has it, by replay, and its records."""
+    case = store.case(name)
+    records = case.records()
+    return replay_records(case.run, case.program, records), records
+
+
+def inputs_of(records: list[Record]) -> dict[int, Mapping[str, Value]]:
+    """Inputs of all activities by serial; later attempts do not repeat those of the first."""
+    found: dict[int, Mapping[str, Value]] = {}
+    for record in records:
+        if record.kind == "activity_scheduled" and record.activity_id is not None:
+            given = record.payload.get("input", {})
+            if given or record.activity_id not in found:
+                found[record.activity_id] = given
+    return found
+
+
+def _nothing(instance: Instance) -> Output:
+    from wfsim.semantics.kernel import Output
+
+    return Output(instance.host)
+
+
+def _resolve(entry: Entry, say: Callable[..., object], *arguments: object) -> None:
+    """Answer the future; an error belongs to the one who asked, not to the run."""
+    try:
+        entry.future.set_result(say(*arguments))
+    except Exception as error:  # re-raised in the asking thread
+        entry.future.set_exception(error)

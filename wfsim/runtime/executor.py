@@ -1,0 +1,432 @@
+"""The executor: carries attempts out, synchronous functions in threads, asynchronous ones on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wfsim.errors import ActivityError
+from wfsim.model.duration import Duration
+from wfsim.model.evaluate import Value, check_value, coerce
+from wfsim.model.workflow import ValueType
+
+from .implementations import Implementation
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from datetime import timedelta
+
+    from .clock import Clock
+
+LONGEST_MESSAGE = 2_000
+LONGEST_ERROR_TYPE = 200
+
+Key: TypeAlias = tuple[int, int]
+"""Activity serial and attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An executor's word on an attempt: a result, or an error type and message."""
+
+    key: Key
+    result: Value = None
+    error_type: str | None = None
+    message: str | None = None
+
+
+class Attempt:
+    """One attempt that is being carried out; the executor's lock guards it."""
+
+    __slots__ = (
+        "activity",
+        "asleep_until",
+        "beat_by",
+        "cancelled",
+        "deadline",
+        "detail",
+        "heartbeat",
+        "idempotency_key",
+        "input",
+        "key",
+        "left_behind",
+        "task",
+        "thread",
+    )
+
+    def __init__(
+        self,
+        key: Key,
+        activity: str,
+        inputs: Mapping[str, Value],
+        *,
+        idempotency_key: str,
+        heartbeat: int | None,
+        deadline: int | None,
+    ) -> None:
+        self.key = key
+        self.activity = activity
+        self.input = inputs
+        self.idempotency_key = idempotency_key
+        self.heartbeat = heartbeat
+        self.deadline = deadline
+        self.beat_by: int | None = None
+        self.detail: Value = None
+        self.asleep_until: int | None = None
+        self.cancelled = False
+        self.left_behind = False
+        self.task: asyncio.Task[Any] | None = None
+        self.thread: threading.Thread | None = None
+
+
+class ActivityContext:
+    """What an activity may ask and say while it runs; its first parameter, if that is named `context`.
+
+    Attributes
+    ----------
+    activity
+        Its name.
+    idempotency_key
+        `<instance>:<activity serial>`, equal for all attempts and for attempts repeated after a crash (M5.5).
+        Give it to whoever has an effect, so that doing it twice does it once.
+    attempt
+        From 1.
+    deadline
+        Microseconds of the run's clock at which the attempt times out; `None` if it never does.
+    """
+
+    def __init__(self, executor: Executor, attempt: Attempt) -> None:
+        self._executor = executor
+        self._attempt = attempt
+        self.activity = attempt.activity
+        self.idempotency_key = attempt.idempotency_key
+        self.attempt = attempt.key[1]
+        self.deadline = attempt.deadline
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the result any more; the activity should tidy up and return."""
+        return self._attempt.cancelled
+
+    def heartbeat(self, detail: Value = None) -> None:
+        """Say that the work goes on (M5.3); `detail` is shown in `run.activities` and not stored."""
+        self._executor.beat(self._attempt, detail)
+
+    def sleep(self, duration: Duration | timedelta | str | int | float) -> bool:
+        """Wait by the run's clock, in a synchronous activity; returns `False` early if it is cancelled."""
+        woken = threading.Event()
+        self._executor.sleep(self._attempt, int(Duration.of(duration)), woken.set)
+        woken.wait()
+        return not self._attempt.cancelled
+
+    async def sleep_async(self, duration: Duration | timedelta | str | int | float) -> None:
+        """Wait by the run's clock, in an asynchronous activity; cancellation ends it as it ends any await."""
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+        self._executor.sleep(
+            self._attempt, int(Duration.of(duration)), lambda: _call_in(loop, woken.set)
+        )
+        await woken.wait()
+
+
+class Executor:
+    """Runs attempts and hands their reports on.
+
+    Parameters
+    ----------
+    name
+        Of the instance: in names of threads and in idempotency keys.
+    clock
+        For heartbeats and sleeps.
+    report
+        Called from any thread, once per attempt that was not taken back before it began or by cancelling.
+    changed
+        Called when something happened that a waiting dispatcher must look at.
+
+    Notes
+    -----
+    A thread per synchronous attempt, not a pool: there are never more attempts open than the definition has
+    works, and a function that hangs then blocks nobody else and not the end of the process.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        functions: Mapping[str, Implementation],
+        clock: Clock,
+        report: Callable[[Report], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._name = name
+        self._functions = functions
+        self._clock = clock
+        self._report = report
+        self._changed = changed
+        self._lock = threading.Condition(threading.Lock())
+        self._running: dict[Key, Attempt] = {}
+        self._asleep: dict[Key, tuple[int, Callable[[], None]]] = {}
+        # Cancelled or timed out, but their functions have not returned.
+        self._leaving: list[Attempt] = []
+        self._threads: list[threading.Thread] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread: threading.Thread | None = None
+
+    # --- attempts --------------------------------------------------------------------------------
+
+    def launch(self, attempt: Attempt) -> None:
+        """Begin an attempt."""
+        implementation = self._functions[attempt.activity]
+        with self._lock:
+            self._running[attempt.key] = attempt
+            if attempt.heartbeat is not None:
+                attempt.beat_by = self._clock.now() + attempt.heartbeat
+        positional = (ActivityContext(self, attempt),) if implementation.takes_context else ()
+        if implementation.is_async:
+            loop = self._running_loop()
+            coroutine = _outcome(implementation, positional, attempt.input)
+            loop.call_soon_threadsafe(self._begin, loop, attempt, coroutine)
+        else:
+            attempt.thread = threading.Thread(
+                target=self._run,
+                args=(attempt, implementation, positional),
+                name=f"wfsim {self._name} {attempt.activity}#{attempt.key[0]}",
+                daemon=True,
+            )
+            self._threads = [each for each in self._threads if each.is_alive()]
+            self._threads.append(attempt.thread)
+            attempt.thread.start()
+
+    def cancel(self, key: Key) -> None:
+        """Ask an attempt to stop, and wait for nothing (M5.4)."""
+        with self._lock:
+            attempt = self._running.pop(key, None)
+            if attempt is None:
+                return
+            self._take_back(attempt)
+
+    def cancel_all(self) -> None:
+        """Ask every attempt to stop."""
+        with self._lock:
+            for attempt in self._running.values():
+                self._take_back(attempt)
+            self._running.clear()
+
+    def running(self) -> list[Key]:
+        """Attempts being carried out and not cancelled."""
+        with self._lock:
+            return list(self._running)
+
+    def detail(self, key: Key) -> Value:
+        """What the attempt said with its last heartbeat."""
+        with self._lock:
+            attempt = self._running.get(key)
+            return None if attempt is None else attempt.detail
+
+    def _take_back(self, attempt: Attempt) -> None:
+        attempt.cancelled = True
+        self._leaving.append(attempt)
+        sleeping = self._asleep.pop(attempt.key, None)
+        attempt.asleep_until = None
+        if sleeping is not None:
+            sleeping[1]()
+        if self._loop is not None and attempt.thread is None:
+            _call_in(self._loop, lambda: attempt.task is not None and attempt.task.cancel())
+
+    def _run(self, attempt: Attempt, implementation: Implementation, positional: tuple[Any, ...]) -> None:
+        try:
+            result = implementation.function(*positional, **attempt.input)
+        except BaseException as error:  # whatever the function raises is the attempt's failure
+            self._ended(attempt, _failure(attempt.key, error))
+        else:
+            self._ended(attempt, _success(attempt.key, result))
+
+    def _begin(
+        self, loop: asyncio.AbstractEventLoop, attempt: Attempt, coroutine: Coroutine[Any, Any, Any]
+    ) -> None:
+        attempt.task = loop.create_task(coroutine)
+        attempt.task.add_done_callback(lambda task: self._task_done(attempt, task))
+        if attempt.cancelled:
+            attempt.task.cancel()
+
+    def _task_done(self, attempt: Attempt, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled():
+            result, error = task.result()
+            self._ended(
+                attempt,
+                _success(attempt.key, result) if error is None else _failure(attempt.key, error),
+            )
+        elif attempt.cancelled:
+            self._ended(attempt, None)
+        else:
+            self._ended(attempt, _failure(attempt.key, asyncio.CancelledError("the task was cancelled")))
+
+    def _ended(self, attempt: Attempt, report: Report | None) -> None:
+        # Reported before it is struck off, so that nobody sees neither the attempt nor its report.
+        if report is not None:
+            self._report(report)
+        with self._lock:
+            if self._running.get(attempt.key) is attempt:
+                del self._running[attempt.key]
+            if attempt in self._leaving:
+                self._leaving.remove(attempt)
+            self._lock.notify_all()
+        self._changed()
+
+    # --- heartbeats and sleeps -------------------------------------------------------------------
+
+    def beat(self, attempt: Attempt, detail: Value) -> None:
+        """A heartbeat arrived."""
+        with self._lock:
+            attempt.detail = detail
+            if attempt.heartbeat is not None:
+                attempt.beat_by = self._clock.now() + attempt.heartbeat
+
+    def sleep(self, attempt: Attempt, duration: int, wake: Callable[[], None]) -> None:
+        """`wake` is called once the time has come, or the attempt is cancelled."""
+        with self._lock:
+            if attempt.cancelled:
+                wake()
+                return
+            until = self._clock.now() + duration
+            attempt.asleep_until = until
+            attempt.left_behind = False
+            self._asleep[attempt.key] = (until, wake)
+        self._changed()
+
+    def next_due(self) -> int | None:
+        """The next heartbeat that may be missed, or the next waking."""
+        with self._lock:
+            dues = [each.beat_by for each in self._running.values() if each.beat_by is not None]
+            dues.extend(until for until, _ in self._asleep.values())
+            return min(dues, default=None)
+
+    def overdue(self, now: int) -> list[tuple[int, Key]]:
+        """Attempts whose heartbeat is missing, with the time it was due."""
+        with self._lock:
+            return [
+                (each.beat_by, key)
+                for key, each in self._running.items()
+                if each.beat_by is not None and each.beat_by <= now
+            ]
+
+    def wake(self, now: int) -> None:
+        """Wake the activities that have slept long enough."""
+        with self._lock:
+            for key, (until, wake) in list(self._asleep.items()):
+                if until <= now:
+                    del self._asleep[key]
+                    wake()
+                    attempt = self._running.get(key)
+                    if attempt is not None:
+                        attempt.asleep_until = None
+
+    def moving(self, now: int) -> bool:
+        """Whether some activity may do something without time passing."""
+        with self._lock:
+            return any(
+                not each.left_behind and (each.asleep_until is None or each.asleep_until <= now)
+                for each in self._running.values()
+            )
+
+    def leave_behind(self) -> None:
+        """Stop regarding as moving what moves now; until it sleeps."""
+        with self._lock:
+            for each in self._running.values():
+                each.left_behind = True
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def stop(self, timeout: float) -> list[str]:
+        """Cancel everything and wait for it; returns the activities that did not end in time."""
+        until = time.monotonic() + timeout
+        with self._lock:
+            for attempt in self._running.values():
+                self._take_back(attempt)
+            self._running.clear()
+            self._lock.wait_for(lambda: not self._leaving, timeout)
+            left = list(self._leaving)
+        for thread in self._threads:
+            thread.join(max(until - time.monotonic(), 0))
+        if self._loop is not None and self._loop_thread is not None:
+            loop = self._loop
+            _call_in(loop, lambda: loop.create_task(_finish(loop)))
+            self._loop_thread.join(max(until - time.monotonic(), 1.0))
+        return [attempt.activity for attempt in left]
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            loop = self._loop = asyncio.new_event_loop()
+
+            def serve() -> None:
+                try:
+                    loop.run_forever()
+                finally:
+                    loop.close()
+
+            self._loop_thread = threading.Thread(target=serve, name=f"wfsim {self._name} loop", daemon=True)
+            self._loop_thread.start()
+        return self._loop
+
+
+async def _outcome(
+    implementation: Implementation, positional: tuple[Any, ...], inputs: Mapping[str, Value]
+) -> tuple[Any, BaseException | None]:
+    """Result or error; only cancellation passes, since asyncio has its own way with other BaseExceptions."""
+    try:
+        return await implementation.function(*positional, **inputs), None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # whatever the function raises is the attempt's failure
+        return None, error
+
+
+async def _finish(loop: asyncio.AbstractEventLoop) -> None:
+    await loop.shutdown_asyncgens()
+    # Threads that activities used through asyncio.to_thread.
+    await loop.shutdown_default_executor()
+    loop.stop()
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    """Call it in the loop's thread, unless the loop has ended."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(call)
+
+
+def _success(key: Key, result: object) -> Report:
+    reason = check_value(ValueType.ANY, result)
+    if reason is None:
+        return Report(key, result=coerce(ValueType.ANY, result))
+    if inspect.iscoroutine(result):
+        result.close()
+        reason = "the function gave a coroutine; declare it with `async def`"
+    return Report(
+        key,
+        error_type="Result.type",
+        message=_bounded(f"the result is not JSON: {reason}. Return texts, numbers, booleans, lists, dicts or None.", LONGEST_MESSAGE),
+    )
+
+
+def _failure(key: Key, error: BaseException) -> Report:
+    error_type = error.error_type if isinstance(error, ActivityError) else type(error).__name__
+    try:
+        message = str(error)
+    except Exception as worse:  # the failure must be reported, whatever its text is
+        message = f"(its text cannot be had: {type(worse).__name__})"
+    return Report(
+        key,
+        error_type=_bounded(str(error_type), LONGEST_ERROR_TYPE) or type(error).__name__,
+        message=_bounded(message, LONGEST_MESSAGE),
+    )
+
+
+def _bounded(text: str, longest: int) -> str:
+    # Half characters (surrogates) are no text and cannot be stored.
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+

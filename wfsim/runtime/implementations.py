@@ -1,0 +1,147 @@
+"""Python functions as activities: which are needed, and whether they can be called with their inputs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wfsim.errors import StartRefused, did_you_mean, listed
+from wfsim.model.uses import activity_uses, parts, transition_actions
+from wfsim.model.workflow import ActivityAction, Workflow
+
+Function = Callable[..., Any]
+
+_FILLABLE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Implementation:
+    """A function that carries out an activity.
+
+    Attributes
+    ----------
+    takes_context
+        Whether it gets the `ActivityContext` as first argument.
+    is_async
+        Whether it runs on the event loop instead of in a thread.
+    """
+
+    function: Function
+    takes_context: bool
+    is_async: bool
+
+
+def implementations_for(
+    workflow: Workflow, functions: Mapping[str, Function] | None
+) -> dict[str, Implementation]:
+    """The function of each activity that the workflow uses; functions for others are left aside.
+
+    A function is called with the activity's recorded input as keyword arguments, all of it. Its first
+    parameter may be `context`, or be annotated with `ActivityContext`.
+
+    Raises
+    ------
+    StartRefused
+        Listing every activity without a function, and every function that does not fit its inputs.
+    """
+    given: Mapping[str, Function] = {} if functions is None else functions
+    if not isinstance(given, Mapping):
+        raise StartRefused(
+            f"activities is a mapping from activity names to functions, not {type(given).__name__}."
+        )
+    used = dict.fromkeys(name for _, _, name in activity_uses(workflow))
+    missing = [name for name in used if name not in given]
+    if missing:
+        unused = [name for name in given if name not in used]
+        hints = "".join(
+            f" {name!r} is given, but no activity has that name.{did_you_mean(name, missing)}"
+            for name in unused
+        )
+        raise StartRefused(
+            f"{workflow.name} cannot run: no function is given for {listed(map(repr, missing))}. "
+            f"Pass activities={{{missing[0]!r}: function, …}}.{hints}"
+        )
+    found = {name: _implementation(name, given[name]) for name in used}
+    problems = list(
+        dict.fromkeys(
+            f"{name!r}: {problem}"
+            for name, inputs in _inputs(workflow)
+            if (problem := _mismatch(found[name], inputs)) is not None
+        )
+    )
+    if problems:
+        raise StartRefused(
+            f"{workflow.name} cannot run, since functions do not fit the inputs of their activities. "
+            f"{' '.join(problems)} An activity is called with its parameters as keyword arguments."
+        )
+    return found
+
+
+def _implementation(name: str, function: Function) -> Implementation:
+    if not callable(function):
+        raise StartRefused(f"activity {name!r}: {function!r:.80} is not a function.")
+    parameters = _parameters(function)
+    first = next(iter(parameters.values()), None) if parameters is not None else None
+    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  (an object whose __call__ is async)
+    )
+    return Implementation(function, first is not None and _is_context(first), is_async)
+
+
+def _parameters(function: Function) -> Mapping[str, inspect.Parameter] | None:
+    """`None` for functions in C that do not tell."""
+    try:
+        return inspect.signature(function).parameters
+    except ValueError:
+        return None
+
+
+def _is_context(parameter: inspect.Parameter) -> bool:
+    if parameter.kind not in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+        return False
+    annotation = parameter.annotation
+    # Under `from __future__ import annotations` the annotation is a text.
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    return parameter.name == "context" or text.rpartition(".")[2] == "ActivityContext"
+
+
+def _inputs(workflow: Workflow) -> list[tuple[str, tuple[str, ...]]]:
+    """Each use of an activity, with the names of its inputs there."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for part in parts(workflow):
+        for state in part.region.states:
+            if state.activity is not None:
+                found.append((state.activity.name, tuple(state.activity.parameters)))
+        for index, transition in enumerate(part.region.transitions):
+            for _, action in transition_actions(part, index, transition):
+                if isinstance(action, ActivityAction):
+                    found.append((action.name, tuple(action.parameters)))
+    return found
+
+
+def _mismatch(implementation: Implementation, inputs: tuple[str, ...]) -> str | None:
+    """Why the function cannot be called with these keyword arguments."""
+    parameters = _parameters(implementation.function)
+    if parameters is None:
+        return None
+    given = list(parameters.values())[1 if implementation.takes_context else 0 :]
+    fillable = [each.name for each in given if each.kind in _FILLABLE]
+    takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in given)
+    unfilled = [
+        each.name
+        for each in given
+        if each.default is inspect.Parameter.empty
+        and (each.kind is inspect.Parameter.POSITIONAL_ONLY or (each.kind in _FILLABLE and each.name not in inputs))
+    ]
+    shown = ", ".join(inputs) or "none"
+    if unfilled:
+        return f"the function needs {listed(map(repr, unfilled))}, which the workflow does not give. Parameters given: {shown}."
+    surplus = [] if takes_all else [name for name in inputs if name not in fillable]
+    if surplus:
+        return (
+            f"the workflow gives {listed(map(repr, surplus))}, which the function does not take."
+            f"{did_you_mean(surplus[0], fillable)} Parameters of the function: {', '.join(fillable) or 'none'}."
+        )
+    return None
