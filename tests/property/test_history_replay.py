@@ -199,7 +199,7 @@ def written(workflow: Workflow, program: Program, steps: list[tuple[int, Instanc
     return writer.finish()
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
 @given(runs())
 def test_what_is_written_reads_back_and_replays(
     run: tuple[Workflow, Program, list[tuple[int, Instance, Output]], dict[int, list[Record]]],
@@ -219,7 +219,7 @@ def test_what_is_written_reads_back_and_replays(
             assert again.configuration == instance.configuration
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
 @given(runs())
 def test_a_store_that_is_reopened_before_each_append_holds_the_same(
     run: tuple[Workflow, Program, list[tuple[int, Instance, Output]], dict[int, list[Record]]],

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import ConflictError, HistoryError, RunStopped
 from wfsim.history.replay import replay_records
+from wfsim.semantics.kernel import Output
 from wfsim.semantics.layout import R_ACTIVITY_SCHEDULED
 
 from .executor import Attempt, Executor, Key, Report
@@ -25,8 +26,8 @@ from .view import View, view_of
 if TYPE_CHECKING:
     from wfsim.history.store import Store, StoredCase
     from wfsim.model.evaluate import Value
-    from wfsim.semantics.instance import Instance, Record
-    from wfsim.semantics.kernel import Output
+    from wfsim.semantics.instance import Instance, Record, Timer
+    from wfsim.semantics.program import Program
 
     from .clock import Clock
     from .implementations import Implementation
@@ -93,9 +94,15 @@ class Dispatcher:
         self._closing = False
         self._ending = False
         self._taking: set[Key] = set()
+        self._taken: set[Key] = set()
         self._launched: set[Key] = set()
         self._watchers: list[Callable[[View], bool]] = []
-        self._thread = threading.Thread(target=self._serve, name=f"wfsim {name}", daemon=True)
+        self.thread = threading.Thread(target=self._serve, name=f"wfsim {name}", daemon=True)
+
+    @property
+    def program(self) -> Program:
+        """What the instance runs."""
+        return self._instance.program
 
     # --- from any thread -------------------------------------------------------------------------
 
@@ -108,7 +115,7 @@ class Dispatcher:
         """Start the thread; open attempts and due timers are taken up."""
         self.clock.follow(self)
         self._working = True
-        self._thread.start()
+        self.thread.start()
 
     def put(self, order: int, apply: Apply, answer: Answer | None = None) -> Future[Any]:
         """Queue a stimulus; the future gives `answer(instance, output)` once it is stored."""
@@ -123,7 +130,7 @@ class Dispatcher:
                 # A step may have been made that could not be stored: it is not to be seen.
                 raise
             # The thread has ended, or is about to: nobody steps the instance any more.
-            self._thread.join()
+            self.thread.join()
             return question(self._instance)
 
     def watch(self, watcher: Callable[[View], bool]) -> None:
@@ -154,8 +161,8 @@ class Dispatcher:
         with self._door:
             self._ending = True
             self._door.notify_all()
-        if self._thread is not threading.current_thread() and self._thread.is_alive():
-            self._thread.join()
+        if self.thread is not threading.current_thread() and self.thread.is_alive():
+            self.thread.join()
         self.clock.forget(self)
         with self.news:
             self.news.notify_all()
@@ -188,8 +195,10 @@ class Dispatcher:
                 self._executor.leave_behind()
 
     def _is_settled(self) -> bool:
-        return self.stopped is not None or self._ending or (
-            self._is_at_rest() and not self._executor.moving(self.clock.now())
+        return (
+            self.stopped is not None
+            or self._ending
+            or (self._is_at_rest() and not self._executor.moving(self.clock.now()))
         )
 
     def _is_at_rest(self) -> bool:
@@ -227,21 +236,22 @@ class Dispatcher:
         first = self._queue[0] if self._queue else None
         if self._closing:
             return heapq.heappop(self._queue) if first else None
-        found: Entry | None = None
-        for due, key in sorted(self._executor.overdue(now)):
-            found = Entry(due, RESULTS, 0, apply=self._missed_heartbeat(key))
-            break
-        for timer in self.view.due[:1]:
-            order = WORKFLOW_TIMER if timer.name == "workflow" else TIMERS
-            if timer.due <= now and (found is None or (timer.due, order) < (found.time, found.order)):
-                place, number = timer.place, timer.id
-                found = Entry(timer.due, order, 0, apply=lambda i, t: i.timer_fired(t, place, number))
+        found = self._by_time(now)
         if first is not None and (found is None or first < found):
             return heapq.heappop(self._queue)
         if found is not None:
             # It happens now, even if it was due earlier: a process may have been dead meanwhile.
             found.time = now
         return found
+
+    def _by_time(self, now: int) -> Entry | None:
+        """What time alone brings about: a missed heartbeat, or a timer."""
+        found = [Entry(due, RESULTS, 0, apply=self._missed_heartbeat(key)) for due, key in self._executor.overdue(now)]
+        for timer in self.view.due[:1]:
+            if timer.due <= now:
+                order = WORKFLOW_TIMER if timer.name == "workflow" else TIMERS
+                found.append(Entry(timer.due, order, 0, apply=_fire(timer)))
+        return min(found, default=None)
 
     def _pause(self) -> float | None:
         dues = [timer.due for timer in self.view.due[:1]]
@@ -265,10 +275,10 @@ class Dispatcher:
                     heapq.heappush(self._queue, entry)
             self._look_around()
             return
+        self._look_around()
         if output is None:
             entry.future.set_result(None)
             return
-        self._look_around()
         self._tell()
         if entry.answer is not None:
             _resolve(entry, entry.answer, self._instance, output)
@@ -310,24 +320,32 @@ class Dispatcher:
         if self.view.status != "running" or self._closing:
             return
         for key, work in open_keys.items():
-            if work.phase == "scheduled" and key not in self._taking:
-                self._taking.add(key)
-                self._put(Entry(self.clock.now(), RESULTS, 0, apply=self._take(key)))
-            elif work.phase == "running" and key not in self._launched:
+            if key in self._launched or key in self._taking or work.phase == "backoff":
+                continue
+            if key in self._taken:
                 self._launched.add(key)
                 self._executor.launch(self._attempt(key, work.activity))
+            else:
+                # Through the queue: what fell due before, perhaps while no process ran, comes first.
+                self._taking.add(key)
+                self._put(Entry(self.clock.now(), RESULTS, 0, apply=self._take(key)))
 
     def _take(self, key: Key) -> Apply:
         """A worker takes the attempt, if it is still wanted then: a pause lets no attempt start (M8.1)."""
 
         def apply(instance: Instance, time: int) -> Output:
             self._taking.discard(key)
-            wanted = any(
-                (work.activity_id, work.attempt, work.phase) == (*key, "scheduled")
+            phases = [
+                work.phase
                 for work in instance.activities()
-            )
-            if not wanted or instance.status != "running" or self._closing:
-                return _nothing(instance)
+                if (work.activity_id, work.attempt) == key and work.phase != "backoff"
+            ]
+            if not phases or instance.status != "running" or self._closing:
+                return Output(instance.host)
+            self._taken.add(key)
+            if phases == ["running"]:
+                # A process that died had recorded its start; that is not recorded twice (M5.5).
+                return Output(instance.host)
             return instance.activity_started(time, *key, f"process {os.getpid()}")
 
         return apply
@@ -438,10 +456,8 @@ def inputs_of(records: list[Record]) -> dict[int, Mapping[str, Value]]:
     return found
 
 
-def _nothing(instance: Instance) -> Output:
-    from wfsim.semantics.kernel import Output
-
-    return Output(instance.host)
+def _fire(timer: Timer) -> Apply:
+    return lambda instance, time: instance.timer_fired(time, timer.place, timer.id)
 
 
 def _resolve(entry: Entry, say: Callable[..., object], *arguments: object) -> None:

@@ -128,9 +128,7 @@ class ActivityContext:
         """Wait by the run's clock, in an asynchronous activity; cancellation ends it as it ends any await."""
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
-        self._executor.sleep(
-            self._attempt, int(Duration.of(duration)), lambda: _call_in(loop, woken.set)
-        )
+        self._executor.sleep(self._attempt, int(Duration.of(duration)), lambda: _call_in(loop, woken.set))
         await woken.wait()
 
 
@@ -245,9 +243,7 @@ class Executor:
         else:
             self._ended(attempt, _success(attempt.key, result))
 
-    def _begin(
-        self, loop: asyncio.AbstractEventLoop, attempt: Attempt, coroutine: Coroutine[Any, Any, Any]
-    ) -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop, attempt: Attempt, coroutine: Coroutine[Any, Any, Any]) -> None:
         attempt.task = loop.create_task(coroutine)
         attempt.task.add_done_callback(lambda task: self._task_done(attempt, task))
         if attempt.cancelled:
@@ -408,7 +404,9 @@ def _success(key: Key, result: object) -> Report:
     return Report(
         key,
         error_type="Result.type",
-        message=_bounded(f"the result is not JSON: {reason}. Return texts, numbers, booleans, lists, dicts or None.", LONGEST_MESSAGE),
+        message=_bounded(
+            f"the result is not JSON: {reason}. Return texts, numbers, booleans, lists, dicts or None.", LONGEST_MESSAGE
+        ),
     )
 
 
@@ -429,4 +427,3 @@ def _bounded(text: str, longest: int) -> str:
     # Half characters (surrogates) are no text and cannot be stored.
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= longest else text[: longest - 1] + "…"
-

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import html
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.model.evaluate import EvaluationFault, Value, evaluate
-from wfsim.model.expressions import Bool, Expression, Name, Whole, names, parse_condition, to_text
+from wfsim.model.expressions import Bool, Expression, Whole, names, parse_condition, to_text
 from wfsim.semantics.instance import Instance, event_problem
 from wfsim.semantics.layout import (
     ACTIVE,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wfsim.semantics.program import Program
 
 # What a condition is worth now.
-HOLDS, FALSE, RAISES, DEPENDS = "holds", "is false", "raises", "depends"
+HOLDS, FALSE, RAISES, DEPENDS = "holds", "false", "raises", "depends"
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,10 @@ class Explanation:
         return f"<p>{html.escape(head)}</p><ul>{items}</ul>"
 
 
-def explain(instance: Instance, name: str, payload: Mapping[str, Value], now: int) -> Explanation:
+def explain(instance: Instance, name: str, payload: Mapping[str, Value] | None, now: int) -> Explanation:
     """Explain an event or a state; a name that is both is explained as both, and possible as the event is.
+
+    Payload `None` means: not known yet.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def explain(instance: Instance, name: str, payload: Mapping[str, Value], now: in
 # --- events --------------------------------------------------------------------------------------
 
 
-def explain_event(instance: Instance, event: str, payload: Mapping[str, Value]) -> Explanation:
+def explain_event(instance: Instance, event: str, payload: Mapping[str, Value] | None) -> Explanation:
     """Why a declared event can or cannot be taken; `step` itself decides where the payload is known."""
     program = instance.program
     if instance.is_closed:
@@ -102,25 +104,29 @@ def explain_event(instance: Instance, event: str, payload: Mapping[str, Value]) 
     row: EventRow = program.rows[program.event_rows[event]]
     regions = [program.rows[at].region for at in range(row.first_listener, row.end_listener)]
     active = [region for region in regions if _cell(instance, region).phase == ACTIVE]
-    may_be = False
+    may_be = depends = False
     for region in active:
         if _cell(instance, region).flight_phase != GROUNDED:
             reasons.append(_busy(instance, region) + " The event would wait for that.")
             continue
-        found, sentences = _choices(instance, region, event, payload)
-        may_be = may_be or found
+        verdict, sentences = _choices(instance, region, event, payload)
+        may_be = may_be or verdict in (HOLDS, DEPENDS)
+        depends = depends or verdict == DEPENDS
         reasons.extend(sentences)
-    if not any(region for region in active if _transitions(instance, region, event)):
+    if not any(_transitions(instance, region, event) for region in active):
         reasons.append(_elsewhere(instance, event))
-    problem = event_problem(program, event, payload)
-    if problem is not None:
-        if payload:
-            return Explanation(event, False, [f"As it is given, it is turned away: {problem}", *reasons])
-        reasons.append(f"With its payload it has to bring {_fields(program, event)}.")
+    problem = event_problem(program, event, payload or {})
+    if problem is not None and payload is not None:
+        return Explanation(event, False, [f"As it is given, it is turned away: {problem}", *reasons])
+    if problem is not None or depends:
+        if problem is not None:
+            reasons.append(f"With its payload it has to bring {_fields(program, event)}.")
         return Explanation(event, may_be and instance.status == "running", reasons)
-    possible, error = _would_be_taken(instance, event, payload)
+    possible, error = _would_be_taken(instance, event, payload or {})
     if error is not None:
         reasons.append(error)
+    elif not possible and not reasons:
+        reasons.append("An earlier event waits for a busy region, and this one would wait behind it.")
     return Explanation(event, possible, reasons)
 
 
@@ -140,39 +146,32 @@ def _would_be_taken(instance: Instance, event: str, payload: Mapping[str, Value]
     return False, f"The event would raise the error {twin.texts.text(raised[0].error_type)}."
 
 
-def _choices(
-    instance: Instance, region: int, event: str, payload: Mapping[str, Value]
-) -> tuple[bool, list[str]]:
-    """M2.3 in one idle region: whether one of the transitions may be taken, and a sentence for each."""
+def _choices(instance: Instance, region: int, event: str, payload: Mapping[str, Value] | None) -> tuple[str, list[str]]:
+    """M2.3 in one idle region: what the first condition that is not false is worth, and sentences."""
     sentences = []
     for transition in _transitions(instance, region, event):
         name = instance.program.name(transition)
         verdict, why = _condition(instance, transition, payload)
-        if verdict == HOLDS:
-            sentences.append(f"Transition '{name}' would be taken{why}.")
-            return True, sentences
-        if verdict == RAISES:
-            sentences.append(f"Transition '{name}' cannot be judged: its condition {why}. That raises `error` (M2.5).")
-            return False, sentences
-        if verdict == DEPENDS:
-            sentences.append(f"Transition '{name}' is taken if its condition holds, which depends on the payload: {why}.")
-            return True, sentences
-        sentences.append(f"Transition '{name}' is not taken: its condition {why}.")
-    return False, sentences
+        sentences.append(
+            {
+                HOLDS: f"Transition '{name}' would be taken{why}.",
+                DEPENDS: f"Transition '{name}' is taken if its condition holds for the payload: {why}.",
+                RAISES: f"Transition '{name}' is not taken: its condition {why}. That raises `error` (M2.5).",
+                FALSE: f"Transition '{name}' is not taken: its condition {why}.",
+            }[verdict]
+        )
+        if verdict != FALSE:
+            return verdict, sentences
+    return FALSE, sentences
 
 
-def _condition(instance: Instance, transition: int, payload: Mapping[str, Value]) -> tuple[str, str]:
+def _condition(instance: Instance, transition: int, payload: Mapping[str, Value] | None) -> tuple[str, str]:
     """What the condition of a transition is worth now, with the values it reads."""
     text = instance.program.transitions[transition].condition
     if text is None:
         return HOLDS, ""
     condition = parse_condition(text)
-    unknown = [
-        name
-        for name in names(condition)
-        if name.scope == "event" and not (isinstance(name, Name) and name.field in payload)
-    ]
-    if unknown and not payload:
+    if payload is None and any(name.scope == "event" for name in names(condition)):
         return DEPENDS, f"`{text}`"
     try:
         holds = _value(instance, condition, payload)
@@ -183,21 +182,21 @@ def _condition(instance: Instance, transition: int, payload: Mapping[str, Value]
     decisive = condition
     if isinstance(condition, Bool) and condition.operator == "and":
         decisive = next(part for part in condition.operands if not _value(instance, part, payload))
-    because = "" if decisive is condition else f", because `{to_text(decisive)}` is"
+    because = "" if decisive is condition else f", since `{to_text(decisive)}` does not hold"
     return FALSE, f"`{text}` is false{because}{_values(instance, decisive, payload)}"
 
 
-def _value(instance: Instance, expression: Expression, payload: Mapping[str, Value]) -> Any:
+def _value(instance: Instance, expression: Expression, payload: Mapping[str, Value] | None) -> Any:
     return evaluate(expression, instance.variables, payload, instance.state)
 
 
-def _values(instance: Instance, expression: Expression, payload: Mapping[str, Value]) -> str:
+def _values(instance: Instance, expression: Expression, payload: Mapping[str, Value] | None) -> str:
     """` (context.attempts = 3, event.n = null)`."""
     shown = []
     for name in names(expression):
         if isinstance(name, Whole):
             continue
-        owner = instance.variables if name.scope == "context" else payload
+        owner = instance.variables if name.scope == "context" else payload or {}
         value = owner.get(name.field)
         shown.append(f"{name.scope}.{name.field} = {'null' if value is None else repr(value)[:80]}")
     return f" ({', '.join(shown)})" if shown else ""
@@ -206,9 +205,7 @@ def _values(instance: Instance, expression: Expression, payload: Mapping[str, Va
 def _transitions(instance: Instance, region: int, event: str) -> list[int]:
     """Transitions on the event that leave the region's active state, in file order."""
     return [
-        at
-        for at in _leaving(instance, region)
-        if instance.program.rows[at].event == instance.program.event_rows[event]
+        at for at in _leaving(instance, region) if instance.program.rows[at].event == instance.program.event_rows[event]
     ]
 
 
@@ -227,17 +224,12 @@ def _elsewhere(instance: Instance, event: str) -> str:
     )
     here = " and ".join(repr(state) for state in instance.configuration.values())
     policy = (program.events[event].unhandled or program.workflow.unhandled).value
-    becomes = {"reject": "rejected", "defer": "deferred", "discard": "discarded"}[policy]
-    return (
-        f"No transition leaves {here} on {event!r}, so it would be {becomes}. It is taken in: "
-        f"{listed(map(repr, taken_in)) or 'no state at all'}."
-    )
+    taken = f"It is taken in: {listed(map(repr, taken_in))}." if taken_in else "No transition is on it."
+    return f"No transition leaves {here} on {event!r}, and such an event is to be: {policy}. {taken}"
 
 
 def _fields(program: Program, event: str) -> str:
-    needed = [
-        f"{name} ({kind.type})" for name, kind in program.events[event].payload.items() if not kind.optional
-    ]
+    needed = [f"{name} ({kind.type})" for name, kind in program.events[event].payload.items() if not kind.optional]
     return listed(needed)
 
 
@@ -284,17 +276,17 @@ def _trigger(instance: Instance, region: int, at: int, now: int) -> tuple[bool, 
     row: TransitionRow = program.rows[at]
     transition = program.transitions[at]
     name = program.name(at)
-    verdict, why = _condition(instance, at, {})
-    if verdict == FALSE:
-        return False, f"Transition '{name}' leads there, but its condition {why}."
-    if verdict == RAISES:
+    # Only timers and automatic transitions bring no payload.
+    payload: Mapping[str, Value] | None = None if transition.event not in (None, "timeout") else {}
+    verdict, why = _condition(instance, at, payload)
+    if verdict in (FALSE, RAISES):
         return False, f"Transition '{name}' leads there, but its condition {why}."
     rest = f", if `{transition.condition}` holds for the payload" if verdict == DEPENDS else ""
     event = transition.event
     if event in program.events:
         before = [other for other in _transitions(instance, region, event) if other < at]
         for other in before:
-            if _condition(instance, other, {})[0] in (HOLDS, RAISES):
+            if _condition(instance, other, payload)[0] in (HOLDS, RAISES):
                 return False, f"Transition '{name}' leads there, but '{program.name(other)}' comes before it."
         return True, f"Transition '{name}' leads there: send {event!r}{rest}."
     if transition.after is not None or event == "timeout":
@@ -304,10 +296,11 @@ def _trigger(instance: Instance, region: int, at: int, now: int) -> tuple[bool, 
         return bool(due), f"Transition '{name}' leads there: its timer is {when}."
     if event is not None and (event == "done" or event.startswith("error")):
         working = [work for work in instance.activities() if work.region == (program.name(region) or "")]
+        if not working:
+            return False, f"Transition '{name}' leads there, but nothing runs in this state that could raise {event!r}."
         outcome = "succeeds" if event == "done" else "fails"
-        if working:
-            return True, f"Transition '{name}' leads there, once {working[0].activity!r} {outcome} ({_attempt(instance, working[0].activity_id)})."
-        return False, f"Transition '{name}' leads there, but nothing runs in this state that could raise {event!r}."
+        stands = _attempt(instance, working[0].activity_id)
+        return True, f"Transition '{name}' leads there, once {working[0].activity!r} {outcome} ({stands})."
     if event is None:
         return False, f"Transition '{name}' leads there by itself{why}."
     return True, f"Transition '{name}' leads there: {_ASK[event]}."
@@ -370,15 +363,9 @@ def _attempt(instance: Instance, serial: int) -> str:
 def _closed(instance: Instance) -> str:
     outcome = f" with {instance.outcome}" if instance.outcome else ""
     again = " retry() opens it again." if instance.status in ("failed", "timed_out") else ""
-    return f"The run is {instance.status.replace('_', ' ')}{outcome} in {instance.state!r}: nothing is taken any more.{again}"
+    status = instance.status.replace("_", " ")
+    return f"The run is {status}{outcome} in {instance.state!r}: nothing is taken any more.{again}"
 
 
 def _span(length: int) -> str:
     return str(timedelta(seconds=max(round(length / 1e6), 0)))
-
-
-def transitions_of(instance: Instance) -> Iterator[str]:
-    """Names of the transitions that leave the active states."""
-    for name in instance.configuration:
-        for at in _leaving(instance, instance.program.region_rows[name]):
-            yield instance.program.name(at) or ""

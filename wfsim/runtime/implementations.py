@@ -33,9 +33,7 @@ class Implementation:
     is_async: bool
 
 
-def implementations_for(
-    workflow: Workflow, functions: Mapping[str, Function] | None
-) -> dict[str, Implementation]:
+def implementations_for(workflow: Workflow, functions: Mapping[str, Function] | None) -> dict[str, Implementation]:
     """The function of each activity that the workflow uses; functions for others are left aside.
 
     A function is called with the activity's recorded input as keyword arguments, all of it. Its first
@@ -48,16 +46,13 @@ def implementations_for(
     """
     given: Mapping[str, Function] = {} if functions is None else functions
     if not isinstance(given, Mapping):
-        raise StartRefused(
-            f"activities is a mapping from activity names to functions, not {type(given).__name__}."
-        )
+        raise StartRefused(f"activities is a mapping from activity names to functions, not {type(given).__name__}.")
     used = dict.fromkeys(name for _, _, name in activity_uses(workflow))
     missing = [name for name in used if name not in given]
     if missing:
         unused = [name for name in given if name not in used]
         hints = "".join(
-            f" {name!r} is given, but no activity has that name.{did_you_mean(name, missing)}"
-            for name in unused
+            f" {name!r} is given, but no activity has that name.{did_you_mean(name, missing)}" for name in unused
         )
         raise StartRefused(
             f"{workflow.name} cannot run: no function is given for {listed(map(repr, missing))}. "
@@ -137,7 +132,10 @@ def _mismatch(implementation: Implementation, inputs: tuple[str, ...]) -> str | 
     ]
     shown = ", ".join(inputs) or "none"
     if unfilled:
-        return f"the function needs {listed(map(repr, unfilled))}, which the workflow does not give. Parameters given: {shown}."
+        return (
+            f"the function needs {listed(map(repr, unfilled))}, which the workflow does not give. "
+            f"Parameters given: {shown}."
+        )
     surplus = [] if takes_all else [name for name in inputs if name not in fillable]
     if surplus:
         return (

@@ -58,9 +58,7 @@ class Lease:
         """
         with _turn:
             if name in self._shared.ids:
-                raise StartRefused(
-                    f"{name!r} is being run by this process already. Use that run, or close it first."
-                )
+                raise StartRefused(f"{name!r} is being run by this process already. Use that run, or close it first.")
             self._shared.ids.add(name)
             self._id = name
 

@@ -1,0 +1,81 @@
+"""What is sent to an instance: checked and copied before, its fate told after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from wfsim.errors import EventRejected, WfsimError, did_you_mean
+from wfsim.model.evaluate import check_value, coerce
+from wfsim.model.workflow import ValueType
+from wfsim.semantics.instance import event_problem
+from wfsim.semantics.layout import (
+    NONE,
+    R_EVENT_DEFERRED,
+    R_EVENT_DISCARDED,
+    R_EVENT_REJECTED,
+    REPLY,
+    T_DUPLICATE,
+)
+
+from .explain import explain
+
+if TYPE_CHECKING:
+    from wfsim.model.evaluate import Value
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.kernel import Output
+
+LONGEST_ID = 200
+
+
+def fate_of(
+    name: str, instance: Instance, output: Output, event: str, payload: Mapping[str, Value], event_id: str
+) -> str:
+    """What became of an event in the step that it caused."""
+    handle = instance.texts.handle(event_id)
+    answers = [each for each in output.effects if each.kind == REPLY and each.event_id == handle]
+    if not answers:
+        return "waiting"
+    if answers[-1].reason == NONE:
+        return "accepted"
+    if answers[-1].reason == T_DUPLICATE:
+        return "duplicate"
+    kinds = [record.kind for record in output.records if record.event_id == handle]
+    if R_EVENT_DEFERRED in kinds and R_EVENT_REJECTED not in kinds:
+        return "deferred"
+    if R_EVENT_DISCARDED in kinds:
+        return "discarded"
+    reason = instance.texts.text(answers[-1].reason) or ""
+    raise EventRejected(_rejection(name, instance, event, payload, reason), event=event, reason=reason)
+
+
+def _rejection(name: str, instance: Instance, event: str, payload: Mapping[str, Value], reason: str) -> str:
+    program = instance.program
+    head = f"{name!r} rejected {event!r}"
+    problem = event_problem(program, event, payload)
+    if problem is not None and reason in ("undeclared", "payload"):
+        hint = did_you_mean(event, program.events) if reason == "undeclared" else ""
+        return f"{head}: {problem}{hint}"
+    if reason == "max_deferred":
+        return f"{head}: {program.head.max_deferred} events are deferred already (max_deferred)."
+    return f"{head}: {' '.join(explain(instance, event, payload, instance.time).reasons)}"
+
+
+def payload_copy(payload: Mapping[str, Value] | None, fields: Mapping[str, Value]) -> dict[str, Value]:
+    """A copy that nobody changes afterwards; what is not JSON is left for the door to turn away (M7.1)."""
+    if payload is not None and not isinstance(payload, Mapping):
+        raise WfsimError(
+            f"a payload is a mapping from fields to values, not {payload!r:.80}. Give fields as keywords, "
+            "and an id as event_id=."
+        )
+    both = {**(payload or {}), **fields}
+    return {
+        name: coerce(ValueType.ANY, value) if check_value(ValueType.ANY, value) is None else value
+        for name, value in both.items()
+    }
+
+
+def checked_id(value: object, what: str = "an id") -> str:
+    if isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable():
+        return value
+    raise WfsimError(f"{what} is a text of 1 to {LONGEST_ID} printable characters, not {value!r:.80}.")

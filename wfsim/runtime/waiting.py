@@ -1,0 +1,140 @@
+"""Waiting until a run has come somewhere, in threads and on event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wfsim.errors import WaitTimeout, WfsimError, did_you_mean, listed
+from wfsim.model.duration import Duration
+from wfsim.semantics.layout import STATUSES
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from datetime import timedelta
+
+    from .dispatcher import Dispatcher
+    from .view import View
+
+Asked: TypeAlias = "str | Callable[[], bool] | None"
+Timeout: TypeAlias = "Duration | timedelta | str | int | float | None"
+
+# Waiting goes in slices, so that a keyboard interrupt is noticed everywhere.
+SLICE = 1.0
+
+
+def result_of(future: Future[Any]) -> Any:
+    """The future's result, or its error; an interrupt leaves what was sent on its way."""
+    while True:
+        try:
+            return future.result(SLICE)
+        except TimeoutError:
+            if future.done():
+                return future.result()
+
+
+def wait(dispatcher: Dispatcher, asked: Asked, timeout: Timeout) -> str:
+    """Block until `asked` holds; see `Run.wait`."""
+    holds = _condition(dispatcher, asked)
+    end = _end(timeout)
+    while True:
+        view = dispatcher.view
+        if _has_come(dispatcher, holds, asked):
+            return view.state
+        left = _left(dispatcher, asked, timeout, end)
+        # The condition is asked outside the lock: it may send something.
+        with dispatcher.news:
+            if dispatcher.view is view:
+                dispatcher.news.wait(SLICE if left is None else min(left, SLICE))
+
+
+async def wait_async(dispatcher: Dispatcher, asked: Asked, timeout: Timeout) -> str:
+    """The same on an event loop."""
+    holds = _condition(dispatcher, asked)
+    end = _end(timeout)
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+    over = False
+
+    def watcher(view: View) -> bool:
+        if not over and not loop.is_closed():
+            loop.call_soon_threadsafe(news.set)
+        return over
+
+    dispatcher.watch(watcher)
+    try:
+        while True:
+            news.clear()
+            view = dispatcher.view
+            if _has_come(dispatcher, holds, asked):
+                return view.state
+            left = _left(dispatcher, asked, timeout, end)
+            try:
+                await asyncio.wait_for(news.wait(), left)
+            except TimeoutError:
+                continue
+    finally:
+        over = True
+
+
+def _condition(dispatcher: Dispatcher, asked: Asked) -> Callable[[], bool]:
+    if asked is None:
+        return lambda: dispatcher.view.is_closed
+    if callable(asked):
+        return asked
+    states = dispatcher.program.state_rows
+    if asked in states or asked in STATUSES[1:]:
+        return lambda: asked in (*dispatcher.view.configuration.values(), dispatcher.view.status)
+    if asked == "idle":
+        return lambda: _is_idle(dispatcher.view)
+    known = [*states, *STATUSES[1:], "idle"]
+    raise WfsimError(
+        f"{asked!r} is neither a state of {dispatcher.program.workflow.name} nor a status."
+        f"{did_you_mean(str(asked), known)} States: {listed(states)}. Statuses: {', '.join(STATUSES[1:])}. Or: idle."
+    )
+
+
+def _is_idle(view: View) -> bool:
+    return view.is_closed or not (view.activities or view.waiting or view.flights)
+
+
+def _has_come(dispatcher: Dispatcher, holds: Callable[[], bool], asked: Asked) -> bool:
+    if holds():
+        return True
+    dispatcher.raise_if_stopped()
+    if dispatcher.view.is_closed:
+        raise WaitTimeout(_stands(dispatcher, asked, "and cannot any more"))
+    return False
+
+
+def _end(timeout: Timeout) -> float | None:
+    return None if timeout is None else time.monotonic() + int(Duration.of(timeout)) / 1e6
+
+
+def _left(dispatcher: Dispatcher, asked: Asked, timeout: Timeout, end: float | None) -> float | None:
+    left = None if end is None else end - time.monotonic()
+    if left is not None and left <= 0:
+        raise WaitTimeout(_stands(dispatcher, asked, f"within {Duration.of(timeout)}"))
+    return left
+
+
+def _stands(dispatcher: Dispatcher, asked: Asked, how: str) -> str:
+    """Where the run is, for an error of waiting."""
+    view = dispatcher.view
+    wanted = f"come to {asked!r}" if isinstance(asked, str) else "close" if asked is None else "come to what was asked"
+    parts = [
+        f"{dispatcher.name!r} did not {wanted} {how}: it is {view.status} in {view.state!r}, version {view.version}."
+    ]
+    if view.activities:
+        shown = listed(f"{work.activity} (attempt {work.attempt}, {work.phase})" for work in view.activities)
+        parts.append(f"Open activities: {shown}.")
+    if view.due:
+        left = max(view.due[0].due - dispatcher.clock.now(), 0)
+        parts.append(f"Next timer: {view.due[0].name!r} in {Duration(left)}.")
+    if view.waiting:
+        parts.append(f"Events that wait: {listed(view.waiting)}.")
+    if isinstance(asked, str) and asked in dispatcher.program.state_rows:
+        parts.append(f"Ask run.why_not({asked!r}).")
+    return " ".join(parts)

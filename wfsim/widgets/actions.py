@@ -1,0 +1,314 @@
+"""Everything that could happen to an instance, possible now or not, and the stimulus that each stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from wfsim.errors import WfsimError, did_you_mean, listed
+from wfsim.model.expressions import Name, names, parse_condition, parse_template
+from wfsim.model.workflow import FieldType, SetVariableAction, ValueType
+from wfsim.semantics.instance import Stimulus, event_problem
+from wfsim.semantics.layout import COMMANDS
+
+from .reasons import Chance, active_regions, event_chance, leaving, not_running, region_cell, timer_chance
+from .values import SECOND, Parameter, read_value, time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wfsim.model.evaluate import Value
+    from wfsim.model.workflow import Transition
+    from wfsim.semantics.instance import Instance, OpenActivity, Timer
+    from wfsim.semantics.layout import StateRow, TimerCell
+    from wfsim.semantics.program import Program
+
+Kind = Literal["start", "event", "timer", "activity", "control"]
+_RESULT, _ERROR_TYPE, _MESSAGE = "result", "error_type", "message"
+_DOES = {
+    "pause": "Nothing is dispatched until it is resumed (M8.1).",
+    "resume": "Dispatching goes on.",
+    "cancel": "Offered as cancel_requested; untaken, the instance is cancelled (M8.3).",
+    "terminate": "Ends the instance at once (M8.2).",
+    "retry": "Enters the kept states anew (M8.2).",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that a person can let happen.
+
+    Attributes
+    ----------
+    id
+        `start`, `event:<event>`, `timer:<place>`, `activity:<serial>:start|succeed|fail`, `control:<command>`.
+    label, kind
+        What it is, in few words, and which sort.
+    parameters
+        Values it asks for.
+    enabled, reason
+        Whether it can happen now; why not, or else what it would do.
+    due
+        When a timer is due, in microseconds of the instance's time.
+    """
+
+    id: str
+    label: str
+    kind: Kind
+    enabled: bool
+    reason: str
+    parameters: tuple[Parameter, ...] = ()
+    due: int | None = None
+
+
+class Actions:
+    """Finds the actions of the instances of one program."""
+
+    def __init__(self, program: Program) -> None:
+        from wfsim.verify.domains import Domains
+
+        self.program = program
+        self._domains = Domains(program)
+        self._fields = {name: self._event_parameters(name) for name in program.events}
+
+    def of(self, instance: Instance) -> list[Action]:
+        """All actions in a stable order: start, events in file order, activities, timers soonest first, controls."""
+        if instance.status == "created":
+            return [Action("start", "start", "start", True, "Starts the instance.", self.inputs())]
+        return [
+            *self._events(instance),
+            *self._activities(instance),
+            *self._timers(instance),
+            *_controls(instance),
+        ]
+
+    def inputs(self) -> tuple[Parameter, ...]:
+        """What a start asks for."""
+        found = []
+        for name, variable in self.program.variables.items():
+            if variable.input:
+                required = variable.initial is None and not variable.optional and variable.type is not ValueType.ANY
+                default = variable.initial
+                if required:
+                    default = _sample(name, self._domains.of_variable(name, variable))
+                values = variable.values or ()
+                found.append(Parameter(name, variable.type, required, default, values, bool(values)))
+        return tuple(found)
+
+    def stimulus(self, instance: Instance, action: Action, values: Mapping[str, Value]) -> Stimulus:
+        """The stimulus of an action with these values; it comes a second later, or when the timer is due.
+
+        Raises
+        ------
+        WfsimError
+            If a value is unknown, missing, or does not fit.
+        """
+        known = [parameter.name for parameter in action.parameters]
+        for name in values:
+            if name not in known:
+                raise WfsimError(
+                    f"{action.label} takes no {name!r}. It takes: {listed(known) or 'nothing'}."
+                    f"{did_you_mean(name, known)}"
+                )
+        read: dict[str, Value] = {}
+        for parameter in action.parameters:
+            value = read_value(parameter, values.get(parameter.name, parameter.default))
+            if value is not None or parameter.required:
+                read[parameter.name] = value
+        time = _soon(instance)
+        match action.id.split(":"):
+            case ["start"]:
+                return Stimulus("start", payload=read)
+            case ["event", *rest]:
+                event = ":".join(rest)
+                problem = event_problem(self.program, event, read)
+                if problem is not None:
+                    raise WfsimError(problem)
+                return Stimulus("event", time, event=event, payload=read)
+            case ["timer", place]:
+                timer = next(timer for timer in instance.timers() if timer.place == int(place))
+                return Stimulus("timer", max(instance.time, timer.due), timer=timer.place, timer_id=timer.id)
+            case ["activity", serial, verb]:
+                activity = next(one for one in instance.activities() if one.activity_id == int(serial))
+                at: dict[str, Any] = {"activity_id": activity.activity_id, "attempt": activity.attempt}
+                if verb == "start":
+                    return Stimulus("activity_started", instance.time, **at)
+                if verb == "succeed":
+                    return Stimulus("activity_succeeded", time, result=read.get(_RESULT), **at)
+                if not read[_ERROR_TYPE].strip():
+                    raise WfsimError("error_type is needed: retries and transitions on `error` tell errors by it.")
+                return Stimulus(
+                    "activity_failed", time, error_type=read[_ERROR_TYPE], message=read.get(_MESSAGE), **at
+                )
+            case ["control", command]:
+                return Stimulus("control", time, command=command)
+        raise AssertionError(f"no such action: {action.id}")
+
+    # --- events ----------------------------------------------------------------------------------
+
+    def _events(self, instance: Instance) -> Iterator[Action]:
+        for name in self.program.events:
+            possible, reason = event_chance(instance, name)
+            yield Action(f"event:{name}", name, "event", possible, reason, self._fields[name])
+
+    def _event_parameters(self, event: str) -> tuple[Parameter, ...]:
+        """Declared fields, then those that expressions read though none is declared."""
+        declared = self.program.events[event].payload
+        found = []
+        for name in dict.fromkeys([*declared, *self.program.event_fields[event]]):
+            field = declared.get(name, FieldType(optional=True))
+            candidates = self._domains.of_field(event, name, field)
+            found.append(Parameter(name, field.type, not field.optional, _sample(name, candidates)))
+        return tuple(found)
+
+    # --- activities ------------------------------------------------------------------------------
+
+    def _activities(self, instance: Instance) -> Iterator[Action]:
+        for activity in instance.activities():
+            name, serial = activity.activity, activity.activity_id
+            most = self.program.rows[self.program.activity_rows[name]].max_attempts
+            attempt = f"Attempt {activity.attempt} of {most}."
+            start, end = _attempt_chances(instance, activity, attempt)
+            yield Action(f"activity:{serial}:start", f"{name} starts", "activity", *start)
+            result = self._result(instance, activity)
+            yield Action(f"activity:{serial}:succeed", f"{name} succeeds", "activity", *end, result)
+            yield Action(f"activity:{serial}:fail", f"{name} fails", "activity", *end, self._failure(name))
+
+    def _result(self, instance: Instance, activity: OpenActivity) -> tuple[Parameter, ...]:
+        """A result is asked for where something reads it."""
+        program = self.program
+        region = program.region_rows[activity.region]
+        cell = region_cell(instance, region)
+        in_flight = instance.m[program.rows[region].flight_work].serial == activity.activity_id
+        variable = program.rows[cell.action].variable if in_flight else program.rows[cell.state].result_variable
+        if variable >= 0:
+            name = program.name(variable) or ""
+            declared = program.variables[name]
+            sample = _sample(name, self._domains.of_variable(name, declared))
+            values = declared.values or ()
+            needed = not declared.optional and declared.type is not ValueType.ANY
+            return (Parameter(_RESULT, declared.type, needed, sample, values),)
+        done = [program.transitions[at] for at in leaving(instance, region) if program.transitions[at].event == "done"]
+        if not in_flight and any(map(_reads_result, done)):
+            candidates = self._domains.of_field("done", _RESULT, None)
+            return (Parameter(_RESULT, ValueType.ANY, False, _sample(_RESULT, candidates)),)
+        return ()
+
+    def _failure(self, activity: str) -> tuple[Parameter, ...]:
+        policy = self.program.activities[activity].retry_policy or self.program.workflow.retry_policy
+        named = [value for value in self._domains.of_field("error", "type", None) if isinstance(value, str)]
+        types = ["Error", *(policy.non_retryable_errors if policy else ()), *(each for each in named if each != "text")]
+        choices = tuple(dict.fromkeys(types))
+        return (
+            Parameter(_ERROR_TYPE, ValueType.STRING, True, "Error", choices),
+            Parameter(_MESSAGE, ValueType.STRING, False),
+        )
+
+    # --- timers ----------------------------------------------------------------------------------
+
+    def _timers(self, instance: Instance) -> Iterator[Action]:
+        running = instance.timers()
+        for timer in running:
+            possible, reason = timer_chance(instance, timer)
+            when = f"Due at {time_text(timer.due)}. {reason}" if possible else reason
+            label = _timer_label(instance, timer)
+            yield Action(f"timer:{timer.place}", label, "timer", possible, when, due=timer.due)
+        if not instance.is_closed:
+            yield from self._stopped_timers(instance, {timer.place for timer in running})
+
+    def _stopped_timers(self, instance: Instance, running: set[int]) -> Iterator[Action]:
+        """Timers of the active states that do not run: fired already, or frozen."""
+        program = self.program
+        for region in active_regions(instance):
+            state: StateRow = program.rows[region_cell(instance, region).state]
+            where = program.name(region_cell(instance, region).state)
+            own = [(0, "timeout")] if state.timeout >= 0 or state.timeout_code >= 0 else []
+            for at in leaving(instance, region):
+                if program.rows[at].timer > 0:
+                    own.append((program.rows[at].timer, f"after {program.transitions[at].after}"))
+            for which, name in own:
+                place = program.rows[region].first_timer + which
+                if place not in running:
+                    cell: TimerCell = instance.m[place]
+                    why = "the timer is not running: " + (
+                        f"frozen by the pause with {time_text(cell.left)} left."
+                        if cell.left >= 0
+                        else "it has fired in this state."
+                    )
+                    yield Action(f"timer:{place}", f"{name} in {where}", "timer", False, why)
+
+
+def _attempt_chances(instance: Instance, activity: OpenActivity, attempt: str) -> tuple[Chance, Chance]:
+    """Whether the attempt can start, and whether it can end."""
+    if instance.is_closed:
+        ended = Chance(False, not_running(instance) or "")
+        return ended, ended
+    if activity.phase == "backoff":
+        waits = Chance(False, "it waits for its next attempt: let its timer fire.")
+        return waits, waits
+    if activity.phase == "running":
+        waits_on = " Its result waits until the instance is resumed." if instance.status == "paused" else ""
+        return Chance(False, "this attempt has started."), Chance(True, attempt + waits_on)
+    if instance.status == "paused":
+        return Chance(False, "no attempt starts while the instance is paused (M8.1)."), Chance(False, "not started yet.")
+    return Chance(True, attempt), Chance(False, "this attempt has not started yet.")
+
+
+def _controls(instance: Instance) -> Iterator[Action]:
+    status = instance.status
+    fits = {
+        "pause": status == "running",
+        "resume": status == "paused",
+        "cancel": not instance.is_closed,
+        "terminate": not instance.is_closed,
+        "retry": status in ("failed", "timed_out"),
+    }
+    wanted = {"pause": "running", "resume": "paused", "retry": "failed or timed out"}
+    for command in COMMANDS:
+        reason = f"the instance is {status.replace('_', ' ')}, not {wanted.get(command, 'open')}."
+        yield Action(
+            f"control:{command}", command, "control", fits[command], _DOES[command] if fits[command] else reason
+        )
+
+
+def _timer_label(instance: Instance, timer: Timer) -> str:
+    program = instance.program
+    if timer.activity_id is not None:
+        activity = next(one.activity for one in instance.activities() if one.activity_id == timer.activity_id)
+        return f"next attempt of {activity}" if timer.name == "retry" else f"{timer.name} of {activity}"
+    if timer.region is None:
+        return "workflow timeout"
+    region = program.region_rows[timer.region]
+    where = program.name(region_cell(instance, region).state)
+    which = timer.place - program.rows[region].first_timer
+    if which == 0:
+        return f"timeout in {where}"
+    at = next(at for at in leaving(instance, region) if program.rows[at].timer == which)
+    return f"after {program.transitions[at].after} in {where}"
+
+
+def _soon(instance: Instance) -> int:
+    """A second later; a timer that is due before comes first, so then the same time as its (M6.3)."""
+    due = [timer.due for timer in instance.timers() if timer.due >= instance.time]
+    return min([instance.time + SECOND, *due])
+
+
+def _sample(name: str, candidates: list[Value]) -> Value:
+    """A candidate to begin with; a text that no condition asks for says what it stands for."""
+    value = next((each for each in candidates if each is not None), None)
+    return f"{name.removesuffix('_id')}-1" if value == "text" else value
+
+
+def _reads_result(transition: Transition) -> bool:
+    trees: list[Any] = [] if transition.condition is None else [parse_condition(transition.condition)]
+    for action in (*transition.pre_actions, *transition.post_actions):
+        if isinstance(action, SetVariableAction):
+            trees.append(parse_template(action.parameters.value))
+        elif action.action_type in ("activity", "send"):
+            given = action.parameters if action.action_type == "activity" else action.payload
+            trees += [parse_template(value) for value in given.values()]
+    return any(
+        name.scope == "event" and (not isinstance(name, Name) or name.field == _RESULT)
+        for tree in trees
+        for name in names(tree)
+    )

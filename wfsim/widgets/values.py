@@ -1,0 +1,99 @@
+"""What people type into fields, as values; and times as people read them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wfsim.errors import WfsimError, listed
+from wfsim.model.evaluate import check_value
+from wfsim.model.workflow import ValueType
+
+if TYPE_CHECKING:
+    from wfsim.model.evaluate import Value
+
+SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value that an action asks for.
+
+    Attributes
+    ----------
+    name, type
+        As declared.
+    required
+        Whether it must be given.
+    default
+        A value that fits, chosen so that conditions tend to hold; `None` where none is needed.
+    choices, only_choices
+        Values to offer, and whether no other is allowed.
+    """
+
+    name: str
+    type: ValueType
+    required: bool = True
+    default: Value = None
+    choices: tuple[Value, ...] = ()
+    only_choices: bool = False
+
+
+_WRITE = {
+    ValueType.INTEGER: "Write a whole number: 3.",
+    ValueType.NUMBER: "Write a number: 2.5.",
+    ValueType.BOOLEAN: "Write true or false.",
+    ValueType.LIST: 'Write a list as JSON: ["a", "b"].',
+    ValueType.OBJECT: 'Write an object as JSON: {"a": 1}.',
+}
+
+
+def read_value(parameter: Parameter, given: Value) -> Value:
+    """The value meant by what was given, as text or as a value.
+
+    Text is read by the parameter's type: JSON, but for strings, which stand for themselves; for `any`, text that is
+    not JSON stands for itself. Empty text where nothing is required is no value.
+
+    Raises
+    ------
+    WfsimError
+        If it does not fit.
+    """
+    kind, name = parameter.type, parameter.name
+    value = given
+    if isinstance(given, str) and not parameter.required and not given.strip():
+        value = None
+    elif isinstance(given, str) and kind is not ValueType.STRING:
+        try:
+            value = json.loads(given)
+        except (ValueError, RecursionError):
+            if kind is not ValueType.ANY:
+                wrong = f"{given[:60]!r} is not {'an' if kind.value[0] in 'aeio' else 'a'} {kind.value}"
+                raise WfsimError(f"{name}: {wrong}. {_WRITE[kind]}") from None
+    if value is None and not parameter.required:
+        return None
+    if value is None and kind is not ValueType.ANY:
+        raise WfsimError(f"{name} ({kind.value}) is needed. {_WRITE.get(kind, 'Write a text.')}")
+    problem = check_value(kind, value)
+    if problem is not None:
+        raise WfsimError(f"{name}: {problem}. {_WRITE.get(kind, '')}".rstrip())
+    if parameter.only_choices and value not in parameter.choices:
+        raise WfsimError(f"{name}: {value!r} is not one of {listed(map(repr, parameter.choices))}.")
+    return value
+
+
+def value_text(value: Value, longest: int = 200) -> str:
+    """A value as JSON on one line, cut when long."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def time_text(microseconds: int) -> str:
+    """A point or length of time: `0:00:01`, `2:00:00`, `14d 0:00:00`, with decimals where they count."""
+    seconds, rest = divmod(microseconds, SECOND)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    fraction = f".{rest:06d}".rstrip("0") if rest else ""
+    return f"{f'{days}d ' if days else ''}{hours}:{minutes:02d}:{seconds:02d}{fraction}"
