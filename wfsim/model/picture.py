@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wfsim.drawing import Direction, Head, LineStyle, Role
-    from wfsim.model.workflow import Action, Region, State, Transition, Workflow
+    from wfsim.model.workflow import Action, State, Transition, Workflow
 
 _TIMERS = ("timeout", "workflow_timeout")
 

@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from wfsim.errors import DefinitionError, ExpressionError, did_you_mean
+from wfsim.errors import DefinitionError, DrawingError, ExpressionError, did_you_mean
 from wfsim.model.duration import Duration
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
 from wfsim.model.problems import definition_error, from_validation
@@ -523,6 +523,16 @@ class Workflow(_Model):
         )
 
     __str__ = __repr__
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What a notebook shows: one line of text, and the picture unless it would be too large to be read."""
+        # Imported here: the picture reads the definitions of this module.
+        from wfsim.model.picture import picture
+
+        try:
+            return {"text/plain": repr(self), "image/svg+xml": picture(self).to_svg()}
+        except DrawingError as error:
+            return {"text/plain": f"{self!r}\n{error}"}
 
     def __hash__(self) -> int:
         return hash((self.name, self.version))

@@ -207,7 +207,7 @@ class _Translation:
             self.fire(f"close {closing}", closing, {closing: 1}, {FINAL: 1})
         self.prune()
         workers = {f"pool {pool}": capacity for pool, capacity in self.pools.items()}
-        used = {name for source, target, _ in self.arcs for name in (source, target)}
+        used = {START, FINAL} | {name for source, target, _ in self.arcs for name in (source, target)}
         places = [name for name in self.places if name in used]
         return PetriNet(
             self.workflow.name,

@@ -8,7 +8,6 @@ going on after a crash, a conflict or a pause is the ordinary case.
 from __future__ import annotations
 
 import heapq
-import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -188,6 +187,8 @@ class Dispatcher:
     def settle(self, patience: float) -> None:
         """Return when everything due has happened and activities have come to rest, or `patience` is over."""
         with self._door:
+            # The clock may have moved: the thread looks again.
+            self._door.notify_all()
             while not self._door.wait_for(self._is_settled, patience):
                 if not self._is_at_rest():
                     continue
@@ -346,7 +347,7 @@ class Dispatcher:
             if phases == ["running"]:
                 # A process that died had recorded its start; that is not recorded twice (M5.5).
                 return Output(instance.host)
-            return instance.activity_started(time, *key, f"process {os.getpid()}")
+            return instance.activity_started(time, *key, "local")
 
         return apply
 

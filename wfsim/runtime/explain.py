@@ -260,10 +260,11 @@ def _explain_state(instance: Instance, name: str, now: int) -> Explanation:
     if cell.flight_phase != GROUNDED:
         reasons.append(_busy(instance, region))
         possible = program.rows[cell.flight].target == target
+        return Explanation(name, possible and instance.status == "running", reasons)
     direct = [at for at in _leaving(instance, region) if program.rows[at].target == target]
     for at in direct:
         ready, sentence = _trigger(instance, region, at, now)
-        possible = possible or (ready and cell.flight_phase == GROUNDED)
+        possible = possible or ready
         reasons.append(sentence)
     if not direct:
         reasons.append(_way(instance, cell.state, target))

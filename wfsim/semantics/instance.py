@@ -355,7 +355,10 @@ class Instance:
         return self._step()
 
     def activity_succeeded(self, time: int, activity_id: int, attempt: int, result: Value = None) -> Output:
-        """An attempt's result arrives."""
+        """An attempt's result arrives; `WfsimError` if it is not JSON, and then nothing has happened."""
+        problem = check_value(ValueType.ANY, result)
+        if problem is not None:
+            raise WfsimError(f"the result of activity {activity_id} cannot be kept: {problem}")
         inbox = self._inbox(ACTIVITY_SUCCEEDED, time)
         inbox.serial = activity_id
         inbox.attempt = attempt

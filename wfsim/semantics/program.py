@@ -563,10 +563,8 @@ class _Compiler:
         if isinstance(action, SetVariableAction):
             name, value = action.parameters.name, action.parameters.value
             template = parse_template(value)
-            if isinstance(template, TemplateLiteral):
-                template = TemplateLiteral(coerce(self.variables[name].type, template.value))
-            elif isinstance(template, Literal):
-                template = Literal(coerce(self.variables[name].type, template.value))
+            if isinstance(template, (TemplateLiteral, Literal)) and template.value is not None:
+                template = type(template)(coerce(self.variables[name].type, template.value))
             return ActionRow(
                 action=SET_VARIABLE,
                 variable=self._variable_row(name),

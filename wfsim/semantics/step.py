@@ -193,7 +193,6 @@ def offer_error(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
         take(p, m, v, o, i, r, t, k)
         return
     if t == RAISED:
-        me.automatic += 1
         return
     if p[r].parent >= 0:
         row.region = p[r].parent
@@ -424,6 +423,8 @@ def dispatch_internal(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         if not is_busy(p, m, i, row.region):
             unlink(m, i, INTERNAL, k)
             me.cause = row.cause
+            # M2.6: what answers `done` or `error` goes by itself too, and might raise the next one for ever.
+            me.automatic += 1
             if row.kind == INTERNAL_DONE:
                 offer_done(p, m, v, o, i, k)
             else:

@@ -382,7 +382,7 @@ def admit(p: Rows, variable: int, cell: Cell, lenient: int) -> int:
     """
     row = p[variable]
     if cell.tag == NULL:
-        return -1 if row.optional else T_NULL
+        return -1 if row.optional or row.type == ANY else T_NULL
     if row.type == NUMBER and cell.tag == INTEGER and lenient and -EXACT <= cell.whole <= EXACT:
         set_real(cell, float(cell.whole))
     if row.type != ANY and cell.tag != row.type:

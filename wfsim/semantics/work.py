@@ -75,13 +75,12 @@ def note(o: Output, seq: int, name: int, cell: Cell) -> None:
 
 @kernel
 def note_payload(p: Rows, v: Cells, o: Output, seq: int, event: int, payload: int) -> None:
-    """Tie an event's payload to a record; fields that are null are left out."""
-    if event < 0:
-        return
-    row = p[event]
-    for f in range(row.n_fields):
-        if v[payload + 1 + f].tag != NULL:
-            note(o, seq, p[row.first_field + f].name, v[payload + 1 + f])
+    """Tie an event's payload to a record; fields that are null are left out, an undeclared event has only extras."""
+    if event >= 0:
+        row = p[event]
+        for f in range(row.n_fields):
+            if v[payload + 1 + f].tag != NULL:
+                note(o, seq, p[row.first_field + f].name, v[payload + 1 + f])
     if v[payload + EXTRAS].tag != NULL:
         note(o, seq, NONE, v[payload + EXTRAS])
 

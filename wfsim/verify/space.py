@@ -310,7 +310,7 @@ class WorkflowSpace:
 
     def search(self, max_states: int, max_seconds: float | None) -> None:
         """Visit states breadth first until none is new or a limit is reached."""
-        started = time.monotonic()
+        deadline = None if max_seconds is None else time.monotonic() + max_seconds
         at = -1
         try:
             while at < len(self.snapshots):
@@ -331,12 +331,12 @@ class WorkflowSpace:
                     for record in output.records:
                         if record.kind == R_TRANSITION:
                             self.taken.setdefault(record.transition, (at, edge))
+                    if deadline is not None and time.monotonic() > deadline:
+                        self._stop(f"max_seconds={max_seconds:g} reached")
+                        return
                 if at >= 0:
                     self.edges[at] = found
                 at += 1
-                if max_seconds is not None and time.monotonic() - started > max_seconds:
-                    self._stop(f"max_seconds={max_seconds:g} reached")
-                    return
         except KeyboardInterrupt:
             self._stop("interrupted")
 

@@ -137,9 +137,7 @@ class Actions:
                     return Stimulus("activity_succeeded", time, result=read.get(_RESULT), **at)
                 if not read[_ERROR_TYPE].strip():
                     raise WfsimError("error_type is needed: retries and transitions on `error` tell errors by it.")
-                return Stimulus(
-                    "activity_failed", time, error_type=read[_ERROR_TYPE], message=read.get(_MESSAGE), **at
-                )
+                return Stimulus("activity_failed", time, error_type=read[_ERROR_TYPE], message=read.get(_MESSAGE), **at)
             case ["control", command]:
                 return Stimulus("control", time, command=command)
         raise AssertionError(f"no such action: {action.id}")
@@ -250,7 +248,9 @@ def _attempt_chances(instance: Instance, activity: OpenActivity, attempt: str) -
         waits_on = " Its result waits until the instance is resumed." if instance.status == "paused" else ""
         return Chance(False, "this attempt has started."), Chance(True, attempt + waits_on)
     if instance.status == "paused":
-        return Chance(False, "no attempt starts while the instance is paused (M8.1)."), Chance(False, "not started yet.")
+        return Chance(False, "no attempt starts while the instance is paused (M8.1)."), Chance(
+            False, "not started yet."
+        )
     return Chance(True, attempt), Chance(False, "this attempt has not started yet.")
 
 

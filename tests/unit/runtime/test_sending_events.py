@@ -1,0 +1,160 @@
+"""`send`: what becomes of an event, and what its sender is told (M7.1)."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from wfsim.errors import EventRejected, WfsimError
+from wfsim.model.workflow import Workflow
+from wfsim.runtime.clock import ManualClock
+from wfsim.runtime.run import start
+
+
+def workflow(**changes: Any) -> Workflow:
+    return Workflow.model_validate(
+        {
+            "name": "w",
+            "initial_state": "a",
+            "variables": {"n": {"type": "integer", "initial": 0}, "last": {"optional": True}},
+            "events": {
+                "add": {"payload": {"by": "integer"}},
+                "note": {},
+                "go": {},
+                "later": {"unhandled": "defer"},
+                "never_mind": {"unhandled": "discard"},
+            },
+            "states": [{"name": "a"}, {"name": "b"}, {"name": "c", "is_terminal": True}],
+            "transitions": [
+                {
+                    "from": "a",
+                    "event": "add",
+                    "condition": "context.n < 1000 and event.by > 0",
+                    "pre_actions": [
+                        {
+                            "action_type": "set_variable",
+                            "parameters": {"name": "n", "value": "${context.n + event.by}"},
+                        }
+                    ],
+                },
+                {
+                    "from": "a",
+                    "event": "note",
+                    "pre_actions": [
+                        {"action_type": "set_variable", "parameters": {"name": "last", "value": "${event.what}"}}
+                    ],
+                },
+                {"from": "a", "to": "b", "event": "go"},
+                {"from": "b", "to": "c", "event": "later"},
+                {"from": "b", "to": "c", "event": "never_mind"},
+            ],
+            **changes,
+        }
+    )
+
+
+def test_the_sender_is_told_what_became_of_an_event() -> None:
+    with start(workflow(), clock=ManualClock()) as run:
+        assert run.send("add", by=2) == "accepted"
+        assert run.send("never_mind") == "discarded"
+        assert run.send("later", event_id="l") == "deferred"
+        assert run.waiting == ["later"]
+        assert run.send("go") == "accepted"
+        # The deferred event was recalled by the same step.
+        assert (run.state, run.variables["n"], run.waiting) == ("c", 2, [])
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "reason", "says"),
+    [
+        ("ad", {"by": 1}, "undeclared", r"event 'ad' is not declared.*Did you mean 'add'"),
+        ("add", {}, "payload", r"lacks the field 'by' \(integer\)"),
+        ("add", {"by": "1"}, "payload", "a string"),
+        ("add", {"by": 1, "of": 2}, "payload", r"no field 'of'. Fields: by"),
+        ("note", {"what": object()}, "payload", "not JSON"),
+        ("add", {"by": -1}, "condition", r"`event.by > 0` does not hold \(event.by = -1\)"),
+        ("timeout", {}, "undeclared", "not declared"),
+    ],
+)
+def test_a_rejected_event_says_why(event: str, payload: dict[str, Any], reason: str, says: str) -> None:
+    with start(workflow(), clock=ManualClock()) as run:
+        version = run.version
+        with pytest.raises(EventRejected, match=says) as caught:
+            run.send(event, payload)
+        assert (caught.value.event, caught.value.reason) == (event, reason)
+        assert f"'w-1' rejected {event!r}" in str(caught.value)
+        # Nothing is lost silently: the rejection is recorded.
+        assert [record.kind for record in run.records[version:]] == ["event_received", "event_rejected"]
+
+
+def test_an_event_out_of_place_names_the_states_that_take_it() -> None:
+    with start(workflow(), clock=ManualClock()) as run:
+        run.send("go")
+        with pytest.raises(EventRejected, match=r"No transition leaves 'b' on 'add'.*It is taken in: 'a'") as caught:
+            run.send("add", by=1)
+        assert caught.value.reason == "no_transition"
+        run.send("later")
+        with pytest.raises(EventRejected, match="completed with success in 'c'") as caught:
+            run.send("add", by=1)
+        assert caught.value.reason == "closed"
+
+
+def test_too_many_deferred_events_are_rejected() -> None:
+    with start(workflow(max_deferred=1), clock=ManualClock()) as run:
+        assert run.send("later") == "deferred"
+        with pytest.raises(EventRejected, match="1 events are deferred already") as caught:
+            run.send("later")
+        assert caught.value.reason == "max_deferred"
+
+
+def test_the_same_id_counts_once() -> None:
+    with start(workflow(), clock=ManualClock()) as run:
+        assert run.send("add", by=1, event_id="e1") == "accepted"
+        assert run.send("add", by=1, event_id="e1") == "duplicate"
+        assert run.variables["n"] == 1
+        with pytest.raises(WfsimError, match="an event id is a text"):
+            run.send("add", by=1, event_id="")
+
+
+def test_payload_fields_may_have_any_name() -> None:
+    with start(workflow(), clock=ManualClock()) as run:
+        assert run.send("note", {"what": {"event_id": 1}}) == "accepted"
+        assert run.send("note", event="e", payload="p", what=[1, (2,)]) == "accepted"
+        assert run.variables["last"] == [1, [2]]
+        with pytest.raises(WfsimError, match=r"a payload is a mapping.*event_id="):
+            run.send("note", "id-1")  # type: ignore[arg-type]
+        with pytest.raises(WfsimError, match="sent by its name"):
+            run.send(3)  # type: ignore[arg-type]
+
+
+def test_a_payload_is_copied_when_it_is_sent() -> None:
+    mine = [1, {"a": [2]}]
+    with start(workflow(), clock=ManualClock()) as run:
+        run.send("note", what=mine)
+        mine.append(3)
+        mine[1]["a"].append(4)  # type: ignore[index]
+        assert run.variables["last"] == [1, {"a": [2]}]
+        assert run.history.case("w-1").replay().variables["last"] == [1, {"a": [2]}]
+
+
+def test_events_from_many_threads_are_all_applied_once() -> None:
+    told: list[str] = []
+    with start(workflow(), clock=ManualClock()) as run:
+
+        def sender(number: int) -> None:
+            for k in range(10):
+                # Each id is sent by two threads.
+                told.append(run.send("add", by=1, event_id=f"{number // 2}-{k}"))
+
+        threads = [threading.Thread(target=sender, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(told) == ["accepted"] * 30 + ["duplicate"] * 30
+        assert run.variables["n"] == 30
+        case = run.history.case("w-1")
+        assert case.replay().variables["n"] == 30
+        assert [record.seq for record in case.records()] == list(range(1, run.version + 1))
