@@ -95,6 +95,8 @@ def _region(draw: st.DrawFn, depth: int, root: bool) -> dict[str, Any]:
         if target is not None:
             transition["to"] = target
         conditions = [*CONDITIONS, *(EVENT_CONDITIONS if trigger in EVENTS else ())]
+        if trigger in ("cancel_requested", "workflow_timeout"):
+            conditions = ["context.maybe == null"]
         if trigger == "automatic" or draw(st.integers(0, 2)) == 0:
             transition["condition"] = draw(st.sampled_from(conditions))
         if trigger == "after":

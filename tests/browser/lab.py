@@ -18,11 +18,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import Page
-
-_NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 
 
 def require_browser() -> str:
@@ -47,11 +45,20 @@ def require_browser() -> str:
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
     """A notebook with these code cells."""
     shown = [
-        {"cell_type": "code", "id": f"cell-{k}", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
+        {
+            "cell_type": "code",
+            "id": f"cell-{k}",
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+            "source": source,
+        }
         for k, source in enumerate(cells)
     ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    path.write_text(json.dumps({"cells": shown, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}))
+    path.write_text(
+        json.dumps({"cells": shown, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5})
+    )
 
 
 @contextlib.contextmanager
@@ -59,10 +66,14 @@ def running_lab(folder: Path, *, dark: bool = False) -> Iterator[str]:
     """Start JupyterLab on `folder` with settings of its own; gives its address, and stops it."""
     home = folder / ".home"
     theme = {"theme": "JupyterLab Dark" if dark else "JupyterLab Light"}
-    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(_NO_NEWS))
-    (settings / "themes.jupyterlab-settings").write_text(json.dumps(theme))
+    for name, settings in {
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        "apputils-extension/themes": theme,
+        "notebook-extension/tracker": {"autoStartDefaultKernel": True},
+    }.items():
+        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings))
     port = _free_port()
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.password="]
@@ -81,7 +92,7 @@ def running_lab(folder: Path, *, dark: bool = False) -> Iterator[str]:
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait_for(f"{address}/api/status", server, log)
+        _wait_until(lambda: _answers(address, server, log), "JupyterLab to answer")
         yield address
     finally:
         server.terminate()
@@ -103,8 +114,9 @@ def opened(address: str, notebook: str, chromium: str, *, width: int = 1200, hei
         try:
             page = browser.new_page(viewport={"width": width, "height": height})
             page.goto(f"{address}/lab/tree/{notebook}")
-            # Cells run before the kernel is connected are lost.
-            page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for(timeout=120_000)
+            # Cells run before the page is connected to the kernel are lost.
+            _wait_until(lambda: _connected(address), "a kernel connected to the notebook")
+            page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for(timeout=60_000)
             page.locator(".lm-MenuBar-item", has_text="Run").first.click()
             page.locator(".lm-Menu-item", has_text="Run All Cells").first.click()
             yield page
@@ -119,12 +131,25 @@ def _free_port() -> int:
         return port
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+def _connected(address: str) -> bool:
+    with urllib.request.urlopen(f"{address}/api/sessions") as answer:
+        kernels = [session["kernel"] for session in json.load(answer)]
+    return any(kernel["connections"] and kernel["execution_state"] == "idle" for kernel in kernels)
+
+
+def _answers(address: str, server: subprocess.Popen[bytes], log: Path) -> bool:
+    if server.poll() is not None:
+        pytest.fail(f"JupyterLab ended with {server.returncode}:\n{log.read_text()[-3000:]}")
+    try:
+        with urllib.request.urlopen(f"{address}/api/status"):
+            return True
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+def _wait_until(happened: Callable[[], bool], what: str, seconds: float = 90) -> None:
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if server.poll() is not None:
-            pytest.fail(f"JupyterLab ended with {server.returncode}:\n{log.read_text()[-3000:]}")
-        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError), urllib.request.urlopen(url):
-            return
-        time.sleep(0.2)
-    pytest.fail(f"JupyterLab does not answer within {seconds:g} s:\n{log.read_text()[-3000:]}")
+    while not happened():
+        if time.monotonic() > end:
+            pytest.fail(f"waited {seconds:g} s in vain for {what}.")
+        time.sleep(0.1)

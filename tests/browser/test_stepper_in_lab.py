@@ -23,7 +23,7 @@ def test_a_click_on_an_event_moves_the_instance_and_the_page_shows_it(tmp_path: 
         page.on("pageerror", lambda error: errors.append(str(error)))
         stepper = page.locator(".wfsim-stepper")
         head = stepper.get_by_role("status")
-        head.get_by_text("requested").wait_for(timeout=120_000)
+        head.get_by_text("requested").wait_for(timeout=30_000)
         assert stepper.locator("svg .node[data-id='state:requested'].active").count() == 1
         # Nothing has failed, so there is nothing to retry, and the page says why.
         assert stepper.get_by_role("button", name="retry", exact=True).is_disabled()

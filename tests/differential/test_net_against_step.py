@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import wfsim as wf
 from tests.strategies import workflows
 from wfsim.model.workflow import Workflow
 from wfsim.net.petri import PetriNet
-from wfsim.net.translate import FINAL, START, control_places, to_net
+from wfsim.net.translate import FAILED, FINAL, START, control_places, to_net
 from wfsim.verify.explore import explore
 from wfsim.verify.space import explore_workflow
 
@@ -29,7 +30,7 @@ def reached_by_net(net: PetriNet, workflow: Workflow) -> set[frozenset[str]]:
         places = frozenset(place for place in marking.support() if not place.startswith("pool "))
         if places & {START, FINAL} or any("!" in place for place in places):
             continue
-        flight = [place for place in places if place.split(".")[0][1:].isdigit() and "." in place]
+        flight = [place for place in places if re.match(r"t\d+\.(pre|post)\d+\.", place)]
         if any(place.endswith((".succeeded", ".failed")) for place in flight):
             continue
         if not flight and any(f"{s}.{end}" in places for s in activities for end in ("succeeded", "failed")):
@@ -63,9 +64,13 @@ def test_on_every_model_net_and_explorer_reach_the_same_control_states(path: Pat
 @relaxed
 @given(workflows())
 def test_without_conditions_net_and_explorer_reach_the_same_control_states(workflow: Workflow) -> None:
-    by_net, by_step = reached_by_net(to_net(workflow), workflow), reached_by_step(workflow, erase_conditions=True)
-    assert names(by_step - by_net) == [], "missed by the net" + wf.dumps(workflow)
-    assert names(by_net - by_step) == [], "invented by the net" + wf.dumps(workflow)
+    net = to_net(workflow)
+    by_net, by_step = reached_by_net(net, workflow), reached_by_step(workflow, erase_conditions=True)
+    assert names(by_step - by_net) == [], "missed by the net\n" + wf.dumps(workflow)
+    if any(transition.startswith("the chain from") for transition in net.transitions):
+        # Whether a chain of automatic transitions really gets too long (M2.6) the net does not know.
+        by_net.discard(frozenset([FAILED]))
+    assert names(by_net - by_step) == [], "invented by the net\n" + wf.dumps(workflow)
 
 
 @relaxed

@@ -50,7 +50,9 @@ MOST_ATTEMPTS = 8
 """Attempts told apart; later ones share the places of the last (the net then allows any number)."""
 
 START, FINAL = "start", "final"
-CLOSINGS = ("failed", "timed_out")
+FAILED, TIMED_OUT, CANCELLED = "closed as failed", "closed as timed_out", "closed as cancelled"
+CLOSINGS = (FAILED, TIMED_OUT, CANCELLED)
+CONTROLS = {"cancel_requested": CANCELLED, "workflow_timeout": TIMED_OUT}
 
 Tokens = dict[str, int]
 
@@ -105,7 +107,7 @@ def control_places(instance: Instance) -> frozenset[str]:
     """
     program, m, head = instance.program, instance.m, instance.program.head
     if instance.me.status >= COMPLETED:
-        return frozenset([instance.state if instance.me.status == COMPLETED else instance.status])
+        return frozenset([instance.state if instance.me.status == COMPLETED else f"closed as {instance.status}"])
     region = program.rows[head.root]
     cell: RegionCell = m[region.slot]
     state = program.name(cell.state) or ""
@@ -203,8 +205,9 @@ class _Translation:
             self.work(state)
         for state in self.workflow.states:
             self.state(state)
+        self.dead()
         for closing in CLOSINGS:
-            self.fire(f"close {closing}", closing, {closing: 1}, {FINAL: 1})
+            self.fire(f"over: {closing}", closing, {closing: 1}, {FINAL: 1})
         self.prune()
         workers = {f"pool {pool}": capacity for pool, capacity in self.pools.items()}
         used = {START, FINAL} | {name for source, target, _ in self.arcs for name in (source, target)}
@@ -221,6 +224,20 @@ class _Translation:
                 name: source for name, source in (self.places | self.transitions).items() if name in used
             },
         )
+
+    def dead(self) -> None:
+        """Show workflow transitions that nothing can set off as dead net transitions, fed by a place without tokens.
+
+        They leave a terminal state (M3.7), stand behind one that is always taken first (M2.3), or wait for
+        something that never happens in their state.
+        """
+        shown = set(self.transitions.values())
+        for number, transition in enumerate(self.workflow.transitions):
+            source = f"transition {number + 1}"
+            if source not in shown:
+                never = self.place(f"never in {transition.from_}", source)
+                inputs = {transition.from_: 1, never: 1}
+                self.fire(f"t{number + 1}: {transition}", source, inputs, {transition.to or transition.from_: 1})
 
     def prune(self) -> None:
         """Drop net transitions that no token can ever feed, but keep one where a workflow transition has no other.
@@ -396,17 +413,12 @@ class _Translation:
         source = f"state {name}"
         if state.is_terminal:
             self.fire(f"complete in {name}", source, {name: 1}, {FINAL: 1})
-            for number, transition in self.leaving[name]:
-                # M3.7: nothing leaves a terminal state; the net shows the transition, and that it is dead.
-                never = self.place(f"{name} stays open", source)
-                label = f"t{number + 1}: {transition}"
-                target = {transition.to or name: 1}
-                self.fire(label, f"transition {number + 1}", {name: 1, never: 1}, target)
         else:
             for trigger in dict.fromkeys(_trigger(t) for _, t in self.leaving[name]):
-                if trigger not in ("done", "error") and not trigger.startswith("error."):
+                if self.can_occur(state, trigger):
                     self.external(state, trigger)
             self.timeout(state)
+            self.endless(state)
             if state.activity is not None:
                 self.done(state)
                 self.work_error(state)
@@ -420,27 +432,76 @@ class _Translation:
                 offered.add(place)
                 self.errors(state, place)
 
+    def in_flight(self, state: State) -> Iterator[tuple[str, Tokens]]:
+        """Places of instances in this state that wait in a transition, with the workers they hold."""
+        for number, transition in self.leaving[state.name]:
+            yield from self.flight_places(number, transition)
+
+    def control(self, state: State, trigger: str) -> None:
+        """M8.3: a control that finds no transition closes; a condition that raises gives an error after the flight."""
+        places = [(state.name, dict[str, int]()), *self.in_flight(state)]
+        if not self.always_taken(state, {trigger}):
+            for place, back in places:
+                for inputs, workers in self.leave(state, place):
+                    label = f"{trigger} finds nothing in {state.name}"
+                    outputs = _sum({CONTROLS[trigger]: 1}, back, workers)
+                    self.fire(label, f"state {state.name}", inputs, outputs)
+        for place, back in places[1:]:
+            self.condition_raises(state, {trigger}, {place: 1}, back)
+
+    def can_occur(self, state: State, trigger: str) -> bool:
+        """Whether something outside, or the passing of time, can set off transitions on this trigger here."""
+        if trigger in ("done", "error") or trigger.startswith("error."):
+            return False
+        if trigger == "timeout":
+            return self.timeout_of(state) is not None
+        return trigger != "workflow_timeout" or self.workflow.timeouts.workflow is not None
+
+    def timeout_of(self, state: State) -> object:
+        return state.timeout if state.timeout is not None else self.workflow.timeouts.states.get(state.name)
+
+    def endless(self, state: State) -> None:
+        """M2.6: where transitions that need nothing from outside form a circle, the chain may get too long."""
+        name = state.name
+        if name in self.circle():
+            for inputs, back in self.leave(state, name):
+                self.fire(f"the chain from {name} is too long", f"state {name}", inputs, {FAILED: 1} | back)
+
+    def circle(self) -> set[str]:
+        """States on a circle of automatic transitions and answers to `done` and `error`."""
+        follows: dict[str, set[str]] = {
+            name: {
+                transition.to or name
+                for _, transition in self.leaving[name]
+                if _trigger(transition) in ("automatic", "done") or _trigger(transition).split(".")[0] == "error"
+            }
+            for name in self.states
+        }
+        reach = {name: set(targets) for name, targets in follows.items()}
+        for _ in self.states:
+            for name in self.states:
+                reach[name] |= {far for near in reach[name] for far in reach[near]}
+        return {name for name in self.states if name in reach[name]}
+
     def external(self, state: State, trigger: str) -> None:
         """Events, `after`, automatic transitions; M8.3: handled controls also take an instance out of a flight."""
         name = state.name
         froms: list[str] = [name]
         if trigger == "automatic":
             froms += [place for place in self.places if place.startswith(f"{name}!")]
-        for number, transition in self.leaving[name]:
-            if _trigger(transition) != trigger:
-                continue
+        for number, transition in self.candidates(state, {trigger}):
             for control in froms:
                 self.take(state, number, transition, {control: 1}, {})
-            if trigger in ("cancel_requested", "workflow_timeout"):
-                for other, flying in self.leaving[name]:
-                    for place, back in self.flight_places(other, flying):
-                        self.take(state, number, transition, {place: 1}, back)
-        self.condition_raises(state, trigger, {name: 1}, {})
+            if trigger in CONTROLS:
+                for place, back in self.in_flight(state):
+                    self.take(state, number, transition, {place: 1}, back)
+        if trigger in CONTROLS:
+            self.control(state, trigger)
+        self.condition_raises(state, {trigger}, {name: 1}, {})
 
     def timeout(self, state: State) -> None:
         """M6.2: a timeout that no transition takes becomes an error."""
-        own = state.timeout if state.timeout is not None else self.workflow.timeouts.states.get(state.name)
-        if own is not None and not self.always_taken(state, "timeout"):
+        if self.timeout_of(state) is not None and not self.always_taken(state, {"timeout"}):
             place = self.error_place(state, "timeout")
             self.fire(f"timeout in {state.name}", f"state {state.name}", {state.name: 1}, {place: 1})
 
@@ -448,11 +509,10 @@ class _Translation:
         """M4.1: `done` is taken, or discarded and the state stays."""
         name = state.name
         inputs = {name: 1, f"{name}.succeeded": 1}
-        for number, transition in self.leaving[name]:
-            if transition.event == "done":
-                self.take(state, number, transition, inputs, {}, ended=True)
-        self.condition_raises(state, "done", inputs, {f"{name}.ended": 1})
-        if not self.always_taken(state, "done"):
+        for number, transition in self.candidates(state, {"done"}):
+            self.take(state, number, transition, inputs, {}, ended=True)
+        self.condition_raises(state, {"done"}, inputs, {f"{name}.ended": 1})
+        if not self.always_taken(state, {"done"}):
             self.fire(f"done is discarded in {name}", f"state {name}", inputs, {name: 1, f"{name}.ended": 1})
 
     def work_error(self, state: State) -> None:
@@ -460,13 +520,12 @@ class _Translation:
         assert state.activity is not None
         name, activity = state.name, state.activity.name
         inputs = {name: 1, f"{name}.failed": 1}
-        for number, transition in self.leaving[name]:
-            if transition.event in ("error", f"error.{activity}"):
-                self.take(state, number, transition, inputs, {}, ended=True)
-        for trigger in ("error", f"error.{activity}"):
-            self.condition_raises(state, trigger, inputs, {f"{name}.ended": 1})
-        if not (self.always_taken(state, "error") or self.always_taken(state, f"error.{activity}")):
-            self.fire(f"{activity} fails {name}", f"state {name}", inputs, {"failed": 1})
+        triggers = {"error", f"error.{activity}"}
+        for number, transition in self.candidates(state, triggers):
+            self.take(state, number, transition, inputs, {}, ended=True)
+        self.condition_raises(state, triggers, inputs, {f"{name}.ended": 1})
+        if not self.always_taken(state, triggers):
+            self.fire(f"{activity} fails {name}", f"state {name}", inputs, {FAILED: 1})
 
     def errors(self, state: State, place: str) -> None:
         """M4.2: an error that waits in the state is handled, or the instance fails."""
@@ -482,23 +541,31 @@ class _Translation:
                 self.condition_raises(state, trigger, {place: 1}, {})
                 handled = handled or self.always_taken(state, trigger)
         if not handled:
-            closing = "timed_out" if source == "timeout" else "failed"
+            closing = TIMED_OUT if source == "timeout" else FAILED
             for inputs, back in self.leave(state, place):
-                self.fire(f"{name} {closing.replace('_', ' ')}", f"state {name}", inputs, {closing: 1} | back)
+                self.fire(f"{name} is {closing}", f"state {name}", inputs, {closing: 1} | back)
 
-    def always_taken(self, state: State, trigger: str) -> bool:
-        return any(_trigger(t) == trigger and t.condition is None for _, t in self.leaving[state.name])
+    def candidates(self, state: State, triggers: set[str]) -> list[tuple[int, Transition]]:
+        """M2.3: transitions on one of the triggers, in file order, up to the first without a condition."""
+        found = []
+        for number, transition in self.leaving[state.name]:
+            if _trigger(transition) in triggers:
+                found.append((number, transition))
+                if transition.condition is None:
+                    break
+        return found
 
-    def condition_raises(self, state: State, trigger: str, inputs: Tokens, extra: Tokens) -> None:
+    def always_taken(self, state: State, triggers: set[str]) -> bool:
+        return any(transition.condition is None for _, transition in self.candidates(state, triggers))
+
+    def condition_raises(self, state: State, triggers: set[str], inputs: Tokens, extra: Tokens) -> None:
         """M2.5: a condition that raises gives its state an error."""
         if any(
-            _trigger(t) == trigger
-            and t.condition is not None
-            and condition_can_raise(parse_condition(t.condition))
-            for _, t in self.leaving[state.name]
+            transition.condition is not None and condition_can_raise(parse_condition(transition.condition))
+            for _, transition in self.candidates(state, triggers)
         ):
             place = self.error_place(state, state.name)
-            label = f"a condition on {trigger} raises in {state.name}"
+            label = f"a condition on {' or '.join(sorted(triggers))} raises in {state.name}"
             self.fire(label, f"state {state.name}", inputs, {place: 1} | extra)
 
     # --- transitions -----------------------------------------------------------------------------

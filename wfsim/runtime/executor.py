@@ -170,6 +170,7 @@ class Executor:
         self._asleep: dict[Key, tuple[int, Callable[[], None]]] = {}
         # Cancelled or timed out, but their functions have not returned.
         self._leaving: list[Attempt] = []
+        self._stopped = False
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: threading.Thread | None = None
@@ -180,6 +181,8 @@ class Executor:
         """Begin an attempt."""
         implementation = self._functions[attempt.activity]
         with self._lock:
+            if self._stopped:
+                return
             self._running[attempt.key] = attempt
             if attempt.heartbeat is not None:
                 attempt.beat_by = self._clock.now() + attempt.heartbeat
@@ -208,8 +211,9 @@ class Executor:
             self._take_back(attempt)
 
     def cancel_all(self) -> None:
-        """Ask every attempt to stop."""
+        """Ask every attempt to stop, and begin none any more."""
         with self._lock:
+            self._stopped = True
             for attempt in self._running.values():
                 self._take_back(attempt)
             self._running.clear()
@@ -230,10 +234,11 @@ class Executor:
         self._leaving.append(attempt)
         sleeping = self._asleep.pop(attempt.key, None)
         attempt.asleep_until = None
-        if sleeping is not None:
-            sleeping[1]()
-        if self._loop is not None and attempt.thread is None:
+        if attempt.thread is None and self._loop is not None:
+            # Cancellation also wakes: waking it first would let it go on as if its time had come.
             _call_in(self._loop, lambda: attempt.task is not None and attempt.task.cancel())
+        elif sleeping is not None:
+            sleeping[1]()
 
     def _run(self, attempt: Attempt, implementation: Implementation, positional: tuple[Any, ...]) -> None:
         try:
@@ -326,13 +331,13 @@ class Executor:
         with self._lock:
             return any(
                 not each.left_behind and (each.asleep_until is None or each.asleep_until <= now)
-                for each in self._running.values()
+                for each in (*self._running.values(), *self._leaving)
             )
 
     def leave_behind(self) -> None:
         """Stop regarding as moving what moves now; until it sleeps."""
         with self._lock:
-            for each in self._running.values():
+            for each in (*self._running.values(), *self._leaving):
                 each.left_behind = True
 
     # --- life ------------------------------------------------------------------------------------
@@ -340,10 +345,8 @@ class Executor:
     def stop(self, timeout: float) -> list[str]:
         """Cancel everything and wait for it; returns the activities that did not end in time."""
         until = time.monotonic() + timeout
+        self.cancel_all()
         with self._lock:
-            for attempt in self._running.values():
-                self._take_back(attempt)
-            self._running.clear()
             self._lock.wait_for(lambda: not self._leaving, timeout)
             left = list(self._leaving)
         for thread in self._threads:

@@ -312,7 +312,7 @@ class Run:
         Raises
         ------
         WaitTimeout
-            Saying where the run stands, if time is up, or it closed otherwise.
+            Saying where the run stands, if time is up, or the instance closed without coming there.
         WfsimError
             If `until` is neither a state nor a status.
         """

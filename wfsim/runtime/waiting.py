@@ -104,7 +104,8 @@ def _has_come(dispatcher: Dispatcher, holds: Callable[[], bool], asked: Asked) -
     if holds():
         return True
     dispatcher.raise_if_stopped()
-    if dispatcher.view.is_closed:
+    # A function may ask for anything, also for what still comes after closing.
+    if dispatcher.view.is_closed and not callable(asked):
         raise WaitTimeout(_stands(dispatcher, asked, "and cannot any more"))
     return False
 

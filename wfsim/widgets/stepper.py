@@ -108,7 +108,7 @@ class Stepper:
             [self._back, self._forward, self._jump, self._view],
             layout={"align_items": "center", "flex_flow": "row wrap"},
         )
-        column = {"flex": "1 1 380px", "min_width": "0", "overflow": "visible"}
+        column = {"flex": "1 1 340px", "min_width": "0", "overflow": "visible"}
         happen = widgets.VBox([*self._sections.values(), self._why_not], layout=column)
         facts = widgets.VBox([self._variables, self._history], layout=column)
         below = widgets.HBox([happen, facts], layout={"flex_flow": "row wrap", "grid_gap": "0 28px"})

@@ -51,15 +51,16 @@ STYLE = """<style>
 .wfsim-stepper .wf-log > li { padding: 2px 6px; border-left: 3px solid transparent; margin: 0; }
 .wfsim-stepper .wf-log > li.wf-now { border-left-color: #0072b2; background: var(--wf-ground); }
 .wfsim-stepper .wf-log > li.wf-future { color: var(--wf-faint); }
+.wfsim-stepper .wf-log summary { padding: 0; }
 .wfsim-stepper .wf-log ul { margin: 0 0 2px; padding-left: 18px; font-size: 12px; }
 .wfsim-stepper details summary { cursor: pointer; padding: 4px 0; }
 .wfsim-stepper .widget-button { width: auto; min-width: 44px; height: auto; min-height: 28px; line-height: 1.3;
   padding: 4px 12px; margin: 2px 6px 2px 0; white-space: normal; }
-.wfsim-stepper .widget-button:disabled { opacity: .55; }
+.wfsim-stepper .widget-button:disabled { opacity: .75; }
 .wfsim-stepper .widget-button:focus-visible { outline: 2px solid var(--jp-brand-color1, #0072b2); outline-offset: 1px; }
 .wfsim-stepper .wf-row { flex-wrap: wrap; align-items: center; overflow: visible; }
 .wfsim-stepper .wf-row > .widget-button { min-width: 150px; text-align: left; }
-.wfsim-stepper .wf-row .widget-inline-hbox { width: auto; flex: 0 1 210px; margin: 2px 8px 2px 0; }
+.wfsim-stepper .wf-row .widget-inline-hbox { width: auto; flex: 1 1 150px; max-width: 280px; margin: 2px 8px 2px 0; }
 .wfsim-stepper .wf-row .widget-checkbox { flex: 0 0 auto; }
 .wfsim-stepper .wf-row .widget-label { width: auto; padding-right: 2px; }
 .wfsim-stepper .wf-row input { min-width: 70px; }
