@@ -11,6 +11,8 @@ Names are loaded when first used, so importing the package takes a few milliseco
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ _HOMES = {
         "WfsimError",
     ],
 }
+_ROOMS = ("simulate", "verify")
 _HOME = {name: f"wfsim.{module}" for module, names in _HOMES.items() for name in names}
 
 __all__ = sorted(_HOME)
@@ -96,6 +99,29 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value
+
+
+class _CallableRoom(ModuleType):
+    """Two names that people call are rooms as well: `wf.verify(order)` and `wfsim.verify.soundness` are both meant."""
+
+    @property
+    def _function(self) -> Any:
+        name = self.__name__.removeprefix("wfsim.")
+        return getattr(importlib.import_module(_HOME[name]), name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    @property
+    def __signature__(self) -> Any:
+        import inspect
+
+        return inspect.signature(self._function)
+
+
+for _room in _ROOMS:
+    importlib.import_module(f"wfsim.{_room}")
+    sys.modules[f"wfsim.{_room}"].__class__ = _CallableRoom
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,7 @@ With `--json` a command prints one JSON object and nothing else.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -118,12 +119,8 @@ def lint(file: File, as_json: AsJson = False) -> None:
         if findings:
             out.print(table)
         n = {kind: sum(str(f.severity) == kind for f in findings) for kind in _SEVERITY}
-        told = ", ".join(
-            f"{count} {kind}{'s' if count != 1 and kind != 'info' else ''}" for kind, count in n.items()
-        )
-        out.print(
-            "Nothing found." if not findings else f"{told}. Explained in docs/lint.md.", highlight=False
-        )
+        told = ", ".join(f"{count} {kind}{'s' if count != 1 and kind != 'info' else ''}" for kind, count in n.items())
+        out.print("Nothing found." if not findings else f"{told}. Explained in docs/lint.md.", highlight=False)
     bad = any(str(finding.severity) != "info" for finding in findings)
     raise typer.Exit(VIOLATED if bad else FINE)
 
@@ -131,9 +128,7 @@ def lint(file: File, as_json: AsJson = False) -> None:
 @app.command()
 def draw(
     file: File,
-    to: Annotated[
-        Path | None, typer.Option("--to", "-o", help="SVG or JSON file; default: text here.")
-    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", "-o", help="SVG or JSON file; default: text here.")] = None,
     net: Annotated[bool, typer.Option("--net", help="Draw the Petri net instead.")] = False,
 ) -> None:
     """Draw a workflow or its net."""
@@ -194,9 +189,7 @@ def _show_verdict(asked: str, verdict: Verdict, expected: str, traces: bool) -> 
             table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
             for number, step in enumerate(each.witness.steps, start=1):
                 after = ", ".join(f"{key}: {value}" for key, value in step.after.items())
-                table.add_row(
-                    Text(f"    {number}.", style="dim"), Text(step.action), Text(after, style="dim")
-                )
+                table.add_row(Text(f"    {number}.", style="dim"), Text(step.action), Text(after, style="dim"))
             out.print(table)
 
 
@@ -244,12 +237,16 @@ def report(
 
 def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
     tables = {
-        "outcomes": "FROM outcomes",
-        "hot_paths": f"FROM hot_paths LIMIT {limit}",
-        "bottlenecks": f"FROM bottlenecks LIMIT {limit}",
-        "activity_stats": f"FROM activity_stats LIMIT {limit}",
-        "timeouts": f"FROM timeouts LIMIT {limit}",
-        "retries": f"FROM retries LIMIT {limit}",
+        "outcomes": "SELECT status, outcome, cases, share FROM outcomes",
+        "hot paths": "SELECT path, cases, share, p50_time, p95_time, success, failure + failed + timed_out AS other "
+        f"FROM hot_paths ORDER BY cases DESC, path LIMIT {limit}",
+        "where time goes": "SELECT what, name, n, mean_wait AS mean, p95_wait AS p95, total_wait AS total "
+        f"FROM bottlenecks ORDER BY total_wait DESC, name LIMIT {limit}",
+        "activities": "SELECT activity, attempts, failures, timeouts, retries, p95_wait, p50_service, p95_service "
+        f"FROM activity_stats ORDER BY total_wait + total_service DESC, activity LIMIT {limit}",
+        "timeouts": f"SELECT what, name, clock, n, cases FROM timeouts ORDER BY n DESC, name LIMIT {limit}",
+        "retries": "SELECT activity, executions, retried, retries, recovered, total_delay "
+        f"FROM retries ORDER BY retries DESC, activity LIMIT {limit}",
     }
     if as_json:
         data = {name: json.loads(history.sql(q).df().to_json(orient="records")) for name, q in tables.items()}
@@ -258,7 +255,7 @@ def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
     for name, query in tables.items():
         frame = history.sql(query).df()
         if not frame.empty:
-            _show_frame(name.replace("_", " "), frame)
+            _show_frame(name, frame)
     for note in history.notes:
         out.print(Text("Note: " + note, style="yellow"))
     out.print(f"digest {history.digest}", style="dim", highlight=False)
@@ -270,15 +267,25 @@ def _show_frame(title: str, frame: Any) -> None:
         number = frame[column].dtype.kind in "iuf"
         table.add_column(str(column), justify="right" if number else "left", overflow="fold")
     for row in frame.itertuples(index=False):
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(_cell(column, value)) for column, value in zip(frame.columns, row)))
     out.print(table)
 
 
-def _cell(value: Any) -> str:
+_TIMES = re.compile(r"(^|_)(mean|p50|p95|max|total|time|wait|service|delay)$")
+
+
+def _cell(column: str, value: Any) -> str:
+    """A value for people: durations (microseconds inside) with a unit, shares in per cent."""
+    from wfsim.analytics.hot_paths import short_time
+
     if value is None or value != value:  # NaN
         return ""
+    if _TIMES.search(column) and not isinstance(value, str):
+        return short_time(float(value))
+    if column == "share":
+        return f"{value:.1%}"
     if isinstance(value, float):
-        return f"{value:,.3g}" if abs(value) < 1_000 else f"{value:,.0f}"
+        return f"{value:,.0f}" if value.is_integer() else f"{value:,.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -44,7 +44,7 @@ def require_browser() -> str:
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
     """A notebook with these code cells."""
-    shown = [
+    shown: list[dict[str, object]] = [
         {
             "cell_type": "code",
             "id": f"cell-{k}",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from lab import opened, require_browser, running_lab, write_notebook
+from tests.browser.lab import opened, require_browser, running_lab, write_notebook
 
 CELLS = [
     "import wfsim as wf\nrequest = wf.new('approval')",
@@ -23,7 +20,7 @@ def test_a_click_on_an_event_moves_the_instance_and_the_page_shows_it(tmp_path: 
         page.on("pageerror", lambda error: errors.append(str(error)))
         stepper = page.locator(".wfsim-stepper")
         head = stepper.get_by_role("status")
-        head.get_by_text("requested").wait_for(timeout=30_000)
+        head.get_by_text("requested").wait_for(timeout=120_000)
         assert stepper.locator("svg .node[data-id='state:requested'].active").count() == 1
         # Nothing has failed, so there is nothing to retry, and the page says why.
         assert stepper.get_by_role("button", name="retry", exact=True).is_disabled()

@@ -57,7 +57,7 @@ def test_on_every_model_net_and_explorer_reach_the_same_control_states(path: Pat
         return
     workflow = wf.load(path)
     by_net, by_step = reached_by_net(to_net(workflow), workflow), reached_by_step(workflow, erase_conditions=True)
-    assert names(by_step - by_net) == []
+    assert names(by_step - by_net) == [], "missed by the net\n" + wf.dumps(workflow)
     assert names(by_net - by_step) == []
 
 
@@ -78,4 +78,4 @@ def test_without_conditions_net_and_explorer_reach_the_same_control_states(workf
 def test_with_conditions_the_net_misses_nothing(workflow: Workflow) -> None:
     by_net = reached_by_net(to_net(workflow), workflow)
     by_step = reached_by_step(workflow, erase_conditions=False)
-    assert names(by_step - by_net) == []
+    assert names(by_step - by_net) == [], "missed by the net\n" + wf.dumps(workflow)

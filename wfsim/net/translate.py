@@ -92,8 +92,7 @@ def to_net(workflow: Workflow, *, instances: int = 1, pools: Mapping[str, int] |
         if name not in known:
             listed = ", ".join(dict.fromkeys(known)) or "none; give activities the key 'pool'"
             raise NetError(
-                f"no activity of {workflow.name!r} names the pool {name!r}. Pools: {listed}."
-                f"{did_you_mean(name, known)}"
+                f"no activity of {workflow.name!r} names the pool {name!r}. Pools: {listed}.{did_you_mean(name, known)}"
             )
         if capacity < 1:
             raise NetError(f"pool {name!r} has {capacity} workers. Give 1 or more.")
@@ -135,15 +134,14 @@ def _phase_place(prefix: str, work: WorkCell) -> str:
 
 
 def _pending(instance: Instance, cell: RegionCell) -> str:
-    """Whether the state's activity has ended with a `done` or `error` that still waits."""
-    work_names = {instance.program.rows[instance.program.rows[cell.state].activity].name}
+    """Whether the state's activity has ended with a `done` or `error` of its own that still waits."""
     k = instance.m[INTERNAL].first
     while k >= 0:
         row = instance.m[k]
         if row.activation == cell.activation:
             if row.kind == INTERNAL_DONE:
                 return "succeeded"
-            if row.source in work_names:
+            if row.own:
                 return "failed"
         k = row.next
     return "ended"
@@ -171,9 +169,7 @@ class _Translation:
         for state in self.workflow.states:
             for key in ("parallel", "invoke", "for_each"):
                 if getattr(state, key) is not None:
-                    raise NotCovered(
-                        f"state {state.name!r} uses {key}, which has no translation to a net yet."
-                    )
+                    raise NotCovered(f"state {state.name!r} uses {key}, which has no translation to a net yet.")
         for transition in self.workflow.transitions:
             for action in (*transition.pre_actions, *transition.post_actions):
                 if not isinstance(action, (ActivityAction, SetVariableAction)):
@@ -220,9 +216,7 @@ class _Translation:
             {START: instances} | {k: v for k, v in workers.items() if k in used},
             {FINAL: instances} | {k: v for k, v in workers.items() if k in used},
             labels={name: label for name, label in self.labels.items() if name in self.transitions},
-            sources={
-                name: source for name, source in (self.places | self.transitions).items() if name in used
-            },
+            sources={name: source for name, source in (self.places | self.transitions).items() if name in used},
         )
 
     def dead(self) -> None:
@@ -254,9 +248,7 @@ class _Translation:
                 inputs[target].append(source)
         marked = {START, *(f"pool {pool}" for pool in self.pools)}
         fed: set[str] = set()
-        while new := [
-            name for name in self.transitions if name not in fed and marked.issuperset(inputs[name])
-        ]:
+        while new := [name for name in self.transitions if name not in fed and marked.issuperset(inputs[name])]:
             fed.update(new)
             marked.update(place for name in new for place in outputs[name])
         alive = {self.transitions[name] for name in fed}
@@ -435,7 +427,10 @@ class _Translation:
     def in_flight(self, state: State) -> Iterator[tuple[str, Tokens]]:
         """Places of instances in this state that wait in a transition, with the workers they hold."""
         for number, transition in self.leaving[state.name]:
-            yield from self.flight_places(number, transition)
+            yield from self.flight_places(number, "pre", transition.pre_actions)
+        for number, transition in enumerate(self.workflow.transitions):
+            if (transition.to or transition.from_) == state.name:
+                yield from self.flight_places(number, "post", transition.post_actions)
 
     def control(self, state: State, trigger: str) -> None:
         """M8.3: a control that finds no transition closes; a condition that raises gives an error after the flight."""
@@ -545,13 +540,41 @@ class _Translation:
             for inputs, back in self.leave(state, place):
                 self.fire(f"{name} is {closing}", f"state {name}", inputs, {closing: 1} | back)
 
+    def work_ends_first(self, state: State, place: str) -> None:
+        """M2.1: a `done` or `error` of the state's activity may have been raised before the error in `place`.
+
+        Its transition then goes first, while the other waits: forgotten where the state is left, and offered
+        after all where the transition comes back to it.
+        """
+        if state.activity is None:
+            return
+        name = state.name
+        for end, triggers in (("succeeded", {"done"}), ("failed", {"error", f"error.{state.activity.name}"})):
+            inputs = {place: 1, f"{name}.{end}": 1}
+            first = self.candidates(state, triggers)
+            for number, transition in first:
+                self.take(state, number, transition, inputs, {}, ended=True)
+            discarded = end == "succeeded" and not self.always_taken(state, triggers)
+            if discarded or any(self.comes_back(transition) for _, transition in first):
+                kept = {place: 1, f"{name}.ended": 1}
+                self.fire(f"{name} {end} before an error", f"state {name}", inputs, kept)
+
+    def comes_back(self, transition: Transition) -> bool:
+        """Whether a transition can leave its state active: it is internal, or may be aborted."""
+        return transition.to is None or any(
+            isinstance(action, ActivityAction) or self._assignment_fails(action)
+            for action in transition.pre_actions
+            if isinstance(action, (ActivityAction, SetVariableAction))
+        )
+
     def candidates(self, state: State, triggers: set[str]) -> list[tuple[int, Transition]]:
         """M2.3: transitions on one of the triggers, in file order, up to the first without a condition."""
         found = []
         for number, transition in self.leaving[state.name]:
             if _trigger(transition) in triggers:
                 found.append((number, transition))
-                if transition.condition is None:
+                # Each `after` has a timer of its own, which selects only its transition (M6.2).
+                if transition.condition is None and transition.after is None:
                     break
         return found
 
@@ -570,9 +593,7 @@ class _Translation:
 
     # --- transitions -----------------------------------------------------------------------------
 
-    def outcomes(
-        self, state: State, number: int, actions: tuple[object, ...], first: int, when: str
-    ) -> list[_Outcome]:
+    def outcomes(self, state: State, number: int, actions: tuple[object, ...], first: int, when: str) -> list[_Outcome]:
         """M3.1: what running actions from `first` on comes to: the end, a wait, or an error."""
         found: list[_Outcome] = []
         for k in range(first, len(actions)):
@@ -657,11 +678,11 @@ class _Translation:
                 found.append(arrived)
         return list(dict.fromkeys(found))
 
-    def flight_places(self, number: int, transition: Transition) -> Iterator[tuple[str, Tokens]]:
-        """Places of instances that wait in the transition's pre-actions, with the workers they hold."""
-        for k, action in enumerate(transition.pre_actions):
+    def flight_places(self, number: int, when: str, actions: tuple[object, ...]) -> Iterator[tuple[str, Tokens]]:
+        """Places of instances that wait in these actions of a transition, with the workers they hold."""
+        for k, action in enumerate(actions):
             if isinstance(action, ActivityAction):
-                for place in self.phases(f"t{number + 1}.pre{k + 1}", action.name):
+                for place in self.phases(f"t{number + 1}.{when}{k + 1}", action.name):
                     yield place, self.worker(place, action.name)
 
     def flights(self, state: State, number: int, transition: Transition) -> None:
@@ -677,9 +698,7 @@ class _Translation:
                 self.go_on(state, number, transition, {f"{prefix}.failed": 1}, {}, k + 1)
             else:
                 place = self.error_place(state, action.name)
-                self.fire(
-                    f"t{number + 1}: {transition} is aborted", source, {f"{prefix}.failed": 1}, {place: 1}
-                )
+                self.fire(f"t{number + 1}: {transition} is aborted", source, {f"{prefix}.failed": 1}, {place: 1})
         target = state if transition.to is None else self.states[transition.to]
         for k, action in enumerate(transition.post_actions):
             if not isinstance(action, ActivityAction):
@@ -691,9 +710,7 @@ class _Translation:
                 ends.append(f"{prefix}.failed")
             else:
                 place = self.error_place(target, action.name)
-                self.fire(
-                    f"{action.name} fails after {transition}", source, {f"{prefix}.failed": 1}, {place: 1}
-                )
+                self.fire(f"{action.name} fails after {transition}", source, {f"{prefix}.failed": 1}, {place: 1})
             for end in ends:
                 for outcome in self.outcomes(target, number, transition.post_actions, k + 1, "post"):
                     if outcome.kind == "wait":

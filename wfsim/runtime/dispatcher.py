@@ -90,6 +90,7 @@ class Dispatcher:
         self._queue: list[Entry] = []
         self._serials = 0
         self._working = False
+        self._in_hand: Entry | None = None
         self._closing = False
         self._ending = False
         self._taking: set[Key] = set()
@@ -224,6 +225,7 @@ class Dispatcher:
                         self._door.wait(self._pause())
                         entry = self._next()
                     self._working = True
+                    self._in_hand = entry
                 self._handle(entry)
         except BaseException as error:  # told to everyone who asks; going on could act on what is not stored
             self._fail(error)
@@ -433,6 +435,8 @@ class Dispatcher:
             self._ending = True
             self._working = False
             left, self._queue = self._queue, []
+            if self._in_hand is not None:
+                left.append(self._in_hand)
             self._door.notify_all()
         for entry in left:
             if not entry.future.done():

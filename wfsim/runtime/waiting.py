@@ -42,7 +42,7 @@ def wait(dispatcher: Dispatcher, asked: Asked, timeout: Timeout) -> str:
     while True:
         view = dispatcher.view
         if _has_come(dispatcher, holds, asked):
-            return view.state
+            return dispatcher.view.state
         left = _left(dispatcher, asked, timeout, end)
         # The condition is asked outside the lock: it may send something.
         with dispatcher.news:
@@ -67,9 +67,8 @@ async def wait_async(dispatcher: Dispatcher, asked: Asked, timeout: Timeout) -> 
     try:
         while True:
             news.clear()
-            view = dispatcher.view
             if _has_come(dispatcher, holds, asked):
-                return view.state
+                return dispatcher.view.state
             left = _left(dispatcher, asked, timeout, end)
             try:
                 await asyncio.wait_for(news.wait(), left)

@@ -50,6 +50,7 @@ from .work import (
     note,
     note_inputs,
     open_activity,
+    own_error,
     raise_error,
     release,
     set_timer,
@@ -136,6 +137,9 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
     cell.state = s
     cell.activation = me.activations
     cell.stuck = 0
+    if state.terminal:
+        # M3.7: nothing leaves it, so a timer would only fire in vain.
+        return
     if state.timeout >= 0 or state.timeout_code >= 0:
         length = duration(p, m, v, o, i, r, state.timeout, state.timeout_code)
         if length >= 0:
@@ -150,6 +154,7 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
         fault = note_inputs(p, m, v, o, i, state.first_input, state.end_input, NONE, NONE, me.seq + 1)
         if fault >= 0:
             raise_error(p, m, v, o, i, r, p[state.activity].name, fault, NONE, NONE)
+            own_error(m, i)
         else:
             open_activity(p, m, o, i, p[r].work, state.activity)
     elif state.work == PARALLEL:

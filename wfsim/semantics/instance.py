@@ -321,7 +321,7 @@ class Instance:
             for name, value in payload.items():
                 if name in places:
                     declared = types[name].type if name in types else None
-                    fitted = value if declared is None else coerce(declared, value)
+                    fitted = value if declared is None or value is None else coerce(declared, value)
                     self.texts.encode(fitted, self.v[base + places[name]])
                 else:
                     rest[name] = value

@@ -397,6 +397,7 @@ class Queued:
     duplicate: int = 0
     refused: int = NONE
     offered: int = 0
+    own: int = 0
     origin: int = NONE
     holds: int = 0
     next: int = NONE

@@ -15,9 +15,11 @@ from .layout import (
     INTERNAL,
     NONE,
     OUTSIDE,
+    PARALLEL,
     WAITING,
     Queued,
     RegionCell,
+    Rows,
     TimerCell,
     WorkCell,
 )
@@ -38,6 +40,7 @@ _KEPT = (
     "sender",
     "region",
     "timer",
+    "own",
 )
 _LISTS = (INTERNAL, DEFERRED, WAITING)
 
@@ -56,14 +59,14 @@ def take_snapshot(instance: Instance) -> Snapshot:
             order[k] = len(order)
         return order[k]
 
-    regions = []
+    regions: list[tuple[int, ...] | None] = []
     for r in range(head.first_region, head.first_region + head.n_regions):
         cell: RegionCell = m[program.rows[r].slot]
         if cell.phase == OUTSIDE:
             regions.append(None)
         else:
             flight = (cell.flight, cell.flight_phase, cell.waited, cell.action, number(cell.entry))
-            regions.append((cell.phase, cell.state, *flight, cell.stuck))
+            regions.append((cell.phase, cell.state, *flight, cell.stuck, _joined(program, m, r)))
     works: list[WorkCell] = m[head.first_work : head.first_work + head.n_works]
     timers: list[TimerCell] = m[head.first_timer : head.first_queued]
     lists = []
@@ -135,6 +138,8 @@ def from_snapshot(program: Program, texts: Texts, snapshot: Snapshot) -> Instanc
         region.phase, region.state, region.flight, region.flight_phase = kept_region[:4]
         region.waited, region.action = kept_region[4:6]
         region.stuck = kept_region[7]
+        if kept_region[8]:
+            m[program.rows[head.first_region + k].work].attempt = 1
         region.activation = region.flight_number = k + 1
         if kept_region[6] >= 0:
             region.entry = rows[kept_region[6]]
@@ -149,6 +154,14 @@ def from_snapshot(program: Program, texts: Texts, snapshot: Snapshot) -> Instanc
             timer: TimerCell = m[head.first_timer + k]
             timer.due, timer.id = 0, k + 1
     return instance
+
+
+def _joined(program: Program, m: Rows, r: int) -> int:
+    """1 if the regions inside region `r`'s active state have been joined, or can no longer be (M4.3)."""
+    row = program.rows[r]
+    if program.rows[m[row.slot].state].work != PARALLEL:
+        return 0
+    return 1 if m[row.work].attempt == 1 else 0
 
 
 def _new_entry(instance: Instance) -> int:

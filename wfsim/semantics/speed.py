@@ -15,6 +15,11 @@ import numpy as np
 
 from . import layout
 
+# numba's own type stubs know neither its records nor these options.
+_njit: Any = numba.njit
+_typeof: Any = numba.typeof
+_config: Any = numba.config
+
 KERNEL_FILES = (
     "layout.py",
     "kernel.py",
@@ -79,6 +84,10 @@ TALLY = np.dtype(
 )
 
 
+# Stands in the tally as the number of the question that `ask_order` puts; host expressions have smaller numbers.
+ORDER_QUESTION = 1 << 40
+
+
 class Outputs(NamedTuple):
     """Preallocated output of compiled steps; `tally` counts what is filled and says what is missing."""
 
@@ -95,10 +104,10 @@ def new_outputs(n: int) -> Outputs:
 
 
 _ARRAYS = {
-    "p": numba.typeof(np.zeros(1, PROGRAM)),
-    "m": numba.typeof(np.zeros(1, MEMORY)),
-    "v": numba.typeof(np.zeros(1, CELL)),
-    "o": numba.typeof(new_outputs(1)),
+    "p": _typeof(np.zeros(1, PROGRAM)),
+    "m": _typeof(np.zeros(1, MEMORY)),
+    "v": _typeof(np.zeros(1, CELL)),
+    "o": _typeof(new_outputs(1)),
 }
 _TYPES = {
     "int": numba.int64,
@@ -127,7 +136,7 @@ def cache_folder() -> Path:
     return base / sources_digest()
 
 
-numba.config.CACHE_DIR = str(cache_folder())
+_config.CACHE_DIR = str(cache_folder())
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -138,7 +147,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     ]
     answer = _TYPES[str(inspect.signature(function).return_annotation)]
     outside = function.__name__ in ("step", "draw", "draw_bits", "mix_key", "evaluate", "arithmetic")
-    return numba.njit([answer(*parameters)], cache=True, nogil=True, no_cpython_wrapper=not outside)(function)
+    return _njit([answer(*parameters)], cache=True, nogil=True, no_cpython_wrapper=not outside)(function)
 
 
 def _blank(cls: type) -> dict[str, Any]:
@@ -162,7 +171,7 @@ def _fresh(cls: type, array: str, counter: str) -> Any:
     lines += ["    return row"]
     space: dict[str, Any] = {}
     exec("\n".join(lines), space)
-    return numba.njit(space["fresh"])
+    return _njit(space["fresh"])
 
 
 new_record = _fresh(layout.RecordRow, "records", "records")
@@ -170,18 +179,32 @@ new_value = _fresh(layout.ValueRow, "values", "values")
 new_effect = _fresh(layout.EffectRow, "effects", "effects")
 
 
-@numba.njit
-def count_values(o):
+def _second_form(function: Callable[..., Any]) -> Any:
+    """Compile a function of `kernel.py`'s second half; its types follow from the calls."""
+    return _njit(function)
+
+
+# Arguments are arrays here, so the classes that `kernel.py` names would be wrong.
+
+
+@_second_form
+def count_values(o: Any) -> Any:
+    """How many value rows are filled."""
     return o.tally[0].values
 
 
-@numba.njit
-def forget_values(o, n):
+@_second_form
+def forget_values(o: Any, n: int) -> None:
+    """Drop the value rows after the first `n`."""
     o.tally[0].values = n
 
 
-@numba.njit
-def ask(p, m, v, o, i, number, private, payload, at):
+@_second_form
+def ask(p: Any, m: Any, v: Any, o: Any, i: int, number: int, private: int, payload: int, at: int) -> None:
+    """Take the next prepared answer; without one, put the first question into the tally and go on with what is there.
+
+    The caller answers, puts the instance's rows back, and repeats the step with one answer more.
+    """
     tally = o.tally[0]
     if tally.asked < tally.n_answers:
         answer = o.answers[tally.asked]
@@ -196,21 +219,23 @@ def ask(p, m, v, o, i, number, private, payload, at):
         tally.payload = payload
 
 
-@numba.njit
-def ask_order(o, left, right):
+@_second_form
+def ask_order(o: Any, left: int, right: int) -> Any:
+    """Like `ask`, for the order of two texts; the question is numbered `ORDER_QUESTION`."""
     tally = o.tally[0]
     if tally.asked < tally.n_answers:
         answer = o.answers[tally.asked].whole
         tally.asked += 1
         return answer
     if tally.question < 0:
-        tally.question = 1 << 40
+        tally.question = ORDER_QUESTION
         tally.left = left
         tally.right = right
     return 0
 
 
-@numba.njit
-def grow(p, m, v, o, i):
+@_second_form
+def grow(p: Any, m: Any, v: Any, o: Any, i: int) -> Any:
+    """No row is free: say so in the tally, and write to the scratch row until the step is repeated with more room."""
     o.tally[0].full = 1
     return p[0].first_queued

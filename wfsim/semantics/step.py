@@ -44,6 +44,7 @@ from .layout import (
     N_CLOCKS,
     NONE,
     NULL,
+    PARALLEL,
     PAUSE,
     PAUSED,
     R_ACTIVITY_FAILED,
@@ -92,6 +93,7 @@ from .layout import (
     TIMER,
     WAITING,
     Cells,
+    Me,
     Queued,
     Rows,
 )
@@ -106,6 +108,7 @@ from .transitions import (
     choose,
     choose_everywhere,
     fail_action,
+    join,
     settle,
     take,
     take_chosen,
@@ -125,6 +128,7 @@ from .work import (
     new_queued,
     note,
     note_payload,
+    own_error,
     owner_of,
     payload_of,
     prepend,
@@ -186,9 +190,7 @@ def offer_error(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
     record.error_type = row.error_type
     if row.reason >= 0:
         note(o, record.seq, T_MESSAGE, v[payload_of(p, m, i, k) + 3])
-    t = NO_TRANSITION
-    if p[cell.state].terminal == 0:
-        t = choose(p, m, v, o, i, r, p[0].error, row.source, NONE, k)
+    t = choose(p, m, v, o, i, r, p[0].error, row.source, NONE, k)
     if t >= 0:
         take(p, m, v, o, i, r, t, k)
         return
@@ -199,6 +201,9 @@ def offer_error(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
         row.activation = m[i + p[p[r].parent].slot].activation
         row.holds += 1
         prepend(m, i, INTERNAL, k)
+        if p[cell.state].terminal:
+            # M3.7: the error of its post-action goes its own way; the region has ended.
+            settle(p, m, v, o, i)
         return
     me.offer_again = row.origin
     if row.origin >= 0:
@@ -222,6 +227,7 @@ def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type
             settle(p, m, v, o, i)
     else:
         raise_error(p, m, v, o, i, r, name, error_type, message, NONE)
+        own_error(m, i)
 
 
 @kernel
@@ -321,6 +327,7 @@ def state_timer_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: 
     """M6.2: `after` selects only its transition; an unhandled `timeout` becomes `error` Timeout.state."""
     timer = m[i + k].timer
     m[i + timer].due = NONE
+    m[i + k].region = r
     which = timer - p[r].first_timer
     event = p[0].timeout if which == 0 else p[0].after
     m[i + k].event = event
@@ -437,13 +444,24 @@ def dispatch_internal(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
 
 @kernel
 def dispatch_deferred(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
-    """M2.1: deferred events are offered once per commit, in arrival order; in vain: no row."""
+    """M2.1: deferred events are offered once per commit, in arrival order; in vain: no row.
+
+    Leaves the regions marked that a held one shares with what comes later (M2.2), for `dispatch_waiting`.
+    """
     me = m[i]
+    head = p[0]
+    for r in range(head.first_region, head.first_region + head.n_regions):
+        m[i + p[r].slot].blocked = 0
     k = m[i + DEFERRED].first
     while k >= 0:
         row = m[i + k]
         after = row.next
-        if row.offered < me.commits and not concerns_busy(p, m, i, row, 0):
+        if row.offered >= me.commits:
+            k = after
+            continue
+        if concerns_busy(p, m, i, row, 0):
+            concerns_busy(p, m, i, row, 1)
+        else:
             row.offered = me.commits
             cause = me.cause
             me.cause = row.cause
@@ -481,14 +499,9 @@ def dispatch_stimulus(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> 
 
 @kernel
 def dispatch_waiting(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
-    """M2.1, M2.2: the first waiting stimulus that is not held."""
+    """M2.1, M2.2: the first waiting stimulus that is not held. Deferred events come before it, offered or held."""
     me = m[i]
-    head = p[0]
     k = m[i + WAITING].first
-    if k < 0:
-        return 0
-    for r in range(head.first_region, head.first_region + head.n_regions):
-        m[i + p[r].slot].blocked = 0
     while k >= 0:
         row = m[i + k]
         after = row.next
@@ -593,6 +606,12 @@ def retry_instance(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
         if cell.phase == ACTIVE:
             show_entered(p, m, o, i, r, cell.state, T_RETRY)
             start_state(p, m, v, o, i, r, cell.state)
+    # Ended regions stay ended, so what follows from them has to be found again: joins (M4.3) and ends (M3.7).
+    for r in range(head.first_region, head.first_region + head.n_regions):
+        cell = m[i + p[r].slot]
+        if cell.phase == ACTIVE and p[cell.state].work == PARALLEL:
+            join(p, m, v, o, i, cell.state)
+    settle(p, m, v, o, i)
     if me.offer_again >= 0:
         prepend(m, i, WAITING, me.offer_again)
         me.offer_again = NONE
@@ -698,10 +717,12 @@ def begin(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
 @kernel
 def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     """M11.1: apply the stimulus in the inbox of the instance at row `i`. Returns its new version, the last `seq`."""
-    me = m[i]
+    me: Me = m[i]
     inbox = m[i + INBOX]
-    if inbox.time > me.time:
-        me.time = inbox.time
+    # M6.1: never decreasing.
+    if inbox.time < me.time:
+        inbox.time = me.time
+    me.time = inbox.time
     me.automatic = 0
     record_cause(p, m, v, o, i, inbox)
     retries = inbox.kind == CONTROL and inbox.command == RETRY_COMMAND
@@ -727,6 +748,9 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
             m[i + inbox.timer].due = NONE
             if not offer_to_root(p, m, v, o, i, p[0].workflow_timeout_event, T_CONTROL):
                 close(p, m, v, o, i, TIMED_OUT, T_WORKFLOW_TIMEOUT)
+    elif inbox.kind == TIMER and m[i + inbox.timer].left >= 0:
+        # M8.1: frozen, so not running; it will be due again after the pause.
+        ignore(p, m, o, i, inbox, T_VOID)
     elif inbox.kind == EVENT and inbox.refused >= 0:
         # M7.1: an undeclared name or an ill-typed payload is rejected at the door.
         turn_away(p, m, o, i, R_EVENT_REJECTED, inbox, inbox.refused)

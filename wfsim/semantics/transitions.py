@@ -73,12 +73,14 @@ def choose(
 ) -> int:
     """M2.3 in one region: the first transition in file order whose condition holds.
 
-    Returns its row, or NO_TRANSITION, FALSE_CONDITION, RAISED (M2.5). `source` is the error's, `timer` the
-    `after` that fired, `entry` the queued row whose payload conditions may read.
+    Returns its row, or NO_TRANSITION, FALSE_CONDITION, RAISED (M2.5). Nothing leaves a terminal state (M3.7).
+    `source` is the error's, `timer` the `after` that fired, `entry` the queued row whose payload conditions read.
     """
     cell = m[i + p[r].slot]
     state = p[cell.state]
     answer = NO_TRANSITION
+    if state.terminal:
+        return answer
     for t in range(state.first_transition, state.end_transition):
         transition = p[t]
         if transition.event != event:

@@ -290,8 +290,8 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
 
     `private` are the flight's own writes (M3.3), `payload` the event's fields; -1 for none.
     """
-    base = m[i].cells + p[0].stack_cells
-    top = base - 1
+    base: int = m[i].cells + p[0].stack_cells
+    top: int = base - 1
     at = code
     while p[at].op != OP_END:
         row = p[at]

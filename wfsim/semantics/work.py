@@ -93,7 +93,8 @@ def payload_of(p: Rows, m: Rows, i: int, k: int) -> int:
     """Index of the first payload cell of the queued row `k` rows after `Me`; -1 for none."""
     if k < 0:
         return NONE
-    return m[i].cells + p[0].queue_cells + (k - p[0].first_queued) * p[0].n_fields
+    cell: int = m[i].cells + p[0].queue_cells + (k - p[0].first_queued) * p[0].n_fields
+    return cell
 
 
 @kernel
@@ -101,7 +102,7 @@ def new_queued(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     """A queued row from the free list, or a new one, with a null payload."""
     free = m[i + FREE]
     if free.first >= 0:
-        k = free.first
+        k: int = free.first
         free.first = m[i + k].next
         free.length -= 1
     else:
@@ -125,6 +126,7 @@ def new_queued(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     row.duplicate = 0
     row.refused = NONE
     row.offered = 0
+    row.own = 0
     row.origin = NONE
     row.holds = 1
     row.next = NONE
@@ -231,6 +233,12 @@ def raise_error(
 
 
 @kernel
+def own_error(m: Rows, i: int) -> None:
+    """The error raised last comes from the state's own activity, not from a flight."""
+    m[i + m[i + INTERNAL].last].own = 1
+
+
+@kernel
 def raise_done(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, result: int) -> None:
     """M4.1: `done` waits for the active state of region `r`; `result` is the index of its cell, -1 for none."""
     k = new_queued(p, m, v, o, i)
@@ -280,13 +288,15 @@ def drop_timer(m: Rows, o: Output, i: int, timer: int) -> None:
 @kernel
 def clock_of(p: Rows, w: int, clock: int) -> int:
     """Offset of the timer cell for a clock of the work at offset `w`."""
-    return p[0].first_clock + (w - p[0].first_work) * N_CLOCKS + clock
+    timer: int = p[0].first_clock + (w - p[0].first_work) * N_CLOCKS + clock
+    return timer
 
 
 @kernel
 def owner_of(p: Rows, w: int) -> int:
     """Region that owns the work at offset `w`: two works a region, the state's and the flight's."""
-    return p[0].first_region + (w - p[0].first_work) // 2
+    region: int = p[0].first_region + (w - p[0].first_work) // 2
+    return region
 
 
 # --- activities (M5) ------------------------------------------------------------------------------

@@ -264,7 +264,7 @@ class WorkflowSpace:
         root = instance.m[self.program.rows[self.program.head.root].slot]
         state = self.program.rows[root.state]
         wanted = self.program.event_rows[event]
-        return any(
+        return not state.terminal and any(
             self.program.rows[t].event == wanted for t in range(state.first_transition, state.end_transition)
         )
 

@@ -156,7 +156,10 @@ class Actions:
         for name in dict.fromkeys([*declared, *self.program.event_fields[event]]):
             field = declared.get(name, FieldType(optional=True))
             candidates = self._domains.of_field(event, name, field)
-            found.append(Parameter(name, field.type, not field.optional, _sample(name, candidates)))
+            # Where a condition reads an optional field, null is one of its candidates.
+            wanted = not field.optional or name not in declared or None in candidates
+            default = _sample(name, candidates) if wanted else None
+            found.append(Parameter(name, field.type, not field.optional, default))
         return tuple(found)
 
     # --- activities ------------------------------------------------------------------------------

@@ -95,23 +95,39 @@ def event_chance(instance: Instance, event: str) -> Chance:
         held = busy(instance, region)
         if held is not None:
             return Chance(False, held)
+    takes, refused = _choices(instance, event, concerned)
+    if takes:
+        return Chance(True, "; ".join(takes) + ".")
+    why = "; ".join(refused) + "." if refused else _elsewhere(instance, event)
+    policy = program.events[event].unhandled or program.workflow.unhandled
+    if policy is Unhandled.DEFER:
+        return Chance(True, f"Would be deferred: {why}")
+    return Chance(False, f"{why} It would be {'discarded' if policy is Unhandled.DISCARD else 'rejected'}.")
+
+
+def _choices(instance: Instance, event: str, regions: list[int]) -> tuple[list[str], list[str]]:
+    """M2.3: what idle regions would do with an event, innermost first, and which conditions stand against it."""
+    program = instance.program
+    takes: list[str] = []
     refused: list[str] = []
-    for region in concerned:
+    taken: list[int] = []
+    for region in reversed(regions):
+        if any(region < inner < program.rows[region].end_region for inner in taken):
+            continue
         for at in leaving(instance, region):
             if program.rows[at].event != program.event_rows[event]:
                 continue
             worth, reason = judge(instance, at)
             if worth == FALSE:
                 refused.append(reason)
-            elif worth == RAISES:
-                return Chance(True, f"Raises an error (M2.5): {reason}")
-            else:
-                return Chance(True, f"Takes '{program.name(at)}'{'' if worth == HOLDS else ' if ' + reason}.")
-    why = "; ".join(refused) + "." if refused else _elsewhere(instance, event)
-    policy = program.events[event].unhandled or program.workflow.unhandled
-    if policy is Unhandled.DEFER:
-        return Chance(True, f"Would be deferred: {why}")
-    return Chance(False, f"{why} It would be {'discarded' if policy is Unhandled.DISCARD else 'rejected'}.")
+                continue
+            if worth == DEPENDS:
+                takes.append(f"Takes '{program.name(at)}' if {reason}")
+                continue
+            takes.append(f"Takes '{program.name(at)}'" if worth == HOLDS else f"Raises an error (M2.5): {reason}")
+            taken.append(region)
+            break
+    return takes, refused
 
 
 def judge(instance: Instance, transition: int) -> Judged:

@@ -127,9 +127,13 @@ class Stepper:
         """The field for a value of an action; `KeyError` if the action is not there now."""
         return self._rows[action_id].fields[parameter]
 
-    def load(self, source: Workflow | WorkflowWitness | Case | Instance) -> bool:
-        """Show something else, as `Stepping.load` does."""
-        loaded = self.stepping.load(source)
+    def load(
+        self,
+        source: Workflow | WorkflowWitness | Case | Instance,
+        input: Mapping[str, Value] | None = None,
+    ) -> bool:
+        """Show something else; False, and the reason is shown, if that cannot be."""
+        loaded = self.stepping.load(source, input)
         if loaded:
             self._rows = {}
         self.refresh()

@@ -40,7 +40,7 @@ STYLE = """<style>
 .wfsim-stepper .wf-problem { border: 2px solid #d55e00; border-radius: 6px; padding: 5px 10px; margin: 4px 0; }
 .wfsim-stepper h4 { margin: 10px 0 3px; font-size: 13px; font-weight: 600; }
 .wfsim-stepper table.wf-table { border-collapse: collapse; width: 100%; margin: 0; font-size: 12px; }
-.wfsim-stepper .wf-table th, .wfsim-stepper .wf-table td { text-align: left; padding: 2px 8px 2px 0;
+.wfsim-stepper .wf-table th, .wfsim-stepper .wf-table td { text-align: left; padding: 2px 8px 2px 4px;
   border-bottom: 1px solid var(--wf-ground); vertical-align: top; overflow-wrap: anywhere; background: none; }
 .wfsim-stepper .wf-table th { font-weight: 600; white-space: nowrap; }
 .wfsim-stepper .wf-table tr.wf-changed td { background: var(--wf-ground); }

@@ -99,12 +99,7 @@ class Stepping:
         self.steps: list[Step] = []
         self.cursor = 0
         self.problem = ""
-        self._load(source)
-        if not isinstance(source, Workflow):
-            if input is not None:
-                raise WfsimError("input starts a new instance; give it together with a workflow.")
-        elif input is not None or not any(parameter.required for parameter in self._actions.inputs()):
-            self._append(self._happens(self.instance, Stimulus("start", payload=dict(input or {}))))
+        self._load(source, input)
 
     # --- going on, back and forth ----------------------------------------------------------------
 
@@ -156,8 +151,12 @@ class Stepping:
         self.problem = ""
         return True
 
-    def load(self, source: Workflow | WorkflowWitness | Case | Instance) -> bool:
-        """Show something else; a witness or case is shown at its end.
+    def load(
+        self,
+        source: Workflow | WorkflowWitness | Case | Instance,
+        input: Mapping[str, Value] | None = None,
+    ) -> bool:
+        """Show something else, given as to the constructor; a witness or case is shown at its end.
 
         Returns
         -------
@@ -165,7 +164,7 @@ class Stepping:
             False, and `problem` says why, if that cannot be; then all stays as it was.
         """
         try:
-            self._load(source)
+            self._load(source, input)
         except WfsimError as error:
             self.problem = str(error)
             return False
@@ -303,10 +302,12 @@ class Stepping:
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _load(self, source: object) -> None:
+    def _load(self, source: object, input: Mapping[str, Value] | None) -> None:
         from wfsim.history.case import Case
         from wfsim.verify.told import WorkflowWitness
 
+        if input is not None and not isinstance(source, Workflow):
+            raise WfsimError("input starts a new instance; give it together with a workflow.")
         stimuli: Iterable[Stimulus] = ()
         if isinstance(source, Instance):
             first = source.copy()
@@ -320,6 +321,9 @@ class Stepping:
             first, stimuli = Instance(source.program, key=source.key), source.stimuli()
         else:
             raise WfsimError(f"there is no stepping through a {type(source).__name__}. {_advice(source)}")
+        actions = Actions(first.program)
+        if isinstance(source, Workflow) and (input is not None or not any(one.required for one in actions.inputs())):
+            stimuli = [Stimulus("start", payload=dict(input or {}))]
         steps: list[Step] = []
         instance = first
         for stimulus in stimuli:
@@ -327,7 +331,7 @@ class Stepping:
             instance = steps[-1].instance
         self._first, self.steps, self.cursor = first, steps, len(steps)
         self._program = first.program
-        self._actions = Actions(first.program)
+        self._actions = actions
         self._picture = picture(first.program.workflow)
         self._edge_ids = edge_ids(first.program.workflow)
 

@@ -11,7 +11,8 @@ import pytest
 from wfsim.errors import ActivityError
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.run import Run, start
+from wfsim.runtime.handle import Run
+from wfsim.runtime.run import start
 
 SECOND = 1_000_000
 
@@ -55,7 +56,11 @@ def test_retries_wait_by_the_backoff_and_keep_their_input_and_key(clock: ManualC
         clock.advance("1us")
         assert run.state == "ok"
     assert seen == [(0, 1, "w:1"), (1, 2, "w:1"), (4, 3, "w:1"), (9, 4, "w:1")]
-    assert told(run, "retry_scheduled") == [(0, "retry_scheduled", 2), (1, "retry_scheduled", 3), (4, "retry_scheduled", 4)]
+    assert told(run, "retry_scheduled") == [
+        (0, "retry_scheduled", 2),
+        (1, "retry_scheduled", 3),
+        (4, "retry_scheduled", 4),
+    ]
 
 
 def test_one_long_advance_stops_at_every_timer_on_the_way() -> None:

@@ -14,7 +14,8 @@ from wfsim.errors import ActivityError, StartRefused
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
 from wfsim.runtime.executor import ActivityContext
-from wfsim.runtime.run import Run, start
+from wfsim.runtime.handle import Run
+from wfsim.runtime.run import start
 
 
 def one_activity(parameters: dict[str, Any] | None = None, **activity: Any) -> Workflow:

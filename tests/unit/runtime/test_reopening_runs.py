@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-import wfsim as wf
+from wfsim.history.history import open_history
 from wfsim.errors import EventRejected, HistoryError, RunStopped, StartRefused
 from wfsim.history.replay import replay_all
 from wfsim.history.store import Store
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.run import Run, reopen, start
+from wfsim.runtime.handle import Run
+from wfsim.runtime.run import reopen, start
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 
@@ -61,7 +62,7 @@ def workflow(**activity: Any) -> Workflow:
 
 
 def replays(path: Path) -> None:
-    with wf.open_history(path) as history:
+    with open_history(path) as history:
         assert replay_all(history), str(replay_all(history))
 
 
@@ -268,7 +269,7 @@ def test_a_conflict_reloads_and_steps_again() -> None:
         assert run.variables["n"] == 3
         # An activity that another hand scheduled is carried out here.
         other_hand(run, lambda instance, time: instance.event(time, "go", {"x": 1}, "go"))
-        with pytest.raises(EventRejected, match="No transition leaves 'b'"):
+        with pytest.raises(EventRejected, match="No transition leaves"):
             run.send("add")
         clock.settle()
         assert (run.state, run.variables["r"]) == ("c", 3)

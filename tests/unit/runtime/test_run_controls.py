@@ -10,7 +10,8 @@ import pytest
 from wfsim.errors import WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.run import Run, start
+from wfsim.runtime.handle import Run
+from wfsim.runtime.run import start
 
 SECOND = 1_000_000
 
@@ -147,9 +148,7 @@ def test_an_attempt_scheduled_just_before_a_pause_starts_after_it() -> None:
 
 
 def test_a_state_timer_waits_for_the_end_of_a_pause(clock: ManualClock) -> None:
-    definition = workflow(
-        [{"name": "a", "timeout": "1h"}, "late"], [{"from": "a", "to": "late", "event": "timeout"}]
-    )
+    definition = workflow([{"name": "a", "timeout": "1h"}, "late"], [{"from": "a", "to": "late", "event": "timeout"}])
     with start(definition, clock=clock) as run:
         run.pause()
         clock.advance("3h")

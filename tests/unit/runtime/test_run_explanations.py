@@ -45,7 +45,12 @@ DEFINITION: dict[str, Any] = {
         {"from": "created", "to": "valid", "event": "validate", "pre_actions": [activity("check_order")]},
         {"from": "created", "to": "expired", "event": "timeout"},
         {"from": "created", "to": "valid", "condition": "context.open"},
-        {"from": "created", "to": "failed", "event": "retry", "condition": "context.attempts < 3 and context.attempts > 1"},
+        {
+            "from": "created",
+            "to": "failed",
+            "event": "retry",
+            "condition": "context.attempts < 3 and context.attempts > 1",
+        },
         {"from": "created", "to": "failed", "event": "check", "condition": "context.attempts < context.limit"},
         {"from": "created", "to": "paid", "event": "more", "condition": "event.much == null or event.much > 3"},
         {"from": "valid", "to": "paid", "event": "pay", "condition": "event.amount > 0.0"},
@@ -249,9 +254,7 @@ def test_an_earlier_transition_on_the_same_event_stands_in_the_way(clock: Manual
     )
     with start(workflow, clock=clock) as run:
         assert not run.why_not("c").possible
-        assert run.why_not("c").reasons == [
-            "Transition 'a → c on e' leads there, but 'a → b on e' comes before it."
-        ]
+        assert run.why_not("c").reasons == ["Transition 'a → c on e' leads there, but 'a → b on e' comes before it."]
 
 
 def test_inner_regions_are_explained_with_their_owner(clock: ManualClock) -> None:

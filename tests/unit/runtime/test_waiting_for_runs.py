@@ -53,8 +53,11 @@ def test_wait_blocks_until_a_state_a_status_or_the_end() -> None:
 def test_a_timeout_says_where_the_run_stands() -> None:
     gate = threading.Event()
     with start(workflow(), activities={"f": gate.wait}, clock=ManualClock()) as run:
-        with pytest.raises(WaitTimeout, match=r"'w-1' did not come to 'c' within 10ms: it is running in 'a', version 2\. "
-                           r"Next timer: 'timeout' in 2h\. Ask run\.why_not\('c'\)"):
+        with pytest.raises(
+            WaitTimeout,
+            match=r"'w-1' did not come to 'c' within 10ms: it is running in 'a', version 2\. "
+            r"Next timer: 'timeout' in 2h\. Ask run\.why_not\('c'\)",
+        ):
             run.wait("c", timeout="10ms")
         run.send("go")
         with pytest.raises(TimeoutError, match=r"did not close within 50ms.*Open activities: f \(attempt 1"):

@@ -2,101 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, Record, records_of
-from wfsim.semantics.kernel import Output
-from wfsim.semantics.program import compile_workflow
-
-SECOND = 1_000_000
-
-
-def workflow(states: list[Any], transitions: list[dict[str, Any]], **rest: Any) -> Workflow:
-    full = [{"name": state} if isinstance(state, str) else state for state in states]
-    return Workflow.model_validate(
-        {"name": "example", "initial_state": full[0]["name"], "states": full, "transitions": transitions, **rest}
-    )
-
-
-def terminal(name: str) -> dict[str, Any]:
-    return {"name": name, "is_terminal": True}
-
-
-def activity(name: str) -> dict[str, Any]:
-    return {"action_type": "activity", "name": name}
-
-
-def set_variable(name: str, value: Any) -> dict[str, Any]:
-    return {"action_type": "set_variable", "parameters": {"name": name, "value": value}}
-
-
-class Told:
-    """An instance whose steps are told in the notation of the examples."""
-
-    def __init__(self, definition: Workflow, start: int = 0) -> None:
-        self.instance = Instance(compile_workflow(definition))
-        self.instance.start(start)
-
-    def rows(self, output: Output) -> list[str]:
-        """Consequences only; the cause is what the test does."""
-        return [told(record) for record in records_of(self.instance, output)[1:]]
-
-    def event(self, name: str, at: float = 0, event_id: str | None = None, **payload: Any) -> list[str]:
-        return self.rows(self.instance.event(int(at * SECOND), name, payload, event_id))
-
-    def control(self, command: str, at: float = 0) -> list[str]:
-        return self.rows(self.instance.control(int(at * SECOND), command))
-
-    def succeeds(self, serial: int, at: float = 0, attempt: int = 1, result: Any = None) -> list[str]:
-        return self.rows(self.instance.activity_succeeded(int(at * SECOND), serial, attempt, result))
-
-    def fails(self, serial: int, error: str, at: float = 0, attempt: int = 1) -> list[str]:
-        return self.rows(self.instance.activity_failed(int(at * SECOND), serial, attempt, error))
-
-    def fires(self, name: str, at: float) -> list[str]:
-        (timer,) = [timer for timer in self.instance.timers() if timer.name == name]
-        assert timer.due == int(at * SECOND)
-        return self.rows(self.instance.timer_fired(int(at * SECOND), timer.place, timer.id))
-
-    def due(self, name: str) -> float | None:
-        found = [timer.due for timer in self.instance.timers() if timer.name == name]
-        return found[0] / SECOND if found else None
-
-
-def told(record: Record) -> str:
-    """A record as the examples write it."""
-    reason = record.payload.get("reason")
-
-    def short(path: str | None) -> str:
-        return path.rsplit("/", 1)[-1] if path else "–"
-
-    match record.kind:
-        case "transition":
-            return f"transition({short(record.state)}, {short(record.to_state)})"
-        case "activity_scheduled":
-            return f"activity_scheduled({record.activity}, {record.attempt})"
-        case "activity_cancelled":
-            return f"activity_cancelled({record.activity})"
-        case "state_left":
-            return f"state_left({short(record.state)}, {reason})"
-        case "state_entered":
-            return f"state_entered({short(record.state)})"
-        case "error_raised":
-            return f"error_raised({record.payload['source']}, {record.error_type})"
-        case "retry_scheduled":
-            return f"retry_scheduled({record.attempt}, {record.payload['delay'] / SECOND:g} s)"
-        case "status_changed":
-            return f"status_changed({record.status})"
-        case "instance_closed":
-            parts = [record.status, record.outcome]
-            return f"instance_closed({', '.join(part for part in parts if part)})"
-        case "stimulus_ignored" | "transition_aborted":
-            return f"{record.kind}({reason})"
-        case "event_recalled":
-            return f"event_recalled({record.event})"
-        case _:
-            return record.kind
+from tests.unit.semantics.told import Told, activity, region, regions, set_variable, terminal, workflow
 
 
 def test_example_1_a_false_condition_passes_to_the_next_transition_and_an_id_counts_once() -> None:
@@ -151,15 +57,6 @@ def test_example_3_a_failed_pre_action_drops_writes_and_a_retry_offers_the_event
         "transition_started",
         "activity_scheduled(f, 1)",
     ]
-
-
-def regions(*listed: dict[str, Any], join: Any = "all") -> dict[str, Any]:
-    return {"name": "p", "parallel": {"join": join, "regions": list(listed)}}
-
-
-def region(name: str, states: list[Any], transitions: list[dict[str, Any]]) -> dict[str, Any]:
-    full = [{"name": state} if isinstance(state, str) else state for state in states]
-    return {"name": name, "initial_state": full[0]["name"], "states": full, "transitions": transitions}
 
 
 def test_example_4_one_event_reaches_every_region_and_inner_ones_take_it_first() -> None:

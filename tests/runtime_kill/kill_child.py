@@ -1,0 +1,116 @@
+"""The process that is killed: it drives one order until the order is closed, from wherever the store says it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+# Imported before the fork, since loading them takes longer than what is tested.
+import duckdb  # noqa: F401
+import numpy  # noqa: F401
+import pyarrow  # noqa: F401
+
+import wfsim.history.batch
+import wfsim.history.history
+import wfsim.history.store  # noqa: F401
+from wfsim.errors import ActivityError, HistoryError
+from wfsim.model.workflow import Workflow
+from wfsim.runtime.run import reopen, start
+
+N_ITEMS = 5
+POLICY = {"max_attempts": 4, "initial_interval": "3ms", "backoff_coefficient": 1}
+
+
+def _activity(name: str, **parameters: Any) -> dict[str, Any]:
+    return {"action_type": "activity", "name": name, "parameters": parameters}
+
+
+ORDER = Workflow.model_validate(
+    {
+        "name": "order",
+        "initial_state": "created",
+        "variables": {
+            "items": {"type": "integer", "initial": 0, "output": True},
+            "charge": {"optional": True, "output": True},
+            "late": {"type": "boolean", "initial": False, "output": True},
+        },
+        "events": {"add_item": {}, "submit": {}, "ship": {}},
+        "activities": {"validate": {"retry_policy": POLICY}, "charge": {"retry_policy": POLICY}, "pack": {}},
+        "states": [
+            {"name": "created"},
+            {"name": "settling"},
+            {"name": "paying", "activity": {"name": "charge", "result_variable": "charge"}},
+            {"name": "paid"},
+            {"name": "shipped"},
+            {"name": "delivered", "is_terminal": True},
+        ],
+        "transitions": [
+            {
+                "from": "created",
+                "event": "add_item",
+                "pre_actions": [
+                    {
+                        "action_type": "set_variable",
+                        "parameters": {"name": "items", "value": "${context.items + 1}"},
+                    }
+                ],
+            },
+            {
+                "from": "created",
+                "to": "settling",
+                "event": "submit",
+                "pre_actions": [_activity("validate", items="${context.items}")],
+            },
+            {"from": "settling", "to": "paying", "after": "10ms"},
+            {"from": "paying", "to": "paid", "event": "done"},
+            {"from": "paid", "to": "shipped", "event": "ship", "post_actions": [_activity("pack")]},
+            {"from": "shipped", "to": "delivered", "after": "10ms"},
+        ],
+    }
+)
+
+
+def _write(path: Path, line: str) -> None:
+    """One line, on disk before anything else happens."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(handle, (line + "\n").encode())
+    os.fsync(handle)
+    os.close(handle)
+
+
+def drive(folder: str, name: str) -> None:
+    """Start or reopen the order, send what has not been acknowledged, wait for its end."""
+    path = Path(folder)
+
+    def did(context: Any, **_: Any) -> str:
+        _write(path / "effects", f"{context.idempotency_key} {context.attempt}")
+        if context.activity != "pack" and context.attempt == 1:
+            raise ActivityError("Net", "try again")
+        return str(context.idempotency_key)
+
+    async def charge(context: Any) -> str:
+        return did(context)
+
+    functions = {"validate": did, "charge": charge, "pack": did}
+    store = path / "orders.duckdb"
+    try:
+        run = reopen(store, name, functions)
+    except HistoryError:
+        run = start(ORDER, activities=functions, store=store, id=name)
+    told = path / "acknowledged"
+    known = {line.split()[0] for line in told.read_text().splitlines()} if told.exists() else set()
+    plan = [(f"item-{k}", "add_item", "created") for k in range(N_ITEMS)]
+    plan += [("submit", "submit", "created"), ("ship", "ship", "paid")]
+    with run:
+        for event_id, event, state in plan:
+            if event_id in known:
+                continue
+            if event_id in {record.event_id for record in run.records}:
+                # Stored, but killed before this was acknowledged: sending it again must not apply it again.
+                assert run.send(event, event_id=event_id) == "duplicate"
+            else:
+                run.wait(state)
+                assert run.send(event, event_id=event_id) == "accepted"
+            _write(told, f"{event_id} {run.version}")
+        run.wait()
