@@ -21,10 +21,10 @@ from rich.text import Text
 from wfsim.errors import WfsimError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from wfsim.history.history import History
+    from wfsim.model.lint import Finding, Findings
     from wfsim.model.workflow import Workflow
+    from wfsim.verify.properties import Report
     from wfsim.verify.verdict import Verdict
 
 FINE, VIOLATED, UNANSWERED = 0, 1, 2
@@ -80,8 +80,7 @@ def _load(path: Path) -> Workflow:
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(*columns, title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
-    return table
+    return Table(*columns, title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
 
 
 @app.command()
@@ -109,20 +108,37 @@ def lint(file: File, as_json: AsJson = False) -> None:
     if as_json:
         _print_json([finding.to_dict() for finding in findings])
     else:
-        table = _table("", "code", "where", "what and what to do")
-        for finding in findings:
-            where = f"{Path(finding.file).name}:{finding.line}" if finding.file else ""
-            style = _SEVERITY[str(finding.severity)]
-            what = Text(f"{finding.place}: {finding.message} ")
-            what.append(finding.advice, style="dim")
-            table.add_row(Text(str(finding.severity), style=style), Text(finding.code), Text(where), what)
-        if findings:
-            out.print(table)
-        n = {kind: sum(str(f.severity) == kind for f in findings) for kind in _SEVERITY}
-        told = ", ".join(f"{count} {kind}{'s' if count != 1 and kind != 'info' else ''}" for kind, count in n.items())
-        out.print("Nothing found." if not findings else f"{told}. Explained in docs/lint.md.", highlight=False)
+        _show_findings(findings)
     bad = any(str(finding.severity) != "info" for finding in findings)
     raise typer.Exit(VIOLATED if bad else FINE)
+
+
+def _show_findings(findings: Findings, *, short: bool = False) -> None:
+    """A row per finding; `short` leaves the advice out and puts equal codes together."""
+    table = _table("", "code", "where", "what" if short else "what and what to do")
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.code if short else str(len(groups)), []).append(finding)
+    for group in groups.values():
+        first = group[0]
+        lines = ", ".join(str(each.line) for each in group[:4]) + (", …" if len(group) > 4 else "")
+        where = f"{Path(first.file).name}:{lines}" if first.file else ""
+        what = Text(f"{first.place}: {first.message}")
+        if short:
+            if len(what) > 160:
+                what = Text(what.plain[:160].rsplit(" ", 1)[0] + " …")
+            if len(group) > 1:
+                what.append(f" (and {len(group) - 1} more like it)", style="dim")
+        else:
+            what.append(" " + first.advice, style="dim")
+        table.add_row(
+            Text(str(first.severity), style=_SEVERITY[str(first.severity)]), Text(first.code), Text(where), what
+        )
+    if findings:
+        out.print(table)
+    n = {kind: sum(str(f.severity) == kind for f in findings) for kind in _SEVERITY}
+    told = ", ".join(f"{count} {kind}{'s' if count != 1 and kind != 'info' else ''}" for kind, count in n.items())
+    out.print("Nothing found." if not findings else f"{told}. Explained in docs/lint.md.", highlight=False)
 
 
 @app.command()
@@ -185,12 +201,18 @@ def _show_verdict(asked: str, verdict: Verdict, expected: str, traces: bool) -> 
     for each in (verdict, *verdict.further):
         if each is not verdict:
             out.print(Text("  Also: " + each.reason), highlight=False)
-        if traces and each.witness is not None:
-            table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-            for number, step in enumerate(each.witness.steps, start=1):
-                after = ", ".join(f"{key}: {value}" for key, value in step.after.items())
-                table.add_row(Text(f"    {number}.", style="dim"), Text(step.action), Text(after, style="dim"))
-            out.print(table)
+        if traces:
+            _show_trace(each)
+
+
+def _show_trace(verdict: Verdict) -> None:
+    if verdict.witness is None:
+        return
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for number, step in enumerate(verdict.witness.steps, start=1):
+        after = ", ".join(f"{key}: {value}" for key, value in step.after.items())
+        table.add_row(Text(f"    {number}.", style="dim"), Text(step.action), Text(after, style="dim"))
+    out.print(table)
 
 
 @app.command()
@@ -296,17 +318,30 @@ def demo(
     cases: Annotated[int, typer.Option(help="How many orders to simulate.")] = 10_000,
 ) -> None:
     """The order workflow from file to findings, proof, simulation, history, pictures and a real run."""
+    import wfsim as wf
     from wfsim.demo import run_demo
 
-    say: Callable[[str], None] = lambda text: out.print(text, highlight=False)  # noqa: E731
+    def head(title: str) -> None:
+        out.print()
+        out.rule(Text(title, style="bold"), align="left")
+
+    def show_report(report: Report) -> None:
+        for asked, verdict in zip(report.properties, report):
+            _show_verdict(str(asked), verdict, asked.expect, traces=False)
+        shown = next((v for v in report if v.status.value == "violated" and v.witness is not None), None)
+        if shown is not None:
+            out.print("The first trace:", style="dim")
+            _show_trace(shown)
+
     run_demo(
         folder=folder,
         models=models,
         cases=cases,
-        say=say,
-        console=out,
-        show_verdict=_show_verdict,
-        show=_show_frame,
+        say=lambda text: out.print(text, highlight=False),
+        head=head,
+        show_findings=lambda workflow: _show_findings(wf.lint(workflow), short=True),
+        show_report=show_report,
+        show_table=_show_frame,
     )
 
 

@@ -1,0 +1,156 @@
+"""The whole path once, on the order workflow: what `make demo` and `wfsim demo` show."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from wfsim.errors import WfsimError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from wfsim.model.workflow import Workflow
+
+
+def run_demo(
+    *,
+    folder: Path,
+    models: Path,
+    cases: int,
+    say: Callable[[str], None],
+    head: Callable[[str], None],
+    show_findings: Callable[[Workflow], None],
+    show_report: Callable[[Any], None],
+    show_table: Callable[[str, Any], None],
+) -> None:
+    """Load, check, prove, simulate, ask, draw and run; everything it makes lies in `folder`.
+
+    Raises
+    ------
+    WfsimError
+        If the model library is not where `models` says.
+    """
+    import wfsim as wf
+
+    published, repaired = models / "published" / "order_processing.yaml", models / "order_processing.yaml"
+    for path in (published, repaired):
+        if not path.exists():
+            raise WfsimError(f"{path} is missing. Run the demo in a checkout of wfsim, or give --models.")
+    folder.mkdir(parents=True, exist_ok=True)
+
+    head("1  The order workflow as published, and what is wrong with it")
+    broken = wf.load(published)
+    say(f"{broken!r}, from {published}")
+    show_findings(broken)
+
+    head("2  What that leads to: shortest traces")
+    show_report(wf.verify(broken))
+
+    head("3  The repaired workflow, proved")
+    order = wf.load(repaired)
+    say(f"{order!r}: {len(wf.lint(order))} findings")
+    properties = models.parent / "verification" / "order_processing.yaml"
+    show_report(wf.verify(order, properties if properties.exists() else None))
+    net = wf.to_net(order, instances=2, pools={"warehouse": 1})
+    space = wf.explore(net)
+    say(f"Two orders that share one warehouse worker: {space.n_markings:,} markings, {space.n_edges:,} edges.")
+
+    head(f"4  {cases:,} orders under load")
+    scenario = wf.load_scenario(models / "order_processing.scenario.yaml")
+    stored = folder / "orders.duckdb"
+    began = time.perf_counter()
+    history = wf.simulate(order, scenario, cases=cases, into=stored, progress=True)
+    say(
+        f"{len(history):,} records in {time.perf_counter() - began:.1f} s, seed {scenario.seed}, digest {history.digest[:16]}…"
+    )
+    for note in history.notes:
+        say("Note: " + note)
+
+    head("5  Asking the history with SQL")
+    question = (
+        "SELECT path, cases, share, p50_time, p95_time, success, failure + failed + timed_out AS other "
+        "FROM hot_paths ORDER BY cases DESC, path LIMIT 5"
+    )
+    say(f"[dim]{question}[/dim]")
+    show_table("hot paths", history.sql(question).df())
+    slow = (
+        "SELECT what, name, n, mean_wait AS mean, p95_wait AS p95, total_wait AS total "
+        "FROM bottlenecks ORDER BY total_wait DESC, name LIMIT 5"
+    )
+    show_table("where time goes", history.sql(slow).df())
+
+    head("6  Pictures")
+    paths = wf.hot_paths(history)
+    pictures: Mapping[str, str] = {
+        "order.svg": wf.picture(order).to_svg(),
+        "published_order.svg": wf.picture(broken).to_svg(),
+        "order_net.svg": wf.picture(wf.to_net(order)).to_svg() if len(net.places) < 300 else "",
+    }
+    for name, svg in pictures.items():
+        (folder / name).write_text(svg, encoding="utf-8")
+    paths.plot().write_html(folder / "hot_paths.html", include_plotlyjs=True)
+    say("order.svg, published_order.svg, order_net.svg, hot_paths.html")
+
+    head("7  One order for real, with Python activities")
+    _run_one(order, folder, say)
+
+    head("Done")
+    say(
+        f"Everything lies in {folder}/: the history (orders.duckdb, ask it with `wfsim report {stored}`), the pictures,"
+    )
+    say("and the real order (runs.duckdb). The notebook: make lab, then 01_first_workflow.ipynb.")
+
+
+def _run_one(order: Workflow, folder: Path, say: Callable[[str], None]) -> None:
+    """An order from validation to delivery; payment fails once and is tried again."""
+    import wfsim as wf
+
+    stored = folder / "runs.duckdb"
+    stored.unlink(missing_ok=True)
+
+    def validate_order(order_id: str, items: list[str]) -> None:
+        if not items:
+            raise ValueError("an order needs items")
+
+    def initiate_payment(order_id: str, amount: float, currency: str) -> str:
+        return f"payment for {order_id}: {amount:.2f} {currency}"
+
+    def nothing(**inputs: Any) -> None:
+        """An activity that has nothing to do in a demonstration."""
+
+    functions: dict[str, Callable[..., Any]] = {
+        "validate_order": validate_order,
+        "initiate_payment": initiate_payment,
+        "allocate_inventory": lambda order_id, items: f"shelf-{len(items)}",
+        "pack_order": nothing,
+        "notify_customer": nothing,
+        "void_payment": nothing,
+        "release_inventory": nothing,
+        "refund_payment": nothing,
+    }
+    values = {"order_id": "A-1", "total_amount": 59.9, "currency": "EUR", "items": ["book", "lamp"]}
+    with wf.start(order, input=values, activities=functions, store=stored, id="order-1") as run:
+        for event, payload in (
+            ("order_validated", {}),
+            ("payment_initiated", {}),
+            ("payment_failed", {"reason": "declined"}),
+            ("retry_payment", {}),
+            ("payment_completed", {"payment_id": "p-7"}),
+        ):
+            run.send(event, **payload)
+            run.wait(timeout=10)
+            say(f"  {event:<20} → {run.state}")
+        run.wait("inventory_allocated", timeout=10)
+        say(f"  why not order_delivered? {str(run.why_not('order_delivered')).splitlines()[0]}")
+        run.send("order_shipped", shipment_id="s-9")
+        run.wait("shipped", timeout=10)
+        say(f"  {'order_shipped':<20} → {run.state}")
+        run.send("order_delivered")
+        run.wait("completed", timeout=10)
+        say(
+            f"  {'order_delivered':<20} → {run.state}: {run.status}, {run.outcome}; attempts = {run.variables['attempts']}"
+        )
+    with wf.open_history(stored) as history:
+        say(f"  {len(history)} records stored; replayed to '{history.case('order-1').replay().state}'.")

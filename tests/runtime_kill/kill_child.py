@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # Imported before the fork, since loading them takes longer than what is tested.
 import duckdb  # noqa: F401
@@ -17,6 +17,9 @@ import wfsim.history.store  # noqa: F401
 from wfsim.errors import ActivityError, HistoryError
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.run import reopen, start
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 N_ITEMS = 5
 POLICY = {"max_attempts": 4, "initial_interval": "3ms", "backoff_coefficient": 1}
@@ -79,9 +82,13 @@ def _write(path: Path, line: str) -> None:
     os.close(handle)
 
 
-def drive(folder: str, name: str) -> None:
-    """Start or reopen the order, send what has not been acknowledged, wait for its end."""
+def drive(folder: str, name: str, ready: Connection) -> None:
+    """Start or reopen the order, send what has not been acknowledged, wait for its end.
+
+    Says through `ready` when everything is loaded, and again when the order is open.
+    """
     path = Path(folder)
+    ready.send("loaded")
 
     def did(context: Any, **_: Any) -> str:
         _write(path / "effects", f"{context.idempotency_key} {context.attempt}")
@@ -98,6 +105,7 @@ def drive(folder: str, name: str) -> None:
         run = reopen(store, name, functions)
     except HistoryError:
         run = start(ORDER, activities=functions, store=store, id=name)
+    ready.send("open")
     told = path / "acknowledged"
     known = {line.split()[0] for line in told.read_text().splitlines()} if told.exists() else set()
     plan = [(f"item-{k}", "add_item", "created") for k in range(N_ITEMS)]

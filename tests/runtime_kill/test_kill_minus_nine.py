@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from wfsim.history.history import open_history
 from wfsim.history.replay import replay_all
 from wfsim.semantics.instance import Record
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 KILLS = 100
 KILLS_PER_ORDER = 5
@@ -30,6 +36,7 @@ class Killer:
         self.context.set_forkserver_preload(["kill_child"])
         self.drive = drive
         self.kills = 0
+        self.kills_of_open_orders = 0
         self.failures: list[str] = []
         self.orders: list[Path] = []
         self.turn = threading.Lock()
@@ -45,26 +52,47 @@ class Killer:
                 self.orders.append(order)
             order.mkdir()
             for _ in range(KILLS_PER_ORDER):
-                if not self.run(order, choice.uniform(0.01, 0.45)):
+                # A quarter of the kills may hit the opening of the file, the others the work itself.
+                if not self.run(order, choice.uniform(0.0, 0.2), at_work=choice.random() < 0.75):
                     break
             else:
                 self.run(order, None)
 
-    def run(self, order: Path, seconds: float | None) -> bool:
-        """One process; returns whether it was killed."""
-        process = self.context.Process(target=self.drive, args=(str(order), "o"))
+    def run(self, order: Path, seconds: float | None, at_work: bool = False) -> bool:
+        """One process, killed so many seconds after it has loaded, or after it has opened the order.
+
+        Returns whether it was killed.
+        """
+        listens, tells = self.context.Pipe(duplex=False)
+        process = self.context.Process(target=self.drive, args=(str(order), "o", tells))
         process.start()
-        process.join(30 if seconds is None else seconds)
+        tells.close()
+        said = [told_by(listens)]
+        if at_work:
+            said.append(told_by(listens))
+        process.join(60 if seconds is None else seconds)
+        while listens.poll() and (more := told_by(listens)):
+            said.append(more)
         if process.is_alive():
             process.kill()
             process.join()
+        listens.close()
         with self.turn:
             if process.exitcode == -9 and seconds is not None:
                 self.kills += 1
+                self.kills_of_open_orders += "open" in said
                 return True
             if process.exitcode != 0:
                 self.failures.append(f"{order}: ended with {process.exitcode}")
         return False
+
+
+def told_by(connection: Connection) -> str | None:
+    """What it says, or `None` if its process ended without saying anything."""
+    try:
+        return str(connection.recv())
+    except EOFError:
+        return None
 
 
 def applied(records: list[Record], kind: str) -> list[Record]:
@@ -107,7 +135,10 @@ def check(order: Path) -> None:
 
 
 def test_a_hundred_kills_lose_nothing_and_repeat_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    here = str(Path(__file__).parent)
+    monkeypatch.syspath_prepend(here)
+    # The server that forks the processes loads their module before; it looks for it here.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, *filter(None, sys.path)]))
     killer = Killer(tmp_path)
     workers = [threading.Thread(target=killer.work, args=(seed,)) for seed in range(2)]
     for worker in workers:
@@ -116,5 +147,7 @@ def test_a_hundred_kills_lose_nothing_and_repeat_nothing(tmp_path: Path, monkeyp
         worker.join()
     assert killer.failures == []
     assert killer.kills >= KILLS
+    # Most were killed at work, not while opening the file.
+    assert killer.kills_of_open_orders >= KILLS // 2
     for order in killer.orders:
         check(order)

@@ -15,9 +15,8 @@ SECOND = 1_000_000
 def workflow(states: list[Any], transitions: list[dict[str, Any]], **rest: Any) -> Workflow:
     """A definition whose first state is the initial one; a plain name is a plain state."""
     full = [{"name": state} if isinstance(state, str) else state for state in states]
-    return Workflow.model_validate(
-        {"name": "example", "initial_state": full[0]["name"], "states": full, "transitions": transitions, **rest}
-    )
+    keys = {"initial_state": full[0]["name"], "states": full, "transitions": transitions, **rest}
+    return Workflow(name="example", **keys)
 
 
 def terminal(name: str, outcome: str = "success") -> dict[str, Any]:

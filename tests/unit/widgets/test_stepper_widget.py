@@ -27,7 +27,7 @@ events:
       text: string
       whole: integer
       real: number
-      yes: boolean
+      sure: boolean
       maybe: {type: boolean, optional: true}
       list: list
       more: {optional: true}
@@ -101,7 +101,7 @@ def test_every_type_has_the_field_that_suits_it() -> None:
         "text": "Text",
         "whole": "IntText",
         "real": "FloatText",
-        "yes": "Checkbox",
+        "sure": "Checkbox",
         "maybe": "Dropdown",
         "list": "Text",
         "more": "Text",
@@ -110,10 +110,10 @@ def test_every_type_has_the_field_that_suits_it() -> None:
     stepper.button("event:all").click()
     assert stepper.stepping.state == {"": "a"}
     stepper.field("event:all", "list").value = "[1, 2]"
-    stepper.field("event:all", "yes").value = True
+    stepper.field("event:all", "sure").value = True
     stepper.button("event:all").click()
     payload = stepper.stepping.steps[-1].stimulus.payload
-    assert payload == {"text": "text-1", "whole": 1, "real": 1.0, "yes": True, "list": [1, 2]}
+    assert payload == {"text": "text-1", "whole": 1, "real": 1.0, "sure": True, "list": [1, 2]}
 
 
 def test_an_error_is_shown_and_what_was_typed_stays() -> None:
