@@ -122,7 +122,7 @@ def _show_findings(findings: Findings, *, short: bool = False) -> None:
     for group in groups.values():
         first = group[0]
         lines = ", ".join(str(each.line) for each in group[:4]) + (", …" if len(group) > 4 else "")
-        where = f"{Path(first.file).name}:{lines}" if first.file else ""
+        where = "" if first.file is None else f"line {lines}" if short else f"{Path(first.file).name}:{lines}"
         what = Text(f"{first.place}: {first.message}")
         if short:
             if len(what) > 160:
