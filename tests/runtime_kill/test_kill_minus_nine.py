@@ -53,7 +53,7 @@ class Killer:
             order.mkdir()
             for _ in range(KILLS_PER_ORDER):
                 # A quarter of the kills may hit the opening of the file, the others the work itself.
-                if not self.run(order, choice.uniform(0.0, 0.2), at_work=choice.random() < 0.75):
+                if not self.run(order, choice.uniform(0.0, 0.3), at_work=choice.random() < 0.75):
                     break
             else:
                 self.run(order, None)

@@ -63,7 +63,7 @@ STYLE = """<style>
 .wfsim-stepper .wf-row .widget-inline-hbox { width: auto; flex: 1 1 150px; max-width: 280px; margin: 2px 8px 2px 0; }
 .wfsim-stepper .wf-row .widget-checkbox { flex: 0 0 auto; }
 .wfsim-stepper .wf-row .widget-label { width: auto; padding-right: 2px; }
-.wfsim-stepper .wf-row input { min-width: 70px; }
+.wfsim-stepper .wf-row .widget-inline-hbox input:not([type=checkbox]) { width: 80px; min-width: 80px; flex: 1 1 80px; }
 </style>"""
 
 

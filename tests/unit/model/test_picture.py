@@ -156,7 +156,7 @@ def test_the_order_workflows_are_drawn_whole() -> None:
 
 def test_text_of_a_workflow_is_never_markup() -> None:
     name = "<script>alert('&')</script>"
-    workflow = Workflow(name=name, initial_state='a"<b>', states=[{"name": 'a"<b>'}])  # type: ignore[arg-type]
+    workflow = Workflow(name=name, initial_state='a"<b>', states=[{"name": 'a"<b>'}])
     svg = workflow._repr_mimebundle_()["image/svg+xml"]
     assert "<script" not in svg
     assert name in "".join(ElementTree.fromstring(svg).itertext())
@@ -170,7 +170,7 @@ def test_a_notebook_shows_a_workflow_as_picture_and_as_one_line() -> None:
 
 
 def test_a_workflow_too_large_to_be_read_is_shown_as_text_with_the_reason() -> None:
-    large = Workflow(name="large", initial_state="s0", states=[{"name": f"s{k}"} for k in range(450)])  # type: ignore[misc]
+    large = Workflow(name="large", initial_state="s0", states=[{"name": f"s{k}"} for k in range(450)])
     bundle = large._repr_mimebundle_()
     assert set(bundle) == {"text/plain"}
     assert bundle["text/plain"].startswith(repr(large))

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from wfsim.history.history import open_history
 from wfsim.errors import EventRejected, HistoryError, RunStopped, StartRefused
+from wfsim.history.history import open_history
 from wfsim.history.replay import replay_all
 from wfsim.history.store import Store
 from wfsim.model.workflow import Workflow

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from wfsim.history.history import open_history
 from wfsim.errors import HistoryError, NotCovered, RunStopped, StartRefused, WfsimError
+from wfsim.history.history import open_history
 from wfsim.history.store import Store
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock, SystemClock
