@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ def drive(folder: str, name: str, ready: Connection) -> None:
     async def charge(context: Any) -> str:
         return did(context)
 
-    functions = {"validate": did, "charge": charge, "pack": did}
+    functions: dict[str, Callable[..., Any]] = {"validate": did, "charge": charge, "pack": did}
     store = path / "orders.duckdb"
     try:
         run = reopen(store, name, functions)

@@ -8,6 +8,7 @@ import random
 import sys
 import threading
 from collections import Counter
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,19 +66,21 @@ class Killer:
         """
         listens, tells = self.context.Pipe(duplex=False)
         process = self.context.Process(target=self.drive, args=(str(order), "o", tells))
-        process.start()
+        # Under the lock: start looks after all children of this process, and one exit code is read once only.
+        with self.turn:
+            process.start()
         tells.close()
         said = [told_by(listens)]
         if at_work:
             said.append(told_by(listens))
-        process.join(60 if seconds is None else seconds)
+        wait([process.sentinel], 60 if seconds is None else seconds)
         while listens.poll() and (more := told_by(listens)):
             said.append(more)
-        if process.is_alive():
-            process.kill()
-            process.join()
-        listens.close()
         with self.turn:
+            if process.is_alive():
+                process.kill()
+            process.join()
+            listens.close()
             if process.exitcode == -9 and seconds is not None:
                 self.kills += 1
                 self.kills_of_open_orders += "open" in said

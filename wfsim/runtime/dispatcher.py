@@ -11,6 +11,7 @@ import heapq
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -364,7 +365,8 @@ class Dispatcher:
         return Attempt(
             key,
             activity,
-            self._inputs.get(key[0], {}),
+            # A copy: what the function does to it must not reach the next attempt, nor the instance.
+            deepcopy(dict(self._inputs.get(key[0], {}))),
             idempotency_key=f"{self.name}:{key[0]}",
             heartbeat=None if heartbeat is None else int(heartbeat),
             deadline=min(ends, default=None),

@@ -6,6 +6,7 @@ import html
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias
 
@@ -101,15 +102,15 @@ class Run:
 
     @property
     def variables(self) -> dict[str, Value]:
-        """Values of all variables; `None` where unset."""
-        return dict(self._view.variables)
+        """Values of all variables; `None` where unset. Changing them changes nothing here."""
+        return deepcopy(dict(self._view.variables))
 
     @property
     def output(self) -> dict[str, Value] | None:
         """The output variables once the instance is closed, else `None`."""
         if not self._view.is_closed:
             return None
-        values = self._view.variables
+        values = self.variables
         return {
             name: values[name]
             for name, variable in self._program.variables.items()

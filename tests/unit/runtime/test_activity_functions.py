@@ -128,6 +128,27 @@ def test_a_tuple_becomes_a_list_and_later_changes_do_not_count() -> None:
     assert run.variables["result"] == [[1], 2]
 
 
+def test_what_a_function_or_a_reader_changes_stays_with_it() -> None:
+    given = []
+
+    def f(context: Any, items: list[int]) -> list[int]:
+        given.append(list(items))
+        items.append(9)
+        if context.attempt == 1:
+            raise OSError
+        return items
+
+    policy = {"max_attempts": 2, "initial_interval": "1s"}
+    clock = ManualClock()
+    workflow = one_activity({"items": [1]}, retry_policy=policy)
+    with start(workflow, activities={"f": f}, clock=clock) as run:
+        clock.advance("1s")
+        run.variables["result"].append(7)
+        assert run.variables["result"] == [1, 9]
+        assert run.history.case("one-1").replay().variables["result"] == [1, 9]
+    assert given == [[1], [1]]
+
+
 @pytest.mark.parametrize(
     ("result", "says"),
     [

@@ -58,7 +58,7 @@ def test_a_run_shows_what_it_has_stored() -> None:
         assert run.outcome is None
         assert [(timer.name, timer.due) for timer in run.timers] == [("timeout", 7_200_001_000)]
         assert run.send("pay", amount=3) == "accepted"
-        assert (run.state, run.status, run.outcome) == ("shipped", "completed", "success")
+        assert [run.state, run.status, run.outcome] == ["shipped", "completed", "success"]
         assert run.output == {"paid": True}
         assert run.timers == []
         assert [record.kind for record in run.records] == [

@@ -81,7 +81,7 @@ def test_waiting_for_an_unknown_name_is_helped() -> None:
 
 
 def test_a_condition_may_ask_and_send() -> None:
-    asked = []
+    asked: list[str] = []
 
     def condition(run: Any) -> bool:
         if not asked:

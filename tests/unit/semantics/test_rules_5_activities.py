@@ -58,7 +58,7 @@ def test_m5_1_the_product_is_exact_and_rounded_down() -> None:
     while len(expected) < 11:
         expected.append(int(expected[-1] * Decimal(coefficient)))
     assert delays(trying(policy), 12) == expected
-    # As a double, 1.1 is a little more than 1.1, and 10 us x 1.1 would still be 11; 1.15 x 100 us would be 114.
+    # In doubles, 100 x 1.15 is 114.99999999999999.
     policy = {"max_attempts": 3, "initial_interval": "100us", "backoff_coefficient": 1.15}
     assert delays(trying(policy), 3) == [100, 115]
 

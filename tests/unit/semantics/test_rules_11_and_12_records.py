@@ -1,0 +1,192 @@
+"""M11 and M12: appends, replay, determinism, and what results say."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.unit.semantics.told import Told, activity, set_variable, terminal, workflow
+from wfsim.semantics.instance import Instance, Record, Stimulus, effects_of, records_of
+from wfsim.semantics.layout import N_CAUSES, RECORD_KINDS
+from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.speed import KERNEL_FILES
+
+POLICY = {"max_attempts": 3, "initial_interval": "1s", "jitter": 1}
+
+
+def definition() -> Any:
+    return workflow(
+        ["a", {"name": "s", "activity": "f", "timeout": "1m"}, terminal("t")],
+        [
+            {"from": "a", "to": "s", "event": "go", "pre_actions": [set_variable("n", "${event.k + 1}"), activity("g")]},
+            {"from": "s", "to": "t", "event": "done"},
+        ],
+        variables={"n": {"type": "integer", "initial": 0, "output": True}, "m": {"type": "string", "initial": "x"}},
+        events={"go": {"payload": {"k": "integer"}}},
+        activities={"f": {"retry_policy": POLICY, "timeout": "10s"}, "g": {}},
+        unhandled="defer",
+    )
+
+
+STIMULI = (
+    Stimulus("start", 0),
+    Stimulus("event", 1_000_000, event="go", payload={"k": 4}, event_id="go1"),
+    Stimulus("event", 1_000_000, event="go", payload={"k": 4}, event_id="go2"),
+    Stimulus("activity_started", 2_000_000, activity_id=1, attempt=1),
+    Stimulus("activity_succeeded", 3_000_000, activity_id=1, attempt=1),
+    Stimulus("activity_started", 4_000_000, activity_id=2, attempt=1),
+    Stimulus("activity_failed", 5_000_000, activity_id=2, attempt=1, error_type="Net"),
+)
+
+
+def played(key: int, stimuli: tuple[Stimulus, ...] = STIMULI) -> tuple[Instance, list[list[Record]]]:
+    instance = Instance(compile_workflow(definition()), key=key)
+    return instance, [records_of(instance, instance.apply(stimulus)) for stimulus in stimuli]
+
+
+def test_m11_1_one_step_is_one_append_of_one_cause_and_its_consequences() -> None:
+    _, appends = played(7)
+    version = 0
+    for records in appends:
+        kinds = [RECORD_KINDS.index(record.kind) for record in records]
+        assert kinds[0] < N_CAUSES
+        assert all(kind >= N_CAUSES for kind in kinds[1:])
+        assert [record.seq for record in records] == list(range(version + 1, version + 1 + len(records)))
+        version += len(records)
+
+
+def test_m11_1_a_consequence_names_the_cause_being_dispatched_perhaps_of_an_earlier_append() -> None:
+    _, appends = played(7)
+    held = appends[2][0]
+    assert held.event_id == "go2"
+    assert len(appends[2]) == 1
+    # The flight ends with the result; only then is the second event dispatched, under its own cause.
+    by_cause = {record.kind: record.cause_seq for record in appends[4]}
+    assert by_cause["transition"] == appends[4][0].seq
+    assert by_cause["event_deferred"] == held.seq
+
+
+def test_m11_1_a_refused_stimulus_changes_nothing() -> None:
+    import pytest
+
+    from wfsim.errors import WfsimError
+
+    instance, _ = played(7)
+    before = (instance.version, instance.variables, instance.timers(), instance.activities())
+    for bad in (
+        Stimulus("nonsense"),
+        Stimulus("control", command="explode"),
+        Stimulus("timer", timer=1),
+        Stimulus("activity_succeeded", activity_id=2, attempt=1, result=object()),
+    ):
+        with pytest.raises(WfsimError):
+            instance.apply(bad)
+    assert (instance.version, instance.variables, instance.timers(), instance.activities()) == before
+
+
+def test_m11_1_ids_in_effects_are_functions_of_records() -> None:
+    first, second = (Instance(compile_workflow(definition()), key=7) for _ in range(2))
+    for stimulus in STIMULI:
+        assert effects_of(first, first.apply(stimulus)) == effects_of(second, second.apply(stimulus))
+    timer_ids = [timer.id for timer in first.timers()]
+    assert len(set(timer_ids)) == len(timer_ids)
+
+
+def test_m11_2_replaying_the_causes_gives_every_consequence_again() -> None:
+    instance, appends = played(7)
+    again, repeated = played(7)
+    assert repeated == appends
+    assert again.m == instance.m
+    assert again.v == instance.v
+
+
+def test_m11_2_replay_notices_another_seed_and_another_definition() -> None:
+    # The draw of the jitter is part of the history: replay makes it again and compares.
+    assert played(7)[1] != played(8)[1]
+    assert played(7)[1][:6] == [
+        [*records[:1], *records[1:]] if k else [appended_key(records[0], 7), *records[1:]]
+        for k, records in enumerate(played(8)[1][:6])
+    ]
+
+
+def appended_key(record: Record, key: int) -> Record:
+    """The `started` record, with another random key."""
+    from dataclasses import replace
+
+    return replace(record, payload={**record.payload, "key": key})
+
+
+def test_m11_3_the_kernel_reads_no_clock_environment_or_unordered_collection() -> None:
+    import wfsim.semantics
+
+    folder = Path(wfsim.semantics.__file__).parent
+    for name in ("draws.py", "values.py", "work.py", "activations.py", "transitions.py", "step.py"):
+        assert name in KERNEL_FILES
+        tree = ast.parse((folder / name).read_text())
+        imported = {
+            node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 0
+        } | {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        assert imported == {"__future__"}, f"{name} imports {imported}"
+        collections = [n for n in ast.walk(tree) if isinstance(n, ast.Set | ast.Dict | ast.SetComp | ast.DictComp)]
+        assert collections == []
+        assert not {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} & {"set", "dict", "hash", "id", "open"}
+
+
+def test_m11_3_another_process_with_another_hash_seed_records_the_same() -> None:
+    code = (
+        "from tests.unit.semantics.test_rules_11_and_12_records import played\n"
+        "print([str(record) for records in played(7)[1] for record in records])"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(told) == 1
+    assert "instance_closed" not in told.copy().pop()
+    assert "retry_scheduled" in told.copy().pop()
+
+
+def test_m11_3_production_stores_its_seed_in_started() -> None:
+    _, appends = played(123)
+    assert appends[0][0].kind == "started"
+    assert appends[0][0].payload["key"] == 123
+
+
+def test_m12_instance_closed_carries_status_outcome_final_state_reason_and_output() -> None:
+    it = Told(definition())
+    it.event("go", 1, k=4)
+    it.succeeds(1, 2)
+    it.succeeds(2, 3)
+    closed = it.one("instance_closed")
+    assert (closed.status, closed.outcome, closed.state) == ("completed", "success", "t")
+    assert closed.payload["output"] == {"n": 5}
+    it = Told(definition())
+    it.rows(it.instance.control(5, "terminate", None, "no more"))
+    closed = it.one("instance_closed")
+    assert (closed.status, closed.outcome, closed.state) == ("terminated", None, "a")
+    assert closed.payload["reason"] == "no more"
+    (effect,) = [effect for effect in it.effects if effect.kind == "closed"]
+    assert effect.status == "terminated"
+
+
+def test_m12_records_say_where_what_and_which_attempt() -> None:
+    _, appends = played(7)
+    scheduled = next(r for records in appends for r in records if r.kind == "activity_scheduled" and r.activity == "f")
+    assert (scheduled.state, scheduled.activity_id, scheduled.attempt) == ("s", 2, 1)
+    started, failed = appends[5][0], appends[6][0]
+    assert (started.activity, started.activity_id, started.attempt, started.state) == ("f", 2, 1, "s")
+    assert (failed.activity, failed.error_type) == ("f", "Net")
+    transition = next(r for records in appends for r in records if r.kind == "transition")
+    assert (transition.state, transition.to_state, transition.event, transition.event_id) == ("a", "s", "go", "go1")
+    assert transition.payload["set"] == {"n": 5}
