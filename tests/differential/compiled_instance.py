@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,57 +14,69 @@ from wfsim.semantics.compiled import step as compiled_step
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 
-ORDER_QUESTION = 1 << 40
+
+@cache
+def _places(cls: type, dtype: np.dtype[Any]) -> list[tuple[str, int, bool]]:
+    """For each field of a row class its name, its place in eights of bytes, and whether it is a double."""
+    assert dtype.fields is not None
+    return [(f.name, dtype.fields[f.name][1] // 8, f.type == "float") for f in fields(cls)]
 
 
 def to_array(rows: list[Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """Rows as records of one array."""
-    array = np.zeros(len(rows), dtype)
-    for k, row in enumerate(rows):
-        for field in fields(row):
-            array[k][field.name] = getattr(row, field.name)
-    return array
+    width = dtype.itemsize // 8
+    words = []
+    for row in rows:
+        line = [0] * width
+        for name, place, real in _places(type(row), dtype):
+            value = getattr(row, name)
+            line[place] = struct.unpack("<q", struct.pack("<d", value))[0] if real else value
+        words.append(line)
+    return np.array(words, np.int64).reshape(len(rows), width).view(dtype)[:, 0]
 
 
 def from_array(array: np.ndarray[Any, Any], rows: list[Any]) -> None:
     """Write records back into the rows they came from."""
-    for k, row in enumerate(rows):
-        for field in fields(row):
-            setattr(row, field.name, array[k][field.name].item())
+    width = array.dtype.itemsize // 8
+    words = np.ascontiguousarray(array[: len(rows)]).view(np.int64).reshape(len(rows), width).tolist()
+    for line, row in zip(words, rows):
+        for name, place, real in _places(type(row), array.dtype):
+            value = line[place]
+            setattr(row, name, struct.unpack("<d", struct.pack("<q", value))[0] if real else value)
 
 
 class CompiledInstance(Instance):
-    """Steps like `Instance`, at the other speed."""
+    """Steps like `Instance`, at the other speed.
 
-    __slots__ = ("questions", "room")
+    `room` is the number of records, values and effects a step may put out before it has to be repeated with more;
+    `questions` and `repeats` count how often a step was repeated with an answer, or with more room.
+    """
+
+    __slots__ = ("questions", "repeats", "room", "rows")
 
     def __init__(self, *arguments: Any, room: int = 4, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.room = room
         self.questions = 0
+        self.repeats = 0
+        self.rows = to_array(self.program.rows, speed.PROGRAM)
 
     def _step(self) -> Output:
         answers: list[layout.Cell] = []
-        rows = to_array(self.program.rows, speed.PROGRAM)
         while True:
             m, v = to_array(self.m, speed.MEMORY), to_array(self.v, speed.CELL)
-            out = speed.new_outputs(self.room)
+            out = speed.new_outputs(self.room)._replace(answers=to_array([*answers, layout.Cell()], speed.CELL))
             out.tally["question"] = -1
             out.tally["n_answers"] = len(answers)
-            for k, answer in enumerate(answers):
-                for field in fields(answer):
-                    out.answers[k][field.name] = getattr(answer, field.name)
-            compiled_step.step(rows, m, v, out, 0)
+            compiled_step.step(self.rows, m, v, out, 0)
             tally = out.tally[0]
+            # A question first: what came after it ran on with a dummy value.
             if tally["question"] >= 0:
                 self.questions += 1
                 answers.append(self._answer(tally, m, v))
             elif tally["full"]:
-                self.room *= 2
-                self.m.append(layout.Queued())
-                self.v.extend(layout.Cell() for _ in range(self.program.head.n_fields))
-                self.m[layout.FREE].first, self.m[-1].next = len(self.m) - 1, self.m[layout.FREE].first
-                self.m[layout.FREE].length += 1
+                self.repeats += 1
+                self._more_room(max(tally["records"], tally["values"], tally["effects"]) >= self.room)
             else:
                 break
         from_array(m, self.m)
@@ -77,14 +91,23 @@ class CompiledInstance(Instance):
             from_array(array, target)
         return output
 
+    def _more_room(self, of_output: bool) -> None:
+        if of_output:
+            self.room *= 2
+            return
+        # The queue: one row more, as `grow` gives it at the other speed.
+        self.m.append(layout.Queued())
+        self.v.extend(layout.Cell() for _ in range(self.program.head.n_fields))
+        free = self.m[layout.FREE]
+        self.m[-1].next, free.first = free.first, len(self.m) - 1
+        free.length += 1
+
     def _answer(self, tally: Any, m: Any, v: Any) -> layout.Cell:
-        if tally["question"] == ORDER_QUESTION:
+        if tally["question"] == speed.ORDER_QUESTION:
             return layout.Cell(layout.INTEGER, self.host.order(int(tally["left"]), int(tally["right"])))
         rows, cells = [type(row)() for row in self.m], [layout.Cell() for _ in self.v]
         from_array(m, rows)
         from_array(v, cells)
         answer = layout.Cell()
-        self.host.evaluate(
-            int(tally["question"]), rows, cells, 0, int(tally["private"]), int(tally["payload"]), answer
-        )
+        self.host.evaluate(int(tally["question"]), rows, cells, 0, int(tally["private"]), int(tally["payload"]), answer)
         return answer

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from pydantic import BaseModel
+from pydantic_core import PydanticCustomError
+
 from wfsim.errors import DefinitionError, did_you_mean
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -186,3 +189,21 @@ def _sentence(error: Mapping[str, Any], value: object) -> str:
             return "the number is too large."
         case _:
             return f"{shown(value)} does not fit here."
+
+
+def refuse_unknown_keys(model: type[BaseModel], data: object, what: str) -> None:
+    """Let a model's validator refuse a key it does not know, with the keys it knows.
+
+    Raises
+    ------
+    PydanticCustomError
+        Of type `unknown_key`, which `from_validation` tells.
+    """
+    if not isinstance(data, Mapping):
+        return
+    keys = [field.alias or name for name, field in model.model_fields.items()]
+    for key in data:
+        if key not in keys and key not in model.model_fields:
+            near = did_you_mean(str(key), keys)
+            text = f"{key!r} is not a key of {what}. Allowed: {', '.join(keys)}.{near}"
+            raise PydanticCustomError("unknown_key", "{text}", {"key": key, "text": text})

@@ -94,7 +94,6 @@ activities:
   charge_card:
     timeout: 5m
     retry_policy: {max_attempts: 3, initial_interval: 1s, non_retryable_errors: [CardDeclined]}
-    compensate_with: refund_card
   refund_card: {timeout: 5m}
   pack: {timeout: 8h, pool: packers}
 states:
@@ -102,8 +101,10 @@ states:
   - name: paid                 # runs its activity while it is active
     activity: {name: pack, parameters: {order: "${context.order_id}"}}
   - {name: shipped, timeout: 14d}
+  - {name: refunding, activity: {name: refund_card, parameters: {payment: "${context.payment_id}"}}}
   - {name: completed, is_terminal: true}
   - {name: cancelled, is_terminal: true, outcome: failure}
+  - {name: refund_failed, is_terminal: true, outcome: failure}
 transitions:
   - from: created
     event: pay
@@ -119,11 +120,13 @@ transitions:
   - {from: created, event: cancel, to: cancelled}
   - {from: created, event: timeout, to: cancelled}
   - {from: paid, event: done, to: shipped}
-  # Compensation runs refund_card for the charge that has been made.
-  - {from: paid, event: error, to: cancelled, pre_actions: [{action_type: compensate}]}
-  - {from: paid, event: cancel, to: cancelled, pre_actions: [{action_type: compensate}]}
+  # Whatever goes wrong once the money is there: it goes back.
+  - {from: paid, event: error, to: refunding}
+  - {from: paid, event: cancel, to: refunding}
   - {from: shipped, event: delivered, to: completed}
-  - {from: shipped, event: timeout, to: cancelled, pre_actions: [{action_type: compensate}]}
+  - {from: shipped, event: timeout, to: refunding}
+  - {from: refunding, event: done, to: cancelled}
+  - {from: refunding, event: error, to: refund_failed}
 timeouts: {workflow: 30d}
 unhandled: reject
 """

@@ -25,12 +25,11 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from wfsim.errors import DefinitionError, DrawingError, ExpressionError, did_you_mean
+from wfsim.errors import DefinitionError, DrawingError, ExpressionError
 from wfsim.model.duration import Duration
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
-from wfsim.model.problems import definition_error, from_validation
+from wfsim.model.problems import definition_error, from_validation, refuse_unknown_keys
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -185,21 +184,7 @@ class _Model(BaseModel, metaclass=_Readable):
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, data: object) -> object:
-        if isinstance(data, Mapping):
-            keys = [field.alias or name for name, field in cls.model_fields.items()]
-            known = {*keys, *cls.model_fields}
-            for key in data:
-                if key not in known:
-                    what = _CALLED.get(cls.__name__, cls.__name__.lower())
-                    raise PydanticCustomError(
-                        "unknown_key",
-                        "{text}",
-                        {
-                            "key": key,
-                            "text": f"{key!r} is not a key of {what}. Allowed: {', '.join(keys)}."
-                            f"{did_you_mean(str(key), keys)}",
-                        },
-                    )
+        refuse_unknown_keys(cls, data, _CALLED.get(cls.__name__, cls.__name__.lower()))
         return data
 
 

@@ -144,7 +144,7 @@ def reopen(
         raise HistoryError("reopen needs the path of a store; one in memory ends with its run.")
     held = lease(store, must_exist=True)
     try:
-        held.claim(id)
+        held.claim(checked_id(id))
         run = held.store.case(id).run
         if run.source != "runtime":
             raise HistoryError(

@@ -69,6 +69,9 @@ def payload_copy(payload: Mapping[str, Value] | None, fields: Mapping[str, Value
             "and an id as event_id=."
         )
     both = {**(payload or {}), **fields}
+    for name in both:
+        if not isinstance(name, str):
+            raise WfsimError(f"the fields of a payload have texts as names, not {name!r:.80}.")
     return {
         name: coerce(ValueType.ANY, value) if check_value(ValueType.ANY, value) is None else value
         for name, value in both.items()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -27,7 +28,7 @@ from wfsim.errors import DefinitionError, ScenarioError, did_you_mean
 from wfsim.model import yaml_reader
 from wfsim.model.duration import UNITS, Duration
 from wfsim.model.expressions import parse_template
-from wfsim.model.problems import definition_error, from_validation
+from wfsim.model.problems import definition_error, from_validation, refuse_unknown_keys
 from wfsim.model.uses import declared_activities, declared_events, declared_variables
 from wfsim.model.workflow import State, ValueType, Variable, Workflow
 
@@ -39,6 +40,13 @@ _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(us|ms|s|m|h|d|w)\s*")
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: object) -> object:
+        words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in cls.__name__).split()
+        refuse_unknown_keys(cls, data, f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}")
+        return data
 
 
 def _rate(value: object) -> object:
@@ -52,7 +60,10 @@ Rate = Annotated[str, BeforeValidator(_rate)]
 
 
 def _template(value: Any) -> Any:
-    parse_template(value)
+    try:
+        parse_template(value)
+    except DefinitionError as error:
+        raise ValueError(str(error)) from None
     return value
 
 
@@ -157,7 +168,7 @@ def _distribution(value: object) -> object:
 
 def _plain(distribution: Distribution) -> Any:
     dumped = distribution.model_dump(exclude_unset=True)
-    return dumped["constant"] if "constant" in dumped else dumped
+    return dumped.get("constant", dumped)
 
 
 Delay = Annotated[Distribution, BeforeValidator(_distribution), PlainSerializer(_plain)]
@@ -306,16 +317,14 @@ def read_trace(path: str) -> list[tuple[int, dict[str, str]]]:
         with Path(path).open(newline="", encoding="utf-8") as stream:
             for row in csv.DictReader(stream):
                 if "time" not in row:
-                    raise ScenarioError(
-                        f"{path}: a trace needs a column 'time' (seconds). Found: {', '.join(row)}."
-                    )
+                    raise ScenarioError(f"{path}: a trace needs a column 'time' (seconds). Found: {', '.join(row)}.")
                 rest = {name: text for name, text in row.items() if name != "time" and text != ""}
                 rows.append((int(Duration.of(float(row["time"] or 0))), rest))
     except OSError as error:
         raise ScenarioError(f"{path}: the trace cannot be read: {error.strerror}.") from None
     except (ValueError, DefinitionError) as error:
         raise ScenarioError(f"{path}: row {len(rows) + 2}: {error}") from None
-    if any(later[0] < earlier[0] for earlier, later in zip(rows, rows[1:])):
+    if any(later[0] < earlier[0] for earlier, later in pairwise(rows)):
         raise ScenarioError(f"{path}: arrival times must not go back. Sort the file by time.")
     return rows
 
@@ -337,9 +346,7 @@ def check_scenario(scenario: Scenario, workflow: Workflow) -> None:
     def need(name: str, known: Sequence[str], what: str) -> None:
         if name not in known:
             listed = ", ".join(known) or "none"
-            problems.append(
-                f"{what} {name!r} does not exist. There are: {listed}.{did_you_mean(name, known)}"
-            )
+            problems.append(f"{what} {name!r} does not exist. There are: {listed}.{did_you_mean(name, known)}")
 
     if scenario.workflow is not None and scenario.workflow != workflow.name:
         problems.append(f"the scenario is for workflow {scenario.workflow!r}, not for {workflow.name!r}.")
@@ -398,11 +405,7 @@ def default_scenario(workflow: Workflow) -> Scenario:
         for state in region.states:
             listened = []
             for transition in region.transitions:
-                if (
-                    transition.from_ == state.name
-                    and transition.event in events
-                    and transition.event not in listened
-                ):
+                if transition.from_ == state.name and transition.event in events and transition.event not in listened:
                     listened.append(transition.event)
             if listened:
                 mean = _quarter_of_timeout(workflow, state)
@@ -443,7 +446,5 @@ def default_scenario(workflow: Workflow) -> Scenario:
 
 
 def _quarter_of_timeout(workflow: Workflow, state: State) -> Duration:
-    timeout = (
-        state.timeout if isinstance(state.timeout, Duration) else workflow.timeouts.states.get(state.name)
-    )
+    timeout = state.timeout if isinstance(state.timeout, Duration) else workflow.timeouts.states.get(state.name)
     return Duration(int(timeout) // 4) if timeout else Duration.of("10m")

@@ -125,6 +125,8 @@ def test_payload_fields_may_have_any_name() -> None:
         assert run.variables["last"] == [1, [2]]
         with pytest.raises(WfsimError, match=r"a payload is a mapping.*event_id="):
             run.send("note", "id-1")  # type: ignore[arg-type]
+        with pytest.raises(WfsimError, match="have texts as names, not 1"):
+            run.send("note", {1: 2})  # type: ignore[dict-item]
         with pytest.raises(WfsimError, match="sent by its name"):
             run.send(3)  # type: ignore[arg-type]
 

@@ -220,6 +220,8 @@ def test_reopen_needs_a_store_with_that_instance(tmp_path: Path) -> None:
         reopen(path, "order-8")
     with pytest.raises(HistoryError, match="in memory"):
         reopen(None, "order-7")
+    with pytest.raises(WfsimError, match="an id is a text"):
+        reopen(path, 1)  # type: ignore[arg-type]
     # A refused reopen holds nothing.
     with open_history(path) as history:
         assert len(history) == 2

@@ -57,8 +57,18 @@ def test_m10_1_null_is_accepted_by_equality_only(expression: str, value: Any) ->
 
 @pytest.mark.parametrize(
     "expression",
-    ["context.i + context.x", "context.i == context.s", "context.b + 1", "context.i and true", "not context.i"]
-    + ["context.s < 1", "context.b < true", "max(context.i, context.x)", "context.i / 2", "context.x // 2.0"],
+    [
+        "context.i + context.x",
+        "context.i == context.s",
+        "context.b + 1",
+        "context.i and true",
+        "not context.i",
+        "context.s < 1",
+        "context.b < context.b",
+        "max(context.i, context.x)",
+        "context.i / 2",
+        "context.x // context.x",
+    ],
 )
 def test_m10_1_nothing_is_converted(expression: str) -> None:
     assert outcome(expression) == "Expression.type"

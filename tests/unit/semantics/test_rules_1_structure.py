@@ -37,11 +37,11 @@ def test_m1_1_every_active_region_is_in_exactly_one_state() -> None:
 
 def nested() -> Told:
     """p holds r1 (a: activity f, timeout) and r2 (c, holding a region with d: activity g)."""
-    deep = {"name": "c", "parallel": {"regions": [region("r3", [{"name": "d", "activity": "g"}], [])]}}
+    deep = regions(region("r3", [{"name": "d", "activity": "g"}], []), name="c")
+    busy = {"name": "a", "activity": "f", "timeout": "10s"}
     return Told(
         workflow(
-            [regions(region("r1", [{"name": "a", "activity": "f", "timeout": "10s"}], []), region("r2", [deep], []))]
-            + ["q"],
+            [regions(region("r1", [busy], []), region("r2", [deep], [])), "q"],
             [{"from": "p", "to": "q", "event": "e"}, {"from": "p", "event": "error"}],
         )
     )

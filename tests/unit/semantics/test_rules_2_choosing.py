@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.semantics.told import Told, activity, region, regions, set_variable, terminal, workflow
+from tests.unit.semantics.told import Told, activity, region, regions, set_variable, workflow
 
 
 def test_m2_1_condition_only_then_internal_then_deferred_then_waiting() -> None:
@@ -279,9 +279,7 @@ def test_m2_4_all_conditions_are_evaluated_before_any_action_and_transitions_sta
             ],
         )
 
-    it = Told(
-        workflow([regions(half("r1", 1), half("r2", 2))], [], variables={"n": {"type": "integer", "initial": 0}})
-    )
+    it = Told(workflow([regions(half("r1", 1), half("r2", 2))], [], variables={"n": {"type": "integer", "initial": 0}}))
     assert it.event("e") == ["transition(a, b)", "transition(a, b)"]
     assert [record.region for record in it.records[1:]] == ["p/r1", "p/r2"]
     assert it.variables == {"n": 2}

@@ -79,7 +79,9 @@ def test_m5_1_without_jitter_key_waits_are_not_random_and_with_it_they_are_draws
 def test_m5_2_types_match_whole_or_by_dotted_prefix(error: str, retried: bool) -> None:
     it = trying({"max_attempts": 2, "initial_interval": "1s", "non_retryable_errors": ["Bad"]})
     rows = it.fails(1, error, at=1)
-    assert rows == (["retry_scheduled(2, 1 s)"] if retried else [f"error_raised(f, {error})", "instance_closed(failed)"])
+    assert rows == (
+        ["retry_scheduled(2, 1 s)"] if retried else [f"error_raised(f, {error})", "instance_closed(failed)"]
+    )
 
 
 def test_m5_2_the_activity_fails_with_its_last_error() -> None:

@@ -77,9 +77,7 @@ def test_m6_2_a_dropped_timer_does_not_fire() -> None:
     )
     timer = it.timer("timeout")
     it.event("go", 5)
-    assert [(e.kind, e.timer, e.timer_id) for e in it.effects if e.kind == "drop_timer"] == [
-        ("drop_timer", *timer[:2])
-    ]
+    assert [(e.kind, e.timer, e.timer_id) for e in it.effects if e.kind == "drop_timer"] == [("drop_timer", *timer[:2])]
     assert it.fires_late(timer, 5) == ["stimulus_ignored(void)"]
 
 

@@ -1,0 +1,411 @@
+"""One source, two speeds: the kernel interpreted and the kernel compiled put out the same, bit for bit."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.differential.compiled_instance import CompiledInstance, from_array, to_array
+from tests.strategies import choices, next_stimulus, workflows
+from wfsim.model.workflow import Workflow
+from wfsim.semantics import draws, layout, speed, values
+from wfsim.semantics.compiled import draws as compiled_draws
+from wfsim.semantics.compiled import values as compiled_values
+from wfsim.semantics.instance import Instance, Stimulus
+from wfsim.semantics.program import compile_workflow
+
+ROOT = Path(__file__).parents[2]
+
+
+def bits(real: float) -> str:
+    """A double so that -0.0 and 0.0 differ."""
+    return real.hex()
+
+
+def in_step(workflow: Workflow, picks: list[tuple[int, int]], room: int = 4) -> CompiledInstance:
+    """Drive both speeds by the same choices and compare everything after each step."""
+    program = compile_workflow(workflow)
+    plain = Instance(program, key=12345)
+    quick = CompiledInstance(program, key=12345, room=room)
+    stimulus = Stimulus("start")
+    for number in range(len(picks) + 1):
+        expected, found = plain.apply(stimulus), quick.apply(stimulus)
+        assert found.records == expected.records
+        assert found.values == expected.values
+        assert [bits(value.real) for value in found.values] == [bits(value.real) for value in expected.values]
+        assert found.effects == expected.effects
+        assert quick.m == plain.m
+        assert quick.v == plain.v
+        assert [bits(cell.real) for cell in quick.v] == [bits(cell.real) for cell in plain.v]
+        assert len(quick.texts) == len(plain.texts)
+        if number < len(picks):
+            stimulus = next_stimulus(plain, *picks[number], number)
+    return quick
+
+
+@settings(deadline=None, max_examples=40)
+@given(workflows(regions=True), choices)
+def test_both_speeds_put_out_the_same_and_leave_the_same(workflow: Workflow, picks: list[tuple[int, int]]) -> None:
+    in_step(workflow, picks)
+
+
+@settings(deadline=None, max_examples=10)
+@given(workflows(regions=True), choices)
+def test_a_step_that_is_repeated_with_more_room_puts_out_the_same(
+    workflow: Workflow, picks: list[tuple[int, int]]
+) -> None:
+    quick = in_step(workflow, picks, room=1)
+    # The start alone puts out two records, so there was something to repeat.
+    assert quick.repeats > 0 or quick.version < 3
+
+
+def asking() -> Workflow:
+    """Questions of every kind, several in one step, before and after faults."""
+
+    def assign(name: str, value: Any) -> dict[str, Any]:
+        return {"action_type": "set_variable", "parameters": {"name": name, "value": value}}
+
+    actions = [
+        assign("words", "${[event.word, context.word, 'm']}"),
+        assign("n", "${len(context.words) + len(event.word)}"),
+        assign("word", "${max(context.word, event.word) if event.word in context.words else 'z'}"),
+        assign("all", {"event": "${event}", "state": "${state}", "n": ["${context.n}", {"half": 0.5}]}),
+    ]
+    return Workflow(
+        name="asking",
+        initial_state="a",
+        states=[{"name": "a"}, {"name": "b"}],
+        variables={
+            "word": {"type": "string", "initial": "k"},
+            "words": {"type": "list", "initial": []},
+            "n": {"type": "integer", "initial": 0, "maximum": 9},
+            "all": {"type": "any"},
+        },
+        events={"e": {"payload": {"word": {"type": "string", "optional": True}}}},
+        transitions=[
+            {"from": "a", "to": "b", "event": "e", "condition": "event.word < context.word", "pre_actions": actions},
+            {"from": "a", "event": "e", "condition": "event.word >= 'm'", "pre_actions": actions},
+            {"from": "a", "event": "error"},
+            {"from": "b", "to": "a", "event": "e", "post_actions": actions},
+            {"from": "b", "to": "a", "event": "error"},
+        ],
+    )
+
+
+@pytest.mark.parametrize("room", [1, 64])
+def test_questions_to_the_surroundings_are_the_same_at_both_speeds(room: int) -> None:
+    program = compile_workflow(asking())
+    plain, quick = Instance(program), CompiledInstance(program, room=room)
+    assert plain.apply(Stimulus("start")).records == quick.apply(Stimulus("start")).records
+    for number, word in enumerate(["z", "a", "mm", "", None, "kk", "äö", "long enough to be too long", "a"]):
+        stimulus = Stimulus("event", number, event="e", payload={"word": word})
+        expected, found = plain.apply(stimulus), quick.apply(stimulus)
+        assert (found.records, found.values, found.effects) == (expected.records, expected.values, expected.effects)
+        assert quick.variables == plain.variables
+        assert (quick.m, quick.v) == (plain.m, plain.v)
+    assert quick.questions > 20
+    assert (quick.repeats > 0) == (room == 1)
+
+
+class Careful(list[Any]):
+    """A list that refuses to be read at -1: the number of nothing."""
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, int) and at < 0:
+            raise AssertionError("a reference to nothing was followed")
+        return super().__getitem__(at)
+
+
+@settings(deadline=None, max_examples=60)
+@given(workflows(regions=True), choices)
+def test_no_reference_to_nothing_is_followed(workflow: Workflow, picks: list[tuple[int, int]]) -> None:
+    # Neither Python nor the bounds check of numba objects to index -1.
+    program = compile_workflow(workflow)
+    instance = Instance(program, key=12345)
+    program.rows, instance.m, instance.v = Careful(program.rows), Careful(instance.m), Careful(instance.v)
+    instance.apply(Stimulus("start"))
+    for number, pick in enumerate(picks):
+        instance.apply(next_stimulus(instance, *pick, number))
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+EDGES = [0, 1, -1, 2, -2, 3, -3, 7, 2**31, -(2**31), 2**32, 3037000499, 3037000500, -3037000500, 2**62, -(2**62)]
+EDGES += [2**63 - 1, 2**63 - 2, -(2**63), -(2**63) + 1, (2**63 - 1) // 2, -(2**63) // 2, (2**63 - 1) // 3, 2**53 + 1]
+OPERATORS = {
+    layout.OP_ADD: lambda a, b: a + b,
+    layout.OP_SUBTRACT: lambda a, b: a - b,
+    layout.OP_MULTIPLY: lambda a, b: a * b,
+    layout.OP_FLOOR: lambda a, b: a // b,
+    layout.OP_MODULO: lambda a, b: a % b,
+}
+
+
+def at_both_speeds(op: int, left: layout.Cell, right: layout.Cell) -> layout.Cell:
+    """`left op right`, once computed by both speeds and compared."""
+    cells = to_array([left, right], speed.CELL)
+    compiled_values.arithmetic(op, cells[0], cells[1])
+    found = [layout.Cell(), layout.Cell()]
+    from_array(cells, found)
+    values.arithmetic(op, left, right)
+    assert found == [left, right]
+    assert bits(found[0].real) == bits(left.real)
+    return left
+
+
+def exactly(op: int, a: int, b: int) -> tuple[int, int]:
+    """Tag and content, by Python's unbounded integers."""
+    if op in (layout.OP_FLOOR, layout.OP_MODULO) and b == 0:
+        return layout.FAULT, layout.T_DIVISION
+    exact = OPERATORS[op](a, b)
+    return (layout.INTEGER, exact) if -(2**63) <= exact < 2**63 else (layout.FAULT, layout.T_OVERFLOW)
+
+
+def check_integers(op: int, a: int, b: int) -> None:
+    cell = at_both_speeds(op, layout.Cell(layout.INTEGER, a), layout.Cell(layout.INTEGER, b))
+    assert (cell.tag, cell.whole) == exactly(op, a, b), f"{a} op{op} {b}"
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+def test_integers_at_the_edges_of_64_bits_are_exact_or_overflow(op: int) -> None:
+    for a in EDGES:
+        for b in EDGES:
+            check_integers(op, a, b)
+
+
+integers = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**33), 2**33), st.sampled_from(EDGES))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(list(OPERATORS)), integers, integers)
+def test_integer_arithmetic_is_exact_or_overflows(op: int, a: int, b: int) -> None:
+    check_integers(op, a, b)
+
+
+NUMBERS = [0.0, 1.0, -1.0, 0.1, 5e-324, -5e-324, 2.2250738585072014e-308, 1e308, -1e308, 1.7976931348623157e308, 1e-200]
+
+
+@pytest.mark.parametrize("op", [layout.OP_ADD, layout.OP_SUBTRACT, layout.OP_MULTIPLY, layout.OP_DIVIDE])
+def test_numbers_are_finite_and_never_minus_zero(op: int) -> None:
+    for a in NUMBERS:
+        for b in NUMBERS:
+            cell = at_both_speeds(op, layout.Cell(layout.NUMBER, 0, a), layout.Cell(layout.NUMBER, 0, b))
+            if op == layout.OP_DIVIDE and b == 0.0:
+                assert (cell.tag, cell.whole) == (layout.FAULT, layout.T_DIVISION)
+            elif cell.tag == layout.NUMBER:
+                assert math.isfinite(cell.real)
+                assert math.copysign(1.0, cell.real) == 1.0 or cell.real < 0.0
+            else:
+                assert (cell.tag, cell.whole) == (layout.FAULT, layout.T_OVERFLOW)
+                assert max(abs(a), abs(b)) >= 1e308 or op == layout.OP_DIVIDE
+
+
+@pytest.mark.parametrize(
+    ("op", "a", "b"),
+    [(layout.OP_MULTIPLY, 0.0, -1.0), (layout.OP_DIVIDE, -5e-324, 2.0), (layout.OP_MULTIPLY, -1e-200, 1e-200)],
+)
+def test_a_result_of_minus_zero_becomes_zero(op: int, a: float, b: float) -> None:
+    cell = at_both_speeds(op, layout.Cell(layout.NUMBER, 0, a), layout.Cell(layout.NUMBER, 0, b))
+    assert (cell.tag, bits(cell.real)) == (layout.NUMBER, bits(0.0))
+
+
+# --- draws ----------------------------------------------------------------------------------------
+
+
+def signed(word: int) -> int:
+    return word - 2**64 if word >= 2**63 else word
+
+
+# Counter, key and the first two words of the answer, from the known-answer file of Random123 (philox4x32-10).
+KNOWN_ANSWERS = [
+    ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D)),
+    ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, (0x408F276D, 0x41C83B0E)),
+    (
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        (0xA4093822, 0x299F31D0),
+        (0xD16CFE09, 0x94FDCCEB),
+    ),
+]
+
+
+@pytest.mark.parametrize(("counter", "key", "answer"), KNOWN_ANSWERS)
+@pytest.mark.parametrize("module", [draws, compiled_draws])
+def test_draws_are_philox(module: Any, counter: tuple[int, ...], key: tuple[int, int], answer: tuple[int, int]) -> None:
+    found = module.draw_bits(
+        signed(key[1] << 32 | key[0]), counter[3], signed(counter[1] << 32 | counter[0]), counter[2]
+    )
+    assert found == (answer[0] << 32 | answer[1]) >> 11
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(0, 2**62 - 1), st.integers(0, 2**31), st.integers(0, 2**63 - 1), st.integers(0, 2**31))
+def test_draws_are_equal_at_both_speeds(key: int, stream: int, index: int, attempt: int) -> None:
+    assert compiled_draws.draw_bits(key, stream, index, attempt) == draws.draw_bits(key, stream, index, attempt)
+    assert compiled_draws.draw(key, stream, index, attempt) == draws.draw(key, stream, index, attempt)
+    assert compiled_draws.mix_key(key, attempt, index) == draws.mix_key(key, attempt, index)
+
+
+@pytest.mark.parametrize("varied", range(4))
+def test_draws_are_uniform_in_each_of_their_arguments(varied: int) -> None:
+    n, bins = 40_000, 100
+    places = [[12345, 4, 7, 1] for _ in range(n)]
+    for k, place in enumerate(places):
+        place[varied] = k
+    drawn = np.array([compiled_draws.draw(*place) for place in places])
+    counts = np.histogram(drawn, bins, (0.0, 1.0))[0]
+    chi_square = float(((counts - n / bins) ** 2 / (n / bins)).sum())
+    # 99 degrees of freedom: between the quantiles at 1e-5 and 1 - 1e-5. The seed is fixed.
+    assert 51.0 < chi_square < 166.0
+    assert abs(drawn.mean() - 0.5) < 4.5 / math.sqrt(12 * n)
+    correlation = float(np.corrcoef(drawn[:-1], drawn[1:])[0, 1])
+    assert abs(correlation) < 4.5 / math.sqrt(n)
+    assert len(np.unique(drawn)) == n
+
+
+@pytest.mark.parametrize("module", [draws, compiled_draws])
+def test_keys_have_62_bits_and_differ_for_seed_replication_and_case(module: Any) -> None:
+    keys = {
+        module.mix_key(seed, replication, case) for seed in range(8) for replication in range(8) for case in range(64)
+    }
+    assert len(keys) == 8 * 8 * 64
+    assert min(keys) >= 0
+    assert 2**61 < max(keys) < 2**62
+
+
+# --- traps of compilation -------------------------------------------------------------------------
+
+
+def test_the_cache_folder_changes_with_every_kernel_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Path(speed.__file__).parent
+    for name in speed.KERNEL_FILES:
+        shutil.copy(source / name, tmp_path / name)
+    original = speed.sources_digest()
+    monkeypatch.setattr(speed, "__file__", str(tmp_path / "speed.py"))
+    assert speed.sources_digest() == original
+    digests = {original}
+    for name in speed.KERNEL_FILES:
+        file = tmp_path / name
+        before = file.read_bytes()
+        file.write_bytes(before + b"\n# changed\n")
+        digests.add(speed.sources_digest())
+        file.write_bytes(before)
+    assert len(digests) == 1 + len(speed.KERNEL_FILES)
+    monkeypatch.setattr(speed.numba, "__version__", "0.0.0")
+    assert speed.sources_digest() not in digests
+
+
+def test_the_cache_folder_is_where_it_is_told_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WFSIM_CACHE", str(tmp_path))
+    assert speed.cache_folder() == tmp_path / speed.sources_digest()
+    monkeypatch.delenv("WFSIM_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert speed.cache_folder() == tmp_path / "wfsim" / speed.sources_digest()
+
+
+def test_kernel_files_are_exactly_the_modules_that_are_imported_a_second_time() -> None:
+    prefix = "wfsim.semantics.compiled."
+    second = {f"{name.removeprefix(prefix)}.py" for name in sys.modules if name.startswith(prefix)}
+    assert {*second, "speed.py"} == set(speed.KERNEL_FILES)
+
+
+def signatures() -> dict[str, int]:
+    """How often each function was compiled, for those compiled at all."""
+    from numba.core.dispatcher import Dispatcher
+
+    found = {}
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("wfsim.semantics.compiled") or name == "wfsim.semantics.speed":
+            for known, function in vars(module).items():
+                if isinstance(function, Dispatcher) and function.signatures:
+                    found[f"{name}.{known}"] = len(function.signatures)
+    return found
+
+
+def compare_a_handful() -> None:
+    """Compare both speeds on a few definitions; run in a process that has compiled everything by itself."""
+    from tests.unit.semantics.told import activity, region, regions, set_variable, terminal, workflow
+
+    policy = {"max_attempts": 3, "initial_interval": "1s", "jitter": 0.5}
+    deep = regions(
+        region(
+            "r3",
+            [{"name": "x", "activity": {"name": "f", "result_variable": "n"}}, terminal("y")],
+            [{"from": "x", "to": "y", "event": "done"}, {"from": "x", "to": "y", "event": "pay"}],
+        ),
+        region("r4", ["k", terminal("l", "failure")], [{"from": "k", "to": "l", "event": "go"}]),
+        join="any",
+        name="deep",
+    )
+    definition = workflow(
+        [
+            "a",
+            regions(
+                region("r1", [deep, terminal("z")], [{"from": "deep", "to": "z", "event": "done"}]),
+                region("r2", [{"name": "w", "timeout": "${context.n}"}], [{"from": "w", "event": "timeout"}]),
+            ),
+            terminal("t"),
+        ],
+        [
+            {
+                "from": "a",
+                "to": "p",
+                "event": "go",
+                "condition": "event.k >= context.n",
+                "pre_actions": [set_variable("n", "${context.n + event.k}"), activity("g")],
+                "post_actions": [activity("f", on_failure="ignore")],
+            },
+            {"from": "p", "to": "t", "event": "done"},
+            {"from": "p", "to": "a", "event": "stop"},
+            {"from": "p", "event": "error"},
+            {"from": "a", "condition": "context.n > 4", "pre_actions": [set_variable("n", 0)]},
+        ],
+        variables={"n": {"type": "integer", "initial": 1, "maximum": 9, "overflow": "saturate"}},
+        events={
+            "go": {"payload": {"k": "integer"}, "unhandled": "defer"},
+            "stop": {"payload": {"k": {"type": "integer", "optional": True}}},
+            "pay": {"payload": {"k": "integer"}, "unhandled": "defer"},
+        },
+        activities={"f": {"retry_policy": policy, "timeout": "3s", "schedule_to_close": "20s"}, "g": {}},
+        timeouts={"workflow": "10m"},
+    )
+    for run in range(25):
+        picks = [(draws.draw_bits(run, 1, k, 0) % 10_000, draws.draw_bits(run, 2, k, 0) % 10 - 3) for k in range(60)]
+        for each in (definition, asking()) if run < 2 else (definition,):
+            if each is definition:
+                in_step(each, picks, room=1 + run % 4)
+            else:
+                test_questions_to_the_surroundings_are_the_same_at_both_speeds(1 + run)
+
+
+def test_compiled_anew_with_bounds_checked_nothing_is_out_of_bounds_and_nothing_compiled_twice(tmp_path: Path) -> None:
+    code = (
+        "from tests.differential import test_two_speeds as t\n"
+        "t.compare_a_handful()\n"
+        "from numba import config\n"
+        "assert config.BOUNDSCHECK == 1\n"
+        "n = t.signatures()\n"
+        "twice = [name for name, count in n.items() if count > 1]\n"
+        "assert not twice, twice\n"
+        "print(len(n))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "NUMBA_BOUNDSCHECK": "1", "WFSIM_CACHE": str(tmp_path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    # All functions of the kernel modules and the second forms of `kernel.py`, each under every name it is known by.
+    assert int(run.stdout) > 150

@@ -1,0 +1,34 @@
+"""Every rule of MEANING has a test named after it, or a reason why not yet."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+# Rules per section, as MEANING numbers them. Section 12 is one rule without a number.
+RULES = {1: 5, 2: 6, 3: 8, 4: 5, 5: 5, 6: 4, 7: 3, 8: 4, 9: 2, 10: 3, 11: 3}
+
+WAITING = {
+    "4.4": "invoke: step refuses child workflows until they are built",
+    "4.5": "for_each: step refuses it until it is built",
+    "7.3": "messages to instances that do not exist: `send` is refused until it is built",
+    "9.1": "compensation: `compensate` is refused until it is built",
+    "9.2": "compensation: `compensate` is refused until it is built",
+}
+
+
+def covered() -> set[str]:
+    """Numbers of the rules that some test in this folder is named after."""
+    found = set()
+    for file in Path(__file__).parent.glob("test_rules_*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and (named := re.match(r"test_m(\d+)(?:_(\d+))?_", node.name)):
+                found.add(".".join(part for part in named.groups() if part))
+    return found
+
+
+def test_every_rule_has_a_test_named_after_it_or_a_reason() -> None:
+    rules = {f"{section}.{number}" for section, n in RULES.items() for number in range(1, n + 1)} | {"12"}
+    assert rules - covered() == set(WAITING)
+    assert covered() <= rules, "tests are named after rules that MEANING does not have"

@@ -1,0 +1,50 @@
+"""The names people type, and what importing them costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import wfsim as wf
+
+NAMES = """
+Builder ConflictError DefinitionError Duration History HistoryError NetError NotCovered PetriNet ReplayError
+Scenario ScenarioError StartRefused Stepper VerdictUnknown WfsimError Workflow default_scenario dumps explore
+explore_workflow from_snakes hot_paths lint load load_scenario loads new open_history picture read_pnml reopen save
+simulate soundness start to_net to_snakes verify write_pnml
+""".split()
+
+
+def test_the_public_names_are_these_and_under_forty_five() -> None:
+    assert sorted(NAMES) == wf.__all__
+    assert len(wf.__all__) < 45
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_can_be_had_and_is_documented(name: str) -> None:
+    value = getattr(wf, name)
+    assert value.__doc__
+
+
+def test_an_unknown_name_is_told_with_the_known_ones() -> None:
+    with pytest.raises(AttributeError, match=r"has no name 'simulat'.*simulate"):
+        wf.simulat  # noqa: B018
+
+
+def test_rooms_that_are_called_are_still_rooms() -> None:
+    import wfsim.verify.soundness
+
+    assert callable(wf.verify)
+    assert callable(wf.simulate)
+    assert wfsim.verify.soundness.soundness is wf.soundness
+
+
+def test_importing_wfsim_loads_none_of_its_heavy_libraries() -> None:
+    heavy = (
+        "numpy pandas networkx snakes numba duckdb pyarrow plotly ipywidgets pygraphviz typer rich tqdm ruamel pydantic"
+    ).split()
+    code = f"import sys, wfsim; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
