@@ -529,12 +529,11 @@ class _Translation:
         handled = False
         if not state.is_terminal:
             names = {"error", f"error.{name if source == 'timeout' else source}"}
-            for number, transition in self.leaving[name]:
-                if transition.event in names or _trigger(transition) == "automatic":
-                    self.take(state, number, transition, {place: 1}, {})
-            for trigger in names:
-                self.condition_raises(state, trigger, {place: 1}, {})
-                handled = handled or self.always_taken(state, trigger)
+            for number, transition in (*self.candidates(state, names), *self.candidates(state, {"automatic"})):
+                self.take(state, number, transition, {place: 1}, {})
+            self.condition_raises(state, names, {place: 1}, {})
+            handled = self.always_taken(state, names)
+            self.work_ends_first(state, place)
         if not handled:
             closing = TIMED_OUT if source == "timeout" else FAILED
             for inputs, back in self.leave(state, place):
