@@ -63,7 +63,8 @@ def run_demo(
     began = time.perf_counter()
     history = wf.simulate(order, scenario, cases=cases, into=stored, progress=True)
     say(
-        f"{len(history):,} records in {time.perf_counter() - began:.1f} s, seed {scenario.seed}, digest {history.digest[:16]}…"
+        f"{len(history):,} records in {time.perf_counter() - began:.1f} s, seed {scenario.seed}, "
+        f"digest {history.digest[:16]}…"
     )
     for note in history.notes:
         say("Note: " + note)

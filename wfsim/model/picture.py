@@ -84,7 +84,7 @@ def edge_ids(workflow: Workflow) -> dict[int, str]:
 
 def _numbered(workflow: Workflow) -> Iterator[tuple[int, tuple[str, ...], Transition]]:
     """Transitions with their number and the path of their region, numbered as in records."""
-    number = 0
+    number = 1
     for path, region in workflow.regions():
         for transition in region.transitions:
             yield number, path, transition

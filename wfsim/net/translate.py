@@ -8,7 +8,7 @@ perhaps more: it never misses a reachable control state.
 Places of a state `s`: `s` itself; `s!source`, where an error of that source is about to be offered; and for its
 activity `s.scheduled.1`, `s.running.1`, `s.backoff.2`, …, `s.succeeded`, `s.failed`, `s.ended`. A transition that
 waits has the like under `t3.pre1.` (third in the file, first pre-action). `pool p` holds free workers. All
-endings lead into `final`.
+endings lead into `final`. Should a state be called `start` or `final`, that place is `the start` or `the end`.
 """
 
 from __future__ import annotations
@@ -164,6 +164,8 @@ class _Translation:
     transitions: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     arcs: list[tuple[str, str, int]] = field(default_factory=list)
+    start: str = START
+    final: str = FINAL
 
     def __post_init__(self) -> None:
         for state in self.workflow.states:
@@ -186,35 +188,37 @@ class _Translation:
             self.leaving[transition.from_].append((number, transition))
 
     def net(self, instances: int) -> PetriNet:
-        self.place(START, "start")
+        self.start = START if START not in self.states else "the start"
+        self.final = FINAL if FINAL not in self.states else "the end"
+        self.place(self.start, START)
         for name in self.states:
             self.place(name, f"state {name}")
         for pool in self.pools:
             self.place(f"pool {pool}", f"pool {pool}")
         for closing in CLOSINGS:
             self.place(closing, closing)
-        self.place(FINAL, FINAL)
+        self.place(self.final, FINAL)
         first = self.workflow.initial_state
         for outputs in self.arrivals(first):
-            self.fire("start", "start", {START: 1}, outputs)
+            self.fire("start", START, {self.start: 1}, outputs)
         for state in self.workflow.states:
             self.work(state)
         for state in self.workflow.states:
             self.state(state)
         self.dead()
         for closing in CLOSINGS:
-            self.fire(f"over: {closing}", closing, {closing: 1}, {FINAL: 1})
+            self.fire(f"over: {closing}", closing, {closing: 1}, {self.final: 1})
         self.prune()
         workers = {f"pool {pool}": capacity for pool, capacity in self.pools.items()}
-        used = {START, FINAL} | {name for source, target, _ in self.arcs for name in (source, target)}
+        used = {self.start, self.final} | {name for source, target, _ in self.arcs for name in (source, target)}
         places = [name for name in self.places if name in used]
         return PetriNet(
             self.workflow.name,
             places,
             list(self.transitions),
             self.arcs,
-            {START: instances} | {k: v for k, v in workers.items() if k in used},
-            {FINAL: instances} | {k: v for k, v in workers.items() if k in used},
+            {self.start: instances} | {k: v for k, v in workers.items() if k in used},
+            {self.final: instances} | {k: v for k, v in workers.items() if k in used},
             labels={name: label for name, label in self.labels.items() if name in self.transitions},
             sources={name: source for name, source in (self.places | self.transitions).items() if name in used},
         )
@@ -246,7 +250,7 @@ class _Translation:
                 outputs[source].append(target)
             else:
                 inputs[target].append(source)
-        marked = {START, *(f"pool {pool}" for pool in self.pools)}
+        marked = {self.start, *(f"pool {pool}" for pool in self.pools)}
         fed: set[str] = set()
         while new := [name for name in self.transitions if name not in fed and marked.issuperset(inputs[name])]:
             fed.update(new)
@@ -404,7 +408,7 @@ class _Translation:
         name = state.name
         source = f"state {name}"
         if state.is_terminal:
-            self.fire(f"complete in {name}", source, {name: 1}, {FINAL: 1})
+            self.fire(f"complete in {name}", source, {name: 1}, {self.final: 1})
         else:
             for trigger in dict.fromkeys(_trigger(t) for _, t in self.leaving[name]):
                 if self.can_occur(state, trigger):

@@ -250,7 +250,7 @@ class Dispatcher:
 
     def _by_time(self, now: int) -> Entry | None:
         """What time alone brings about: a missed heartbeat, or a timer."""
-        found = [Entry(due, RESULTS, 0, apply=self._missed_heartbeat(key)) for due, key in self._executor.overdue(now)]
+        found = [self._missed_heartbeat(due, key) for due, key in self._executor.overdue(now)]
         for timer in self.view.due[:1]:
             if timer.due <= now:
                 order = WORKFLOW_TIMER if timer.name == "workflow" else TIMERS
@@ -372,12 +372,12 @@ class Dispatcher:
             deadline=min(ends, default=None),
         )
 
-    def _missed_heartbeat(self, key: Key) -> Apply:
+    def _missed_heartbeat(self, due: int, key: Key) -> Entry:
         def apply(instance: Instance, time: int) -> Output:
-            self._executor.cancel(key)
             return instance.activity_failed(time, *key, "Timeout.heartbeat", "no heartbeat in time")
 
-        return apply
+        # Not watched any more once that is stored; a pause may keep the attempt open for long.
+        return Entry(due, RESULTS, 0, apply, lambda *_: self._executor.cancel(key))
 
     def _reported(self, report: Report) -> None:
         def apply(instance: Instance, time: int) -> Output:

@@ -197,6 +197,7 @@ class Program:
     region_rows: dict[str, int] = field(default_factory=dict)
     transitions: dict[int, Transition] = field(default_factory=dict)
     transition_numbers: dict[int, int] = field(default_factory=dict)
+    """Place of each transition row in the file, counted from 1 as in every text."""
     initial_cells: list[Cell] = field(default_factory=list)
 
     @property
@@ -466,7 +467,7 @@ class _Compiler:
                         timers += 1
                     at, _ = self.add(ready[k], str(transition))
                     program.transitions[at] = transition
-                    program.transition_numbers[at] = first_number + k
+                    program.transition_numbers[at] = first_number + k + 1
             owner.end_transition = len(self.rows)
             owner.n_timers = timers
 

@@ -354,10 +354,10 @@ def check_scenario(scenario: Scenario, workflow: Workflow) -> None:
         need(state, list(states), "state")
         for plan in plans:
             need(plan.event, list(events), "event")
-    for name, plan in scenario.activities.items():
+    for name, activity in scenario.activities.items():
         need(name, list(activities), "activity")
-        if plan.pool is not None:
-            need(plan.pool, list(scenario.pools), "pool")
+        if activity.pool is not None:
+            need(activity.pool, list(scenario.pools), "pool")
     for name in scenario.inputs:
         need(name, inputs, "input")
     if problems:
@@ -403,10 +403,8 @@ def default_scenario(workflow: Workflow) -> Scenario:
     plans: dict[str, list[dict[str, Any]]] = {}
     for path, region in workflow.regions():
         for state in region.states:
-            listened = []
-            for transition in region.transitions:
-                if transition.from_ == state.name and transition.event in events and transition.event not in listened:
-                    listened.append(transition.event)
+            leaving = [t.event for t in region.transitions if t.from_ == state.name and t.event is not None]
+            listened = [event for event in dict.fromkeys(leaving) if event in events]
             if listened:
                 mean = _quarter_of_timeout(workflow, state)
                 plans["/".join((*path, state.name))] = [

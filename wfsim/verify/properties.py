@@ -243,7 +243,7 @@ class _Search:
 
     def verdict(self, name: str, status: Status, reason: str, **more: Any) -> Verdict:
         space = self.space
-        bound = {"states": space.n_states, "edges": space.n_edges, "complete": space.complete}
+        bound: dict[str, Any] = {"states": space.n_states, "edges": space.n_edges, "complete": space.complete}
         if not space.complete:
             bound["stopped"] = space.reason
         return Verdict(status, name, reason, bound=bound, assumptions=ASSUMPTIONS, method=METHOD, **more)
@@ -261,8 +261,8 @@ class _Search:
             return self.verdict(
                 name,
                 Status.UNKNOWN,
-                "No violation with the values tried, but values from outside are computed with, "
-                "so others might behave differently.",
+                "No violation with the values tried, but others might behave differently: values from outside are "
+                "computed with, have no fixed type, or come in too many combinations.",
             )
         return self.verdict(name, Status.HOLDS, reason)
 
@@ -302,7 +302,7 @@ def _transitions_live(search: _Search, asked: Property) -> Verdict:
     if not dead:
         n = len(program.transitions)
         return search.verdict(asked.name, Status.HOLDS, f"Each of {n} transitions is taken in some run.")
-    texts = [f"transition {program.transition_numbers[row] + 1} ({program.transitions[row]})" for row in dead]
+    texts = [f"transition {program.transition_numbers[row]} ({program.transitions[row]})" for row in dead]
     if not (space.complete and space.exact):
         return search.verdict(
             asked.name,

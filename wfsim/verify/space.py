@@ -8,6 +8,7 @@ Mailboxes are empty between steps. Breadth first, so every path is a shortest on
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -120,6 +121,7 @@ class WorkflowSpace:
         self.reason = ""
         self.taken: dict[int, tuple[int, Edge]] = {}
         self._numbers: dict[Snapshot, int] = {}
+        self._cut = False
 
     @property
     def n_states(self) -> int:
@@ -134,7 +136,7 @@ class WorkflowSpace:
     @property
     def exact(self) -> bool:
         """Whether candidate values stand for all values."""
-        return self.program.erased or self.domains.exact
+        return self.program.erased or (self.domains.exact and not self._cut)
 
     def instance(self, number: int) -> Instance:
         """An instance in that state."""
@@ -207,7 +209,7 @@ class WorkflowSpace:
             [None] if self.program.erased else self.domains.of_variable(name, variable)
             for name, variable in inputs.items()
         ]
-        for values in itertools.islice(itertools.product(*candidates), MOST_PAYLOADS):
+        for values in self._combined(candidates):
             given = {name: value for name, value in zip(inputs, values) if value is not None}
             if not self.program.erased:
                 try:
@@ -276,8 +278,13 @@ class WorkflowSpace:
             return
         names = list(dict.fromkeys([*declared, *self.program.event_fields[event]]))
         candidates = [self.domains.of_field(event, name, declared.get(name)) for name in names]
-        for values in itertools.islice(itertools.product(*candidates), MOST_PAYLOADS):
+        for values in self._combined(candidates):
             yield {name: value for name, value in zip(names, values) if value is not None or name in declared}
+
+    def _combined(self, candidates: list[list[Any]]) -> Iterator[tuple[Any, ...]]:
+        """One value of each list; beyond `MOST_PAYLOADS` combinations the rest is left out, and told so."""
+        self._cut |= math.prod(map(len, candidates)) > MOST_PAYLOADS
+        return itertools.islice(itertools.product(*candidates), MOST_PAYLOADS)
 
     def _results(self, instance: Instance, k: int) -> list[Any]:
         """Candidates for what an activity returns: all that its result variable can hold."""
@@ -291,7 +298,7 @@ class WorkflowSpace:
             else self.program.rows[cell.state].result_variable
         )
         if row < 0:
-            return [None]
+            return self.domains.of_result()
         name = self.program.name(row) or ""
         return self.domains.of_variable(name, self.program.variables[name])
 
@@ -303,10 +310,7 @@ class WorkflowSpace:
         if not self.program.erased:
             candidates = self.domains.of_field("error", "type", None)
             types += [each for each in candidates if isinstance(each, str) and each != "text"]
-        own = [
-            each for each in dict.fromkeys(types) if each.partition(".")[0] not in ("Timeout", "Expression")
-        ]
-        return own
+        return [each for each in dict.fromkeys(types) if each.partition(".")[0] not in ("Timeout", "Expression")]
 
     def search(self, max_states: int, max_seconds: float | None) -> None:
         """Visit states breadth first until none is new or a limit is reached."""

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from wfsim.errors import HistoryError
+from wfsim.errors import HistoryError, WfsimError
 from wfsim.history.history import open_history
 from wfsim.history.paths import Paths
 from wfsim.history.runs import definition_of, workflow_of
@@ -222,7 +222,7 @@ def test_text_that_is_no_unicode_is_stored_with_question_marks(tmp_path: Path) -
         assert history.case(1).replay().status == "cancelled"
 
 
-def test_an_integer_beyond_64_bits_is_refused_by_name(tmp_path: Path) -> None:
+def test_an_integer_beyond_64_bits_never_gets_into_an_instance_or_a_history() -> None:
     workflow = Workflow.model_validate(
         {
             **TINY,
@@ -234,8 +234,14 @@ def test_an_integer_beyond_64_bits_is_refused_by_name(tmp_path: Path) -> None:
     writer = HistoryWriter(None, workflow, program)
     instance = Instance(program)
     writer.append(1, instance, instance.start(0))
+    before = instance.version
+    with pytest.raises(WfsimError, match="the result of activity 1 cannot be kept: .*64"):
+        instance.activity_succeeded(1, 1, 1, 10**30)
+    assert instance.version == before
+    output = instance.activity_succeeded(1, 1, 1, 10)
+    output.values[-1].whole = 10**30
     with pytest.raises(HistoryError, match=r"case 1, record 4: the integer 1000000000.* does not fit 64 bits"):
-        writer.append(1, instance, instance.activity_succeeded(1, 1, 1, 10**30))
+        writer.append(1, instance, output)
 
 
 def test_steps_out_of_order_are_refused() -> None:

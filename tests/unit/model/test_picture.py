@@ -69,18 +69,18 @@ def test_states_show_their_kind_work_and_timeout() -> None:
 
 def test_transitions_read_event_condition_and_actions() -> None:
     edges = {edge.id: edge for edge in picture(loads(SHIPPING)).edges}
-    assert (edges["transition:0"].label, edges["transition:0"].lines) == ("go", ("[context.n < 2]", "or force"))
-    assert (edges["transition:2"].label, edges["transition:2"].role) == ("[context.n > 5]", "automatic")
-    assert edges["transition:11"].lines == ("/ mail",)
-    assert (edges["transition:5"].label, edges["transition:5"].role) == ("after 10m", "timer")
-    assert (edges["transition:6"].label, edges["transition:6"].role) == ("timeout", "timer")
-    assert edges["transition:8"].role == edges["transition:10"].role == "error"
-    assert edges["transition:7"].role == "event"
+    assert (edges["transition:1"].label, edges["transition:1"].lines) == ("go", ("[context.n < 2]", "or force"))
+    assert (edges["transition:3"].label, edges["transition:3"].role) == ("[context.n > 5]", "automatic")
+    assert edges["transition:12"].lines == ("/ mail",)
+    assert (edges["transition:6"].label, edges["transition:6"].role) == ("after 10m", "timer")
+    assert (edges["transition:7"].label, edges["transition:7"].role) == ("timeout", "timer")
+    assert edges["transition:9"].role == edges["transition:11"].role == "error"
+    assert edges["transition:8"].role == "event"
 
 
 def test_an_internal_transition_is_a_dashed_loop_and_a_self_transition_a_plain_one() -> None:
     edges = {edge.id: edge for edge in picture(loads(SHIPPING)).edges}
-    internal, own = edges["transition:3"], edges["transition:4"]
+    internal, own = edges["transition:4"], edges["transition:5"]
     assert internal.source == internal.target == own.source == own.target == "state:new"
     assert (internal.style, internal.head, internal.lines) == ("dashed", "open", ("/ set n",))
     assert (own.style, own.head) == ("solid", "arrow")
@@ -107,8 +107,8 @@ def test_a_timeout_given_for_all_states_at_once_is_shown_too() -> None:
 def test_equal_ends_and_looks_share_an_edge_and_others_do_not() -> None:
     workflow = loads(SHIPPING)
     shown = edge_ids(workflow)
-    assert shown[0] == shown[1] == "transition:0"
-    assert shown[2] == "transition:2"
+    assert shown[1] == shown[2] == "transition:1"
+    assert shown[3] == "transition:3"
     assert len(shown) == 12
     assert set(shown.values()) == {edge.id for edge in picture(workflow).edges if edge.id.startswith("transition:")}
 

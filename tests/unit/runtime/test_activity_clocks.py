@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -158,6 +159,24 @@ def test_a_missing_heartbeat_fails_the_attempt(clock: ManualClock) -> None:
         assert [(record.time, record.error_type) for record in failed] == [(60 * SECOND, "Timeout.heartbeat")]
 
 
+def test_a_heartbeat_missed_in_a_pause_is_reported_once(clock: ManualClock) -> None:
+    policy = {"max_attempts": 2, "initial_interval": "1s"}
+    with start(
+        working(heartbeat="1m", retry_policy=policy),
+        activities={"f": lambda context: context.sleep("10m" if context.attempt == 1 else 0)},
+        clock=clock,
+    ) as run:
+        clock.settle()
+        run.pause()
+        clock.advance("5m")
+        assert [record.error_type for record in run.records if record.kind == "activity_failed"] == [
+            "Timeout.heartbeat"
+        ]
+        run.resume()
+        clock.advance("1s")
+        assert run.state == "ok"
+
+
 def test_heartbeats_can_be_declared_not_to_be_retried(clock: ManualClock) -> None:
     policy = {"max_attempts": 5, "non_retryable_errors": ["Timeout"]}
     with start(
@@ -182,6 +201,24 @@ def test_a_function_that_hangs_does_not_hold_the_clock() -> None:
         hangs.set()
         run.wait(lambda run: run.records[-1].kind == "stimulus_ignored", timeout=10)
         assert run.records[-1].payload["reason"] == "late"
+
+
+def test_a_function_left_behind_is_waited_for_again_once_it_sleeps() -> None:
+    clock = ManualClock(patience=0.3)
+    hangs = threading.Event()
+
+    def f(context: Any) -> None:
+        hangs.wait()
+        context.sleep("1m")
+        time.sleep(0.05)
+
+    with start(working(), activities={"f": f}, clock=clock) as run:
+        clock.advance("1s")
+        hangs.set()
+        while run._dispatcher.next_due() is None:
+            time.sleep(0.001)
+        clock.advance("1m")
+        assert run.state == "ok"
 
 
 def test_leaving_the_state_cancels_its_activity_and_ignores_a_late_result(clock: ManualClock) -> None:

@@ -276,6 +276,42 @@ def test_a_conflict_reloads_and_steps_again() -> None:
         assert run.history.case("i").replay().state == "c"
 
 
+def test_a_missed_heartbeat_meets_a_conflict_too() -> None:
+    clock = ManualClock()
+    with start(workflow(heartbeat="1m"), activities={"f": lambda context, n: context.sleep("1h")}, clock=clock) as run:
+        run.send("go", x=1)
+        clock.settle()
+        other_hand(run, lambda instance, time: instance.control(time, "pause", None, None))
+        other_hand(run, lambda instance, time: instance.control(time, "resume", None, None))
+        clock.advance("1m")
+        assert (run.status, run.records[-1].payload.get("reason")) == ("failed", "late")
+        assert [record.error_type for record in run.records if record.kind == "activity_failed"] == [
+            "Timeout.heartbeat"
+        ]
+
+
+def test_time_of_an_instance_does_not_go_back_with_the_clock(tmp_path: Path) -> None:
+    path = tmp_path / "s.duckdb"
+    late = ManualClock(1800 * SECOND)
+    start(workflow(timeout="1m"), activities={"f": lambda n: n}, store=path, id="i", clock=late).close()
+    deadlines = []
+    clock = ManualClock()
+    with reopen(path, "i", {"f": lambda context, n: deadlines.append(context.deadline)}, clock) as run:
+        run.send("go", x=1)
+        clock.settle()
+        assert {record.time for record in run.records} == {1800 * SECOND}
+    assert deadlines == [1860 * SECOND]
+    replays(path)
+
+
+def test_a_closed_run_can_be_reopened_while_others_use_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.duckdb"
+    with start(workflow(), activities={"f": lambda n: n}, store=path, id="other"):
+        start(workflow(), activities={"f": lambda n: n}, store=path, id="i").close()
+        with reopen(path, "i", {"f": lambda n: n}) as run:
+            assert run.send("add") == "accepted"
+
+
 def test_a_timer_meets_a_conflict_too() -> None:
     clock = ManualClock()
     with start(workflow(), activities={"f": lambda n: n}, id="i", clock=clock) as run:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from wfsim.errors import WfsimError
+from wfsim.history.store import Store
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
+from wfsim.runtime.dispatcher import CONTROLS
 from wfsim.runtime.handle import Run
 from wfsim.runtime.run import start
 
@@ -145,6 +147,31 @@ def test_an_attempt_scheduled_just_before_a_pause_starts_after_it() -> None:
         run.resume()
         assert run.wait("b", timeout=10) == "b"
         assert started.is_set()
+
+
+def test_a_pause_that_overtakes_the_start_of_an_attempt_holds_it(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definition = workflow(["a", "b"], [{"from": "a", "to": "b", "event": "go", "pre_actions": [activity("f")]}])
+    started = threading.Event()
+    with start(definition, activities={"f": started.set}, clock=clock) as run:
+        append = Store.append
+
+        def pausing(store: Store, *arguments: Any, **rest: Any) -> int:
+            # While the step that schedules the attempt is stored, a pause is queued.
+            if run.version == 2:
+                run._dispatcher.put(CONTROLS, lambda instance, time: instance.control(time, "pause"))
+            return append(store, *arguments, **rest)
+
+        monkeypatch.setattr(Store, "append", pausing)
+        run.send("go")
+        clock.settle()
+        assert (run.status, [work.phase for work in run.activities]) == ("paused", ["scheduled"])
+        assert not started.is_set()
+        assert "activity_started" not in [record.kind for record in run.records]
+        run.resume()
+        clock.settle()
+        assert run.state == "b"
 
 
 def test_a_state_timer_waits_for_the_end_of_a_pause(clock: ManualClock) -> None:

@@ -132,6 +132,7 @@ def test_bad_input_is_refused_and_nothing_is_stored(inputs: Any, says: str, tmp_
         with pytest.raises(StartRefused, match=says):
             start(order(), input=inputs, store=store, id="a")
         assert store.find("a") is None
+        assert store.history().runs == []
 
 
 def test_an_id_that_exists_is_refused_with_the_way_on(tmp_path: Path) -> None:

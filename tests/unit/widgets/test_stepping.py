@@ -382,9 +382,9 @@ def test_the_way_is_lit() -> None:
     stepping = Stepping(loads(TICKET))
     assert stepping.lit() == {"state:open": "active"}
     do(stepping, "event:solve")
-    assert stepping.lit() == {"state:open": "visited", "transition:2": "active", "state:solving": "active"}
+    assert stepping.lit() == {"state:open": "visited", "transition:3": "active", "state:solving": "active"}
     do(stepping, "activity:1:start")
-    assert stepping.lit()["transition:2"] == "visited"
+    assert stepping.lit()["transition:3"] == "visited"
     assert stepping.do("activity:1:fail", error_type="Gone")
     assert stepping.lit()["state:solving"] == "problem"
     assert 'class="node problem" data-id="state:solving"' in stepping.to_svg()
@@ -393,7 +393,7 @@ def test_the_way_is_lit() -> None:
 def test_a_transition_in_flight_stays_lit() -> None:
     stepping = Stepping(load("models/order_processing.yaml"), ORDER)
     do(stepping, "event:order_validated", ":start")
-    assert stepping.lit() == {"state:created": "active", "transition:0": "active"}
+    assert stepping.lit() == {"state:created": "active", "transition:1": "active"}
 
 
 # --- what can be opened --------------------------------------------------------------------------
