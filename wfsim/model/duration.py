@@ -73,6 +73,24 @@ class Duration(int):
                 return f"{int(self) // UNITS[unit]}{unit}"
         return f"{int(self)}us" if self else "0s"
 
+    def about(self) -> str:
+        """For people who want to know roughly: the two largest units, cut off.
+
+        >>> Duration(86_390_004_555).about()
+        '23h 59m'
+        >>> Duration.of("1500ms").about()
+        '1s 500ms'
+        """
+        rest = int(self)
+        parts: list[str] = []
+        for unit in ("d", "h", "m", "s", "ms"):
+            count, rest = divmod(rest, UNITS[unit])
+            if count or parts:
+                parts.append(f"{count}{unit}" if count else "")
+            if len(parts) == 2:
+                break
+        return " ".join(part for part in parts if part) or str(self)
+
     def __repr__(self) -> str:
         return f"Duration({str(self)!r})"
 

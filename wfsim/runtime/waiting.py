@@ -132,7 +132,7 @@ def _stands(dispatcher: Dispatcher, asked: Asked, how: str) -> str:
         parts.append(f"Open activities: {shown}.")
     if view.due:
         left = max(view.due[0].due - dispatcher.clock.now(), 0)
-        parts.append(f"Next timer: {view.due[0].name!r} in {Duration(left)}.")
+        parts.append(f"Next timer: {view.due[0].name!r} in {Duration(left).about()}.")
     if view.waiting:
         parts.append(f"Events that wait: {listed(view.waiting)}.")
     if isinstance(asked, str) and asked in dispatcher.program.state_rows:

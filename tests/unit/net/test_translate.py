@@ -338,7 +338,7 @@ def test_a_control_whose_condition_fails_closes_the_instance() -> None:
 
 def test_flat_workflows_need_no_special_arcs() -> None:
     order = wf.load("models/order_processing.yaml")
-    assert to_net(order).arc_kinds() == frozenset({ArcKind.NORMAL})
+    assert to_net(order).arc_kinds == frozenset({ArcKind.NORMAL})
 
 
 # --- what has no translation -------------------------------------------------------------------------
@@ -368,7 +368,7 @@ def test_work_without_a_translation_is_not_covered(key: str, work: dict[str, Any
 @pytest.mark.parametrize(
     "action",
     [
-        {"action_type": "send", "parameters": {"to": "self", "event": "go"}},
+        {"action_type": "send", "to": "self", "event": "go"},
         {"action_type": "compensate"},
     ],
     ids=lambda action: str(action["action_type"]),
@@ -383,7 +383,7 @@ def test_actions_without_a_translation_are_not_covered(action: dict[str, Any]) -
 
 def test_a_transition_out_of_a_terminal_state_is_dead() -> None:
     net = to_net(workflow([GO, {"from": "c", "event": "go", "to": "a"}]))
-    assert wf.explore(net).dead_transitions() == ("t2: c → a on go",)
+    assert wf.explore(net).dead_transitions == ("t2: c → a on go",)
     verdict = wf.soundness(net)
     assert verdict.status == "violated"
     assert "t2: c → a on go" in verdict.reason
@@ -391,12 +391,12 @@ def test_a_transition_out_of_a_terminal_state_is_dead() -> None:
 
 def test_a_transition_behind_an_unconditional_one_is_dead() -> None:
     net = to_net(workflow([GO, GO | {"to": None}]))
-    assert [net.source(name) for name in wf.explore(net).dead_transitions()] == ["transition 2"]
+    assert [net.source(name) for name in wf.explore(net).dead_transitions] == ["transition 2"]
 
 
 def test_a_state_that_nothing_reaches_makes_its_transitions_dead() -> None:
     net = to_net(workflow([GO, {"from": "b", "event": "go", "to": "c"}], ["a", "b", C]))
-    dead = wf.explore(net).dead_transitions()
+    dead = wf.explore(net).dead_transitions
     assert [net.source(name) for name in dead] == ["transition 2"]
     assert not wf.soundness(net)
 
@@ -450,5 +450,5 @@ def test_snakes_fires_a_shortest_path_through_the_order_workflow() -> None:
         (mode,) = transition.modes()
         transition.fire(mode)
     assert {place: len(tokens) for place, tokens in other.get_marking().items()} == {"final": 1}
-    assert [net.label(name) for name in path][0] == "start"
+    assert net.label(path[0]) == "start"
     assert 3 <= len(path) <= 4

@@ -1,0 +1,224 @@
+"""Which values the environment sends: one for each way that a definition can tell values apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import wfsim as wf
+from wfsim.semantics.program import compile_workflow
+from wfsim.verify.domains import Domains
+from wfsim.verify.properties import Property
+from wfsim.verify.space import MOST_PAYLOADS, explore_workflow
+
+
+def workflow(
+    payload: dict[str, Any] | None = None,
+    condition: str | None = None,
+    variables: dict[str, Any] | None = None,
+    writes: dict[str, Any] | None = None,
+    **state: Any,
+) -> wf.Workflow:
+    """a → c on go, perhaps with a condition and an assignment."""
+    transition: dict[str, Any] = {"from": "a", "event": "go", "to": "c"}
+    if condition is not None:
+        transition["condition"] = condition
+    transition["pre_actions"] = [
+        {"action_type": "set_variable", "parameters": {"name": name, "value": value}}
+        for name, value in (writes or {}).items()
+    ]
+    return wf.Workflow.model_validate(
+        {
+            "name": "w",
+            "initial_state": "a",
+            "events": {"go": {"payload": payload or {}}},
+            "variables": variables or {},
+            "states": [{"name": "a", **state}, {"name": "c", "is_terminal": True}],
+            "transitions": [transition],
+        }
+    )
+
+
+def candidates(flow: wf.Workflow, field: str = "k") -> list[Any]:
+    return Domains(compile_workflow(flow)).of_field("go", field, flow.events["go"].payload[field])
+
+
+def exact(flow: wf.Workflow) -> bool:
+    return Domains(compile_workflow(flow)).exact
+
+
+def verdict(flow: wf.Workflow, name: str) -> str:
+    (answer,) = wf.verify(flow, [Property(name)])  # type: ignore[operator]
+    return str(answer.status)
+
+
+def test_an_integer_is_tried_at_a_constant_and_on_both_sides_of_it() -> None:
+    flow = workflow({"k": "integer"}, "event.k > 5")
+    assert candidates(flow) == [4, 5, 6]
+    assert exact(flow)
+
+
+def test_an_integer_compared_with_a_fraction_is_tried_on_both_sides_of_it() -> None:
+    found = candidates(workflow({"k": "integer"}, "event.k > 5.5"))
+    assert {5, 6} <= set(found)
+    assert all(isinstance(value, int) for value in found)
+
+
+def test_no_candidate_leaves_the_64_bits_of_an_integer() -> None:
+    assert candidates(workflow({"k": "integer"}, f"event.k < {2**63 - 1}")) == [2**63 - 2, 2**63 - 1]
+
+
+def test_a_number_is_tried_in_every_gap_between_constants() -> None:
+    found = candidates(workflow({"k": "number"}, "event.k > 0.0 and event.k < 0.5"))
+    assert found == [-1.0, 0.0, 0.25, 0.5, 1.5]
+    assert verdict(workflow({"k": "number"}, "event.k > 0.0 and event.k < 0.5"), "transitions_live") == "holds"
+
+
+def test_neighbours_of_a_huge_number_are_other_numbers() -> None:
+    assert len(set(candidates(workflow({"k": "number"}, "event.k < 1e300")))) == 3
+
+
+def test_a_text_is_tried_equal_and_different() -> None:
+    found = candidates(workflow({"k": "string"}, "event.k == 'gold'"))
+    assert "gold" in found
+    assert len(found) == 2
+
+
+def test_a_text_compared_by_order_is_tried_below_and_above() -> None:
+    found = candidates(workflow({"k": "string"}, "event.k < 'm'"))
+    assert any(text < "m" for text in found)
+    assert any(text > "m" for text in found)
+    between = candidates(workflow({"k": "string"}, "event.k > 'a' and event.k < 'b'"))
+    assert any("a" < text < "b" for text in between)
+
+
+def test_a_list_of_constants_gives_each_of_them() -> None:
+    assert {"x", "y"} < set(candidates(workflow({"k": "string"}, "event.k in ['x', 'y']")))
+
+
+def test_null_is_tried_where_it_may_come_and_somebody_looks() -> None:
+    looked_at = workflow({"k": {"type": "integer", "optional": True}}, "event.k > 5")
+    assert None in candidates(looked_at)
+    assert verdict(looked_at, "no_failure") == "violated"
+    assert None not in candidates(workflow({"k": "integer"}, "event.k > 5"))
+    assert candidates(workflow({"k": {"type": "integer", "optional": True}})) == [1]
+
+
+def test_a_truth_value_is_tried_both_ways_once_it_is_read() -> None:
+    assert set(candidates(workflow({"k": "boolean"}, "event.k"))) == {True, False}
+    assert candidates(workflow({"k": "boolean"})) == [True]
+
+
+def test_an_enumeration_is_tried_value_by_value() -> None:
+    flow = workflow(None, "context.v == 'b'", {"v": {"type": "string", "input": True, "values": ["a", "b", "z"]}})
+    found = Domains(compile_workflow(flow)).of_variable("v", flow.variables["v"])
+    assert found == ["a", "b", "z"]
+    assert exact(flow)
+
+
+def test_inputs_stay_within_their_range() -> None:
+    flow = workflow(None, "context.v > 5", {"v": {"type": "integer", "input": True, "maximum": 5}})
+    assert Domains(compile_workflow(flow)).of_variable("v", flow.variables["v"]) == [4, 5]
+    assert verdict(flow, "transitions_live") == "violated"
+
+
+def test_a_copied_value_meets_the_constants_of_its_copy() -> None:
+    flow = workflow({"k": "integer"}, None, {"v": {"type": "integer", "initial": 0}}, {"v": "${event.k}"})
+    data = flow.model_dump(by_alias=True, exclude_none=True)
+    data["transitions"] += ({"from": "a", "event": "go", "to": "c", "condition": "context.v > 70"},)
+    assert {70, 71} < set(candidates(wf.Workflow.model_validate(data)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable"),
+    [
+        ("integer", {"type": "integer", "initial": 0, "maximum": 3}),
+        ("integer", {"type": "integer", "initial": 0, "minimum": -3}),
+        ("string", {"type": "string", "initial": "A", "values": ["A", "B"]}),
+        ({"type": "integer", "optional": True}, {"type": "integer", "initial": 0}),
+    ],
+)
+def test_a_value_that_does_not_fit_the_variable_it_is_copied_to_is_tried(kind: Any, variable: dict[str, Any]) -> None:
+    flow = workflow({"k": kind}, None, {"v": variable}, {"v": "${event.k}"})
+    assert exact(flow)
+    assert verdict(flow, "no_failure") == "violated"
+
+
+@pytest.mark.parametrize("kind", ["integer", "number"])
+@pytest.mark.parametrize("more", [{}, {"optional": True}])
+def test_a_duration_from_outside_may_be_negative(kind: str, more: dict[str, Any]) -> None:
+    flow = workflow(None, None, {"v": {"type": kind, "input": True, **more}}, timeout="${context.v}")
+    assert exact(flow)
+    assert verdict(flow, "no_failure") == "violated"
+    found = Domains(compile_workflow(flow)).of_variable("v", flow.variables["v"])
+    assert (None in found) == bool(more)
+    assert max(value for value in found if value is not None) > 3_200_000_000
+
+
+def test_results_that_no_variable_takes_up_are_tried_where_they_are_read() -> None:
+    data = workflow(None, None, None, None, activity={"name": "f"}).model_dump(by_alias=True, exclude_none=True)
+    data["transitions"] += ({"from": "a", "event": "done", "to": "c", "condition": "event.result == 5"},)
+    flow = wf.Workflow.model_validate(data)
+    assert 5 in Domains(compile_workflow(flow)).of_result()
+    assert verdict(flow, "transitions_live") == "holds"
+    assert not exact(flow), "a result may be anything, a text too"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "event.k + 1 > 3",
+        "event.k == context.v",
+        "-event.k > 2",
+        "min(event.k, 3) == 3",
+        "(event.k if context.v > 1 else 2) * 2 == 4",
+    ],
+)
+def test_values_that_are_computed_with_are_only_sampled(condition: str) -> None:
+    flow = workflow({"k": "integer"}, condition, {"v": {"type": "integer", "initial": 0}})
+    assert not exact(flow)
+    assert verdict(flow, "can_complete") in ("unknown", "violated")
+
+
+@pytest.mark.parametrize(
+    ("kind", "condition"),
+    [("any", "event.k == 3"), ("list", "event.k == [1]"), ("list", "len(event.k) > 2"), ("list", "3 in event.k")],
+)
+def test_values_without_a_fixed_shape_are_only_sampled(kind: str, condition: str) -> None:
+    assert not exact(workflow({"k": kind}, condition))
+
+
+def test_asking_only_for_null_is_exact_whatever_the_type() -> None:
+    assert exact(workflow({"k": {"type": "list", "optional": True}}, "event.k != null"))
+
+
+def test_counting_with_a_variable_of_ones_own_is_exact() -> None:
+    flow = workflow(
+        None, "context.v < 3", {"v": {"type": "integer", "initial": 0, "maximum": 3}}, {"v": "${context.v + 1}"}
+    )
+    assert exact(flow)
+    assert verdict(flow, "no_failure") == "holds"
+
+
+def test_computing_a_written_value_from_the_payload_is_only_sampled() -> None:
+    flow = workflow({"k": "integer"}, None, {"v": {"type": "integer", "initial": 0}}, {"v": "${event.k + 1}"})
+    assert not exact(flow)
+    assert verdict(flow, "no_failure") == "unknown"
+
+
+def test_a_value_that_is_only_passed_on_needs_one_candidate() -> None:
+    flow = workflow({"k": "string"}, None, {"v": {"type": "string", "optional": True}}, {"v": "${event.k}"})
+    assert candidates(flow) == ["text"]
+    assert exact(flow)
+
+
+def test_too_many_combinations_are_cut_and_told() -> None:
+    names = [f"k{n}" for n in range(12)]
+    condition = " and ".join(f"event.{name}" for name in names)
+    assert 2 ** len(names) > MOST_PAYLOADS
+    flow = workflow(dict.fromkeys(names, "boolean"), condition)
+    space = explore_workflow(flow)
+    assert space.complete
+    assert not space.exact
+    assert explore_workflow(workflow({"k0": "boolean"}, "event.k0")).exact
