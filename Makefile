@@ -14,7 +14,9 @@ demo: $(STAMP)  ## the whole path once: findings, proofs, 10,000 orders, SQL, pi
 	@$(BIN)/wfsim demo
 
 test: $(TEST_STAMP) lint  ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --doctest-modules wfsim
+	$(BIN)/python -m pytest --nbval notebooks
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
 lint: $(TEST_STAMP)  ## style, types and the order of the rooms
 	$(BIN)/ruff check .

@@ -1,0 +1,328 @@
+"""Built-in questions: one workflow that holds and one that violates each; property files; reports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wfsim as wf
+from wfsim.errors import DefinitionError, VerdictUnknown
+from wfsim.verify.properties import PROPERTIES, Property, Report, load_properties, verify
+from wfsim.verify.told import WorkflowWitness
+
+C = {"name": "c", "is_terminal": True}
+GO = {"from": "a", "event": "go", "to": "c"}
+STOP = {"from": "a", "event": "stop", "to": "c"}
+
+
+def workflow(transitions: list[dict[str, Any]], states: list[Any] | None = None, **keys: Any) -> wf.Workflow:
+    named = [{"name": s} if isinstance(s, str) else s for s in (states or ["a", C])]
+    events = {t["event"]: {} for t in transitions if t.get("event") in ("go", "stop", "back")}
+    data = {"name": "w", "initial_state": "a", "states": named, "events": events, "transitions": transitions}
+    return wf.Workflow.model_validate(data | keys)
+
+
+GOOD = workflow([GO])
+COUNTED = {"variables": {"n": {"type": "integer", "input": True, "minimum": 0, "maximum": 9}}}
+
+
+def actions(verdict: Any) -> list[str]:
+    assert isinstance(verdict.witness, WorkflowWitness)
+    assert verdict.witness.replay()
+    return [step.action for step in verdict.witness.steps]
+
+
+def ask(flow: wf.Workflow, name: str, **limits: Any) -> Any:
+    (verdict,) = verify(flow, [Property(name)], **limits)
+    return verdict
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_every_question_holds_of_a_good_workflow(name: str) -> None:
+    verdict = ask(GOOD, name)
+    assert verdict.status == "holds"
+    assert bool(verdict) is True
+    assert verdict.method
+    assert verdict.assumptions
+    assert verdict.bound["complete"] is True
+
+
+def test_by_default_every_question_without_options_is_asked() -> None:
+    report = verify(GOOD)
+    assert [p.name for p in report.properties] == [name for name in PROPERTIES if name != "no_deadlock"]
+    assert report.ok
+
+
+# --- each violated -----------------------------------------------------------------------------------
+
+
+def test_an_unreachable_state_is_named() -> None:
+    verdict = ask(workflow([GO, {"from": "b", "event": "go", "to": "c"}], ["a", "b", C]), "states_reachable")
+    assert not verdict
+    assert "No run reaches b." in verdict.reason
+    assert verdict.witness is None
+    assert verdict.statistics["unreachable"] == ["b"]
+
+
+def test_a_state_behind_an_impossible_condition_is_unreachable() -> None:
+    flow = workflow([STOP, GO | {"to": "b", "condition": "context.n > 9"}], ["a", "b", C], **COUNTED)
+    assert ask(flow, "states_reachable").statistics == {"unreachable": ["b"]}
+    possible = workflow([STOP, GO | {"to": "b", "condition": "context.n > 8"}], ["a", "b", C], **COUNTED)
+    assert ask(possible, "states_reachable").status == "holds"
+
+
+def test_a_shadowed_transition_is_dead_and_its_event_is_shown() -> None:
+    verdict = ask(workflow([GO, GO | {"to": "b"}, STOP], ["a", "b", C]), "transitions_live")
+    assert not verdict
+    assert "an earlier transition on the same event is always taken first (M2.3)" in verdict.reason
+    assert actions(verdict) == ["start()", "event go"]
+    assert verdict.witness.steps[-1].after["state"] == "c"
+
+
+def test_a_transition_out_of_a_terminal_state_is_dead_and_its_event_is_shown() -> None:
+    verdict = ask(workflow([GO, {"from": "c", "event": "stop", "to": "a"}]), "transitions_live")
+    assert not verdict
+    assert "'c' is terminal" in verdict.reason
+    assert actions(verdict) == ["start()", "event go", "event stop"]
+    assert verdict.witness.steps[-1].after == {"state": "c", "status": "completed"}
+
+
+def test_each_dead_transition_has_a_verdict_of_its_own() -> None:
+    flow = workflow(
+        [GO, GO, STOP | {"condition": "context.n > 9"}, {"from": "b", "event": "go", "to": "c"}],
+        ["a", "b", C],
+        **COUNTED,
+    )
+    verdict = ask(flow, "transitions_live")
+    reasons = [each.reason for each in (verdict, *verdict.further)]
+    assert len(reasons) == len(verdict.statistics["dead"]) == 3
+    assert "transition 2" in reasons[0]
+    assert "its condition `context.n > 9` never holds" in reasons[1]
+    assert "'b' is never reached" in reasons[2]
+
+
+def test_a_dead_end_cannot_complete() -> None:
+    verdict = ask(workflow([GO, STOP | {"to": "b"}], ["a", "b", C]), "can_complete")
+    assert not verdict
+    assert "In state 'b' no terminal state can be reached any more: from there nothing ends it." in verdict.reason
+    assert actions(verdict) == ["start()", "event stop"]
+    assert verdict.statistics == {"states": ["b"]}
+
+
+def test_a_livelock_cannot_complete() -> None:
+    flow = workflow(
+        [
+            GO,
+            STOP | {"to": "x"},
+            {"from": "x", "event": "stop", "to": "y"},
+            {"from": "y", "event": "back", "to": "x"},
+        ],
+        ["a", "x", "y", C],
+    )
+    verdict = ask(flow, "can_complete")
+    assert actions(verdict) == ["start()", "event stop"]
+    assert verdict.statistics == {"states": ["x", "y"]}
+
+
+def test_closing_as_failed_is_no_completion() -> None:
+    fail = {"from": "b", "event": "stop", "to": "c", "condition": "context.m > 1"}
+    flow = workflow(
+        [GO, STOP | {"to": "b"}, fail], ["a", "b", C], variables={"m": {"type": "integer", "optional": True}}
+    )
+    verdict = ask(flow, "can_complete")
+    assert "from there it can only close as failed" in verdict.reason
+
+
+FAILING = workflow(
+    [GO | {"pre_actions": [{"action_type": "activity", "name": "f"}]}],
+    activities={"f": {"retry_policy": {"max_attempts": 1}}},
+)
+
+
+def test_a_failure_is_shown_up_to_the_closing() -> None:
+    verdict = ask(FAILING, "no_failure")
+    assert not verdict
+    assert actions(verdict) == ["start()", "event go", "f starts", "f fails: Error"]
+    assert verdict.witness.steps[-1].after == {"state": "a", "status": "failed"}
+    assert verdict.statistics == {"endings": ["a: Error"]}
+
+
+def test_each_place_and_error_of_a_failure_is_told_once() -> None:
+    flow = workflow([GO, STOP | {"condition": "context.m > 1"}], variables={"m": {"type": "integer", "optional": True}})
+    both = wf.Workflow.model_validate(
+        flow.model_dump(by_alias=True, exclude_none=True)
+        | {"activities": {"f": {"retry_policy": {"max_attempts": 1}}}}
+        | {"states": [{"name": "a", "activity": {"name": "f"}}, C]}
+    )
+    verdict = ask(both, "no_failure")
+    assert sorted(verdict.statistics["endings"]) == ["a: Error", "a: Expression.null"]
+    assert len(verdict.further) == 1
+
+
+def test_an_unhandled_timeout_is_shown() -> None:
+    verdict = ask(workflow([GO], [{"name": "a", "timeout": "2h"}, C]), "no_unhandled_timeout")
+    assert actions(verdict) == ["start()", "timer timeout in a fires"]
+    assert verdict.witness.steps[-1].detail["time"] == 7200
+    assert verdict.witness.steps[-1].after == {"state": "a", "status": "timed_out"}
+
+
+def test_an_unsound_workflow_comes_with_a_firing_sequence() -> None:
+    (verdict,) = verify(workflow([GO, STOP | {"to": "b"}], ["a", "b", C]), [Property("sound", {"instances": 2})])
+    assert not verdict
+    assert verdict.witness is not None
+    assert verdict.witness.replay()
+
+
+def test_a_deadlock_comes_with_a_firing_sequence() -> None:
+    (verdict,) = verify(workflow([GO, STOP | {"to": "b"}], ["a", "b", C]), [Property("no_deadlock")])
+    assert not verdict
+    assert verdict.witness is not None
+    assert verdict.witness.replay()[-1].to_dict() == {"b": 1}
+
+
+# --- limits ------------------------------------------------------------------------------------------
+
+LONG = workflow(
+    [GO | {"to": "b"}, *({"from": x, "event": "go", "to": y} for x, y in ("bd", "de", "ec"))], ["a", "b", "d", "e", C]
+)
+
+
+@pytest.mark.parametrize("limit", [{"max_states": 3}, {"max_seconds": 0}])
+@pytest.mark.parametrize("name", [name for name in PROPERTIES if name not in ("sound", "no_deadlock")])
+def test_a_limit_gives_unknown_and_never_holds(name: str, limit: dict[str, Any]) -> None:
+    verdict = ask(LONG, name, **limit)
+    assert verdict.status == "unknown"
+    assert verdict.bound["complete"] is False
+    assert "reached" in verdict.bound["stopped"]
+    with pytest.raises(VerdictUnknown, match="neither true nor false"):
+        bool(verdict)
+
+
+@pytest.mark.parametrize("name", ["sound", "no_deadlock"])
+def test_a_limit_on_the_net_gives_unknown(name: str) -> None:
+    (verdict,) = verify(LONG, [Property(name, {"instances": 9})], max_states=3)
+    assert verdict.status == "unknown"
+    with pytest.raises(VerdictUnknown):
+        bool(verdict)
+
+
+def test_a_violation_found_before_the_limit_counts() -> None:
+    rest = [{"from": x, "event": "go", "to": y} for x, y in ("bd", "de", "ec")]
+    flow = workflow([GO | {"to": "b"}, *rest], [{"name": "a", "timeout": "1m"}, "b", "d", "e", C])
+    verdict = ask(flow, "no_unhandled_timeout", max_states=3)
+    assert not verdict.bound["complete"]
+    assert bool(verdict) is False
+    assert actions(verdict) == ["start()", "timer timeout in a fires"]
+
+
+def test_sampled_values_give_unknown_and_never_holds() -> None:
+    flow = workflow([GO | {"condition": "event.k * 2 > 3"}, GO], events={"go": {"payload": {"k": "integer"}}})
+    verdict = ask(flow, "no_failure")
+    assert verdict.status in ("unknown", "violated")
+    verdict = ask(flow, "can_complete")
+    assert verdict.status in ("unknown", "violated")
+
+
+# --- reports -----------------------------------------------------------------------------------------
+
+
+def test_an_expected_violation_makes_a_report_fine() -> None:
+    report = verify(FAILING, [Property("no_failure", expect="violated", because="nothing handles it")])
+    assert report.ok
+    assert (report.violated, report.unanswered) == ([], [])
+    assert "as expected, nothing handles it:" in str(report)
+
+
+def test_a_violation_that_does_not_come_is_reported() -> None:
+    report = verify(GOOD, [Property("no_failure", expect="violated", because="it used to")])
+    assert not report.ok
+    assert len(report.violated) == 1
+    assert "NOT as expected (violated):" in str(report)
+
+
+def test_an_unexpected_unknown_is_unanswered() -> None:
+    report = verify(LONG, [Property("can_complete"), Property("can_complete", expect="unknown")], max_states=2)
+    assert not report.ok
+    assert len(report.unanswered) == 1
+    assert report.violated == []
+
+
+def test_a_report_is_json_and_html() -> None:
+    report = verify(FAILING)
+    data = json.loads(json.dumps(report.to_dict()))
+    assert data["workflow"] == "w"
+    assert data["ok"] is False
+    assert [v["status"] for v in data["verdicts"]] == [str(v.status) for v in report]
+    assert isinstance(report, Report)
+    assert "An instance fails" in report._repr_html_()
+
+
+# --- property files ----------------------------------------------------------------------------------
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "claims.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_property_file_is_read(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "workflow: w.yaml\nproperties:\n  - sound: {instances: 2, pools: {p: 1}}\n"
+        "  - no_failure:\n    expect: violated\n    because: nobody cares\n",
+    )
+    workflow_path, properties = load_properties(path)
+    assert workflow_path == "w.yaml"
+    assert [(p.name, p.expect, p.because, p.line) for p in properties] == [
+        ("sound", "holds", None, 3),
+        ("no_failure", "violated", "nobody cares", 4),
+    ]
+    assert str(properties[0]) == "sound(instances: 2, pools: {'p': 1})"
+    assert load_properties(str(path))[1] == properties
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        ("properties:\n  - sund: {}\n", 2, "Did you mean 'sound'?"),
+        ("properties:\n  - sound: {}\n    no_failure: {}\n", 2, "found sound, no_failure"),
+        ("properties:\n  - expect: holds\n", 2, "found none"),
+        ("properties:\n  - sound: {}\n    expect: broken\n", 3, "expect is holds, violated or unknown, not 'broken'"),
+        ("properties:\n  - sound: {instances: 0}\n", 2, "instances"),
+        ("properties:\n  - sound: {instance: 2}\n", 2, "instance"),
+        ("properties:\n  - no_failure: {instances: 2}\n", 2, "instances"),
+        ("properties:\n  - no_failure: maybe\n", 2, "no_failure"),
+        ("properties:\n  - just a text\n", 2, "a property is a mapping"),
+        ("workflw: x\nproperties: []\n", 1, "unknown key 'workflw'"),
+        ("properties: sound\n", 1, "has the keys 'workflow' and 'properties' (a list)"),
+        ("- sound\n", 1, "has the keys 'workflow' and 'properties' (a list)"),
+    ],
+)
+def test_a_bad_property_file_is_refused_with_its_line(tmp_path: Path, text: str, line: int, told: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(DefinitionError) as caught:
+        load_properties(path)
+    assert f"{path}:{line}:" in str(caught.value)
+    assert told in str(caught.value)
+
+
+def test_every_problem_of_a_property_file_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path, "properties:\n  - sund: {}\n  - no_falure: {}\n")
+    with pytest.raises(DefinitionError) as caught:
+        load_properties(path)
+    assert [line for _, line, _ in caught.value.problems] == [2, 3]
+
+
+def test_a_missing_property_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match="cannot be read: No such file"):
+        verify(GOOD, tmp_path / "none.yaml")
+
+
+def test_verify_reads_the_file_itself(tmp_path: Path) -> None:
+    path = written(tmp_path, "properties:\n  - no_failure: {}\n    expect: violated\n    because: f fails\n")
+    assert verify(FAILING, path).ok
+    assert not verify(GOOD, str(path)).ok
