@@ -68,13 +68,12 @@ def _region(draw: st.DrawFn, depth: int, root: bool) -> dict[str, Any]:
     states: list[dict[str, Any]] = []
     for k, name in enumerate(names):
         state: dict[str, Any] = {"name": name}
-        kind = draw(st.sampled_from(["plain", "plain", "activity", "timeout", "both", "parallel" if depth else "plain"]))
+        nested = "parallel" if depth else "plain"
+        kind = draw(st.sampled_from(["plain", "plain", "activity", "timeout", "both", nested]))
         if k == n - 1 or (k > 0 and draw(st.integers(0, 4)) == 0):
             state |= {"is_terminal": True, "outcome": draw(st.sampled_from(["success", "failure"]))}
         elif kind == "parallel":
-            inner = [
-                draw(_region(depth - 1, False)) | {"name": f"r{j}"} for j in range(draw(st.integers(1, 2)))
-            ]
+            inner = [draw(_region(depth - 1, False)) | {"name": f"r{j}"} for j in range(draw(st.integers(1, 2)))]
             state["parallel"] = {"join": draw(st.sampled_from(["all", "any"])), "regions": inner}
         elif kind in ("activity", "both"):
             work: dict[str, Any] = {"name": draw(st.sampled_from(ACTIVITIES))}
@@ -140,14 +139,23 @@ def workflows(draw: st.DrawFn, *, regions: bool = False) -> Workflow:
     data = {
         "name": "random",
         "variables": {
-            "n": {"type": "integer", "initial": 0, "minimum": 0, "maximum": 3, "overflow": draw(st.sampled_from(["error", "saturate"]))},
+            "n": {
+                "type": "integer",
+                "initial": 0,
+                "minimum": 0,
+                "maximum": 3,
+                "overflow": draw(st.sampled_from(["error", "saturate"])),
+            },
             "flag": {"type": "boolean", "initial": False},
             "word": {"type": "string", "initial": "x", "output": True},
             "maybe": {"type": "integer", "optional": True, "minimum": -2, "maximum": 5},
         },
         "events": {
             "go": {"payload": {"k": "integer"}},
-            "stop": {"payload": {"k": {"type": "integer", "optional": True}}, "unhandled": draw(st.sampled_from(["reject", "discard"]))},
+            "stop": {
+                "payload": {"k": {"type": "integer", "optional": True}},
+                "unhandled": draw(st.sampled_from(["reject", "discard"])),
+            },
             "pay": {"payload": {"k": "integer"}, "unhandled": draw(st.sampled_from(["defer", "reject"]))},
         },
         "activities": activities,
@@ -191,7 +199,8 @@ def _has_source(region: dict[str, Any], state: str, source: str) -> bool:
         after = t["post_actions"] if target == state else []
         if any(a.get("name") == source for a in before + after):
             return True
-    return any(_has_source(inner, s["name"], source) for inner in own.get("parallel", {}).get("regions", []) for s in inner["states"])
+    inner_regions = own.get("parallel", {}).get("regions", [])
+    return any(_has_source(inner, s["name"], source) for inner in inner_regions for s in inner["states"])
 
 
 def next_stimulus(instance: Instance, choice: int, k: int, number: int) -> Stimulus:

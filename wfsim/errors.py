@@ -106,9 +106,7 @@ class ReplayError(HistoryError):
     `seq` is the first record that differs; `expected` is what the history holds, `got` what `step` gave.
     """
 
-    def __init__(
-        self, message: str, *, seq: int | None = None, expected: object = None, got: object = None
-    ) -> None:
+    def __init__(self, message: str, *, seq: int | None = None, expected: object = None, got: object = None) -> None:
         super().__init__(message)
         self.seq = seq
         self.expected = expected

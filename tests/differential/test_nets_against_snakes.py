@@ -25,9 +25,7 @@ def nets(draw: st.DrawFn) -> PetriNet:
     """Up to four places and four transitions, every kind of arc, weights up to three."""
     places = [f"p{i}" for i in range(draw(st.integers(1, 4)))]
     transitions = [f"t{i}" for i in range(draw(st.integers(1, 4)))]
-    ends = st.tuples(
-        st.sampled_from(places), st.sampled_from(transitions), st.sampled_from(ArcKind), st.booleans()
-    )
+    ends = st.tuples(st.sampled_from(places), st.sampled_from(transitions), st.sampled_from(ArcKind), st.booleans())
     arcs: dict[tuple[str, str, ArcKind], Arc] = {}
     for place, transition, kind, back in draw(st.lists(ends, max_size=12)):
         weight = 1 if kind is ArcKind.RESET else draw(st.integers(1, 3))
@@ -80,8 +78,7 @@ def compare_graphs(net: PetriNet, space: StateSpace) -> None:
     graph = sn.StateGraph(to_snakes(net))
     graph.build()
     named = {
-        state: frozenset((place, len(tokens)) for place, tokens in graph[state].items())
-        for state in range(len(graph))
+        state: frozenset((place, len(tokens)) for place, tokens in graph[state].items()) for state in range(len(graph))
     }
     assert set(named.values()) == {frozenset(marking.to_dict().items()) for marking in space.markings}
     edges = Counter(

@@ -83,9 +83,7 @@ def test_firing_agrees_with_a_naive_twin_along_random_walks(net: PetriNet, choic
 
 
 @SETTINGS
-@given(
-    nets(kinds=(ArcKind.NORMAL, ArcKind.READ, ArcKind.INHIBITOR)), st.lists(st.integers(0, 10), max_size=12)
-)
+@given(nets(kinds=(ArcKind.NORMAL, ArcKind.READ, ArcKind.INHIBITOR)), st.lists(st.integers(0, 10), max_size=12))
 def test_the_state_equation_holds_without_reset_arcs(net: PetriNet, choices: list[int]) -> None:
     counts = np.zeros(len(net.transitions), dtype=np.int64)
     marking = net.initial_marking

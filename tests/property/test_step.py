@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given, settings
 
@@ -33,7 +34,7 @@ def run(workflow: Workflow, picks: list[tuple[int, int]]) -> tuple[Instance, lis
 def test_records_are_numbered_in_order_and_name_their_cause(workflow: Workflow, picks: list[tuple[int, int]]) -> None:
     _, _, records = run(workflow, picks)
     assert [record.seq for record in records] == list(range(1, len(records) + 1))
-    assert all(later.time >= earlier.time for earlier, later in zip(records, records[1:]))
+    assert all(later.time >= earlier.time for earlier, later in pairwise(records))
     assert all(1 <= record.cause_seq <= record.seq for record in records)
 
 

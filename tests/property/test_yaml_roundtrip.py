@@ -58,25 +58,17 @@ AWKWARD += [
 TEXTS = st.one_of(
     st.sampled_from(AWKWARD),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
-    st.sampled_from(
-        ["two\nlines", " space ", "tab\there", "\x07", "\x85", "\u2028", "\ufeff", "a\n", "\n", ""]
-    ),
+    st.sampled_from(["two\nlines", " space ", "tab\there", "\x07", "\x85", "\u2028", "\ufeff", "a\n", "\n", ""]),
 )
-NAMES = st.one_of(
-    st.sampled_from(AWKWARD), st.text("abc _-", min_size=1, max_size=5).filter(lambda s: s == s.strip())
-)
-IDENTIFIERS = st.sampled_from(
-    ["a", "b", "on", "yes", "null", "true", "_x", "no", "very_long_name_of_a_variable"]
-)
+NAMES = st.one_of(st.sampled_from(AWKWARD), st.text("abc _-", min_size=1, max_size=5).filter(lambda s: s == s.strip()))
+IDENTIFIERS = st.sampled_from(["a", "b", "on", "yes", "null", "true", "_x", "no", "very_long_name_of_a_variable"])
 NUMBERS = st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False))
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
     max_leaves=6,
 )
-DURATIONS = st.one_of(
-    st.integers(1, 10**6).map(lambda n: f"{n}us"), st.sampled_from(["2h", "90s", "1d", "1w", 5, 2.5])
-)
+DURATIONS = st.one_of(st.integers(1, 10**6).map(lambda n: f"{n}us"), st.sampled_from(["2h", "90s", "1d", "1w", 5, 2.5]))
 
 
 def has_braces(value: Any) -> bool:
@@ -102,17 +94,15 @@ RETRY = st.fixed_dictionaries(
     },
 )
 VARIABLES = st.one_of(
-    optional(
-        input=st.booleans(), output=st.booleans(), optional=st.booleans(), description=TEXTS, initial=JSON
-    ).filter(lambda variable: not has_braces(variable)),
+    optional(input=st.booleans(), output=st.booleans(), optional=st.booleans(), description=TEXTS, initial=JSON).filter(
+        lambda variable: not has_braces(variable)
+    ),
     st.just({"type": "integer", "minimum": 0, "maximum": 9, "initial": 3, "overflow": "saturate"}),
     st.just({"type": "string", "values": ["on", "off", "1"], "initial": "on"}),
 )
 EVENTS = optional(
     description=TEXTS,
-    payload=st.dictionaries(
-        IDENTIFIERS, st.sampled_from(["string", {"type": "number", "optional": True}]), max_size=2
-    ),
+    payload=st.dictionaries(IDENTIFIERS, st.sampled_from(["string", {"type": "number", "optional": True}]), max_size=2),
     unhandled=st.sampled_from(["reject", "defer", "discard"]),
     starts=st.booleans(),
     time_to_live=DURATIONS,
@@ -125,9 +115,7 @@ def workflows(draw: st.DrawFn) -> Workflow:
     variables = draw(st.dictionaries(IDENTIFIERS, VARIABLES, max_size=3))
     assume(not variables or "a" in variables)
     events = draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
-    activities = draw(
-        st.dictionaries(NAMES, optional(timeout=DURATIONS, retry_policy=RETRY, pool=NAMES), max_size=2)
-    )
+    activities = draw(st.dictionaries(NAMES, optional(timeout=DURATIONS, retry_policy=RETRY, pool=NAMES), max_size=2))
     actions = st.one_of(
         st.fixed_dictionaries(
             {
@@ -234,9 +222,7 @@ def test_the_linter_answers_for_every_workflow_and_says_the_same_twice(workflow:
     found = lint(workflow)
     assert found == lint(workflow)
     read_back = lint(loads(write(workflow)))
-    assert sorted((one.code, one.place) for one in found) == sorted(
-        (one.code, one.place) for one in read_back
-    )
+    assert sorted((one.code, one.place) for one in found) == sorted((one.code, one.place) for one in read_back)
 
 
 @settings(deadline=None, max_examples=300)

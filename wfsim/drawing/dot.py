@@ -41,9 +41,7 @@ class Found:
 class Dot:
     """Writes a picture in Graphviz's language."""
 
-    def __init__(
-        self, picture: Picture, sizes: list[NodeContent], texts: list[Block], labels: list[Block]
-    ) -> None:
+    def __init__(self, picture: Picture, sizes: list[NodeContent], texts: list[Block], labels: list[Block]) -> None:
         self.picture = picture
         self.sizes = sizes
         self.texts = texts
@@ -60,9 +58,7 @@ class Dot:
                 self.loops[self.node_number[edge.source]].append(i)
         # Measured on random graphs: curved edges of 400 nodes and 600 edges take 37 s, straight ones 0.6 s.
         self.is_dense = len(picture.edges) - len(picture.nodes) > 100
-        self.first_out = {
-            e.source: i for i, e in reversed([*enumerate(picture.edges)]) if e.source != e.target
-        }
+        self.first_out = {e.source: i for i, e in reversed([*enumerate(picture.edges)]) if e.source != e.target}
         self.sideways = picture.direction in ("LR", "RL")
         self.sides: dict[tuple[int, bool], str] = {}
         """Side of a node that an edge must use, by edge number and whether its start is meant."""
@@ -124,11 +120,7 @@ class Dot:
         )
         for i, inner in enumerate(self.picture.groups):
             if inner.parent == group:
-                label = (
-                    _table(self.labels[i].width + 16, self.labels[i].height + 4)
-                    if self.labels[i].lines
-                    else '""'
-                )
+                label = _table(self.labels[i].width + 16, self.labels[i].height + 4) if self.labels[i].lines else '""'
                 text.append(f"subgraph cluster_g{i} {{ label={label}; labeljust=l; margin=14;")
                 text.append(f"a{i} [width=0.8, height=0.3];" if self.is_empty(inner) else "")
                 text.extend([*self.inside(inner.id), *self.exit(i), "}"])
@@ -260,9 +252,7 @@ def _run(source: str) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = json.loads(graph.draw(format="json0", prog="dot"))
         except (OSError, ValueError) as error:
-            raise DrawingError(
-                f"Graphviz could not lay out the picture ({error}); draw a smaller part."
-            ) from error
+            raise DrawingError(f"Graphviz could not lay out the picture ({error}); draw a smaller part.") from error
         finally:
             graph.close()
     return answer

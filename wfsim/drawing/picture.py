@@ -193,9 +193,7 @@ class Picture:
             inside = f" in {names[node.group]}" if node.group else ""
             held = "" if node.tokens is None else f", {node.tokens} token{'s' if node.tokens != 1 else ''}"
             notes = "".join(f"; {line}" for line in node.lines)
-            parts.append(
-                "  " + clean(f"{names[node.id]} ({node.role.replace('_', ' ')}{held}){inside}{notes}")
-            )
+            parts.append("  " + clean(f"{names[node.id]} ({node.role.replace('_', ' ')}{held}){inside}{notes}"))
         for edge in self.edges:
             said = " ".join([edge.label, *edge.lines]).strip()
             arrow = f"--{said}-->" if said else "-->"
@@ -227,9 +225,7 @@ class Picture:
 
 def _require_known(where: str, name: str, known: list[str], kind: str) -> None:
     if name not in known:
-        raise DrawingError(
-            f"{where}: {name!r} is not {kind} of the picture.{graph.did_you_mean(name, known)}"
-        )
+        raise DrawingError(f"{where}: {name!r} is not {kind} of the picture.{graph.did_you_mean(name, known)}")
 
 
 def _plain(item: Item) -> dict[str, Any]:

@@ -171,8 +171,7 @@ def _node(node: Node, placed: PlacedNode, lit: Role | None, tokens: int | None) 
 
 def _outline(node: Node, box: Box, look: Look) -> list[str]:
     paint = (
-        f'fill="{look.fill.light}" stroke="{look.line.light}" stroke-width="{_number(look.width)}"'
-        f"{_dashes(look.dash)}"
+        f'fill="{look.fill.light}" stroke="{look.line.light}" stroke-width="{_number(look.width)}"{_dashes(look.dash)}'
     )
     if node.shape == "dot":
         paint = f'fill="{look.line.light}" stroke="{look.line.light}" stroke-width="1"'
@@ -184,9 +183,7 @@ def _outline(node: Node, box: Box, look: Look) -> list[str]:
     if node.shape == "double":
         inner = Box(box.x + 4, box.y + 4, box.width - 8, box.height - 8)
         shapes.append(
-            _rectangle(
-                inner, radius - 3, f'class="line" fill="none" stroke="{look.line.light}" stroke-width="1"'
-            )
+            _rectangle(inner, radius - 3, f'class="line" fill="none" stroke="{look.line.light}" stroke-width="1"')
         )
     return shapes
 

@@ -23,9 +23,7 @@ def check_names(net: str, places: Sequence[str], transitions: Sequence[str]) -> 
     for sort, names in (("place", places), ("transition", transitions)):
         for given in names:
             if not isinstance(given, str) or not given:
-                raise NetError(
-                    f"net {net!r}: the name of a {sort} must be a text of at least one sign, not {given!r}."
-                )
+                raise NetError(f"net {net!r}: the name of a {sort} must be a text of at least one sign, not {given!r}.")
         for repeated, n in Counter(names).items():
             if n > 1:
                 raise NetError(f"net {net!r}: {n} {sort}s are called {repeated!r}. Names must differ.")

@@ -79,9 +79,7 @@ class NetReader:
             self.labels[name] = label
         for child in element.children:
             if child.tag.startswith("hl"):
-                self.fail(
-                    child.line, f"<{child.tag}> is of a coloured net. Only place/transition nets are read."
-                )
+                self.fail(child.line, f"<{child.tag}> is of a coloured net. Only place/transition nets are read.")
             source = child.first("source") if child.attributes.get("tool") == "wfsim" else None
             if source is not None:
                 self.sources[name] = source.text

@@ -87,9 +87,7 @@ def parse(data: bytes, file: str) -> Element:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
-        raise NetError(
-            f"{file}:{error.lineno}: not well-formed XML: {expat.ErrorString(error.code)}."
-        ) from None
+        raise NetError(f"{file}:{error.lineno}: not well-formed XML: {expat.ErrorString(error.code)}.") from None
     except (ValueError, LookupError) as error:
         # An encoding that Python does not know, or a multi-byte one that expat cannot take.
         raise NetError(f"{file}:1: the encoding cannot be read: {error}. Save the file as UTF-8.") from None

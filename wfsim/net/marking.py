@@ -123,8 +123,6 @@ def covers(larger: Tokens, smaller: Tokens) -> bool:
 def nearest(name: str, candidates: Iterable[str], kind: str = "Places") -> str:
     """What to tell a reader who mistyped `name`: the candidates (at most twelve) and the nearest one."""
     known = [str(candidate) for candidate in candidates]
-    shown = ", ".join(repr(c) for c in known[:12]) + (
-        f" and {len(known) - 12} more" if len(known) > 12 else ""
-    )
+    shown = ", ".join(repr(c) for c in known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
     guess = difflib.get_close_matches(str(name), known, n=1)
     return f"{kind}: {shown or 'none'}." + (f" Did you mean {guess[0]!r}?" if guess else "")

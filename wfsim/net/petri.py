@@ -165,8 +165,7 @@ class PetriNet:
             arc = Arc(*given)
         else:
             raise NetError(
-                f"net {self.name!r}: {given!r} is not an arc. "
-                "Write (source, target[, weight[, kind]]) or Arc(...)."
+                f"net {self.name!r}: {given!r} is not an arc. Write (source, target[, weight[, kind]]) or Arc(...)."
             )
         what = f"net {self.name!r}: arc {arc.source!r} -> {arc.target!r}"
         for end, node in (("starts", arc.source), ("ends", arc.target)):
@@ -188,27 +187,19 @@ class PetriNet:
                 f"{what}: {arc.kind!r} is not a kind of arc.\n{nearest(arc.kind, list(ArcKind), 'Kinds')}"
             ) from None
         if kind is not ArcKind.NORMAL and sorts[0] == "transition":
-            raise NetError(
-                f"{what} is a {kind} arc from a transition. A {kind} arc leads from a place to one."
-            )
+            raise NetError(f"{what} is a {kind} arc from a transition. A {kind} arc leads from a place to one.")
         weight = checked_count(arc.weight, what, "weight", 1)
         if kind is ArcKind.RESET and weight != 1:
-            raise NetError(
-                f"{what}: a reset arc has weight 1, not {weight}: it empties the place in any case."
-            )
+            raise NetError(f"{what}: a reset arc has weight 1, not {weight}: it empties the place in any case.")
         return Arc(arc.source, arc.target, weight, kind)
 
     def _check_duplicate_arcs(self) -> None:
         counts = Counter((arc.source, arc.target, arc.kind) for arc in self.arcs)
         for (source, target, kind), n in counts.items():
             if n > 1:
-                raise NetError(
-                    f"net {self.name!r}: {n} {kind} arcs {source!r} -> {target!r}. Give one arc its weight."
-                )
+                raise NetError(f"net {self.name!r}: {n} {kind} arcs {source!r} -> {target!r}. Give one arc its weight.")
 
-    def _annotation(
-        self, what: str, given: Mapping[str, str] | None, *, drop_names: bool
-    ) -> Mapping[str, str]:
+    def _annotation(self, what: str, given: Mapping[str, str] | None, *, drop_names: bool) -> Mapping[str, str]:
         kept: dict[str, str] = {}
         for node, text in (given or {}).items():
             self._check_known(node, f"net {self.name!r}: {what} mention {node!r}, which")
@@ -340,9 +331,7 @@ class PetriNet:
                 f"net {self.name!r} has {plural(len(self.places), 'place')}; {given!r} is no marking of it. "
                 "Give {place: tokens}, or the tokens of every place in order."
             )
-        return Marking(
-            self._index, tuple(checked_tokens(count, place) for count, place in zip(given, self.places))
-        )
+        return Marking(self._index, tuple(checked_tokens(count, place) for count, place in zip(given, self.places)))
 
     def is_enabled(self, marking: MarkingLike, transition: str) -> bool:
         """Whether `transition` can fire in `marking`."""
@@ -351,9 +340,7 @@ class PetriNet:
     def enabled(self, marking: MarkingLike) -> tuple[str, ...]:
         """The transitions that can fire in `marking`, in the order of the net."""
         tokens = self._tokens(marking)
-        return tuple(
-            t for t, rule in zip(self.transitions, self.rules) if successor(tokens, rule) is not None
-        )
+        return tuple(t for t, rule in zip(self.transitions, self.rules) if successor(tokens, rule) is not None)
 
     def fire(self, marking: MarkingLike, transition: str) -> Marking:
         """Return the marking after `transition` fires; `marking` is not changed.
@@ -390,8 +377,7 @@ class PetriNet:
             if tokens[p] < weight
         )
         inhibited = (
-            f"place {self.places[p]!r} holds {plural(tokens[p], 'token')}, "
-            f"where fewer than {weight} are wanted"
+            f"place {self.places[p]!r} holds {plural(tokens[p], 'token')}, where fewer than {weight} are wanted"
             for p, weight in rule.forbids
             if tokens[p] >= weight
         )
@@ -424,9 +410,7 @@ class PetriNet:
                 final_tokens=None if self.final_marking is None else self.final_marking[place],
             )
         for transition in self.transitions:
-            graph.add_node(
-                transition, bipartite=1, label=self.label(transition), source=self.source(transition)
-            )
+            graph.add_node(transition, bipartite=1, label=self.label(transition), source=self.source(transition))
         for arc in self.arcs:
             graph.add_edge(arc.source, arc.target, weight=arc.weight, kind=str(arc.kind))
         return graph
@@ -451,9 +435,7 @@ class PetriNet:
         allowed = (*required, "final_marking", "labels", "sources")
         for key in data:
             if key not in allowed:
-                raise NetError(
-                    f"unknown key {key!r} in the description of a net.\n{nearest(key, allowed, 'Keys')}"
-                )
+                raise NetError(f"unknown key {key!r} in the description of a net.\n{nearest(key, allowed, 'Keys')}")
         missing = [key for key in required if key not in data]
         if missing:
             raise NetError(f"the description of a net lacks {', '.join(map(repr, missing))}.")

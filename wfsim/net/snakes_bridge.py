@@ -187,9 +187,7 @@ def _kinds(annotation: snakes.nets.ArcAnnotation, what: str) -> dict[ArcKind, in
         else:
             found[ArcKind.NORMAL] += _weight(part, what)
     if found[ArcKind.RESET] and found[ArcKind.NORMAL]:
-        raise NetError(
-            f"{what}: {annotation!r} takes tokens twice: by value and by Flush. Write Test for the value."
-        )
+        raise NetError(f"{what}: {annotation!r} takes tokens twice: by value and by Flush. Write Test for the value.")
     return {kind: found[kind] for kind in ArcKind if found[kind]}
 
 

@@ -293,7 +293,7 @@ class Dispatcher:
         """One step, one append (M11.1); `None` if there was nothing to do after all."""
         instance = self._instance
         before = instance.version
-        output = apply(instance, max(time, instance.time))
+        output = apply(instance, time)
         if not output.records:
             return None
         self._store.append(self._place, instance, output, expected_version=before)

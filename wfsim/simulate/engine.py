@@ -205,13 +205,10 @@ class Simulation:
         self._run_key = draws.mix_key(seed, replication, 0)
         self._arrivals = self._arriving()
         pools = {
-            name: WorkerPool(pool.capacity, pool.discipline == "priority")
-            for name, pool in scenario.pools.items()
+            name: WorkerPool(pool.capacity, pool.discipline == "priority") for name, pool in scenario.pools.items()
         }
         self.pools = pools
-        self._plans = {
-            program.state_rows[state]: _Events(plans) for state, plans in scenario.events.items() if plans
-        }
+        self._plans = {program.state_rows[state]: _Events(plans) for state, plans in scenario.events.items() if plans}
         self._works: dict[int, _Work] = {}
         for name, row in program.activity_rows.items():
             plan = scenario.activities.get(name, ActivityPlan())
@@ -330,9 +327,7 @@ class Simulation:
         key = draws.mix_key(self.seed, self.replication, number)
         instance = Instance(self.program, key=key, texts=self.texts)
         case = _Case(instance, key)
-        inputs = {
-            name: plan.get(instance, key, draws.INPUT, k, 0) for k, (name, plan) in enumerate(self._inputs)
-        }
+        inputs = {name: plan.get(instance, key, draws.INPUT, k, 0) for k, (name, plan) in enumerate(self._inputs)}
         inputs.update({name: self._typed(name, text) for name, text in self._traced.items()})
         try:
             output = instance.start(self.now, inputs)
@@ -440,9 +435,7 @@ class Simulation:
             output = instance.activity_failed(self.now, serial, attempt, work.plan.failures[way].error_type)
         else:
             plan = work.result
-            result = (
-                plan.get(instance, case.key, draws.PAYLOAD, serial << 8 | 0xFF, attempt) if plan else None
-            )
+            result = plan.get(instance, case.key, draws.PAYLOAD, serial << 8 | 0xFF, attempt) if plan else None
             output = instance.activity_succeeded(self.now, serial, attempt, result)
         self._after(number, case, output)
 

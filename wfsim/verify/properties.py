@@ -108,9 +108,7 @@ class Report(list[Verdict]):
         for asked, verdict in zip(self.properties, self):
             if asked.expect != "holds":
                 same = verdict.status.value == asked.expect
-                lines.append(
-                    f"as expected, {asked.because}:" if same else f"NOT as expected ({asked.expect}):"
-                )
+                lines.append(f"as expected, {asked.because}:" if same else f"NOT as expected ({asked.expect}):")
             lines.append(str(verdict))
         return "\n".join(lines)
 
@@ -156,9 +154,7 @@ def load_properties(path: str | Path) -> tuple[str | None, list[Property]]:
     for k, entry in enumerate(data["properties"]):
         where: tuple[str | int, ...] = ("properties", k)
         if not isinstance(entry, dict):
-            problems.append(
-                Problem(where, f"a property is a mapping such as `- sound: {{}}`, not {entry!r}.")
-            )
+            problems.append(Problem(where, f"a property is a mapping such as `- sound: {{}}`, not {entry!r}."))
             continue
         rest = {key: value for key, value in entry.items() if key not in ("expect", "because")}
         expect = entry.get("expect", "holds")
@@ -173,9 +169,7 @@ def load_properties(path: str | Path) -> tuple[str | None, list[Property]]:
             )
             continue
         if expect not in ("holds", "violated", "unknown"):
-            problems.append(
-                Problem((*where, "expect"), f"expect is holds, violated or unknown, not {expect!r}.")
-            )
+            problems.append(Problem((*where, "expect"), f"expect is holds, violated or unknown, not {expect!r}."))
             continue
         ((name, options),) = rest.items()
         options = options if options is not None else {}
@@ -236,9 +230,7 @@ class _Search:
     @property
     def space(self) -> WorkflowSpace:
         if self._space is None:
-            self._space = explore_workflow(
-                self.workflow, max_states=self.max_states, max_seconds=self.max_seconds
-            )
+            self._space = explore_workflow(self.workflow, max_states=self.max_states, max_seconds=self.max_seconds)
         return self._space
 
     def verdict(self, name: str, status: Status, reason: str, **more: Any) -> Verdict:
@@ -270,10 +262,7 @@ class _Search:
 def _states_reachable(search: _Search, asked: Property) -> Verdict:
     space = search.space
     visited = {
-        space.program.name(region[1])
-        for snapshot in space.snapshots
-        for region in snapshot[2]
-        if region is not None
+        space.program.name(region[1]) for snapshot in space.snapshots for region in snapshot[2] if region is not None
     }
     missing = [name for name in space.program.state_rows if name not in visited]
     if missing and space.complete and space.exact:
@@ -290,9 +279,7 @@ def _states_reachable(search: _Search, asked: Property) -> Verdict:
             f"{', '.join(missing)} not reached with the values tried and the states searched.",
             statistics={"unreached": missing},
         )
-    return search.verdict(
-        asked.name, Status.HOLDS, f"Each of {len(space.program.state_rows)} states is reached."
-    )
+    return search.verdict(asked.name, Status.HOLDS, f"Each of {len(space.program.state_rows)} states is reached.")
 
 
 def _transitions_live(search: _Search, asked: Property) -> Verdict:
@@ -319,12 +306,7 @@ def _dead(search: _Search, asked: Property, row: int, text: str) -> Verdict:
     program = space.program
     source = program.rows[row].source
     at = next(
-        (
-            k
-            for k, s in enumerate(space.snapshots)
-            for region in s[2]
-            if region is not None and region[1] == source
-        ),
+        (k for k, s in enumerate(space.snapshots) for region in s[2] if region is not None and region[1] == source),
         None,
     )
     if at is None:
@@ -356,9 +338,7 @@ def _can_complete(search: _Search, asked: Property) -> Verdict:
     if lost and space.complete:
         instance = space.instance(lost[0])
         only = sorted({instance_status(space, k) for k in _closings(space, lost[0])})
-        then = (
-            f"from there it can only close as {' or '.join(only)}" if only else "from there nothing ends it"
-        )
+        then = f"from there it can only close as {' or '.join(only)}" if only else "from there nothing ends it"
         return search.verdict(
             asked.name,
             Status.VIOLATED,

@@ -66,9 +66,7 @@ def soundness(
     if task.cases > 1:
         name = f"{task.cases}-{name}"
     watch = GrowthWatch(task.net)
-    space = explore(
-        task.net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, stop=watch
-    )
+    space = explore(task.net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, stop=watch)
     findings = [
         finding
         for finding in (
@@ -374,9 +372,7 @@ def bounded(
 
 
 def _assumed(net: PetriNet) -> tuple[str, ...]:
-    empty = (
-        () if net.initial_marking.total else ("no place holds a token at the start, as the net is marked",)
-    )
+    empty = () if net.initial_marking.total else ("no place holds a token at the start, as the net is marked",)
     return (NO_FAIRNESS, *empty)
 
 

@@ -63,9 +63,7 @@ class ErasedHost:
         self.script = script
         self.asked = []
 
-    def evaluate(
-        self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell
-    ) -> None:
+    def evaluate(self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell) -> None:
         """One of the answers that the expression could have."""
         asked = self.program.host[number]
         choices: list[tuple[int, int]] = {
@@ -292,11 +290,7 @@ class WorkflowSpace:
             return [None]
         head = self.program.head
         cell = instance.m[self.program.rows[head.first_region + k // 2].slot]
-        row = (
-            self.program.rows[cell.action].variable
-            if k % 2
-            else self.program.rows[cell.state].result_variable
-        )
+        row = self.program.rows[cell.action].variable if k % 2 else self.program.rows[cell.state].result_variable
         if row < 0:
             return self.domains.of_result()
         name = self.program.name(row) or ""

@@ -111,9 +111,7 @@ def _step(instance: Instance, stimulus: Stimulus, records: Sequence[Record]) -> 
 def describe(instance: Instance, stimulus: Stimulus, cause: Record) -> str:
     """A stimulus in a few words."""
     if stimulus.kind == "event":
-        payload = ", ".join(
-            f"{name}={value!r}" for name, value in stimulus.payload.items() if value is not None
-        )
+        payload = ", ".join(f"{name}={value!r}" for name, value in stimulus.payload.items() if value is not None)
         return f"event {stimulus.event}({payload})" if payload else f"event {stimulus.event}"
     if stimulus.kind == "timer":
         name = str(cause.payload.get("timer", "timer"))

@@ -224,8 +224,7 @@ class Verdict:
         from html import escape
 
         parts = [
-            '<div class="wfsim-verdict" style="border-left:4px solid '
-            f'{_COLOURS[self.status]};padding-left:.8em">',
+            f'<div class="wfsim-verdict" style="border-left:4px solid {_COLOURS[self.status]};padding-left:.8em">',
             f"<b>{_MARKS[self.status]} {escape(self.status)}</b>: {escape(self.property)}",
             f"<p>{escape(self.reason).replace(chr(10), '<br>')}</p>",
         ]
@@ -234,8 +233,7 @@ class Verdict:
                 parts.append(f"<p>Also: {escape(each.reason).replace(chr(10), '<br>')}</p>")
             if each.witness is not None:
                 items = (
-                    f"<li><b>{escape(step.action)}</b> {escape(_facts(step.after))}</li>"
-                    for step in each.witness.steps
+                    f"<li><b>{escape(step.action)}</b> {escape(_facts(step.after))}</li>" for step in each.witness.steps
                 )
                 parts.append(f"<ol>{''.join(items)}</ol>")
         rows = (f"<div>{escape(name)}: {escape(text)}</div>" for name, text in self._footer())

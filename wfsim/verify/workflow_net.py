@@ -70,9 +70,7 @@ def workflow_task(net: PetriNet) -> Task:
     """
     if net.final_marking is not None:
         if not net.initial_marking.total:
-            raise NotAWorkflowNet(
-                f"the initial marking of {net.name!r} is empty. Give it the tokens to start with."
-            )
+            raise NotAWorkflowNet(f"the initial marking of {net.name!r} is empty. Give it the tokens to start with.")
         ends = f"it ends in the marking given with the net: {net.final_marking.to_dict()}"
         return Task(net, net.final_marking, 1, (ends,))
     source = _only(net, source_places(net), "source", "Start from one place.")
@@ -102,9 +100,7 @@ def _only(net: PetriNet, places: tuple[str, ...], role: str, advice: str) -> str
             f"Add one, or give the net a final_marking."
         )
     both = "both" if len(places) == 2 else "all"
-    raise NotAWorkflowNet(
-        f"{net.name!r} is not a workflow net: {listed(places)} are {both} {role}s.\n{advice}"
-    )
+    raise NotAWorkflowNet(f"{net.name!r} is not a workflow net: {listed(places)} are {both} {role}s.\n{advice}")
 
 
 def _check_paths(net: PetriNet, source: str, sink: str) -> None:

@@ -127,9 +127,7 @@ def test_a_long_label_is_shortened_and_its_tooltip_is_whole() -> None:
     spans = ["".join(span.itertext()) for span in root.iter(f"{SVG}tspan")]
     assert any(span.endswith("…") for span in spans)
     assert max(map(len, spans)) < 100
-    assert label in next(g for g in root.iter(f"{SVG}g") if g.get("data-id") == "a").findtext(
-        f"{SVG}title", ""
-    )
+    assert label in next(g for g in root.iter(f"{SVG}g") if g.get("data-id") == "a").findtext(f"{SVG}title", "")
 
 
 def test_labels_of_untrusted_length_stay_inside_their_boxes() -> None:

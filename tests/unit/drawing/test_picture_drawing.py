@@ -339,9 +339,7 @@ def test_loops_of_a_node_and_their_texts_keep_apart(shape: Any, direction: Any) 
 
 
 def test_parallel_edges_have_routes_and_labels_of_their_own() -> None:
-    picture = Picture(
-        "p", [Node("a", "a"), Node("b", "b")], [Edge(f"e{i}", "a", "b", f"event {i}") for i in range(4)]
-    )
+    picture = Picture("p", [Node("a", "a"), Node("b", "b")], [Edge(f"e{i}", "a", "b", f"event {i}") for i in range(4)])
     data = picture.to_dict()
     assert len({json.dumps(edge["points"]) for edge in data["edges"]}) == 4
     assert not any(overlap(a["text"], b["text"]) for a, b in combinations(data["edges"], 2))
@@ -429,8 +427,7 @@ def test_a_dense_picture_is_laid_out_with_straight_edges() -> None:
     picture = Picture(
         "dense",
         [Node(f"n{i}", f"n{i}") for i in range(16)],
-        [Edge(f"e{a}-{b}", f"n{a}", f"n{b}") for a, b in pairs]
-        + [Edge(f"s{a}", f"n{a}", f"n{a}") for a in (1, 2)],
+        [Edge(f"e{a}-{b}", f"n{a}", f"n{b}") for a, b in pairs] + [Edge(f"s{a}", f"n{a}", f"n{a}") for a in (1, 2)],
     )
     data = picture.to_dict()
     assert len(data["edges"]) == len(pairs) + 2

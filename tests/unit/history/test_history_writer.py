@@ -235,7 +235,7 @@ def test_an_integer_beyond_64_bits_never_gets_into_an_instance_or_a_history() ->
     instance = Instance(program)
     writer.append(1, instance, instance.start(0))
     before = instance.version
-    with pytest.raises(WfsimError, match="the result of activity 1 cannot be kept: .*64"):
+    with pytest.raises(WfsimError, match=r"the result of activity 1 cannot be kept: .*64"):
         instance.activity_succeeded(1, 1, 1, 10**30)
     assert instance.version == before
     output = instance.activity_succeeded(1, 1, 1, 10)

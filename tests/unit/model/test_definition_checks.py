@@ -48,9 +48,7 @@ def refused(old: str, new: str) -> str:
 
 
 def with_transition(text: str) -> str:
-    return refused(
-        "transitions:\n  - {from: a, event: pay", f"transitions:\n  - {text}\n  - {{from: a, event: pay"
-    )
+    return refused("transitions:\n  - {from: a, event: pay", f"transitions:\n  - {text}\n  - {{from: a, event: pay")
 
 
 def test_the_base_is_right() -> None:
@@ -205,9 +203,7 @@ def test_what_has_a_meaning_loads(transition: str) -> None:
 
 
 def test_python_gets_the_same_texts_with_paths_instead_of_lines() -> None:
-    with pytest.raises(
-        DefinitionError, match=r"transitions\[0\]\.to: transition 1 \(a → bb on e\) leads to 'bb'"
-    ):
+    with pytest.raises(DefinitionError, match=r"transitions\[0\]\.to: transition 1 \(a → bb on e\) leads to 'bb'"):
         Workflow(
             name="w",
             initial_state="a",

@@ -229,9 +229,7 @@ def test_a_line_points_at_the_defect() -> None:
 # Data flow ----------------------------------------------------------------------------------------------------
 
 
-def flow(
-    *transitions: str, x: str = "type: integer, optional: true", states: str = ""
-) -> set[tuple[str, str]]:
+def flow(*transitions: str, x: str = "type: integer, optional: true", states: str = "") -> set[tuple[str, str]]:
     text = (
         "name: flow\ninitial_state: a\nunhandled: reject\ntimeouts: {workflow: 1d}\n"
         f"variables:\n  x: {{{x}}}\n  sink: {{output: true, optional: true}}\n"
@@ -240,9 +238,7 @@ def flow(
         "  - {from: a, event: sink, pre_actions: [{action_type: set_variable, parameters: {name: sink, value: 1}}]}\n"
         + "".join(f"  - {line}\n" for line in transitions)
     )
-    return {
-        (finding.code, finding.place) for finding in lint(loads(text)) if finding.code.startswith("variable")
-    }
+    return {(finding.code, finding.place) for finding in lint(loads(text)) if finding.code.startswith("variable")}
 
 
 SET = "pre_actions: [{action_type: set_variable, parameters: {name: x, value: 1}}]"
@@ -391,9 +387,7 @@ def test_the_error_of_an_inner_timeout_is_handled_further_out() -> None:
     inner = NESTED.replace("[{name: l1}, ", "[{name: l1, timeout: 1h}, ")
     assert codes(inner) == set()
     assert codes(
-        inner.replace(
-            "  - {from: work, event: error, to: bad}\n", "  - {from: work, event: timeout, to: bad}\n"
-        )
+        inner.replace("  - {from: work, event: error, to: bad}\n", "  - {from: work, event: timeout, to: bad}\n")
     ) == {"timeout-unhandled"}
 
 

@@ -52,8 +52,7 @@ def test_it_loads_with_every_name_declared_by_its_use() -> None:
     workflow = loads(PUBLISHED)
     assert list(declared_variables(workflow)) == ["total", "attempts", "payment_id", "reason"]
     assert all(
-        variable.type is ValueType.ANY and variable.optional
-        for variable in declared_variables(workflow).values()
+        variable.type is ValueType.ANY and variable.optional for variable in declared_variables(workflow).values()
     )
     assert list(declared_events(workflow)) == ["payment_initiated", "payment_failed"]
     assert list(declared_activities(workflow)) == ["initiate_payment"]

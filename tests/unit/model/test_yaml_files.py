@@ -277,9 +277,7 @@ def test_a_changed_workflow_keeps_the_comments_of_what_did_not_change() -> None:
 
 def test_removing_the_last_state_keeps_the_comment_that_introduces_the_next_section() -> None:
     workflow = loads(COMMENTED)
-    shorter = workflow.model_copy(
-        update={"states": workflow.states[:-1], "transitions": workflow.transitions[:1]}
-    )
+    shorter = workflow.model_copy(update={"states": workflow.states[:-1], "transitions": workflow.transitions[:1]})
     text = dumps(shorter)
     assert loads(text) == shorter
     assert "\n\n# --- transitions ---\ntransitions:" in text
@@ -297,9 +295,7 @@ def test_saving_replaces_the_file_whole_and_keeps_its_mode(tmp_path: Path) -> No
     assert [one.name for one in tmp_path.iterdir()] == ["a.yaml"]
 
 
-def test_a_failed_save_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(COMMENTED)
     workflow = load(file)

@@ -92,9 +92,7 @@ def test_an_extended_file_gives_an_equal_net_back(tmp_path: Path) -> None:
 
 
 def test_a_plain_file_holds_nothing_that_other_tools_would_not_know() -> None:
-    net = PetriNet(
-        "n", ["p", "q"], ["t"], [("p", "t"), ("t", "q", 2)], {"p": 1}, {"q": 2}, sources={"p": "state p"}
-    )
+    net = PetriNet("n", ["p", "q"], ["t"], [("p", "t"), ("t", "q", 2)], {"p": 1}, {"q": 2}, sources={"p": "state p"})
     text = to_pnml(net)
     for extra in ("toolspecific", "finalmarkings", "arctype"):
         assert extra not in text
@@ -243,9 +241,7 @@ BOMB = """<?xml version="1.0"?>
             "names 't', which is not a place",
         ),
         (
-            simple('<arc id="b" source="p" target="t"><type value="test"/></arc>' * 2).replace(
-                'id="b"', 'id="c"', 1
-            ),
+            simple('<arc id="b" source="p" target="t"><type value="test"/></arc>' * 2).replace('id="b"', 'id="c"', 1),
             6,
             "there are two. Keep one",
         ),

@@ -53,7 +53,7 @@ def test_another_process_with_another_hash_seed_gives_the_same_digest() -> None:
 
 def test_more_cases_do_not_change_what_earlier_ones_draw() -> None:
     few, many = (wf.simulate(ORDER, SCENARIO, cases=n, seed=5) for n in (20, 60))
-    first = "SELECT started FROM durations WHERE \"case\" <= 20 ORDER BY \"case\""
+    first = 'SELECT started FROM durations WHERE "case" <= 20 ORDER BY "case"'
     assert few.sql(first).fetchall() == many.sql(first).fetchall()
 
 
@@ -97,9 +97,7 @@ def test_whoever_leaves_the_queue_is_not_served() -> None:
 
 
 def test_work_that_ends_at_its_deadline_counts() -> None:
-    scenario = wf.Scenario.model_validate(
-        {"arrivals": {"at": ["0s"]}, "activities": {"serve": {"duration": "10s"}}}
-    )
+    scenario = wf.Scenario.model_validate({"arrivals": {"at": ["0s"]}, "activities": {"serve": {"duration": "10s"}}})
     history = wf.simulate(queue(timeout="10s"), scenario)
     kinds = [record.kind for record in history.case(1).records()]
     assert "activity_succeeded" in kinds
@@ -147,9 +145,10 @@ def test_a_single_server_queue_waits_as_long_as_the_formula_says() -> None:
         }
     )
     history = wf.simulate(queue(), scenario, cases=12_000, seed=11)
-    waits = [row[0] / 1e6 for row in history.sql(
-        "SELECT wait FROM records WHERE wait IS NOT NULL ORDER BY \"case\", seq"
-    ).fetchall()]
+    waits = [
+        row[0] / 1e6
+        for row in history.sql('SELECT wait FROM records WHERE wait IS NOT NULL ORDER BY "case", seq').fetchall()
+    ]
     assert len(waits) == 12_000
     batches = [sum(waits[k : k + 400]) / 400 for k in range(0, 12_000, 400)]
     mean = sum(batches) / len(batches)

@@ -78,7 +78,8 @@ def test_a_trace_starts_cases_at_its_times_with_its_inputs(tmp_path: Path) -> No
 
 def test_a_trace_that_goes_back_in_time_is_refused(tmp_path: Path) -> None:
     (tmp_path / "trace.csv").write_text("time\n5\n1\n", encoding="utf-8")
-    path = write(tmp_path, "arrivals: {trace: trace.csv}\ninputs: {currency: EUR, items: [x], total_amount: 1.0, order_id: a}")
+    inputs = "{currency: EUR, items: [x], total_amount: 1.0, order_id: a}"
+    path = write(tmp_path, f"arrivals: {{trace: trace.csv}}\ninputs: {inputs}")
     with pytest.raises(wf.ScenarioError, match="must not go back"):
         wf.simulate(wf.load("models/order_processing.yaml"), wf.load_scenario(path))
 

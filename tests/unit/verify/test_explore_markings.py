@@ -85,9 +85,7 @@ def test_bounds_are_the_most_tokens_seen() -> None:
 
 
 def test_an_edge_that_leads_back_counts_too() -> None:
-    net = PetriNet(
-        "loop", ["p"], ["stay", "also"], [("p", "stay"), ("stay", "p"), ("p", "also", 1, "read")], [1]
-    )
+    net = PetriNet("loop", ["p"], ["stay", "also"], [("p", "stay"), ("stay", "p"), ("p", "also", 1, "read")], [1])
     space = explore(net)
     assert (space.n_markings, space.n_edges) == (1, 2)
     assert space.deadlocks == []

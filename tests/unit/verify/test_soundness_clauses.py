@@ -29,9 +29,7 @@ AND_XOR = net_of("and_xor", "i>Split>a>X>o Split>b>Y>o")
 LIVELOCK = net_of("livelock", "i>Enter>a>Forth>b>Back>a i>Leave>o gate>Exit>o a>Exit i>Open>gate>Drop>o")
 PUMP = net_of("pump", "i>Start>p>More>p More>q p>Stop>o q>Drain>o")
 DEAD_END = net_of("dead_end", "i>Good>o i>Bad>trap>Never>o key>Never i>Make>key>Use>o")
-PRODUCER = net_of(
-    "producer", "ready>Produce>ready Produce>buffer buffer>Consume>idle>Wait>idle", {"ready": 1}
-)
+PRODUCER = net_of("producer", "ready>Produce>ready Produce>buffer buffer>Consume>idle>Wait>idle", {"ready": 1})
 MUTEX = net_of(
     "mutex", "n0>Enter0>c0>Leave0>n0 n1>Enter1>c1>Leave1>n1 m>Enter0 m>Enter1 Leave0>m Leave1>m"
 ).with_marking({"n0": 1, "n1": 1, "m": 1})
@@ -50,9 +48,7 @@ def test_sound_workflow_nets_hold_for_any_number_of_cases(net: PetriNet, cases: 
     verdict = soundness(net.with_marking({"i": cases}))
     assert verdict, str(verdict)
     assert verdict.witness is None
-    assert verdict.property == (
-        f"3-soundness of {net.name!r}" if cases == 3 else f"soundness of {net.name!r}"
-    )
+    assert verdict.property == (f"3-soundness of {net.name!r}" if cases == 3 else f"soundness of {net.name!r}")
     assert set(verdict.statistics["clauses"].values()) == {"holds"}
     assert ("one token in 'i', since the net has none" in verdict.assumptions) == (cases == 0)
 
@@ -103,9 +99,7 @@ def test_a_deadlock_is_preferred_to_a_nearer_livelock() -> None:
 
 def test_dead_transitions_have_no_trace_and_are_listed_with_the_cause() -> None:
     net = net_of("dead", "i>A>p>B>o p>Both>o r>Both p>Make>r2>Use>o r2>Far>r>Far2>o o>Loop>o2>Far3>o")
-    net = PetriNet.from_dict(
-        {**net.to_dict(), "labels": {"Both": "Do both"}, "sources": {"Both": "transition 3"}}
-    )
+    net = PetriNet.from_dict({**net.to_dict(), "labels": {"Both": "Do both"}, "sources": {"Both": "transition 3"}})
     verdict = soundness(net.with_marking({"i": 1}, {"o": 1}))
     assert verdict.statistics["clauses"]["no dead transitions"] == "violated"
     assert verdict.statistics["dead_transitions"] == [
@@ -144,9 +138,7 @@ def test_a_place_that_is_never_marked_is_named_as_the_cause() -> None:
         ("i>A>p>B>o", {"i": 1, "p": 1}, "besides the source 'i', tokens lie in 'p'"),
     ],
 )
-def test_what_is_no_workflow_net_is_an_error_with_advice(
-    flow: str, marking: dict[str, int], words: str
-) -> None:
+def test_what_is_no_workflow_net_is_an_error_with_advice(flow: str, marking: dict[str, int], words: str) -> None:
     verdict = soundness(net_of("odd", flow, marking))
     assert verdict.status is Status.ERROR
     assert words in verdict.reason
