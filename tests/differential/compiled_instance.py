@@ -66,11 +66,9 @@ class CompiledInstance(Instance):
         while True:
             m, v = to_array(self.m, speed.MEMORY), to_array(self.v, speed.CELL)
             out = speed.new_outputs(self.room)._replace(answers=to_array([*answers, layout.Cell()], speed.CELL))
-            out.tally["question"] = -1
             out.tally["n_answers"] = len(answers)
             compiled_step.step(self.rows, m, v, out, 0)
             tally = out.tally[0]
-            # A question first: what came after it ran on with a dummy value.
             if tally["question"] >= 0:
                 self.questions += 1
                 answers.append(self._answer(tally, m, v))
@@ -95,12 +93,18 @@ class CompiledInstance(Instance):
         if of_output:
             self.room *= 2
             return
-        # The queue: one row more, as `grow` gives it at the other speed.
+        # The queue: one row more, free behind the others, so that it is taken when `grow` gives it at the other speed.
         self.m.append(layout.Queued())
         self.v.extend(layout.Cell() for _ in range(self.program.head.n_fields))
         free = self.m[layout.FREE]
-        self.m[-1].next, free.first = free.first, len(self.m) - 1
         free.length += 1
+        if free.first < 0:
+            free.first = len(self.m) - 1
+            return
+        last = free.first
+        while self.m[last].next >= 0:
+            last = self.m[last].next
+        self.m[last].next = len(self.m) - 1
 
     def _answer(self, tally: Any, m: Any, v: Any) -> layout.Cell:
         if tally["question"] == speed.ORDER_QUESTION:

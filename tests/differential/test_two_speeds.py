@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import shutil
@@ -274,9 +275,8 @@ def test_draws_are_uniform_in_each_of_their_arguments(varied: int) -> None:
 
 @pytest.mark.parametrize("module", [draws, compiled_draws])
 def test_keys_have_62_bits_and_differ_for_seed_replication_and_case(module: Any) -> None:
-    keys = {
-        module.mix_key(seed, replication, case) for seed in range(8) for replication in range(8) for case in range(64)
-    }
+    places = itertools.product(range(8), range(8), range(64))
+    keys = {module.mix_key(*place) for place in places}
     assert len(keys) == 8 * 8 * 64
     assert min(keys) >= 0
     assert 2**61 < max(keys) < 2**62

@@ -50,6 +50,10 @@ N_CLOCKS = 4
 # Where an instance's fixed rows lie, counted from its `Me`.
 INBOX, WAITING, INTERNAL, DEFERRED, FREE, FIRST_REGION = range(1, 7)
 
+# Holders of the scratch row: so many that it is never freed and never put into a list. A compiled step writes there
+# when no row is free; several queued rows then share it, and in a list it would make a circle.
+MANY = 1 << 40
+
 # Commands (M8).
 PAUSE, RESUME, CANCEL, TERMINATE, RETRY_COMMAND = range(5)
 

@@ -89,7 +89,11 @@ ORDER_QUESTION = 1 << 40
 
 
 class Outputs(NamedTuple):
-    """Preallocated output of compiled steps; `tally` counts what is filled and says what is missing."""
+    """Preallocated output of compiled steps; `tally` counts what is filled and says what is missing.
+
+    A step that lacks room (`full`) or an answer (`question` >= 0) goes on with what is there and has to be repeated;
+    only the first lack is told, since what follows it may not happen.
+    """
 
     tally: Any
     records: Any
@@ -100,7 +104,9 @@ class Outputs(NamedTuple):
 
 def new_outputs(n: int) -> Outputs:
     """Room for `n` records, values and effects each."""
-    return Outputs(np.zeros(1, TALLY), np.zeros(n, RECORD), np.zeros(n, VALUE), np.zeros(n, EFFECT), np.zeros(64, CELL))
+    tally = np.zeros(1, TALLY)
+    tally["question"] = -1
+    return Outputs(tally, np.zeros(n, RECORD), np.zeros(n, VALUE), np.zeros(n, EFFECT), np.zeros(64, CELL))
 
 
 _ARRAYS = {
@@ -161,7 +167,8 @@ def _fresh(cls: type, array: str, counter: str) -> Any:
         "    tally = o.tally[0]",
         f"    at = tally.{counter}",
         f"    if at >= o.{array}.shape[0]:",
-        "        tally.full = 1",
+        "        if tally.question < 0:",
+        "            tally.full = 1",
         "        at = 0",
         "    else:",
         f"        tally.{counter} = at + 1",
@@ -213,7 +220,7 @@ def ask(p: Any, m: Any, v: Any, o: Any, i: int, number: int, private: int, paylo
         cell.whole = answer.whole
         cell.real = answer.real
         tally.asked += 1
-    elif tally.question < 0:
+    elif tally.question < 0 and tally.full == 0:
         tally.question = number
         tally.private = private
         tally.payload = payload
@@ -227,7 +234,7 @@ def ask_order(o: Any, left: int, right: int) -> Any:
         answer = o.answers[tally.asked].whole
         tally.asked += 1
         return answer
-    if tally.question < 0:
+    if tally.question < 0 and tally.full == 0:
         tally.question = ORDER_QUESTION
         tally.left = left
         tally.right = right
@@ -237,5 +244,6 @@ def ask_order(o: Any, left: int, right: int) -> Any:
 @_second_form
 def grow(p: Any, m: Any, v: Any, o: Any, i: int) -> Any:
     """No row is free: say so in the tally, and write to the scratch row until the step is repeated with more room."""
-    o.tally[0].full = 1
+    if o.tally[0].question < 0:
+        o.tally[0].full = 1
     return p[0].first_queued

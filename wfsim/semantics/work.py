@@ -17,6 +17,7 @@ from .layout import (
     INTERNAL,
     INTERNAL_DONE,
     INTERNAL_ERROR,
+    MANY,
     N_CLOCKS,
     NONE,
     NULL,
@@ -128,7 +129,7 @@ def new_queued(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     row.offered = 0
     row.own = 0
     row.origin = NONE
-    row.holds = 1
+    row.holds = MANY if k == p[0].first_queued else 1
     row.next = NONE
     payload = payload_of(p, m, i, k)
     for f in range(p[0].n_fields):
@@ -155,6 +156,8 @@ def release(m: Rows, i: int, k: int) -> None:
 @kernel
 def append(m: Rows, i: int, which: int, k: int) -> None:
     """Put a queued row at the end of a list."""
+    if m[i + k].holds >= MANY:
+        return
     line = m[i + which]
     m[i + k].next = NONE
     if line.last >= 0:
@@ -168,6 +171,8 @@ def append(m: Rows, i: int, which: int, k: int) -> None:
 @kernel
 def prepend(m: Rows, i: int, which: int, k: int) -> None:
     """Put a queued row at the head of a list."""
+    if m[i + k].holds >= MANY:
+        return
     line = m[i + which]
     m[i + k].next = line.first
     if line.first < 0:

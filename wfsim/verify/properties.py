@@ -30,7 +30,7 @@ from wfsim.semantics.instance import Stimulus
 from wfsim.semantics.layout import COMPLETED, FAILED, STATUSES, TIMED_OUT
 
 from .soundness import deadlock_free, soundness
-from .space import WorkflowSpace, explore_workflow
+from .space import Edge, WorkflowSpace, explore_workflow
 from .told import witness_to
 from .verdict import Status, Verdict
 
@@ -370,28 +370,27 @@ def instance_status(space: WorkflowSpace, number: int) -> str:
 def _no_closing(status: int, what: str) -> Callable[[_Search, Property], Verdict]:
     def answer(search: _Search, asked: Property) -> Verdict:
         space = search.space
-        found = [k for k, s in enumerate(space.snapshots) if s[0] == status]
-        if not found:
+        closed = {k for k, s in enumerate(space.snapshots) if s[0] == status}
+        if not closed:
             return search.holds(asked.name, f"No run closes as {STATUSES[status]}.")
-        endings: dict[tuple[str, str], int] = {}
-        for k in found:
-            before = space.before[k]
-            records = space.records_of(*before) if before is not None else []
-            error = str(records[-1].payload.get("reason", "")) if records else ""
-            endings.setdefault((space.instance(k).state, error), k)
+        endings: dict[tuple[str, bool], tuple[str, int, Edge]] = {}
+        for (k, error), (at, edge) in space.failures.items():
+            if k in closed:
+                # One trace for all errors of activities in a state, one for its own expressions.
+                endings.setdefault((space.instance(k).state, error.startswith("Expression.")), (error, at, edge))
         verdicts = [
             search.verdict(
                 asked.name,
                 Status.VIOLATED,
                 f"{what} in state '{state}': {error}.",
-                witness=witness_to(space, k),
+                witness=witness_to(space, at, edge.stimulus) if at >= 0 else witness_to(space, edge.target),
             )
-            for (state, error), k in endings.items()
+            for (state, _), (error, at, edge) in endings.items()
         ]
         return replace(
             verdicts[0],
             further=tuple(verdicts[1:]),
-            statistics={"endings": [f"{state}: {error}" for state, error in endings]},
+            statistics={"endings": [f"{state}: {error}" for (state, _), (error, _, _) in endings.items()]},
         )
 
     return answer

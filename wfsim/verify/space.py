@@ -22,6 +22,7 @@ from wfsim.semantics.layout import (
     ACTIVE,
     BACKOFF,
     BOOLEAN,
+    FAILED,
     FAULT,
     GROUNDED,
     IDLE,
@@ -35,6 +36,7 @@ from wfsim.semantics.layout import (
     RUNNING,
     SCHEDULED,
     T_TYPE,
+    TIMED_OUT,
     Cell,
     Cells,
     Rows,
@@ -101,6 +103,9 @@ class WorkflowSpace:
         Sizes.
     taken
         For each transition row that was ever committed: a first state and edge that do it.
+    failures
+        For each state closed as failed or timed out and each error that closes it: a first state and edge that do
+        it. Different errors may lead into one state, as a closed instance does not remember its error.
     complete, reason
         Whether everything was visited; if not, which limit stopped the search.
     exact
@@ -118,6 +123,7 @@ class WorkflowSpace:
         self.complete = True
         self.reason = ""
         self.taken: dict[int, tuple[int, Edge]] = {}
+        self.failures: dict[tuple[int, str], tuple[int, Edge]] = {}
         self._numbers: dict[Snapshot, int] = {}
         self._cut = False
 
@@ -326,6 +332,9 @@ class WorkflowSpace:
                         self.before.append((at, edge))
                         self.edges.append([])
                     found.append(edge)
+                    if instance.me.status in (FAILED, TIMED_OUT):
+                        reason = str(records_of(instance, output)[-1].payload.get("reason", ""))
+                        self.failures.setdefault((edge.target, reason), (at, edge))
                     for record in output.records:
                         if record.kind == R_TRANSITION:
                             self.taken.setdefault(record.transition, (at, edge))

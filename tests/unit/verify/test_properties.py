@@ -295,7 +295,7 @@ def test_a_property_file_is_read(tmp_path: Path) -> None:
         ("properties:\n  - sound: {instances: 0}\n", 2, "instances"),
         ("properties:\n  - sound: {instance: 2}\n", 2, "instance"),
         ("properties:\n  - no_failure: {instances: 2}\n", 2, "instances"),
-        ("properties:\n  - no_failure: maybe\n", 2, "no_failure"),
+        ("properties:\n  - no_failure: maybe\n", 2, "expected a mapping (key: value), found the text 'maybe'"),
         ("properties:\n  - just a text\n", 2, "a property is a mapping"),
         ("workflw: x\nproperties: []\n", 1, "unknown key 'workflw'"),
         ("properties: sound\n", 1, "has the keys 'workflow' and 'properties' (a list)"),

@@ -98,7 +98,7 @@ def test_a_witness_that_tells_another_state_does_not_replay() -> None:
 def test_a_witness_without_one_of_its_stimuli_does_not_replay() -> None:
     real = witness("can_complete")
     tampered = dataclasses.replace(
-        real, stimuli=real.stimuli[:2] + real.stimuli[3:], steps=real.steps[:2] + real.steps[3:]
+        real, stimuli=real.stimuli[:1] + real.stimuli[2:], steps=real.steps[:1] + real.steps[2:]
     )
     with pytest.raises(WfsimError, match="does not replay"):
         tampered.replay()
