@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from wfsim.verify.verdict import Verdict
 
 FINE, VIOLATED, UNANSWERED = 0, 1, 2
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 
 app = typer.Typer(
     name="wfsim",
@@ -51,14 +53,10 @@ _MARK = {"holds": "✓", "violated": "✗", "unknown": "?", "error": "!"}
 def main() -> NoReturn:
     """Run the command line; errors of wfsim become one clear text and exit code 2."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
+        # Outside its own mode typer returns the code of `typer.Exit` instead of raising it.
+        code = app(standalone_mode=False)
     except WfsimError as error:
         err.print(Text(str(error), style="red"))
-        sys.exit(UNANSWERED)
-    except typer.Abort:
-        err.print("Interrupted.")
         sys.exit(UNANSWERED)
     except Exception as error:
         # Typer's own usage errors know how to show themselves; anything else is a defect and must be seen whole.
@@ -66,7 +64,10 @@ def main() -> NoReturn:
             error.show()
             sys.exit(UNANSWERED)
         raise
-    sys.exit(FINE)
+    if code == INTERRUPTED:
+        err.print("Interrupted.")
+        code = UNANSWERED
+    sys.exit(code if isinstance(code, int) else FINE)
 
 
 def _print_json(data: Any) -> None:
@@ -224,7 +225,9 @@ def simulate(
     ] = None,
     cases: Annotated[int | None, typer.Option(help="How many instances.")] = None,
     seed: Annotated[int | None, typer.Option(help="Selects all random numbers.")] = None,
-    into: Annotated[Path | None, typer.Option(help="DuckDB file for the history; must not exist.")] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="DuckDB file for the history; an earlier simulated one is replaced.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run many instances through a scenario, and summarise their history."""

@@ -49,31 +49,31 @@ class CompiledInstance(Instance):
     """Steps like `Instance`, at the other speed.
 
     `room` is the number of records, values and effects a step may put out before it has to be repeated with more;
-    `questions` and `repeats` count how often a step was repeated with an answer, or with more room.
+    `questions` counts how often a step was repeated with an answer.
     """
 
-    __slots__ = ("questions", "repeats", "room", "rows")
+    __slots__ = ("questions", "room", "rows")
 
     def __init__(self, *arguments: Any, room: int = 4, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.room = room
         self.questions = 0
-        self.repeats = 0
         self.rows = to_array(self.program.rows, speed.PROGRAM)
 
     def _step(self) -> Output:
         answers: list[layout.Cell] = []
         while True:
             m, v = to_array(self.m, speed.MEMORY), to_array(self.v, speed.CELL)
-            out = speed.new_outputs(self.room)._replace(answers=to_array([*answers, layout.Cell()], speed.CELL))
+            head = self.program.head
+            out = speed.new_outputs(self.room, cells=head.n_variables + head.n_fields)
+            out = out._replace(answers=to_array([*answers, layout.Cell()], speed.CELL))
             out.tally["n_answers"] = len(answers)
             compiled_step.step(self.rows, m, v, out, 0)
             tally = out.tally[0]
             if tally["question"] >= 0:
                 self.questions += 1
-                answers.append(self._answer(tally, m, v))
+                answers.append(self._answer(tally, out.cells))
             elif tally["full"]:
-                self.repeats += 1
                 self._more_room(max(tally["records"], tally["values"], tally["effects"]) >= self.room)
             else:
                 break
@@ -106,12 +106,16 @@ class CompiledInstance(Instance):
             last = self.m[last].next
         self.m[last].next = len(self.m) - 1
 
-    def _answer(self, tally: Any, m: Any, v: Any) -> layout.Cell:
+    def _answer(self, tally: Any, asked: Any) -> layout.Cell:
         if tally["question"] == speed.ORDER_QUESTION:
             return layout.Cell(layout.INTEGER, self.host.order(int(tally["left"]), int(tally["right"])))
-        rows, cells = [type(row)() for row in self.m], [layout.Cell() for _ in self.v]
-        from_array(m, rows)
-        from_array(v, cells)
+        head = self.program.head
+        cells = [layout.Cell() for _ in asked]
+        from_array(asked, cells)
+        root = self.program.rows[head.root].slot
+        rows: list[Any] = [layout.Me(cells=0), *(layout.RegionCell() for _ in range(root))]
+        rows[root].state = int(tally["state"])
         answer = layout.Cell()
-        self.host.evaluate(int(tally["question"]), rows, cells, 0, int(tally["private"]), int(tally["payload"]), answer)
+        payload = head.n_variables if tally["payload"] else layout.NONE
+        self.host.evaluate(int(tally["question"]), rows, cells, 0, layout.NONE, payload, answer)
         return answer

@@ -77,7 +77,7 @@ TALLY = np.dtype(
             "question",
             "left",
             "right",
-            "private",
+            "state",
             "payload",
         )
     ]
@@ -92,7 +92,9 @@ class Outputs(NamedTuple):
     """Preallocated output of compiled steps; `tally` counts what is filled and says what is missing.
 
     A step that lacks room (`full`) or an answer (`question` >= 0) goes on with what is there and has to be repeated;
-    only the first lack is told, since what follows it may not happen.
+    only the first lack is told, since what follows it may not happen. With a question, `cells` holds what it may
+    read as it was then: the variables, private writes over them, and if `payload` is 1 the payload's cells behind
+    them; `state` is the root's state.
     """
 
     tally: Any
@@ -100,13 +102,21 @@ class Outputs(NamedTuple):
     values: Any
     effects: Any
     answers: Any
+    cells: Any
 
 
-def new_outputs(n: int) -> Outputs:
-    """Room for `n` records, values and effects each."""
+def new_outputs(n: int, *, answers: int = 64, cells: int = 256) -> Outputs:
+    """Room for `n` records, values and effects each, for `answers`, and for the `cells` that a question may read."""
     tally = np.zeros(1, TALLY)
     tally["question"] = -1
-    return Outputs(tally, np.zeros(n, RECORD), np.zeros(n, VALUE), np.zeros(n, EFFECT), np.zeros(64, CELL))
+    return Outputs(
+        tally,
+        np.zeros(n, RECORD),
+        np.zeros(n, VALUE),
+        np.zeros(n, EFFECT),
+        np.zeros(answers, CELL),
+        np.zeros(cells, CELL),
+    )
 
 
 _ARRAYS = {
@@ -207,23 +217,40 @@ def forget_values(o: Any, n: int) -> None:
 
 
 @_second_form
+def keep_cell(source: Any, target: Any) -> None:
+    """Copy a value."""
+    target.tag = source.tag
+    target.whole = source.whole
+    target.real = source.real
+
+
+@_second_form
 def ask(p: Any, m: Any, v: Any, o: Any, i: int, number: int, private: int, payload: int, at: int) -> None:
-    """Take the next prepared answer; without one, put the first question into the tally and go on with what is there.
+    """Take the next prepared answer; without one, put the first question into the output and go on with what is there.
 
     The caller answers, puts the instance's rows back, and repeats the step with one answer more.
     """
     tally = o.tally[0]
     if tally.asked < tally.n_answers:
-        answer = o.answers[tally.asked]
-        cell = v[at]
-        cell.tag = answer.tag
-        cell.whole = answer.whole
-        cell.real = answer.real
+        keep_cell(o.answers[tally.asked], v[at])
         tally.asked += 1
     elif tally.question < 0 and tally.full == 0:
+        head = p[0]
+        n = head.n_variables
+        if n + head.n_fields > o.cells.shape[0]:
+            tally.full = 1
+            return
         tally.question = number
-        tally.private = private
-        tally.payload = payload
+        tally.state = m[i + p[head.root].slot].state
+        tally.payload = 1 if payload >= 0 else 0
+        for k in range(n):
+            if private >= 0 and v[private + k].tag != layout.ABSENT:
+                keep_cell(v[private + k], o.cells[k])
+            else:
+                keep_cell(v[m[i].cells + k], o.cells[k])
+        if payload >= 0:
+            for k in range(head.n_fields):
+                keep_cell(v[payload + k], o.cells[n + k])
 
 
 @_second_form

@@ -158,10 +158,10 @@ def test_a_single_server_queue_waits_as_long_as_the_formula_says() -> None:
 
 @pytest.mark.parametrize("engine", ["compiled", "warp"])
 def test_an_engine_that_does_not_exist_is_refused(engine: Any) -> None:
-    with pytest.raises(wf.NotCovered, match="no engine"):
+    with pytest.raises(wf.errors.NotCovered, match="no engine"):
         wf.simulate(ORDER, SCENARIO, cases=1, engine=engine)
 
 
 def test_a_bad_seed_is_refused() -> None:
-    with pytest.raises(wf.ScenarioError, match="seed"):
+    with pytest.raises(wf.errors.ScenarioError, match="seed"):
         wf.simulate(ORDER, SCENARIO, cases=1, seed=-5)

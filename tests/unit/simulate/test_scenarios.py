@@ -38,12 +38,12 @@ def test_the_shipped_scenario_fits_its_workflow() -> None:
     ],
 )
 def test_a_bad_scenario_is_refused_with_its_place_and_value(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(wf.ScenarioError, match=said):
+    with pytest.raises(wf.errors.ScenarioError, match=said):
         wf.load_scenario(write(tmp_path, text))
 
 
 def test_a_missing_file_is_told() -> None:
-    with pytest.raises(wf.ScenarioError, match=r"nowhere.yaml: cannot be read"):
+    with pytest.raises(wf.errors.ScenarioError, match=r"nowhere.yaml: cannot be read"):
         wf.load_scenario("nowhere.yaml")
 
 
@@ -60,7 +60,7 @@ def test_a_missing_file_is_told() -> None:
 )
 def test_names_the_workflow_does_not_have_are_refused(tmp_path: Path, text: str, said: str) -> None:
     scenario = wf.load_scenario(write(tmp_path, text))
-    with pytest.raises(wf.ScenarioError, match=said):
+    with pytest.raises(wf.errors.ScenarioError, match=said):
         wf.simulate(wf.load("models/order_processing.yaml"), scenario, cases=1)
 
 
@@ -80,12 +80,12 @@ def test_a_trace_that_goes_back_in_time_is_refused(tmp_path: Path) -> None:
     (tmp_path / "trace.csv").write_text("time\n5\n1\n", encoding="utf-8")
     inputs = "{currency: EUR, items: [x], total_amount: 1.0, order_id: a}"
     path = write(tmp_path, f"arrivals: {{trace: trace.csv}}\ninputs: {inputs}")
-    with pytest.raises(wf.ScenarioError, match="must not go back"):
+    with pytest.raises(wf.errors.ScenarioError, match="must not go back"):
         wf.simulate(wf.load("models/order_processing.yaml"), wf.load_scenario(path))
 
 
 def test_missing_inputs_are_named() -> None:
-    with pytest.raises(wf.ScenarioError, match="needs the input 'order_id'"):
+    with pytest.raises(wf.errors.ScenarioError, match="needs the input 'order_id'"):
         wf.simulate(wf.load("models/order_processing.yaml"), wf.Scenario())
 
 
