@@ -135,6 +135,9 @@ def test_a_question_that_does_not_fit_into_the_output_asks_for_more_room() -> No
         m, v = to_array([*instance.m, layout.Queued()], speed.MEMORY), to_array(instance.v * 2, speed.CELL)
         m[layout.FREE]["first"] = len(instance.m)
         m[-1]["next"] = -1
+        # The condition compares two texts; with that answered, an assignment asks for a whole value.
+        out.tally["n_answers"] = 1
+        out.answers[0]["whole"] = -1
         compiled_step.step(instance.rows, m, v, out, 0)
         assert out.tally[0]["full"] == full
         assert (out.tally[0]["question"] >= 0) == (not full)

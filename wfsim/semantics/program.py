@@ -673,8 +673,8 @@ class _Code:
     def _binary(self, op: int, left: Expression, right: Expression, *, literal: bool) -> int:
         depth = max(self.compile(left), 1 + self.compile(right))
         which = NONE
-        if literal and isinstance(left, Literal) != isinstance(right, Literal):
-            which = 1 if isinstance(left, Literal) else 2
+        if literal and (_is_integer(left) or _is_integer(right)):
+            which = 1 if _is_integer(left) else 2
         self.ops.append(OpRow(op, which))
         return depth
 
@@ -725,6 +725,11 @@ def can_raise(template: Template) -> bool:
             return any(can_raise(value) for _, value in fields)
         case _:
             return True
+
+
+def _is_integer(expression: Expression) -> bool:
+    """Whether it is an integer literal, which beside a number is read as one."""
+    return isinstance(expression, Literal) and type(expression.value) is int
 
 
 def _is_logic(expression: Expression) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from .instance import Instance
 from .layout import (
     DEFERRED,
+    GROUNDED,
     IDLE,
     INTERNAL,
     NONE,
@@ -65,7 +66,10 @@ def take_snapshot(instance: Instance) -> Snapshot:
         if cell.phase == OUTSIDE:
             regions.append(None)
         else:
-            flight = (cell.flight, cell.flight_phase, cell.waited, cell.action, number(cell.entry))
+            # On the ground, what the last flight left behind means nothing.
+            flight = (NONE, GROUNDED, 0, NONE, NONE)
+            if cell.flight_phase != GROUNDED:
+                flight = (cell.flight, cell.flight_phase, cell.waited, cell.action, number(cell.entry))
             regions.append((cell.phase, cell.state, *flight, cell.stuck, _joined(program, m, r)))
     works: list[WorkCell] = m[head.first_work : head.first_work + head.n_works]
     timers: list[TimerCell] = m[head.first_timer : head.first_queued]

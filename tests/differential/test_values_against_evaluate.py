@@ -1,0 +1,292 @@
+"""Expressions compiled to the stack machine against the readable evaluator: equal values, equal faults."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wfsim.model.evaluate import EvaluationFault, evaluate, fit
+from wfsim.model.expressions import (
+    Arithmetic,
+    Bool,
+    Call,
+    Compare,
+    Expression,
+    IfElse,
+    ListOf,
+    Literal,
+    Name,
+    Negate,
+    Not,
+    Whole,
+)
+from wfsim.model.workflow import Variable, Workflow
+from wfsim.semantics import values
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.kernel import Output
+from wfsim.semantics.layout import FAULT, NONE, OP_ASK, OP_END, Cell
+from wfsim.semantics.program import _Code, _Compiler, compile_workflow
+
+VARIABLES = ("a", "b", "c")
+FIELDS = ("f", "g")
+
+integers = st.one_of(
+    st.integers(-3, 3),
+    st.sampled_from([2**53, 2**53 + 1, -(2**53) - 1, 2**62, 2**63 - 1, -(2**63), 3037000500]),
+)
+numbers = st.one_of(
+    st.sampled_from([0.0, 1.0, -1.0, 0.5, 2.0, -2.5, 1e308, -1e308, 5e-324, 2.0**53, 2.0**63, -(2.0**63), 1e19]),
+    st.floats(allow_nan=False, allow_infinity=False).map(lambda real: real + 0.0),
+)
+texts = st.sampled_from(["", "a", "b", "aa", "ä", "z", "\U0001f600", "￿"])
+scalars = st.one_of(st.none(), st.booleans(), integers, numbers, texts)
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["x", "y"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+contexts = st.fixed_dictionaries(dict.fromkeys(VARIABLES, json_values))
+payloads = st.one_of(st.none(), st.fixed_dictionaries(dict.fromkeys(FIELDS, json_values)))
+
+# One value in many places makes equal operands, and so true comparisons, likely.
+leaves: st.SearchStrategy[Expression] = st.one_of(
+    st.builds(Literal, scalars),
+    st.builds(Literal, integers),
+    st.builds(Name, st.just("context"), st.sampled_from(VARIABLES)),
+    st.builds(Name, st.just("event"), st.sampled_from(FIELDS)),
+)
+
+
+def _wider(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
+    pair = st.lists(inner, min_size=2, max_size=2).map(tuple)
+    some = st.lists(inner, min_size=1, max_size=3).map(tuple)
+    return st.one_of(
+        st.builds(Arithmetic, st.sampled_from(["+", "-", "*", "/", "//", "%"]), inner, inner),
+        st.builds(Arithmetic, st.sampled_from(["+", "-", "*"]), inner, st.builds(Literal, integers)),
+        st.builds(Compare, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), inner, inner),
+        st.builds(Compare, st.sampled_from(["in", "not in"]), inner, st.one_of(inner, st.builds(ListOf, some))),
+        st.builds(Bool, st.sampled_from(["and", "or"]), st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        st.builds(Not, inner),
+        st.builds(Negate, inner),
+        st.builds(IfElse, inner, inner, inner),
+        st.builds(Call, st.sampled_from(["min", "max"]), pair),
+        st.builds(Call, st.sampled_from(["min", "max"]), st.lists(inner, min_size=3, max_size=4).map(tuple)),
+        st.builds(Call, st.just("len"), inner.map(lambda argument: (argument,))),
+        st.builds(ListOf, some),
+        st.sampled_from([Whole("event"), Whole("state"), Whole("context")]),
+    )
+
+
+expressions = st.recursive(leaves, _wider, max_leaves=12)
+
+
+def conditions(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
+    """Trees that mostly come to a boolean, so that logic gets past its first operand."""
+    order = st.builds(Compare, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), inner, inner)
+    return st.recursive(
+        st.one_of(order, st.builds(Literal, st.booleans())),
+        lambda logic: st.one_of(
+            st.builds(Bool, st.sampled_from(["and", "or"]), st.lists(logic, min_size=2, max_size=4).map(tuple)),
+            st.builds(Not, logic),
+            st.builds(IfElse, logic, st.one_of(logic, inner), st.one_of(logic, inner)),
+        ),
+        max_leaves=8,
+    )
+
+
+small = st.one_of(
+    st.builds(Literal, st.integers(-2, 2)), st.builds(Name, st.just("context"), st.sampled_from(VARIABLES))
+)
+small_contexts = st.fixed_dictionaries(
+    {"a": st.integers(-2, 2), "b": st.one_of(st.integers(-2, 2), st.none()), "c": st.sampled_from([0.0, 1.0, -1.5])}
+)
+
+# What a definition needs so that its program has these variables and fields.
+FRAME = Workflow(
+    name="frame",
+    initial_state="s",
+    states=[{"name": "s"}],
+    variables={name: {"type": "any"} for name in VARIABLES},
+    events={"e": {"payload": {name: {"type": "any", "optional": True} for name in FIELDS}}},
+    transitions=[{"from": "s", "event": "e"}],
+)
+
+
+def compiled(expression: Expression) -> tuple[Instance, int, int]:
+    """An instance whose program holds the expression; the row of its code, and how many questions it asks."""
+    compiler = _Compiler(FRAME, False)
+    code = _Code(compiler, compiler.fields["e"])
+    code.compile(expression)
+    asked = sum(op.op == OP_ASK for op in code.ops)
+    # `_code` places the operations; the program then has room for the deepest stack.
+    first = compiler._code(expression, compiler.fields["e"])
+    program = compiler.program()
+    assert program.rows[first + len(code.ops)].op == OP_END
+    return Instance(program), first, asked
+
+
+def by_machine(expression: Expression, context: dict[str, Any], event: dict[str, Any] | None) -> Any:
+    """The value that the stack machine computes, or `("fault", kind)`."""
+    instance, code, _ = compiled(expression)
+    head = instance.program.head
+    for k, name in enumerate(VARIABLES):
+        instance.texts.encode(context[name], instance.v[k])
+    payload = NONE
+    if event is not None:
+        payload = head.inbox_cells
+        for name, place in instance.program.event_fields["e"].items():
+            instance.texts.encode(event[name], instance.v[payload + place])
+    instance.me.status = 1
+    instance.m[instance.program.rows[head.root].slot].state = instance.program.state_rows["s"]
+    instance.me.cells = 0
+    before = [(cell.tag, cell.whole, cell.real) for cell in instance.v[: head.stack_cells]]
+    at = values.evaluate(instance.program.rows, instance.m, instance.v, Output(instance.host), 0, code, NONE, payload)
+    assert head.stack_cells <= at < head.queue_cells, "the value lies outside the stack"
+    assert [(cell.tag, cell.whole, cell.real) for cell in instance.v[: head.stack_cells]] == before
+    cell = instance.v[at]
+    value = instance.texts.decode(cell.tag, cell.whole, cell.real)
+    return ("fault", value) if cell.tag == FAULT else value
+
+
+def by_evaluator(expression: Expression, context: dict[str, Any], event: dict[str, Any] | None) -> Any:
+    """The value that the readable evaluator computes, or `("fault", kind)`."""
+    known = None if event is None else {name: value for name, value in event.items() if value is not None}
+    try:
+        return evaluate(expression, context, known, "s")
+    except EvaluationFault as fault:
+        return ("fault", fault.kind)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equal as JSON: of one type all the way down, and zero with one sign."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, float):
+        return left == right and math.copysign(1.0, left) == math.copysign(1.0, right)
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    return bool(left == right)
+
+
+def check(expression: Expression, context: dict[str, Any], event: dict[str, Any] | None) -> None:
+    expected = by_evaluator(expression, context, event)
+    found = by_machine(expression, context, event)
+    assert same(found, expected), f"{expression}: {found!r}, expected {expected!r}"
+
+
+@settings(deadline=None, max_examples=400)
+@given(expressions, contexts, payloads)
+def test_the_stack_machine_computes_what_the_evaluator_computes(
+    expression: Expression, context: dict[str, Any], event: dict[str, Any] | None
+) -> None:
+    check(expression, context, event)
+
+
+@settings(deadline=None, max_examples=300)
+@given(conditions(small), small_contexts)
+def test_logic_and_comparisons_agree(expression: Expression, context: dict[str, Any]) -> None:
+    check(expression, context, None)
+
+
+arithmetic = st.recursive(
+    st.one_of(
+        st.builds(Literal, st.one_of(integers, numbers)),
+        st.builds(Name, st.just("context"), st.sampled_from(VARIABLES)),
+    ),
+    lambda inner: st.one_of(
+        st.builds(Arithmetic, st.sampled_from(["+", "-", "*", "/", "//", "%"]), inner, inner),
+        st.builds(Negate, inner),
+        st.builds(Call, st.sampled_from(["min", "max"]), st.lists(inner, min_size=2, max_size=2).map(tuple)),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(arithmetic, st.fixed_dictionaries({name: st.one_of(integers, numbers) for name in VARIABLES}))
+def test_arithmetic_agrees_to_the_last_bit(expression: Expression, context: dict[str, Any]) -> None:
+    check(expression, context, None)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), json_values, json_values)
+def test_comparisons_of_any_two_values_agree(operator: Any, left: Any, right: Any) -> None:
+    expression = Compare(operator, Name("context", "a"), Name("context", "b"))
+    check(expression, {"a": left, "b": right, "c": None}, None)
+    check(expression, {"a": left, "b": left, "c": None}, None)
+
+
+def test_what_the_machine_computes_itself_asks_no_question() -> None:
+    a, b = Name("context", "a"), Name("event", "f")
+    alone = IfElse(
+        Bool("and", (Compare("<", a, b), Not(Compare("==", a, Literal(None))))),
+        Call("min", (Arithmetic("*", a, Literal(2)), b)),
+        Negate(b),
+    )
+    assert compiled(alone)[2] == 0
+    assert compiled(Compare("in", a, ListOf((Literal(1),))))[2] == 1
+
+
+# --- the door of a variable -----------------------------------------------------------------------
+
+bounds = st.one_of(st.none(), st.integers(-5, 5), st.sampled_from([-2.5, 0.5, 2**53 + 1, -(2**63), 2**63 - 1]))
+
+
+@st.composite
+def variables(draw: st.DrawFn) -> Variable:
+    kind = draw(st.sampled_from(["string", "integer", "number", "boolean", "list", "object", "any"]))
+    keys: dict[str, Any] = {"type": kind, "optional": draw(st.booleans())}
+    if kind in ("integer", "number"):
+        low, high = draw(bounds), draw(bounds)
+        if kind == "integer":
+            low, high = (None if each is None else math.ceil(each) for each in (low, high))
+        if low is not None and high is not None and low > high:
+            low, high = high, low
+        keys |= {key: value for key, value in (("minimum", low), ("maximum", high)) if value is not None}
+        if "minimum" in keys or "maximum" in keys:
+            keys["overflow"] = draw(st.sampled_from(["error", "saturate"]))
+        elif draw(st.booleans()):
+            keys["values"] = draw(st.lists(st.integers(-3, 3), min_size=1, max_size=3, unique=True))
+    elif kind == "string" and draw(st.booleans()):
+        keys["values"] = draw(st.lists(texts, min_size=1, max_size=3, unique=True))
+    return Variable(**keys)
+
+
+def admitted(variable: Variable, value: Any, lenient: int) -> Any:
+    definition = Workflow(name="one", initial_state="s", states=[{"name": "s"}], variables={"n": variable})
+    program = compile_workflow(definition)
+    instance = Instance(program)
+    cell = Cell()
+    instance.texts.encode(value, cell)
+    fault = values.admit(program.rows, program.head.first_variable, cell, lenient)
+    if fault >= 0:
+        return ("fault", instance.texts.text(fault))
+    return instance.texts.decode(cell.tag, cell.whole, cell.real)
+
+
+@settings(deadline=None, max_examples=500)
+@given(variables(), json_values)
+def test_a_variable_admits_what_the_door_admits(variable: Variable, value: Any) -> None:
+    try:
+        expected = fit(variable, value)
+    except EvaluationFault as fault:
+        expected = ("fault", fault.kind)
+    found = admitted(variable, value, lenient=1)
+    assert same(found, expected), f"{variable!r} given {value!r}: {found!r}, expected {expected!r}"
+
+
+@settings(deadline=None, max_examples=100)
+@given(variables(), json_values)
+def test_inside_nothing_is_converted_for_a_variable(variable: Variable, value: Any) -> None:
+    found = admitted(variable, value, lenient=0)
+    if isinstance(value, int) and not isinstance(value, bool) and variable.type == "number":
+        assert found == ("fault", "Expression.type")
+    else:
+        assert same(found, admitted(variable, value, lenient=1))
