@@ -164,6 +164,7 @@ class _Translation:
     transitions: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     arcs: list[tuple[str, str, int]] = field(default_factory=list)
+    erring: dict[str, str] = field(default_factory=dict)
     start: str = START
     final: str = FINAL
 
@@ -205,6 +206,12 @@ class _Translation:
             self.work(state)
         for state in self.workflow.states:
             self.state(state)
+        # Errors last, over all states: what raises one may stand in another state, and handling one may raise the next.
+        offered: set[str] = set()
+        while waiting := [place for place in self.erring if place not in offered]:
+            for place in waiting:
+                offered.add(place)
+                self.errors(self.states[self.erring[place]], place)
         self.dead()
         for closing in CLOSINGS:
             self.fire(f"over: {closing}", closing, {closing: 1}, {self.final: 1})
@@ -344,7 +351,9 @@ class _Translation:
         """Where an error of this source waits to be offered; sources that no transition names share a place."""
         named = {t.event for _, t in self.leaving[state.name] if t.event is not None}
         which = source if f"error.{source}" in named or source == "timeout" else "error"
-        return self.place(f"{state.name}!{which}", f"state {state.name}")
+        place = self.place(f"{state.name}!{which}", f"state {state.name}")
+        self.erring[place] = state.name
+        return place
 
     def _inputs_raise(self, work: ActivityAction | ActivityWork) -> bool:
         return any(can_raise(parse_template(value)) for value in work.parameters.values())
@@ -421,12 +430,6 @@ class _Translation:
         for number, transition in self.leaving[name]:
             if not state.is_terminal:
                 self.flights(state, number, transition)
-        # Errors last: the places exist once something can raise.
-        offered: set[str] = set()
-        while waiting := [p for p in self.places if p.startswith(f"{name}!") and p not in offered]:
-            for place in waiting:
-                offered.add(place)
-                self.errors(state, place)
 
     def in_flight(self, state: State) -> Iterator[tuple[str, Tokens]]:
         """Places of instances in this state that wait in a transition, with the workers they hold."""
@@ -485,12 +488,8 @@ class _Translation:
     def external(self, state: State, trigger: str) -> None:
         """Events, `after`, automatic transitions; M8.3: handled controls also take an instance out of a flight."""
         name = state.name
-        froms: list[str] = [name]
-        if trigger == "automatic":
-            froms += [place for place in self.places if place.startswith(f"{name}!")]
         for number, transition in self.candidates(state, {trigger}):
-            for control in froms:
-                self.take(state, number, transition, {control: 1}, {})
+            self.take(state, number, transition, {name: 1}, {})
             if trigger in CONTROLS:
                 for place, back in self.in_flight(state):
                     self.take(state, number, transition, {place: 1}, back)

@@ -1,0 +1,94 @@
+"""Importing wfsim, and the order workflow simulated, against a SimPy model of the same flow in the same run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import wfsim as wf
+from tests.benchmarks import Measured, cpu_seconds, median
+from tests.benchmarks.simpy_order import LEFT_OUT, OrderModel
+from wfsim.semantics.program import compile_workflow
+from wfsim.simulate.engine import Simulation
+
+MODELS = Path(__file__).parents[2] / "models"
+CASES = 2_000
+RUNS = 5
+
+
+def _engine() -> tuple[float, int]:
+    """CPU seconds and records of the engine alone, its records counted and dropped."""
+    workflow = wf.load(MODELS / "order_processing.yaml")
+    scenario = wf.load_scenario(MODELS / "order_processing.scenario.yaml")
+    program = compile_workflow(workflow)
+    found = []
+
+    def run() -> None:
+        count = 0
+
+        def sink(number: int, instance: object, output: object) -> None:
+            nonlocal count
+            count += len(output.records)  # type: ignore[attr-defined]
+
+        Simulation(program, scenario, seed=7, replication=0, cases=CASES, horizon=None, sink=sink).run()
+        found.append(count)
+
+    seconds = median(RUNS, lambda: cpu_seconds(run))
+    assert len(set(found)) == 1
+    return seconds, found[0]
+
+
+def _whole() -> float:
+    """CPU seconds of `wf.simulate` with its history in memory."""
+    workflow = wf.load(MODELS / "order_processing.yaml")
+    scenario = wf.load_scenario(MODELS / "order_processing.scenario.yaml")
+    return median(3, lambda: cpu_seconds(lambda: wf.simulate(workflow, scenario, cases=CASES, progress=False)))
+
+
+def _simpy() -> tuple[float, int]:
+    found = []
+
+    def run() -> None:
+        model = OrderModel(seed=7, cases=CASES)
+        model.run()
+        found.append(len(model.rows))
+
+    seconds = median(RUNS, lambda: cpu_seconds(run))
+    assert len(set(found)) == 1
+    return seconds, found[0]
+
+
+def _import_seconds(statement: str) -> float:
+    def once() -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", statement], check=True)
+        return time.perf_counter() - start
+
+    return median(RUNS, once)
+
+
+def measure() -> list[Measured]:
+    """Import time, and rows per second against SimPy."""
+    bare = _import_seconds("pass")
+    imported = _import_seconds("import wfsim")
+    seconds, records = _engine()
+    whole = _whole()
+    simpy_seconds, simpy_rows = _simpy()
+    return [
+        Measured("import wfsim", 1000 * (imported - bare), "ms", "beyond an empty interpreter"),
+        Measured("engine alone", records / seconds, "rows/s", f"{CASES:,} orders, {records / CASES:.1f} rows each"),
+        Measured("wf.simulate", records / whole, "rows/s", "history in DuckDB, with digest and paths"),
+        Measured(
+            "SimPy", simpy_rows / simpy_seconds, "rows/s", f"{simpy_rows / CASES:.1f} rows each, tuples in a list"
+        ),
+        Measured("engine / SimPy, rows/s", records / seconds / (simpy_rows / simpy_seconds), "times"),
+        Measured("engine / SimPy, orders/s", simpy_seconds / seconds, "times", f"SimPy leaves out: {LEFT_OUT}"),
+    ]
+
+
+if __name__ == "__main__":
+    from tests.benchmarks import show
+
+    show("step", measure())
