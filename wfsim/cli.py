@@ -97,7 +97,7 @@ def new(
         raise WfsimError(f"{path} exists. Choose another name, or overwrite it with --force.")
     workflow = wf.new(template)
     wf.save(workflow, path)
-    out.print(f"Wrote {path}: {workflow!r}\nNext: wfsim lint {path}", highlight=False, markup=False)
+    out.print(f"Wrote {path}: {workflow!r}\nNext: wfsim lint {path}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -154,11 +154,11 @@ def draw(
     workflow = _load(file)
     picture = wf.picture(wf.to_net(workflow) if net else workflow)
     if to is None:
-        out.print(picture.to_text(), highlight=False, markup=False)
+        out.print(picture.to_text(), highlight=False, markup=False, soft_wrap=True)
         return
     text = json.dumps(picture.to_dict(), indent=2) if to.suffix == ".json" else picture.to_svg()
     to.write_text(text, encoding="utf-8")
-    out.print(f"Wrote {to}.", highlight=False, markup=False)
+    out.print(f"Wrote {to}.", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -244,7 +244,7 @@ def simulate(
     )
     _summarise(history, as_json)
     if into is not None and not as_json:
-        out.print(f"History: {into}. Next: wfsim report {into}", highlight=False, markup=False)
+        out.print(f"History: {into}. Next: wfsim report {into}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -7,6 +7,7 @@ a function `measure() -> list[Measured]`.
 from __future__ import annotations
 
 import statistics
+import textwrap
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -39,4 +40,7 @@ def show(title: str, lines: list[Measured]) -> None:
     wide = max(len(line.what) for line in lines)
     for line in lines:
         number = f"{line.value:,.0f}" if line.value >= 1000 else f"{line.value:.3g}"
-        print(f"  {line.what:<{wide}}  {number:>10} {line.unit:<8} {line.note}".rstrip())
+        notes = textwrap.wrap(line.note, 70) or [""]
+        print(f"  {line.what:<{wide}}  {number:>10} {line.unit:<8} {notes[0]}".rstrip())
+        for rest in notes[1:]:
+            print(" " * (wide + 24) + rest)

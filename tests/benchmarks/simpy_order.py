@@ -111,11 +111,13 @@ class OrderModel:
     ) -> Process:
         """Wait for one of the events, or for the timeout; returns its name."""
         drawn = self.random.random()
-        name, _, delay = plans[-1]
-        for name, weight, delay in plans:
-            if drawn < weight:
+        chosen = plans[-1]
+        for plan in plans:
+            if drawn < plan[1]:
+                chosen = plan
                 break
-            drawn -= weight
+            drawn -= plan[1]
+        name, _, delay = chosen
         length = delay()
         if length > timeout:
             name, length = "timeout", timeout

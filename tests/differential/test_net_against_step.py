@@ -42,8 +42,22 @@ def reached_by_net(net: PetriNet, workflow: Workflow) -> set[frozenset[str]]:
 def reached_by_step(workflow: Workflow, *, erase_conditions: bool) -> set[frozenset[str]]:
     space = explore_workflow(workflow, erase_conditions=erase_conditions, max_states=5_000, max_seconds=2)
     # Chains of automatic transitions have exponentially many outcomes when every condition may come out either way.
-    assume(space.complete)
+    if not space.complete:
+        raise TooLarge(space.reason)
     return {control_places(space.instance(k)) for k in range(space.n_states)}
+
+
+def small_enough(workflow: Workflow, *, erase_conditions: bool) -> set[frozenset[str]]:
+    """What `step` reaches, for random workflows: the few whose space is too large are passed over."""
+    try:
+        return reached_by_step(workflow, erase_conditions=erase_conditions)
+    except TooLarge:
+        assume(False)
+        raise
+
+
+class TooLarge(Exception):
+    """The space does not fit the limits; a model must fit, a random workflow is passed over."""
 
 
 def names(states: set[frozenset[str]]) -> list[list[str]]:
@@ -65,7 +79,7 @@ def test_on_every_model_net_and_explorer_reach_the_same_control_states(path: Pat
 @given(workflows())
 def test_without_conditions_net_and_explorer_reach_the_same_control_states(workflow: Workflow) -> None:
     net = to_net(workflow)
-    by_net, by_step = reached_by_net(net, workflow), reached_by_step(workflow, erase_conditions=True)
+    by_net, by_step = reached_by_net(net, workflow), small_enough(workflow, erase_conditions=True)
     assert names(by_step - by_net) == [], "missed by the net\n" + wf.dumps(workflow)
     if any(transition.startswith("the chain from") for transition in net.transitions):
         # Whether a chain of automatic transitions really gets too long (M2.6) the net does not know.
@@ -77,5 +91,5 @@ def test_without_conditions_net_and_explorer_reach_the_same_control_states(workf
 @given(workflows())
 def test_with_conditions_the_net_misses_nothing(workflow: Workflow) -> None:
     by_net = reached_by_net(to_net(workflow), workflow)
-    by_step = reached_by_step(workflow, erase_conditions=False)
+    by_step = small_enough(workflow, erase_conditions=False)
     assert names(by_step - by_net) == [], "missed by the net\n" + wf.dumps(workflow)
