@@ -39,8 +39,12 @@ def reached_by_net(net: PetriNet, workflow: Workflow) -> set[frozenset[str]]:
     return found
 
 
-def reached_by_step(workflow: Workflow, *, erase_conditions: bool) -> set[frozenset[str]]:
-    space = explore_workflow(workflow, erase_conditions=erase_conditions, max_states=5_000, max_seconds=2)
+def reached_by_step(
+    workflow: Workflow, *, erase_conditions: bool, max_states: int = 100_000, max_seconds: float | None = None
+) -> set[frozenset[str]]:
+    space = explore_workflow(
+        workflow, erase_conditions=erase_conditions, max_states=max_states, max_seconds=max_seconds
+    )
     # Chains of automatic transitions have exponentially many outcomes when every condition may come out either way.
     if not space.complete:
         raise TooLarge(space.reason)
@@ -50,7 +54,7 @@ def reached_by_step(workflow: Workflow, *, erase_conditions: bool) -> set[frozen
 def small_enough(workflow: Workflow, *, erase_conditions: bool) -> set[frozenset[str]]:
     """What `step` reaches, for random workflows: the few whose space is too large are passed over."""
     try:
-        return reached_by_step(workflow, erase_conditions=erase_conditions)
+        return reached_by_step(workflow, erase_conditions=erase_conditions, max_states=5_000, max_seconds=2)
     except TooLarge:
         assume(False)
         raise
