@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,41 @@ def test_no_reference_to_nothing_is_followed(workflow: Workflow, picks: list[tup
     instance.apply(Stimulus("start"))
     for number, pick in enumerate(picks):
         instance.apply(next_stimulus(instance, *pick, number))
+
+
+@settings(deadline=None, max_examples=60)
+@given(workflows(regions=True), choices)
+def test_every_queued_row_is_free_or_held_as_often_as_it_is_referred_to(
+    workflow: Workflow, picks: list[tuple[int, int]]
+) -> None:
+    instance = Instance(compile_workflow(workflow), key=12345)
+    stimulus = Stimulus("start")
+    for number in range(len(picks) + 1):
+        instance.apply(stimulus)
+        m, head = instance.m, instance.program.head
+        holders: Counter[int] = Counter()
+        free = []
+        for which in (layout.WAITING, layout.INTERNAL, layout.DEFERRED, layout.FREE):
+            k, length = m[which].first, 0
+            while k >= 0:
+                length += 1
+                if which == layout.FREE:
+                    free.append(k)
+                else:
+                    holders[k] += 1
+                k = m[k].next
+            assert length == m[which].length
+        for row in instance.program.rows[head.first_region : head.first_region + head.n_regions]:
+            holders[m[row.slot].entry] += 1
+        holders[instance.me.offer_again] += 1
+        for k in set(range(head.first_queued + 1, len(m))) - set(free):
+            holders[m[k].origin] += 1
+        del holders[layout.NONE]
+        assert len(set(free)) == len(free)
+        assert sorted([*free, *holders]) == list(range(head.first_queued + 1, len(m)))
+        assert {k: m[k].holds for k in holders} == dict(holders)
+        if number < len(picks):
+            stimulus = next_stimulus(instance, *picks[number], number)
 
 
 # --- values ---------------------------------------------------------------------------------------

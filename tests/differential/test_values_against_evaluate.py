@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -221,6 +222,14 @@ def test_comparisons_of_any_two_values_agree(operator: Any, left: Any, right: An
     expression = Compare(operator, Name("context", "a"), Name("context", "b"))
     check(expression, {"a": left, "b": right, "c": None}, None)
     check(expression, {"a": left, "b": left, "c": None}, None)
+
+
+@pytest.mark.parametrize("operator", ["+", "-", "*", "/"])
+def test_an_integer_literal_beside_a_number_literal_is_a_number(operator: Any) -> None:
+    nothing = dict.fromkeys(VARIABLES)
+    for left, right in ((1, 0.5), (0.5, 1), (2**53 + 1, 1.0), (True, 1.0)):
+        check(Arithmetic(operator, Literal(left), Literal(right)), nothing, None)
+    assert by_machine(Arithmetic("+", Literal(1), Literal(0.5)), nothing, None) == 1.5
 
 
 def test_what_the_machine_computes_itself_asks_no_question() -> None:

@@ -240,7 +240,10 @@ def raise_error(
 @kernel
 def own_error(m: Rows, i: int) -> None:
     """The error raised last comes from the state's own activity, not from a flight."""
-    m[i + m[i + INTERNAL].last].own = 1
+    last = m[i + INTERNAL].last
+    # Nothing is in the list when the error lies in the scratch row.
+    if last >= 0:
+        m[i + last].own = 1
 
 
 @kernel

@@ -139,13 +139,20 @@ def test_m10_3_raised_in_an_action_it_is_a_failed_action() -> None:
         workflow(
             ["a", "b", "bad"],
             [
-                {"from": "a", "to": "b", "event": "e", "pre_actions": [activity("f", parameters={"n": "${1 // 0}"})]},
+                {
+                    "from": "a",
+                    "to": "b",
+                    "event": "e",
+                    "pre_actions": [activity("f", parameters={"m": 1, "n": "${1 // 0}"})],
+                },
                 {"from": "a", "to": "bad", "event": "error.f"},
             ],
         )
     )
     assert it.event("e") == ["transition_aborted(error)", "error_raised(f, Expression.division)", "transition(a, bad)"]
     assert it.instance.activities() == []
+    # The inputs evaluated before the fault belong to nothing.
+    assert all("m" not in record.payload for record in it.records)
 
 
 @pytest.mark.parametrize(

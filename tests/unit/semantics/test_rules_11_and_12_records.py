@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.semantics.told import Told, activity, set_variable, terminal, workflow
+from tests.unit.semantics.told import Told, activity, region, regions, set_variable, terminal, workflow
 from wfsim.errors import WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.instance import Instance, Record, Stimulus, effects_of, records_of
@@ -165,6 +165,8 @@ def test_m12_instance_closed_carries_status_outcome_final_state_reason_and_outpu
     it.succeeds(2, 3)
     closed = it.one("instance_closed")
     assert (closed.status, closed.outcome, closed.state) == ("completed", "success", "t")
+    (effect,) = [effect for effect in it.effects if effect.kind == "closed"]
+    assert (effect.status, effect.outcome) == ("completed", "success")
     assert closed.payload["output"] == {"n": 5}
     it = Told(definition())
     it.rows(it.instance.control(5, "terminate", None, "no more"))
@@ -172,7 +174,11 @@ def test_m12_instance_closed_carries_status_outcome_final_state_reason_and_outpu
     assert (closed.status, closed.outcome, closed.state) == ("terminated", None, "a")
     assert closed.payload["reason"] == "no more"
     (effect,) = [effect for effect in it.effects if effect.kind == "closed"]
-    assert effect.status == "terminated"
+    assert (effect.status, effect.outcome) == ("terminated", None)
+    assert where(closed) == ("instance_closed", "", "a")
+    it = Told(definition())
+    it.control("pause", 1)
+    assert where(it.one("status_changed")) == ("status_changed", "", "a")
 
 
 def test_m12_records_say_where_what_and_which_attempt() -> None:
@@ -185,3 +191,159 @@ def test_m12_records_say_where_what_and_which_attempt() -> None:
     transition = next(r for records in appends for r in records if r.kind == "transition")
     assert (transition.state, transition.to_state, transition.event, transition.event_id) == ("a", "s", "go", "go1")
     assert transition.payload["set"] == {"n": 5}
+
+
+def inner() -> Told:
+    """Region p/r busy with f, region p/q with a timer and an activity g that has clocks."""
+    busy = region(
+        "r",
+        ["a", "b"],
+        [
+            {
+                "from": "a",
+                "to": "b",
+                "event": "go",
+                "pre_actions": [activity("f")],
+                "post_actions": [set_variable("n", 1)],
+            }
+        ],
+    )
+    other = region("q", [{"name": "c", "timeout": "1m", "activity": {"name": "g", "parameters": {"n": 2}}}], [])
+    return Told(
+        workflow(
+            [regions(busy, other), "x"],
+            [{"from": "p", "event": "error"}, {"from": "p", "to": "x", "event": "leave"}],
+            variables={"n": {"type": "integer", "initial": 0}},
+            activities={"f": {}, "g": {"timeout": "10s", "retry_policy": {"max_attempts": 2}}},
+        )
+    )
+
+
+def where(record: Record) -> tuple[str | None, str | None, str | None]:
+    return record.kind, record.region, record.state
+
+
+def test_m12_causes_carry_what_arrived() -> None:
+    it = inner()
+    assert where(it.records[0]) == ("started", "", None)
+    _, appends = played(7)
+    assert appends[1][0].payload == {"payload": {"k": 4}}
+    assert (it.records[0].payload["workflow"], it.records[0].payload["version"]) == ("example", "1.0.0")
+    it.rows(it.instance.event(1, "go", {"k": 5, "who": "me"}, "id1", "sender1"))
+    received = it.records[0]
+    assert (received.kind, received.event, received.event_id) == ("event_received", "go", "id1")
+    assert received.payload == {"source": "sender1", "payload": {"k": 5, "who": "me"}}
+    it.rows(it.instance.activity_started(2, 1, 1, "worker1"))
+    assert where(it.records[0]) == ("activity_started", "p/q", "p/q/c")
+    assert (it.records[0].activity, it.records[0].activity_id, it.records[0].attempt) == ("g", 1, 1)
+    assert it.records[0].payload["source"] == "worker1"
+    place, number, due = it.timer("start_to_close")
+    it.rows(it.instance.timer_fired(due, place, number))
+    fired = it.records[0]
+    assert fired.kind == "timer_fired"
+    assert fired.payload == {"timer": "start_to_close", "place": place, "timer_id": number, "due": due}
+    it.fires("retry", (due + 1_000_000) / 1_000_000)
+    it.rows(it.instance.activity_failed(due, 1, 2, "Net", "no answer"))
+    failed = it.records[0]
+    assert (failed.kind, failed.activity, failed.attempt, failed.error_type) == ("activity_failed", "g", 2, "Net")
+    assert failed.payload["reason"] == "no answer"
+    it.succeeds(2, 60, result=[1, "x"])
+    succeeded = it.records[0]
+    assert where(succeeded) == ("activity_succeeded", "p/r", "p/r/a")
+    assert (succeeded.activity, succeeded.payload["result"]) == ("f", [1, "x"])
+    place, number, due = it.timer("timeout")
+    it.rows(it.instance.timer_fired(due, place, number))
+    assert where(it.records[0]) == ("timer_fired", "p/q", "p/q/c")
+    it.rows(it.instance.control(due, "pause", "c1", "lunch"))
+    control = it.records[0]
+    assert (control.kind, control.event_id) == ("control_received", "c1")
+    assert control.payload == {"command": "pause", "reason": "lunch"}
+    it.event("nobody", 100, extra=1)
+    assert it.records[0].payload["payload"] == {"event": "nobody", "payload": {"extra": 1}}
+
+
+def test_m12_consequences_name_region_and_state_and_what_they_are_about() -> None:
+    it = inner()
+    assert [where(record) for record in it.records[1:]] == [
+        ("state_entered", "", "p"),
+        ("state_entered", "p/r", "p/r/a"),
+        ("state_entered", "p/q", "p/q/c"),
+        ("activity_scheduled", "p/q", "p/q/c"),
+    ]
+    assert [record.payload["activation"] for record in it.records[1:4]] == [1, 2, 3]
+    (effect,) = [effect for effect in it.effects if effect.kind == "start_attempt"]
+    assert (effect.activity, effect.activity_id, effect.attempt, effect.input) == ("g", 1, 1, {"n": 2})
+    it.event("go", 1, event_id="id1")
+    started, scheduled = it.records[1:]
+    assert where(started) == ("transition_started", "p/r", "p/r/a")
+    assert (started.to_state, started.event, started.event_id) == ("p/r/b", "go", "id1")
+    assert (scheduled.activity, scheduled.activity_id) == ("f", 2)
+    it.succeeds(2, 2)
+    committed, written = it.records[1:]
+    assert where(committed) == ("transition", "p/r", "p/r/a")
+    assert committed.payload == {**started.payload, "activation": 4}
+    assert where(written) == ("variables_set", "p/r", "p/r/b")
+    assert written.payload["set"] == {"n": 1}
+    it.starts(1, 3)
+    it.fires("start_to_close", 13)
+    expired, retried = it.records[1:]
+    assert where(expired) == ("attempt_timed_out", "p/q", "p/q/c")
+    assert (expired.activity, expired.activity_id, expired.attempt) == ("g", 1, 1)
+    assert where(retried) == ("retry_scheduled", "p/q", "p/q/c")
+    assert (retried.activity, retried.activity_id, retried.attempt) == ("g", 1, 2)
+    it.event("go", 14, event_id="id2")
+    assert (it.one("event_rejected").event, it.one("event_rejected").event_id) == ("go", "id2")
+    it.event("leave", 15, event_id="id3")
+    cancelled = it.one("activity_cancelled")
+    assert where(cancelled) == ("activity_cancelled", "p/q", "p/q/c")
+    assert (cancelled.activity, cancelled.activity_id, cancelled.attempt) == ("g", 1, 2)
+    assert cancelled.payload["reason"] == "outer"
+    left = [record for record in it.records if record.kind == "state_left"]
+    assert [(record.region, record.payload["activation"]) for record in left] == [("p/q", 3), ("p/r", 4)]
+
+
+def test_m12_flights_and_what_becomes_of_them_have_one_number() -> None:
+    it = inner()
+    it.event("go", 1)
+    started = it.one("transition_started")
+    it.event("leave", 2)
+    aborted = it.one("transition_aborted")
+    assert where(aborted) == ("transition_aborted", "p/r", "p/r/a")
+    assert aborted.payload == {**started.payload, "reason": "outer"}
+    assert it.one("transition").payload["flight"] == started.payload["flight"] + 1
+    assert it.instance.in_flight == {}
+
+
+def test_m12_what_is_rejected_at_closing_names_its_own_cause() -> None:
+    it = inner()
+    it.event("go", 1)
+    it.event("go", 2, event_id="held")
+    received = it.records[0].seq
+    it.control("terminate", 3)
+    rejected = it.one("event_rejected")
+    assert (rejected.event_id, rejected.cause_seq) == ("held", received)
+    assert it.one("instance_closed").cause_seq == it.records[0].seq
+
+
+def test_m12_errors_say_where_they_are_offered() -> None:
+    it = inner()
+    it.fails(1, "Net", 1)
+    it.fires("retry", 2)
+    it.rows(it.instance.activity_failed(3_000_000, 1, 2, "Net", "no answer"))
+    errors = [record for record in it.records if record.kind == "error_raised"]
+    assert [where(record)[1:] for record in errors] == [("p/q", "p/q/c"), ("", "p")]
+    assert {(r.error_type, r.payload["source"], r.payload["message"]) for r in errors} == {("Net", "g", "no answer")}
+
+
+def test_m12_what_is_ignored_says_what_it_named() -> None:
+    it = inner()
+    timer = it.timer("timeout")
+    it.event("leave", 1)
+    it.succeeds(1, 2)
+    ignored = it.one("stimulus_ignored")
+    assert (ignored.activity_id, ignored.attempt, ignored.payload["reason"]) == (1, 1, "late")
+    it.fires_late(timer, 60)
+    assert it.one("stimulus_ignored").payload["place"] == timer[0]
+    it.event("leave", 61, event_id="x")
+    it.event("leave", 62, event_id="x")
+    assert (it.one("stimulus_ignored").event, it.one("stimulus_ignored").event_id) == ("leave", "x")

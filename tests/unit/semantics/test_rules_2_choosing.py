@@ -96,6 +96,22 @@ def test_m2_1_deferred_events_are_offered_in_arrival_order_and_once_per_commit()
     assert it.event("go") == ["event_deferred"]
 
 
+def test_m2_1_a_deferred_event_waits_for_a_commit_not_for_a_write() -> None:
+    it = Told(
+        workflow(
+            [{"name": "a", "activity": {"name": "f", "result_variable": "n"}}],
+            [{"from": "a", "event": "x", "condition": "context.n > 1"}, {"from": "a", "event": "go"}],
+            events={"x": {"unhandled": "defer"}, "go": {}},
+            variables={"n": {"type": "integer", "initial": 0}},
+        )
+    )
+    it.event("go")
+    assert it.event("x") == ["event_deferred"]
+    it.event("go")
+    assert it.succeeds(1, result=5) == ["variables_set(n = 5)", "event_discarded(done, no_transition)"]
+    assert it.event("go") == ["transition(a, –)", "event_recalled(x)", "transition(a, –)"]
+
+
 def failing_on(event: str, name: str) -> dict[str, Any]:
     """A region b → c whose pre-action fails."""
     transition = {"from": "b", "to": "c", "event": event, "pre_actions": [set_variable("n", "${1 // 0}")]}
@@ -388,3 +404,21 @@ def test_m2_6_the_count_starts_anew_with_each_step() -> None:
     )
     assert len(it.event("e")) == 8
     assert it.instance.status == "running"
+
+
+def test_m2_6_errors_that_answer_errors_count_too() -> None:
+    it = Told(
+        workflow(
+            ["a"],
+            [
+                {"from": "a", "event": "e", "pre_actions": [set_variable("n", "${1 // 0}")]},
+                {"from": "a", "event": "error", "pre_actions": [set_variable("n", "${1 // 0}")]},
+            ],
+            variables={"n": {"type": "integer", "initial": 0}},
+            max_automatic=5,
+        )
+    )
+    rows = it.event("e")
+    assert rows.count("error_raised(a, Expression.division)") == 6
+    assert rows[-1] == "instance_closed(failed)"
+    assert it.one("instance_closed").payload["reason"] == "automatic_chain"

@@ -205,6 +205,27 @@ def test_m3_4_a_result_that_does_not_fit_its_variable_fails_the_action() -> None
     ]
 
 
+def test_m3_4_a_result_that_does_not_fit_is_ignored_where_the_action_says_so() -> None:
+    it = Told(
+        workflow(
+            ["a", "b"],
+            [
+                {
+                    "from": "a",
+                    "to": "b",
+                    "event": "e",
+                    "pre_actions": [activity("f", result_variable="n", on_failure="ignore"), activity("g")],
+                }
+            ],
+            variables=N,
+        )
+    )
+    it.event("e")
+    assert it.succeeds(1, result="five") == ["error_raised(f, Expression.type)", "activity_scheduled(g, 1)"]
+    assert it.succeeds(2) == ["transition(a, b)"]
+    assert it.variables == {"n": 0}
+
+
 def flying(join: Any = "all") -> Told:
     one = region("r1", ["a", "b"], [{"from": "a", "to": "b", "event": "go", "pre_actions": [activity("f")]}])
     two = region("r2", ["c", terminal("z")], [{"from": "c", "to": "z", "event": "end"}])

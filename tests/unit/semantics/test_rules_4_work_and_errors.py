@@ -108,6 +108,28 @@ def test_m4_2_a_climbing_error_keeps_its_source() -> None:
     assert it.fails(1, "Boom")[3] == "transition(s, out)"
 
 
+def test_m4_2_an_error_climbs_to_the_end_before_the_next_one_is_offered() -> None:
+    def failing(name: str) -> dict[str, Any]:
+        return region(name, ["b"], [{"from": "b", "event": "e", "pre_actions": [set_variable("n", "${1 // 0}")]}])
+
+    it = Told(
+        workflow(
+            [regions(failing("r1"), failing("r2"))],
+            [{"from": "p", "event": "error"}],
+            variables={"n": {"type": "integer", "initial": 0}},
+        )
+    )
+    rows = it.event("e")[2:]
+    assert rows == [
+        "error_raised(p/r1/b, Expression.division)",
+        "error_raised(p/r1/b, Expression.division)",
+        "transition(p, –)",
+        "error_raised(p/r2/b, Expression.division)",
+        "error_raised(p/r2/b, Expression.division)",
+        "transition(p, –)",
+    ]
+
+
 def test_m4_2_unhandled_at_the_root_the_instance_is_failed() -> None:
     it = climbing({"from": "s", "to": "out", "event": "error", "condition": "event.type == 'Other'"})
     assert it.fails(1, "Boom") == ["error_raised(f, Boom)"] * 3 + ["instance_closed(failed)"]
@@ -179,6 +201,24 @@ def test_m4_3_the_others_are_ended_when_the_join_is_reached() -> None:
         "state_left(ok, outer)",
         "state_left(ok, outer)",
     ]
+
+
+def test_m4_3_done_of_a_join_has_no_result() -> None:
+    ends = region("r", ["a", terminal("z")], [{"from": "a", "to": "z", "event": "e", "condition": "event.k == 5"}])
+    it = Told(
+        workflow(
+            [regions(ends), "none", "some"],
+            [
+                {"from": "p", "to": "none", "event": "done", "condition": "event.result == null"},
+                {"from": "p", "to": "some", "event": "done"},
+            ],
+            events={"e": {"payload": {"k": "integer"}}},
+        )
+    )
+    # A payload that lay where the result of `done` would lie must not shine through.
+    it.event("e", k=4)
+    it.event("e", k=5)
+    assert it.state == "none"
 
 
 def test_m4_3_a_join_is_decided_once() -> None:

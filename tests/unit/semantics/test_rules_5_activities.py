@@ -158,6 +158,33 @@ def test_m5_3_schedule_to_close_runs_over_all_attempts_and_waits_and_is_not_retr
     ]
 
 
+def test_m5_3_a_failed_attempt_stops_its_own_clocks() -> None:
+    it = trying({"max_attempts": 2, "initial_interval": "1m"}, timeout="5s", schedule_to_close="1h")
+    it.starts(1, 1)
+    it.fails(1, "Net", at=2)
+    assert [timer.name for timer in it.instance.timers()] == ["retry", "schedule_to_close"]
+
+
+def test_m5_3_a_clock_that_expires_takes_the_attempt_from_its_executor() -> None:
+    it = trying({"max_attempts": 2, "initial_interval": "1s"}, schedule_to_start="4s")
+    it.fires("schedule_to_start", 4)
+    (effect,) = [effect for effect in it.effects if effect.kind == "cancel_attempt"]
+    assert (effect.activity, effect.activity_id, effect.attempt) == ("f", 1, 1)
+
+
+def test_m5_3_a_deadline_ends_with_its_activity() -> None:
+    policy = {"max_attempts": 9, "initial_interval": "1m"}
+    it = Told(
+        workflow(
+            [{"name": "s", "activity": "f"}, {"name": "t", "activity": "g"}],
+            [{"from": "s", "to": "t", "event": "done"}],
+            activities={"f": {"schedule_to_close": "20s"}, "g": {"retry_policy": policy}},
+        )
+    )
+    it.succeeds(1, 5)
+    assert it.fails(2, "Net", at=6) == ["retry_scheduled(2, 60 s)"]
+
+
 def test_m5_3_a_result_stops_all_clocks() -> None:
     it = trying({"max_attempts": 2}, timeout="5s", schedule_to_start="4s", schedule_to_close="20s")
     it.starts(1, 1)

@@ -68,6 +68,17 @@ def test_m6_2_durations_are_evaluated_at_entry() -> None:
     assert (it.due("timeout"), it.due("after 1")) == (7, 3.5)
 
 
+def test_m6_2_a_timer_fires_once() -> None:
+    transitions = [{"from": "s", "event": "timeout"}, {"from": "s", "after": "9s"}]
+    it = Told(workflow([{"name": "s", "timeout": "5s"}], transitions))
+    first, second = it.timer("timeout"), it.timer("after 1")
+    assert [(e.timer, e.timer_id, e.due) for e in it.effects if e.kind == "set_timer"] == [first, second]
+    assert it.fires("timeout", 5) == ["transition(s, –)"]
+    assert it.fires_late(first, 6) == ["stimulus_ignored(void)"]
+    assert it.fires("after 1", 9) == ["transition(s, –)"]
+    assert it.instance.timers() == []
+
+
 def test_m6_2_a_dropped_timer_does_not_fire() -> None:
     it = Told(
         workflow(

@@ -46,6 +46,15 @@ def test_m8_1_while_paused_no_attempt_starts() -> None:
     assert it.control("resume", 9) == ["status_changed(running)", "activity_scheduled(f, 2)"]
 
 
+def test_m8_1_activity_clocks_never_freeze() -> None:
+    it = pausable(pause_timers="freeze")
+    it.control("pause", 1)
+    # The report waits, but the attempt has been running since it came.
+    assert it.starts(1, 3) == []
+    it.control("resume", 9)
+    assert it.due("start_to_close") == 33
+
+
 def test_m8_1_state_timers_run_on_and_their_expiry_waits() -> None:
     it = pausable()
     it.control("pause", 5)
@@ -166,6 +175,14 @@ def test_m8_2_an_event_whose_condition_raised_is_offered_again_too() -> None:
         "error_raised(a, Expression.null)",
         "instance_closed(failed)",
     ]
+
+
+def test_m8_2_what_arose_inside_is_not_offered_again() -> None:
+    handler = {"from": "a", "to": "b", "event": "error.f", "pre_actions": [activity("g")]}
+    it = Told(workflow([{"name": "a", "activity": "f"}, "b"], [handler]))
+    it.fails(1, "Boom")
+    assert it.fails(2, "Other")[-1] == "instance_closed(failed)"
+    assert it.control("retry") == ["status_changed(running)", "state_entered(a)", "activity_scheduled(f, 1)"]
 
 
 def test_m8_2_retry_finds_again_what_follows_from_ended_regions() -> None:
