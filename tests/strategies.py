@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, Stimulus
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.stimulus import Stimulus
 
 EVENTS = ("go", "stop", "pay")
 ACTIVITIES = ("f", "g")

@@ -10,7 +10,7 @@ from pathlib import Path
 import wfsim as wf
 from tests.benchmarks import Measured, cpu_seconds, median
 from tests.benchmarks.simpy_order import LEFT_OUT, OrderModel
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.compile import compile_workflow
 from wfsim.simulate.engine import Simulation
 
 MODELS = Path(__file__).parents[2] / "models"

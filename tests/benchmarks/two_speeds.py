@@ -11,10 +11,11 @@ from typing import Any
 
 from tests.benchmarks import Measured, cpu_seconds, median
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.codes import FREE, INBOX
+from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import FREE, INBOX, Cell, Queued
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.layout import Cell, Queued
 
 SECOND = 1_000_000
 RUNS = 5

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wfsim.semantics import layout, speed
+from wfsim.semantics import codes, layout, speed
 from wfsim.semantics.compiled import step as compiled_step
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
@@ -96,7 +96,7 @@ class CompiledInstance(Instance):
         # The queue: one row more, free behind the others, so that it is taken when `grow` gives it at the other speed.
         self.m.append(layout.Queued())
         self.v.extend(layout.Cell() for _ in range(self.program.head.n_fields))
-        free = self.m[layout.FREE]
+        free = self.m[codes.FREE]
         free.length += 1
         if free.first < 0:
             free.first = len(self.m) - 1
@@ -108,7 +108,7 @@ class CompiledInstance(Instance):
 
     def _answer(self, tally: Any, asked: Any) -> layout.Cell:
         if tally["question"] == speed.ORDER_QUESTION:
-            return layout.Cell(layout.INTEGER, self.host.order(int(tally["left"]), int(tally["right"])))
+            return layout.Cell(codes.INTEGER, self.host.order(int(tally["left"]), int(tally["right"])))
         head = self.program.head
         cells = [layout.Cell() for _ in asked]
         from_array(asked, cells)
@@ -116,6 +116,6 @@ class CompiledInstance(Instance):
         rows: list[Any] = [layout.Me(cells=0), *(layout.RegionCell() for _ in range(root))]
         rows[root].state = int(tally["state"])
         answer = layout.Cell()
-        payload = head.n_variables if tally["payload"] else layout.NONE
-        self.host.evaluate(int(tally["question"]), rows, cells, 0, layout.NONE, payload, answer)
+        payload = head.n_variables if tally["payload"] else codes.NONE
+        self.host.evaluate(int(tally["question"]), rows, cells, 0, codes.NONE, payload, answer)
         return answer

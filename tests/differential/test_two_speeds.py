@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 from tests.differential.compiled_instance import CompiledInstance, from_array, to_array
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
-from wfsim.semantics import draws, layout, speed, values
+from wfsim.semantics import codes, draws, layout, speed, values
+from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.compiled import draws as compiled_draws
 from wfsim.semantics.compiled import step as compiled_step
 from wfsim.semantics.compiled import values as compiled_values
-from wfsim.semantics.instance import Instance, Stimulus
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.stimulus import Stimulus
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,11 +131,11 @@ def test_a_question_that_does_not_fit_into_the_output_asks_for_more_room() -> No
     instance = CompiledInstance(compile_workflow(asking()))
     instance.apply(Stimulus("start"))
     instance.texts.encode("x", instance.v[instance.program.head.inbox_cells + 1])
-    instance.m[layout.INBOX] = layout.Queued(kind=layout.EVENT, event=instance.program.event_rows["e"])
+    instance.m[codes.INBOX] = layout.Queued(kind=codes.EVENT, event=instance.program.event_rows["e"])
     for cells, full in ((4, 1), (256, 0)):
         out = speed.new_outputs(64, cells=cells)
         m, v = to_array([*instance.m, layout.Queued()], speed.MEMORY), to_array(instance.v * 2, speed.CELL)
-        m[layout.FREE]["first"] = len(instance.m)
+        m[codes.FREE]["first"] = len(instance.m)
         m[-1]["next"] = -1
         # The condition compares two texts; with that answered, an assignment asks for a whole value.
         out.tally["n_answers"] = 1
@@ -177,11 +178,11 @@ def test_every_queued_row_is_free_or_held_as_often_as_it_is_referred_to(
         m, head = instance.m, instance.program.head
         holders: Counter[int] = Counter()
         free = []
-        for which in (layout.WAITING, layout.INTERNAL, layout.DEFERRED, layout.FREE):
+        for which in (codes.WAITING, codes.INTERNAL, codes.DEFERRED, codes.FREE):
             k, length = m[which].first, 0
             while k >= 0:
                 length += 1
-                if which == layout.FREE:
+                if which == codes.FREE:
                     free.append(k)
                 else:
                     holders[k] += 1
@@ -192,7 +193,7 @@ def test_every_queued_row_is_free_or_held_as_often_as_it_is_referred_to(
         holders[instance.me.offer_again] += 1
         for k in set(range(head.first_queued + 1, len(m))) - set(free):
             holders[m[k].origin] += 1
-        del holders[layout.NONE]
+        del holders[codes.NONE]
         assert len(set(free)) == len(free)
         assert sorted([*free, *holders]) == list(range(head.first_queued + 1, len(m)))
         assert {k: m[k].holds for k in holders} == dict(holders)
@@ -205,11 +206,11 @@ def test_every_queued_row_is_free_or_held_as_often_as_it_is_referred_to(
 EDGES = [0, 1, -1, 2, -2, 3, -3, 7, 2**31, -(2**31), 2**32, 3037000499, 3037000500, -3037000500, 2**62, -(2**62)]
 EDGES += [2**63 - 1, 2**63 - 2, -(2**63), -(2**63) + 1, (2**63 - 1) // 2, -(2**63) // 2, (2**63 - 1) // 3, 2**53 + 1]
 OPERATORS = {
-    layout.OP_ADD: lambda a, b: a + b,
-    layout.OP_SUBTRACT: lambda a, b: a - b,
-    layout.OP_MULTIPLY: lambda a, b: a * b,
-    layout.OP_FLOOR: lambda a, b: a // b,
-    layout.OP_MODULO: lambda a, b: a % b,
+    codes.OP_ADD: lambda a, b: a + b,
+    codes.OP_SUBTRACT: lambda a, b: a - b,
+    codes.OP_MULTIPLY: lambda a, b: a * b,
+    codes.OP_FLOOR: lambda a, b: a // b,
+    codes.OP_MODULO: lambda a, b: a % b,
 }
 
 
@@ -227,14 +228,14 @@ def at_both_speeds(op: int, left: layout.Cell, right: layout.Cell) -> layout.Cel
 
 def exactly(op: int, a: int, b: int) -> tuple[int, int]:
     """Tag and content, by Python's unbounded integers."""
-    if op in (layout.OP_FLOOR, layout.OP_MODULO) and b == 0:
-        return layout.FAULT, layout.T_DIVISION
+    if op in (codes.OP_FLOOR, codes.OP_MODULO) and b == 0:
+        return codes.FAULT, codes.T_DIVISION
     exact = OPERATORS[op](a, b)
-    return (layout.INTEGER, exact) if -(2**63) <= exact < 2**63 else (layout.FAULT, layout.T_OVERFLOW)
+    return (codes.INTEGER, exact) if -(2**63) <= exact < 2**63 else (codes.FAULT, codes.T_OVERFLOW)
 
 
 def check_integers(op: int, a: int, b: int) -> None:
-    cell = at_both_speeds(op, layout.Cell(layout.INTEGER, a), layout.Cell(layout.INTEGER, b))
+    cell = at_both_speeds(op, layout.Cell(codes.INTEGER, a), layout.Cell(codes.INTEGER, b))
     assert (cell.tag, cell.whole) == exactly(op, a, b), f"{a} op{op} {b}"
 
 
@@ -257,28 +258,28 @@ def test_integer_arithmetic_is_exact_or_overflows(op: int, a: int, b: int) -> No
 NUMBERS = [0.0, 1.0, -1.0, 0.1, 5e-324, -5e-324, 2.2250738585072014e-308, 1e308, -1e308, 1.7976931348623157e308, 1e-200]
 
 
-@pytest.mark.parametrize("op", [layout.OP_ADD, layout.OP_SUBTRACT, layout.OP_MULTIPLY, layout.OP_DIVIDE])
+@pytest.mark.parametrize("op", [codes.OP_ADD, codes.OP_SUBTRACT, codes.OP_MULTIPLY, codes.OP_DIVIDE])
 def test_numbers_are_finite_and_never_minus_zero(op: int) -> None:
     for a in NUMBERS:
         for b in NUMBERS:
-            cell = at_both_speeds(op, layout.Cell(layout.NUMBER, 0, a), layout.Cell(layout.NUMBER, 0, b))
-            if op == layout.OP_DIVIDE and b == 0.0:
-                assert (cell.tag, cell.whole) == (layout.FAULT, layout.T_DIVISION)
-            elif cell.tag == layout.NUMBER:
+            cell = at_both_speeds(op, layout.Cell(codes.NUMBER, 0, a), layout.Cell(codes.NUMBER, 0, b))
+            if op == codes.OP_DIVIDE and b == 0.0:
+                assert (cell.tag, cell.whole) == (codes.FAULT, codes.T_DIVISION)
+            elif cell.tag == codes.NUMBER:
                 assert math.isfinite(cell.real)
                 assert math.copysign(1.0, cell.real) == 1.0 or cell.real < 0.0
             else:
-                assert (cell.tag, cell.whole) == (layout.FAULT, layout.T_OVERFLOW)
-                assert max(abs(a), abs(b)) >= 1e308 or op == layout.OP_DIVIDE
+                assert (cell.tag, cell.whole) == (codes.FAULT, codes.T_OVERFLOW)
+                assert max(abs(a), abs(b)) >= 1e308 or op == codes.OP_DIVIDE
 
 
 @pytest.mark.parametrize(
     ("op", "a", "b"),
-    [(layout.OP_MULTIPLY, 0.0, -1.0), (layout.OP_DIVIDE, -5e-324, 2.0), (layout.OP_MULTIPLY, -1e-200, 1e-200)],
+    [(codes.OP_MULTIPLY, 0.0, -1.0), (codes.OP_DIVIDE, -5e-324, 2.0), (codes.OP_MULTIPLY, -1e-200, 1e-200)],
 )
 def test_a_result_of_minus_zero_becomes_zero(op: int, a: float, b: float) -> None:
-    cell = at_both_speeds(op, layout.Cell(layout.NUMBER, 0, a), layout.Cell(layout.NUMBER, 0, b))
-    assert (cell.tag, bits(cell.real)) == (layout.NUMBER, bits(0.0))
+    cell = at_both_speeds(op, layout.Cell(codes.NUMBER, 0, a), layout.Cell(codes.NUMBER, 0, b))
+    assert (cell.tag, bits(cell.real)) == (codes.NUMBER, bits(0.0))
 
 
 # --- draws ----------------------------------------------------------------------------------------

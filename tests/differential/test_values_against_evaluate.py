@@ -26,10 +26,12 @@ from wfsim.model.expressions import (
 )
 from wfsim.model.workflow import Variable, Workflow
 from wfsim.semantics import values
+from wfsim.semantics.codes import FAULT, NONE, OP_ASK, OP_END
+from wfsim.semantics.compile import _Compiler, compile_workflow
+from wfsim.semantics.expression_code import ExpressionCode
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import FAULT, NONE, OP_ASK, OP_END, Cell
-from wfsim.semantics.program import _Code, _Compiler, compile_workflow
+from wfsim.semantics.layout import Cell
 
 VARIABLES = ("a", "b", "c")
 FIELDS = ("f", "g")
@@ -121,7 +123,7 @@ FRAME = Workflow(
 def compiled(expression: Expression) -> tuple[Instance, int, int]:
     """An instance whose program holds the expression; the row of its code, and how many questions it asks."""
     compiler = _Compiler(FRAME, False)
-    code = _Code(compiler, compiler.fields["e"])
+    code = ExpressionCode(compiler.texts, compiler.host, compiler.variable_index, compiler.fields["e"])
     code.compile(expression)
     asked = sum(op.op == OP_ASK for op in code.ops)
     # `_code` places the operations; the program then has room for the deepest stack.

@@ -16,9 +16,11 @@ from wfsim.history.runs import definition_of, workflow_of
 from wfsim.history.store import Store
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, Record, records_of
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.program import Program, compile_workflow
+from wfsim.semantics.program import Program
+from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.texts import canonical
 
 EVENTS = ("e", "f", "g")

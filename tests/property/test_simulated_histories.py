@@ -10,7 +10,7 @@ from wfsim.history.history import History
 from wfsim.history.replay import replay_all
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.compile import compile_workflow
 from wfsim.simulate.engine import Simulation
 from wfsim.simulate.scenario import default_scenario
 

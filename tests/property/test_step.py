@@ -9,10 +9,12 @@ from hypothesis import given, settings
 
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, Record, Stimulus, records_of, step
-from wfsim.semantics.layout import DEFERRED, IDLE, INTERNAL, WAITING
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.codes import DEFERRED, IDLE, INTERNAL, WAITING
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.records import Record, records_of, step
 from wfsim.semantics.snapshot import from_snapshot, take_snapshot
+from wfsim.semantics.stimulus import Stimulus
 
 relaxed = settings(deadline=None, max_examples=150)
 

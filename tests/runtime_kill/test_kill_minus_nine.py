@@ -16,7 +16,7 @@ import pytest
 
 from wfsim.history.history import open_history
 from wfsim.history.replay import replay_all
-from wfsim.semantics.instance import Record
+from wfsim.semantics.records import Record
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -6,7 +6,8 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import HistoryError
-from wfsim.semantics.layout import FAULT, LIST, NUMBER, OBJECT, STRING, ValueRow
+from wfsim.semantics.codes import FAULT, LIST, NUMBER, OBJECT, STRING
+from wfsim.semantics.layout import ValueRow
 from wfsim.semantics.texts import canonical
 
 from .schema import RECORD_COLUMNS, VALUE_COLUMNS

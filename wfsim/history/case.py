@@ -7,8 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import HistoryError, did_you_mean, listed
-from wfsim.semantics.instance import Instance, Record, Stimulus
-from wfsim.semantics.layout import (
+from wfsim.semantics.codes import (
     BOOLEAN,
     FAULT,
     INTEGER,
@@ -23,6 +22,9 @@ from wfsim.semantics.layout import (
     RECORD_KINDS,
     STRING,
 )
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.records import Record
+from wfsim.semantics.stimulus import Stimulus
 
 from .replay import program_of, replay_records, stimuli_of
 from .runs import Run, runs_in

@@ -7,9 +7,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import NotCovered, ReplayError
-from wfsim.semantics.instance import Instance, Record, Stimulus, event_problem, records_of
-from wfsim.semantics.layout import N_CAUSES, RECORD_KINDS
-from wfsim.semantics.program import Program, compile_workflow
+from wfsim.semantics.codes import N_CAUSES, RECORD_KINDS
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.program import Program
+from wfsim.semantics.records import Record, records_of
+from wfsim.semantics.stimulus import Stimulus, event_problem
 from wfsim.semantics.texts import canonical
 
 from .batch import clean

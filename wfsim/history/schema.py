@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import HistoryError, listed
-from wfsim.semantics.layout import COMMANDS, OUTCOMES, RECORD_KINDS, STATUSES
+from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS, STATUSES
 
 if TYPE_CHECKING:
     import os

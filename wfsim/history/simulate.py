@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Literal
 
 from wfsim.errors import NotCovered, ScenarioError
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.compile import compile_workflow
 from wfsim.simulate.engine import Simulation
 from wfsim.simulate.scenario import LARGEST_SEED, Scenario, check_scenario, default_scenario
 

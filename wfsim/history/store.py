@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from wfsim.errors import ConflictError, HistoryError
-from wfsim.semantics.layout import R_INSTANCE_CLOSED, RecordRow
+from wfsim.semantics.codes import R_INSTANCE_CLOSED
+from wfsim.semantics.layout import RecordRow
 
 from . import schema
 from .batch import Batch, clean, insert

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wfsim.semantics.layout import (
+from wfsim.semantics.codes import (
     R_ACTIVITY_FAILED,
     R_ACTIVITY_SCHEDULED,
     R_ACTIVITY_SUCCEEDED,

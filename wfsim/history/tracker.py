@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wfsim.semantics.layout import (
+from wfsim.semantics.codes import (
     NONE,
     R_ACTIVITY_CANCELLED,
     R_ACTIVITY_FAILED,
@@ -21,8 +21,8 @@ from wfsim.semantics.layout import (
     R_STATE_LEFT,
     R_TRANSITION,
     RECORD_KINDS,
-    RecordRow,
 )
+from wfsim.semantics.layout import RecordRow
 
 from .paths import EMPTY, Paths
 

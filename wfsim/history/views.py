@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wfsim.semantics.layout import (
+from wfsim.semantics.codes import (
     BOOLEAN,
     INTEGER,
     NULL,

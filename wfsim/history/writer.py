@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from wfsim.errors import HistoryError
-from wfsim.semantics.layout import (
+from wfsim.semantics.codes import (
     N_CAUSES,
     R_INSTANCE_CLOSED,
     R_STARTED,

@@ -218,6 +218,10 @@ class RetryPolicy(_Model):
     jitter: Annotated[Exact, Field(ge=0, le=1)] = Decimal(0)
     non_retryable_errors: tuple[Name, ...] = ()
 
+    def is_final(self, error_type: str) -> bool:
+        """M5.2: whether the type, or a dotted prefix of it, is in `non_retryable_errors`."""
+        return any(error_type == listed or error_type.startswith(listed + ".") for listed in self.non_retryable_errors)
+
 
 class Compensation(_Model):
     """Which activity undoes this one, and from when on there is something to undo (M9.1)."""

@@ -29,20 +29,10 @@ from wfsim.model.workflow import (
     ValueType,
     Workflow,
 )
+from wfsim.semantics.codes import BACKOFF, BEFORE_COMMIT, COMPLETED, GROUNDED, IDLE, INTERNAL, INTERNAL_DONE, RUNNING
+from wfsim.semantics.expression_code import can_raise, condition_can_raise
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.layout import (
-    BACKOFF,
-    BEFORE_COMMIT,
-    COMPLETED,
-    GROUNDED,
-    IDLE,
-    INTERNAL,
-    INTERNAL_DONE,
-    RUNNING,
-    RegionCell,
-    WorkCell,
-)
-from wfsim.semantics.program import can_raise, condition_can_raise, non_retryable
+from wfsim.semantics.layout import RegionCell, WorkCell
 
 from .petri import PetriNet
 
@@ -378,7 +368,7 @@ class _Translation:
         start_to_close = definition.timeout or self.workflow.timeouts.activity
         fatal = any(
             each.partition(".")[0] not in ("Timeout", "Expression") for each in policy.non_retryable_errors
-        ) or (start_to_close is not None and non_retryable(policy, "Timeout.start_to_close"))
+        ) or (start_to_close is not None and policy.is_final("Timeout.start_to_close"))
         for name in (*self.phases(prefix, activity), f"{prefix}.succeeded", f"{prefix}.failed"):
             self.place(name, source)
         for k in range(1, attempts + 1):

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import ConflictError, HistoryError, RunStopped
 from wfsim.history.replay import replay_records
+from wfsim.semantics.codes import R_ACTIVITY_SCHEDULED
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import R_ACTIVITY_SCHEDULED
 
 from .executor import Attempt, Executor, Key, Report
 from .view import View, view_of
@@ -26,8 +26,9 @@ from .view import View, view_of
 if TYPE_CHECKING:
     from wfsim.history.store import Store, StoredCase
     from wfsim.model.evaluate import Value
-    from wfsim.semantics.instance import Instance, Record, Timer
+    from wfsim.semantics.instance import Instance, Timer
     from wfsim.semantics.program import Program
+    from wfsim.semantics.records import Record
 
     from .clock import Clock
     from .implementations import Implementation

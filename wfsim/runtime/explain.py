@@ -12,19 +12,10 @@ from typing import TYPE_CHECKING, Any
 from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.model.evaluate import EvaluationFault, Value, evaluate
 from wfsim.model.expressions import Bool, Expression, Whole, names, parse_condition, to_text
-from wfsim.semantics.instance import Instance, event_problem
-from wfsim.semantics.layout import (
-    ACTIVE,
-    GROUNDED,
-    R_ERROR_RAISED,
-    R_TRANSITION,
-    R_TRANSITION_STARTED,
-    EventRow,
-    RegionCell,
-    RegionRow,
-    StateRow,
-    TransitionRow,
-)
+from wfsim.semantics.codes import ACTIVE, GROUNDED, R_ERROR_RAISED, R_TRANSITION, R_TRANSITION_STARTED
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.layout import EventRow, RegionCell, RegionRow, StateRow, TransitionRow
+from wfsim.semantics.stimulus import event_problem
 
 if TYPE_CHECKING:
     from wfsim.semantics.program import Program

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from wfsim.errors import RunStopped, WaitTimeout, WfsimError, did_you_mean, listed
 from wfsim.model.duration import Duration
-from wfsim.semantics.layout import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
+from wfsim.semantics.codes import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
 
 from . import waiting
 from .dispatcher import CONTROLS, EVENTS, Dispatcher
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from wfsim.history.history import History
     from wfsim.model.evaluate import Value
     from wfsim.model.workflow import Workflow
-    from wfsim.semantics.instance import Instance, Record, Timer
+    from wfsim.semantics.instance import Instance, Timer
     from wfsim.semantics.kernel import Output
+    from wfsim.semantics.records import Record
 
     from .stores import Lease
     from .view import View

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import ConflictError, HistoryError, StartRefused, WfsimError
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.draws import mix_key
-from wfsim.semantics.instance import Instance, checked_inputs
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.stimulus import checked_inputs
 
 from .clock import Clock, SystemClock
 from .dispatcher import Dispatcher, inputs_of, load

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING
 from wfsim.errors import EventRejected, WfsimError, did_you_mean
 from wfsim.model.evaluate import check_value, coerce
 from wfsim.model.workflow import ValueType
-from wfsim.semantics.instance import event_problem
-from wfsim.semantics.layout import (
-    NONE,
-    R_EVENT_DEFERRED,
-    R_EVENT_DISCARDED,
-    R_EVENT_REJECTED,
-    REPLY,
-    T_DUPLICATE,
-)
+from wfsim.semantics.codes import NONE, R_EVENT_DEFERRED, R_EVENT_DISCARDED, R_EVENT_REJECTED, REPLY, T_DUPLICATE
+from wfsim.semantics.stimulus import event_problem
 
 from .explain import explain
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wfsim.semantics.layout import COMPLETED, TIMER, WAITING
+from wfsim.semantics.codes import COMPLETED, TIMER, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .kernel import Output, kernel, new_effect
-from .layout import (
+from .codes import (
     ACTIVE,
     ACTIVITY,
     CLOSED,
@@ -36,10 +35,9 @@ from .layout import (
     TERMINATED,
     TIMED_OUT,
     WAITING,
-    Cells,
-    Queued,
-    Rows,
 )
+from .kernel import Output, kernel, new_effect
+from .layout import Cells, Queued, Rows
 from .values import evaluate
 from .work import (
     cancel_work,

@@ -7,16 +7,14 @@ own their instance (simulator, runtime, replay) call `Instance.apply` and read t
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from wfsim.errors import StartRefused, WfsimError
-from wfsim.model.evaluate import EvaluationFault, Value, check_value, coerce, evaluate_template, fit
+from wfsim.errors import WfsimError
+from wfsim.model.evaluate import Value, check_value, coerce
 from wfsim.model.workflow import RetryPolicy, ValueType
 
-from .kernel import Output
-from .layout import (
+from .codes import (
     ABSENT,
     ACTIVITY_FAILED,
     ACTIVITY_STARTED,
@@ -26,7 +24,6 @@ from .layout import (
     CONTROL,
     DEFERRED,
     EVENT,
-    FAULT,
     FREE,
     IDLE,
     INBOX,
@@ -34,13 +31,6 @@ from .layout import (
     NONE,
     NULL,
     OUTCOMES,
-    R_ACTIVITY_SCHEDULED,
-    R_EVENT_RECEIVED,
-    R_INSTANCE_CLOSED,
-    R_STARTED,
-    R_TRANSITION,
-    R_VARIABLES_SET,
-    RECORD_KINDS,
     RUNNING,
     SCHEDULED,
     START,
@@ -49,141 +39,17 @@ from .layout import (
     T_UNDECLARED,
     TIMER,
     WAITING,
-    Cell,
-    Cells,
-    ListCell,
-    Me,
-    Queued,
-    RecordRow,
-    RegionCell,
-    Rows,
-    TimerCell,
-    ValueRow,
-    WorkCell,
 )
-from .program import Program, non_retryable
+from .evaluator import Evaluator
+from .kernel import Output
+from .layout import Cell, Cells, ListCell, Me, Queued, RegionCell, Rows, TimerCell, WorkCell
+from .program import Program
 from .step import step as step_rows
+from .stimulus import STIMULI, Stimulus, _json_or_text, checked_inputs, event_problem
 from .texts import Texts
 from .work import EXTRAS, RESULT
 
-STIMULI = (
-    "start",
-    "event",
-    "timer",
-    "activity_started",
-    "activity_succeeded",
-    "activity_failed",
-    "child_closed",
-    "control",
-)
-EFFECTS = (
-    "set_timer",
-    "drop_timer",
-    "start_attempt",
-    "cancel_attempt",
-    "start_child",
-    "stop_child",
-    "reply",
-    "closed",
-)
 CLOCKS = ("start_to_close", "schedule_to_start", "schedule_to_close", "retry")
-
-
-@dataclass(frozen=True, slots=True)
-class Stimulus:
-    """Something that reaches an instance from outside (the table "Stimuli and effects").
-
-    Parameters
-    ----------
-    kind
-        `start`, `event`, `timer`, `activity_started`, `activity_succeeded`, `activity_failed` or `control`.
-    time
-        Microseconds; an earlier one than the instance's last is read as the last.
-    event, payload, event_id, sender
-        Of an event. Events with an id seen before are recorded and ignored.
-    timer, timer_id
-        Which timer is due: its place in the instance, and the id under which it was set.
-    activity_id, attempt, result, error_type, message
-        Of an executor's report.
-    command, command_id, reason
-        Of a control: `pause`, `resume`, `cancel`, `terminate`, `retry`.
-    """
-
-    kind: str
-    time: int = 0
-    event: str | None = None
-    payload: Mapping[str, Value] = field(default_factory=dict)
-    event_id: str | None = None
-    sender: str | None = None
-    timer: int = NONE
-    timer_id: int = NONE
-    activity_id: int = NONE
-    attempt: int = 1
-    result: Value = None
-    error_type: str | None = None
-    message: str | None = None
-    worker: str | None = None
-    command: str | None = None
-    command_id: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One row of a history, with names (the section "Records")."""
-
-    kind: str
-    seq: int
-    time: int
-    cause_seq: int
-    region: str | None = None
-    state: str | None = None
-    to_state: str | None = None
-    event: str | None = None
-    event_id: str | None = None
-    activity: str | None = None
-    activity_id: int | None = None
-    attempt: int | None = None
-    error_type: str | None = None
-    status: str | None = None
-    outcome: str | None = None
-    payload: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        parts = [
-            f"{key}={value}"
-            for key in (
-                "state",
-                "to_state",
-                "event",
-                "activity",
-                "attempt",
-                "error_type",
-                "status",
-                "outcome",
-            )
-            if (value := getattr(self, key)) is not None
-        ]
-        parts += [f"{key}={value}" for key, value in self.payload.items()]
-        return f"{self.seq} {self.kind}({', '.join(parts)})"
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What the surroundings shall do after the append (the table "Stimuli and effects")."""
-
-    kind: str
-    timer: int = NONE
-    timer_id: int = NONE
-    due: int = NONE
-    activity: str | None = None
-    activity_id: int = NONE
-    attempt: int = 0
-    input: dict[str, Any] = field(default_factory=dict)
-    event_id: str | None = None
-    reason: str | None = None
-    status: str | None = None
-    outcome: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +245,7 @@ class Instance:
         for work in self._works():
             if work.phase != IDLE and work.serial == activity_id:
                 policy = self._policy(work.activity)
-                inbox.permanent = 1 if non_retryable(policy, error_type) else 0
+                inbox.permanent = 1 if policy.is_final(error_type) else 0
         return self._step()
 
     def control(self, time: int, command: str, command_id: str | None = None, reason: str | None = None) -> Output:
@@ -563,216 +429,4 @@ class Instance:
         )
 
 
-class Evaluator:
-    """Answers the step function's questions about expressions on texts, lists and objects (M10)."""
-
-    __slots__ = ("program", "texts")
-
-    def __init__(self, program: Program, texts: Texts) -> None:
-        self.program = program
-        self.texts = texts
-
-    def evaluate(self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell) -> None:
-        """Evaluate host expression `number` on the instance's values."""
-        asked = self.program.host[number]
-        base = m[i].cells
-
-        def value(at: int) -> Value:
-            cell = v[at]
-            return self.texts.decode(cell.tag, cell.whole, cell.real)
-
-        context = {}
-        for k, name in enumerate(self.program.variables):
-            hidden = private >= 0 and v[private + k].tag != ABSENT
-            context[name] = value(private + k if hidden else base + k)
-        event: dict[str, Value] | None = None
-        if payload >= 0:
-            event = {name: value(payload + k) for name, k in asked.fields.items()}
-            if asked.whole_event:
-                event = {name: known for name, known in event.items() if known is not None}
-                event.update(value(payload + EXTRAS) or {})
-        head = self.program.head
-        state = self.program.name(m[i + self.program.rows[head.root].slot].state) or ""
-        try:
-            self.texts.encode(evaluate_template(asked.template, context, event, state), answer)
-        except EvaluationFault as fault:
-            answer.tag = FAULT
-            answer.whole = self.texts.handle(fault.kind)
-            answer.real = 0.0
-
-    def order(self, left: int, right: int) -> int:
-        """Order of two texts by code point."""
-        first, second = self.texts.value(left), self.texts.value(right)
-        return -1 if first < second else 1 if first > second else 0
-
-
-def step(program: Program, instance: Instance, stimulus: Stimulus) -> tuple[Instance, list[Record], list[Effect]]:
-    """What a stimulus does to an instance; the instance given is not changed.
-
-    Returns the new instance, the records of this append (one cause, then its consequences), and the effects
-    that follow it. Cost is proportional to the instance's size plus the records.
-    """
-    if instance.program is not program:
-        raise WfsimError("the instance runs another program.")
-    twin = instance.copy()
-    output = twin.apply(stimulus)
-    return twin, records_of(twin, output), effects_of(twin, output)
-
-
-def event_problem(program: Program, event: str, payload: Mapping[str, Value]) -> str | None:
-    """Why an event is rejected at the door (M7.1), or `None` if it may come in."""
-    declared = program.events.get(event)
-    if declared is None:
-        return f"event {event!r} is not declared. Events: {', '.join(program.events) or 'none'}."
-    for name, value in payload.items():
-        kind = declared.payload.get(name)
-        if kind is None and declared.payload:
-            return f"event {event!r} has no field {name!r}. Fields: {', '.join(declared.payload)}."
-        reason = check_value(kind.type if kind else ValueType.ANY, value) if value is not None or kind is None else None
-        if reason is not None:
-            return f"field {name!r} of event {event!r}: {reason}"
-    for name, kind in declared.payload.items():
-        if not kind.optional and payload.get(name) is None:
-            return f"event {event!r} lacks the field {name!r} ({kind.type})."
-    return None
-
-
-def checked_inputs(program: Program, inputs: Mapping[str, Value]) -> dict[str, Value]:
-    """Inputs fitted to their variables; M7.2: with bad input, start is refused."""
-    accepted = [name for name, variable in program.variables.items() if variable.input]
-    fitted: dict[str, Value] = {}
-    for name, value in inputs.items():
-        if name not in accepted:
-            raise StartRefused(
-                f"{program.workflow.name} has no input {name!r}. Inputs: {', '.join(accepted) or 'none'}."
-            )
-        try:
-            fitted[name] = fit(program.variables[name], value)
-        except EvaluationFault as fault:
-            raise StartRefused(f"input {name!r} of {program.workflow.name}: {fault.message}") from None
-    for name in accepted:
-        variable = program.variables[name]
-        if fitted.get(name) is None and variable.initial is None and not variable.optional:
-            raise StartRefused(
-                f"{program.workflow.name} needs the input {name!r} ({variable.type}). Give it, or declare it optional."
-            )
-    return fitted
-
-
 # --- records and effects with names ---------------------------------------------------------------
-
-_SET = (R_TRANSITION, R_VARIABLES_SET)
-_WHERE = {
-    R_STARTED: "input",
-    R_ACTIVITY_SCHEDULED: "input",
-    R_INSTANCE_CLOSED: "output",
-    R_EVENT_RECEIVED: "payload",
-}
-
-
-def record_of(instance: Instance, row: RecordRow, values: Iterable[ValueRow] = ()) -> Record:
-    """A record row with names instead of codes."""
-    program, texts = instance.program, instance.texts
-    payload: dict[str, Any] = {}
-    if row.transition >= 0:
-        payload["transition"] = program.transition_numbers[row.transition]
-    if row.flight >= 0 and row.transition >= 0:
-        payload["flight"] = row.flight
-    if row.activation >= 0:
-        payload["activation"] = row.activation
-    if row.timer >= 0:
-        payload["timer"] = instance.timer_name(row.timer)
-        payload["place"] = row.timer
-        if row.flight >= 0:
-            payload["timer_id"] = row.flight
-    if row.due >= 0:
-        payload["due"] = row.due
-    if row.delay >= 0:
-        payload["delay"] = row.delay
-    if row.source >= 0:
-        payload["source"] = texts.text(row.source)
-    if row.command >= 0:
-        payload["command"] = COMMANDS[row.command]
-    if row.reason >= 0:
-        payload["reason"] = texts.text(row.reason)
-    if row.kind == R_STARTED:
-        payload.update(workflow=program.workflow.name, version=program.workflow.version, key=row.key)
-    inner: dict[str, Any] = {}
-    for value in values:
-        decoded = texts.decode(value.tag, value.whole, value.real)
-        if value.name < 0:
-            inner.update(decoded)
-        else:
-            inner[texts.text(value.name) or ""] = decoded
-    if row.kind in _SET:
-        if inner:
-            payload["set"] = inner
-    elif row.kind in _WHERE:
-        if inner:
-            payload[_WHERE[row.kind]] = inner
-    else:
-        payload.update(inner)
-    return Record(
-        kind=RECORD_KINDS[row.kind],
-        seq=row.seq,
-        time=row.time,
-        cause_seq=row.cause,
-        region=program.name(row.region),
-        state=program.name(row.state),
-        to_state=program.name(row.to_state),
-        event=program.name(row.event),
-        event_id=texts.text(row.event_id),
-        activity=program.name(row.activity),
-        activity_id=None if row.activity_id < 0 else row.activity_id,
-        attempt=row.attempt or None,
-        error_type=texts.text(row.error_type),
-        status=None if row.status < 0 else STATUSES[row.status],
-        outcome=OUTCOMES[row.outcome] or None,
-        payload=payload,
-    )
-
-
-def records_of(instance: Instance, output: Output) -> list[Record]:
-    """The records of one step, with names."""
-    by_seq: dict[int, list[ValueRow]] = {}
-    for value in output.values:
-        by_seq.setdefault(value.seq, []).append(value)
-    return [record_of(instance, row, by_seq.get(row.seq, ())) for row in output.records]
-
-
-def effects_of(instance: Instance, output: Output) -> list[Effect]:
-    """The effects of one step, with names."""
-    texts = instance.texts
-    found = []
-    for row in output.effects:
-        inputs: dict[str, Any] = {}
-        if row.activity_id >= 0:
-            for value in output.values:
-                if value.seq == row.seq:
-                    name = texts.text(value.name) or ""
-                    inputs[name] = texts.decode(value.tag, value.whole, value.real)
-        found.append(
-            Effect(
-                kind=EFFECTS[row.kind],
-                timer=row.timer,
-                timer_id=row.id,
-                due=row.due,
-                activity=instance.program.name(row.activity),
-                activity_id=row.activity_id,
-                attempt=row.attempt,
-                input=inputs,
-                event_id=texts.text(row.event_id),
-                reason=texts.text(row.reason),
-                status=None if row.status < 0 else STATUSES[row.status],
-                outcome=OUTCOMES[row.outcome] or None,
-            )
-        )
-    return found
-
-
-def _json_or_text(payload: Mapping[str, Any]) -> Any:
-    """A refused payload as far as it is JSON; what is not is kept as its text."""
-    return {
-        str(name): value if check_value(ValueType.ANY, value) is None else repr(value)[:200]
-        for name, value in payload.items()
-    }

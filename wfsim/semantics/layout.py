@@ -13,93 +13,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-NONE = -1
-
-# Value tags (M10). FAULT carries the handle of the error type in `whole`; ABSENT marks an unwritten private cell.
-NULL, BOOLEAN, INTEGER, NUMBER, STRING, LIST, OBJECT, FAULT, ABSENT = range(9)
-ANY = -1
-
-# What a state does while active (M1.1); also what a work slot is busy with.
-NO_WORK, ACTIVITY, INVOKE, FOR_EACH, PARALLEL = range(5)
-
-# Actions (M3.1).
-RUN_ACTIVITY, SET_VARIABLE, SEND, COMPENSATE = range(4)
-
-# Policies for events nobody takes (M7.1).
-REJECT, DEFER, DISCARD = range(3)
-
-# Join results and outcomes (M1.4).
-SUCCESS, FAILURE = 1, 2
-
-# Life of a region.
-OUTSIDE, ACTIVE, SUCCEEDED, FAILED_REGION = range(4)
-
-# Life of an activity attempt, or of a child.
-IDLE, SCHEDULED, RUNNING, BACKOFF, CHILD = range(5)
-
-# Where a flight is (M3.2).
-GROUNDED, BEFORE_COMMIT, AFTER_COMMIT = range(3)
-
-# Status (M1.4).
-CREATED, RUNNING_STATUS, PAUSED, CANCELLING, COMPLETED, FAILED, CANCELLED, TERMINATED, TIMED_OUT = range(9)
-
-# Clocks of a work, in the order of their timer cells (M5.3), and the two timers of states.
-START_TO_CLOSE, SCHEDULE_TO_START, SCHEDULE_TO_CLOSE, RETRY = range(4)
-N_CLOCKS = 4
-
-# Where an instance's fixed rows lie, counted from its `Me`.
-INBOX, WAITING, INTERNAL, DEFERRED, FREE, FIRST_REGION = range(1, 7)
-
-# Holders of the scratch row: so many that it is never freed and never put into a list. A compiled step writes there
-# when no row is free; several queued rows then share it, and in a list it would make a circle.
-MANY = 1 << 40
-
-# Commands (M8).
-PAUSE, RESUME, CANCEL, TERMINATE, RETRY_COMMAND = range(5)
-
-# Stimuli and, from INTERNAL_DONE on, what waits inside the instance.
-(
-    START,
+from .codes import (
+    ANY,
+    CANCEL,
+    CREATED,
     EVENT,
-    TIMER,
-    ACTIVITY_STARTED,
-    ACTIVITY_SUCCEEDED,
-    ACTIVITY_FAILED,
-    CHILD_CLOSED,
-    CONTROL,
-    INTERNAL_DONE,
-    INTERNAL_ERROR,
-) = range(10)
-
-# Operations of compiled expressions: a stack machine over value cells.
-(
+    GROUNDED,
+    IDLE,
+    NO_WORK,
+    NONE,
+    NULL,
     OP_END,
-    OP_CONSTANT,
-    OP_VARIABLE,
-    OP_FIELD,
-    OP_NOT,
-    OP_NEGATE,
-    OP_ADD,
-    OP_SUBTRACT,
-    OP_MULTIPLY,
-    OP_DIVIDE,
-    OP_FLOOR,
-    OP_MODULO,
-    OP_EQUAL,
-    OP_UNEQUAL,
-    OP_LESS,
-    OP_LESS_EQUAL,
-    OP_GREATER,
-    OP_GREATER_EQUAL,
-    OP_MINIMUM,
-    OP_MAXIMUM,
-    OP_AND,
-    OP_OR,
-    OP_IF,
-    OP_JUMP,
-    OP_BOOLEAN,
-    OP_ASK,
-) = range(26)
+    OUTSIDE,
+    REJECT,
+    RUN_ACTIVITY,
+    SUCCESS,
+)
 
 
 @dataclass(slots=True)
@@ -476,9 +405,6 @@ class EffectRow:
     outcome: int = 0
 
 
-# Effects.
-SET_TIMER, DROP_TIMER, START_ATTEMPT, CANCEL_ATTEMPT, START_CHILD, STOP_CHILD, REPLY, CLOSED = range(8)
-
 PROGRAM_ROWS: tuple[type, ...] = (
     Head,
     VariableRow,
@@ -499,174 +425,3 @@ MEMORY_ROWS: tuple[type, ...] = (Me, ListCell, RegionCell, WorkCell, TimerCell, 
 # One list holds rows of several classes; the reader of a row knows its class from the reference it followed.
 Rows: TypeAlias = list[Any]
 Cells: TypeAlias = list[Cell]
-
-# Records (the section "Records" of MEANING): causes first.
-RECORD_KINDS: tuple[str, ...] = (
-    "started",
-    "event_received",
-    "timer_fired",
-    "activity_started",
-    "activity_succeeded",
-    "activity_failed",
-    "child_closed",
-    "control_received",
-    "message_returned",
-    "event_rejected",
-    "event_deferred",
-    "event_discarded",
-    "event_recalled",
-    "stimulus_ignored",
-    "transition_started",
-    "transition",
-    "transition_aborted",
-    "state_entered",
-    "state_left",
-    "variables_set",
-    "activity_scheduled",
-    "attempt_timed_out",
-    "retry_scheduled",
-    "activity_cancelled",
-    "child_started",
-    "child_stop_requested",
-    "message_sent",
-    "error_raised",
-    "compensation_started",
-    "compensation_finished",
-    "status_changed",
-    "instance_closed",
-)
-N_CAUSES = 9
-(
-    R_STARTED,
-    R_EVENT_RECEIVED,
-    R_TIMER_FIRED,
-    R_ACTIVITY_STARTED,
-    R_ACTIVITY_SUCCEEDED,
-    R_ACTIVITY_FAILED,
-    R_CHILD_CLOSED,
-    R_CONTROL_RECEIVED,
-    R_MESSAGE_RETURNED,
-    R_EVENT_REJECTED,
-    R_EVENT_DEFERRED,
-    R_EVENT_DISCARDED,
-    R_EVENT_RECALLED,
-    R_STIMULUS_IGNORED,
-    R_TRANSITION_STARTED,
-    R_TRANSITION,
-    R_TRANSITION_ABORTED,
-    R_STATE_ENTERED,
-    R_STATE_LEFT,
-    R_VARIABLES_SET,
-    R_ACTIVITY_SCHEDULED,
-    R_ATTEMPT_TIMED_OUT,
-    R_RETRY_SCHEDULED,
-    R_ACTIVITY_CANCELLED,
-    R_CHILD_STARTED,
-    R_CHILD_STOP_REQUESTED,
-    R_MESSAGE_SENT,
-    R_ERROR_RAISED,
-    R_COMPENSATION_STARTED,
-    R_COMPENSATION_FINISHED,
-    R_STATUS_CHANGED,
-    R_INSTANCE_CLOSED,
-) = range(len(RECORD_KINDS))
-
-STATUSES = (
-    "created",
-    "running",
-    "paused",
-    "cancelling",
-    "completed",
-    "failed",
-    "cancelled",
-    "terminated",
-    "timed_out",
-)
-OUTCOMES = ("", "success", "failure")
-COMMANDS = ("pause", "resume", "cancel", "terminate", "retry")
-
-# Texts that the step function itself names, at fixed handles.
-KNOWN_TEXTS: tuple[str, ...] = (
-    "Expression.null",
-    "Expression.type",
-    "Expression.overflow",
-    "Expression.division",
-    "Expression.range",
-    "Timeout.state",
-    "Timeout.start_to_close",
-    "Timeout.schedule_to_start",
-    "Timeout.schedule_to_close",
-    "Timeout.heartbeat",
-    "Join.impossible",
-    "automatic_chain",
-    "duplicate",
-    "late",
-    "void",
-    "closed",
-    "no_transition",
-    "condition",
-    "max_deferred",
-    "undeclared",
-    "payload",
-    "error",
-    "outer",
-    "join",
-    "control",
-    "closing",
-    "left",
-    "ignored",
-    "result",
-    "message",
-    "source",
-    "type",
-    "post_action",
-    "done",
-    "Child.failed",
-    "retry",
-    "unhandled",
-    "workflow_timeout",
-    "terminated",
-    "cancelled",
-)
-(
-    T_NULL,
-    T_TYPE,
-    T_OVERFLOW,
-    T_DIVISION,
-    T_RANGE,
-    T_TIMEOUT_STATE,
-    T_START_TO_CLOSE,
-    T_SCHEDULE_TO_START,
-    T_SCHEDULE_TO_CLOSE,
-    T_HEARTBEAT,
-    T_JOIN_IMPOSSIBLE,
-    T_AUTOMATIC_CHAIN,
-    T_DUPLICATE,
-    T_LATE,
-    T_VOID,
-    T_CLOSED,
-    T_NO_TRANSITION,
-    T_CONDITION,
-    T_MAX_DEFERRED,
-    T_UNDECLARED,
-    T_PAYLOAD,
-    T_ERROR,
-    T_OUTER,
-    T_JOIN,
-    T_CONTROL,
-    T_CLOSING,
-    T_LEFT,
-    T_IGNORED,
-    T_RESULT,
-    T_MESSAGE,
-    T_SOURCE,
-    T_ERROR_TYPE,
-    T_POST_ACTION,
-    T_DONE,
-    T_CHILD_FAILED,
-    T_RETRY,
-    T_UNHANDLED,
-    T_WORKFLOW_TIMEOUT,
-    T_TERMINATED,
-    T_CANCELLED,
-) = range(len(KNOWN_TEXTS))

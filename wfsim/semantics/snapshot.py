@@ -8,22 +8,9 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from .codes import DEFERRED, GROUNDED, IDLE, INTERNAL, NONE, OUTSIDE, PARALLEL, WAITING
 from .instance import Instance
-from .layout import (
-    DEFERRED,
-    GROUNDED,
-    IDLE,
-    INTERNAL,
-    NONE,
-    OUTSIDE,
-    PARALLEL,
-    WAITING,
-    Queued,
-    RegionCell,
-    Rows,
-    TimerCell,
-    WorkCell,
-)
+from .layout import Queued, RegionCell, Rows, TimerCell, WorkCell
 from .program import Program
 from .texts import Texts
 from .work import append, payload_of

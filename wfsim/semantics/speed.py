@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from . import layout
+from .codes import ABSENT
 
 # numba's own type stubs know neither its records nor these options.
 _njit: Any = numba.njit
@@ -21,6 +22,7 @@ _typeof: Any = numba.typeof
 _config: Any = numba.config
 
 KERNEL_FILES = (
+    "codes.py",
     "layout.py",
     "kernel.py",
     "speed.py",
@@ -29,6 +31,8 @@ KERNEL_FILES = (
     "work.py",
     "activations.py",
     "transitions.py",
+    "reports.py",
+    "controls.py",
     "step.py",
 )
 
@@ -244,7 +248,7 @@ def ask(p: Any, m: Any, v: Any, o: Any, i: int, number: int, private: int, paylo
         tally.state = m[i + p[head.root].slot].state
         tally.payload = 1 if payload >= 0 else 0
         for k in range(n):
-            if private >= 0 and v[private + k].tag != layout.ABSENT:
+            if private >= 0 and v[private + k].tag != ABSENT:
                 keep_cell(v[private + k], o.cells[k])
             else:
                 keep_cell(v[m[i].cells + k], o.cells[k])

@@ -1,4 +1,4 @@
-"""The step function: what one stimulus does to one instance. The rules of MEANING, in their order.
+"""The step function: what one stimulus does to one instance (M2.1, M11): what is dispatched, and in which order.
 
 `step(p, m, v, o, i)` takes the stimulus from the inbox of the instance at row `i`, changes its rows and cells,
 and puts records, values and effects out. It reads no clock, environment or unordered collection (M11.3).
@@ -9,8 +9,6 @@ activities are program rows.
 from __future__ import annotations
 
 from .activations import (
-    abort_flight,
-    change_status,
     close,
     enter_inner,
     reply,
@@ -18,39 +16,28 @@ from .activations import (
     start_state,
     turn_away,
 )
-from .kernel import Output, kernel, new_effect
-from .layout import (
+from .codes import (
     ACTIVE,
     ACTIVITY,
     ACTIVITY_FAILED,
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
-    CANCEL,
-    CANCEL_ATTEMPT,
-    CANCELLED,
-    CANCELLING,
     COMPLETED,
     CONTROL,
     DEFER,
     DEFERRED,
     DISCARD,
-    DROP_TIMER,
     EVENT,
     FAILED,
     GROUNDED,
     INBOX,
     INTERNAL,
     INTERNAL_DONE,
-    N_CLOCKS,
     NONE,
     NULL,
-    PARALLEL,
-    PAUSE,
-    PAUSED,
     R_ACTIVITY_FAILED,
     R_ACTIVITY_STARTED,
     R_ACTIVITY_SUCCEEDED,
-    R_ATTEMPT_TIMED_OUT,
     R_CONTROL_RECEIVED,
     R_ERROR_RAISED,
     R_EVENT_DEFERRED,
@@ -60,15 +47,9 @@ from .layout import (
     R_EVENT_REJECTED,
     R_STARTED,
     R_TIMER_FIRED,
-    RESUME,
-    RETRY,
     RETRY_COMMAND,
-    RUNNING,
     RUNNING_STATUS,
-    SCHEDULE_TO_START,
-    SET_TIMER,
     START,
-    START_TO_CLOSE,
     T_AUTOMATIC_CHAIN,
     T_CLOSED,
     T_CONDITION,
@@ -80,35 +61,24 @@ from .layout import (
     T_MESSAGE,
     T_NO_TRANSITION,
     T_RESULT,
-    T_RETRY,
-    T_SCHEDULE_TO_CLOSE,
-    T_SCHEDULE_TO_START,
-    T_START_TO_CLOSE,
     T_TIMEOUT_STATE,
     T_VOID,
     T_WORKFLOW_TIMEOUT,
-    TERMINATE,
-    TERMINATED,
     TIMED_OUT,
     TIMER,
     WAITING,
-    Cells,
-    Me,
-    Queued,
-    Rows,
 )
+from .controls import control, offer_to_root
+from .kernel import Output, kernel
+from .layout import Cells, Me, Queued, Rows
+from .reports import attempt_report, clock_fired
 from .transitions import (
     FALSE_CONDITION,
-    GOES_ON,
-    NO_TRANSITION,
     RAISED,
     REFUSED,
     TAKEN,
-    advance,
     choose,
     choose_everywhere,
-    fail_action,
-    join,
     settle,
     take,
     take_chosen,
@@ -118,9 +88,6 @@ from .values import copy_cell
 from .work import (
     RESULT,
     append,
-    clock_of,
-    close_work,
-    drop_timer,
     emit,
     ignore,
     is_active,
@@ -128,16 +95,12 @@ from .work import (
     new_queued,
     note,
     note_payload,
-    own_error,
     owner_of,
     payload_of,
     prepend,
-    raise_done,
     raise_error,
     release,
-    retry_work,
     set_timer,
-    start_attempt,
     unlink,
     work_of,
 )
@@ -209,103 +172,6 @@ def offer_error(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
     if row.origin >= 0:
         m[i + row.origin].holds += 1
     close(p, m, v, o, i, TIMED_OUT if row.error_type == T_TIMEOUT_STATE else FAILED, row.error_type)
-
-
-# === 5 Activities =================================================================================
-
-
-@kernel
-def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type: int, message: int) -> None:
-    """M5.2: the activity has failed: a failed action, or `error` in the state whose work it was."""
-    r = owner_of(p, w)
-    name = p[m[i + w].activity].name
-    close_work(p, m, o, i, w)
-    if w == p[r].flight_work:
-        if fail_action(p, m, v, o, i, r, name, error_type, message) == GOES_ON:
-            advance(p, m, v, o, i, r)
-        else:
-            settle(p, m, v, o, i)
-    else:
-        raise_error(p, m, v, o, i, r, name, error_type, message, NONE)
-        own_error(m, i)
-
-
-@kernel
-def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result: int) -> None:
-    """M4.1, M3.1: a result: `done` for the state's work, or the flight goes on."""
-    r = owner_of(p, w)
-    name = p[m[i + w].activity].name
-    close_work(p, m, o, i, w)
-    if w != p[r].flight_work:
-        raise_done(p, m, v, o, i, r, result)
-        return
-    cell = m[i + p[r].slot]
-    action = p[cell.action]
-    if action.variable >= 0:
-        fault = write(p, m, v, o, i, r, action.variable, result, 1, T_RESULT)
-        if fault >= 0:
-            if fail_action(p, m, v, o, i, r, name, fault, NONE) == GOES_ON:
-                advance(p, m, v, o, i, r)
-            else:
-                settle(p, m, v, o, i)
-            return
-    cell.action += 1
-    advance(p, m, v, o, i, r)
-
-
-@kernel
-def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
-    """An executor's word on an attempt: started, succeeded or failed; of an ended one it is late (M5.4)."""
-    row = m[i + k]
-    w = work_of(p, m, i, row.serial)
-    if w < 0 or m[i + w].attempt != row.attempt or m[i + w].phase > RUNNING:
-        ignore(p, m, o, i, row, T_LATE)
-    elif row.kind == ACTIVITY_STARTED:
-        if m[i + w].phase == RUNNING:
-            ignore(p, m, o, i, row, T_DUPLICATE)
-            return
-        m[i + w].phase = RUNNING
-        drop_timer(m, o, i, clock_of(p, w, SCHEDULE_TO_START))
-        if p[m[i + w].activity].start_to_close >= 0:
-            set_timer(m, o, i, clock_of(p, w, START_TO_CLOSE), row.time + p[m[i + w].activity].start_to_close)
-    elif row.kind == ACTIVITY_SUCCEEDED:
-        end_succeeded(p, m, v, o, i, w, payload_of(p, m, i, k) + RESULT)
-    elif retry_work(p, m, o, i, w, row.permanent) == 0:
-        end_failed(p, m, v, o, i, w, row.error_type, row.reason)
-
-
-@kernel
-def clock_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, timer: int) -> None:
-    """M5.3: an activity's clock expired, or its wait before the next attempt is over."""
-    w = p[0].first_work + (timer - p[0].first_clock) // N_CLOCKS
-    clock = (timer - p[0].first_clock) % N_CLOCKS
-    work = m[i + w]
-    m[i + timer].due = NONE
-    if clock == RETRY:
-        start_attempt(p, m, o, i, w)
-        return
-    error_type = T_SCHEDULE_TO_CLOSE
-    permanent = 1
-    if clock == START_TO_CLOSE:
-        error_type = T_START_TO_CLOSE
-        permanent = 1 - p[work.activity].retries_start_to_close
-    elif clock == SCHEDULE_TO_START:
-        error_type = T_SCHEDULE_TO_START
-    r = owner_of(p, w)
-    row = emit(m, o, i, R_ATTEMPT_TIMED_OUT)
-    row.region = r
-    row.state = m[i + p[r].slot].state
-    row.activity = work.activity
-    row.activity_id = work.serial
-    row.attempt = work.attempt
-    row.error_type = error_type
-    effect = new_effect(o)
-    effect.kind = CANCEL_ATTEMPT
-    effect.activity = work.activity
-    effect.activity_id = work.serial
-    effect.attempt = work.attempt
-    if retry_work(p, m, o, i, w, permanent) == 0:
-        end_failed(p, m, v, o, i, w, error_type, NONE)
 
 
 # === 6 Timers =====================================================================================
@@ -533,112 +399,6 @@ def run(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
             continue
         if not dispatch_waiting(p, m, v, o, i):
             return
-
-
-# === 8 Controls ===================================================================================
-
-
-@kernel
-def freeze_timers(p: Rows, m: Rows, o: Output, i: int) -> None:
-    """M8.1: with `pause_timers: freeze`, state timers keep their remainder while paused."""
-    me = m[i]
-    for timer in range(p[0].first_timer + 1, p[0].first_clock):
-        cell = m[i + timer]
-        if cell.due > me.time:
-            cell.left = cell.due - me.time
-            effect = new_effect(o)
-            effect.kind = DROP_TIMER
-            effect.timer = timer
-            effect.id = cell.id
-
-
-@kernel
-def thaw_timers(p: Rows, m: Rows, o: Output, i: int) -> None:
-    """M8.1: frozen timers run on with their remainder, under their own ids."""
-    me = m[i]
-    for timer in range(p[0].first_timer + 1, p[0].first_clock):
-        cell = m[i + timer]
-        if cell.left >= 0:
-            cell.due = me.time + cell.left
-            cell.left = NONE
-            effect = new_effect(o)
-            effect.kind = SET_TIMER
-            effect.timer = timer
-            effect.id = cell.id
-            effect.due = cell.due
-
-
-@kernel
-def resume(p: Rows, m: Rows, o: Output, i: int) -> None:
-    """M8.1: dispatching goes on."""
-    change_status(p, m, o, i, RUNNING_STATUS)
-    thaw_timers(p, m, o, i)
-
-
-@kernel
-def offer_to_root(p: Rows, m: Rows, v: Cells, o: Output, i: int, event: int, reason: int) -> int:
-    """M8.3: offer `cancel_requested` or `workflow_timeout` to the root's active state, at once, even paused."""
-    r = p[0].root
-    k = new_queued(p, m, v, o, i)
-    m[i + k].kind = CONTROL
-    m[i + k].event = event
-    t = choose(p, m, v, o, i, r, event, NONE, NONE, k)
-    if t >= 0:
-        if m[i].status == PAUSED:
-            resume(p, m, o, i)
-        abort_flight(p, m, v, o, i, r, reason)
-        take(p, m, v, o, i, r, t, k)
-    release(m, i, k)
-    return 0 if t == NO_TRANSITION or t == FALSE_CONDITION else 1
-
-
-@kernel
-def retry_instance(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
-    """M8.2: enter every state of the kept configuration anew; the event whose transition failed is offered first."""
-    me = m[i]
-    head = p[0]
-    change_status(p, m, o, i, RUNNING_STATUS)
-    me.outcome = 0
-    if head.workflow_timeout >= 0:
-        set_timer(m, o, i, head.first_timer, me.time + head.workflow_timeout)
-    for r in range(head.first_region, head.first_region + head.n_regions):
-        cell = m[i + p[r].slot]
-        if cell.phase == ACTIVE:
-            show_entered(p, m, o, i, r, cell.state, T_RETRY)
-            start_state(p, m, v, o, i, r, cell.state)
-    # Ended regions stay ended, so what follows from them has to be found again: joins (M4.3) and ends (M3.7).
-    for r in range(head.first_region, head.first_region + head.n_regions):
-        cell = m[i + p[r].slot]
-        if cell.phase == ACTIVE and p[cell.state].work == PARALLEL:
-            join(p, m, v, o, i, cell.state)
-    settle(p, m, v, o, i)
-    if me.offer_again >= 0:
-        prepend(m, i, WAITING, me.offer_again)
-        me.offer_again = NONE
-
-
-@kernel
-def control(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -> None:
-    """M8: pause, resume, cancel, terminate, retry. One that does not fit the status is ignored."""
-    me = m[i]
-    command = inbox.command
-    is_open = RUNNING_STATUS <= me.status < COMPLETED
-    if command == PAUSE and me.status == RUNNING_STATUS:
-        change_status(p, m, o, i, PAUSED)
-        if p[0].freeze:
-            freeze_timers(p, m, o, i)
-    elif command == RESUME and me.status == PAUSED:
-        resume(p, m, o, i)
-    elif command == CANCEL and is_open:
-        if not offer_to_root(p, m, v, o, i, p[0].cancel_requested, T_CONTROL):
-            change_status(p, m, o, i, CANCELLING)
-            close(p, m, v, o, i, CANCELLED, inbox.reason)
-    elif command == TERMINATE and is_open:
-        close(p, m, v, o, i, TERMINATED, inbox.reason)
-    elif command == RETRY_COMMAND and (me.status == FAILED or me.status == TIMED_OUT) and not me.told:
-        retry_instance(p, m, v, o, i)
-    else:
-        ignore(p, m, o, i, inbox, T_VOID)
 
 
 # === 11 The step ==================================================================================

@@ -8,7 +8,8 @@ from typing import Any
 
 from wfsim.errors import WfsimError
 
-from .layout import BOOLEAN, FAULT, INTEGER, KNOWN_TEXTS, LIST, NULL, NUMBER, OBJECT, STRING, Cell
+from .codes import BOOLEAN, FAULT, INTEGER, KNOWN_TEXTS, LIST, NULL, NUMBER, OBJECT, STRING
+from .layout import Cell
 
 
 class Texts:

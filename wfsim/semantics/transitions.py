@@ -9,8 +9,7 @@ from .activations import (
     leave_regions,
     start_state,
 )
-from .kernel import Output, kernel
-from .layout import (
+from .codes import (
     ABSENT,
     ACTIVE,
     AFTER_COMMIT,
@@ -38,9 +37,9 @@ from .layout import (
     T_LEFT,
     T_OUTER,
     T_POST_ACTION,
-    Cells,
-    Rows,
 )
+from .kernel import Output, kernel
+from .layout import Cells, Rows
 from .values import admit, copy_cell, evaluate, is_true
 from .work import (
     cancel_work,

@@ -5,8 +5,7 @@ A fault is a value: tag FAULT, its error type in `whole`. `wfsim.model.evaluate`
 
 from __future__ import annotations
 
-from .kernel import Output, ask, ask_order, kernel
-from .layout import (
+from .codes import (
     ABSENT,
     ANY,
     BOOLEAN,
@@ -46,10 +45,9 @@ from .layout import (
     T_OVERFLOW,
     T_RANGE,
     T_TYPE,
-    Cell,
-    Cells,
-    Rows,
 )
+from .kernel import Output, ask, ask_order, kernel
+from .layout import Cell, Cells, Rows
 
 SMALLEST = -(2**63)
 LARGEST = 2**63 - 1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from .draws import RETRY_JITTER, draw
-from .kernel import Output, count_values, forget_values, grow, kernel, new_effect, new_record, new_value
-from .layout import (
+from .codes import (
     ABSENT,
     ACTIVE,
     BACKOFF,
@@ -33,12 +31,10 @@ from .layout import (
     START_ATTEMPT,
     START_TO_CLOSE,
     STRING,
-    Cell,
-    Cells,
-    Queued,
-    RecordRow,
-    Rows,
 )
+from .draws import RETRY_JITTER, draw
+from .kernel import Output, count_values, forget_values, grow, kernel, new_effect, new_record, new_value
+from .layout import Cell, Cells, Queued, RecordRow, Rows
 from .values import copy_cell, evaluate, set_null, set_whole
 
 # Payload cells: the first holds what is not a declared field, as one object; then the fields in order.

@@ -18,9 +18,7 @@ from wfsim.model.evaluate import EvaluationFault, evaluate_template
 from wfsim.model.expressions import Template, parse_template
 from wfsim.model.workflow import ValueType
 from wfsim.semantics import draws
-from wfsim.semantics.instance import Instance
-from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import (
+from wfsim.semantics.codes import (
     ACTIVE,
     CANCEL_ATTEMPT,
     CLOSED,
@@ -31,6 +29,8 @@ from wfsim.semantics.layout import (
     SET_TIMER,
     START_ATTEMPT,
 )
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.kernel import Output
 from wfsim.semantics.program import Program
 from wfsim.semantics.texts import Texts
 

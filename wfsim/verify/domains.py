@@ -41,7 +41,8 @@ from wfsim.model.workflow import (
     Workflow,
 )
 from wfsim.semantics.activations import LONGEST_SECONDS
-from wfsim.semantics.program import Program, can_raise
+from wfsim.semantics.expression_code import can_raise
+from wfsim.semantics.program import Program
 
 Key = tuple[str, str]
 """What is classified: ('variable', name), or (event, field)."""

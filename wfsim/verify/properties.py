@@ -26,8 +26,8 @@ from wfsim.model import yaml_reader
 from wfsim.model.problems import Problem, definition_error, from_validation
 from wfsim.model.workflow import Workflow
 from wfsim.net.translate import to_net
-from wfsim.semantics.instance import Stimulus
-from wfsim.semantics.layout import COMPLETED, FAILED, STATUSES, TIMED_OUT
+from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
+from wfsim.semantics.stimulus import Stimulus
 
 from .soundness import deadlock_free, soundness
 from .space import Edge, WorkflowSpace, explore_workflow

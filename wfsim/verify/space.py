@@ -16,9 +16,7 @@ from typing import Any
 
 from wfsim.errors import NotCovered, StartRefused
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, Record, Stimulus, checked_inputs, records_of
-from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import (
+from wfsim.semantics.codes import (
     ACTIVE,
     BACKOFF,
     BOOLEAN,
@@ -37,13 +35,15 @@ from wfsim.semantics.layout import (
     SCHEDULED,
     T_TYPE,
     TIMED_OUT,
-    Cell,
-    Cells,
-    Rows,
-    WorkCell,
 )
-from wfsim.semantics.program import Program, compile_workflow
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.kernel import Output
+from wfsim.semantics.layout import Cell, Cells, Rows, WorkCell
+from wfsim.semantics.program import Program
+from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.snapshot import Snapshot, from_snapshot, take_snapshot
+from wfsim.semantics.stimulus import Stimulus, checked_inputs
 from wfsim.semantics.texts import Texts
 
 from .domains import Domains

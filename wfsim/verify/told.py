@@ -8,9 +8,12 @@ from typing import Any, ClassVar
 
 from wfsim.errors import WfsimError
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, Record, Stimulus, records_of
-from wfsim.semantics.program import Program, compile_workflow
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.program import Program
+from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.snapshot import take_snapshot
+from wfsim.semantics.stimulus import Stimulus
 
 from .space import WorkflowSpace
 from .verdict import Witness, WitnessStep

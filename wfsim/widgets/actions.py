@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.model.expressions import Name, names, parse_condition, parse_template
 from wfsim.model.workflow import FieldType, SetVariableAction, ValueType
-from wfsim.semantics.instance import Stimulus, event_problem
-from wfsim.semantics.layout import COMMANDS
+from wfsim.semantics.codes import COMMANDS
+from wfsim.semantics.stimulus import Stimulus, event_problem
 
 from .reasons import Chance, active_regions, event_chance, leaving, not_running, region_cell, timer_chance
 from .values import SECOND, Parameter, read_value, time_text

@@ -8,7 +8,7 @@ from wfsim.errors import listed
 from wfsim.model.evaluate import EvaluationFault, evaluate
 from wfsim.model.expressions import Name, Whole, names, parse_condition
 from wfsim.model.workflow import Unhandled
-from wfsim.semantics.layout import ACTIVE, BACKOFF, GROUNDED, SCHEDULED
+from wfsim.semantics.codes import ACTIVE, BACKOFF, GROUNDED, SCHEDULED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.model.picture import edge_ids, picture
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, Record, Stimulus, records_of
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.records import Record, records_of
+from wfsim.semantics.stimulus import Stimulus
 
 from .actions import Action, Actions
 from .values import time_text

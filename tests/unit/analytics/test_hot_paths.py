@@ -13,8 +13,8 @@ from wfsim.errors import HistoryError
 from wfsim.history.history import History
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.program import compile_workflow
 
 SECOND = 1_000_000
 

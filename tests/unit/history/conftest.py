@@ -13,9 +13,10 @@ import pytest
 from wfsim.history.history import History
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, Record, records_of
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.records import Record, records_of
 
 SECOND = 1_000_000
 

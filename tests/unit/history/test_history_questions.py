@@ -11,8 +11,8 @@ from wfsim.errors import HistoryError
 from wfsim.history.history import History, open_history
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.program import compile_workflow
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from wfsim.history.history import open_history
 from wfsim.history.replay import replay_all
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.program import compile_workflow
 
 
 def test_every_case_replays_exactly(made: Any) -> None:

@@ -17,8 +17,10 @@ from wfsim.history.replay import replay_all
 from wfsim.history.store import Store, StoredCase
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, records_of
-from wfsim.semantics.program import Program, compile_workflow
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.program import Program
+from wfsim.semantics.records import records_of
 
 COUNTER: dict[str, Any] = {
     "name": "counter",

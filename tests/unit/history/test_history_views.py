@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from wfsim.semantics.instance import Record
+from wfsim.semantics.records import Record
 
 CLOCKS = ("timeout", "workflow")
 

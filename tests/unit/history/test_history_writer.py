@@ -20,8 +20,9 @@ from wfsim.history.runs import definition_of, workflow_of
 from wfsim.history.store import Store
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, records_of
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.records import records_of
 from wfsim.semantics.texts import canonical
 
 TINY: dict[str, Any] = {

@@ -12,7 +12,7 @@ from wfsim.model.picture import edge_ids, picture
 from wfsim.model.template import new
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load, loads
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.compile import compile_workflow
 
 SHIPPING = """
 name: shipping

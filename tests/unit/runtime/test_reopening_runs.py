@@ -349,7 +349,7 @@ def test_a_run_that_cannot_write_stops_and_loses_nothing(monkeypatch: pytest.Mon
 
 def test_simulated_cases_are_not_gone_on_with(tmp_path: Path) -> None:
     from wfsim.history.writer import HistoryWriter
-    from wfsim.semantics.program import compile_workflow
+    from wfsim.semantics.compile import compile_workflow
 
     definition, path = workflow(), tmp_path / "s.duckdb"
     program = compile_workflow(definition)

@@ -13,10 +13,12 @@ import pytest
 from tests.unit.semantics.told import Told, activity, region, regions, set_variable, terminal, workflow
 from wfsim.errors import WfsimError
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, Record, Stimulus, effects_of, records_of
-from wfsim.semantics.layout import N_CAUSES, RECORD_KINDS
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.codes import N_CAUSES, RECORD_KINDS
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.records import Record, effects_of, records_of
 from wfsim.semantics.speed import KERNEL_FILES
+from wfsim.semantics.stimulus import Stimulus
 
 POLICY = {"max_attempts": 3, "initial_interval": "1s", "jitter": 1}
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Effect, Instance, Record, effects_of, records_of
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.records import Effect, Record, effects_of, records_of
 
 SECOND = 1_000_000
 

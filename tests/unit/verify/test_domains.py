@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import wfsim as wf
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.compile import compile_workflow
 from wfsim.verify.domains import Domains
 from wfsim.verify.properties import Property
 from wfsim.verify.space import MOST_PAYLOADS, explore_workflow

@@ -12,9 +12,10 @@ from wfsim.errors import ReplayError, StartRefused, WfsimError
 from wfsim.history.simulate import simulate
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load, loads
-from wfsim.semantics.instance import Instance, Stimulus
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
 from wfsim.semantics.snapshot import take_snapshot
+from wfsim.semantics.stimulus import Stimulus
 from wfsim.verify.properties import verify
 from wfsim.verify.soundness import soundness
 from wfsim.widgets.actions import Action

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from tests.strategies import workflows
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.instance import Instance, Stimulus, records_of
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.records import records_of
 from wfsim.semantics.snapshot import take_snapshot
+from wfsim.semantics.stimulus import Stimulus
 from wfsim.widgets.actions import Action
 from wfsim.widgets.stepping import Stepping
 

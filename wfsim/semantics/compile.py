@@ -1,0 +1,553 @@
+"""From a definition to a program: every kind of row, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from wfsim.errors import NotCovered
+from wfsim.model.duration import Duration
+from wfsim.model.evaluate import coerce
+from wfsim.model.expressions import (
+    Literal,
+    Name,
+    Template,
+    TemplateLiteral,
+    is_template,
+    names,
+    parse_condition,
+    parse_template,
+)
+from wfsim.model.uses import declared_activities, declared_events, declared_variables
+from wfsim.model.workflow import (
+    ActivityAction,
+    Outcome,
+    Region,
+    RetryPolicy,
+    SetVariableAction,
+    State,
+    Transition,
+    Unhandled,
+    ValueType,
+    Workflow,
+)
+
+from .codes import (
+    ACTIVITY,
+    ANY,
+    BOOLEAN,
+    FAILURE,
+    FIRST_REGION,
+    INTEGER,
+    LIST,
+    N_CLOCKS,
+    NONE,
+    NUMBER,
+    OBJECT,
+    OP_AND,
+    OP_END,
+    OP_IF,
+    OP_JUMP,
+    OP_OR,
+    PARALLEL,
+    RUN_ACTIVITY,
+    SET_VARIABLE,
+    STRING,
+    SUCCESS,
+)
+from .expression_code import ExpressionCode, can_raise
+from .layout import (
+    ActionRow,
+    ActivityRow,
+    Cell,
+    ConstantRow,
+    EventRow,
+    FieldRow,
+    Head,
+    ListenerRow,
+    OpRow,
+    ParameterRow,
+    RegionRow,
+    Rows,
+    StateRow,
+    TransitionRow,
+    VariableRow,
+)
+from .program import HostExpression, Program
+from .texts import Texts
+
+TYPES = {
+    ValueType.STRING: STRING,
+    ValueType.INTEGER: INTEGER,
+    ValueType.NUMBER: NUMBER,
+    ValueType.BOOLEAN: BOOLEAN,
+    ValueType.LIST: LIST,
+    ValueType.OBJECT: OBJECT,
+    ValueType.ANY: ANY,
+}
+
+
+POLICIES = {Unhandled.REJECT: 0, Unhandled.DEFER: 1, Unhandled.DISCARD: 2}
+
+
+ERROR_FIELDS = ("source", "type", "message")
+
+
+BUILT_IN = ("done", "error", "timeout", "after", "automatic", "cancel_requested", "workflow_timeout")
+
+
+_LARGEST = 2**63 - 1
+
+
+R = TypeVar("R")
+
+
+@lru_cache(maxsize=256)
+def _cached(identity: int, erased: bool) -> list[Any]:
+    return []
+
+
+def compile_workflow(workflow: Workflow, *, erased: bool = False) -> Program:
+    """Compile a workflow to rows; the same object gives the same program.
+
+    Raises
+    ------
+    NotCovered
+        For constructs that `step` does not run yet, named with their place.
+
+    Notes
+    -----
+    Linear in the size of the definition.
+    """
+    holder = _cached(id(workflow), erased)
+    if not holder or holder[0] is not workflow:
+        holder[:] = [workflow, _Compiler(workflow, erased).program()]
+    program: Program = holder[1]
+    return program
+
+
+class _Compiler:
+    """Fills the rows of one program; each method adds one kind."""
+
+    def __init__(self, workflow: Workflow, erased: bool) -> None:
+        self.workflow = workflow
+        self.erased = erased
+        self.rows: Rows = [Head()]
+        self.names: list[str | None] = [workflow.name]
+        self.texts = Texts()
+        self.host: list[HostExpression] = []
+        self.deepest = 1
+        self.variables = dict(declared_variables(workflow))
+        self.events = dict(declared_events(workflow))
+        self.activities = dict(declared_activities(workflow))
+        self.variable_index = {name: k for k, name in enumerate(self.variables)}
+        self.regions = list(workflow.regions())
+        self.fields = self._payload_fields()
+
+    def program(self) -> Program:
+        """All rows, then the head that knows where they lie."""
+        program = Program(
+            workflow=self.workflow,
+            rows=self.rows,
+            names=self.names,
+            texts=self.texts,
+            host=self.host,
+            erased=self.erased,
+            variables=self.variables,
+            events=self.events,
+            activities=self.activities,
+            event_fields=self.fields,
+        )
+        self._refuse_uncovered()
+        head: Head = self.rows[0]
+        head.first_variable, head.n_variables = self._variables(program)
+        self._activities(program)
+        self._events(program)
+        self._regions(program)
+        self._sizes(program)
+        return program
+
+    # --- helpers ---------------------------------------------------------------------------------
+
+    def add(self, row: R, name: str | None = None) -> tuple[int, R]:
+        """Append a row; returns its number and itself."""
+        self.rows.append(row)
+        self.names.append(name)
+        return len(self.rows) - 1, row
+
+    def text(self, text: str) -> int:
+        return self.texts.handle(text)
+
+    def _refuse_uncovered(self) -> None:
+        for path, region in self.regions:
+            for state in region.states:
+                for key in ("invoke", "for_each"):
+                    if getattr(state, key) is not None:
+                        raise NotCovered(f"state '{_path(path, state.name)}' uses {key}, which cannot be run yet.")
+            for transition in region.transitions:
+                for action in (*transition.pre_actions, *transition.post_actions):
+                    if action.action_type in ("send", "compensate"):
+                        raise NotCovered(
+                            f"transition '{transition}' has an action of type {action.action_type}, "
+                            "which cannot be run yet."
+                        )
+
+    def _payload_fields(self) -> dict[str, dict[str, int]]:
+        """For each event its payload fields and the cells they lie in; cell 0 is for the rest of the payload."""
+        fields: dict[str, list[str]] = {name: list(event.payload) for name, event in self.events.items()}
+        for name in BUILT_IN:
+            fields[name] = list(ERROR_FIELDS) if name == "error" else ["result"] if name == "done" else []
+        for _, region in self.regions:
+            for transition in region.transitions:
+                event = _event_name(transition)
+                for used in _names_in(transition):
+                    if isinstance(used, Name) and used.scope == "event" and used.field not in fields[event]:
+                        fields[event].append(used.field)
+        return {name: {used: k + 1 for k, used in enumerate(listed)} for name, listed in fields.items()}
+
+    # --- tables ----------------------------------------------------------------------------------
+
+    def _variables(self, program: Program) -> tuple[int, int]:
+        allowed: dict[str, tuple[int, int]] = {}
+        for name, variable in self.variables.items():
+            first = len(self.rows)
+            for value in variable.values or ():
+                cell = Cell()
+                self.texts.encode(coerce(variable.type, value), cell)
+                self.add(ConstantRow(cell.tag, cell.whole, cell.real))
+            if variable.values is not None:
+                allowed[name] = (first, len(self.rows))
+        first_variable = len(self.rows)
+        for name, variable in self.variables.items():
+            row = VariableRow(
+                name=self.text(name),
+                type=TYPES[variable.type],
+                optional=1 if variable.optional else 0,
+                input=1 if variable.input else 0,
+                output=1 if variable.output else 0,
+                saturate=1 if variable.overflow == "saturate" else 0,
+            )
+            if variable.minimum is not None:
+                row.bounded_below = 1
+                row.lowest, row.lowest_real = _bound(variable.minimum, up=True)
+            if variable.maximum is not None:
+                row.bounded_above = 1
+                row.highest, row.highest_real = _bound(variable.maximum, up=False)
+            row.first_allowed, row.end_allowed = allowed.get(name, (NONE, NONE))
+            if self.erased:
+                row = VariableRow(name=row.name, input=row.input, output=row.output)
+            self.add(row, name)
+            cell = Cell()
+            initial = variable.initial
+            self.texts.encode(None if initial is None else coerce(variable.type, initial), cell)
+            program.initial_cells.append(cell)
+        return first_variable, len(self.variables)
+
+    def _activities(self, program: Program) -> None:
+        for name, activity in self.activities.items():
+            policy = activity.retry_policy or self.workflow.retry_policy or RetryPolicy(max_attempts=1)
+            timeout = activity.timeout if activity.timeout is not None else self.workflow.timeouts.activity
+            fatal = policy.is_final("Timeout.start_to_close")
+            program.activity_rows[name], _ = self.add(
+                ActivityRow(
+                    name=self.text(name),
+                    max_attempts=policy.max_attempts,
+                    initial_interval=int(policy.initial_interval),
+                    max_interval=int(policy.max_interval),
+                    coefficient=_millionths(policy.backoff_coefficient),
+                    jitter=_millionths(policy.jitter),
+                    start_to_close=_or_none(timeout),
+                    schedule_to_start=_or_none(activity.schedule_to_start),
+                    schedule_to_close=_or_none(activity.schedule_to_close),
+                    heartbeat=_or_none(activity.heartbeat),
+                    retries_start_to_close=0 if fatal else 1,
+                ),
+                name,
+            )
+
+    def _events(self, program: Program) -> None:
+        first_fields: dict[str, int] = {}
+        for name, fields in self.fields.items():
+            first_fields[name] = len(self.rows)
+            for used in fields:
+                self.add(FieldRow(name=self.text(used)))
+        head: Head = self.rows[0]
+        head.first_event = len(self.rows)
+        for name, fields in self.fields.items():
+            event = self.events.get(name)
+            policy = (event.unhandled if event else None) or self.workflow.unhandled
+            number, _ = self.add(
+                EventRow(
+                    name=self.text(name),
+                    unhandled=POLICIES[policy],
+                    first_field=first_fields[name],
+                    n_fields=len(fields),
+                ),
+                name,
+            )
+            program.event_rows[name] = number
+        head.n_events = len(self.fields)
+        head.n_fields = 1 + max(len(fields) for fields in self.fields.values())
+        head.done, head.error, head.timeout, head.after, head.automatic = (
+            program.event_rows[name] for name in BUILT_IN[:5]
+        )
+        head.cancel_requested = program.event_rows["cancel_requested"]
+        head.workflow_timeout_event = program.event_rows["workflow_timeout"]
+
+    def _regions(self, program: Program) -> None:
+        """Regions in preorder, their states, and transitions grouped by source state in file order."""
+        head: Head = self.rows[0]
+        head.root = head.first_region = len(self.rows)
+        head.n_regions = len(self.regions)
+        by_path: dict[tuple[str, ...], int] = {}
+        for path, _region in self.regions:
+            by_path[path], _ = self.add(RegionRow(name=self.text("/".join(path))), "/".join(path))
+            program.region_rows["/".join(path)] = by_path[path]
+        for path, region in self.regions:
+            row: RegionRow = self.rows[by_path[path]]
+            row.first_state = len(self.rows)
+            for state in region.states:
+                number, _ = self.add(StateRow(name=self.text(_path(path, state.name))), _path(path, state.name))
+                program.state_rows[_path(path, state.name)] = number
+            row.end_state = len(self.rows)
+            row.initial = program.state_rows[_path(path, region.initial_state)]
+            inside = [other for other in by_path if other[: len(path)] == path]
+            row.end_region = by_path[path] + len(inside)
+            if path:
+                row.parent = by_path[path[:-2]]
+                row.parent_state = program.state_rows[_path(path[:-2], path[-2])]
+        for path, region in self.regions:
+            self._transitions(program, path, region, by_path[path])
+        for path, region in self.regions:
+            for state in region.states:
+                self._state(program, path, state, by_path)
+        self._listeners(program, by_path)
+
+    def _transitions(self, program: Program, path: tuple[str, ...], region: Workflow | Region, number: int) -> None:
+        first_number = len(program.transition_numbers)
+        ready: dict[int, TransitionRow] = {}
+        for k, transition in enumerate(region.transitions):
+            event = _event_name(transition)
+            fields = self.fields[event]
+            row = TransitionRow(
+                number=first_number + k,
+                region=number,
+                source=program.state_rows[_path(path, transition.from_)],
+                target=NONE if transition.to is None else program.state_rows[_path(path, transition.to)],
+                event=program.event_rows[event],
+            )
+            if transition.event is not None and transition.event.startswith("error."):
+                row.error_source = self.text(transition.event.removeprefix("error."))
+            if transition.after is not None:
+                row.after, row.after_code = self._deadline(transition.after)
+            if transition.condition is not None:
+                row.condition = self._code(parse_condition(transition.condition), fields, "condition")
+            pre = [self._action(program, action, fields) for action in transition.pre_actions]
+            post = [self._action(program, action, fields) for action in transition.post_actions]
+            row.first_pre, row.end_pre = self._block(pre)
+            row.first_post, row.end_post = self._block(post)
+            ready[k] = row
+        for state in region.states:
+            owner: StateRow = self.rows[program.state_rows[_path(path, state.name)]]
+            owner.first_transition = len(self.rows)
+            timers = 1
+            for k, transition in enumerate(region.transitions):
+                if transition.from_ == state.name:
+                    if transition.after is not None:
+                        ready[k].timer = timers
+                        timers += 1
+                    at, _ = self.add(ready[k], str(transition))
+                    program.transitions[at] = transition
+                    program.transition_numbers[at] = first_number + k + 1
+            owner.end_transition = len(self.rows)
+            owner.n_timers = timers
+
+    def _state(
+        self, program: Program, path: tuple[str, ...], state: State, by_path: Mapping[tuple[str, ...], int]
+    ) -> None:
+        row: StateRow = self.rows[program.state_rows[_path(path, state.name)]]
+        row.region = by_path[path]
+        row.terminal = 1 if state.is_terminal else 0
+        row.outcome = FAILURE if state.outcome is Outcome.FAILURE else SUCCESS
+        timeout = state.timeout
+        if timeout is None and not path:
+            timeout = self.workflow.timeouts.states.get(state.name)
+        if timeout is not None:
+            row.timeout, row.timeout_code = self._deadline(timeout)
+        if state.activity is not None:
+            row.work = ACTIVITY
+            row.activity = program.activity_rows[state.activity.name]
+            row.first_input, row.end_input = self._parameters(state.activity.parameters, {})
+            if state.activity.result_variable is not None:
+                row.result_variable = self._variable_row(state.activity.result_variable)
+        elif state.parallel is not None:
+            row.work = PARALLEL
+            row.n_regions = len(state.parallel.regions)
+            row.first_region = by_path[(*path, state.name, state.parallel.regions[0].name)]
+            wanted = state.parallel.join
+            row.join = row.n_regions if wanted == "all" else 1 if wanted == "any" else int(wanted)
+
+    def _listeners(self, program: Program, by_path: Mapping[tuple[str, ...], int]) -> None:
+        listening: dict[str, list[int]] = {name: [] for name in self.fields}
+        for path, region in self.regions:
+            for transition in region.transitions:
+                regions = listening[_event_name(transition)]
+                if by_path[path] not in regions:
+                    regions.append(by_path[path])
+        for name, regions in listening.items():
+            row: EventRow = self.rows[program.event_rows[name]]
+            row.first_listener = len(self.rows)
+            for number in regions:
+                self.add(ListenerRow(region=number))
+            row.end_listener = len(self.rows)
+
+    def _sizes(self, program: Program) -> None:
+        """Where everything lies in an instance's memory."""
+        head: Head = self.rows[0]
+        regions: list[RegionRow] = self.rows[head.first_region : head.first_region + head.n_regions]
+        at = FIRST_REGION
+        for row in regions:
+            row.slot = at
+            at += 1
+        head.first_work = at
+        for row in regions:
+            row.work, row.flight_work = at, at + 1
+            at += 2
+        head.n_works = 2 * len(regions)
+        head.first_timer = at
+        at += 1
+        for row in regions:
+            states: list[StateRow] = self.rows[row.first_state : row.end_state]
+            row.n_timers = max(state.n_timers for state in states)
+            row.first_timer = at
+            at += row.n_timers
+        head.first_clock = at
+        at += N_CLOCKS * head.n_works
+        # The first queued row is scratch: where a compiled step writes when the queue is full, before it is repeated.
+        head.first_queued = at
+        head.n_rows = at + 1
+        head.n_timers = at - head.first_timer
+        head.workflow_timeout = _or_none(self.workflow.timeouts.workflow)
+        head.max_automatic = self.workflow.max_automatic
+        head.max_deferred = self.workflow.max_deferred
+        head.freeze = 1 if self.workflow.pause_timers == "freeze" else 0
+        cells = head.n_variables
+        for row in regions:
+            row.private_cells = cells
+            cells += head.n_variables
+        head.inbox_cells = cells
+        cells += head.n_fields
+        head.stack_cells = cells
+        cells += self.deepest + 2
+        head.queue_cells = cells
+        head.n_cells = cells + head.n_fields
+
+    # --- actions and expressions -----------------------------------------------------------------
+
+    def _variable_row(self, name: str) -> int:
+        head: Head = self.rows[0]
+        return head.first_variable + self.variable_index[name]
+
+    def _action(
+        self, program: Program, action: ActivityAction | SetVariableAction | Any, fields: Mapping[str, int]
+    ) -> ActionRow:
+        ignore = 1 if action.on_failure == "ignore" else 0
+        if isinstance(action, SetVariableAction):
+            name, value = action.parameters.name, action.parameters.value
+            template = parse_template(value)
+            if isinstance(template, (TemplateLiteral, Literal)) and template.value is not None:
+                template = type(template)(coerce(self.variables[name].type, template.value))
+            return ActionRow(
+                action=SET_VARIABLE,
+                variable=self._variable_row(name),
+                code=self._code(template, fields),
+                ignore=ignore,
+            )
+        first, end = self._parameters(action.parameters, fields)
+        result = action.result_variable
+        return ActionRow(
+            action=RUN_ACTIVITY,
+            name=self.text(action.name),
+            activity=program.activity_rows[action.name],
+            first_input=first,
+            end_input=end,
+            variable=NONE if result is None else self._variable_row(result),
+            ignore=ignore,
+        )
+
+    def _block(self, rows: Iterable[ActionRow]) -> tuple[int, int]:
+        first = len(self.rows)
+        for row in rows:
+            self.add(row)
+        return first, len(self.rows)
+
+    def _parameters(self, parameters: Mapping[str, Any], fields: Mapping[str, int]) -> tuple[int, int]:
+        coded = [(name, self._code(parse_template(value), fields)) for name, value in parameters.items()]
+        first = len(self.rows)
+        for name, code in coded:
+            self.add(ParameterRow(name=self.text(name), code=code))
+        return first, len(self.rows)
+
+    def _deadline(self, value: Duration | str) -> tuple[int, int]:
+        if isinstance(value, str) and is_template(value):
+            return NONE, self._code(parse_template(value), {}, "duration")
+        return int(Duration.of(value)), NONE
+
+    def _code(self, template: Template, fields: Mapping[str, int], role: str = "value") -> int:
+        """Compile an expression; returns the row of its first operation."""
+        code = ExpressionCode(self.texts, self.host, self.variable_index, fields)
+        if not self.erased:
+            depth = code.compile(template)
+        elif role == "condition" or can_raise(template):
+            depth = code.ask(template, role)
+        else:
+            depth = code.constant(0 if role == "duration" else None)
+        self.deepest = max(self.deepest, depth)
+        first = len(self.rows)
+        for op in [*code.ops, OpRow(OP_END)]:
+            if op.op in (OP_AND, OP_OR, OP_IF, OP_JUMP):
+                op.a += first
+            self.add(op)
+        return first
+
+
+def _event_name(transition: Transition) -> str:
+    if transition.after is not None:
+        return "after"
+    if transition.event is None:
+        return "automatic"
+    return "error" if transition.event.startswith("error.") else transition.event
+
+
+def _names_in(transition: Transition) -> list[Any]:
+    found: list[Any] = []
+    if transition.condition is not None:
+        found.extend(names(parse_condition(transition.condition)))
+    for action in (*transition.pre_actions, *transition.post_actions):
+        if isinstance(action, SetVariableAction):
+            found.extend(names(parse_template(action.parameters.value)))
+        elif isinstance(action, ActivityAction):
+            for value in action.parameters.values():
+                found.extend(names(parse_template(value)))
+    return found
+
+
+def _path(path: tuple[str, ...], name: str) -> str:
+    return "/".join((*path, name))
+
+
+def _or_none(duration: Duration | None) -> int:
+    return NONE if duration is None else int(duration)
+
+
+def _millionths(number: Decimal) -> int:
+    return int(number * 1_000_000)
+
+
+def _bound(value: float, *, up: bool) -> tuple[int, float]:
+    """A bound as integer (rounded inwards) and as double."""
+    exact = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+    whole = int(exact.to_integral_value(rounding="ROUND_CEILING" if up else "ROUND_FLOOR"))
+    return max(-_LARGEST - 1, min(_LARGEST, whole)), float(value)

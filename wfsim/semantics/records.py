@@ -1,0 +1,221 @@
+"""Stimuli, records and effects as people see them, and the step function in its pure form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from wfsim.errors import WfsimError
+
+from .codes import (
+    COMMANDS,
+    NONE,
+    OUTCOMES,
+    R_ACTIVITY_SCHEDULED,
+    R_EVENT_RECEIVED,
+    R_INSTANCE_CLOSED,
+    R_STARTED,
+    R_TRANSITION,
+    R_VARIABLES_SET,
+    RECORD_KINDS,
+    STATUSES,
+)
+from .instance import Instance
+from .kernel import Output
+from .layout import RecordRow, ValueRow
+from .program import Program
+from .stimulus import Stimulus
+
+EFFECTS = (
+    "set_timer",
+    "drop_timer",
+    "start_attempt",
+    "cancel_attempt",
+    "start_child",
+    "stop_child",
+    "reply",
+    "closed",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of a history, with names (the section "Records")."""
+
+    kind: str
+    seq: int
+    time: int
+    cause_seq: int
+    region: str | None = None
+    state: str | None = None
+    to_state: str | None = None
+    event: str | None = None
+    event_id: str | None = None
+    activity: str | None = None
+    activity_id: int | None = None
+    attempt: int | None = None
+    error_type: str | None = None
+    status: str | None = None
+    outcome: str | None = None
+    payload: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        parts = [
+            f"{key}={value}"
+            for key in (
+                "state",
+                "to_state",
+                "event",
+                "activity",
+                "attempt",
+                "error_type",
+                "status",
+                "outcome",
+            )
+            if (value := getattr(self, key)) is not None
+        ]
+        parts += [f"{key}={value}" for key, value in self.payload.items()]
+        return f"{self.seq} {self.kind}({', '.join(parts)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What the surroundings shall do after the append (the table "Stimuli and effects")."""
+
+    kind: str
+    timer: int = NONE
+    timer_id: int = NONE
+    due: int = NONE
+    activity: str | None = None
+    activity_id: int = NONE
+    attempt: int = 0
+    input: dict[str, Any] = field(default_factory=dict)
+    event_id: str | None = None
+    reason: str | None = None
+    status: str | None = None
+    outcome: str | None = None
+
+
+def step(program: Program, instance: Instance, stimulus: Stimulus) -> tuple[Instance, list[Record], list[Effect]]:
+    """What a stimulus does to an instance; the instance given is not changed.
+
+    Returns the new instance, the records of this append (one cause, then its consequences), and the effects
+    that follow it. Cost is proportional to the instance's size plus the records.
+    """
+    if instance.program is not program:
+        raise WfsimError("the instance runs another program.")
+    twin = instance.copy()
+    output = twin.apply(stimulus)
+    return twin, records_of(twin, output), effects_of(twin, output)
+
+
+_SET = (R_TRANSITION, R_VARIABLES_SET)
+
+
+_WHERE = {
+    R_STARTED: "input",
+    R_ACTIVITY_SCHEDULED: "input",
+    R_INSTANCE_CLOSED: "output",
+    R_EVENT_RECEIVED: "payload",
+}
+
+
+def record_of(instance: Instance, row: RecordRow, values: Iterable[ValueRow] = ()) -> Record:
+    """A record row with names instead of codes."""
+    program, texts = instance.program, instance.texts
+    payload: dict[str, Any] = {}
+    if row.transition >= 0:
+        payload["transition"] = program.transition_numbers[row.transition]
+    if row.flight >= 0 and row.transition >= 0:
+        payload["flight"] = row.flight
+    if row.activation >= 0:
+        payload["activation"] = row.activation
+    if row.timer >= 0:
+        payload["timer"] = instance.timer_name(row.timer)
+        payload["place"] = row.timer
+        if row.flight >= 0:
+            payload["timer_id"] = row.flight
+    if row.due >= 0:
+        payload["due"] = row.due
+    if row.delay >= 0:
+        payload["delay"] = row.delay
+    if row.source >= 0:
+        payload["source"] = texts.text(row.source)
+    if row.command >= 0:
+        payload["command"] = COMMANDS[row.command]
+    if row.reason >= 0:
+        payload["reason"] = texts.text(row.reason)
+    if row.kind == R_STARTED:
+        payload.update(workflow=program.workflow.name, version=program.workflow.version, key=row.key)
+    inner: dict[str, Any] = {}
+    for value in values:
+        decoded = texts.decode(value.tag, value.whole, value.real)
+        if value.name < 0:
+            inner.update(decoded)
+        else:
+            inner[texts.text(value.name) or ""] = decoded
+    if row.kind in _SET:
+        if inner:
+            payload["set"] = inner
+    elif row.kind in _WHERE:
+        if inner:
+            payload[_WHERE[row.kind]] = inner
+    else:
+        payload.update(inner)
+    return Record(
+        kind=RECORD_KINDS[row.kind],
+        seq=row.seq,
+        time=row.time,
+        cause_seq=row.cause,
+        region=program.name(row.region),
+        state=program.name(row.state),
+        to_state=program.name(row.to_state),
+        event=program.name(row.event),
+        event_id=texts.text(row.event_id),
+        activity=program.name(row.activity),
+        activity_id=None if row.activity_id < 0 else row.activity_id,
+        attempt=row.attempt or None,
+        error_type=texts.text(row.error_type),
+        status=None if row.status < 0 else STATUSES[row.status],
+        outcome=OUTCOMES[row.outcome] or None,
+        payload=payload,
+    )
+
+
+def records_of(instance: Instance, output: Output) -> list[Record]:
+    """The records of one step, with names."""
+    by_seq: dict[int, list[ValueRow]] = {}
+    for value in output.values:
+        by_seq.setdefault(value.seq, []).append(value)
+    return [record_of(instance, row, by_seq.get(row.seq, ())) for row in output.records]
+
+
+def effects_of(instance: Instance, output: Output) -> list[Effect]:
+    """The effects of one step, with names."""
+    texts = instance.texts
+    found = []
+    for row in output.effects:
+        inputs: dict[str, Any] = {}
+        if row.activity_id >= 0:
+            for value in output.values:
+                if value.seq == row.seq:
+                    name = texts.text(value.name) or ""
+                    inputs[name] = texts.decode(value.tag, value.whole, value.real)
+        found.append(
+            Effect(
+                kind=EFFECTS[row.kind],
+                timer=row.timer,
+                timer_id=row.id,
+                due=row.due,
+                activity=instance.program.name(row.activity),
+                activity_id=row.activity_id,
+                attempt=row.attempt,
+                input=inputs,
+                event_id=texts.text(row.event_id),
+                reason=texts.text(row.reason),
+                status=None if row.status < 0 else STATUSES[row.status],
+                outcome=OUTCOMES[row.outcome] or None,
+            )
+        )
+    return found

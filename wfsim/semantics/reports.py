@@ -1,0 +1,136 @@
+"""What executors and clocks say of open activities, and what follows from it (M5, M5.3)."""
+
+from __future__ import annotations
+
+from .codes import (
+    ACTIVITY_STARTED,
+    ACTIVITY_SUCCEEDED,
+    CANCEL_ATTEMPT,
+    N_CLOCKS,
+    NONE,
+    R_ATTEMPT_TIMED_OUT,
+    RETRY,
+    RUNNING,
+    SCHEDULE_TO_START,
+    START_TO_CLOSE,
+    T_DUPLICATE,
+    T_LATE,
+    T_RESULT,
+    T_SCHEDULE_TO_CLOSE,
+    T_SCHEDULE_TO_START,
+    T_START_TO_CLOSE,
+)
+from .kernel import Output, kernel, new_effect
+from .layout import Cells, Rows
+from .transitions import GOES_ON, advance, fail_action, settle, write
+from .work import (
+    RESULT,
+    clock_of,
+    close_work,
+    drop_timer,
+    emit,
+    ignore,
+    own_error,
+    owner_of,
+    payload_of,
+    raise_done,
+    raise_error,
+    retry_work,
+    set_timer,
+    start_attempt,
+    work_of,
+)
+
+
+@kernel
+def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type: int, message: int) -> None:
+    """M5.2: the activity has failed: a failed action, or `error` in the state whose work it was."""
+    r = owner_of(p, w)
+    name = p[m[i + w].activity].name
+    close_work(p, m, o, i, w)
+    if w == p[r].flight_work:
+        if fail_action(p, m, v, o, i, r, name, error_type, message) == GOES_ON:
+            advance(p, m, v, o, i, r)
+        else:
+            settle(p, m, v, o, i)
+    else:
+        raise_error(p, m, v, o, i, r, name, error_type, message, NONE)
+        own_error(m, i)
+
+
+@kernel
+def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result: int) -> None:
+    """M4.1, M3.1: a result: `done` for the state's work, or the flight goes on."""
+    r = owner_of(p, w)
+    name = p[m[i + w].activity].name
+    close_work(p, m, o, i, w)
+    if w != p[r].flight_work:
+        raise_done(p, m, v, o, i, r, result)
+        return
+    cell = m[i + p[r].slot]
+    action = p[cell.action]
+    if action.variable >= 0:
+        fault = write(p, m, v, o, i, r, action.variable, result, 1, T_RESULT)
+        if fault >= 0:
+            if fail_action(p, m, v, o, i, r, name, fault, NONE) == GOES_ON:
+                advance(p, m, v, o, i, r)
+            else:
+                settle(p, m, v, o, i)
+            return
+    cell.action += 1
+    advance(p, m, v, o, i, r)
+
+
+@kernel
+def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
+    """An executor's word on an attempt: started, succeeded or failed; of an ended one it is late (M5.4)."""
+    row = m[i + k]
+    w = work_of(p, m, i, row.serial)
+    if w < 0 or m[i + w].attempt != row.attempt or m[i + w].phase > RUNNING:
+        ignore(p, m, o, i, row, T_LATE)
+    elif row.kind == ACTIVITY_STARTED:
+        if m[i + w].phase == RUNNING:
+            ignore(p, m, o, i, row, T_DUPLICATE)
+            return
+        m[i + w].phase = RUNNING
+        drop_timer(m, o, i, clock_of(p, w, SCHEDULE_TO_START))
+        if p[m[i + w].activity].start_to_close >= 0:
+            set_timer(m, o, i, clock_of(p, w, START_TO_CLOSE), row.time + p[m[i + w].activity].start_to_close)
+    elif row.kind == ACTIVITY_SUCCEEDED:
+        end_succeeded(p, m, v, o, i, w, payload_of(p, m, i, k) + RESULT)
+    elif retry_work(p, m, o, i, w, row.permanent) == 0:
+        end_failed(p, m, v, o, i, w, row.error_type, row.reason)
+
+
+@kernel
+def clock_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, timer: int) -> None:
+    """M5.3: an activity's clock expired, or its wait before the next attempt is over."""
+    w = p[0].first_work + (timer - p[0].first_clock) // N_CLOCKS
+    clock = (timer - p[0].first_clock) % N_CLOCKS
+    work = m[i + w]
+    m[i + timer].due = NONE
+    if clock == RETRY:
+        start_attempt(p, m, o, i, w)
+        return
+    error_type = T_SCHEDULE_TO_CLOSE
+    permanent = 1
+    if clock == START_TO_CLOSE:
+        error_type = T_START_TO_CLOSE
+        permanent = 1 - p[work.activity].retries_start_to_close
+    elif clock == SCHEDULE_TO_START:
+        error_type = T_SCHEDULE_TO_START
+    r = owner_of(p, w)
+    row = emit(m, o, i, R_ATTEMPT_TIMED_OUT)
+    row.region = r
+    row.state = m[i + p[r].slot].state
+    row.activity = work.activity
+    row.activity_id = work.serial
+    row.attempt = work.attempt
+    row.error_type = error_type
+    effect = new_effect(o)
+    effect.kind = CANCEL_ATTEMPT
+    effect.activity = work.activity
+    effect.activity_id = work.serial
+    effect.attempt = work.attempt
+    if retry_work(p, m, o, i, w, permanent) == 0:
+        end_failed(p, m, v, o, i, w, error_type, NONE)

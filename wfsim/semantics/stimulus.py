@@ -1,0 +1,112 @@
+"""What reaches an instance from outside, and what is checked at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wfsim.errors import StartRefused
+from wfsim.model.evaluate import EvaluationFault, Value, check_value, fit
+from wfsim.model.workflow import ValueType
+
+from .codes import NONE
+from .program import Program
+
+STIMULI = (
+    "start",
+    "event",
+    "timer",
+    "activity_started",
+    "activity_succeeded",
+    "activity_failed",
+    "child_closed",
+    "control",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stimulus:
+    """Something that reaches an instance from outside (the table "Stimuli and effects").
+
+    Parameters
+    ----------
+    kind
+        `start`, `event`, `timer`, `activity_started`, `activity_succeeded`, `activity_failed` or `control`.
+    time
+        Microseconds; an earlier one than the instance's last is read as the last.
+    event, payload, event_id, sender
+        Of an event. Events with an id seen before are recorded and ignored.
+    timer, timer_id
+        Which timer is due: its place in the instance, and the id under which it was set.
+    activity_id, attempt, result, error_type, message
+        Of an executor's report.
+    command, command_id, reason
+        Of a control: `pause`, `resume`, `cancel`, `terminate`, `retry`.
+    """
+
+    kind: str
+    time: int = 0
+    event: str | None = None
+    payload: Mapping[str, Value] = field(default_factory=dict)
+    event_id: str | None = None
+    sender: str | None = None
+    timer: int = NONE
+    timer_id: int = NONE
+    activity_id: int = NONE
+    attempt: int = 1
+    result: Value = None
+    error_type: str | None = None
+    message: str | None = None
+    worker: str | None = None
+    command: str | None = None
+    command_id: str | None = None
+    reason: str | None = None
+
+
+def event_problem(program: Program, event: str, payload: Mapping[str, Value]) -> str | None:
+    """Why an event is rejected at the door (M7.1), or `None` if it may come in."""
+    declared = program.events.get(event)
+    if declared is None:
+        return f"event {event!r} is not declared. Events: {', '.join(program.events) or 'none'}."
+    for name, value in payload.items():
+        kind = declared.payload.get(name)
+        if kind is None and declared.payload:
+            return f"event {event!r} has no field {name!r}. Fields: {', '.join(declared.payload)}."
+        reason = check_value(kind.type if kind else ValueType.ANY, value) if value is not None or kind is None else None
+        if reason is not None:
+            return f"field {name!r} of event {event!r}: {reason}"
+    for name, kind in declared.payload.items():
+        if not kind.optional and payload.get(name) is None:
+            return f"event {event!r} lacks the field {name!r} ({kind.type})."
+    return None
+
+
+def checked_inputs(program: Program, inputs: Mapping[str, Value]) -> dict[str, Value]:
+    """Inputs fitted to their variables; M7.2: with bad input, start is refused."""
+    accepted = [name for name, variable in program.variables.items() if variable.input]
+    fitted: dict[str, Value] = {}
+    for name, value in inputs.items():
+        if name not in accepted:
+            raise StartRefused(
+                f"{program.workflow.name} has no input {name!r}. Inputs: {', '.join(accepted) or 'none'}."
+            )
+        try:
+            fitted[name] = fit(program.variables[name], value)
+        except EvaluationFault as fault:
+            raise StartRefused(f"input {name!r} of {program.workflow.name}: {fault.message}") from None
+    for name in accepted:
+        variable = program.variables[name]
+        if fitted.get(name) is None and variable.initial is None and not variable.optional:
+            raise StartRefused(
+                f"{program.workflow.name} needs the input {name!r} ({variable.type}). Give it, or declare it optional."
+            )
+    return fitted
+
+
+def _json_or_text(payload: Mapping[str, Any]) -> Any:
+    """A refused payload as far as it is JSON; what is not is kept as its text."""
+    return {
+        str(name): value if check_value(ValueType.ANY, value) is None else repr(value)[:200]
+        for name, value in payload.items()
+    }
