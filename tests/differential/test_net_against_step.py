@@ -97,3 +97,21 @@ def test_with_conditions_the_net_misses_nothing(workflow: Workflow) -> None:
     by_net = reached_by_net(to_net(workflow), workflow)
     by_step = small_enough(workflow, erase_conditions=False)
     assert names(by_step - by_net) == [], "missed by the net\n" + wf.dumps(workflow)
+
+
+def test_an_error_transition_whose_own_action_fails_may_go_on_for_ever() -> None:
+    """M2.6: it is offered its own error again and again; the instance then fails, and the net says so."""
+    workflow = wf.loads("""
+name: again
+initial_state: a
+variables: {n: {type: integer, initial: 3, maximum: 3}}
+states: [{name: a}, {name: b, is_terminal: true}]
+transitions:
+  - {from: a, to: a, event: go, condition: context.n < 2}
+  - from: a
+    to: b
+    event: error
+    pre_actions: [{action_type: set_variable, parameters: {name: n, value: "${context.n + 1}"}}]
+""")
+    assert frozenset([FAILED]) in reached_by_step(workflow, erase_conditions=True)
+    assert frozenset([FAILED]) in reached_by_net(to_net(workflow), workflow)

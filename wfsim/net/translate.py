@@ -460,15 +460,21 @@ class _Translation:
                 self.fire(f"the chain from {name} is too long", f"state {name}", inputs, {FAILED: 1} | back)
 
     def circle(self) -> set[str]:
-        """States on a circle of automatic transitions and answers to `done` and `error`."""
-        follows: dict[str, set[str]] = {
-            name: {
-                transition.to or name
-                for _, transition in self.leaving[name]
-                if _trigger(transition) in ("automatic", "done") or _trigger(transition).split(".")[0] == "error"
-            }
-            for name in self.states
-        }
+        """States on a circle of automatic transitions and answers to `done` and `error`.
+
+        Such a transition may also end in an `error` of its own state, before its commit: that too leads back.
+        """
+        follows: dict[str, set[str]] = {name: set() for name in self.states}
+        for name, leaving in self.leaving.items():
+            for number, transition in leaving:
+                if _trigger(transition) in ("automatic", "done") or _trigger(transition).split(".")[0] == "error":
+                    follows[name].add(transition.to or name)
+                    condition = transition.condition
+                    pre = self.outcomes(self.states[name], number, transition.pre_actions, 0, "pre")
+                    if any(outcome.kind == "error" for outcome in pre) or (
+                        condition is not None and condition_can_raise(parse_condition(condition))
+                    ):
+                        follows[name].add(name)
         reach = {name: set(targets) for name, targets in follows.items()}
         for _ in self.states:
             for name in self.states:
