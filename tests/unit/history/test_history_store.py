@@ -283,7 +283,7 @@ import numpy, pyarrow  # before the forks
 from wfsim.history.store import Store
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.compile import compile_workflow
 
 path, seed, spec = sys.argv[1], int(sys.argv[2]), eval(sys.argv[3])
 program = compile_workflow(Workflow.model_validate(spec))

@@ -148,7 +148,7 @@ SCRIPT = """
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.program import compile_workflow
+from wfsim.semantics.compile import compile_workflow
 workflow = Workflow.model_validate({spec!r})
 program = compile_workflow(workflow)
 writer = HistoryWriter(None, workflow, program)
