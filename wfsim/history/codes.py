@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wfsim.semantics.codes import N_CLOCKS
 from wfsim.semantics.instance import Instance
 
 from .schema import DIMENSIONS
@@ -95,5 +96,5 @@ def program_codes(program: Program, codes: Codes) -> ProgramCodes:
         events=table("event_names", program.event_rows),
         activities=table("activity_names", program.activity_rows),
         transitions=transitions,
-        timers=[(place, example.timer_name(place)) for place in range(head.first_timer, head.first_queued)],
+        timers=[(place, example.timer_name(place)) for place in range(head.first_timer, head.first_clock + N_CLOCKS)],
     )

@@ -154,7 +154,7 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
             raise_error(p, m, v, o, i, r, p[state.activity].name, fault, NONE, NONE)
             own_error(m, i)
         else:
-            open_activity(p, m, o, i, p[r].work, state.activity)
+            open_activity(p, m, o, i, r, p[r].work, state.activity)
     elif state.work == PARALLEL:
         m[i + p[r].work].phase = IDLE
         m[i + p[r].work].attempt = 0

@@ -32,7 +32,7 @@ GROUNDED, BEFORE_COMMIT, AFTER_COMMIT = range(3)
 # Status (M1.4).
 CREATED, RUNNING_STATUS, PAUSED, CANCELLING, COMPLETED, FAILED, CANCELLED, TERMINATED, TIMED_OUT = range(9)
 
-# Clocks of a work, in the order of their timer cells (M5.3), and the two timers of states.
+# Clocks of a work, counted from the head's `first_clock`: which timer a row or stimulus names (M5.3).
 START_TO_CLOSE, SCHEDULE_TO_START, SCHEDULE_TO_CLOSE, RETRY = range(4)
 N_CLOCKS = 4
 

@@ -33,7 +33,6 @@ from .codes import (
     FIRST_REGION,
     INTEGER,
     LIST,
-    N_CLOCKS,
     NONE,
     NUMBER,
     OBJECT,
@@ -414,8 +413,8 @@ class _Compiler:
             row.n_timers = max(state.n_timers for state in states)
             row.first_timer = at
             at += row.n_timers
+        # Clocks have no cells of their own: they lie in their works. Their numbers only tell them from state timers.
         head.first_clock = at
-        at += N_CLOCKS * head.n_works
         # The first queued row is scratch: where a compiled step writes when the queue is full, before it is repeated.
         head.first_queued = at
         head.n_rows = at + 1

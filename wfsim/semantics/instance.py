@@ -32,6 +32,7 @@ from .codes import (
     NULL,
     OUTCOMES,
     RUNNING,
+    SCHEDULE_TO_CLOSE,
     SCHEDULED,
     START,
     STATUSES,
@@ -47,7 +48,7 @@ from .program import Program
 from .step import step as step_rows
 from .stimulus import STIMULI, Stimulus, _json_or_text, checked_inputs, event_problem
 from .texts import Texts
-from .work import EXTRAS, RESULT
+from .work import EXTRAS, RESULT, clock_of, work_with_clock
 
 CLOCKS = ("start_to_close", "schedule_to_start", "schedule_to_close", "retry")
 
@@ -204,7 +205,7 @@ class Instance:
     def timer_fired(self, time: int, timer: int, timer_id: int) -> Output:
         """The timer at place `timer`, set under `timer_id`, is due."""
         head = self.program.head
-        if not head.first_timer <= timer < head.first_queued:
+        if not head.first_timer <= timer < head.first_clock + N_CLOCKS:
             raise WfsimError(f"there is no timer at place {timer}. See Instance.timers().")
         inbox = self._inbox(TIMER, time)
         inbox.timer = timer
@@ -242,7 +243,7 @@ class Instance:
         inbox.error_type = self.texts.handle(error_type)
         if message is not None:
             inbox.reason = self.texts.handle(message)
-        for work in self._works():
+        for work in self.works():
             if work.phase != IDLE and work.serial == activity_id:
                 policy = self._policy(work.activity)
                 inbox.permanent = 1 if policy.is_final(error_type) else 0
@@ -350,16 +351,15 @@ class Instance:
     def activities(self) -> list[OpenActivity]:
         """Activities that have not ended, in order of their places."""
         phases = {SCHEDULED: "scheduled", RUNNING: "running", BACKOFF: "backoff"}
-        head = self.program.head
         return [
             OpenActivity(
                 activity=self.program.name(work.activity) or "",
                 activity_id=work.serial,
                 attempt=work.attempt,
                 phase=phases[work.phase],
-                region=self.program.name(head.first_region + k // 2) or "",
+                region=self.program.name(work.region) or "",
             )
-            for k, work in enumerate(self._works())
+            for work in self.works()
             if work.phase in phases
         ]
 
@@ -367,11 +367,27 @@ class Instance:
         """Running timers, soonest first."""
         head = self.program.head
         found = []
-        for place in range(head.first_timer, head.first_queued):
+        for place in range(head.first_timer, head.first_clock):
             cell: TimerCell = self.m[place]
             if cell.due >= 0 and cell.left < 0:
-                found.append(self._timer(place, cell))
+                name, region = self._timer_place(place)
+                found.append(Timer(place, cell.id, cell.due, name, region))
+        for work in self.works():
+            region = self.program.name(work.region)
+            for clock, due, number in (
+                (clock_of(work.phase), work.due, work.due_id),
+                (SCHEDULE_TO_CLOSE, work.deadline, work.deadline_id),
+            ):
+                if due >= 0:
+                    found.append(Timer(head.first_clock + clock, number, due, CLOCKS[clock], region, work.serial))
         return sorted(found, key=lambda timer: (timer.due, timer.id))
+
+    def runs_timer(self, place: int, timer_id: int) -> bool:
+        """Whether the timer set under this id is still running at this place."""
+        if place >= self.program.head.first_clock:
+            return work_with_clock(self.program.rows, self.m, 0, timer_id) >= 0
+        cell: TimerCell = self.m[place]
+        return cell.id == timer_id and cell.due >= 0 and cell.left < 0
 
     def waiting(self) -> list[str]:
         """Events that wait or are deferred, in arrival order."""
@@ -384,23 +400,20 @@ class Instance:
 
     def timer_name(self, place: int) -> str:
         """`timeout`, `after <n>` (n-th in file order), `workflow`, or the clock of an activity."""
-        return self._timer(place, self.m[place]).name
+        return self._timer_place(place)[0]
 
-    def _timer(self, place: int, cell: TimerCell) -> Timer:
+    def _timer_place(self, place: int) -> tuple[str, str | None]:
+        """Name of the timer at a place, and the region it belongs to."""
         head = self.program.head
         if place == head.first_timer:
-            return Timer(place, cell.id, cell.due, "workflow", None)
+            return "workflow", None
         if place >= head.first_clock:
-            number, clock = divmod(place - head.first_clock, N_CLOCKS)
-            work: WorkCell = self.m[head.first_work + number]
-            region = self.program.name(head.first_region + number // 2)
-            return Timer(place, cell.id, cell.due, CLOCKS[clock], region, work.serial)
+            return CLOCKS[place - head.first_clock], None
         for number in range(head.first_region, head.first_region + head.n_regions):
             row = self.program.rows[number]
             if row.first_timer <= place < row.first_timer + row.n_timers:
                 which = place - row.first_timer
-                name = "timeout" if which == 0 else f"after {which}"
-                return Timer(place, cell.id, cell.due, name, self.program.name(number))
+                return "timeout" if which == 0 else f"after {which}", self.program.name(number)
         raise WfsimError(f"there is no timer at place {place}.")
 
     def _listed(self, which: int) -> Iterator[Queued]:
@@ -409,7 +422,8 @@ class Instance:
             yield self.m[k]
             k = self.m[k].next
 
-    def _works(self) -> list[WorkCell]:
+    def works(self) -> list[WorkCell]:
+        """The places for activities and children, open or not: two of each region, its state's and its flight's."""
         head = self.program.head
         return self.m[head.first_work : head.first_work + head.n_works]
 

@@ -287,15 +287,22 @@ class RegionCell:
 
 @dataclass(slots=True)
 class WorkCell:
-    """An open activity (or child): of a state, or of the action a flight waits for."""
+    """An open activity (or child): of a state, or of the action a flight waits for.
+
+    `due` is when its attempt's clock expires or its backoff ends, whichever its phase says; `deadline` is that of
+    all attempts (M5.3). Each has an id of its own, like every timer.
+    """
 
     phase: int = IDLE
     activity: int = NONE
     serial: int = 0
     attempt: int = 0
     delay: int = 0
-    scheduled: int = 0
+    region: int = NONE
+    due: int = NONE
+    due_id: int = NONE
     deadline: int = NONE
+    deadline_id: int = NONE
 
 
 @dataclass(slots=True)

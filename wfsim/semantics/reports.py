@@ -6,11 +6,11 @@ from .codes import (
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
     CANCEL_ATTEMPT,
-    N_CLOCKS,
     NONE,
     R_ATTEMPT_TIMED_OUT,
     RETRY,
     RUNNING,
+    SCHEDULE_TO_CLOSE,
     SCHEDULE_TO_START,
     START_TO_CLOSE,
     T_DUPLICATE,
@@ -19,33 +19,33 @@ from .codes import (
     T_SCHEDULE_TO_CLOSE,
     T_SCHEDULE_TO_START,
     T_START_TO_CLOSE,
+    T_VOID,
 )
 from .kernel import Output, kernel, new_effect
-from .layout import Cells, Rows
+from .layout import Cells, Queued, Rows
 from .transitions import GOES_ON, advance, fail_action, settle, write
 from .work import (
     RESULT,
-    clock_of,
     close_work,
-    drop_timer,
+    drop_clock,
     emit,
     ignore,
     own_error,
-    owner_of,
     payload_of,
     raise_done,
     raise_error,
     retry_work,
-    set_timer,
+    set_clock,
     start_attempt,
     work_of,
+    work_with_clock,
 )
 
 
 @kernel
 def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type: int, message: int) -> None:
     """M5.2: the activity has failed: a failed action, or `error` in the state whose work it was."""
-    r = owner_of(p, w)
+    r = m[i + w].region
     name = p[m[i + w].activity].name
     close_work(p, m, o, i, w)
     if w == p[r].flight_work:
@@ -61,7 +61,7 @@ def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type
 @kernel
 def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result: int) -> None:
     """M4.1, M3.1: a result: `done` for the state's work, or the flight goes on."""
-    r = owner_of(p, w)
+    r = m[i + w].region
     name = p[m[i + w].activity].name
     close_work(p, m, o, i, w)
     if w != p[r].flight_work:
@@ -92,10 +92,10 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
         if m[i + w].phase == RUNNING:
             ignore(p, m, o, i, row, T_DUPLICATE)
             return
+        drop_clock(p, m, o, i, w)
         m[i + w].phase = RUNNING
-        drop_timer(m, o, i, clock_of(p, w, SCHEDULE_TO_START))
         if p[m[i + w].activity].start_to_close >= 0:
-            set_timer(m, o, i, clock_of(p, w, START_TO_CLOSE), row.time + p[m[i + w].activity].start_to_close)
+            set_clock(p, m, o, i, w, row.time + p[m[i + w].activity].start_to_close)
     elif row.kind == ACTIVITY_SUCCEEDED:
         end_succeeded(p, m, v, o, i, w, payload_of(p, m, i, k) + RESULT)
     elif retry_work(p, m, o, i, w, row.permanent) == 0:
@@ -103,12 +103,20 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
 
 
 @kernel
-def clock_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, timer: int) -> None:
+def clock_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued) -> None:
     """M5.3: an activity's clock expired, or its wait before the next attempt is over."""
-    w = p[0].first_work + (timer - p[0].first_clock) // N_CLOCKS
-    clock = (timer - p[0].first_clock) % N_CLOCKS
+    w = work_with_clock(p, m, i, row.serial)
+    if w < 0:
+        ignore(p, m, o, i, row, T_VOID)
+        return
+    clock = row.timer - p[0].first_clock
     work = m[i + w]
-    m[i + timer].due = NONE
+    if clock == SCHEDULE_TO_CLOSE:
+        work.deadline = NONE
+        work.deadline_id = NONE
+    else:
+        work.due = NONE
+        work.due_id = NONE
     if clock == RETRY:
         start_attempt(p, m, o, i, w)
         return
@@ -119,14 +127,14 @@ def clock_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, timer: int) -> No
         permanent = 1 - p[work.activity].retries_start_to_close
     elif clock == SCHEDULE_TO_START:
         error_type = T_SCHEDULE_TO_START
-    r = owner_of(p, w)
-    row = emit(m, o, i, R_ATTEMPT_TIMED_OUT)
-    row.region = r
-    row.state = m[i + p[r].slot].state
-    row.activity = work.activity
-    row.activity_id = work.serial
-    row.attempt = work.attempt
-    row.error_type = error_type
+    r = m[i + w].region
+    record = emit(m, o, i, R_ATTEMPT_TIMED_OUT)
+    record.region = r
+    record.state = m[i + p[r].slot].state
+    record.activity = work.activity
+    record.activity_id = work.serial
+    record.attempt = work.attempt
+    record.error_type = error_type
     effect = new_effect(o)
     effect.kind = CANCEL_ATTEMPT
     effect.activity = work.activity

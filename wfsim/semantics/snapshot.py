@@ -30,6 +30,9 @@ _KEPT = (
     "timer",
     "own",
 )
+# A deadline in a rebuilt instance: it may pass at any moment, but no retry comes too late for it.
+FAR = 1 << 60
+
 _LISTS = (INTERNAL, DEFERRED, WAITING)
 
 
@@ -59,7 +62,7 @@ def take_snapshot(instance: Instance) -> Snapshot:
                 flight = (cell.flight, cell.flight_phase, cell.waited, cell.action, number(cell.entry))
             regions.append((cell.phase, cell.state, *flight, cell.stuck, _joined(program, m, r)))
     works: list[WorkCell] = m[head.first_work : head.first_work + head.n_works]
-    timers: list[TimerCell] = m[head.first_timer : head.first_queued]
+    timers: list[TimerCell] = m[head.first_timer : head.first_clock]
     lists = []
     for which in _LISTS:
         k = m[which].first
@@ -83,7 +86,12 @@ def take_snapshot(instance: Instance) -> Snapshot:
         m[0].status,
         m[0].outcome,
         tuple(regions),
-        tuple((w.phase, w.activity, w.attempt, w.delay) if w.phase != IDLE else None for w in works),
+        tuple(
+            (w.phase, w.activity, w.attempt, w.delay, w.region, w.due >= 0, w.deadline >= 0)
+            if w.phase != IDLE
+            else None
+            for w in works
+        ),
         tuple(timer.due >= 0 for timer in timers),
         tuple(lists),
         tuple(entries),
@@ -99,7 +107,7 @@ def from_snapshot(program: Program, texts: Texts, snapshot: Snapshot) -> Instanc
     me = instance.me
     me.status, me.outcome = status, outcome
     me.activations = me.flights = head.n_regions
-    me.serials, me.timer_ids = head.n_works, head.n_timers
+    me.serials, me.timer_ids = head.n_works, head.n_timers + 2 * head.n_works
     for cell, (tag, whole, real) in zip(v, cells):
         cell.tag, cell.whole, cell.real = tag, whole, real
     rows = []
@@ -138,8 +146,12 @@ def from_snapshot(program: Program, texts: Texts, snapshot: Snapshot) -> Instanc
     for k, kept_work in enumerate(works):
         if kept_work is not None:
             work: WorkCell = m[head.first_work + k]
-            work.phase, work.activity, work.attempt, work.delay = kept_work
+            work.phase, work.activity, work.attempt, work.delay, work.region = kept_work[:5]
             work.serial = k + 1
+            if kept_work[5]:
+                work.due, work.due_id = 0, head.n_timers + 2 * k + 1
+            if kept_work[6]:
+                work.deadline, work.deadline_id = FAR, head.n_timers + 2 * k + 2
     for k, runs in enumerate(timers):
         if runs:
             timer: TimerCell = m[head.first_timer + k]

@@ -95,7 +95,6 @@ from .work import (
     new_queued,
     note,
     note_payload,
-    owner_of,
     payload_of,
     prepend,
     raise_error,
@@ -103,6 +102,7 @@ from .work import (
     set_timer,
     unlink,
     work_of,
+    work_with_clock,
 )
 
 # === 4 done and error =============================================================================
@@ -353,10 +353,10 @@ def dispatch_stimulus(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> 
         dispatch_event(p, m, v, o, i, k)
     elif row.kind == TIMER:
         timer = row.timer
-        if m[i + timer].due < 0 or m[i + timer].id != row.serial:
+        if timer >= p[0].first_clock:
+            clock_fired(p, m, v, o, i, row)
+        elif m[i + timer].due < 0 or m[i + timer].id != row.serial:
             ignore(p, m, o, i, row, T_VOID)
-        elif timer >= p[0].first_clock:
-            clock_fired(p, m, v, o, i, timer)
         else:
             state_timer_fired(p, m, v, o, i, region_of_timer(p, timer), k)
     else:
@@ -442,7 +442,7 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
                 note(o, row.seq, p[head.first_variable + k].name, v[me.cells + k])
     elif inbox.kind == EVENT:
         note_payload(p, v, o, row.seq, inbox.event, payload)
-    elif inbox.kind == TIMER:
+    elif inbox.kind == TIMER and inbox.timer < head.first_clock:
         row.due = m[i + inbox.timer].due
         row.flight = inbox.serial
         r = region_of_timer(p, inbox.timer)
@@ -452,9 +452,17 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
     else:
         row.activity_id = inbox.serial
         w = work_of(p, m, i, inbox.serial)
+        if inbox.kind == TIMER:
+            row.flight = inbox.serial
+            w = work_with_clock(p, m, i, inbox.serial)
+            row.activity_id = NONE
+            if w >= 0:
+                row.activity_id = m[i + w].serial
+                row.attempt = m[i + w].attempt
+                row.due = m[i + w].deadline if m[i + w].deadline_id == inbox.serial else m[i + w].due
         if w >= 0:
             row.activity = m[i + w].activity
-            row.region = owner_of(p, w)
+            row.region = m[i + w].region
             row.state = m[i + p[row.region].slot].state
         if inbox.kind == ACTIVITY_SUCCEEDED:
             note(o, row.seq, T_RESULT, v[payload + RESULT])
@@ -508,7 +516,7 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
             m[i + inbox.timer].due = NONE
             if not offer_to_root(p, m, v, o, i, p[0].workflow_timeout_event, T_CONTROL):
                 close(p, m, v, o, i, TIMED_OUT, T_WORKFLOW_TIMEOUT)
-    elif inbox.kind == TIMER and m[i + inbox.timer].left >= 0:
+    elif inbox.kind == TIMER and inbox.timer < p[0].first_clock and m[i + inbox.timer].left >= 0:
         # M8.1: frozen, so not running; it will be due again after the pause.
         ignore(p, m, o, i, inbox, T_VOID)
     elif inbox.kind == EVENT and inbox.refused >= 0:

@@ -229,7 +229,7 @@ def run_action(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> int:
         if fault >= 0:
             return fail_action(p, m, v, o, i, r, p[action.activity].name, fault, NONE)
         show_started(p, m, v, o, i, r)
-        open_activity(p, m, o, i, p[r].flight_work, action.activity)
+        open_activity(p, m, o, i, r, p[r].flight_work, action.activity)
         return WAITS
     at = evaluate(p, m, v, o, i, action.code, private, payload)
     fault = v[at].whole if v[at].tag == FAULT else write(p, m, v, o, i, r, action.variable, at, 0, T_POST_ACTION)

@@ -16,7 +16,6 @@ from .codes import (
     INTERNAL_DONE,
     INTERNAL_ERROR,
     MANY,
-    N_CLOCKS,
     NONE,
     NULL,
     R_ACTIVITY_CANCELLED,
@@ -24,6 +23,7 @@ from .codes import (
     R_RETRY_SCHEDULED,
     R_STIMULUS_IGNORED,
     RETRY,
+    RUNNING,
     SCHEDULE_TO_CLOSE,
     SCHEDULE_TO_START,
     SCHEDULED,
@@ -290,17 +290,50 @@ def drop_timer(m: Rows, o: Output, i: int, timer: int) -> None:
 
 
 @kernel
-def clock_of(p: Rows, w: int, clock: int) -> int:
-    """Offset of the timer cell for a clock of the work at offset `w`."""
-    timer: int = p[0].first_clock + (w - p[0].first_work) * N_CLOCKS + clock
-    return timer
+def clock_of(phase: int) -> int:
+    """Which clock runs while a work is in this phase (M5.3)."""
+    return SCHEDULE_TO_START if phase == SCHEDULED else START_TO_CLOSE if phase == RUNNING else RETRY
 
 
 @kernel
-def owner_of(p: Rows, w: int) -> int:
-    """Region that owns the work at offset `w`: two works a region, the state's and the flight's."""
-    region: int = p[0].first_region + (w - p[0].first_work) // 2
-    return region
+def set_clock(p: Rows, m: Rows, o: Output, i: int, w: int, due: int) -> None:
+    """Start the clock of the work's phase."""
+    m[i].timer_ids += 1
+    work = m[i + w]
+    work.due = due
+    work.due_id = m[i].timer_ids
+    effect = new_effect(o)
+    effect.kind = SET_TIMER
+    effect.timer = p[0].first_clock + clock_of(work.phase)
+    effect.id = work.due_id
+    effect.due = due
+
+
+@kernel
+def set_deadline(p: Rows, m: Rows, o: Output, i: int, w: int, due: int) -> None:
+    """Start the clock over all attempts of the work."""
+    m[i].timer_ids += 1
+    work = m[i + w]
+    work.deadline = due
+    work.deadline_id = m[i].timer_ids
+    effect = new_effect(o)
+    effect.kind = SET_TIMER
+    effect.timer = p[0].first_clock + SCHEDULE_TO_CLOSE
+    effect.id = work.deadline_id
+    effect.due = due
+
+
+@kernel
+def drop_clock(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
+    """M6.2 for the clock of the work's phase."""
+    work = m[i + w]
+    if work.due >= 0:
+        effect = new_effect(o)
+        effect.kind = DROP_TIMER
+        effect.timer = p[0].first_clock + clock_of(work.phase)
+        effect.id = work.due_id
+    work.due = NONE
+    work.due_id = NONE
 
 
 # --- activities (M5) ------------------------------------------------------------------------------
@@ -328,7 +361,7 @@ def start_attempt(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
     work = m[i + w]
     work.phase = SCHEDULED
     row = emit(m, o, i, R_ACTIVITY_SCHEDULED)
-    row.region = owner_of(p, w)
+    row.region = work.region
     row.state = m[i + p[row.region].slot].state
     row.activity = work.activity
     row.activity_id = work.serial
@@ -341,12 +374,12 @@ def start_attempt(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
     effect.seq = row.seq
     activity = p[work.activity]
     if activity.schedule_to_start >= 0:
-        set_timer(m, o, i, clock_of(p, w, SCHEDULE_TO_START), me.time + activity.schedule_to_start)
+        set_clock(p, m, o, i, w, me.time + activity.schedule_to_start)
 
 
 @kernel
-def open_activity(p: Rows, m: Rows, o: Output, i: int, w: int, activity: int) -> None:
-    """Schedule the first attempt of an activity in the work at offset `w` (M5.1, M5.3)."""
+def open_activity(p: Rows, m: Rows, o: Output, i: int, r: int, w: int, activity: int) -> None:
+    """Schedule the first attempt of an activity of region `r` in the work at offset `w` (M5.1, M5.3)."""
     me = m[i]
     me.serials += 1
     work = m[i + w]
@@ -354,20 +387,29 @@ def open_activity(p: Rows, m: Rows, o: Output, i: int, w: int, activity: int) ->
     work.serial = me.serials
     work.attempt = 1
     work.delay = p[activity].initial_interval
-    work.scheduled = me.time
+    work.region = r
+    work.due = NONE
+    work.due_id = NONE
     work.deadline = NONE
+    work.deadline_id = NONE
     start_attempt(p, m, o, i, w)
     if p[activity].schedule_to_close >= 0:
-        work.deadline = me.time + p[activity].schedule_to_close
-        set_timer(m, o, i, clock_of(p, w, SCHEDULE_TO_CLOSE), work.deadline)
+        set_deadline(p, m, o, i, w, me.time + p[activity].schedule_to_close)
 
 
 @kernel
 def close_work(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
     """The work is over: no clock of it runs on."""
-    for clock in range(N_CLOCKS):
-        drop_timer(m, o, i, clock_of(p, w, clock))
-    m[i + w].phase = IDLE
+    drop_clock(p, m, o, i, w)
+    work = m[i + w]
+    if work.deadline >= 0:
+        effect = new_effect(o)
+        effect.kind = DROP_TIMER
+        effect.timer = p[0].first_clock + SCHEDULE_TO_CLOSE
+        effect.id = work.deadline_id
+    work.deadline = NONE
+    work.deadline_id = NONE
+    work.phase = IDLE
 
 
 @kernel
@@ -376,7 +418,7 @@ def cancel_work(p: Rows, m: Rows, o: Output, i: int, w: int, reason: int) -> Non
     work = m[i + w]
     if work.phase == IDLE:
         return
-    r = owner_of(p, w)
+    r = work.region
     row = emit(m, o, i, R_ACTIVITY_CANCELLED)
     row.region = r
     row.state = m[i + p[r].slot].state
@@ -407,8 +449,7 @@ def retry_work(p: Rows, m: Rows, o: Output, i: int, w: int, permanent: int) -> i
     me = m[i]
     work = m[i + w]
     activity = p[work.activity]
-    drop_timer(m, o, i, clock_of(p, w, START_TO_CLOSE))
-    drop_timer(m, o, i, clock_of(p, w, SCHEDULE_TO_START))
+    drop_clock(p, m, o, i, w)
     if permanent or work.attempt >= activity.max_attempts:
         return 0
     wait = work.delay
@@ -421,7 +462,7 @@ def retry_work(p: Rows, m: Rows, o: Output, i: int, w: int, permanent: int) -> i
     work.phase = BACKOFF
     work.attempt += 1
     work.delay = next_delay(work.delay, activity.coefficient, activity.max_interval)
-    r = owner_of(p, w)
+    r = work.region
     row = emit(m, o, i, R_RETRY_SCHEDULED)
     row.region = r
     row.state = m[i + p[r].slot].state
@@ -430,7 +471,7 @@ def retry_work(p: Rows, m: Rows, o: Output, i: int, w: int, permanent: int) -> i
     row.attempt = work.attempt
     row.delay = wait
     row.due = due
-    set_timer(m, o, i, clock_of(p, w, RETRY), due)
+    set_clock(p, m, o, i, w, due)
     return 1
 
 
@@ -439,6 +480,16 @@ def work_of(p: Rows, m: Rows, i: int, serial: int) -> int:
     """Offset of the open work with this serial, or -1."""
     for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
         if m[i + w].phase != IDLE and m[i + w].serial == serial:
+            return w
+    return NONE
+
+
+@kernel
+def work_with_clock(p: Rows, m: Rows, i: int, number: int) -> int:
+    """Offset of the open work whose running clock has this id, or -1."""
+    for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
+        work = m[i + w]
+        if work.phase != IDLE and (work.due_id == number or work.deadline_id == number):
             return w
     return NONE
 

@@ -251,9 +251,8 @@ class Simulation:
             return
         instance = case.instance
         if what == TIMER:
-            cell = instance.m[a]
             # A timer that was dropped or set anew since then leaves its entry behind.
-            if cell.id == b and cell.due >= 0 and cell.left < 0:
+            if instance.runs_timer(a, b):
                 self._after(number, case, instance.timer_fired(self.now, a, b))
         elif what == EVENT:
             self._deliver(number, case, a, b, c)

@@ -39,7 +39,7 @@ from wfsim.semantics.codes import (
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import Cell, Cells, Rows, WorkCell
+from wfsim.semantics.layout import Cell, Cells, Rows
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.snapshot import Snapshot, from_snapshot, take_snapshot
@@ -251,8 +251,7 @@ class WorkflowSpace:
             ):
                 continue
             yield Stimulus("timer", timer=timer.place, timer_id=timer.id)
-        works: list[WorkCell] = m[head.first_work : head.first_work + head.n_works]
-        for k, work in enumerate(works):
+        for k, work in enumerate(instance.works()):
             if work.phase in (IDLE, BACKOFF):
                 continue
             common: dict[str, Any] = {"activity_id": work.serial, "attempt": work.attempt}

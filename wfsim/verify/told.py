@@ -92,10 +92,16 @@ def _real(program: Program, instance: Instance, stimulus: Stimulus) -> Stimulus:
     """The search numbers works and timers by place and has no time: give the numbers and times of this run."""
     now = instance.time
     if stimulus.kind == "timer":
-        cell = instance.m[stimulus.timer]
-        return replace(stimulus, timer_id=cell.id, time=max(now, cell.due))
+        if stimulus.timer >= program.head.first_clock:
+            number, over_all = divmod(stimulus.timer_id - program.head.n_timers - 1, 2)
+            work = instance.works()[number]
+            timer_id, due = (work.deadline_id, work.deadline) if over_all else (work.due_id, work.due)
+        else:
+            cell = instance.m[stimulus.timer]
+            timer_id, due = cell.id, cell.due
+        return replace(stimulus, timer_id=timer_id, time=max(now, due))
     if stimulus.kind.startswith("activity_"):
-        work = instance.m[program.head.first_work + stimulus.activity_id - 1]
+        work = instance.works()[stimulus.activity_id - 1]
         later = now if stimulus.kind == "activity_started" else now + SECOND
         return replace(stimulus, activity_id=work.serial, attempt=work.attempt, time=later)
     return replace(stimulus, time=0 if stimulus.kind == "start" else now + SECOND)
