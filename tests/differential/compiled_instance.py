@@ -52,18 +52,26 @@ class CompiledInstance(Instance):
     `questions` counts how often a step was repeated with an answer.
     """
 
-    __slots__ = ("questions", "room", "rows")
+    __slots__ = ("memory", "questions", "room", "rows")
 
     def __init__(self, *arguments: Any, room: int = 4, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.room = room
         self.questions = 0
         self.rows = to_array(self.program.rows, speed.PROGRAM)
+        # Rows behind the fixed ones are of the class that was last made of them, which an array does not tell.
+        self.memory = to_array(self.m, speed.MEMORY)
+
+    def rows_like(self, other: Instance) -> list[Any]:
+        """The memory, read as rows of the same classes as another's."""
+        rows = [type(row)() for row in other.m]
+        from_array(self.memory, rows)
+        return rows
 
     def _step(self) -> Output:
         answers: list[layout.Cell] = []
         while True:
-            m, v = to_array(self.m, speed.MEMORY), to_array(self.v, speed.CELL)
+            m, v = self._memory(), to_array(self.v, speed.CELL)
             head = self.program.head
             out = speed.new_outputs(self.room, cells=head.n_variables + head.n_fields)
             out = out._replace(answers=to_array([*answers, layout.Cell()], speed.CELL))
@@ -77,6 +85,7 @@ class CompiledInstance(Instance):
                 self._more_room(max(tally["records"], tally["values"], tally["effects"]) >= self.room)
             else:
                 break
+        self.memory = m
         from_array(m, self.m)
         from_array(v, self.v)
         output = Output(self.host)
@@ -88,6 +97,17 @@ class CompiledInstance(Instance):
             target.extend(cls() for _ in range(n))
             from_array(array, target)
         return output
+
+    def _memory(self) -> np.ndarray[Any, Any]:
+        """The fixed rows as they are now, the others as the last step left them, new ones free."""
+        fixed = self.program.head.first_queued + 1
+        known = max(fixed, len(self.memory))
+        memory = np.zeros(len(self.m), speed.MEMORY)
+        words, width = memory.view(np.int64).reshape(len(memory), -1), speed.MEMORY.itemsize // 8
+        words[:fixed] = to_array(self.m[:fixed], speed.MEMORY).view(np.int64).reshape(-1, width)
+        words[fixed:known] = self.memory[fixed:].copy().view(np.int64).reshape(-1, width)
+        words[known:] = to_array(self.m[known:], speed.MEMORY).view(np.int64).reshape(-1, width)
+        return memory
 
     def _more_room(self, of_output: bool) -> None:
         if of_output:
@@ -102,9 +122,12 @@ class CompiledInstance(Instance):
             free.first = len(self.m) - 1
             return
         last = free.first
-        while self.m[last].next >= 0:
-            last = self.m[last].next
-        self.m[last].next = len(self.m) - 1
+        while self._memory()[last]["next"] >= 0:
+            last = int(self._memory()[last]["next"])
+        if last < len(self.memory):
+            self.memory[last]["next"] = len(self.m) - 1
+        else:
+            self.m[last].next = len(self.m) - 1
 
     def _answer(self, tally: Any, asked: Any) -> layout.Cell:
         if tally["question"] == speed.ORDER_QUESTION:

@@ -129,6 +129,7 @@ class Batch:
             "delay": whole("delay", np.int64),
             "source": _texts_of(column("source"), starts),
             "command": whole("command", np.uint8),
+            "compensates": whole("undoes"),
             "entered_seq": whole("entered_seq"),
             "dwell": whole("dwell", np.int64),
             "wait": whole("wait", np.int64),

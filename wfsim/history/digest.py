@@ -19,7 +19,7 @@ RECORDS = """
 SELECT r.run, r."case", r.seq, r.time, k.name AS kind, r.cause_seq, g.name AS region, s.name AS state,
     t.name AS to_state, e.name AS event, r.event_id, a.name AS activity, r.activity_id, r.attempt,
     x.name AS error_type, u.name AS status, o.name AS outcome, r.reason, r.transition, r.flight, r.activation,
-    r.timer, r.timer_id, r.due, r.delay, r.source, c.name AS command
+    r.timer, r.timer_id, r.due, r.delay, r.source, c.name AS command, r.compensates
 FROM records r
 JOIN (SELECT run, dense_rank() OVER (ORDER BY run) AS place FROM runs) n ON n.run = r.run
 JOIN kind_names k ON k.code = r.kind

@@ -68,7 +68,7 @@ def replay_records(run: Run, program: Program, records: Sequence[Record]) -> Ins
             f"{first.kind if first else 'nothing'!r}, so there is nothing to replay from.",
             seq=first.seq if first else None,
         )
-    instance = Instance(program, key=first.payload["key"])
+    instance = Instance(program, key=first.payload["seed"])
     for step in _steps(records):
         output = instance.apply(_stimulus(program, step))
         _compare(step, records_of(instance, output))
@@ -110,7 +110,7 @@ def _stimulus(program: Program, step: Sequence[Record]) -> Stimulus:
                 event=event,
                 payload=payload,
                 event_id=cause.event_id,
-                sender=rest.get("source"),
+                sender=rest.get("sender"),
                 **common,
             )
         case "timer_fired":
@@ -122,8 +122,8 @@ def _stimulus(program: Program, step: Sequence[Record]) -> Stimulus:
                 attempt=cause.attempt or 0,
                 result=rest.get("result"),
                 error_type=cause.error_type,
-                message=rest.get("reason"),
-                worker=rest.get("source"),
+                message=rest.get("message"),
+                worker=rest.get("worker"),
                 **common,
             )
         case "control_received":

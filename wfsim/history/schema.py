@@ -64,6 +64,7 @@ RECORD_COLUMNS: tuple[tuple[str, str], ...] = (
     ("delay", "BIGINT"),
     ("source", "VARCHAR"),
     ("command", "UTINYINT"),
+    ("compensates", "INTEGER"),
     ("entered_seq", "INTEGER"),
     ("dwell", "BIGINT"),
     ("wait", "BIGINT"),

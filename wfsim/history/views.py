@@ -19,6 +19,8 @@ from wfsim.semantics.codes import (
     R_ACTIVITY_STARTED,
     R_ACTIVITY_SUCCEEDED,
     R_ATTEMPT_TIMED_OUT,
+    R_COMPENSATION_FINISHED,
+    R_COMPENSATION_STARTED,
     R_EVENT_RECEIVED,
     R_INSTANCE_CLOSED,
     R_RETRY_SCHEDULED,
@@ -43,11 +45,12 @@ WITH pieces AS (
         CASE WHEN v.slot IS NULL THEN nullif(v.text[2:-2], '') ELSE to_json(s.name)::VARCHAR || ':' ||
             CASE v.tag WHEN {NULL} THEN 'null' WHEN {BOOLEAN} THEN if(v.whole = 1, 'true', 'false')
                 WHEN {INTEGER} THEN v.whole::VARCHAR WHEN {NUMBER} THEN to_json(v.real)::VARCHAR
-                WHEN {STRING} THEN to_json(v.text)::VARCHAR ELSE v.text END END AS piece
+                WHEN {STRING} THEN to_json(v.text)::VARCHAR ELSE v.text END END AS piece, s.name, v.whole
     FROM record_values v LEFT JOIN slot_names s ON s.code = v.slot
 ),
 inner_values AS (
-    SELECT run, "case", seq, string_agg(piece, ',' ORDER BY position) AS inside
+    SELECT run, "case", seq, string_agg(piece, ',' ORDER BY position) AS inside,
+        min(name) AS name, string_agg(whole::VARCHAR, ',' ORDER BY position) AS listed
     FROM pieces GROUP BY run, "case", seq
 )
 SELECT
@@ -63,16 +66,21 @@ SELECT
         '"timer_id":' || r.timer_id,
         '"due":' || r.due,
         '"delay":' || r.delay,
-        '"source":' || to_json(r.source)::VARCHAR,
+        CASE r.kind WHEN {R_EVENT_RECEIVED} THEN '"sender":' WHEN {R_ACTIVITY_STARTED} THEN '"worker":'
+            ELSE '"source":' END || to_json(r.source)::VARCHAR,
         '"command":' || to_json(c.name)::VARCHAR,
-        '"reason":' || to_json(r.reason)::VARCHAR,
+        CASE r.kind WHEN {R_ACTIVITY_FAILED} THEN '"message":' WHEN {R_VARIABLES_SET} THEN '"by":'
+            ELSE '"reason":' END || to_json(r.reason)::VARCHAR,
+        '"compensates":' || r.compensates,
         CASE WHEN r.kind = {R_STARTED} THEN '"workflow":' || to_json(n.workflow)::VARCHAR || ',"version":'
-            || to_json(n.version)::VARCHAR || ',"key":' || i.key END,
+            || to_json(n.version)::VARCHAR || ',"seed":' || i.key END,
         CASE
             WHEN r.kind IN ({R_TRANSITION}, {R_VARIABLES_SET}) THEN '"set":{{' || v.inside || '}}'
             WHEN r.kind IN ({R_STARTED}, {R_ACTIVITY_SCHEDULED}) THEN '"input":{{' || v.inside || '}}'
             WHEN r.kind = {R_INSTANCE_CLOSED} THEN '"output":{{' || v.inside || '}}'
             WHEN r.kind = {R_EVENT_RECEIVED} THEN '"payload":{{' || v.inside || '}}'
+            WHEN r.kind IN ({R_COMPENSATION_STARTED}, {R_COMPENSATION_FINISHED})
+                THEN to_json(v.name)::VARCHAR || ':[' || v.listed || ']'
             ELSE v.inside
         END
     ) || '}}')::JSON AS payload,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import EventRejected, WfsimError, did_you_mean
 from wfsim.model.values import ValueType, check_value, coerce
-from wfsim.semantics.codes import NONE, R_EVENT_DEFERRED, R_EVENT_DISCARDED, R_EVENT_REJECTED, REPLY, T_DUPLICATE
+from wfsim.semantics.codes import NONE, R_EVENT_DISCARDED, REPLY, T_DEFERRED, T_DUPLICATE
 from wfsim.semantics.stimulus import event_problem
 
 from .explain import explain
@@ -33,7 +33,7 @@ def fate_of(
     if answers[-1].reason == T_DUPLICATE:
         return "duplicate"
     kinds = [record.kind for record in output.records if record.event_id == handle]
-    if R_EVENT_DEFERRED in kinds and R_EVENT_REJECTED not in kinds:
+    if answers[-1].reason == T_DEFERRED:
         return "deferred"
     if R_EVENT_DISCARDED in kinds:
         return "discarded"

@@ -19,6 +19,7 @@ from .codes import (
     NUMBER,
     OUTSIDE,
     PARALLEL,
+    R_EVENT_DEFERRED,
     R_EVENT_REJECTED,
     R_INSTANCE_CLOSED,
     R_STATE_ENTERED,
@@ -29,6 +30,7 @@ from .codes import (
     T_CANCELLED,
     T_CLOSED,
     T_CLOSING,
+    T_DEFERRED,
     T_RANGE,
     T_TERMINATED,
     T_TYPE,
@@ -44,9 +46,9 @@ from .work import (
     clear_private,
     drop_timer,
     emit,
+    hold_inputs,
     ignore,
     note,
-    note_inputs,
     open_activity,
     own_error,
     raise_error,
@@ -149,12 +151,12 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
             if length >= 0:
                 set_timer(m, o, i, p[r].first_timer + transition.timer, me.time + length)
     if state.work == ACTIVITY:
-        fault = note_inputs(p, m, v, o, i, state.first_input, state.end_input, NONE, NONE, me.seq + 1)
-        if fault >= 0:
-            raise_error(p, m, v, o, i, r, p[state.activity].name, fault, NONE, NONE)
+        held = hold_inputs(p, m, v, o, i, state.activity, state.first_input, state.end_input, NONE, NONE)
+        if held < NONE:
+            raise_error(p, m, v, o, i, r, p[state.activity].name, -2 - held, NONE, NONE)
             own_error(m, i)
         else:
-            open_activity(p, m, o, i, r, p[r].work, state.activity)
+            open_activity(p, m, v, o, i, r, p[r].work, state.activity, held, NONE)
     elif state.work == PARALLEL:
         m[i + p[r].work].phase = IDLE
         m[i + p[r].work].attempt = 0
@@ -201,7 +203,7 @@ def turn_away(p: Rows, m: Rows, o: Output, i: int, kind: int, row: Queued, reaso
     record.region = row.region
     record.reason = reason
     if row.kind == EVENT:
-        reply(o, row.event_id, reason)
+        reply(o, row.event_id, T_DEFERRED if kind == R_EVENT_DEFERRED else reason)
 
 
 @kernel
@@ -236,6 +238,8 @@ def close(p: Rows, m: Rows, v: Cells, o: Output, i: int, status: int, reason: in
                 end_activation(p, m, v, o, i, r, T_CLOSING)
     elif status != COMPLETED:
         text = T_TERMINATED if status == TERMINATED else T_CANCELLED
+        # While cancelling, the root's flight work runs the compensators, without a flight.
+        cancel_work(p, m, o, i, p[head.root].flight_work, text)
         leave_regions(p, m, v, o, i, head.first_region, head.first_region + head.n_regions, text)
     drop_timer(m, o, i, head.first_timer)
     drain(p, m, o, i, INTERNAL)

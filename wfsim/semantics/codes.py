@@ -37,7 +37,7 @@ START_TO_CLOSE, SCHEDULE_TO_START, SCHEDULE_TO_CLOSE, RETRY = range(4)
 N_CLOCKS = 4
 
 # Where an instance's fixed rows lie, counted from its `Me`.
-INBOX, WAITING, INTERNAL, DEFERRED, FREE, FIRST_REGION = range(1, 7)
+INBOX, WAITING, INTERNAL, DEFERRED, LOG, LATE, ITEMS, FREE, FIRST_REGION = range(1, 10)
 
 # Holders of the scratch row: so many that it is never freed and never put into a list. A compiled step writes there
 # when no row is free; several queued rows then share it, and in a list it would make a circle.
@@ -59,6 +59,9 @@ PAUSE, RESUME, CANCEL, TERMINATE, RETRY_COMMAND = range(5)
     INTERNAL_DONE,
     INTERNAL_ERROR,
 ) = range(10)
+
+# When an activity with a compensator enters the log (M9.1).
+WHEN_COMPLETED, WHEN_ATTEMPTED = range(2)
 
 # Operations of compiled expressions: a stack machine over value cells.
 (
@@ -223,6 +226,13 @@ KNOWN_TEXTS: tuple[str, ...] = (
     "workflow_timeout",
     "terminated",
     "cancelled",
+    "deferred",
+    "Compensation.failed",
+    "compensate",
+    "logged",
+    "entries",
+    "failed",
+    "compensates",
 )
 
 (
@@ -266,4 +276,11 @@ KNOWN_TEXTS: tuple[str, ...] = (
     T_WORKFLOW_TIMEOUT,
     T_TERMINATED,
     T_CANCELLED,
+    T_DEFERRED,
+    T_COMPENSATION_FAILED,
+    T_COMPENSATE,
+    T_LOGGED,
+    T_ENTRIES,
+    T_FAILED,
+    T_COMPENSATES,
 ) = range(len(KNOWN_TEXTS))

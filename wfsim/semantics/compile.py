@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from wfsim.errors import NotCovered
 from wfsim.model.duration import Duration
 from wfsim.model.elements import (
     ActivityAction,
+    CompensateAction,
     Outcome,
     Region,
     RetryPolicy,
@@ -29,6 +30,7 @@ from .codes import (
     ACTIVITY,
     ANY,
     BOOLEAN,
+    COMPENSATE,
     FAILURE,
     FIRST_REGION,
     INTEGER,
@@ -46,6 +48,8 @@ from .codes import (
     SET_VARIABLE,
     STRING,
     SUCCESS,
+    WHEN_ATTEMPTED,
+    WHEN_COMPLETED,
 )
 from .expression_code import ExpressionCode, can_raise
 from .layout import (
@@ -178,7 +182,7 @@ class _Compiler:
                         raise NotCovered(f"state '{_path(path, state.name)}' uses {key}, which cannot be run yet.")
             for transition in region.transitions:
                 for action in (*transition.pre_actions, *transition.post_actions):
-                    if action.action_type in ("send", "compensate"):
+                    if action.action_type == "send":
                         raise NotCovered(
                             f"transition '{transition}' has an action of type {action.action_type}, "
                             "which cannot be run yet."
@@ -236,7 +240,10 @@ class _Compiler:
         return first_variable, len(self.variables)
 
     def _activities(self, program: Program) -> None:
+        first = len(self.rows)
+        places = {name: first + k for k, name in enumerate(self.activities)}
         for name, activity in self.activities.items():
+            undo = activity.compensate_with
             policy = activity.retry_policy or self.workflow.retry_policy or RetryPolicy(max_attempts=1)
             timeout = activity.timeout if activity.timeout is not None else self.workflow.timeouts.activity
             fatal = policy.is_final("Timeout.start_to_close")
@@ -253,6 +260,8 @@ class _Compiler:
                     schedule_to_close=_or_none(activity.schedule_to_close),
                     heartbeat=_or_none(activity.heartbeat),
                     retries_start_to_close=0 if fatal else 1,
+                    undo=NONE if undo is None else places[undo.activity],
+                    undo_when=WHEN_ATTEMPTED if undo is not None and undo.when == "attempted" else WHEN_COMPLETED,
                 ),
                 name,
             )
@@ -279,12 +288,25 @@ class _Compiler:
             )
             program.event_rows[name] = number
         head.n_events = len(self.fields)
-        head.n_fields = 1 + max(len(fields) for fields in self.fields.values())
+        # Payload cells also hold an activity's result and inputs, for its later attempts and its compensator.
+        most_inputs = max((len(listed) for listed in self._inputs()), default=0)
+        head.n_fields = 1 + max(most_inputs, *(len(fields) for fields in self.fields.values()))
         head.done, head.error, head.timeout, head.after, head.automatic = (
             program.event_rows[name] for name in BUILT_IN[:5]
         )
         head.cancel_requested = program.event_rows["cancel_requested"]
         head.workflow_timeout_event = program.event_rows["workflow_timeout"]
+
+    def _inputs(self) -> Iterator[Mapping[str, Any]]:
+        """The inputs of everything that runs an activity."""
+        for _, region in self.regions:
+            for state in region.states:
+                if state.activity is not None:
+                    yield state.activity.parameters
+            for transition in region.transitions:
+                for action in (*transition.pre_actions, *transition.post_actions):
+                    if isinstance(action, ActivityAction):
+                        yield action.parameters
 
     def _regions(self, program: Program) -> None:
         """Regions in preorder, their states, and transitions grouped by source state in file order."""
@@ -455,6 +477,12 @@ class _Compiler:
                 code=self._code(template, fields),
                 ignore=ignore,
             )
+        if isinstance(action, CompensateAction):
+            scope = NONE
+            if action.scope is not None:
+                known = {**program.region_rows, **program.state_rows}
+                scope = next(row for path, row in known.items() if path.rsplit("/", 1)[-1] == action.scope)
+            return ActionRow(action=COMPENSATE, scope=scope, ignore=ignore)
         first, end = self._parameters(action.parameters, fields)
         result = action.result_variable
         return ActionRow(

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from .activations import abort_flight, change_status, close, show_entered, start_state
+from .activations import (
+    abort_flight,
+    change_status,
+    close,
+    leave_regions,
+    show_entered,
+    start_state,
+)
 from .codes import (
     ACTIVE,
     CANCEL,
@@ -20,6 +27,7 @@ from .codes import (
     RETRY_COMMAND,
     RUNNING_STATUS,
     SET_TIMER,
+    T_CANCELLED,
     T_CONTROL,
     T_RETRY,
     T_VOID,
@@ -28,10 +36,18 @@ from .codes import (
     TIMED_OUT,
     WAITING,
 )
+from .compensation import next_entry, show_compensation, undo_next
 from .kernel import Output, kernel, new_effect
 from .layout import Cells, Queued, Rows
 from .transitions import FALSE_CONDITION, NO_TRANSITION, choose, join, settle, take
-from .work import ignore, new_queued, prepend, release, set_timer
+from .work import (
+    drop_timer,
+    ignore,
+    new_queued,
+    prepend,
+    release,
+    set_timer,
+)
 
 
 @kernel
@@ -89,12 +105,32 @@ def offer_to_root(p: Rows, m: Rows, v: Cells, o: Output, i: int, event: int, rea
 
 
 @kernel
+def begin_cancelling(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
+    """M8.3, M9: all activations end and what is in the log is undone; then the instance is `cancelled`."""
+    me = m[i]
+    head = p[0]
+    change_status(p, m, o, i, CANCELLING)
+    leave_regions(p, m, v, o, i, head.first_region, head.first_region + head.n_regions, T_CANCELLED)
+    drop_timer(m, o, i, head.first_timer)
+    me.flights += 1
+    me.undoing_all = me.flights
+    if next_entry(p, m, i, NONE, me.undoing_all) < 0:
+        close(p, m, v, o, i, CANCELLED, me.reason)
+        return
+    show_compensation(p, m, o, i, head.root, NONE, me.undoing_all)
+    undo_next(p, m, v, o, i, head.root, NONE, me.undoing_all)
+
+
+@kernel
 def retry_instance(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
     """M8.2: enter every state of the kept configuration anew; the event whose transition failed is offered first."""
     me = m[i]
     head = p[0]
-    change_status(p, m, o, i, RUNNING_STATUS)
     me.outcome = 0
+    if me.undoing_all:
+        begin_cancelling(p, m, v, o, i)
+        return
+    change_status(p, m, o, i, RUNNING_STATUS)
     if head.workflow_timeout >= 0:
         set_timer(m, o, i, head.first_timer, me.time + head.workflow_timeout)
     for r in range(head.first_region, head.first_region + head.n_regions):
@@ -125,10 +161,10 @@ def control(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -> Non
             freeze_timers(p, m, o, i)
     elif command == RESUME and me.status == PAUSED:
         resume(p, m, o, i)
-    elif command == CANCEL and is_open:
+    elif command == CANCEL and is_open and me.status != CANCELLING:
         if not offer_to_root(p, m, v, o, i, p[0].cancel_requested, T_CONTROL):
-            change_status(p, m, o, i, CANCELLING)
-            close(p, m, v, o, i, CANCELLED, inbox.reason)
+            me.reason = inbox.reason
+            begin_cancelling(p, m, v, o, i)
     elif command == TERMINATE and is_open:
         close(p, m, v, o, i, TERMINATED, inbox.reason)
     elif command == RETRY_COMMAND and (me.status == FAILED or me.status == TIMED_OUT) and not me.told:

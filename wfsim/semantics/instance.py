@@ -27,6 +27,7 @@ from .codes import (
     FREE,
     IDLE,
     INBOX,
+    LOG,
     N_CLOCKS,
     NONE,
     NULL,
@@ -105,7 +106,7 @@ class Instance:
             self.v[k] = copy.copy(cell)
         for k in range(head.n_variables, head.inbox_cells):
             self.v[k].tag = ABSENT
-        self.seen: set[str] = set()
+        self.seen: set[tuple[str, str]] = set()
         self.host = Evaluator(program, self.texts)
 
     def copy(self) -> Instance:
@@ -196,8 +197,8 @@ class Instance:
             self.texts.encode(rest, self.v[base + EXTRAS])
         if event_id is not None:
             inbox.event_id = self.texts.handle(event_id)
-            inbox.duplicate = 1 if event_id in self.seen else 0
-            self.seen.add(event_id)
+            inbox.duplicate = 1 if ("event", event_id) in self.seen else 0
+            self.seen.add(("event", event_id))
         if sender is not None:
             inbox.sender = self.texts.handle(sender)
         return self._step()
@@ -257,13 +258,15 @@ class Instance:
         inbox.command = COMMANDS.index(command)
         if command_id is not None:
             inbox.event_id = self.texts.handle(command_id)
-            inbox.duplicate = 1 if command_id in self.seen else 0
-            self.seen.add(command_id)
+            inbox.duplicate = 1 if ("command", command_id) in self.seen else 0
+            self.seen.add(("command", command_id))
         if reason is not None:
             inbox.reason = self.texts.handle(reason)
         return self._step()
 
     def _inbox(self, kind: int, time: int) -> Queued:
+        if kind != START and not self.m[0].status:
+            raise WfsimError("the instance has not started yet; the first stimulus is 'start'.")
         inbox = Queued(kind=kind, time=time)
         self.m[INBOX] = inbox
         base = self.program.head.inbox_cells
@@ -396,6 +399,15 @@ class Instance:
             for row in self._listed(which):
                 if row.kind == EVENT:
                     found.append(self.program.name(row.event) or "")
+        return found
+
+    def log(self) -> list[int]:
+        """Rows of the compensation log's entries, oldest first (M9.1)."""
+        found = []
+        k = self.m[LOG].first
+        while k >= 0:
+            found.append(k)
+            k = self.m[k].next
         return found
 
     def timer_name(self, place: int) -> str:

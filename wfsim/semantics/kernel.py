@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from .layout import Cell, Cells, EffectRow, Queued, RecordRow, Rows, ValueRow
+from .layout import Cell, Cells, EffectRow, Held, Queued, RecordRow, Rows, ValueRow
 
 COMPILED = __name__.endswith(".compiled.kernel")
 
@@ -66,13 +66,15 @@ if not COMPILED:
         o.effects.append(row)
         return row
 
-    def count_values(o: Output) -> int:
-        """How many value rows there are, for `forget_values`."""
-        return len(o.values)
+    def fresh_queued(m: Rows, k: int) -> Queued:
+        """Make row `k` a fresh `Queued`."""
+        row = m[k] = Queued()
+        return row
 
-    def forget_values(o: Output, n: int) -> None:
-        """Drop the value rows after the first `n`: what they belonged to did not happen."""
-        del o.values[n:]
+    def fresh_held(m: Rows, k: int) -> Held:
+        """Make row `k` a fresh `Held`."""
+        row = m[k] = Held()
+        return row
 
     def ask(p: Rows, m: Rows, v: Cells, o: Output, i: int, number: int, private: int, payload: int, at: int) -> None:
         """Let the surroundings evaluate host expression `number` into cell `at`."""
@@ -92,8 +94,8 @@ else:
     from wfsim.semantics.speed import (
         ask,
         ask_order,
-        count_values,
-        forget_values,
+        fresh_held,
+        fresh_queued,
         grow,
         kernel,
         new_effect,

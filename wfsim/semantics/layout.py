@@ -198,6 +198,7 @@ class ActionRow:
     variable: int = NONE
     code: int = NONE
     ignore: int = 0
+    scope: int = NONE
 
 
 @dataclass(slots=True)
@@ -223,6 +224,8 @@ class ActivityRow:
     schedule_to_close: int = NONE
     heartbeat: int = NONE
     retries_start_to_close: int = 1
+    undo: int = NONE
+    undo_when: int = 0
 
 
 @dataclass(slots=True)
@@ -254,6 +257,9 @@ class Me:
     automatic: int = 0
     cells: int = 0
     offer_again: int = NONE
+    answering: int = 0
+    undoing_all: int = 0
+    reason: int = NONE
     told: int = 0
 
 
@@ -303,6 +309,9 @@ class WorkCell:
     due_id: int = NONE
     deadline: int = NONE
     deadline_id: int = NONE
+    held: int = NONE
+    unsure: int = 0
+    undoes: int = NONE
 
 
 @dataclass(slots=True)
@@ -339,6 +348,29 @@ class Queued:
     offered: int = 0
     own: int = 0
     origin: int = NONE
+    holds: int = 0
+    chained: int = 0
+    next: int = NONE
+
+
+@dataclass(slots=True)
+class Held:
+    """The inputs of an open activity, in its payload cells from 1 on; with a compensator also its log entry (M9.1).
+
+    `logged` says whether it stands in the log, `undoing` whether its compensator runs, `tried` in which flight (or 0)
+    that has failed, `undo_serial` its last activity; `state` is where its activity ran. Cell 0 takes the result.
+    """
+
+    activity: int = NONE
+    serial: int = 0
+    first_input: int = NONE
+    end_input: int = NONE
+    region: int = NONE
+    state: int = NONE
+    logged: int = 0
+    undoing: int = 0
+    tried: int = NONE
+    undo_serial: int = NONE
     holds: int = 0
     next: int = NONE
 
@@ -381,6 +413,7 @@ class RecordRow:
     source: int = NONE
     command: int = NONE
     key: int = 0
+    undoes: int = NONE
 
 
 @dataclass(slots=True)
@@ -405,6 +438,7 @@ class EffectRow:
     activity: int = NONE
     activity_id: int = NONE
     attempt: int = 0
+    undoes: int = NONE
     seq: int = 0
     event_id: int = NONE
     reason: int = NONE
@@ -427,7 +461,7 @@ PROGRAM_ROWS: tuple[type, ...] = (
     ActivityRow,
     OpRow,
 )
-MEMORY_ROWS: tuple[type, ...] = (Me, ListCell, RegionCell, WorkCell, TimerCell, Queued)
+MEMORY_ROWS: tuple[type, ...] = (Me, ListCell, RegionCell, WorkCell, TimerCell, Queued, Held)
 
 # One list holds rows of several classes; the reader of a row knows its class from the reference it followed.
 Rows: TypeAlias = list[Any]

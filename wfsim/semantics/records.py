@@ -9,10 +9,15 @@ from typing import Any
 from wfsim.errors import WfsimError
 
 from .codes import (
+    CLOSED,
     COMMANDS,
     NONE,
     OUTCOMES,
+    R_ACTIVITY_FAILED,
     R_ACTIVITY_SCHEDULED,
+    R_ACTIVITY_STARTED,
+    R_COMPENSATION_FINISHED,
+    R_COMPENSATION_STARTED,
     R_EVENT_RECEIVED,
     R_INSTANCE_CLOSED,
     R_STARTED,
@@ -90,7 +95,9 @@ class Effect:
     activity: str | None = None
     activity_id: int = NONE
     attempt: int = 0
+    compensates: int | None = None
     input: dict[str, Any] = field(default_factory=dict)
+    output: dict[str, Any] = field(default_factory=dict)
     event_id: str | None = None
     reason: str | None = None
     status: str | None = None
@@ -110,6 +117,11 @@ def step(program: Program, instance: Instance, stimulus: Stimulus) -> tuple[Inst
     return twin, records_of(twin, output), effects_of(twin, output)
 
 
+# What two columns are called, by the kind of record (the section "Records").
+SOURCE_CALLED = {R_EVENT_RECEIVED: "sender", R_ACTIVITY_STARTED: "worker"}
+REASON_CALLED = {R_ACTIVITY_FAILED: "message", R_VARIABLES_SET: "by"}
+# Records whose values are lists: equal names belong together.
+LISTS = (R_COMPENSATION_STARTED, R_COMPENSATION_FINISHED)
 _SET = (R_TRANSITION, R_VARIABLES_SET)
 
 
@@ -141,18 +153,22 @@ def record_of(instance: Instance, row: RecordRow, values: Iterable[ValueRow] = (
     if row.delay >= 0:
         payload["delay"] = row.delay
     if row.source >= 0:
-        payload["source"] = texts.text(row.source)
+        payload[SOURCE_CALLED.get(row.kind, "source")] = texts.text(row.source)
     if row.command >= 0:
         payload["command"] = COMMANDS[row.command]
     if row.reason >= 0:
-        payload["reason"] = texts.text(row.reason)
+        payload[REASON_CALLED.get(row.kind, "reason")] = texts.text(row.reason)
+    if row.undoes >= 0:
+        payload["compensates"] = row.undoes
     if row.kind == R_STARTED:
-        payload.update(workflow=program.workflow.name, version=program.workflow.version, key=row.key)
+        payload.update(workflow=program.workflow.name, version=program.workflow.version, seed=row.key)
     inner: dict[str, Any] = {}
     for value in values:
         decoded = texts.decode(value.tag, value.whole, value.real)
         if value.name < 0:
             inner.update(decoded)
+        elif row.kind in LISTS:
+            inner.setdefault(texts.text(value.name) or "", []).append(decoded)
         else:
             inner[texts.text(value.name) or ""] = decoded
     if row.kind in _SET:
@@ -197,7 +213,7 @@ def effects_of(instance: Instance, output: Output) -> list[Effect]:
     found = []
     for row in output.effects:
         inputs: dict[str, Any] = {}
-        if row.activity_id >= 0:
+        if row.activity_id >= 0 or row.kind == CLOSED:
             for value in output.values:
                 if value.seq == row.seq:
                     name = texts.text(value.name) or ""
@@ -211,7 +227,9 @@ def effects_of(instance: Instance, output: Output) -> list[Effect]:
                 activity=instance.program.name(row.activity),
                 activity_id=row.activity_id,
                 attempt=row.attempt,
-                input=inputs,
+                compensates=None if row.undoes < 0 else row.undoes,
+                input={} if row.kind == CLOSED else inputs,
+                output=inputs if row.kind == CLOSED else {},
                 event_id=texts.text(row.event_id),
                 reason=texts.text(row.reason),
                 status=None if row.status < 0 else STATUSES[row.status],

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from .activations import close
 from .codes import (
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
+    BOOLEAN,
     CANCEL_ATTEMPT,
+    CANCELLED,
+    CANCELLING,
+    FAILED,
     NONE,
     R_ATTEMPT_TIMED_OUT,
     RETRY,
@@ -13,23 +18,43 @@ from .codes import (
     SCHEDULE_TO_CLOSE,
     SCHEDULE_TO_START,
     START_TO_CLOSE,
+    T_COMPENSATE,
+    T_COMPENSATION_FAILED,
     T_DUPLICATE,
     T_LATE,
+    T_LOGGED,
     T_RESULT,
     T_SCHEDULE_TO_CLOSE,
     T_SCHEDULE_TO_START,
     T_START_TO_CLOSE,
     T_VOID,
+    WHEN_ATTEMPTED,
 )
-from .kernel import Output, kernel, new_effect
+from .compensation import end_undoing, finish_compensation, undo_next
+from .kernel import (
+    Output,
+    kernel,
+    new_effect,
+    new_value,
+)
 from .layout import Cells, Queued, Rows
-from .transitions import GOES_ON, advance, fail_action, settle, write
+from .transitions import (
+    GOES_ON,
+    STOPS,
+    advance,
+    fail_action,
+    settle,
+    write,
+)
+from .values import copy_cell
 from .work import (
     RESULT,
     close_work,
     drop_clock,
     emit,
     ignore,
+    late_entry,
+    log_entry,
     own_error,
     payload_of,
     raise_done,
@@ -43,12 +68,42 @@ from .work import (
 
 
 @kernel
+def go_on_undoing(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: int, succeeded: int) -> None:
+    """M9.1, M9.2: a compensator has ended: the next one, or the end of this compensation."""
+    me = m[i]
+    cell = m[i + p[r].slot]
+    cancelling = me.status == CANCELLING
+    flight = me.undoing_all if cancelling else cell.flight_number
+    scope = NONE if cancelling else p[cell.action].scope
+    end_undoing(m, i, k, succeeded, flight)
+    if undo_next(p, m, v, o, i, r, scope, flight):
+        return
+    failed = finish_compensation(p, m, o, i, r, flight)
+    if cancelling:
+        if failed:
+            close(p, m, v, o, i, FAILED, T_COMPENSATION_FAILED)
+        else:
+            close(p, m, v, o, i, CANCELLED, me.reason)
+        return
+    if failed and fail_action(p, m, v, o, i, r, T_COMPENSATE, T_COMPENSATION_FAILED, NONE) == STOPS:
+        settle(p, m, v, o, i)
+        return
+    if not failed:
+        cell.action += 1
+    advance(p, m, v, o, i, r)
+
+
+@kernel
 def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type: int, message: int) -> None:
     """M5.2: the activity has failed: a failed action, or `error` in the state whose work it was."""
-    r = m[i + w].region
-    name = p[m[i + w].activity].name
-    close_work(p, m, o, i, w)
-    if w == p[r].flight_work:
+    work = m[i + w]
+    r = work.region
+    name = p[work.activity].name
+    undoes = work.undoes
+    close_work(p, m, o, i, w, 1 - work.unsure)
+    if undoes >= 0:
+        go_on_undoing(p, m, v, o, i, r, undoes, 0)
+    elif w == p[r].flight_work:
         if fail_action(p, m, v, o, i, r, name, error_type, message) == GOES_ON:
             advance(p, m, v, o, i, r)
         else:
@@ -60,10 +115,18 @@ def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type
 
 @kernel
 def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result: int) -> None:
-    """M4.1, M3.1: a result: `done` for the state's work, or the flight goes on."""
-    r = m[i + w].region
-    name = p[m[i + w].activity].name
-    close_work(p, m, o, i, w)
+    """M4.1, M3.1: a result: `done` for the state's work, or the flight goes on. M9.1: it may enter the log."""
+    work = m[i + w]
+    r = work.region
+    name = p[work.activity].name
+    undoes = work.undoes
+    if undoes < 0 and work.held >= 0 and p[work.activity].undo >= 0:
+        copy_cell(v[result], v[payload_of(p, m, i, work.held)])
+        log_entry(m, i, work.held)
+    close_work(p, m, o, i, w, 1)
+    if undoes >= 0:
+        go_on_undoing(p, m, v, o, i, r, undoes, 1)
+        return
     if w != p[r].flight_work:
         raise_done(p, m, v, o, i, r, result)
         return
@@ -87,13 +150,26 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
     row = m[i + k]
     w = work_of(p, m, i, row.serial)
     if w < 0 or m[i + w].attempt != row.attempt or m[i + w].phase > RUNNING:
+        logged = 0
+        if row.kind == ACTIVITY_SUCCEEDED:
+            logged = late_entry(p, m, v, i, row, payload_of(p, m, i, k) + RESULT)
         ignore(p, m, o, i, row, T_LATE)
+        if logged:
+            value = new_value(o)
+            value.seq = m[i].seq
+            value.name = T_LOGGED
+            value.tag = BOOLEAN
+            value.whole = 1
     elif row.kind == ACTIVITY_STARTED:
         if m[i + w].phase == RUNNING:
             ignore(p, m, o, i, row, T_DUPLICATE)
             return
         drop_clock(p, m, o, i, w)
         m[i + w].phase = RUNNING
+        if m[i + w].undoes < 0 and m[i + w].held >= 0:
+            undo = p[m[i + w].activity]
+            if undo.undo >= 0 and undo.undo_when == WHEN_ATTEMPTED:
+                log_entry(m, i, m[i + w].held)
         if p[m[i + w].activity].start_to_close >= 0:
             set_clock(p, m, o, i, w, row.time + p[m[i + w].activity].start_to_close)
     elif row.kind == ACTIVITY_SUCCEEDED:
@@ -118,8 +194,12 @@ def clock_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued) -> N
         work.due = NONE
         work.due_id = NONE
     if clock == RETRY:
-        start_attempt(p, m, o, i, w)
+        # M5.2: after a pause the deadline may have come first; its own clock then ends the activity.
+        if work.deadline < 0 or m[i].time < work.deadline:
+            start_attempt(p, m, v, o, i, w)
         return
+    # M5.4: the attempt may yet succeed, unseen.
+    work.unsure = 1
     error_type = T_SCHEDULE_TO_CLOSE
     permanent = 1
     if clock == START_TO_CLOSE:

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 
 from .codes import DEFERRED, GROUNDED, IDLE, INTERNAL, NONE, OUTSIDE, PARALLEL, WAITING
 from .instance import Instance
-from .layout import Queued, RegionCell, Rows, TimerCell, WorkCell
+from .layout import Held, Queued, RegionCell, Rows, TimerCell, WorkCell
 from .program import Program
 from .texts import Texts
-from .work import append, payload_of
+from .work import append, log_entry, payload_of
 
 Snapshot: TypeAlias = tuple[Any, ...]
 
@@ -30,6 +30,8 @@ _KEPT = (
     "timer",
     "own",
 )
+_KEPT_WORK = ("phase", "activity", "attempt", "delay", "region", "unsure")
+_KEPT_HELD = ("activity", "first_input", "end_input", "region", "state", "logged", "undoing")
 # A deadline in a rebuilt instance: it may pass at any moment, but no retry comes too late for it.
 FAR = 1 << 60
 
@@ -61,7 +63,9 @@ def take_snapshot(instance: Instance) -> Snapshot:
             if cell.flight_phase != GROUNDED:
                 flight = (cell.flight, cell.flight_phase, cell.waited, cell.action, number(cell.entry))
             regions.append((cell.phase, cell.state, *flight, cell.stuck, _joined(program, m, r)))
-    works: list[WorkCell] = m[head.first_work : head.first_work + head.n_works]
+    works = instance.works()
+    held = list(instance.log())
+    held += [work.held for work in works if work.phase != IDLE and work.held >= 0 and work.held not in held]
     timers: list[TimerCell] = m[head.first_timer : head.first_clock]
     lists = []
     for which in _LISTS:
@@ -87,11 +91,19 @@ def take_snapshot(instance: Instance) -> Snapshot:
         m[0].outcome,
         tuple(regions),
         tuple(
-            (w.phase, w.activity, w.attempt, w.delay, w.region, w.due >= 0, w.deadline >= 0)
+            (
+                *(getattr(w, name) for name in _KEPT_WORK),
+                w.due >= 0,
+                w.deadline >= 0,
+                held.index(w.held) if w.held >= 0 else NONE,
+                held.index(w.undoes) if w.undoes >= 0 else NONE,
+            )
             if w.phase != IDLE
             else None
             for w in works
         ),
+        tuple(_held(instance, k) for k in held),
+        (m[0].undoing_all > 0, m[0].reason),
         tuple(timer.due >= 0 for timer in timers),
         tuple(lists),
         tuple(entries),
@@ -101,18 +113,21 @@ def take_snapshot(instance: Instance) -> Snapshot:
 
 def from_snapshot(program: Program, texts: Texts, snapshot: Snapshot) -> Instance:
     """An instance with this snapshot, at time 0; numbers are given anew by position."""
-    status, outcome, regions, works, timers, lists, entries, cells = snapshot
+    status, outcome, regions, works, held, (undoing_all, reason), timers, lists, entries, cells = snapshot
     instance = Instance(program, texts=texts)
     m, v, head = instance.m, instance.v, program.head
     me = instance.me
-    me.status, me.outcome = status, outcome
-    me.activations = me.flights = head.n_regions
+    me.status, me.outcome, me.reason = status, outcome, reason
+    me.activations = head.n_regions
+    me.flights = head.n_regions + 1
+    me.undoing_all = me.flights if undoing_all else 0
     me.serials, me.timer_ids = head.n_works, head.n_timers + 2 * head.n_works
     for cell, (tag, whole, real) in zip(v, cells):
         cell.tag, cell.whole, cell.real = tag, whole, real
+    places = [_rebuild_held(instance, number, kept) for number, kept in enumerate(held)]
     rows = []
     for kept in entries:
-        k = _new_entry(instance)
+        k = _new_entry(instance, Queued(holds=0))
         rows.append(k)
         row: Queued = m[k]
         for name, value in zip(_KEPT, kept):
@@ -146,12 +161,19 @@ def from_snapshot(program: Program, texts: Texts, snapshot: Snapshot) -> Instanc
     for k, kept_work in enumerate(works):
         if kept_work is not None:
             work: WorkCell = m[head.first_work + k]
-            work.phase, work.activity, work.attempt, work.delay, work.region = kept_work[:5]
+            for name, value in zip(_KEPT_WORK, kept_work):
+                setattr(work, name, value)
             work.serial = k + 1
-            if kept_work[5]:
+            has_due, has_deadline, at_held, at_undoes = kept_work[len(_KEPT_WORK) :]
+            if has_due:
                 work.due, work.due_id = 0, head.n_timers + 2 * k + 1
-            if kept_work[6]:
+            if has_deadline:
                 work.deadline, work.deadline_id = FAR, head.n_timers + 2 * k + 2
+            if at_held >= 0:
+                work.held = places[at_held]
+                m[work.held].holds += 1
+            if at_undoes >= 0:
+                work.undoes = places[at_undoes]
     for k, runs in enumerate(timers):
         if runs:
             timer: TimerCell = m[head.first_timer + k]
@@ -167,8 +189,40 @@ def _joined(program: Program, m: Rows, r: int) -> int:
     return 1 if m[row.work].attempt == 1 else 0
 
 
-def _new_entry(instance: Instance) -> int:
+def _held(instance: Instance, k: int) -> tuple[Any, ...]:
+    """Held inputs or a log entry; who tried it in vain is a region's flight, or the cancelling instance."""
+    program, m, v = instance.program, instance.m, instance.v
+    row: Held = m[k]
+    tried = NONE
+    if row.tried >= 0:
+        cells = [m[r.slot] for r in program.rows[program.head.first_region :][: program.head.n_regions]]
+        flying = [cell.flight_number if cell.flight_phase != GROUNDED else NONE for cell in cells]
+        numbers = [*flying, m[0].undoing_all]
+        tried = numbers.index(row.tried) if row.tried in numbers else NONE
+    base = payload_of(program.rows, m, 0, k)
+    values = tuple((c.tag, c.whole, c.real) for c in v[base : base + program.head.n_fields])
+    return (*(getattr(row, name) for name in _KEPT_HELD), tried, values)
+
+
+def _rebuild_held(instance: Instance, number: int, kept: tuple[Any, ...]) -> int:
+    k = _new_entry(instance, Held())
+    row: Held = instance.m[k]
+    for name, value in zip(_KEPT_HELD, kept):
+        setattr(row, name, value)
+    row.serial = instance.program.head.n_works + number + 1
+    # Flights are numbered by region, that of the cancelling instance comes behind them.
+    row.tried = kept[-2] + 1 if kept[-2] >= 0 else NONE
+    base = payload_of(instance.program.rows, instance.m, 0, k)
+    for cell, (tag, whole, real) in zip(instance.v[base:], kept[-1]):
+        cell.tag, cell.whole, cell.real = tag, whole, real
+    if row.logged:
+        row.logged = 0
+        log_entry(instance.m, 0, k)
+    return k
+
+
+def _new_entry(instance: Instance, row: Queued | Held) -> int:
     m, v = instance.m, instance.v
-    m.append(Queued(holds=0))
+    m.append(row)
     v.extend(type(v[0])() for _ in range(instance.program.head.n_fields))
     return len(m) - 1

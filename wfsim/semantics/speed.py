@@ -30,6 +30,7 @@ KERNEL_FILES = (
     "values.py",
     "work.py",
     "activations.py",
+    "compensation.py",
     "transitions.py",
     "reports.py",
     "controls.py",
@@ -135,6 +136,7 @@ _TYPES = {
     "None": numba.void,
     "Cell": numba.from_dtype(CELL),
     "Queued": numba.from_dtype(MEMORY),
+    "WorkCell": numba.from_dtype(MEMORY),
     "RecordRow": numba.from_dtype(RECORD),
     "ValueRow": numba.from_dtype(VALUE),
     "EffectRow": numba.from_dtype(EFFECT),
@@ -195,6 +197,18 @@ def _fresh(cls: type, array: str, counter: str) -> Any:
     return _njit(space["fresh"])
 
 
+def _fresh_row(cls: type) -> Any:
+    """`fresh_queued` and its like: give a row of the memory the defaults of one class."""
+    lines = ["def fresh(m, k):", "    row = m[k]"]
+    lines += [f"    row.{name} = {value!r}" for name, value in _blank(cls).items()]
+    lines += ["    return row"]
+    space: dict[str, Any] = {}
+    exec("\n".join(lines), space)
+    return _njit(space["fresh"])
+
+
+fresh_queued = _fresh_row(layout.Queued)
+fresh_held = _fresh_row(layout.Held)
 new_record = _fresh(layout.RecordRow, "records", "records")
 new_value = _fresh(layout.ValueRow, "values", "values")
 new_effect = _fresh(layout.EffectRow, "effects", "effects")
@@ -206,18 +220,6 @@ def _second_form(function: Callable[..., Any]) -> Any:
 
 
 # Arguments are arrays here, so the classes that `kernel.py` names would be wrong.
-
-
-@_second_form
-def count_values(o: Any) -> Any:
-    """How many value rows are filled."""
-    return o.tally[0].values
-
-
-@_second_form
-def forget_values(o: Any, n: int) -> None:
-    """Drop the value rows after the first `n`."""
-    o.tally[0].values = n
 
 
 @_second_form

@@ -22,6 +22,7 @@ from .codes import (
     ACTIVITY_FAILED,
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
+    CANCELLING,
     COMPLETED,
     CONTROL,
     DEFER,
@@ -296,12 +297,14 @@ def dispatch_internal(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         if not is_busy(p, m, i, row.region):
             unlink(m, i, INTERNAL, k)
             me.cause = row.cause
-            # M2.6: what answers `done` or `error` goes by itself too, and might raise the next one for ever.
-            me.automatic += 1
+            # M2.6: what answers to an answer goes by itself, and might raise the next one for ever.
+            me.automatic += row.chained
+            me.answering = 1
             if row.kind == INTERNAL_DONE:
                 offer_done(p, m, v, o, i, k)
             else:
                 offer_error(p, m, v, o, i, k)
+            me.answering = 0
             release(m, i, k)
             return 1
         k = after
@@ -384,9 +387,29 @@ def dispatch_waiting(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
 
 
 @kernel
+def dispatch_while_cancelling(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
+    """M8.3: only compensators are left: events wait until the instance closes, and are rejected then (M7.1)."""
+    me = m[i]
+    k = m[i + WAITING].first
+    while k >= 0:
+        row = m[i + k]
+        if row.kind != EVENT:
+            unlink(m, i, WAITING, k)
+            me.cause = row.cause
+            dispatch_stimulus(p, m, v, o, i, k)
+            release(m, i, k)
+            return 1
+        k = row.next
+    return 0
+
+
+@kernel
 def run(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
     """M2.1: everything dispatchable runs, starting over after each dispatch."""
     me = m[i]
+    while me.status == CANCELLING:
+        if not dispatch_while_cancelling(p, m, v, o, i):
+            return
     while me.status == RUNNING_STATUS:
         if me.automatic > p[0].max_automatic:
             close(p, m, v, o, i, FAILED, T_AUTOMATIC_CHAIN)

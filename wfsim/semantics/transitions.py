@@ -14,6 +14,7 @@ from .codes import (
     ACTIVE,
     AFTER_COMMIT,
     BEFORE_COMMIT,
+    COMPENSATE,
     COMPLETED,
     EVENT,
     FAILED_REGION,
@@ -38,6 +39,7 @@ from .codes import (
     T_OUTER,
     T_POST_ACTION,
 )
+from .compensation import next_entry, show_compensation, undo_next
 from .kernel import Output, kernel
 from .layout import Cells, Rows
 from .values import admit, copy_cell, evaluate, is_true
@@ -46,8 +48,8 @@ from .work import (
     clear_private,
     drop_timer,
     emit,
+    hold_inputs,
     note,
-    note_inputs,
     open_activity,
     payload_of,
     raise_done,
@@ -224,12 +226,19 @@ def run_action(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> int:
     private = me.cells + p[r].private_cells if cell.flight_phase == BEFORE_COMMIT else NONE
     payload = payload_of(p, m, i, cell.entry)
     if action.action == RUN_ACTIVITY:
-        seq = me.seq + (1 if cell.waited else 2)
-        fault = note_inputs(p, m, v, o, i, action.first_input, action.end_input, private, payload, seq)
-        if fault >= 0:
-            return fail_action(p, m, v, o, i, r, p[action.activity].name, fault, NONE)
+        held = hold_inputs(p, m, v, o, i, action.activity, action.first_input, action.end_input, private, payload)
+        if held < NONE:
+            return fail_action(p, m, v, o, i, r, p[action.activity].name, -2 - held, NONE)
         show_started(p, m, v, o, i, r)
-        open_activity(p, m, o, i, r, p[r].flight_work, action.activity)
+        open_activity(p, m, v, o, i, r, p[r].flight_work, action.activity, held, NONE)
+        return WAITS
+    if action.action == COMPENSATE:
+        if next_entry(p, m, i, action.scope, cell.flight_number) < 0:
+            cell.action += 1
+            return GOES_ON
+        show_started(p, m, v, o, i, r)
+        show_compensation(p, m, o, i, r, action.scope, cell.flight_number)
+        undo_next(p, m, v, o, i, r, action.scope, cell.flight_number)
         return WAITS
     at = evaluate(p, m, v, o, i, action.code, private, payload)
     fault = v[at].whole if v[at].tag == FAULT else write(p, m, v, o, i, r, action.variable, at, 0, T_POST_ACTION)

@@ -15,6 +15,8 @@ from .codes import (
     INTERNAL,
     INTERNAL_DONE,
     INTERNAL_ERROR,
+    LATE,
+    LOG,
     MANY,
     NONE,
     NULL,
@@ -31,9 +33,11 @@ from .codes import (
     START_ATTEMPT,
     START_TO_CLOSE,
     STRING,
+    T_RESULT,
+    TIMER,
 )
 from .draws import RETRY_JITTER, draw
-from .kernel import Output, count_values, forget_values, grow, kernel, new_effect, new_record, new_value
+from .kernel import Output, fresh_held, fresh_queued, grow, kernel, new_effect, new_record, new_value
 from .layout import Cell, Cells, Queued, RecordRow, Rows
 from .values import copy_cell, evaluate, set_null, set_whole
 
@@ -95,8 +99,8 @@ def payload_of(p: Rows, m: Rows, i: int, k: int) -> int:
 
 
 @kernel
-def new_queued(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
-    """A queued row from the free list, or a new one, with a null payload."""
+def new_row(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
+    """A row from the free list, or a new one, with a null payload; what it is to be, the caller makes of it."""
     free = m[i + FREE]
     if free.first >= 0:
         k: int = free.first
@@ -104,33 +108,32 @@ def new_queued(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         free.length -= 1
     else:
         k = grow(p, m, v, o, i)
-    row = m[i + k]
-    row.time = m[i].time
-    row.event = NONE
-    row.event_id = NONE
-    row.cause = m[i].cause
-    row.serial = NONE
-    row.attempt = 0
-    row.timer = NONE
-    row.region = NONE
-    row.activation = 0
-    row.source = NONE
-    row.error_type = NONE
-    row.permanent = 0
-    row.command = NONE
-    row.reason = NONE
-    row.sender = NONE
-    row.duplicate = 0
-    row.refused = NONE
-    row.offered = 0
-    row.own = 0
-    row.origin = NONE
-    row.holds = MANY if k == p[0].first_queued else 1
-    row.next = NONE
     payload = payload_of(p, m, i, k)
     for f in range(p[0].n_fields):
         set_null(v[payload + f])
     return k
+
+
+@kernel
+def new_queued(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
+    """A fresh queued row with a null payload."""
+    k = new_row(p, m, v, o, i)
+    row = fresh_queued(m, i + k)
+    row.time = m[i].time
+    row.cause = m[i].cause
+    row.holds = MANY if k == p[0].first_queued else 1
+    return k
+
+
+@kernel
+def free_row(m: Rows, i: int, k: int) -> None:
+    """Put a row back into the free list, unless it is the scratch row."""
+    if m[i + k].holds >= MANY:
+        return
+    free = m[i + FREE]
+    m[i + k].next = free.first
+    free.first = k
+    free.length += 1
 
 
 @kernel
@@ -142,10 +145,7 @@ def release(m: Rows, i: int, k: int) -> None:
         if row.holds > 0:
             return
         origin = row.origin
-        free = m[i + FREE]
-        row.next = free.first
-        free.first = k
-        free.length += 1
+        free_row(m, i, k)
         k = origin
 
 
@@ -230,6 +230,7 @@ def raise_error(
     set_whole(v[payload + ERROR_TYPE], STRING, error_type)
     if message >= 0:
         set_whole(v[payload + ERROR_MESSAGE], STRING, message)
+    row.chained = m[i].answering
     append(m, i, INTERNAL, k)
 
 
@@ -253,6 +254,7 @@ def raise_done(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, result: in
     row.activation = m[i + p[r].slot].activation
     if result >= 0:
         copy_cell(v[result], v[payload_of(p, m, i, k) + RESULT])
+    row.chained = m[i].answering
     append(m, i, INTERNAL, k)
 
 
@@ -340,22 +342,58 @@ def drop_clock(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
 
 
 @kernel
-def note_inputs(
-    p: Rows, m: Rows, v: Cells, o: Output, i: int, first: int, end: int, private: int, payload: int, seq: int
+def hold_inputs(
+    p: Rows, m: Rows, v: Cells, o: Output, i: int, activity: int, first: int, end: int, private: int, payload: int
 ) -> int:
-    """Evaluate named inputs for the record `seq`: -1 if all went well, else the error type, and nothing is noted."""
-    n = count_values(o)
-    for k in range(first, end):
-        at = evaluate(p, m, v, o, i, p[k].code, private, payload)
-        if v[at].tag == FAULT:
-            forget_values(o, n)
-            return v[at].whole
-        note(o, seq, p[k].name, v[at])
-    return NONE
+    """Evaluate an activity's inputs: the row that holds them, -1 for none to hold, or -2 - (the error type).
+
+    All attempts have the same inputs, and so has the compensator, whatever becomes of the variables.
+    """
+    if first == end and p[activity].undo < 0:
+        return NONE
+    k = new_row(p, m, v, o, i)
+    held = fresh_held(m, i + k)
+    held.activity = activity
+    held.first_input = first
+    held.end_input = end
+    held.holds = MANY if k == p[0].first_queued else 1
+    cells = payload_of(p, m, i, k) + 1
+    for at in range(first, end):
+        found = evaluate(p, m, v, o, i, p[at].code, private, payload)
+        if v[found].tag == FAULT:
+            free_row(m, i, k)
+            return -2 - v[found].whole
+        copy_cell(v[found], v[cells + at - first])
+    return k
 
 
 @kernel
-def start_attempt(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
+def drop_held(m: Rows, i: int, k: int) -> None:
+    """Let go of held inputs; the last holder frees the row."""
+    m[i + k].holds -= 1
+    if m[i + k].holds == 0:
+        free_row(m, i, k)
+
+
+@kernel
+def note_inputs(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, seq: int) -> None:
+    """Tie the work's inputs to a record; a compensator also gets the result of what it undoes, if there is one."""
+    work = m[i + w]
+    if work.held < 0:
+        return
+    held = m[i + work.held]
+    cells = payload_of(p, m, i, work.held)
+    named = 0
+    for at in range(held.first_input, held.end_input):
+        note(o, seq, p[at].name, v[cells + 1 + at - held.first_input])
+        if p[at].name == T_RESULT:
+            named = 1
+    if work.undoes >= 0 and not named and v[cells].tag != NULL:
+        note(o, seq, T_RESULT, v[cells])
+
+
+@kernel
+def start_attempt(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int) -> None:
     """Schedule the work's current attempt (M5.1): its record, its clock, and the order to the executor."""
     me = m[i]
     work = m[i + w]
@@ -372,13 +410,19 @@ def start_attempt(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
     effect.activity_id = work.serial
     effect.attempt = work.attempt
     effect.seq = row.seq
+    if work.undoes >= 0:
+        row.undoes = m[i + work.undoes].serial
+        effect.undoes = row.undoes
+    note_inputs(p, m, v, o, i, w, row.seq)
     activity = p[work.activity]
     if activity.schedule_to_start >= 0:
         set_clock(p, m, o, i, w, me.time + activity.schedule_to_start)
 
 
 @kernel
-def open_activity(p: Rows, m: Rows, o: Output, i: int, r: int, w: int, activity: int) -> None:
+def open_activity(
+    p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, activity: int, held: int, undoes: int
+) -> None:
     """Schedule the first attempt of an activity of region `r` in the work at offset `w` (M5.1, M5.3)."""
     me = m[i]
     me.serials += 1
@@ -392,14 +436,88 @@ def open_activity(p: Rows, m: Rows, o: Output, i: int, r: int, w: int, activity:
     work.due_id = NONE
     work.deadline = NONE
     work.deadline_id = NONE
-    start_attempt(p, m, o, i, w)
+    work.held = held
+    work.undoes = undoes
+    work.unsure = 0
+    if held >= 0 and undoes < 0:
+        m[i + held].serial = work.serial
+        m[i + held].region = r
+        m[i + held].state = m[i + p[r].slot].state
+    start_attempt(p, m, v, o, i, w)
     if p[activity].schedule_to_close >= 0:
         set_deadline(p, m, o, i, w, me.time + p[activity].schedule_to_close)
 
 
 @kernel
-def close_work(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
-    """The work is over: no clock of it runs on."""
+def work_of(p: Rows, m: Rows, i: int, serial: int) -> int:
+    """Offset of the open work with this serial, or -1."""
+    for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
+        if m[i + w].phase != IDLE and m[i + w].serial == serial:
+            return w
+    return NONE
+
+
+@kernel
+def work_with_clock(p: Rows, m: Rows, i: int, number: int) -> int:
+    """Offset of the open work whose running clock has this id, or -1."""
+    for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
+        work = m[i + w]
+        if work.phase != IDLE and (work.due_id == number or work.deadline_id == number):
+            return w
+    return NONE
+
+
+# --- the compensation log (M9.1) ------------------------------------------------------------------
+
+
+@kernel
+def log_entry(m: Rows, i: int, k: int) -> None:
+    """M9.1: the held activity enters the log, once."""
+    held = m[i + k]
+    if held.logged == 0:
+        held.logged = 1
+        held.holds += 1
+        append(m, i, LOG, k)
+
+
+@kernel
+def late_entry(p: Rows, m: Rows, v: Cells, i: int, row: Queued, result: int) -> int:
+    """M5.4: a late success whose effect has to be undone one day: 1 if it enters the log.
+
+    Of a compensator it ends the entry it undid.
+    """
+    k = m[i + LATE].first
+    while k >= 0:
+        if m[i + k].serial == row.serial:
+            unlink(m, i, LATE, k)
+            copy_cell(v[result], v[payload_of(p, m, i, k)])
+            log_entry(m, i, k)
+            drop_held(m, i, k)
+            return 1
+        k = m[i + k].next
+    w = work_of(p, m, i, row.serial)
+    if w >= 0 and m[i + w].undoes < 0 and m[i + w].held >= 0 and p[m[i + w].activity].undo >= 0:
+        k = m[i + w].held
+        if m[i + k].logged == 0:
+            copy_cell(v[result], v[payload_of(p, m, i, k)])
+            log_entry(m, i, k)
+            return 1
+    k = m[i + LOG].first
+    while k >= 0:
+        if m[i + k].undo_serial == row.serial and not m[i + k].undoing:
+            unlink(m, i, LOG, k)
+            drop_held(m, i, k)
+            return 0
+        k = m[i + k].next
+    return 0
+
+
+@kernel
+def close_work(p: Rows, m: Rows, o: Output, i: int, w: int, sure: int) -> None:
+    """The work is over: no clock of it runs on, and its inputs are let go.
+
+    `sure` is 1 if none of its attempts can have had an effect unseen; else a compensator waits for a late success.
+    """
     drop_clock(p, m, o, i, w)
     work = m[i + w]
     if work.deadline >= 0:
@@ -410,6 +528,16 @@ def close_work(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
     work.deadline = NONE
     work.deadline_id = NONE
     work.phase = IDLE
+    k = work.held
+    work.held = NONE
+    if work.undoes >= 0:
+        m[i + work.undoes].undoing = 0
+        work.undoes = NONE
+    elif k >= 0 and p[work.activity].undo >= 0 and m[i + k].logged == 0 and not sure:
+        append(m, i, LATE, k)
+        return
+    if k >= 0:
+        drop_held(m, i, k)
 
 
 @kernel
@@ -432,7 +560,7 @@ def cancel_work(p: Rows, m: Rows, o: Output, i: int, w: int, reason: int) -> Non
         effect.activity = work.activity
         effect.activity_id = work.serial
         effect.attempt = work.attempt
-    close_work(p, m, o, i, w)
+    close_work(p, m, o, i, w, 1 if work.phase == BACKOFF and not work.unsure else 0)
 
 
 @kernel
@@ -475,25 +603,6 @@ def retry_work(p: Rows, m: Rows, o: Output, i: int, w: int, permanent: int) -> i
     return 1
 
 
-@kernel
-def work_of(p: Rows, m: Rows, i: int, serial: int) -> int:
-    """Offset of the open work with this serial, or -1."""
-    for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
-        if m[i + w].phase != IDLE and m[i + w].serial == serial:
-            return w
-    return NONE
-
-
-@kernel
-def work_with_clock(p: Rows, m: Rows, i: int, number: int) -> int:
-    """Offset of the open work whose running clock has this id, or -1."""
-    for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
-        work = m[i + w]
-        if work.phase != IDLE and (work.due_id == number or work.deadline_id == number):
-            return w
-    return NONE
-
-
 # --- small questions ------------------------------------------------------------------------------
 
 
@@ -524,7 +633,10 @@ def ignore(p: Rows, m: Rows, o: Output, i: int, row: Queued, reason: int) -> Non
     record = emit(m, o, i, R_STIMULUS_IGNORED)
     record.event = row.event
     record.event_id = row.event_id
-    record.activity_id = row.serial
+    if row.kind == TIMER:
+        record.flight = row.serial
+    else:
+        record.activity_id = row.serial
     record.attempt = row.attempt
     record.timer = row.timer
     record.region = row.region

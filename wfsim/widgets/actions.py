@@ -10,7 +10,8 @@ from wfsim.model.elements import FieldType, SetVariableAction
 from wfsim.model.expression_tree import Name, names
 from wfsim.model.expressions import parse_condition, parse_template
 from wfsim.model.values import ValueType
-from wfsim.semantics.codes import COMMANDS
+from wfsim.semantics.codes import COMMANDS, NONE
+from wfsim.semantics.instance import Timer
 from wfsim.semantics.stimulus import Stimulus, event_problem
 
 from .reasons import Chance, active_regions, event_chance, leaving, not_running, region_cell, timer_chance
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from wfsim.model.elements import Transition
     from wfsim.model.values import Value
-    from wfsim.semantics.instance import Instance, OpenActivity, Timer
+    from wfsim.semantics.instance import Instance, OpenActivity
     from wfsim.semantics.layout import StateRow, TimerCell
     from wfsim.semantics.program import Program
 
@@ -43,7 +44,8 @@ class Action:
     Attributes
     ----------
     id
-        `start`, `event:<event>`, `timer:<place>`, `activity:<serial>:start|succeed|fail`, `control:<command>`.
+        `start`, `event:<event>`, `timer:<name>[:<activity or region>]`,
+        `activity:<serial>:start|succeed|fail`, `control:<command>`.
     label, kind
         What it is, in few words, and which sort.
     parameters
@@ -127,8 +129,8 @@ class Actions:
                 if problem is not None:
                     raise WfsimError(problem)
                 return Stimulus("event", time, event=event, payload=read)
-            case ["timer", place]:
-                timer = next(timer for timer in instance.timers() if timer.place == int(place))
+            case ["timer", *_]:
+                timer = next(timer for timer in instance.timers() if _timer_id(timer) == action.id)
                 return Stimulus("timer", max(instance.time, timer.due), timer=timer.place, timer_id=timer.id)
             case ["activity", serial, verb]:
                 activity = next(one for one in instance.activities() if one.activity_id == int(serial))
@@ -215,7 +217,7 @@ class Actions:
             possible, reason = timer_chance(instance, timer)
             when = f"Due at {time_text(timer.due)}. {reason}" if possible else reason
             label = _timer_label(instance, timer)
-            yield Action(f"timer:{timer.place}", label, "timer", possible, when, due=timer.due)
+            yield Action(_timer_id(timer), label, "timer", possible, when, due=timer.due)
         if not instance.is_closed:
             yield from self._stopped_timers(instance, {timer.place for timer in running})
 
@@ -238,7 +240,8 @@ class Actions:
                         if cell.left >= 0
                         else "it has fired in this state."
                     )
-                    yield Action(f"timer:{place}", f"{name} in {where}", "timer", False, why)
+                    stopped = Timer(place, NONE, NONE, instance.timer_name(place), program.name(region))
+                    yield Action(_timer_id(stopped), f"{name} in {where}", "timer", False, why)
 
 
 def _attempt_chances(instance: Instance, activity: OpenActivity, attempt: str) -> tuple[Chance, Chance]:
@@ -274,6 +277,12 @@ def _controls(instance: Instance) -> Iterator[Action]:
         yield Action(
             f"control:{command}", command, "control", fits[command], _DOES[command] if fits[command] else reason
         )
+
+
+def _timer_id(timer: Timer) -> str:
+    """`timer:<name>`, followed by the serial of its activity or the path of its region unless that is the root."""
+    owner = timer.activity_id if timer.activity_id is not None else timer.region or ""
+    return f"timer:{timer.name}:{owner}".rstrip(":")
 
 
 def _timer_label(instance: Instance, timer: Timer) -> str:

@@ -31,7 +31,11 @@ def test_replay_ends_in_the_state_that_the_records_tell(made: Any) -> None:
         instance = case.replay()
         assert instance.version == case.version == records[-1].seq
         assert instance.status == case.status
-        assert instance.seen == {record.event_id for record in records if record.event_id is not None}
+        assert instance.seen == {
+            ("command" if record.kind == "control_received" else "event", record.event_id)
+            for record in records
+            if record.event_id is not None
+        }
         rounds = sum("rounds" in record.payload.get("set", {}) for record in records)
         assert case.variables["rounds"] == rounds
 

@@ -84,16 +84,16 @@ def test_the_table_of_a_run_escapes_what_comes_from_outside() -> None:
 def test_started_and_its_consequences_are_one_append_on_disk(tmp_path: Path) -> None:
     path = tmp_path / "runs.duckdb"
     with start(order(), input={"total": 1}, store=path, id="o-1", seed=7) as run:
-        key = run.records[0].payload["key"]
+        key = run.records[0].payload["seed"]
     with open_history(path) as history:
         case = history.case("o-1")
         assert [record.cause_seq for record in case.records()] == [1, 1]
         assert case.run.source == "runtime"
         assert case.replay().state == "created"
     with start(order(), input={"total": 1}, seed=7) as again:
-        assert again.records[0].payload["key"] == key
+        assert again.records[0].payload["seed"] == key
     with start(order(), input={"total": 1}, seed=8) as other:
-        assert other.records[0].payload["key"] != key
+        assert other.records[0].payload["seed"] != key
 
 
 def test_instances_are_numbered_and_share_the_file_of_their_process(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_m11_3_another_process_with_another_hash_seed_records_the_same() -> None
 def test_m11_3_production_stores_its_seed_in_started() -> None:
     _, appends = played(123)
     assert appends[0][0].kind == "started"
-    assert appends[0][0].payload["key"] == 123
+    assert appends[0][0].payload["seed"] == 123
 
 
 def test_m12_instance_closed_carries_status_outcome_final_state_reason_and_output() -> None:
@@ -234,11 +234,11 @@ def test_m12_causes_carry_what_arrived() -> None:
     it.rows(it.instance.event(1, "go", {"k": 5, "who": "me"}, "id1", "sender1"))
     received = it.records[0]
     assert (received.kind, received.event, received.event_id) == ("event_received", "go", "id1")
-    assert received.payload == {"source": "sender1", "payload": {"k": 5, "who": "me"}}
+    assert received.payload == {"sender": "sender1", "payload": {"k": 5, "who": "me"}}
     it.rows(it.instance.activity_started(2, 1, 1, "worker1"))
     assert where(it.records[0]) == ("activity_started", "p/q", "p/q/c")
     assert (it.records[0].activity, it.records[0].activity_id, it.records[0].attempt) == ("g", 1, 1)
-    assert it.records[0].payload["source"] == "worker1"
+    assert it.records[0].payload["worker"] == "worker1"
     place, number, due = it.timer("start_to_close")
     it.rows(it.instance.timer_fired(due, place, number))
     fired = it.records[0]
@@ -248,7 +248,7 @@ def test_m12_causes_carry_what_arrived() -> None:
     it.rows(it.instance.activity_failed(due, 1, 2, "Net", "no answer"))
     failed = it.records[0]
     assert (failed.kind, failed.activity, failed.attempt, failed.error_type) == ("activity_failed", "g", 2, "Net")
-    assert failed.payload["reason"] == "no answer"
+    assert failed.payload["message"] == "no answer"
     it.succeeds(2, 60, result=[1, "x"])
     succeeded = it.records[0]
     assert where(succeeded) == ("activity_succeeded", "p/r", "p/r/a")

@@ -13,8 +13,6 @@ WAITING = {
     "4.4": "invoke: step refuses child workflows until they are built",
     "4.5": "for_each: step refuses it until it is built",
     "7.3": "messages to instances that do not exist: `send` is refused until it is built",
-    "9.1": "compensation: `compensate` is refused until it is built",
-    "9.2": "compensation: `compensate` is refused until it is built",
 }
 
 

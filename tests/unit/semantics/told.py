@@ -34,6 +34,11 @@ def set_variable(name: str, value: Any, **rest: Any) -> dict[str, Any]:
     return {"action_type": "set_variable", "parameters": {"name": name, "value": value}, **rest}
 
 
+def compensate(scope: str | None = None, **rest: Any) -> dict[str, Any]:
+    """The action that undoes what the log holds."""
+    return {"action_type": "compensate", "scope": scope, **rest}
+
+
 def regions(*listed: dict[str, Any], join: Any = "all", name: str = "p") -> dict[str, Any]:
     """A state with parallel regions."""
     return {"name": name, "parallel": {"join": join, "regions": list(listed)}}
@@ -135,6 +140,10 @@ def told(record: Record) -> str:
             return f"transition({short(record.state)}, {short(record.to_state)})"
         case "activity_scheduled":
             return f"activity_scheduled({record.activity}, {record.attempt})"
+        case "compensation_started":
+            return f"compensation_started({', '.join(map(str, record.payload['entries']))})"
+        case "compensation_finished":
+            return f"compensation_finished({', '.join(map(str, record.payload.get('failed', ())))})"
         case "activity_cancelled":
             return f"activity_cancelled({record.activity})"
         case "state_left":
@@ -151,7 +160,8 @@ def told(record: Record) -> str:
             parts = [record.status, record.outcome]
             return f"instance_closed({', '.join(part for part in parts if part)})"
         case "stimulus_ignored" | "transition_aborted":
-            return f"{record.kind}({reason})"
+            logged = ", logged" if record.payload.get("logged") else ""
+            return f"{record.kind}({reason}{logged})"
         case "event_rejected" | "event_discarded":
             return f"{record.kind}({record.event}, {reason})" if record.event else f"{record.kind}({reason})"
         case "event_recalled":

@@ -150,7 +150,7 @@ def test_activities_and_timers_have_buttons() -> None:
     assert stepper.stepping.state == {"": "cancelled"}
     stepper.stepping.jump(1)
     stepper.refresh()
-    stepper.button("timer:10").click()
+    stepper.button("timer:timeout").click()
     assert stepper.stepping.instance.time == 86_400_000_000
 
 

@@ -165,7 +165,7 @@ def test_a_busy_region_says_what_it_waits_for() -> None:
     stepping = Stepping(load("models/order_processing.yaml"), ORDER)
     do(stepping, "event:order_validated")
     found = actions(stepping)
-    cancel, timeout = found["event:order_cancelled"], found["timer:10"]
+    cancel, timeout = found["event:order_cancelled"], found["timer:timeout"]
     assert not cancel.enabled
     assert cancel.reason == timeout.reason
     assert (
@@ -281,7 +281,7 @@ def test_the_operator_pauses_resumes_cancels_terminates_and_retries() -> None:
     assert stepping.status == "terminated"
     assert not any(action.enabled for action in stepping.possible())
     stepping.jump(1)
-    do(stepping, "timer:10", "control:retry")
+    do(stepping, "timer:timeout", "control:retry")
     assert (stepping.status, stepping.state) == ("running", {"": "open"})
 
 

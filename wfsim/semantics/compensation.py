@@ -1,0 +1,105 @@
+"""Compensation: the log's entries are undone newest first, one after another (M9)."""
+
+from __future__ import annotations
+
+from .codes import (
+    INTEGER,
+    LOG,
+    NONE,
+    R_COMPENSATION_FINISHED,
+    R_COMPENSATION_STARTED,
+    T_ENTRIES,
+    T_FAILED,
+)
+from .kernel import Output, kernel, new_value
+from .layout import Cells, Rows
+from .work import drop_held, emit, open_activity, unlink
+
+
+@kernel
+def in_scope(p: Rows, scope: int, state: int) -> int:
+    """1 if `state` is the state `scope`, or lies in the state or region `scope`; everything lies in -1."""
+    if scope < 0:
+        return 1
+    while state >= 0:
+        if state == scope or p[state].region == scope:
+            return 1
+        state = p[p[state].region].parent_state
+    return 0
+
+
+@kernel
+def next_entry(p: Rows, m: Rows, i: int, scope: int, flight: int) -> int:
+    """The newest entry in the scope that nobody is undoing and this flight has not tried; -1 for none."""
+    found = NONE
+    k = m[i + LOG].first
+    while k >= 0:
+        entry = m[i + k]
+        if not entry.undoing and entry.tried != flight and in_scope(p, scope, entry.state):
+            found = k
+        k = entry.next
+    return found
+
+
+@kernel
+def show_compensation(p: Rows, m: Rows, o: Output, i: int, r: int, scope: int, flight: int) -> None:
+    """The `compensation_started` row, with the activities to be undone, oldest first."""
+    row = emit(m, o, i, R_COMPENSATION_STARTED)
+    row.region = r
+    row.state = m[i + p[r].slot].state
+    k = m[i + LOG].first
+    while k >= 0:
+        entry = m[i + k]
+        if not entry.undoing and entry.tried != flight and in_scope(p, scope, entry.state):
+            value = new_value(o)
+            value.seq = row.seq
+            value.name = T_ENTRIES
+            value.tag = INTEGER
+            value.whole = entry.serial
+        k = entry.next
+
+
+@kernel
+def undo_next(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, scope: int, flight: int) -> int:
+    """M9.1: start the compensator of the next entry, in region `r`'s flight work; 0 if none is left."""
+    k = next_entry(p, m, i, scope, flight)
+    if k < 0:
+        return 0
+    entry = m[i + k]
+    entry.undoing = 1
+    entry.holds += 1
+    entry.undo_serial = m[i].serials + 1
+    open_activity(p, m, v, o, i, r, p[r].flight_work, p[entry.activity].undo, k, k)
+    return 1
+
+
+@kernel
+def end_undoing(m: Rows, i: int, k: int, succeeded: int, flight: int) -> None:
+    """M9.2: an entry leaves the log when its compensator has succeeded, and stays when it has failed."""
+    if succeeded:
+        unlink(m, i, LOG, k)
+        m[i + k].logged = 2
+        drop_held(m, i, k)
+    else:
+        m[i + k].tried = flight
+
+
+@kernel
+def finish_compensation(p: Rows, m: Rows, o: Output, i: int, r: int, flight: int) -> int:
+    """The `compensation_finished` row, with the activities that could not be undone; returns how many."""
+    row = emit(m, o, i, R_COMPENSATION_FINISHED)
+    row.region = r
+    row.state = m[i + p[r].slot].state
+    failed = 0
+    k = m[i + LOG].first
+    while k >= 0:
+        entry = m[i + k]
+        if entry.tried == flight:
+            failed += 1
+            value = new_value(o)
+            value.seq = row.seq
+            value.name = T_FAILED
+            value.tag = INTEGER
+            value.whole = entry.serial
+        k = entry.next
+    return failed
