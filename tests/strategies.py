@@ -36,7 +36,7 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
 )
 
 
-def _actions() -> st.SearchStrategy[list[dict[str, Any]]]:
+def _actions(undo: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
     run = st.builds(
         lambda name, inputs, result, ignore: {
             "action_type": "activity",
@@ -59,11 +59,24 @@ def _actions() -> st.SearchStrategy[list[dict[str, Any]]]:
         st.sampled_from(ASSIGNMENTS),
         st.booleans(),
     )
-    return st.lists(st.one_of(assign, run), max_size=2)
+    kinds = [assign, run]
+    if undo:
+        kinds.append(
+            st.builds(
+                lambda scope, ignore: {
+                    "action_type": "compensate",
+                    **({"scope": scope} if scope else {}),
+                    **({"on_failure": "ignore"} if ignore else {}),
+                },
+                st.sampled_from([None, None, "s0"]),
+                st.booleans(),
+            )
+        )
+    return st.lists(st.one_of(kinds), max_size=2)
 
 
 @st.composite
-def _region(draw: st.DrawFn, depth: int, root: bool) -> dict[str, Any]:
+def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool) -> dict[str, Any]:
     n = draw(st.integers(2, 4 if root else 3))
     names = [f"s{k}" for k in range(n)]
     states: list[dict[str, Any]] = []
@@ -74,7 +87,7 @@ def _region(draw: st.DrawFn, depth: int, root: bool) -> dict[str, Any]:
         if k == n - 1 or (k > 0 and draw(st.integers(0, 4)) == 0):
             state |= {"is_terminal": True, "outcome": draw(st.sampled_from(["success", "failure"]))}
         elif kind == "parallel":
-            inner = [draw(_region(depth - 1, False)) | {"name": f"r{j}"} for j in range(draw(st.integers(1, 2)))]
+            inner = [draw(_region(depth - 1, False, undo)) | {"name": f"r{j}"} for j in range(draw(st.integers(1, 2)))]
             state["parallel"] = {"join": draw(st.sampled_from(["all", "any"])), "regions": inner}
         elif kind in ("activity", "both"):
             work: dict[str, Any] = {"name": draw(st.sampled_from(ACTIVITIES))}
@@ -103,16 +116,20 @@ def _region(draw: st.DrawFn, depth: int, root: bool) -> dict[str, Any]:
             transition["after"] = draw(st.sampled_from(["2s", "30s"]))
         elif trigger != "automatic":
             transition["event"] = trigger
-        transition["pre_actions"] = draw(_actions())
-        transition["post_actions"] = draw(_actions())
+        transition["pre_actions"] = draw(_actions(undo))
+        transition["post_actions"] = draw(_actions(undo))
         transitions.append(transition)
     return {"initial_state": names[0], "states": states, "transitions": transitions}
 
 
 @st.composite
-def workflows(draw: st.DrawFn, *, regions: bool = False) -> Workflow:
-    """A random valid definition; with `regions` it may nest parallel regions two levels deep."""
-    root = draw(_region(2 if regions else 0, True))
+def workflows(draw: st.DrawFn, *, regions: bool = False, undo: bool | None = None) -> Workflow:
+    """A random valid definition; with `regions` it may nest parallel regions two levels deep, and compensate.
+
+    `undo` says whether activities may have compensators; by default as `regions`.
+    """
+    undo = regions if undo is None else undo
+    root = draw(_region(2 if regions else 0, True, undo))
     policy = st.one_of(
         st.none(),
         st.builds(
@@ -178,6 +195,9 @@ def workflows(draw: st.DrawFn, *, regions: bool = False) -> Workflow:
         for t in region["transitions"]:
             if t.get("event") == "error.f" and not _has_source(region, t["from"], "f"):
                 t["event"] = "error"
+    if undo and "f" in used and draw(st.booleans()):
+        activities["f"]["compensate_with"] = draw(st.sampled_from(["g", {"activity": "g", "when": "attempted"}]))
+        used.add("g")
     data["activities"] = {name: each for name, each in activities.items() if name in used}
     return Workflow.model_validate(data)
 
@@ -226,7 +246,7 @@ def next_stimulus(instance: Instance, choice: int, k: int, number: int) -> Stimu
             Stimulus("activity_failed", error_type="Net", message="no answer", **common),
             Stimulus("activity_failed", error_type="Bad.Card", **common),
         ]
-    options.append(Stimulus("activity_succeeded", time, activity_id=1, attempt=1))
+    options += [Stimulus("activity_succeeded", time, activity_id=serial, attempt=1, result=k) for serial in (1, 2, 3)]
     for command in ("pause", "resume", "retry", "cancel", "terminate"):
         options.append(Stimulus("control", time, command=command, command_id=f"{command}{number}"))
     return options[choice % len(options)]

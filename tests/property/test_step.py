@@ -132,3 +132,18 @@ def test_the_pure_step_leaves_the_instance_given_as_it_was(workflow: Workflow, p
     twin, records, _ = step(instance.program, instance, Stimulus("event", instance.time, event="go", payload={"k": 1}))
     assert (take_snapshot(instance), instance.version) == before
     assert twin.version == before[1] + len(records)
+
+
+@relaxed
+@given(workflows(regions=True), choices)
+def test_no_activity_is_undone_twice(workflow: Workflow, picks: list[tuple[int, int]]) -> None:
+    """M9: an entry whose compensator has succeeded is gone, whoever asks for it afterwards."""
+    _, _, records = run(workflow, picks)
+    undoes = {r.activity_id: r.payload["compensates"] for r in records if "compensates" in r.payload}
+    ignored = {r.cause_seq for r in records if r.kind == "stimulus_ignored"}
+    undone: set[int] = set()
+    for record in records:
+        if record.kind == "activity_scheduled" and record.activity_id in undoes:
+            assert undoes[record.activity_id] not in undone
+        if record.kind == "activity_succeeded" and record.activity_id in undoes and record.seq not in ignored:
+            undone.add(undoes[record.activity_id])
