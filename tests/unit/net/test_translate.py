@@ -166,6 +166,12 @@ def test_a_flight_waits_at_a_place_for_each_action_before_the_commit() -> None:
     ]
 
 
+def test_a_state_may_be_called_like_the_places_of_a_flight() -> None:
+    pay = {"from": "t1", "event": "go", "to": "c", "pre_actions": [run("f")]}
+    net = to_net(workflow([pay], states=["t1", C]))
+    assert flows(net, "t1: t1 → c on go") == [({"t1.pre1.succeeded": 1}, {"c": 1})]
+
+
 def test_a_failure_that_is_ignored_goes_on() -> None:
     flow = workflow(
         [GO | {"pre_actions": [run("f", on_failure="ignore")]}], activities={"f": {"retry_policy": FIRST_TRY}}
