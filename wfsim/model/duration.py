@@ -101,6 +101,16 @@ class Duration(int):
         )
 
 
+def time_text(microseconds: int) -> str:
+    """A point or length of time: `0:00:01`, `2:00:00`, `14d 0:00:00`, with decimals where they count."""
+    seconds, rest = divmod(microseconds, UNITS["s"])
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    fraction = f".{rest:06d}".rstrip("0") if rest else ""
+    return f"{f'{days}d ' if days else ''}{hours}:{minutes:02d}:{seconds:02d}{fraction}"
+
+
 def _for_pydantic(value: object) -> Duration:
     try:
         return Duration.of(value)

@@ -6,24 +6,20 @@ import html
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wfsim.errors import WfsimError, did_you_mean, listed
-from wfsim.model.evaluate import evaluate
-from wfsim.model.expression_tree import Bool, Expression, Whole, names
-from wfsim.model.expressions import parse_condition, to_text
-from wfsim.model.values import EvaluationFault, Value
-from wfsim.semantics.codes import ACTIVE, GROUNDED, R_ERROR_RAISED, R_TRANSITION, R_TRANSITION_STARTED
+from wfsim.model.duration import UNITS, time_text
+from wfsim.model.values import Value
+from wfsim.semantics import chances
+from wfsim.semantics.chances import Choice, Worth
+from wfsim.semantics.codes import ACTIVE, IDLE, R_ERROR_RAISED, R_TRANSITION, R_TRANSITION_STARTED
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.layout import EventRow, RegionCell, RegionRow, StateRow, TransitionRow
+from wfsim.semantics.layout import RegionRow, StateRow, TransitionRow, WorkCell
 from wfsim.semantics.stimulus import event_problem
 
 if TYPE_CHECKING:
     from wfsim.semantics.program import Program
-
-# What a condition is worth now.
-HOLDS, FALSE, RAISES, DEPENDS = "holds", "false", "raises", "depends"
 
 
 @dataclass(frozen=True)
@@ -89,37 +85,35 @@ def explain(instance: Instance, name: str, payload: Mapping[str, Value] | None, 
 def explain_event(instance: Instance, event: str, payload: Mapping[str, Value] | None) -> Explanation:
     """Why a declared event can or cannot be taken; `step` itself decides where the payload is known."""
     program = instance.program
-    if instance.is_closed:
-        return Explanation(event, False, [_closed(instance)])
+    over = _over(instance)
+    if over is not None:
+        return Explanation(event, False, [over])
     reasons = []
     if instance.status == "paused":
-        reasons.append("The run is paused: the event would wait until resume().")
-    row: EventRow = program.rows[program.event_rows[event]]
-    regions = [program.rows[at].region for at in range(row.first_listener, row.end_listener)]
-    active = [region for region in regions if _cell(instance, region).phase == ACTIVE]
-    may_be = depends = False
-    for region in active:
-        if _cell(instance, region).flight_phase != GROUNDED:
-            reasons.append(_busy(instance, region) + " The event would wait for that.")
-            continue
-        verdict, sentences = _choices(instance, region, event, payload)
-        may_be = may_be or verdict in (HOLDS, DEPENDS)
-        depends = depends or verdict == DEPENDS
-        reasons.extend(sentences)
-    if not any(_transitions(instance, region, event) for region in active):
-        reasons.append(_elsewhere(instance, event))
+        reasons.append(f"The run {chances.stopped(instance)}: the event would wait until resume().")
+    choices: list[Choice] = []
+    held = chances.held_event(instance, event)
+    if held is not None:
+        reasons.append(f"{_sentence(held)} The event would wait for that.")
+    else:
+        choices = chances.choices(instance, event, payload)
+        reasons.extend(_told(instance, choice) for choice in choices)
+        if not choices:
+            reasons.append(
+                f"{_sentence(chances.elsewhere(instance, event))} Untaken, it is {chances.untaken(instance, event)}."
+            )
     problem = event_problem(program, event, payload or {})
     if problem is not None and payload is not None:
         return Explanation(event, False, [f"As it is given, it is turned away: {problem}", *reasons])
+    depends = any(choice.worth is Worth.DEPENDS for choice in choices)
     if problem is not None or depends:
         if problem is not None:
             reasons.append(f"With its payload it has to bring {_fields(program, event)}.")
+        may_be = depends or any(choice.worth is Worth.HOLDS for choice in choices)
         return Explanation(event, may_be and instance.status == "running", reasons)
     possible, error = _would_be_taken(instance, event, payload or {})
     if error is not None:
         reasons.append(error)
-    elif not possible and not reasons:
-        reasons.append("An earlier event waits for a busy region, and this one would wait behind it.")
     return Explanation(event, possible, reasons)
 
 
@@ -139,86 +133,17 @@ def _would_be_taken(instance: Instance, event: str, payload: Mapping[str, Value]
     return False, f"The event would raise the error {twin.texts.text(raised[0].error_type)}."
 
 
-def _choices(instance: Instance, region: int, event: str, payload: Mapping[str, Value] | None) -> tuple[str, list[str]]:
-    """M2.3 in one idle region: what the first condition that is not false is worth, and sentences."""
-    sentences = []
-    for transition in _transitions(instance, region, event):
-        name = instance.program.name(transition)
-        verdict, why = _condition(instance, transition, payload)
-        sentences.append(
-            {
-                HOLDS: f"Transition '{name}' would be taken{why}.",
-                DEPENDS: f"Transition '{name}' is taken if its condition holds for the payload: {why}.",
-                RAISES: f"Transition '{name}' is not taken: its condition {why}. That raises `error` (M2.5).",
-                FALSE: f"Transition '{name}' is not taken: its condition {why}.",
-            }[verdict]
-        )
-        if verdict != FALSE:
-            return verdict, sentences
-    return FALSE, sentences
-
-
-def _condition(instance: Instance, transition: int, payload: Mapping[str, Value] | None) -> tuple[str, str]:
-    """What the condition of a transition is worth now, with the values it reads."""
-    text = instance.program.transitions[transition].condition
-    if text is None:
-        return HOLDS, ""
-    condition = parse_condition(text)
-    if payload is None and any(name.scope == "event" for name in names(condition)):
-        return DEPENDS, f"`{text}`"
-    try:
-        holds = _value(instance, condition, payload)
-    except EvaluationFault as fault:
-        return RAISES, f"`{text}` raises {fault}{_values(instance, condition, payload)}"
-    if holds:
-        return HOLDS, f", since `{text}` holds{_values(instance, condition, payload)}"
-    decisive = condition
-    if isinstance(condition, Bool) and condition.operator == "and":
-        decisive = next(part for part in condition.operands if not _value(instance, part, payload))
-    because = "" if decisive is condition else f", since `{to_text(decisive)}` does not hold"
-    return FALSE, f"`{text}` is false{because}{_values(instance, decisive, payload)}"
-
-
-def _value(instance: Instance, expression: Expression, payload: Mapping[str, Value] | None) -> Any:
-    return evaluate(expression, instance.variables, payload, instance.state)
-
-
-def _values(instance: Instance, expression: Expression, payload: Mapping[str, Value] | None) -> str:
-    """` (context.attempts = 3, event.n = null)`."""
-    shown = []
-    for name in names(expression):
-        if isinstance(name, Whole):
-            continue
-        owner = instance.variables if name.scope == "context" else payload or {}
-        value = owner.get(name.field)
-        shown.append(f"{name.scope}.{name.field} = {'null' if value is None else repr(value)[:80]}")
-    return f" ({', '.join(shown)})" if shown else ""
-
-
-def _transitions(instance: Instance, region: int, event: str) -> list[int]:
-    """Transitions on the event that leave the region's active state, in file order."""
-    return [
-        at for at in _leaving(instance, region) if instance.program.rows[at].event == instance.program.event_rows[event]
-    ]
-
-
-def _leaving(instance: Instance, region: int) -> range:
-    state: StateRow = instance.program.rows[_cell(instance, region).state]
-    return range(state.first_transition, state.end_transition)
-
-
-def _elsewhere(instance: Instance, event: str) -> str:
-    """No transition leaves the active state on this event: where would it be taken?"""
-    program = instance.program
-    taken_in = dict.fromkeys(
-        program.name(program.rows[at].source) or ""
-        for at, transition in program.transitions.items()
-        if transition.event == event
-    )
-    here = " and ".join(repr(state) for state in instance.configuration.values())
-    policy = (program.events[event].unhandled or program.workflow.unhandled).value
-    taken = f"It is taken in: {listed(map(repr, taken_in))}." if taken_in else "No transition is on it."
-    return f"No transition leaves {here} on {event!r}, and such an event is to be: {policy}. {taken}"
+def _told(instance: Instance, choice: Choice) -> str:
+    transition = f"Transition '{instance.program.name(choice.transition)}'"
+    match choice.worth:
+        case Worth.HOLDS:
+            return f"{transition} would be taken{f', since its {choice.reason}' if choice.reason else ''}."
+        case Worth.DEPENDS:
+            return f"{transition} is taken if {choice.reason}."
+        case Worth.RAISES:
+            return f"{transition} is not taken: its {choice.reason}. That raises `error` (M2.5)."
+        case Worth.FALSE:
+            return f"{transition} is not taken: its {choice.reason}."
 
 
 def _fields(program: Program, event: str) -> str:
@@ -233,28 +158,30 @@ def _explain_state(instance: Instance, name: str, now: int) -> Explanation:
     program = instance.program
     target = program.state_rows[name]
     region: int = program.rows[target].region
-    cell = _cell(instance, region)
-    if cell.phase == ACTIVE and cell.state == target and not instance.is_closed:
+    cell = chances.region_cell(instance, region)
+    over = _over(instance)
+    if over is not None:
+        return Explanation(name, False, [over])
+    if cell.phase == ACTIVE and cell.state == target:
         return Explanation(name, True, ["It is the active state."])
-    if instance.is_closed:
-        return Explanation(name, False, [_closed(instance)])
     if cell.phase != ACTIVE:
         row: RegionRow = program.rows[region]
         outer = program.name(row.parent_state) or ""
-        over = "has ended" if cell.phase else "is not active"
+        stands = "has ended" if cell.phase else "is not active"
         above = _explain_state(instance, outer, now)
-        reasons = [f"It lies in a region of {outer!r} that {over}."]
+        reasons = [f"It lies in a region of {outer!r} that {stands}."]
         reasons.extend(f"{outer!r}: {reason}" for reason in above.reasons)
         return Explanation(name, False, reasons)
     reasons = []
     possible = False
     if instance.status == "paused":
-        reasons.append("The run is paused: nothing moves until resume().")
-    if cell.flight_phase != GROUNDED:
-        reasons.append(_busy(instance, region))
+        reasons.append(f"The run {chances.stopped(instance)}: nothing moves until resume().")
+    busy = chances.busy(instance, region)
+    if busy is not None:
+        reasons.append(_sentence(busy))
         possible = program.rows[cell.flight].target == target
         return Explanation(name, possible and instance.status == "running", reasons)
-    direct = [at for at in _leaving(instance, region) if program.rows[at].target == target]
+    direct = [at for at in chances.leaving(instance, region) if program.rows[at].target == target]
     for at in direct:
         ready, sentence = _trigger(instance, region, at, now)
         possible = possible or ready
@@ -269,35 +196,33 @@ def _trigger(instance: Instance, region: int, at: int, now: int) -> tuple[bool, 
     program = instance.program
     row: TransitionRow = program.rows[at]
     transition = program.transitions[at]
-    name = program.name(at)
-    # Only timers and automatic transitions bring no payload.
-    payload: Mapping[str, Value] | None = None if transition.event not in (None, "timeout") else {}
-    verdict, why = _condition(instance, at, payload)
-    if verdict in (FALSE, RAISES):
-        return False, f"Transition '{name}' leads there, but its condition {why}."
-    rest = f", if `{transition.condition}` holds for the payload" if verdict == DEPENDS else ""
     event = transition.event
+    leads = f"Transition '{program.name(at)}' leads there"
+    # Only timers and automatic transitions bring no payload.
+    payload: Mapping[str, Value] | None = None if event not in (None, "timeout") else {}
+    judged = chances.judge(instance, at, payload)
+    if judged.worth in (Worth.FALSE, Worth.RAISES):
+        return False, f"{leads}, but its {judged.reason}."
     if event in program.events:
-        before = [other for other in _transitions(instance, region, event) if other < at]
-        for other in before:
-            if _condition(instance, other, payload)[0] in (HOLDS, RAISES):
-                return False, f"Transition '{name}' leads there, but '{program.name(other)}' comes before it."
-        return True, f"Transition '{name}' leads there: send {event!r}{rest}."
+        first = chances.considered(instance, chances.leaving_on(instance, region, event), payload)[-1].transition
+        if first < at:
+            return False, f"{leads}, but '{program.name(first)}' comes before it."
+        return True, f"{leads}: send {event!r}{f', if {judged.reason}' if judged.worth is Worth.DEPENDS else ''}."
     if transition.after is not None or event == "timeout":
         place = program.rows[region].first_timer + (row.timer if transition.after is not None else 0)
-        due = [timer.due for timer in instance.timers() if timer.place == place]
-        when = f"due in {_span(due[0] - now)}" if due else "not running"
-        return bool(due), f"Transition '{name}' leads there: its timer is {when}."
+        still = chances.not_due(instance, place)
+        if still is not None:
+            return False, f"{leads}: its timer is not running: {still}."
+        return True, f"{leads}: its timer is due in {_left(instance.m[place].due - now)}."
     if event is not None and (event == "done" or event.startswith("error")):
-        working = [work for work in instance.activities() if work.region == (program.name(region) or "")]
-        if not working:
-            return False, f"Transition '{name}' leads there, but nothing runs in this state that could raise {event!r}."
+        work: WorkCell = instance.m[program.rows[region].work]
+        if work.phase == IDLE:
+            return False, f"{leads}, but nothing runs in this state that could raise {event!r}."
         outcome = "succeeds" if event == "done" else "fails"
-        stands = _attempt(instance, working[0].activity_id)
-        return True, f"Transition '{name}' leads there, once {working[0].activity!r} {outcome} ({stands})."
+        return True, f"{leads}, once {program.name(work.activity)!r} {outcome} ({chances.attempt(work)})."
     if event is None:
-        return False, f"Transition '{name}' leads there by itself{why}."
-    return True, f"Transition '{name}' leads there: {_ASK[event]}."
+        return False, f"{leads} by itself{f', since its {judged.reason}' if judged.reason else ''}."
+    return True, f"{leads}: {_ASK[event]}."
 
 
 _ASK = {"cancel_requested": "ask by cancel()", "workflow_timeout": "it waits for the timeout of the workflow"}
@@ -331,35 +256,18 @@ def _way(instance: Instance, source: int, target: int) -> str:
 # --- parts ---------------------------------------------------------------------------------------
 
 
-def _cell(instance: Instance, region: int) -> RegionCell:
-    cell: RegionCell = instance.m[instance.program.rows[region].slot]
-    return cell
+def _over(instance: Instance) -> str | None:
+    """Why the run takes nothing any more, if so."""
+    if not instance.is_closed and instance.status != "cancelling":
+        return None
+    again = " retry() opens it again." if chances.can_be_retried(instance) else ""
+    return f"The run {chances.stopped(instance)}. Nothing is taken any more.{again}"
 
 
-def _busy(instance: Instance, region: int) -> str:
-    """M2.2: which transition is on its way, and what it waits for."""
-    program = instance.program
-    name = program.name(_cell(instance, region).flight)
-    work = instance.m[program.rows[region].flight_work]
-    what = program.name(work.activity)
-    where = f"Region {program.name(region)!r}" if program.name(region) else "The workflow"
-    return f"{where} is busy: transition '{name}' waits for activity {what!r} ({_attempt(instance, work.serial)})."
+def _sentence(clause: str) -> str:
+    return f"{clause[0].upper()}{clause[1:]}."
 
 
-def _attempt(instance: Instance, serial: int) -> str:
-    for work in instance.activities():
-        if work.activity_id == serial:
-            phase = {"backoff": "waiting to be tried again", "scheduled": "not started yet"}.get(work.phase, work.phase)
-            return f"attempt {work.attempt}, {phase}"
-    return "ending"
-
-
-def _closed(instance: Instance) -> str:
-    outcome = f" with {instance.outcome}" if instance.outcome else ""
-    again = " retry() opens it again." if instance.status in ("failed", "timed_out") else ""
-    status = instance.status.replace("_", " ")
-    return f"The run is {status}{outcome} in {instance.state!r}: nothing is taken any more.{again}"
-
-
-def _span(length: int) -> str:
-    return str(timedelta(seconds=max(round(length / 1e6), 0)))
+def _left(time: int) -> str:
+    """To the second: nobody waits for less."""
+    return time_text(max(round(time / UNITS["s"]), 0) * UNITS["s"])

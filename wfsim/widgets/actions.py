@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.errors import WfsimError, did_you_mean, listed
+from wfsim.model.duration import UNITS, time_text
 from wfsim.model.elements import FieldType, SetVariableAction
 from wfsim.model.expression_tree import Name, names
 from wfsim.model.expressions import parse_condition, parse_template
 from wfsim.model.values import ValueType
+from wfsim.semantics.chances import active_regions, can_be_retried, leaving, not_due, region_cell
 from wfsim.semantics.codes import COMMANDS, NONE
 from wfsim.semantics.instance import Timer
 from wfsim.semantics.stimulus import Stimulus, event_problem
 
-from .reasons import Chance, active_regions, event_chance, leaving, not_running, region_cell, timer_chance
-from .values import SECOND, Parameter, read_value, time_text
+from .reasons import Chance, event_chance, not_running, timer_chance
+from .values import Parameter, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from wfsim.model.elements import Transition
     from wfsim.model.values import Value
     from wfsim.semantics.instance import Instance, OpenActivity
-    from wfsim.semantics.layout import StateRow, TimerCell
+    from wfsim.semantics.layout import StateRow
     from wfsim.semantics.program import Program
 
 Kind = Literal["start", "event", "timer", "activity", "control"]
@@ -234,12 +236,7 @@ class Actions:
             for which, name in own:
                 place = program.rows[region].first_timer + which
                 if place not in running:
-                    cell: TimerCell = instance.m[place]
-                    why = "the timer is not running: " + (
-                        f"frozen by the pause with {time_text(cell.left)} left."
-                        if cell.left >= 0
-                        else "it has fired in this state."
-                    )
+                    why = f"the timer is not running: {not_due(instance, place)}."
                     stopped = Timer(place, NONE, NONE, instance.timer_name(place), program.name(region))
                     yield Action(_timer_id(stopped), f"{name} in {where}", "timer", False, why)
 
@@ -269,7 +266,7 @@ def _controls(instance: Instance) -> Iterator[Action]:
         "resume": status == "paused",
         "cancel": not instance.is_closed,
         "terminate": not instance.is_closed,
-        "retry": status in ("failed", "timed_out"),
+        "retry": can_be_retried(instance),
     }
     wanted = {"pause": "running", "resume": "paused", "retry": "failed or timed out"}
     for command in COMMANDS:
@@ -304,7 +301,7 @@ def _timer_label(instance: Instance, timer: Timer) -> str:
 def _soon(instance: Instance) -> int:
     """A second later; a timer that is due before comes first, so then the same time as its (M6.3)."""
     due = [timer.due for timer in instance.timers() if timer.due >= instance.time]
-    return min([instance.time + SECOND, *due])
+    return min([instance.time + UNITS["s"], *due])
 
 
 def _sample(name: str, candidates: list[Value]) -> Value:

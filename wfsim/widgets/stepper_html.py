@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from wfsim.drawing.text import clean
 from wfsim.errors import DrawingError
+from wfsim.model.duration import time_text
 
-from .values import time_text, value_text
+from .values import value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import WfsimError, did_you_mean, listed
+from wfsim.model.duration import time_text
 from wfsim.model.picture import edge_ids, picture
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
@@ -14,7 +15,6 @@ from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.stimulus import Stimulus
 
 from .actions import Action, Actions
-from .values import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What people type into fields, as values; and times as people read them."""
+"""What people type into fields, as values, and values as people read them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from wfsim.model.values import ValueType, check_value
 
 if TYPE_CHECKING:
     from wfsim.model.values import Value
-
-SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +84,3 @@ def value_text(value: Value, longest: int = 200) -> str:
     """A value as JSON on one line, cut when long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def time_text(microseconds: int) -> str:
-    """A point or length of time: `0:00:01`, `2:00:00`, `14d 0:00:00`, with decimals where they count."""
-    seconds, rest = divmod(microseconds, SECOND)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    fraction = f".{rest:06d}".rstrip("0") if rest else ""
-    return f"{f'{days}d ' if days else ''}{hours}:{minutes:02d}:{seconds:02d}{fraction}"

@@ -109,10 +109,11 @@ def test_a_condition_that_raises_is_no_way_through(clock: ManualClock, functions
 def test_an_event_out_of_place_names_where_it_is_taken(clock: ManualClock, functions: Any) -> None:
     with start(definition(), activities=functions, clock=clock) as run:
         assert run.why_not("pay", amount=1.0).reasons == [
-            "No transition leaves 'created' on 'pay', and such an event is to be: reject. "
-            "It is taken in: 'valid', 'island'."
+            "No transition leaves 'created' on 'pay'; it is taken in 'valid', 'island'. Untaken, it is rejected."
         ]
-        assert "such an event is to be: discard. No transition is on it." in run.why_not("strange").reasons[0]
+        assert run.why_not("strange").reasons == [
+            "No transition leaves 'created' on 'strange'; no state takes it. Untaken, it is discarded."
+        ]
 
 
 def test_a_payload_decides_where_a_condition_reads_it(clock: ManualClock, functions: Any) -> None:
@@ -122,7 +123,7 @@ def test_a_payload_decides_where_a_condition_reads_it(clock: ManualClock, functi
         unknown = run.why_not("pay")
         assert unknown.possible
         assert unknown.reasons == [
-            "Transition 'valid → paid on pay' is taken if its condition holds for the payload: `event.amount > 0.0`.",
+            "Transition 'valid → paid on pay' is taken if its payload makes `event.amount > 0.0` true.",
             "With its payload it has to bring amount (number).",
         ]
         assert not run.why_not("pay", amount=-1.0).possible
@@ -171,14 +172,14 @@ def test_a_closed_run_takes_nothing_any_more(clock: ManualClock, functions: Any)
         clock.advance("2h")
         for name in ("validate", "valid", "expired"):
             assert run.why_not(name).reasons == [
-                "The run is completed with failure in 'expired': nothing is taken any more."
+                "The run has ended: completed with failure in 'expired'. Nothing is taken any more."
             ]
             assert not run.why_not(name).possible
     with start(definition(), activities=functions, clock=clock) as run:
         run.send("check")
         assert run.status == "failed"
         assert run.why_not("valid").reasons == [
-            "The run is failed in 'created': nothing is taken any more. retry() opens it again."
+            "The run has ended: failed in 'created'. Nothing is taken any more. retry() opens it again."
         ]
 
 

@@ -133,7 +133,7 @@ def test_buttons_that_cannot_be_used_say_why() -> None:
     stepper = Stepper(load("models/order_processing.yaml"), _order())
     shipped = stepper.button("event:order_shipped")
     assert shipped.disabled
-    assert shipped.tooltip.startswith("Not now: no transition on this event leaves 'created'")
+    assert shipped.tooltip.startswith("Not now: no transition leaves 'created' on 'order_shipped'")
     assert stepper.field("event:order_shipped", "shipment_id").layout.display == "none"
     validated = stepper.button("event:order_validated")
     assert (validated.disabled, validated.tooltip) == (False, "Takes 'created → validated on order_validated'.")

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wfsim.errors import WfsimError
+from wfsim.model.duration import time_text
 from wfsim.model.values import ValueType, check_value
-from wfsim.widgets.values import Parameter, read_value, time_text, value_text
+from wfsim.widgets.values import Parameter, read_value, value_text
 
 
 @pytest.mark.parametrize(
