@@ -92,6 +92,8 @@ def simulate(
         plan = plan.model_copy(update={"cases": DEFAULT_CASES})
     check_scenario(plan, workflow)
     program = compile_workflow(workflow)
+    if program.children:
+        raise NotCovered(f"{workflow.name!r} invokes other workflows, which cannot be simulated yet.")
     text = json.dumps(plan.model_dump(mode="json", exclude_unset=True), sort_keys=True)
     total = None if plan.cases is None else plan.cases * plan.replications
     with (

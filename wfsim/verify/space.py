@@ -20,6 +20,8 @@ from wfsim.semantics.codes import (
     ACTIVE,
     BACKOFF,
     BOOLEAN,
+    CHILD,
+    COMPLETED,
     FAILED,
     FAULT,
     GROUNDED,
@@ -33,13 +35,14 @@ from wfsim.semantics.codes import (
     R_TRANSITION,
     RUNNING,
     SCHEDULED,
+    STATUSES,
     T_TYPE,
     TIMED_OUT,
 )
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import Cell, Cells, Rows
+from wfsim.semantics.layout import Cell, Cells, Rows, WorkCell
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.snapshot import Snapshot, from_snapshot, take_snapshot
@@ -254,6 +257,9 @@ class WorkflowSpace:
         for k, work in enumerate(instance.works()):
             if work.phase in (IDLE, BACKOFF):
                 continue
+            if work.phase == CHILD:
+                yield from self._child_ends(instance, work, k)
+                continue
             common: dict[str, Any] = {"activity_id": work.serial, "attempt": work.attempt}
             if work.phase == SCHEDULED:
                 yield Stimulus("activity_started", **common)
@@ -264,6 +270,17 @@ class WorkflowSpace:
                     yield Stimulus("activity_failed", error_type=error_type, **common)
         if self._handled(instance, "cancel_requested"):
             yield Stimulus("control", command="cancel")
+
+    def _child_ends(self, instance: Instance, work: WorkCell, k: int) -> Iterator[Stimulus]:
+        """A child may close in every way (M4.4); its outputs are one object, as large as its workflow makes it."""
+        for result in self._results(instance, k):
+            if result is None or isinstance(result, dict):
+                yield Stimulus(
+                    "child_closed", activity_id=work.serial, status="completed", outcome="success", payload=result or {}
+                )
+        for status in STATUSES[COMPLETED:]:
+            outcome = "failure" if status == "completed" else None
+            yield Stimulus("child_closed", activity_id=work.serial, status=status, outcome=outcome)
 
     def _handled(self, instance: Instance, event: str) -> bool:
         root = instance.m[self.program.rows[self.program.head.root].slot]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wfsim.errors import WfsimError, did_you_mean, listed
+from wfsim.errors import NotCovered, WfsimError, did_you_mean, listed
 from wfsim.model.picture import edge_ids, picture
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
@@ -315,6 +315,8 @@ class Stepping:
             first = source.copy()
         elif isinstance(source, Workflow):
             first = Instance(compile_workflow(source))
+            if first.program.children:
+                raise NotCovered(f"{source.name!r} invokes other workflows, which cannot be stepped through yet.")
         elif isinstance(source, WorkflowWitness):
             source.replay()
             first, stimuli = Instance(compile_workflow(source.workflow)), source.stimuli
