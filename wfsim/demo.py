@@ -53,9 +53,9 @@ def run_demo(
     say(f"{order!r}: {len(wf.lint(order))} findings")
     properties = models.parent / "verification" / "order_processing.yaml"
     show_report(wf.verify(order, properties if properties.exists() else None))
-    net = wf.to_net(order, instances=2, pools={"warehouse": 1})
+    net = wf.to_net(order, instances=2, pools={"packers": 1})
     space = wf.explore(net)
-    say(f"Two orders that share one warehouse worker: {space.n_markings:,} markings, {space.n_edges:,} edges.")
+    say(f"Two orders that share one packer: {space.n_markings:,} markings, {space.n_edges:,} edges.")
 
     head(f"4  {cases:,} orders under load")
     scenario = wf.load_scenario(models / "order_processing.scenario.yaml")
@@ -115,7 +115,7 @@ def _run_one(order: Workflow, folder: Path, say: Callable[[str], None]) -> None:
         if not items:
             raise ValueError("an order needs items")
 
-    def initiate_payment(order_id: str, amount: float, currency: str) -> str:
+    def charge_card(order_id: str, amount: float, currency: str) -> str:
         return f"payment for {order_id}: {amount:.2f} {currency}"
 
     def nothing(**inputs: Any) -> None:
@@ -123,7 +123,7 @@ def _run_one(order: Workflow, folder: Path, say: Callable[[str], None]) -> None:
 
     functions: dict[str, Callable[..., Any]] = {
         "validate_order": validate_order,
-        "initiate_payment": initiate_payment,
+        "charge_card": charge_card,
         "allocate_inventory": lambda order_id, items: f"shelf-{len(items)}",
         "pack_order": nothing,
         "notify_customer": nothing,

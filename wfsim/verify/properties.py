@@ -5,7 +5,7 @@ A property file names a workflow and what must hold of it, one mapping per quest
     workflow: ../models/order_processing.yaml
     properties:
       - sound: {instances: 2}
-      - no_deadlock: {instances: 2, pools: {warehouse: 1}}
+      - no_deadlock: {instances: 2, pools: {packers: 1}}
       - can_complete: {}
       - no_failure: {}
         expect: violated
