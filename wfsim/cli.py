@@ -44,8 +44,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-out = Console()
-err = Console(stderr=True)
+
+
+class _PipeClosed(Exception):
+    """Whoever read the output has enough. Rich and typer by themselves would exit with the code of a violation."""
+
+
+class _Printer(Console):
+    """A console that leaves a closed pipe to `main`."""
+
+    def on_broken_pipe(self) -> None:
+        raise _PipeClosed
+
+
+out = _Printer()
+err = _Printer(stderr=True)
 
 File = Annotated[Path, typer.Argument(help="A workflow in YAML.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -75,8 +88,8 @@ def main() -> NoReturn:
     except WfsimError as error:
         err.print(Text(str(error), style="red"), soft_wrap=True)
         sys.exit(UNANSWERED)
-    except BrokenPipeError:
-        # Whoever read the output has enough; nothing is left to be flushed into the closed pipe.
+    except _PipeClosed:
+        # What is still buffered goes nowhere, instead of into the closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(UNANSWERED)
     except Exception as error:
@@ -121,7 +134,11 @@ def _writable(path: Path, endings: tuple[str, ...], *inputs: Path | None) -> Non
 
 
 def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n")
+    try:
+        sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise _PipeClosed from None
 
 
 def _load(path: Path) -> Workflow:

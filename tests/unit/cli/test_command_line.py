@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -333,6 +334,17 @@ def test_a_defect_of_wfsim_itself_is_seen_whole_and_is_no_violation(
     assert code == 2
     assert "Traceback (most recent call last)" in err
     assert "ZeroDivisionError: a defect" in err
+
+
+@pytest.mark.parametrize("extra", [[], ["--json"]])
+def test_a_reader_that_has_enough_is_no_violation(extra: list[str]) -> None:
+    command = [sys.executable, "-m", "wfsim.cli", "lint", PUBLISHED, *extra]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        told = running.stderr.read()
+    assert (running.returncode, told) == (2, "")
 
 
 @pytest.mark.parametrize(
