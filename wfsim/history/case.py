@@ -139,10 +139,14 @@ class Case:
         ------
         ReplayError
             If a record differs (naming seq, expected, got), or the log level is not `full`.
+        HistoryError
+            If `upto` is not the `seq` of a record of this case.
         """
         records = self.records()
         if upto is not None:
-            if upto < 1:
+            if isinstance(upto, bool) or not isinstance(upto, int):
+                raise HistoryError(f"upto={upto!r}: give the number (seq) of a record, 1 to {self.version}.")
+            if not 1 <= upto <= self.version:
                 raise HistoryError(f"upto={upto}: the first record of a case is 1, its last here {self.version}.")
             causes = [k for k, record in enumerate(records) if record.kind in CAUSES and record.seq > upto]
             if causes:

@@ -1,11 +1,11 @@
 """Questions that every workflow can be asked, without temporal logic, and files that list them.
 
-A property file names a workflow and what must hold of it, one mapping per question::
+A property file names a workflow (by file or name; checked) and what must hold of it, one mapping per question::
 
     workflow: ../models/order_processing.yaml
     properties:
       - sound: {instances: 2}
-      - no_deadlock: {instances: 2, pools: {warehouse: 1}}
+      - no_deadlock: {instances: 2, pools: {packers: 1}}
       - can_complete: {}
       - no_failure: {}
         expect: violated
@@ -25,6 +25,7 @@ from wfsim.errors import DefinitionError, did_you_mean
 from wfsim.model import yaml_reader
 from wfsim.model.problems import Problem, definition_error, from_validation
 from wfsim.model.workflow import Workflow
+from wfsim.model.yaml_io import load, source_of
 from wfsim.net.translate import to_net
 from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
 from wfsim.semantics.stimulus import Stimulus
@@ -150,6 +151,13 @@ def load_properties(path: str | Path) -> tuple[str | None, list[Property]]:
         for key in data
         if key not in ("workflow", "properties")
     ]
+    named = data.get("workflow")
+    if named is not None and not isinstance(named, str):
+        problems.append(Problem(("workflow",), f"workflow is the path or name of a workflow, not {named!r}."))
+    if not data["properties"]:
+        problems.append(
+            Problem(("properties",), "the list of properties is empty, so nothing would be asked. Add `- sound: {}`.")
+        )
     properties: list[Property] = []
     for k, entry in enumerate(data["properties"]):
         where: tuple[str | int, ...] = ("properties", k)
@@ -206,16 +214,48 @@ def verify(
     -------
     Report
         One verdict per property; violated ones with a shortest witness wherever there can be one.
+
+    Raises
+    ------
+    DefinitionError
+        If the property file cannot be read, asks nothing, or is about another workflow.
     """
     if properties is None:
         asked = [Property(name) for name in PROPERTIES if name != "no_deadlock"]
     elif isinstance(properties, list):
         asked = properties
     else:
-        asked = load_properties(properties)[1]
+        named, asked = load_properties(properties)
+        if named is not None:
+            _same_workflow(properties, named, workflow)
     search = _Search(workflow, max_states, max_seconds)
     verdicts = [PROPERTIES[each.name][1](search, each) for each in asked]
     return Report(workflow, asked, verdicts)
+
+
+def _same_workflow(path: str | Path, named: str, workflow: Workflow) -> None:
+    """Refuse a property file about another workflow: it may name the file, or just the workflow.
+
+    Raises
+    ------
+    DefinitionError
+        Naming both workflows, or the file that is missing.
+    """
+    target = Path(path).parent / named
+    source = source_of(workflow)
+    if named == workflow.name or (source is not None and Path(source.file).resolve() == target.resolve()):
+        return
+    meant = repr(named)
+    if target.suffix in (".yaml", ".yml"):
+        about = load(target)
+        if (about.name, about.version) == (workflow.name, workflow.version):
+            return
+        meant = f"{about.name!r} {about.version} ({target})"
+    line = yaml_reader.read(yaml_reader.decode(Path(path).read_bytes(), str(path)), str(path)).line_of(("workflow",))
+    raise DefinitionError(
+        f"{path}:{line}: the properties are about workflow {meant}, not about {workflow.name!r} {workflow.version}. "
+        "Verify that one, or leave the key 'workflow' out."
+    )
 
 
 class _Search:

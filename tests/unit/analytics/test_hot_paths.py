@@ -190,3 +190,9 @@ def test_a_history_without_closed_cases_gives_an_empty_table_and_figure() -> Non
 )
 def test_times_are_shown_in_the_unit_people_use(microseconds: float, shown: str) -> None:
     assert short_time(microseconds) == shown
+
+
+@pytest.mark.parametrize("given", [3, "orders.duckdb", None])
+def test_only_a_history_has_hot_paths(given: Any) -> None:
+    with pytest.raises(HistoryError, match=r"hot_paths takes a history, not .*wf.open_history\(path\) opens one"):
+        hot_paths(given)

@@ -298,6 +298,8 @@ def test_a_property_file_is_read(tmp_path: Path) -> None:
         ("properties:\n  - no_failure: maybe\n", 2, "expected a mapping (key: value), found the text 'maybe'"),
         ("properties:\n  - just a text\n", 2, "a property is a mapping"),
         ("workflw: x\nproperties: []\n", 1, "unknown key 'workflw'"),
+        ("workflow: w.yaml\nproperties: []\n", 2, "the list of properties is empty"),
+        ("workflow: [a]\nproperties:\n  - sound: {}\n", 1, "workflow is the path or name of a workflow, not ['a']"),
         ("properties: sound\n", 1, "has the keys 'workflow' and 'properties' (a list)"),
         ("- sound\n", 1, "has the keys 'workflow' and 'properties' (a list)"),
     ],
@@ -326,3 +328,31 @@ def test_verify_reads_the_file_itself(tmp_path: Path) -> None:
     path = written(tmp_path, "properties:\n  - no_failure: {}\n    expect: violated\n    because: f fails\n")
     assert verify(FAILING, path).ok
     assert not verify(GOOD, str(path)).ok
+
+
+def named(path: Path, workflow: str) -> Path:
+    path.write_text(f"properties:\n  - states_reachable: {{}}\nworkflow: {workflow}\n", encoding="utf-8")
+    return path
+
+
+def test_a_property_file_about_the_workflow_is_taken_by_file_by_name_and_for_a_copy(tmp_path: Path) -> None:
+    wf.save(GOOD, tmp_path / "good.yaml")
+    assert verify(GOOD, named(tmp_path / "p.yaml", "good.yaml")).ok
+    assert verify(GOOD, named(tmp_path / "p.yaml", GOOD.name)).ok
+    # The file that is named may have changed since it was loaded; it is still the one meant.
+    loaded = wf.load(tmp_path / "good.yaml")
+    wf.save(GOOD.model_copy(update={"version": "9.0.0"}), tmp_path / "good.yaml")
+    assert verify(loaded, named(tmp_path / "p.yaml", "good.yaml")).ok
+
+
+def test_a_property_file_about_another_workflow_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match=r"p.yaml:3: the properties are about workflow 'other', not about"):
+        verify(GOOD, named(tmp_path / "p.yaml", "other"))
+    repaired = Path("models/order_processing.yaml").resolve()
+    with pytest.raises(DefinitionError, match=r"about workflow 'order_processing' 2.0.0 .*not about"):
+        verify(GOOD, named(tmp_path / "p.yaml", str(repaired)))
+    # The published order has the same name, but not the same version.
+    with pytest.raises(DefinitionError, match=r"'order_processing' 2.0.0 .*not about 'order_processing' 1.0.0"):
+        verify(wf.load("models/published/order_processing.yaml"), "verification/order_processing.yaml")
+    with pytest.raises(DefinitionError, match=r"none.yaml: cannot be read"):
+        verify(GOOD, named(tmp_path / "p.yaml", "none.yaml"))
