@@ -91,7 +91,6 @@ PUBLISHED_FINDINGS = {
     ("variable-never-read", "variable 'cancellation_reason'"),
     ("variable-never-read", "variable 'refund_notification_sent'"),
     ("event-unused", "event 'order_created'"),
-    ("timeout-restarts", "state 'payment_pending'"),
     ("timeout-unhandled", "state 'payment_pending'"),
     ("timeout-unhandled", "state 'shipped'"),
     ("terminal-left", "transition 19 (cancelled → refunded on refund_processed)"),

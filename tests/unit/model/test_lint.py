@@ -226,6 +226,102 @@ def test_a_line_points_at_the_defect() -> None:
     assert str(finding).startswith(f"clean.yaml:{finding.line}: warning event-unused: event 'forgotten': ")
 
 
+# Waiting ------------------------------------------------------------------------------------------------------
+
+DECIDING = """\
+name: deciding
+initial_state: a
+unhandled: reject
+variables:
+  x: {type: integer, input: true}
+  y: {type: integer, initial: 0, output: true}
+  kind: {type: string, input: true, values: [new, old]}
+  grade: {type: string, initial: fair}
+states: [{name: a}, {name: z, is_terminal: true}]
+transitions:
+"""
+
+
+def waiting(*transitions: str) -> list[str]:
+    text = DECIDING + "".join(f"  - {line}\n" for line in transitions)
+    return [finding.message for finding in lint(loads(text)) if finding.code == "state-waits-forever"]
+
+
+def test_a_condition_that_nothing_can_make_true_any_more_waits_for_ever() -> None:
+    (told,) = waiting("{from: a, to: z, condition: context.x > 1}")
+    assert told.startswith("no condition-only transition leads on with x = 0, nor can that change here")
+    (told,) = waiting("{from: a, to: z, condition: context.x > 1}", "{from: a, event: go, to: z}")
+    assert told.endswith("it waits for go, and nothing bounds the time until then.")
+    (told,) = waiting(
+        "{from: a, to: z, condition: context.x > 1 and context.y >= 0}",
+        "{from: a, to: z, condition: context.x <= 1 and context.kind == 'new'}",
+    )
+    assert 'kind = "old"' in told
+
+
+@pytest.mark.parametrize(
+    "transitions",
+    [
+        ("{from: a, to: z, condition: context.x > 1}", "{from: a, to: z, condition: context.x <= 1}"),
+        ("{from: a, to: z, condition: context.kind == 'new'}", "{from: a, to: z, condition: context.kind == 'old'}"),
+        ("{from: a, to: z, condition: context.grade == 'fair'}",),
+        ("{from: a, to: z, condition: context.x > 1}", "{from: a, after: 1h, to: z}"),
+    ],
+)
+def test_conditions_that_leave_no_case_over_do_not_wait(transitions: tuple[str, ...]) -> None:
+    assert waiting(*transitions) == []
+
+
+def test_a_condition_on_what_a_region_beside_it_writes_may_still_come_true() -> None:
+    text = NESTED.replace(", condition: context.a + context.b > 0", "").replace("    timeout: 1d\n", "")
+    auto = "{from: r1, condition: context.a == 1, to: r2}"
+    assert "state 'r1'" in [f.place for f in lint(loads(text)) if f.code == "state-waits-forever"]
+    text = text.replace("{from: r1, event: z, to: r2, condition: context.a > 0}", auto)
+    assert [f.place for f in lint(loads(text)) if f.code == "state-waits-forever"] == ["state 'l1'"]
+
+
+AFTERS = """\
+name: afters
+initial_state: a
+unhandled: reject
+variables: {x: {type: integer, input: true}}
+states: [{name: a}, {name: y, is_terminal: true}, {name: z, is_terminal: true}]
+transitions:
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shadowed"),
+    [
+        ("{from: a, after: 1s, to: z}", "{from: a, after: 2s, to: y}", 2),
+        ("{from: a, after: 2s, to: z}", "{from: a, after: 1s, to: y}", 1),
+        ("{from: a, after: 1s, to: z}", "{from: a, after: 1s, to: y}", 2),
+        ("{from: a, after: 1s, to: z, condition: 'true'}", "{from: a, after: 2s, to: y}", 2),
+        ("{from: a, after: 1s, to: z, condition: context.x > 1}", "{from: a, after: 2s, to: y}", None),
+        ("{from: a, after: 1s}", "{from: a, after: 2s, to: y}", None),
+        (
+            "{from: a, after: 1s, to: z, pre_actions: [{action_type: activity, name: f}]}",
+            "{from: a, after: 2s, to: y}",
+            None,
+        ),
+        ("{from: a, after: '${context.x}', to: z}", "{from: a, after: 2s, to: y}", None),
+    ],
+)
+def test_of_two_times_the_longer_never_comes(first: str, second: str, shadowed: int | None) -> None:
+    found = [f for f in lint(loads(f"{AFTERS}  - {first}\n  - {second}\n")) if f.code == "transition-shadowed"]
+    assert [f.place.split(" (")[0] for f in found] == ([] if shadowed is None else [f"transition {shadowed}"])
+
+
+def test_a_circle_through_a_condition_on_what_nothing_provides_is_none() -> None:
+    text = CLEAN.replace("context.attempts < 3", "context.never < 3").replace(
+        "  attempts: {type: integer, initial: 0}\n",
+        "  attempts: {type: integer, initial: 0}\n  never: {type: integer}\n",
+    )
+    assert "variable-unprovided" in codes(text)
+    assert "timeout-restarts" not in codes(text)
+    assert "timeout-restarts" in codes(text.replace("never: {type: integer}", "never: {type: integer, input: true}"))
+
+
 # Data flow ----------------------------------------------------------------------------------------------------
 
 
@@ -465,7 +561,6 @@ def test_the_defects_of_the_published_order_are_named_and_nothing_else() -> None
         ("event-unused", "event 'order_created'"),
         ("event-without-policy", "workflow 'order_processing'"),
         ("terminal-left", "transition 19 (cancelled → refunded on refund_processed)"),
-        ("timeout-restarts", "state 'payment_pending'"),
         ("timeout-unhandled", "state 'payment_pending'"),
         ("timeout-unhandled", "state 'shipped'"),
         ("variable-unprovided", "variable 'payment_failed_attempt_count'"),
