@@ -39,14 +39,15 @@ def timeouts(graph: RegionGraph, report: Report) -> None:
 def _handled(graph: RegionGraph, state: State) -> bool:
     """Whether a timeout is taken here, or its error on the way up (M4.2, M6.2)."""
     mine = [graph.region.transitions[index].event or "" for index in graph.leaving[state.name]]
-    if any(event == "timeout" or event.split(".")[0] == "error" for event in mine):
+    errors = ("error", f"error.{state.name}")
+    if any(event == "timeout" or event in errors for event in mine):
         return True
     above = (
         outer.region.transitions[index].event or ""
         for outer, around in graph.around
         for index in outer.leaving[around.name]
     )
-    return any(event.split(".")[0] == "error" for event in above)
+    return any(event in errors for event in above)
 
 
 def _unhandled(graph: RegionGraph, state: State, timeout: Duration | str, path: Path, report: Report) -> None:

@@ -164,10 +164,6 @@ class _Flow:
             if variable.initial is not None or (variable.input and not variable.optional)
         )
         may = start | {name for name, variable in self.declared.items() if variable.input}
-        if self.workflow.correlation is not None:
-            key = parse(self.workflow.correlation.key)
-            use = next(use for use in uses(self.workflow) if use.kind == "key")
-            self.check(use, key, _Facts(start, may), strict=False)
         for graph in self.graphs:
             if not graph.around:
                 self.solve(graph, _Facts(start, may))
@@ -360,6 +356,11 @@ def _reads(tree: Template, strict: bool, known: frozenset[str]) -> Iterator[tupl
         case _:
             for part in children(tree):
                 yield from _reads(part, False, known)
+
+
+def null_reads(tree: Template) -> Iterator[str]:
+    """Variables whose null would make an expression null, or raise."""
+    return (name for name, fatal, known in _reads(tree, True, frozenset()) if fatal and name not in known)
 
 
 def proved(condition: Expression, outcome: bool) -> frozenset[str]:
