@@ -36,6 +36,7 @@ def run_demo(
         If the model library is not where `models` says.
     """
     import wfsim as wf
+    from wfsim.net.petri import MAX_DRAWN
 
     published, repaired = models / "published" / "order_processing.yaml", models / "order_processing.yaml"
     for path in (published, repaired):
@@ -87,15 +88,27 @@ def run_demo(
 
     head("6  Pictures")
     paths = wf.hot_paths(history)
+    small, whole = wf.to_net(wf.new("approval")), wf.to_net(order)
     pictures: Mapping[str, str] = {
         "order.svg": wf.picture(order).to_svg(),
         "published_order.svg": wf.picture(broken).to_svg(),
-        "order_net.svg": wf.picture(wf.to_net(order)).to_svg() if len(net.places) < 300 else "",
+        "approval_net.svg": wf.picture(small).to_svg(),
     }
     for name, svg in pictures.items():
         (folder / name).write_text(svg, encoding="utf-8")
     paths.plot().write_html(folder / "hot_paths.html", include_plotlyjs=True)
-    say("order.svg, published_order.svg, order_net.svg, hot_paths.html")
+    say("order.svg, published_order.svg, approval_net.svg, hot_paths.html")
+    nodes = len(whole.places) + len(whole.transitions)
+    say(
+        f"approval_net.svg is the net of the template 'approval'. That of the order has {nodes:,} nodes, "
+        + (
+            f"more than the {MAX_DRAWN} that can be read, and is not drawn."
+            if nodes > MAX_DRAWN
+            else "in order_net.svg."
+        )
+    )
+    if nodes <= MAX_DRAWN:
+        (folder / "order_net.svg").write_text(wf.picture(whole).to_svg(), encoding="utf-8")
 
     head("7  One order for real, with Python activities")
     _run_one(order, folder, say)

@@ -453,12 +453,14 @@ def test_the_demo_runs_from_file_to_real_order(wfsim: Command, tmp_path: Path) -
     assert code == 0
     assert "completed, success; attempts = 1" in out
     assert f"wfsim report {folder / 'orders.duckdb'}" in out
+    assert "more than the 300 that can be read, and is not drawn" in " ".join(out.split())
+    assert not (folder / "order_net.svg").exists()
     assert {path.name for path in folder.iterdir()} >= {
         "orders.duckdb",
         "runs.duckdb",
         "order.svg",
         "published_order.svg",
-        "order_net.svg",
+        "approval_net.svg",
         "hot_paths.html",
     }
     for svg in folder.glob("*.svg"):
