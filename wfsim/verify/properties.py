@@ -256,7 +256,6 @@ class _Search:
             return self.verdict(name, Status.UNKNOWN, f"No violation with the values tried, but {SAMPLED}")
         return self.verdict(name, Status.HOLDS, reason)
 
-
     def stopped(self) -> str:
         """Why the search is incomplete, and what to do about it."""
         advice = "Raise max_states or max_seconds." if self.space.n_states else "Without a start nothing can be asked."
