@@ -36,18 +36,12 @@ def numbers(constants: Iterable[Any], kind: ValueType) -> list[Any]:
         return [whole for whole in sorted(near) if SMALLEST_INTEGER <= whole <= LARGEST_INTEGER]
     if kind not in (ValueType.NUMBER, ValueType.ANY):
         return []
-    # A constant that is no double lies between two of them, and its neighbours stand on either side of it.
+    # A constant that is no double stands for the nearest one, which lies beside it.
     reals = sorted({float(c) for c in found})
     low, high = reals[0], reals[-1]
     ends = [min(low - 1.0, math.nextafter(low, -math.inf)), max(high + 1.0, math.nextafter(high, math.inf))]
-    between = [_between(left, right) for left, right in itertools.pairwise(reals)]
-    beside = [math.nextafter(float(c), end) for c in found if float(c) != c for end in (-math.inf, math.inf)]
-    return [real for real in sorted({*reals, *ends, *between, *beside}) if math.isfinite(real)]
-
-
-def _between(left: float, right: float) -> float:
-    middle = left / 2 + right / 2
-    return middle if left < middle < right else math.nextafter(left, right)
+    between = [left / 2 + right / 2 for left, right in itertools.pairwise(reals)]
+    return [real for real in sorted({*reals, *ends, *between}) if math.isfinite(real)]
 
 
 def texts(constants: Iterable[Any], ordered: bool) -> list[str]:
