@@ -10,7 +10,8 @@ import snakes.nets as sn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfsim.net.petri import Arc, ArcKind, PetriNet
+from wfsim.net.arcs import Arc, ArcKind
+from wfsim.net.petri import PetriNet
 from wfsim.net.snakes_bridge import from_snakes, to_snakes
 from wfsim.verify.explore import explore
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfsim.model.evaluate import EvaluationFault, evaluate, fit
-from wfsim.model.expressions import (
+from wfsim.model.elements import Variable
+from wfsim.model.evaluate import evaluate, fit
+from wfsim.model.expression_tree import (
     Arithmetic,
     Bool,
     Call,
@@ -24,7 +25,8 @@ from wfsim.model.expressions import (
     Not,
     Whole,
 )
-from wfsim.model.workflow import Variable, Workflow
+from wfsim.model.values import EvaluationFault
+from wfsim.model.workflow import Workflow
 from wfsim.semantics import values
 from wfsim.semantics.codes import FAULT, NONE, OP_ASK, OP_END
 from wfsim.semantics.compile import _Compiler, compile_workflow

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wfsim.errors import ExpressionError
-from wfsim.model import evaluate as ev
-from wfsim.model.expressions import (
+from wfsim.model.evaluate import evaluate
+from wfsim.model.expression_tree import (
     Arithmetic,
     Bool,
     Call,
@@ -23,11 +23,10 @@ from wfsim.model.expressions import (
     Negate,
     Not,
     Whole,
-    parse,
-    to_text,
 )
+from wfsim.model.expressions import parse, to_text
 from wfsim.model.static import static_type
-from wfsim.model.workflow import ValueType
+from wfsim.model.values import DIVISION, NULL, OVERFLOW, TYPE, EvaluationFault, ValueType, check_value, kind_of
 
 LITERALS = st.one_of(
     st.none(),
@@ -86,8 +85,8 @@ def test_the_text_of_a_tree_is_read_back_as_the_same_tree(tree: Expression) -> N
 
 def _value(tree: Expression, a: Any, b: Any, c: Any) -> tuple[Any, str | None]:
     try:
-        return ev.evaluate(tree, {"a": a, "b": b}, {"c": c}, "s", {"d": 1}), None
-    except ev.EvaluationFault as fault:
+        return evaluate(tree, {"a": a, "b": b}, {"c": c}, "s", {"d": 1}), None
+    except EvaluationFault as fault:
         return None, fault.kind
 
 
@@ -95,8 +94,8 @@ def _value(tree: Expression, a: Any, b: Any, c: Any) -> tuple[Any, str | None]:
 @given(EXPRESSIONS, VALUES, VALUES, VALUES)
 def test_evaluation_gives_json_or_a_known_fault(tree: Expression, a: Any, b: Any, c: Any) -> None:
     value, kind = _value(tree, a, b, c)
-    assert kind in (None, ev.NULL, ev.TYPE, ev.OVERFLOW, ev.DIVISION)
-    assert ev.check_value(ValueType.ANY, value) is None
+    assert kind in (None, NULL, TYPE, OVERFLOW, DIVISION)
+    assert check_value(ValueType.ANY, value) is None
     if isinstance(value, float) and value == 0.0:
         assert math.copysign(1.0, value) == 1.0 or isinstance(tree, Name | IfElse | Call)
 
@@ -104,12 +103,12 @@ def test_evaluation_gives_json_or_a_known_fault(tree: Expression, a: Any, b: Any
 @settings(deadline=None, max_examples=300)
 @given(EXPRESSIONS, VALUES, VALUES, VALUES)
 def test_a_static_type_is_the_type_of_the_value(tree: Expression, a: Any, b: Any, c: Any) -> None:
-    types = {name: ValueType(ev.kind_of(v)) for name, v in (("a", a), ("b", b)) if v is not None}
-    payload = {"c": ValueType(ev.kind_of(c))} if c is not None else {}
+    types = {name: ValueType(kind_of(v)) for name, v in (("a", a), ("b", b)) if v is not None}
+    payload = {"c": ValueType(kind_of(c))} if c is not None else {}
     kind = static_type(tree, types, payload)
     value, _ = _value(tree, a, b, c)
     if kind is not None and value is not None:
-        assert ev.kind_of(value) == kind.value
+        assert kind_of(value) == kind.value
 
 
 @settings(deadline=None, max_examples=300)
@@ -119,8 +118,8 @@ def test_a_complaint_about_an_operation_always_evaluated_means_a_fault(
 ) -> None:
     if any(isinstance(part, Bool | IfElse) for part in _parts(tree)):
         return
-    types = {name: ValueType(ev.kind_of(v)) for name, v in (("a", a), ("b", b)) if v is not None}
-    payload = {"c": ValueType(ev.kind_of(c))} if c is not None else {}
+    types = {name: ValueType(kind_of(v)) for name, v in (("a", a), ("b", b)) if v is not None}
+    payload = {"c": ValueType(kind_of(c))} if c is not None else {}
     found: list[str] = []
     static_type(tree, types, payload, found.append)
     if found:
@@ -128,7 +127,7 @@ def test_a_complaint_about_an_operation_always_evaluated_means_a_fault(
 
 
 def _parts(tree: Expression) -> list[Any]:
-    from wfsim.model.expressions import walk
+    from wfsim.model.expression_tree import walk
 
     return list(walk(tree))
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wfsim.errors import NetError
+from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.incidence import incidence
-from wfsim.net.petri import Arc, ArcKind, PetriNet
+from wfsim.net.petri import PetriNet
 from wfsim.net.pnml import from_pnml, to_pnml
 from wfsim.verify.explore import explore
 from wfsim.verify.soundness import bounded, deadlock_free, soundness

@@ -1,13 +1,10 @@
-"""What a layout consists of: boxes, and things placed in them."""
+"""Points and rectangles, in pixels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from wfsim.drawing.content import Block
-    from wfsim.drawing.curve import Curve, Point
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -28,48 +25,3 @@ class Box:
 def centred(at: Point, width: float, height: float) -> Box:
     """The box of a size around a point."""
     return Box(at[0] - width / 2, at[1] - height / 2, width, height)
-
-
-@dataclass(frozen=True)
-class PlacedText:
-    """Lines of text and the box they fill."""
-
-    box: Box
-    block: Block
-
-
-@dataclass(frozen=True)
-class PlacedNode:
-    """`box` is the space of the node, `outline` the shape edges end at, inside it."""
-
-    box: Box
-    outline: Box
-    text: PlacedText
-
-
-@dataclass(frozen=True)
-class PlacedEdge:
-    """`curve` runs from border to border, without room for an arrowhead."""
-
-    curve: Curve
-    text: PlacedText | None
-
-
-@dataclass(frozen=True)
-class PlacedGroup:
-    """Frame of a group, and its label inside at the upper left."""
-
-    box: Box
-    text: PlacedText | None
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Positions in pixels, in the order of the picture's nodes, edges and groups."""
-
-    width: float
-    height: float
-    title: PlacedText
-    nodes: tuple[PlacedNode, ...]
-    edges: tuple[PlacedEdge, ...]
-    groups: tuple[PlacedGroup, ...]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from wfsim.drawing.boxes import Point
+
 if TYPE_CHECKING:
     from wfsim.drawing.boxes import Box
 
-Point = tuple[float, float]
 Curve = tuple[Point, ...]
 """3k + 1 points: a start, then two control points and an end for each of k segments."""
 

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from wfsim.drawing.boxes import Box, centred
 from wfsim.drawing.content import loop_space
 from wfsim.drawing.curve import crosses
-from wfsim.drawing.graph import Edge, Group, ancestors
+from wfsim.drawing.graph import ancestors
 from wfsim.errors import DrawingError
 
 if TYPE_CHECKING:
+    from wfsim.drawing.boxes import Point
     from wfsim.drawing.content import Block, NodeContent
-    from wfsim.drawing.curve import Curve, Point
-    from wfsim.drawing.picture import Picture
+    from wfsim.drawing.curve import Curve
+    from wfsim.drawing.graph import Edge, Graph, Group
 
 _PORT = 'PORT="c"'
 
@@ -41,36 +42,36 @@ class Found:
 class Dot:
     """Writes a picture in Graphviz's language."""
 
-    def __init__(self, picture: Picture, sizes: list[NodeContent], texts: list[Block], labels: list[Block]) -> None:
-        self.picture = picture
+    def __init__(self, graph: Graph, sizes: list[NodeContent], texts: list[Block], labels: list[Block]) -> None:
+        self.graph = graph
         self.sizes = sizes
         self.texts = texts
         self.labels = labels
-        self.node_number = {node.id: i for i, node in enumerate(picture.nodes)}
-        self.group_number = {group.id: i for i, group in enumerate(picture.groups)}
-        parents = {group.id: group.parent for group in picture.groups}
-        self.around = {node.id: ancestors(node.group, parents) for node in picture.nodes}
-        self.around.update({group.id: ancestors(group.parent, parents) for group in picture.groups})
+        self.node_number = {node.id: i for i, node in enumerate(graph.nodes)}
+        self.group_number = {group.id: i for i, group in enumerate(graph.groups)}
+        parents = {group.id: group.parent for group in graph.groups}
+        self.around = {node.id: ancestors(node.group, parents) for node in graph.nodes}
+        self.around.update({group.id: ancestors(group.parent, parents) for group in graph.groups})
         self.loops: dict[int, list[int]] = defaultdict(list)
         """Edges from a node to itself, by node."""
-        for i, edge in enumerate(picture.edges):
+        for i, edge in enumerate(graph.edges):
             if edge.source == edge.target in self.node_number:
                 self.loops[self.node_number[edge.source]].append(i)
         # Measured on random graphs: curved edges of 400 nodes and 600 edges take 37 s, straight ones 0.6 s.
-        self.is_dense = len(picture.edges) - len(picture.nodes) > 100
-        self.first_out = {e.source: i for i, e in reversed([*enumerate(picture.edges)]) if e.source != e.target}
-        self.sideways = picture.direction in ("LR", "RL")
+        self.is_dense = len(graph.edges) - len(graph.nodes) > 100
+        self.first_out = {e.source: i for i, e in reversed([*enumerate(graph.edges)]) if e.source != e.target}
+        self.sideways = graph.direction in ("LR", "RL")
         self.sides: dict[tuple[int, bool], str] = {}
         """Side of a node that an edge must use, by edge number and whether its start is meant."""
         # A detour is the invisible point that the edge from a group to itself passes.
-        self.detours = [i for i, e in enumerate(picture.edges) if e.source == e.target in self.group_number]
+        self.detours = [i for i, e in enumerate(graph.edges) if e.source == e.target in self.group_number]
 
     def keep_off_loops(self, found: Found) -> bool:
         """Give edges that cross the loops of a node they end at another side; return whether there are any.
 
         Graphviz keeps other edges off the space of loops, but may lead those of the same node through it.
         """
-        for i, edge in enumerate(self.picture.edges):
+        for i, edge in enumerate(self.graph.edges):
             for at_start, end, other in ((True, edge.source, edge.target), (False, edge.target, edge.source)):
                 number = self.node_number.get(end)
                 if edge.source == edge.target or number is None or number not in self.loops:
@@ -91,7 +92,7 @@ class Dot:
 
     def source(self, splines: str) -> str:
         """The whole graph."""
-        direction = self.picture.direction
+        direction = self.graph.direction
         limits = "nslimit=1; nslimit1=1; mclimit=0.3;" if self.is_dense else ""
         return "\n".join(
             [
@@ -99,7 +100,7 @@ class Dot:
                 "nodesep=0.3; ranksep=0.42;",
                 'node [shape=box, label="", fixedsize=true]; edge [arrowhead=none];',
                 *self.inside(None),
-                *(self.edge(i, e) for i, e in enumerate(self.picture.edges) if e.source != e.target),
+                *(self.edge(i, e) for i, e in enumerate(self.graph.edges) if e.source != e.target),
                 *(self.detour(i) for i in self.detours),
                 *(self.loop(number) for number in self.loops),
                 "}",
@@ -109,16 +110,16 @@ class Dot:
     def inside(self, group: str | None) -> list[str]:
         """The nodes directly in a group, then the groups in it."""
         text: list[str] = []
-        own = [i for i, node in enumerate(self.picture.nodes) if node.group == group]
+        own = [i for i, node in enumerate(self.graph.nodes) if node.group == group]
         # Layering breaks cycles from the first node, so that initial markers belong at the top.
-        own.sort(key=lambda i: self.picture.nodes[i].shape != "dot")
+        own.sort(key=lambda i: self.graph.nodes[i].shape != "dot")
         text.extend(self.node(i) for i in own)
         text.extend(
             f"d{i} [width=0.3, height=0.3];"
             for i in self.detours
-            if self.picture.groups[self.group_number[self.picture.edges[i].source]].parent == group
+            if self.graph.groups[self.group_number[self.graph.edges[i].source]].parent == group
         )
-        for i, inner in enumerate(self.picture.groups):
+        for i, inner in enumerate(self.graph.groups):
             if inner.parent == group:
                 label = _table(self.labels[i].width + 16, self.labels[i].height + 4) if self.labels[i].lines else '""'
                 text.append(f"subgraph cluster_g{i} {{ label={label}; labeljust=l; margin=14;")
@@ -161,8 +162,8 @@ class Dot:
         """The edge from a group to itself, in two halves."""
         text = self.texts[i]
         label = f", label={_table(text.width + 10, text.height + 4)}" if text.lines else ""
-        tail, tail_cut = self.end(self.picture.edges[i].source, outgoing=True)
-        head, head_cut = self.end(self.picture.edges[i].target, outgoing=False)
+        tail, tail_cut = self.end(self.graph.edges[i].source, outgoing=True)
+        head, head_cut = self.end(self.graph.edges[i].target, outgoing=False)
         there = f"{tail} -> d{i} [id=e{i}, ltail={tail_cut}, headclip=false];"
         return f"{there} d{i} -> {head} [id=f{i}, lhead={head_cut}, tailclip=false{label}];"
 
@@ -173,11 +174,11 @@ class Dot:
 
     def exit(self, i: int) -> list[str]:
         """The point at the lower border of a group that its outgoing edges come from."""
-        group = self.picture.groups[i].id
-        members = [node.id for node in self.picture.nodes if group in self.around[node.id]]
-        if not members or not any(edge.source == group for edge in self.picture.edges):
+        group = self.graph.groups[i].id
+        members = [node.id for node in self.graph.nodes if group in self.around[node.id]]
+        if not members or not any(edge.source == group for edge in self.graph.edges):
             return []
-        left = {e.source for e in self.picture.edges if e.source != e.target and e.target in members}
+        left = {e.source for e in self.graph.edges if e.source != e.target and e.target in members}
         last = [self.node_number[m] for m in members if m not in left] or [self.node_number[members[-1]]]
         return [f"b{i} [width=0.02, height=0.02];", *(f"n{m} -> b{i} [style=invis, weight=0];" for m in last)]
 
@@ -187,13 +188,13 @@ class Dot:
             i = self.node_number[name]
             return (f"n{i}:c" if self.sizes[i].side else f"n{i}"), ""
         i = self.group_number[name]
-        members = [node.id for node in self.picture.nodes if name in self.around[node.id]]
+        members = [node.id for node in self.graph.nodes if name in self.around[node.id]]
         if not members:
-            return f"a{self.empty_within(self.picture.groups[i])}", f"cluster_g{i}"
+            return f"a{self.empty_within(self.graph.groups[i])}", f"cluster_g{i}"
         if outgoing:
             return f"b{i}", f"cluster_g{i}"
         # Tied to a node at the near side of the frame, the edge does not cross the others inside.
-        inner = [e for e in self.picture.edges if e.source in members and e.target in members]
+        inner = [e for e in self.graph.edges if e.source in members and e.target in members]
         busy = {e.target for e in inner if e.source != e.target}
         free = [m for m in members if m not in busy] or members
         anchor = self.node_number[free[0]]
@@ -201,13 +202,13 @@ class Dot:
 
     def is_empty(self, group: Group) -> bool:
         """Whether a group holds neither nodes nor groups; Graphviz drops such frames."""
-        return not any(node.group == group.id for node in self.picture.nodes) and not any(
-            inner.parent == group.id for inner in self.picture.groups
+        return not any(node.group == group.id for node in self.graph.nodes) and not any(
+            inner.parent == group.id for inner in self.graph.groups
         )
 
     def empty_within(self, group: Group) -> int:
         """Number of the first empty group in a group without nodes, or of that group."""
-        inner = [g for g in self.picture.groups if g.id == group.id or group.id in self.around[g.id]]
+        inner = [g for g in self.graph.groups if g.id == group.id or group.id in self.around[g.id]]
         return self.group_number[next(g.id for g in inner if self.is_empty(g))]
 
 
@@ -220,15 +221,15 @@ def _table(width: float, height: float) -> str:
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>{cell}</TR></TABLE>>'
 
 
-def solve(dot: Dot, picture: Picture) -> Found:
+def solve(dot: Dot, graph: Graph) -> Found:
     """Run Graphviz until every edge has a route that leaves the loops alone."""
-    found = _route(dot, picture)
-    return _route(dot, picture) if dot.keep_off_loops(found) else found
+    found = _route(dot, graph)
+    return _route(dot, graph) if dot.keep_off_loops(found) else found
 
 
-def _route(dot: Dot, picture: Picture) -> Found:
+def _route(dot: Dot, graph: Graph) -> Found:
     looped = {i for own in dot.loops.values() for i in own}
-    wanted = {f"e{i}" for i in range(len(picture.edges)) if i not in looped}
+    wanted = {f"e{i}" for i in range(len(graph.edges)) if i not in looped}
     wanted |= {f"f{i}" for i in dot.detours}
     missing: set[str] = set()
     # Routing around obstacles can fail on rare inputs, where Graphviz leaves edges out.
@@ -237,9 +238,9 @@ def _route(dot: Dot, picture: Picture) -> Found:
         missing = wanted - found.curves.keys()
         if not missing:
             return found
-    names = sorted({repr(picture.edges[int(name[1:])].id) for name in missing})
+    names = sorted({repr(graph.edges[int(name[1:])].id) for name in missing})
     raise DrawingError(
-        f"picture {picture.title!r}: Graphviz found no route for the edges {', '.join(names[:5])}. "
+        f"picture {graph.title!r}: Graphviz found no route for the edges {', '.join(names[:5])}. "
         "Draw fewer edges at once, or another direction."
     )
 

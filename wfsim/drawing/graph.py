@@ -200,3 +200,41 @@ def check(title: str, nodes: tuple[Node, ...], edges: tuple[Edge, ...], groups: 
                 f"{of} leads between {edge.source!r} and {edge.target!r}, one of which lies inside the other;"
                 " an edge of a group ends outside it or at the group itself."
             )
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What is drawn, without the drawing; `Picture` adds that, and says what the fields mean."""
+
+    title: str
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...] = ()
+    groups: tuple[Group, ...] = ()
+    direction: Direction = "TB"
+
+    def __init__(
+        self,
+        title: str,
+        nodes: Iterable[Node],
+        edges: Iterable[Edge] = (),
+        groups: Iterable[Group] = (),
+        direction: Direction = "TB",
+    ) -> None:
+        object.__setattr__(self, "title", title)
+        object.__setattr__(self, "nodes", tuple(nodes))
+        object.__setattr__(self, "edges", tuple(edges))
+        object.__setattr__(self, "groups", tuple(groups))
+        object.__setattr__(self, "direction", direction)
+        require_choice("direction", f"picture {title!r}", direction, Direction)
+        check(self.title, self.nodes, self.edges, self.groups)
+
+    def items(self) -> list[Item]:
+        """Nodes, then edges, then groups."""
+        return [*self.nodes, *self.edges, *self.groups]
+
+    def summary(self) -> str:
+        """How many nodes, edges and groups there are."""
+        counts = [(len(self.nodes), "node"), (len(self.edges), "edge")]
+        if self.groups:
+            counts.append((len(self.groups), "group"))
+        return ", ".join(f"{count} {noun}{'s' if count != 1 else ''}" for count, noun in counts)

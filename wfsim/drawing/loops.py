@@ -16,8 +16,9 @@ from wfsim.drawing.content import BESIDE, LOOP_REACH, loop_slot, loop_space
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wfsim.drawing.boxes import Point
     from wfsim.drawing.content import Block
-    from wfsim.drawing.curve import Curve, Point
+    from wfsim.drawing.curve import Curve
     from wfsim.drawing.graph import Shape
 
 _OPENING = 9.0

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from wfsim.drawing import graph, svg
-from wfsim.drawing.graph import Direction, Edge, Group, Item, Node, Role
+from wfsim.drawing.data import to_data
+from wfsim.drawing.graph import Graph, Role
 from wfsim.drawing.layout import compute
 from wfsim.drawing.text import clean
 from wfsim.errors import DrawingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from wfsim.drawing.boxes import Box, Layout, PlacedText
-
-FORMAT_VERSION = 1
-"""Version of the form of `Picture.to_dict`."""
+    from wfsim.drawing.placed import Layout
 
 
-@dataclass(frozen=True, repr=False)
-class Picture:
+@dataclass(frozen=True, init=False, repr=False)
+class Picture(Graph):
     """A drawing of a graph: state graph, Petri net, map of flows.
 
     Parameters
@@ -46,6 +44,7 @@ class Picture:
 
     Examples
     --------
+    >>> from wfsim.drawing import Edge, Node
     >>> states = [Node("open", "open"), Node("shut", "shut")]
     >>> picture = Picture("door", states, [Edge("close", "open", "shut", "close")])
     >>> picture
@@ -53,28 +52,6 @@ class Picture:
     >>> picture.to_svg().startswith("<svg")
     True
     """
-
-    title: str
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...] = ()
-    groups: tuple[Group, ...] = ()
-    direction: Direction = "TB"
-
-    def __init__(
-        self,
-        title: str,
-        nodes: Iterable[Node],
-        edges: Iterable[Edge] = (),
-        groups: Iterable[Group] = (),
-        direction: Direction = "TB",
-    ) -> None:
-        object.__setattr__(self, "title", title)
-        object.__setattr__(self, "nodes", tuple(nodes))
-        object.__setattr__(self, "edges", tuple(edges))
-        object.__setattr__(self, "groups", tuple(groups))
-        object.__setattr__(self, "direction", direction)
-        graph.require_choice("direction", f"picture {title!r}", direction, Direction)
-        graph.check(self.title, self.nodes, self.edges, self.groups)
 
     def layout(self) -> Layout:
         """Positions of everything, in pixels; computed once.
@@ -161,26 +138,7 @@ class Picture:
         DrawingError
             If the picture is too large.
         """
-        placed = self.layout()
-        return {
-            "version": FORMAT_VERSION,
-            "title": self.title,
-            "direction": self.direction,
-            "width": placed.width,
-            "height": placed.height,
-            "nodes": [
-                _plain(node) | {"box": asdict(at.box), "outline": asdict(at.outline), "text": _text(at.text)}
-                for node, at in zip(self.nodes, placed.nodes, strict=True)
-            ],
-            "edges": [
-                _plain(edge) | {"points": [list(point) for point in at.curve], "text": _text(at.text)}
-                for edge, at in zip(self.edges, placed.edges, strict=True)
-            ],
-            "groups": [
-                _plain(group) | {"box": asdict(at.box), "text": _text(at.text)}
-                for group, at in zip(self.groups, placed.groups, strict=True)
-            ],
-        }
+        return to_data(self, self.layout())
 
     def to_text(self) -> str:
         """Nodes, edges and groups as lines for a terminal; works for pictures of any size."""
@@ -201,17 +159,6 @@ class Picture:
             parts.append("  " + clean(f"{names[edge.source]} {arrow} {names[edge.target]}{weight}"))
         return "\n".join(parts) + "\n"
 
-    def items(self) -> list[Item]:
-        """Nodes, then edges, then groups."""
-        return [*self.nodes, *self.edges, *self.groups]
-
-    def summary(self) -> str:
-        """How many nodes, edges and groups there are."""
-        counts = [(len(self.nodes), "node"), (len(self.edges), "edge")]
-        if self.groups:
-            counts.append((len(self.groups), "group"))
-        return ", ".join(f"{count} {noun}{'s' if count != 1 else ''}" for count, noun in counts)
-
     def __repr__(self) -> str:
         return f"Picture({clean(self.title)!r}: {self.summary()})"
 
@@ -226,17 +173,3 @@ class Picture:
 def _require_known(where: str, name: str, known: list[str], kind: str) -> None:
     if name not in known:
         raise DrawingError(f"{where}: {name!r} is not {kind} of the picture.{graph.did_you_mean(name, known)}")
-
-
-def _plain(item: Item) -> dict[str, Any]:
-    fields = asdict(item)
-    if "lines" in fields:
-        fields["lines"] = list(fields["lines"])
-    return fields
-
-
-def _text(placed: PlacedText | None) -> dict[str, Any] | None:
-    if placed is None or not placed.block.lines:
-        return None
-    box: Box = placed.box
-    return asdict(box) | {"lines": [{"text": line.text, "size": line.size} for line in placed.block.lines]}

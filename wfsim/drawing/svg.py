@@ -12,17 +12,18 @@ import json
 from html import escape
 from typing import TYPE_CHECKING
 
-from wfsim.drawing.boxes import Box, Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
+from wfsim.drawing.boxes import Box, Point
 from wfsim.drawing.content import LINE_SIZE, short_number
-from wfsim.drawing.curve import Curve, Point, end_cut, middle
+from wfsim.drawing.curve import Curve, end_cut, middle
+from wfsim.drawing.data import to_data
+from wfsim.drawing.placed import Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
 from wfsim.drawing.roles import FRAME, INK, LOOKS, PAGE, STYLE_DASHES, Badge, Look, Tone
 from wfsim.drawing.text import LINE_HEIGHT, clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wfsim.drawing.graph import Edge, Group, Node, Role
-    from wfsim.drawing.picture import Picture
+    from wfsim.drawing.graph import Edge, Graph, Group, Node, Role
 
 _FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',Arial,sans-serif"
 _WIDEST = 8.0
@@ -47,27 +48,27 @@ _TOKEN_PLACES: dict[int, tuple[Point, ...]] = {
 
 
 def render(
-    picture: Picture,
+    graph: Graph,
     layout: Layout,
     highlight: Mapping[str, Role],
     weights: Mapping[str, float],
     tokens: Mapping[str, int],
 ) -> str:
     """The SVG text; every argument has been checked by the caller."""
-    seen = json.dumps([picture.to_dict(), dict(highlight), dict(weights), dict(tokens)], sort_keys=True)
+    seen = json.dumps([to_data(graph, layout), dict(highlight), dict(weights), dict(tokens)], sort_keys=True)
     prefix = "wf" + hashlib.sha256(seen.encode()).hexdigest()[:12]
     heaviest = max(weights.values(), default=0.0)
 
     frames = [
         _group(group, placed, highlight.get(group.id))
         for group, placed in sorted(
-            zip(picture.groups, layout.groups, strict=True),
+            zip(graph.groups, layout.groups, strict=True),
             key=lambda pair: -pair[1].box.width * pair[1].box.height,
         )
     ]
     lines: list[str] = []
     marks: list[str] = []
-    for edge, placed_edge in zip(picture.edges, layout.edges, strict=True):
+    for edge, placed_edge in zip(graph.edges, layout.edges, strict=True):
         width = None
         if weights:
             share = weights.get(edge.id, 0.0) / heaviest if heaviest else 0.0
@@ -77,17 +78,17 @@ def render(
         marks.append(mark)
     nodes = [
         _node(node, placed_node, highlight.get(node.id), tokens.get(node.id, node.tokens))
-        for node, placed_node in zip(picture.nodes, layout.nodes, strict=True)
+        for node, placed_node in zip(graph.nodes, layout.nodes, strict=True)
     ]
-    roles = {item.role for item in picture.items()} | set(highlight.values())
+    roles = {item.role for item in graph.items()} | set(highlight.values())
     width_, height = _number(layout.width), _number(layout.height)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" id="{prefix}" class="wfsim-picture" role="img" '
             f'aria-labelledby="{prefix}-title {prefix}-desc" width="{width_}" height="{height}" '
             f'viewBox="0 0 {width_} {height}" font-family="{escape(_FONTS)}">',
-            f'<title id="{prefix}-title">{_escape(picture.title) or "Graph"}</title>',
-            f'<desc id="{prefix}-desc">{_escape(_description(picture, highlight))}</desc>',
+            f'<title id="{prefix}-title">{_escape(graph.title) or "Graph"}</title>',
+            f'<desc id="{prefix}-desc">{_escape(_description(graph, highlight))}</desc>',
             f"<style>{_style(prefix, sorted(roles))}</style>",
             f'<rect class="page" width="{width_}" height="{height}" fill="{PAGE.light}"/>',
             _text(layout.title, start=True, bold=True) if layout.title.block.lines else "",
@@ -101,9 +102,9 @@ def render(
     )
 
 
-def _description(picture: Picture, highlight: Mapping[str, Role]) -> str:
-    text = picture.summary()
-    labels = {item.id: item.label or item.id for item in picture.items()}
+def _description(graph: Graph, highlight: Mapping[str, Role]) -> str:
+    text = graph.summary()
+    labels = {item.id: item.label or item.id for item in graph.items()}
     by_role: dict[Role, list[str]] = {}
     for name, role in highlight.items():
         by_role.setdefault(role, []).append(labels[name][:80])

@@ -26,13 +26,13 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import Record
 from wfsim.semantics.stimulus import Stimulus
 
-from .replay import program_of, replay_records, stimuli_of
+from .replay_case import CAUSES, program_of, replay_records, stimuli_of
 from .runs import Run, runs_in
 
 if TYPE_CHECKING:
     import duckdb
 
-    from wfsim.model.evaluate import Value
+    from wfsim.model.values import Value
     from wfsim.semantics.program import Program
 
 _RECORDS = """
@@ -175,9 +175,6 @@ class Case:
         more = f"<p>… up to {self.version}</p>" if self.version > 200 else ""
         head = "<tr><th>seq</th><th>time (µs)</th><th>kind</th><th>what</th></tr>"
         return f"<p>{html.escape(repr(self))}</p><table>{head}{rows}</table>{more}"
-
-
-CAUSES = frozenset(RECORD_KINDS[:9])
 
 
 def find_case(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None = None) -> Case:

@@ -1,41 +1,19 @@
-"""Replay: feed the causes of a case to `step` again and compare every consequence (M11.2)."""
+"""Replay of whole histories: every case of every run (M11.2)."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from wfsim.errors import NotCovered, ReplayError
-from wfsim.semantics.codes import N_CAUSES, RECORD_KINDS
-from wfsim.semantics.compile import compile_workflow
-from wfsim.semantics.instance import Instance
-from wfsim.semantics.program import Program
-from wfsim.semantics.records import Record, records_of
-from wfsim.semantics.stimulus import Stimulus, event_problem
-from wfsim.semantics.texts import canonical
+from wfsim.errors import ReplayError
 
-from .batch import clean
-from .runs import Run, workflow_of
+from .case import records_in
+from .replay_case import need_full, program_of, replay_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from .history import History
 
-CAUSES = frozenset(RECORD_KINDS[:N_CAUSES])
 _TOGETHER = 200
-_REFUSED = ("undeclared", "payload")
-
-
-class _Unreadable:
-    """Stands for a value that was not JSON when the event arrived: refused again, and shown the same."""
-
-    def __init__(self, shown: str) -> None:
-        self._shown = shown
-
-    def __repr__(self) -> str:
-        return self._shown
 
 
 @dataclass(frozen=True)
@@ -67,45 +45,6 @@ class ReplayReport:
         return found + f"; {len(self.differences):,} differ, first: {self.differences[0].message}"
 
 
-@lru_cache(maxsize=64)
-def _program(definition: str) -> Program:
-    return compile_workflow(workflow_of(definition))
-
-
-def program_of(run: Run) -> Program:
-    """The program of the workflow stored with a run."""
-    return _program(run.definition)
-
-
-def stimuli_of(run: Run, program: Program, records: Sequence[Record]) -> list[Stimulus]:
-    """The stimuli that gave these records, in order."""
-    _need_full(run)
-    return [_stimulus(program, step) for step in _steps(records)]
-
-
-def replay_records(run: Run, program: Program, records: Sequence[Record]) -> Instance:
-    """Replay whole steps of one case; returns the instance after the last one.
-
-    Raises
-    ------
-    ReplayError
-        At the first record that differs.
-    """
-    _need_full(run)
-    first = records[0] if records else None
-    if first is None or first.kind != "started":
-        raise ReplayError(
-            f"run {run.run}: the records do not begin with 'started' but with "
-            f"{first.kind if first else 'nothing'!r}, so there is nothing to replay from.",
-            seq=first.seq if first else None,
-        )
-    instance = Instance(program, key=first.payload["key"])
-    for step in _steps(records):
-        output = instance.apply(_stimulus(program, step))
-        _compare(step, records_of(instance, output))
-    return instance
-
-
 def replay_all(history: History) -> ReplayReport:
     """Replay every case of every run and compare all records.
 
@@ -116,12 +55,10 @@ def replay_all(history: History) -> ReplayReport:
     ReplayError
         If a run's log level is not `full`.
     """
-    from .case import records_in
-
     n_cases = n_records = 0
     differences = []
     for run in history.runs:
-        _need_full(run)
+        need_full(run)
         program = program_of(run)
         numbers = [
             number
@@ -139,109 +76,3 @@ def replay_all(history: History) -> ReplayReport:
                 except ReplayError as error:
                     differences.append(Difference(run.run, number, error.seq, str(error)))
     return ReplayReport(n_cases, n_records, tuple(differences))
-
-
-def _need_full(run: Run) -> None:
-    if run.log != "full":
-        raise ReplayError(
-            f"run {run.run} of {run.workflow} was logged at level {run.log!r}, which keeps too little for a "
-            "replay. Run it again with log='full'."
-        )
-
-
-def _steps(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """Each cause with the records of its step (M11.1)."""
-    step: list[Record] = []
-    for record in records:
-        if record.kind in CAUSES and step:
-            yield step
-            step = []
-        step.append(record)
-    if step:
-        yield step
-
-
-def _stimulus(program: Program, step: Sequence[Record]) -> Stimulus:
-    cause = step[0]
-    rest = cause.payload
-    common: dict[str, Any] = {"time": cause.time}
-    match cause.kind:
-        case "started":
-            return Stimulus("start", payload=_inputs(program, rest.get("input", {})), **common)
-        case "event_received":
-            event, payload = _event(program, step)
-            return Stimulus(
-                "event",
-                event=event,
-                payload=payload,
-                event_id=cause.event_id,
-                sender=rest.get("source"),
-                **common,
-            )
-        case "timer_fired":
-            return Stimulus("timer", timer=rest["place"], timer_id=rest.get("timer_id", -1), **common)
-        case "activity_started" | "activity_succeeded" | "activity_failed":
-            return Stimulus(
-                cause.kind,
-                activity_id=-1 if cause.activity_id is None else cause.activity_id,
-                attempt=cause.attempt or 0,
-                result=rest.get("result"),
-                error_type=cause.error_type,
-                message=rest.get("reason"),
-                worker=rest.get("source"),
-                **common,
-            )
-        case "control_received":
-            return Stimulus(
-                "control",
-                command=rest["command"],
-                command_id=cause.event_id,
-                reason=rest.get("reason"),
-                **common,
-            )
-    raise NotCovered(f"record {cause.seq}: a cause of kind {cause.kind} cannot be replayed yet.")
-
-
-def _inputs(program: Program, recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """`started` leaves nulls out: an input without a record was null, even where it has a default."""
-    inputs = dict(recorded)
-    for name, variable in program.variables.items():
-        if variable.input and variable.initial is not None and name not in inputs:
-            inputs[name] = None
-    return inputs
-
-
-def _event(program: Program, step: Sequence[Record]) -> tuple[str, Mapping[str, Any]]:
-    """Name and payload of an event; one refused at the door was stored whole, as {event, payload} (M7.1)."""
-    cause = step[0]
-    recorded = cause.payload.get("payload", {})
-    refused = any(
-        record.kind == "event_rejected" and record.cause_seq == cause.seq and record.payload.get("reason") in _REFUSED
-        for record in step[1:]
-    )
-    if cause.event is not None and not refused and event_problem(program, cause.event, recorded) is None:
-        return cause.event, recorded
-    event, payload = recorded.get("event", cause.event or ""), recorded.get("payload", {})
-    if event_problem(program, event, payload) is None:
-        payload = {name: _Unreadable(v) if isinstance(v, str) else v for name, v in payload.items()}
-    return event, payload
-
-
-def _compare(expected: Sequence[Record], got: Sequence[Record]) -> None:
-    for k in range(max(len(expected), len(got))):
-        was = expected[k] if k < len(expected) else None
-        now = got[k] if k < len(got) else None
-        if was is None or now is None or _text(was) != _text(now):
-            seq = was.seq if was is not None else now.seq if now is not None else None
-            raise ReplayError(
-                f"record {seq} differs. Expected: {was or 'no record'}. Got: {now or 'no record'}. "
-                "The definition, the program or the rows have changed since they were written.",
-                seq=seq,
-                expected=was,
-                got=now,
-            )
-
-
-def _text(record: Record) -> str:
-    """One text for each record: `1`, `1.0` and `true` stay different, the order of keys does not count."""
-    return clean(canonical(asdict(record)))

@@ -370,7 +370,7 @@ class Store:
 
     def _programs_of(self, run: int) -> tuple[Program, ProgramCodes]:
         if run not in self._programs:
-            from .replay import program_of
+            from .replay_case import program_of
 
             known = [one for one in runs_in(self._con) if one.run == run]
             if not known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from wfsim.errors import DefinitionError, did_you_mean, listed
-from wfsim.model.workflow import (
+from wfsim.model.elements import (
     Action,
     Activity,
     ActivityAction,
@@ -17,8 +17,8 @@ from wfsim.model.workflow import (
     State,
     Transition,
     Variable,
-    Workflow,
 )
+from wfsim.model.workflow import Workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from wfsim.errors import did_you_mean, listed
-from wfsim.model.evaluate import EvaluationFault, fit
-from wfsim.model.expressions import Name, Whole, is_template, names
+from wfsim.model.definition import Definition
+from wfsim.model.elements import Activity, ActivityAction, CompensateAction, RetryPolicy, SendAction, State, Variable
+from wfsim.model.evaluate import evaluate_template, fit
+from wfsim.model.expression_tree import Name, Whole, names
+from wfsim.model.expressions import is_template
 from wfsim.model.problems import Path, Problem
 from wfsim.model.static import static_type
 from wfsim.model.uses import (
@@ -28,24 +31,14 @@ from wfsim.model.uses import (
     uses,
     writes,
 )
-from wfsim.model.workflow import (
-    Activity,
-    ActivityAction,
-    CompensateAction,
-    RetryPolicy,
-    SendAction,
-    State,
-    ValueType,
-    Variable,
-    Workflow,
-)
+from wfsim.model.values import EvaluationFault, ValueType
 
 __all__ = ["check", "declared_activities", "declared_events", "declared_variables"]
 
 Report: TypeAlias = Callable[[Path, str], None]
 
 
-def check(workflow: Workflow) -> list[Problem]:
+def check(workflow: Definition) -> list[Problem]:
     """Every problem that keeps the definition from having a meaning; empty if there is none.
 
     Notes
@@ -72,7 +65,7 @@ def check(workflow: Workflow) -> list[Problem]:
 # Sections ------------------------------------------------------------------------------------------------
 
 
-def _variables(workflow: Workflow, report: Report) -> None:
+def _variables(workflow: Definition, report: Report) -> None:
     for name, variable in workflow.variables.items():
         path: Path = ("variables", name)
         ordered = variable.type in (ValueType.INTEGER, ValueType.NUMBER)
@@ -135,7 +128,7 @@ def _misfit(variable: Variable, value: object) -> str | None:
     return None
 
 
-def _events(workflow: Workflow, report: Report) -> None:
+def _events(workflow: Definition, report: Report) -> None:
     for name in workflow.events:
         if is_reserved(name):
             report(
@@ -144,7 +137,7 @@ def _events(workflow: Workflow, report: Report) -> None:
             )
 
 
-def _activities(workflow: Workflow, report: Report) -> None:
+def _activities(workflow: Definition, report: Report) -> None:
     known = declared_activities(workflow)
     for path, what, name in activity_uses(workflow):
         if name not in known:
@@ -191,7 +184,7 @@ def _retry(path: Path, owner: str, policy: RetryPolicy, report: Report) -> None:
         )
 
 
-def _timeouts(workflow: Workflow, report: Report) -> None:
+def _timeouts(workflow: Definition, report: Report) -> None:
     states = {state.name: state for part in parts(workflow) for state in part.region.states}
     for name, timeout in workflow.timeouts.states.items():
         path: Path = ("timeouts", "states", name)
@@ -211,7 +204,7 @@ def _timeouts(workflow: Workflow, report: Report) -> None:
 # States and transitions ----------------------------------------------------------------------------------
 
 
-def _states_and_transitions(workflow: Workflow, report: Report) -> None:
+def _states_and_transitions(workflow: Definition, report: Report) -> None:
     everywhere: dict[str, str] = {}
     for part in parts(workflow):
         for state in part.region.states:
@@ -260,7 +253,7 @@ def _no_state(name: str, own: Mapping[str, State], everywhere: Mapping[str, str]
     return f"{name!r}, which is not a state. States: {listed(own)}.{did_you_mean(name, own)}"
 
 
-def _scope(workflow: Workflow, path: Path, scope: str | None, report: Report) -> None:
+def _scope(workflow: Definition, path: Path, scope: str | None, report: Report) -> None:
     if scope is None:
         return
     known = [state.name for part in parts(workflow) for state in part.region.states]
@@ -296,7 +289,7 @@ def _work(path: Path, state: State, report: Report) -> None:
         )
 
 
-def _error_sources(workflow: Workflow, report: Report) -> None:
+def _error_sources(workflow: Definition, report: Report) -> None:
     for part in parts(workflow):
         for index, transition in enumerate(part.region.transitions):
             if transition.event is None or not transition.event.startswith("error."):
@@ -344,7 +337,7 @@ def _sources(part: Part, state_name: str) -> Iterator[str]:
 # Expressions ---------------------------------------------------------------------------------------------
 
 
-def _names_in_expressions(workflow: Workflow, report: Report) -> None:
+def _names_in_expressions(workflow: Definition, report: Report) -> None:
     variables = declared_variables(workflow)
     for use in uses(workflow):
         fields = payload_fields(workflow, use.event) if use.event is not None else None
@@ -381,7 +374,7 @@ def _unknown_name(
     return None
 
 
-def _written_variables(workflow: Workflow, report: Report) -> None:
+def _written_variables(workflow: Definition, report: Report) -> None:
     variables = declared_variables(workflow)
     for write in writes(workflow):
         if write.variable not in variables:
@@ -392,7 +385,7 @@ def _written_variables(workflow: Workflow, report: Report) -> None:
             )
 
 
-def _types(workflow: Workflow, report: Report) -> None:
+def _types(workflow: Definition, report: Report) -> None:
     """Operations and assignments that can never work because the declared types differ."""
     variables = declared_variables(workflow)
     types = {name: variable.type for name, variable in variables.items()}
@@ -423,8 +416,6 @@ def _types(workflow: Workflow, report: Report) -> None:
 
 
 def _literal_value(use: Use, target: Variable | None, report: Report) -> None:
-    from wfsim.model.evaluate import evaluate_template
-
     if any(True for _ in expression_parts(use.tree)):
         return
     if use.kind == "items":

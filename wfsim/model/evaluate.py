@@ -1,4 +1,4 @@
-"""What an expression is worth: the readable evaluator, and the door where values enter (M10).
+"""What an expression is worth: the readable evaluator, and what a variable keeps (M10).
 
 Rules, each in one place below:
 
@@ -21,11 +21,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from wfsim.model.expressions import (
-    LARGEST_INTEGER,
-    SMALLEST_INTEGER,
+from wfsim.model.elements import Variable
+from wfsim.model.expression_tree import (
     Arithmetic,
     Bool,
     Call,
@@ -43,33 +42,22 @@ from wfsim.model.expressions import (
     TemplateObject,
     Whole,
 )
-from wfsim.model.workflow import ValueType, Variable
-
-NULL = "Expression.null"
-TYPE = "Expression.type"
-OVERFLOW = "Expression.overflow"
-DIVISION = "Expression.division"
-RANGE = "Expression.range"
-
-LONGEST_STRING_VALUE = 1_000_000
-DEEPEST_VALUE = 32
-LARGEST_VALUE = 100_000
-EXACT_INTEGER = 2**53
-
-Value: TypeAlias = Any
-"""A JSON value: None, bool, int, float, str, list or dict."""
-
-
-class EvaluationFault(Exception):
-    """A value that cannot be computed: an error of the running instance, not of the definition (M10.1).
-
-    `kind` is the error type that transitions on `error` see; `message` says which operation and values.
-    """
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(f"{kind}: {message}")
-        self.kind = kind
-        self.message = message
+from wfsim.model.values import (
+    DIVISION,
+    EXACT_INTEGER,
+    LARGEST_INTEGER,
+    NULL,
+    OVERFLOW,
+    RANGE,
+    SMALLEST_INTEGER,
+    TYPE,
+    EvaluationFault,
+    Value,
+    ValueType,
+    coerce,
+    described,
+    kind_of,
+)
 
 
 def evaluate(
@@ -165,31 +153,12 @@ def evaluate_template(
 # Operations ----------------------------------------------------------------------------------------------
 
 
-def kind_of(value: Value) -> str:
-    """`null`, `boolean`, `integer`, `number`, `string`, `list` or `object`."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, list | tuple):
-        return "list"
-    if isinstance(value, Mapping):
-        return "object"
-    raise EvaluationFault(TYPE, f"a value of type {type(value).__name__} is not JSON.")
-
-
 def need_boolean(value: Value, what: str) -> bool:
     """The value itself, if it is a boolean; `what` asks for it."""
     if value is None:
         raise EvaluationFault(NULL, f"`{what}` needs true or false, not null.")
     if not isinstance(value, bool):
-        raise EvaluationFault(TYPE, f"`{what}` needs true or false, not {_shown(value)}.")
+        raise EvaluationFault(TYPE, f"`{what}` needs true or false, not {described(value)}.")
     return value
 
 
@@ -224,7 +193,7 @@ def arithmetic(operator: str, left: Value, right: Value) -> int | float:
     wanted = {"/": "two numbers", "//": "two integers", "%": "two integers"}.get(
         operator, "two integers or two numbers"
     )
-    raise EvaluationFault(TYPE, f"`{operator}` takes {wanted}, not {_shown(left)} and {_shown(right)}.")
+    raise EvaluationFault(TYPE, f"`{operator}` takes {wanted}, not {described(left)} and {described(right)}.")
 
 
 def negate(value: Value) -> int | float:
@@ -235,7 +204,7 @@ def negate(value: Value) -> int | float:
         return whole(-value)
     if kind == "number":
         return finite(-value)
-    raise EvaluationFault(TYPE, f"`-` takes an integer or a number, not {_shown(value)}.")
+    raise EvaluationFault(TYPE, f"`-` takes an integer or a number, not {described(value)}.")
 
 
 def whole(value: int) -> int:
@@ -260,7 +229,7 @@ def compare(operator: str, left: Value, right: Value) -> bool:
         return _contains(right, left) is (operator == "in")
     _refuse_null(f"`{operator}`", left, right)
     if _comparable(left, right) not in ("numeric", "string"):
-        raise EvaluationFault(TYPE, f"`{operator}` does not order {_shown(left)} and {_shown(right)}.")
+        raise EvaluationFault(TYPE, f"`{operator}` does not order {described(left)} and {described(right)}.")
     return bool(_ORDER[operator](left, right))
 
 
@@ -279,7 +248,7 @@ def equal(left: Value, right: Value) -> bool:
         return left is None and right is None
     kind = _comparable(left, right)
     if kind is None:
-        raise EvaluationFault(TYPE, f"`==` does not compare {_shown(left)} with {_shown(right)}.")
+        raise EvaluationFault(TYPE, f"`==` does not compare {described(left)} with {described(right)}.")
     return _same_json(left, right) if kind in ("list", "object") else bool(left == right)
 
 
@@ -302,7 +271,7 @@ def _same_json(left: Value, right: Value) -> bool:
 def _contains(container: Value, value: Value) -> bool:
     _refuse_null("`in`", container)
     if kind_of(container) != "list":
-        raise EvaluationFault(TYPE, f"`in` needs a list on its right, not {_shown(container)}.")
+        raise EvaluationFault(TYPE, f"`in` needs a list on its right, not {described(container)}.")
     return any(_matches(value, element) for element in container)
 
 
@@ -316,7 +285,7 @@ def length(value: Value) -> int:
     """Characters of a string, items of a list, fields of an object."""
     _refuse_null("`len`", value)
     if kind_of(value) not in ("string", "list", "object"):
-        raise EvaluationFault(TYPE, f"`len` takes a string, a list or an object, not {_shown(value)}.")
+        raise EvaluationFault(TYPE, f"`len` takes a string, a list or an object, not {described(value)}.")
     return len(value)
 
 
@@ -325,7 +294,7 @@ def smallest_or_largest(function: str, values: Sequence[Value]) -> Value:
     _refuse_null(f"`{function}`", *values)
     kinds = {kind_of(value) for value in values}
     if len(kinds) != 1 or not kinds <= {"integer", "number", "string"}:
-        shown = " and ".join(_shown(value) for value in values[:4])
+        shown = " and ".join(described(value) for value in values[:4])
         raise EvaluationFault(
             TYPE, f"`{function}` takes values that are all integers, numbers or strings, not {shown}."
         )
@@ -337,57 +306,11 @@ def _refuse_null(what: str, *values: Value) -> None:
         raise EvaluationFault(NULL, f"{what} does not accept null.")
 
 
-def _shown(value: Value) -> str:
-    kind = kind_of(value)
-    if kind in ("list", "object"):
-        return f"{'a list' if kind == 'list' else 'an object'} of {len(value)}"
-    text = repr(value) if not isinstance(value, bool) else str(value).lower()
-    article = "an" if kind[0] in "aeio" else "a"
-    return f"{article} {kind} ({text if len(text) <= 40 else text[:40] + '…'})"
-
-
 def _plain(values: Mapping[str, Value] | None) -> dict[str, Value] | None:
     return None if values is None else dict(values)
 
 
-# The door ------------------------------------------------------------------------------------------------
-
-
-def check_value(value_type: ValueType, value: Value) -> str | None:
-    """Why a JSON value from outside does not fit a declared type; `None` if it fits.
-
-    An integer fits `number` if a double holds it exactly. Null fits `any` only: whether a value may be
-    missing is a matter of `optional`, not of its type.
-    """
-    reason = _check_json(value)
-    if reason is not None or value_type is ValueType.ANY:
-        return reason
-    kind = kind_of(value)
-    if kind == value_type.value:
-        return None
-    if kind == "integer" and value_type is ValueType.NUMBER:
-        if abs(value) <= EXACT_INTEGER:
-            return None
-        return f"{value} is beyond ±2^53, so no number holds it exactly"
-    return f"{_shown(value)} is not {'an' if value_type.value[0] in 'aeio' else 'a'} {value_type.value}"
-
-
-def coerce(value_type: ValueType, value: Value) -> Value:
-    """The value as it is kept inside: an integer for `number` becomes a number, `-0.0` becomes `0.0`.
-
-    Lists and objects are copied. Payloads, inputs and results pass here; nothing else converts.
-
-    Raises
-    ------
-    EvaluationFault
-        `Expression.type`, if `check_value` objects.
-    """
-    reason = check_value(value_type, value)
-    if reason is not None:
-        raise EvaluationFault(TYPE, f"{reason}.")
-    if value_type is ValueType.NUMBER:
-        return float(value) + 0.0
-    return _copied(value)
+# Variables -----------------------------------------------------------------------------------------------
 
 
 def fit(variable: Variable, value: Value) -> Value:
@@ -412,55 +335,5 @@ def fit(variable: Variable, value: Value) -> Value:
                 raise EvaluationFault(RANGE, f"{kept} is {outside} {limit}.")
             kept = float(limit) if variable.type is ValueType.NUMBER else limit
     if variable.values is not None and not any(_matches(kept, allowed) for allowed in variable.values):
-        raise EvaluationFault(RANGE, f"{_shown(kept)} is not one of {', '.join(map(repr, variable.values))}.")
+        raise EvaluationFault(RANGE, f"{described(kept)} is not one of {', '.join(map(repr, variable.values))}.")
     return kept
-
-
-def _check_json(value: Value) -> str | None:
-    """Why a value is not JSON within the limits; no recursion, so nothing can exhaust the stack."""
-    waiting: list[tuple[Value, int]] = [(value, 0)]
-    seen = 0
-    while waiting:
-        part, depth = waiting.pop()
-        seen += 1
-        if seen > LARGEST_VALUE:
-            return f"the value has more than {LARGEST_VALUE:,} parts"
-        if depth > DEEPEST_VALUE:
-            return f"the value is nested deeper than {DEEPEST_VALUE} levels"
-        if part is None or isinstance(part, bool):
-            continue
-        if isinstance(part, int):
-            if not SMALLEST_INTEGER <= part <= LARGEST_INTEGER:
-                return "an integer is beyond 64 bits"
-        elif isinstance(part, float):
-            if not math.isfinite(part):
-                return f"{part} is not a finite number"
-        elif isinstance(part, str):
-            if len(part) > LONGEST_STRING_VALUE:
-                return f"a string has {len(part):,} characters, more than {LONGEST_STRING_VALUE:,}"
-            if not _is_text(part):
-                return "a string holds half a character (a surrogate)"
-        elif isinstance(part, list | tuple):
-            waiting.extend((item, depth + 1) for item in part)
-        elif isinstance(part, Mapping):
-            for key, item in part.items():
-                if not isinstance(key, str) or not _is_text(key):
-                    return f"the key {key!r} of an object is not a string"
-                waiting.append((item, depth + 1))
-        else:
-            return f"a value of type {type(part).__name__} is not JSON"
-    return None
-
-
-def _is_text(text: str) -> bool:
-    return text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text)
-
-
-def _copied(value: Value) -> Value:
-    if isinstance(value, float):
-        return value + 0.0
-    if isinstance(value, list | tuple):
-        return [_copied(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: _copied(item) for key, item in value.items()}
-    return value

@@ -9,12 +9,8 @@ import math
 import re
 import typing as t
 
-from wfsim.model.expressions import (
-    DEEPEST,
-    LARGEST_INTEGER,
-    LONGEST_STRING,
-    LONGEST_TEXT,
-    SMALLEST_INTEGER,
+from wfsim.errors import ExpressionError
+from wfsim.model.expression_tree import (
     Arithmetic,
     ArithmeticOperator,
     Bool,
@@ -31,12 +27,19 @@ from wfsim.model.expressions import (
     Not,
     Scalar,
     Whole,
-    refuse,
     walk,
 )
+from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER
 
-if t.TYPE_CHECKING:
-    from wfsim.errors import ExpressionError
+LONGEST_TEXT = 2_000
+LONGEST_STRING = 10_000
+DEEPEST = 64
+
+ALLOWED = (
+    "Allowed are numbers, 'strings', true, false, null, [lists], context.<variable>, event.<field>, "
+    "item.<name>, event, state, context, + - * / // %, == != < <= > >=, in, not in, and, or, not, "
+    "a if c else b, len, min, max."
+)
 
 
 def read(text: str) -> Expression:
@@ -50,6 +53,20 @@ def read(text: str) -> Expression:
     except (RecursionError, MemoryError, ValueError):
         raise refuse(text, 1, f"it is nested deeper than {DEEPEST} levels") from None
     return _Converter(text, source).convert(tree.body, 0)
+
+
+def quoted(text: str, longest: int = 120) -> str:
+    """The text for a message, cut off where it is long."""
+    return repr(text if len(text) <= longest else text[:longest] + "…")
+
+
+def refuse(text: str, column: int, what: str, *, advice: str = ALLOWED) -> ExpressionError:
+    """An error that shows the text, the column (from 1), what is wrong there, and what is allowed."""
+    return ExpressionError(
+        f"cannot read the expression {quoted(text)}: column {column}: {what}. {advice}".rstrip(),
+        text=text[:LONGEST_TEXT],
+        column=column,
+    )
 
 
 _TOKEN = re.compile(

@@ -9,157 +9,33 @@ against a list of allowed ones.
 from __future__ import annotations
 
 import math
-import typing as t
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 
 from wfsim.errors import ExpressionError
-
-LONGEST_TEXT = 2_000
-LONGEST_STRING = 10_000
-DEEPEST = 64
-DEEPEST_TEMPLATE = 32
-LARGEST_INTEGER = 2**63 - 1
-SMALLEST_INTEGER = -(2**63)
-
-Scalar: t.TypeAlias = "bool | int | float | str | None"
-ArithmeticOperator: t.TypeAlias = t.Literal["+", "-", "*", "/", "//", "%"]
-CompareOperator: t.TypeAlias = t.Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in"]
-FunctionName: t.TypeAlias = t.Literal["len", "min", "max"]
-
-ALLOWED = (
-    "Allowed are numbers, 'strings', true, false, null, [lists], context.<variable>, event.<field>, "
-    "item.<name>, event, state, context, + - * / // %, == != < <= > >=, in, not in, and, or, not, "
-    "a if c else b, len, min, max."
+from wfsim.model.expression_reader import quoted, read, refuse
+from wfsim.model.expression_tree import (
+    Arithmetic,
+    Bool,
+    Call,
+    Compare,
+    Expression,
+    IfElse,
+    ListOf,
+    Literal,
+    Name,
+    Negate,
+    Not,
+    Scalar,
+    Template,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
+    Whole,
 )
+from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Literal:
-    """A constant; unlike in Python, `1`, `1.0` and `true` are three different literals."""
-
-    value: Scalar
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Literal) and type(self.value) is type(other.value) and self.value == other.value
-
-    def __hash__(self) -> int:
-        return hash((type(self.value), self.value))
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """`context.<variable>`, `event.<payload field>`, or `item.<name given by for_each>`."""
-
-    scope: t.Literal["context", "event", "item"]
-    field: str
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """The whole payload, the name of the active state, or all variables as one object."""
-
-    scope: t.Literal["event", "state", "context"]
-
-
-@dataclass(frozen=True, slots=True)
-class Negate:
-    """Unary minus; the minus of a number literal belongs to the literal instead."""
-
-    operand: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """Logical negation."""
-
-    operand: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
-    """A binary arithmetic operation; `//` and `%` round towards minus infinity."""
-
-    operator: ArithmeticOperator
-    left: Expression
-    right: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """One comparison; a chain `a < b < c` is read as `a < b and b < c`."""
-
-    operator: CompareOperator
-    left: Expression
-    right: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Bool:
-    """`and` or `or` over two or more operands, evaluated left to right until decided."""
-
-    operator: t.Literal["and", "or"]
-    operands: tuple[Expression, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IfElse:
-    """`then if test else otherwise`; only the chosen branch is evaluated."""
-
-    test: Expression
-    then: Expression
-    otherwise: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """`len`, `min` or `max`; there are no other functions."""
-
-    function: FunctionName
-    arguments: tuple[Expression, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """A list written out."""
-
-    items: tuple[Expression, ...]
-
-
-Expression: t.TypeAlias = "Literal | Name | Whole | Negate | Not | Arithmetic | Compare | Bool | IfElse | Call | ListOf"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TemplateLiteral:
-    """A scalar of a template that stands for itself."""
-
-    value: Scalar
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, TemplateLiteral) and type(self.value) is type(other.value) and self.value == other.value
-        )
-
-    def __hash__(self) -> int:
-        return hash((type(self.value), self.value))
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateList:
-    """A list whose items are templates."""
-
-    items: tuple[Template, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateObject:
-    """An object whose values are templates, in the order written."""
-
-    fields: tuple[tuple[str, Template], ...]
-
-
-Template: t.TypeAlias = "TemplateLiteral | TemplateList | TemplateObject | Expression"
+DEEPEST_TEMPLATE = 32
 
 
 @lru_cache(maxsize=8_192)
@@ -183,9 +59,6 @@ def parse(text: str) -> Expression:
     """
     if not isinstance(text, str):
         raise ExpressionError(f"an expression is text, not {type(text).__name__}.")
-    # Imported here: the reader builds the trees of this module.
-    from wfsim.model.expression_reader import read
-
     return read(text)
 
 
@@ -252,7 +125,7 @@ def _text_template(text: str) -> Template:
 
 def _joined(text: str) -> ExpressionError:
     return ExpressionError(
-        f"{_shown(text)} has ${{ inside a longer text, which is not supported: texts are not put together. "
+        f"{quoted(text)} has ${{ inside a longer text, which is not supported: texts are not put together. "
         "Make the whole value one ${expression}, or pass the parts as parameters of their own.",
         text=text,
         column=text.find("${", 1) + 1 or 1,
@@ -283,54 +156,6 @@ def _template(value: object, depth: int) -> Template:
         return TemplateObject(tuple((str(key), _template(item, depth + 1)) for key, item in value.items()))
     raise ExpressionError(
         f"a value of type {type(value).__name__} is not JSON: use null, true, false, numbers, text, lists, objects."
-    )
-
-
-def names(tree: Template) -> tuple[Name | Whole, ...]:
-    """The names a tree reads, each once, in the order of evaluation."""
-    return tuple(dict.fromkeys(node for node in walk(tree) if isinstance(node, Name | Whole)))
-
-
-def walk(tree: Template) -> Iterator[Template]:
-    """The node and all below it, in the order of evaluation."""
-    yield tree
-    for child in children(tree):
-        yield from walk(child)
-
-
-def children(tree: Template) -> tuple[Template, ...]:
-    """The direct parts of a node, in the order they are evaluated."""
-    match tree:
-        case Negate(operand) | Not(operand):
-            return (operand,)
-        case Arithmetic(_, left, right) | Compare(_, left, right):
-            return (left, right)
-        case Bool(_, operands):
-            return operands
-        case IfElse(test, then, otherwise):
-            return (test, then, otherwise)
-        case Call(_, arguments):
-            return arguments
-        case ListOf(items):
-            return items
-        case TemplateList(parts):
-            return parts
-        case TemplateObject(fields):
-            return tuple(value for _, value in fields)
-        case _:
-            return ()
-
-
-def _shown(text: str, longest: int = 120) -> str:
-    return repr(text if len(text) <= longest else text[:longest] + "…")
-
-
-def refuse(text: str, column: int, what: str, *, advice: str = ALLOWED) -> ExpressionError:
-    """An error that shows the text, the column (from 1), what is wrong there, and what is allowed."""
-    return ExpressionError(
-        f"cannot read the expression {_shown(text)}: column {column}: {what}. {advice}".rstrip(),
-        text=text[:LONGEST_TEXT],
-        column=column,
     )
 
 

@@ -16,13 +16,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from wfsim.drawing import Edge, Group, Node, Picture
-from wfsim.model.workflow import ActivityAction, CompensateAction, Outcome, SendAction, SetVariableAction
+from wfsim.model.elements import ActivityAction, CompensateAction, Outcome, SendAction, SetVariableAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wfsim.drawing import Direction, Head, LineStyle, Role
-    from wfsim.model.workflow import Action, State, Transition, Workflow
+    from wfsim.model.definition import Definition
+    from wfsim.model.elements import Action, State, Transition
 
 _TIMERS = ("timeout", "workflow_timeout")
 
@@ -37,7 +38,7 @@ class _Looks(NamedTuple):
     head: Head
 
 
-def picture(workflow: Workflow, *, direction: Direction = "TB") -> Picture:
+def picture(workflow: Definition, *, direction: Direction = "TB") -> Picture:
     """Draw a workflow.
 
     Parameters
@@ -77,12 +78,12 @@ def picture(workflow: Workflow, *, direction: Direction = "TB") -> Picture:
     return Picture(f"{workflow.name} {workflow.version}", nodes, edges, groups, direction)
 
 
-def edge_ids(workflow: Workflow) -> dict[int, str]:
+def edge_ids(workflow: Definition) -> dict[int, str]:
     """For each transition number the identifier of the edge that shows it."""
     return {number: f"transition:{numbers[0]}" for numbers in _shared(workflow).values() for number in numbers}
 
 
-def _numbered(workflow: Workflow) -> Iterator[tuple[int, tuple[str, ...], Transition]]:
+def _numbered(workflow: Definition) -> Iterator[tuple[int, tuple[str, ...], Transition]]:
     """Transitions with their number and the path of their region, numbered as in records."""
     number = 1
     for path, region in workflow.regions():
@@ -91,7 +92,7 @@ def _numbered(workflow: Workflow) -> Iterator[tuple[int, tuple[str, ...], Transi
             number += 1
 
 
-def _shared(workflow: Workflow) -> dict[_Looks, list[int]]:
+def _shared(workflow: Definition) -> dict[_Looks, list[int]]:
     shared: dict[_Looks, list[int]] = {}
     for number, path, transition in _numbered(workflow):
         shared.setdefault(_looks(path, transition), []).append(number)
@@ -109,7 +110,7 @@ def _looks(path: tuple[str, ...], transition: Transition) -> _Looks:
     )
 
 
-def _edges(workflow: Workflow) -> Iterator[Edge]:
+def _edges(workflow: Definition) -> Iterator[Edge]:
     transitions = {number: transition for number, _, transition in _numbered(workflow)}
     for looks, numbers in _shared(workflow).items():
         label, *lines = _text(transitions[numbers[0]])

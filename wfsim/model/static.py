@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from wfsim.model.evaluate import kind_of
-from wfsim.model.expressions import (
+from wfsim.model.expression_tree import (
     Arithmetic,
     Bool,
     Call,
@@ -19,9 +18,9 @@ from wfsim.model.expressions import (
     Negate,
     Not,
     Whole,
-    to_text,
 )
-from wfsim.model.workflow import ValueType
+from wfsim.model.expressions import to_text
+from wfsim.model.values import ValueType, kind_of
 
 Report: TypeAlias = Callable[[str], None]
 _NULL = "null"

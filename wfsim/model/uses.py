@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from wfsim.model.expressions import Expression, Name, Template, is_template, names, parse, parse_template
-from wfsim.model.workflow import (
-    RESERVED_EVENTS,
+from wfsim.model.definition import Definition
+from wfsim.model.elements import (
     Action,
     Activity,
     ActivityAction,
@@ -17,16 +16,18 @@ from wfsim.model.workflow import (
     SetVariableAction,
     State,
     Transition,
-    ValueType,
     Variable,
-    Workflow,
 )
+from wfsim.model.expression_tree import Expression, Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
+from wfsim.model.expressions import is_template, parse, parse_template
+from wfsim.model.values import ValueType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wfsim.model.problems import Path
 
+RESERVED_EVENTS = ("done", "error", "timeout", "cancel_requested", "workflow_timeout")
 RESERVED_PAYLOADS: dict[str, tuple[str, ...]] = {
     "done": ("result",),
     "error": ("source", "type", "message"),
@@ -46,7 +47,7 @@ class Part:
     """A region with its path in the file and a name for people."""
 
     path: Path
-    region: Workflow | Region
+    region: Definition | Region
     label: str
 
     def state_path(self, index: int) -> Path:
@@ -61,7 +62,7 @@ class Part:
         return f"transition {index + 1}{where} ({self.region.transitions[index]})"
 
 
-def parts(workflow: Workflow) -> Iterator[Part]:
+def parts(workflow: Definition) -> Iterator[Part]:
     """Every region, outermost and first first."""
 
     def walk(part: Part) -> Iterator[Part]:
@@ -100,7 +101,7 @@ class Write:
     value: Template | None = None
 
 
-def uses(workflow: Workflow) -> Iterator[Use]:
+def uses(workflow: Definition) -> Iterator[Use]:
     """Every expression of a definition, in file order."""
     for part in parts(workflow):
         for index, state in enumerate(part.region.states):
@@ -161,7 +162,7 @@ def _parameters(
         yield Use((*path, key), f"the parameter {key!r} of {what}", "value", parse_template(value), event, item)
 
 
-def writes(workflow: Workflow) -> Iterator[Write]:
+def writes(workflow: Definition) -> Iterator[Write]:
     """Every place that gives a variable a value, in file order; inputs and initial values aside."""
     for part in parts(workflow):
         for index, state in enumerate(part.region.states):
@@ -198,7 +199,7 @@ def action_write(path: Path, label: str, action: Action) -> Write | None:
     return None
 
 
-def activity_uses(workflow: Workflow) -> Iterator[tuple[Path, str, str]]:
+def activity_uses(workflow: Definition) -> Iterator[tuple[Path, str, str]]:
     """Path, place and name wherever an activity is named, in file order."""
     for name, activity in workflow.activities.items():
         if activity.compensate_with is not None:
@@ -220,7 +221,7 @@ def activity_uses(workflow: Workflow) -> Iterator[tuple[Path, str, str]]:
                     yield (*path, "name"), f"{part.transition_label(index)} runs", action.name
 
 
-def listened_events(workflow: Workflow) -> tuple[str, ...]:
+def listened_events(workflow: Definition) -> tuple[str, ...]:
     """Events from outside that some transition waits for, in order of first use."""
     found = (
         transition.event
@@ -231,7 +232,7 @@ def listened_events(workflow: Workflow) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def declared_variables(workflow: Workflow) -> Mapping[str, Variable]:
+def declared_variables(workflow: Definition) -> Mapping[str, Variable]:
     """All variables: those declared, in file order; without `variables` those used, of type `any`."""
     if workflow.variables:
         return workflow.variables
@@ -245,7 +246,7 @@ def declared_variables(workflow: Workflow) -> Mapping[str, Variable]:
     return {name: Variable(type=ValueType.ANY, optional=True) for name in dict.fromkeys(used)}
 
 
-def declared_events(workflow: Workflow) -> Mapping[str, Event]:
+def declared_events(workflow: Definition) -> Mapping[str, Event]:
     """All events from outside: those declared, in file order, then those only listened to."""
     known = dict(workflow.events)
     for name in listened_events(workflow):
@@ -253,14 +254,14 @@ def declared_events(workflow: Workflow) -> Mapping[str, Event]:
     return known
 
 
-def declared_activities(workflow: Workflow) -> Mapping[str, Activity]:
+def declared_activities(workflow: Definition) -> Mapping[str, Activity]:
     """All activities: those declared, in file order; without an `activities` section those used."""
     if workflow.activities:
         return workflow.activities
     return {name: Activity() for name in dict.fromkeys(name for _, _, name in activity_uses(workflow))}
 
 
-def payload_fields(workflow: Workflow, event: str) -> Mapping[str, ValueType] | None:
+def payload_fields(workflow: Definition, event: str) -> Mapping[str, ValueType] | None:
     """Types of the fields an event brings; `None` if anything may be in it."""
     if is_reserved(event):
         fields = RESERVED_PAYLOADS["error" if event.startswith("error") else event]
@@ -273,8 +274,6 @@ def payload_fields(workflow: Workflow, event: str) -> Mapping[str, ValueType] | 
 
 def expression_parts(tree: Template) -> Iterator[Expression]:
     """The outermost expressions inside a template, in order."""
-    from wfsim.model.expressions import TemplateList, TemplateLiteral, TemplateObject
-
     if isinstance(tree, TemplateLiteral):
         return
     if isinstance(tree, TemplateList):

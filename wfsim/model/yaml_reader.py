@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wfsim.model.expressions import LARGEST_INTEGER, SMALLEST_INTEGER
 from wfsim.model.problems import Path, Problem, definition_error, path_text
+from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

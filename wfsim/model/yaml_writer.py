@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from wfsim.model.duration import Duration
+from wfsim.model.elements import ActivityWork, Compensation, FieldType
 from wfsim.model.published import SECONDS_KEYS
-from wfsim.model.workflow import ActivityWork, Compensation, FieldType, Workflow
+from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_reader import plain_scalar
 
 LINE_WIDTH = 110

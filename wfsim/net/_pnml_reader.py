@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NoReturn
 from wfsim.errors import NetError
 from wfsim.net._checks import MAX_COUNT
 from wfsim.net._xml import Element, name_from_id
+from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.marking import nearest
-from wfsim.net.petri import Arc, ArcKind, PetriNet
+from wfsim.net.petri import PetriNet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

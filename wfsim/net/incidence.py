@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wfsim.errors import NetError
-from wfsim.net.petri import ArcKind, PetriNet
+from wfsim.net.arcs import ArcKind
+from wfsim.net.petri import PetriNet
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wfsim.drawing import Edge, Node, Picture
-from wfsim.net.petri import ArcKind
+from wfsim.net.arcs import ArcKind
 
 if TYPE_CHECKING:
     from wfsim.drawing import Direction, Head
-    from wfsim.net.petri import Arc, MarkingLike, PetriNet
+    from wfsim.net.arcs import Arc
+    from wfsim.net.marked_net import MarkedNet, MarkingLike
 
 HEADS: dict[ArcKind, Head] = {
     ArcKind.NORMAL: "arrow",
@@ -19,7 +20,7 @@ HEADS: dict[ArcKind, Head] = {
 }
 
 
-def picture(net: PetriNet, marking: MarkingLike | None = None, *, direction: Direction = "LR") -> Picture:
+def picture(net: MarkedNet, marking: MarkingLike | None = None, *, direction: Direction = "LR") -> Picture:
     """Draw a net.
 
     Parameters
@@ -63,7 +64,7 @@ def picture(net: PetriNet, marking: MarkingLike | None = None, *, direction: Dir
     return Picture(net.name, nodes, edges, direction=direction)
 
 
-def arc_ids(net: PetriNet) -> dict[Arc, str]:
+def arc_ids(net: MarkedNet) -> dict[Arc, str]:
     """Identifiers of arcs in the picture: `'p -> t'`, with the kind behind unless normal, all different."""
     taken = set(net)
     identifiers: dict[Arc, str] = {}
@@ -76,6 +77,6 @@ def arc_ids(net: PetriNet) -> dict[Arc, str]:
     return identifiers
 
 
-def _ending(net: PetriNet, place: str) -> tuple[str, ...]:
+def _ending(net: MarkedNet, place: str) -> tuple[str, ...]:
     wanted = 0 if net.final_marking is None else net.final_marking[place]
     return (f"final: {wanted}",) if wanted else ()

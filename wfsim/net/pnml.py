@@ -24,8 +24,9 @@ from xml.sax.saxutils import escape, quoteattr
 from wfsim.errors import NetError
 from wfsim.net._pnml_reader import NetReader
 from wfsim.net._xml import id_from_name, parse, unwritable
+from wfsim.net.arcs import ArcKind
 from wfsim.net.marking import nearest
-from wfsim.net.petri import ArcKind, PetriNet
+from wfsim.net.petri import PetriNet
 
 NAMESPACE = "http://www.pnml.org/version-2009/grammar/pnml"
 PT_NET = "http://www.pnml.org/version-2009/grammar/ptnet"

@@ -17,7 +17,8 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from wfsim.errors import NetError
-from wfsim.net.petri import Arc, ArcKind, PetriNet
+from wfsim.net.arcs import Arc, ArcKind
+from wfsim.net.petri import PetriNet
 
 if TYPE_CHECKING:
     import snakes.nets

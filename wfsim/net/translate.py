@@ -17,18 +17,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from wfsim.errors import NetError, NotCovered, did_you_mean
+from wfsim.model.elements import ActivityAction, ActivityWork, RetryPolicy, SetVariableAction, State, Transition
 from wfsim.model.expressions import is_template, parse_condition, parse_template
 from wfsim.model.uses import declared_activities, declared_events, declared_variables
-from wfsim.model.workflow import (
-    ActivityAction,
-    ActivityWork,
-    RetryPolicy,
-    SetVariableAction,
-    State,
-    Transition,
-    ValueType,
-    Workflow,
-)
+from wfsim.model.values import ValueType
+from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import BACKOFF, BEFORE_COMMIT, COMPLETED, GROUNDED, IDLE, INTERNAL, INTERNAL_DONE, RUNNING
 from wfsim.semantics.expression_code import can_raise, condition_can_raise
 from wfsim.semantics.instance import Instance

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import ConflictError, HistoryError, RunStopped
-from wfsim.history.replay import replay_records
+from wfsim.history.replay_case import replay_records
 from wfsim.semantics.codes import R_ACTIVITY_SCHEDULED
 from wfsim.semantics.kernel import Output
 
@@ -25,7 +25,7 @@ from .view import View, view_of
 
 if TYPE_CHECKING:
     from wfsim.history.store import Store, StoredCase
-    from wfsim.model.evaluate import Value
+    from wfsim.model.values import Value
     from wfsim.semantics.instance import Instance, Timer
     from wfsim.semantics.program import Program
     from wfsim.semantics.records import Record

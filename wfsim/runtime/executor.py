@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.errors import ActivityError
 from wfsim.model.duration import Duration
-from wfsim.model.evaluate import Value, check_value, coerce
-from wfsim.model.workflow import ValueType
+from wfsim.model.values import Value, ValueType, check_value, coerce
 
 from .implementations import Implementation
 

@@ -10,8 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import WfsimError, did_you_mean, listed
-from wfsim.model.evaluate import EvaluationFault, Value, evaluate
-from wfsim.model.expressions import Bool, Expression, Whole, names, parse_condition, to_text
+from wfsim.model.evaluate import evaluate
+from wfsim.model.expression_tree import Bool, Expression, Whole, names
+from wfsim.model.expressions import parse_condition, to_text
+from wfsim.model.values import EvaluationFault, Value
 from wfsim.semantics.codes import ACTIVE, GROUNDED, R_ERROR_RAISED, R_TRANSITION, R_TRANSITION_STARTED
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import EventRow, RegionCell, RegionRow, StateRow, TransitionRow

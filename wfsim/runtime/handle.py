@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from wfsim.history.history import History
-    from wfsim.model.evaluate import Value
+    from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
     from wfsim.semantics.instance import Instance, Timer
     from wfsim.semantics.kernel import Output

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wfsim.errors import StartRefused, did_you_mean, listed
+from wfsim.model.elements import ActivityAction
 from wfsim.model.uses import activity_uses, parts, transition_actions
-from wfsim.model.workflow import ActivityAction, Workflow
+from wfsim.model.workflow import Workflow
 
 Function = Callable[..., Any]
 

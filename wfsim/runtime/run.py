@@ -22,7 +22,7 @@ from .sending import checked_id
 from .stores import Lease, Where, lease
 
 if TYPE_CHECKING:
-    from wfsim.model.evaluate import Value
+    from wfsim.model.values import Value
 
 
 def start(

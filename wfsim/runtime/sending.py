@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from wfsim.errors import EventRejected, WfsimError, did_you_mean
-from wfsim.model.evaluate import check_value, coerce
-from wfsim.model.workflow import ValueType
+from wfsim.model.values import ValueType, check_value, coerce
 from wfsim.semantics.codes import NONE, R_EVENT_DEFERRED, R_EVENT_DISCARDED, R_EVENT_REJECTED, REPLY, T_DUPLICATE
 from wfsim.semantics.stimulus import event_problem
 
 from .explain import explain
 
 if TYPE_CHECKING:
-    from wfsim.model.evaluate import Value
+    from wfsim.model.values import Value
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
 

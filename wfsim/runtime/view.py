@@ -10,7 +10,7 @@ from wfsim.semantics.codes import COMPLETED, TIMER, WAITING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wfsim.model.evaluate import Value
+    from wfsim.model.values import Value
     from wfsim.semantics.instance import Instance, OpenActivity, Timer
 
 

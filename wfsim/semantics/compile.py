@@ -9,19 +9,7 @@ from typing import Any, TypeVar
 
 from wfsim.errors import NotCovered
 from wfsim.model.duration import Duration
-from wfsim.model.evaluate import coerce
-from wfsim.model.expressions import (
-    Literal,
-    Name,
-    Template,
-    TemplateLiteral,
-    is_template,
-    names,
-    parse_condition,
-    parse_template,
-)
-from wfsim.model.uses import declared_activities, declared_events, declared_variables
-from wfsim.model.workflow import (
+from wfsim.model.elements import (
     ActivityAction,
     Outcome,
     Region,
@@ -30,9 +18,12 @@ from wfsim.model.workflow import (
     State,
     Transition,
     Unhandled,
-    ValueType,
-    Workflow,
 )
+from wfsim.model.expression_tree import Literal, Name, Template, TemplateLiteral, names
+from wfsim.model.expressions import is_template, parse_condition, parse_template
+from wfsim.model.uses import declared_activities, declared_events, declared_variables
+from wfsim.model.values import ValueType, coerce
+from wfsim.model.workflow import Workflow
 
 from .codes import (
     ACTIVITY,

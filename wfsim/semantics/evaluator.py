@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wfsim.model.evaluate import EvaluationFault, Value, evaluate_template
+from wfsim.model.evaluate import evaluate_template
+from wfsim.model.values import EvaluationFault, Value
 
 from .codes import ABSENT, FAULT
 from .layout import Cell, Cells, Rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wfsim.model.expressions import (
+from wfsim.model.expression_tree import (
     Arithmetic,
     Bool,
     Call,

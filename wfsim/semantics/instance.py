@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from wfsim.errors import WfsimError
-from wfsim.model.evaluate import Value, check_value, coerce
-from wfsim.model.workflow import RetryPolicy, ValueType
+from wfsim.model.elements import RetryPolicy
+from wfsim.model.values import Value, ValueType, check_value, coerce
 
 from .codes import (
     ABSENT,

@@ -9,14 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wfsim.model.expressions import Template
-from wfsim.model.workflow import (
-    Activity,
-    Event,
-    Transition,
-    Variable,
-    Workflow,
-)
+from wfsim.model.elements import Activity, Event, Transition, Variable
+from wfsim.model.expression_tree import Template
+from wfsim.model.workflow import Workflow
 
 from .layout import (
     Cell,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wfsim.errors import StartRefused
-from wfsim.model.evaluate import EvaluationFault, Value, check_value, fit
-from wfsim.model.workflow import ValueType
+from wfsim.model.evaluate import fit
+from wfsim.model.values import EvaluationFault, Value, ValueType, check_value
 
 from .codes import NONE
 from .program import Program

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from wfsim.errors import ScenarioError, StartRefused
-from wfsim.model.evaluate import EvaluationFault, evaluate_template
-from wfsim.model.expressions import Template, parse_template
-from wfsim.model.workflow import ValueType
+from wfsim.model.evaluate import evaluate_template
+from wfsim.model.expression_tree import Template
+from wfsim.model.expressions import parse_template
+from wfsim.model.values import EvaluationFault, ValueType
 from wfsim.semantics import draws
 from wfsim.semantics.codes import (
     ACTIVE,

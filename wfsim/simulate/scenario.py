@@ -27,10 +27,12 @@ from pydantic import (
 from wfsim.errors import DefinitionError, ScenarioError, did_you_mean
 from wfsim.model import yaml_reader
 from wfsim.model.duration import UNITS, Duration
+from wfsim.model.elements import State, Variable
 from wfsim.model.expressions import parse_template
 from wfsim.model.problems import definition_error, from_validation, refuse_unknown_keys
 from wfsim.model.uses import declared_activities, declared_events, declared_variables
-from wfsim.model.workflow import State, ValueType, Variable, Workflow
+from wfsim.model.values import ValueType
+from wfsim.model.workflow import Workflow
 
 from . import sampling
 

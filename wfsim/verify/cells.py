@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from wfsim.model.evaluate import EvaluationFault, fit
-from wfsim.model.expressions import LARGEST_INTEGER, SMALLEST_INTEGER
-from wfsim.model.workflow import ValueType, Variable
+from wfsim.model.elements import Variable
+from wfsim.model.evaluate import fit
+from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER, EvaluationFault, ValueType
 
 PLAIN: dict[ValueType, Any] = {
     ValueType.STRING: "text",

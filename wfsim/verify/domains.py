@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wfsim.errors import NotCovered
-from wfsim.model.expressions import (
+from wfsim.model.elements import ActivityAction, FieldType, SetVariableAction, State, Transition, Variable
+from wfsim.model.expression_tree import (
     Arithmetic,
     Call,
     Compare,
@@ -26,21 +27,11 @@ from wfsim.model.expressions import (
     Negate,
     Template,
     Whole,
-    is_template,
-    parse_condition,
-    parse_template,
     walk,
 )
-from wfsim.model.workflow import (
-    ActivityAction,
-    FieldType,
-    SetVariableAction,
-    State,
-    Transition,
-    ValueType,
-    Variable,
-    Workflow,
-)
+from wfsim.model.expressions import is_template, parse_condition, parse_template
+from wfsim.model.values import ValueType
+from wfsim.model.workflow import Workflow
 from wfsim.semantics.activations import LONGEST_SECONDS
 from wfsim.semantics.expression_code import can_raise
 from wfsim.semantics.program import Program

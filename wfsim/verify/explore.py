@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import networkx as nx
     from tqdm import tqdm
 
-    from wfsim.net.petri import MarkingLike, PetriNet
+    from wfsim.net.marked_net import MarkingLike
+    from wfsim.net.petri import PetriNet
 
 CLOCK_EVERY = 64
 """Markings expanded between two looks at the clock."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wfsim.net.arcs import ArcKind
 from wfsim.net.marking import covers
-from wfsim.net.petri import ArcKind
 from wfsim.verify.verdict import NetWitness
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.errors import WfsimError
-from wfsim.net.petri import ArcKind
+from wfsim.net.arcs import ArcKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

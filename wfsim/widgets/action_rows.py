@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wfsim.drawing.text import clean
-from wfsim.model.workflow import ValueType
+from wfsim.model.values import ValueType
 
 from .stepper_html import tooltip
 from .values import value_text

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.errors import WfsimError, did_you_mean, listed
-from wfsim.model.expressions import Name, names, parse_condition, parse_template
-from wfsim.model.workflow import FieldType, SetVariableAction, ValueType
+from wfsim.model.elements import FieldType, SetVariableAction
+from wfsim.model.expression_tree import Name, names
+from wfsim.model.expressions import parse_condition, parse_template
+from wfsim.model.values import ValueType
 from wfsim.semantics.codes import COMMANDS
 from wfsim.semantics.stimulus import Stimulus, event_problem
 
@@ -17,8 +19,8 @@ from .values import SECOND, Parameter, read_value, time_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from wfsim.model.evaluate import Value
-    from wfsim.model.workflow import Transition
+    from wfsim.model.elements import Transition
+    from wfsim.model.values import Value
     from wfsim.semantics.instance import Instance, OpenActivity, Timer
     from wfsim.semantics.layout import StateRow, TimerCell
     from wfsim.semantics.program import Program

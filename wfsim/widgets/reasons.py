@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from wfsim.errors import listed
-from wfsim.model.evaluate import EvaluationFault, evaluate
-from wfsim.model.expressions import Name, Whole, names, parse_condition
-from wfsim.model.workflow import Unhandled
+from wfsim.model.elements import Unhandled
+from wfsim.model.evaluate import evaluate
+from wfsim.model.expression_tree import Name, Whole, names
+from wfsim.model.expressions import parse_condition
+from wfsim.model.values import EvaluationFault
 from wfsim.semantics.codes import ACTIVE, BACKOFF, GROUNDED, SCHEDULED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from wfsim.model.evaluate import Value
+    from wfsim.model.values import Value
     from wfsim.semantics.instance import Instance, Timer
     from wfsim.semantics.layout import EventRow, RegionCell, StateRow, WorkCell
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wfsim.history.case import Case
-    from wfsim.model.evaluate import Value
+    from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
     from wfsim.semantics.instance import Instance
     from wfsim.verify.told import WorkflowWitness

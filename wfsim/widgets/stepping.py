@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from wfsim.drawing import Picture, Role
     from wfsim.history.case import Case
-    from wfsim.model.evaluate import Value
+    from wfsim.model.values import Value
     from wfsim.verify.told import WorkflowWitness
 
 FORMAT_VERSION = 1

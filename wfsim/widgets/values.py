@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.errors import WfsimError, listed
-from wfsim.model.evaluate import check_value
-from wfsim.model.workflow import ValueType
+from wfsim.model.values import ValueType, check_value
 
 if TYPE_CHECKING:
-    from wfsim.model.evaluate import Value
+    from wfsim.model.values import Value
 
 SECOND = 1_000_000
 

@@ -8,7 +8,8 @@ import pytest
 
 from wfsim.errors import DefinitionError
 from wfsim.model.check import check, declared_events, declared_variables
-from wfsim.model.workflow import State, Transition, Workflow
+from wfsim.model.elements import State, Transition
+from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import loads
 
 BASE = """\

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from wfsim.errors import ExpressionError
-from wfsim.model.expressions import (
+from wfsim.model.expression_tree import (
     Arithmetic,
     Bool,
     Call,
@@ -22,13 +22,9 @@ from wfsim.model.expressions import (
     TemplateLiteral,
     TemplateObject,
     Whole,
-    is_template,
     names,
-    parse,
-    parse_condition,
-    parse_template,
-    to_text,
 )
+from wfsim.model.expressions import is_template, parse, parse_condition, parse_template, to_text
 
 N = Name("context", "n")
 

@@ -6,21 +6,10 @@ from typing import Any
 
 import pytest
 
-from wfsim.model.evaluate import (
-    DIVISION,
-    NULL,
-    OVERFLOW,
-    RANGE,
-    TYPE,
-    EvaluationFault,
-    check_value,
-    coerce,
-    evaluate,
-    evaluate_template,
-    fit,
-)
+from wfsim.model.elements import Variable
+from wfsim.model.evaluate import evaluate, evaluate_template, fit
 from wfsim.model.expressions import parse, parse_template
-from wfsim.model.workflow import ValueType, Variable
+from wfsim.model.values import DIVISION, NULL, OVERFLOW, RANGE, TYPE, EvaluationFault, ValueType, check_value, coerce
 
 CONTEXT: dict[str, Any] = {
     "i": 3,

@@ -7,7 +7,7 @@ import pytest
 from wfsim.errors import DefinitionError
 from wfsim.model.check import declared_activities, declared_events, declared_variables
 from wfsim.model.duration import Duration
-from wfsim.model.workflow import ValueType
+from wfsim.model.values import ValueType
 from wfsim.model.yaml_io import dumps, loads
 
 PUBLISHED = """\

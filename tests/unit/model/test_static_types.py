@@ -6,7 +6,7 @@ import pytest
 
 from wfsim.model.expressions import parse
 from wfsim.model.static import static_type
-from wfsim.model.workflow import ValueType
+from wfsim.model.values import ValueType
 
 VARIABLES = {name.value[0]: name for name in ValueType if name is not ValueType.ANY} | {
     "any": ValueType.ANY,

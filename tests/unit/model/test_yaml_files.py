@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wfsim.errors import DefinitionError
+from wfsim.model.elements import State, Transition, Variable
 from wfsim.model.template import TEMPLATES
-from wfsim.model.workflow import State, Transition, Variable
 from wfsim.model.yaml_io import dumps, load, loads, save, source_of
 from wfsim.model.yaml_writer import write
 

@@ -8,7 +8,8 @@ import pickle
 import pytest
 
 from wfsim.errors import NetError, UnknownNode, WfsimError
-from wfsim.net.petri import Arc, ArcKind, PetriNet
+from wfsim.net.arcs import Arc, ArcKind
+from wfsim.net.petri import PetriNet
 
 
 def printer() -> PetriNet:

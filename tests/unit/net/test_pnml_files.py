@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wfsim.errors import NetError
-from wfsim.net.petri import Arc, ArcKind, PetriNet
+from wfsim.net.arcs import Arc, ArcKind
+from wfsim.net.petri import PetriNet
 from wfsim.net.pnml import from_pnml, read_pnml, to_pnml, write_pnml
 
 if TYPE_CHECKING:

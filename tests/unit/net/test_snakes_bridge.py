@@ -6,7 +6,8 @@ import pytest
 import snakes.nets as sn
 
 from wfsim.errors import NetError
-from wfsim.net.petri import Arc, ArcKind, PetriNet
+from wfsim.net.arcs import Arc, ArcKind
+from wfsim.net.petri import PetriNet
 from wfsim.net.snakes_bridge import from_snakes, to_snakes
 
 

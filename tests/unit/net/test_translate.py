@@ -8,7 +8,8 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import NetError, NotCovered
-from wfsim.net.petri import ArcKind, PetriNet
+from wfsim.net.arcs import ArcKind
+from wfsim.net.petri import PetriNet
 from wfsim.net.translate import to_net
 from wfsim.verify.soundness import deadlock_free
 

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wfsim as wf
-from wfsim.model.workflow import FieldType, ValueType, Variable, Workflow
+from wfsim.model.elements import FieldType, Variable
+from wfsim.model.values import ValueType
+from wfsim.model.workflow import Workflow
 from wfsim.verify.cells import fitting, numbers, texts
 from wfsim.verify.domains import Domains
 from wfsim.verify.properties import PROPERTIES, Property, verify

@@ -12,7 +12,8 @@ import networkx as nx
 import pytest
 
 from tests.nets import net_of
-from wfsim.net.petri import Arc, PetriNet
+from wfsim.net.arcs import Arc
+from wfsim.net.petri import PetriNet
 from wfsim.verify.explore import explore
 from wfsim.verify.soundness import bounded, dead_transitions, deadlock_free, soundness
 from wfsim.verify.verdict import NetWitness, Status, Verdict

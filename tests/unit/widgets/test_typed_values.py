@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wfsim.errors import WfsimError
-from wfsim.model.evaluate import check_value
-from wfsim.model.workflow import ValueType
+from wfsim.model.values import ValueType, check_value
 from wfsim.widgets.values import Parameter, read_value, time_text, value_text
 
 

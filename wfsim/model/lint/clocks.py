@@ -6,14 +6,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from wfsim.model.duration import Duration
-from wfsim.model.expressions import Name, names, parse
+from wfsim.model.expression_tree import Name, names
+from wfsim.model.expressions import parse
 from wfsim.model.lint.graph import RegionGraph, reach
 from wfsim.model.uses import action_write, transition_actions
 
 if TYPE_CHECKING:
+    from wfsim.model.elements import RetryPolicy, State
     from wfsim.model.lint.report import Report
     from wfsim.model.problems import Path
-    from wfsim.model.workflow import RetryPolicy, State, Workflow
+    from wfsim.model.workflow import Workflow
 
 
 def timeouts(graph: RegionGraph, report: Report) -> None:

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from wfsim.model.expressions import Literal, parse
+from wfsim.model.expression_tree import Literal
+from wfsim.model.expressions import parse
 from wfsim.model.uses import parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from wfsim.model.definition import Definition
     from wfsim.model.duration import Duration
+    from wfsim.model.elements import Region, State, Transition
     from wfsim.model.uses import Part
-    from wfsim.model.workflow import Region, State, Transition, Workflow
+    from wfsim.model.workflow import Workflow
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class RegionGraph:
     around: tuple[tuple[RegionGraph, State], ...]
 
     @property
-    def region(self) -> Workflow | Region:
+    def region(self) -> Definition | Region:
         return self.part.region
 
     @cached_property

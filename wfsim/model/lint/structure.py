@@ -9,8 +9,9 @@ from wfsim.model.lint.graph import RegionGraph, has_work
 from wfsim.model.uses import activity_uses, is_reserved, listened_events
 
 if TYPE_CHECKING:
+    from wfsim.model.elements import State
     from wfsim.model.lint.report import Report
-    from wfsim.model.workflow import State, Workflow
+    from wfsim.model.workflow import Workflow
 
 
 def states(graph: RegionGraph, report: Report) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wfsim.model.expressions import (
+from wfsim.model.expression_tree import (
     Arithmetic,
     Bool,
     Call,
@@ -30,8 +30,8 @@ from wfsim.model.expressions import (
     Whole,
     children,
     names,
-    parse,
 )
+from wfsim.model.expressions import parse
 from wfsim.model.uses import (
     action_uses,
     action_write,
@@ -46,11 +46,12 @@ from wfsim.model.uses import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from wfsim.model.elements import State, Transition, Variable
     from wfsim.model.lint.graph import RegionGraph
     from wfsim.model.lint.report import Report
     from wfsim.model.problems import Path
     from wfsim.model.uses import Use
-    from wfsim.model.workflow import State, Transition, Variable, Workflow
+    from wfsim.model.workflow import Workflow
 
 
 def variables(workflow: Workflow, graphs: list[RegionGraph], report: Report) -> None:

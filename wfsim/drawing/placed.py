@@ -1,0 +1,56 @@
+"""Where everything stands: what a layout consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wfsim.drawing.boxes import Box
+    from wfsim.drawing.content import Block
+    from wfsim.drawing.curve import Curve
+
+
+@dataclass(frozen=True)
+class PlacedText:
+    """Lines of text and the box they fill."""
+
+    box: Box
+    block: Block
+
+
+@dataclass(frozen=True)
+class PlacedNode:
+    """`box` is the space of the node, `outline` the shape edges end at, inside it."""
+
+    box: Box
+    outline: Box
+    text: PlacedText
+
+
+@dataclass(frozen=True)
+class PlacedEdge:
+    """`curve` runs from border to border, without room for an arrowhead."""
+
+    curve: Curve
+    text: PlacedText | None
+
+
+@dataclass(frozen=True)
+class PlacedGroup:
+    """Frame of a group, and its label inside at the upper left."""
+
+    box: Box
+    text: PlacedText | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Positions in pixels, in the order of the picture's nodes, edges and groups."""
+
+    width: float
+    height: float
+    title: PlacedText
+    nodes: tuple[PlacedNode, ...]
+    edges: tuple[PlacedEdge, ...]
+    groups: tuple[PlacedGroup, ...]

@@ -1,0 +1,58 @@
+"""What a definition consists of, as written; `Workflow` is one whose names have been checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, Self
+
+from pydantic import Field
+
+from wfsim.model.elements import (
+    Activity,
+    Correlation,
+    Event,
+    Region,
+    RetryPolicy,
+    State,
+    Timeouts,
+    Transition,
+    Unhandled,
+    Variable,
+)
+from wfsim.model.fields import Count, Element, Identifier, Name, Version
+
+
+class Definition(Element):
+    """Everything that `Workflow` holds; checks and pictures read it."""
+
+    name: Name
+    version: Version = "1.0.0"
+    description: str | None = None
+    initial_state: Name
+    variables: Mapping[Identifier, Variable] = Field(default_factory=dict)
+    events: Mapping[Name, Event] = Field(default_factory=dict)
+    activities: Mapping[Name, Activity] = Field(default_factory=dict)
+    states: tuple[State, ...] = Field(min_length=1)
+    transitions: tuple[Transition, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    retry_policy: RetryPolicy | None = None
+    unhandled: Unhandled = Unhandled.REJECT
+    correlation: Correlation | None = None
+    pause_timers: Literal["run", "freeze"] = "run"
+    max_automatic: Count = Field(default=100, ge=1, le=100_000)
+    max_deferred: Count = Field(default=1_000, ge=0, le=1_000_000)
+
+    def state(self, name: str) -> State:
+        """The root state of that name."""
+        return next(state for state in self.states if state.name == name)
+
+    def regions(self) -> Iterator[tuple[tuple[str, ...], Self | Region]]:
+        """Every region with its path (state, region, state, region, …), outermost and first first."""
+
+        def walk(path: tuple[str, ...], region: Self | Region) -> Iterator[tuple[tuple[str, ...], Self | Region]]:
+            yield path, region
+            for state in region.states:
+                for inner in state.parallel.regions if state.parallel else ():
+                    yield from walk((*path, state.name, inner.name), inner)
+
+        return walk((), self)

@@ -1,0 +1,311 @@
+"""The elements of a definition: states, transitions, actions, activities, events, variables.
+
+These are plain, frozen pydantic objects. They say what was written and check what can be checked locally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, Strict, model_validator
+
+from wfsim.model.duration import Duration
+from wfsim.model.fields import (
+    Bound,
+    Condition,
+    Count,
+    Deadline,
+    Element,
+    Exact,
+    Flag,
+    Identifier,
+    Json,
+    Key,
+    Name,
+    Scalar,
+    TemplateValue,
+)
+from wfsim.model.values import ValueType
+
+
+class Unhandled(StrEnum):
+    """What happens to an event that no transition takes (M7.1)."""
+
+    REJECT = "reject"
+    DEFER = "defer"
+    DISCARD = "discard"
+
+
+class Outcome(StrEnum):
+    """What completing in a terminal state means (M1.4)."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+class RetryPolicy(Element):
+    """How often and how fast a failed activity is tried again (M5.1, M5.2)."""
+
+    max_attempts: Count = Field(ge=1, le=1_000_000)
+    initial_interval: Duration = Duration.of("1s")
+    max_interval: Duration = Duration.of("60s")
+    backoff_coefficient: Annotated[Exact, Field(ge=1)] = Decimal(2)
+    jitter: Annotated[Exact, Field(ge=0, le=1)] = Decimal(0)
+    non_retryable_errors: tuple[Name, ...] = ()
+
+    def is_final(self, error_type: str) -> bool:
+        """M5.2: whether the type, or a dotted prefix of it, is in `non_retryable_errors`."""
+        return any(error_type == listed or error_type.startswith(listed + ".") for listed in self.non_retryable_errors)
+
+
+class Compensation(Element):
+    """Which activity undoes this one, and from when on there is something to undo (M9.1)."""
+
+    activity: Name
+    when: Literal["completed", "attempted"] = "completed"
+
+
+def _compensation(value: object) -> object:
+    return {"activity": value} if isinstance(value, str) else value
+
+
+class Activity(Element):
+    """Work done by the surroundings: its clocks, retries, and the pool of workers that serves it (M5)."""
+
+    description: str | None = None
+    timeout: Duration | None = None
+    schedule_to_start: Duration | None = None
+    schedule_to_close: Duration | None = None
+    heartbeat: Duration | None = None
+    retry_policy: RetryPolicy | None = None
+    compensate_with: Annotated[Compensation, BeforeValidator(_compensation)] | None = None
+    pool: Name | None = None
+
+
+class FieldType(Element):
+    """A typed field of a payload."""
+
+    type: ValueType = ValueType.ANY
+    optional: Flag = False
+
+
+def _field_type(value: object) -> object:
+    return {"type": value} if isinstance(value, str) else value
+
+
+class Event(Element):
+    """An event that others send: its payload and what to do when nobody takes it (M7)."""
+
+    description: str | None = None
+    payload: Mapping[Identifier, Annotated[FieldType, BeforeValidator(_field_type)]] = Field(default_factory=dict)
+    unhandled: Unhandled | None = None
+    starts: Flag = False
+    time_to_live: Duration = Duration(0)
+
+
+class Variable(Element):
+    """A variable of the instance (M10.2)."""
+
+    description: str | None = None
+    type: ValueType = ValueType.ANY
+    input: Flag = False
+    output: Flag = False
+    optional: Flag = False
+    initial: Json = None
+    values: tuple[Scalar, ...] | None = None
+    minimum: Bound | None = None
+    maximum: Bound | None = None
+    overflow: Literal["error", "saturate"] = "error"
+
+
+class ActivityAction(Element):
+    """Run an activity and wait for it (M3.1)."""
+
+    name: Name
+    action_type: Literal["activity"]
+    description: str | None = None
+    parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
+    result_variable: Identifier | None = None
+    on_failure: Literal["abort", "ignore"] = "abort"
+
+
+class Assignment(Element):
+    """The parameters of `set_variable`."""
+
+    name: Identifier
+    value: TemplateValue
+
+
+class SetVariableAction(Element):
+    """Give a variable a value (M3.3)."""
+
+    action_type: Literal["set_variable"]
+    name: Name | None = None
+    description: str | None = None
+    parameters: Assignment
+    on_failure: Literal["abort", "ignore"] = "abort"
+
+
+class SendAction(Element):
+    """Send a message to an instance (M7.2)."""
+
+    action_type: Literal["send"]
+    name: Name | None = None
+    description: str | None = None
+    event: Name
+    to: TemplateValue
+    payload: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
+    on_failure: Literal["abort", "ignore"] = "abort"
+
+
+class CompensateAction(Element):
+    """Undo what the compensation log holds (M9.1)."""
+
+    action_type: Literal["compensate"]
+    name: Name | None = None
+    description: str | None = None
+    scope: Name | None = None
+    on_failure: Literal["abort", "ignore"] = "abort"
+
+
+Action = Annotated[
+    ActivityAction | SetVariableAction | SendAction | CompensateAction, Field(discriminator="action_type")
+]
+
+
+class ActivityWork(Element):
+    """The activity that a state runs while it is active (M4.1)."""
+
+    name: Name
+    parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
+    result_variable: Identifier | None = None
+
+
+class Invoke(Element):
+    """The child workflow that a state runs (M4.4)."""
+
+    workflow: Name
+    version: str | None = None
+    input: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
+    result_variable: Identifier | None = None
+    parent_close: Literal["cancel", "terminate", "abandon"] = "cancel"
+
+
+class ForEach(Element):
+    """One activity or child workflow for each item of a list (M4.5)."""
+
+    items: TemplateValue
+    as_: Identifier = Field(alias="as")
+    activity: Name | None = None
+    workflow: Name | None = None
+    parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
+    max_parallel: Count | None = Field(default=None, ge=1)
+    result_variable: Identifier | None = None
+    on_failure: Literal["fail_fast", "collect"] = "fail_fast"
+
+
+class Parallel(Element):
+    """Regions that run side by side inside a state (M4.3)."""
+
+    join: Literal["all", "any"] | Annotated[int, Strict(), Field(ge=1)] = "all"
+    regions: tuple[Region, ...] = Field(min_length=1)
+
+
+def _activity_work(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class State(Element):
+    """A state: where an instance is, how long it may stay, what it does meanwhile (M1.1)."""
+
+    name: Name
+    description: str | None = None
+    is_terminal: Flag = False
+    outcome: Outcome | None = None
+    timeout: Deadline | None = None
+    activity: Annotated[ActivityWork, BeforeValidator(_activity_work)] | None = None
+    invoke: Invoke | None = None
+    for_each: ForEach | None = None
+    parallel: Parallel | None = None
+    metadata: Mapping[str, Json] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        works = [key for key in ("activity", "invoke", "for_each", "parallel") if getattr(self, key) is not None]
+        if len(works) > 1:
+            raise ValueError(f"state {self.name!r} has {' and '.join(works)}; a state does one of them (M1.1).")
+        if self.is_terminal and (works or self.timeout is not None):
+            raise ValueError(
+                f"state {self.name!r} is terminal, so it can have no {(works or ['timeout'])[0]}: "
+                "nothing happens there."
+            )
+        if self.outcome is not None and not self.is_terminal:
+            raise ValueError(f"state {self.name!r} has an outcome but is not terminal. Add is_terminal: true.")
+        return self
+
+
+class Transition(Element):
+    """A way from one state to another (M3).
+
+    Without `to` it is internal (M3.6); without `event` and `after` it is automatic (M2.6).
+    """
+
+    from_: Name = Field(alias="from")
+    to: Name | None = None
+    event: Name | None = None
+    after: Deadline | None = None
+    condition: Condition | None = None
+    description: str | None = None
+    pre_actions: tuple[Action, ...] = ()
+    post_actions: tuple[Action, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.event is not None and self.after is not None:
+            raise ValueError("a transition has an event or a time (after), not both.")
+        if self.event is None and self.after is None and self.condition is None:
+            raise ValueError("a transition needs an event, a time (after) or a condition.")
+        return self
+
+    @property
+    def trigger(self) -> str:
+        """What sets it off, as people read it: `on pay`, `after 2h`, `automatic`."""
+        if self.event is not None:
+            return f"on {self.event}"
+        return f"after {self.after}" if self.after is not None else "automatic"
+
+    def __str__(self) -> str:
+        return f"{self.from_} → {self.to if self.to is not None else '(none)'} {self.trigger}"
+
+
+class Region(Element):
+    """States of which exactly one is active (M1.1)."""
+
+    name: Name
+    initial_state: Name
+    states: tuple[State, ...] = Field(min_length=1)
+    transitions: tuple[Transition, ...] = ()
+
+    def state(self, name: str) -> State:
+        """The state of that name in this region."""
+        return next(state for state in self.states if state.name == name)
+
+
+Parallel.model_rebuild()
+
+
+class Timeouts(Element):
+    """Workflow timeout, and defaults for activities and states (M1.5)."""
+
+    workflow: Duration | None = None
+    activity: Duration | None = None
+    states: Mapping[Name, Duration] = Field(default_factory=dict)
+
+
+class Correlation(Element):
+    """The expression that identifies an open instance to senders of messages (M7.2)."""
+
+    key: Key

@@ -1,0 +1,174 @@
+"""Expressions and templates as trees of frozen dataclasses."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+Scalar: t.TypeAlias = "bool | int | float | str | None"
+ArithmeticOperator: t.TypeAlias = t.Literal["+", "-", "*", "/", "//", "%"]
+CompareOperator: t.TypeAlias = t.Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in"]
+FunctionName: t.TypeAlias = t.Literal["len", "min", "max"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal:
+    """A constant; unlike in Python, `1`, `1.0` and `true` are three different literals."""
+
+    value: Scalar
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and type(self.value) is type(other.value) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """`context.<variable>`, `event.<payload field>`, or `item.<name given by for_each>`."""
+
+    scope: t.Literal["context", "event", "item"]
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The whole payload, the name of the active state, or all variables as one object."""
+
+    scope: t.Literal["event", "state", "context"]
+
+
+@dataclass(frozen=True, slots=True)
+class Negate:
+    """Unary minus; the minus of a number literal belongs to the literal instead."""
+
+    operand: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Logical negation."""
+
+    operand: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """A binary arithmetic operation; `//` and `%` round towards minus infinity."""
+
+    operator: ArithmeticOperator
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """One comparison; a chain `a < b < c` is read as `a < b and b < c`."""
+
+    operator: CompareOperator
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Bool:
+    """`and` or `or` over two or more operands, evaluated left to right until decided."""
+
+    operator: t.Literal["and", "or"]
+    operands: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IfElse:
+    """`then if test else otherwise`; only the chosen branch is evaluated."""
+
+    test: Expression
+    then: Expression
+    otherwise: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`len`, `min` or `max`; there are no other functions."""
+
+    function: FunctionName
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list written out."""
+
+    items: tuple[Expression, ...]
+
+
+Expression: t.TypeAlias = "Literal | Name | Whole | Negate | Not | Arithmetic | Compare | Bool | IfElse | Call | ListOf"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TemplateLiteral:
+    """A scalar of a template that stands for itself."""
+
+    value: Scalar
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, TemplateLiteral) and type(self.value) is type(other.value) and self.value == other.value
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateList:
+    """A list whose items are templates."""
+
+    items: tuple[Template, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateObject:
+    """An object whose values are templates, in the order written."""
+
+    fields: tuple[tuple[str, Template], ...]
+
+
+Template: t.TypeAlias = "TemplateLiteral | TemplateList | TemplateObject | Expression"
+
+
+def names(tree: Template) -> tuple[Name | Whole, ...]:
+    """The names a tree reads, each once, in the order of evaluation."""
+    return tuple(dict.fromkeys(node for node in walk(tree) if isinstance(node, Name | Whole)))
+
+
+def walk(tree: Template) -> Iterator[Template]:
+    """The node and all below it, in the order of evaluation."""
+    yield tree
+    for child in children(tree):
+        yield from walk(child)
+
+
+def children(tree: Template) -> tuple[Template, ...]:
+    """The direct parts of a node, in the order they are evaluated."""
+    match tree:
+        case Negate(operand) | Not(operand):
+            return (operand,)
+        case Arithmetic(_, left, right) | Compare(_, left, right):
+            return (left, right)
+        case Bool(_, operands):
+            return operands
+        case IfElse(test, then, otherwise):
+            return (test, then, otherwise)
+        case Call(_, arguments):
+            return arguments
+        case ListOf(items):
+            return items
+        case TemplateList(parts):
+            return parts
+        case TemplateObject(fields):
+            return tuple(value for _, value in fields)
+        case _:
+            return ()

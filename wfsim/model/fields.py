@@ -1,0 +1,172 @@
+"""What stands in the fields of a definition: names, numbers, conditions, JSON; and the class of all its elements."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    Strict,
+    ValidationError,
+    model_validator,
+)
+
+from wfsim.errors import DefinitionError, ExpressionError
+from wfsim.model.duration import Duration
+from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
+from wfsim.model.problems import definition_error, from_validation, refuse_unknown_keys
+from wfsim.model.values import EvaluationFault, ValueType, coerce
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    # The public way to the same class; the type checker needs the name.
+    ModelMetaclass = type(BaseModel)
+
+_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+
+
+def _name(text: str) -> str:
+    if not text or len(text) > 200 or not text.isprintable() or text != text.strip():
+        raise ValueError(f"{text[:60]!r} is not a name: 1 to 200 printable characters, no space at the ends.")
+    return text
+
+
+def _identifier(text: str) -> str:
+    if not _IDENTIFIER.fullmatch(text):
+        raise ValueError(f"{text[:60]!r} is not an identifier: letters, digits and _, not starting with a digit.")
+    return text
+
+
+def _version(value: object) -> object:
+    if isinstance(value, str) and _VERSION.fullmatch(value):
+        return value
+    raise ValueError(f"{value!r} is not a semantic version. Write three numbers: 1.0.0.")
+
+
+def _decimal(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        raise ValueError(f"{value!r} is not a number.")
+    try:
+        number = Decimal(str(value))
+    except ArithmeticError:
+        raise ValueError(f"{value!r} is not a number.") from None
+    if not number.is_finite() or number != round(number, 6) or abs(number) > 1_000:
+        raise ValueError(f"{value} is not a finite number up to 1000 with at most six decimals.")
+    return number.normalize()
+
+
+def _condition(text: str) -> str:
+    try:
+        parse_condition(text)
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _deadline(value: object) -> object:
+    try:
+        if isinstance(value, str) and is_template(value):
+            parse_template(value)
+            return value
+        return Duration.of(value)
+    except DefinitionError as error:
+        raise ValueError(str(error)) from None
+
+
+def _template_value(value: object) -> object:
+    try:
+        parse_template(value)
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None
+    return _json(value)
+
+
+def _key(text: str) -> str:
+    try:
+        parse(text)
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _json(value: object) -> object:
+    """A copy of a JSON value as wfsim keeps it: no minus zero, nobody else's list."""
+    try:
+        return coerce(ValueType.ANY, value)
+    except EvaluationFault as fault:
+        raise ValueError(fault.message) from None
+
+
+def _plain_number(number: Decimal) -> int | float:
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Version = Annotated[str, BeforeValidator(_version)]
+Exact = Annotated[Decimal, BeforeValidator(_decimal), PlainSerializer(_plain_number)]
+Condition = Annotated[str, AfterValidator(_condition)]
+Flag = Annotated[bool, Strict()]
+Count = Annotated[int, Strict()]
+Bound = Annotated[int, Strict()] | Annotated[float, Strict()]
+Scalar = Annotated[str, Strict()] | Annotated[bool, Strict()] | Annotated[int, Strict()] | Annotated[float, Strict()]
+Json = Annotated[Any, AfterValidator(_json)]
+Key = Annotated[str, AfterValidator(_key)]
+TemplateValue = Annotated[Any, AfterValidator(_template_value)]
+"""A JSON value in which strings `${...}` are expressions."""
+Deadline = Annotated[Duration | str, BeforeValidator(_deadline), PlainSerializer(str)]
+"""A duration, or `${expression}` giving seconds, evaluated when the state is entered (M6.2)."""
+
+
+class _Readable(ModelMetaclass):
+    """Calling a class reports its problems in our words; the validator's own never reach people."""
+
+    if not TYPE_CHECKING:
+
+        def __call__(cls, *args, **kwargs):
+            try:
+                return super().__call__(*args, **kwargs)
+            except ValidationError as error:
+                raise definition_error(from_validation(error.errors(), kwargs, named=False)) from None
+
+
+class Element(BaseModel, metaclass=_Readable):
+    """A part of a definition: frozen, with its own keys and no others."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, use_enum_values=False, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: object) -> object:
+        refuse_unknown_keys(cls, data, _CALLED.get(cls.__name__, cls.__name__.lower()))
+        return data
+
+
+_CALLED = {
+    "Workflow": "a workflow",
+    "State": "a state",
+    "Transition": "a transition",
+    "Region": "a region",
+    "Activity": "an activity",
+    "Event": "an event",
+    "Variable": "a variable",
+    "FieldType": "a payload field",
+    "RetryPolicy": "a retry policy",
+    "ActivityAction": "an action of type activity",
+    "SetVariableAction": "an action of type set_variable",
+    "SendAction": "an action of type send",
+    "CompensateAction": "an action of type compensate",
+    "Assignment": "the parameters of set_variable",
+    "ActivityWork": "the activity of a state",
+    "ForEach": "for_each",
+}

@@ -1,0 +1,164 @@
+"""JSON values: their types, their limits, and the door where they enter (M10)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+NULL = "Expression.null"
+TYPE = "Expression.type"
+OVERFLOW = "Expression.overflow"
+DIVISION = "Expression.division"
+RANGE = "Expression.range"
+
+LARGEST_INTEGER = 2**63 - 1
+SMALLEST_INTEGER = -(2**63)
+EXACT_INTEGER = 2**53
+LONGEST_STRING_VALUE = 1_000_000
+DEEPEST_VALUE = 32
+LARGEST_VALUE = 100_000
+
+Value: TypeAlias = Any
+"""A JSON value: None, bool, int, float, str, list or dict."""
+
+
+class ValueType(StrEnum):
+    """Types of variables and payload fields; `any` is unchecked."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    LIST = "list"
+    OBJECT = "object"
+    ANY = "any"
+
+
+class EvaluationFault(Exception):
+    """A value that cannot be computed: an error of the running instance, not of the definition (M10.1).
+
+    `kind` is the error type that transitions on `error` see; `message` says which operation and values.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+        self.message = message
+
+
+def kind_of(value: Value) -> str:
+    """`null`, `boolean`, `integer`, `number`, `string`, `list` or `object`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, list | tuple):
+        return "list"
+    if isinstance(value, Mapping):
+        return "object"
+    raise EvaluationFault(TYPE, f"a value of type {type(value).__name__} is not JSON.")
+
+
+def described(value: Value) -> str:
+    """A value with its kind, for messages: `an integer (3)`, `a list of 2`."""
+    kind = kind_of(value)
+    if kind in ("list", "object"):
+        return f"{'a list' if kind == 'list' else 'an object'} of {len(value)}"
+    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    article = "an" if kind[0] in "aeio" else "a"
+    return f"{article} {kind} ({text if len(text) <= 40 else text[:40] + '…'})"
+
+
+def check_value(value_type: ValueType, value: Value) -> str | None:
+    """Why a JSON value from outside does not fit a declared type; `None` if it fits.
+
+    An integer fits `number` if a double holds it exactly. Null fits `any` only: whether a value may be
+    missing is a matter of `optional`, not of its type.
+    """
+    reason = _check_json(value)
+    if reason is not None or value_type is ValueType.ANY:
+        return reason
+    kind = kind_of(value)
+    if kind == value_type.value:
+        return None
+    if kind == "integer" and value_type is ValueType.NUMBER:
+        if abs(value) <= EXACT_INTEGER:
+            return None
+        return f"{value} is beyond ±2^53, so no number holds it exactly"
+    return f"{described(value)} is not {'an' if value_type.value[0] in 'aeio' else 'a'} {value_type.value}"
+
+
+def coerce(value_type: ValueType, value: Value) -> Value:
+    """The value as it is kept inside: an integer for `number` becomes a number, `-0.0` becomes `0.0`.
+
+    Lists and objects are copied. Payloads, inputs and results pass here; nothing else converts.
+
+    Raises
+    ------
+    EvaluationFault
+        `Expression.type`, if `check_value` objects.
+    """
+    reason = check_value(value_type, value)
+    if reason is not None:
+        raise EvaluationFault(TYPE, f"{reason}.")
+    if value_type is ValueType.NUMBER:
+        return float(value) + 0.0
+    return _copied(value)
+
+
+def _check_json(value: Value) -> str | None:
+    """Why a value is not JSON within the limits; no recursion, so nothing can exhaust the stack."""
+    waiting: list[tuple[Value, int]] = [(value, 0)]
+    seen = 0
+    while waiting:
+        part, depth = waiting.pop()
+        seen += 1
+        if seen > LARGEST_VALUE:
+            return f"the value has more than {LARGEST_VALUE:,} parts"
+        if depth > DEEPEST_VALUE:
+            return f"the value is nested deeper than {DEEPEST_VALUE} levels"
+        if part is None or isinstance(part, bool):
+            continue
+        if isinstance(part, int):
+            if not SMALLEST_INTEGER <= part <= LARGEST_INTEGER:
+                return "an integer is beyond 64 bits"
+        elif isinstance(part, float):
+            if not math.isfinite(part):
+                return f"{part} is not a finite number"
+        elif isinstance(part, str):
+            if len(part) > LONGEST_STRING_VALUE:
+                return f"a string has {len(part):,} characters, more than {LONGEST_STRING_VALUE:,}"
+            if not _is_text(part):
+                return "a string holds half a character (a surrogate)"
+        elif isinstance(part, list | tuple):
+            waiting.extend((item, depth + 1) for item in part)
+        elif isinstance(part, Mapping):
+            for key, item in part.items():
+                if not isinstance(key, str) or not _is_text(key):
+                    return f"the key {key!r} of an object is not a string"
+                waiting.append((item, depth + 1))
+        else:
+            return f"a value of type {type(part).__name__} is not JSON"
+    return None
+
+
+def _is_text(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
+def _copied(value: Value) -> Value:
+    if isinstance(value, float):
+        return value + 0.0
+    if isinstance(value, list | tuple):
+        return [_copied(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    return value
