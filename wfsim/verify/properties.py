@@ -41,6 +41,10 @@ ASSUMPTIONS = (
     "activity results fit the variables they are written to",
     "an operator's cancel, and the workflow timer, only where a transition handles them",
 )
+SAMPLED = (
+    "others might behave differently: values from outside are computed with, have no fixed type, or come in too "
+    "many combinations."
+)
 
 
 class _Options(BaseModel):
@@ -286,25 +290,25 @@ class _Search:
             return self.verdict(
                 name,
                 Status.UNKNOWN,
-                f"No violation among the states found, but the search stopped: {self.space.reason}. "
-                "Raise max_states or max_seconds.",
+                f"No violation among the states found, but {self.stopped()}",
             )
         if not self.space.exact:
-            return self.verdict(
-                name,
-                Status.UNKNOWN,
-                "No violation with the values tried, but others might behave differently: values from outside are "
-                "computed with, have no fixed type, or come in too many combinations.",
-            )
+            return self.verdict(name, Status.UNKNOWN, f"No violation with the values tried, but {SAMPLED}")
         return self.verdict(name, Status.HOLDS, reason)
+
+    def stopped(self) -> str:
+        """Why the search is incomplete, and what to do about it."""
+        advice = "Raise max_states or max_seconds." if self.space.n_states else "Without a start nothing can be asked."
+        return f"the search stopped: {self.space.reason.rstrip('.')}. {advice}"
+
+    def unfound(self) -> str:
+        """Why what was not found may exist all the same."""
+        return self.stopped() if not self.space.complete else SAMPLED
 
 
 def _states_reachable(search: _Search, asked: Property) -> Verdict:
     space = search.space
-    visited = {
-        space.program.name(region[1]) for snapshot in space.snapshots for region in snapshot[2] if region is not None
-    }
-    missing = [name for name in space.program.state_rows if name not in visited]
+    missing = [name for name, row in space.program.state_rows.items() if row not in space.reached]
     if missing and space.complete and space.exact:
         return search.verdict(
             asked.name,
@@ -316,7 +320,7 @@ def _states_reachable(search: _Search, asked: Property) -> Verdict:
         return search.verdict(
             asked.name,
             Status.UNKNOWN,
-            f"{', '.join(missing)} not reached with the values tried and the states searched.",
+            f"{', '.join(missing)} not reached with the values tried and the states searched, but {search.unfound()}",
             statistics={"unreached": missing},
         )
     return search.verdict(asked.name, Status.HOLDS, f"Each of {len(space.program.state_rows)} states is reached.")
@@ -334,7 +338,7 @@ def _transitions_live(search: _Search, asked: Property) -> Verdict:
         return search.verdict(
             asked.name,
             Status.UNKNOWN,
-            f"Not taken with the values tried and the states searched: {'; '.join(texts)}.",
+            f"Not taken with the values tried and the states searched: {'; '.join(texts)}; but {search.unfound()}",
         )
     verdicts = [_dead(search, asked, row, text) for row, text in zip(dead, texts)]
     return replace(verdicts[0], further=tuple(verdicts[1:]), statistics={"dead": texts})
@@ -349,6 +353,15 @@ def _dead(search: _Search, asked: Property, row: int, text: str) -> Verdict:
         (k for k, s in enumerate(space.snapshots) for region in s[2] if region is not None and region[1] == source),
         None,
     )
+    if at is None and source in space.reached:
+        before, edge = space.reached[source]
+        return search.verdict(
+            asked.name,
+            Status.VIOLATED,
+            f"No run takes {text}: '{program.name(source)}' is only passed within a step, and something else goes "
+            "first there.",
+            witness=witness_to(space, before, edge.stimulus),
+        )
     if at is None:
         return search.verdict(
             asked.name,
@@ -362,9 +375,15 @@ def _dead(search: _Search, asked: Property, row: int, text: str) -> Verdict:
     if program.rows[source].terminal:
         why = f"'{program.name(source)}' is terminal, the instance is over there (M3.7)"
     elif program.transitions[row].condition is None:
-        why = "an earlier transition on the same event is always taken first (M2.3), or nothing sets it off"
+        why = (
+            "an earlier transition on the same event is always taken first (M2.3), nothing sets it off, "
+            "or its actions always fail"
+        )
     else:
-        why = f"its condition `{program.transitions[row].condition}` never holds there, or something else goes first"
+        why = (
+            f"its condition `{program.transitions[row].condition}` never holds there, something else goes first, "
+            "or its actions always fail"
+        )
     return search.verdict(
         asked.name, Status.VIOLATED, f"No run takes {text}: {why}.", witness=witness_to(space, at, *tried)
     )
@@ -375,6 +394,14 @@ def _can_complete(search: _Search, asked: Property) -> Verdict:
     completed = [k for k, s in enumerate(space.snapshots) if s[0] == COMPLETED]
     able = space.can_reach(completed)
     lost = [k for k, s in enumerate(space.snapshots) if s[0] < COMPLETED and k not in able]
+    if lost and space.complete and not space.exact:
+        states = sorted({space.instance(k).state for k in lost})
+        return search.verdict(
+            asked.name,
+            Status.UNKNOWN,
+            f"With the values tried no terminal state can be reached any more from {', '.join(states)}, but {SAMPLED}",
+            statistics={"states": states},
+        )
     if lost and space.complete:
         instance = space.instance(lost[0])
         only = sorted({instance_status(space, k) for k in _closings(space, lost[0])})
@@ -423,7 +450,7 @@ def _no_closing(status: int, what: str) -> Callable[[_Search, Property], Verdict
                 asked.name,
                 Status.VIOLATED,
                 f"{what} in state '{state}': {error}.",
-                witness=witness_to(space, at, edge.stimulus) if at >= 0 else witness_to(space, edge.target),
+                witness=witness_to(space, at, edge.stimulus),
             )
             for (state, _), (error, at, edge) in endings.items()
         ]

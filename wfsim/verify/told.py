@@ -61,7 +61,10 @@ class WorkflowWitness(Witness):
 
 
 def witness_to(space: WorkflowSpace, number: int, *further: Stimulus) -> WorkflowWitness:
-    """A shortest way to a state of the space, told with real serial numbers and times, and perhaps a bit further."""
+    """A shortest way to a state of the space, told with real serial numbers and times, and perhaps a bit further.
+
+    State -1 lies before the start.
+    """
     program = space.program
     instance = Instance(program)
     stimuli: list[Stimulus] = []
@@ -140,7 +143,8 @@ def describe(instance: Instance, stimulus: Stimulus, cause: Record) -> str:
         return f"the child of {cause.state} closes: {how}"
     word = stimulus.kind.removeprefix("activity_")
     if word == "failed":
-        return f"{cause.activity} fails: {stimulus.error_type}"
+        message = f" ({stimulus.message!r})" if stimulus.message is not None else ""
+        return f"{cause.activity} fails: {stimulus.error_type}{message}"
     result = f" with {stimulus.result!r}" if word == "succeeded" and stimulus.result is not None else ""
     return f"{cause.activity} {'starts' if word == 'started' else 'succeeds'}{result}"
 
