@@ -13,6 +13,7 @@ import re
 import sys
 import traceback
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -165,7 +166,12 @@ def new(
         raise WfsimError(f"{path} exists. Choose another name, or overwrite it with --force.")
     workflow = wf.new(template)
     wf.save(workflow, path)
-    out.print(f"Wrote {path}: {workflow!r}\nNext: wfsim lint {path}", highlight=False, markup=False, soft_wrap=True)
+    out.print(
+        f"Wrote {path}: {workflow!r}\nNext: wfsim lint {quote(str(path))}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -325,7 +331,9 @@ def simulate(
     )
     _summarise(history, as_json)
     if into is not None and not as_json:
-        out.print(f"History: {into}. Next: wfsim report {into}", highlight=False, markup=False, soft_wrap=True)
+        out.print(
+            f"History: {into}. Next: wfsim report {quote(str(into))}", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 @app.command()

@@ -323,7 +323,11 @@ def _states_reachable(search: _Search, asked: Property) -> Verdict:
             f"{', '.join(missing)} not reached with the values tried and the states searched, but {search.unfound()}",
             statistics={"unreached": missing},
         )
-    return search.verdict(asked.name, Status.HOLDS, f"Each of {len(space.program.state_rows)} states is reached.")
+    return search.verdict(asked.name, Status.HOLDS, f"{_all(len(space.program.state_rows), 'state')} is reached.")
+
+
+def _all(n: int, what: str) -> str:
+    return f"The one {what}" if n == 1 else f"Each of {n} {what}s"
 
 
 def _transitions_live(search: _Search, asked: Property) -> Verdict:
@@ -332,7 +336,7 @@ def _transitions_live(search: _Search, asked: Property) -> Verdict:
     dead = [row for row in program.transitions if row not in space.taken]
     if not dead:
         n = len(program.transitions)
-        return search.verdict(asked.name, Status.HOLDS, f"Each of {n} transitions is taken in some run.")
+        return search.verdict(asked.name, Status.HOLDS, f"{_all(n, 'transition')} is taken in some run.")
     texts = [f"transition {program.transition_numbers[row]} ({program.transitions[row]})" for row in dead]
     if not (space.complete and space.exact):
         return search.verdict(
@@ -368,6 +372,14 @@ def _dead(search: _Search, asked: Property, row: int, text: str) -> Verdict:
             Status.VIOLATED,
             f"No run takes {text}: '{program.name(source)}' is never reached. There is no trace to show.",
         )
+    if row in space.aborted:
+        before, edge = space.aborted[row]
+        return search.verdict(
+            asked.name,
+            Status.VIOLATED,
+            f"No run takes {text}: it sets out there, but each time it is aborted before it commits (M3.4, M3.5).",
+            witness=witness_to(space, before, edge.stimulus),
+        )
     event = program.transitions[row].event
     tried: tuple[Stimulus, ...] = ()
     if event in program.events:
@@ -375,15 +387,9 @@ def _dead(search: _Search, asked: Property, row: int, text: str) -> Verdict:
     if program.rows[source].terminal:
         why = f"'{program.name(source)}' is terminal, the instance is over there (M3.7)"
     elif program.transitions[row].condition is None:
-        why = (
-            "an earlier transition on the same event is always taken first (M2.3), nothing sets it off, "
-            "or its actions always fail"
-        )
+        why = "an earlier transition on the same event is always taken first (M2.3), or nothing sets it off"
     else:
-        why = (
-            f"its condition `{program.transitions[row].condition}` never holds there, something else goes first, "
-            "or its actions always fail"
-        )
+        why = f"its condition `{program.transitions[row].condition}` never holds there, or something else goes first"
     return search.verdict(
         asked.name, Status.VIOLATED, f"No run takes {text}: {why}.", witness=witness_to(space, at, *tried)
     )

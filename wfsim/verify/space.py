@@ -34,6 +34,7 @@ from wfsim.semantics.codes import (
     R_STATE_ENTERED,
     R_STIMULUS_IGNORED,
     R_TRANSITION,
+    R_TRANSITION_ABORTED,
     RUNNING,
     SCHEDULED,
     STATUSES,
@@ -106,8 +107,8 @@ class WorkflowSpace:
     ----------
     n_states, n_edges
         Sizes.
-    taken
-        For each transition row that was ever committed: a first state and edge that do it.
+    taken, aborted
+        For each transition row that was ever committed, or aborted: a first state and edge that do it.
     reached
         For each state row that was ever active, if only within one step: a first state and edge that enter it.
     failures
@@ -131,6 +132,7 @@ class WorkflowSpace:
         self.reason = ""
         self.taken: dict[int, tuple[int, Edge]] = {}
         self.reached: dict[int, tuple[int, Edge]] = {}
+        self.aborted: dict[int, tuple[int, Edge]] = {}
         self.failures: dict[tuple[int, str], tuple[int, Edge]] = {}
         self._numbers: dict[Snapshot, int] = {}
         self._cut = False
@@ -374,6 +376,8 @@ class WorkflowSpace:
                             self.taken.setdefault(record.transition, (at, edge))
                             if record.to_state >= 0:
                                 self.reached.setdefault(record.to_state, (at, edge))
+                        elif record.kind == R_TRANSITION_ABORTED:
+                            self.aborted.setdefault(record.transition, (at, edge))
                         elif record.kind == R_STATE_ENTERED:
                             self.reached.setdefault(record.state, (at, edge))
                     if deadline is not None and time.monotonic() > deadline:

@@ -75,6 +75,17 @@ def test_a_state_behind_an_impossible_condition_is_unreachable() -> None:
     assert ask(possible, "states_reachable").status == "holds"
 
 
+def test_a_transition_whose_actions_always_fail_sets_out_and_is_aborted() -> None:
+    fails = {"action_type": "set_variable", "parameters": {"name": "n", "value": "${context.m}"}}
+    variables = {"n": {"type": "boolean", "initial": False}, "m": {"type": "boolean", "optional": True}}
+    leaving = [STOP, GO | {"to": "b", "pre_actions": [fails]}, {"from": "a", "event": "error"}]
+    flow = workflow(leaving, ["a", "b", C], variables=variables)
+    verdict = ask(flow, "transitions_live")
+    assert verdict.status == "violated"
+    assert "sets out there, but each time it is aborted before it commits" in verdict.reason
+    assert actions(verdict)[-1] == "event go"
+
+
 CHAIN = [
     GO | {"to": "b"},
     {"from": "b", "condition": "true", "to": "d"},
