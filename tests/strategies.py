@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.codes import CHILD
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.stimulus import Stimulus
 
@@ -76,19 +77,28 @@ def _actions(undo: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
 
 
 @st.composite
-def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool) -> dict[str, Any]:
+def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool) -> dict[str, Any]:
     n = draw(st.integers(2, 4 if root else 3))
     names = [f"s{k}" for k in range(n)]
     states: list[dict[str, Any]] = []
     for k, name in enumerate(names):
         state: dict[str, Any] = {"name": name}
         nested = "parallel" if depth else "plain"
-        kind = draw(st.sampled_from(["plain", "plain", "activity", "timeout", "both", nested]))
+        child = "child" if children else "plain"
+        kind = draw(st.sampled_from(["plain", child, "activity", "timeout", "both", nested]))
         if k == n - 1 or (k > 0 and draw(st.integers(0, 4)) == 0):
             state |= {"is_terminal": True, "outcome": draw(st.sampled_from(["success", "failure"]))}
         elif kind == "parallel":
-            inner = [draw(_region(depth - 1, False, undo)) | {"name": f"r{j}"} for j in range(draw(st.integers(1, 2)))]
+            inner = [
+                draw(_region(depth - 1, False, undo, children)) | {"name": f"r{j}"}
+                for j in range(draw(st.integers(1, 2)))
+            ]
             state["parallel"] = {"join": draw(st.sampled_from(["all", "any"])), "regions": inner}
+        elif kind == "child":
+            close = draw(st.sampled_from(["cancel", "terminate", "abandon"]))
+            state["invoke"] = {"workflow": "other", "input": {"n": "${context.n}"}, "parent_close": close}
+            if draw(st.booleans()):
+                state["invoke"]["result_variable"] = "maybe"
         elif kind in ("activity", "both"):
             work: dict[str, Any] = {"name": draw(st.sampled_from(ACTIVITIES))}
             if draw(st.booleans()):
@@ -123,13 +133,16 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool) -> dict[str, An
 
 
 @st.composite
-def workflows(draw: st.DrawFn, *, regions: bool = False, undo: bool | None = None) -> Workflow:
-    """A random valid definition; with `regions` it may nest parallel regions two levels deep, and compensate.
+def workflows(
+    draw: st.DrawFn, *, regions: bool = False, undo: bool | None = None, children: bool | None = None
+) -> Workflow:
+    """A random valid definition; with `regions` it may nest parallel regions two levels deep, compensate and invoke.
 
-    `undo` says whether activities may have compensators; by default as `regions`.
+    `undo` says whether activities may have compensators, `children` whether states may invoke another workflow; by
+    default as `regions`.
     """
     undo = regions if undo is None else undo
-    root = draw(_region(2 if regions else 0, True, undo))
+    root = draw(_region(2 if regions else 0, True, undo, regions if children is None else children))
     policy = st.one_of(
         st.none(),
         st.builds(
@@ -247,6 +260,15 @@ def next_stimulus(instance: Instance, choice: int, k: int, number: int) -> Stimu
             Stimulus("activity_failed", error_type="Bad.Card", **common),
         ]
     options += [Stimulus("activity_succeeded", time, activity_id=serial, attempt=1, result=k) for serial in (1, 2, 3)]
+    for work in instance.works():
+        if work.phase == CHILD:
+            options += [
+                Stimulus(
+                    "child_closed", time, activity_id=work.serial, status=status, outcome=outcome, payload={"n": k}
+                )
+                for status, outcome in (("completed", "success"), ("completed", "failure"), ("timed_out", None))
+            ]
+    options.append(Stimulus("child_closed", time, activity_id=1, status="cancelled"))
     for command in ("pause", "resume", "retry", "cancel", "terminate"):
         options.append(Stimulus("control", time, command=command, command_id=f"{command}{number}"))
     return options[choice % len(options)]

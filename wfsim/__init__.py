@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from wfsim.runtime.clock import ManualClock
     from wfsim.runtime.executor import ActivityContext
     from wfsim.runtime.run import reopen, start
-    from wfsim.simulate.scenario import Scenario, default_scenario, load_scenario
+    from wfsim.simulate.default import default_scenario
+    from wfsim.simulate.scenario import Scenario, load_scenario
     from wfsim.verify.explore import explore
     from wfsim.verify.properties import verify
     from wfsim.verify.soundness import soundness
@@ -102,7 +103,8 @@ _HOMES = {
     "runtime.clock": ("ManualClock",),
     "runtime.executor": ("ActivityContext",),
     "runtime.run": ("reopen", "start"),
-    "simulate.scenario": ("Scenario", "default_scenario", "load_scenario"),
+    "simulate.default": ("default_scenario",),
+    "simulate.scenario": ("Scenario", "load_scenario"),
     "verify.explore": ("explore",),
     "verify.properties": ("verify",),
     "verify.soundness": ("soundness",),

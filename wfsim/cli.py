@@ -7,9 +7,13 @@ With `--json` a command prints one JSON object and nothing else.
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
 import sys
+import traceback
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -18,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wfsim.errors import WfsimError
+from wfsim.errors import WfsimError, listed
 
 if TYPE_CHECKING:
     from wfsim.history.history import History
@@ -36,14 +40,41 @@ app = typer.Typer(
     help="Design, verify, simulate and question workflows.",
     no_args_is_help=True,
     add_completion=False,
+    # The plain help fits any width and shows a flag as a flag.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-out = Console()
-err = Console(stderr=True)
+
+
+class _PipeClosed(Exception):
+    """Whoever read the output has enough. Rich and typer by themselves would exit with the code of a violation."""
+
+
+class _Printer(Console):
+    """A console that leaves a closed pipe to `main`."""
+
+    def on_broken_pipe(self) -> None:
+        raise _PipeClosed
+
+
+out = _Printer()
+err = _Printer(stderr=True)
 
 File = Annotated[Path, typer.Argument(help="A workflow in YAML.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Seconds = Annotated[float | None, typer.Option("--max-seconds", help="Stop each search after this long.")]
+
+
+def _duration(value: float | None) -> float | None:
+    """Refuse what bounds no time; a plain lower bound would let nan pass."""
+    if value is not None and not 0 <= value < math.inf:
+        raise typer.BadParameter(f"{value} is not a number of seconds, 0 or more.")
+    return value
+
+
+Seconds = Annotated[
+    float | None, typer.Option("--max-seconds", callback=_duration, help="Stop each search after this long.")
+]
 
 _SEVERITY = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _STATUS = {"holds": "green", "violated": "bold red", "unknown": "yellow", "error": "magenta"}
@@ -56,22 +87,59 @@ def main() -> NoReturn:
         # Outside its own mode typer returns the code of `typer.Exit` instead of raising it.
         code = app(standalone_mode=False)
     except WfsimError as error:
-        err.print(Text(str(error), style="red"))
+        err.print(Text(str(error), style="red"), soft_wrap=True)
+        sys.exit(UNANSWERED)
+    except _PipeClosed:
+        # What is still buffered goes nowhere, instead of into the closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(UNANSWERED)
     except Exception as error:
-        # Typer's own usage errors know how to show themselves; anything else is a defect and must be seen whole.
         if hasattr(error, "exit_code") and hasattr(error, "show"):
+            # Typer's own usage errors know how to show themselves.
             error.show()
-            sys.exit(UNANSWERED)
-        raise
+        elif isinstance(error, OSError) and error.filename is not None:
+            err.print(Text(f"{error.filename}: {error.strerror}.", style="red"), soft_wrap=True)
+        else:
+            # A defect of wfsim must be seen whole, and must not look like a violation.
+            traceback.print_exc()
+        sys.exit(UNANSWERED)
     if code == INTERRUPTED:
         err.print("Interrupted.")
         code = UNANSWERED
     sys.exit(code if isinstance(code, int) else FINE)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        import wfsim as wf
+
+        out.print(f"wfsim {wf.__version__}", highlight=False)
+        raise typer.Exit(FINE)
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Design, verify, simulate and question workflows."""
+
+
+def _writable(path: Path, endings: tuple[str, ...], *inputs: Path | None) -> None:
+    """Refuse to write over what was read, or a file whose ending promises something else."""
+    if any(each is not None and path.resolve() == each.resolve() for each in inputs):
+        raise WfsimError(f"{path} is what is read; writing there would destroy it. Choose another name.")
+    if path.suffix not in endings:
+        raise WfsimError(f"{path}: the name of the file to write ends in {' or '.join(endings)}.")
+
+
 def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n")
+    try:
+        sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise _PipeClosed from None
 
 
 def _load(path: Path) -> Workflow:
@@ -93,11 +161,17 @@ def new(
     """Write a small valid workflow to start from."""
     import wfsim as wf
 
+    _writable(path, (".yaml", ".yml"))
     if path.exists() and not force:
         raise WfsimError(f"{path} exists. Choose another name, or overwrite it with --force.")
     workflow = wf.new(template)
     wf.save(workflow, path)
-    out.print(f"Wrote {path}: {workflow!r}\nNext: wfsim lint {path}", highlight=False, markup=False, soft_wrap=True)
+    out.print(
+        f"Wrote {path}: {workflow!r}\nNext: wfsim lint {quote(str(path))}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -115,31 +189,38 @@ def lint(file: File, as_json: AsJson = False) -> None:
 
 
 def _show_findings(findings: Findings, *, short: bool = False) -> None:
-    """A row per finding; `short` leaves the advice out and puts equal codes together."""
-    table = _table("", "code", "where", "what" if short else "what and what to do")
+    """A block per finding; `short` leaves the advice out and puts equal codes together."""
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
         groups.setdefault(finding.code if short else str(len(groups)), []).append(finding)
     for group in groups.values():
         first = group[0]
-        lines = ", ".join(str(each.line) for each in group[:4]) + (", …" if len(group) > 4 else "")
-        where = "" if first.file is None else f"line {lines}" if short else f"{Path(first.file).name}:{lines}"
+        head = Text()
+        if first.file is not None and not short:
+            head.append(f"{first.file}:{first.line}", style="bold").append("  ")
+        head.append(str(first.severity), style=_SEVERITY[str(first.severity)]).append(f"  {first.code}")
+        if short and first.line is not None:
+            head.append(f"  line{'s' if len(group) > 1 else ''} {listed((str(each.line) for each in group), 4)}")
+        # A line of its own that is never broken: people and editors go to it.
+        out.print(head, highlight=False, soft_wrap=True)
         what = Text(f"{first.place}: {first.message}")
-        if short:
-            if len(what) > 160:
-                what = Text(what.plain[:160].rsplit(" ", 1)[0] + " …")
-            if len(group) > 1:
-                what.append(f" (and {len(group) - 1} more like it)", style="dim")
-        else:
-            what.append(" " + first.advice, style="dim")
-        table.add_row(
-            Text(str(first.severity), style=_SEVERITY[str(first.severity)]), Text(first.code), Text(where), what
-        )
-    if findings:
-        out.print(table)
+        if short and len(what) > 160:
+            what = Text(what.plain[:160].rsplit(" ", 1)[0] + " …")
+        if short and len(group) > 1:
+            what.append(f" (and {len(group) - 1} more like it)", style="dim")
+        _indented(what, 4)
+        if not short:
+            _indented(Text(first.advice, style="dim"), 4)
     n = {kind: sum(str(f.severity) == kind for f in findings) for kind in _SEVERITY}
     told = ", ".join(f"{count} {kind}{'s' if count != 1 and kind != 'info' else ''}" for kind, count in n.items())
     out.print("Nothing found." if not findings else f"{told}. Explained in docs/lint.md.", highlight=False)
+
+
+def _indented(text: Text, left: int) -> None:
+    """Wrapped text of which every line is indented."""
+    for line in text.wrap(out, max(out.width - left, 20)):
+        line.rstrip()
+        out.print(Text(" " * left) + line, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -151,6 +232,8 @@ def draw(
     """Draw a workflow or its net."""
     import wfsim as wf
 
+    if to is not None:
+        _writable(to, (".svg", ".json"), file)
     workflow = _load(file)
     picture = wf.picture(wf.to_net(workflow) if net else workflow)
     if to is None:
@@ -169,11 +252,11 @@ def verify(
         typer.Argument(help="A property file; default: every built-in question.", show_default=False),
     ] = None,
     as_json: AsJson = False,
-    max_states: Annotated[int, typer.Option(help="Stop each search at this many states.")] = 100_000,
+    max_states: Annotated[int, typer.Option(min=1, help="Stop each search at this many states.")] = 100_000,
     max_seconds: Seconds = None,
     traces: Annotated[bool, typer.Option(help="Show the traces.")] = True,
 ) -> None:
-    """Ask what must hold; violated properties come with a shortest trace."""
+    """Ask what must hold; violations come with a shortest trace."""
     import wfsim as wf
 
     report = wf.verify(_load(file), properties, max_states=max_states, max_seconds=max_seconds)
@@ -197,11 +280,11 @@ def _show_verdict(asked: str, verdict: Verdict, expected: str, traces: bool) -> 
         line.append("  as expected", style="dim")
     elif status != expected and expected != "holds":
         line.append(f"  expected: {expected}", style="bold red")
-    out.print(line)
-    out.print(Text("  " + verdict.reason), highlight=False)
+    out.print(line, soft_wrap=True)
+    _indented(Text(verdict.reason), 4)
     for each in (verdict, *verdict.further):
         if each is not verdict:
-            out.print(Text("  Also: " + each.reason), highlight=False)
+            _indented(Text("Also: " + each.reason), 4)
         if traces:
             _show_trace(each)
 
@@ -212,7 +295,11 @@ def _show_trace(verdict: Verdict) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for number, step in enumerate(verdict.witness.steps, start=1):
         after = ", ".join(f"{key}: {value}" for key, value in step.after.items())
-        table.add_row(Text(f"    {number}.", style="dim"), Text(step.action), Text(after, style="dim"))
+        table.add_row(
+            Text(f"{number:>6}.", style="dim"),
+            Text(step.action, overflow="fold"),
+            Text(after, style="dim", overflow="fold"),
+        )
     out.print(table)
 
 
@@ -223,37 +310,39 @@ def simulate(
         Path | None,
         typer.Option("--scenario", "-s", help="A scenario; default: <file>.scenario.yaml or a guess."),
     ] = None,
-    cases: Annotated[int | None, typer.Option(help="How many instances.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Selects all random numbers.")] = None,
+    cases: Annotated[int | None, typer.Option(min=1, help="How many instances.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Selects all random numbers.")] = None,
     into: Annotated[
         Path | None, typer.Option(help="DuckDB file for the history; an earlier simulated one is replaced.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run many instances through a scenario, and summarise their history."""
+    """Run many instances through a scenario, and sum them up."""
     import wfsim as wf
 
+    if into is not None:
+        _writable(into, (".duckdb", ".db"), file, scenario)
     workflow = _load(file)
     beside = file.with_suffix("").with_suffix(".scenario.yaml")
     chosen = scenario if scenario is not None else beside if beside.exists() else None
     plan = wf.load_scenario(chosen) if chosen is not None else None
-    if plan is None and not as_json:
-        err.print("No scenario given: using the default one (rates and times are guesses).", style="yellow")
     history = wf.simulate(
         workflow, plan, cases=cases, seed=seed, into=into, progress=sys.stderr.isatty() and not as_json
     )
     _summarise(history, as_json)
     if into is not None and not as_json:
-        out.print(f"History: {into}. Next: wfsim report {into}", highlight=False, markup=False, soft_wrap=True)
+        out.print(
+            f"History: {into}. Next: wfsim report {quote(str(into))}", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 @app.command()
 def report(
     file: Annotated[Path, typer.Argument(help="A history (DuckDB file).", show_default=False)],
-    limit: Annotated[int, typer.Option(help="Rows per table.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, help="Rows per table.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Print outcomes, hot paths, bottlenecks, activities, timeouts and retries of a history."""
+    """Print outcomes, hot paths, bottlenecks and more of a history."""
     import wfsim as wf
 
     with wf.open_history(file) as history:
@@ -282,7 +371,7 @@ def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
         if not frame.empty:
             _show_frame(name, frame)
     for note in history.notes:
-        out.print(Text("Note: " + note, style="yellow"))
+        out.print(Text("Note: " + note, style="yellow"), highlight=False)
     out.print(f"digest {history.digest}", style="dim", highlight=False)
 
 
@@ -318,15 +407,19 @@ def _cell(column: str, value: Any) -> str:
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the results go.")] = Path("results"),
     models: Annotated[Path, typer.Option(help="The model library.")] = Path("models"),
-    cases: Annotated[int, typer.Option(help="How many orders to simulate.")] = 10_000,
+    cases: Annotated[int, typer.Option(min=1, help="How many orders to simulate.")] = 10_000,
 ) -> None:
-    """The order workflow from file to findings, proof, simulation, history, pictures and a real run."""
+    """The order workflow from file to proof, history and a real run."""
     import wfsim as wf
     from wfsim.demo import run_demo
 
     def head(title: str) -> None:
         out.print()
         out.rule(Text(title, style="bold"), align="left")
+
+    def say(text: str) -> None:
+        body = text.lstrip(" ")
+        _indented(Text(body), len(text) - len(body))
 
     def show_report(report: Report) -> None:
         for asked, verdict in zip(report.properties, report):
@@ -340,7 +433,7 @@ def demo(
         folder=folder,
         models=models,
         cases=cases,
-        say=lambda text: out.print(text, highlight=False),
+        say=say,
         head=head,
         show_findings=lambda workflow: _show_findings(wf.lint(workflow), short=True),
         show_report=show_report,

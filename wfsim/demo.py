@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import WfsimError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from wfsim.model.workflow import Workflow
 
@@ -33,6 +36,7 @@ def run_demo(
         If the model library is not where `models` says.
     """
     import wfsim as wf
+    from wfsim.net.petri import MAX_DRAWN
 
     published, repaired = models / "published" / "order_processing.yaml", models / "order_processing.yaml"
     for path in (published, repaired):
@@ -53,9 +57,9 @@ def run_demo(
     say(f"{order!r}: {len(wf.lint(order))} findings")
     properties = models.parent / "verification" / "order_processing.yaml"
     show_report(wf.verify(order, properties if properties.exists() else None))
-    net = wf.to_net(order, instances=2, pools={"warehouse": 1})
+    net = wf.to_net(order, instances=2, pools={"packers": 1})
     space = wf.explore(net)
-    say(f"Two orders that share one warehouse worker: {space.n_markings:,} markings, {space.n_edges:,} edges.")
+    say(f"Two orders that share one packer: {space.n_markings:,} markings, {space.n_edges:,} edges.")
 
     head(f"4  {cases:,} orders under load")
     scenario = wf.load_scenario(models / "order_processing.scenario.yaml")
@@ -74,7 +78,7 @@ def run_demo(
         "SELECT path, cases, share, p50_time, p95_time, success, failure + failed + timed_out AS other "
         "FROM hot_paths ORDER BY cases DESC, path LIMIT 5"
     )
-    say(f"[dim]{question}[/dim]")
+    say(question)
     show_table("hot paths", history.sql(question).df())
     slow = (
         "SELECT what, name, n, mean_wait AS mean, p95_wait AS p95, total_wait AS total "
@@ -84,24 +88,48 @@ def run_demo(
 
     head("6  Pictures")
     paths = wf.hot_paths(history)
+    small, whole = wf.to_net(wf.new("approval")), wf.to_net(order)
     pictures: Mapping[str, str] = {
         "order.svg": wf.picture(order).to_svg(),
         "published_order.svg": wf.picture(broken).to_svg(),
-        "order_net.svg": wf.picture(wf.to_net(order)).to_svg() if len(net.places) < 300 else "",
+        "approval_net.svg": wf.picture(small).to_svg(),
     }
     for name, svg in pictures.items():
         (folder / name).write_text(svg, encoding="utf-8")
     paths.plot().write_html(folder / "hot_paths.html", include_plotlyjs=True)
-    say("order.svg, published_order.svg, order_net.svg, hot_paths.html")
+    say("order.svg, published_order.svg, approval_net.svg, hot_paths.html")
+    nodes = len(whole.places) + len(whole.transitions)
+    say(
+        f"approval_net.svg is the net of the template 'approval'. That of the order has {nodes:,} nodes, "
+        + (
+            f"more than the {MAX_DRAWN} that can be read, and is not drawn."
+            if nodes > MAX_DRAWN
+            else "in order_net.svg."
+        )
+    )
+    if nodes <= MAX_DRAWN:
+        (folder / "order_net.svg").write_text(wf.picture(whole).to_svg(), encoding="utf-8")
 
     head("7  One order for real, with Python activities")
     _run_one(order, folder, say)
 
     head("Done")
-    say(
-        f"Everything lies in {folder}/: the history (orders.duckdb, ask it with `wfsim report {stored}`), the pictures,"
-    )
-    say("and the real order (runs.duckdb). The notebook: make lab, then 01_first_workflow.ipynb.")
+    say(f"Everything lies in {folder}/: the history (orders.duckdb), the pictures, the real order (runs.duckdb).")
+    say("The notebook: make lab, then 01_first_workflow.ipynb.")
+    command = _command()
+    say("Ask the history, or look at a workflow of your own:")
+    say(f"    {command} report {stored}")
+    say(f"    {command} new mine.yaml")
+    if command != "wfsim":
+        say(f"(After `source {Path(command).with_name('activate')}` plain `wfsim` will do.)")
+
+
+def _command() -> str:
+    """How the command of this installation is called here."""
+    if shutil.which("wfsim") is not None:
+        return "wfsim"
+    script = Path(sys.executable).with_name("wfsim")
+    return os.path.relpath(script) if script.is_relative_to(Path.cwd()) else str(script)
 
 
 def _run_one(order: Workflow, folder: Path, say: Callable[[str], None]) -> None:
@@ -115,7 +143,7 @@ def _run_one(order: Workflow, folder: Path, say: Callable[[str], None]) -> None:
         if not items:
             raise ValueError("an order needs items")
 
-    def initiate_payment(order_id: str, amount: float, currency: str) -> str:
+    def charge_card(order_id: str, amount: float, currency: str) -> str:
         return f"payment for {order_id}: {amount:.2f} {currency}"
 
     def nothing(**inputs: Any) -> None:
@@ -123,7 +151,7 @@ def _run_one(order: Workflow, folder: Path, say: Callable[[str], None]) -> None:
 
     functions: dict[str, Callable[..., Any]] = {
         "validate_order": validate_order,
-        "initiate_payment": initiate_payment,
+        "charge_card": charge_card,
         "allocate_inventory": lambda order_id, items: f"shelf-{len(items)}",
         "pack_order": nothing,
         "notify_customer": nothing,

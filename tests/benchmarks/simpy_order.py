@@ -31,7 +31,7 @@ class OrderModel:
         self.env = simpy.Environment()
         self.random = random.Random(seed)
         self.cases = cases
-        self.warehouse = simpy.PriorityResource(self.env, 8)
+        self.packers = simpy.PriorityResource(self.env, 8)
         self.rows: list[tuple[Any, ...]] = []
 
     def run(self) -> None:
@@ -171,7 +171,7 @@ class OrderModel:
         started = yield from self._activity(
             case,
             state,
-            "initiate_payment",
+            "charge_card",
             lambda: self._lognormal(1, 0.8),
             (("Network", 0.04),),
             timeout=MINUTE,
@@ -222,7 +222,7 @@ class OrderModel:
             lambda: self._lognormal(20, 0.7),
             (("Rejected", 0.02), ("Network", 0.01)),
             timeout=10 * MINUTE,
-            pool=self.warehouse,
+            pool=self.packers,
             priority=-1,
         )
         if not allocated:
@@ -242,7 +242,7 @@ class OrderModel:
                 "release_inventory",
                 lambda: self._lognormal(20, 0.7),
                 timeout=10 * MINUTE,
-                pool=self.warehouse,
+                pool=self.packers,
             )
             return (yield from self._refund(case, state))
         packed = yield from self._activity(
@@ -251,7 +251,7 @@ class OrderModel:
             "pack_order",
             lambda: draw.triangular(20, 180, 40),
             timeout=2 * HOUR,
-            pool=self.warehouse,
+            pool=self.packers,
         )
         if not packed:
             return (yield from self._refund(case, state))

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.benchmarks import Measured, cpu_seconds, median
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.codes import FREE, INBOX
+from wfsim.semantics.codes import CHILD, FREE, INBOX
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
@@ -26,7 +26,7 @@ LOAD = "import time; t = time.perf_counter(); import wfsim.semantics.compiled.st
 
 
 def definition() -> Workflow:
-    """An order: checked, paid with a retry, then picked and invoiced side by side, one of these again in two parts."""
+    """An order: checked, paid with a retry, then picked and invoiced side by side, one of these again in two parts, and shipped by a child."""
 
     def part(name: str, activity: str) -> dict[str, Any]:
         return {
@@ -60,6 +60,7 @@ def definition() -> Workflow:
             {"name": "created"},
             {"name": "paying", "timeout": "2h", "activity": "charge"},
             {"name": "fulfilling", "parallel": {"regions": [part("pick", "f"), deep]}},
+            {"name": "shipping", "invoke": {"workflow": "parcel", "input": {"amount": "${context.amount}"}}},
             {"name": "delivered", "is_terminal": True},
             {"name": "cancelled", "is_terminal": True, "outcome": "failure"},
         ],
@@ -73,7 +74,8 @@ def definition() -> Workflow:
             },
             {"from": "paying", "to": "fulfilling", "event": "done"},
             {"from": "paying", "to": "cancelled", "event": "timeout"},
-            {"from": "fulfilling", "to": "delivered", "event": "done"},
+            {"from": "fulfilling", "to": "shipping", "event": "done"},
+            {"from": "shipping", "to": "delivered", "event": "done"},
             {"from": "fulfilling", "to": "cancelled", "event": "stop"},
         ],
         variables={
@@ -88,7 +90,7 @@ def definition() -> Workflow:
 
 
 def play(instance: Instance) -> list[Output]:
-    """One case from start to end: 19 steps, with a failed attempt, held and refused events, and a late result."""
+    """One case from start to end: 20 steps, with a failed attempt, held and refused events, and a late result."""
     at = SECOND
     outputs = [
         instance.start(0),
@@ -108,6 +110,8 @@ def play(instance: Instance) -> list[Output]:
         *(instance.activity_started(10 * at, serial, 1) for serial in (3, 4, 5)),
         *(instance.activity_succeeded(11 * at, serial, 1) for serial in (3, 4, 5)),
     ]
+    (child,) = [work for work in instance.works() if work.phase == CHILD]
+    outputs.append(instance.child_closed(12 * at, child.serial, "completed", "success", {"parcel": 1}))
     assert instance.status == "completed"
     return outputs
 

@@ -11,8 +11,8 @@ from wfsim.history.replay import replay_all
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
+from wfsim.simulate.default import default_scenario
 from wfsim.simulate.engine import Simulation
-from wfsim.simulate.scenario import default_scenario
 
 CASES = 3
 # An hour: a random workflow may go in circles every two seconds, and after 100,000 steps a case is given up.

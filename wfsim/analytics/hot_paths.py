@@ -119,12 +119,19 @@ def hot_paths(
     Raises
     ------
     HistoryError
-        For an unknown `by` or run, or a `limit` below 1.
+        If `history` is none, for an unknown `by` or run, or a `limit` below 1.
 
     Notes
     -----
     Cases still open are left out (M12). One grouping over the cases; cost is linear in their number.
     """
+    from wfsim.history.history import History
+
+    if not isinstance(history, History):
+        raise HistoryError(
+            f"hot_paths takes a history, not {history!r}. "
+            "wf.simulate(workflow) makes one, wf.open_history(path) opens one."
+        )
     if by not in ("cases", "time"):
         raise HistoryError(f"by={by!r} is not a ranking. Give 'cases' or 'time'.{did_you_mean(by, ['cases', 'time'])}")
     if limit < 1:

@@ -6,6 +6,8 @@ import html
 import itertools
 from typing import TYPE_CHECKING
 
+from wfsim.drawing.text import wrap
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,6 +24,12 @@ ENDINGS = {
     "cancelled": ("⊘ cancelled", "#999999"),
     "terminated": ("■ terminated", "#000000"),
 }
+
+_FONT = 13
+_BAR = 16
+# Width of a page that is not wide, and the least that a word needs, in pixels.
+_PAGE = 900.0
+_NARROWEST = 96.0
 
 
 def path_sankey(paths: Sequence[tuple[list[str], dict[str, int]]], *, title: str) -> go.Figure:
@@ -59,16 +67,19 @@ def path_sankey(paths: Sequence[tuple[list[str], dict[str, int]]], *, title: str
                 bands[band] = bands.get(band, 0) + count
     labels = [""] * (len(nodes) + len(endings))
     paints = [""] * len(labels)
+    columns = max((len(states) for states, _ in paths), default=0) + 1
+    room = max(_NARROWEST, _PAGE / max(1, columns - 1) - _BAR - 8)
     for (_, name), k in nodes.items():
-        # Plotly reads a subset of HTML in labels.
-        labels[k] = html.escape(name)
+        labels[k] = _label(name, room)
         paints[k] = colours[name]
     for name, k in endings.items():
-        labels[k], paints[k] = ENDINGS[name]
+        sign, said = ENDINGS[name][0].split(" ", 1)
+        labels[k] = f"{sign} {_label(said, room - _FONT)}"
+        paints[k] = ENDINGS[name][1]
     figure = go.Figure(
         go.Sankey(
             arrangement="snap",
-            node={"label": labels, "color": paints, "pad": 14, "thickness": 16},
+            node={"label": labels, "color": paints, "pad": 14, "thickness": _BAR},
             link={
                 "source": [source for source, _ in bands],
                 "target": [target for _, target in bands],
@@ -84,10 +95,16 @@ def path_sankey(paths: Sequence[tuple[list[str], dict[str, int]]], *, title: str
     figure.update_layout(
         title={"text": html.escape(title)},
         paper_bgcolor="rgba(0,0,0,0)",
-        font={"color": "#808080", "size": 13},
+        font={"color": "#808080", "size": _FONT},
         margin={"l": 20, "r": 20, "t": 50, "b": 20},
     )
     return figure
+
+
+def _label(text: str, room: float) -> str:
+    """A label broken into lines, so that the bar of the next column does not cover its end."""
+    # Plotly reads a subset of HTML in labels.
+    return "<br>".join(html.escape(line) for line in wrap(text, _FONT, room, 4))
 
 
 def faded(colour: str) -> str:

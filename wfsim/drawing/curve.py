@@ -30,6 +30,16 @@ def middle(curve: Curve) -> Point:
     return _split(piece, 0.5 if len(pieces) % 2 else 0.0)[0][3]
 
 
+def along(curve: Curve, steps: int) -> list[Point]:
+    """Points spread over a curve by parameter, without its ends, those nearest to the middle first."""
+    pieces = segments(curve)
+    points: list[Point] = []
+    for number in sorted(range(1, steps), key=lambda number: (abs(2 * number - steps), number)):
+        piece, rest = divmod(number * len(pieces), steps)
+        points.append(_split(pieces[piece], rest / steps)[0][3])
+    return points
+
+
 def end_cut(curve: Curve, length: float) -> tuple[Curve, Point]:
     """Cut the last `length` pixels off, as the crow flies; return the rest and the direction to the old end.
 

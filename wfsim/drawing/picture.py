@@ -165,7 +165,7 @@ class Picture(Graph):
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What a notebook shows: the SVG and one line of text; without SVG, the line and the reason."""
         try:
-            return {"text/plain": repr(self), "image/svg+xml": self.to_svg()}
+            return {"text/plain": repr(self), "image/svg+xml": svg.fitting(self.to_svg())}
         except DrawingError as error:
             return {"text/plain": f"{self!r}\n{error}"}
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
-from wfsim.drawing.boxes import Box, Point
+from wfsim.drawing.boxes import Box, Point, centred
 from wfsim.drawing.content import LINE_SIZE, short_number
-from wfsim.drawing.curve import Curve, end_cut, middle
+from wfsim.drawing.curve import Curve, along, end_cut, middle
 from wfsim.drawing.data import to_data
 from wfsim.drawing.placed import Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
 from wfsim.drawing.roles import FRAME, INK, LOOKS, PAGE, STYLE_DASHES, Badge, Look, Tone
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 _FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',Arial,sans-serif"
 _WIDEST = 8.0
 _THINNEST = 1.0
+_ALWAYS_FITS = 640.0
+_SIZE = re.compile(r'width="(?P<width>[\d.]+)" height="[\d.]+"(?P<box> viewBox="[^"]*" )style="[^"]*"')
 
-# Badges are drawn, not written, in a circle of radius 8 around the origin: no font need have them.
+_BADGE = 8.0
+# Badges are drawn, not written, in a circle of this radius around the origin: no font need have them.
 _BADGES: dict[Badge, str] = {
     "play": "M-2.5 -4L4 0L-2.5 4Z",
     "alert": "M-1 -5H1V1H-1ZM-1 2.6H1V4.6H-1Z",
@@ -58,6 +62,10 @@ def render(
     seen = json.dumps([to_data(graph, layout), dict(highlight), dict(weights), dict(tokens)], sort_keys=True)
     prefix = "wf" + hashlib.sha256(seen.encode()).hexdigest()[:12]
     heaviest = max(weights.values(), default=0.0)
+    # What a badge on an edge must not cover.
+    taken = [placed.text.box for placed in layout.edges if placed.text]
+    taken += [framed.text.box for framed in layout.groups if framed.text]
+    taken += [box for spot in layout.nodes for box in (spot.outline, spot.text.box)]
 
     frames = [
         _group(group, placed, highlight.get(group.id))
@@ -73,7 +81,7 @@ def render(
         if weights:
             share = weights.get(edge.id, 0.0) / heaviest if heaviest else 0.0
             width = _THINNEST + (_WIDEST - _THINNEST) * share
-        line, mark = _edge(edge, placed_edge, highlight.get(edge.id), width, weights.get(edge.id))
+        line, mark = _edge(edge, placed_edge, highlight.get(edge.id), width, weights.get(edge.id), taken)
         lines.append(line)
         marks.append(mark)
     nodes = [
@@ -86,7 +94,8 @@ def render(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" id="{prefix}" class="wfsim-picture" role="img" '
             f'aria-labelledby="{prefix}-title {prefix}-desc" width="{width_}" height="{height}" '
-            f'viewBox="0 0 {width_} {height}" font-family="{escape(_FONTS)}">',
+            # On the element itself: a page may drop the style sheet, or count its own rules for pictures higher.
+            f'viewBox="0 0 {width_} {height}" style="max-width:100%;height:auto" font-family="{escape(_FONTS)}">',
             f'<title id="{prefix}-title">{_escape(graph.title) or "Graph"}</title>',
             f'<desc id="{prefix}-desc">{_escape(_description(graph, highlight))}</desc>',
             f"<style>{_style(prefix, sorted(roles))}</style>",
@@ -100,6 +109,19 @@ def render(
             "",
         ]
     )
+
+
+def fitting(text: str) -> str:
+    """A picture that fills the width of its page, up to its own; one that fits a page in any case is returned as it is.
+
+    Pages of notebooks show pictures as images, and rules inside an image cannot make it narrower: it must not
+    say how wide it is.
+    """
+    size = _SIZE.search(text)
+    if size is None or float(size["width"]) <= _ALWAYS_FITS:
+        return text
+    style = f'style="max-width:{size["width"]}px;height:auto"'
+    return f'{text[: size.start()]}width="100%"{size["box"]}{style}{text[size.end() :]}'
 
 
 def _description(graph: Graph, highlight: Mapping[str, Role]) -> str:
@@ -130,7 +152,7 @@ def _style(prefix: str, roles: list[Role]) -> str:
 
     here = f"#{prefix}"
     rules = [
-        f"{here}{{max-width:100%;height:auto;{variables('light', False)}}}",
+        f"{here}{{{variables('light', False)}}}",
         f"@media (prefers-color-scheme:dark){{{here}{{{variables('dark', False)}}}}}",
         # A Jupyter page declares its theme, whatever the browser prefers.
         f'[data-jp-theme-light="true"] {here}{{{variables("light", True)}}}',
@@ -201,7 +223,7 @@ def _tokens(box: Box, count: int) -> str:
 
 
 def _edge(
-    edge: Edge, placed: PlacedEdge, lit: Role | None, width: float | None, weight: float | None
+    edge: Edge, placed: PlacedEdge, lit: Role | None, width: float | None, weight: float | None, taken: list[Box]
 ) -> tuple[str, str]:
     """The line with its head, and what lies above all lines: label and badge."""
     role = lit or edge.role
@@ -223,7 +245,9 @@ def _edge(
     if placed.text:
         above.append(_text(placed.text, halo=True))
     if lit and look.badge:
-        above.append(_badge(look, middle(placed.curve)))
+        spot = _badge_spot(placed.curve, taken)
+        taken.append(centred(spot, 2 * _BADGE, 2 * _BADGE))
+        above.append(_badge(look, spot))
     mark = _wrapped("edge-label", role, edge.id, above) if len(above) > 1 else ""
     return _wrapped("edge", role, edge.id, [_tip(tip), reach, line, head]), mark
 
@@ -275,10 +299,23 @@ def _group(group: Group, placed: PlacedGroup, lit: Role | None) -> str:
     return _wrapped("group", lit or group.role, group.id, parts)
 
 
+def _badge_spot(curve: Curve, taken: list[Box]) -> Point:
+    """Where the badge of an edge stands: on its line, near the middle, where it covers nothing; else the middle."""
+
+    def free(point: Point) -> bool:
+        x, y = point
+        return not any(
+            box.x - _BADGE < x < box.x + box.width + _BADGE and box.y - _BADGE < y < box.y + box.height + _BADGE
+            for box in taken
+        )
+
+    return next((point for point in along(curve, 48) if free(point)), middle(curve))
+
+
 def _badge(look: Look, at: Point) -> str:
     if look.badge is None:
         return ""
-    disc = _disc((0, 0), 8, f'class="solid" fill="{look.line.light}"')
+    disc = _disc((0, 0), _BADGE, f'class="solid" fill="{look.line.light}"')
     return (
         f'<g transform="translate({_number(at[0])} {_number(at[1])})">{disc}'
         f'<path class="glyph" d="{_BADGES[look.badge]}" fill="{PAGE.light}"/></g>'

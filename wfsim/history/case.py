@@ -14,9 +14,11 @@ from wfsim.semantics.codes import (
     NULL,
     NUMBER,
     R_ACTIVITY_SCHEDULED,
+    R_CHILD_STARTED,
     R_EVENT_RECEIVED,
     R_INSTANCE_CLOSED,
     R_STARTED,
+    R_STATUS_CHANGED,
     R_TRANSITION,
     R_VARIABLES_SET,
     RECORD_KINDS,
@@ -64,6 +66,7 @@ _INNER = {
     R_TRANSITION: "set",
     R_VARIABLES_SET: "set",
     R_STARTED: "input",
+    R_CHILD_STARTED: "input",
     R_ACTIVITY_SCHEDULED: "input",
     R_INSTANCE_CLOSED: "output",
     R_EVENT_RECEIVED: "payload",
@@ -136,10 +139,14 @@ class Case:
         ------
         ReplayError
             If a record differs (naming seq, expected, got), or the log level is not `full`.
+        HistoryError
+            If `upto` is not the `seq` of a record of this case.
         """
         records = self.records()
         if upto is not None:
-            if upto < 1:
+            if isinstance(upto, bool) or not isinstance(upto, int):
+                raise HistoryError(f"upto={upto!r}: give the number (seq) of a record, 1 to {self.version}.")
+            if not 1 <= upto <= self.version:
                 raise HistoryError(f"upto={upto}: the first record of a case is 1, its last here {self.version}.")
             causes = [k for k, record in enumerate(records) if record.kind in CAUSES and record.seq > upto]
             if causes:
@@ -156,8 +163,8 @@ class Case:
         """Status at the end of the records: `running`, `completed`, …"""
         rows = self._con.execute(
             "SELECT u.name FROM records r JOIN status_names u ON u.code = r.status "
-            'WHERE run = ? AND "case" = ? ORDER BY seq DESC LIMIT 1',
-            [self.run.run, self.case],
+            'WHERE run = ? AND "case" = ? AND kind IN (?, ?) ORDER BY seq DESC LIMIT 1',
+            [self.run.run, self.case, R_STATUS_CHANGED, R_INSTANCE_CLOSED],
         ).fetchall()
         return str(rows[0][0]) if rows else "running"
 

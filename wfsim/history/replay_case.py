@@ -102,7 +102,9 @@ def _stimulus(program: Program, step: Sequence[Record]) -> Stimulus:
     common: dict[str, Any] = {"time": cause.time}
     match cause.kind:
         case "started":
-            return Stimulus("start", payload=_inputs(program, rest.get("input", {})), **common)
+            return Stimulus(
+                "start", payload=_inputs(program, rest.get("input", {})), sender=rest.get("parent"), **common
+            )
         case "event_received":
             event, payload = _event(program, step)
             return Stimulus(
@@ -124,6 +126,15 @@ def _stimulus(program: Program, step: Sequence[Record]) -> Stimulus:
                 error_type=cause.error_type,
                 message=rest.get("message"),
                 worker=rest.get("worker"),
+                **common,
+            )
+        case "child_closed":
+            return Stimulus(
+                "child_closed",
+                activity_id=rest["activation"],
+                status=cause.status,
+                outcome=cause.outcome,
+                payload=rest.get("result", {}),
                 **common,
             )
         case "control_received":

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Literal
 
-from wfsim.errors import NotCovered, ScenarioError
+from wfsim.errors import DefinitionError, NotCovered, ScenarioError
+from wfsim.model.problems import shown
+from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
+from wfsim.simulate.check import check_scenario
+from wfsim.simulate.default import default_scenario
 from wfsim.simulate.engine import Simulation
-from wfsim.simulate.scenario import LARGEST_SEED, Scenario, check_scenario, default_scenario
+from wfsim.simulate.scenario import Scenario, load_scenario
 
 from .writer import HistoryWriter
 
 if TYPE_CHECKING:
-    import os
-
-    from wfsim.model.workflow import Workflow
-
     from .history import History
 
 DEFAULT_CASES = 1_000
@@ -24,14 +25,14 @@ DEFAULT_CASES = 1_000
 
 def simulate(
     workflow: Workflow,
-    scenario: Scenario | None = None,
+    scenario: Scenario | str | PathLike[str] | None = None,
     *,
     cases: int | None = None,
     horizon: str | float | None = None,
     seed: int | None = None,
     replications: int | None = None,
     engine: Literal["auto", "python"] = "auto",
-    into: str | os.PathLike[str] | None = None,
+    into: str | PathLike[str] | None = None,
     log: Literal["full", "transitions", "aggregates"] = "full",
     progress: bool | None = None,
 ) -> History:
@@ -40,7 +41,8 @@ def simulate(
     Parameters
     ----------
     scenario
-        What the surroundings do; without one, `default_scenario(workflow)`.
+        What the surroundings do, or the path of its file; without one, `default_scenario(workflow)`, and
+        `history.notes` says what that assumed.
     cases, horizon, seed, replications
         Override the scenario's. At least one of cases and horizon is finite: without both, 1,000 cases.
         Cases are numbered from 1 in order of arrival. A horizon is a duration (`"7d"`, or seconds).
@@ -61,8 +63,10 @@ def simulate(
 
     Raises
     ------
+    DefinitionError
+        If `workflow` is none.
     ScenarioError
-        If the scenario does not fit the workflow.
+        If the scenario cannot be read, does not fit the workflow, or a number given is out of range.
     NotCovered
         For constructs or engines that cannot be simulated yet.
 
@@ -73,32 +77,34 @@ def simulate(
     """
     if engine not in ("auto", "python"):
         raise NotCovered(f"there is no engine {engine!r} yet. Engines: auto, python.")
-    plan = scenario if scenario is not None else default_scenario(workflow)
+    if not isinstance(workflow, Workflow):
+        advice = f" Load it first: wf.simulate(wf.load({workflow!r}))." if isinstance(workflow, str) else ""
+        raise DefinitionError(f"simulate takes a workflow first, not {shown(workflow)}.{advice}")
+    notes: list[str] = []
+    if scenario is None:
+        plan = default_scenario(workflow)
+        notes.append(f"No scenario was given. {plan.description}")
+    else:
+        plan = _scenario(scenario)
     changes = {
         name: value
         for name, value in (("cases", cases), ("horizon", horizon), ("seed", seed), ("replications", replications))
         if value is not None
     }
     if changes:
-        from pydantic import ValidationError
-
-        try:
-            plan = Scenario.model_validate(plan.model_dump(exclude_unset=True) | changes)
-        except ValidationError as error:
-            raise ScenarioError(
-                f"{', '.join(changes)}: {error.errors()[0]['msg']}. Seeds go to {LARGEST_SEED}."
-            ) from None
+        plan = plan.changed(**changes)
     if plan.cases is None and plan.horizon is None:
         plan = plan.model_copy(update={"cases": DEFAULT_CASES})
     check_scenario(plan, workflow)
     program = compile_workflow(workflow)
+    if program.children:
+        raise NotCovered(f"{workflow.name!r} invokes other workflows, which cannot be simulated yet.")
     text = json.dumps(plan.model_dump(mode="json", exclude_unset=True), sort_keys=True)
     total = None if plan.cases is None else plan.cases * plan.replications
     with (
         HistoryWriter(into, workflow, program, seed=plan.seed, scenario=text, engine="python", log=log) as writer,
         _Progress(total, progress) as bar,
     ):
-        notes: list[str] = []
         for replication in range(plan.replications):
             if replication:
                 writer.new_run(replication=replication)
@@ -117,6 +123,18 @@ def simulate(
             if not summary.complete:
                 break
         return writer.finish(notes=notes)
+
+
+def _scenario(given: object) -> Scenario:
+    """A scenario as it is, or read from its file."""
+    if isinstance(given, Scenario):
+        return given
+    if isinstance(given, (str, PathLike)):
+        return load_scenario(fspath(given))
+    raise ScenarioError(
+        f"simulate takes a scenario, or the path of one, second; found {shown(given)}. "
+        "Use wf.load_scenario(path) or wf.Scenario.model_validate({...})."
+    )
 
 
 class _Progress:

@@ -19,6 +19,8 @@ from wfsim.semantics.codes import (
     R_ACTIVITY_STARTED,
     R_ACTIVITY_SUCCEEDED,
     R_ATTEMPT_TIMED_OUT,
+    R_CHILD_STARTED,
+    R_CHILD_STOP_REQUESTED,
     R_COMPENSATION_FINISHED,
     R_COMPENSATION_STARTED,
     R_EVENT_RECEIVED,
@@ -67,16 +69,19 @@ SELECT
         '"due":' || r.due,
         '"delay":' || r.delay,
         CASE r.kind WHEN {R_EVENT_RECEIVED} THEN '"sender":' WHEN {R_ACTIVITY_STARTED} THEN '"worker":'
+            WHEN {R_STARTED} THEN '"parent":' WHEN {R_CHILD_STARTED} THEN '"workflow":'
             ELSE '"source":' END || to_json(r.source)::VARCHAR,
         '"command":' || to_json(c.name)::VARCHAR,
         CASE r.kind WHEN {R_ACTIVITY_FAILED} THEN '"message":' WHEN {R_VARIABLES_SET} THEN '"by":'
+            WHEN {R_CHILD_STARTED} THEN '"version":' WHEN {R_CHILD_STOP_REQUESTED} THEN '"policy":'
             ELSE '"reason":' END || to_json(r.reason)::VARCHAR,
         '"compensates":' || r.compensates,
         CASE WHEN r.kind = {R_STARTED} THEN '"workflow":' || to_json(n.workflow)::VARCHAR || ',"version":'
             || to_json(n.version)::VARCHAR || ',"seed":' || i.key END,
         CASE
             WHEN r.kind IN ({R_TRANSITION}, {R_VARIABLES_SET}) THEN '"set":{{' || v.inside || '}}'
-            WHEN r.kind IN ({R_STARTED}, {R_ACTIVITY_SCHEDULED}) THEN '"input":{{' || v.inside || '}}'
+            WHEN r.kind IN ({R_STARTED}, {R_ACTIVITY_SCHEDULED}, {R_CHILD_STARTED})
+                THEN '"input":{{' || v.inside || '}}'
             WHEN r.kind = {R_INSTANCE_CLOSED} THEN '"output":{{' || v.inside || '}}'
             WHEN r.kind = {R_EVENT_RECEIVED} THEN '"payload":{{' || v.inside || '}}'
             WHEN r.kind IN ({R_COMPENSATION_STARTED}, {R_COMPENSATION_FINISHED})

@@ -31,7 +31,7 @@ from wfsim.model.uses import (
     uses,
     writes,
 )
-from wfsim.model.values import EvaluationFault, ValueType
+from wfsim.model.values import EvaluationFault, ValueType, brief
 
 __all__ = ["check", "declared_activities", "declared_events", "declared_variables"]
 
@@ -106,7 +106,7 @@ def _values(path: Path, name: str, variable: Variable, report: Report) -> None:
         for value in variable.values:
             reason = _misfit(plain, value)
             if reason is not None:
-                report((*path, "values"), f"variable {name!r} cannot have the value {value!r}: {reason}")
+                report((*path, "values"), f"variable {name!r} cannot have the value {brief(value)}: {reason}")
                 return
     if isinstance(variable.initial, str) and is_template(variable.initial):
         report(
@@ -117,7 +117,7 @@ def _values(path: Path, name: str, variable: Variable, report: Report) -> None:
     elif variable.initial is not None:
         reason = _misfit(variable.model_copy(update={"overflow": "error"}), variable.initial)
         if reason is not None:
-            report((*path, "initial"), f"variable {name!r} cannot start as {variable.initial!r}: {reason}")
+            report((*path, "initial"), f"variable {name!r} cannot start as {brief(variable.initial)}: {reason}")
 
 
 def _misfit(variable: Variable, value: object) -> str | None:

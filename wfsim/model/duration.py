@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler  # noqa: TC002  (pydantic reads the annotations)
 from pydantic_core import core_schema
 
 from wfsim.errors import DefinitionError
+from wfsim.model.values import brief
 
 UNITS = {
     "us": 1,
@@ -22,6 +23,7 @@ UNITS = {
     "w": 604_800_000_000,
 }
 LONGEST = 100 * 366 * UNITS["d"]
+_LONGEST_TEXT = 60
 _PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d|w)")
 
 
@@ -51,20 +53,22 @@ class Duration(int):
         if isinstance(value, timedelta):
             exact = Decimal(value // timedelta(microseconds=1))
         elif isinstance(value, bool):
-            raise DefinitionError(f"{value!r} is not a duration. Write 90s, 2h, 14d, or a number of seconds.")
+            raise DefinitionError(f"{brief(value)} is not a duration. Write 90s, 2h, 14d, or a number of seconds.")
         elif isinstance(value, (int, float, Decimal)):
-            number = Decimal(str(value))
-            if not number.is_finite():
+            if isinstance(value, float | Decimal) and not Decimal(value).is_finite():
                 raise DefinitionError(f"the duration {value} is not finite.")
-            exact = number * 1_000_000
+            # Compared before anything is computed: a product beyond the range of decimals has no value.
+            if not 0 <= value <= LONGEST:
+                raise _outside(value)
+            exact = Decimal(str(value)) * 1_000_000
         elif isinstance(value, str):
             exact = _parse(value)
         else:
-            raise DefinitionError(f"{value!r} is not a duration. Write 90s, 2h, 14d, or a number of seconds.")
+            raise DefinitionError(f"{brief(value)} is not a duration. Write 90s, 2h, 14d, or a number of seconds.")
         if exact < 0 or exact > LONGEST:
-            raise DefinitionError(f"the duration {value} is outside 0 .. 100 years.")
+            raise _outside(value)
         if exact != exact.to_integral_value():
-            raise DefinitionError(f"the duration {value} is finer than a microsecond.")
+            raise DefinitionError(f"the duration {_told(value)} is finer than a microsecond.")
         return cls(int(exact))
 
     def __str__(self) -> str:
@@ -118,10 +122,21 @@ def _for_pydantic(value: object) -> Duration:
         raise ValueError(str(error)) from None
 
 
+def _outside(value: object) -> DefinitionError:
+    return DefinitionError(f"the duration {_told(value)} is outside 0 .. 100 years.")
+
+
+def _told(value: object) -> str:
+    return str(value) if isinstance(value, str | float | timedelta) else brief(value)
+
+
 def _parse(text: str) -> Decimal:
+    if len(text) > _LONGEST_TEXT:
+        raise DefinitionError(f"{brief(text)} is not a duration: it has more than {_LONGEST_TEXT} characters.")
     parts = _PART.findall(text.replace(" ", ""))
     if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
         raise DefinitionError(
             f"{text!r} is not a duration. Write a number and a unit (us, ms, s, m, h, d, w): 90s, 2h, 1h30m, 14d."
         )
-    return sum((Decimal(number) * UNITS[unit] for number, unit in parts), Decimal(0))
+    with localcontext(prec=3 * _LONGEST_TEXT):
+        return sum((Decimal(number) * UNITS[unit] for number, unit in parts), Decimal(0))

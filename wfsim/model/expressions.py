@@ -33,7 +33,7 @@ from wfsim.model.expression_tree import (
     TemplateObject,
     Whole,
 )
-from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER
+from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER, brief
 
 DEEPEST_TEMPLATE = 32
 
@@ -152,7 +152,7 @@ def _template(value: object, depth: int) -> Template:
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise ExpressionError(f"the key {key!r} of an object is not text. Put it in quotes.")
+                raise ExpressionError(f"the key {brief(key)} of an object is not text. Put it in quotes.")
         return TemplateObject(tuple((str(key), _template(item, depth + 1)) for key, item in value.items()))
     raise ExpressionError(
         f"a value of type {type(value).__name__} is not JSON: use null, true, false, numbers, text, lists, objects."

@@ -21,7 +21,7 @@ from wfsim.errors import DefinitionError, ExpressionError
 from wfsim.model.duration import Duration
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
 from wfsim.model.problems import definition_error, from_validation, refuse_unknown_keys
-from wfsim.model.values import EvaluationFault, ValueType, coerce
+from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER, EvaluationFault, ValueType, brief, coerce
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -35,32 +35,39 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 
 def _name(text: str) -> str:
     if not text or len(text) > 200 or not text.isprintable() or text != text.strip():
-        raise ValueError(f"{text[:60]!r} is not a name: 1 to 200 printable characters, no space at the ends.")
+        raise ValueError(f"{brief(text)} is not a name: 1 to 200 printable characters, no space at the ends.")
     return text
 
 
 def _identifier(text: str) -> str:
     if not _IDENTIFIER.fullmatch(text):
-        raise ValueError(f"{text[:60]!r} is not an identifier: letters, digits and _, not starting with a digit.")
+        raise ValueError(f"{brief(text)} is not an identifier: letters, digits and _, not starting with a digit.")
     return text
 
 
 def _version(value: object) -> object:
-    if isinstance(value, str) and _VERSION.fullmatch(value):
+    if isinstance(value, str) and len(value) <= 200 and _VERSION.fullmatch(value):
         return value
-    raise ValueError(f"{value!r} is not a semantic version. Write three numbers: 1.0.0.")
+    raise ValueError(f"{brief(value)} is not a semantic version. Write three numbers: 1.0.0.")
 
 
 def _decimal(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
-        raise ValueError(f"{value!r} is not a number.")
+        raise ValueError(f"{brief(value)} is not a number.")
     try:
-        number = Decimal(str(value))
+        number = Decimal(value if isinstance(value, int | str) else str(value))
     except ArithmeticError:
-        raise ValueError(f"{value!r} is not a number.") from None
-    if not number.is_finite() or number != round(number, 6) or abs(number) > 1_000:
-        raise ValueError(f"{value} is not a finite number up to 1000 with at most six decimals.")
+        raise ValueError(f"{brief(value)} is not a number.") from None
+    # The size comes first: a huge number has no six decimals to round to.
+    if not number.is_finite() or abs(number) > 1_000 or number != round(number, 6):
+        raise ValueError(f"{brief(value)} is not a finite number up to 1000 with at most six decimals.")
     return number.normalize()
+
+
+def _in_64_bits(number: int) -> int:
+    if not SMALLEST_INTEGER <= number <= LARGEST_INTEGER:
+        raise ValueError("an integer is beyond 64 bits.")
+    return number
 
 
 def _condition(text: str) -> str:
@@ -115,9 +122,9 @@ Version = Annotated[str, BeforeValidator(_version)]
 Exact = Annotated[Decimal, BeforeValidator(_decimal), PlainSerializer(_plain_number)]
 Condition = Annotated[str, AfterValidator(_condition)]
 Flag = Annotated[bool, Strict()]
-Count = Annotated[int, Strict()]
-Bound = Annotated[int, Strict()] | Annotated[float, Strict()]
-Scalar = Annotated[str, Strict()] | Annotated[bool, Strict()] | Annotated[int, Strict()] | Annotated[float, Strict()]
+Count = Annotated[int, Strict(), AfterValidator(_in_64_bits)]
+Bound = Count | Annotated[float, Strict()]
+Scalar = Annotated[str, Strict()] | Annotated[bool, Strict()] | Count | Annotated[float, Strict()]
 Json = Annotated[Any, AfterValidator(_json)]
 Key = Annotated[str, AfterValidator(_key)]
 TemplateValue = Annotated[Any, AfterValidator(_template_value)]

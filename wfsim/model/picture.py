@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wfsim.drawing import Edge, Group, Node, Picture
 from wfsim.model.elements import ActivityAction, CompensateAction, Outcome, SendAction, SetVariableAction
+from wfsim.model.expression_tree import TemplateLiteral, TemplateObject
+from wfsim.model.expressions import parse_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from wfsim.drawing import Direction, Head, LineStyle, Role
     from wfsim.model.definition import Definition
     from wfsim.model.elements import Action, State, Transition
+    from wfsim.model.expression_tree import Template
 
 _TIMERS = ("timeout", "workflow_timeout")
 
@@ -142,10 +145,14 @@ def _lines(state: State, timeout: str | None) -> tuple[str, ...]:
     if state.activity is not None:
         lines.append(f"do {state.activity.name}")
     if state.invoke is not None:
-        lines.append(f"do workflow {state.invoke.workflow}")
+        lines.append(f"do workflow {state.invoke.workflow} {state.invoke.version or ''}".rstrip())
     if state.for_each is not None:
         work = state.for_each.activity or f"workflow {state.for_each.workflow}"
         lines.append(f"for each {state.for_each.as_}: {work}")
+        if state.for_each.max_parallel is not None:
+            lines.append(f"at most {state.for_each.max_parallel} at once")
+        if state.for_each.on_failure == "collect":
+            lines.append("failures collected")
     if state.parallel is not None:
         lines.append(f"join {state.parallel.join}")
     limit = timeout if state.timeout is None else str(state.timeout)
@@ -184,9 +191,20 @@ def _action(action: Action) -> str:
         case SetVariableAction():
             return f"set {action.parameters.name}"
         case SendAction():
-            return f"send {action.event}"
+            return f"send {action.event}{_receiver(parse_template(action.to))}"
         case CompensateAction():
             return "compensate" if action.scope is None else f"compensate {action.scope}"
+
+
+def _receiver(to: Template) -> str:
+    """Who gets a message, as far as the definition says."""
+    match to:
+        case TemplateLiteral(str(name)):
+            return f" to {name}"
+        case TemplateObject(fields):
+            workflow = dict(fields).get("workflow")
+            return f" to {workflow.value}" if isinstance(workflow, TemplateLiteral) else ""
+    return ""
 
 
 def _joined(path: tuple[str, ...], *further: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
 from wfsim.errors import DefinitionError, did_you_mean
+from wfsim.model.values import brief
 
 Path: TypeAlias = tuple[str | int, ...]
 LineOf: TypeAlias = Callable[[Path], int | None]
@@ -57,14 +58,19 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return f"the number {value}"
+        text = brief(value)
+        return text if text.startswith("an ") else f"the number {text}"
     if isinstance(value, str):
-        return f"the text {value if len(value) <= 60 else value[:60] + '…'!r}"
+        return f"the text {brief(value)}"
     if isinstance(value, Mapping):
-        return "a mapping" + (f" with the keys {', '.join(map(str, list(value)[:5]))}" if value else "")
+        return "a mapping" + (f" with the keys {', '.join(_key(key) for key in list(value)[:5])}" if value else "")
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
     return f"a value of type {type(value).__name__}"
+
+
+def _key(key: object) -> str:
+    return key if isinstance(key, str) and len(key) <= 60 else brief(key)
 
 
 _EXPECTED = {
@@ -112,7 +118,8 @@ def from_validation(errors: Sequence[Mapping[str, Any]], data: object, *, named:
             # The validator counts only the entries that are right; the wrong ones are told already.
             continue
         else:
-            place = (*path, error["ctx"]["key"]) if kind == "unknown_key" else path
+            unknown = error["ctx"]["key"] if kind == "unknown_key" else None
+            place = (*path, unknown) if isinstance(unknown, str) else path
             _add(told, place, _sentence(error, value))
     problems: list[Problem] = []
     for path in dict.fromkeys([*told, *choices, *expected]):
@@ -154,7 +161,7 @@ def _named(path: Path) -> str:
 
 
 def _tells(message: str, path: Path) -> bool:
-    return bool(path) and repr(path[-1]) in message
+    return bool(path) and brief(path[-1]) in message
 
 
 def _quote(wanted: str, value: object) -> str:
@@ -204,6 +211,6 @@ def refuse_unknown_keys(model: type[BaseModel], data: object, what: str) -> None
     keys = [field.alias or name for name, field in model.model_fields.items()]
     for key in data:
         if key not in keys and key not in model.model_fields:
-            near = did_you_mean(str(key), keys)
-            text = f"{key!r} is not a key of {what}. Allowed: {', '.join(keys)}.{near}"
+            near = did_you_mean(_key(key), keys)
+            text = f"{brief(key)} is not a key of {what}. Allowed: {', '.join(keys)}.{near}"
             raise PydanticCustomError("unknown_key", "{text}", {"key": key, "text": text})

@@ -77,6 +77,21 @@ def described(value: Value) -> str:
     return f"{article} {kind} ({text if len(text) <= 40 else text[:40] + '…'})"
 
 
+def brief(value: object, longest: int = 60) -> str:
+    """A value for an error text, cut where it is long.
+
+    An integer beyond 64 bits is named, not written out: Python refuses to write very long ones.
+    """
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "an integer beyond 64 bits"
+    if isinstance(value, Mapping):
+        return f"an object of {len(value)}"
+    if isinstance(value, list | tuple | set | frozenset):
+        return f"a list of {len(value)}"
+    text = repr(value[: longest + 1] if isinstance(value, str) else value)
+    return text if len(text) <= longest + 2 else text[:longest] + "…" + (text[0] if isinstance(value, str) else "")
+
+
 def check_value(value_type: ValueType, value: Value) -> str | None:
     """Why a JSON value from outside does not fit a declared type; `None` if it fits.
 
@@ -143,7 +158,7 @@ def _check_json(value: Value) -> str | None:
         elif isinstance(part, Mapping):
             for key, item in part.items():
                 if not isinstance(key, str) or not _is_text(key):
-                    return f"the key {key!r} of an object is not a string"
+                    return f"the key {brief(key)} of an object is not a string"
                 waiting.append((item, depth + 1))
         else:
             return f"a value of type {type(part).__name__} is not JSON"

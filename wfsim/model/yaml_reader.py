@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wfsim.model.problems import Path, Problem, definition_error, path_text
-from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER
+from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER, brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,9 @@ def plain_scalar(text: str) -> Any:
         return text == "true"
     for pattern, advice in _AMBIGUOUS:
         if pattern.fullmatch(text):
-            raise ValueError(f"{text!r} is read differently by versions of YAML. Write {advice}, or put it in quotes.")
+            raise ValueError(
+                f"{brief(text)} is read differently by versions of YAML. Write {advice}, or put it in quotes."
+            )
     if _INTEGER.fullmatch(text):
         # 20 characters bound the conversion, whose time grows with the square of the length.
         if len(text) > 20 or not SMALLEST_INTEGER <= int(text) <= LARGEST_INTEGER:
@@ -108,6 +110,7 @@ def read(text: str, file: str) -> Document:
     lines = text.count("\n")
     if lines > MOST_LINES:
         raise _refuse(file, MOST_LINES, f"the file has {lines:,} lines, more than {MOST_LINES:,}.")
+    _refuse_directives(text, file)
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     builder = _Builder(file)
@@ -120,6 +123,17 @@ def read(text: str, file: str) -> Document:
     except YAMLError:
         raise _refuse(file, builder.line, "the file is not well-formed YAML here.") from None
     return builder.document
+
+
+def _refuse_directives(text: str, file: str) -> None:
+    """The parser skips directives that it does not know, and here nothing is skipped in silence."""
+    if "%" not in text:
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("%") and line[1:].split(maxsplit=1)[:1] not in (["YAML"], ["TAG"]):
+            raise _refuse(file, number, f"the directive {line[:40]!r} means nothing here. Remove the line.")
+        if line.strip() and not line.startswith(("%", "#")) and not line.lstrip().startswith("#"):
+            return
 
 
 def _events(text: str) -> Any:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from wfsim.errors import ConflictError, HistoryError, StartRefused, WfsimError
+from wfsim.errors import ConflictError, HistoryError, NotCovered, StartRefused, WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.draws import mix_key
@@ -82,6 +82,8 @@ def start(
     if not isinstance(workflow, Workflow):
         raise WfsimError(f"start needs a Workflow, not {type(workflow).__name__}. Load a file with wf.load(path).")
     program = compile_workflow(workflow)
+    if program.children:
+        raise NotCovered(f"{workflow.name!r} invokes other workflows, which cannot be run in one process yet.")
     functions = implementations_for(workflow, activities)
     given = {} if input is None else input
     if not isinstance(given, Mapping):

@@ -15,6 +15,7 @@ from .codes import (
     IDLE,
     INTEGER,
     INTERNAL,
+    INVOKE,
     NONE,
     NUMBER,
     OUTSIDE,
@@ -50,6 +51,7 @@ from .work import (
     ignore,
     note,
     open_activity,
+    open_child,
     own_error,
     raise_error,
     release,
@@ -157,6 +159,13 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
             own_error(m, i)
         else:
             open_activity(p, m, v, o, i, r, p[r].work, state.activity, held, NONE)
+    elif state.work == INVOKE:
+        held = hold_inputs(p, m, v, o, i, state.activity, state.first_input, state.end_input, NONE, NONE)
+        if held < NONE:
+            raise_error(p, m, v, o, i, r, state.name, -2 - held, NONE, NONE)
+            own_error(m, i)
+        else:
+            open_child(p, m, v, o, i, r, p[r].work, state.activity, held)
     elif state.work == PARALLEL:
         m[i + p[r].work].phase = IDLE
         m[i + p[r].work].attempt = 0
@@ -247,6 +256,8 @@ def close(p: Rows, m: Rows, v: Cells, o: Output, i: int, status: int, reason: in
     drain(p, m, o, i, WAITING)
     me.cause = cause
     me.status = status
+    # M8.2: who waits for this instance now knows how it ended, so it is not taken up again.
+    me.told = me.has_parent
     me.outcome = p[state].outcome if status == COMPLETED else 0
     row = emit(m, o, i, R_INSTANCE_CLOSED)
     row.region = head.root

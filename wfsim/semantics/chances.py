@@ -17,7 +17,7 @@ from wfsim.model.expression_tree import Bool, Expression, Name, names
 from wfsim.model.expressions import parse_condition, to_text
 from wfsim.model.values import EvaluationFault, Value
 
-from .codes import ACTIVE, BACKOFF, GROUNDED, RUNNING, SCHEDULED
+from .codes import ACTIVE, BACKOFF, CHILD, GROUNDED, RUNNING, SCHEDULED
 from .instance import Instance
 from .layout import EventRow, RegionCell, StateRow, TimerCell, WorkCell
 
@@ -113,7 +113,9 @@ def busy(instance: Instance, region: int) -> str | None:
 
 
 def attempt(work: WorkCell) -> str:
-    """Which attempt of an activity it is, and how it stands."""
+    """Which attempt of an activity it is, and how it stands; a child has no attempts (M4.4)."""
+    if work.phase == CHILD:
+        return "running"
     return f"attempt {work.attempt}, {_PHASES[work.phase]}" if work.phase in _PHASES else "ending"
 
 

@@ -60,6 +60,9 @@ PAUSE, RESUME, CANCEL, TERMINATE, RETRY_COMMAND = range(5)
     INTERNAL_ERROR,
 ) = range(10)
 
+# What becomes of a child when the activation that invoked it ends (M4.4).
+CLOSE_CANCEL, CLOSE_TERMINATE, CLOSE_ABANDON = range(3)
+
 # When an activity with a compensator enters the log (M9.1).
 WHEN_COMPLETED, WHEN_ATTEMPTED = range(2)
 
@@ -220,7 +223,6 @@ KNOWN_TEXTS: tuple[str, ...] = (
     "type",
     "post_action",
     "done",
-    "Child.failed",
     "retry",
     "unhandled",
     "workflow_timeout",
@@ -233,6 +235,8 @@ KNOWN_TEXTS: tuple[str, ...] = (
     "entries",
     "failed",
     "compensates",
+    "cancel",
+    "terminate",
 )
 
 (
@@ -270,7 +274,6 @@ KNOWN_TEXTS: tuple[str, ...] = (
     T_ERROR_TYPE,
     T_POST_ACTION,
     T_DONE,
-    T_CHILD_FAILED,
     T_RETRY,
     T_UNHANDLED,
     T_WORKFLOW_TIMEOUT,
@@ -283,4 +286,6 @@ KNOWN_TEXTS: tuple[str, ...] = (
     T_ENTRIES,
     T_FAILED,
     T_COMPENSATES,
+    T_CANCEL,
+    T_TERMINATE,
 ) = range(len(KNOWN_TEXTS))

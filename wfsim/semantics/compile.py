@@ -30,10 +30,14 @@ from .codes import (
     ACTIVITY,
     ANY,
     BOOLEAN,
+    CLOSE_ABANDON,
+    CLOSE_CANCEL,
+    CLOSE_TERMINATE,
     COMPENSATE,
     FAILURE,
     FIRST_REGION,
     INTEGER,
+    INVOKE,
     LIST,
     NONE,
     NUMBER,
@@ -56,6 +60,7 @@ from .layout import (
     ActionRow,
     ActivityRow,
     Cell,
+    ChildRow,
     ConstantRow,
     EventRow,
     FieldRow,
@@ -83,6 +88,7 @@ TYPES = {
 }
 
 
+CLOSINGS = {"cancel": CLOSE_CANCEL, "terminate": CLOSE_TERMINATE, "abandon": CLOSE_ABANDON}
 POLICIES = {Unhandled.REJECT: 0, Unhandled.DEFER: 1, Unhandled.DISCARD: 2}
 
 
@@ -177,9 +183,8 @@ class _Compiler:
     def _refuse_uncovered(self) -> None:
         for path, region in self.regions:
             for state in region.states:
-                for key in ("invoke", "for_each"):
-                    if getattr(state, key) is not None:
-                        raise NotCovered(f"state '{_path(path, state.name)}' uses {key}, which cannot be run yet.")
+                if state.for_each is not None:
+                    raise NotCovered(f"state '{_path(path, state.name)}' uses for_each, which cannot be run yet.")
             for transition in region.transitions:
                 for action in (*transition.pre_actions, *transition.post_actions):
                     if action.action_type == "send":
@@ -303,6 +308,8 @@ class _Compiler:
             for state in region.states:
                 if state.activity is not None:
                     yield state.activity.parameters
+                if state.invoke is not None:
+                    yield state.invoke.input
             for transition in region.transitions:
                 for action in (*transition.pre_actions, *transition.post_actions):
                     if isinstance(action, ActivityAction):
@@ -394,6 +401,20 @@ class _Compiler:
             row.first_input, row.end_input = self._parameters(state.activity.parameters, {})
             if state.activity.result_variable is not None:
                 row.result_variable = self._variable_row(state.activity.result_variable)
+        elif state.invoke is not None:
+            row.work = INVOKE
+            row.parent_close = CLOSINGS[state.invoke.parent_close]
+            row.first_input, row.end_input = self._parameters(state.invoke.input, {})
+            version = state.invoke.version
+            row.activity, _ = self.add(
+                ChildRow(
+                    name=self.text(state.invoke.workflow), version=NONE if version is None else self.text(version)
+                ),
+                state.invoke.workflow,
+            )
+            program.children.append(row.activity)
+            if state.invoke.result_variable is not None:
+                row.result_variable = self._variable_row(state.invoke.result_variable)
         elif state.parallel is not None:
             row.work = PARALLEL
             row.n_regions = len(state.parallel.regions)

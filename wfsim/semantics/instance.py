@@ -20,7 +20,9 @@ from .codes import (
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
     BACKOFF,
+    CHILD_CLOSED,
     COMMANDS,
+    COMPLETED,
     CONTROL,
     DEFERRED,
     EVENT,
@@ -137,7 +139,11 @@ class Instance:
         if stimulus.kind == "timer":
             return self.timer_fired(stimulus.time, stimulus.timer, stimulus.timer_id)
         if stimulus.kind == "start":
-            return self.start(stimulus.time, stimulus.payload)
+            return self.start(stimulus.time, stimulus.payload, stimulus.sender)
+        if stimulus.kind == "child_closed":
+            return self.child_closed(
+                stimulus.time, stimulus.activity_id, stimulus.status or "", stimulus.outcome, stimulus.payload or None
+            )
         if stimulus.kind == "control":
             return self.control(stimulus.time, stimulus.command or "", stimulus.command_id, stimulus.reason)
         if stimulus.kind == "activity_started":
@@ -154,13 +160,15 @@ class Instance:
             )
         raise WfsimError(f"{stimulus.kind!r} is not a stimulus. Stimuli: {', '.join(STIMULI)}.")
 
-    def start(self, time: int, inputs: Mapping[str, Value] | None = None) -> Output:
-        """Start, with the input variables given."""
+    def start(self, time: int, inputs: Mapping[str, Value] | None = None, parent: str | None = None) -> Output:
+        """Start, with the input variables given; `parent` names the instance whose child this is (M4.4)."""
         if self.m[0].status:
             raise WfsimError("the instance has started already.")
         for name, value in checked_inputs(self.program, inputs or {}).items():
             self.texts.encode(value, self.v[self._variable(name)])
-        self._inbox(START, time)
+        inbox = self._inbox(START, time)
+        if parent is not None:
+            inbox.sender = self.texts.handle(parent)
         return self._step()
 
     def event(
@@ -248,6 +256,29 @@ class Instance:
             if work.phase != IDLE and work.serial == activity_id:
                 policy = self._policy(work.activity)
                 inbox.permanent = 1 if policy.is_final(error_type) else 0
+        return self._step()
+
+    def child_closed(
+        self,
+        time: int,
+        activation: int,
+        status: str,
+        outcome: str | None = None,
+        result: Mapping[str, Value] | None = None,
+    ) -> Output:
+        """M4.4: the child that this activation started has closed; `result` are its output variables."""
+        if status not in STATUSES[COMPLETED:]:
+            raise WfsimError(f"{status!r} is not how an instance closes. Statuses: {', '.join(STATUSES[COMPLETED:])}.")
+        if outcome not in (None, *OUTCOMES[1:]):
+            raise WfsimError(f"{outcome!r} is not an outcome. Outcomes: {', '.join(OUTCOMES[1:])}.")
+        inbox = self._inbox(CHILD_CLOSED, time)
+        inbox.serial = activation
+        inbox.command = STATUSES.index(status)
+        inbox.permanent = OUTCOMES.index(outcome or "")
+        if (status, outcome) != ("completed", "success"):
+            inbox.error_type = self.texts.handle(f"Child.{'failure' if status == 'completed' else status}")
+        if result is not None:
+            self.texts.encode(dict(result), self.v[self.program.head.inbox_cells + RESULT])
         return self._step()
 
     def control(self, time: int, command: str, command_id: str | None = None, reason: str | None = None) -> Output:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from .codes import (
     ANY,
-    CANCEL,
+    CLOSE_CANCEL,
     CREATED,
     EVENT,
     GROUNDED,
@@ -163,7 +163,7 @@ class StateRow:
     first_region: int = NONE
     n_regions: int = 0
     join: int = 0
-    parent_close: int = CANCEL
+    parent_close: int = CLOSE_CANCEL
 
 
 @dataclass(slots=True)
@@ -229,6 +229,15 @@ class ActivityRow:
 
 
 @dataclass(slots=True)
+class ChildRow:
+    """A workflow that a state invokes, with the version resolved when the parent was compiled (M4.4)."""
+
+    name: int = NONE
+    version: int = NONE
+    undo: int = NONE
+
+
+@dataclass(slots=True)
 class OpRow:
     """One operation of a compiled expression."""
 
@@ -259,6 +268,7 @@ class Me:
     offer_again: int = NONE
     answering: int = 0
     undoing_all: int = 0
+    has_parent: int = 0
     reason: int = NONE
     told: int = 0
 
@@ -459,6 +469,7 @@ PROGRAM_ROWS: tuple[type, ...] = (
     ActionRow,
     ParameterRow,
     ActivityRow,
+    ChildRow,
     OpRow,
 )
 MEMORY_ROWS: tuple[type, ...] = (Me, ListCell, RegionCell, WorkCell, TimerCell, Queued, Held)

@@ -72,6 +72,8 @@ class Program:
     transition_numbers: dict[int, int] = field(default_factory=dict)
     """Place of each transition row in the file, counted from 1 as in every text."""
     initial_cells: list[Cell] = field(default_factory=list)
+    children: list[int] = field(default_factory=list)
+    """Rows of the workflows that its states invoke."""
 
     @property
     def head(self) -> Head:

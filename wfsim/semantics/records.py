@@ -16,6 +16,8 @@ from .codes import (
     R_ACTIVITY_FAILED,
     R_ACTIVITY_SCHEDULED,
     R_ACTIVITY_STARTED,
+    R_CHILD_STARTED,
+    R_CHILD_STOP_REQUESTED,
     R_COMPENSATION_FINISHED,
     R_COMPENSATION_STARTED,
     R_EVENT_RECEIVED,
@@ -118,8 +120,18 @@ def step(program: Program, instance: Instance, stimulus: Stimulus) -> tuple[Inst
 
 
 # What two columns are called, by the kind of record (the section "Records").
-SOURCE_CALLED = {R_EVENT_RECEIVED: "sender", R_ACTIVITY_STARTED: "worker"}
-REASON_CALLED = {R_ACTIVITY_FAILED: "message", R_VARIABLES_SET: "by"}
+SOURCE_CALLED = {
+    R_STARTED: "parent",
+    R_EVENT_RECEIVED: "sender",
+    R_ACTIVITY_STARTED: "worker",
+    R_CHILD_STARTED: "workflow",
+}
+REASON_CALLED = {
+    R_ACTIVITY_FAILED: "message",
+    R_VARIABLES_SET: "by",
+    R_CHILD_STARTED: "version",
+    R_CHILD_STOP_REQUESTED: "policy",
+}
 # Records whose values are lists: equal names belong together.
 LISTS = (R_COMPENSATION_STARTED, R_COMPENSATION_FINISHED)
 _SET = (R_TRANSITION, R_VARIABLES_SET)
@@ -127,6 +139,7 @@ _SET = (R_TRANSITION, R_VARIABLES_SET)
 
 _WHERE = {
     R_STARTED: "input",
+    R_CHILD_STARTED: "input",
     R_ACTIVITY_SCHEDULED: "input",
     R_INSTANCE_CLOSED: "output",
     R_EVENT_RECEIVED: "payload",
@@ -213,7 +226,7 @@ def effects_of(instance: Instance, output: Output) -> list[Effect]:
     found = []
     for row in output.effects:
         inputs: dict[str, Any] = {}
-        if row.activity_id >= 0 or row.kind == CLOSED:
+        if row.seq:
             for value in output.values:
                 if value.seq == row.seq:
                     name = texts.text(value.name) or ""

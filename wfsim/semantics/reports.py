@@ -49,6 +49,7 @@ from .transitions import (
 from .values import copy_cell
 from .work import (
     RESULT,
+    child_of,
     close_work,
     drop_clock,
     emit,
@@ -176,6 +177,23 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
         end_succeeded(p, m, v, o, i, w, payload_of(p, m, i, k) + RESULT)
     elif retry_work(p, m, o, i, w, row.permanent) == 0:
         end_failed(p, m, v, o, i, w, row.error_type, row.reason)
+
+
+@kernel
+def child_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
+    """M4.4: a child has closed: `done` with its outputs, or `error` of the state that invoked it."""
+    row = m[i + k]
+    w = child_of(p, m, i, row.serial)
+    if w < 0:
+        ignore(p, m, o, i, row, T_LATE)
+        return
+    r = m[i + w].region
+    close_work(p, m, o, i, w, 1)
+    if row.error_type < 0:
+        raise_done(p, m, v, o, i, r, payload_of(p, m, i, k) + RESULT)
+    else:
+        raise_error(p, m, v, o, i, r, p[m[i + p[r].slot].state].name, row.error_type, NONE, NONE)
+        own_error(m, i)
 
 
 @kernel

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from .codes import DEFERRED, GROUNDED, IDLE, INTERNAL, NONE, OUTSIDE, PARALLEL, WAITING
+from .codes import (
+    CHILD,
+    DEFERRED,
+    GROUNDED,
+    IDLE,
+    INTERNAL,
+    NONE,
+    OUTSIDE,
+    PARALLEL,
+    WAITING,
+)
 from .instance import Instance
 from .layout import Held, Queued, RegionCell, Rows, TimerCell, WorkCell
 from .program import Program
@@ -164,6 +174,8 @@ def from_snapshot(program: Program, texts: Texts, snapshot: Snapshot) -> Instanc
             for name, value in zip(_KEPT_WORK, kept_work):
                 setattr(work, name, value)
             work.serial = k + 1
+            if work.phase == CHILD:
+                work.serial = m[program.rows[work.region].slot].activation
             has_due, has_deadline, at_held, at_undoes = kept_work[len(_KEPT_WORK) :]
             if has_due:
                 work.due, work.due_id = 0, head.n_timers + 2 * k + 1

@@ -23,6 +23,7 @@ from .codes import (
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
     CANCELLING,
+    CHILD_CLOSED,
     COMPLETED,
     CONTROL,
     DEFER,
@@ -39,6 +40,7 @@ from .codes import (
     R_ACTIVITY_FAILED,
     R_ACTIVITY_STARTED,
     R_ACTIVITY_SUCCEEDED,
+    R_CHILD_CLOSED,
     R_CONTROL_RECEIVED,
     R_ERROR_RAISED,
     R_EVENT_DEFERRED,
@@ -72,7 +74,11 @@ from .codes import (
 from .controls import control, offer_to_root
 from .kernel import Output, kernel
 from .layout import Cells, Me, Queued, Rows
-from .reports import attempt_report, clock_fired
+from .reports import (
+    attempt_report,
+    child_report,
+    clock_fired,
+)
 from .transitions import (
     FALSE_CONDITION,
     RAISED,
@@ -89,6 +95,7 @@ from .values import copy_cell
 from .work import (
     RESULT,
     append,
+    child_of,
     emit,
     ignore,
     is_active,
@@ -362,6 +369,8 @@ def dispatch_stimulus(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> 
             ignore(p, m, o, i, row, T_VOID)
         else:
             state_timer_fired(p, m, v, o, i, region_of_timer(p, timer), k)
+    elif row.kind == CHILD_CLOSED:
+        child_report(p, m, v, o, i, k)
     else:
         attempt_report(p, m, v, o, i, k)
 
@@ -445,6 +454,8 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
         kind = R_ACTIVITY_SUCCEEDED
     elif inbox.kind == ACTIVITY_FAILED:
         kind = R_ACTIVITY_FAILED
+    elif inbox.kind == CHILD_CLOSED:
+        kind = R_CHILD_CLOSED
     me.cause = me.seq + 1
     inbox.cause = me.cause
     row = emit(m, o, i, kind)
@@ -465,6 +476,19 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
                 note(o, row.seq, p[head.first_variable + k].name, v[me.cells + k])
     elif inbox.kind == EVENT:
         note_payload(p, v, o, row.seq, inbox.event, payload)
+    elif inbox.kind == CHILD_CLOSED:
+        row.activation = inbox.serial
+        row.command = NONE
+        row.attempt = 0
+        row.error_type = NONE
+        row.status = inbox.command
+        row.outcome = inbox.permanent
+        w = child_of(p, m, i, inbox.serial)
+        if w >= 0:
+            row.region = m[i + w].region
+            row.state = m[i + p[row.region].slot].state
+        if v[payload + RESULT].tag != NULL:
+            note(o, row.seq, T_RESULT, v[payload + RESULT])
     elif inbox.kind == TIMER and inbox.timer < head.first_clock:
         row.due = m[i + inbox.timer].due
         row.flight = inbox.serial
@@ -497,6 +521,7 @@ def begin(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
     me = m[i]
     head = p[0]
     me.status = RUNNING_STATUS
+    me.has_parent = 1 if m[i + INBOX].sender >= 0 else 0
     if head.workflow_timeout >= 0:
         set_timer(m, o, i, head.first_timer, me.time + head.workflow_timeout)
     show_entered(p, m, o, i, head.root, p[head.root].initial, NONE)

@@ -32,15 +32,18 @@ class Stimulus:
     Parameters
     ----------
     kind
-        `start`, `event`, `timer`, `activity_started`, `activity_succeeded`, `activity_failed` or `control`.
+        `start`, `event`, `timer`, `activity_started`, `activity_succeeded`, `activity_failed`, `child_closed`
+        or `control`.
     time
         Microseconds; an earlier one than the instance's last is read as the last.
     event, payload, event_id, sender
-        Of an event. Events with an id seen before are recorded and ignored.
+        Of an event, or of a start: its inputs, and its parent. Events with an id seen before are recorded and ignored.
     timer, timer_id
         Which timer is due: its place in the instance, and the id under which it was set.
     activity_id, attempt, result, error_type, message
         Of an executor's report.
+    activity_id, status, outcome, payload
+        Of `child_closed`: the activation that started the child, how it ended, and its output variables.
     command, command_id, reason
         Of a control: `pause`, `resume`, `cancel`, `terminate`, `retry`.
     """
@@ -62,6 +65,8 @@ class Stimulus:
     command: str | None = None
     command_id: str | None = None
     reason: str | None = None
+    status: str | None = None
+    outcome: str | None = None
 
 
 def event_problem(program: Program, event: str, payload: Mapping[str, Value]) -> str | None:

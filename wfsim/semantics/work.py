@@ -7,6 +7,10 @@ from .codes import (
     ACTIVE,
     BACKOFF,
     CANCEL_ATTEMPT,
+    CHILD,
+    CHILD_CLOSED,
+    CLOSE_ABANDON,
+    CLOSE_TERMINATE,
     DROP_TIMER,
     FAULT,
     FREE,
@@ -22,6 +26,8 @@ from .codes import (
     NULL,
     R_ACTIVITY_CANCELLED,
     R_ACTIVITY_SCHEDULED,
+    R_CHILD_STARTED,
+    R_CHILD_STOP_REQUESTED,
     R_RETRY_SCHEDULED,
     R_STIMULUS_IGNORED,
     RETRY,
@@ -31,9 +37,13 @@ from .codes import (
     SCHEDULED,
     SET_TIMER,
     START_ATTEMPT,
+    START_CHILD,
     START_TO_CLOSE,
+    STOP_CHILD,
     STRING,
+    T_CANCEL,
     T_RESULT,
+    T_TERMINATE,
     TIMER,
 )
 from .draws import RETRY_JITTER, draw
@@ -452,7 +462,16 @@ def open_activity(
 def work_of(p: Rows, m: Rows, i: int, serial: int) -> int:
     """Offset of the open work with this serial, or -1."""
     for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
-        if m[i + w].phase != IDLE and m[i + w].serial == serial:
+        if m[i + w].phase != IDLE and m[i + w].phase != CHILD and m[i + w].serial == serial:
+            return w
+    return NONE
+
+
+@kernel
+def child_of(p: Rows, m: Rows, i: int, activation: int) -> int:
+    """Offset of the work whose child was started by this activation, or -1."""
+    for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
+        if m[i + w].phase == CHILD and m[i + w].serial == activation:
             return w
     return NONE
 
@@ -541,10 +560,64 @@ def close_work(p: Rows, m: Rows, o: Output, i: int, w: int, sure: int) -> None:
 
 
 @kernel
+def open_child(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, child: int, held: int) -> None:
+    """M4.4: start the child of region `r`'s active state; the activation's number names it."""
+    cell = m[i + p[r].slot]
+    work = m[i + w]
+    work.phase = CHILD
+    work.activity = child
+    work.serial = cell.activation
+    work.attempt = 0
+    work.region = r
+    work.due = NONE
+    work.due_id = NONE
+    work.deadline = NONE
+    work.deadline_id = NONE
+    work.held = held
+    work.undoes = NONE
+    work.unsure = 0
+    row = emit(m, o, i, R_CHILD_STARTED)
+    row.region = r
+    row.state = cell.state
+    row.activation = cell.activation
+    row.source = p[child].name
+    row.reason = p[child].version
+    note_inputs(p, m, v, o, i, w, row.seq)
+    effect = new_effect(o)
+    effect.kind = START_CHILD
+    effect.activity = child
+    effect.activity_id = cell.activation
+    effect.seq = row.seq
+
+
+@kernel
+def stop_child(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
+    """M4.4: the activation ends, so its child is asked to, unless it is abandoned; nobody waits for it."""
+    work = m[i + w]
+    state = p[m[i + p[work.region].slot].state]
+    if state.parent_close != CLOSE_ABANDON:
+        policy = T_TERMINATE if state.parent_close == CLOSE_TERMINATE else T_CANCEL
+        row = emit(m, o, i, R_CHILD_STOP_REQUESTED)
+        row.region = work.region
+        row.state = m[i + p[work.region].slot].state
+        row.activation = work.serial
+        row.reason = policy
+        effect = new_effect(o)
+        effect.kind = STOP_CHILD
+        effect.activity = work.activity
+        effect.activity_id = work.serial
+        effect.reason = policy
+    close_work(p, m, o, i, w, 1)
+
+
+@kernel
 def cancel_work(p: Rows, m: Rows, o: Output, i: int, w: int, reason: int) -> None:
     """M5.4: ask the executor to stop and wait for nothing."""
     work = m[i + w]
     if work.phase == IDLE:
+        return
+    if work.phase == CHILD:
+        stop_child(p, m, o, i, w)
         return
     r = work.region
     row = emit(m, o, i, R_ACTIVITY_CANCELLED)
@@ -635,6 +708,8 @@ def ignore(p: Rows, m: Rows, o: Output, i: int, row: Queued, reason: int) -> Non
     record.event_id = row.event_id
     if row.kind == TIMER:
         record.flight = row.serial
+    elif row.kind == CHILD_CLOSED:
+        record.activation = row.serial
     else:
         record.activity_id = row.serial
     record.attempt = row.attempt

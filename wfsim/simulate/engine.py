@@ -25,6 +25,7 @@ from wfsim.semantics.codes import (
     CLOSED,
     COMPLETED,
     GROUNDED,
+    R_EVENT_REJECTED,
     R_STATE_ENTERED,
     R_TRANSITION,
     SET_TIMER,
@@ -36,8 +37,9 @@ from wfsim.semantics.program import Program
 from wfsim.semantics.texts import Texts
 
 from . import sampling
+from .distributions import Draw, as_draw
 from .pools import Request, WorkerPool
-from .scenario import ActivityPlan, Draw, EventPlan, Scenario, read_trace
+from .scenario import ActivityPlan, EventPlan, Scenario, read_trace
 
 Sink: TypeAlias = Callable[[int, Instance, Output], None]
 """Takes the output of each step: case number, the instance after the step, what the step put out."""
@@ -48,6 +50,9 @@ RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = 1, 2, 3, 4
 ARRIVES, STARTS, ENDS, FAILS, EVENT, TIMER = range(6)
 
 MOST_STEPS = 100_000
+
+NOTABLE_REJECTIONS, NOTABLE_SHARE = 10, 0.01
+"""From so many rejected events on, if they are more than this share of those sent, the notes tell."""
 
 
 @dataclass
@@ -82,8 +87,9 @@ class ValuePlan:
         self.value = value
         self.sample: Callable[[float], Any] | None = None
         self.template: Template | None = None
-        if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in Draw.model_fields:
-            self.sample = _draw_plan(Draw.model_validate(value))
+        draw = as_draw(value)
+        if draw is not None:
+            self.sample = _draw_plan(draw)
         elif _has_expression(value):
             self.template = parse_template(value)
 
@@ -109,18 +115,16 @@ def _has_expression(value: Any) -> bool:
 
 def _draw_plan(draw: Draw) -> Callable[[float], Any]:
     if draw.choice is not None:
-        weighted = isinstance(draw.choice, Mapping)
         values = list(draw.choice)
         weights = list(draw.choice.values()) if isinstance(draw.choice, Mapping) else [1.0] * len(values)
         edges = sampling.cumulative(weights)
-        if weighted and edges[-1] <= 0.0:
-            raise ScenarioError(f"the weights of the choice {values} add up to 0.")
         return lambda u: values[sampling.pick(edges, u)]
     if draw.integer is not None:
         low, high = draw.integer
         return lambda u: low + int(u * (high - low + 1))
     if draw.lognormal is not None:
-        return sampling.lognormal(*draw.lognormal)
+        median, sigma = draw.lognormal
+        return sampling.lognormal(median, sigma)
     floor, ceiling = draw.number or (0.0, 1.0)
     return lambda u: floor + (ceiling - floor) * u
 
@@ -216,6 +220,8 @@ class Simulation:
             pool = plan.pool or program.activities[name].pool
             self._works[row] = _Work(plan, pools.get(pool) if pool else None)
         self._running: dict[Request, _Work] = {}
+        self._sent = 0
+        self._rejected: dict[tuple[int, int], int] = {}
         self._inputs = [(name, ValuePlan(value)) for name, value in scenario.inputs.items()]
 
     def run(self) -> RunSummary:
@@ -233,6 +239,7 @@ class Simulation:
             summary.complete = False
             summary.notes.append("The run was interrupted; the history holds what happened until then.")
         summary.end_time = self.now
+        self._tell_rejected()
         self._tell_open()
         return summary
 
@@ -266,6 +273,10 @@ class Simulation:
         case.steps += 1
         self.summary.n_steps += 1
         self.summary.n_records += len(output.records)
+        for record in output.records:
+            if record.kind == R_EVENT_REJECTED:
+                what = (record.event, record.reason)
+                self._rejected[what] = self._rejected.get(what, 0) + 1
         instance = case.instance
         self.sink(number, instance, output)
         for effect in output.effects:
@@ -360,7 +371,7 @@ class Simulation:
         if cell.phase != ACTIVE or cell.activation != activation:
             return
         plans = self._plans.get(cell.state)
-        if plans is None or plans.edges[-1] <= 0.0 or count >= self.scenario.patience:
+        if plans is None or count >= self.scenario.patience:
             return
         which = 0
         if len(plans.plans) > 1:
@@ -380,6 +391,7 @@ class Simulation:
             for k, (name, plan) in enumerate(plans.payloads[which])
         }
         case.unfinished[region] = (activation, count + 1)
+        self._sent += 1
         self._after(number, case, instance.event(self.now, plans.plans[which].event, payload))
 
     def _resume_plans(self, number: int, case: _Case) -> None:
@@ -440,6 +452,20 @@ class Simulation:
         self._after(number, case, output)
 
     # --- the end ---------------------------------------------------------------------------------
+
+    def _tell_rejected(self) -> None:
+        """Say which events were often turned away: the scenario sends what the workflow does not want."""
+        total = sum(self._rejected.values())
+        if total < NOTABLE_REJECTIONS or total <= NOTABLE_SHARE * self._sent:
+            return
+        name, text = self.program.name, self.texts.text
+        often = sorted((-n, name(event) or "", text(reason) or "") for (event, reason), n in self._rejected.items())
+        told = [f"{event!r} ({reason}) {-n:,} times" for n, event, reason in often[:5]]
+        more = f", and {len(often) - 5} more kinds" if len(often) > 5 else ""
+        self.summary.notes.append(
+            f"{total:,} of {self._sent:,} events sent ({total / self._sent:.1%}) were rejected: "
+            f"{', '.join(told)}{more}. The surroundings then try the next one of their plan."
+        )
 
     def _tell_open(self) -> None:
         """Say where cases stand that nothing will ever move: a sign of a gap in scenario or workflow."""

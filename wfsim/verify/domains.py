@@ -1,20 +1,20 @@
 """Which values an open environment may send: one for each way a condition can tell values apart.
 
 Names that a definition compares or assigns to each other form a class; each class gets the constants it is
-compared with, the limits of the variables it is written to, and a value from each gap between those. For
+compared with, the limits of the variables it is written to, and a value from each gap between those. The limits
+of a variable cut its values before those outside are dropped, so that every cell within is met. For
 values that are only compared and copied this is exact: every value behaves like one of the candidates. Where
 values are computed with (`context.n + 1`), or have no fixed type, it samples.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from wfsim.errors import NotCovered
 from wfsim.model.elements import ActivityAction, FieldType, SetVariableAction, State, Transition, Variable
 from wfsim.model.expression_tree import (
     Arithmetic,
@@ -26,6 +26,7 @@ from wfsim.model.expression_tree import (
     Name,
     Negate,
     Template,
+    Whole,
     walk,
 )
 from wfsim.model.expressions import is_template, parse_condition, parse_template
@@ -35,22 +36,16 @@ from wfsim.semantics.activations import LONGEST_SECONDS
 from wfsim.semantics.expression_code import can_raise
 from wfsim.semantics.program import Program
 
+from .cells import PLAIN, distinct, fitting, numbers, texts
+
 Key = tuple[str, str]
 """What is classified: ('variable', name), or (event, field)."""
 
 _SHAPELESS = (ValueType.LIST, ValueType.OBJECT, ValueType.ANY)
 _ORDER = ("<", "<=", ">", ">=")
-_FROM_WORKERS: tuple[Key, ...] = (("done", "result"), ("error", "message"))
-
-_PLAIN: dict[ValueType, Any] = {
-    ValueType.STRING: "text",
-    ValueType.INTEGER: 1,
-    ValueType.NUMBER: 1.0,
-    ValueType.BOOLEAN: True,
-    ValueType.LIST: [],
-    ValueType.OBJECT: {},
-    ValueType.ANY: None,
-}
+_RESULT: Key = ("done", "result")
+_ERROR_TYPE: Key = ("error", "type")
+_MESSAGE: Key = ("error", "message")
 
 
 @dataclass
@@ -70,6 +65,7 @@ class Domains:
     _computed: set[Key] = field(default_factory=set)
     _given: set[Key] = field(default_factory=set)
     _valued: set[Key] = field(default_factory=set)
+    _ordered: set[Key] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for transition, event in _transitions(self.program.workflow):
@@ -82,6 +78,11 @@ class Domains:
                     self._use(parse_template(value), "")
                 if state.activity.result_variable is not None:
                     self._given.add(("variable", state.activity.result_variable))
+        if _RESULT in self._valued:
+            # The same value goes into the variable and into the payload of `done`.
+            for state in _states(self.program.workflow):
+                if state.activity is not None and state.activity.result_variable is not None:
+                    self._join(_RESULT, ("variable", state.activity.result_variable))
         merged: dict[Key, list[Any]] = {}
         for key, constants in self._constants.items():
             merged.setdefault(self._root(key), []).extend(constants)
@@ -89,6 +90,7 @@ class Domains:
         self._given |= {("variable", name) for name, v in self.program.variables.items() if v.input}
         self._given |= {(event, name) for event, each in self.program.events.items() for name in each.payload}
         self._read = {self._root(key) for key in self._read}
+        self._ordered = {self._root(key) for key in self._ordered}
 
     @property
     def exact(self) -> bool:
@@ -108,8 +110,8 @@ class Domains:
         if where in self.program.events:
             declared = self.program.events[where].payload.get(name)
             return ValueType.ANY if declared is None else declared.type
-        # What step itself puts into `error`, `done` and timers, but for the two that come from outside whole.
-        return ValueType.ANY if key in _FROM_WORKERS else ValueType.STRING
+        # The rest are texts: what step itself puts into `error`, `done` and timers, and the words of a worker.
+        return ValueType.ANY if key == _RESULT else ValueType.STRING
 
     def _root(self, key: Key) -> Key:
         while self._above.get(key, key) != key:
@@ -139,22 +141,23 @@ class Domains:
     def _assign(self, template: Template, variable: str, event: str) -> None:
         target: Key = ("variable", variable)
         declared = self.program.variables[variable]
-        if not isinstance(template, Name):
-            self._use(template, event)
+        sources = [_key(name, event) for name in _named(template)]
         self._given.update(_key(name, event) for name in _named(template) if name.scope == "event")
-        if isinstance(template, Name):
-            key = _key(template, event)
-            limits = [*(declared.values or ()), declared.minimum, declared.maximum]
-            self._constants.setdefault(target, []).extend(limit for limit in limits if limit is not None)
-            if not declared.optional:
-                self._read.add(key)
-            if self._kind(key) is not declared.type and self._kind(key) is ValueType.ANY:
-                self._computed.add(key)
+        if any(isinstance(node, Whole) and node.scope != "state" for node in walk(template)):
+            self._given.add(target)
+        if sources:
+            self._constants.setdefault(target, []).extend(_limits(declared))
+        for key in sources:
             self._join(key, target)
-        else:
-            for name in _named(template):
-                self._computed.add(_key(name, event))
-                self._join(_key(name, event), target)
+        if not isinstance(template, Name):
+            self._computed.update(sources)
+            self._use(template, event)
+            return
+        (key,) = sources
+        if not declared.optional:
+            self._read.add(key)
+        if self._kind(key) is not declared.type and self._kind(key) is ValueType.ANY:
+            self._computed.add(key)
 
     def _use(self, template: Template, event: str) -> None:
         """A value is only passed on by a plain name; anything that may raise looks at it."""
@@ -176,72 +179,117 @@ class Domains:
             if isinstance(node, Compare) and any(_is_null(side) for side in (node.left, node.right)):
                 names.subtract(_key(side, event) for side in (node.left, node.right) if isinstance(side, Name))
         self._valued.update(key for key, n in names.items() if n > 0)
-        self._compare(template, event)
-        self._compute(template, event)
-
-    def _compute(self, template: Template, event: str) -> None:
-        """Names that are computed with, or compared with each other: neighbours of constants do not suffice."""
         for node in walk(template):
             if isinstance(node, (Arithmetic, Negate, Call)):
-                self._computed.update(_key(name, event) for name in _named(node))
+                # Neighbours of constants do not suffice for what is computed with.
+                inside = self._inside(node, event)
+                self._read.update(inside)
+                self._computed.update(inside)
             elif isinstance(node, Compare):
-                found = [_key(name, event) for side in (node.left, node.right) for name in _named(side)]
-                if len(found) > 1:
-                    self._computed.update(found)
+                self._compare(node, event)
 
-    def _compare(self, template: Template, event: str) -> None:
+    def _inside(self, template: Template, event: str) -> list[Key]:
+        """The names in an expression, those in the whole payload and in all variables included."""
+        found = [_key(name, event) for name in _named(template)]
         for node in walk(template):
-            if not isinstance(node, Compare):
-                continue
-            sides = (node.left, node.right)
-            found = [_key(name, event) for side in sides for name in _named(side)]
-            for other in found[1:]:
-                self._join(found[0], other)
-            for side in sides:
-                for literal in _literals(side):
-                    if found:
-                        constants = self._constants.setdefault(found[0], [])
-                        constants.append(literal)
-                        if isinstance(literal, str) and node.operator in _ORDER:
-                            # The least text of all, and the next one after the literal.
-                            constants += ["", literal + "\0"]
+            if isinstance(node, Whole) and node.scope == "context":
+                found += [("variable", name) for name in self.program.variables]
+            elif isinstance(node, Whole) and node.scope == "event" and event in self.program.events:
+                declared = self.program.events[event].payload
+                found += [(event, name) for name in [*declared, *self.program.event_fields[event]]]
+        return found
+
+    def _compare(self, node: Compare, event: str) -> None:
+        """A name and literals: the constants that cut its values. Names with each other: these are computed with."""
+        sides = (node.left, node.right)
+        found = [_key(name, event) for side in sides for name in _named(side)]
+        wholes = any(isinstance(part, Whole) for side in sides for part in walk(side))
+        if wholes and not any(_is_null(side) for side in sides):
+            inside = [key for side in sides for key in self._inside(side, event)]
+            self._read.update(inside)
+            self._computed.update(inside)
+        if not found:
+            return
+        if len(found) > 1:
+            self._computed.update(found)
+        for other in found[1:]:
+            self._join(found[0], other)
+        if node.operator in _ORDER:
+            self._ordered.add(found[0])
+        literals = [literal for side in sides for literal in _literals(side)]
+        self._constants.setdefault(found[0], []).extend(literals)
 
     def of_field(self, event: str, name: str, declared: FieldType | None) -> list[Any]:
-        """Candidates for a payload field."""
+        """Candidates for a payload field, never none."""
         kind = declared.type if declared is not None else ValueType.ANY
         optional = declared is None or declared.optional
-        return self._candidates((event, name), kind, optional, None)
+        return self._candidates((event, name), kind, optional)
 
     def of_variable(self, name: str, variable: Variable) -> list[Any]:
-        """Candidates for an input or for a result written to a variable; they fit its type and range."""
-        return self._candidates(("variable", name), variable.type, variable.optional, variable)
+        """Candidates for an input or for a result written to a variable; they fit its type and range.
+
+        Raises
+        ------
+        NotCovered
+            If no value is found that fits.
+        """
+        key = self._root(("variable", name))
+        optional = variable.optional or variable.type is ValueType.ANY
+        if variable.values is not None:
+            found = fitting(variable.values, variable)
+        elif not self._is_looked_at(key):
+            found = fitting([PLAIN[variable.type], *numbers(_limits(variable), variable.type)], variable)[:1]
+        else:
+            found = self._values(key, variable.type, _limits(variable))
+            if key in {self._root(each) for each in self._computed} and variable.initial is not None:
+                found.append(variable.initial)
+            found = fitting(found, variable)
+        if optional and (self._is_looked_at(key) or not found):
+            found.append(None)
+        if not found:
+            limits = f"minimum {variable.minimum}, maximum {variable.maximum}, values {variable.values}"
+            raise NotCovered(
+                f"no value was found that fits variable {name!r} ({variable.type}, {limits}). "
+                "Widen its range, or declare it optional."
+            )
+        return distinct(found)
 
     def of_result(self) -> list[Any]:
         """Candidates for a result that no variable takes up."""
-        return self.of_field("done", "result", None) if self._root(("done", "result")) in self._read else [None]
+        return self._candidates(_RESULT, ValueType.ANY, True) if self._root(_RESULT) in self._read else [None]
 
-    def _candidates(self, key: Key, kind: ValueType, optional: bool, variable: Variable | None) -> list[Any]:
+    def named_error_types(self) -> list[str]:
+        """Error types that conditions tell apart from all others."""
+        root = self._root(_ERROR_TYPE)
+        named = [constant for constant in self._constants.get(root, ()) if isinstance(constant, str)]
+        return texts(named, True) if root in self._ordered else distinct(named)
+
+    def of_message(self) -> list[str | None]:
+        """Messages that conditions tell apart; `None` stands for a failure without one."""
+        return [None, *self._values(_MESSAGE, ValueType.STRING)] if self._is_looked_at(_MESSAGE) else [None]
+
+    def _is_looked_at(self, key: Key) -> bool:
+        """Whether anything depends on the value."""
+        return self._root(key) in self._read or bool(self._constants.get(self._root(key)))
+
+    def _candidates(self, key: Key, kind: ValueType, optional: bool) -> list[Any]:
+        values = self._values(key, kind)
+        return distinct([*values, None] if optional and self._is_looked_at(key) else values)
+
+    def _values(self, key: Key, kind: ValueType, limits: list[Any] | None = None) -> list[Any]:
+        """A value of each cell into which the class of a name is cut, by limits of its own too; never null."""
         root = self._root(key)
-        constants = self._constants.get(root, [])
+        constants = [*self._constants.get(root, ()), *(limits or ())]
+        if kind is ValueType.BOOLEAN:
+            return [True, False] if self._is_looked_at(root) else [True]
         values: list[Any] = []
-        if variable is not None and variable.values is not None:
-            values = list(variable.values)
-        else:
-            values = _numbers(constants, kind)
-            for constant in constants:
-                values.extend(_same(constant, kind))
-            if (kind is ValueType.BOOLEAN and (root in self._read or constants)) or (
-                kind is ValueType.ANY and root in self._read and not constants
-            ):
-                values = [True, False]
-            if not values or (kind is ValueType.STRING and constants):
-                values.append(_PLAIN[kind] if kind is not ValueType.ANY else "text")
-        if variable is not None:
-            values = [value for value in values if _in_range(value, variable)] or [variable.initial]
-        if optional and (root in self._read or constants):
-            values.append(None)
-        distinct: dict[str, Any] = {repr(value): value for value in values}
-        return list(distinct.values())
+        if kind in (ValueType.INTEGER, ValueType.NUMBER, ValueType.ANY):
+            values += numbers(constants, kind)
+        if kind is ValueType.ANY and (any(isinstance(c, bool) for c in constants) or not constants):
+            values += [True, False] if self._is_looked_at(root) else []
+        if kind is ValueType.STRING or (kind is ValueType.ANY and any(isinstance(c, str) for c in constants)):
+            values += texts(constants, root in self._ordered)
+        return values or [PLAIN[kind]]
 
 
 def _transitions(workflow: Workflow) -> Iterator[tuple[Transition, str]]:
@@ -270,36 +318,11 @@ def _literals(expression: Expression) -> list[Any]:
     return [node.value for node in walk(expression) if isinstance(node, Literal)]
 
 
-def _same(constant: Any, kind: ValueType) -> list[Any]:
-    """A text or truth value as a candidate, if it has the wanted type."""
-    if isinstance(constant, bool):
-        return [True, False] if kind in (ValueType.BOOLEAN, ValueType.ANY) else []
-    return [constant] if isinstance(constant, str) and kind in (ValueType.STRING, ValueType.ANY) else []
-
-
-def _numbers(constants: list[Any], kind: ValueType) -> list[Any]:
-    """Numbers among the constants, one from each gap between them, and one beyond either end."""
-    found = sorted({c for c in constants if isinstance(c, (int, float)) and not isinstance(c, bool)})
-    if not found:
-        return []
-    if kind is ValueType.INTEGER or (kind is ValueType.ANY and all(isinstance(c, int) for c in found)):
-        near = {whole for c in found for whole in (math.floor(c) - 1, math.floor(c), math.floor(c) + 1)}
-        return [whole for whole in sorted(near) if -(2**63) <= whole < 2**63]
-    if kind not in (ValueType.NUMBER, ValueType.ANY):
-        return []
-    reals = [float(c) for c in found]
-    low, high = reals[0], reals[-1]
-    ends = [min(low - 1.0, math.nextafter(low, -math.inf)), max(high + 1.0, math.nextafter(high, math.inf))]
-    gaps = [left / 2 + right / 2 for left, right in itertools.pairwise(reals)]
-    return [real for real in sorted({*reals, *ends, *gaps}) if math.isfinite(real)]
-
-
 def _is_null(expression: Template) -> bool:
     return isinstance(expression, Literal) and expression.value is None
 
 
-def _in_range(value: Any, variable: Variable) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return True
-    low, high = variable.minimum, variable.maximum
-    return (low is None or value >= low) and (high is None or value <= high)
+def _limits(variable: Variable) -> list[Any]:
+    """The constants that a variable's declaration compares every value with that is written to it."""
+    limits = [*(variable.values or ()), variable.minimum, variable.maximum]
+    return [limit for limit in limits if limit is not None]

@@ -1,11 +1,11 @@
 """Questions that every workflow can be asked, without temporal logic, and files that list them.
 
-A property file names a workflow and what must hold of it, one mapping per question::
+A property file names a workflow (by file or name; checked) and what must hold of it, one mapping per question::
 
     workflow: ../models/order_processing.yaml
     properties:
       - sound: {instances: 2}
-      - no_deadlock: {instances: 2, pools: {warehouse: 1}}
+      - no_deadlock: {instances: 2, pools: {packers: 1}}
       - can_complete: {}
       - no_failure: {}
         expect: violated
@@ -25,6 +25,7 @@ from wfsim.errors import DefinitionError, did_you_mean
 from wfsim.model import yaml_reader
 from wfsim.model.problems import Problem, definition_error, from_validation
 from wfsim.model.workflow import Workflow
+from wfsim.model.yaml_io import load, source_of
 from wfsim.net.translate import to_net
 from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
 from wfsim.semantics.stimulus import Stimulus
@@ -39,6 +40,10 @@ ASSUMPTIONS = (
     "open environment: every event that would be taken, every timer and every result may come at any moment or never",
     "activity results fit the variables they are written to",
     "an operator's cancel, and the workflow timer, only where a transition handles them",
+)
+SAMPLED = (
+    "others might behave differently: values from outside are computed with, have no fixed type, or come in too "
+    "many combinations."
 )
 
 
@@ -150,6 +155,13 @@ def load_properties(path: str | Path) -> tuple[str | None, list[Property]]:
         for key in data
         if key not in ("workflow", "properties")
     ]
+    named = data.get("workflow")
+    if named is not None and not isinstance(named, str):
+        problems.append(Problem(("workflow",), f"workflow is the path or name of a workflow, not {named!r}."))
+    if not data["properties"]:
+        problems.append(
+            Problem(("properties",), "the list of properties is empty, so nothing would be asked. Add `- sound: {}`.")
+        )
     properties: list[Property] = []
     for k, entry in enumerate(data["properties"]):
         where: tuple[str | int, ...] = ("properties", k)
@@ -206,16 +218,48 @@ def verify(
     -------
     Report
         One verdict per property; violated ones with a shortest witness wherever there can be one.
+
+    Raises
+    ------
+    DefinitionError
+        If the property file cannot be read, asks nothing, or is about another workflow.
     """
     if properties is None:
         asked = [Property(name) for name in PROPERTIES if name != "no_deadlock"]
     elif isinstance(properties, list):
         asked = properties
     else:
-        asked = load_properties(properties)[1]
+        named, asked = load_properties(properties)
+        if named is not None:
+            _same_workflow(properties, named, workflow)
     search = _Search(workflow, max_states, max_seconds)
     verdicts = [PROPERTIES[each.name][1](search, each) for each in asked]
     return Report(workflow, asked, verdicts)
+
+
+def _same_workflow(path: str | Path, named: str, workflow: Workflow) -> None:
+    """Refuse a property file about another workflow: it may name the file, or just the workflow.
+
+    Raises
+    ------
+    DefinitionError
+        Naming both workflows, or the file that is missing.
+    """
+    target = Path(path).parent / named
+    source = source_of(workflow)
+    if named == workflow.name or (source is not None and Path(source.file).resolve() == target.resolve()):
+        return
+    meant = repr(named)
+    if target.suffix in (".yaml", ".yml"):
+        about = load(target)
+        if (about.name, about.version) == (workflow.name, workflow.version):
+            return
+        meant = f"{about.name!r} {about.version} ({target})"
+    line = yaml_reader.read(yaml_reader.decode(Path(path).read_bytes(), str(path)), str(path)).line_of(("workflow",))
+    raise DefinitionError(
+        f"{path}:{line}: the properties are about workflow {meant}, not about {workflow.name!r} {workflow.version}. "
+        "Verify that one, or leave the key 'workflow' out."
+    )
 
 
 class _Search:
@@ -246,25 +290,25 @@ class _Search:
             return self.verdict(
                 name,
                 Status.UNKNOWN,
-                f"No violation among the states found, but the search stopped: {self.space.reason}. "
-                "Raise max_states or max_seconds.",
+                f"No violation among the states found, but {self.stopped()}",
             )
         if not self.space.exact:
-            return self.verdict(
-                name,
-                Status.UNKNOWN,
-                "No violation with the values tried, but others might behave differently: values from outside are "
-                "computed with, have no fixed type, or come in too many combinations.",
-            )
+            return self.verdict(name, Status.UNKNOWN, f"No violation with the values tried, but {SAMPLED}")
         return self.verdict(name, Status.HOLDS, reason)
+
+    def stopped(self) -> str:
+        """Why the search is incomplete, and what to do about it."""
+        advice = "Raise max_states or max_seconds." if self.space.n_states else "Without a start nothing can be asked."
+        return f"the search stopped: {self.space.reason.rstrip('.')}. {advice}"
+
+    def unfound(self) -> str:
+        """Why what was not found may exist all the same."""
+        return self.stopped() if not self.space.complete else SAMPLED
 
 
 def _states_reachable(search: _Search, asked: Property) -> Verdict:
     space = search.space
-    visited = {
-        space.program.name(region[1]) for snapshot in space.snapshots for region in snapshot[2] if region is not None
-    }
-    missing = [name for name in space.program.state_rows if name not in visited]
+    missing = [name for name, row in space.program.state_rows.items() if row not in space.reached]
     if missing and space.complete and space.exact:
         return search.verdict(
             asked.name,
@@ -276,10 +320,14 @@ def _states_reachable(search: _Search, asked: Property) -> Verdict:
         return search.verdict(
             asked.name,
             Status.UNKNOWN,
-            f"{', '.join(missing)} not reached with the values tried and the states searched.",
+            f"{', '.join(missing)} not reached with the values tried and the states searched, but {search.unfound()}",
             statistics={"unreached": missing},
         )
-    return search.verdict(asked.name, Status.HOLDS, f"Each of {len(space.program.state_rows)} states is reached.")
+    return search.verdict(asked.name, Status.HOLDS, f"{_all(len(space.program.state_rows), 'state')} is reached.")
+
+
+def _all(n: int, what: str) -> str:
+    return f"The one {what}" if n == 1 else f"Each of {n} {what}s"
 
 
 def _transitions_live(search: _Search, asked: Property) -> Verdict:
@@ -288,13 +336,13 @@ def _transitions_live(search: _Search, asked: Property) -> Verdict:
     dead = [row for row in program.transitions if row not in space.taken]
     if not dead:
         n = len(program.transitions)
-        return search.verdict(asked.name, Status.HOLDS, f"Each of {n} transitions is taken in some run.")
+        return search.verdict(asked.name, Status.HOLDS, f"{_all(n, 'transition')} is taken in some run.")
     texts = [f"transition {program.transition_numbers[row]} ({program.transitions[row]})" for row in dead]
     if not (space.complete and space.exact):
         return search.verdict(
             asked.name,
             Status.UNKNOWN,
-            f"Not taken with the values tried and the states searched: {'; '.join(texts)}.",
+            f"Not taken with the values tried and the states searched: {'; '.join(texts)}; but {search.unfound()}",
         )
     verdicts = [_dead(search, asked, row, text) for row, text in zip(dead, texts)]
     return replace(verdicts[0], further=tuple(verdicts[1:]), statistics={"dead": texts})
@@ -309,11 +357,28 @@ def _dead(search: _Search, asked: Property, row: int, text: str) -> Verdict:
         (k for k, s in enumerate(space.snapshots) for region in s[2] if region is not None and region[1] == source),
         None,
     )
+    if at is None and source in space.reached:
+        before, edge = space.reached[source]
+        return search.verdict(
+            asked.name,
+            Status.VIOLATED,
+            f"No run takes {text}: '{program.name(source)}' is only passed within a step, and something else goes "
+            "first there.",
+            witness=witness_to(space, before, edge.stimulus),
+        )
     if at is None:
         return search.verdict(
             asked.name,
             Status.VIOLATED,
             f"No run takes {text}: '{program.name(source)}' is never reached. There is no trace to show.",
+        )
+    if row in space.aborted:
+        before, edge = space.aborted[row]
+        return search.verdict(
+            asked.name,
+            Status.VIOLATED,
+            f"No run takes {text}: it sets out there, but each time it is aborted before it commits (M3.4, M3.5).",
+            witness=witness_to(space, before, edge.stimulus),
         )
     event = program.transitions[row].event
     tried: tuple[Stimulus, ...] = ()
@@ -335,6 +400,14 @@ def _can_complete(search: _Search, asked: Property) -> Verdict:
     completed = [k for k, s in enumerate(space.snapshots) if s[0] == COMPLETED]
     able = space.can_reach(completed)
     lost = [k for k, s in enumerate(space.snapshots) if s[0] < COMPLETED and k not in able]
+    if lost and space.complete and not space.exact:
+        states = sorted({space.instance(k).state for k in lost})
+        return search.verdict(
+            asked.name,
+            Status.UNKNOWN,
+            f"With the values tried no terminal state can be reached any more from {', '.join(states)}, but {SAMPLED}",
+            statistics={"states": states},
+        )
     if lost and space.complete:
         instance = space.instance(lost[0])
         only = sorted({instance_status(space, k) for k in _closings(space, lost[0])})
@@ -383,7 +456,7 @@ def _no_closing(status: int, what: str) -> Callable[[_Search, Property], Verdict
                 asked.name,
                 Status.VIOLATED,
                 f"{what} in state '{state}': {error}.",
-                witness=witness_to(space, at, edge.stimulus) if at >= 0 else witness_to(space, edge.target),
+                witness=witness_to(space, at, edge.stimulus),
             )
             for (state, _), (error, at, edge) in endings.items()
         ]

@@ -249,7 +249,7 @@ def deadlock_free(
         status = Status.VIOLATED
         reason = f"{_after(witness)} nothing can fire, with {_shown(witness.marking)}."
     elif space.complete:
-        status, reason = Status.HOLDS, f"Each of {_count(space)} enables a net transition or is final."
+        status, reason = Status.HOLDS, f"Of {_count(space)}, each enables a net transition or is final."
     else:
         status, reason = Status.UNKNOWN, _unfinished(space)
     return Verdict(

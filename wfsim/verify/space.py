@@ -20,6 +20,8 @@ from wfsim.semantics.codes import (
     ACTIVE,
     BACKOFF,
     BOOLEAN,
+    CHILD,
+    COMPLETED,
     FAILED,
     FAULT,
     GROUNDED,
@@ -29,23 +31,27 @@ from wfsim.semantics.codes import (
     R_EVENT_DEFERRED,
     R_EVENT_DISCARDED,
     R_EVENT_REJECTED,
+    R_STATE_ENTERED,
     R_STIMULUS_IGNORED,
     R_TRANSITION,
+    R_TRANSITION_ABORTED,
     RUNNING,
     SCHEDULED,
+    STATUSES,
     T_TYPE,
     TIMED_OUT,
 )
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import Cell, Cells, Rows
+from wfsim.semantics.layout import Cell, Cells, Rows, WorkCell
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.snapshot import Snapshot, from_snapshot, take_snapshot
 from wfsim.semantics.stimulus import Stimulus, checked_inputs
 from wfsim.semantics.texts import Texts
 
+from .cells import fresh
 from .domains import Domains
 
 MOST_PAYLOADS = 2_000
@@ -101,13 +107,15 @@ class WorkflowSpace:
     ----------
     n_states, n_edges
         Sizes.
-    taken
-        For each transition row that was ever committed: a first state and edge that do it.
+    taken, aborted
+        For each transition row that was ever committed, or aborted: a first state and edge that do it.
+    reached
+        For each state row that was ever active, if only within one step: a first state and edge that enter it.
     failures
         For each state closed as failed or timed out and each error that closes it: a first state and edge that do
         it. Different errors may lead into one state, as a closed instance does not remember its error.
     complete, reason
-        Whether everything was visited; if not, which limit stopped the search.
+        Whether everything was visited; if not, which limit stopped the search, or that no start was accepted.
     exact
         Whether the candidate values stand for all values; always true of an erased space.
     """
@@ -119,13 +127,17 @@ class WorkflowSpace:
         self.host = ErasedHost(program) if program.erased else None
         self.snapshots: list[Snapshot] = []
         self.edges: list[list[Edge]] = []
-        self.before: list[tuple[int, Edge] | None] = []
+        self.before: list[tuple[int, Edge]] = []
         self.complete = True
         self.reason = ""
         self.taken: dict[int, tuple[int, Edge]] = {}
+        self.reached: dict[int, tuple[int, Edge]] = {}
+        self.aborted: dict[int, tuple[int, Edge]] = {}
         self.failures: dict[tuple[int, str], tuple[int, Edge]] = {}
         self._numbers: dict[Snapshot, int] = {}
         self._cut = False
+        self._refused = ""
+        self._payloads: dict[str, list[dict[str, Any]]] = {}
 
     @property
     def n_states(self) -> int:
@@ -150,14 +162,12 @@ class WorkflowSpace:
         return instance
 
     def path_to(self, number: int) -> list[Edge]:
-        """The stimuli of a shortest way to a state, the start first."""
+        """The stimuli of a shortest way to a state, the start first; none to -1, before the start."""
         path: list[Edge] = []
-        at: int = number
-        while (step := self.before[at]) is not None:
-            at, edge = step
+        at = number
+        while at >= 0:
+            at, edge = self.before[at]
             path.append(edge)
-            if at < 0:
-                break
         return path[::-1]
 
     def can_reach(self, targets: Sequence[int]) -> set[int]:
@@ -214,13 +224,20 @@ class WorkflowSpace:
             for name, variable in inputs.items()
         ]
         for values in self._combined(candidates):
-            given = {name: value for name, value in zip(inputs, values) if value is not None}
-            if not self.program.erased:
-                try:
-                    checked_inputs(self.program, given)
-                except StartRefused:
-                    continue
-            yield Stimulus("start", payload=given if not self.program.erased else _plain_inputs(self.program))
+            # Null given and nothing given differ where the variable has an initial value.
+            given = {
+                name: value
+                for name, value in zip(inputs, values)
+                if value is not None or inputs[name].initial is not None
+            }
+            if self.program.erased:
+                given = _plain_inputs(self.program)
+            try:
+                checked_inputs(self.program, given)
+            except StartRefused as refused:
+                self._refused = self._refused or str(refused)
+                continue
+            yield Stimulus("start", payload=given)
 
     def _stimuli(self, instance: Instance) -> Iterator[Stimulus]:
         """Everything that can happen to an instance in this state."""
@@ -254,16 +271,30 @@ class WorkflowSpace:
         for k, work in enumerate(instance.works()):
             if work.phase in (IDLE, BACKOFF):
                 continue
+            if work.phase == CHILD:
+                yield from self._child_ends(instance, work, k)
+                continue
             common: dict[str, Any] = {"activity_id": work.serial, "attempt": work.attempt}
             if work.phase == SCHEDULED:
                 yield Stimulus("activity_started", **common)
             if work.phase == RUNNING:
                 for result in self._results(instance, k):
                     yield Stimulus("activity_succeeded", result=result, **common)
-                for error_type in self._error_types(work.activity):
-                    yield Stimulus("activity_failed", error_type=error_type, **common)
+                for error_type, message in self._failures(work.activity):
+                    yield Stimulus("activity_failed", error_type=error_type, message=message, **common)
         if self._handled(instance, "cancel_requested"):
             yield Stimulus("control", command="cancel")
+
+    def _child_ends(self, instance: Instance, work: WorkCell, k: int) -> Iterator[Stimulus]:
+        """A child may close in every way (M4.4); its outputs are one object, as large as its workflow makes it."""
+        for result in self._results(instance, k):
+            if result is None or isinstance(result, dict):
+                yield Stimulus(
+                    "child_closed", activity_id=work.serial, status="completed", outcome="success", payload=result or {}
+                )
+        for status in STATUSES[COMPLETED:]:
+            outcome = "failure" if status == "completed" else None
+            yield Stimulus("child_closed", activity_id=work.serial, status=status, outcome=outcome)
 
     def _handled(self, instance: Instance, event: str) -> bool:
         root = instance.m[self.program.rows[self.program.head.root].slot]
@@ -275,6 +306,11 @@ class WorkflowSpace:
 
     def payloads(self, event: str) -> Iterator[dict[str, Any]]:
         """Candidate payloads of an event."""
+        if event not in self._payloads:
+            self._payloads[event] = list(self._payloads_of(event))
+        yield from self._payloads[event]
+
+    def _payloads_of(self, event: str) -> Iterator[dict[str, Any]]:
         declared = self.program.events[event].payload
         if self.program.erased:
             yield {name: self.domains.of_field(event, name, kind)[0] for name, kind in declared.items()}
@@ -301,15 +337,16 @@ class WorkflowSpace:
         name = self.program.name(row) or ""
         return self.domains.of_variable(name, self.program.variables[name])
 
-    def _error_types(self, activity: int) -> list[str]:
-        """One error that is tried again, each that is not, and each that a condition names."""
+    def _failures(self, activity: int) -> Iterator[tuple[str, str | None]]:
+        """Error types and messages: one type that is tried again, each that is not, each that a condition names."""
         name = self.program.name(activity) or ""
         policy = self.program.activities[name].retry_policy or self.program.workflow.retry_policy
-        types = ["Error", *(policy.non_retryable_errors if policy is not None else ())]
+        told = list(policy.non_retryable_errors) if policy is not None else []
         if not self.program.erased:
-            candidates = self.domains.of_field("error", "type", None)
-            types += [each for each in candidates if isinstance(each, str) and each != "text"]
-        return [each for each in dict.fromkeys(types) if each.partition(".")[0] not in ("Timeout", "Expression")]
+            told += self.domains.named_error_types()
+        types = dict.fromkeys([fresh("Error", told), *told])
+        known = [each for each in types if each and each.partition(".")[0] not in ("Timeout", "Expression")]
+        yield from itertools.product(known, [None] if self.program.erased else self.domains.of_message())
 
     def search(self, max_states: int, max_seconds: float | None) -> None:
         """Visit states breadth first until none is new or a limit is reached."""
@@ -337,11 +374,19 @@ class WorkflowSpace:
                     for record in output.records:
                         if record.kind == R_TRANSITION:
                             self.taken.setdefault(record.transition, (at, edge))
+                            if record.to_state >= 0:
+                                self.reached.setdefault(record.to_state, (at, edge))
+                        elif record.kind == R_TRANSITION_ABORTED:
+                            self.aborted.setdefault(record.transition, (at, edge))
+                        elif record.kind == R_STATE_ENTERED:
+                            self.reached.setdefault(record.state, (at, edge))
                     if deadline is not None and time.monotonic() > deadline:
                         self._stop(f"max_seconds={max_seconds:g} reached")
                         return
                 if at >= 0:
                     self.edges[at] = found
+                elif not found:
+                    self._stop(f"no start was accepted: {self._refused}")
                 at += 1
         except KeyboardInterrupt:
             self._stop("interrupted")
@@ -390,8 +435,6 @@ def _next_script(script: list[int], asked: list[int]) -> list[int] | None:
 
 def _plain_inputs(program: Program) -> dict[str, Any]:
     domains = Domains(program)
-    return {
-        name: next((v for v in domains.of_variable(name, variable) if v is not None), None)
-        for name, variable in program.variables.items()
-        if variable.input
-    }
+    inputs = {name: variable for name, variable in program.variables.items() if variable.input}
+    first = {name: domains.of_variable(name, variable)[0] for name, variable in inputs.items()}
+    return {name: value for name, value in first.items() if value is not None}

@@ -61,7 +61,10 @@ class WorkflowWitness(Witness):
 
 
 def witness_to(space: WorkflowSpace, number: int, *further: Stimulus) -> WorkflowWitness:
-    """A shortest way to a state of the space, told with real serial numbers and times, and perhaps a bit further."""
+    """A shortest way to a state of the space, told with real serial numbers and times, and perhaps a bit further.
+
+    State -1 lies before the start.
+    """
     program = space.program
     instance = Instance(program)
     stimuli: list[Stimulus] = []
@@ -100,6 +103,10 @@ def _real(program: Program, instance: Instance, stimulus: Stimulus) -> Stimulus:
             cell = instance.m[stimulus.timer]
             timer_id, due = cell.id, cell.due
         return replace(stimulus, timer_id=timer_id, time=max(now, due))
+    if stimulus.kind == "child_closed":
+        # A rebuilt instance numbers activations by region.
+        region = program.rows[program.head.first_region + stimulus.activity_id - 1]
+        return replace(stimulus, activity_id=instance.m[region.slot].activation, time=now + SECOND)
     if stimulus.kind.startswith("activity_"):
         work = instance.works()[stimulus.activity_id - 1]
         later = now if stimulus.kind == "activity_started" else now + SECOND
@@ -131,9 +138,13 @@ def describe(instance: Instance, stimulus: Stimulus, cause: Record) -> str:
         return f"start({inputs})"
     if stimulus.kind == "control":
         return f"operator: {stimulus.command}"
+    if stimulus.kind == "child_closed":
+        how = stimulus.status if stimulus.outcome is None else f"{stimulus.status} ({stimulus.outcome})"
+        return f"the child of {cause.state} closes: {how}"
     word = stimulus.kind.removeprefix("activity_")
     if word == "failed":
-        return f"{cause.activity} fails: {stimulus.error_type}"
+        message = f" ({stimulus.message!r})" if stimulus.message is not None else ""
+        return f"{cause.activity} fails: {stimulus.error_type}{message}"
     result = f" with {stimulus.result!r}" if word == "succeeded" and stimulus.result is not None else ""
     return f"{cause.activity} {'starts' if word == 'started' else 'succeeds'}{result}"
 

@@ -203,9 +203,8 @@ class Actions:
 
     def _failure(self, activity: str) -> tuple[Parameter, ...]:
         policy = self.program.activities[activity].retry_policy or self.program.workflow.retry_policy
-        named = [value for value in self._domains.of_field("error", "type", None) if isinstance(value, str)]
-        types = ["Error", *(policy.non_retryable_errors if policy else ()), *(each for each in named if each != "text")]
-        choices = tuple(dict.fromkeys(types))
+        final = policy.non_retryable_errors if policy else ()
+        choices = tuple(dict.fromkeys(["Error", *final, *self._domains.named_error_types()]))
         return (
             Parameter(_ERROR_TYPE, ValueType.STRING, True, "Error", choices),
             Parameter(_MESSAGE, ValueType.STRING, False),

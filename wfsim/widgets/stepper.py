@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wfsim.drawing.svg import fitting
 from wfsim.errors import DrawingError
 
 from .action_rows import ActionRow
@@ -216,7 +217,7 @@ class Stepper:
         bundle: dict[str, Any] = dict(self.widget._repr_mimebundle_())
         bundle["text/plain"] = repr(self)
         try:
-            bundle["image/svg+xml"] = self.stepping.to_svg()
+            bundle["image/svg+xml"] = fitting(self.stepping.to_svg())
         except DrawingError as error:
             bundle["text/plain"] += f"\n{error}"
         return bundle

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wfsim.errors import WfsimError, did_you_mean, listed
+from wfsim.errors import NotCovered, WfsimError, did_you_mean, listed
 from wfsim.model.duration import time_text
 from wfsim.model.picture import edge_ids, picture
 from wfsim.model.workflow import Workflow
@@ -84,7 +84,7 @@ class Stepping:
     >>> import wfsim as wf
     >>> stepping = Stepping(wf.new("minimal"))
     >>> [action.id for action in stepping.possible() if action.enabled][:2]
-    ['event:finish', 'timer:9']
+    ['event:finish', 'timer:workflow']
     >>> stepping.do("event:finish")
     True
     >>> stepping.state, stepping.status
@@ -315,6 +315,8 @@ class Stepping:
             first = source.copy()
         elif isinstance(source, Workflow):
             first = Instance(compile_workflow(source))
+            if first.program.children:
+                raise NotCovered(f"{source.name!r} invokes other workflows, which cannot be stepped through yet.")
         elif isinstance(source, WorkflowWitness):
             source.replay()
             first, stimuli = Instance(compile_workflow(source.workflow)), source.stimuli

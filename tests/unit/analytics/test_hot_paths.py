@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wfsim.analytics.hot_paths import HotPaths, hot_paths, short_time
-from wfsim.analytics.sankey import ENDINGS
+from wfsim.analytics.sankey import ENDINGS, path_sankey
 from wfsim.errors import HistoryError
 from wfsim.history.history import History
 from wfsim.history.writer import HistoryWriter
@@ -119,7 +119,7 @@ def test_the_sankey_carries_every_case_from_start_to_ending(history: History) ->
     ends = [k for k in into if k not in out]
     assert [labels[k] for k in starts] == ["draft"]
     assert out[starts[0]] == 7
-    assert {labels[k]: into[k] for k in ends} == {
+    assert {labels[k].replace("<br>", " "): into[k] for k in ends} == {
         ENDINGS["success"][0]: 4,
         ENDINGS["failure"][0]: 2,
         ENDINGS["terminated"][0]: 1,
@@ -127,6 +127,15 @@ def test_the_sankey_carries_every_case_from_start_to_ending(history: History) ->
     for k in into.keys() & out.keys():
         assert into[k] == out[k]
     assert len(labels) == len(set(into) | set(out))
+
+
+def test_labels_of_the_sankey_are_broken_so_that_the_next_column_does_not_cover_them() -> None:
+    states = ["created", "payment_completed", "inventory_allocated", "<b>", "e", "f", "g", "h"]
+    (sankey,) = path_sankey([(states, {"success": 3})], title="long").data
+    assert "inventory_<br>allocated" in sankey.node.label
+    assert "&lt;b&gt;" in sankey.node.label
+    (short,) = path_sankey([(states[:2], {"success": 3})], title="short").data
+    assert "payment_completed" in short.node.label
 
 
 def test_endings_differ_by_more_than_colour() -> None:
@@ -190,3 +199,9 @@ def test_a_history_without_closed_cases_gives_an_empty_table_and_figure() -> Non
 )
 def test_times_are_shown_in_the_unit_people_use(microseconds: float, shown: str) -> None:
     assert short_time(microseconds) == shown
+
+
+@pytest.mark.parametrize("given", [3, "orders.duckdb", None])
+def test_only_a_history_has_hot_paths(given: Any) -> None:
+    with pytest.raises(HistoryError, match=r"hot_paths takes a history, not .*wf.open_history\(path\) opens one"):
+        hot_paths(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import wfsim as wf
-from wfsim import cli
+from wfsim import cli, demo
 
 ORDER, PUBLISHED = "models/order_processing.yaml", "models/published/order_processing.yaml"
 CLAIMS, KNOWN = "verification/order_processing.yaml", "verification/published/order_processing.yaml"
@@ -75,6 +76,29 @@ def test_lint_of_the_published_model_names_its_defects(wfsim: Command) -> None:
     assert findings == [finding.to_dict() for finding in wf.lint(wf.load(PUBLISHED))]
 
 
+@pytest.mark.parametrize("width", [80, 140])
+def test_lint_is_readable_at_any_width(wfsim: Command, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr(cli, "out", cli.Console(width=width))
+    _, out, _ = wfsim("lint", PUBLISHED)
+    findings = wf.lint(wf.load(PUBLISHED))
+    heads = [line for line in out.splitlines()[:-1] if not line.startswith("    ")]
+    assert heads == [f"{PUBLISHED}:{each.line}  {each.severity}  {each.code}" for each in findings]
+    bodies = [line for line in out.splitlines() if line.startswith("    ")]
+    assert max(map(len, bodies)) <= width
+    assert not any(line != line.rstrip() for line in out.splitlines())
+    # Whole words in file order: nothing is cut.
+    words = " ".join(bodies).split()
+    assert words == [word for each in findings for word in f"{each.place}: {each.message} {each.advice}".split()]
+
+
+def test_lint_of_a_workflow_without_a_file_needs_no_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "out", cli.Console(width=80))
+    cli._show_findings(wf.lint(wf.Workflow.model_validate(wf.loads(STUCK).model_dump(by_alias=True))))
+    assert capsys.readouterr().out.startswith("warning  state-waits-forever\n    state 'a': it waits")
+
+
 def test_lint_of_a_bad_file_cannot_answer(wfsim: Command, tmp_path: Path) -> None:
     path = written(tmp_path, "name: w\ninitial_stat: a\nstates: []\n")
     code, out, err = wfsim("lint", path)
@@ -113,6 +137,29 @@ def test_verify_shows_a_shortest_trace_for_what_is_violated(wfsim: Command, tmp_
     assert "✗ violated can_complete" in out
     assert "event stop" in out
     assert "state: b" in out
+
+
+def test_verify_is_readable_at_80_columns(wfsim: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "out", cli.Console(width=80))
+    _, out, _ = wfsim("verify", PUBLISHED)
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(line.startswith("    ") for line in lines[:-1] if line[0] not in "✓✗?!")
+    # Long names are broken, never cut.
+    assert "…" not in out
+    report = wf.verify(wf.load(PUBLISHED))
+    told = " ".join(out.split())
+    assert all(" ".join(verdict.reason.split()) in told for verdict in report)
+
+
+def test_verify_refuses_the_properties_of_another_workflow(wfsim: Command, tmp_path: Path) -> None:
+    claims = written(tmp_path, "workflow: other\nproperties:\n  - can_complete: {}\n", "claims.yaml")
+    code, out, err = wfsim("verify", ORDER, claims)
+    assert (code, out) == (2, "")
+    assert "claims.yaml:1: the properties are about workflow 'other'" in err
+    code, out, err = wfsim("verify", ORDER, written(tmp_path, "properties: []\n", "claims.yaml"))
+    assert (code, out) == (2, "")
+    assert "the list of properties is empty" in err
 
 
 def test_verify_says_when_it_could_not_answer(wfsim: Command, tmp_path: Path) -> None:
@@ -231,14 +278,16 @@ def test_the_seed_decides_the_digest(wfsim: Command) -> None:
     assert digest(1) != digest(2)
 
 
-def test_a_guessed_scenario_is_announced_but_not_in_json(wfsim: Command, tmp_path: Path) -> None:
+def test_a_guessed_scenario_is_announced(wfsim: Command, tmp_path: Path) -> None:
     path = written(tmp_path, STUCK)
-    code, _, err = wfsim("simulate", path, "--cases", 5)
+    code, out, _ = wfsim("simulate", path, "--cases", 5)
     assert code == 0
-    assert "rates and times are guesses" in err
+    assert "Note: No scenario was given. Default scenario, every rate and time a guess" in out
     code, out, err = wfsim("simulate", path, "--cases", 5, "--json")
     assert (code, err) == (0, "")
-    assert set(json.loads(out)) >= {"digest", "notes", "outcomes", "hot paths"}
+    data = json.loads(out)
+    assert set(data) >= {"digest", "notes", "outcomes", "hot paths"}
+    assert "No scenario was given" in data["notes"][0]
 
 
 def test_a_scenario_of_another_workflow_is_refused(wfsim: Command, tmp_path: Path) -> None:
@@ -274,14 +323,104 @@ def test_help_lists_the_commands(wfsim: Command) -> None:
         assert command in out
 
 
-def test_a_defect_of_wfsim_itself_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_of_wfsim_itself_is_seen_whole_and_is_no_violation(
+    wfsim: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(path: Any) -> Any:
         raise ZeroDivisionError("a defect")
 
     monkeypatch.setattr(wf, "load", broken)
-    monkeypatch.setattr(sys, "argv", ["wfsim", "lint", ORDER])
-    with pytest.raises(ZeroDivisionError, match="a defect"):
-        cli.main()
+    code, _, err = wfsim("lint", ORDER)
+    assert code == 2
+    assert "Traceback (most recent call last)" in err
+    assert "ZeroDivisionError: a defect" in err
+
+
+@pytest.mark.parametrize("extra", [[], ["--json"]])
+def test_a_reader_that_has_enough_is_no_violation(extra: list[str]) -> None:
+    command = [sys.executable, "-m", "wfsim.cli", "lint", PUBLISHED, *extra]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        told = running.stderr.read()
+    assert (running.returncode, told) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["verify", ORDER, "--max-states", 0], "--max-states"),
+        (["verify", ORDER, "--max-states", -1], "--max-states"),
+        (["verify", ORDER, "--max-seconds", -1], "-1.0 is not a number of seconds, 0 or more"),
+        (["verify", ORDER, "--max-seconds", "nan"], "nan is not a number of seconds, 0 or more"),
+        (["verify", ORDER, "--max-seconds", "inf"], "inf is not a number of seconds, 0 or more"),
+        (["simulate", ORDER, "--cases", -5], "--cases"),
+        (["simulate", ORDER, "--cases", 0], "--cases"),
+        (["simulate", ORDER, "--seed", -1], "--seed"),
+        (["demo", "--cases", 0], "--cases"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(wfsim: Command, arguments: list[object], told: str) -> None:
+    code, out, err = wfsim(*arguments)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert "Traceback" not in err
+
+
+def test_a_report_with_no_rows_is_refused_before_anything_is_printed(wfsim: Command, tmp_path: Path) -> None:
+    stored = tmp_path / "h.duckdb"
+    wfsim("simulate", ORDER, "--cases", 2, "--into", stored)
+    for limit in (0, -1):
+        code, out, err = wfsim("report", stored, "--limit", limit)
+        assert (code, out) == (2, "")
+        assert "--limit" in err
+
+
+def test_what_cannot_be_written_is_told_with_its_path(wfsim: Command, tmp_path: Path) -> None:
+    target = tmp_path / "none" / "a.svg"
+    code, _, err = wfsim("draw", ORDER, "-o", target)
+    assert (code, err) == (2, f"{target}: No such file or directory.\n")
+    blocked = written(tmp_path, "", "file")
+    code, _, err = wfsim("demo", "--folder", blocked / "results")
+    assert code == 2
+    assert f"{blocked / 'results'}: Not a directory." in err
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["draw", "{w}", "-o", "{w}"], "is what is read"),
+        (["draw", "{w}", "-o", "{folder}/sub/../w.yaml"], "is what is read"),
+        (["draw", "{w}", "-o", "{folder}/a.png"], "ends in .svg or .json"),
+        (["draw", "{w}", "-o", "{folder}/a.yaml"], "ends in .svg or .json"),
+        (["simulate", "{w}", "--into", "{w}"], "is what is read"),
+        (["simulate", "{w}", "-s", "{folder}/s.yaml", "--into", "{folder}/s.yaml"], "is what is read"),
+        (["simulate", "{w}", "--into", "{folder}/a.csv"], "ends in .duckdb or .db"),
+        (["new", "{folder}/a.svg"], "ends in .yaml or .yml"),
+    ],
+)
+def test_no_output_goes_where_it_does_not_belong(wfsim: Command, tmp_path: Path, command: list[str], told: str) -> None:
+    path = written(tmp_path, STUCK)
+    (tmp_path / "sub").mkdir()
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir() if each.is_file()}
+    code, _, err = wfsim(*(part.format(w=path, folder=tmp_path) for part in command))
+    assert code == 2
+    assert told in err
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir() if each.is_file()} == before
+
+
+def test_the_version_is_told(wfsim: Command) -> None:
+    assert wfsim("--version")[:2] == (0, f"wfsim {wf.__version__}\n")
+
+
+@pytest.mark.parametrize("command", ["new", "lint", "draw", "verify", "simulate", "report", "demo"])
+def test_help_is_short_for_every_command_and_shows_flags_as_flags(wfsim: Command, command: str) -> None:
+    code, out, _ = wfsim(command, "-h")
+    assert code == 0
+    assert out == wfsim(command, "--help")[1]
+    assert "<bool>" not in out
+    assert "..." not in wfsim("-h")[1].split("Commands:")[1]
 
 
 def test_an_interruption_ends_with_exit_code_2(wfsim: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,17 +437,30 @@ def test_a_demo_without_models_says_what_to_do(wfsim: Command, tmp_path: Path) -
     assert "Run the demo in a checkout" in err
 
 
+def test_the_demo_says_where_the_command_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert demo._command() == ".venv/bin/wfsim"
+    command = written(tmp_path, "", "wfsim")
+    command.chmod(0o755)
+    assert demo._command() == "wfsim"
+
+
 def test_the_demo_runs_from_file_to_real_order(wfsim: Command, tmp_path: Path) -> None:
     folder = tmp_path / "results"
     code, out, _ = wfsim("demo", "--folder", folder, "--cases", 40)
     assert code == 0
     assert "completed, success; attempts = 1" in out
+    assert f"wfsim report {folder / 'orders.duckdb'}" in out
+    assert "more than the 300 that can be read, and is not drawn" in " ".join(out.split())
+    assert not (folder / "order_net.svg").exists()
     assert {path.name for path in folder.iterdir()} >= {
         "orders.duckdb",
         "runs.duckdb",
         "order.svg",
         "published_order.svg",
-        "order_net.svg",
+        "approval_net.svg",
         "hot_paths.html",
     }
     for svg in folder.glob("*.svg"):

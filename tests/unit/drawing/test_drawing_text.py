@@ -111,7 +111,8 @@ def test_no_text_becomes_markup(payload: str) -> None:
     root = ElementTree.fromstring(svg)
     for element in root.iter():
         assert element.tag in {SVG + name for name in ALLOWED}
-        assert set(element.attrib) <= ATTRIBUTES
+        assert set(element.attrib) <= ATTRIBUTES | ({"style"} if element is root else set())
+    assert root.get("style") == "max-width:100%;height:auto"
     style = [element for element in root.iter() if element.tag == f"{SVG}style"]
     assert len(style) == 1
     assert "alert" not in str(style[0].text)

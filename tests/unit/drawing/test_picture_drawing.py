@@ -400,7 +400,39 @@ def test_positions_of_to_dict_are_those_of_the_svg() -> None:
 def test_a_notebook_gets_one_line_and_the_svg() -> None:
     bundle = order()._repr_mimebundle_()
     assert bundle["text/plain"] == "Picture('order': 6 nodes, 8 edges)"
-    assert bundle["image/svg+xml"] == order().to_svg()
+    assert bundle["image/svg+xml"].split("<title", 1)[1] == order().to_svg().split("<title", 1)[1]
+
+
+def test_a_wide_picture_shrinks_with_its_page_and_a_narrow_one_keeps_its_size() -> None:
+    wide = Picture("wide", [Node(f"n{i}", "a state") for i in range(12)])
+    svg = wide._repr_mimebundle_()["image/svg+xml"]
+    root = ElementTree.fromstring(svg)
+    assert (root.get("width"), root.get("height")) == ("100%", None)
+    assert root.get("style") == f"max-width:{wide.layout().width:g}px;height:auto"
+    assert "max-width:100%;height:auto" in wide.to_svg().split(">", 1)[0]
+    narrow = Picture("narrow", [Node("n", "a state")])
+    assert narrow._repr_mimebundle_()["image/svg+xml"] == narrow.to_svg()
+
+
+def test_the_badge_of_a_lit_edge_covers_no_text() -> None:
+    states = [Node(name, name) for name in "abcd"]
+    edges = [
+        Edge(f"{one}{two}{k}", one, two, f"a longer label {k}")
+        for one, two in ("ab", "ac", "ad", "bd", "cb")
+        for k in range(3)
+    ]
+    picture = Picture("crowded", states, edges)
+    layout = picture.layout()
+    boxes = [placed.text.box for placed in layout.edges if placed.text]
+    covered = 0
+    for edge in edges:
+        svg = picture.to_svg({edge.id: "problem"})
+        (spot,) = re.findall(r'<g transform="translate\(([\d.]+) ([\d.]+)\)">', svg)
+        x, y = float(spot[0]), float(spot[1])
+        covered += any(
+            box.x - 8 < x < box.x + box.width + 8 and box.y - 8 < y < box.y + box.height + 8 for box in boxes
+        )
+    assert covered == 0
 
 
 def test_text_lists_every_node_and_edge() -> None:

@@ -47,8 +47,13 @@ def test_replay_upto_takes_the_whole_step_that_holds_the_record(made: Any) -> No
     for seq in range(1, records[-1].seq + 1):
         end = min([cause - 1 for cause in causes if cause > seq], default=records[-1].seq)
         assert case.replay(upto=seq).version == end
-    with pytest.raises(HistoryError, match="upto=0"):
-        case.replay(upto=0)
+
+
+@pytest.mark.parametrize("upto", [0, -1, 9999, "x", 2.0, True])
+def test_replay_upto_a_record_that_is_not_there_is_refused(made: Any, upto: Any) -> None:
+    case = made.history.case(3)
+    with pytest.raises(HistoryError, match=rf"upto={upto!r}: .* {case.version}\."):
+        case.replay(upto=upto)
 
 
 def test_stimuli_can_be_fed_to_another_instance(made: Any) -> None:

@@ -60,12 +60,156 @@ transitions:
   - {from: failing, event: timeout, to: lost}
   - {from: packing, event: done, to: paid}
   - {from: packing, event: error, to: lost}
+  - {from: priced, event: error.charge, to: lost}
+timeouts: {workflow: 30d}
+unhandled: reject
+"""
+
+LANGUAGE = """\
+name: journey
+initial_state: booking
+variables:
+  traveller: {type: string, input: true}
+  legs: {type: list, input: true}
+  hotel: {type: string, optional: true, output: true}
+  flight: {type: string, optional: true, output: true}
+  tickets: {type: list, optional: true, output: true}
+  rounds: {type: integer, initial: 0, output: true}
+correlation: {key: context.traveller}
+events: {booked: {payload: {id: string}}, chosen: {payload: {id: string}}, ask: {}, pay: {}}
+activities:
+  reserve: {timeout: 5m, compensate_with: release}
+  release: {timeout: 5m}
+  print: {timeout: 1m}
+  tell: {schedule_to_close: 1h}
+states:
+  - name: booking
+    timeout: 1d
+    parallel:
+      regions:
+        - name: room
+          initial_state: searching
+          states: [{name: searching}, {name: found, is_terminal: true}, {name: full, is_terminal: true, outcome: failure}]
+          transitions:
+            - from: searching
+              event: booked
+              to: found
+              pre_actions: [{action_type: set_variable, parameters: {name: hotel, value: "${event.id}"}}]
+            - {from: searching, after: 1h, to: full}
+        - name: seat
+          initial_state: choosing
+          states: [{name: choosing}, {name: chosen, is_terminal: true}]
+          transitions:
+            - from: choosing
+              event: chosen
+              to: chosen
+              pre_actions:
+                - {action_type: activity, name: reserve}
+                - {action_type: set_variable, parameters: {name: flight, value: "${event.id}"}}
+  - name: printing
+    for_each: {items: "${context.legs}", as: leg, activity: print, max_parallel: 3, result_variable: tickets}
+  - {name: insuring, invoke: {workflow: insurance}}
+  - {name: paying}
+  - {name: travelling, is_terminal: true}
+  - {name: staying, is_terminal: true, outcome: failure}
+transitions:
+  - {from: booking, event: done, to: printing}
+  - {from: booking, event: error, to: staying, pre_actions: [{action_type: compensate, on_failure: ignore}]}
+  - {from: booking, event: timeout, to: staying, pre_actions: [{action_type: compensate, on_failure: ignore}]}
+  - {from: booking, event: cancel_requested, to: staying, pre_actions: [{action_type: compensate, on_failure: ignore}]}
+  - {from: printing, event: done, to: insuring, post_actions: [{action_type: send, event: ask, to: self}]}
+  - {from: printing, event: error, to: staying, pre_actions: [{action_type: compensate, on_failure: ignore}]}
+  - {from: insuring, event: ask}
+  - {from: insuring, event: done, to: paying}
+  - from: insuring
+    event: error
+    to: insuring
+    condition: context.rounds < 3
+    pre_actions: [{action_type: set_variable, parameters: {name: rounds, value: "${context.rounds + 1}"}}]
+  - {from: insuring, event: error, to: staying, pre_actions: [{action_type: compensate, on_failure: ignore}]}
+  - from: paying
+    event: pay
+    to: travelling
+    post_actions: [{action_type: activity, name: tell, on_failure: ignore}]
 timeouts: {workflow: 30d}
 unhandled: reject
 """
 
 # code → (what to replace, by what, place of the finding)
+_UNDO = ", pre_actions: [{action_type: compensate, on_failure: ignore}]}\n"
 MUTANTS: dict[str, list[tuple[str, str, str]]] = {
+    "activity-unclocked": [
+        ("release: {timeout: 5m}", "release: {}", "activity 'release'"),
+        ("tell: {schedule_to_close: 1h}", "tell: {schedule_to_start: 1h}", "activity 'tell'"),
+        ("tell: {schedule_to_close: 1h}", "tell: {heartbeat: 1h}", ""),
+    ],
+    "automatic-cycle": [
+        ("    condition: context.rounds < 3\n", "", "state 'insuring'"),
+        (
+            "{from: insuring, event: done, to: paying}",
+            "{from: insuring, event: done, to: printing}",
+            "state 'printing'",
+        ),
+        (
+            "  - {from: insuring, event: ask}\n",
+            "  - {from: insuring, event: ask}\n  - {from: paying, condition: context.rounds < 9, to: paying}\n",
+            "state 'paying'",
+        ),
+    ],
+    "compensation-missing": [
+        (
+            "event: timeout, to: staying" + _UNDO,
+            "event: timeout, to: staying}\n",
+            "transition 3 (booking → staying on timeout)",
+        ),
+        (
+            "event: cancel_requested, to: staying" + _UNDO,
+            "event: cancel_requested, to: travelling}\n",
+            "transition 4 (booking → travelling on cancel_requested)",
+        ),
+        (
+            "printing, event: error, to: staying" + _UNDO,
+            "printing, event: error, to: staying}\n",
+            "transition 6 (printing → staying on error)",
+        ),
+    ],
+    "done-unhandled": [("  - {from: insuring, event: done, to: paying}\n", "", "state 'insuring'")],
+    "ending-can-fail": [
+        ("name: tell, on_failure: ignore", "name: tell", "transition 11 (paying → travelling on pay)"),
+    ],
+    "error-unhandled": [
+        ("  - {from: booking, event: error, to: staying" + _UNDO, "", "state 'choosing'"),
+        ("  - {from: booking, event: error, to: staying" + _UNDO, "", "state 'booking'"),
+        ("{from: printing, event: error, to: staying", "{from: paying, event: error, to: staying", "state 'printing'"),
+        (
+            "    post_actions: [{action_type: activity, name: tell",
+            "    pre_actions: [{action_type: activity, name: print}]\n    post_actions: [{action_type: activity, name: tell",
+            "state 'paying'",
+        ),
+    ],
+    "for-each-unbounded": [(", max_parallel: 3", "", "state 'printing'")],
+    "key-may-be-null": [
+        ("key: context.traveller", "key: context.hotel", "correlation.key"),
+        (
+            "traveller: {type: string, input: true}",
+            "traveller: {type: string, input: true, optional: true}",
+            "correlation.key",
+        ),
+        ("traveller: {type: string, input: true}", "traveller: {input: true}", "correlation.key"),
+        ("key: context.traveller", "key: '1 if context.traveller == null else 2'", ""),
+    ],
+    "message-unreceived": [
+        (
+            "action_type: send, event: ask, to: self",
+            "action_type: send, event: aks, to: self",
+            "transition 5 (printing → insuring on done)",
+        ),
+        (
+            "event: ask, to: self",
+            "event: aks, to: {workflow: journey, key: a}",
+            "transition 5 (printing → insuring on done)",
+        ),
+    ],
     "activity-unused": [("  pack: {timeout: 1h}\n", "  pack: {timeout: 1h}\n  old: {}\n", "activity 'old'")],
     "event-undeclared": [("  failed: {}\n", "", "transition 4 (priced → failing on failed)")],
     "event-unused": [("  retry: {}\n", "  retry: {}\n  forgotten: {}\n", "event 'forgotten'")],
@@ -90,6 +234,18 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
             "timeouts.states.paid",
         ),
     ],
+    "region-never-ends": [
+        (
+            "event: chosen\n              to: chosen\n",
+            "event: chosen\n              to: choosing\n",
+            "region 'seat' of state 'booking'",
+        ),
+        (
+            "{name: chosen, is_terminal: true}",
+            "{name: chosen, is_terminal: true, outcome: failure}",
+            "region 'seat' of state 'booking'",
+        ),
+    ],
     "state-unreachable": [
         ("  - {name: lost,", "  - {name: island, is_terminal: true}\n  - {name: lost,", "state 'island'")
     ],
@@ -98,7 +254,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         (
             "timeouts: {",
             "  - {from: lost, event: pay, to: paid}\ntimeouts: {",
-            "transition 10 (lost → paid on pay)",
+            "transition 11 (lost → paid on pay)",
         )
     ],
     "timeout-contradiction": [
@@ -118,12 +274,12 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         (
             "timeouts: {",
             "  - {from: priced, after: 2h, to: lost}\ntimeouts: {",
-            "transition 10 (priced → lost after 2h)",
+            "transition 11 (priced → lost after 2h)",
         ),
         (
             "timeouts: {",
             "  - {from: packing, after: 1d, to: lost}\ntimeouts: {",
-            "transition 10 (packing → lost after 1d)",
+            "transition 11 (packing → lost after 1d)",
         ),
     ],
     "timeout-restarts": [
@@ -136,29 +292,29 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         (
             "timeouts: {",
             "  - {from: created, event: skip, to: lost}\ntimeouts: {",
-            "transition 10 (created → lost on skip)",
+            "transition 11 (created → lost on skip)",
         ),
         (
             "timeouts: {",
             "  - {from: priced, event: pay, to: lost, condition: '(context.price)>0'}\ntimeouts: {",
-            "transition 10 (priced → lost on pay)",
+            "transition 11 (priced → lost on pay)",
         ),
         (
             "timeouts: {",
             "  - {from: packing, event: error.pack, to: lost}\ntimeouts: {",
-            "transition 10 (packing → lost on error.pack)",
+            "transition 11 (packing → lost on error.pack)",
         ),
     ],
     "trigger-impossible": [
         (
             "timeouts: {",
             "  - {from: created, event: timeout, to: lost}\ntimeouts: {",
-            "transition 10 (created → lost on timeout)",
+            "transition 11 (created → lost on timeout)",
         ),
         (
             "timeouts: {",
             "  - {from: created, event: done, to: lost}\ntimeouts: {",
-            "transition 10 (created → lost on done)",
+            "transition 11 (created → lost on done)",
         ),
     ],
     "variable-may-be-unset": [
@@ -179,6 +335,15 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         ("price: {type: number, optional: true}", "price: {type: number}", ""),
     ],
     "variable-unused": [("  receipt: {", "  old: {type: string}\n  receipt: {", "variable 'old'")],
+    "workflow-recursion": [("workflow: insurance", "workflow: journey", "workflow 'journey'")],
+    "write-race": [
+        ("{name: flight, value", "{name: hotel, value", "variable 'hotel'"),
+        (
+            "  - {from: insuring, event: ask}\n",
+            "  - {from: insuring, event: ask}\n  - from: booking\n    event: ask\n    pre_actions: [{action_type: set_variable, parameters: {name: hotel, value: none}}]\n",
+            "variable 'hotel'",
+        ),
+    ],
 }
 
 
@@ -187,14 +352,15 @@ def codes(text: str) -> set[str]:
 
 
 def mutated(old: str, new: str) -> Findings:
-    assert old in CLEAN
-    return lint(loads(CLEAN.replace(old, new), "clean.yaml"))
+    base = CLEAN if old in CLEAN else LANGUAGE
+    assert old in base
+    return lint(loads(base.replace(old, new), "clean.yaml"))
 
 
 CASES = [(code, *case) for code, cases in MUTANTS.items() for case in cases if case[2]]
 
 
-@pytest.mark.parametrize("text", [CLEAN, *TEMPLATES.values()])
+@pytest.mark.parametrize("text", [CLEAN, LANGUAGE, *TEMPLATES.values()])
 def test_a_clean_model_gives_no_finding(text: str) -> None:
     assert lint(loads(text)) == []
 
@@ -224,6 +390,195 @@ def test_a_line_points_at_the_defect() -> None:
     (finding,) = mutated("  retry: {}\n", "  retry: {}\n  forgotten: {}\n")
     assert CLEAN.splitlines()[finding.line - 2] == "  retry: {}" if finding.line else False
     assert str(finding).startswith(f"clean.yaml:{finding.line}: warning event-unused: event 'forgotten': ")
+
+
+# Waiting ------------------------------------------------------------------------------------------------------
+
+DECIDING = """\
+name: deciding
+initial_state: a
+unhandled: reject
+variables:
+  x: {type: integer, input: true}
+  y: {type: integer, initial: 0, output: true}
+  kind: {type: string, input: true, values: [new, old]}
+  grade: {type: string, initial: fair}
+states: [{name: a}, {name: z, is_terminal: true}]
+transitions:
+"""
+
+
+def waiting(*transitions: str) -> list[str]:
+    text = DECIDING + "".join(f"  - {line}\n" for line in transitions)
+    return [finding.message for finding in lint(loads(text)) if finding.code == "state-waits-forever"]
+
+
+def test_a_condition_that_nothing_can_make_true_any_more_waits_for_ever() -> None:
+    (told,) = waiting("{from: a, to: z, condition: context.x > 1}")
+    assert told.startswith("no condition-only transition leads on with x = 0, nor can that change here")
+    (told,) = waiting("{from: a, to: z, condition: context.x > 1}", "{from: a, event: go, to: z}")
+    assert told.endswith("it waits for go, and nothing bounds the time until then.")
+    (told,) = waiting(
+        "{from: a, to: z, condition: context.x > 1 and context.y >= 0}",
+        "{from: a, to: z, condition: context.x <= 1 and context.kind == 'new'}",
+    )
+    assert 'kind = "old"' in told
+
+
+@pytest.mark.parametrize(
+    "transitions",
+    [
+        ("{from: a, to: z, condition: context.x > 1}", "{from: a, to: z, condition: context.x <= 1}"),
+        ("{from: a, to: z, condition: context.kind == 'new'}", "{from: a, to: z, condition: context.kind == 'old'}"),
+        ("{from: a, to: z, condition: context.grade == 'fair'}",),
+        ("{from: a, to: z, condition: context.x > 1}", "{from: a, after: 1h, to: z}"),
+    ],
+)
+def test_conditions_that_leave_no_case_over_do_not_wait(transitions: tuple[str, ...]) -> None:
+    assert waiting(*transitions) == []
+
+
+def test_a_condition_on_what_a_region_beside_it_writes_may_still_come_true() -> None:
+    text = NESTED.replace(", condition: context.a + context.b > 0", "").replace("    timeout: 1d\n", "")
+    auto = "{from: r1, condition: context.a == 1, to: r2}"
+    assert "state 'r1'" in [f.place for f in lint(loads(text)) if f.code == "state-waits-forever"]
+    text = text.replace("{from: r1, event: z, to: r2, condition: context.a > 0}", auto)
+    assert [f.place for f in lint(loads(text)) if f.code == "state-waits-forever"] == ["state 'l1'"]
+
+
+# The language ---------------------------------------------------------------------------------------------------
+
+
+def places(text: str, code: str) -> list[str]:
+    return [finding.place for finding in lint(loads(text)) if finding.code == code]
+
+
+def test_regions_that_write_the_same_constant_or_end_a_join_of_one_do_not_race() -> None:
+    second = LANGUAGE.replace("{name: flight, value", "{name: hotel, value")
+    assert places(second, "write-race") == ["variable 'hotel'"]
+    assert places(second.replace('value: "${event.id}"', "value: booked"), "write-race") == []
+    assert places(second.replace("    parallel:\n", "    parallel:\n      join: any\n"), "write-race") == []
+
+
+def test_a_flight_beside_its_regions_races_with_them_and_an_instant_way_out_does_not() -> None:
+    out = (
+        "  - {from: booking, event: pay, to: paying, pre_actions: [WORK{action_type: set_variable, "
+        "parameters: {name: hotel, value: none}}]}\ntimeouts: {"
+    )
+    text = LANGUAGE.replace("timeouts: {", out)
+    assert places(text.replace("WORK", ""), "write-race") == []
+    assert places(text.replace("WORK", "{action_type: activity, name: print}, "), "write-race") == ["variable 'hotel'"]
+
+
+def test_a_join_that_can_do_without_a_region_needs_it_not_to_end() -> None:
+    endless = LANGUAGE.replace(
+        "{name: chosen, is_terminal: true}", "{name: chosen, is_terminal: true, outcome: failure}"
+    )
+    assert places(endless, "region-never-ends") == ["region 'seat' of state 'booking'"]
+    assert places(endless.replace("    parallel:\n", "    parallel:\n      join: any\n"), "region-never-ends") == []
+    unawaited = endless.replace(
+        "{from: booking, event: done, to: printing}", "{from: booking, event: pay, to: printing}"
+    )
+    assert places(unawaited, "region-never-ends") == []
+
+
+def test_work_whose_end_nobody_awaits_is_fine_where_something_else_leads_on() -> None:
+    text = LANGUAGE.replace("{from: insuring, event: done, to: paying}", "{from: insuring, after: 1h, to: paying}")
+    assert places(text, "done-unhandled") == []
+
+
+def test_a_circle_that_waits_or_depends_on_the_result_is_no_automatic_one() -> None:
+    back = LANGUAGE.replace("{from: insuring, event: done, to: paying}", "{from: insuring, event: done, to: printing}")
+    assert places(back, "automatic-cycle") == ["state 'printing'"]
+    asks = back.replace("event: done, to: printing}", "event: done, to: printing, condition: event.result == 'again'}")
+    assert places(asks, "automatic-cycle") == []
+
+
+def test_an_attempted_effect_is_missed_even_when_its_work_was_left() -> None:
+    text = LANGUAGE.replace(
+        '    for_each: {items: "${context.legs}", as: leg, activity: print, max_parallel: 3, result_variable: tickets}',
+        "    activity: print",
+    )
+    text = text.replace("reserve: {timeout: 5m, compensate_with: release}", "reserve: {timeout: 5m}")
+    text = re.sub(r", pre_actions: \[\{action_type: compensate, on_failure: ignore\}\]", "", text)
+    logged = text.replace("print: {timeout: 1m}", "print: {timeout: 1m, compensate_with: WITH}")
+    failed = "transition 6 (printing → staying on error)"
+    assert failed not in places(logged.replace("WITH", "release"), "compensation-missing")
+    attempted = logged.replace("WITH", "{activity: release, when: attempted}")
+    assert failed in places(attempted, "compensation-missing")
+    later = "transition 10 (insuring → staying on error)"
+    assert places(logged.replace("WITH", "release"), "compensation-missing") == [later]
+
+
+def test_a_list_is_bounded_by_what_lets_it_in_or_by_being_written_out() -> None:
+    free = LANGUAGE.replace(", max_parallel: 3", "")
+    assert places(free, "for-each-unbounded") == ["state 'printing'"]
+    for condition in ("len(context.legs) <= 5", "5 > len(context.legs) and true"):
+        guarded = free.replace("event: done, to: printing}", f"event: done, to: printing, condition: {condition}}}")
+        assert places(guarded, "for-each-unbounded") == []
+    assert places(free.replace('items: "${context.legs}"', "items: [1, 2]"), "for-each-unbounded") == []
+
+
+def test_other_workflows_are_looked_at_when_they_are_given() -> None:
+    parent = loads(LANGUAGE)
+    child_text = """\
+name: insurance
+initial_state: a
+states: [{name: a}, {name: z, is_terminal: true}]
+timeouts: {workflow: 1d}
+unhandled: reject
+transitions:
+  - {from: a, event: go, to: z, pre_actions: [{action_type: send, event: asked, to: parent}]}
+"""
+    child = loads(child_text)
+    assert lint(child) == []
+    assert [finding.code for finding in lint(child, catalogue=[parent])] == ["message-unreceived"]
+    assert lint(loads(child_text.replace("asked", "ask")), catalogue=[parent]) == []
+    back = loads(child_text.replace("{name: a}", "{name: a, invoke: {workflow: journey}}"))
+    (finding,) = [one for one in lint(parent, catalogue=[back]) if one.code == "workflow-recursion"]
+    assert "journey → insurance → journey" in finding.message
+
+
+AFTERS = """\
+name: afters
+initial_state: a
+unhandled: reject
+variables: {x: {type: integer, input: true}}
+states: [{name: a}, {name: y, is_terminal: true}, {name: z, is_terminal: true}]
+transitions:
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shadowed"),
+    [
+        ("{from: a, after: 1s, to: z}", "{from: a, after: 2s, to: y}", 2),
+        ("{from: a, after: 2s, to: z}", "{from: a, after: 1s, to: y}", 1),
+        ("{from: a, after: 1s, to: z}", "{from: a, after: 1s, to: y}", 2),
+        ("{from: a, after: 1s, to: z, condition: 'true'}", "{from: a, after: 2s, to: y}", 2),
+        ("{from: a, after: 1s, to: z, condition: context.x > 1}", "{from: a, after: 2s, to: y}", None),
+        ("{from: a, after: 1s}", "{from: a, after: 2s, to: y}", None),
+        (
+            "{from: a, after: 1s, to: z, pre_actions: [{action_type: activity, name: f}]}",
+            "{from: a, after: 2s, to: y}",
+            None,
+        ),
+        ("{from: a, after: '${context.x}', to: z}", "{from: a, after: 2s, to: y}", None),
+    ],
+)
+def test_of_two_times_the_longer_never_comes(first: str, second: str, shadowed: int | None) -> None:
+    found = [f for f in lint(loads(f"{AFTERS}  - {first}\n  - {second}\n")) if f.code == "transition-shadowed"]
+    assert [f.place.split(" (")[0] for f in found] == ([] if shadowed is None else [f"transition {shadowed}"])
+
+
+def test_a_circle_through_a_condition_on_what_nothing_provides_is_none() -> None:
+    text = CLEAN.replace("context.attempts < 3", "context.never < 3").replace(
+        "  attempts: {type: integer, initial: 0}\n",
+        "  attempts: {type: integer, initial: 0}\n  never: {type: integer}\n",
+    )
+    assert "variable-unprovided" in codes(text)
+    assert "timeout-restarts" not in codes(text)
+    assert "timeout-restarts" in codes(text.replace("never: {type: integer}", "never: {type: integer, input: true}"))
 
 
 # Data flow ----------------------------------------------------------------------------------------------------
@@ -462,10 +817,10 @@ CANCEL = "\n".join(
 def test_the_defects_of_the_published_order_are_named_and_nothing_else() -> None:
     found = lint(loads(ORDER.replace("CANCEL", CANCEL), "order.yaml"))
     assert sorted((finding.code, finding.place) for finding in found) == [
+        *(("error-unhandled", f"state {name!r}") for name in ("created", "payment_completed", "validated")),
         ("event-unused", "event 'order_created'"),
         ("event-without-policy", "workflow 'order_processing'"),
         ("terminal-left", "transition 19 (cancelled → refunded on refund_processed)"),
-        ("timeout-restarts", "state 'payment_pending'"),
         ("timeout-unhandled", "state 'payment_pending'"),
         ("timeout-unhandled", "state 'shipped'"),
         ("variable-unprovided", "variable 'payment_failed_attempt_count'"),

@@ -67,6 +67,37 @@ def test_states_show_their_kind_work_and_timeout() -> None:
     assert [node.shape for node in nodes.values() if node.id.startswith("initial:")] == ["dot"] * 3
 
 
+CHILDREN = """\
+name: children
+initial_state: each
+variables: {legs: {type: list, input: true}}
+activities: {print: {timeout: 1m}}
+states:
+  - {name: each, for_each: {items: "${context.legs}", as: leg, activity: print, max_parallel: 3, on_failure: collect}}
+  - {name: all, for_each: {items: [1], as: leg, workflow: trip}}
+  - {name: one, invoke: {workflow: trip, version: ^2.0.0}}
+  - {name: end, is_terminal: true}
+transitions:
+  - {from: each, event: done, to: all, post_actions: [{action_type: send, event: a, to: parent}]}
+  - {from: all, event: done, to: one, post_actions: [{action_type: send, event: b, to: {workflow: desk, key: k}}]}
+  - {from: one, event: done, to: end, pre_actions: [{action_type: compensate, scope: one}, {action_type: compensate}]}
+  - {from: one, event: error, to: end, pre_actions: [{action_type: send, event: c, to: "${context.legs}"}]}
+"""
+
+
+def test_children_lists_messages_and_compensation_are_told() -> None:
+    drawn = picture(loads(CHILDREN))
+    lines = {node.id.removeprefix("state:"): node.lines for node in drawn.nodes}
+    assert lines["each"] == ("for each leg: print", "at most 3 at once", "failures collected")
+    assert lines["all"] == ("for each leg: workflow trip",)
+    assert lines["one"] == ("do workflow trip ^2.0.0",)
+    told = {edge.id: edge.lines for edge in drawn.edges}
+    assert told["transition:1"] == ("/ send a to parent",)
+    assert told["transition:2"] == ("/ send b to desk",)
+    assert told["transition:3"] == ("/ compensate one, compensate",)
+    assert told["transition:4"] == ("/ send c",)
+
+
 def test_transitions_read_event_condition_and_actions() -> None:
     edges = {edge.id: edge for edge in picture(loads(SHIPPING)).edges}
     assert (edges["transition:1"].label, edges["transition:1"].lines) == ("go", ("[context.n < 2]", "or force"))
@@ -114,7 +145,7 @@ def test_equal_ends_and_looks_share_an_edge_and_others_do_not() -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(workflows(regions=True))
+@given(workflows(regions=True, children=False))
 def test_numbers_and_paths_are_those_of_records(workflow: Workflow) -> None:
     program = compile_workflow(workflow)
     drawn = picture(workflow)
@@ -131,7 +162,7 @@ def test_numbers_and_paths_are_those_of_records(workflow: Workflow) -> None:
 
 
 @settings(deadline=None, max_examples=25)
-@given(workflows(regions=True))
+@given(workflows(regions=True, children=False))
 def test_any_workflow_can_be_drawn_the_same_twice(workflow: Workflow) -> None:
     svg = picture(workflow).to_svg()
     assert svg == picture(workflow).to_svg()

@@ -77,6 +77,8 @@ def problems(text: str) -> str:
         ("<<: {a: 1}", 1, "'<<'"),
         ("a: 1\n---\nb: 2", 2, "second document"),
         ("%YAML 1.1\n---\na: 1", 2, "1.2"),
+        ("%FOO x\n---\na: 1", 1, "the directive '%FOO x' means nothing here"),
+        ("# one\n\n  # two\n%YAML 1.2\n%FOO\n---\na: 1", 5, "the directive '%FOO'"),
         ("a: x\x00", 1, "U+0000"),
         ("a: yes", 1, "'yes'"),
         ("a: [1, On]", 1, "'On'"),

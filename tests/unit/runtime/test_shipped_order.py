@@ -41,7 +41,7 @@ class Shop:
             name: does(name)
             for name in (
                 "validate_order",
-                "initiate_payment",
+                "charge_card",
                 "void_payment",
                 "release_inventory",
                 "pack_order",
@@ -70,7 +70,7 @@ def test_an_order_is_paid_packed_and_delivered() -> None:
         assert run.history.case(run.id).replay().variables == run.variables
     assert shop.done == [
         "validate_order",
-        "initiate_payment",
+        "charge_card",
         "allocate",
         "pack_order",
         "notify_customer",

@@ -176,3 +176,14 @@ def test_a_timer_that_does_not_run_says_why() -> None:
             "The run is paused: nothing moves until resume().",
             "Transition 'a → b after 1h' leads there: its timer is not running: frozen by the pause with 0:59:00 left.",
         ]
+
+
+def test_a_state_waits_for_its_child_to_close() -> None:
+    instance = started(
+        initial_state="ship",
+        states=[{"name": "ship", "invoke": {"workflow": "shipping"}}, {"name": "sent"}],
+        transitions=[{"from": "ship", "to": "sent", "event": "done"}],
+    )
+    assert explain(instance, "sent", None, 0).reasons == [
+        "Transition 'ship → sent on done' leads there, once 'shipping' succeeds (running)."
+    ]

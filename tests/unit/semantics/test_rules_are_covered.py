@@ -10,7 +10,6 @@ from pathlib import Path
 RULES = {1: 5, 2: 6, 3: 8, 4: 5, 5: 5, 6: 4, 7: 3, 8: 4, 9: 2, 10: 3, 11: 3}
 
 WAITING = {
-    "4.4": "invoke: step refuses child workflows until they are built",
     "4.5": "for_each: step refuses it until it is built",
     "7.3": "messages to instances that do not exist: `send` is refused until it is built",
 }

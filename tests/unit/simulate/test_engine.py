@@ -165,3 +165,112 @@ def test_an_engine_that_does_not_exist_is_refused(engine: Any) -> None:
 def test_a_bad_seed_is_refused() -> None:
     with pytest.raises(wf.errors.ScenarioError, match="seed"):
         wf.simulate(ORDER, SCENARIO, cases=1, seed=-5)
+
+
+def fork(**changes: Any) -> Workflow:
+    """Waits for `left` or `right`, each to an end of its own."""
+    return Workflow.model_validate(
+        {
+            "name": "fork",
+            "initial_state": "waits",
+            "variables": {"word": {"type": "string", "input": True, "initial": "none"}},
+            "events": {"left": {}, "right": {}},
+            "states": [{"name": "waits"}, {"name": "l", "is_terminal": True}, {"name": "r", "is_terminal": True}],
+            "transitions": [
+                {"from": "waits", "to": "l", "event": "left"},
+                {"from": "waits", "to": "r", "event": "right", **changes},
+            ],
+        }
+    )
+
+
+def surroundings(**changes: Any) -> wf.Scenario:
+    events = [{"event": "left", "weight": 0}, {"event": "right", "weight": 1}]
+    return wf.Scenario.model_validate(
+        {"arrivals": {"at": ["0s", "2s", "5s"]}, "events": {"waits": events}} | changes,
+    )
+
+
+def ends(history: wf.History) -> list[str]:
+    return [history.case(k).replay().state for k in (1, 2, 3)]
+
+
+def test_an_event_of_weight_0_never_comes() -> None:
+    assert ends(wf.simulate(fork(), surroundings())) == ["r", "r", "r"]
+    turned = {"waits": [{"event": "left", "weight": 2}, {"event": "right", "weight": 0}]}
+    assert ends(wf.simulate(fork(), surroundings(events=turned))) == ["l", "l", "l"]
+
+
+def test_weights_are_shares() -> None:
+    # 1,000 draws with probability 0.8: a fixed seed, within four standard deviations (12.6 each).
+    events = {"waits": [{"event": "left", "weight": 4}, {"event": "right", "weight": 1}]}
+    history = wf.simulate(fork(), surroundings(events=events, arrivals={"every": "1s"}), cases=1_000, seed=2)
+    paths = dict(history.sql("SELECT path, cases FROM hot_paths").fetchall())
+    left = paths["waits → l"]
+    assert abs(left - 800) < 51
+
+
+def test_cases_arrive_exactly_at_the_times_given() -> None:
+    history = wf.simulate(fork(), surroundings())
+    assert [history.case(k).records()[0].time for k in (1, 2, 3)] == [0, 2_000_000, 5_000_000]
+
+
+def test_a_choice_of_weight_0_is_never_made() -> None:
+    for weights, word in (({"a": 0, "b": 1}, "b"), ({"a": 3, "b": 0}, "a")):
+        history = wf.simulate(fork(), surroundings(inputs={"word": {"choice": weights}}))
+        assert [history.case(k).variables["word"] for k in (1, 2, 3)] == [word] * 3
+
+
+def test_patience_is_the_number_of_events_one_stay_receives() -> None:
+    never = fork(condition="context.word == 'never'")
+    history = wf.simulate(never, surroundings(patience=4))
+    for k in (1, 2, 3):
+        assert [record.kind for record in history.case(k).records()].count("event_received") == 4
+
+
+def test_many_rejected_events_are_told_with_event_and_reason() -> None:
+    never = fork(condition="context.word == 'never'")
+    history = wf.simulate(never, surroundings(patience=4))
+    assert history.notes[0] == (
+        "12 of 12 events sent (100.0%) were rejected: 'right' (condition) 12 times. "
+        "The surroundings then try the next one of their plan."
+    )
+
+
+def test_few_rejected_events_are_not_told() -> None:
+    never = fork(condition="context.word == 'never'")
+    assert not any("rejected" in note for note in wf.simulate(never, surroundings(patience=3)).notes)
+    # Ten of more than a thousand are less than one in a hundred.
+    rare = {"waits": [{"event": "left", "weight": 499}, {"event": "right", "weight": 1}]}
+    history = wf.simulate(never, surroundings(events=rare, arrivals={"every": "1s"}), cases=8_000)
+    ((n,),) = history.sql("SELECT count(*) FROM history WHERE kind = 'event_rejected'").fetchall()
+    assert 10 <= n <= 40
+    assert history.notes == []
+
+
+# --- what is handed in ----------------------------------------------------------------------------
+
+
+def test_a_scenario_may_be_given_by_its_path() -> None:
+    path = "models/order_processing.scenario.yaml"
+    assert wf.simulate(ORDER, path, cases=20).digest == wf.simulate(ORDER, SCENARIO, cases=20).digest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"workflow": "x"}, r"takes a workflow first, not the text 'x'. Load it first: wf.simulate\(wf.load\('x'\)\)"),
+        ({"workflow": 3}, "takes a workflow first, not the number 3"),
+        ({"scenario": 3}, "takes a scenario, or the path of one, second; found the number 3"),
+        ({"scenario": "none.yaml"}, "none.yaml: cannot be read"),
+        ({"cases": "x"}, "cases: expected a whole number, found the text 'x'"),
+        ({"cases": 2.5}, "cases: expected a whole number, found the number 2.5"),
+        ({"cases": -5}, "cases: expected 0 or more, found the number -5"),
+        ({"replications": 0}, "replications: expected 1 or more, found the number 0"),
+        ({"horizon": "soon"}, "horizon: 'soon' is not a duration"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(arguments: dict[str, Any], said: str) -> None:
+    given = {"workflow": ORDER, "scenario": SCENARIO} | arguments
+    with pytest.raises(wf.WfsimError, match=said):
+        wf.simulate(given.pop("workflow"), given.pop("scenario"), **given)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import wfsim as wf
+from wfsim.errors import NotCovered
 from wfsim.semantics.compile import compile_workflow
 from wfsim.verify.domains import Domains
 from wfsim.verify.properties import Property
@@ -46,6 +47,10 @@ def candidates(flow: wf.Workflow, field: str = "k") -> list[Any]:
 
 def exact(flow: wf.Workflow) -> bool:
     return Domains(compile_workflow(flow)).exact
+
+
+def inputs(flow: wf.Workflow, name: str = "v") -> list[Any]:
+    return Domains(compile_workflow(flow)).of_variable(name, flow.variables[name])
 
 
 def verdict(flow: wf.Workflow, name: str) -> str:
@@ -123,6 +128,169 @@ def test_inputs_stay_within_their_range() -> None:
     assert verdict(flow, "transitions_live") == "violated"
 
 
+@pytest.mark.parametrize(
+    ("limits", "tried"),
+    [
+        ({"minimum": 18}, [18]),
+        ({"maximum": -5}, [-6]),
+        ({"minimum": 0, "maximum": 9}, [1]),
+        ({"minimum": 300, "maximum": 850, "initial": 300}, [300]),
+        ({"minimum": 7, "maximum": 7}, [7]),
+        ({}, [1]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["integer", "number"])
+def test_an_input_that_nothing_looks_at_needs_one_value_within_its_range(
+    kind: str, limits: dict[str, Any], tried: list[int]
+) -> None:
+    convert = float if kind == "number" else int
+    flow = workflow(variables={"v": {"type": kind, "input": True} | {k: convert(v) for k, v in limits.items()}})
+    assert inputs(flow) == tried
+    assert verdict(flow, "states_reachable") == "holds"
+    assert verdict(flow, "can_complete") == "holds"
+    assert explore_workflow(flow, erase_conditions=True).n_states == 2
+
+
+def test_limits_cut_the_values_that_are_compared() -> None:
+    number = {"type": "number", "input": True, "minimum": 60.0, "maximum": 150.0}
+    flow = workflow(None, "context.v > 0 and context.v < 100", {"v": number})
+    assert inputs(flow) == [60.0, 80.0, 100.0, 125.0, 150.0]
+    assert verdict(flow, "transitions_live") == "holds"
+    far = {"type": "integer", "input": True, "minimum": 300, "maximum": 850, "initial": 300}
+    flow = workflow(None, "context.v > 0", {"v": far})
+    assert inputs(flow) == [300, 301, 849, 850]
+    within = workflow(None, "context.v < 600", {"v": far})
+    assert inputs(within) == [300, 301, 599, 600, 601, 849, 850]
+    assert verdict(within, "can_complete") == "violated"
+
+
+def test_a_saturating_input_is_tried_at_its_limits_and_not_beyond() -> None:
+    flow = workflow(
+        None, "context.v > 2", {"v": {"type": "integer", "input": True, "minimum": 5, "overflow": "saturate"}}
+    )
+    assert inputs(flow) == [5, 6]
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_a_result_is_tried_within_the_range_of_its_variable(optional: bool) -> None:
+    result = {"type": "integer", "minimum": 5, "initial": 5, "optional": optional}
+    data = workflow(variables={"v": result}).model_dump(by_alias=True, exclude_none=True)
+    data["states"][0]["activity"] = {"name": "f", "result_variable": "v"}
+    data["activities"] = {"f": {"retry_policy": {"max_attempts": 1}}}
+    data["transitions"] += (
+        {"from": "a", "event": "error.f", "to": "c"},
+        {"from": "a", "event": "error", "condition": "event.type == 'Expression.null'", "to": "c"},
+    )
+    flow = wf.Workflow.model_validate(data)
+    assert inputs(flow) == [5]
+    assert verdict(flow, "no_failure") == "holds"
+    assert verdict(flow, "transitions_live") == "violated", "nobody reports null"
+    assert explore_workflow(flow, erase_conditions=True).complete
+
+
+def test_null_that_is_given_differs_from_an_initial_value_that_is_kept() -> None:
+    number = {"type": "integer", "input": True, "optional": True, "initial": 1}
+    assert verdict(workflow(None, "context.v == null", {"v": number}), "transitions_live") == "holds"
+    anything = {"type": "any", "input": True, "initial": 1}
+    assert verdict(workflow(None, "context.v == null", {"v": anything}), "transitions_live") == "holds"
+
+
+def test_a_required_variable_without_any_value_is_an_error_that_names_it() -> None:
+    flow = workflow(variables={"v": {"type": "integer", "input": True}})
+    impossible = flow.variables["v"].model_copy(update={"minimum": 5, "maximum": 4})
+    with pytest.raises(NotCovered, match=r"fits variable 'v' \(integer, minimum 5, maximum 4, values None\)"):
+        Domains(compile_workflow(flow)).of_variable("v", impossible)
+    optional = impossible.model_copy(update={"optional": True})
+    assert Domains(compile_workflow(flow)).of_variable("v", optional) == [None]
+
+
+def test_a_value_that_flows_on_by_a_computation_meets_the_limits_of_its_target() -> None:
+    flow = workflow(
+        {"k": "integer"}, None, {"v": {"type": "integer", "initial": 0, "maximum": 70}}, {"v": "${event.k + 1}"}
+    )
+    assert {69, 70, 71} <= set(candidates(flow))
+    assert verdict(flow, "no_failure") == "violated"
+
+
+def test_a_computed_input_is_tried_at_its_initial_value_too() -> None:
+    flow = workflow(None, "context.v * 2 == 84", {"v": {"type": "integer", "input": True, "initial": 42}})
+    assert 42 in inputs(flow)
+    assert verdict(flow, "transitions_live") == "holds"
+
+
+@pytest.mark.parametrize("text", ["text", "", "text 2"])
+def test_a_text_has_another_beside_whatever_it_is_compared_with(text: str) -> None:
+    flow = workflow({"k": "string"}, f"event.k == '{text}' or event.k == 'text'")
+    assert set(candidates(flow)) - {text, "text"}
+    ordered = workflow({"k": "string"}, f"event.k != '{text}' and event.k < 'z'")
+    assert verdict(ordered, "transitions_live") == "holds"
+    assert verdict(workflow({"k": "string"}, f"event.k != '{text}'"), "transitions_live") == "holds"
+
+
+@pytest.mark.parametrize(
+    ("condition", "fully"),
+    [
+        ("event.k == state", False),
+        ("len(event) > 1", False),
+        ("event == context.v", False),
+        ("event != null and event.k == 'x'", True),
+    ],
+)
+def test_a_whole_payload_or_the_name_of_the_state_is_only_sampled(condition: str, fully: bool) -> None:
+    flow = workflow({"k": "string"}, condition, {"v": {"type": "object", "optional": True}})
+    assert exact(flow) == fully
+
+
+def test_a_whole_payload_that_is_kept_and_then_compared_is_only_sampled() -> None:
+    kept = {"v": {"type": "object", "optional": True}, "w": {"type": "object", "initial": {}}}
+    assert exact(workflow({"k": "integer"}, None, kept, {"v": "${event}"}))
+    assert not exact(workflow({"k": "integer"}, "context.v == context.w", kept, {"v": "${event}"}))
+
+
+def failing(condition: str, **policy: Any) -> wf.Workflow:
+    """f runs in a; its errors lead on where the condition holds, and else close."""
+    return wf.Workflow.model_validate(
+        {
+            "name": "w",
+            "initial_state": "a",
+            "states": [{"name": "a", "activity": {"name": "f"}}, {"name": "c", "is_terminal": True}],
+            "activities": {"f": {"retry_policy": policy}},
+            "transitions": [
+                {"from": "a", "event": "done", "to": "c"},
+                {"from": "a", "event": "error", "condition": condition, "to": "c"},
+                {"from": "a", "event": "error", "condition": "event.source == 'f'", "to": None},
+            ],
+        }
+    )
+
+
+@pytest.mark.parametrize("name", ["Error", "text", "Card.Declined"])
+def test_an_error_that_no_condition_names_is_tried(name: str) -> None:
+    flow = failing(f"event.type == '{name}'", max_attempts=1)
+    assert verdict(flow, "transitions_live") == "holds"
+    final = failing("event.type == 'Error'", max_attempts=2, non_retryable_errors=[name])
+    kinds = {edge.stimulus.error_type for edges in explore_workflow(final).edges for edge in edges}
+    assert {name, "Error"} < kinds
+
+
+def test_a_message_is_tried_where_somebody_looks() -> None:
+    flow = failing("event.message != null", max_attempts=1)
+    assert verdict(flow, "transitions_live") == "holds"
+    assert exact(flow)
+    other = failing("event.message != 'gone' and event.message != null", max_attempts=1)
+    assert verdict(other, "transitions_live") == "holds"
+    said = failing("event.message == 'gone'", max_attempts=1)
+    assert {edge.stimulus.message for edges in explore_workflow(said).edges for edge in edges} == {None, "gone", "text"}
+
+
+def test_a_result_meets_the_constants_that_done_compares_it_with() -> None:
+    data = failing("event.type == 'Error'", max_attempts=1).model_dump(by_alias=True, exclude_none=True)
+    data["variables"] = {"v": {"type": "integer", "optional": True}}
+    data["states"][0]["activity"] |= {"result_variable": "v"}
+    data["transitions"][0]["condition"] = "event.result == 77"
+    assert 77 in inputs(wf.Workflow.model_validate(data))
+
+
 def test_a_copied_value_meets_the_constants_of_its_copy() -> None:
     flow = workflow({"k": "integer"}, None, {"v": {"type": "integer", "initial": 0}}, {"v": "${event.k}"})
     data = flow.model_dump(by_alias=True, exclude_none=True)
@@ -178,7 +346,8 @@ def test_results_that_no_variable_takes_up_are_tried_where_they_are_read() -> No
 def test_values_that_are_computed_with_are_only_sampled(condition: str) -> None:
     flow = workflow({"k": "integer"}, condition, {"v": {"type": "integer", "initial": 0}})
     assert not exact(flow)
-    assert verdict(flow, "can_complete") in ("unknown", "violated")
+    assert verdict(flow, "can_complete") == "unknown"
+    assert verdict(flow, "transitions_live") in ("holds", "unknown")
 
 
 @pytest.mark.parametrize(

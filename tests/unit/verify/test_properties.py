@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import wfsim as wf
-from wfsim.errors import DefinitionError, VerdictUnknown
+from wfsim.errors import DefinitionError, StartRefused, VerdictUnknown
+from wfsim.verify import space
 from wfsim.verify.properties import PROPERTIES, Property, Report, load_properties, verify
 from wfsim.verify.told import WorkflowWitness
 
@@ -72,6 +73,64 @@ def test_a_state_behind_an_impossible_condition_is_unreachable() -> None:
     assert ask(flow, "states_reachable").statistics == {"unreachable": ["b"]}
     possible = workflow([STOP, GO | {"to": "b", "condition": "context.n > 8"}], ["a", "b", C], **COUNTED)
     assert ask(possible, "states_reachable").status == "holds"
+
+
+def test_a_transition_whose_actions_always_fail_sets_out_and_is_aborted() -> None:
+    fails = {"action_type": "set_variable", "parameters": {"name": "n", "value": "${context.m}"}}
+    variables = {"n": {"type": "boolean", "initial": False}, "m": {"type": "boolean", "optional": True}}
+    leaving = [STOP, GO | {"to": "b", "pre_actions": [fails]}, {"from": "a", "event": "error"}]
+    flow = workflow(leaving, ["a", "b", C], variables=variables)
+    verdict = ask(flow, "transitions_live")
+    assert verdict.status == "violated"
+    assert "sets out there, but each time it is aborted before it commits" in verdict.reason
+    assert actions(verdict)[-1] == "event go"
+
+
+CHAIN = [
+    GO | {"to": "b"},
+    {"from": "b", "condition": "true", "to": "d"},
+    {"from": "d", "event": "go", "to": "c"},
+]
+
+
+def test_a_state_that_is_passed_within_a_step_is_reached() -> None:
+    verdict = ask(workflow(CHAIN, ["a", "b", "d", C]), "states_reachable")
+    assert verdict.status == "holds"
+    assert verdict.reason == "Each of 4 states is reached."
+
+
+def test_an_initial_state_that_is_left_at_once_is_reached() -> None:
+    first = {"from": "a", "condition": "true", "to": "b"}
+    flow = workflow([first, {"from": "b", "event": "go", "to": "c"}], ["a", "b", C])
+    assert ask(flow, "states_reachable").status == "holds"
+
+
+def test_the_initial_states_of_regions_that_are_entered_are_reached() -> None:
+    region = {
+        "name": "r",
+        "initial_state": "first",
+        "states": [{"name": "first"}, {"name": "never"}, {"name": "last", "is_terminal": True}],
+        "transitions": [{"from": "first", "condition": "true", "to": "last"}],
+    }
+    outer = {"name": "b", "parallel": {"regions": [region]}}
+    flow = workflow([GO | {"to": "b"}, {"from": "b", "event": "done", "to": "c"}], ["a", outer, C])
+    verdict = ask(flow, "states_reachable")
+    assert verdict.statistics == {"unreachable": ["b/r/never"]}
+
+
+def test_a_dead_transition_out_of_a_state_that_is_only_passed_is_shown_there() -> None:
+    flow = workflow([*CHAIN, {"from": "b", "event": "stop", "to": "c"}], ["a", "b", "d", C])
+    verdict = ask(flow, "transitions_live")
+    assert not verdict
+    assert "'b' is only passed within a step" in verdict.reason
+    assert actions(verdict) == ["start()", "event go"]
+
+
+def test_a_dead_transition_out_of_a_state_that_the_start_passes_is_shown_by_the_start() -> None:
+    first = {"from": "a", "condition": "true", "to": "b"}
+    verdict = ask(workflow([first, GO, {"from": "b", "event": "go", "to": "c"}], ["a", "b", C]), "transitions_live")
+    assert "'a' is only passed within a step" in verdict.reason
+    assert actions(verdict) == ["start()"]
 
 
 def test_a_shadowed_transition_is_dead_and_its_event_is_shown() -> None:
@@ -218,12 +277,56 @@ def test_a_violation_found_before_the_limit_counts() -> None:
     assert actions(verdict) == ["start()", "timer timeout in a fires"]
 
 
-def test_sampled_values_give_unknown_and_never_holds() -> None:
-    flow = workflow([GO | {"condition": "event.k * 2 > 3"}, GO], events={"go": {"payload": {"k": "integer"}}})
-    verdict = ask(flow, "no_failure")
-    assert verdict.status in ("unknown", "violated")
-    verdict = ask(flow, "can_complete")
-    assert verdict.status in ("unknown", "violated")
+SAMPLED = {"events": {"go": {"payload": {"k": "integer"}}, "stop": {}}}
+
+
+@pytest.mark.parametrize("name", ["can_complete", "no_unhandled_timeout"])
+def test_sampled_values_give_unknown_and_never_holds(name: str) -> None:
+    flow = workflow([GO | {"condition": "event.k % 7 == 3"}, STOP], **SAMPLED)
+    verdict = ask(flow, name)
+    assert verdict.status == "unknown"
+    assert "others might behave differently: values from outside are computed with" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("states_reachable", "c not reached"),
+        ("transitions_live", "transition 1"),
+        ("can_complete", "With the values tried no terminal state can be reached any more from a"),
+    ],
+)
+def test_what_sampled_values_do_not_reach_is_unknown_and_never_violated(name: str, told: str) -> None:
+    flow = workflow([GO | {"condition": "event.k * event.k == 1681"}], **SAMPLED)
+    verdict = ask(flow, name)
+    assert verdict.bound["complete"]
+    assert verdict.status == "unknown"
+    assert told in verdict.reason
+    assert "others might behave differently" in verdict.reason
+
+
+def test_a_failure_with_a_sampled_value_counts() -> None:
+    verdict = ask(workflow([GO | {"condition": "5 // event.k == 0"}, STOP], **SAMPLED), "no_failure")
+    assert not verdict
+    assert actions(verdict) == ["start()", "event go(k=0)"]
+    assert verdict.statistics == {"endings": ["a: Expression.division"]}
+
+
+@pytest.mark.parametrize("name", [name for name in PROPERTIES if name not in ("sound", "no_deadlock")])
+def test_without_an_accepted_start_nothing_holds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(program: Any, inputs: Any) -> Any:
+        raise StartRefused("nobody may start today.")
+
+    monkeypatch.setattr(space, "checked_inputs", refuse)
+    verdict = ask(GOOD, name)
+    assert verdict.status == "unknown"
+    assert verdict.bound == {
+        "states": 0,
+        "edges": 0,
+        "complete": False,
+        "stopped": "no start was accepted: nobody may start today.",
+    }
+    assert "nobody may start today. Without a start nothing can be asked." in verdict.reason
 
 
 # --- reports -----------------------------------------------------------------------------------------
@@ -298,6 +401,8 @@ def test_a_property_file_is_read(tmp_path: Path) -> None:
         ("properties:\n  - no_failure: maybe\n", 2, "expected a mapping (key: value), found the text 'maybe'"),
         ("properties:\n  - just a text\n", 2, "a property is a mapping"),
         ("workflw: x\nproperties: []\n", 1, "unknown key 'workflw'"),
+        ("workflow: w.yaml\nproperties: []\n", 2, "the list of properties is empty"),
+        ("workflow: [a]\nproperties:\n  - sound: {}\n", 1, "workflow is the path or name of a workflow, not ['a']"),
         ("properties: sound\n", 1, "has the keys 'workflow' and 'properties' (a list)"),
         ("- sound\n", 1, "has the keys 'workflow' and 'properties' (a list)"),
     ],
@@ -326,3 +431,31 @@ def test_verify_reads_the_file_itself(tmp_path: Path) -> None:
     path = written(tmp_path, "properties:\n  - no_failure: {}\n    expect: violated\n    because: f fails\n")
     assert verify(FAILING, path).ok
     assert not verify(GOOD, str(path)).ok
+
+
+def named(path: Path, workflow: str) -> Path:
+    path.write_text(f"properties:\n  - states_reachable: {{}}\nworkflow: {workflow}\n", encoding="utf-8")
+    return path
+
+
+def test_a_property_file_about_the_workflow_is_taken_by_file_by_name_and_for_a_copy(tmp_path: Path) -> None:
+    wf.save(GOOD, tmp_path / "good.yaml")
+    assert verify(GOOD, named(tmp_path / "p.yaml", "good.yaml")).ok
+    assert verify(GOOD, named(tmp_path / "p.yaml", GOOD.name)).ok
+    # The file that is named may have changed since it was loaded; it is still the one meant.
+    loaded = wf.load(tmp_path / "good.yaml")
+    wf.save(GOOD.model_copy(update={"version": "9.0.0"}), tmp_path / "good.yaml")
+    assert verify(loaded, named(tmp_path / "p.yaml", "good.yaml")).ok
+
+
+def test_a_property_file_about_another_workflow_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match=r"p.yaml:3: the properties are about workflow 'other', not about"):
+        verify(GOOD, named(tmp_path / "p.yaml", "other"))
+    repaired = Path("models/order_processing.yaml").resolve()
+    with pytest.raises(DefinitionError, match=r"about workflow 'order_processing' 2.0.0 .*not about"):
+        verify(GOOD, named(tmp_path / "p.yaml", str(repaired)))
+    # The published order has the same name, but not the same version.
+    with pytest.raises(DefinitionError, match=r"'order_processing' 2.0.0 .*not about 'order_processing' 1.0.0"):
+        verify(wf.load("models/published/order_processing.yaml"), "verification/order_processing.yaml")
+    with pytest.raises(DefinitionError, match=r"none.yaml: cannot be read"):
+        verify(GOOD, named(tmp_path / "p.yaml", "none.yaml"))

@@ -6,20 +6,11 @@ import json
 
 import pytest
 
+from tests.nets import net_of
 from wfsim.net.petri import PetriNet
 from wfsim.verify.soundness import bounded, dead_transitions, deadlock_free, soundness
 from wfsim.verify.verdict import NetWitness, Status, Verdict
 from wfsim.verify.workflow_net import sink_places, source_places
-
-
-def net_of(name: str, flow: str, marking: dict[str, int] | None = None, **more: object) -> PetriNet:
-    """A net from `a>T>b` chains: lower-case names are places, others transitions."""
-    arcs = [pair for chain in flow.split() for pair in zip(chain.split(">"), chain.split(">")[1:])]
-    nodes = list(dict.fromkeys(node for arc in arcs for node in arc))
-    places = [node for node in nodes if node[0].islower()]
-    transitions = [node for node in nodes if node not in places]
-    return PetriNet(name, places, transitions, list(dict.fromkeys(arcs)), marking or {}, **more)  # type: ignore[arg-type]
-
 
 SEQUENCE = net_of("sequence", "i>A>p>B>o")
 PARALLEL = net_of("parallel", "i>Split>a>X>c>Join>o Split>b>Y>d>Join")

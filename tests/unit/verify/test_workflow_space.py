@@ -145,6 +145,24 @@ def test_paths_are_shortest_and_start_with_the_start() -> None:
     assert len(space.path_to(0)) == 1
 
 
+@pytest.mark.parametrize("erased", [False, True])
+@pytest.mark.parametrize("path", ["models/order_processing.yaml", "models/published/order_processing.yaml"])
+def test_every_state_that_is_found_was_entered_by_some_edge(path: str, erased: bool) -> None:
+    space = explore_workflow(wf.load(path), erase_conditions=erased)
+    active = {region[1] for snapshot in space.snapshots for region in snapshot[2] if region is not None}
+    assert active <= set(space.reached)
+    entered = {s: {r.to_state or r.state for r in space.records_of(*where)} for s, where in space.reached.items()}
+    assert all(space.program.name(s) in names for s, names in entered.items())
+
+
+def test_no_path_leads_to_before_the_start() -> None:
+    space = explore_workflow(workflow([GO]))
+    assert space.path_to(-1) == []
+    (first,) = space.path_to(0)
+    assert first.stimulus.kind == "start"
+    assert space.reached[space.program.state_rows["a"]] == (-1, first)
+
+
 def test_what_can_reach_a_state_is_told() -> None:
     trap = [GO, {"from": "a", "event": "stop", "to": "b"}]
     space = explore_workflow(workflow(trap, ["a", "b", C]))

@@ -42,7 +42,7 @@ def sent(stepping: Stepping, action: Action, k: int) -> list[str]:
 
 
 @relaxed
-@given(workflows(regions=True), picks)
+@given(workflows(regions=True, children=False), picks)
 def test_events_called_impossible_change_nothing_when_sent(workflow: Workflow, choices: list[int]) -> None:
     stepping = walk(workflow, choices)
     for action in stepping.possible():
@@ -53,7 +53,7 @@ def test_events_called_impossible_change_nothing_when_sent(workflow: Workflow, c
 
 
 @relaxed
-@given(workflows(regions=True), picks)
+@given(workflows(regions=True, children=False), picks)
 def test_events_called_possible_whatever_they_bring_are_taken(workflow: Workflow, choices: list[int]) -> None:
     stepping = walk(workflow, choices)
     for action in stepping.possible():
@@ -66,7 +66,7 @@ def test_events_called_possible_whatever_they_bring_are_taken(workflow: Workflow
 
 
 @relaxed
-@given(workflows(regions=True), picks)
+@given(workflows(regions=True, children=False), picks)
 def test_timers_and_activities_called_possible_are_not_ignored(workflow: Workflow, choices: list[int]) -> None:
     stepping = walk(workflow, choices)
     at = stepping.cursor
@@ -80,7 +80,7 @@ def test_timers_and_activities_called_possible_are_not_ignored(workflow: Workflo
 
 
 @relaxed
-@given(workflows(regions=True), picks)
+@given(workflows(regions=True, children=False), picks)
 def test_steps_taken_by_hand_replay_and_are_plain_data(workflow: Workflow, choices: list[int]) -> None:
     stepping = walk(workflow, choices)
     again = Instance(compile_workflow(workflow))

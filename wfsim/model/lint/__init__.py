@@ -8,20 +8,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wfsim.model.lint import clocks, structure, variables
+from wfsim.model.lint import clocks, regions, structure, talking, undoing, variables, work
 from wfsim.model.lint.findings import SEVERITIES, Finding, Findings, Severity
 from wfsim.model.lint.graph import region_graphs
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import source_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wfsim.model.problems import Path
 
 __all__ = ["SEVERITIES", "Finding", "Findings", "Severity", "lint"]
 
 
-def lint(workflow: Workflow) -> Findings:
+def lint(workflow: Workflow, *, catalogue: Iterable[Workflow] = ()) -> Findings:
     """Find what is well formed in a workflow, yet wrong or undecided.
+
+    Parameters
+    ----------
+    catalogue
+        Other workflows that this one may meet: those it invokes, those that invoke it, those it writes to.
+        Recursion through them, and messages they would not take, are found only if they are given.
 
     Returns
     -------
@@ -63,6 +71,12 @@ def lint(workflow: Workflow) -> Findings:
     structure.events(workflow, graphs, report)
     structure.activities(workflow, graphs, report)
     variables.variables(workflow, graphs, report)
+    regions.joins(graphs, report)
+    regions.races(workflow, graphs, report)
+    work.work(graphs, report)
+    work.clocks_of_activities(workflow, report)
+    undoing.undoing(workflow, graphs[0], report)
+    talking.talking(workflow, catalogue, report)
     found.sort(key=lambda pair: (pair[0], pair[1].code, pair[1].place, pair[1].message))
     return Findings(finding for _, finding in found)
 

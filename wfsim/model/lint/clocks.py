@@ -6,10 +6,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from wfsim.model.duration import Duration
-from wfsim.model.expression_tree import Name, names
-from wfsim.model.expressions import parse
-from wfsim.model.lint.graph import RegionGraph, reach
-from wfsim.model.uses import action_write, transition_actions
+from wfsim.model.lint.circles import shortest_circle, unbounded_ways
+from wfsim.model.lint.graph import RegionGraph
 
 if TYPE_CHECKING:
     from wfsim.model.elements import RetryPolicy, State
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 def timeouts(graph: RegionGraph, report: Report) -> None:
     """`timeout-unhandled`, `timeout-contradiction`, `timeout-restarts`, for every state that has one."""
-    circles = _unbounded_ways(graph)
+    ways = unbounded_ways(graph)
     for index, state in enumerate(graph.region.states):
         if state.is_terminal:
             continue
@@ -35,20 +33,21 @@ def timeouts(graph: RegionGraph, report: Report) -> None:
         if isinstance(timeout, Duration):
             _against_workflow(graph, state, timeout, path, report)
             _against_retries(graph, state, timeout, path, report)
-        _restarts(graph, state, timeout, path, circles, report)
+        _restarts(graph, state, timeout, path, ways, report)
 
 
 def _handled(graph: RegionGraph, state: State) -> bool:
     """Whether a timeout is taken here, or its error on the way up (M4.2, M6.2)."""
     mine = [graph.region.transitions[index].event or "" for index in graph.leaving[state.name]]
-    if any(event == "timeout" or event.split(".")[0] == "error" for event in mine):
+    errors = ("error", f"error.{state.name}")
+    if any(event == "timeout" or event in errors for event in mine):
         return True
     above = (
         outer.region.transitions[index].event or ""
         for outer, around in graph.around
         for index in outer.leaving[around.name]
     )
-    return any(event.split(".")[0] == "error" for event in above)
+    return any(event in errors for event in above)
 
 
 def _unhandled(graph: RegionGraph, state: State, timeout: Duration | str, path: Path, report: Report) -> None:
@@ -166,7 +165,7 @@ def _restarts(
     """A circle through the state that nothing on it bounds: each round starts the clock afresh."""
     if state.name not in graph.reachable:
         return
-    circle = _shortest_circle(ways, state.name)
+    circle = shortest_circle(ways, state.name)
     if circle is not None:
         report(
             "timeout-restarts",
@@ -176,60 +175,3 @@ def _restarts(
             f"timeout {timeout} afresh: it bounds one visit, not the total.",
             "Bound the circle by a condition on a variable that it changes, such as a counter of attempts.",
         )
-
-
-def _unbounded_ways(graph: RegionGraph) -> dict[str, list[str]]:
-    """Steps along circles, without the transitions whose condition reads what their circles change."""
-    home = {name: number for number, component in enumerate(graph.components) for name in component}
-    inner: dict[int, list[int]] = {}
-    for index in graph.usable_indices:
-        transition = graph.region.transitions[index]
-        if home[transition.from_] == home[transition.to or transition.from_]:
-            inner.setdefault(home[transition.from_], []).append(index)
-    ways: dict[str, list[str]] = {}
-    for number, indices in inner.items():
-        changed = _written(graph, indices, graph.components[number])
-        for index in indices:
-            transition = graph.region.transitions[index]
-            if transition.to is not None and not _bounds(transition.condition, changed):
-                ways.setdefault(transition.from_, []).append(transition.to)
-    return ways
-
-
-def _shortest_circle(ways: dict[str, list[str]], name: str) -> list[str] | None:
-    """The states of the shortest circle from a state to itself, the state at both ends."""
-    found = reach(ways.get(name, []), lambda node: ways.get(node, []))
-    if name not in found:
-        return None
-    circle = [name]
-    node = found[name]
-    while node is not None:
-        circle.append(node)
-        node = found[node]
-    return [name, *reversed(circle)]
-
-
-def _written(graph: RegionGraph, indices: list[int], states: frozenset[str]) -> set[str]:
-    changed = {
-        work.result_variable
-        for state in graph.region.states
-        if state.name in states
-        for work in (state.activity, state.invoke, state.for_each)
-        if work is not None and work.result_variable is not None
-    }
-    for index in indices:
-        for path, action in transition_actions(graph.part, index, graph.region.transitions[index]):
-            written = action_write(path, "", action)
-            if written is not None:
-                changed.add(written.variable)
-    return changed
-
-
-def _bounds(condition: str | None, changed: set[str]) -> bool:
-    """Whether a condition reads something that the circle changes, so that it can stop it."""
-    if condition is None:
-        return False
-    return any(
-        name.scope == "context" and (not isinstance(name, Name) or name.field in changed)
-        for name in names(parse(condition))
-    )

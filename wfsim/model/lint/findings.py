@@ -20,12 +20,22 @@ class Severity(StrEnum):
 
 
 SEVERITIES: dict[str, Severity] = {
+    "activity-unclocked": Severity.WARNING,
     "activity-unused": Severity.WARNING,
+    "automatic-cycle": Severity.WARNING,
+    "compensation-missing": Severity.WARNING,
+    "done-unhandled": Severity.WARNING,
+    "ending-can-fail": Severity.WARNING,
+    "error-unhandled": Severity.WARNING,
     "event-undeclared": Severity.WARNING,
     "event-unused": Severity.WARNING,
     "event-without-policy": Severity.INFO,
+    "for-each-unbounded": Severity.WARNING,
+    "key-may-be-null": Severity.ERROR,
+    "message-unreceived": Severity.ERROR,
     "no-way-to-terminal": Severity.ERROR,
     "policy-unused": Severity.WARNING,
+    "region-never-ends": Severity.ERROR,
     "state-unreachable": Severity.ERROR,
     "state-waits-forever": Severity.WARNING,
     "terminal-left": Severity.ERROR,
@@ -39,6 +49,8 @@ SEVERITIES: dict[str, Severity] = {
     "variable-unprovided": Severity.ERROR,
     "variable-unset": Severity.ERROR,
     "variable-unused": Severity.WARNING,
+    "workflow-recursion": Severity.WARNING,
+    "write-race": Severity.WARNING,
 }
 """Every code with its severity; `docs/lint.md` explains each."""
 

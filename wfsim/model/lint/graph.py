@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from wfsim.model.expression_tree import Literal
-from wfsim.model.expressions import parse
+from wfsim.model.duration import Duration
+from wfsim.model.elements import SetVariableAction
+from wfsim.model.expression_tree import Literal, names
+from wfsim.model.expressions import parse, parse_template
 from wfsim.model.uses import parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from wfsim.model.definition import Definition
-    from wfsim.model.duration import Duration
     from wfsim.model.elements import Region, State, Transition
     from wfsim.model.uses import Part
     from wfsim.model.workflow import Workflow
@@ -59,7 +60,24 @@ class RegionGraph:
                     if earlier not in found and self._hides(earlier, index):
                         found[index] = earlier
                         break
+                for other in indices:
+                    if index not in found and self._forestalls(other, index):
+                        found[index] = other
         return found
+
+    def _forestalls(self, sooner: int, later: int) -> bool:
+        """Whether one `after` always leaves the state before the other is due."""
+        first, second = self.region.transitions[sooner], self.region.transitions[later]
+        if sooner == later or not isinstance(first.after, Duration) or not isinstance(second.after, Duration):
+            return False
+        always = first.condition is None or parse(first.condition) == Literal(True)
+        # A failing action leaves the source where it is, and its other timers run on (M3.4).
+        certain = all(
+            action.on_failure == "ignore"
+            or (isinstance(action, SetVariableAction) and not names(parse_template(action.parameters.value)))
+            for action in first.pre_actions
+        )
+        return always and certain and first.to is not None and (first.after, sooner) < (second.after, later)
 
     def _hides(self, earlier: int, later: int) -> bool:
         first, second = self.region.transitions[earlier], self.region.transitions[later]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import did_you_mean
+from wfsim.model.lint.deciding import values_left_over
 from wfsim.model.lint.graph import RegionGraph, has_work
 from wfsim.model.uses import activity_uses, is_reserved, listened_events
 
@@ -45,27 +47,29 @@ def states(graph: RegionGraph, report: Report) -> None:
                 "no terminal state can be reached from here.",
                 "Add a transition that leads on, or mark the state is_terminal: true.",
             )
-        if _waits_forever(graph, state):
+        left_over = _waits_forever(graph, state)
+        if left_over is not None:
             report(
                 "state-waits-forever",
                 path,
                 place,
-                _what_it_waits_for(graph, state),
+                _what_it_waits_for(graph, state, left_over),
                 "Give it a timeout or an `after` transition, or bound the workflow (timeouts.workflow).",
             )
 
 
-def _waits_forever(graph: RegionGraph, state: State) -> bool:
+def _waits_forever(graph: RegionGraph, state: State) -> dict[str, Any] | None:
+    """Values of variables with which nothing bounds the time in a state; `None` if there are none."""
     if state.is_terminal or graph.workflow.timeouts.workflow is not None:
-        return False
+        return None
     if any(_bounded_by_time(outer, around) for outer, around in graph.around):
-        return False
+        return None
     if _bounded_by_time(graph, state):
-        return False
+        return None
     ways = [transition for _, transition in graph.usable_from(state.name)]
-    if any(way.event is None and way.after is None for way in ways):
-        return False
-    return not (has_work(state) and any(way.event == "done" for way in ways))
+    if has_work(state) and any(way.event == "done" for way in ways):
+        return None
+    return values_left_over(graph, state)
 
 
 def _bounded_by_time(graph: RegionGraph, state: State) -> bool:
@@ -74,12 +78,17 @@ def _bounded_by_time(graph: RegionGraph, state: State) -> bool:
     return any(way.after is not None for _, way in graph.usable_from(state.name))
 
 
-def _what_it_waits_for(graph: RegionGraph, state: State) -> str:
+def _what_it_waits_for(graph: RegionGraph, state: State, values: dict[str, Any]) -> str:
     ways = [way.event for _, way in graph.usable_from(state.name) if way.event is not None]
+    case = ""
+    if any(way.event is None and way.after is None for _, way in graph.usable_from(state.name)):
+        told = ", ".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
+        case = f"no condition-only transition leads on{f' with {told}' if told else ''}, nor can that change here: "
     if not ways:
-        return "nothing leads out of it, and nothing bounds the time spent here."
+        out = "nothing leads out of it" if not case else "nothing else leads out of it"
+        return f"{case}{out}, and nothing bounds the time spent here."
     names = ", ".join(dict.fromkeys(ways))
-    return f"it waits for {names}, and nothing bounds the time until then."
+    return f"{case}it waits for {names}, and nothing bounds the time until then."
 
 
 def transitions(graph: RegionGraph, report: Report) -> None:
@@ -111,6 +120,16 @@ def transitions(graph: RegionGraph, report: Report) -> None:
             why = "has no condition" if first.condition is None else "has the same condition"
             if first.condition is not None and first.condition != transition.condition:
                 why = "always holds" if transition.condition is None or first.condition == "true" else why
+            if transition.after is not None:
+                report(
+                    "transition-shadowed",
+                    path,
+                    place,
+                    f"{graph.part.transition_label(earlier)} is due first and {why}, so the state has been left by "
+                    "then and this one is never taken (M6.2).",
+                    "Give the other one a condition that leaves cases over, or let it leave the state later.",
+                )
+                continue
             report(
                 "transition-shadowed",
                 path,

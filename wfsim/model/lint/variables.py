@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 def variables(workflow: Workflow, graphs: list[RegionGraph], report: Report) -> None:
     """All findings about variables."""
     declared = declared_variables(workflow)
-    unprovided = _by_use(workflow, declared, report)
-    _Flow(workflow, graphs, declared, unprovided, report).run()
+    silent = _by_use(workflow, declared, report)
+    _Flow(workflow, graphs, declared, silent, report).run()
 
 
 # What is used at all ---------------------------------------------------------------------------------------
@@ -73,16 +73,16 @@ def _by_use(workflow: Workflow, declared: Mapping[str, Variable], report: Report
             if isinstance(read_name, Name) and read_name.scope == "context":
                 first_read.setdefault(read_name.field, use)
             reads_all = reads_all or (isinstance(read_name, Whole) and read_name.scope == "context")
-    written = {write.variable for write in writes(workflow)}
     implicit = not workflow.variables
-    unprovided: set[str] = set()
+    missing = unprovided(workflow)
+    silent: set[str] = set()
     for name, variable in declared.items():
         path: Path = ("variables", name)
         place = f"variable {name!r}"
-        provided = variable.input or variable.initial is not None or name in written
+        provided = name not in missing
         read = name in first_read or variable.output or reads_all
         if not provided and (name in first_read or variable.output):
-            unprovided.add(name)
+            silent.add(name)
             where = f"{first_read[name].what} reads it" if name in first_read else "it is an output"
             report(
                 "variable-unprovided",
@@ -102,7 +102,17 @@ def _by_use(workflow: Workflow, declared: Mapping[str, Variable], report: Report
                 "it gets a value, but nothing reads it.",
                 "Mark it output: true if it is a result, or remove it.",
             )
-    return unprovided
+    return silent
+
+
+def unprovided(workflow: Workflow) -> set[str]:
+    """Variables that are always null: no input, without initial value, written by no action or result."""
+    written = {write.variable for write in writes(workflow)}
+    return {
+        name
+        for name, variable in declared_variables(workflow).items()
+        if not variable.input and variable.initial is None and name not in written
+    }
 
 
 # The order of things ---------------------------------------------------------------------------------------
@@ -154,10 +164,6 @@ class _Flow:
             if variable.initial is not None or (variable.input and not variable.optional)
         )
         may = start | {name for name, variable in self.declared.items() if variable.input}
-        if self.workflow.correlation is not None:
-            key = parse(self.workflow.correlation.key)
-            use = next(use for use in uses(self.workflow) if use.kind == "key")
-            self.check(use, key, _Facts(start, may), strict=False)
         for graph in self.graphs:
             if not graph.around:
                 self.solve(graph, _Facts(start, may))
@@ -350,6 +356,11 @@ def _reads(tree: Template, strict: bool, known: frozenset[str]) -> Iterator[tupl
         case _:
             for part in children(tree):
                 yield from _reads(part, False, known)
+
+
+def null_reads(tree: Template) -> Iterator[str]:
+    """Variables whose null would make an expression null, or raise."""
+    return (name for name, fatal, known in _reads(tree, True, frozenset()) if fatal and name not in known)
 
 
 def proved(condition: Expression, outcome: bool) -> frozenset[str]:

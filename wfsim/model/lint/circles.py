@@ -1,0 +1,87 @@
+"""Circles of transitions, and what bounds how often they are gone round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wfsim.model.expression_tree import Name, names
+from wfsim.model.expressions import parse
+from wfsim.model.lint.graph import RegionGraph, reach
+from wfsim.model.lint.variables import proved, unprovided
+from wfsim.model.uses import action_write, transition_actions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wfsim.model.elements import Transition
+
+
+def unbounded_ways(graph: RegionGraph, goes: Callable[[Transition], bool] = lambda _: True) -> dict[str, list[str]]:
+    """Steps along circles, without the transitions that bound them or can never be taken.
+
+    A transition bounds its circles if its condition reads what they change. It can never be taken if its
+    condition needs a variable that nothing provides.
+
+    Parameters
+    ----------
+    graph
+        The region.
+    goes
+        Which transitions to look at.
+    """
+    null = unprovided(graph.workflow)
+    home = {name: number for number, component in enumerate(graph.components) for name in component}
+    inner: dict[int, list[int]] = {}
+    for index in graph.usable_indices:
+        transition = graph.region.transitions[index]
+        if not goes(transition) or (transition.condition and proved(parse(transition.condition), True) & null):
+            continue
+        if home[transition.from_] == home[transition.to or transition.from_]:
+            inner.setdefault(home[transition.from_], []).append(index)
+    ways: dict[str, list[str]] = {}
+    for number, indices in inner.items():
+        changed = _written(graph, indices, graph.components[number])
+        for index in indices:
+            transition = graph.region.transitions[index]
+            if transition.to is not None and not _bounds(transition.condition, changed):
+                ways.setdefault(transition.from_, []).append(transition.to)
+    return ways
+
+
+def shortest_circle(ways: dict[str, list[str]], name: str) -> list[str] | None:
+    """The states of the shortest circle from a state to itself, the state at both ends."""
+    found = reach(ways.get(name, []), lambda node: ways.get(node, []))
+    if name not in found:
+        return None
+    circle = [name]
+    node = found[name]
+    while node is not None:
+        circle.append(node)
+        node = found[node]
+    return [name, *reversed(circle)]
+
+
+def _written(graph: RegionGraph, indices: list[int], states: frozenset[str]) -> set[str]:
+    changed = {
+        work.result_variable
+        for state in graph.region.states
+        if state.name in states
+        for work in (state.activity, state.invoke, state.for_each)
+        if work is not None and work.result_variable is not None
+    }
+    for index in indices:
+        for path, action in transition_actions(graph.part, index, graph.region.transitions[index]):
+            written = action_write(path, "", action)
+            if written is not None:
+                changed.add(written.variable)
+    return changed
+
+
+def _bounds(condition: str | None, changed: set[str]) -> bool:
+    """Whether a condition reads something that the circle changes, so that it can stop it."""
+    if condition is None:
+        return False
+    return any(
+        name.scope == "context" and (not isinstance(name, Name) or name.field in changed)
+        for name in names(parse(condition))
+    )

@@ -1,0 +1,126 @@
+"""Defects between instances: messages nobody receives, keys that are null, workflows that invoke themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wfsim.model.elements import SendAction
+from wfsim.model.expression_tree import Template, TemplateLiteral, TemplateObject
+from wfsim.model.expressions import parse, parse_template
+from wfsim.model.lint.graph import reach
+from wfsim.model.lint.variables import null_reads
+from wfsim.model.uses import declared_variables, listened_events, parts, transition_actions
+from wfsim.model.values import ValueType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wfsim.model.lint.report import Report
+    from wfsim.model.problems import Path
+    from wfsim.model.workflow import Workflow
+
+
+def talking(workflow: Workflow, catalogue: Iterable[Workflow], report: Report) -> None:
+    """`message-unreceived`, `key-may-be-null`, `workflow-recursion`."""
+    known: dict[str, list[Workflow]] = {}
+    for other in catalogue:
+        if other.name != workflow.name:
+            known.setdefault(other.name, []).append(other)
+    known[workflow.name] = [workflow]
+    _messages(workflow, known, report)
+    _key(workflow, report)
+    _recursion(workflow, known, report)
+
+
+def _messages(workflow: Workflow, known: dict[str, list[Workflow]], report: Report) -> None:
+    for part in parts(workflow):
+        for index, transition in enumerate(part.region.transitions):
+            for path, action in transition_actions(part, index, transition):
+                if not isinstance(action, SendAction):
+                    continue
+                who, receivers, starting = _receivers(parse_template(action.to), workflow, known)
+                if receivers and not any(_takes(one, action.event, starting=starting) for one in receivers):
+                    report(
+                        "message-unreceived",
+                        (*path, "event"),
+                        part.transition_label(index),
+                        f"it sends {action.event!r} to {who}, where no transition takes it: it is refused every time.",
+                        "Add the transition that takes it, or correct the name.",
+                    )
+
+
+def _receivers(to: Template, workflow: Workflow, known: dict[str, list[Workflow]]) -> tuple[str, list[Workflow], bool]:
+    """Who gets a message, as far as known, in words and as workflows; and whether it may start an instance."""
+    match to:
+        case TemplateLiteral("self"):
+            return "its own instance", [workflow], False
+        case TemplateLiteral("parent"):
+            parents = [
+                other for group in known.values() for other in group if workflow.name in dict(_invoked(other)).values()
+            ]
+            return "its parent", parents, False
+        case TemplateObject(fields):
+            name = dict(fields).get("workflow")
+            if isinstance(name, TemplateLiteral) and isinstance(name.value, str):
+                return f"workflow {name.value!r}", known.get(name.value, []), True
+    return "", [], False
+
+
+def _takes(workflow: Workflow, event: str, *, starting: bool) -> bool:
+    declared = workflow.events.get(event)
+    return event in listened_events(workflow) or (starting and declared is not None and declared.starts)
+
+
+def _key(workflow: Workflow, report: Report) -> None:
+    if workflow.correlation is None:
+        return
+    variables = declared_variables(workflow)
+    sure = {
+        name
+        for name, variable in variables.items()
+        if variable.initial is not None
+        or (variable.input and not variable.optional and variable.type is not ValueType.ANY)
+    }
+    for name in dict.fromkeys(null_reads(parse(workflow.correlation.key))):
+        if name not in sure:
+            report(
+                "key-may-be-null",
+                ("correlation", "key"),
+                "correlation.key",
+                f"it is computed once, at the start, and variable {name!r} may be null then: such an instance "
+                "cannot be started, or cannot be found by its key (M7.2).",
+                f"Make {name!r} an input with a type that is not optional, or give it an initial value.",
+            )
+
+
+def _recursion(workflow: Workflow, known: dict[str, list[Workflow]], report: Report) -> None:
+    def invoked(name: str) -> list[str]:
+        return [target for one in known.get(name, []) for _, target in _invoked(one)]
+
+    for path, target in _invoked(workflow):
+        found = reach([target], invoked)
+        if workflow.name not in found:
+            continue
+        chain: list[str] = []
+        node: str | None = workflow.name
+        while node is not None:
+            chain.append(node)
+            node = found[node]
+        report(
+            "workflow-recursion",
+            path,
+            f"workflow {workflow.name!r}",
+            f"it invokes itself ({' → '.join([workflow.name, *reversed(chain)])}): each child may start another, and "
+            "no net shows that.",
+            "Bound the depth by a condition on an input that each child gets smaller, or use a circle of states.",
+        )
+
+
+def _invoked(workflow: Workflow) -> Iterator[tuple[Path, str]]:
+    """Each workflow that a state runs, with its place."""
+    for part in parts(workflow):
+        for index, state in enumerate(part.region.states):
+            if state.invoke is not None:
+                yield (*part.state_path(index), "invoke", "workflow"), state.invoke.workflow
+            if state.for_each is not None and state.for_each.workflow is not None:
+                yield (*part.state_path(index), "for_each", "workflow"), state.for_each.workflow

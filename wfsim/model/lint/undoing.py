@@ -1,0 +1,89 @@
+"""Defects of compensation: ways that end badly and leave done what could be undone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wfsim.model.elements import ActivityAction, CompensateAction, Outcome
+from wfsim.model.uses import activity_uses
+
+if TYPE_CHECKING:
+    from wfsim.model.elements import Transition
+    from wfsim.model.lint.graph import RegionGraph
+    from wfsim.model.lint.report import Report
+    from wfsim.model.workflow import Workflow
+
+_Log = frozenset[tuple[str, bool]]
+"""Activities that may be in the compensation log, each with whether cancellation was asked for since."""
+
+
+def undoing(workflow: Workflow, graph: RegionGraph, report: Report) -> None:
+    """`compensation-missing`, for the root region: a forward analysis of what the log may hold in each state."""
+    if not any(activity.compensate_with for activity in workflow.activities.values()):
+        return
+    analysis = _Undoing(workflow, graph)
+    logs: dict[str, _Log] = {graph.region.initial_state: frozenset()}
+    waiting = [graph.region.initial_state]
+    while waiting:
+        name = waiting.pop()
+        for _, transition in graph.usable_from(name):
+            target = transition.to if transition.to is not None else name
+            log = analysis.after(transition, logs[name]) | logs.get(target, frozenset())
+            if log != logs.get(target):
+                logs[target] = log
+                waiting.append(target)
+    for index in graph.usable_indices:
+        transition = graph.region.transitions[index]
+        if transition.from_ not in logs or transition.to is None or not graph.states[transition.to].is_terminal:
+            continue
+        failed = graph.states[transition.to].outcome is Outcome.FAILURE
+        log = analysis.after(transition, logs[transition.from_])
+        left = sorted({name for name, cancelled in log if failed or cancelled})
+        if left:
+            report(
+                "compensation-missing",
+                graph.part.transition_path(index),
+                graph.part.transition_label(index),
+                f"it ends {'with failure' if failed else 'after cancel_requested'}, but {', '.join(map(repr, left))} "
+                "may have been done by then and no `compensate` on the way undoes it (M9.1).",
+                "Add {action_type: compensate} to its pre_actions.",
+            )
+
+
+class _Undoing:
+    def __init__(self, workflow: Workflow, graph: RegionGraph) -> None:
+        self.graph = graph
+        self.kinds = {
+            name: activity.compensate_with.when
+            for name, activity in workflow.activities.items()
+            if activity.compensate_with is not None
+        }
+        self.uses = [(path, name) for path, _, name in activity_uses(workflow) if name in self.kinds]
+
+    def after(self, transition: Transition, log: _Log) -> _Log:
+        """What the log may hold after a transition."""
+        held = {*log, *((name, False) for name in self.done(transition))}
+        if transition.event == "cancel_requested":
+            held = {(name, True) for name, _ in held}
+        for action in (*transition.pre_actions, *transition.post_actions):
+            if isinstance(action, CompensateAction):
+                held.clear()
+            elif isinstance(action, ActivityAction) and action.name in self.kinds:
+                held.add((action.name, transition.event == "cancel_requested"))
+        return frozenset(held)
+
+    def done(self, transition: Transition) -> set[str]:
+        """Activities that the source state, or a transition that failed there, may have done."""
+        state = self.graph.states[transition.from_]
+        path = self.graph.part.state_path(self.graph.state_index[state.name])
+        found = {name for place, name in self.uses if place[: len(path)] == path}
+        if state.activity is not None and transition.event != "done":
+            found = {name for name in found if self.kinds[name] == "attempted"}
+        if (transition.event or "").split(".")[0] == "error":
+            for _, other in self.graph.usable_from(state.name):
+                for number, action in enumerate(other.pre_actions):
+                    later = any(after.on_failure == "abort" for after in other.pre_actions[number + 1 :])
+                    logged = isinstance(action, ActivityAction) and action.name in self.kinds
+                    if logged and (later or self.kinds[action.name or ""] == "attempted"):
+                        found.add(action.name or "")
+        return found

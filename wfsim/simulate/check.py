@@ -1,0 +1,247 @@
+"""Whether a scenario fits a workflow: a mistake that nobody tells gives plausible wrong numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from wfsim.errors import ScenarioError, did_you_mean, listed
+from wfsim.model.elements import Activity, ActivityAction, Event, Unhandled, Variable
+from wfsim.model.evaluate import fit
+from wfsim.model.expression_tree import Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
+from wfsim.model.expressions import parse_template
+from wfsim.model.problems import Path, Problem
+from wfsim.model.static import static_type
+from wfsim.model.uses import (
+    declared_activities,
+    declared_events,
+    declared_variables,
+    expression_parts,
+    is_reserved,
+    parts,
+    payload_fields,
+    transition_actions,
+)
+from wfsim.model.values import EvaluationFault, ValueType, check_value
+from wfsim.model.workflow import Workflow
+
+from .distributions import as_draw
+from .scenario import ActivityPlan, EventPlan, Scenario
+
+Fits: TypeAlias = Callable[[Any], str | None]
+"""Why a plain value does not fit; `None` if it does."""
+
+
+def check_scenario(scenario: Scenario, workflow: Workflow) -> None:
+    """Everything a scenario names must exist in the workflow, can happen there, and has the right type.
+
+    Raises
+    ------
+    ScenarioError
+        Listing what does not fit, with file and line if the scenario was read from a file.
+    """
+    problems = list(_Check(scenario, workflow).problems())
+    if problems:
+        raise ScenarioError("The scenario does not fit the workflow:\n" + scenario.located(problems))
+
+
+class _Check:
+    def __init__(self, scenario: Scenario, workflow: Workflow) -> None:
+        self.scenario = scenario
+        self.workflow = workflow
+        self.variables: Mapping[str, Variable] = declared_variables(workflow)
+        self.events: Mapping[str, Event] = declared_events(workflow)
+        self.activities: Mapping[str, Activity] = declared_activities(workflow)
+        self.types = {name: variable.type for name, variable in self.variables.items()}
+        self.listening = _listening(workflow)
+
+    def problems(self) -> Iterator[Problem]:
+        scenario, workflow = self.scenario, self.workflow
+        if scenario.workflow is not None and scenario.workflow != workflow.name:
+            text = f"the scenario is for workflow {scenario.workflow!r}, not for {workflow.name!r}."
+            yield Problem(("workflow",), text)
+        for name, value in scenario.inputs.items():
+            yield from self.input(name, value)
+        for state, plans in scenario.events.items():
+            if state not in self.listening:
+                yield _missing(("events", state), "state", state, self.listening)
+                continue
+            for number, plan in enumerate(plans):
+                yield from self.event(("events", state, number), state, plan)
+        for name, activity in scenario.activities.items():
+            if name not in self.activities:
+                yield _missing(("activities", name), "activity", name, self.activities)
+            if activity.pool is not None and activity.pool not in scenario.pools:
+                yield _missing(("activities", name, "pool"), "pool", activity.pool, scenario.pools)
+        yield from self.results()
+        yield from self.pools()
+
+    # --- parts of a scenario ---------------------------------------------------------------------
+
+    def input(self, name: str, value: Any) -> Iterator[Problem]:
+        path: Path = ("inputs", name)
+        inputs = [each for each, variable in self.variables.items() if variable.input]
+        if name not in inputs:
+            yield _missing(path, "input", name, inputs)
+            return
+        if names(parse_template(value)):
+            yield Problem(path, f"input {name!r}: {value!r} reads the instance, which has no values before it starts.")
+            return
+        yield from self.value(path, f"input {name!r}", value, _fitting(self.variables[name]), self.types[name])
+
+    def event(self, path: Path, state: str, plan: EventPlan) -> Iterator[Problem]:
+        name = plan.event
+        if name not in self.events:
+            yield _missing((*path, "event"), "event", name, self.events)
+            return
+        policy = self.events[name].unhandled or self.workflow.unhandled
+        if name not in self.listening[state] and policy is not Unhandled.DEFER:
+            takers = [each for each, heard in self.listening.items() if name in heard]
+            yield Problem(
+                (*path, "event"),
+                f"no transition leaves state {state!r} on event {name!r}. It listens to: "
+                f"{listed(self.listening[state]) or 'no event'}.{did_you_mean(name, self.listening[state])} "
+                f"Event {name!r} is taken in: {listed(takers) or 'no state'}.",
+            )
+        fields = payload_fields(self.workflow, name)
+        for key, value in plan.payload.items():
+            what = f"field {key!r} of event {name!r}"
+            if fields is not None and key not in fields:
+                yield _missing((*path, "payload", key), f"event {name!r} has no field", key, fields, "Fields")
+                continue
+            kind = ValueType.ANY if fields is None else fields[key]
+            fits = _typed(kind) if value is not None else _anything
+            yield from self.value((*path, "payload", key), what, value, fits, kind)
+        for key, field in self.events[name].payload.items():
+            if not field.optional and plan.payload.get(key) is None:
+                text = f"event {name!r} needs the field {key!r} ({field.type}). Give it under 'payload'."
+                yield Problem((*path, "payload"), text)
+
+    def results(self) -> Iterator[Problem]:
+        """Each result fits the variables it is written to."""
+        for activity, taker in result_takers(self.workflow):
+            variable = self.variables[taker]
+            plan = self.scenario.activities.get(activity, ActivityPlan())
+            path: Path = ("activities", activity, "result")
+            what = f"the result of activity {activity!r}, written to variable {taker!r}"
+            if plan.result is not None:
+                yield from self.value(path, what, plan.result, _typed(variable.type), variable.type)
+            elif not (variable.optional or variable.type is ValueType.ANY or plan.never_succeeds):
+                yield Problem(path, f"{what} ({variable.type}), is missing. Give it under 'result'.")
+        taken = {activity for activity, _ in result_takers(self.workflow)}
+        for name, plan in self.scenario.activities.items():
+            if name not in taken and name in self.activities:
+                path, what = ("activities", name, "result"), f"the result of activity {name!r}"
+                yield from self.value(path, what, plan.result, _anything, ValueType.ANY)
+
+    def pools(self) -> Iterator[Problem]:
+        """Workers whom nothing asks for would only look like a limit."""
+        asked = [activity.pool for activity in self.activities.values() if activity.pool is not None]
+        asked += [plan.pool for plan in self.scenario.activities.values() if plan.pool is not None]
+        known = dict.fromkeys(asked)
+        for name in self.scenario.pools:
+            if name not in known:
+                yield _missing(("pools", name), "no activity uses the pool", name, known, "Pools that activities name")
+
+    # --- values ----------------------------------------------------------------------------------
+
+    def value(self, path: Path, what: str, value: Any, fits: Fits, wanted: ValueType) -> Iterator[Problem]:
+        """A plain value, a random one, or one with expressions."""
+        draw = as_draw(value)
+        tree = parse_template(value)
+        if draw is None and any(True for _ in expression_parts(tree)):
+            yield from self.expressions(path, what, tree, wanted)
+            return
+        for each in draw.extremes if draw is not None else [value]:
+            reason = fits(each)
+            if reason is not None:
+                yield Problem(path, f"{what}: {reason.rstrip('.')}.")
+                return
+
+    def expressions(self, path: Path, what: str, tree: Template, wanted: ValueType) -> Iterator[Problem]:
+        found = False
+        for name in names(tree):
+            if isinstance(name, Name) and name.scope == "context":
+                if name.field not in self.variables:
+                    found = True
+                    yield _missing(path, f"{what}: there is no variable", name.field, self.variables, "Variables")
+            elif isinstance(name, Name) or name.scope == "event":
+                found = True
+                said = f"{name.scope}.{name.field}" if isinstance(name, Name) else name.scope
+                text = f"{what}: {said!r} cannot be read here. A scenario reads context.<variable> and state."
+                yield Problem(path, text)
+        if found or wanted is ValueType.ANY:
+            return
+        kind = _kind(tree, self.types)
+        if kind is None or kind is wanted or (kind is ValueType.INTEGER and wanted is ValueType.NUMBER):
+            return
+        yield Problem(path, f"{what}: the expression gives {_a(kind)}, not {_a(wanted)}.")
+
+
+def _a(kind: ValueType) -> str:
+    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
+
+
+def _kind(tree: Template, types: Mapping[str, ValueType]) -> ValueType | None:
+    match tree:
+        case TemplateList():
+            return ValueType.LIST
+        case TemplateObject():
+            return ValueType.OBJECT
+        case TemplateLiteral():
+            return None
+        case _:
+            return static_type(tree, types)
+
+
+def _missing(path: Path, what: str, name: str, known: Iterable[str], kinds: str | None = None) -> Problem:
+    """A name that is not there, with those that are."""
+    known = list(known)
+    said = f"{what} {name!r} does not exist. There are" if kinds is None else f"{what} {name!r}. {kinds}"
+    return Problem(path, f"{said}: {listed(known) or 'none'}.{did_you_mean(name, known)}")
+
+
+def _typed(kind: ValueType) -> Fits:
+    return lambda value: check_value(kind, value)
+
+
+def _anything(value: Any) -> str | None:
+    return check_value(ValueType.ANY, value)
+
+
+def _fitting(variable: Variable) -> Fits:
+    def fits(value: Any) -> str | None:
+        try:
+            fit(variable, value)
+        except EvaluationFault as fault:
+            return fault.message
+        return None
+
+    return fits
+
+
+def _listening(workflow: Workflow) -> dict[str, list[str]]:
+    """By state (path): the events that some transition leaving it, or a state around it, waits for."""
+    heard: dict[str, list[str]] = {}
+    for path, region in workflow.regions():
+        # The path of a region ends in its own name; before that is the state it lies in.
+        around = heard["/".join(path[:-1])] if path else []
+        for state in region.states:
+            own = [each.event for each in region.transitions if each.from_ == state.name]
+            outside = [event for event in own if event is not None and not is_reserved(event)]
+            heard["/".join((*path, state.name))] = list(dict.fromkeys([*outside, *around]))
+    return heard
+
+
+def result_takers(workflow: Workflow) -> list[tuple[str, str]]:
+    """Activity and variable wherever a result is written; the lists that `for_each` makes are none."""
+    found: list[tuple[str, str]] = []
+    for part in parts(workflow):
+        for state in part.region.states:
+            if state.activity is not None and state.activity.result_variable is not None:
+                found.append((state.activity.name, state.activity.result_variable))
+        for index, transition in enumerate(part.region.transitions):
+            for _, action in transition_actions(part, index, transition):
+                if isinstance(action, ActivityAction) and action.result_variable is not None:
+                    found.append((action.name, action.result_variable))
+    return list(dict.fromkeys(found))

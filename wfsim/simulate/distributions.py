@@ -1,0 +1,225 @@
+"""Random durations and values as a scenario writes them, each checked before anything is drawn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from wfsim.model.duration import Duration
+from wfsim.model.problems import refuse_unknown_keys
+from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER
+
+from . import sampling
+
+
+class Part(BaseModel):
+    """A part of a scenario: frozen, with its own keys and no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: object) -> object:
+        words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in cls.__name__).split()
+        refuse_unknown_keys(cls, data, f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}")
+        return data
+
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+P = TypeVar("P", bound=Part)
+Weight = Annotated[float, Field(ge=0.0)]
+Sigma = Annotated[float, Field(ge=0.0, le=10.0)]
+
+
+def _rising(part: P, *keys: str) -> P:
+    """Refuse bounds in the wrong order."""
+    for lower, upper in pairwise(keys):
+        if getattr(part, lower) > getattr(part, upper):
+            raise ValueError(
+                f"{lower} {getattr(part, lower)} is above {upper} {getattr(part, upper)}. Write {' <= '.join(keys)}."
+            )
+    return part
+
+
+def need_weight(weights: Iterable[float], what: str) -> None:
+    """Refuse weights of which nothing can be drawn.
+
+    Raises
+    ------
+    ValueError
+        If all are 0.
+    """
+    if sum(weights) <= 0.0:
+        raise ValueError(f"{what} all have weight 0, so none can be drawn. Give at least one a positive weight.")
+
+
+class Exponential(Part):
+    """Memoryless."""
+
+    mean: Duration
+
+
+class Uniform(Part):
+    """Between two durations."""
+
+    low: Duration
+    high: Duration
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        return _rising(self, "low", "high")
+
+
+class Triangular(Part):
+    """Between two durations, most often at `mode`."""
+
+    low: Duration
+    mode: Duration
+    high: Duration
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        return _rising(self, "low", "mode", "high")
+
+
+class Normal(Part):
+    """Around a mean, cut off at 0."""
+
+    mean: Duration
+    deviation: Duration
+
+
+class Lognormal(Part):
+    """Half are shorter than `median`; `sigma` is the deviation of the logarithm."""
+
+    median: Duration
+    sigma: Sigma = 0.5
+
+
+class Weibull(Part):
+    """Wearing out for shape above 1, early for shape below 1."""
+
+    scale: Duration
+    shape: Annotated[float, Field(ge=0.05, le=50.0)]
+
+
+class Empirical(Part):
+    """Durations seen, with weights if they are not alike."""
+
+    values: tuple[Duration, ...] = Field(min_length=1)
+    weights: tuple[Weight, ...] | None = None
+
+    @model_validator(mode="after")
+    def _a_weight_each(self) -> Self:
+        if self.weights is not None:
+            if len(self.weights) != len(self.values):
+                raise ValueError(f"{len(self.values)} values have {len(self.weights)} weights. Give each value one.")
+            need_weight(self.weights, "the values")
+        return self
+
+
+class Distribution(Part):
+    """One of the distributions of a duration; a plain duration is constant."""
+
+    constant: Duration | None = None
+    exponential: Exponential | None = None
+    uniform: Uniform | None = None
+    triangular: Triangular | None = None
+    normal: Normal | None = None
+    lognormal: Lognormal | None = None
+    weibull: Weibull | None = None
+    empirical: Empirical | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"a distribution is one of {', '.join(type(self).model_fields)}.")
+        return self
+
+    def sampler(self) -> sampling.Sampler:
+        """The inverse distribution function, from a uniform number to microseconds."""
+        if self.exponential is not None:
+            return sampling.exponential(float(self.exponential.mean))
+        if self.uniform is not None:
+            return sampling.uniform(float(self.uniform.low), float(self.uniform.high))
+        if self.triangular is not None:
+            t = self.triangular
+            return sampling.triangular(float(t.low), float(t.mode), float(t.high))
+        if self.normal is not None:
+            return sampling.normal(float(self.normal.mean), float(self.normal.deviation))
+        if self.lognormal is not None:
+            return sampling.lognormal(float(self.lognormal.median), self.lognormal.sigma)
+        if self.weibull is not None:
+            return sampling.weibull(float(self.weibull.scale), self.weibull.shape)
+        if self.empirical is not None:
+            return sampling.empirical([float(v) for v in self.empirical.values], self.empirical.weights)
+        return sampling.constant(float(self.constant or 0))
+
+
+def _distribution(value: object) -> object:
+    if isinstance(value, (Distribution, Mapping)):
+        return value
+    return {"constant": value}
+
+
+def _plain(distribution: Distribution) -> Any:
+    dumped = distribution.model_dump(exclude_unset=True)
+    return dumped.get("constant", dumped)
+
+
+Delay = Annotated[Distribution, BeforeValidator(_distribution), PlainSerializer(_plain)]
+
+
+class Draw(Part):
+    """A random value: `choice` among values (a list, or values with weights), or a number in a range."""
+
+    choice: tuple[Any, ...] | Mapping[str, Weight] | None = None
+    integer: tuple[Annotated[int, Field(ge=SMALLEST_INTEGER, le=LARGEST_INTEGER)], ...] | None = None
+    number: tuple[float, ...] | None = None
+    lognormal: tuple[float, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"a random value is one of {', '.join(type(self).model_fields)}.")
+        for key, names in (("integer", "low, high"), ("number", "low, high"), ("lognormal", "median, sigma")):
+            pair = getattr(self, key)
+            if pair is not None and len(pair) != 2:
+                raise ValueError(f"{key} takes two numbers, [{names}], not {len(pair)}.")
+        for span in (self.integer, self.number):
+            if span is not None and span[0] > span[1]:
+                raise ValueError(f"the range {list(span)} is empty. Write the smaller bound first.")
+        if self.lognormal is not None and not (self.lognormal[0] > 0.0 and 0.0 <= self.lognormal[1] <= 10.0):
+            raise ValueError(f"lognormal {list(self.lognormal)}: the median is above 0, sigma between 0 and 10.")
+        if self.choice is not None:
+            if not self.choice:
+                raise ValueError("choice needs at least one value.")
+            if isinstance(self.choice, Mapping):
+                need_weight(self.choice.values(), "the values of choice")
+            for value in self.choice:
+                if "${" in str(value):
+                    raise ValueError(f"choice takes plain values; nothing is computed in {value!r}.")
+        return self
+
+    @property
+    def extremes(self) -> list[Any]:
+        """Values that stand for all it may give: each choice, both ends of a range, the median of a lognormal."""
+        if self.choice is not None:
+            return list(self.choice)
+        return list(self.integer or self.number or (self.lognormal or ())[:1])
+
+
+def as_draw(value: Any) -> Draw | None:
+    """The random value that a mapping with one key of `Draw` stands for; `None` for any other JSON.
+
+    Raises
+    ------
+    ValidationError
+        If its parameters are wrong.
+    """
+    if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in Draw.model_fields:
+        return Draw.model_validate(value)
+    return None
