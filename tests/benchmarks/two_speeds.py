@@ -26,7 +26,7 @@ LOAD = "import time; t = time.perf_counter(); import wfsim.semantics.compiled.st
 
 
 def definition() -> Workflow:
-    """An order: checked, paid with a retry, then picked and invoiced side by side, one of these again in two parts, and shipped by a child."""
+    """An order: checked, paid with a retry, picked and invoiced side by side (one in two parts), shipped by a child."""
 
     def part(name: str, activity: str) -> dict[str, Any]:
         return {

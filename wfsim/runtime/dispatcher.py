@@ -26,7 +26,7 @@ from .view import View, view_of
 if TYPE_CHECKING:
     from wfsim.history.store import Store, StoredCase
     from wfsim.model.values import Value
-    from wfsim.semantics.instance import Instance, Timer
+    from wfsim.semantics.instance import Instance, OpenActivity, Timer
     from wfsim.semantics.program import Program
     from wfsim.semantics.records import Record
 
@@ -311,8 +311,7 @@ class Dispatcher:
                     for value in output.values
                     if value.seq == record.seq
                 }
-                if given or record.activity_id not in self._inputs:
-                    self._inputs[record.activity_id] = given
+                self._inputs[record.activity_id] = given
 
     def _look_around(self) -> None:
         """Start the attempts that may start, and stop those that nobody waits for."""
@@ -322,14 +321,14 @@ class Dispatcher:
         for key in self._executor.running():
             if key not in open_keys:
                 self._executor.cancel(key)
-        if self.view.status != "running" or self._closing:
+        if self.view.status not in ("running", "cancelling") or self._closing:
             return
         for key, work in open_keys.items():
             if key in self._launched or key in self._taking or work.phase == "backoff":
                 continue
             if key in self._taken:
                 self._launched.add(key)
-                self._executor.launch(self._attempt(key, work.activity))
+                self._executor.launch(self._attempt(key, work))
             else:
                 # Through the queue: what fell due before, perhaps while no process ran, comes first.
                 self._taking.add(key)
@@ -345,7 +344,7 @@ class Dispatcher:
                 for work in instance.activities()
                 if (work.activity_id, work.attempt) == key and work.phase != "backoff"
             ]
-            if not phases or instance.status != "running" or self._closing:
+            if not phases or instance.status not in ("running", "cancelling") or self._closing:
                 return Output(instance.host)
             self._taken.add(key)
             if phases == ["running"]:
@@ -355,20 +354,22 @@ class Dispatcher:
 
         return apply
 
-    def _attempt(self, key: Key, activity: str) -> Attempt:
+    def _attempt(self, key: Key, work: OpenActivity) -> Attempt:
         program = self._instance.program
-        heartbeat = program.activities[activity].heartbeat
+        heartbeat = program.activities[work.activity].heartbeat
         ends = [
             timer.due
             for timer in self.view.timers
             if timer.activity_id == key[0] and timer.name in ("start_to_close", "schedule_to_close")
         ]
+        # M9.1: a compensator is keyed by the entry that it undoes, whoever runs it and however often.
+        serial = key[0] if work.compensates is None else f"undo:{work.compensates}"
         return Attempt(
             key,
-            activity,
+            work.activity,
             # A copy: what the function does to it must not reach the next attempt, nor the instance.
             deepcopy(dict(self._inputs.get(key[0], {}))),
-            idempotency_key=f"{self.name}:{key[0]}",
+            idempotency_key=f"{self.name}:{serial}",
             heartbeat=None if heartbeat is None else int(heartbeat),
             deadline=min(ends, default=None),
         )

@@ -77,6 +77,8 @@ class OpenActivity:
     attempt: int
     phase: str
     region: str
+    compensates: int | None = None
+    """`activity_id` of the log entry that it undoes (M9.1)."""
 
 
 class Instance:
@@ -392,6 +394,7 @@ class Instance:
                 attempt=work.attempt,
                 phase=phases[work.phase],
                 region=self.program.name(work.region) or "",
+                compensates=None if work.undoes < 0 else self.m[work.undoes].serial,
             )
             for work in self.works()
             if work.phase in phases
