@@ -39,25 +39,13 @@ from .codes import (
     TIMED_OUT,
     WAITING,
 )
+from .internal import clear_private, ignore, own_error, raise_error
 from .kernel import Output, kernel, new_effect
 from .layout import Cells, Queued, Rows
+from .rows import emit, note, release, unlink
+from .timers import drop_timer, set_timer
 from .values import evaluate
-from .work import (
-    cancel_work,
-    clear_private,
-    drop_timer,
-    emit,
-    hold_inputs,
-    ignore,
-    note,
-    open_activity,
-    open_child,
-    own_error,
-    raise_error,
-    release,
-    set_timer,
-    unlink,
-)
+from .work import cancel_work, hold_inputs, open_activity, open_child
 
 LONGEST_SECONDS = 3_200_000_000
 

@@ -13,7 +13,8 @@ from .codes import (
 )
 from .kernel import Output, kernel, new_value
 from .layout import Cells, Rows
-from .work import drop_held, emit, open_activity, unlink
+from .rows import emit, unlink
+from .work import drop_held, open_activity
 
 
 @kernel

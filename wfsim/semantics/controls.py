@@ -37,17 +37,12 @@ from .codes import (
     WAITING,
 )
 from .compensation import next_entry, show_compensation, undo_next
+from .internal import ignore
 from .kernel import Output, kernel, new_effect
 from .layout import Cells, Queued, Rows
+from .rows import new_queued, prepend, release
+from .timers import drop_timer, set_timer
 from .transitions import FALSE_CONDITION, NO_TRANSITION, choose, join, settle, take
-from .work import (
-    drop_timer,
-    ignore,
-    new_queued,
-    prepend,
-    release,
-    set_timer,
-)
 
 
 @kernel

@@ -8,8 +8,8 @@ from wfsim.model.values import EvaluationFault, Value
 from .codes import ABSENT, FAULT
 from .layout import Cell, Cells, Rows
 from .program import Program
+from .rows import EXTRAS
 from .texts import Texts
-from .work import EXTRAS
 
 
 class Evaluator:

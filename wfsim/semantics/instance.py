@@ -48,10 +48,12 @@ from .evaluator import Evaluator
 from .kernel import Output
 from .layout import Cell, Cells, ListCell, Me, Queued, RegionCell, Rows, TimerCell, WorkCell
 from .program import Program
+from .rows import EXTRAS, RESULT
 from .step import step as step_rows
 from .stimulus import STIMULI, Stimulus, _json_or_text, checked_inputs, event_problem
 from .texts import Texts
-from .work import EXTRAS, RESULT, clock_of, work_with_clock
+from .timers import clock_of
+from .work import work_with_clock
 
 CLOCKS = ("start_to_close", "schedule_to_start", "schedule_to_close", "retry")
 

@@ -1,6 +1,6 @@
 """One source, two speeds: the decorator of kernel functions, and the few calls that reach the surroundings.
 
-The modules `draws`, `values`, `work` and `step` import this one relatively. Imported as `wfsim.semantics.step`
+The kernel modules (`speed.KERNEL_FILES`) import this one relatively. Imported as `wfsim.semantics.step`
 they run interpreted, on lists of slotted rows. `wfsim.semantics.compiled` imports the same files a second time
 under its own package name; there `kernel` compiles with numba and the functions below take their second form.
 Nothing else differs between the speeds, and a test compares what they put out.

@@ -31,6 +31,7 @@ from .codes import (
     WHEN_ATTEMPTED,
 )
 from .compensation import end_undoing, finish_compensation, undo_next
+from .internal import ignore, own_error, raise_done, raise_error
 from .kernel import (
     Output,
     kernel,
@@ -38,6 +39,8 @@ from .kernel import (
     new_value,
 )
 from .layout import Cells, Queued, Rows
+from .rows import RESULT, emit, payload_of
+from .timers import drop_clock, set_clock
 from .transitions import (
     GOES_ON,
     STOPS,
@@ -47,25 +50,7 @@ from .transitions import (
     write,
 )
 from .values import copy_cell
-from .work import (
-    RESULT,
-    child_of,
-    close_work,
-    drop_clock,
-    emit,
-    ignore,
-    late_entry,
-    log_entry,
-    own_error,
-    payload_of,
-    raise_done,
-    raise_error,
-    retry_work,
-    set_clock,
-    start_attempt,
-    work_of,
-    work_with_clock,
-)
+from .work import child_of, close_work, late_entry, log_entry, retry_work, start_attempt, work_of, work_with_clock
 
 
 @kernel

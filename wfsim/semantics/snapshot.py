@@ -22,8 +22,9 @@ from .codes import (
 from .instance import Instance
 from .layout import Held, Queued, RegionCell, Rows, TimerCell, WorkCell
 from .program import Program
+from .rows import append, payload_of
 from .texts import Texts
-from .work import append, log_entry, payload_of
+from .work import log_entry
 
 Snapshot: TypeAlias = tuple[Any, ...]
 

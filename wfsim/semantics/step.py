@@ -72,6 +72,7 @@ from .codes import (
     WAITING,
 )
 from .controls import control, offer_to_root
+from .internal import ignore, is_active, is_busy, raise_error
 from .kernel import Output, kernel
 from .layout import Cells, Me, Queued, Rows
 from .reports import (
@@ -79,6 +80,8 @@ from .reports import (
     child_report,
     clock_fired,
 )
+from .rows import RESULT, append, emit, new_queued, note, note_payload, payload_of, prepend, release, unlink
+from .timers import set_timer
 from .transitions import (
     FALSE_CONDITION,
     RAISED,
@@ -92,26 +95,7 @@ from .transitions import (
     write,
 )
 from .values import copy_cell
-from .work import (
-    RESULT,
-    append,
-    child_of,
-    emit,
-    ignore,
-    is_active,
-    is_busy,
-    new_queued,
-    note,
-    note_payload,
-    payload_of,
-    prepend,
-    raise_error,
-    release,
-    set_timer,
-    unlink,
-    work_of,
-    work_with_clock,
-)
+from .work import child_of, work_of, work_with_clock
 
 # === 4 done and error =============================================================================
 

@@ -40,22 +40,13 @@ from .codes import (
     T_POST_ACTION,
 )
 from .compensation import next_entry, show_compensation, undo_next
+from .internal import clear_private, raise_done, raise_error
 from .kernel import Output, kernel
 from .layout import Cells, Rows
+from .rows import emit, note, payload_of, release
+from .timers import drop_timer
 from .values import admit, copy_cell, evaluate, is_true
-from .work import (
-    cancel_work,
-    clear_private,
-    drop_timer,
-    emit,
-    hold_inputs,
-    note,
-    open_activity,
-    payload_of,
-    raise_done,
-    raise_error,
-    release,
-)
+from .work import cancel_work, hold_inputs, open_activity
 
 # What offering an event to regions came to.
 NOBODY, REFUSED, TAKEN = range(3)

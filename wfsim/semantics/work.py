@@ -1,24 +1,16 @@
-"""Records, lists, errors, timers and activities: what M4, M5 and M6 say of the parts that a step moves."""
+"""Work: activities with their attempts and inputs, children, and the log of what can be undone (M4.4, M5, M9.1)."""
 
 from __future__ import annotations
 
 from .codes import (
-    ABSENT,
-    ACTIVE,
     BACKOFF,
     CANCEL_ATTEMPT,
     CHILD,
-    CHILD_CLOSED,
     CLOSE_ABANDON,
     CLOSE_TERMINATE,
     DROP_TIMER,
     FAULT,
-    FREE,
-    GROUNDED,
     IDLE,
-    INTERNAL,
-    INTERNAL_DONE,
-    INTERNAL_ERROR,
     LATE,
     LOG,
     MANY,
@@ -29,326 +21,29 @@ from .codes import (
     R_CHILD_STARTED,
     R_CHILD_STOP_REQUESTED,
     R_RETRY_SCHEDULED,
-    R_STIMULUS_IGNORED,
-    RETRY,
-    RUNNING,
     SCHEDULE_TO_CLOSE,
-    SCHEDULE_TO_START,
     SCHEDULED,
-    SET_TIMER,
     START_ATTEMPT,
     START_CHILD,
-    START_TO_CLOSE,
     STOP_CHILD,
-    STRING,
     T_CANCEL,
     T_RESULT,
     T_TERMINATE,
-    TIMER,
 )
 from .draws import RETRY_JITTER, draw
-from .kernel import Output, fresh_held, fresh_queued, grow, kernel, new_effect, new_record, new_value
-from .layout import Cell, Cells, Queued, RecordRow, Rows
-from .values import copy_cell, evaluate, set_null, set_whole
-
-# Payload cells: the first holds what is not a declared field, as one object; then the fields in order.
-EXTRAS = 0
-RESULT = 1
-ERROR_SOURCE, ERROR_TYPE, ERROR_MESSAGE = 1, 2, 3
-
-
-# --- records and values ---------------------------------------------------------------------------
-
-
-@kernel
-def emit(m: Rows, o: Output, i: int, kind: int) -> RecordRow:
-    """The next record of this instance (M12): numbered, timed, and tied to the cause being dispatched."""
-    me = m[i]
-    me.seq += 1
-    row = new_record(o)
-    row.kind = kind
-    row.seq = me.seq
-    row.time = me.time
-    row.cause = me.cause
-    return row
-
-
-@kernel
-def note(o: Output, seq: int, name: int, cell: Cell) -> None:
-    """Tie a value to the record numbered `seq`."""
-    row = new_value(o)
-    row.seq = seq
-    row.name = name
-    row.tag = cell.tag
-    row.whole = cell.whole
-    row.real = cell.real
-
-
-@kernel
-def note_payload(p: Rows, v: Cells, o: Output, seq: int, event: int, payload: int) -> None:
-    """Tie an event's payload to a record; fields that are null are left out, an undeclared event has only extras."""
-    if event >= 0:
-        row = p[event]
-        for f in range(row.n_fields):
-            if v[payload + 1 + f].tag != NULL:
-                note(o, seq, p[row.first_field + f].name, v[payload + 1 + f])
-    if v[payload + EXTRAS].tag != NULL:
-        note(o, seq, NONE, v[payload + EXTRAS])
-
-
-# --- lists of queued rows -------------------------------------------------------------------------
-
-
-@kernel
-def payload_of(p: Rows, m: Rows, i: int, k: int) -> int:
-    """Index of the first payload cell of the queued row `k` rows after `Me`; -1 for none."""
-    if k < 0:
-        return NONE
-    cell: int = m[i].cells + p[0].queue_cells + (k - p[0].first_queued) * p[0].n_fields
-    return cell
-
-
-@kernel
-def new_row(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
-    """A row from the free list, or a new one, with a null payload; what it is to be, the caller makes of it."""
-    free = m[i + FREE]
-    if free.first >= 0:
-        k: int = free.first
-        free.first = m[i + k].next
-        free.length -= 1
-    else:
-        k = grow(p, m, v, o, i)
-    payload = payload_of(p, m, i, k)
-    for f in range(p[0].n_fields):
-        set_null(v[payload + f])
-    return k
-
-
-@kernel
-def new_queued(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
-    """A fresh queued row with a null payload."""
-    k = new_row(p, m, v, o, i)
-    row = fresh_queued(m, i + k)
-    row.time = m[i].time
-    row.cause = m[i].cause
-    row.holds = MANY if k == p[0].first_queued else 1
-    return k
-
-
-@kernel
-def free_row(m: Rows, i: int, k: int) -> None:
-    """Put a row back into the free list, unless it is the scratch row."""
-    if m[i + k].holds >= MANY:
-        return
-    free = m[i + FREE]
-    m[i + k].next = free.first
-    free.first = k
-    free.length += 1
-
-
-@kernel
-def release(m: Rows, i: int, k: int) -> None:
-    """Let go of a queued row; the last holder frees it, and what it holds in turn."""
-    while k >= 0:
-        row = m[i + k]
-        row.holds -= 1
-        if row.holds > 0:
-            return
-        origin = row.origin
-        free_row(m, i, k)
-        k = origin
-
-
-@kernel
-def append(m: Rows, i: int, which: int, k: int) -> None:
-    """Put a queued row at the end of a list."""
-    if m[i + k].holds >= MANY:
-        return
-    line = m[i + which]
-    m[i + k].next = NONE
-    if line.last >= 0:
-        m[i + line.last].next = k
-    else:
-        line.first = k
-    line.last = k
-    line.length += 1
-
-
-@kernel
-def prepend(m: Rows, i: int, which: int, k: int) -> None:
-    """Put a queued row at the head of a list."""
-    if m[i + k].holds >= MANY:
-        return
-    line = m[i + which]
-    m[i + k].next = line.first
-    if line.first < 0:
-        line.last = k
-    line.first = k
-    line.length += 1
-
-
-@kernel
-def unlink(m: Rows, i: int, which: int, k: int) -> None:
-    """Take a queued row out of a list; whoever took it now holds it."""
-    line = m[i + which]
-    before = NONE
-    at = line.first
-    while at != k:
-        before = at
-        at = m[i + at].next
-    if before < 0:
-        line.first = m[i + k].next
-    else:
-        m[i + before].next = m[i + k].next
-    if line.last == k:
-        line.last = before
-    line.length -= 1
-    m[i + k].next = NONE
-
-
-# --- internal events (M4.1, M4.2) -----------------------------------------------------------------
-
-
-@kernel
-def raise_error(
-    p: Rows,
-    m: Rows,
-    v: Cells,
-    o: Output,
-    i: int,
-    r: int,
-    source: int,
-    error_type: int,
-    message: int,
-    origin: int,
-) -> None:
-    """M4.2: `error` waits for the active state of region `r`; `origin` is the event whose transition failed."""
-    k = new_queued(p, m, v, o, i)
-    row = m[i + k]
-    row.kind = INTERNAL_ERROR
-    row.event = p[0].error
-    row.region = r
-    row.activation = m[i + p[r].slot].activation
-    row.source = source
-    row.error_type = error_type
-    row.reason = message
-    row.origin = origin
-    if origin >= 0:
-        m[i + origin].holds += 1
-    payload = payload_of(p, m, i, k)
-    set_whole(v[payload + ERROR_SOURCE], STRING, source)
-    set_whole(v[payload + ERROR_TYPE], STRING, error_type)
-    if message >= 0:
-        set_whole(v[payload + ERROR_MESSAGE], STRING, message)
-    row.chained = m[i].answering
-    append(m, i, INTERNAL, k)
-
-
-@kernel
-def own_error(m: Rows, i: int) -> None:
-    """The error raised last comes from the state's own activity, not from a flight."""
-    last = m[i + INTERNAL].last
-    # Nothing is in the list when the error lies in the scratch row.
-    if last >= 0:
-        m[i + last].own = 1
-
-
-@kernel
-def raise_done(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, result: int) -> None:
-    """M4.1: `done` waits for the active state of region `r`; `result` is the index of its cell, -1 for none."""
-    k = new_queued(p, m, v, o, i)
-    row = m[i + k]
-    row.kind = INTERNAL_DONE
-    row.event = p[0].done
-    row.region = r
-    row.activation = m[i + p[r].slot].activation
-    if result >= 0:
-        copy_cell(v[result], v[payload_of(p, m, i, k) + RESULT])
-    row.chained = m[i].answering
-    append(m, i, INTERNAL, k)
-
-
-# --- timers (M6) ----------------------------------------------------------------------------------
-
-
-@kernel
-def set_timer(m: Rows, o: Output, i: int, timer: int, due: int) -> None:
-    """Start the timer at offset `timer`; its id is a function of the history (M11.1)."""
-    me = m[i]
-    me.timer_ids += 1
-    cell = m[i + timer]
-    cell.due = due
-    cell.id = me.timer_ids
-    cell.left = NONE
-    effect = new_effect(o)
-    effect.kind = SET_TIMER
-    effect.timer = timer
-    effect.id = cell.id
-    effect.due = due
-
-
-@kernel
-def drop_timer(m: Rows, o: Output, i: int, timer: int) -> None:
-    """M6.2: a dropped timer does not fire."""
-    cell = m[i + timer]
-    if cell.due < 0:
-        return
-    effect = new_effect(o)
-    effect.kind = DROP_TIMER
-    effect.timer = timer
-    effect.id = cell.id
-    cell.due = NONE
-    cell.left = NONE
-
-
-@kernel
-def clock_of(phase: int) -> int:
-    """Which clock runs while a work is in this phase (M5.3)."""
-    return SCHEDULE_TO_START if phase == SCHEDULED else START_TO_CLOSE if phase == RUNNING else RETRY
-
-
-@kernel
-def set_clock(p: Rows, m: Rows, o: Output, i: int, w: int, due: int) -> None:
-    """Start the clock of the work's phase."""
-    m[i].timer_ids += 1
-    work = m[i + w]
-    work.due = due
-    work.due_id = m[i].timer_ids
-    effect = new_effect(o)
-    effect.kind = SET_TIMER
-    effect.timer = p[0].first_clock + clock_of(work.phase)
-    effect.id = work.due_id
-    effect.due = due
-
-
-@kernel
-def set_deadline(p: Rows, m: Rows, o: Output, i: int, w: int, due: int) -> None:
-    """Start the clock over all attempts of the work."""
-    m[i].timer_ids += 1
-    work = m[i + w]
-    work.deadline = due
-    work.deadline_id = m[i].timer_ids
-    effect = new_effect(o)
-    effect.kind = SET_TIMER
-    effect.timer = p[0].first_clock + SCHEDULE_TO_CLOSE
-    effect.id = work.deadline_id
-    effect.due = due
-
-
-@kernel
-def drop_clock(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
-    """M6.2 for the clock of the work's phase."""
-    work = m[i + w]
-    if work.due >= 0:
-        effect = new_effect(o)
-        effect.kind = DROP_TIMER
-        effect.timer = p[0].first_clock + clock_of(work.phase)
-        effect.id = work.due_id
-    work.due = NONE
-    work.due_id = NONE
-
-
-# --- activities (M5) ------------------------------------------------------------------------------
+from .kernel import Output, fresh_held, kernel, new_effect
+from .layout import Cells, Queued, Rows
+from .rows import (
+    append,
+    emit,
+    free_row,
+    new_row,
+    note,
+    payload_of,
+    unlink,
+)
+from .timers import drop_clock, set_clock, set_deadline
+from .values import copy_cell, evaluate
 
 
 @kernel
@@ -484,9 +179,6 @@ def work_with_clock(p: Rows, m: Rows, i: int, number: int) -> int:
         if work.phase != IDLE and (work.due_id == number or work.deadline_id == number):
             return w
     return NONE
-
-
-# --- the compensation log (M9.1) ------------------------------------------------------------------
 
 
 @kernel
@@ -674,45 +366,3 @@ def retry_work(p: Rows, m: Rows, o: Output, i: int, w: int, permanent: int) -> i
     row.due = due
     set_clock(p, m, o, i, w, due)
     return 1
-
-
-# --- small questions ------------------------------------------------------------------------------
-
-
-@kernel
-def is_active(p: Rows, m: Rows, i: int, r: int, activation: int) -> int:
-    """1 if this activation of region `r`'s state is still open (M1.2)."""
-    cell = m[i + p[r].slot]
-    return 1 if cell.phase == ACTIVE and cell.activation == activation else 0
-
-
-@kernel
-def is_busy(p: Rows, m: Rows, i: int, r: int) -> int:
-    """M2.2: 1 while one of the region's transitions is in flight."""
-    return 1 if m[i + p[r].slot].flight_phase != GROUNDED else 0
-
-
-@kernel
-def clear_private(p: Rows, m: Rows, v: Cells, i: int, r: int) -> None:
-    """M3.3: the flight's own writes are gone."""
-    base = m[i].cells + p[r].private_cells
-    for k in range(p[0].n_variables):
-        v[base + k].tag = ABSENT
-
-
-@kernel
-def ignore(p: Rows, m: Rows, o: Output, i: int, row: Queued, reason: int) -> None:
-    """M1.2: a stimulus that names something ended, or came before, is recorded and never applied."""
-    record = emit(m, o, i, R_STIMULUS_IGNORED)
-    record.event = row.event
-    record.event_id = row.event_id
-    if row.kind == TIMER:
-        record.flight = row.serial
-    elif row.kind == CHILD_CLOSED:
-        record.activation = row.serial
-    else:
-        record.activity_id = row.serial
-    record.attempt = row.attempt
-    record.timer = row.timer
-    record.region = row.region
-    record.reason = reason

@@ -1,0 +1,118 @@
+"""Internal events, and small questions about regions and flights (M1.2, M2.2, M4.1, M4.2)."""
+
+from __future__ import annotations
+
+from .codes import (
+    ABSENT,
+    ACTIVE,
+    CHILD_CLOSED,
+    GROUNDED,
+    INTERNAL,
+    INTERNAL_DONE,
+    INTERNAL_ERROR,
+    R_STIMULUS_IGNORED,
+    STRING,
+    TIMER,
+)
+from .kernel import Output, kernel
+from .layout import Cells, Queued, Rows
+from .rows import ERROR_MESSAGE, ERROR_SOURCE, ERROR_TYPE, RESULT, append, emit, new_queued, payload_of
+from .values import copy_cell, set_whole
+
+
+@kernel
+def raise_error(
+    p: Rows,
+    m: Rows,
+    v: Cells,
+    o: Output,
+    i: int,
+    r: int,
+    source: int,
+    error_type: int,
+    message: int,
+    origin: int,
+) -> None:
+    """M4.2: `error` waits for the active state of region `r`; `origin` is the event whose transition failed."""
+    k = new_queued(p, m, v, o, i)
+    row = m[i + k]
+    row.kind = INTERNAL_ERROR
+    row.event = p[0].error
+    row.region = r
+    row.activation = m[i + p[r].slot].activation
+    row.source = source
+    row.error_type = error_type
+    row.reason = message
+    row.origin = origin
+    if origin >= 0:
+        m[i + origin].holds += 1
+    payload = payload_of(p, m, i, k)
+    set_whole(v[payload + ERROR_SOURCE], STRING, source)
+    set_whole(v[payload + ERROR_TYPE], STRING, error_type)
+    if message >= 0:
+        set_whole(v[payload + ERROR_MESSAGE], STRING, message)
+    row.chained = m[i].answering
+    append(m, i, INTERNAL, k)
+
+
+@kernel
+def own_error(m: Rows, i: int) -> None:
+    """The error raised last comes from the state's own activity, not from a flight."""
+    last = m[i + INTERNAL].last
+    # Nothing is in the list when the error lies in the scratch row.
+    if last >= 0:
+        m[i + last].own = 1
+
+
+@kernel
+def raise_done(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, result: int) -> None:
+    """M4.1: `done` waits for the active state of region `r`; `result` is the index of its cell, -1 for none."""
+    k = new_queued(p, m, v, o, i)
+    row = m[i + k]
+    row.kind = INTERNAL_DONE
+    row.event = p[0].done
+    row.region = r
+    row.activation = m[i + p[r].slot].activation
+    if result >= 0:
+        copy_cell(v[result], v[payload_of(p, m, i, k) + RESULT])
+    row.chained = m[i].answering
+    append(m, i, INTERNAL, k)
+
+
+@kernel
+def is_active(p: Rows, m: Rows, i: int, r: int, activation: int) -> int:
+    """1 if this activation of region `r`'s state is still open (M1.2)."""
+    cell = m[i + p[r].slot]
+    return 1 if cell.phase == ACTIVE and cell.activation == activation else 0
+
+
+@kernel
+def is_busy(p: Rows, m: Rows, i: int, r: int) -> int:
+    """M2.2: 1 while one of the region's transitions is in flight."""
+    return 1 if m[i + p[r].slot].flight_phase != GROUNDED else 0
+
+
+@kernel
+def clear_private(p: Rows, m: Rows, v: Cells, i: int, r: int) -> None:
+    """M3.3: the flight's own writes are gone."""
+    base = m[i].cells + p[r].private_cells
+    for k in range(p[0].n_variables):
+        v[base + k].tag = ABSENT
+
+
+@kernel
+def ignore(p: Rows, m: Rows, o: Output, i: int, row: Queued, reason: int) -> None:
+    """M1.2: a stimulus that names something ended, or came before, is recorded and never applied."""
+    record = emit(m, o, i, R_STIMULUS_IGNORED)
+    record.event = row.event
+    record.event_id = row.event_id
+    if row.kind == TIMER:
+        record.flight = row.serial
+    elif row.kind == CHILD_CLOSED:
+        record.activation = row.serial
+    else:
+        record.activity_id = row.serial
+    record.attempt = row.attempt
+    record.timer = row.timer
+    record.region = row.region
+    record.reason = reason

@@ -1,0 +1,160 @@
+"""Records, values and queued rows: what every rule puts out, and the lists in which what waits lies."""
+
+from __future__ import annotations
+
+from .codes import FREE, MANY, NONE, NULL
+from .kernel import Output, fresh_queued, grow, kernel, new_record, new_value
+from .layout import Cell, Cells, RecordRow, Rows
+from .values import set_null
+
+# Payload cells: the first holds what is not a declared field, as one object; then the fields in order.
+EXTRAS = 0
+
+
+RESULT = 1
+
+
+ERROR_SOURCE, ERROR_TYPE, ERROR_MESSAGE = 1, 2, 3
+
+
+@kernel
+def emit(m: Rows, o: Output, i: int, kind: int) -> RecordRow:
+    """The next record of this instance (M12): numbered, timed, and tied to the cause being dispatched."""
+    me = m[i]
+    me.seq += 1
+    row = new_record(o)
+    row.kind = kind
+    row.seq = me.seq
+    row.time = me.time
+    row.cause = me.cause
+    return row
+
+
+@kernel
+def note(o: Output, seq: int, name: int, cell: Cell) -> None:
+    """Tie a value to the record numbered `seq`."""
+    row = new_value(o)
+    row.seq = seq
+    row.name = name
+    row.tag = cell.tag
+    row.whole = cell.whole
+    row.real = cell.real
+
+
+@kernel
+def note_payload(p: Rows, v: Cells, o: Output, seq: int, event: int, payload: int) -> None:
+    """Tie an event's payload to a record; fields that are null are left out, an undeclared event has only extras."""
+    if event >= 0:
+        row = p[event]
+        for f in range(row.n_fields):
+            if v[payload + 1 + f].tag != NULL:
+                note(o, seq, p[row.first_field + f].name, v[payload + 1 + f])
+    if v[payload + EXTRAS].tag != NULL:
+        note(o, seq, NONE, v[payload + EXTRAS])
+
+
+@kernel
+def payload_of(p: Rows, m: Rows, i: int, k: int) -> int:
+    """Index of the first payload cell of the queued row `k` rows after `Me`; -1 for none."""
+    if k < 0:
+        return NONE
+    cell: int = m[i].cells + p[0].queue_cells + (k - p[0].first_queued) * p[0].n_fields
+    return cell
+
+
+@kernel
+def new_row(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
+    """A row from the free list, or a new one, with a null payload; what it is to be, the caller makes of it."""
+    free = m[i + FREE]
+    if free.first >= 0:
+        k: int = free.first
+        free.first = m[i + k].next
+        free.length -= 1
+    else:
+        k = grow(p, m, v, o, i)
+    payload = payload_of(p, m, i, k)
+    for f in range(p[0].n_fields):
+        set_null(v[payload + f])
+    return k
+
+
+@kernel
+def new_queued(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
+    """A fresh queued row with a null payload."""
+    k = new_row(p, m, v, o, i)
+    row = fresh_queued(m, i + k)
+    row.time = m[i].time
+    row.cause = m[i].cause
+    row.holds = MANY if k == p[0].first_queued else 1
+    return k
+
+
+@kernel
+def free_row(m: Rows, i: int, k: int) -> None:
+    """Put a row back into the free list, unless it is the scratch row."""
+    if m[i + k].holds >= MANY:
+        return
+    free = m[i + FREE]
+    m[i + k].next = free.first
+    free.first = k
+    free.length += 1
+
+
+@kernel
+def release(m: Rows, i: int, k: int) -> None:
+    """Let go of a queued row; the last holder frees it, and what it holds in turn."""
+    while k >= 0:
+        row = m[i + k]
+        row.holds -= 1
+        if row.holds > 0:
+            return
+        origin = row.origin
+        free_row(m, i, k)
+        k = origin
+
+
+@kernel
+def append(m: Rows, i: int, which: int, k: int) -> None:
+    """Put a queued row at the end of a list."""
+    if m[i + k].holds >= MANY:
+        return
+    line = m[i + which]
+    m[i + k].next = NONE
+    if line.last >= 0:
+        m[i + line.last].next = k
+    else:
+        line.first = k
+    line.last = k
+    line.length += 1
+
+
+@kernel
+def prepend(m: Rows, i: int, which: int, k: int) -> None:
+    """Put a queued row at the head of a list."""
+    if m[i + k].holds >= MANY:
+        return
+    line = m[i + which]
+    m[i + k].next = line.first
+    if line.first < 0:
+        line.last = k
+    line.first = k
+    line.length += 1
+
+
+@kernel
+def unlink(m: Rows, i: int, which: int, k: int) -> None:
+    """Take a queued row out of a list; whoever took it now holds it."""
+    line = m[i + which]
+    before = NONE
+    at = line.first
+    while at != k:
+        before = at
+        at = m[i + at].next
+    if before < 0:
+        line.first = m[i + k].next
+    else:
+        m[i + before].next = m[i + k].next
+    if line.last == k:
+        line.last = before
+    line.length -= 1
+    m[i + k].next = NONE
