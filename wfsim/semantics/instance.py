@@ -20,6 +20,7 @@ from .codes import (
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
     BACKOFF,
+    CHILD,
     CHILD_CLOSED,
     COMMANDS,
     COMPLETED,
@@ -257,7 +258,7 @@ class Instance:
         if message is not None:
             inbox.reason = self.texts.handle(message)
         for work in self.works():
-            if work.phase != IDLE and work.serial == activity_id:
+            if work.phase not in (IDLE, CHILD) and work.serial == activity_id:
                 policy = self._policy(work.activity)
                 inbox.permanent = 1 if policy.is_final(error_type) else 0
         return self._step()

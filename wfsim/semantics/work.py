@@ -176,7 +176,7 @@ def work_with_clock(p: Rows, m: Rows, i: int, number: int) -> int:
     """Offset of the open work whose running clock has this id, or -1."""
     for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
         work = m[i + w]
-        if work.phase != IDLE and (work.due_id == number or work.deadline_id == number):
+        if number >= 0 and work.phase != IDLE and (work.due_id == number or work.deadline_id == number):
             return w
     return NONE
 

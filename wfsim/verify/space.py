@@ -327,7 +327,7 @@ class WorkflowSpace:
 
     def _results(self, instance: Instance, k: int) -> list[Any]:
         """Candidates for what an activity returns: all that its result variable can hold."""
-        if self.program.erased:
+        if self.program.erased or instance.works()[k].undoes >= 0:
             return [None]
         head = self.program.head
         cell = instance.m[self.program.rows[head.first_region + k // 2].slot]

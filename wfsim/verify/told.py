@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from wfsim.errors import WfsimError
+from wfsim.errors import NotCovered, WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
@@ -76,6 +76,12 @@ def witness_to(space: WorkflowSpace, number: int, *further: Stimulus) -> Workflo
         stimuli.append(real)
         steps.append(_step(instance, real, records_of(instance, output)))
         if len(stimuli) == len(path) and _comparable(instance) != _comparable(space.instance(number)):
+            if any(activity.schedule_to_close is not None for activity in program.activities.values()):
+                raise NotCovered(
+                    "the search lets every clock run out at any moment or never, and found a way on which an activity "
+                    "is tried again after its schedule_to_close; no run takes it. Take that clock out to have the "
+                    "question answered without it."
+                )
             raise WfsimError("a witness does not lead where the search found it; this is a defect of wfsim.")
     return WorkflowWitness(tuple(steps), program.workflow, tuple(stimuli))
 
@@ -94,6 +100,8 @@ def _comparable(instance: Instance) -> Any:
 def _real(program: Program, instance: Instance, stimulus: Stimulus) -> Stimulus:
     """The search numbers works and timers by place and has no time: give the numbers and times of this run."""
     now = instance.time
+    # A second passes with each step, unless an activity's deadline runs: no retry must come too late for it.
+    soon = now if any(work.deadline >= 0 for work in instance.works()) else now + SECOND
     if stimulus.kind == "timer":
         if stimulus.timer >= program.head.first_clock:
             number, over_all = divmod(stimulus.timer_id - program.head.n_timers - 1, 2)
@@ -106,12 +114,12 @@ def _real(program: Program, instance: Instance, stimulus: Stimulus) -> Stimulus:
     if stimulus.kind == "child_closed":
         # A rebuilt instance numbers activations by region.
         region = program.rows[program.head.first_region + stimulus.activity_id - 1]
-        return replace(stimulus, activity_id=instance.m[region.slot].activation, time=now + SECOND)
+        return replace(stimulus, activity_id=instance.m[region.slot].activation, time=soon)
     if stimulus.kind.startswith("activity_"):
         work = instance.works()[stimulus.activity_id - 1]
-        later = now if stimulus.kind == "activity_started" else now + SECOND
+        later = now if stimulus.kind == "activity_started" else soon
         return replace(stimulus, activity_id=work.serial, attempt=work.attempt, time=later)
-    return replace(stimulus, time=0 if stimulus.kind == "start" else now + SECOND)
+    return replace(stimulus, time=0 if stimulus.kind == "start" else soon)
 
 
 def _step(instance: Instance, stimulus: Stimulus, records: Sequence[Record]) -> WitnessStep:

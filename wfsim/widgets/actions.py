@@ -182,7 +182,9 @@ class Actions:
             yield Action(f"activity:{serial}:fail", f"{name} fails", "activity", *end, self._failure(name))
 
     def _result(self, instance: Instance, activity: OpenActivity) -> tuple[Parameter, ...]:
-        """A result is asked for where something reads it."""
+        """A result is asked for where something reads it; what a compensator returns, nothing does."""
+        if activity.compensates is not None:
+            return ()
         program = self.program
         region = program.region_rows[activity.region]
         cell = region_cell(instance, region)
