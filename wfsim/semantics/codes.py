@@ -37,6 +37,7 @@ START_TO_CLOSE, SCHEDULE_TO_START, SCHEDULE_TO_CLOSE, RETRY = range(4)
 N_CLOCKS = 4
 
 # Where an instance's fixed rows lie, counted from its `Me`.
+# ITEMS is kept for the open items of a `for_each` (M4.5), which nothing puts there yet.
 INBOX, WAITING, INTERNAL, DEFERRED, LOG, LATE, ITEMS, FREE, FIRST_REGION = range(1, 10)
 
 # Holders of the scratch row: so many that it is never freed and never put into a list. A compiled step writes there

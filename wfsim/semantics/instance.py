@@ -127,6 +127,10 @@ class Instance:
         twin.host = self.host
         return twin
 
+    def __repr__(self) -> str:
+        where = f" in {self.state!r}" if self.state else ""
+        return f"<Instance of {self.program.workflow.name!r}: {self.status}{where}, version {self.version}>"
+
     # --- stimuli ---------------------------------------------------------------------------------
 
     def apply(self, stimulus: Stimulus) -> Output:

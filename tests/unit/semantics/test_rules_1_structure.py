@@ -200,3 +200,11 @@ def test_m1_5_retry_policy_and_activity_timeout_of_the_workflow_are_defaults() -
     it.starts(2, 5)
     assert it.due("start_to_close") == 10
     assert it.fails(2, "Net", 6) == ["error_raised(g, Net)", "instance_closed(failed)"]
+
+
+def test_an_instance_tells_where_it_is() -> None:
+    it = Told(workflow(["a", terminal("z")], [{"from": "a", "to": "z", "event": "e"}]))
+    assert repr(it.instance) == "<Instance of 'example': running in 'a', version 2>"
+    it.event("e")
+    assert repr(it.instance) == "<Instance of 'example': completed in 'z', version 5>"
+    assert repr(type(it.instance)(it.instance.program)) == "<Instance of 'example': created, version 0>"
