@@ -11,6 +11,8 @@ import wfsim as wf
 from tests.benchmarks import Measured, cpu_seconds, median
 from tests.benchmarks.simpy_order import LEFT_OUT, OrderModel
 from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.kernel import Output
 from wfsim.simulate.engine import Simulation
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -28,9 +30,9 @@ def _engine() -> tuple[float, int]:
     def run() -> None:
         count = 0
 
-        def sink(number: int, instance: object, output: object) -> None:
+        def sink(number: int, instance: Instance, output: Output) -> None:
             nonlocal count
-            count += len(output.records)  # type: ignore[attr-defined]
+            count += len(output.records)
 
         Simulation(program, scenario, seed=7, replication=0, cases=CASES, horizon=None, sink=sink).run()
         found.append(count)

@@ -30,15 +30,33 @@ def in_scope(p: Rows, scope: int, state: int) -> int:
 
 
 @kernel
+def is_due(p: Rows, m: Rows, i: int, k: int, scope: int, flight: int) -> int:
+    """1 if the entry lies in the scope, nobody is undoing it, and this flight has not tried it."""
+    entry = m[i + k]
+    if entry.undoing or entry.tried == flight:
+        return 0
+    return in_scope(p, scope, entry.state)
+
+
+@kernel
+def note_entry(m: Rows, o: Output, i: int, k: int, seq: int, name: int) -> None:
+    """Tie the number of an entry's activity to the record `seq`."""
+    value = new_value(o)
+    value.seq = seq
+    value.name = name
+    value.tag = INTEGER
+    value.whole = m[i + k].serial
+
+
+@kernel
 def next_entry(p: Rows, m: Rows, i: int, scope: int, flight: int) -> int:
     """The newest entry in the scope that nobody is undoing and this flight has not tried; -1 for none."""
     found = NONE
     k = m[i + LOG].first
     while k >= 0:
-        entry = m[i + k]
-        if not entry.undoing and entry.tried != flight and in_scope(p, scope, entry.state):
+        if is_due(p, m, i, k, scope, flight):
             found = k
-        k = entry.next
+        k = m[i + k].next
     return found
 
 
@@ -50,14 +68,9 @@ def show_compensation(p: Rows, m: Rows, o: Output, i: int, r: int, scope: int, f
     row.state = m[i + p[r].slot].state
     k = m[i + LOG].first
     while k >= 0:
-        entry = m[i + k]
-        if not entry.undoing and entry.tried != flight and in_scope(p, scope, entry.state):
-            value = new_value(o)
-            value.seq = row.seq
-            value.name = T_ENTRIES
-            value.tag = INTEGER
-            value.whole = entry.serial
-        k = entry.next
+        if is_due(p, m, i, k, scope, flight):
+            note_entry(m, o, i, k, row.seq, T_ENTRIES)
+        k = m[i + k].next
 
 
 @kernel
@@ -94,13 +107,8 @@ def finish_compensation(p: Rows, m: Rows, o: Output, i: int, r: int, flight: int
     failed = 0
     k = m[i + LOG].first
     while k >= 0:
-        entry = m[i + k]
-        if entry.tried == flight:
+        if m[i + k].tried == flight:
             failed += 1
-            value = new_value(o)
-            value.seq = row.seq
-            value.name = T_FAILED
-            value.tag = INTEGER
-            value.whole = entry.serial
-        k = entry.next
+            note_entry(m, o, i, k, row.seq, T_FAILED)
+        k = m[i + k].next
     return failed

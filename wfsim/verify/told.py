@@ -78,9 +78,9 @@ def witness_to(space: WorkflowSpace, number: int, *further: Stimulus) -> Workflo
         if len(stimuli) == len(path) and _comparable(instance) != _comparable(space.instance(number)):
             if any(activity.schedule_to_close is not None for activity in program.activities.values()):
                 raise NotCovered(
-                    "the search lets every clock run out at any moment or never, and found a way on which an activity "
-                    "is tried again after its schedule_to_close; no run takes it. Take that clock out to have the "
-                    "question answered without it."
+                    "the search lets every clock run out at any moment or never, and found a way that does not replay "
+                    "in time: this happens where an activity would be tried again after its schedule_to_close. Take "
+                    "that clock out to have the question answered without it."
                 )
             raise WfsimError("a witness does not lead where the search found it; this is a defect of wfsim.")
     return WorkflowWitness(tuple(steps), program.workflow, tuple(stimuli))

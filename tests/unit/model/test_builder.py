@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import doctest
+from collections.abc import Callable
 from decimal import Decimal
+from types import ModuleType
 
 import pytest
 
@@ -109,9 +111,9 @@ def test_the_builder_gives_what_yaml_gives() -> None:
         (lambda w: Builder("x").state("a").build(), "no initial state"),
     ],
 )
-def test_a_mistake_in_python_is_told_like_one_in_a_file(spoil: object, told: str) -> None:
+def test_a_mistake_in_python_is_told_like_one_in_a_file(spoil: Callable[[Builder], object], told: str) -> None:
     with pytest.raises(DefinitionError) as caught:
-        spoil(build())  # type: ignore[operator]
+        spoil(build())
     assert told in str(caught.value)
     assert "pydantic" not in str(caught.value)
 
@@ -141,7 +143,7 @@ def test_durations_and_coefficients_are_exact() -> None:
 @pytest.mark.parametrize(
     "module", [wfsim.model.builder, wfsim.model.duration, wfsim.model.expressions, wfsim.model.lint]
 )
-def test_the_examples_in_the_docstrings_are_true(module: object) -> None:
-    result = doctest.testmod(module)  # type: ignore[arg-type]
+def test_the_examples_in_the_docstrings_are_true(module: ModuleType) -> None:
+    result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from typing import Any
 
 import pytest
 
@@ -165,7 +166,7 @@ def test_labels_and_sources_fall_back_to_name_and_none() -> None:
     ],
 )
 def test_a_wrong_net_is_refused_with_the_values_concerned(change: dict[str, object], words: str) -> None:
-    arguments: dict[str, object] = {
+    arguments: dict[str, Any] = {
         "name": "n",
         "places": ["p"],
         "transitions": ["t"],
@@ -173,7 +174,7 @@ def test_a_wrong_net_is_refused_with_the_values_concerned(change: dict[str, obje
         "initial_marking": {"p": 1},
     }
     with pytest.raises(NetError) as caught:
-        PetriNet(**{**arguments, **change})  # type: ignore[arg-type]
+        PetriNet(**{**arguments, **change})
     assert words in str(caught.value)
 
 

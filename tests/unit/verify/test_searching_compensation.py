@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 import wfsim as wf
+from wfsim.errors import NotCovered
 from wfsim.verify.properties import Property, verify
 from wfsim.verify.space import explore_workflow
+from wfsim.verify.told import witness_to
 
 TRIP = """
 name: trip
@@ -53,3 +57,19 @@ transitions:
     assert verdict.status == "violated"
     assert [step.action for step in verdict.witness.steps][-1].startswith("the child of ship closes: ")
     assert verdict.witness.replay()[-1].status == "failed"
+
+
+def test_a_way_that_no_clock_allows_is_refused_and_not_shown() -> None:
+    """The search has no time: it tries again after a deadline that has passed by then."""
+    workflow = wf.loads("""
+name: late
+initial_state: a
+activities:
+  f: {schedule_to_close: 5s, retry_policy: {max_attempts: 2, initial_interval: 10s}}
+states: [{name: a, activity: f}, {name: z, is_terminal: true}]
+transitions: [{from: a, to: z, event: done}]
+""")
+    space = explore_workflow(workflow)
+    (waiting,) = [k for k in range(space.n_states) if [w.phase for w in space.instance(k).activities()] == ["backoff"]]
+    with pytest.raises(NotCovered, match="does not replay in time"):
+        witness_to(space, waiting)
