@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wfsim.history.history import History, open_history
     from wfsim.history.simulate import simulate
     from wfsim.model.builder import Builder
+    from wfsim.model.catalogue import Catalogue
     from wfsim.model.duration import Duration
     from wfsim.model.lint import lint
     from wfsim.model.template import new
@@ -49,6 +50,7 @@ __all__ = [
     "ActivityContext",
     "ActivityError",
     "Builder",
+    "Catalogue",
     "DefinitionError",
     "Duration",
     "EventRejected",
@@ -91,6 +93,7 @@ _HOMES = {
     "history.history": ("History", "open_history"),
     "history.simulate": ("simulate",),
     "model.builder": ("Builder",),
+    "model.catalogue": ("Catalogue",),
     "model.duration": ("Duration",),
     "model.lint": ("lint",),
     "model.template": ("new",),

@@ -48,6 +48,10 @@ class ExpressionError(DefinitionError):
         self.column = column
 
 
+class CatalogueError(WfsimError):
+    """A catalogue lacks a workflow or a version that is asked for, or holds two under one name and version."""
+
+
 class ScenarioError(WfsimError):
     """A scenario cannot be read, or does not fit the workflow it is meant for."""
 

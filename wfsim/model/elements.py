@@ -27,6 +27,7 @@ from wfsim.model.fields import (
     Name,
     Scalar,
     TemplateValue,
+    VersionRange,
 )
 from wfsim.model.values import ValueType
 
@@ -188,7 +189,7 @@ class Invoke(Element):
     """The child workflow that a state runs (M4.4)."""
 
     workflow: Name
-    version: str | None = None
+    version: VersionRange | None = None
     input: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
     result_variable: Identifier | None = None
     parent_close: Literal["cancel", "terminate", "abandon"] = "cancel"
@@ -201,6 +202,7 @@ class ForEach(Element):
     as_: Identifier = Field(alias="as")
     activity: Name | None = None
     workflow: Name | None = None
+    version: VersionRange | None = None
     parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
     max_parallel: Count | None = Field(default=None, ge=1)
     result_variable: Identifier | None = None

@@ -30,6 +30,9 @@ else:
     ModelMetaclass = type(BaseModel)
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+_NEAR = re.compile(rf"(?P<sign>[\^~])(?P<version>{_VERSION.pattern})")
+_WILD = re.compile(r"(?P<major>0|[1-9]\d*)(?:\.(?P<minor>0|[1-9]\d*))?\.x")
+_COMPARISON = re.compile(rf"(?:>=|<=|==|!=|>|<)?(?:{_VERSION.pattern})")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 
 
@@ -49,6 +52,53 @@ def _version(value: object) -> object:
     if isinstance(value, str) and len(value) <= 200 and _VERSION.fullmatch(value):
         return value
     raise ValueError(f"{brief(value)} is not a semantic version. Write three numbers: 1.0.0.")
+
+
+def range_parts(text: str) -> list[str]:
+    """The comparisons of a version range, each an operator with a version; none for `latest`.
+
+    `^1.2.3` and `1.x` keep the first number that is not 0, `~1.2.3` and `1.2.x` keep the second as well.
+
+    Raises
+    ------
+    ValueError
+        With advice, if it is no range.
+    """
+    if text.strip() == "latest":
+        return []
+    found: list[str] = []
+    for part in (each.strip().replace(" ", "") for each in text.split(",")):
+        if _COMPARISON.fullmatch(part):
+            found.append(part if part[0] in "<>=!" else f"=={part}")
+        elif near := _NEAR.fullmatch(part):
+            found += _between(near["sign"], near["version"])
+        elif wild := _WILD.fullmatch(part):
+            found += _between("~" if wild["minor"] else "^", f"{wild['major']}.{wild['minor'] or 0}.0", exact=True)
+        else:
+            raise ValueError(
+                f"{brief(text)} is not a range of versions. Write latest, one version (1.2.0), ^1.2.0, ~1.2.0, 1.x, "
+                'or comparisons that must all hold (">=1.2.0, <2.0.0").'
+            )
+    return found
+
+
+def _between(sign: str, lowest: str, exact: bool = False) -> list[str]:
+    """From the lowest version to the next one that may break what was promised."""
+    major, minor, patch = (int(number) for number in lowest.split("-")[0].split("+")[0].split("."))
+    if sign == "~":
+        above = (major, minor + 1, 0)
+    elif major or exact:
+        above = (major + 1, 0, 0)
+    else:
+        above = (0, minor + 1, 0) if minor else (0, 0, patch + 1)
+    return [f">={lowest}", "<{}.{}.{}".format(*above)]
+
+
+def _version_range(value: object) -> object:
+    if not isinstance(value, str) or len(value) > 200:
+        raise ValueError(f"{brief(value)} is not a range of versions. Write it as text, in quotes.")
+    range_parts(value)
+    return value
 
 
 def _decimal(value: object) -> object:
@@ -119,6 +169,7 @@ def _plain_number(number: Decimal) -> int | float:
 Name = Annotated[str, AfterValidator(_name)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Version = Annotated[str, BeforeValidator(_version)]
+VersionRange = Annotated[str, BeforeValidator(_version_range)]
 Exact = Annotated[Decimal, BeforeValidator(_decimal), PlainSerializer(_plain_number)]
 Condition = Annotated[str, AfterValidator(_condition)]
 Flag = Annotated[bool, Strict()]

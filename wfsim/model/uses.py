@@ -221,6 +221,26 @@ def activity_uses(workflow: Definition) -> Iterator[tuple[Path, str, str]]:
                     yield (*path, "name"), f"{part.transition_label(index)} runs", action.name
 
 
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """A workflow that a state runs, with its place and the versions that will do."""
+
+    path: Path
+    state: str
+    workflow: str
+    version: str | None
+
+
+def invoked(workflow: Definition) -> Iterator[Invoked]:
+    """Each workflow that a state runs, once or for each item of a list, in file order."""
+    for part in parts(workflow):
+        for index, state in enumerate(part.region.states):
+            for key, work in (("invoke", state.invoke), ("for_each", state.for_each)):
+                if work is not None and work.workflow is not None:
+                    path: Path = (*part.state_path(index), key, "workflow")
+                    yield Invoked(path, state.name, work.workflow, work.version)
+
+
 def listened_events(workflow: Definition) -> tuple[str, ...]:
     """Events from outside that some transition waits for, in order of first use."""
     found = (

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from wfsim.errors import NotCovered
+from wfsim.model.catalogue import Catalogue
 from wfsim.model.duration import Duration
 from wfsim.model.elements import (
     ActivityAction,
@@ -22,7 +23,7 @@ from wfsim.model.elements import (
 )
 from wfsim.model.expression_tree import Literal, Name, Template, TemplateLiteral, names
 from wfsim.model.expressions import is_template, parse_condition, parse_template
-from wfsim.model.uses import declared_activities, declared_events, declared_variables
+from wfsim.model.uses import declared_activities, declared_events, declared_variables, invoked
 from wfsim.model.values import ValueType, coerce
 from wfsim.model.workflow import Workflow
 
@@ -105,15 +106,23 @@ R = TypeVar("R")
 
 
 @lru_cache(maxsize=256)
-def _cached(identity: int, erased: bool) -> list[Any]:
+def _cached(identities: tuple[int, ...], erased: bool) -> list[Any]:
     return []
 
 
-def compile_workflow(workflow: Workflow, *, erased: bool = False) -> Program:
-    """Compile a workflow to rows; the same object gives the same program.
+def compile_workflow(workflow: Workflow, catalogue: Catalogue | None = None, *, erased: bool = False) -> Program:
+    """Compile a workflow to rows; the same objects give the same program.
+
+    Parameters
+    ----------
+    catalogue
+        Where the workflows that it runs are found; their versions are chosen now, and every instance of the program
+        keeps to them (M4.4). Without one, children remain unknown: only their closing can be told to an instance.
 
     Raises
     ------
+    CatalogueError
+        If a workflow that it runs is not in the catalogue.
     NotCovered
         For constructs that `step` does not run yet, named with their place.
 
@@ -121,9 +130,12 @@ def compile_workflow(workflow: Workflow, *, erased: bool = False) -> Program:
     -----
     Linear in the size of the definition.
     """
-    holder = _cached(id(workflow), erased)
-    if not holder or holder[0] is not workflow:
-        holder[:] = [workflow, _Compiler(workflow, erased).program()]
+    uses = () if catalogue is None else invoked(workflow)
+    children = {(use.workflow, use.version): catalogue.child(workflow, use) for use in uses if catalogue is not None}
+    objects = [workflow, *children.values()]
+    holder = _cached(tuple(map(id, objects)), erased)
+    if not holder or any(kept is not one for kept, one in zip(holder[0], objects)):
+        holder[:] = [objects, _Compiler(workflow, children, erased).program()]
     program: Program = holder[1]
     return program
 
@@ -131,8 +143,9 @@ def compile_workflow(workflow: Workflow, *, erased: bool = False) -> Program:
 class _Compiler:
     """Fills the rows of one program; each method adds one kind."""
 
-    def __init__(self, workflow: Workflow, erased: bool) -> None:
+    def __init__(self, workflow: Workflow, children: Mapping[tuple[str, str | None], Workflow], erased: bool) -> None:
         self.workflow = workflow
+        self.children = children
         self.erased = erased
         self.rows: Rows = [Head()]
         self.names: list[str | None] = [workflow.name]
@@ -405,14 +418,7 @@ class _Compiler:
             row.work = INVOKE
             row.parent_close = CLOSINGS[state.invoke.parent_close]
             row.first_input, row.end_input = self._parameters(state.invoke.input, {})
-            version = state.invoke.version
-            row.activity, _ = self.add(
-                ChildRow(
-                    name=self.text(state.invoke.workflow), version=NONE if version is None else self.text(version)
-                ),
-                state.invoke.workflow,
-            )
-            program.children.append(row.activity)
+            row.activity = self._child(program, state.invoke.workflow, state.invoke.version)
             if state.invoke.result_variable is not None:
                 row.result_variable = self._variable_row(state.invoke.result_variable)
         elif state.parallel is not None:
@@ -421,6 +427,14 @@ class _Compiler:
             row.first_region = by_path[(*path, state.name, state.parallel.regions[0].name)]
             wanted = state.parallel.join
             row.join = row.n_regions if wanted == "all" else 1 if wanted == "any" else int(wanted)
+
+    def _child(self, program: Program, name: str, version: str | None) -> int:
+        """A row for a workflow that a state runs; its version is the one chosen from the catalogue, if there is one."""
+        child = self.children.get((name, version))
+        told = version if child is None else child.version
+        number, _ = self.add(ChildRow(name=self.text(name), version=NONE if told is None else self.text(told)), name)
+        program.children[number] = child
+        return number
 
     def _listeners(self, program: Program, by_path: Mapping[tuple[str, ...], int]) -> None:
         listening: dict[str, list[int]] = {name: [] for name in self.fields}

@@ -72,8 +72,8 @@ class Program:
     transition_numbers: dict[int, int] = field(default_factory=dict)
     """Place of each transition row in the file, counted from 1 as in every text."""
     initial_cells: list[Cell] = field(default_factory=list)
-    children: list[int] = field(default_factory=list)
-    """Rows of the workflows that its states invoke."""
+    children: dict[int, Workflow | None] = field(default_factory=dict)
+    """The workflows that its states run, by row; `None` where the program was made without a catalogue."""
 
     @property
     def head(self) -> Head:

@@ -9,14 +9,13 @@ from wfsim.model.expression_tree import Template, TemplateLiteral, TemplateObjec
 from wfsim.model.expressions import parse, parse_template
 from wfsim.model.lint.graph import reach
 from wfsim.model.lint.variables import null_reads
-from wfsim.model.uses import declared_variables, listened_events, parts, transition_actions
+from wfsim.model.uses import declared_variables, invoked, listened_events, parts, transition_actions
 from wfsim.model.values import ValueType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from wfsim.model.lint.report import Report
-    from wfsim.model.problems import Path
     from wfsim.model.workflow import Workflow
 
 
@@ -56,7 +55,10 @@ def _receivers(to: Template, workflow: Workflow, known: dict[str, list[Workflow]
             return "its own instance", [workflow], False
         case TemplateLiteral("parent"):
             parents = [
-                other for group in known.values() for other in group if workflow.name in dict(_invoked(other)).values()
+                other
+                for group in known.values()
+                for other in group
+                if any(use.workflow == workflow.name for use in invoked(other))
             ]
             return "its parent", parents, False
         case TemplateObject(fields):
@@ -94,11 +96,11 @@ def _key(workflow: Workflow, report: Report) -> None:
 
 
 def _recursion(workflow: Workflow, known: dict[str, list[Workflow]], report: Report) -> None:
-    def invoked(name: str) -> list[str]:
-        return [target for one in known.get(name, []) for _, target in _invoked(one)]
+    def run_by(name: str) -> list[str]:
+        return [use.workflow for one in known.get(name, []) for use in invoked(one)]
 
-    for path, target in _invoked(workflow):
-        found = reach([target], invoked)
+    for each in invoked(workflow):
+        found = reach([each.workflow], run_by)
         if workflow.name not in found:
             continue
         chain: list[str] = []
@@ -108,19 +110,9 @@ def _recursion(workflow: Workflow, known: dict[str, list[Workflow]], report: Rep
             node = found[node]
         report(
             "workflow-recursion",
-            path,
+            each.path,
             f"workflow {workflow.name!r}",
             f"it invokes itself ({' → '.join([workflow.name, *reversed(chain)])}): each child may start another, and "
             "no net shows that.",
             "Bound the depth by a condition on an input that each child gets smaller, or use a circle of states.",
         )
-
-
-def _invoked(workflow: Workflow) -> Iterator[tuple[Path, str]]:
-    """Each workflow that a state runs, with its place."""
-    for part in parts(workflow):
-        for index, state in enumerate(part.region.states):
-            if state.invoke is not None:
-                yield (*part.state_path(index), "invoke", "workflow"), state.invoke.workflow
-            if state.for_each is not None and state.for_each.workflow is not None:
-                yield (*part.state_path(index), "for_each", "workflow"), state.for_each.workflow
