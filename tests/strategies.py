@@ -25,6 +25,7 @@ CONDITIONS = (
     "context.word in ['x', 'y']",
 )
 EVENT_CONDITIONS = ("event.k > 1", "event.k == context.n", "event.k < 0 or context.flag")
+LISTS = ("${context.list}", "${[context.n, context.maybe]}", "${[1 // context.n]}")
 ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
     ("n", "${context.n + 1}"),
     ("n", 0),
@@ -37,7 +38,7 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
 )
 
 
-def _actions(undo: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
+def _actions(undo: bool, talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
     run = st.builds(
         lambda name, inputs, result, ignore: {
             "action_type": "activity",
@@ -61,6 +62,24 @@ def _actions(undo: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
         st.booleans(),
     )
     kinds = [assign, run]
+    if talk:
+        kinds.append(
+            st.builds(
+                lambda event, to, k, ignore: {
+                    "action_type": "send",
+                    "event": event,
+                    "to": to,
+                    "payload": {} if k is None else {"k": k},
+                    **({"on_failure": "ignore"} if ignore else {}),
+                },
+                st.sampled_from([*EVENTS, "elsewhere"]),
+                st.sampled_from(["self", "self", "parent", "other-1", {"workflow": "other", "key": "${context.n}"}]),
+                st.sampled_from(
+                    [None, 1, "${context.n}", "${context.maybe}", "${context.maybe + 1}", "${context.word}"]
+                ),
+                st.booleans(),
+            )
+        )
     if undo:
         kinds.append(
             st.builds(
@@ -76,6 +95,28 @@ def _actions(undo: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
     return st.lists(st.one_of(kinds), max_size=2)
 
 
+def _for_each() -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda items, runs, inputs, limit, collect, result: {
+            "items": items,
+            "as": "one",
+            **runs,
+            **({"parameters": inputs} if inputs else {}),
+            **({"max_parallel": limit} if limit else {}),
+            "on_failure": "collect" if collect else "fail_fast",
+            **({"result_variable": "list"} if result else {}),
+        },
+        st.sampled_from(
+            [[], ["a"], [1, 2, 3], "${context.list}", "${[context.n, context.maybe]}", "${[1 // context.n]}"]
+        ),
+        st.sampled_from([{"activity": "f"}, {"activity": "g"}, {"workflow": "other"}]),
+        st.sampled_from([{}, {"n": "${item.one}"}, {"n": "${item.one + 1}"}, {"n": "${[item.one, context.n]}"}]),
+        st.sampled_from([None, 1, 2]),
+        st.booleans(),
+        st.booleans(),
+    )
+
+
 @st.composite
 def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool) -> dict[str, Any]:
     n = draw(st.integers(2, 4 if root else 3))
@@ -84,8 +125,8 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
     for k, name in enumerate(names):
         state: dict[str, Any] = {"name": name}
         nested = "parallel" if depth else "plain"
-        child = "child" if children else "plain"
-        kind = draw(st.sampled_from(["plain", child, "activity", "timeout", "both", nested]))
+        child, each = ("child", "each") if children else ("plain", "plain")
+        kind = draw(st.sampled_from(["plain", child, each, "activity", "timeout", "both", nested]))
         if k == n - 1 or (k > 0 and draw(st.integers(0, 4)) == 0):
             state |= {"is_terminal": True, "outcome": draw(st.sampled_from(["success", "failure"]))}
         elif kind == "parallel":
@@ -99,6 +140,8 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
             state["invoke"] = {"workflow": "other", "input": {"n": "${context.n}"}, "parent_close": close}
             if draw(st.booleans()):
                 state["invoke"]["result_variable"] = "maybe"
+        elif kind == "each":
+            state["for_each"] = draw(_for_each())
         elif kind in ("activity", "both"):
             work: dict[str, Any] = {"name": draw(st.sampled_from(ACTIVITIES))}
             if draw(st.booleans()):
@@ -126,8 +169,8 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
             transition["after"] = draw(st.sampled_from(["2s", "30s"]))
         elif trigger != "automatic":
             transition["event"] = trigger
-        transition["pre_actions"] = draw(_actions(undo))
-        transition["post_actions"] = draw(_actions(undo))
+        transition["pre_actions"] = draw(_actions(undo, children))
+        transition["post_actions"] = draw(_actions(undo, children))
         transitions.append(transition)
     return {"initial_state": names[0], "states": states, "transitions": transitions}
 
@@ -136,13 +179,14 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
 def workflows(
     draw: st.DrawFn, *, regions: bool = False, undo: bool | None = None, children: bool | None = None
 ) -> Workflow:
-    """A random valid definition; with `regions` it may nest parallel regions two levels deep, compensate and invoke.
+    """A random valid definition; with `regions` it may use every construct, with regions two levels deep.
 
-    `undo` says whether activities may have compensators, `children` whether states may invoke another workflow; by
-    default as `regions`.
+    `undo` says whether activities may have compensators, `children` whether states may invoke another workflow, go
+    through lists and send messages; by default as `regions`.
     """
     undo = regions if undo is None else undo
-    root = draw(_region(2 if regions else 0, True, undo, regions if children is None else children))
+    children = regions if children is None else children
+    root = draw(_region(2 if regions else 0, True, undo, children))
     policy = st.one_of(
         st.none(),
         st.builds(
@@ -180,6 +224,7 @@ def workflows(
             "flag": {"type": "boolean", "initial": False},
             "word": {"type": "string", "initial": "x", "output": True},
             "maybe": {"type": "integer", "optional": True, "minimum": -2, "maximum": 5},
+            **({"list": {"type": "list", "optional": True}} if children else {}),
         },
         "events": {
             "go": {"payload": {"k": "integer"}},
@@ -202,7 +247,13 @@ def workflows(
         for t in region["transitions"]
         for a in t["pre_actions"] + t["post_actions"]
         if a["action_type"] == "activity"
-    } | {s["activity"]["name"] for region in _regions(data) for s in region["states"] if "activity" in s}
+    } | {
+        work["name"] if key == "activity" else work["activity"]
+        for region in _regions(data)
+        for s in region["states"]
+        for key, work in s.items()
+        if key == "activity" or (key == "for_each" and "activity" in work)
+    }
     for region in _regions(data):
         # An error of a source that its state cannot have is refused when loading.
         for t in region["transitions"]:
@@ -225,7 +276,7 @@ def _regions(region: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _has_source(region: dict[str, Any], state: str, source: str) -> bool:
     own = next(s for s in region["states"] if s["name"] == state)
-    if own.get("activity", {}).get("name") == source:
+    if source in (own.get("activity", {}).get("name"), own.get("for_each", {}).get("activity")):
         return True
     for t in region["transitions"]:
         before = t["pre_actions"] if t["from"] == state else []
@@ -269,6 +320,7 @@ def next_stimulus(instance: Instance, choice: int, k: int, number: int) -> Stimu
                 for status, outcome in (("completed", "success"), ("completed", "failure"), ("timed_out", None))
             ]
     options.append(Stimulus("child_closed", time, activity_id=1, status="cancelled"))
+    options.append(Stimulus("message_returned", time, message_id=1, reason="nobody"))
     for command in ("pause", "resume", "retry", "cancel", "terminate"):
         options.append(Stimulus("control", time, command=command, command_id=f"{command}{number}"))
     return options[choice % len(options)]

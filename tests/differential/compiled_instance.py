@@ -52,12 +52,13 @@ class CompiledInstance(Instance):
     `questions` counts how often a step was repeated with an answer.
     """
 
-    __slots__ = ("memory", "questions", "room", "rows")
+    __slots__ = ("cells", "memory", "questions", "room", "rows")
 
     def __init__(self, *arguments: Any, room: int = 4, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.room = room
         self.questions = 0
+        self.cells = 1
         self.rows = to_array(self.program.rows, speed.PROGRAM)
         # Rows behind the fixed ones are of the class that was last made of them, which an array does not tell.
         self.memory = to_array(self.m, speed.MEMORY)
@@ -73,7 +74,7 @@ class CompiledInstance(Instance):
         while True:
             m, v = self._memory(), to_array(self.v, speed.CELL)
             head = self.program.head
-            out = speed.new_outputs(self.room, cells=head.n_variables + head.n_fields)
+            out = speed.new_outputs(self.room, cells=max(self.cells, head.n_variables + head.n_fields))
             out = out._replace(answers=to_array([*answers, layout.Cell()], speed.CELL))
             out.tally["n_answers"] = len(answers)
             compiled_step.step(self.rows, m, v, out, 0)
@@ -81,6 +82,8 @@ class CompiledInstance(Instance):
             if tally["question"] >= 0:
                 self.questions += 1
                 answers.append(self._answer(tally, out.cells))
+            elif tally["full"] and tally["wanted"]:
+                self.cells = int(tally["wanted"])
             elif tally["full"]:
                 self._more_room(max(tally["records"], tally["values"], tally["effects"]) >= self.room)
             else:
@@ -132,13 +135,23 @@ class CompiledInstance(Instance):
     def _answer(self, tally: Any, asked: Any) -> layout.Cell:
         if tally["question"] == speed.ORDER_QUESTION:
             return layout.Cell(codes.INTEGER, self.host.order(int(tally["left"]), int(tally["right"])))
+        answer = layout.Cell()
+        if tally["question"] == speed.LENGTH_QUESTION:
+            return layout.Cell(codes.INTEGER, self.host.length(int(tally["left"])))
+        if tally["question"] == speed.ELEMENT_QUESTION:
+            self.host.element(int(tally["left"]), int(tally["right"]), answer)
+            return answer
         head = self.program.head
         cells = [layout.Cell() for _ in asked]
         from_array(asked, cells)
+        if tally["question"] == speed.RESULTS_QUESTION:
+            n = speed.PER_ITEM
+            ended = [(k, cells[n * k].whole, cells[n * k + 1 : n * (k + 1)]) for k in range(int(tally["left"]))]
+            self.host.results(ended, int(tally["right"]), answer)
+            return answer
         root = self.program.rows[head.root].slot
         rows: list[Any] = [layout.Me(cells=0), *(layout.RegionCell() for _ in range(root))]
         rows[root].state = int(tally["state"])
-        answer = layout.Cell()
         payload = head.n_variables if tally["payload"] else codes.NONE
         self.host.evaluate(int(tally["question"]), rows, cells, 0, codes.NONE, payload, answer)
         return answer

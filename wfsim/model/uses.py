@@ -11,6 +11,7 @@ from wfsim.model.elements import (
     Activity,
     ActivityAction,
     Event,
+    ForEach,
     Region,
     SendAction,
     SetVariableAction,
@@ -20,6 +21,7 @@ from wfsim.model.elements import (
 )
 from wfsim.model.expression_tree import Expression, Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
 from wfsim.model.expressions import is_template, parse, parse_template
+from wfsim.model.fields import TemplateValue
 from wfsim.model.values import ValueType
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 RESERVED_EVENTS = ("done", "error", "timeout", "cancel_requested", "workflow_timeout")
 RESERVED_PAYLOADS: dict[str, tuple[str, ...]] = {
     "done": ("result",),
-    "error": ("source", "type", "message"),
+    "error": ("source", "type", "message", "index"),
     "timeout": (),
     "cancel_requested": (),
     "workflow_timeout": (),
@@ -241,6 +243,20 @@ def invoked(workflow: Definition) -> Iterator[Invoked]:
                     yield Invoked(path, state.name, work.workflow, work.version)
 
 
+def item_inputs(work: ForEach) -> Mapping[str, TemplateValue]:
+    """What each item's activity or workflow is given: the parameters written, else the item under its own name."""
+    return work.parameters or {work.as_: f"${{item.{work.as_}}}"}
+
+
+def receiver(action: SendAction) -> tuple[Template, Template | None]:
+    """Who gets a message: a template for `self`, `parent` or an instance, or for a workflow with that of the key."""
+    to = parse_template(action.to)
+    if isinstance(to, TemplateObject):
+        fields = dict(to.fields)
+        return fields.get("workflow", TemplateLiteral(None)), fields.get("key", TemplateLiteral(None))
+    return to, None
+
+
 def listened_events(workflow: Definition) -> tuple[str, ...]:
     """Events from outside that some transition waits for, in order of first use."""
     found = (
@@ -285,7 +301,8 @@ def payload_fields(workflow: Definition, event: str) -> Mapping[str, ValueType] 
     """Types of the fields an event brings; `None` if anything may be in it."""
     if is_reserved(event):
         fields = RESERVED_PAYLOADS["error" if event.startswith("error") else event]
-        return {field: ValueType.ANY if field == "result" else ValueType.STRING for field in fields}
+        types = {"result": ValueType.ANY, "index": ValueType.INTEGER}
+        return {field: types.get(field, ValueType.STRING) for field in fields}
     declared = workflow.events.get(event)
     if declared is None or not declared.payload:
         return None

@@ -11,6 +11,7 @@ from .codes import (
     EVENT,
     FAILED,
     FAULT,
+    FOR_EACH,
     GROUNDED,
     IDLE,
     INTEGER,
@@ -40,12 +41,13 @@ from .codes import (
     WAITING,
 )
 from .internal import clear_private, ignore, own_error, raise_error
+from .items import cancel_work, start_each
 from .kernel import Output, kernel, new_effect
 from .layout import Cells, Queued, Rows
 from .rows import emit, note, release, unlink
 from .timers import drop_timer, set_timer
 from .values import evaluate
-from .work import cancel_work, hold_inputs, open_activity, open_child
+from .work import hold_inputs, open_activity, open_child
 
 LONGEST_SECONDS = 3_200_000_000
 
@@ -153,7 +155,9 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
             raise_error(p, m, v, o, i, r, state.name, -2 - held, NONE, NONE)
             own_error(m, i)
         else:
-            open_child(p, m, v, o, i, r, p[r].work, state.activity, held)
+            open_child(p, m, v, o, i, r, p[r].work, state.activity, held, cell.activation)
+    elif state.work == FOR_EACH:
+        start_each(p, m, v, o, i, r, s)
     elif state.work == PARALLEL:
         m[i + p[r].work].phase = IDLE
         m[i + p[r].work].attempt = 0
@@ -184,7 +188,9 @@ def enter_inner(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
 
 @kernel
 def reply(o: Output, event_id: int, reason: int) -> None:
-    """Tell the sender what became of an event; reason -1 is `accepted`."""
+    """Tell the sender what became of an event; reason -1 is `accepted`. Without an id nobody could be told."""
+    if event_id < 0:
+        return
     effect = new_effect(o)
     effect.kind = REPLY
     effect.event_id = event_id

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 NONE = -1
+# Stands for the name of the value that is a key, beside values that have names of their own.
+KEY_VALUE = -2
 
 # Value tags (M10). FAULT carries the handle of the error type in `whole`; ABSENT marks an unwritten private cell.
 NULL, BOOLEAN, INTEGER, NUMBER, STRING, LIST, OBJECT, FAULT, ABSENT = range(9)
@@ -23,8 +25,8 @@ SUCCESS, FAILURE = 1, 2
 # Life of a region.
 OUTSIDE, ACTIVE, SUCCEEDED, FAILED_REGION = range(4)
 
-# Life of an activity attempt, or of a child.
-IDLE, SCHEDULED, RUNNING, BACKOFF, CHILD = range(5)
+# Life of a work: an activity's attempt, a child, or a `for_each`, whose items have works of their own until they end.
+IDLE, SCHEDULED, RUNNING, BACKOFF, CHILD, EACH, ITEM_DONE, ITEM_FAILED = range(8)
 
 # Where a flight is (M3.2).
 GROUNDED, BEFORE_COMMIT, AFTER_COMMIT = range(3)
@@ -37,7 +39,6 @@ START_TO_CLOSE, SCHEDULE_TO_START, SCHEDULE_TO_CLOSE, RETRY = range(4)
 N_CLOCKS = 4
 
 # Where an instance's fixed rows lie, counted from its `Me`.
-# ITEMS is kept for the open items of a `for_each` (M4.5), which nothing puts there yet.
 INBOX, WAITING, INTERNAL, DEFERRED, LOG, LATE, ITEMS, FREE, FIRST_REGION = range(1, 10)
 
 # Holders of the scratch row: so many that it is never freed and never put into a list. A compiled step writes there
@@ -57,9 +58,10 @@ PAUSE, RESUME, CANCEL, TERMINATE, RETRY_COMMAND = range(5)
     ACTIVITY_FAILED,
     CHILD_CLOSED,
     CONTROL,
+    MESSAGE_RETURNED,
     INTERNAL_DONE,
     INTERNAL_ERROR,
-) = range(10)
+) = range(11)
 
 # What becomes of a child when the activation that invoked it ends (M4.4).
 CLOSE_CANCEL, CLOSE_TERMINATE, CLOSE_ABANDON = range(3)
@@ -98,7 +100,7 @@ WHEN_COMPLETED, WHEN_ATTEMPTED = range(2)
 ) = range(26)
 
 # Effects.
-SET_TIMER, DROP_TIMER, START_ATTEMPT, CANCEL_ATTEMPT, START_CHILD, STOP_CHILD, REPLY, CLOSED = range(8)
+SET_TIMER, DROP_TIMER, START_ATTEMPT, CANCEL_ATTEMPT, START_CHILD, STOP_CHILD, SEND_MESSAGE, REPLY, CLOSED = range(9)
 
 # Records (the section "Records" of MEANING): causes first.
 RECORD_KINDS: tuple[str, ...] = (
@@ -238,6 +240,10 @@ KNOWN_TEXTS: tuple[str, ...] = (
     "compensates",
     "cancel",
     "terminate",
+    "index",
+    "self",
+    "parent",
+    "send",
 )
 
 (
@@ -289,4 +295,8 @@ KNOWN_TEXTS: tuple[str, ...] = (
     T_COMPENSATES,
     T_CANCEL,
     T_TERMINATE,
+    T_INDEX,
+    T_SELF,
+    T_PARENT,
+    T_SEND,
 ) = range(len(KNOWN_TEXTS))

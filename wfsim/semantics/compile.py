@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from wfsim.errors import NotCovered
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.duration import Duration
 from wfsim.model.elements import (
+    Action,
     ActivityAction,
     CompensateAction,
+    ForEach,
     Outcome,
     Region,
     RetryPolicy,
+    SendAction,
     SetVariableAction,
     State,
     Transition,
@@ -23,7 +24,16 @@ from wfsim.model.elements import (
 )
 from wfsim.model.expression_tree import Literal, Name, Template, TemplateLiteral, names
 from wfsim.model.expressions import is_template, parse_condition, parse_template
-from wfsim.model.uses import declared_activities, declared_events, declared_variables, invoked
+from wfsim.model.uses import (
+    RESERVED_PAYLOADS,
+    declared_activities,
+    declared_events,
+    declared_variables,
+    invoked,
+    item_inputs,
+    receiver,
+    uses,
+)
 from wfsim.model.values import ValueType, coerce
 from wfsim.model.workflow import Workflow
 
@@ -36,7 +46,8 @@ from .codes import (
     CLOSE_TERMINATE,
     COMPENSATE,
     FAILURE,
-    FIRST_REGION,
+    FAULT,
+    FOR_EACH,
     INTEGER,
     INVOKE,
     LIST,
@@ -50,12 +61,14 @@ from .codes import (
     OP_OR,
     PARALLEL,
     RUN_ACTIVITY,
+    SEND,
     SET_VARIABLE,
     STRING,
     SUCCESS,
     WHEN_ATTEMPTED,
     WHEN_COMPLETED,
 )
+from .exact import millionths, or_none, whole_and_real
 from .expression_code import ExpressionCode, can_raise
 from .layout import (
     ActionRow,
@@ -76,6 +89,8 @@ from .layout import (
     VariableRow,
 )
 from .program import HostExpression, Program
+from .rows import ITEM
+from .sizes import set_sizes
 from .texts import Texts
 
 TYPES = {
@@ -93,13 +108,8 @@ CLOSINGS = {"cancel": CLOSE_CANCEL, "terminate": CLOSE_TERMINATE, "abandon": CLO
 POLICIES = {Unhandled.REJECT: 0, Unhandled.DEFER: 1, Unhandled.DISCARD: 2}
 
 
-ERROR_FIELDS = ("source", "type", "message")
-
-
+# `after` and `automatic` have no payload; those of the others are in `RESERVED_PAYLOADS`.
 BUILT_IN = ("done", "error", "timeout", "after", "automatic", "cancel_requested", "workflow_timeout")
-
-
-_LARGEST = 2**63 - 1
 
 
 R = TypeVar("R")
@@ -123,8 +133,6 @@ def compile_workflow(workflow: Workflow, catalogue: Catalogue | None = None, *, 
     ------
     CatalogueError
         If a workflow that it runs is not in the catalogue.
-    NotCovered
-        For constructs that `step` does not run yet, named with their place.
 
     Notes
     -----
@@ -173,13 +181,12 @@ class _Compiler:
             activities=self.activities,
             event_fields=self.fields,
         )
-        self._refuse_uncovered()
         head: Head = self.rows[0]
         head.first_variable, head.n_variables = self._variables(program)
         self._activities(program)
         self._events(program)
         self._regions(program)
-        self._sizes(program)
+        set_sizes(self.workflow, self.rows, self.deepest)
         return program
 
     # --- helpers ---------------------------------------------------------------------------------
@@ -193,30 +200,21 @@ class _Compiler:
     def text(self, text: str) -> int:
         return self.texts.handle(text)
 
-    def _refuse_uncovered(self) -> None:
-        for path, region in self.regions:
-            for state in region.states:
-                if state.for_each is not None:
-                    raise NotCovered(f"state '{_path(path, state.name)}' uses for_each, which cannot be run yet.")
-            for transition in region.transitions:
-                for action in (*transition.pre_actions, *transition.post_actions):
-                    if action.action_type == "send":
-                        raise NotCovered(
-                            f"transition '{transition}' has an action of type {action.action_type}, "
-                            "which cannot be run yet."
-                        )
-
     def _payload_fields(self) -> dict[str, dict[str, int]]:
         """For each event its payload fields and the cells they lie in; cell 0 is for the rest of the payload."""
         fields: dict[str, list[str]] = {name: list(event.payload) for name, event in self.events.items()}
         for name in BUILT_IN:
-            fields[name] = list(ERROR_FIELDS) if name == "error" else ["result"] if name == "done" else []
-        for _, region in self.regions:
-            for transition in region.transitions:
-                event = _event_name(transition)
-                for used in _names_in(transition):
-                    if isinstance(used, Name) and used.scope == "event" and used.field not in fields[event]:
-                        fields[event].append(used.field)
+            fields[name] = list(RESERVED_PAYLOADS.get(name, ()))
+        for use in uses(self.workflow):
+            if use.event is not None:
+                read = fields["error" if use.event.startswith("error.") else use.event]
+                for used in names(use.tree):
+                    if isinstance(used, Name) and used.scope == "event" and used.field not in read:
+                        read.append(used.field)
+        for action in self._actions():
+            if isinstance(action, SendAction) and action.event in self.events:
+                own = fields[action.event]
+                own.extend(name for name in action.payload if name not in own)
         return {name: {used: k + 1 for k, used in enumerate(listed)} for name, listed in fields.items()}
 
     # --- tables ----------------------------------------------------------------------------------
@@ -243,10 +241,10 @@ class _Compiler:
             )
             if variable.minimum is not None:
                 row.bounded_below = 1
-                row.lowest, row.lowest_real = _bound(variable.minimum, up=True)
+                row.lowest, row.lowest_real = whole_and_real(variable.minimum, up=True)
             if variable.maximum is not None:
                 row.bounded_above = 1
-                row.highest, row.highest_real = _bound(variable.maximum, up=False)
+                row.highest, row.highest_real = whole_and_real(variable.maximum, up=False)
             row.first_allowed, row.end_allowed = allowed.get(name, (NONE, NONE))
             if self.erased:
                 row = VariableRow(name=row.name, input=row.input, output=row.output)
@@ -271,12 +269,12 @@ class _Compiler:
                     max_attempts=policy.max_attempts,
                     initial_interval=int(policy.initial_interval),
                     max_interval=int(policy.max_interval),
-                    coefficient=_millionths(policy.backoff_coefficient),
-                    jitter=_millionths(policy.jitter),
-                    start_to_close=_or_none(timeout),
-                    schedule_to_start=_or_none(activity.schedule_to_start),
-                    schedule_to_close=_or_none(activity.schedule_to_close),
-                    heartbeat=_or_none(activity.heartbeat),
+                    coefficient=millionths(policy.backoff_coefficient),
+                    jitter=millionths(policy.jitter),
+                    start_to_close=or_none(timeout),
+                    schedule_to_start=or_none(activity.schedule_to_start),
+                    schedule_to_close=or_none(activity.schedule_to_close),
+                    heartbeat=or_none(activity.heartbeat),
                     retries_start_to_close=0 if fatal else 1,
                     undo=NONE if undo is None else places[undo.activity],
                     undo_when=WHEN_ATTEMPTED if undo is not None and undo.when == "attempted" else WHEN_COMPLETED,
@@ -288,8 +286,12 @@ class _Compiler:
         first_fields: dict[str, int] = {}
         for name, fields in self.fields.items():
             first_fields[name] = len(self.rows)
+            declared = self.events[name].payload if name in self.events else {}
             for used in fields:
-                self.add(FieldRow(name=self.text(used)))
+                kind = declared.get(used)
+                # M7.1: an event with a declared payload has no other fields.
+                tag = TYPES[kind.type] if kind is not None else FAULT if declared else ANY
+                self.add(FieldRow(self.text(used), tag, 0 if kind is not None and not kind.optional else 1))
         head: Head = self.rows[0]
         head.first_event = len(self.rows)
         for name, fields in self.fields.items():
@@ -315,18 +317,27 @@ class _Compiler:
         head.cancel_requested = program.event_rows["cancel_requested"]
         head.workflow_timeout_event = program.event_rows["workflow_timeout"]
 
+    def _actions(self) -> Iterator[Action]:
+        for _, region in self.regions:
+            for transition in region.transitions:
+                yield from transition.pre_actions
+                yield from transition.post_actions
+
     def _inputs(self) -> Iterator[Mapping[str, Any]]:
-        """The inputs of everything that runs an activity."""
+        """The inputs of everything that runs an activity or a workflow, and the payloads of messages."""
         for _, region in self.regions:
             for state in region.states:
                 if state.activity is not None:
                     yield state.activity.parameters
                 if state.invoke is not None:
                     yield state.invoke.input
-            for transition in region.transitions:
-                for action in (*transition.pre_actions, *transition.post_actions):
-                    if isinstance(action, ActivityAction):
-                        yield action.parameters
+                if state.for_each is not None:
+                    yield item_inputs(state.for_each)
+        for action in self._actions():
+            if isinstance(action, ActivityAction):
+                yield action.parameters
+            elif isinstance(action, SendAction):
+                yield action.payload
 
     def _regions(self, program: Program) -> None:
         """Regions in preorder, their states, and transitions grouped by source state in file order."""
@@ -421,12 +432,28 @@ class _Compiler:
             row.activity = self._child(program, state.invoke.workflow, state.invoke.version)
             if state.invoke.result_variable is not None:
                 row.result_variable = self._variable_row(state.invoke.result_variable)
+        elif state.for_each is not None:
+            self._for_each(program, row, state.for_each)
         elif state.parallel is not None:
             row.work = PARALLEL
             row.n_regions = len(state.parallel.regions)
             row.first_region = by_path[(*path, state.name, state.parallel.regions[0].name)]
             wanted = state.parallel.join
             row.join = row.n_regions if wanted == "all" else 1 if wanted == "any" else int(wanted)
+
+    def _for_each(self, program: Program, row: StateRow, work: ForEach) -> None:
+        row.work = FOR_EACH
+        row.items = self._code(parse_template(work.items), {}, "items")
+        row.max_parallel = work.max_parallel or 0
+        row.collect = 1 if work.on_failure == "collect" else 0
+        if work.workflow is not None:
+            row.runs_children = 1
+            row.activity = self._child(program, work.workflow, work.version)
+        else:
+            row.activity = program.activity_rows[work.activity or ""]
+        row.first_input, row.end_input = self._parameters(item_inputs(work), {work.as_: ITEM}, "item")
+        if work.result_variable is not None:
+            row.result_variable = self._variable_row(work.result_variable)
 
     def _child(self, program: Program, name: str, version: str | None) -> int:
         """A row for a workflow that a state runs; its version is the one chosen from the catalogue, if there is one."""
@@ -449,47 +476,6 @@ class _Compiler:
             for number in regions:
                 self.add(ListenerRow(region=number))
             row.end_listener = len(self.rows)
-
-    def _sizes(self, program: Program) -> None:
-        """Where everything lies in an instance's memory."""
-        head: Head = self.rows[0]
-        regions: list[RegionRow] = self.rows[head.first_region : head.first_region + head.n_regions]
-        at = FIRST_REGION
-        for row in regions:
-            row.slot = at
-            at += 1
-        head.first_work = at
-        for row in regions:
-            row.work, row.flight_work = at, at + 1
-            at += 2
-        head.n_works = 2 * len(regions)
-        head.first_timer = at
-        at += 1
-        for row in regions:
-            states: list[StateRow] = self.rows[row.first_state : row.end_state]
-            row.n_timers = max(state.n_timers for state in states)
-            row.first_timer = at
-            at += row.n_timers
-        # Clocks have no cells of their own: they lie in their works. Their numbers only tell them from state timers.
-        head.first_clock = at
-        # The first queued row is scratch: where a compiled step writes when the queue is full, before it is repeated.
-        head.first_queued = at
-        head.n_rows = at + 1
-        head.n_timers = at - head.first_timer
-        head.workflow_timeout = _or_none(self.workflow.timeouts.workflow)
-        head.max_automatic = self.workflow.max_automatic
-        head.max_deferred = self.workflow.max_deferred
-        head.freeze = 1 if self.workflow.pause_timers == "freeze" else 0
-        cells = head.n_variables
-        for row in regions:
-            row.private_cells = cells
-            cells += head.n_variables
-        head.inbox_cells = cells
-        cells += head.n_fields
-        head.stack_cells = cells
-        cells += self.deepest + 2
-        head.queue_cells = cells
-        head.n_cells = cells + head.n_fields
 
     # --- actions and expressions -----------------------------------------------------------------
 
@@ -518,6 +504,8 @@ class _Compiler:
                 known = {**program.region_rows, **program.state_rows}
                 scope = next(row for path, row in known.items() if path.rsplit("/", 1)[-1] == action.scope)
             return ActionRow(action=COMPENSATE, scope=scope, ignore=ignore)
+        if isinstance(action, SendAction):
+            return self._send(program, action, fields)
         first, end = self._parameters(action.parameters, fields)
         result = action.result_variable
         return ActionRow(
@@ -530,14 +518,34 @@ class _Compiler:
             ignore=ignore,
         )
 
+    def _send(self, program: Program, action: SendAction, fields: Mapping[str, int]) -> ActionRow:
+        to, key = receiver(action)
+        named, _ = self.add(FieldRow(self.text(action.event)), action.event)
+        first, end = self._parameters(action.payload, fields)
+        places = self.fields.get(action.event, {}) if action.event in self.events else {}
+        for k, name in enumerate(action.payload):
+            self.rows[first + k].cell = places.get(name, k + 1)
+        return ActionRow(
+            action=SEND,
+            event=named,
+            own_event=program.event_rows[action.event] if action.event in self.events else NONE,
+            code=self._code(to, fields, "receiver"),
+            key=NONE if key is None else self._code(key, fields, "key"),
+            first_input=first,
+            end_input=end,
+            ignore=1 if action.on_failure == "ignore" else 0,
+        )
+
     def _block(self, rows: Iterable[ActionRow]) -> tuple[int, int]:
         first = len(self.rows)
         for row in rows:
             self.add(row)
         return first, len(self.rows)
 
-    def _parameters(self, parameters: Mapping[str, Any], fields: Mapping[str, int]) -> tuple[int, int]:
-        coded = [(name, self._code(parse_template(value), fields)) for name, value in parameters.items()]
+    def _parameters(
+        self, parameters: Mapping[str, Any], fields: Mapping[str, int], role: str = "value"
+    ) -> tuple[int, int]:
+        coded = [(name, self._code(parse_template(value), fields, role)) for name, value in parameters.items()]
         first = len(self.rows)
         for name, code in coded:
             self.add(ParameterRow(name=self.text(name), code=code))
@@ -550,11 +558,12 @@ class _Compiler:
 
     def _code(self, template: Template, fields: Mapping[str, int], role: str = "value") -> int:
         """Compile an expression; returns the row of its first operation."""
-        code = ExpressionCode(self.texts, self.host, self.variable_index, fields)
-        if not self.erased:
+        code = ExpressionCode(self.texts, self.host, self.variable_index, fields, role)
+        fixed = role in ("items", "receiver", "key") and not any(True for _ in names(template))
+        if not self.erased or fixed:
             depth = code.compile(template)
-        elif role == "condition" or can_raise(template):
-            depth = code.ask(template, role)
+        elif role in ("condition", "items", "receiver", "key") or can_raise(template):
+            depth = code.ask(template)
         else:
             depth = code.constant(0 if role == "duration" else None)
         self.deepest = max(self.deepest, depth)
@@ -574,33 +583,5 @@ def _event_name(transition: Transition) -> str:
     return "error" if transition.event.startswith("error.") else transition.event
 
 
-def _names_in(transition: Transition) -> list[Any]:
-    found: list[Any] = []
-    if transition.condition is not None:
-        found.extend(names(parse_condition(transition.condition)))
-    for action in (*transition.pre_actions, *transition.post_actions):
-        if isinstance(action, SetVariableAction):
-            found.extend(names(parse_template(action.parameters.value)))
-        elif isinstance(action, ActivityAction):
-            for value in action.parameters.values():
-                found.extend(names(parse_template(value)))
-    return found
-
-
 def _path(path: tuple[str, ...], name: str) -> str:
     return "/".join((*path, name))
-
-
-def _or_none(duration: Duration | None) -> int:
-    return NONE if duration is None else int(duration)
-
-
-def _millionths(number: Decimal) -> int:
-    return int(number * 1_000_000)
-
-
-def _bound(value: float, *, up: bool) -> tuple[int, float]:
-    """A bound as integer (rounded inwards) and as double."""
-    exact = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
-    whole = int(exact.to_integral_value(rounding="ROUND_CEILING" if up else "ROUND_FLOOR"))
-    return max(-_LARGEST - 1, min(_LARGEST, whole)), float(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wfsim.model.evaluate import evaluate_template
 from wfsim.model.values import EvaluationFault, Value
 
-from .codes import ABSENT, FAULT
+from .codes import ABSENT, FAULT, ITEM_DONE
 from .layout import Cell, Cells, Rows
 from .program import Program
 from .rows import EXTRAS
@@ -35,7 +35,10 @@ class Evaluator:
             hidden = private >= 0 and v[private + k].tag != ABSENT
             context[name] = value(private + k if hidden else base + k)
         event: dict[str, Value] | None = None
-        if payload >= 0:
+        item: dict[str, Value] | None = None
+        if asked.role == "item":
+            item = {name: value(payload + k) for name, k in asked.fields.items()}
+        elif payload >= 0:
             event = {name: value(payload + k) for name, k in asked.fields.items()}
             if asked.whole_event:
                 event = {name: known for name, known in event.items() if known is not None}
@@ -43,11 +46,36 @@ class Evaluator:
         head = self.program.head
         state = self.program.name(m[i + self.program.rows[head.root].slot].state) or ""
         try:
-            self.texts.encode(evaluate_template(asked.template, context, event, state), answer)
+            self.texts.encode(evaluate_template(asked.template, context, event, state, item), answer)
         except EvaluationFault as fault:
             answer.tag = FAULT
             answer.whole = self.texts.handle(fault.kind)
             answer.real = 0.0
+
+    def length(self, items: int) -> int:
+        """The number of items of a list."""
+        return len(self.texts.value(items))
+
+    def element(self, items: int, index: int, answer: Cell) -> None:
+        """One item of a list."""
+        self.texts.encode(self.texts.value(items)[index], answer)
+
+    def results(self, ended: list[tuple[int, int, Cells]], collect: int, answer: Cell) -> None:
+        """M4.5: results in item order; with `collect` as `{ok, value, error}`."""
+
+        def value(cell: Cell) -> Value:
+            return self.texts.decode(cell.tag, cell.whole, cell.real)
+
+        results: list[Value] = []
+        for _, phase, (result, error_type, message) in sorted(ended, key=lambda each: each[0]):
+            if not collect:
+                results.append(value(result))
+            elif phase == ITEM_DONE:
+                results.append({"ok": True, "value": value(result), "error": None})
+            else:
+                error: Value = {"type": value(error_type), "message": value(message)}
+                results.append({"ok": False, "value": None, "error": error})
+        self.texts.encode(results, answer)
 
     def order(self, left: int, right: int) -> int:
         """Order of two texts by code point."""

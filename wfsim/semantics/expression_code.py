@@ -86,11 +86,13 @@ class ExpressionCode:
         host: list[HostExpression],
         variables: Mapping[str, int],
         fields: Mapping[str, int],
+        role: str,
     ) -> None:
         self.texts = texts
         self.host = host
         self.variables = variables
         self.fields = fields
+        self.role = role
         self.ops: list[OpRow] = []
 
     def constant(self, value: Any) -> int:
@@ -99,11 +101,11 @@ class ExpressionCode:
         self.ops.append(OpRow(OP_CONSTANT, NONE, cell.tag, cell.whole, cell.real))
         return 1
 
-    def ask(self, template: Template, role: str = "value") -> int:
+    def ask(self, template: Template) -> int:
         """Leave a part to the surroundings."""
         whole = any(not isinstance(name, Name) and name.scope == "event" for name in names(template))
-        raises = condition_can_raise(template) if role == "condition" else can_raise(template)  # type: ignore[arg-type]
-        asked = HostExpression(template, dict(self.fields), whole, role, raises)
+        raises = condition_can_raise(template) if self.role == "condition" else can_raise(template)  # type: ignore[arg-type]
+        asked = HostExpression(template, dict(self.fields), whole, self.role, raises)
         self.host.append(asked)
         self.ops.append(OpRow(OP_ASK, len(self.host) - 1))
         return 1
@@ -115,7 +117,7 @@ class ExpressionCode:
             case Name("context", name):
                 self.ops.append(OpRow(OP_VARIABLE, self.variables[name]))
                 return 1
-            case Name("event", name) if name in self.fields:
+            case Name("event" | "item", name) if name in self.fields:
                 self.ops.append(OpRow(OP_FIELD, self.fields[name]))
                 return 1
             case Not(operand) | Negate(operand):

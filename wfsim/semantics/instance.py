@@ -30,7 +30,9 @@ from .codes import (
     FREE,
     IDLE,
     INBOX,
+    ITEMS,
     LOG,
+    MESSAGE_RETURNED,
     N_CLOCKS,
     NONE,
     NULL,
@@ -51,7 +53,7 @@ from .layout import Cell, Cells, ListCell, Me, Queued, RegionCell, Rows, TimerCe
 from .program import Program
 from .rows import EXTRAS, RESULT
 from .step import step as step_rows
-from .stimulus import STIMULI, Stimulus, _json_or_text, checked_inputs, event_problem
+from .stimulus import STIMULI, Stimulus, _json_or_text, checked_inputs, correlation_key, event_problem
 from .texts import Texts
 from .timers import clock_of
 from .work import work_with_clock
@@ -153,6 +155,8 @@ class Instance:
             return self.child_closed(
                 stimulus.time, stimulus.activity_id, stimulus.status or "", stimulus.outcome, stimulus.payload or None
             )
+        if stimulus.kind == "message_returned":
+            return self.message_returned(stimulus.time, stimulus.message_id, stimulus.reason or "")
         if stimulus.kind == "control":
             return self.control(stimulus.time, stimulus.command or "", stimulus.command_id, stimulus.reason)
         if stimulus.kind == "activity_started":
@@ -173,8 +177,12 @@ class Instance:
         """Start, with the input variables given; `parent` names the instance whose child this is (M4.4)."""
         if self.m[0].status:
             raise WfsimError("the instance has started already.")
-        for name, value in checked_inputs(self.program, inputs or {}).items():
+        fitted = checked_inputs(self.program, inputs or {})
+        key = correlation_key(self.program, fitted)
+        for name, value in fitted.items():
             self.texts.encode(value, self.v[self._variable(name)])
+        if self.program.head.key_cell >= 0:
+            self.texts.encode(key, self.v[self.program.head.key_cell])
         inbox = self._inbox(START, time)
         if parent is not None:
             inbox.sender = self.texts.handle(parent)
@@ -304,6 +312,13 @@ class Instance:
             inbox.reason = self.texts.handle(reason)
         return self._step()
 
+    def message_returned(self, time: int, message: int, reason: str) -> Output:
+        """M7.3: the message sent under this number could not be delivered."""
+        inbox = self._inbox(MESSAGE_RETURNED, time)
+        inbox.serial = message
+        inbox.reason = self.texts.handle(reason)
+        return self._step()
+
     def _inbox(self, kind: int, time: int) -> Queued:
         if kind != START and not self.m[0].status:
             raise WfsimError("the instance has not started yet; the first stimulus is 'start'.")
@@ -379,6 +394,14 @@ class Instance:
             name: self.texts.decode(cell.tag, cell.whole, cell.real)
             for name, cell in zip(self.program.variables, self.v)
         }
+
+    @property
+    def correlation_key(self) -> Value:
+        """The key by which senders find the instance (M7.2); null before its start and where none is declared."""
+        at = self.program.head.key_cell
+        if at < 0 or self.v[at].tag == ABSENT:
+            return None
+        return self.texts.decode(self.v[at].tag, self.v[at].whole, self.v[at].real)
 
     @property
     def in_flight(self) -> dict[str, str]:
@@ -476,9 +499,15 @@ class Instance:
             k = self.m[k].next
 
     def works(self) -> list[WorkCell]:
-        """The places for activities and children, open or not: two of each region, its state's and its flight's."""
+        """Activities and children: two places of each region, its state's and its flight's, open or not; then items."""
         head = self.program.head
-        return self.m[head.first_work : head.first_work + head.n_works]
+        works: list[WorkCell] = self.m[head.first_work : head.first_work + head.n_works]
+        items = []
+        k = self.m[ITEMS].first
+        while k >= 0:
+            items.append(self.m[k])
+            k = self.m[k].next
+        return works + items[::-1]
 
     def _region_cell(self, number: int) -> RegionCell:
         cell: RegionCell = self.m[self.program.rows[number].slot]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from .layout import Cell, Cells, EffectRow, Held, Queued, RecordRow, Rows, ValueRow
+from .layout import Cell, Cells, Each, EffectRow, Held, Queued, RecordRow, Rows, ValueRow, WorkCell
 
 COMPILED = __name__.endswith(".compiled.kernel")
 
@@ -27,6 +27,21 @@ class Host(Protocol):
 
     def order(self, left: int, right: int) -> int:
         """-1, 0 or 1 as the left text sorts before, with or after the right one."""
+        ...
+
+    def length(self, items: int) -> int:
+        """The number of items of a list, by its handle."""
+        ...
+
+    def element(self, items: int, index: int, answer: Cell) -> None:
+        """Put an item of a list into `answer`."""
+        ...
+
+    def results(self, ended: list[tuple[int, int, list[Cell]]], collect: int, answer: Cell) -> None:
+        """Put the results of the items of a `for_each` into `answer`, as one list in item order (M4.5).
+
+        Each is (index, ITEM_DONE or ITEM_FAILED, its three cells from `RESULT` on); with `collect` an object per item.
+        """
         ...
 
 
@@ -76,6 +91,16 @@ if not COMPILED:
         row = m[k] = Held()
         return row
 
+    def fresh_work(m: Rows, k: int) -> WorkCell:
+        """Make row `k` a fresh `WorkCell`."""
+        row = m[k] = WorkCell()
+        return row
+
+    def fresh_each(m: Rows, k: int) -> Each:
+        """Make row `k` a fresh `Each`."""
+        row = m[k] = Each()
+        return row
+
     def ask(p: Rows, m: Rows, v: Cells, o: Output, i: int, number: int, private: int, payload: int, at: int) -> None:
         """Let the surroundings evaluate host expression `number` into cell `at`."""
         o.host.evaluate(number, m, v, i, private, payload, v[at])
@@ -83,6 +108,25 @@ if not COMPILED:
     def ask_order(o: Output, left: int, right: int) -> int:
         """Let the surroundings compare two texts by code point."""
         return o.host.order(left, right)
+
+    def ask_length(o: Output, items: int) -> int:
+        """Let the surroundings count the items of a list."""
+        return o.host.length(items)
+
+    def ask_element(v: Cells, o: Output, items: int, index: int, at: int) -> None:
+        """Let the surroundings put an item of a list into cell `at`."""
+        o.host.element(items, index, v[at])
+
+    def ask_results(p: Rows, m: Rows, v: Cells, o: Output, i: int, each: int, collect: int, at: int) -> None:
+        """Let the surroundings make one list of the results of a `for_each`, in cell `at`."""
+        head = p[0]
+        ended = []
+        k = m[i + each].ended
+        while k >= 0:
+            cells = m[i].cells + head.queue_cells + (k - head.first_queued) * head.n_fields
+            ended.append((m[i + k].index, m[i + k].phase, v[cells + 1 : cells + 4]))
+            k = m[i + k].next
+        o.host.results(ended, collect, v[at])
 
     def grow(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         """Add one queue row with its payload cells; returns its distance from the instance's first row."""
@@ -93,9 +137,14 @@ if not COMPILED:
 else:
     from wfsim.semantics.speed import (
         ask,
+        ask_element,
+        ask_length,
         ask_order,
+        ask_results,
+        fresh_each,
         fresh_held,
         fresh_queued,
+        fresh_work,
         grow,
         kernel,
         new_effect,

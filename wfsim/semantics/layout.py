@@ -47,6 +47,7 @@ class Head:
     max_deferred: int = 1_000
     freeze: int = 0
     correlation: int = NONE
+    key_cell: int = NONE
     n_fields: int = 0
     n_rows: int = 0
     n_cells: int = 0
@@ -111,9 +112,11 @@ class EventRow:
 
 @dataclass(slots=True)
 class FieldRow:
-    """A payload field: which name lies in which cell of the payload."""
+    """A payload field: which name lies in which cell of the payload, and what may (M7.1)."""
 
     name: int = NONE
+    type: int = ANY
+    optional: int = 1
 
 
 @dataclass(slots=True)
@@ -164,6 +167,10 @@ class StateRow:
     n_regions: int = 0
     join: int = 0
     parent_close: int = CLOSE_CANCEL
+    items: int = NONE
+    max_parallel: int = 0
+    collect: int = 0
+    runs_children: int = 0
 
 
 @dataclass(slots=True)
@@ -199,14 +206,18 @@ class ActionRow:
     code: int = NONE
     ignore: int = 0
     scope: int = NONE
+    event: int = NONE
+    own_event: int = NONE
+    key: int = NONE
 
 
 @dataclass(slots=True)
 class ParameterRow:
-    """One named input of an activity or child."""
+    """One named input of an activity or child, or field of a message; `cell` is that of the workflow's own event."""
 
     name: int = NONE
     code: int = NONE
+    cell: int = NONE
 
 
 @dataclass(slots=True)
@@ -269,6 +280,7 @@ class Me:
     answering: int = 0
     undoing_all: int = 0
     has_parent: int = 0
+    messages: int = 0
     reason: int = NONE
     told: int = 0
 
@@ -303,7 +315,7 @@ class RegionCell:
 
 @dataclass(slots=True)
 class WorkCell:
-    """An open activity (or child): of a state, or of the action a flight waits for.
+    """An open activity (or child): of a state, of the action a flight waits for, or of an item of a `for_each`.
 
     `due` is when its attempt's clock expires or its backoff ends, whichever its phase says; `deadline` is that of
     all attempts (M5.3). Each has an id of its own, like every timer.
@@ -322,6 +334,24 @@ class WorkCell:
     held: int = NONE
     unsure: int = 0
     undoes: int = NONE
+    each: int = NONE
+    index: int = NONE
+    holds: int = 0
+    next: int = NONE
+
+
+@dataclass(slots=True)
+class Each:
+    """A `for_each` under way (M4.5): its list, how many items have started and are open, and the ended ones."""
+
+    items: int = NONE
+    n: int = 0
+    state: int = NONE
+    started: int = 0
+    open: int = 0
+    ended: int = NONE
+    holds: int = 0
+    next: int = NONE
 
 
 @dataclass(slots=True)
@@ -424,6 +454,8 @@ class RecordRow:
     command: int = NONE
     key: int = 0
     undoes: int = NONE
+    index: int = NONE
+    message: int = NONE
 
 
 @dataclass(slots=True)
@@ -454,6 +486,8 @@ class EffectRow:
     reason: int = NONE
     status: int = NONE
     outcome: int = 0
+    event: int = NONE
+    to: int = NONE
 
 
 PROGRAM_ROWS: tuple[type, ...] = (
@@ -472,7 +506,7 @@ PROGRAM_ROWS: tuple[type, ...] = (
     ChildRow,
     OpRow,
 )
-MEMORY_ROWS: tuple[type, ...] = (Me, ListCell, RegionCell, WorkCell, TimerCell, Queued, Held)
+MEMORY_ROWS: tuple[type, ...] = (Me, ListCell, RegionCell, WorkCell, Each, TimerCell, Queued, Held)
 
 # One list holds rows of several classes; the reader of a row knows its class from the reference it followed.
 Rows: TypeAlias = list[Any]

@@ -25,8 +25,9 @@ from .texts import Texts
 class HostExpression:
     """An expression that the surroundings evaluate, with the payload fields it may read.
 
-    `role` is `condition`, `value` or `duration`; `raises` whether it can raise. Both serve the erased program,
-    in which every condition is a question, and every other expression that can raise.
+    `role` is `condition`, `value`, `duration`, `item` (its fields are that of an item), `items`, `receiver` or `key`;
+    `raises` whether it can raise. Both serve the erased program, in which every condition, list of items and receiver
+    is a question, and every other expression that can raise.
     """
 
     template: Template

@@ -11,6 +11,7 @@ from wfsim.errors import WfsimError
 from .codes import (
     CLOSED,
     COMMANDS,
+    KEY_VALUE,
     NONE,
     OUTCOMES,
     R_ACTIVITY_FAILED,
@@ -22,10 +23,12 @@ from .codes import (
     R_COMPENSATION_STARTED,
     R_EVENT_RECEIVED,
     R_INSTANCE_CLOSED,
+    R_MESSAGE_SENT,
     R_STARTED,
     R_TRANSITION,
     R_VARIABLES_SET,
     RECORD_KINDS,
+    SEND_MESSAGE,
     STATUSES,
 )
 from .instance import Instance
@@ -41,6 +44,7 @@ EFFECTS = (
     "cancel_attempt",
     "start_child",
     "stop_child",
+    "send_message",
     "reply",
     "closed",
 )
@@ -100,6 +104,11 @@ class Effect:
     compensates: int | None = None
     input: dict[str, Any] = field(default_factory=dict)
     output: dict[str, Any] = field(default_factory=dict)
+    message_id: int = NONE
+    to: str | None = None
+    key: Any = None
+    event: str | None = None
+    payload: dict[str, Any] = field(default_factory=dict)
     event_id: str | None = None
     reason: str | None = None
     status: str | None = None
@@ -125,6 +134,7 @@ SOURCE_CALLED = {
     R_EVENT_RECEIVED: "sender",
     R_ACTIVITY_STARTED: "worker",
     R_CHILD_STARTED: "workflow",
+    R_MESSAGE_SENT: "to",
 }
 REASON_CALLED = {
     R_ACTIVITY_FAILED: "message",
@@ -143,6 +153,7 @@ _WHERE = {
     R_ACTIVITY_SCHEDULED: "input",
     R_INSTANCE_CLOSED: "output",
     R_EVENT_RECEIVED: "payload",
+    R_MESSAGE_SENT: "payload",
 }
 
 
@@ -173,12 +184,18 @@ def record_of(instance: Instance, row: RecordRow, values: Iterable[ValueRow] = (
         payload[REASON_CALLED.get(row.kind, "reason")] = texts.text(row.reason)
     if row.undoes >= 0:
         payload["compensates"] = row.undoes
+    if row.index >= 0:
+        payload["index"] = row.index
+    if row.message >= 0:
+        payload["message_id"] = row.message
     if row.kind == R_STARTED:
         payload.update(workflow=program.workflow.name, version=program.workflow.version, seed=row.key)
     inner: dict[str, Any] = {}
     for value in values:
         decoded = texts.decode(value.tag, value.whole, value.real)
-        if value.name < 0:
+        if value.name == KEY_VALUE:
+            payload["key"] = decoded
+        elif value.name < 0:
             inner.update(decoded)
         elif row.kind in LISTS:
             inner.setdefault(texts.text(value.name) or "", []).append(decoded)
@@ -225,24 +242,33 @@ def effects_of(instance: Instance, output: Output) -> list[Effect]:
     texts = instance.texts
     found = []
     for row in output.effects:
-        inputs: dict[str, Any] = {}
-        if row.seq:
-            for value in output.values:
-                if value.seq == row.seq:
-                    name = texts.text(value.name) or ""
-                    inputs[name] = texts.decode(value.tag, value.whole, value.real)
+        values: dict[str, Any] = {}
+        key: Any = None
+        for value in output.values if row.seq else ():
+            if value.seq == row.seq:
+                decoded = texts.decode(value.tag, value.whole, value.real)
+                if value.name == KEY_VALUE:
+                    key = decoded
+                else:
+                    values[texts.text(value.name) or ""] = decoded
+        sends = row.kind == SEND_MESSAGE
         found.append(
             Effect(
                 kind=EFFECTS[row.kind],
                 timer=row.timer,
-                timer_id=row.id,
+                timer_id=NONE if sends else row.id,
                 due=row.due,
                 activity=instance.program.name(row.activity),
                 activity_id=row.activity_id,
                 attempt=row.attempt,
                 compensates=None if row.undoes < 0 else row.undoes,
-                input={} if row.kind == CLOSED else inputs,
-                output=inputs if row.kind == CLOSED else {},
+                input={} if sends or row.kind == CLOSED else values,
+                output=values if row.kind == CLOSED else {},
+                message_id=row.id if sends else NONE,
+                to=texts.text(row.to),
+                key=key,
+                event=instance.program.name(row.event),
+                payload=values if sends else {},
                 event_id=texts.text(row.event_id),
                 reason=texts.text(row.reason),
                 status=None if row.status < 0 else STATUSES[row.status],

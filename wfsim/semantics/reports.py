@@ -32,6 +32,7 @@ from .codes import (
 )
 from .compensation import end_undoing, finish_compensation, undo_next
 from .internal import ignore, own_error, raise_done, raise_error
+from .items import end_item
 from .kernel import (
     Output,
     kernel,
@@ -89,6 +90,8 @@ def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type
     close_work(p, m, o, i, w, 1 - work.unsure)
     if undoes >= 0:
         go_on_undoing(p, m, v, o, i, r, undoes, 0)
+    elif work.each >= 0:
+        end_item(p, m, v, o, i, w, NONE, error_type, message)
     elif w == p[r].flight_work:
         if fail_action(p, m, v, o, i, r, name, error_type, message) == GOES_ON:
             advance(p, m, v, o, i, r)
@@ -112,6 +115,9 @@ def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result:
     close_work(p, m, o, i, w, 1)
     if undoes >= 0:
         go_on_undoing(p, m, v, o, i, r, undoes, 1)
+        return
+    if work.each >= 0:
+        end_item(p, m, v, o, i, w, result, NONE, NONE)
         return
     if w != p[r].flight_work:
         raise_done(p, m, v, o, i, r, result)
@@ -174,7 +180,9 @@ def child_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
         return
     r = m[i + w].region
     close_work(p, m, o, i, w, 1)
-    if row.error_type < 0:
+    if m[i + w].each >= 0:
+        end_item(p, m, v, o, i, w, payload_of(p, m, i, k) + RESULT, row.error_type, NONE)
+    elif row.error_type < 0:
         raise_done(p, m, v, o, i, r, payload_of(p, m, i, k) + RESULT)
     else:
         raise_error(p, m, v, o, i, r, p[m[i + p[r].slot].state].name, row.error_type, NONE, NONE)

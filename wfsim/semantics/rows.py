@@ -14,7 +14,11 @@ EXTRAS = 0
 RESULT = 1
 
 
-ERROR_SOURCE, ERROR_TYPE, ERROR_MESSAGE = 1, 2, 3
+ERROR_SOURCE, ERROR_TYPE, ERROR_MESSAGE, ERROR_INDEX = 1, 2, 3, 4
+
+
+# Of the work of an item: its value until its inputs are known, then what came of it, as a result or an error.
+ITEM = 1
 
 
 @kernel

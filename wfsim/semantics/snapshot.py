@@ -11,18 +11,20 @@ from typing import Any, TypeAlias
 from .codes import (
     CHILD,
     DEFERRED,
+    EACH,
     GROUNDED,
     IDLE,
     INTERNAL,
+    ITEMS,
     NONE,
     OUTSIDE,
     PARALLEL,
     WAITING,
 )
 from .instance import Instance
-from .layout import Held, Queued, RegionCell, Rows, TimerCell, WorkCell
+from .layout import Each, Held, Queued, RegionCell, Rows, TimerCell, WorkCell
 from .program import Program
-from .rows import append, payload_of
+from .rows import ITEM, append, payload_of, prepend
 from .texts import Texts
 from .work import log_entry
 
@@ -43,6 +45,7 @@ _KEPT = (
 )
 _KEPT_WORK = ("phase", "activity", "attempt", "delay", "region", "unsure")
 _KEPT_HELD = ("activity", "first_input", "end_input", "region", "state", "logged", "undoing")
+_KEPT_EACH = ("items", "n", "state", "started", "open")
 # A deadline in a rebuilt instance: it may pass at any moment, but no retry comes too late for it.
 FAR = 1 << 60
 
@@ -75,8 +78,9 @@ def take_snapshot(instance: Instance) -> Snapshot:
                 flight = (cell.flight, cell.flight_phase, cell.waited, cell.action, number(cell.entry))
             regions.append((cell.phase, cell.state, *flight, cell.stuck, _joined(program, m, r)))
     works = instance.works()
+    eaches = [work.held for work in works if work.phase == EACH]
     held = list(instance.log())
-    held += [work.held for work in works if work.phase != IDLE and work.held >= 0 and work.held not in held]
+    held += [w.held for w in works if w.phase not in (IDLE, EACH) and w.held >= 0 and w.held not in held]
     timers: list[TimerCell] = m[head.first_timer : head.first_clock]
     lists = []
     for which in _LISTS:
@@ -101,18 +105,8 @@ def take_snapshot(instance: Instance) -> Snapshot:
         m[0].status,
         m[0].outcome,
         tuple(regions),
-        tuple(
-            (
-                *(getattr(w, name) for name in _KEPT_WORK),
-                w.due >= 0,
-                w.deadline >= 0,
-                held.index(w.held) if w.held >= 0 else NONE,
-                held.index(w.undoes) if w.undoes >= 0 else NONE,
-            )
-            if w.phase != IDLE
-            else None
-            for w in works
-        ),
+        tuple(_work(w, held, eaches) if w.phase != IDLE else None for w in works),
+        tuple(_each(instance, k) for k in eaches),
         tuple(_held(instance, k) for k in held),
         (m[0].undoing_all > 0, m[0].reason),
         tuple(timer.due >= 0 for timer in timers),
@@ -124,18 +118,19 @@ def take_snapshot(instance: Instance) -> Snapshot:
 
 def from_snapshot(program: Program, texts: Texts, snapshot: Snapshot) -> Instance:
     """An instance with this snapshot, at time 0; numbers are given anew by position."""
-    status, outcome, regions, works, held, (undoing_all, reason), timers, lists, entries, cells = snapshot
+    status, outcome, regions, works, eaches, held, (undoing_all, reason), timers, lists, entries, cells = snapshot
     instance = Instance(program, texts=texts)
     m, v, head = instance.m, instance.v, program.head
     me = instance.me
     me.status, me.outcome, me.reason = status, outcome, reason
-    me.activations = head.n_regions
+    me.activations = head.n_regions + len(works)
     me.flights = head.n_regions + 1
     me.undoing_all = me.flights if undoing_all else 0
-    me.serials, me.timer_ids = head.n_works, head.n_timers + 2 * head.n_works
+    me.serials, me.timer_ids = len(works), head.n_timers + 2 * len(works)
     for cell, (tag, whole, real) in zip(v, cells):
         cell.tag, cell.whole, cell.real = tag, whole, real
-    places = [_rebuild_held(instance, number, kept) for number, kept in enumerate(held)]
+    places = [_rebuild_held(instance, len(works) + number + 1, kept) for number, kept in enumerate(held)]
+    each_places = [_rebuild_each(instance, kept) for kept in eaches]
     rows = []
     for kept in entries:
         k = _new_entry(instance, Queued(holds=0))
@@ -171,13 +166,20 @@ def from_snapshot(program: Program, texts: Texts, snapshot: Snapshot) -> Instanc
             m[region.entry].holds += 1
     for k, kept_work in enumerate(works):
         if kept_work is not None:
-            work: WorkCell = m[head.first_work + k]
+            work: WorkCell = _new_item(instance) if k >= head.n_works else m[head.first_work + k]
             for name, value in zip(_KEPT_WORK, kept_work):
                 setattr(work, name, value)
             work.serial = k + 1
             if work.phase == CHILD:
-                work.serial = m[program.rows[work.region].slot].activation
-            has_due, has_deadline, at_held, at_undoes = kept_work[len(_KEPT_WORK) :]
+                # A child has the number of the activation that started it; those of items come behind the regions'.
+                own = m[program.rows[work.region].slot].activation
+                work.serial = own if k < head.n_works else head.n_regions + k + 1
+            has_due, has_deadline, at_held, at_undoes, at_each, work.index = kept_work[len(_KEPT_WORK) :]
+            if k >= head.n_works:
+                work.each = each_places[at_each]
+            elif at_each >= 0:
+                work.serial = NONE
+                work.held = each_places[at_each]
             if has_due:
                 work.due, work.due_id = 0, head.n_timers + 2 * k + 1
             if has_deadline:
@@ -202,6 +204,54 @@ def _joined(program: Program, m: Rows, r: int) -> int:
     return 1 if m[row.work].attempt == 1 else 0
 
 
+def _work(work: WorkCell, held: list[int], eaches: list[int]) -> tuple[int, ...]:
+    """An open work; a `for_each` and its items name which one, by position."""
+    each = work.held if work.phase == EACH else work.each
+    return (
+        *(getattr(work, name) for name in _KEPT_WORK),
+        work.due >= 0,
+        work.deadline >= 0,
+        held.index(work.held) if work.held >= 0 and work.phase != EACH else NONE,
+        held.index(work.undoes) if work.undoes >= 0 else NONE,
+        eaches.index(each) if each >= 0 else NONE,
+        work.index,
+    )
+
+
+def _each(instance: Instance, k: int) -> tuple[Any, ...]:
+    """A `for_each` under way, with what came of the items that have ended."""
+    program, m, v = instance.program, instance.m, instance.v
+    row: Each = m[k]
+    ended = []
+    at = row.ended
+    while at >= 0:
+        base = payload_of(program.rows, m, 0, at) + ITEM
+        ended.append((m[at].index, m[at].phase, tuple((c.tag, c.whole, c.real) for c in v[base : base + 3])))
+        at = m[at].next
+    return (*(getattr(row, name) for name in _KEPT_EACH), tuple(sorted(ended, reverse=True)))
+
+
+def _rebuild_each(instance: Instance, kept: tuple[Any, ...]) -> int:
+    k = _new_entry(instance, Each(holds=1))
+    m, row = instance.m, instance.m[k]
+    for name, value in zip(_KEPT_EACH, kept):
+        setattr(row, name, value)
+    for index, phase, cells in kept[-1]:
+        at = _new_entry(instance, WorkCell(phase=phase, each=k, index=index, holds=1, next=row.ended))
+        row.ended = at
+        base = payload_of(instance.program.rows, m, 0, at) + ITEM
+        for cell, (tag, whole, real) in zip(instance.v[base:], cells):
+            cell.tag, cell.whole, cell.real = tag, whole, real
+    return k
+
+
+def _new_item(instance: Instance) -> WorkCell:
+    """The work of an open item, in the list where the newest is first."""
+    row = WorkCell(holds=1)
+    prepend(instance.m, 0, ITEMS, _new_entry(instance, row))
+    return row
+
+
 def _held(instance: Instance, k: int) -> tuple[Any, ...]:
     """Held inputs or a log entry; who tried it in vain is a region's flight, or the cancelling instance."""
     program, m, v = instance.program, instance.m, instance.v
@@ -222,7 +272,7 @@ def _rebuild_held(instance: Instance, number: int, kept: tuple[Any, ...]) -> int
     row: Held = instance.m[k]
     for name, value in zip(_KEPT_HELD, kept):
         setattr(row, name, value)
-    row.serial = instance.program.head.n_works + number + 1
+    row.serial = number
     # Flights are numbered by region, that of the cancelling instance comes behind them.
     row.tried = kept[-2] + 1 if kept[-2] >= 0 else NONE
     base = payload_of(instance.program.rows, instance.m, 0, k)
@@ -234,7 +284,7 @@ def _rebuild_held(instance: Instance, number: int, kept: tuple[Any, ...]) -> int
     return k
 
 
-def _new_entry(instance: Instance, row: Queued | Held) -> int:
+def _new_entry(instance: Instance, row: Queued | Held | Each | WorkCell) -> int:
     m, v = instance.m, instance.v
     m.append(row)
     v.extend(type(v[0])() for _ in range(instance.program.head.n_fields))

@@ -32,11 +32,14 @@ KERNEL_FILES = (
     "timers.py",
     "internal.py",
     "work.py",
+    "items.py",
     "activations.py",
     "compensation.py",
+    "messages.py",
     "transitions.py",
     "reports.py",
     "controls.py",
+    "causes.py",
     "step.py",
 )
 
@@ -85,6 +88,7 @@ TALLY = np.dtype(
             "question",
             "left",
             "right",
+            "wanted",
             "state",
             "payload",
         )
@@ -94,6 +98,10 @@ TALLY = np.dtype(
 
 # Stands in the tally as the number of the question that `ask_order` puts; host expressions have smaller numbers.
 ORDER_QUESTION = 1 << 40
+# Likewise for `ask_length`, `ask_element` and `ask_results`.
+LENGTH_QUESTION, ELEMENT_QUESTION, RESULTS_QUESTION = ORDER_QUESTION + 1, ORDER_QUESTION + 2, ORDER_QUESTION + 3
+# Cells for each ended item in the question `ask_results`: whether it is one, ended how, then its result or error.
+PER_ITEM = 4
 
 
 class Outputs(NamedTuple):
@@ -102,7 +110,7 @@ class Outputs(NamedTuple):
     A step that lacks room (`full`) or an answer (`question` >= 0) goes on with what is there and has to be repeated;
     only the first lack is told, since what follows it may not happen. With a question, `cells` holds what it may
     read as it was then: the variables, private writes over them, and if `payload` is 1 the payload's cells behind
-    them; `state` is the root's state.
+    them; `state` is the root's state. `wanted` is how many cells a question needs, when there are fewer.
     """
 
     tally: Any
@@ -212,6 +220,8 @@ def _fresh_row(cls: type) -> Any:
 
 fresh_queued = _fresh_row(layout.Queued)
 fresh_held = _fresh_row(layout.Held)
+fresh_work = _fresh_row(layout.WorkCell)
+fresh_each = _fresh_row(layout.Each)
 new_record = _fresh(layout.RecordRow, "records", "records")
 new_value = _fresh(layout.ValueRow, "values", "values")
 new_effect = _fresh(layout.EffectRow, "effects", "effects")
@@ -248,6 +258,7 @@ def ask(p: Any, m: Any, v: Any, o: Any, i: int, number: int, private: int, paylo
         n = head.n_variables
         if n + head.n_fields > o.cells.shape[0]:
             tally.full = 1
+            tally.wanted = n + head.n_fields
             return
         tally.question = number
         tally.state = m[i + p[head.root].slot].state
@@ -275,6 +286,60 @@ def ask_order(o: Any, left: int, right: int) -> Any:
         tally.left = left
         tally.right = right
     return 0
+
+
+@_second_form
+def ask_length(o: Any, items: int) -> Any:
+    """Like `ask_order`, for the number of items of the list `left`."""
+    tally = o.tally[0]
+    if tally.asked < tally.n_answers:
+        answer = o.answers[tally.asked].whole
+        tally.asked += 1
+        return answer
+    if tally.question < 0 and tally.full == 0:
+        tally.question = LENGTH_QUESTION
+        tally.left = items
+    return 0
+
+
+@_second_form
+def ask_element(v: Any, o: Any, items: int, index: int, at: int) -> None:
+    """Like `ask`, for the item `right` of the list `left`."""
+    tally = o.tally[0]
+    if tally.asked < tally.n_answers:
+        keep_cell(o.answers[tally.asked], v[at])
+        tally.asked += 1
+    elif tally.question < 0 and tally.full == 0:
+        tally.question = ELEMENT_QUESTION
+        tally.left = items
+        tally.right = index
+
+
+@_second_form
+def ask_results(p: Any, m: Any, v: Any, o: Any, i: int, each: int, collect: int, at: int) -> None:
+    """Like `ask`, for the results of `left` items in `cells`; `right` says whether all are collected."""
+    tally = o.tally[0]
+    if tally.asked < tally.n_answers:
+        keep_cell(o.answers[tally.asked], v[at])
+        tally.asked += 1
+    elif tally.question < 0 and tally.full == 0:
+        head = p[0]
+        n = m[i + each].n
+        if PER_ITEM * n > o.cells.shape[0]:
+            tally.full = 1
+            tally.wanted = PER_ITEM * n
+            return
+        tally.question = RESULTS_QUESTION
+        tally.left = n
+        tally.right = collect
+        k = m[i + each].ended
+        while k >= 0:
+            place = PER_ITEM * m[i + k].index
+            cells = m[i].cells + head.queue_cells + (k - head.first_queued) * head.n_fields
+            o.cells[place].whole = m[i + k].phase
+            for f in range(1, PER_ITEM):
+                keep_cell(v[cells + f], o.cells[place + f])
+            k = m[i + k].next
 
 
 @_second_form

@@ -16,12 +16,10 @@ from .activations import (
     start_state,
     turn_away,
 )
+from .causes import record_cause, region_of_timer
 from .codes import (
     ACTIVE,
     ACTIVITY,
-    ACTIVITY_FAILED,
-    ACTIVITY_STARTED,
-    ACTIVITY_SUCCEEDED,
     CANCELLING,
     CHILD_CLOSED,
     COMPLETED,
@@ -35,21 +33,14 @@ from .codes import (
     INBOX,
     INTERNAL,
     INTERNAL_DONE,
+    MESSAGE_RETURNED,
     NONE,
     NULL,
-    R_ACTIVITY_FAILED,
-    R_ACTIVITY_STARTED,
-    R_ACTIVITY_SUCCEEDED,
-    R_CHILD_CLOSED,
-    R_CONTROL_RECEIVED,
     R_ERROR_RAISED,
     R_EVENT_DEFERRED,
     R_EVENT_DISCARDED,
     R_EVENT_RECALLED,
-    R_EVENT_RECEIVED,
     R_EVENT_REJECTED,
-    R_STARTED,
-    R_TIMER_FIRED,
     RETRY_COMMAND,
     RUNNING_STATUS,
     START,
@@ -59,11 +50,11 @@ from .codes import (
     T_CONTROL,
     T_DONE,
     T_DUPLICATE,
+    T_INDEX,
     T_LATE,
     T_MAX_DEFERRED,
     T_MESSAGE,
     T_NO_TRANSITION,
-    T_RESULT,
     T_TIMEOUT_STATE,
     T_VOID,
     T_WORKFLOW_TIMEOUT,
@@ -80,7 +71,19 @@ from .reports import (
     child_report,
     clock_fired,
 )
-from .rows import RESULT, append, emit, new_queued, note, note_payload, payload_of, prepend, release, unlink
+from .rows import (
+    ERROR_INDEX,
+    ERROR_MESSAGE,
+    RESULT,
+    append,
+    emit,
+    new_queued,
+    note,
+    payload_of,
+    prepend,
+    release,
+    unlink,
+)
 from .timers import set_timer
 from .transitions import (
     FALSE_CONDITION,
@@ -95,7 +98,6 @@ from .transitions import (
     write,
 )
 from .values import copy_cell
-from .work import child_of, work_of, work_with_clock
 
 # === 4 done and error =============================================================================
 
@@ -143,8 +145,11 @@ def offer_error(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
     record.state = cell.state
     record.source = row.source
     record.error_type = row.error_type
+    payload = payload_of(p, m, i, k)
     if row.reason >= 0:
-        note(o, record.seq, T_MESSAGE, v[payload_of(p, m, i, k) + 3])
+        note(o, record.seq, T_MESSAGE, v[payload + ERROR_MESSAGE])
+    if v[payload + ERROR_INDEX].tag != NULL:
+        note(o, record.seq, T_INDEX, v[payload + ERROR_INDEX])
     t = choose(p, m, v, o, i, r, p[0].error, row.source, NONE, k)
     if t >= 0:
         take(p, m, v, o, i, r, t, k)
@@ -167,17 +172,6 @@ def offer_error(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
 
 
 # === 6 Timers =====================================================================================
-
-
-@kernel
-def region_of_timer(p: Rows, timer: int) -> int:
-    """The region whose state timer lies at this offset; -1 for activity clocks and the workflow timer."""
-    if timer >= p[0].first_clock or timer <= p[0].first_timer:
-        return NONE
-    for r in range(p[0].first_region, p[0].first_region + p[0].n_regions):
-        if p[r].first_timer <= timer < p[r].first_timer + p[r].n_timers:
-            return r
-    return NONE
 
 
 @kernel
@@ -207,6 +201,7 @@ def state_timer_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: 
 def dispatch_event(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
     """M2.3, M7.1: offer an event to every region that listens; nobody takes it: reject, defer or discard."""
     row = m[i + k]
+    m[i].automatic += row.chained
     answer = choose_everywhere(p, m, v, o, i, row.event, k)
     if answer == TAKEN:
         reply(o, row.event_id, NONE)
@@ -421,85 +416,6 @@ def run(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
 
 
 @kernel
-def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -> None:
-    """M11.1: the cause, with what it carries; every consequence names it."""
-    me = m[i]
-    head = p[0]
-    kind = R_CONTROL_RECEIVED
-    if inbox.kind == START:
-        kind = R_STARTED
-    elif inbox.kind == EVENT:
-        kind = R_EVENT_RECEIVED
-    elif inbox.kind == TIMER:
-        kind = R_TIMER_FIRED
-    elif inbox.kind == ACTIVITY_STARTED:
-        kind = R_ACTIVITY_STARTED
-    elif inbox.kind == ACTIVITY_SUCCEEDED:
-        kind = R_ACTIVITY_SUCCEEDED
-    elif inbox.kind == ACTIVITY_FAILED:
-        kind = R_ACTIVITY_FAILED
-    elif inbox.kind == CHILD_CLOSED:
-        kind = R_CHILD_CLOSED
-    me.cause = me.seq + 1
-    inbox.cause = me.cause
-    row = emit(m, o, i, kind)
-    row.region = head.root
-    row.event = inbox.event
-    row.event_id = inbox.event_id
-    row.attempt = inbox.attempt
-    row.error_type = inbox.error_type
-    row.reason = inbox.reason
-    row.command = inbox.command
-    row.source = inbox.sender
-    row.timer = inbox.timer
-    payload = me.cells + head.inbox_cells
-    if inbox.kind == START:
-        row.key = me.key
-        for k in range(head.n_variables):
-            if p[head.first_variable + k].input and v[me.cells + k].tag != NULL:
-                note(o, row.seq, p[head.first_variable + k].name, v[me.cells + k])
-    elif inbox.kind == EVENT:
-        note_payload(p, v, o, row.seq, inbox.event, payload)
-    elif inbox.kind == CHILD_CLOSED:
-        row.activation = inbox.serial
-        row.command = NONE
-        row.attempt = 0
-        row.error_type = NONE
-        row.status = inbox.command
-        row.outcome = inbox.permanent
-        w = child_of(p, m, i, inbox.serial)
-        if w >= 0:
-            row.region = m[i + w].region
-            row.state = m[i + p[row.region].slot].state
-        if v[payload + RESULT].tag != NULL:
-            note(o, row.seq, T_RESULT, v[payload + RESULT])
-    elif inbox.kind == TIMER and inbox.timer < head.first_clock:
-        row.due = m[i + inbox.timer].due
-        row.flight = inbox.serial
-        r = region_of_timer(p, inbox.timer)
-        if r >= 0:
-            row.region = r
-            row.state = m[i + p[r].slot].state
-    else:
-        row.activity_id = inbox.serial
-        w = work_of(p, m, i, inbox.serial)
-        if inbox.kind == TIMER:
-            row.flight = inbox.serial
-            w = work_with_clock(p, m, i, inbox.serial)
-            row.activity_id = NONE
-            if w >= 0:
-                row.activity_id = m[i + w].serial
-                row.attempt = m[i + w].attempt
-                row.due = m[i + w].deadline if m[i + w].deadline_id == inbox.serial else m[i + w].due
-        if w >= 0:
-            row.activity = m[i + w].activity
-            row.region = m[i + w].region
-            row.state = m[i + p[row.region].slot].state
-        if inbox.kind == ACTIVITY_SUCCEEDED:
-            note(o, row.seq, T_RESULT, v[payload + RESULT])
-
-
-@kernel
 def begin(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
     """Start: the workflow timer (M6.4), then the initial configuration."""
     me = m[i]
@@ -554,6 +470,9 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     elif inbox.kind == EVENT and inbox.refused >= 0:
         # M7.1: an undeclared name or an ill-typed payload is rejected at the door.
         turn_away(p, m, o, i, R_EVENT_REJECTED, inbox, inbox.refused)
+    elif inbox.kind == MESSAGE_RETURNED:
+        # M7.3: recorded at the sender, and nothing else.
+        return me.seq
     else:
         k = new_queued(p, m, v, o, i)
         row = m[i + k]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wfsim.errors import StartRefused
-from wfsim.model.evaluate import fit
+from wfsim.model.evaluate import evaluate, fit
+from wfsim.model.expressions import parse
 from wfsim.model.values import EvaluationFault, Value, ValueType, check_value
 
 from .codes import NONE
@@ -22,6 +23,7 @@ STIMULI = (
     "activity_failed",
     "child_closed",
     "control",
+    "message_returned",
 )
 
 
@@ -32,8 +34,8 @@ class Stimulus:
     Parameters
     ----------
     kind
-        `start`, `event`, `timer`, `activity_started`, `activity_succeeded`, `activity_failed`, `child_closed`
-        or `control`.
+        `start`, `event`, `timer`, `activity_started`, `activity_succeeded`, `activity_failed`, `child_closed`,
+        `control` or `message_returned`.
     time
         Microseconds; an earlier one than the instance's last is read as the last.
     event, payload, event_id, sender
@@ -46,6 +48,8 @@ class Stimulus:
         Of `child_closed`: the activation that started the child, how it ended, and its output variables.
     command, command_id, reason
         Of a control: `pause`, `resume`, `cancel`, `terminate`, `retry`.
+    message_id, reason
+        Of `message_returned`: the number under which it was sent.
     """
 
     kind: str
@@ -67,6 +71,7 @@ class Stimulus:
     reason: str | None = None
     status: str | None = None
     outcome: str | None = None
+    message_id: int = NONE
 
 
 def event_problem(program: Program, event: str, payload: Mapping[str, Value]) -> str | None:
@@ -107,6 +112,28 @@ def checked_inputs(program: Program, inputs: Mapping[str, Value]) -> dict[str, V
                 f"{program.workflow.name} needs the input {name!r} ({variable.type}). Give it, or declare it optional."
             )
     return fitted
+
+
+def correlation_key(program: Program, inputs: Mapping[str, Value]) -> Value:
+    """M7.2: the key of an instance with these inputs; null where the workflow declares none.
+
+    Raises
+    ------
+    StartRefused
+        If it is null, a list or an object, or its expression raises.
+    """
+    correlation = program.workflow.correlation
+    if correlation is None:
+        return None
+    context = {name: inputs.get(name, variable.initial) for name, variable in program.variables.items()}
+    what = f"the key of {program.workflow.name}, {correlation.key}"
+    try:
+        key = evaluate(parse(correlation.key), context, None, "")
+    except EvaluationFault as fault:
+        raise StartRefused(f"{what}, cannot be computed: {fault.message}") from None
+    if key is None or isinstance(key, (list, dict)):
+        raise StartRefused(f"{what}, is {key!r:.80}: nobody could find the instance by it. Give it text or a number.")
+    return key
 
 
 def _json_or_text(payload: Mapping[str, Any]) -> Any:

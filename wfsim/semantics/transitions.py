@@ -29,6 +29,7 @@ from .codes import (
     R_VARIABLES_SET,
     RUN_ACTIVITY,
     RUNNING_STATUS,
+    SEND,
     SUCCEEDED,
     SUCCESS,
     T_ERROR,
@@ -38,15 +39,18 @@ from .codes import (
     T_LEFT,
     T_OUTER,
     T_POST_ACTION,
+    T_SEND,
 )
 from .compensation import next_entry, show_compensation, undo_next
 from .internal import clear_private, raise_done, raise_error
+from .items import cancel_work
 from .kernel import Output, kernel
 from .layout import Cells, Rows
+from .messages import send
 from .rows import emit, note, payload_of, release
 from .timers import drop_timer
 from .values import admit, copy_cell, evaluate, is_true
-from .work import cancel_work, hold_inputs, open_activity
+from .work import hold_inputs, open_activity
 
 # What offering an event to regions came to.
 NOBODY, REFUSED, TAKEN = range(3)
@@ -231,6 +235,12 @@ def run_action(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> int:
         show_compensation(p, m, o, i, r, action.scope, cell.flight_number)
         undo_next(p, m, v, o, i, r, action.scope, cell.flight_number)
         return WAITS
+    if action.action == SEND:
+        fault = send(p, m, v, o, i, r, cell.action, private, payload)
+        if fault >= 0:
+            return fail_action(p, m, v, o, i, r, T_SEND, fault, NONE)
+        cell.action += 1
+        return GOES_ON
     at = evaluate(p, m, v, o, i, action.code, private, payload)
     fault = v[at].whole if v[at].tag == FAULT else write(p, m, v, o, i, r, action.variable, at, 0, T_POST_ACTION)
     if fault >= 0:

@@ -11,6 +11,7 @@ from .codes import (
     DROP_TIMER,
     FAULT,
     IDLE,
+    ITEMS,
     LATE,
     LOG,
     MANY,
@@ -109,6 +110,7 @@ def start_attempt(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int) -> None
     row.activity = work.activity
     row.activity_id = work.serial
     row.attempt = work.attempt
+    row.index = work.index
     effect = new_effect(o)
     effect.kind = START_ATTEMPT
     effect.activity = work.activity
@@ -155,10 +157,15 @@ def open_activity(
 
 @kernel
 def work_of(p: Rows, m: Rows, i: int, serial: int) -> int:
-    """Offset of the open work with this serial, or -1."""
+    """Offset of the open activity with this serial, or -1."""
     for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
-        if m[i + w].phase != IDLE and m[i + w].phase != CHILD and m[i + w].serial == serial:
+        if SCHEDULED <= m[i + w].phase <= BACKOFF and m[i + w].serial == serial:
             return w
+    at: int = m[i + ITEMS].first
+    while at >= 0:
+        if m[i + at].phase != CHILD and m[i + at].serial == serial:
+            return at
+        at = m[i + at].next
     return NONE
 
 
@@ -168,16 +175,28 @@ def child_of(p: Rows, m: Rows, i: int, activation: int) -> int:
     for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
         if m[i + w].phase == CHILD and m[i + w].serial == activation:
             return w
+    at: int = m[i + ITEMS].first
+    while at >= 0:
+        if m[i + at].phase == CHILD and m[i + at].serial == activation:
+            return at
+        at = m[i + at].next
     return NONE
 
 
 @kernel
 def work_with_clock(p: Rows, m: Rows, i: int, number: int) -> int:
     """Offset of the open work whose running clock has this id, or -1."""
+    if number < 0:
+        return NONE
     for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
         work = m[i + w]
-        if number >= 0 and work.phase != IDLE and (work.due_id == number or work.deadline_id == number):
+        if work.phase != IDLE and (work.due_id == number or work.deadline_id == number):
             return w
+    at: int = m[i + ITEMS].first
+    while at >= 0:
+        if m[i + at].due_id == number or m[i + at].deadline_id == number:
+            return at
+        at = m[i + at].next
     return NONE
 
 
@@ -252,13 +271,15 @@ def close_work(p: Rows, m: Rows, o: Output, i: int, w: int, sure: int) -> None:
 
 
 @kernel
-def open_child(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, child: int, held: int) -> None:
-    """M4.4: start the child of region `r`'s active state; the activation's number names it."""
+def open_child(
+    p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, child: int, held: int, number: int
+) -> None:
+    """M4.4: start a child of region `r`'s active state; the number of an activation names it."""
     cell = m[i + p[r].slot]
     work = m[i + w]
     work.phase = CHILD
     work.activity = child
-    work.serial = cell.activation
+    work.serial = number
     work.attempt = 0
     work.region = r
     work.due = NONE
@@ -271,14 +292,15 @@ def open_child(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, ch
     row = emit(m, o, i, R_CHILD_STARTED)
     row.region = r
     row.state = cell.state
-    row.activation = cell.activation
+    row.activation = number
+    row.index = work.index
     row.source = p[child].name
     row.reason = p[child].version
     note_inputs(p, m, v, o, i, w, row.seq)
     effect = new_effect(o)
     effect.kind = START_CHILD
     effect.activity = child
-    effect.activity_id = cell.activation
+    effect.activity_id = number
     effect.seq = row.seq
 
 
@@ -303,8 +325,8 @@ def stop_child(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
 
 
 @kernel
-def cancel_work(p: Rows, m: Rows, o: Output, i: int, w: int, reason: int) -> None:
-    """M5.4: ask the executor to stop and wait for nothing."""
+def cancel_one(p: Rows, m: Rows, o: Output, i: int, w: int, reason: int) -> None:
+    """M5.4: ask the executor to stop and wait for nothing; of a child, M4.4."""
     work = m[i + w]
     if work.phase == IDLE:
         return

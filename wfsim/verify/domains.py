@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wfsim.errors import NotCovered
-from wfsim.model.elements import ActivityAction, FieldType, SetVariableAction, State, Transition, Variable
+from wfsim.model.elements import (
+    ActivityAction,
+    FieldType,
+    ForEach,
+    SendAction,
+    SetVariableAction,
+    State,
+    Transition,
+    Variable,
+)
 from wfsim.model.expression_tree import (
     Arithmetic,
     Call,
@@ -26,10 +35,12 @@ from wfsim.model.expression_tree import (
     Name,
     Negate,
     Template,
+    TemplateLiteral,
     Whole,
     walk,
 )
 from wfsim.model.expressions import is_template, parse_condition, parse_template
+from wfsim.model.uses import item_inputs, receiver
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.activations import LONGEST_SECONDS
@@ -40,6 +51,9 @@ from .cells import PLAIN, distinct, fitting, numbers, texts
 
 Key = tuple[str, str]
 """What is classified: ('variable', name), or (event, field)."""
+
+MOST_ITEMS = 2
+"""Lists that `for_each` goes through are tried with up to so many items."""
 
 _SHAPELESS = (ValueType.LIST, ValueType.OBJECT, ValueType.ANY)
 _ORDER = ("<", "<=", ">", ">=")
@@ -66,6 +80,7 @@ class Domains:
     _given: set[Key] = field(default_factory=set)
     _valued: set[Key] = field(default_factory=set)
     _ordered: set[Key] = field(default_factory=set)
+    _lists: set[Key] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for transition, event in _transitions(self.program.workflow):
@@ -78,6 +93,8 @@ class Domains:
                     self._use(parse_template(value), "")
                 if state.activity.result_variable is not None:
                     self._given.add(("variable", state.activity.result_variable))
+            if state.for_each is not None:
+                self._items(state.for_each)
         if _RESULT in self._valued:
             # The same value goes into the variable and into the payload of `done`.
             for state in _states(self.program.workflow):
@@ -91,6 +108,12 @@ class Domains:
         self._given |= {(event, name) for event, each in self.program.events.items() for name in each.payload}
         self._read = {self._root(key) for key in self._read}
         self._ordered = {self._root(key) for key in self._ordered}
+        self._lists = {self._root(key) for key in self._lists}
+
+    @property
+    def bounded_lists(self) -> bool:
+        """Whether `for_each` goes through a list from outside, so that only short ones are tried."""
+        return not self._lists.isdisjoint(self._root(key) for key in self._given)
 
     @property
     def exact(self) -> bool:
@@ -132,11 +155,49 @@ class Domains:
         for action in (*transition.pre_actions, *transition.post_actions):
             if isinstance(action, SetVariableAction):
                 self._assign(parse_template(action.parameters.value), action.parameters.name, event)
+            elif isinstance(action, SendAction):
+                self._send(action, event)
             elif isinstance(action, ActivityAction):
                 for value in action.parameters.values():
                     self._use(parse_template(value), event)
                 if action.result_variable is not None:
                     self._given.add(("variable", action.result_variable))
+
+    def _items(self, work: ForEach) -> None:
+        """How many items there are matters, and what they are where the inputs of one may raise."""
+        items = parse_template(work.items)
+        for name in _named(items):
+            self._read.add(_key(name, ""))
+            if items == name:
+                self._lists.add(_key(name, ""))
+            else:
+                self._computed.add(_key(name, ""))
+        for value in item_inputs(work).values():
+            template = parse_template(value)
+            self._use(template, "item")
+            if can_raise(template):
+                self._computed.update(key for key in self._lists)
+        if work.result_variable is not None:
+            self._given.add(("variable", work.result_variable))
+
+    def _send(self, action: SendAction, event: str) -> None:
+        """A receiver must not be null; what an instance tells itself are values of its own event."""
+        to, key = receiver(action)
+        for template in (to, key):
+            if template is not None:
+                self._see(template, event)
+        for name, value in action.payload.items():
+            template = parse_template(value)
+            self._use(template, event)
+            if action.event not in self.program.events:
+                continue
+            target: Key = (action.event, name)
+            for source in _named(template):
+                self._join(_key(source, event), target)
+                if not isinstance(template, Name):
+                    self._computed.add(_key(source, event))
+            if isinstance(template, TemplateLiteral | Literal):
+                self._constants.setdefault(target, []).append(template.value)
 
     def _assign(self, template: Template, variable: str, event: str) -> None:
         target: Key = ("variable", variable)
@@ -283,6 +344,8 @@ class Domains:
         if kind is ValueType.BOOLEAN:
             return [True, False] if self._is_looked_at(root) else [True]
         values: list[Any] = []
+        if root in self._lists and kind in (ValueType.LIST, ValueType.ANY):
+            values += [["text"] * n for n in range(MOST_ITEMS + 1)]
         if kind in (ValueType.INTEGER, ValueType.NUMBER, ValueType.ANY):
             values += numbers(constants, kind)
         if kind is ValueType.ANY and (any(isinstance(c, bool) for c in constants) or not constants):

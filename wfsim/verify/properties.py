@@ -30,6 +30,7 @@ from wfsim.net.translate import to_net
 from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
 from wfsim.semantics.stimulus import Stimulus
 
+from .domains import MOST_ITEMS
 from .soundness import deadlock_free, soundness
 from .space import Edge, WorkflowSpace, explore_workflow
 from .told import witness_to
@@ -282,6 +283,8 @@ class _Search:
         bound: dict[str, Any] = {"states": space.n_states, "edges": space.n_edges, "complete": space.complete}
         if not space.complete:
             bound["stopped"] = space.reason
+        if space.domains.bounded_lists:
+            bound["items"] = MOST_ITEMS
         return Verdict(status, name, reason, bound=bound, assumptions=ASSUMPTIONS, method=METHOD, **more)
 
     def holds(self, name: str, reason: str) -> Verdict:

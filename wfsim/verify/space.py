@@ -27,6 +27,7 @@ from wfsim.semantics.codes import (
     GROUNDED,
     IDLE,
     INTEGER,
+    LIST,
     NULL,
     R_EVENT_DEFERRED,
     R_EVENT_DISCARDED,
@@ -38,6 +39,7 @@ from wfsim.semantics.codes import (
     RUNNING,
     SCHEDULED,
     STATUSES,
+    STRING,
     T_TYPE,
     TIMED_OUT,
 )
@@ -50,9 +52,10 @@ from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.snapshot import Snapshot, from_snapshot, take_snapshot
 from wfsim.semantics.stimulus import Stimulus, checked_inputs
 from wfsim.semantics.texts import Texts
+from wfsim.semantics.values import set_null
 
 from .cells import fresh
-from .domains import Domains
+from .domains import MOST_ITEMS, Domains
 
 MOST_PAYLOADS = 2_000
 _VAIN = (R_EVENT_REJECTED, R_EVENT_DEFERRED, R_EVENT_DISCARDED, R_STIMULUS_IGNORED)
@@ -61,8 +64,11 @@ _VAIN = (R_EVENT_REJECTED, R_EVENT_DEFERRED, R_EVENT_DISCARDED, R_STIMULUS_IGNOR
 class ErasedHost:
     """Answers for an erased program: each question has several answers, and the search tries them all."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, texts: Texts) -> None:
         self.program = program
+        self.texts = texts
+        self.lists = [(LIST, texts.handle([None] * n)) for n in range(MOST_ITEMS + 1)]
+        self.unknown = texts.handle("")
         self.script: list[int] = []
         self.asked: list[int] = []
 
@@ -78,13 +84,29 @@ class ErasedHost:
             "condition": [(BOOLEAN, 1), (BOOLEAN, 0)],
             "duration": [(INTEGER, 1)],
             "value": [(NULL, 0)],
+            "item": [(NULL, 0)],
+            "items": self.lists,
+            "receiver": [(STRING, self.unknown)],
+            "key": [(STRING, self.unknown)],
         }[asked.role]
-        if asked.raises:
-            choices.append((FAULT, T_TYPE))
+        if asked.raises or asked.role in ("items", "receiver", "key"):
+            choices = [*choices, (FAULT, T_TYPE)]
         at = len(self.asked)
         self.asked.append(len(choices))
         answer.tag, answer.whole = choices[self.script[at] if at < len(self.script) else 0]
         answer.real = 0.0
+
+    def length(self, items: int) -> int:
+        """The number of items of a list, one of those chosen from or one that the definition gives."""
+        return len(self.texts.value(items))
+
+    def element(self, items: int, index: int, answer: Cell) -> None:
+        """Items have no value in an erased program."""
+        set_null(answer)
+
+    def results(self, ended: list[tuple[int, int, Cells]], collect: int, answer: Cell) -> None:
+        """Nor have results."""
+        set_null(answer)
 
     def order(self, left: int, right: int) -> int:
         """Never asked: an erased program compares nothing."""
@@ -124,7 +146,7 @@ class WorkflowSpace:
         self.program = program
         self.texts: Texts = program.texts.copy()
         self.domains = Domains(program)
-        self.host = ErasedHost(program) if program.erased else None
+        self.host = ErasedHost(program, self.texts) if program.erased else None
         self.snapshots: list[Snapshot] = []
         self.edges: list[list[Edge]] = []
         self.before: list[tuple[int, Edge]] = []
@@ -327,7 +349,9 @@ class WorkflowSpace:
 
     def _results(self, instance: Instance, k: int) -> list[Any]:
         """Candidates for what an activity returns: all that its result variable can hold."""
-        if self.program.erased or instance.works()[k].undoes >= 0:
+        work = instance.works()[k]
+        if self.program.erased or work.undoes >= 0 or work.each >= 0:
+            # What items give goes into one list, which no condition can look into.
             return [None]
         head = self.program.head
         cell = instance.m[self.program.rows[head.first_region + k // 2].slot]

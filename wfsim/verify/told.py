@@ -112,7 +112,10 @@ def _real(program: Program, instance: Instance, stimulus: Stimulus) -> Stimulus:
             timer_id, due = cell.id, cell.due
         return replace(stimulus, timer_id=timer_id, time=max(now, due))
     if stimulus.kind == "child_closed":
-        # A rebuilt instance numbers activations by region.
+        # A rebuilt instance numbers activations by region, and those of items by their works.
+        behind = stimulus.activity_id - program.head.n_regions
+        if behind > 0:
+            return replace(stimulus, activity_id=instance.works()[behind - 1].serial, time=soon)
         region = program.rows[program.head.first_region + stimulus.activity_id - 1]
         return replace(stimulus, activity_id=instance.m[region.slot].activation, time=soon)
     if stimulus.kind.startswith("activity_"):

@@ -1,0 +1,115 @@
+"""Messages: to oneself into the own queue, to others through the surroundings (M7.2, M7.3)."""
+
+from __future__ import annotations
+
+from .activations import turn_away
+from .codes import (
+    ANY,
+    EVENT,
+    FAULT,
+    INTEGER,
+    KEY_VALUE,
+    NONE,
+    NULL,
+    NUMBER,
+    R_EVENT_REJECTED,
+    R_MESSAGE_SENT,
+    SEND_MESSAGE,
+    STRING,
+    T_NULL,
+    T_PAYLOAD,
+    T_SELF,
+    T_TYPE,
+    T_UNDECLARED,
+    WAITING,
+)
+from .kernel import Output, kernel, new_effect
+from .layout import Cells, RecordRow, Rows
+from .rows import append, emit, new_queued, note, payload_of, release
+from .values import copy_cell, evaluate, set_real
+
+EXACT = 2**53
+
+
+@kernel
+def wrong_payload(p: Rows, v: Cells, event: int, payload: int) -> int:
+    """M7.1 at the own door: 1 if a field lacks its value or has one of another type."""
+    for f in range(p[event].n_fields):
+        row = p[p[event].first_field + f]
+        cell = v[payload + 1 + f]
+        if cell.tag == NULL:
+            if not row.optional:
+                return 1
+        elif row.type == NUMBER and cell.tag == INTEGER and -EXACT <= cell.whole <= EXACT:
+            set_real(cell, float(cell.whole))
+        elif row.type != ANY and cell.tag != row.type:
+            return 1
+    return 0
+
+
+@kernel
+def show_sent(p: Rows, m: Rows, o: Output, i: int, r: int, a: int, to: int) -> RecordRow:
+    """The `message_sent` row; its values are tied to it by the caller."""
+    m[i].messages += 1
+    row = emit(m, o, i, R_MESSAGE_SENT)
+    row.region = r
+    row.state = m[i + p[r].slot].state
+    row.event = p[a].event
+    row.message = m[i].messages
+    row.source = to
+    return row
+
+
+@kernel
+def send(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, a: int, private: int, payload: int) -> int:
+    """Carry out the action at row `a`: -1, or the error type that one of its expressions raised."""
+    action = p[a]
+    k = new_queued(p, m, v, o, i)
+    cells = payload_of(p, m, i, k)
+    own = action.own_event
+    at = evaluate(p, m, v, o, i, action.code, private, payload)
+    fault = NONE
+    to = v[at].whole
+    if v[at].tag != STRING:
+        fault = to if v[at].tag == FAULT else T_NULL if v[at].tag == NULL else T_TYPE
+    if fault < 0 and action.key >= 0:
+        at = evaluate(p, m, v, o, i, action.key, private, payload)
+        if v[at].tag == FAULT or v[at].tag == NULL:
+            fault = v[at].whole if v[at].tag == FAULT else T_NULL
+        copy_cell(v[at], v[cells])
+    to_self = 1 if to == T_SELF and action.key < 0 else 0
+    for f in range(action.first_input, action.end_input):
+        if fault < 0:
+            at = evaluate(p, m, v, o, i, p[f].code, private, payload)
+            if v[at].tag == FAULT:
+                fault = v[at].whole
+            copy_cell(v[at], v[cells + p[f].cell])
+    if fault >= 0:
+        release(m, i, k)
+        return fault
+    row = show_sent(p, m, o, i, r, a, to)
+    if action.key >= 0:
+        note(o, row.seq, KEY_VALUE, v[cells])
+    for f in range(action.first_input, action.end_input):
+        note(o, row.seq, p[f].name, v[cells + p[f].cell])
+    if not to_self:
+        effect = new_effect(o)
+        effect.kind = SEND_MESSAGE
+        effect.id = row.message
+        effect.event = action.event
+        effect.to = to
+        effect.seq = row.seq
+        release(m, i, k)
+        return NONE
+    queued = m[i + k]
+    queued.kind = EVENT
+    queued.event = own
+    # M2.6: what an instance tells itself goes by itself, and might go round for ever.
+    queued.chained = 1
+    if own < 0 or wrong_payload(p, v, own, cells):
+        queued.event = action.event
+        turn_away(p, m, o, i, R_EVENT_REJECTED, queued, T_UNDECLARED if own < 0 else T_PAYLOAD)
+        release(m, i, k)
+        return NONE
+    append(m, i, WAITING, k)
+    return NONE
