@@ -126,7 +126,7 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
         state: dict[str, Any] = {"name": name}
         nested = "parallel" if depth else "plain"
         child, each = ("child", "each") if children else ("plain", "plain")
-        kind = draw(st.sampled_from(["plain", child, each, "activity", "timeout", "both", nested]))
+        kind = draw(st.sampled_from(["plain", child, each, each, "activity", "timeout", "both", nested]))
         if k == n - 1 or (k > 0 and draw(st.integers(0, 4)) == 0):
             state |= {"is_terminal": True, "outcome": draw(st.sampled_from(["success", "failure"]))}
         elif kind == "parallel":
@@ -326,5 +326,5 @@ def next_stimulus(instance: Instance, choice: int, k: int, number: int) -> Stimu
     return options[choice % len(options)]
 
 
-choices = st.lists(st.tuples(st.integers(0, 10_000), st.integers(-3, 6)), max_size=25)
+choices = st.lists(st.tuples(st.integers(0, 10_000), st.integers(-3, 6)), min_size=4, max_size=25)
 """Choices for `next_stimulus`."""

@@ -69,6 +69,17 @@ class CompiledInstance(Instance):
         from_array(self.memory, rows)
         return rows
 
+    def works(self) -> list[layout.WorkCell]:
+        """As `Instance.works`; the rows of items are read as what they are."""
+        head = self.program.head
+        works: list[layout.WorkCell] = self.m[head.first_work : head.first_work + head.n_works]
+        items, k = [], self.m[codes.ITEMS].first
+        while k >= 0:
+            items.append(layout.WorkCell())
+            from_array(self.memory[k : k + 1], items[-1:])
+            k = items[-1].next
+        return works + items[::-1]
+
     def _step(self) -> Output:
         answers: list[layout.Cell] = []
         while True:

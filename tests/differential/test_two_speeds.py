@@ -28,6 +28,7 @@ from wfsim.semantics.compiled import values as compiled_values
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.stimulus import Stimulus
 
+QUEUES = (codes.WAITING, codes.INTERNAL, codes.DEFERRED)
 ROOT = Path(__file__).parents[2]
 
 
@@ -145,6 +146,82 @@ def test_a_question_that_does_not_fit_into_the_output_asks_for_more_room() -> No
         assert (out.tally[0]["question"] >= 0) == (not full)
 
 
+def through_a_list(collect: bool) -> Workflow:
+    """Five items, two at a time, whose inputs are computed here and by the surroundings; the instance tells itself."""
+    return Workflow.model_validate(
+        {
+            "name": "through_a_list",
+            "initial_state": "s",
+            "variables": {"list": {"type": "list", "input": True}, "out": {"type": "any"}, "n": {"initial": 0}},
+            "events": {"go": {"payload": {"k": "number"}}, "bad": {"payload": {"k": "integer"}}},
+            "activities": {"f": {"timeout": "3s", "compensate_with": "g"}, "g": {}},
+            "states": [
+                {
+                    "name": "s",
+                    "for_each": {
+                        "items": "${context.list}",
+                        "as": "one",
+                        "activity": "f",
+                        "parameters": {"next": "${item.one + 1}", "both": "${[item.one, context.n]}"},
+                        "max_parallel": 2,
+                        "on_failure": "collect" if collect else "fail_fast",
+                        "result_variable": "out",
+                    },
+                },
+                {"name": "t"},
+                {"name": "u", "is_terminal": True},
+            ],
+            "transitions": [
+                {
+                    "from": "s",
+                    "event": event,
+                    "to": "t",
+                    "post_actions": [
+                        {"action_type": "send", "event": "bad", "to": "self", "payload": {"k": "${context.out}"}},
+                        {"action_type": "send", "event": "none", "to": "self"},
+                        {"action_type": "send", "event": "go", "to": "self", "payload": {"k": 1}},
+                        {"action_type": "send", "event": "go", "to": {"workflow": "w", "key": "${1 + 1}"}},
+                        {"action_type": "send", "event": "go", "to": "${context.n}", "on_failure": "ignore"},
+                    ],
+                }
+                for event in ("done", "error")
+            ]
+            + [{"from": "t", "event": "go", "to": "u", "condition": "event.k == 1.0"}],
+        }
+    )
+
+
+@pytest.mark.parametrize("collect", [False, True])
+@pytest.mark.parametrize("room", [1, 64])
+def test_lists_and_messages_are_the_same_at_both_speeds(room: int, collect: bool) -> None:
+    program = compile_workflow(through_a_list(collect))
+    plain, quick = Instance(program, key=1), CompiledInstance(program, key=1, room=room)
+    stimuli = [Stimulus("start", payload={"list": [1, 2, None, 4, 5]})]
+    stimuli += [Stimulus("activity_started", activity_id=1), Stimulus("activity_succeeded", activity_id=1, result="a")]
+    stimuli += [Stimulus("activity_succeeded", activity_id=2, result=[2]), Stimulus("message_returned", message_id=1)]
+    stimuli += [Stimulus("activity_failed", activity_id=3, error_type="Boom", message="no")]
+    stimuli += [Stimulus("activity_succeeded", activity_id=4, result=None)]
+    kinds: Counter[int] = Counter()
+    for stimulus in stimuli:
+        expected, found = plain.apply(stimulus), quick.apply(stimulus)
+        assert found.records == expected.records
+        assert found.values == expected.values
+        assert found.effects == expected.effects
+        assert quick.rows_like(plain) == plain.m
+        assert quick.v == plain.v
+        kinds.update(record.kind for record in expected.records)
+    assert quick.questions == (11 if collect else 6)
+    assert plain.status == "completed"
+    assert kinds[codes.R_MESSAGE_SENT] == 4
+    assert kinds[codes.R_EVENT_REJECTED] == 2
+    if collect:
+        results = plain.variables["out"]
+        assert isinstance(results, list)
+        assert [one["ok"] for one in results] == [True, True, False, False, True]
+    else:
+        assert plain.variables["out"] is None
+
+
 class Careful(list[Any]):
     """A list that refuses to be read at -1: the number of nothing."""
 
@@ -178,7 +255,7 @@ def test_every_queued_row_is_free_or_held_as_often_as_it_is_referred_to(
         m, head = instance.m, instance.program.head
         holders: Counter[int] = Counter()
         free = []
-        for which in (codes.WAITING, codes.INTERNAL, codes.DEFERRED, codes.LOG, codes.LATE, codes.FREE):
+        for which in (*QUEUES, codes.LOG, codes.LATE, codes.ITEMS, codes.FREE):
             k, length = m[which].first, 0
             while k >= 0:
                 length += 1
@@ -191,6 +268,11 @@ def test_every_queued_row_is_free_or_held_as_often_as_it_is_referred_to(
         for row in instance.program.rows[head.first_region : head.first_region + head.n_regions]:
             holders[m[row.slot].entry] += 1
         holders.update(work.held for work in instance.works())
+        for work in instance.works():
+            k = m[work.held].ended if work.phase == codes.EACH else codes.NONE
+            while k >= 0:
+                holders[k] += 1
+                k = m[k].next
         holders[instance.me.offer_again] += 1
         for k in set(range(head.first_queued + 1, len(m))) - set(free):
             if isinstance(m[k], layout.Queued):
