@@ -12,8 +12,8 @@ from wfsim.errors import did_you_mean, listed
 from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, ActivityAction, CompensateAction, RetryPolicy, SendAction, State, Variable
 from wfsim.model.evaluate import evaluate_template, fit
-from wfsim.model.expression_tree import Name, Whole, names
-from wfsim.model.expressions import is_template
+from wfsim.model.expression_tree import Name, TemplateList, TemplateLiteral, TemplateObject, Whole, names
+from wfsim.model.expressions import is_template, parse_template
 from wfsim.model.problems import Path, Problem
 from wfsim.model.static import static_type
 from wfsim.model.uses import (
@@ -240,6 +240,8 @@ def _states_and_transitions(workflow: Definition, report: Report) -> None:
                         (*path, "event"),
                         f"{part.transition_label(index)} sends {action.event!r}, an event of the engine.",
                     )
+                if isinstance(action, SendAction):
+                    _receiver(workflow, path, action, part.transition_label(index), report)
                 if isinstance(action, CompensateAction):
                     _scope(workflow, (*path, "scope"), action.scope, report)
 
@@ -251,6 +253,41 @@ def _no_state(name: str, own: Mapping[str, State], everywhere: Mapping[str, str]
             f"States here: {listed(own)}."
         )
     return f"{name!r}, which is not a state. States: {listed(own)}.{did_you_mean(name, own)}"
+
+
+def _receiver(workflow: Definition, path: Path, action: SendAction, label: str, report: Report) -> None:
+    """A message has a receiver; what an instance tells itself must fit its own event."""
+    to = parse_template(action.to)
+    if isinstance(to, TemplateObject):
+        keys = [key for key, _ in to.fields]
+        if sorted(keys) != ["key", "workflow"]:
+            report(
+                (*path, "to"),
+                f"{label} sends to {{{', '.join(keys)}}}. Name one instance by workflow and key: "
+                '{workflow: shipping, key: "${context.order_id}"}.',
+            )
+    elif isinstance(to, TemplateList) or (isinstance(to, TemplateLiteral) and not isinstance(to.value, str)):
+        report(
+            (*path, "to"),
+            f"{label} sends to no instance. Write self, parent, an instance's id, or {{workflow: ..., key: ...}}.",
+        )
+    elif to == TemplateLiteral("self"):
+        events = declared_events(workflow)
+        # An event that nobody takes is well formed, and a finding of lint.
+        fields = events[action.event].payload if action.event in events else {}
+        for name in action.payload:
+            if fields and name not in fields:
+                report(
+                    (*path, "payload", name),
+                    f"{label} sends {name!r} with {action.event!r}, which has no such field. "
+                    f"Fields: {listed(fields)}.{did_you_mean(name, fields)}",
+                )
+        for name, kind in fields.items():
+            if not kind.optional and name not in action.payload:
+                report(
+                    (*path, "payload"),
+                    f"{label} sends {action.event!r} to its own instance without the field {name!r} ({kind.type}).",
+                )
 
 
 def _scope(workflow: Definition, path: Path, scope: str | None, report: Report) -> None:

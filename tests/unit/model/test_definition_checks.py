@@ -169,6 +169,22 @@ def test_a_definition_that_contradicts_itself_is_refused(old: str, new: str, tol
             "an event of the engine",
         ),
         (
+            "{from: a, event: pay, pre_actions: [{action_type: send, event: hello, to: {workflow: w}}]}",
+            "sends to {workflow}. Name one instance by workflow and key",
+        ),
+        (
+            "{from: a, event: pay, pre_actions: [{action_type: send, event: hello, to: 7}]}",
+            "sends to no instance. Write self, parent",
+        ),
+        (
+            "{from: a, event: pay, pre_actions: [{action_type: send, event: pay, to: self, payload: {amont: 1.0}}]}",
+            "sends 'amont' with 'pay', which has no such field. Fields: amount. Did you mean 'amount'?",
+        ),
+        (
+            "{from: a, event: pay, pre_actions: [{action_type: send, event: pay, to: self}]}",
+            "sends 'pay' to its own instance without the field 'amount' (number)",
+        ),
+        (
             "{from: a, event: pay, pre_actions: [{action_type: compensate, scope: q}]}",
             "neither a state nor a region",
         ),
