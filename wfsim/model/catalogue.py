@@ -11,11 +11,12 @@ import semver
 from wfsim.errors import CatalogueError, did_you_mean, listed
 from wfsim.model.fields import range_parts
 from wfsim.model.problems import shown
+from wfsim.model.shorthand import SHARED
 from wfsim.model.uses import Invoked, invoked
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load
 
-SCENARIO = ".scenario.yaml"
+OTHERS = (".scenario.yaml", SHARED)
 
 
 class Catalogue:
@@ -24,8 +25,8 @@ class Catalogue:
     Parameters
     ----------
     source
-        A folder, whose `*.yaml` files are read (scenarios, `*.scenario.yaml`, are left out; inner folders too), or
-        workflows.
+        A folder, whose `*.yaml` files are read, or workflows. Scenarios (`*.scenario.yaml`), what files share
+        (`*.shared.yaml`) and inner folders are left out.
 
     Raises
     ------
@@ -52,7 +53,7 @@ class Catalogue:
         self._files: dict[tuple[str, str], str] = {}
         if isinstance(source, (str, os.PathLike)):
             folder = Path(source)
-            files = sorted(one for one in folder.glob("*.yaml") if not one.name.endswith(SCENARIO))
+            files = sorted(one for one in folder.glob("*.yaml") if not one.name.endswith(OTHERS))
             if not files:
                 what = "has no *.yaml file" if folder.is_dir() else "is not a folder"
                 raise CatalogueError(f"{folder}: {what}. Give the folder of the workflows, such as 'models'.")

@@ -15,6 +15,7 @@ from wfsim.model.check import check
 from wfsim.model.problems import Path as DefinitionPath
 from wfsim.model.problems import Problem, definition_error, from_validation, shown
 from wfsim.model.published import from_published
+from wfsim.model.shorthand import expand
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_reader import LARGEST_FILE, Document, decode, read
 from wfsim.model.yaml_writer import rewrite, write
@@ -28,6 +29,9 @@ class Source:
     text: str
     document: Document
     workflow: Workflow
+    folder: Path | None = None
+    shorthand: bool = False
+    included: bool = False
 
     def line_of(self, path: DefinitionPath) -> int | None:
         """Line (from 1) of the nearest thing around the path that the file has."""
@@ -62,7 +66,7 @@ def load(path: str | os.PathLike[str]) -> Workflow:
     except OSError as error:
         near = _similar_file(file)
         raise DefinitionError(f"{file}: cannot be read: {error.strerror or error}.{near}") from None
-    return _build(decode(raw, str(file)), str(file))
+    return _build(decode(raw, str(file)), str(file), file.parent)
 
 
 def loads(text: str, name: str = "<text>") -> Workflow:
@@ -81,10 +85,13 @@ def dumps(workflow: Workflow) -> str:
 
     A workflow that was loaded, or copied from one that was, keeps the comments and the layout of all parts
     that did not change. Otherwise keys come in canonical order, defaults are left out, durations are text.
+    What other files share is spelt out, and so is all shorthand once a workflow that uses it has changed.
     """
     source = source_of(workflow)
-    if source is None:
+    if source is None or source.included:
         return write(workflow)
+    if source.shorthand:
+        return source.text if workflow == source.workflow else write(workflow)
     text = rewrite(source.text, source.workflow, workflow)
     # The merge works on someone else's layout; never save what would not be read back as the same workflow.
     return text if _reads_as(text, workflow) else write(workflow)
@@ -93,16 +100,20 @@ def dumps(workflow: Workflow) -> str:
 def save(workflow: Workflow, path: str | os.PathLike[str]) -> None:
     """Write a workflow to a file, as `dumps`; the old file stays whole until the new one is complete.
 
+    An unchanged workflow goes on including the files that it was loaded with, if it is saved beside them.
+
     Raises
     ------
     DefinitionError
         If the file cannot be written, or the workflow was changed into one that could not be loaded.
     """
-    text = dumps(workflow)
+    target = Path(path)
+    source = source_of(workflow)
+    beside = source is not None and source.included and target.parent.resolve() == source.folder
+    text = source.text if source is not None and beside and workflow == source.workflow else dumps(workflow)
     problems = check(workflow)
     if problems:
         raise definition_error(problems)
-    target = Path(path)
     try:
         _replace(target, text)
     except OSError as error:
@@ -131,7 +142,7 @@ def _umask() -> int:
     return mask
 
 
-def _build(text: str, file: str) -> Workflow:
+def _build(text: str, file: str, folder: Path | None = None) -> Workflow:
     document = read(text, file)
     if not isinstance(document.data, dict):
         what = "is empty" if document.data is None else f"is {shown(document.data)}"
@@ -140,14 +151,18 @@ def _build(text: str, file: str) -> Workflow:
             file,
             document.line_of,
         )
-    data, problems = from_published(document.data, document.lines)
+    spelt_out = expand(document, folder)
+    data, problems = from_published(spelt_out.data, document.lines)
+    problems += spelt_out.problems
     workflow = _validated(data, problems)
     if workflow is not None:
         problems += check(workflow)
     if problems or workflow is None:
         in_order = sorted(problems, key=lambda problem: document.line_of(problem.path) or 0)
         raise definition_error(in_order, file, document.line_of)
-    workflow._source = Source(file, text, document, workflow.model_copy())
+    kept = workflow.model_copy()
+    where = None if folder is None else folder.resolve()
+    workflow._source = Source(file, text, document, kept, where, spelt_out.used, spelt_out.included)
     return workflow
 
 
