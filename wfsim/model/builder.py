@@ -12,6 +12,7 @@ from wfsim.model.elements import (
     CompensateAction,
     Event,
     RetryPolicy,
+    Schedule,
     SendAction,
     SetVariableAction,
     State,
@@ -64,6 +65,7 @@ class Builder:
         self._variables: dict[str, Variable] = {}
         self._events: dict[str, Event] = {}
         self._activities: dict[str, Activity] = {}
+        self._schedules: dict[str, Schedule] = {}
         self._states: list[State] = []
         self._transitions: list[Transition] = []
         self._initial: str | None = None
@@ -102,6 +104,12 @@ class Builder:
         """Add an activity: `retry`, `timeout`, `schedule_to_close`, `heartbeat`, `compensate_with`, …"""
         _once(self._activities, name, "activity")
         self._activities[name] = Activity(retry_policy=retry, **settings)
+        return self
+
+    def schedule(self, name: str, *, input: Mapping[str, Any] | None = None, **settings: Any) -> Builder:
+        """Add starts by the clock: `every` and `offset`, or `cron` and `time_zone`; `overlap`, `missed`, `input`."""
+        _once(self._schedules, name, "schedule")
+        self._schedules[name] = Schedule(input=input or {}, **settings)
         return self
 
     def state(self, name: str, *, initial: bool = False, terminal: bool = False, **settings: Any) -> Builder:
@@ -230,6 +238,7 @@ class Builder:
             "variables": self._variables,
             "events": self._events,
             "activities": self._activities,
+            "schedules": self._schedules,
             "states": tuple(self._states),
             "transitions": tuple(self._transitions),
         }

@@ -54,6 +54,7 @@ def check(workflow: Definition) -> list[Problem]:
     _events(workflow, report)
     _activities(workflow, report)
     _timeouts(workflow, report)
+    _schedules(workflow, report)
     _states_and_transitions(workflow, report)
     _error_sources(workflow, report)
     _names_in_expressions(workflow, report)
@@ -199,6 +200,26 @@ def _timeouts(workflow: Definition, report: Report) -> None:
             report(path, f"state {name!r} has a timeout of its own, {state.timeout}, and {timeout} here.")
     if workflow.timeouts.activity == 0:
         report(("timeouts", "activity"), "the timeout of activities is 0s, so no attempt could ever finish.")
+
+
+def _schedules(workflow: Definition, report: Report) -> None:
+    """A start by the clock has nobody to ask: its inputs must be complete and fit."""
+    variables = declared_variables(workflow)
+    inputs = {name: variable for name, variable in variables.items() if variable.input}
+    for name, schedule in workflow.schedules.items():
+        path: Path = ("schedules", name, "input")
+        for key, value in schedule.input.items():
+            if key not in inputs:
+                report(
+                    (*path, key),
+                    f"schedule {name!r} gives {key!r}, which is not an input. "
+                    f"Inputs: {listed(inputs) or 'none'}.{did_you_mean(key, inputs)}",
+                )
+            elif (reason := _misfit(inputs[key], value)) is not None:
+                report((*path, key), f"schedule {name!r} cannot give {brief(value)} for {key!r}: {reason}")
+        for key, variable in inputs.items():
+            if schedule.input.get(key) is None and variable.initial is None and not variable.optional:
+                report(path, f"schedule {name!r} does not give the input {key!r} ({variable.type.value}).")
 
 
 # States and transitions ----------------------------------------------------------------------------------

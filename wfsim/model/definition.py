@@ -13,6 +13,7 @@ from wfsim.model.elements import (
     Event,
     Region,
     RetryPolicy,
+    Schedule,
     State,
     Timeouts,
     Transition,
@@ -38,6 +39,7 @@ class Definition(Element):
     retry_policy: RetryPolicy | None = None
     unhandled: Unhandled = Unhandled.REJECT
     correlation: Correlation | None = None
+    schedules: Mapping[Name, Schedule] = Field(default_factory=dict)
     pause_timers: Literal["run", "freeze"] = "run"
     max_automatic: Count = Field(default=100, ge=1, le=100_000)
     max_deferred: Count = Field(default=1_000, ge=0, le=1_000_000)

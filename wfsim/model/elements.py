@@ -17,6 +17,7 @@ from wfsim.model.fields import (
     Bound,
     Condition,
     Count,
+    Cron,
     Deadline,
     Element,
     Exact,
@@ -27,6 +28,7 @@ from wfsim.model.fields import (
     Name,
     Scalar,
     TemplateValue,
+    TimeZone,
     VersionRange,
 )
 from wfsim.model.values import ValueType
@@ -305,6 +307,35 @@ class Timeouts(Element):
     workflow: Duration | None = None
     activity: Duration | None = None
     states: Mapping[Name, Duration] = Field(default_factory=dict)
+
+
+class Schedule(Element):
+    """Starts of a workflow by the clock: `every` so often, or by a `cron` expression of five fields.
+
+    `overlap` says what happens at a time when the instance started last is still open: `skip` it, `queue` it until
+    that has closed, or `allow` both. `missed` says what becomes of times at which nothing ran: `skip` them, start
+    once for the `last`, or for `all`.
+    """
+
+    every: Duration | None = None
+    offset: Duration = Duration(0)
+    cron: Cron | None = None
+    time_zone: TimeZone = "UTC"
+    overlap: Literal["skip", "queue", "allow"] = "skip"
+    missed: Literal["skip", "last", "all"] = "skip"
+    input: Mapping[Identifier, Json] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.every is None) == (self.cron is None):
+            raise ValueError('a schedule has every (every: 15m) or cron (cron: "0 2 * * *"), one of the two.')
+        if self.every is not None and self.every == 0:
+            raise ValueError("every: 0s would start without end. Give a positive duration.")
+        if self.every is not None and self.time_zone != "UTC":
+            raise ValueError("every so often is the same in every time zone. Use cron, or leave time_zone out.")
+        if self.cron is not None and self.offset:
+            raise ValueError("cron says at which times; an offset belongs to every.")
+        return self
 
 
 class Correlation(Element):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -17,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from wfsim.errors import DefinitionError, ExpressionError
+from wfsim.errors import DefinitionError, ExpressionError, did_you_mean
 from wfsim.model.duration import Duration
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
 from wfsim.model.problems import definition_error, from_validation, refuse_unknown_keys
@@ -101,6 +103,30 @@ def _version_range(value: object) -> object:
     return value
 
 
+def _cron(text: str) -> str:
+    from cronsim import CronSim, CronSimError
+
+    try:
+        if len(text.split()) != 5:
+            raise CronSimError("five fields are needed")
+        CronSim(text, datetime(2026, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(
+            f"{brief(text)} is not a cron expression ({str(error).lower()}). Write minute, hour, day of the month, "
+            'month and day of the week: "30 2 * * 1-5".'
+        ) from None
+    return text
+
+
+def _time_zone(text: str) -> str:
+    known = available_timezones()
+    if text not in known:
+        raise ValueError(
+            f"{brief(text)} is not a time zone. Write a name such as Europe/Berlin or UTC.{did_you_mean(text, known)}"
+        )
+    return text
+
+
 def _decimal(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         raise ValueError(f"{brief(value)} is not a number.")
@@ -170,6 +196,8 @@ Name = Annotated[str, AfterValidator(_name)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Version = Annotated[str, BeforeValidator(_version)]
 VersionRange = Annotated[str, BeforeValidator(_version_range)]
+Cron = Annotated[str, AfterValidator(_cron)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Exact = Annotated[Decimal, BeforeValidator(_decimal), PlainSerializer(_plain_number)]
 Condition = Annotated[str, AfterValidator(_condition)]
 Flag = Annotated[bool, Strict()]

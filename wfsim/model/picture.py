@@ -19,6 +19,7 @@ from wfsim.drawing import Edge, Group, Node, Picture
 from wfsim.model.elements import ActivityAction, CompensateAction, Outcome, SendAction, SetVariableAction
 from wfsim.model.expression_tree import TemplateLiteral, TemplateObject
 from wfsim.model.expressions import parse_template
+from wfsim.model.schedule import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +67,8 @@ def picture(workflow: Definition, *, direction: Direction = "TB") -> Picture:
             groups.append(Group(frame, path[-1], parent=f"state:{_joined(path[:-1])}"))
         first = f"state:{_joined(path, region.initial_state)}"
         nodes.append(Node(f"initial:{_joined(path)}", "initial", shape="dot", role="initial", group=frame))
-        edges.append(Edge(f"initial edge:{_joined(path)}", nodes[-1].id, first))
+        starts = () if path else tuple(told(schedule) for schedule in workflow.schedules.values())
+        edges.append(Edge(f"initial edge:{_joined(path)}", nodes[-1].id, first, "".join(starts[:1]), starts[1:]))
         for state in region.states:
             name = f"state:{_joined(path, state.name)}"
             timeout = workflow.timeouts.states.get(state.name) if not path else None

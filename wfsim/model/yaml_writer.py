@@ -31,6 +31,8 @@ _DURATION_KEYS = frozenset(
         "initial_interval",
         "max_interval",
         "time_to_live",
+        "every",
+        "offset",
     }
 )
 _OPAQUE = frozenset({"parameters", "metadata", "payload", "input", "initial", "variables"})
