@@ -98,6 +98,16 @@ class Log:
         repeats = sites > 1 or at.state.for_each is not None or _may_come_again(at)
         return Entry(activity, at, undo.activity, undo.when == "attempted", repeats)
 
+    def given_up(self, entry: Entry) -> list[Change]:
+        """What becomes of an entry when its compensator is cancelled: it is still to be undone."""
+        if self.may_share(entry):
+            return [read(entry.present), Change({entry.absent: 1}, {entry.present: 1})]
+        return [Change({entry.undoing: 1}, {entry.present: 1})]
+
+    def may_share(self, entry: Entry) -> bool:
+        """Whether two compensations may undo entries of this name at the same time."""
+        return self.shared and entry.repeats
+
     def of(self, activity: str, at: StateView) -> Entry | None:
         """The entry of an activity that runs in a state, if it can be undone."""
         return next((each for each in self.entries if each.activity == activity and each.at is at), None)
