@@ -129,8 +129,8 @@ class Domains:
     def exact(self) -> bool:
         """Whether the candidates stand for all values.
 
-        They do if none that comes from outside is computed with, unless all its values are tried, and none whose values have no order and no
-        fixed list (lists, objects, `any`) is compared with anything but `null`.
+        They do if none that comes from outside is computed with, unless all its values are tried, and none
+        whose values have no order and no fixed list (lists, objects, `any`) is compared with anything but `null`.
         """
         given = {self._root(key) for key in self._given if not self._is_listed(key)}
         shapeless = {key for key in self._valued if self._kind(key) in _SHAPELESS}

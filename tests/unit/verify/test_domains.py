@@ -442,7 +442,7 @@ def test_an_integer_of_a_narrow_range_that_is_computed_with_is_tried_at_every_va
     flow = workflow(variables=narrow, writes={"n": "${context.n + context.v}"})
     assert inputs(flow) == [2, 3, 4, 5]
     assert exact(flow)
-    wide = {**narrow, "v": {**narrow["v"], "maximum": 500}}
+    wide = {**narrow, "v": {**limits, "maximum": 500}}
     assert not exact(workflow(variables=wide, writes={"n": "${context.n + context.v}"}))
 
 
