@@ -435,10 +435,8 @@ def test_more_texts_than_can_be_tried_are_only_sampled() -> None:
 
 
 def test_an_integer_of_a_narrow_range_that_is_computed_with_is_tried_at_every_value() -> None:
-    narrow = {
-        "v": {"type": "integer", "input": True, "minimum": 2, "maximum": 5},
-        "n": {"type": "integer", "initial": 0},
-    }
+    limits = {"type": "integer", "input": True, "minimum": 2, "maximum": 5}
+    narrow = {"v": limits, "n": {"type": "integer", "initial": 0}}
     flow = workflow(variables=narrow, writes={"n": "${context.n + context.v}"})
     assert inputs(flow) == [2, 3, 4, 5]
     assert exact(flow)
