@@ -55,7 +55,7 @@ def programs_of(run: Run) -> tuple[Program, ...]:
 def stimuli_of(run: Run, program: Program, records: Sequence[Record]) -> list[Stimulus]:
     """The stimuli that gave these records, in order."""
     need_full(run)
-    return [_stimulus(program, step) for step in _steps(records)]
+    return [_stimulus(program, step) for step in steps_of(records)]
 
 
 def replay_records(run: Run, program: Program, records: Sequence[Record]) -> Instance:
@@ -75,7 +75,7 @@ def replay_records(run: Run, program: Program, records: Sequence[Record]) -> Ins
             seq=first.seq if first else None,
         )
     instance = Instance(program, key=first.payload["seed"])
-    for step in _steps(records):
+    for step in steps_of(records):
         output = instance.apply(_stimulus(program, step))
         _compare(step, records_of(instance, output))
     return instance
@@ -90,7 +90,7 @@ def need_full(run: Run) -> None:
         )
 
 
-def _steps(records: Sequence[Record]) -> Iterator[list[Record]]:
+def steps_of(records: Sequence[Record]) -> Iterator[list[Record]]:
     """Each cause with the records of its step (M11.1)."""
     step: list[Record] = []
     for record in records:
