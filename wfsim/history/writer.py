@@ -20,6 +20,7 @@ from wfsim.semantics.codes import (
     R_TRANSITION,
     RECORD_KINDS,
 )
+from wfsim.simulate.engine import FIRST_CHILD
 
 from . import schema
 from .batch import Batch, insert
@@ -55,7 +56,7 @@ _KEPT: dict[str, frozenset[int]] = {
 }
 
 
-PROVISIONAL = 2**30
+PROVISIONAL = FIRST_CHILD
 """From this number on, a case's number is a passing one: see `HistoryWriter.child`."""
 RENUMBERED = 'CREATE TABLE IF NOT EXISTS renumbered (run INTEGER, "case" INTEGER, number INTEGER)'
 

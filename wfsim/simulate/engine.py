@@ -3,21 +3,20 @@
 Calendar entries are ordered by (time, class, serial); the classes are those of M6.3. Every random number is a
 draw at its own place (M11.3): arrivals at (run, number), inputs at (case, input), events at (case, activation,
 count), durations and failures at (case, activity serial, attempt). So neither the order of execution nor the
-number of cases changes what one case draws.
+number of cases changes what one case draws. Children are instances of their own, whose random key is a function of
+their parent's and of the activation that started them (M4.4).
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from wfsim.errors import ScenarioError, StartRefused
-from wfsim.model.evaluate import evaluate_template
-from wfsim.model.expression_tree import Template
-from wfsim.model.expressions import parse_template
-from wfsim.model.values import EvaluationFault, ValueType
+from wfsim.model.values import ValueType
 from wfsim.semantics import draws
 from wfsim.semantics.codes import (
     ACTIVE,
@@ -30,26 +29,36 @@ from wfsim.semantics.codes import (
     R_TRANSITION,
     SET_TIMER,
     START_ATTEMPT,
+    START_CHILD,
+    STOP_CHILD,
 )
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 from wfsim.semantics.program import Program
-from wfsim.semantics.texts import Texts
+from wfsim.semantics.records import Effect, effects_of
 
 from . import sampling
-from .distributions import Draw, as_draw
+from .plans import Member, ValuePlan, Work, members_of
 from .pools import Request, WorkerPool
-from .scenario import ActivityPlan, EventPlan, Scenario, read_trace
+from .scenario import Scenario, read_trace
 
 Sink: TypeAlias = Callable[[int, Instance, Output], None]
 """Takes the output of each step: case number, the instance after the step, what the step put out."""
 
+Birth: TypeAlias = Callable[[int, int, int], None]
+"""Told of each child before its first step: its number, its parent's, and the activation that started it."""
+
+FIRST_CHILD = 2**30
+"""Children get passing numbers from here on, in order of their starts; who keeps them gives them lasting ones."""
+
 # Classes of calendar entries at equal times (M6.3).
-RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = 1, 2, 3, 4
+CONTROLS, RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = range(5)
 # Entries.
-ARRIVES, STARTS, ENDS, FAILS, EVENT, TIMER = range(6)
+ARRIVES, STARTS, ENDS, FAILS, EVENT, TIMER, CHILD_ENDS, STOPS = range(8)
 
 MOST_STEPS = 100_000
+MOST_DEPTH, MOST_RELATIVES = 100, 100_000
+"""How deep children are nested, and how many one root has, before no more are started."""
 
 NOTABLE_REJECTIONS, NOTABLE_SHARE = 10, 0.01
 """From so many rejected events on, if they are more than this share of those sent, the notes tell."""
@@ -61,8 +70,10 @@ class RunSummary:
 
     Attributes
     ----------
-    n_started, n_closed, n_steps, n_records
-        Counts.
+    n_started, n_closed
+        Counts of roots; children are not among them.
+    n_children, n_steps, n_records
+        Counts over all.
     end_time
         Microseconds of the last thing that happened.
     complete
@@ -73,6 +84,7 @@ class RunSummary:
 
     n_started: int = 0
     n_closed: int = 0
+    n_children: int = 0
     n_steps: int = 0
     n_records: int = 0
     end_time: int = 0
@@ -80,88 +92,38 @@ class RunSummary:
     notes: list[str] = field(default_factory=list)
 
 
-class ValuePlan:
-    """A scenario's value: a constant, an expression over the instance's variables, or a function of one draw."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-        self.sample: Callable[[float], Any] | None = None
-        self.template: Template | None = None
-        draw = as_draw(value)
-        if draw is not None:
-            self.sample = _draw_plan(draw)
-        elif _has_expression(value):
-            self.template = parse_template(value)
-
-    def get(self, instance: Instance, key: int, stream: int, index: int, count: int) -> Any:
-        """The value for this instance; only random ones make the draw at their place."""
-        if self.sample is not None:
-            return self.sample(draws.draw(key, stream, index, count))
-        if self.template is None:
-            return self.value
-        try:
-            return evaluate_template(self.template, instance.variables, None, instance.state)
-        except EvaluationFault as fault:
-            raise ScenarioError(f"the scenario's value {self.value!r} cannot be computed: {fault}") from None
-
-
-def _has_expression(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.startswith("${")
-    if isinstance(value, Mapping):
-        return any(_has_expression(each) for each in value.values())
-    return isinstance(value, (list, tuple)) and any(_has_expression(each) for each in value)
-
-
-def _draw_plan(draw: Draw) -> Callable[[float], Any]:
-    if draw.choice is not None:
-        values = list(draw.choice)
-        weights = list(draw.choice.values()) if isinstance(draw.choice, Mapping) else [1.0] * len(values)
-        edges = sampling.cumulative(weights)
-        return lambda u: values[sampling.pick(edges, u)]
-    if draw.integer is not None:
-        low, high = draw.integer
-        return lambda u: low + int(u * (high - low + 1))
-    if draw.lognormal is not None:
-        median, sigma = draw.lognormal
-        return sampling.lognormal(median, sigma)
-    floor, ceiling = draw.number or (0.0, 1.0)
-    return lambda u: floor + (ceiling - floor) * u
-
-
-class _Events:
-    """The event plan of one state, ready to draw from."""
-
-    def __init__(self, plans: tuple[EventPlan, ...]) -> None:
-        self.plans = plans
-        self.edges = sampling.cumulative([plan.weight for plan in plans])
-        self.delays = [plan.delay.sampler() for plan in plans]
-        self.payloads = [[(name, ValuePlan(v)) for name, v in plan.payload.items()] for plan in plans]
-
-
-class _Work:
-    """The plan of one activity, ready to draw from."""
-
-    def __init__(self, plan: ActivityPlan, pool: WorkerPool | None) -> None:
-        self.plan = plan
-        self.pool = pool
-        self.duration = plan.duration.sampler()
-        self.result = None if plan.result is None else ValuePlan(plan.result)
-        shares = [failure.probability for failure in plan.failures]
-        self.edges = sampling.cumulative([*shares, plan.never_ends])
-
-
 class _Case:
     """One instance and what the surroundings remember of it."""
 
-    __slots__ = ("instance", "key", "steps", "unfinished")
+    __slots__ = (
+        "activation",
+        "children",
+        "depth",
+        "instance",
+        "key",
+        "member",
+        "name",
+        "parent",
+        "relatives",
+        "steps",
+        "unfinished",
+    )
 
-    def __init__(self, instance: Instance, key: int) -> None:
-        self.instance = instance
+    def __init__(self, member: Member, name: str, key: int, parent: _Case | None = None, number: int = 0) -> None:
+        self.member = member
+        self.instance = Instance(member.program, key=key, texts=member.texts)
         self.key = key
+        self.name = name
         self.steps = 0
         # Regions that were busy when their planned event had been delivered: activation and next count.
         self.unfinished: dict[int, tuple[int, int]] = {}
+        # Number of the parent, and which of its activations started this child.
+        self.parent = number
+        self.activation = 0
+        self.children: dict[int, int] = {}
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        # How many descendants the root has, in one list that the whole family shares.
+        self.relatives: list[int] = [0] if parent is None else parent.relatives
 
 
 class Simulation:
@@ -177,6 +139,8 @@ class Simulation:
         How many instances arrive at most, and when to stop (microseconds); at least one is finite.
     sink
         Called with the output of every step, in order.
+    birth
+        Called for each child before its first step.
     progress
         Called now and then with the number of cases closed.
     """
@@ -191,17 +155,17 @@ class Simulation:
         cases: int | None,
         horizon: int | None,
         sink: Sink,
+        birth: Birth | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        self.program = program
         self.scenario = scenario
         self.seed = seed
         self.replication = replication
         self.limit = cases
         self.horizon = horizon
         self.sink = sink
+        self.birth = birth
         self.progress = progress
-        self.texts: Texts = program.texts.copy()
         self.summary = RunSummary()
         self.cases: dict[int, _Case] = {}
         self.now = 0
@@ -213,15 +177,13 @@ class Simulation:
             name: WorkerPool(pool.capacity, pool.discipline == "priority") for name, pool in scenario.pools.items()
         }
         self.pools = pools
-        self._plans = {program.state_rows[state]: _Events(plans) for state, plans in scenario.events.items() if plans}
-        self._works: dict[int, _Work] = {}
-        for name, row in program.activity_rows.items():
-            plan = scenario.activities.get(name, ActivityPlan())
-            pool = plan.pool or program.activities[name].pool
-            self._works[row] = _Work(plan, pools.get(pool) if pool else None)
-        self._running: dict[Request, _Work] = {}
+        self.root = members_of(program, scenario, pools)
+        self._running: dict[Request, Work] = {}
+        self._births: deque[tuple[int, Mapping[str, Any]]] = deque()
+        self._endings: dict[int, tuple[str, str | None, Mapping[str, Any]]] = {}
+        self._most_relatives = False
         self._sent = 0
-        self._rejected: dict[tuple[int, int], int] = {}
+        self._rejected: dict[tuple[Member, int, int], int] = {}
         self._inputs = [(name, ValuePlan(value)) for name, value in scenario.inputs.items()]
 
     def run(self) -> RunSummary:
@@ -235,6 +197,8 @@ class Simulation:
                     break
                 self.now = time
                 self._happen(what, case, a, b, c)
+                while self._births:
+                    self._begin_child(*self._births.popleft())
         except KeyboardInterrupt:
             summary.complete = False
             summary.notes.append("The run was interrupted; the history holds what happened until then.")
@@ -255,6 +219,8 @@ class Simulation:
             return
         case = self.cases.get(number)
         if case is None:
+            if what == CHILD_ENDS:
+                del self._endings[b]
             return
         instance = case.instance
         if what == TIMER:
@@ -265,6 +231,10 @@ class Simulation:
             self._deliver(number, case, a, b, c)
         elif what == STARTS:
             self._start_attempt(number, case, a, b)
+        elif what == CHILD_ENDS:
+            self._after(number, case, instance.child_closed(self.now, a, *self._endings.pop(b)))
+        elif what == STOPS:
+            self._after(number, case, instance.control(self.now, "terminate" if a else "cancel", None, "parent"))
         else:
             self._end_attempt(number, case, a, b, c if what == FAILS else -1)
 
@@ -275,30 +245,37 @@ class Simulation:
         self.summary.n_records += len(output.records)
         for record in output.records:
             if record.kind == R_EVENT_REJECTED:
-                what = (record.event, record.reason)
+                what = (case.member, record.event, record.reason)
                 self._rejected[what] = self._rejected.get(what, 0) + 1
         instance = case.instance
         self.sink(number, instance, output)
-        for effect in output.effects:
+        named: list[Effect] = []
+        for k, effect in enumerate(output.effects):
             if effect.kind == SET_TIMER:
-                order = WORKFLOW_TIMER if effect.timer == self.program.head.first_timer else TIMERS
+                order = WORKFLOW_TIMER if effect.timer == case.member.program.head.first_timer else TIMERS
                 self._put(effect.due, order, TIMER, number, effect.timer, effect.id)
             elif effect.kind == START_ATTEMPT:
-                self._request(number, effect.activity, effect.activity_id, effect.attempt)
+                self._request(case.member, number, effect.activity, effect.activity_id, effect.attempt)
             elif effect.kind == CANCEL_ATTEMPT:
                 self._let_go((number, effect.activity_id, effect.attempt))
-            elif effect.kind == CLOSED:
-                self.summary.n_closed += 1
-                if self.progress is not None:
-                    self.progress(self.summary.n_closed)
+            elif effect.kind in (START_CHILD, STOP_CHILD, CLOSED):
+                named = named or effects_of(instance, output)
+                if effect.kind == START_CHILD:
+                    self._conceive(number, case, case.member.children[effect.activity], named[k])
+                elif effect.kind == STOP_CHILD:
+                    self._stop(case.children.get(named[k].activity_id), named[k].reason)
+                else:
+                    self._closed(number, case, named[k])
         if instance.me.status >= COMPLETED:
             del self.cases[number]
             return
         if case.steps > MOST_STEPS:
             del self.cases[number]
+            for request in [each for each in self._running if each[0] == number]:
+                self._let_go(request)
             self.summary.complete = False
             self.summary.notes.append(
-                f"Case {number} took {MOST_STEPS:,} steps and was given up in state {instance.state!r}: "
+                f"Case {case.name} took {MOST_STEPS:,} steps and was given up in state {instance.state!r}: "
                 "it may never end. Look for a loop, or give a horizon."
             )
             return
@@ -336,8 +313,8 @@ class Simulation:
 
     def _arrive(self, number: int) -> None:
         key = draws.mix_key(self.seed, self.replication, number)
-        instance = Instance(self.program, key=key, texts=self.texts)
-        case = _Case(instance, key)
+        case = _Case(self.root, str(number), key)
+        instance = case.instance
         inputs = {name: plan.get(instance, key, draws.INPUT, k, 0) for k, (name, plan) in enumerate(self._inputs)}
         inputs.update({name: self._typed(name, text) for name, text in self._traced.items()})
         try:
@@ -352,7 +329,7 @@ class Simulation:
         self._next_arrival()
 
     def _typed(self, name: str, text: str) -> Any:
-        variable = self.program.variables.get(name)
+        variable = self.root.program.variables.get(name)
         kind = variable.type if variable is not None else ValueType.ANY
         try:
             if kind is ValueType.INTEGER:
@@ -363,15 +340,76 @@ class Simulation:
             raise ScenarioError(f"the trace gives {text!r} for input {name!r}, which is {kind}.") from None
         return text.lower() == "true" if kind is ValueType.BOOLEAN else text
 
+    # --- children --------------------------------------------------------------------------------
+
+    def _conceive(self, parent: int, case: _Case, member: Member, effect: Effect) -> None:
+        """M4.4: a child gets its number at once; it starts when the step's effects have been carried out."""
+        activation = effect.activity_id
+        self.summary.n_children += 1
+        case.relatives[0] += 1
+        number = case.children[activation] = FIRST_CHILD - 1 + self.summary.n_children
+        child = _Case(member, f"{case.name}/{activation}", draws.mix_key(case.key, 0, activation), case, parent)
+        child.activation = activation
+        if child.depth > MOST_DEPTH or child.relatives[0] > MOST_RELATIVES:
+            self._too_many(case)
+            self._tell_parent(number, child, "failed", None, {})
+            return
+        self.cases[number] = child
+        self._births.append((number, effect.input))
+
+    def _begin_child(self, number: int, inputs: Mapping[str, Any]) -> None:
+        child = self.cases[number]
+        parent = child.name.rpartition("/")[0]
+        try:
+            output = child.instance.start(self.now, inputs, parent)
+        except StartRefused:
+            # M7.2: nothing has started; its parent takes that for a failure.
+            del self.cases[number]
+            self._tell_parent(number, child, "failed", None, {})
+            return
+        if self.birth is not None:
+            self.birth(number, child.parent, child.activation)
+        self._after(number, child, output)
+
+    def _stop(self, child: int | None, policy: str | None) -> None:
+        if child is not None and child in self.cases:
+            self._put(self.now, CONTROLS, STOPS, child, policy == "terminate")
+
+    def _closed(self, number: int, case: _Case, effect: Effect) -> None:
+        if case.parent:
+            self._tell_parent(number, case, effect.status or "", effect.outcome, effect.output)
+            return
+        self.summary.n_closed += 1
+        if self.progress is not None:
+            self.progress(self.summary.n_closed)
+
+    def _tell_parent(
+        self, number: int, child: _Case, status: str, outcome: str | None, result: Mapping[str, Any]
+    ) -> None:
+        """M6.3: how a child ended comes with the results, in a later step."""
+        if child.parent in self.cases:
+            self._endings[number] = (status, outcome, result)
+            self._put(self.now, RESULTS, CHILD_ENDS, child.parent, child.activation, number)
+
+    def _too_many(self, case: _Case) -> None:
+        if not self._most_relatives:
+            self._most_relatives = True
+            self.summary.complete = False
+            self.summary.notes.append(
+                f"Case {case.name.partition('/')[0]} starts children without end: {case.relatives[0]:,} of them, "
+                f"{case.depth} deep. No more are started there, which their parents take for failures. "
+                "Look for workflows that run each other, or give the recursion an end."
+            )
+
     # --- events ----------------------------------------------------------------------------------
 
     def _plan_event(self, number: int, case: _Case, region: int, activation: int, count: int) -> None:
         """Draw which event comes next to this stay in a state, and when."""
-        cell = case.instance.m[self.program.rows[region].slot]
+        cell = case.instance.m[case.member.program.rows[region].slot]
         if cell.phase != ACTIVE or cell.activation != activation:
             return
-        plans = self._plans.get(cell.state)
-        if plans is None or count >= self.scenario.patience:
+        plans = case.member.events.get(cell.state)
+        if plans is None or count >= case.member.plan.patience:
             return
         which = 0
         if len(plans.plans) > 1:
@@ -381,11 +419,11 @@ class Simulation:
 
     def _deliver(self, number: int, case: _Case, region: int, activation: int, packed: int) -> None:
         instance = case.instance
-        cell = instance.m[self.program.rows[region].slot]
+        cell = instance.m[case.member.program.rows[region].slot]
         if cell.phase != ACTIVE or cell.activation != activation:
             return
         count, which = packed >> 16, packed & 0xFFFF
-        plans = self._plans[cell.state]
+        plans = case.member.events[cell.state]
         payload = {
             name: plan.get(instance, case.key, draws.PAYLOAD, activation << 8 | k, count)
             for k, (name, plan) in enumerate(plans.payloads[which])
@@ -397,7 +435,7 @@ class Simulation:
     def _resume_plans(self, number: int, case: _Case) -> None:
         """Where a delivered event left its state open, the surroundings try the next one."""
         for region, (activation, count) in list(case.unfinished.items()):
-            cell = case.instance.m[self.program.rows[region].slot]
+            cell = case.instance.m[case.member.program.rows[region].slot]
             if cell.phase != ACTIVE or cell.activation != activation:
                 del case.unfinished[region]
             elif cell.flight_phase == GROUNDED and case.instance.status == "running":
@@ -406,8 +444,8 @@ class Simulation:
 
     # --- workers ---------------------------------------------------------------------------------
 
-    def _request(self, number: int, activity: int, serial: int, attempt: int) -> None:
-        work = self._works[activity]
+    def _request(self, member: Member, number: int, activity: int, serial: int, attempt: int) -> None:
+        work = member.works[activity]
         request = (number, serial, attempt)
         self._running[request] = work
         if work.pool is None or work.pool.ask(request, work.plan.priority):
@@ -458,9 +496,11 @@ class Simulation:
         total = sum(self._rejected.values())
         if total < NOTABLE_REJECTIONS or total <= NOTABLE_SHARE * self._sent:
             return
-        name, text = self.program.name, self.texts.text
-        often = sorted((-n, name(event) or "", text(reason) or "") for (event, reason), n in self._rejected.items())
-        told = [f"{event!r} ({reason}) {-n:,} times" for n, event, reason in often[:5]]
+        often = sorted(
+            (-n, member.program.name(event) or "", member.texts.text(reason) or "", self._of(member))
+            for (member, event, reason), n in self._rejected.items()
+        )
+        told = [f"{event!r}{of} ({reason}) {-n:,} times" for n, event, reason, of in often[:5]]
         more = f", and {len(often) - 5} more kinds" if len(often) > 5 else ""
         self.summary.notes.append(
             f"{total:,} of {self._sent:,} events sent ({total / self._sent:.1%}) were rejected: "
@@ -473,9 +513,14 @@ class Simulation:
             return
         stuck: dict[str, int] = {}
         for case in self.cases.values():
-            stuck[case.instance.state] = stuck.get(case.instance.state, 0) + 1
-        where = ", ".join(f"{state!r} ({n})" for state, n in sorted(stuck.items()))
+            where = f"{case.instance.state!r}{self._of(case.member)}"
+            stuck[where] = stuck.get(where, 0) + 1
+        told = ", ".join(f"{where} ({n})" for where, n in sorted(stuck.items()))
         self.summary.notes.append(
-            f"{len(self.cases):,} cases are open and nothing is due that could move them: {where}. "
+            f"{len(self.cases):,} cases are open and nothing is due that could move them: {told}. "
             "The scenario plans no event there, its patience ran out, or the workflow cannot leave."
         )
+
+    def _of(self, member: Member) -> str:
+        """` of <workflow>` where that is not the root's."""
+        return "" if member is self.root else f" of {member.program.workflow.name!r}"
