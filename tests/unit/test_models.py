@@ -56,8 +56,14 @@ def test_every_property_file_says_what_is_so(path: Path) -> None:
     assert all(asked.because for asked in properties if asked.expect != "holds")
 
 
-def test_the_repaired_order_has_no_finding() -> None:
-    assert list(wf.lint(wf.load(MODELS / "order_processing.yaml"))) == []
+@pytest.mark.parametrize("path", [path for path in WORKFLOWS if path.parent == MODELS], ids=ids)
+def test_every_model_that_is_no_example_of_defects_has_no_finding(path: Path) -> None:
+    assert list(wf.lint(wf.load(path))) == []
+
+
+def test_every_model_has_its_property_file() -> None:
+    inner = [path.relative_to(MODELS) for path in WORKFLOWS]
+    assert [path.relative_to("verification") for path in CLAIMS] == inner
 
 
 def test_the_repaired_order_holds_in_every_respect() -> None:

@@ -55,6 +55,9 @@ Key = tuple[str, str]
 MOST_ITEMS = 2
 """Lists that `for_each` goes through are tried with up to so many items."""
 
+MOST_OTHERS = 4
+"""Texts compared with each other get up to so many values that differ from all constants."""
+
 _SHAPELESS = (ValueType.LIST, ValueType.OBJECT, ValueType.ANY)
 _ORDER = ("<", "<=", ">", ">=")
 _RESULT: Key = ("done", "result")
@@ -81,6 +84,7 @@ class Domains:
     _valued: set[Key] = field(default_factory=set)
     _ordered: set[Key] = field(default_factory=set)
     _lists: set[Key] = field(default_factory=set)
+    _equalled: set[Key] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for transition, event in _transitions(self.program.workflow):
@@ -109,6 +113,8 @@ class Domains:
         self._read = {self._root(key) for key in self._read}
         self._ordered = {self._root(key) for key in self._ordered}
         self._lists = {self._root(key) for key in self._lists}
+        self._equalled = {self._root(key) for key in self._equalled}
+        self._computed.update(key for key in self._equalled if not 0 < self._n_others(key) <= MOST_OTHERS)
 
     @property
     def bounded_lists(self) -> bool:
@@ -272,7 +278,9 @@ class Domains:
         if not found:
             return
         if len(found) > 1:
-            self._computed.update(found)
+            # Whether two texts are the same needs only enough different ones; all else may cut values anywhere.
+            plain = node.operator in ("==", "!=") and all(isinstance(side, Name) for side in sides)
+            (self._equalled if plain else self._computed).update(found)
         for other in found[1:]:
             self._join(found[0], other)
         if node.operator in _ORDER:
@@ -351,8 +359,22 @@ class Domains:
         if kind is ValueType.ANY and (any(isinstance(c, bool) for c in constants) or not constants):
             values += [True, False] if self._is_looked_at(root) else []
         if kind is ValueType.STRING or (kind is ValueType.ANY and any(isinstance(c, str) for c in constants)):
-            values += texts(constants, root in self._ordered)
+            values += texts(constants, root in self._ordered, self._n_others(root) if root in self._equalled else 1)
         return values or [PLAIN[kind]]
+
+    def _n_others(self, key: Key) -> int:
+        """How many different texts can meet: one in each variable of the class and in each field of one event.
+
+        0 where the class has something else than texts, or its texts have an order.
+        """
+        root = self._root(key)
+        variables = [("variable", name) for name in self.program.variables]
+        events = [[(event, name) for name in each.payload] for event, each in self.program.events.items()]
+        members = [[each for each in group if self._root(each) == root] for group in (variables, *events)]
+        kinds = {self._kind(each) for group in members for each in group}
+        if kinds != {ValueType.STRING} or root in self._ordered:
+            return 0
+        return len(members[0]) + max((len(group) for group in members[1:]), default=0)
 
 
 def _transitions(workflow: Workflow) -> Iterator[tuple[Transition, str]]:
