@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wfsim.analytics.hot_paths import hot_paths
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
     from wfsim.history.history import History, open_history
+    from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
     from wfsim.model.builder import Builder
     from wfsim.model.catalogue import Catalogue
@@ -72,6 +73,7 @@ __all__ = [
     "load",
     "load_scenario",
     "loads",
+    "migration",
     "new",
     "open_history",
     "picture",
@@ -91,6 +93,7 @@ _HOMES = {
     "analytics.hot_paths": ("hot_paths",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
     "history.history": ("History", "open_history"),
+    "history.migration": ("migration",),
     "history.simulate": ("simulate",),
     "model.builder": ("Builder",),
     "model.catalogue": ("Catalogue",),

@@ -139,7 +139,7 @@ def hot_paths(
     known = [one.run for one in history.runs]
     if run is not None and run not in known:
         raise HistoryError(f"there is no run {run}. Runs: {', '.join(map(str, known))}.")
-    query = ranked_paths("true" if run is None else "run = $run", split_runs=False)
+    query = ranked_paths("true" if run is None else "run = $run", split=False)
     params = {"limit": limit} | ({} if run is None else {"run": run})
     table = history.sql(f"FROM ({query}) ORDER BY rank_by_{by} LIMIT $limit", params).df()
     return HotPaths(history, table, by)

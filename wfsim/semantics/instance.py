@@ -300,7 +300,7 @@ class Instance:
         outcome: str | None = None,
         result: Mapping[str, Value] | None = None,
     ) -> Output:
-        """M4.4: the child that this activation started has closed; `result` are its output variables."""
+        """M4.4: the child that this activation started has closed; `result` are its output variables (none: null)."""
         if status not in STATUSES[COMPLETED:]:
             raise WfsimError(f"{status!r} is not how an instance closes. Statuses: {', '.join(STATUSES[COMPLETED:])}.")
         if outcome not in (None, *OUTCOMES[1:]):
@@ -311,7 +311,7 @@ class Instance:
         inbox.permanent = OUTCOMES.index(outcome or "")
         if (status, outcome) != ("completed", "success"):
             inbox.error_type = self.texts.handle(f"Child.{'failure' if status == 'completed' else status}")
-        if result is not None:
+        if result:
             self.texts.encode(dict(result), self.v[self.program.head.inbox_cells + RESULT])
         return self._step()
 
