@@ -7,8 +7,9 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from wfsim.errors import ConflictError, HistoryError, StartRefused, WfsimError
+from wfsim.errors import ConflictError, HistoryError, StartRefused, WfsimError, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
+from wfsim.model.uses import invoked
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.draws import mix_key
@@ -73,7 +74,8 @@ def start(
     Raises
     ------
     StartRefused
-        For bad input, an id that exists, a missing function or one that does not fit; nothing was stored.
+        For bad input, an id that exists, a missing catalogue, a missing function or one that does not fit; nothing
+        was stored.
     CatalogueError
         If a workflow that it runs is not in the catalogue.
     HistoryError
@@ -94,6 +96,12 @@ def start(
     """
     if not isinstance(workflow, Workflow):
         raise WfsimError(f"start needs a Workflow, not {type(workflow).__name__}. Load a file with wf.load(path).")
+    runs = [] if catalogue is not None else list(dict.fromkeys(repr(use.workflow) for use in invoked(workflow)))
+    if runs:
+        raise StartRefused(
+            f"{workflow.name} runs {listed(runs)}. Say where such workflows are found: a folder, catalogue='models', "
+            "or workflows, catalogue=[…]."
+        )
     family = as_catalogue(catalogue).family(workflow)
     program = compile_workflow(workflow, family)
     functions = implementations_for(_first(workflow, family.all_versions()), activities)
