@@ -192,7 +192,10 @@ class Member:
         if view.activities or view.waiting or view.flights:
             return False
         inner = [self.dispatcher.members.get(self.child_id(child.activation)) for child in view.children]
-        return all(each is not None and each.is_idle and not each.view.is_closed for each in inner)
+        # One that is about to start, or whose end is about to be told, is still moving.
+        return all(
+            each is not None and each.view.version and not each.view.is_closed and each.is_idle for each in inner
+        )
 
 
 def load(store: Store, name: str) -> tuple[Instance, list[Record]]:
