@@ -398,6 +398,17 @@ transitions:
         assert at.id.count("/") == 3
 
 
+def test_a_child_without_outputs_gives_null(tmp_path: Path, clock: ManualClock) -> None:
+    silent = loads("name: silent\nversion: 1.0.0\ninitial_state: s\nstates: [{name: s, is_terminal: true}]")
+    mother = loads(CLOSING.replace("{workflow: parcel, input: {what: x}, parent_close: POLICY}", "{workflow: silent}"))
+    store = tmp_path / "runs.duckdb"
+    with start(mother, id="m", store=store, catalogue=[silent], clock=clock) as run:
+        clock.settle()
+        assert "result" not in run.records[-1].payload
+    with reopen(store, "m", clock=clock) as run:
+        assert [child.status for child in run.children.values()] == ["completed"]
+
+
 # --- crashes -------------------------------------------------------------------------------------
 
 
