@@ -125,7 +125,7 @@ def simulate(
                 cases=plan.cases,
                 horizon=plan.horizon,
                 sink=writer.append,
-                birth=writer.child,
+                birth=writer.announce,
                 progress=bar.advance,
             )
             summary = simulation.run()

@@ -149,7 +149,8 @@ class _Check:
         if names(parse_template(value)):
             yield Problem(path, f"input {name!r}: {value!r} reads the instance, which has no values before it starts.")
             return
-        yield from self.value(path, f"input {name!r}", value, _fitting(self.variables[name]), self.types[name])
+        what = f"input {name!r}"
+        yield from self.value(path, what, value, _fitting(self.variables[name]), self.types[name], arrives=True)
 
     def event(self, path: Path, state: str, plan: EventPlan) -> Iterator[Problem]:
         name = plan.event
@@ -203,9 +204,14 @@ class _Check:
 
     # --- values ----------------------------------------------------------------------------------
 
-    def value(self, path: Path, what: str, value: Any, fits: Fits, wanted: ValueType) -> Iterator[Problem]:
+    def value(
+        self, path: Path, what: str, value: Any, fits: Fits, wanted: ValueType, *, arrives: bool = False
+    ) -> Iterator[Problem]:
         """A plain value, a random one, or one with expressions."""
         draw = as_draw(value)
+        if draw is not None and draw.unique is not None and not arrives:
+            yield Problem(path, f"{what}: 'unique' numbers arrivals, so it is for inputs only. Use choice or integer.")
+            return
         tree = parse_template(value)
         if draw is None and any(True for _ in expression_parts(tree)):
             yield from self.expressions(path, what, tree, wanted)

@@ -64,9 +64,13 @@ def default_scenario(workflow: Workflow, catalogue: Catalogue | None = None) -> 
     variables = declared_variables(workflow)
     family = [workflow] if catalogue is None else family_of(workflow, catalogue)
     values = _values(workflow, family)
+    # A key must be unique among open instances (M7.2).
+    keyed = any(each.correlation is not None for each in family)
     wanted = {item_list(each) for _, each in for_eaches(workflow)}
     inputs = {
-        name: values[name] for name, each in variables.items() if each.input and (not each.optional or name in wanted)
+        name: unique(each, values[name]) if keyed else values[name]
+        for name, each in variables.items()
+        if each.input and (not each.optional or name in wanted)
     }
     goals = _goals(workflow)
     towards = " or ".join(repr(goal) for goal in goals)
@@ -92,6 +96,13 @@ def default_scenario(workflow: Workflow, catalogue: Catalogue | None = None) -> 
 def _key(workflow: Workflow, family: list[Workflow]) -> str:
     several = sum(each.name == workflow.name for each in family) > 1
     return f"{workflow.name} {workflow.version}" if several else workflow.name
+
+
+def unique(variable: Variable, value: Any) -> Any:
+    """The value, made unique where it is text or a whole number and nothing restricts it."""
+    free = variable.initial is None and not variable.values and variable.minimum is None and variable.maximum is None
+    plain = isinstance(value, (str, list)) or (isinstance(value, int) and not isinstance(value, bool))
+    return {"unique": value} if free and plain and value != [] else value
 
 
 def _surroundings(workflow: Workflow, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +140,9 @@ def _values(workflow: Workflow, family: list[Workflow]) -> dict[str, Any]:
         name = item_list(work)
         # Initial values are kept; an empty list would show nothing, and a text (of type any) is no list.
         if name is not None and (not values[name] or not isinstance(values[name], (list, dict))):
-            values[name] = [_item(work, family)] * ITEMS
+            item = _item(work, family)
+            texts = [f"{item} {k}" for k in range(1, ITEMS + 1)]
+            values[name] = texts if isinstance(item, str) else [item] * ITEMS
     return values
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from wfsim.errors import ScenarioError, StartRefused
@@ -27,6 +26,7 @@ from wfsim.semantics.codes import (
     R_EVENT_REJECTED,
     R_STATE_ENTERED,
     R_TRANSITION,
+    SEND_MESSAGE,
     SET_TIMER,
     START_ATTEMPT,
     START_CHILD,
@@ -34,10 +34,13 @@ from wfsim.semantics.codes import (
 )
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
+from wfsim.semantics.post import Handling, Letter
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Effect, effects_of
 
 from . import sampling
+from .instances import RunSummary, SimulatedCase, open_told, rejections_told
+from .mail import Mail, uses_mail
 from .plans import Member, ValuePlan, Work, members_of
 from .pools import Request, WorkerPool
 from .scenario import Scenario, read_trace
@@ -45,85 +48,21 @@ from .scenario import Scenario, read_trace
 Sink: TypeAlias = Callable[[int, Instance, Output], None]
 """Takes the output of each step: case number, the instance after the step, what the step put out."""
 
-Birth: TypeAlias = Callable[[int, int, int], None]
-"""Told of each child before its first step: its number, its parent's, and the activation that started it."""
+Birth: TypeAlias = Callable[[int, str, int | None, int | None], None]
+"""Told of each instance that another one starts, before its first step: number, name, and of a child its parent's
+number and the activation that started it."""
 
 FIRST_CHILD = 2**30
-"""Children get passing numbers from here on, in order of their starts; who keeps them gives them lasting ones."""
+"""What others start gets passing numbers from here on, in order of the starts; who keeps them gives lasting ones."""
 
 # Classes of calendar entries at equal times (M6.3).
 CONTROLS, RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = range(5)
 # Entries.
-ARRIVES, STARTS, ENDS, FAILS, EVENT, TIMER, CHILD_ENDS, STOPS = range(8)
+ARRIVES, STARTS, ENDS, FAILS, EVENT, TIMER, CHILD_ENDS, STOPS, LETTER, RETURNED, OVERDUE = range(11)
 
 MOST_STEPS = 100_000
 MOST_DEPTH, MOST_RELATIVES = 100, 100_000
-"""How deep children are nested, and how many one root has, before no more are started."""
-
-NOTABLE_REJECTIONS, NOTABLE_SHARE = 10, 0.01
-"""From so many rejected events on, if they are more than this share of those sent, the notes tell."""
-
-
-@dataclass
-class RunSummary:
-    """What became of a run.
-
-    Attributes
-    ----------
-    n_started, n_closed
-        Counts of roots; children are not among them.
-    n_children, n_steps, n_records
-        Counts over all.
-    end_time
-        Microseconds of the last thing that happened.
-    complete
-        Whether the run came to its end, not to a limit or an interruption.
-    notes
-        What a reader of the results must know, in sentences.
-    """
-
-    n_started: int = 0
-    n_closed: int = 0
-    n_children: int = 0
-    n_steps: int = 0
-    n_records: int = 0
-    end_time: int = 0
-    complete: bool = True
-    notes: list[str] = field(default_factory=list)
-
-
-class _Case:
-    """One instance and what the surroundings remember of it."""
-
-    __slots__ = (
-        "activation",
-        "children",
-        "depth",
-        "instance",
-        "key",
-        "member",
-        "name",
-        "parent",
-        "relatives",
-        "steps",
-        "unfinished",
-    )
-
-    def __init__(self, member: Member, name: str, key: int, parent: _Case | None = None, number: int = 0) -> None:
-        self.member = member
-        self.instance = Instance(member.program, key=key, texts=member.texts)
-        self.key = key
-        self.name = name
-        self.steps = 0
-        # Regions that were busy when their planned event had been delivered: activation and next count.
-        self.unfinished: dict[int, tuple[int, int]] = {}
-        # Number of the parent, and which of its activations started this child.
-        self.parent = number
-        self.activation = 0
-        self.children: dict[int, int] = {}
-        self.depth: int = 0 if parent is None else parent.depth + 1
-        # How many descendants the root has, in one list that the whole family shares.
-        self.relatives: list[int] = [0] if parent is None else parent.relatives
+"""How deep instances start each other, and how many one arrival sets going, before no more are started."""
 
 
 class Simulation:
@@ -140,7 +79,7 @@ class Simulation:
     sink
         Called with the output of every step, in order.
     birth
-        Called for each child before its first step.
+        Called for each instance that others start, before its first step.
     progress
         Called now and then with the number of cases closed.
     """
@@ -167,7 +106,7 @@ class Simulation:
         self.birth = birth
         self.progress = progress
         self.summary = RunSummary()
-        self.cases: dict[int, _Case] = {}
+        self.cases: dict[int, SimulatedCase] = {}
         self.now = 0
         self._calendar: list[tuple[int, int, int, int, int, int, int, int]] = []
         self._serial = 0
@@ -177,9 +116,12 @@ class Simulation:
             name: WorkerPool(pool.capacity, pool.discipline == "priority") for name, pool in scenario.pools.items()
         }
         self.pools = pools
-        self.root = members_of(program, scenario, pools)
+        members = members_of(program, scenario, pools)
+        self.root = members[0]
+        self._mail = Mail(members) if any(uses_mail(member.program) for member in members) else None
         self._running: dict[Request, Work] = {}
-        self._births: deque[tuple[int, Mapping[str, Any]]] = deque()
+        self._births: deque[Callable[[], None]] = deque()
+        self._refused = ""
         self._endings: dict[int, tuple[str, str | None, Mapping[str, Any]]] = {}
         self._most_relatives = False
         self._sent = 0
@@ -198,13 +140,16 @@ class Simulation:
                 self.now = time
                 self._happen(what, case, a, b, c)
                 while self._births:
-                    self._begin_child(*self._births.popleft())
+                    self._births.popleft()()
         except KeyboardInterrupt:
             summary.complete = False
             summary.notes.append("The run was interrupted; the history holds what happened until then.")
         summary.end_time = self.now
-        self._tell_rejected()
-        self._tell_open()
+        summary.notes += rejections_told(self._rejected, self._sent, self.root)
+        if summary.n_refused:
+            summary.notes.append(f"{summary.n_refused:,} arrivals were refused; the first: {self._refused}")
+        if not self._calendar:
+            summary.notes += open_told(list(self.cases.values()), self.root)
         return summary
 
     # --- the calendar ----------------------------------------------------------------------------
@@ -217,10 +162,16 @@ class Simulation:
         if what == ARRIVES:
             self._arrive(number)
             return
+        if what == OVERDUE:
+            for letter in self._post.overdue(self.now):
+                self._send_back(letter, "expired")
+            return
         case = self.cases.get(number)
         if case is None:
             if what == CHILD_ENDS:
                 del self._endings[b]
+            elif what == LETTER:
+                self._send_back(self._post.letters.pop(a)[0], "closed")
             return
         instance = case.instance
         if what == TIMER:
@@ -233,12 +184,19 @@ class Simulation:
             self._start_attempt(number, case, a, b)
         elif what == CHILD_ENDS:
             self._after(number, case, instance.child_closed(self.now, a, *self._endings.pop(b)))
+        elif what == LETTER:
+            letter = self._post.hand_over(case.name, a)
+            self._sent += 1
+            self._after(number, case, instance.event(self.now, letter.event, letter.payload, letter.id, letter.sender))
+        elif what == RETURNED:
+            letter, reason = self._post.letters.pop(a)
+            self._after(number, case, instance.message_returned(self.now, letter.number, reason))
         elif what == STOPS:
             self._after(number, case, instance.control(self.now, "terminate" if a else "cancel", None, "parent"))
         else:
             self._end_attempt(number, case, a, b, c if what == FAILS else -1)
 
-    def _after(self, number: int, case: _Case, output: Output) -> None:
+    def _after(self, number: int, case: SimulatedCase, output: Output) -> None:
         """Hand the step's output on, then carry out its effects."""
         case.steps += 1
         self.summary.n_steps += 1
@@ -258,16 +216,21 @@ class Simulation:
                 self._request(case.member, number, effect.activity, effect.activity_id, effect.attempt)
             elif effect.kind == CANCEL_ATTEMPT:
                 self._let_go((number, effect.activity_id, effect.attempt))
-            elif effect.kind in (START_CHILD, STOP_CHILD, CLOSED):
+            elif effect.kind in (START_CHILD, STOP_CHILD, SEND_MESSAGE) or (effect.kind == CLOSED and case.parent):
                 named = named or effects_of(instance, output)
                 if effect.kind == START_CHILD:
                     self._conceive(number, case, case.member.children[effect.activity], named[k])
                 elif effect.kind == STOP_CHILD:
                     self._stop(case.children.get(named[k].activity_id), named[k].reason)
+                elif effect.kind == SEND_MESSAGE:
+                    self._carry_out(case, self._post.send(case.name, named[k], self.now, case.member.program))
                 else:
-                    self._closed(number, case, named[k])
+                    self._tell_parent(number, case, named[k].status or "", named[k].outcome, named[k].output)
+        if self._mail is not None:
+            for letter, reason in self._mail.returned(case.name, instance, output):
+                self._send_back(letter, reason)
         if instance.me.status >= COMPLETED:
-            del self.cases[number]
+            self._closed(number, case)
             return
         if case.steps > MOST_STEPS:
             del self.cases[number]
@@ -302,7 +265,7 @@ class Simulation:
                 yield int(time), {}
 
     def _next_arrival(self) -> None:
-        number = self.summary.n_started + 1
+        number = self.summary.n_started + self.summary.n_refused + 1
         if self.limit is not None and number > self.limit:
             return
         following = next(self._arrivals, None)
@@ -313,20 +276,37 @@ class Simulation:
 
     def _arrive(self, number: int) -> None:
         key = draws.mix_key(self.seed, self.replication, number)
-        case = _Case(self.root, str(number), key)
-        instance = case.instance
-        inputs = {name: plan.get(instance, key, draws.INPUT, k, 0) for k, (name, plan) in enumerate(self._inputs)}
+        case = SimulatedCase(self.root, str(number), key)
+        inputs = {
+            name: plan.get(case.instance, key, draws.INPUT, k, 0, number) for k, (name, plan) in enumerate(self._inputs)
+        }
         inputs.update({name: self._typed(name, text) for name, text in self._traced.items()})
         try:
-            output = instance.start(self.now, inputs)
+            taken = self._taken(case, inputs)
+            output = None if taken else case.instance.start(self.now, inputs)
         except StartRefused as refusal:
             raise ScenarioError(
                 f"{refusal} The scenario's inputs: {', '.join(inputs) or 'none'}; add the missing ones under 'inputs'."
             ) from None
-        self.cases[number] = case
-        self.summary.n_started += 1
-        self._after(number, case, output)
+        if output is None:
+            # M7.2: the number remains a gap.
+            self.summary.n_refused += 1
+            self._refused = self._refused or str(taken)
+        else:
+            self.summary.n_started += 1
+            self._opened(number, case, output)
         self._next_arrival()
+
+    def _taken(self, case: SimulatedCase, inputs: Mapping[str, Any]) -> str | None:
+        return None if self._mail is None else self._mail.taken(case.member.program, inputs)
+
+    def _opened(self, number: int, case: SimulatedCase, output: Output, parent: str | None = None) -> None:
+        """An instance has started: what has been kept for it follows."""
+        self.cases[number] = case
+        if self._mail is not None:
+            for letter in self._mail.opened(case.name, number, case.instance, parent):
+                self._put(self.now, EVENTS, LETTER, number, self._mail.keep(letter))
+        self._after(number, case, output)
 
     def _typed(self, name: str, text: str) -> Any:
         variable = self.root.program.variables.get(name)
@@ -340,70 +320,118 @@ class Simulation:
             raise ScenarioError(f"the trace gives {text!r} for input {name!r}, which is {kind}.") from None
         return text.lower() == "true" if kind is ValueType.BOOLEAN else text
 
-    # --- children --------------------------------------------------------------------------------
+    # --- what instances start ---------------------------------------------------------------------
 
-    def _conceive(self, parent: int, case: _Case, member: Member, effect: Effect) -> None:
+    def _conceive(self, parent: int, case: SimulatedCase, member: Member, effect: Effect) -> None:
         """M4.4: a child gets its number at once; it starts when the step's effects have been carried out."""
         activation = effect.activity_id
-        self.summary.n_children += 1
-        case.relatives[0] += 1
-        number = case.children[activation] = FIRST_CHILD - 1 + self.summary.n_children
-        child = _Case(member, f"{case.name}/{activation}", draws.mix_key(case.key, 0, activation), case, parent)
-        child.activation = activation
-        if child.depth > MOST_DEPTH or child.relatives[0] > MOST_RELATIVES:
-            self._too_many(case)
+        name, key = f"{case.name}/{activation}", draws.mix_key(case.key, 0, activation)
+        child = SimulatedCase(member, name, key, case, parent, activation)
+        number = case.children[activation] = self._new_number(case)
+        if self._too_many(child):
             self._tell_parent(number, child, "failed", None, {})
-            return
-        self.cases[number] = child
-        self._births.append((number, effect.input))
+        else:
+            self._births.append(lambda: self._begin_child(number, child, case.name, effect.input))
 
-    def _begin_child(self, number: int, inputs: Mapping[str, Any]) -> None:
-        child = self.cases[number]
-        parent = child.name.rpartition("/")[0]
+    def _begin_child(self, number: int, child: SimulatedCase, parent: str, inputs: Mapping[str, Any]) -> None:
         try:
-            output = child.instance.start(self.now, inputs, parent)
+            taken = self._taken(child, inputs)
+            output = None if taken else child.instance.start(self.now, inputs, parent)
         except StartRefused:
+            output = None
+        if output is None:
             # M7.2: nothing has started; its parent takes that for a failure.
-            del self.cases[number]
             self._tell_parent(number, child, "failed", None, {})
             return
         if self.birth is not None:
-            self.birth(number, child.parent, child.activation)
-        self._after(number, child, output)
+            self.birth(number, child.name, child.parent, child.activation)
+        self._opened(number, child, output, parent)
 
     def _stop(self, child: int | None, policy: str | None) -> None:
-        if child is not None and child in self.cases:
+        if child is not None:
             self._put(self.now, CONTROLS, STOPS, child, policy == "terminate")
 
-    def _closed(self, number: int, case: _Case, effect: Effect) -> None:
-        if case.parent:
-            self._tell_parent(number, case, effect.status or "", effect.outcome, effect.output)
-            return
-        self.summary.n_closed += 1
-        if self.progress is not None:
-            self.progress(self.summary.n_closed)
+    def _closed(self, number: int, case: SimulatedCase) -> None:
+        del self.cases[number]
+        if self._mail is not None:
+            self._mail.closed(case.name)
+        if number < FIRST_CHILD:
+            self.summary.n_closed += 1
+            if self.progress is not None:
+                self.progress(self.summary.n_closed)
 
     def _tell_parent(
-        self, number: int, child: _Case, status: str, outcome: str | None, result: Mapping[str, Any]
+        self, number: int, child: SimulatedCase, status: str, outcome: str | None, result: Mapping[str, Any]
     ) -> None:
         """M6.3: how a child ended comes with the results, in a later step."""
-        if child.parent in self.cases:
-            self._endings[number] = (status, outcome, result)
-            self._put(self.now, RESULTS, CHILD_ENDS, child.parent, child.activation, number)
+        self._endings[number] = (status, outcome, result)
+        self._put(self.now, RESULTS, CHILD_ENDS, child.parent, child.activation, number)
 
-    def _too_many(self, case: _Case) -> None:
+    def _new_number(self, case: SimulatedCase) -> int:
+        self.summary.n_children += 1
+        case.relatives[0] += 1
+        return FIRST_CHILD - 1 + self.summary.n_children
+
+    def _too_many(self, case: SimulatedCase) -> bool:
+        """Whether instances start each other without end; the notes then say so, once."""
+        if case.depth <= MOST_DEPTH and case.relatives[0] <= MOST_RELATIVES:
+            return False
         if not self._most_relatives:
             self._most_relatives = True
             self.summary.complete = False
             self.summary.notes.append(
-                f"Case {case.name.partition('/')[0]} starts children without end: {case.relatives[0]:,} of them, "
-                f"{case.depth} deep. No more are started there, which their parents take for failures. "
+                f"What case {case.name.split('/')[0].split(':')[0]} starts goes on without end: {case.relatives[0]:,} "
+                f"instances, {case.depth} deep. No more are started there, which counts as a failure. "
                 "Look for workflows that run each other, or give the recursion an end."
             )
+        return True
+
+    # --- messages --------------------------------------------------------------------------------
+
+    @property
+    def _post(self) -> Mail:
+        assert self._mail is not None, "a workflow that sends has mail"
+        return self._mail
+
+    def _carry_out(self, sender: SimulatedCase, handling: Handling) -> None:
+        """M7.3: what the post office says is done in a later step, at the same time."""
+        letter = handling.letter
+        if handling.what == "deliver":
+            self._put(self.now, EVENTS, LETTER, self._post.number(handling.receiver), self._post.keep(letter))
+        elif handling.what == "keep":
+            self._put(handling.until, TIMERS, OVERDUE, 0)
+        elif handling.what == "start":
+            self._births.append(lambda: self._begin_by(sender, letter))
+        else:
+            self._send_back(letter, handling.reason)
+
+    def _begin_by(self, sender: SimulatedCase, letter: Letter) -> None:
+        """An instance that a message starts, and then gets; another one may have taken the key meanwhile."""
+        handling = self._post.send_again(letter, self.now, sender.member.program)
+        if handling.what != "start":
+            self._carry_out(sender, handling)
+            return
+        key = draws.mix_key(sender.key, 1, letter.number)
+        case = SimulatedCase(self._post.members[handling.workflow], letter.id, key, sender)
+        number = self._new_number(case)
+        if self._too_many(case):
+            self._send_back(letter, "no more instances are started here")
+            return
+        output = case.instance.start(self.now, handling.inputs)
+        if self.birth is not None:
+            self.birth(number, case.name, None, None)
+        self._put(self.now, EVENTS, LETTER, number, self._post.keep(letter))
+        self._opened(number, case, output)
+
+    def _send_back(self, letter: Letter, reason: str) -> None:
+        """Returned messages are recorded at their senders, as long as these are open."""
+        number = self._post.number(letter.sender)
+        if number:
+            self._put(self.now, EVENTS, RETURNED, number, self._post.keep(letter, reason))
 
     # --- events ----------------------------------------------------------------------------------
 
-    def _plan_event(self, number: int, case: _Case, region: int, activation: int, count: int) -> None:
+    def _plan_event(self, number: int, case: SimulatedCase, region: int, activation: int, count: int) -> None:
         """Draw which event comes next to this stay in a state, and when."""
         cell = case.instance.m[case.member.program.rows[region].slot]
         if cell.phase != ACTIVE or cell.activation != activation:
@@ -417,7 +445,7 @@ class Simulation:
         delay = plans.delays[which](draws.draw(case.key, draws.EVENT_DELAY, activation, count))
         self._put(self.now + int(delay), EVENTS, EVENT, number, region, activation, count << 16 | which)
 
-    def _deliver(self, number: int, case: _Case, region: int, activation: int, packed: int) -> None:
+    def _deliver(self, number: int, case: SimulatedCase, region: int, activation: int, packed: int) -> None:
         instance = case.instance
         cell = instance.m[case.member.program.rows[region].slot]
         if cell.phase != ACTIVE or cell.activation != activation:
@@ -432,7 +460,7 @@ class Simulation:
         self._sent += 1
         self._after(number, case, instance.event(self.now, plans.plans[which].event, payload))
 
-    def _resume_plans(self, number: int, case: _Case) -> None:
+    def _resume_plans(self, number: int, case: SimulatedCase) -> None:
         """Where a delivered event left its state open, the surroundings try the next one."""
         for region, (activation, count) in list(case.unfinished.items()):
             cell = case.instance.m[case.member.program.rows[region].slot]
@@ -459,7 +487,7 @@ class Simulation:
             if heir is not None:
                 self._put(self.now, RESULTS, STARTS, heir[0], heir[1], heir[2])
 
-    def _start_attempt(self, number: int, case: _Case, serial: int, attempt: int) -> None:
+    def _start_attempt(self, number: int, case: SimulatedCase, serial: int, attempt: int) -> None:
         work = self._running.get((number, serial, attempt))
         if work is None:
             return
@@ -475,7 +503,7 @@ class Simulation:
             return
         self._put(end, RESULTS, FAILS if way >= 0 else ENDS, number, serial, attempt, way)
 
-    def _end_attempt(self, number: int, case: _Case, serial: int, attempt: int, way: int) -> None:
+    def _end_attempt(self, number: int, case: SimulatedCase, serial: int, attempt: int, way: int) -> None:
         work = self._running.get((number, serial, attempt))
         if work is None:
             return
@@ -488,39 +516,3 @@ class Simulation:
             result = plan.get(instance, case.key, draws.PAYLOAD, serial << 8 | 0xFF, attempt) if plan else None
             output = instance.activity_succeeded(self.now, serial, attempt, result)
         self._after(number, case, output)
-
-    # --- the end ---------------------------------------------------------------------------------
-
-    def _tell_rejected(self) -> None:
-        """Say which events were often turned away: the scenario sends what the workflow does not want."""
-        total = sum(self._rejected.values())
-        if total < NOTABLE_REJECTIONS or total <= NOTABLE_SHARE * self._sent:
-            return
-        often = sorted(
-            (-n, member.program.name(event) or "", member.texts.text(reason) or "", self._of(member))
-            for (member, event, reason), n in self._rejected.items()
-        )
-        told = [f"{event!r}{of} ({reason}) {-n:,} times" for n, event, reason, of in often[:5]]
-        more = f", and {len(often) - 5} more kinds" if len(often) > 5 else ""
-        self.summary.notes.append(
-            f"{total:,} of {self._sent:,} events sent ({total / self._sent:.1%}) were rejected: "
-            f"{', '.join(told)}{more}. The surroundings then try the next one of their plan."
-        )
-
-    def _tell_open(self) -> None:
-        """Say where cases stand that nothing will ever move: a sign of a gap in scenario or workflow."""
-        if not self.cases or self._calendar:
-            return
-        stuck: dict[str, int] = {}
-        for case in self.cases.values():
-            where = f"{case.instance.state!r}{self._of(case.member)}"
-            stuck[where] = stuck.get(where, 0) + 1
-        told = ", ".join(f"{where} ({n})" for where, n in sorted(stuck.items()))
-        self.summary.notes.append(
-            f"{len(self.cases):,} cases are open and nothing is due that could move them: {told}. "
-            "The scenario plans no event there, its patience ran out, or the workflow cannot leave."
-        )
-
-    def _of(self, member: Member) -> str:
-        """` of <workflow>` where that is not the root's."""
-        return "" if member is self.root else f" of {member.program.workflow.name!r}"

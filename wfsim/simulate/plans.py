@@ -18,7 +18,7 @@ from wfsim.semantics.program import Program
 from wfsim.semantics.texts import Texts
 
 from . import sampling
-from .distributions import Draw, as_draw
+from .distributions import Draw, as_draw, made_unique
 from .pools import WorkerPool
 from .scenario import ActivityPlan, EventPlan, Scenario, Surroundings
 
@@ -30,14 +30,19 @@ class ValuePlan:
         self.value = value
         self.sample: Callable[[float], Any] | None = None
         self.template: Template | None = None
+        self.unique = False
         draw = as_draw(value)
-        if draw is not None:
+        if draw is not None and draw.unique is not None:
+            self.unique, self.value = True, draw.unique
+        elif draw is not None:
             self.sample = _draw_plan(draw)
         elif _has_expression(value):
             self.template = parse_template(value)
 
-    def get(self, instance: Instance, key: int, stream: int, index: int, count: int) -> Any:
-        """The value for this instance; only random ones make the draw at their place."""
+    def get(self, instance: Instance, key: int, stream: int, index: int, count: int, number: int = 0) -> Any:
+        """The value for this instance; only random ones make the draw at their place, unique ones take the number."""
+        if self.unique:
+            return made_unique(self.value, number)
         if self.sample is not None:
             return self.sample(draws.draw(key, stream, index, count))
         if self.template is None:
@@ -122,8 +127,8 @@ class Member:
         self.children: dict[int, Member] = {}
 
 
-def members_of(program: Program, scenario: Scenario, pools: Mapping[str, WorkerPool]) -> Member:
-    """The member for the root workflow; its children, and theirs, hang on it.
+def members_of(program: Program, scenario: Scenario, pools: Mapping[str, WorkerPool]) -> list[Member]:
+    """A member for the root workflow, then one for each that it starts, directly or not, by name and version.
 
     Raises
     ------
@@ -145,4 +150,5 @@ def members_of(program: Program, scenario: Scenario, pools: Mapping[str, WorkerP
                 made.children[row] = member(compile_workflow(child, catalogue))
         return members[key]
 
-    return member(program)
+    member(program)
+    return [members[workflow.name, workflow.version] for workflow in program.family]
