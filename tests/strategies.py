@@ -70,8 +70,8 @@ def _actions(undo: bool, talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
                     "action_type": "send",
                     "event": event,
                     "to": to,
-                    # What an instance tells itself without a field that it needs is refused when loading.
-                    "payload": {"k": 1 if k is None else k} if k is not None or to == "self" else {},
+                    # What an instance tells itself must have the fields that the event declares.
+                    "payload": {} if k is None and to != "self" else {"k": k or 0},
                     **({"on_failure": "ignore"} if ignore else {}),
                 },
                 st.sampled_from([*EVENTS, "elsewhere"]),
