@@ -45,7 +45,7 @@ def test_every_scenario_fits_its_workflow(path: Path) -> None:
     workflow = wf.load(path.with_suffix("").with_suffix(".yaml"))
     scenario = wf.load_scenario(path)
     assert scenario.workflow == workflow.name
-    history = wf.simulate(workflow, scenario, cases=5)  # type: ignore[operator]
+    history = wf.simulate(workflow, scenario, cases=5, catalogue=MODELS)  # type: ignore[operator]
     assert history.counts
 
 
