@@ -129,7 +129,7 @@ class Member:
 
 
 def members_of(program: Program, scenario: Scenario, pools: Mapping[str, WorkerPool]) -> list[Member]:
-    """A member for the root workflow, then one for each that it starts, directly or not, by name and version.
+    """A member for the root workflow, then one for each that it starts or writes to, by name and version.
 
     Raises
     ------
@@ -152,4 +152,4 @@ def members_of(program: Program, scenario: Scenario, pools: Mapping[str, WorkerP
         return members[key]
 
     member(program)
-    return [members[workflow.name, workflow.version] for workflow in program.family]
+    return [member(compile_workflow(workflow, catalogue)) for workflow in program.family]
