@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -465,3 +466,68 @@ def test_the_demo_runs_from_file_to_real_order(wfsim: Command, tmp_path: Path) -
     }
     for svg in folder.glob("*.svg"):
         assert "<svg" in svg.read_text(encoding="utf-8"), svg.name
+
+
+# --- families ----------------------------------------------------------------------------------------
+
+PARENT = """\
+name: parent
+initial_state: ship
+unhandled: reject
+states:
+  - {name: ship, timeout: 1h, invoke: {workflow: child, input: {n: 1}}}
+  - {name: shipped, is_terminal: true}
+transitions:
+  - {from: ship, event: done, to: shipped}
+  - {from: ship, event: error, to: shipped}
+  - {from: ship, event: timeout, to: shipped}
+"""
+CHILD = """\
+name: child
+initial_state: a
+unhandled: reject
+variables: {n: {type: integer, input: true}}
+activities: {work: {timeout: 5m}}
+states: [{name: a, activity: {name: work, parameters: {n: "${context.n}"}}}, {name: z, is_terminal: true}]
+transitions: [{from: a, event: done, to: z}, {from: a, event: error, to: z}]
+"""
+
+
+def test_what_a_workflow_starts_is_found_beside_its_file_and_named(wfsim: Command, tmp_path: Path) -> None:
+    path = written(tmp_path, PARENT)
+    written(tmp_path, CHILD, "child.yaml")
+    written(tmp_path, "name: [broken", "broken.yaml")
+    written(tmp_path, STUCK, "stuck.yaml")
+    code, out, told = wfsim("simulate", path, "--cases", 5)
+    assert (code, told) == (0, "With child 1.0.0 (child.yaml).\n")
+    assert re.search(r"child +completed +success +5", out)
+    assert re.search(r"parent +completed +success +5", out)
+    code, out, told = wfsim("lint", path)
+    assert (code, told) == (0, "With child 1.0.0 (child.yaml).\n")
+
+
+def test_a_catalogue_says_where_else_children_are(wfsim: Command, tmp_path: Path) -> None:
+    path = written(tmp_path, PARENT)
+    (tmp_path / "lib").mkdir()
+    written(tmp_path / "lib", CHILD.replace("n: {type: integer", "m: {type: integer").replace("context.n", "context.m"))
+    code, _, told = wfsim("simulate", path, "--cases", 5)
+    assert code == 2
+    assert "state 'ship' of 'parent' runs 'child'" in told
+    code, out, _ = wfsim("lint", path, "--catalogue", tmp_path / "lib", "--json")
+    assert code == 1
+    assert [each["code"] for each in json.loads(out)] == ["child-input"]
+    written(tmp_path / "lib", CHILD)
+    code, out, told = wfsim("simulate", path, "--cases", 5, "--catalogue", tmp_path / "lib", "--json")
+    assert (code, told) == (0, "")
+    assert {each["workflow"] for each in json.loads(out)["hot paths"]} == {"parent", "child"}
+    code, _, told = wfsim("lint", path, "--catalogue", tmp_path / "nowhere")
+    assert code == 2
+    assert "is not a folder" in told
+
+
+def test_a_child_that_is_not_beside_the_file_is_named_when_it_is_needed(wfsim: Command, tmp_path: Path) -> None:
+    code, _, told = wfsim("simulate", written(tmp_path, PARENT))
+    assert code == 2
+    assert "there is no workflow 'child' in the catalogue" in told
+    code, _, _ = wfsim("lint", tmp_path / "w.yaml")
+    assert code == 0
