@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.runtime_kill.kill_child import _write
+from tests.runtime_kill.kill_child import _write, die_after
 from wfsim.errors import ActivityError, EventRejected, HistoryError, WaitTimeout
 from wfsim.model.yaml_io import loads
 from wfsim.runtime.run import reopen, start
@@ -119,8 +119,9 @@ def is_over(run: Run) -> bool:
     )
 
 
-def drive(folder: str, name: str, ready: Connection) -> None:
+def drive(folder: str, name: str, ready: Connection, appends: int | None = None) -> None:
     """Start or reopen the site, send what has not been acknowledged, approve parts, wait for the end of all."""
+    die_after(appends)
     path = Path(folder)
     ready.send("loaded")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tests.runtime_kill.killer import KILLS, Killer, applied, chosen_seed
+from tests.runtime_kill.killer import Killer, applied, chosen_seed
 from wfsim.history.case import Case
 from wfsim.history.history import open_history
 from wfsim.history.replay import replay_all
@@ -96,7 +96,7 @@ def check(work: Path) -> None:
 
 
 def test_families_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
-    killer = Killer(tmp_path, "tests.runtime_kill.kill_family", "drive", kills=KILLS, kills_each=6, longest=0.5)
+    killer = Killer(tmp_path, "tests.runtime_kill.kill_family", "drive", kills_each=6, longest=0.5, most_appends=40)
     killer.run_all(chosen_seed())
     for work in killer.works:
         check(work)
