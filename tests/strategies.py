@@ -69,7 +69,8 @@ def _actions(undo: bool, talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
                     "action_type": "send",
                     "event": event,
                     "to": to,
-                    "payload": {} if k is None else {"k": k},
+                    # What an instance tells itself must have the fields that the event declares.
+                    "payload": {} if k is None and to != "self" else {"k": k or 0},
                     **({"on_failure": "ignore"} if ignore else {}),
                 },
                 st.sampled_from([*EVENTS, "elsewhere"]),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 import wfsim as wf
+from tests import models_page
 from wfsim.model.workflow import Workflow
-from wfsim.verify.properties import load_properties, verify
+from wfsim.verify.properties import verify
 from wfsim.verify.verdict import Status
 
 MODELS = Path("models")
@@ -49,11 +51,9 @@ def test_every_scenario_fits_its_workflow(path: Path) -> None:
 
 @pytest.mark.parametrize("path", CLAIMS, ids=ids)
 def test_every_property_file_says_what_is_so(path: Path) -> None:
-    named, properties = load_properties(path)
-    assert named is not None
-    report = verify(wf.load(path.parent / named), path)
+    report = models_page.report(path)
     assert report.ok, str(report)
-    assert all(asked.because for asked in properties if asked.expect != "holds")
+    assert all(asked.because for asked in report.properties if asked.expect != "holds")
 
 
 @pytest.mark.parametrize("path", [path for path in WORKFLOWS if path.parent == MODELS], ids=ids)
@@ -197,3 +197,15 @@ def test_the_published_form_of_an_example_means_the_same_as_ours() -> None:
     assert {f.code for f in wf.lint(theirs)} == {f.code for f in wf.lint(ours)}
     net, other = wf.to_net(theirs), wf.to_net(ours)
     assert (net.places, net.transitions, net.arcs) == (other.places, other.transitions, other.arcs)
+
+
+def test_the_page_of_the_library_shows_every_model_and_what_is_proved_of_it() -> None:
+    """If not, and it is meant: `python -m tests.models_page` writes the page anew."""
+    text = models_page.PAGE.read_text(encoding="utf-8")
+    assert models_page.rewritten(text) == text
+    assert re.findall(r"^## (\w+)$", text, flags=re.MULTILINE) == re.findall(r"<!-- proved (\w+) -->", text)
+    assert sorted(re.findall(r"^## (\w+)$", text, flags=re.MULTILINE)) == models_page.models()
+    for name in models_page.models():
+        drawing = (models_page.IMAGES / f"{name}.svg").read_text(encoding="utf-8")
+        regions = wf.load(MODELS / f"{name}.yaml").regions()
+        assert all(state.name in drawing for _, region in regions for state in region.states)

@@ -198,7 +198,8 @@ class History:
         rows = (
             self.connection()
             .execute(
-                "SELECT concat_ws('/', status, outcome) AS what, count(*) FROM durations WHERE parent_case IS NULL "
+                "SELECT concat_ws('/', status, outcome) AS what, count(*) FROM durations d JOIN workflow_names w ON "
+                "w.run = d.run AND w.workflow = d.workflow WHERE w.number = 0 AND d.parent_case IS NULL "
                 "GROUP BY what ORDER BY what = 'open', what"
             )
             .fetchall()

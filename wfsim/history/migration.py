@@ -185,17 +185,18 @@ def migration(
 
 def _cases_of(old: Workflow, history: History) -> list[Case]:
     wanted = hash_of_definition(definition_of(old))
-    runs = [run for run in history.runs if run.model_hash == wanted]
-    if not runs:
-        there = listed(dict.fromkeys(f"{run.workflow} {run.version}" for run in history.runs))
+    known = [(run, workflow) for run in history.runs for workflow in run.workflows]
+    places = [(run, workflow) for run, workflow in known if workflow.model_hash == wanted]
+    if not places:
+        there = listed(dict.fromkeys(f"{workflow.name} {workflow.version}" for _, workflow in known))
         raise WfsimError(
             f"the history has no case of {old.name} {old.version} with this definition. It holds: {there or 'nothing'}."
         )
-    query = 'SELECT "case" FROM cases WHERE run = ? ORDER BY "case"'
+    query = 'SELECT "case" FROM cases WHERE run = ? AND workflow = ? ORDER BY "case"'
     return [
         history.case(number, run=run.run)
-        for run in runs
-        for (number,) in history.connection().execute(query, [run.run]).fetchall()
+        for run, workflow in places
+        for (number,) in history.connection().execute(query, [run.run, workflow.number]).fetchall()
     ]
 
 

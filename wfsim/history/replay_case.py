@@ -58,8 +58,13 @@ def stimuli_of(run: Run, program: Program, records: Sequence[Record]) -> list[St
     return [_stimulus(program, step) for step in steps_of(records)]
 
 
-def replay_records(run: Run, program: Program, records: Sequence[Record]) -> Instance:
+def replay_records(run: Run, program: Program, records: Sequence[Record], instance: Instance | None = None) -> Instance:
     """Replay whole steps of one case; returns the instance after the last one.
+
+    Parameters
+    ----------
+    instance
+        The case as it was before the first of the records, changed in place; without one they begin with `started`.
 
     Raises
     ------
@@ -67,14 +72,15 @@ def replay_records(run: Run, program: Program, records: Sequence[Record]) -> Ins
         At the first record that differs.
     """
     need_full(run)
-    first = records[0] if records else None
-    if first is None or first.kind != "started":
-        raise ReplayError(
-            f"run {run.run}: the records do not begin with 'started' but with "
-            f"{first.kind if first else 'nothing'!r}, so there is nothing to replay from.",
-            seq=first.seq if first else None,
-        )
-    instance = Instance(program, key=first.payload["seed"])
+    if instance is None:
+        first = records[0] if records else None
+        if first is None or first.kind != "started":
+            raise ReplayError(
+                f"run {run.run}: the records do not begin with 'started' but with "
+                f"{first.kind if first else 'nothing'!r}, so there is nothing to replay from.",
+                seq=first.seq if first else None,
+            )
+        instance = Instance(program, key=first.payload["seed"])
     for step in steps_of(records):
         output = instance.apply(_stimulus(program, step))
         _compare(step, records_of(instance, output))

@@ -19,6 +19,7 @@ from .history import History
 from .paths import EMPTY, Paths
 from .replay_case import programs_of
 from .runs import Run, catalogue_of, runs_in, workflows_of
+from .snapshots import store_snapshot
 from .tracker import ROLE, CaseTrack, track_rows
 from .views import create_views
 
@@ -33,10 +34,14 @@ if TYPE_CHECKING:
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.program import Program
 
+SNAPSHOT_EVERY = 1_000
+"""Records of a case between two snapshots: replaying so many takes about 50 ms."""
+
 INDEXES = """
 CREATE UNIQUE INDEX records_place ON records (run, "case", seq);
 CREATE UNIQUE INDEX cases_place ON cases (run, "case");
 CREATE UNIQUE INDEX cases_external ON cases (external_id);
+CREATE UNIQUE INDEX snapshots_place ON snapshots (run, "case", seq);
 """
 _TRACKED = """
 SELECT r.kind, r.seq, r.time, g.name, s.name, t.name, r.activity_id, r.attempt
@@ -84,6 +89,8 @@ class Store:
     ----------
     path
         The file; made if missing.
+    snapshot_every
+        How many records of a case lie between two snapshots of it.
 
     Raises
     ------
@@ -95,10 +102,11 @@ class Store:
     An append of a few rows costs about 5 ms, most of it two dozen Arrow columns and the write to disk.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, snapshot_every: int = SNAPSHOT_EVERY) -> None:
         import duckdb
 
         self.path = Path(path)
+        self._snapshot_every = snapshot_every
         if not self.path.absolute().parent.is_dir():
             raise HistoryError(f"{path}: the folder {self.path.parent} does not exist. Make it first.")
         self._con = schema.open_for_writing(path)
@@ -347,6 +355,8 @@ class Store:
                 self._store_variant(path, self._paths.states(track.path))
             self._codes.store(con)
             insert(con, _with_last(records), values)
+            if last.seq // self._snapshot_every > expected_version // self._snapshot_every:
+                store_snapshot(con, place.run, place.case, instance)
             con.execute("COMMIT")
         except BaseException as error:
             con.execute("ROLLBACK")

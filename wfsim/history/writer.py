@@ -20,6 +20,7 @@ from wfsim.semantics.codes import (
     R_TRANSITION,
     RECORD_KINDS,
 )
+from wfsim.simulate.engine import FIRST_CHILD
 
 from . import schema
 from .batch import Batch, insert
@@ -55,8 +56,8 @@ _KEPT: dict[str, frozenset[int]] = {
 }
 
 
-PROVISIONAL = 2**30
-"""From this number on, a case's number is a passing one: see `HistoryWriter.child`."""
+PROVISIONAL = FIRST_CHILD
+"""From this number on, a case's number is a passing one: see `HistoryWriter.announce`."""
 RENUMBERED = 'CREATE TABLE IF NOT EXISTS renumbered (run INTEGER, "case" INTEGER, number INTEGER)'
 
 
@@ -204,7 +205,7 @@ class HistoryWriter:
         self._members: dict[int, _Member] = {}
         # By identity; the program itself is kept, so that its number is not given out again.
         self._by_program: dict[int, tuple[Program, _Member]] = {}
-        self._children: dict[int, tuple[int, int]] = {}
+        self._announced: dict[int, tuple[str | None, tuple[int, int] | None]] = {}
         self._cases: dict[int, CaseTrack] = {}
         self._n_waiting = 0
         self._member(program)
@@ -228,19 +229,27 @@ class HistoryWriter:
 
     # --- rows ------------------------------------------------------------------------------------
 
-    def child(self, case: int, parent: int, activation: int) -> None:
-        """Say which case, and which of its activations, starts the child that comes as `case` (M4.4).
+    def announce(
+        self, case: int, external_id: str | None = None, parent: int | None = None, activation: int | None = None
+    ) -> None:
+        """Say of a case, before its first step, what it is called and who started it.
 
-        Numbers from `PROVISIONAL` on are given anew when the run ends: after the last root, in the order of parents
-        and activations, so that they do not depend on the order in which children happened to start.
+        Of a child (M4.4) `parent` is the case that started it, and `activation` its activation that did; it is called
+        `<parent>/<activation>` unless an external id is given.
+
+        Numbers from `PROVISIONAL` on are given anew when the run ends: after the last one below, first to cases
+        without a parent in the order of their ids, then to children in the order of their parents and activations. So
+        they do not depend on the order in which they happened to start.
         """
-        self._children[case] = (parent, activation)
+        if parent is not None and activation is None:
+            raise HistoryError(f"case {case}: a child is named by the activation that started it. Give it too.")
+        born = None if parent is None or activation is None else (parent, activation)
+        self._announced[case] = (external_id, born)
 
     def append(self, case: int, instance: Instance, output: Output, *, external_id: str | None = None) -> None:
         """Take the records of one step of a case: one cause, then its consequences.
 
-        `external_id` counts at the step that starts the case. A child is announced by `child` before; without an
-        external id it gets `<parent>/<activation>`.
+        `external_id` counts at the step that starts the case. What another instance starts is announced before.
 
         Raises
         ------
@@ -276,9 +285,13 @@ class HistoryWriter:
             self._flush()
 
     def _new_track(self, case: int, first: RecordRow, external_id: str | None, member: _Member) -> CaseTrack:
-        parent = self._children.pop(case, None)
-        if parent is None and case >= PROVISIONAL:
-            raise HistoryError(f"case {case}: numbers from {PROVISIONAL} on are for children; announce it by `child`.")
+        told, parent = self._announced.pop(case, (None, None))
+        external_id = external_id or told
+        if parent is None and external_id is None and case >= PROVISIONAL:
+            raise HistoryError(
+                f"case {case}: numbers from {PROVISIONAL} on are for what other instances start. "
+                "Call `announce` with its id or its parent before."
+            )
         if parent is not None:
             known = self._cases.get(parent[0])
             if known is None:
@@ -351,7 +364,7 @@ class HistoryWriter:
             self._con.unregister("arrow_cases")
 
     def _final_numbers(self) -> dict[int, int]:
-        """The lasting number of each child that came under a provisional one."""
+        """The lasting number of each case that came under a provisional one."""
         provisional = sum(case >= PROVISIONAL for case in self._cases)
         if not provisional:
             return {}
@@ -361,15 +374,17 @@ class HistoryWriter:
         for case, track in self._cases.items():
             if track.parent is not None:
                 children.setdefault(track.parent[0], []).append((track.parent[1], case))
-        last = max(case for case in self._cases if case < PROVISIONAL)
-        numbers: dict[int, int] = {}
-        # Generation after generation, each in the order of its parents.
         generation = sorted(case for case in self._cases if case < PROVISIONAL)
+        others = [case for case, track in self._cases.items() if case >= PROVISIONAL and track.parent is None]
+        generation += sorted(others, key=lambda case: self._cases[case].external_id or "")
+        last = max((case for case in generation if case < PROVISIONAL), default=0)
+        numbers: dict[int, int] = {}
         while generation:
-            generation = [case for parent in generation for _, case in sorted(children.get(parent, ()))]
             for case in generation:
                 if case >= PROVISIONAL:
                     numbers[case] = last = last + 1
+            # The next generation, in the order of its parents.
+            generation = [case for parent in generation for _, case in sorted(children.get(parent, ()))]
         table = pa.table(
             {
                 "run": pa.array([self._last_run] * len(numbers), type=pa.int32()),

@@ -174,12 +174,16 @@ Delay = Annotated[Distribution, BeforeValidator(_distribution), PlainSerializer(
 
 
 class Draw(Part):
-    """A random value: `choice` among values (a list, or values with weights), or a number in a range."""
+    """A random value: `choice` among values (a list, or values with weights), or a number in a range.
+
+    `unique`, for inputs only, is not random: each arrival gets a value of its own, see `made_unique`.
+    """
 
     choice: tuple[Any, ...] | Mapping[str, Weight] | None = None
     integer: tuple[Annotated[int, Field(ge=SMALLEST_INTEGER, le=LARGEST_INTEGER)], ...] | None = None
     number: tuple[float, ...] | None = None
     lognormal: tuple[float, ...] | None = None
+    unique: str | int | tuple[Any, ...] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -207,6 +211,8 @@ class Draw(Part):
     @property
     def extremes(self) -> list[Any]:
         """Values that stand for all it may give: each choice, both ends of a range, the median of a lognormal."""
+        if self.unique is not None:
+            return [made_unique(self.unique, 1)]
         if self.choice is not None:
             return list(self.choice)
         return list(self.integer or self.number or (self.lognormal or ())[:1])
@@ -223,3 +229,12 @@ def as_draw(value: Any) -> Draw | None:
     if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in Draw.model_fields:
         return Draw.model_validate(value)
     return None
+
+
+def made_unique(value: Any, number: int) -> Any:
+    """The value of one arrival: `-<number>` is added to each text, the number to each whole number, item by item."""
+    if isinstance(value, str):
+        return f"{value}-{number}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value + number
+    return [made_unique(each, number) for each in value] if isinstance(value, (list, tuple)) else value

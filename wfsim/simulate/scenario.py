@@ -28,6 +28,7 @@ from wfsim.model import yaml_reader
 from wfsim.model.duration import UNITS, Duration
 from wfsim.model.expressions import parse_template
 from wfsim.model.problems import LineOf, Problem, definition_error, from_validation, shown
+from wfsim.model.workflow import Workflow
 
 from . import sampling
 from .distributions import Delay, Distribution, Part, Share, Weight, as_draw, need_weight
@@ -164,7 +165,16 @@ class Source:
     line_of: LineOf
 
 
-class Scenario(Part):
+class Surroundings(Part):
+    """What surrounds the instances of one workflow: which events reach them, and how its activities go."""
+
+    events: Mapping[str, EventPlans] = Field(default_factory=dict)
+    activities: Mapping[str, ActivityPlan] = Field(default_factory=dict)
+    patience: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1_000
+    """How many events of its plan one stay in a state may receive before the surroundings give up on it."""
+
+
+class Scenario(Surroundings):
     """What the surroundings do; see `docs/scenarios.md` for every key."""
 
     workflow: str | None = None
@@ -176,11 +186,9 @@ class Scenario(Part):
     seed: Annotated[Whole, Field(ge=0, le=LARGEST_SEED)] = 1
     replications: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1
     inputs: Mapping[str, Template] = Field(default_factory=dict)
-    events: Mapping[str, EventPlans] = Field(default_factory=dict)
-    activities: Mapping[str, ActivityPlan] = Field(default_factory=dict)
     pools: Mapping[str, Pool] = Field(default_factory=dict)
-    patience: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1_000
-    """How many events of its plan one stay in a state may receive before the surroundings give up on it."""
+    workflows: Mapping[str, Surroundings] = Field(default_factory=dict)
+    """What surrounds the workflows that the root starts, directly or not: by name, or `<name> <version>`."""
     _source: Source | None = PrivateAttr(default=None)
 
     def __eq__(self, other: object) -> bool:
@@ -188,6 +196,18 @@ class Scenario(Part):
         return isinstance(other, Scenario) and self.__dict__ == other.__dict__
 
     __hash__ = None  # type: ignore[assignment]
+
+    def key_of(self, workflow: Workflow, root: Workflow) -> str | None:
+        """Under which key of `workflows` a workflow's surroundings stand in a run of `root`; `None`: at the top."""
+        version = f"{workflow.name} {workflow.version}"
+        if workflow == root or (workflow.name == root.name and version not in self.workflows):
+            return None
+        return version if version in self.workflows else workflow.name
+
+    def of(self, workflow: Workflow, root: Workflow) -> Surroundings:
+        """What surrounds the instances of a workflow in a run of `root`; nothing if the scenario does not say."""
+        key = self.key_of(workflow, root)
+        return self if key is None else self.workflows.get(key, Surroundings())
 
     def located(self, problems: Sequence[Problem]) -> str:
         """Problems with file and line if it was read from a file, else with their path."""

@@ -9,6 +9,7 @@ values are computed with (`context.n + 1`), or have no fixed type, it samples.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -54,6 +55,9 @@ Key = tuple[str, str]
 
 MOST_ITEMS = 2
 """Lists that `for_each` goes through are tried with up to so many items."""
+
+MOST_WHOLE = 32
+"""Integers that are computed with are all tried if their range holds no more than so many."""
 
 MOST_OTHERS = 4
 """Texts compared with each other get up to so many values that differ from all constants."""
@@ -125,12 +129,19 @@ class Domains:
     def exact(self) -> bool:
         """Whether the candidates stand for all values.
 
-        They do if none that comes from outside is computed with, and none whose values have no order and no
-        fixed list (lists, objects, `any`) is compared with anything but `null`.
+        They do if none that comes from outside is computed with, unless all its values are tried, and none
+        whose values have no order and no fixed list (lists, objects, `any`) is compared with anything but `null`.
         """
-        given = {self._root(key) for key in self._given}
+        given = {self._root(key) for key in self._given if not self._is_listed(key)}
         shapeless = {key for key in self._valued if self._kind(key) in _SHAPELESS}
         return given.isdisjoint(self._root(key) for key in self._computed | shapeless)
+
+    def _is_listed(self, key: Key) -> bool:
+        """Whether every value that this can have is tried."""
+        if self._kind(key) is ValueType.BOOLEAN:
+            return True
+        variable = self.program.variables[key[1]] if key[0] == "variable" else None
+        return variable is not None and (variable.values is not None or _span(variable) is not None)
 
     def _kind(self, key: Key) -> ValueType:
         where, name = key
@@ -308,6 +319,8 @@ class Domains:
             found = fitting(variable.values, variable)
         elif not self._is_looked_at(key):
             found = fitting([PLAIN[variable.type], *numbers(_limits(variable), variable.type)], variable)[:1]
+        elif (span := _span(variable)) is not None and key in {self._root(each) for each in self._computed}:
+            found = fitting(span, variable)
         else:
             found = self._values(key, variable.type, _limits(variable))
             if key in {self._root(each) for each in self._computed} and variable.initial is not None:
@@ -405,6 +418,14 @@ def _literals(expression: Expression) -> list[Any]:
 
 def _is_null(expression: Template) -> bool:
     return isinstance(expression, Literal) and expression.value is None
+
+
+def _span(variable: Variable) -> range | None:
+    """All values of an integer with so narrow a range that each can be tried."""
+    if variable.type is not ValueType.INTEGER or variable.minimum is None or variable.maximum is None:
+        return None
+    low, high = math.ceil(variable.minimum), math.floor(variable.maximum)
+    return range(low, high + 1) if high - low < MOST_WHOLE else None
 
 
 def _limits(variable: Variable) -> list[Any]:

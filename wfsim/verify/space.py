@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wfsim.errors import NotCovered, StartRefused
+from wfsim.model.expression_tree import TemplateList, names
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import (
     ACTIVE,
@@ -91,6 +92,9 @@ class ErasedHost:
         }[asked.role]
         if asked.raises or asked.role in ("items", "receiver", "key"):
             choices = [*choices, (FAULT, T_TYPE)]
+        if isinstance(asked.template, TemplateList) and not any(True for _ in names(asked.template)):
+            # A list written out is what it is.
+            choices = [(LIST, self.texts.handle([None] * len(asked.template.items)))]
         at = len(self.asked)
         self.asked.append(len(choices))
         answer.tag, answer.whole = choices[self.script[at] if at < len(self.script) else 0]

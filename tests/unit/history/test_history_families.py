@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.history.families import ORDER, PARCEL, Play, family
+from tests.families import ORDER, PARCEL, Play, family
 from wfsim.errors import HistoryError
 from wfsim.history.history import History
 from wfsim.history.replay import replay_all
@@ -36,7 +36,7 @@ class Written:
         if name not in self._numbers:
             self._numbers[name] = int(name) if parent is None else PROVISIONAL + len(self._numbers)
             if parent is not None:
-                self.writer.child(self._numbers[name], self._numbers[parent], activation)
+                self.writer.announce(self._numbers[name], None, self._numbers[parent], activation)
         self.writer.append(self._numbers[name], instance, output)
         self.records.setdefault(name, []).extend(records_of(instance, output))
 
@@ -260,7 +260,7 @@ def test_two_versions_of_one_workflow_in_one_run_are_told_apart() -> None:
         writer.append(1, instance, instance.start(0, {"id": 1, "parcels": []}))
         for number, workflow in enumerate((old, recent)):
             child = Instance(compile_workflow(workflow, catalogue))
-            writer.child(PROVISIONAL + number, 1, number)
+            writer.announce(PROVISIONAL + number, None, 1, number)
             writer.append(PROVISIONAL + number, child, child.start(0, {"parcel": "a"}))
         history = writer.finish()
     assert history.sql("SELECT DISTINCT workflow FROM stays ORDER BY 1").fetchall() == [
@@ -277,7 +277,7 @@ def test_a_workflow_that_is_not_of_the_run_is_refused(tmp_path: Path) -> None:
     parcel = Instance(Play(lambda *_: None).program("parcel"))
     with HistoryWriter(None, order, alone) as writer:
         writer.append(1, (root := Instance(alone)), root.start(0, {"id": 1, "parcels": []}))
-        writer.child(PROVISIONAL, 1, 1)
+        writer.announce(PROVISIONAL, None, 1, 1)
         with pytest.raises(HistoryError, match=r"parcel 1\.0\.0 is no workflow of run 1, which has: order 1\.0\.0"):
             writer.append(PROVISIONAL, parcel, parcel.start(0, {"parcel": "a"}))
     with Store(tmp_path / "runs.duckdb") as store:
@@ -291,9 +291,9 @@ def test_a_workflow_that_is_not_of_the_run_is_refused(tmp_path: Path) -> None:
 def test_a_number_for_children_needs_a_parent() -> None:
     it = Written()
     instance = Instance(it.play.program("order"))
-    with pytest.raises(HistoryError, match="are for children"):
+    with pytest.raises(HistoryError, match="are for what other instances start"):
         it.writer.append(PROVISIONAL, instance, instance.start(0, {"id": 1, "parcels": []}))
-    it.writer.child(PROVISIONAL, 5, 1)
+    it.writer.announce(PROVISIONAL, None, 5, 1)
     instance = Instance(it.play.program("order"))
     with pytest.raises(HistoryError, match="its parent, case 5, has no rows"):
         it.writer.append(PROVISIONAL, instance, instance.start(0, {"id": 1, "parcels": []}))
@@ -319,6 +319,6 @@ def test_a_workflow_that_starts_itself_needs_a_catalogue_to_be_replayed() -> Non
         instance = Instance(program)
         writer.append(1, instance, instance.start(0, {"n": 0}))
         child = Instance(program)
-        writer.child(PROVISIONAL, 1, 1)
+        writer.announce(PROVISIONAL, None, 1, 1)
         writer.append(PROVISIONAL, child, child.start(0, {"n": 1}, "1"))
         assert replay_all(writer.finish()).n_cases == 2

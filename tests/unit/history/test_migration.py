@@ -148,7 +148,7 @@ def history_of(cases: int = 60) -> Any:
     scenario = wf.Scenario.model_validate(
         {
             "arrivals": {"every": "1h"},
-            "inputs": {"id": {"choice": ["a", "b"]}, "amount": {"integer": [0, 100]}},
+            "inputs": {"id": {"unique": "claim"}, "amount": {"integer": [0, 100]}},
             "events": {
                 "open": [
                     {

@@ -240,17 +240,18 @@ def test_leaving_the_state_cancels_its_activity_and_ignores_a_late_result(clock:
 
 
 def test_a_cancelled_async_activity_leaves_no_record(clock: ManualClock) -> None:
-    ended = threading.Event()
+    began, ended = threading.Event(), threading.Event()
 
     async def f(context: Any) -> None:
         try:
+            began.set()
             await asyncio.Event().wait()
         finally:
             assert context.cancelled
             ended.set()
 
     with start(working(), activities={"f": f}, clock=ManualClock(patience=0.01)) as run:
-        run.wait(lambda run: run.activities[0].phase == "running", timeout=10)
+        assert began.wait(10)
         run.send("stop")
         assert ended.wait(10)
         assert run.records[-1].kind == "instance_closed"

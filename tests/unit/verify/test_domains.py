@@ -432,3 +432,20 @@ def test_more_texts_than_can_be_tried_are_only_sampled() -> None:
         FOUR_EYES.replace("{by: string}", f"{{by: string, {many}}}").replace("context.first != event.by", conditions)
     )
     assert not exact(flow)
+
+
+def test_an_integer_of_a_narrow_range_that_is_computed_with_is_tried_at_every_value() -> None:
+    limits = {"type": "integer", "input": True, "minimum": 2, "maximum": 5}
+    narrow = {"v": limits, "n": {"type": "integer", "initial": 0}}
+    flow = workflow(variables=narrow, writes={"n": "${context.n + context.v}"})
+    assert inputs(flow) == [2, 3, 4, 5]
+    assert exact(flow)
+    wide = {**narrow, "v": {**limits, "maximum": 500}}
+    assert not exact(workflow(variables=wide, writes={"n": "${context.n + context.v}"}))
+
+
+def test_a_variable_with_listed_values_that_is_computed_with_is_tried_at_each() -> None:
+    listed = {"v": {"type": "integer", "input": True, "values": [1, 100]}, "n": {"type": "integer", "initial": 0}}
+    flow = workflow(variables=listed, writes={"n": "${context.n + context.v}"})
+    assert inputs(flow) == [1, 100]
+    assert exact(flow)

@@ -1,9 +1,9 @@
 """From workflow to Petri net, by the table "Constructs elsewhere" of MEANING.
 
-One token per instance walks through the root region. Its place says in which state it is and, while a
-transition is in flight, for which action it waits; a second token per instance follows the state's activity.
-Conditions, the order of file, event supply and clocks are ignored, so the net can do all that `step` can and
-perhaps more: it never misses a reachable control state.
+One token per instance walks through the root region, and one more through each region that is entered. Its place
+says in which state it is and, while a transition is in flight, for which action it waits; a further token follows the
+state's work. Conditions, the order of file, event supply and clocks are ignored, so the net can do all that `step`
+can and perhaps more: it never misses a reachable control state.
 """
 
 from .assembly import to_net

@@ -2,87 +2,130 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from wfsim.model.elements import ActivityAction, ActivityWork, SetVariableAction
+from wfsim.model.elements import (
+    ActivityAction,
+    CompensateAction,
+    SendAction,
+    SetVariableAction,
+)
+from wfsim.model.expression_tree import TemplateLiteral, names
 from wfsim.model.expressions import is_template, parse_template
+from wfsim.model.fields import TemplateValue
+from wfsim.model.uses import receiver
 from wfsim.model.values import ValueType
 from wfsim.semantics.expression_code import can_raise
 
-from .flat import FlatWorkflow, NumberedTransition
+from .log import Log
 from .place_names import When, attempt_place
+from .views import NumberedTransition, WorkflowView
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What running actions up to the next wait can come to: a wait in `place`, or an error of `source`."""
+    """What running actions up to the next wait can come to: a wait in `place`, or an error of `source`.
+
+    `sent` are the messages sent on the way: event and workflow.
+    """
 
     kind: Literal["end", "wait", "error"]
     place: str = ""
     source: str = ""
+    sent: tuple[tuple[str, str], ...] = ()
 
 
-def outcomes(flat: FlatWorkflow, transition: NumberedTransition, when: When, first: int = 0) -> list[Outcome]:
+def outcomes(view: WorkflowView, log: Log, transition: NumberedTransition, when: When, first: int = 0) -> list[Outcome]:
     """M3.1: what running the actions before or after the commit comes to, from the one at `first` on."""
     ends = transition.transition
-    actions, state = (ends.pre_actions, ends.from_) if when == "pre" else (ends.post_actions, transition.target)
+    actions = ends.pre_actions if when == "pre" else ends.post_actions
+    state = ends.from_ if when == "pre" else transition.target.state.name
     found: list[Outcome] = []
+    sent: tuple[tuple[str, str], ...] = ()
+
+    def done() -> list[Outcome]:
+        return list(dict.fromkeys(found))
+
     for k in range(first, len(actions)):
         action = actions[k]
+        stops = action.on_failure == "abort"
         if isinstance(action, SetVariableAction):
-            if assignment_fails(flat, action) and action.on_failure == "abort":
-                found.append(Outcome("error", source=state))
-            continue
-        assert isinstance(action, ActivityAction)
-        if inputs_raise(action):
-            if action.on_failure == "abort":
-                found.append(Outcome("error", source=action.name))
-            else:
-                found += outcomes(flat, transition, when, k + 1)
-        found.append(Outcome("wait", place=attempt_place(transition.prefix(when, k), "scheduled", 1)))
-        return list(dict.fromkeys(found))
-    return list(dict.fromkeys([*found, Outcome("end")]))
+            if stops and assignment_fails(view, action):
+                found.append(Outcome("error", source=state, sent=sent))
+        elif isinstance(action, SendAction):
+            if sending_fails(action):
+                if stops:
+                    found.append(Outcome("error", source="send", sent=sent))
+                else:
+                    rest = outcomes(view, log, transition, when, k + 1)
+                    found += [replace(each, sent=sent + each.sent) for each in rest]
+            if (to := addressed_workflow(action)) is not None:
+                sent = (*sent, (action.event, to))
+        elif isinstance(action, CompensateAction):
+            if log.within(action.scope):
+                place = undoing_place(transition, when, k)
+                return [*done(), Outcome("wait", place=place, sent=sent)]
+        else:
+            if inputs_raise(action.parameters):
+                if stops:
+                    found.append(Outcome("error", source=action.name, sent=sent))
+                else:
+                    rest = outcomes(view, log, transition, when, k + 1)
+                    found += [replace(each, sent=sent + each.sent) for each in rest]
+            place = attempt_place(transition.prefix(when, k), "scheduled", 1)
+            found.append(Outcome("wait", place=place, sent=sent))
+            return done()
+    found.append(Outcome("end", sent=sent))
+    return done()
 
 
-def inputs_raise(work: ActivityAction | ActivityWork) -> bool:
-    """Whether computing the inputs of an activity can raise."""
-    return any(can_raise(parse_template(value)) for value in work.parameters.values())
+def undoing_place(transition: NumberedTransition, when: When, action: int) -> str:
+    """Where a transition lies between two compensators."""
+    return f"{transition.prefix(when, action)}.undoing"
 
 
-def assignment_fails(flat: FlatWorkflow, action: SetVariableAction) -> bool:
+def inputs_raise(parameters: Mapping[str, TemplateValue]) -> bool:
+    """Whether computing inputs can raise."""
+    return any(can_raise(parse_template(value)) for value in parameters.values())
+
+
+def sending_fails(action: SendAction) -> bool:
+    """Whether a message may not even be sent: its receiver or payload raises, or is no text."""
+    to, key = receiver(action)
+    unknown = any(any(True for _ in names(each)) for each in (to, key) if each is not None)
+    return unknown or inputs_raise(action.payload)
+
+
+def addressed_workflow(action: SendAction) -> str | None:
+    """The workflow that a message is addressed to by key, if it is named."""
+    to, key = receiver(action)
+    return to.value if key is not None and isinstance(to, TemplateLiteral) and isinstance(to.value, str) else None
+
+
+def tells_itself(action: SendAction) -> bool:
+    """Whether a message may come back to its own sender, within the same step."""
+    to, key = receiver(action)
+    return key is None and (not isinstance(to, TemplateLiteral) or to.value == "self")
+
+
+def assignment_fails(view: WorkflowView, action: SetVariableAction) -> bool:
     """Whether an assignment can fail: its expression raises, or what it gives may not fit the variable."""
     value = action.parameters.value
     if can_raise(parse_template(value)):
         return True
-    variable = flat.variables[action.parameters.name]
+    variable = view.variables[action.parameters.name]
     free = variable.type is ValueType.ANY and variable.values is None
     constant = not (isinstance(value, str) and is_template(value))
     return not (constant or (free and variable.optional))
 
 
-def comes_back(flat: FlatWorkflow, transition: NumberedTransition) -> bool:
+def comes_back(view: WorkflowView, transition: NumberedTransition) -> bool:
     """Whether a transition can leave its state active: it is internal, or may be aborted."""
     return transition.transition.to is None or any(
-        isinstance(action, ActivityAction) or (isinstance(action, SetVariableAction) and assignment_fails(flat, action))
+        isinstance(action, (ActivityAction, CompensateAction))
+        or (isinstance(action, SendAction) and sending_fails(action))
+        or (isinstance(action, SetVariableAction) and assignment_fails(view, action))
         for action in transition.transition.pre_actions
     )
-
-
-def states_on_circles(flat: FlatWorkflow) -> set[str]:
-    """States on a circle of automatic transitions and answers to `done` and `error` (M2.6).
-
-    Such a transition may also end in an `error` of its own state, before its commit: that too leads back.
-    """
-    follows: dict[str, set[str]] = {name: set() for name in flat.states}
-    for each in flat.transitions:
-        if each.trigger in ("automatic", "done") or each.trigger.split(".")[0] == "error":
-            name = each.transition.from_
-            follows[name].add(each.target)
-            if each.condition_raises or any(outcome.kind == "error" for outcome in outcomes(flat, each, "pre")):
-                follows[name].add(name)
-    reach = {name: set(targets) for name, targets in follows.items()}
-    for _ in flat.states:
-        for name in flat.states:
-            reach[name] |= {far for near in reach[name] for far in reach[near]}
-    return {name for name in flat.states if name in reach[name]}

@@ -1,33 +1,72 @@
-"""The net of a workflow, put together from its parts."""
+"""The net of a workflow, or of several that send each other messages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from wfsim.errors import NetError, did_you_mean
+from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.uses import declared_activities
 from wfsim.model.workflow import Workflow
 
 from ..petri import PetriNet
-from .activities import Activities
+from .changes import Move, read, take
 from .draft import NetDraft
-from .endings import add_waiting_errors
-from .flat import FlatWorkflow
-from .flights import Flights
-from .place_names import CLOSINGS, FINAL, START, free_name, pool_place
-from .state_tokens import StateTokens
-from .states import add_states
+from .messages import PostOffice, post_office
+from .one_instance import InstanceNet, Surroundings
+from .place_names import Tokens, pool_place
+from .tokens import Knowledge
+
+MOST_VARIANTS = 256
+"""Variants of a net transition up to which what it ends needs no reset arcs."""
 
 
-def to_net(workflow: Workflow, *, instances: int = 1, pools: Mapping[str, int] | None = None) -> PetriNet:
-    """The workflow net of a workflow.
+@dataclass(frozen=True)
+class _Plan:
+    """What a net is to hold: workflows, each with the prefix of its names and how many instances start."""
+
+    name: str
+    members: Sequence[tuple[Workflow, str, int]]
+    pools: Mapping[str, int]
+    catalogue: Catalogue
+    office: PostOffice
+    limit: int
+    bound: int
+
+
+def to_net(
+    workflow: Workflow | Iterable[Workflow],
+    *,
+    instances: int = 1,
+    pools: Mapping[str, int] | None = None,
+    catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+    items: int = 2,
+    messages: int = 1,
+    max_variants: int = MOST_VARIANTS,
+) -> PetriNet:
+    """The workflow net of a workflow; or one net of several workflows that send each other messages.
 
     Parameters
     ----------
+    workflow
+        One, or several: an instance of each.
     instances
-        How many instances start: tokens in `start`. They are alike, so they are not told apart.
+        How many instances of a single workflow start: tokens in `start`. They are alike, so they are not told apart.
     pools
-        Workers of each pool that activities name; an activity whose pool is left out never waits for a worker.
+        Workers of each pool that activities name, those of children included; an activity whose pool is left out
+        never waits for a worker.
+    catalogue
+        Where to find the workflows that states run (M4.4): their nets then stand inside. Without it an open child is
+        one place, left in every way that a child may close.
+    items
+        Most items of a list whose length the definition leaves open: every length up to this is tried.
+    messages
+        How many messages of one event and receiver may be on their way; beyond, they are lost.
+    max_variants
+        Ending what is inside a state takes one net transition for each configuration it may be in; where there are
+        more than this, reset arcs instead.
 
     Returns
     -------
@@ -38,63 +77,122 @@ def to_net(workflow: Workflow, *, instances: int = 1, pools: Mapping[str, int] |
     Raises
     ------
     NotCovered
-        For constructs that have no translation yet.
+        For workflows that run each other without end.
+    CatalogueError
+        For a child that is not in the catalogue.
     NetError
-        For an unknown pool, or a number of instances below 1.
+        For an unknown pool, or numbers below 1.
 
     Notes
     -----
     The operator's `pause`, `terminate` and `retry` are left out. So are `cancel` and the workflow timer in
-    states without a transition on them: they close any instance, and would hide every dead end.
+    states without a transition on them: they close any instance, and would hide every dead end. `docs/nets.md` says
+    which constructs are exact, and where the net allows more.
     """
-    if instances < 1:
-        raise NetError(f"instances={instances} is not a number of instances. Give 1 or more.")
-    known = [activity.pool for activity in declared_activities(workflow).values() if activity.pool]
-    for name, capacity in (pools or {}).items():
+    for name, number in (("instances", instances), ("messages", messages)):
+        if number < 1:
+            raise NetError(f"{name}={number} is not a number of {name}. Give 1 or more.")
+    if items < 0 or max_variants < 1:
+        raise NetError(f"items={items}, max_variants={max_variants}: give 0 or more items, 1 or more variants.")
+    known = as_catalogue(catalogue)
+    workflows = [workflow] if isinstance(workflow, Workflow) else list(workflow)
+    _check_pools(workflows, known, dict(pools or {}))
+    if len(workflows) == 1:
+        members = [(workflows[0], "", instances)]
+    else:
+        _check_several(workflows, instances)
+        members = [(each, f"{each.name}/", 1) for each in workflows]
+    name = " and ".join(each.name for each in workflows)
+    office = post_office(workflows, messages) if len(workflows) > 1 else PostOffice()
+    plan = _Plan(name, members, dict(pools or {}), known, office, max_variants, items)
+    draft, net = _built(plan)
+    if instances > 1 and draft.has_resets:
+        # A reset arc would end what is inside all of them.
+        alone = [(workflows[0], f"{k + 1}/", 1) for k in range(instances)]
+        _, net = _built(_Plan(name, alone, plan.pools, known, office, max_variants, items))
+    return net
+
+
+def _check_pools(workflows: Sequence[Workflow], catalogue: Catalogue, pools: Mapping[str, int]) -> None:
+    family = {workflow.name: workflow for workflow in workflows}
+    if len(catalogue):
+        for workflow in workflows:
+            family.update({each.name: each for each in catalogue.family(workflow).all_versions()})
+    known = [
+        activity.pool for each in family.values() for activity in declared_activities(each).values() if activity.pool
+    ]
+    for name, capacity in pools.items():
         if name not in known:
             listed = ", ".join(dict.fromkeys(known)) or "none; give activities the key 'pool'"
+            whom = " or ".join(repr(workflow.name) for workflow in workflows)
             raise NetError(
-                f"no activity of {workflow.name!r} names the pool {name!r}. Pools: {listed}.{did_you_mean(name, known)}"
+                f"no activity of {whom} names the pool {name!r}. Pools: {listed}.{did_you_mean(name, known)}"
             )
         if capacity < 1:
             raise NetError(f"pool {name!r} has {capacity} workers. Give 1 or more.")
-    return _assembled(FlatWorkflow(workflow), dict(pools or {}), instances)
 
 
-def _assembled(flat: FlatWorkflow, pools: dict[str, int], instances: int) -> PetriNet:
-    draft = NetDraft(free_name(START, "the start", flat.states), free_name(FINAL, "the end", flat.states))
-    activities = Activities(flat, draft, frozenset(pools))
-    tokens = StateTokens(flat, draft, activities)
-    workers = {pool_place(pool): capacity for pool, capacity in pools.items()}
-    draft.place(draft.start, START)
-    for name in flat.states:
-        draft.place(name, f"state {name}")
-    for place in (*workers, *CLOSINGS):
+def _check_several(workflows: Sequence[Workflow], instances: int) -> None:
+    if not workflows:
+        raise NetError("there is no workflow to translate. Give one or more.")
+    names = [workflow.name for workflow in workflows]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise NetError(f"several workflows are called {twice[0]!r}. Messages could not tell them apart: rename one.")
+    if instances > 1:
+        raise NetError(f"instances={instances} with several workflows: a net holds one instance of each. Leave it out.")
+
+
+def _built(plan: _Plan) -> tuple[NetDraft, PetriNet]:
+    """A first draft shows which places can be marked at all, a second one is made of those."""
+    first, nets = _draft(plan, None)
+    _, marked = first.fed(_initial(plan, nets))
+    pending = {}
+    for net in _with_children(nets):
+        for at in net.view.states:
+            waiting = [error for error in net.tokens.pending.get(at.name, []) if f"{at.name}^{error.key(at)}" in marked]
+            if waiting:
+                pending[at.name] = waiting
+                marked |= {net.tokens.no_pending(f"{at.name}^{error.key(at)}") for error in waiting}
+    draft, nets = _draft(plan, Knowledge(frozenset(marked), pending))
+    initial = _initial(plan, nets)
+    draft.prune(initial)
+    final = {net.final: number for net, (_, _, number) in zip(nets, plan.members)} | _staying(plan)
+    ever = [place for net in nets for place in (net.start, net.final)]
+    return draft, draft.finished(plan.name, initial, final, ever)
+
+
+def _draft(plan: _Plan, known: Knowledge | None) -> tuple[NetDraft, list[InstanceNet]]:
+    draft = NetDraft()
+    shared = Surroundings(draft, plan.pools, plan.catalogue, known, plan.limit, plan.bound, plan.office)
+    nets = [InstanceNet(workflow, shared, prefix) for workflow, prefix, _ in plan.members]
+    for net in nets:
+        net.add_places()
+    for place in _staying(plan):
         draft.place(place, place)
-    draft.place(draft.final, FINAL)
-    for control, work in tokens.arrivals(flat.states[flat.workflow.initial_state]):
-        draft.fire("start", START, {draft.start: 1}, {control: 1} | work)
-    for state in flat.states.values():
-        tokens.add_work(state)
-    flights = Flights(flat, draft, activities, tokens)
-    add_states(flights)
-    add_waiting_errors(flights)
-    _show_dead(flat, draft)
-    for closing in CLOSINGS:
-        draft.fire(f"over: {closing}", closing, {closing: 1}, {draft.final: 1})
-    draft.prune([draft.start, *workers])
-    return draft.finished(flat.workflow.name, instances, workers)
+    for events in plan.office.places.values():
+        for message, _ in events.values():
+            draft.place(message, message)
+    for net in nets:
+        net.add()
+    for net in nets:
+        if plan.office.starting(net.view):
+            others = [other.final for other in nets if other is not net]
+            unused = take(net.start).giving({net.final: 1}) & read(*others)
+            draft.make(Move(unused, f"{net.view.workflow.name} is never started", net.start))
+    return draft, nets
 
 
-def _show_dead(flat: FlatWorkflow, draft: NetDraft) -> None:
-    """Show workflow transitions that nothing can set off as dead net transitions, fed by a place without tokens.
+def _with_children(nets: Iterable[InstanceNet]) -> Iterable[InstanceNet]:
+    for net in nets:
+        yield net
+        yield from _with_children(net.children)
 
-    They leave a terminal state (M3.7), stand behind one that is always taken first (M2.3), or wait for
-    something that never happens in their state.
-    """
-    shown = set(draft.transitions.values())
-    for each in flat.transitions:
-        if each.source not in shown:
-            state = each.transition.from_
-            never = draft.place(f"never in {state}", each.source)
-            draft.fire(each.label, each.source, {state: 1, never: 1}, {each.target: 1})
+
+def _staying(plan: _Plan) -> Tokens:
+    """Tokens that are there at the beginning and at the end: workers, and room for messages."""
+    return {pool_place(pool): capacity for pool, capacity in plan.pools.items()} | plan.office.rooms
+
+
+def _initial(plan: _Plan, nets: Sequence[InstanceNet]) -> Tokens:
+    return {net.start: number for net, (_, _, number) in zip(nets, plan.members)} | _staying(plan)

@@ -2,151 +2,205 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from wfsim.model.elements import ActivityAction, State
+from wfsim.model.elements import ActivityAction, CompensateAction
 
-from .actions import outcomes
+from .actions import Outcome, outcomes, undoing_place
 from .activities import Activities
+from .changes import NOTHING, Change, Move, take
+from .compensating import Undoing
 from .draft import NetDraft
-from .flat import FlatWorkflow, NumberedTransition
+from .log import Log
 from .place_names import Tokens, When, total
-from .state_tokens import StateTokens
+from .tokens import ANYWHERE, Admit, Configurations, ErrorClass, Pin
+from .views import NumberedTransition, RegionView, StateView, WorkflowView
+
+Post = Callable[[tuple[tuple[str, str], ...]], list[Change]]
+"""What becomes of the messages sent: each way that may go."""
 
 
 @dataclass(frozen=True)
 class Departure:
-    """The tokens with which an instance sets out on a transition.
+    """The tokens with which a region sets out on a transition.
 
     Attributes
     ----------
+    at
+        The active state.
     control
-        Where the token of the instance itself lies.
+        Where the token of the region lies; what is given is set free, workers for instance.
     ended
-        Where that of its activity lies, if it is taken along: the activity has ended.
-    workers
-        Workers that this sets free.
+        Where the token of the state's work lies, if it is taken along: the work has ended.
+    below, restored
+        Where the tokens lie of the inner regions from which an error has climbed, and what lies there if they stay.
+    admit
+        Which configurations inside the state allow this.
+    busy
+        Whether it breaks off another transition in flight.
     """
 
-    control: str
+    at: StateView
+    control: Change
     ended: str | None = None
-    workers: Tokens = field(default_factory=dict)
+    below: dict[RegionView, Pin] = field(default_factory=dict)
+    restored: Tokens = field(default_factory=dict)
+    admit: Admit = ANYWHERE
+    busy: bool = False
 
     @property
-    def inputs(self) -> Tokens:
-        """All that it takes."""
-        return {self.control: 1} | ({} if self.ended is None else {self.ended: 1})
+    def pin(self) -> Pin:
+        """The same seen from outside the region."""
+        return Pin(self.at, self.control, self.ended)
 
-    def stays(self, state: str) -> Tokens:
-        """What lies beside the token of the instance itself where the state is not left."""
-        return ({} if self.ended is None else {f"{state}.ended": 1}) | self.workers
+    def stays(self) -> Change:
+        """What changes beside the token of the region itself where the state is not left."""
+        taken = total(*(total(pin.change.takes, _one(pin.ended)) for pin in self.below.values()))
+        change = self.control & Change(taken, self.restored)
+        if self.ended is None:
+            return change
+        # The others go on inside a parallel state that cannot be joined any more.
+        unjoined = bool(self.at.inner) and self.ended.endswith(".failed")
+        return change & Change({self.ended: 1}, {f"{self.at.name}.{'unjoined' if unjoined else 'ended'}": 1})
+
+
+def _one(place: str | None) -> Tokens:
+    return {} if place is None else {place: 1}
 
 
 @dataclass(frozen=True)
 class Flights:
-    """Adds transitions of the workflow to a draft."""
+    """Adds transitions of one instance to a draft."""
 
-    flat: FlatWorkflow
+    view: WorkflowView
     draft: NetDraft
     activities: Activities
-    tokens: StateTokens
+    log: Log
+    tokens: Configurations
+    undoing: Undoing
+    post: Post
+
+    def outcomes(self, transition: NumberedTransition, when: When, first: int = 0) -> Iterator[tuple[Outcome, Change]]:
+        """What actions come to, with what becomes of the messages they send."""
+        for outcome in outcomes(self.view, self.log, transition, when, first):
+            for posted in self.post(outcome.sent) if outcome.sent else [NOTHING]:
+                yield outcome, posted
 
     def take(self, transition: NumberedTransition, departure: Departure, first: int = 0) -> None:
         """Run the pre-actions from `first` on, up to a wait, an error, or the commit."""
-        state = self.flat.states[transition.transition.from_]
-        stays = departure.stays(state.name)
-        for outcome in outcomes(self.flat, transition, "pre", first):
-            if outcome.kind == "wait":
-                self._fire(transition, " begins", departure.inputs, {outcome.place: 1} | stays)
-            elif outcome.kind == "error":
-                place = self.tokens.error_place(state, outcome.source)
-                self._fire(transition, " is aborted", departure.inputs, {place: 1} | stays)
-            else:
-                self._commit(transition, departure)
+        for move in self.moves(transition, departure, first):
+            self.draft.make(move)
 
-    def condition_raises(self, state: State, triggers: set[str], departure: Departure) -> None:
+    def moves(self, transition: NumberedTransition, departure: Departure, first: int = 0) -> Iterator[Move]:
+        """The net transitions for that."""
+        at, stays = departure.at, departure.stays()
+        for outcome, posted in self.outcomes(transition, "pre", first):
+            if outcome.kind == "wait":
+                yield self._move(transition, " begins", stays.giving({outcome.place: 1}) & posted)
+            elif outcome.kind == "error":
+                place = self.tokens.own_error(at, outcome.source)
+                yield self._move(transition, " is aborted", stays.giving({place: 1}) & posted)
+            else:
+                for move in self._commit(transition, departure):
+                    yield move.under(posted)
+
+    def condition_raises(self, triggers: set[str], departure: Departure) -> Iterator[Move]:
         """M2.5: a condition that raises gives its state an error."""
-        if any(each.condition_raises for each in self.flat.candidates(state, triggers)):
-            place = self.tokens.error_place(state, state.name)
-            label = f"a condition on {' or '.join(sorted(triggers))} raises in {state.name}"
-            outputs = {place: 1} | departure.stays(state.name)
-            self.draft.fire(label, f"state {state.name}", departure.inputs, outputs)
+        at = departure.at
+        if any(each.condition_raises for each in at.candidates(triggers)):
+            place = self.tokens.own_error(at, at.state.name)
+            label = f"a condition on {' or '.join(sorted(triggers))} raises in {at.name}"
+            yield Move(departure.stays().giving({place: 1}), label, at.source)
+
+    def answer(self, triggers: set[str], departure: Departure) -> None:
+        """M2.3: whichever transition on these triggers is taken, or a condition that raises."""
+        for each in departure.at.candidates(triggers):
+            self.take(each, departure)
+        for move in self.condition_raises(triggers, departure):
+            self.draft.make(move)
 
     def add_waits(self, transition: NumberedTransition) -> None:
         """M3.2: the waits of a transition, before the commit in the source and after it in the target."""
-        ends, target = transition.transition, self.flat.states[transition.target]
-        for k, prefix, action in self._activities(transition, "pre"):
-            succeeded, failed = Departure(f"{prefix}.succeeded"), Departure(f"{prefix}.failed")
-            self.activities.add(prefix, action.name, transition.source)
-            self.take(transition, succeeded, k + 1)
-            if action.on_failure == "ignore":
-                self.take(transition, failed, k + 1)
-            else:
-                place = self.tokens.error_place(self.flat.states[ends.from_], action.name)
-                self._fire(transition, " is aborted", failed.inputs, {place: 1})
-        for k, prefix, action in self._activities(transition, "post"):
-            self.activities.add(prefix, action.name, transition.source)
-            going_on = [f"{prefix}.succeeded"]
-            if action.on_failure == "ignore":
-                going_on.append(f"{prefix}.failed")
-            else:
-                place = self.tokens.error_place(target, action.name)
-                label = f"{action.name} fails after {ends}"
-                self.draft.fire(label, transition.source, {f"{prefix}.failed": 1}, {place: 1})
-            for end in going_on:
-                label = f"{action.name} is over, {ends} goes on"
-                for control in self._after_commit(transition, target.name, k + 1):
-                    self.draft.fire(label, transition.source, {end: 1}, {control: 1})
-
-    def waiting_in(self, state: State) -> Iterator[Departure]:
-        """Instances that are in this state and wait in a transition, with the workers they hold."""
-        for each in self.flat.leaving[state.name]:
-            yield from self._waiting(each, "pre")
-        for each in self.flat.transitions:
-            if each.target == state.name:
-                yield from self._waiting(each, "post")
-
-    def _waiting(self, transition: NumberedTransition, when: When) -> Iterator[Departure]:
-        for _, prefix, action in self._activities(transition, when):
-            for place in self.activities.open_places(prefix, action.name):
-                yield Departure(place, workers=self.activities.worker(place, action.name))
-
-    def _activities(self, transition: NumberedTransition, when: When) -> Iterator[tuple[int, str, ActivityAction]]:
-        """Actions that wait for an activity: number, what their places begin with, and the action."""
-        ends = transition.transition
-        for k, action in enumerate(ends.pre_actions if when == "pre" else ends.post_actions):
+        for k, action in enumerate(transition.transition.pre_actions):
+            prefix = transition.prefix("pre", k)
             if isinstance(action, ActivityAction):
-                yield k, transition.prefix(when, k), action
+                entry = self.log.of(action.name, transition.origin)
+                self.activities.add(prefix, action.name, transition.source, entry)
+                ends = [take(f"{prefix}.succeeded")], [take(f"{prefix}.failed")]
+                self._goes_on(transition, k, action.name, action.on_failure == "ignore", ends)
+            elif isinstance(action, CompensateAction) and self.log.within(action.scope):
+                ends = self.undoing.add(prefix, undoing_place(transition, "pre", k), action.scope, transition.source)
+                self._goes_on(transition, k, "compensate", action.on_failure == "ignore", ends)
+        for k, action in enumerate(transition.transition.post_actions):
+            prefix = transition.prefix("post", k)
+            if isinstance(action, ActivityAction):
+                entry = self.log.of(action.name, transition.target)
+                self.activities.add(prefix, action.name, transition.source, entry)
+                ends = [take(f"{prefix}.succeeded")], [take(f"{prefix}.failed")]
+                self._goes_on_after(transition, k, action.name, action.on_failure == "ignore", ends)
+            elif isinstance(action, CompensateAction) and self.log.within(action.scope):
+                ends = self.undoing.add(prefix, undoing_place(transition, "post", k), action.scope, transition.source)
+                self._goes_on_after(transition, k, "compensate", action.on_failure == "ignore", ends)
 
-    def _commit(self, transition: NumberedTransition, departure: Departure) -> None:
+    def _goes_on(
+        self, transition: NumberedTransition, k: int, name: str, ignored: bool, ends: tuple[list[Change], list[Change]]
+    ) -> None:
+        """What follows an action before the commit, well or badly ended."""
+        well, badly = ends
+        for end in [*well, *(badly if ignored else [])]:
+            self.take(transition, Departure(transition.origin, end), k + 1)
+        for end in badly if not ignored else []:
+            place = self.tokens.own_error(transition.origin, name)
+            self.draft.make(self._move(transition, " is aborted", end.giving({place: 1})))
+
+    def _goes_on_after(
+        self, transition: NumberedTransition, k: int, name: str, ignored: bool, ends: tuple[list[Change], list[Change]]
+    ) -> None:
+        """What follows an action after the commit."""
+        well, badly = ends
+        named, whole = f"{self.view.prefix}{name}", transition.transition
+        for end in [*well, *(badly if ignored else [])]:
+            for after in self._after_commit(transition, transition.target.name, k + 1):
+                self.draft.make(Move(end & after, f"{named} is over, {whole} goes on", transition.source))
+        for end in badly if not ignored else []:
+            place = self.tokens.own_error(transition.target, name)
+            self.draft.make(Move(end.giving({place: 1}), f"{named} fails after {whole}", transition.source))
+
+    def _commit(self, transition: NumberedTransition, departure: Departure) -> Iterator[Move]:
         """M3.8: leave, enter, and post-actions up to a wait, an error or the end."""
-        ends = transition.transition
-        if ends.to is None:
-            for control in self._after_commit(transition, ends.from_):
-                self._fire(transition, "", departure.inputs, {control: 1} | departure.stays(ends.from_))
+        if transition.transition.to is None:
+            for after in self._after_commit(transition, departure.at.name):
+                yield self._move(transition, "", departure.stays() & after)
             return
-        ways = [(departure.inputs, Tokens())]
-        if departure.ended is None:
-            ways = list(self.tokens.leave(self.flat.states[ends.from_], departure.control))
-        for inputs, workers in ways:
-            for arrived, work in self.tokens.arrivals(self.flat.states[ends.to]):
-                for control in self._after_commit(transition, arrived):
-                    outputs = total({control: 1}, work, workers, departure.workers)
-                    self._fire(transition, "", inputs, outputs)
+        ways = self.tokens.leave(departure.at, departure.ended, departure.below, departure.admit, departure.busy)
+        for way in ways:
+            for arrived, inside in self.tokens.arrivals(transition.target):
+                for after in self._after_commit(transition, arrived, inside=inside):
+                    yield self._move(transition, "", departure.control & way & after, leaves=True)
 
-    def _after_commit(self, transition: NumberedTransition, arrived: str, first: int = 0) -> list[str]:
-        """Where the token comes to lie once the post-actions from `first` on have run: at their end, in `arrived`."""
-        target = self.flat.states[transition.target]
-        found = []
-        for outcome in outcomes(self.flat, transition, "post", first):
+    def _after_commit(
+        self, transition: NumberedTransition, arrived: str, first: int = 0, inside: Tokens | None = None
+    ) -> Iterator[Change]:
+        """The region's token once the post-actions from `first` on have run: at their end it lies in `arrived`.
+
+        `inside` are the tokens that entering the target has put there.
+        """
+        target, tokens = transition.target, inside or {}
+        for outcome, posted in self.outcomes(transition, "post", first):
             if outcome.kind == "wait":
-                found.append(outcome.place)
+                waiting = tokens if arrived == target.name else self._error_waits(target, tokens)
+                yield posted.giving({outcome.place: 1}, waiting)
             elif outcome.kind == "error":
-                found.append(self.tokens.error_place(target, outcome.source))
+                yield posted.giving({self.tokens.own_error(target, outcome.source): 1}, tokens)
             else:
-                found.append(arrived)
-        return list(dict.fromkeys(found))
+                yield posted.giving({arrived: 1}, tokens)
 
-    def _fire(self, transition: NumberedTransition, what: str, inputs: Tokens, outputs: Tokens) -> None:
-        self.draft.fire(f"{transition.label}{what}", transition.source, inputs, outputs)
+    def _error_waits(self, target: StateView, inside: Tokens) -> Tokens:
+        """An error that was raised on entry waits for the post-actions."""
+        place = self.tokens.pending_place(target, ErrorClass(target.state.name))
+        none = self.tokens.no_pending(place)
+        return {name: n for name, n in inside.items() if name != none} | {place: 1}
+
+    def _move(self, transition: NumberedTransition, what: str, change: Change, *, leaves: bool = False) -> Move:
+        return Move(change, f"{transition.label}{what}", transition.source, leaves)

@@ -1,9 +1,17 @@
 """How the places of a workflow's net are called.
 
-Places of a state `s`: `s` itself; `s!source`, where an error of that source is about to be offered; and for its
-activity `s.scheduled.1`, `s.running.1`, `s.backoff.2`, …, `s.succeeded`, `s.failed`, `s.ended`. A transition that
-waits has the like under `t3.pre1.` (third in the file, first pre-action). `pool p` holds free workers. All
-endings lead into `final`. Should a state be called `start` or `final`, that place is `the start` or `the end`.
+Places of a state `s`: `s` itself; `s!source`, where an error of that source is about to be offered; `s^source`, where
+one waits because the state's region is busy (`no s^source`: none does); and for its activity `s.scheduled.1`,
+`s.running.1`, `s.backoff.2`, …, `s.succeeded`, `s.failed`, `s.ended`. A parallel state has `s.joining`, then
+`s.succeeded` and `s.ended` once its regions have been joined, or `s.failed` and `s.unjoined` once they cannot be any
+more. A child is in `s.child`, or in a net of its own. Of a list, `s.left.2` says how many items have not ended, and
+each open one has a token in `s.item.scheduled.1` and so on.
+
+A transition that waits has the like under `t3.pre1.` (third in the file, first pre-action; `t3.pre1.undoing` between
+two compensators). `log f in s` says that activity `f`, run in state `s`, may have to be undone, `no log f in s` that it
+has not; `tried` and `undoing` belong to compensation under way. `pool p` holds free workers. States of inner regions
+and of nested children are called by their path: `fulfil/pick/packed`, `ship/shipping/on_the_way`. All endings lead into
+`final`. Should a state be called `start` or `final`, that place is `the start` or `the end`.
 """
 
 from __future__ import annotations
@@ -17,6 +25,7 @@ MOST_ATTEMPTS = 8
 START, FINAL = "start", "final"
 FAILED, TIMED_OUT, CANCELLED = "closed as failed", "closed as timed_out", "closed as cancelled"
 CLOSINGS = (FAILED, TIMED_OUT, CANCELLED)
+CANCELLING = "cancelling"
 
 Tokens: TypeAlias = dict[str, int]
 When: TypeAlias = Literal["pre", "post"]
@@ -31,6 +40,11 @@ def attempt_place(prefix: str, phase: str, attempt: int) -> str:
 def action_prefix(transition: int, when: When, action: int) -> str:
     """What the places of an activity that an action runs begin with; both are counted from 0."""
     return f"t{transition + 1}.{when}{action + 1}"
+
+
+def undo_prefix(action: str, entry: str) -> str:
+    """What the places of a compensator begin with, by the action that runs it and the entry that it undoes."""
+    return f"{action}.undo {entry}"
 
 
 def pool_place(pool: str) -> str:

@@ -1,0 +1,96 @@
+"""M4.4 in the net: a child as one place that it leaves in every way it may close, or as a net of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .actions import inputs_raise
+from .changes import Change, combinations, take
+from .draft import NetDraft
+from .place_names import Tokens
+from .tokens import ANYWHERE, Slot
+from .views import StateView
+
+if TYPE_CHECKING:
+    from .one_instance import InstanceNet
+
+
+@dataclass(frozen=True)
+class Child:
+    """The work of a state that runs another workflow, whose net stands inside if it is known."""
+
+    at: StateView
+    draft: NetDraft
+    nested: InstanceNet | None
+
+    @property
+    def _place(self) -> str:
+        return f"{self.at.name}.child" if self.nested is None else self.nested.start
+
+    def _ends(self) -> list[str]:
+        return [f"{self.at.name}.{end}" for end in ("succeeded", "failed", "ended")]
+
+    def add(self) -> None:
+        """The child runs, and closes well or badly."""
+        invoke, name, source = self.at.state.invoke, self.at.name, self.at.source
+        assert invoke is not None
+        for place in (self._place, *self._ends()):
+            self.draft.place(place, source)
+        if self.nested is None:
+            self.draft.fire(
+                f"{invoke.workflow} completes for {name}", source, {self._place: 1}, {f"{name}.succeeded": 1}
+            )
+            self.draft.fire(f"{invoke.workflow} fails for {name}", source, {self._place: 1}, {f"{name}.failed": 1})
+        else:
+            self.nested.add()
+
+    def starts(self) -> list[Tokens]:
+        """It starts, unless its input raises."""
+        invoke = self.at.state.invoke
+        found = [{self._place: 1}]
+        if invoke is not None and inputs_raise(invoke.input):
+            found.append({f"{self.at.name}.failed": 1})
+        return found
+
+    def ways(self, ended: str | None) -> list[Change] | None:
+        """Ways to end it: nobody waits for it, so its tokens are gone at once."""
+        if ended is not None:
+            return [take(ended)]
+        plain = [take(place) for place in (self._place, *self._ends())]
+        if self.nested is None:
+            return plain
+        tokens = self.nested.tokens
+        plain = [each for each in plain if tokens.is_known(each)]
+        logs = [
+            [take(place) for place in entry.places if tokens.is_known(take(place))] for entry in self.nested.log.entries
+        ]
+        running = combinations(
+            [self._bare(tokens.region_ways(self.nested.view.root, {}, ANYWHERE)), *logs], tokens.limit
+        )
+        cancelling = combinations([self._bare(self.nested.cancelling()), *logs], tokens.limit)
+        if running is None or cancelling is None or len(running) + len(cancelling) + len(plain) > tokens.limit:
+            return None
+        return [*running, *cancelling, *plain]
+
+    def slots(self) -> list[Slot]:
+        """Where its tokens may lie."""
+        own = Slot([take(place) for place in (self._place, *self._ends())])
+        if self.nested is None:
+            return [own]
+        logs = [Slot([take(place) for place in entry.places]) for entry in self.nested.log.entries]
+        inside = [Slot(self.nested.cancelling()), *self.nested.tokens.region_slots(self.nested.view.root, {})]
+        return [own, *(Slot(self._bare(slot.changes) or [], slot.whole) for slot in inside), *logs]
+
+    def _bare(self, changes: list[Change] | None) -> list[Change] | None:
+        """The same without the log, which goes as well."""
+        if changes is None or self.nested is None:
+            return changes
+        log = {place for entry in self.nested.log.entries for place in entry.places}
+        return [
+            Change(
+                {place: n for place, n in each.takes.items() if place not in log},
+                {place: n for place, n in each.gives.items() if place not in log},
+            )
+            for each in changes
+        ]

@@ -1,0 +1,161 @@
+"""M9 in the net: for each activity that can be undone, and each state it runs in, whether that may have to be done.
+
+The log is kept as sets: several entries of one activity in one state are one. Where there may be several, undoing one
+may leave others, so the net allows both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wfsim.model.elements import ActivityAction, CompensateAction
+
+from .changes import Change, read
+from .views import NumberedTransition, RegionView, StateView, WorkflowView
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What may have to be undone: an activity that ran in a state.
+
+    Attributes
+    ----------
+    attempted
+        Whether it is in the log from its first start on, instead of its success (M9.1).
+    repeats
+        Whether the log can hold it several times.
+    """
+
+    activity: str
+    at: StateView
+    undo: str
+    attempted: bool
+    repeats: bool
+
+    @property
+    def name(self) -> str:
+        """`<activity> in <state>`, by the path of the state."""
+        return f"{self.activity} in {self.at.name}"
+
+    @property
+    def present(self) -> str:
+        """It has to be undone."""
+        return f"log {self.name}"
+
+    @property
+    def absent(self) -> str:
+        """It has not."""
+        return f"no log {self.name}"
+
+    @property
+    def tried(self) -> str:
+        """Its compensator has failed in the compensation under way."""
+        return f"tried {self.name}"
+
+    @property
+    def undoing(self) -> str:
+        """Its compensator runs."""
+        return f"undoing {self.name}"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Exactly one of them holds a token while the instance is open."""
+        return self.absent, self.present, self.tried, self.undoing
+
+    def enters(self) -> list[Change]:
+        """M9.1: it enters the log."""
+        ways = [Change({self.absent: 1}, {self.present: 1})]
+        if self.repeats:
+            ways.append(read(self.present))
+            ways.append(Change({self.tried: 1}, {self.present: 1}))
+            ways += [read(self.tried), read(self.undoing)]
+        return ways
+
+
+class Log:
+    """The entries that the log of an instance of this workflow can hold."""
+
+    def __init__(self, view: WorkflowView) -> None:
+        self.view = view
+        sites: dict[tuple[str, StateView], int] = {}
+        for activity, at in _runs(view):
+            if view.activities[activity].compensate_with is not None:
+                sites[activity, at] = sites.get((activity, at), 0) + 1
+        self.entries = [self._entry(activity, at, n) for (activity, at), n in sites.items()]
+        regions = {
+            each.region
+            for each in view.transitions
+            for action in _actions(each)
+            if isinstance(action, CompensateAction)
+        }
+        # Two regions may compensate at the same time; which of their tries an entry remembers is then left open.
+        self.shared = len(regions) > 1
+
+    def _entry(self, activity: str, at: StateView, sites: int) -> Entry:
+        undo = self.view.activities[activity].compensate_with
+        assert undo is not None
+        repeats = sites > 1 or at.state.for_each is not None or _may_come_again(at)
+        return Entry(activity, at, undo.activity, undo.when == "attempted", repeats)
+
+    def of(self, activity: str, at: StateView) -> Entry | None:
+        """The entry of an activity that runs in a state, if it can be undone."""
+        return next((each for each in self.entries if each.activity == activity and each.at is at), None)
+
+    def within(self, scope: str | None) -> list[Entry]:
+        """The entries in the state or region `scope`; all without one."""
+        if scope is None:
+            return self.entries
+        known: list[tuple[str, StateView | RegionView]] = [
+            (each.path.rstrip("/").rsplit("/", 1)[-1], each) for each in self.view.regions if each.parent
+        ]
+        known += [(each.state.name, each) for each in self.view.states]
+        wanted = next(each for name, each in known if name == scope)
+        return [each for each in self.entries if any(around is wanted for around in _around(each.at))]
+
+
+def _around(at: StateView) -> Iterator[StateView | RegionView]:
+    here: StateView | None = at
+    while here is not None:
+        yield here
+        yield here.region
+        here = here.above
+
+
+def _runs(view: WorkflowView) -> Iterator[tuple[str, StateView]]:
+    """Every activity with the state that it runs in."""
+    for at in view.states:
+        if at.state.activity is not None:
+            yield at.state.activity.name, at
+        if at.state.for_each is not None and at.state.for_each.activity is not None:
+            yield at.state.for_each.activity, at
+    for each in view.transitions:
+        for action in each.transition.pre_actions:
+            if isinstance(action, ActivityAction):
+                yield action.name, each.origin
+        for action in each.transition.post_actions:
+            if isinstance(action, ActivityAction):
+                yield action.name, each.target
+
+
+def _actions(transition: NumberedTransition) -> Iterator[object]:
+    yield from transition.transition.pre_actions
+    yield from transition.transition.post_actions
+
+
+def _may_come_again(at: StateView) -> bool:
+    """Whether the state, or one around it, can be left and entered again, or a transition in it taken again."""
+    here: StateView | None = at
+    while here is not None:
+        reached: set[StateView] = set()
+        todo = [here]
+        while todo:
+            for each in todo.pop().leaving:
+                if each.target not in reached:
+                    reached.add(each.target)
+                    todo.append(each.target)
+        # A flight that is aborted, or internal, comes back as well.
+        if here in reached or any(each.transition.pre_actions for each in here.leaving):
+            return True
+        here = here.above
+    return False
