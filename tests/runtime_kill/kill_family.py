@@ -110,11 +110,10 @@ def family(run: Run) -> list[Run]:
 
 
 def is_over(run: Run) -> bool:
-    """Whether every member is closed and its parent knows."""
+    """Whether every member is closed, and every child that was to start has been there."""
     return all(
         member.output is not None
-        and {record.payload["activation"] for record in member.records if record.kind == "child_started"}
-        == {record.payload["activation"] for record in member.records if record.kind == "child_closed"}
+        and len(member.children) == sum(record.kind == "child_started" for record in member.records)
         for member in family(run)
     )
 

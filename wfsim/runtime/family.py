@@ -96,6 +96,7 @@ def _load_into(found: list[Member], dispatcher: Dispatcher, place: StoredCase, p
     inner = store.children(place)
     assert place.external_id is not None
     if parent is not None and not inner and place.parent_activation in parent.told:
+        # Closed, started nothing, and its parent knows.
         return
     member = load_member(dispatcher, place, parent)
     found.append(member)
@@ -170,10 +171,10 @@ def _tell(
     outcome: str | None,
     result: dict[str, Value] | None,
 ) -> None:
-    """Let the parent know; where nobody waits for that any more, it is recorded and ignored (M1.2)."""
+    """Let the parent know, if it is open; where it does not wait any more, that is recorded and ignored (M1.2)."""
 
     def apply(instance: Instance, time: int) -> Output:
-        if activation in parent.told or dispatcher.is_closing:
+        if activation in parent.told or instance.is_closed or dispatcher.is_closing:
             return Output(instance.host)
         return instance.child_closed(time, activation, status, outcome, result)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import HistoryError
-from wfsim.history.replay_case import replay_records
 from wfsim.semantics.codes import R_ACTIVITY_SCHEDULED, R_CHILD_CLOSED, R_CHILD_STARTED, R_CHILD_STOP_REQUESTED
 
 from .view import View, view_of
@@ -199,7 +198,6 @@ class Member:
 
 
 def load(store: Store, name: str) -> tuple[Instance, list[Record]]:
-    """The instance as the store has it, by replay, and its records."""
+    """The instance as the store has it, by replay from its last snapshot, and all its records."""
     case = store.case(name)
-    records = case.records()
-    return replay_records(case.run, case.program, records), records
+    return case.replay(), case.records()

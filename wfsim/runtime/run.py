@@ -147,7 +147,8 @@ def reopen(
 ) -> Run:
     """Go on with an instance, and its family, where their store says they stand.
 
-    The instances are rebuilt by replaying their histories with the definitions stored there, every record compared.
+    The instances are rebuilt by replaying their histories with the definitions stored there, every record compared;
+    of a long history those since its last snapshot.
     Timers that fell due meanwhile fire at once, in order of their due times. Then children that were to start are
     started, ends of children that were to be told are told, and attempts that were scheduled start. Attempts that had
     started when the process ended are carried out again: with the same number and idempotency key, without a second
