@@ -175,10 +175,8 @@ def _event(program: Program, step: Sequence[Record]) -> tuple[str, Mapping[str, 
     """Name and payload of an event; one refused at the door was stored whole, as {event, payload} (M7.1)."""
     cause = step[0]
     recorded = cause.payload.get("payload", {})
-    refused = any(
-        record.kind == "event_rejected" and record.cause_seq == cause.seq and record.payload.get("reason") in _REFUSED
-        for record in step[1:]
-    )
+    # At the door nothing comes between; a message to itself that is refused stands behind what sent it.
+    refused = len(step) > 1 and step[1].kind == "event_rejected" and step[1].payload.get("reason") in _REFUSED
     if cause.event is not None and not refused and event_problem(program, cause.event, recorded) is None:
         return cause.event, recorded
     event, payload = recorded.get("event", cause.event or ""), recorded.get("payload", {})

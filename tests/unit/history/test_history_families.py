@@ -322,3 +322,29 @@ def test_a_workflow_that_starts_itself_needs_a_catalogue_to_be_replayed() -> Non
         writer.announce(PROVISIONAL, None, 1, 1)
         writer.append(PROVISIONAL, child, child.start(0, {"n": 1}, "1"))
         assert replay_all(writer.finish()).n_cases == 2
+
+
+def test_a_message_to_itself_that_is_refused_is_no_event_refused_at_the_door() -> None:
+    spec = {
+        "name": "loud",
+        "initial_state": "a",
+        "variables": {"k": {"type": "any", "initial": "text"}},
+        "events": {"go": {"payload": {"k": "integer"}}},
+        "states": [{"name": "a"}, {"name": "b", "is_terminal": True}],
+        "transitions": [
+            {
+                "from": "a",
+                "event": "go",
+                "pre_actions": [{"action_type": "send", "to": "self", "event": "go", "payload": {"k": "${context.k}"}}],
+            }
+        ],
+    }
+    workflow = Workflow.model_validate(spec)
+    program = compile_workflow(workflow)
+    with HistoryWriter(None, workflow, program) as writer:
+        instance = Instance(program)
+        writer.append(1, instance, instance.start(0))
+        output = instance.event(1, "go", {"k": 1})
+        assert "event_rejected" in [record.kind for record in records_of(instance, output)]
+        writer.append(1, instance, output)
+        assert replay_all(writer.finish())
