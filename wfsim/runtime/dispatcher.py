@@ -329,26 +329,27 @@ class Dispatcher:
         for key, work in open_keys.items():
             if key in member.launched or key in member.taking or work.phase == "backoff":
                 continue
+            implementation = self._functions[member.program.workflow.name, work.activity]
+            needs_room = not implementation.is_async
             if key in member.taken:
                 member.launched.add(key)
-                implementation = self._functions[member.program.workflow.name, work.activity]
                 self._executor.launch(self._attempt(member, key, work), implementation)
-            elif self._executor.has_room(self._n_taking):
+            elif not needs_room or self._executor.has_room(self._n_taking):
                 # Through the queue: what fell due before, perhaps while no process ran, comes first.
                 member.taking.add(key)
-                self._n_taking += 1
-                self._put(Entry(0, RESULTS, 0, member, self._take(member, key)))
+                self._n_taking += needs_room
+                self._put(Entry(0, RESULTS, 0, member, self._take(member, key, needs_room)))
             else:
                 self._short[member.name] = member
 
-    def _take(self, member: Member, key: Key) -> Apply:
+    def _take(self, member: Member, key: Key, needs_room: bool) -> Apply:
         """A worker takes the attempt, if it is still wanted then: a pause lets no attempt start (M8.1)."""
 
         def apply(instance: Instance, time: int) -> Output:
             if key in member.taking:
                 # Not so if the instance was reloaded and the attempt is taken for the second time.
                 member.taking.discard(key)
-                self._n_taking -= 1
+                self._n_taking -= needs_room
             phases = [
                 work.phase
                 for work in instance.activities()
