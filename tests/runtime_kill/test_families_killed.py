@@ -60,6 +60,8 @@ def check(work: Path) -> None:
         assert report, str(report)
         numbers = [number for (number,) in history.sql('SELECT "case" FROM cases ORDER BY "case"').fetchall()]
         received: list[str] = []
+        sent: list[str] = []
+        back: list[str] = []
         for number in numbers:
             case = history.case(number)
             records = case.records()
@@ -69,6 +71,10 @@ def check(work: Path) -> None:
             fired = Counter(record.payload["timer_id"] for record in applied(records, "timer_fired"))
             assert set(fired.values()) <= {1}
             received += [str(record.event_id) for record in applied(records, "event_received")]
+            letters = [record for record in records if record.kind in ("message_sent", "message_returned")]
+            for letter in letters:
+                identity = f"{case.external_id}:m{letter.payload['message_id']}"
+                (sent if letter.kind == "message_sent" else back).append(identity)
         site = history.case("o")
         instance, records = site.replay(), site.records()
         assert (instance.status, instance.state) == ("completed", "undone")
@@ -76,6 +82,11 @@ def check(work: Path) -> None:
         assert set(acknowledged) <= set(received)
         assert len(received) == len(set(received))
         assert instance.variables["notes"] == NOTES
+        # Every message has arrived, and what was turned away came back, at most once.
+        assert set(back) <= set(sent) <= set(received) | set(back)
+        assert len(back) == len(set(back))
+        rejected = [record.event_id for record in records if record.kind == "event_rejected"]
+        assert instance.variables["news"] == len(set(sent) & set(received)) - len(rejected)
         # What was reserved was given back, newest first, under keys of its own.
         reserved = [
             record.activity_id for record in applied(records, "activity_succeeded") if record.activity == "reserve"
