@@ -9,6 +9,7 @@ import pytest
 
 import wfsim as wf
 from tests import models_page
+from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
 from wfsim.verify.properties import verify
 from wfsim.verify.verdict import Status
@@ -45,8 +46,11 @@ def test_every_scenario_fits_its_workflow(path: Path) -> None:
     workflow = wf.load(path.with_suffix("").with_suffix(".yaml"))
     scenario = wf.load_scenario(path)
     assert scenario.workflow == workflow.name
-    history = wf.simulate(workflow, scenario, cases=5)  # type: ignore[operator]
-    assert history.counts
+    catalogue = None if path.parent != MODELS else MODELS
+    history = wf.simulate(workflow, scenario, catalogue=catalogue, cases=20)  # type: ignore[operator]
+    replay_all(history)
+    assert sum(history.counts.values()) >= 20
+    assert not [note for note in history.notes if "could move" in note]
 
 
 @pytest.mark.parametrize("path", CLAIMS, ids=ids)

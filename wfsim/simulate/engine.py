@@ -24,6 +24,7 @@ from wfsim.semantics.codes import (
     COMPLETED,
     GROUNDED,
     R_EVENT_REJECTED,
+    R_MESSAGE_SENT,
     R_STATE_ENTERED,
     R_TRANSITION,
     SEND_MESSAGE,
@@ -31,6 +32,7 @@ from wfsim.semantics.codes import (
     START_ATTEMPT,
     START_CHILD,
     STOP_CHILD,
+    T_SELF,
 )
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
@@ -205,6 +207,8 @@ class Simulation:
             if record.kind == R_EVENT_REJECTED:
                 what = (case.member, record.event, record.reason)
                 self._rejected[what] = self._rejected.get(what, 0) + 1
+            elif record.kind == R_MESSAGE_SENT and record.source == T_SELF:
+                self._sent += 1
         instance = case.instance
         self.sink(number, instance, output)
         named: list[Effect] = []

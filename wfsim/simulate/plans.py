@@ -64,7 +64,8 @@ def _has_expression(value: Any) -> bool:
 def _draw_plan(draw: Draw) -> Callable[[float], Any]:
     if draw.choice is not None:
         values = list(draw.choice)
-        weights = list(draw.choice.values()) if isinstance(draw.choice, Mapping) else [1.0] * len(values)
+        plain = draw.weights or [1.0] * len(values)
+        weights = list(draw.choice.values()) if isinstance(draw.choice, Mapping) else list(plain)
         edges = sampling.cumulative(weights)
         return lambda u: values[sampling.pick(edges, u)]
     if draw.integer is not None:

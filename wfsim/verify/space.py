@@ -43,6 +43,7 @@ from wfsim.semantics.codes import (
     STRING,
     T_TYPE,
     TIMED_OUT,
+    WAITING,
 )
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
@@ -239,7 +240,7 @@ class WorkflowSpace:
             script: list[int] | None = []
             while script is not None:
                 instance, output = self._apply(number, stimulus, script)
-                if not (stimulus.kind == "event" and output.records[1].kind in _VAIN):
+                if not (stimulus.kind == "event" and len(output.records) > 1 and output.records[1].kind in _VAIN):
                     yield stimulus, tuple(script), instance, output
                 script = None if self.host is None else _next_script(script, self.host.asked)
 
@@ -270,6 +271,8 @@ class WorkflowSpace:
         if instance.is_closed:
             return
         program, m, head = self.program, instance.m, self.program.head
+        # Where an automatic transition came first, its region may hold what set the step off: then nobody sends more.
+        held = m[WAITING].first >= 0
         busy = {}
         for r in range(head.first_region, head.first_region + head.n_regions):
             cell = m[program.rows[r].slot]
@@ -279,7 +282,7 @@ class WorkflowSpace:
             row = program.rows[program.event_rows[name]]
             listening = [program.rows[k].region for k in range(row.first_listener, row.end_listener)]
             concerned = [r for r in listening if r in busy]
-            if concerned and not any(busy[r] for r in concerned):
+            if concerned and not held and not any(busy[r] for r in concerned):
                 for payload in self.payloads(name):
                     yield Stimulus("event", event=name, payload=payload)
         for timer in instance.timers():
@@ -290,7 +293,7 @@ class WorkflowSpace:
             elif (
                 timer.activity_id is None
                 and timer.region is not None
-                and busy.get(program.region_rows[timer.region], True)
+                and (held or busy.get(program.region_rows[timer.region], True))
             ):
                 continue
             yield Stimulus("timer", timer=timer.place, timer_id=timer.id)
@@ -324,6 +327,9 @@ class WorkflowSpace:
 
     def _handled(self, instance: Instance, event: str) -> bool:
         root = instance.m[self.program.rows[self.program.head.root].slot]
+        if root.phase != ACTIVE:
+            # While cancelling, nothing is active.
+            return False
         state = self.program.rows[root.state]
         wanted = self.program.event_rows[event]
         return not state.terminal and any(

@@ -79,8 +79,11 @@ class Child:
         if self.nested is None:
             return [own]
         logs = [Slot([take(place) for place in entry.places]) for entry in self.nested.log.entries]
-        inside = [Slot(self.nested.cancelling()), *self.nested.tokens.region_slots(self.nested.view.root, {})]
-        return [own, *(Slot(self._bare(slot.changes) or [], slot.whole) for slot in inside), *logs]
+        inside = [
+            Slot(self.nested.cancelling(), passing=self.nested.passing()),
+            *self.nested.tokens.region_slots(self.nested.view.root, {}),
+        ]
+        return [own, *(Slot(self._bare(slot.changes) or [], slot.whole, slot.passing) for slot in inside), *logs]
 
     def _bare(self, changes: list[Change] | None) -> list[Change] | None:
         """The same without the log, which goes as well."""

@@ -10,6 +10,9 @@ from .flights import Departure, Flights
 from .tokens import Admit
 from .views import RegionView, StateView
 
+MOST_READ = 24
+"""Places in which a region may be found that does not take an event; with more, the net does not look."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -49,20 +52,22 @@ class Events:
         listens = event in region.listened
         found: list[Answer] = []
         for at in region.states.values():
-            if self.tokens.is_known(take(at.name)):
-                found += self._of_state(at, event, listens)
-        if not listens:
-            # Where its token lies does not matter, unless a region inside takes the event.
-            found = [answer for answer in found if answer.move is not None] + [NOT_TAKEN]
+            found += self._of_state(at, event, listens)
         taken = [answer for answer in found if answer.move is not None]
-        if len(found) - len(taken) > self.limit:
+        if len(found) - len(taken) > MOST_READ:
             return [*taken, NOT_TAKEN]
         return found
 
     def _of_state(self, at: StateView, event: str, listens: bool) -> list[Answer]:
         inner = self._of_inner(at, event)
         if not listens:
-            return inner
+            if inner != [NOT_TAKEN]:
+                return inner
+            # Wherever its token lies, if only in this state: it may be busy.
+            controls = [each.change for each in self.tokens.controls(at) if each.kind != "error"]
+            return [Answer(Change(each.takes, each.takes)) for each in controls]
+        if not self.tokens.is_known(take(at.name)):
+            return []
         # M2.2: a busy region holds the event.
         idle = read(at.name)
         found = [Answer(each.change & idle, each.move) for each in inner if each.move is not None]
@@ -95,5 +100,6 @@ class Events:
                 together = both(together, answer)
             found.append(together)
         # Once they have been joined, nobody is left inside.
-        found += [Answer(read(place)) for place in (f"{at.name}.ended",) if self.tokens.is_known(take(place))]
+        joined = [f"{at.name}.ended", f"{at.name}.succeeded"]
+        found += [Answer(read(place)) for place in joined if self.tokens.is_known(take(place))]
         return found

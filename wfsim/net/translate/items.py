@@ -192,4 +192,5 @@ class Items:
     def slots(self) -> list[Slot]:
         """Where the tokens of the list may lie."""
         changes = self._all()
-        return [Slot(changes, whole=any(each.gives for each in changes))]
+        passing = [f"{self.prefix}.succeeded", f"{self.prefix}.failed"]
+        return [Slot(changes, any(each.gives for each in changes), passing)]

@@ -152,6 +152,13 @@ class InstanceNet:
             if self.tokens.is_known(way)
         ]
 
+    def passing(self) -> list[str]:
+        """Places that the instance leaves by itself while it closes."""
+        prefix = self._closed(CANCELLING)
+        ends = [f"{undo_prefix(prefix, e.name)}.{end}" for e in self.log.entries for end in ("succeeded", "failed")]
+        forgetting = [place for place in self.draft.places if place.startswith(f"{self.view.prefix}forgets ")]
+        return [prefix, *ends, *forgetting, *map(self._closed, CLOSINGS)]
+
     # --- the whole ----------------------------------------------------------------------------------------
 
     def add_places(self) -> None:
@@ -176,12 +183,13 @@ class InstanceNet:
             if at.state.activity is not None:
                 self.activities.add(at.name, at.state.activity.name, at.source, self.log.of(at.state.activity.name, at))
                 draft.place(f"{at.name}.ended", at.source)
-            elif at.inner:
-                add_join(tokens, draft, at)
             elif at in tokens.works:
                 work = tokens.works[at]
                 assert isinstance(work, (Child, Items))
                 work.add()
+        for at in view.states:
+            if at.inner:
+                add_join(tokens, draft, at)
         closed = {closing: self._closed(closing) for closing in CLOSINGS}
         if self.log.entries:
             closed[CANCELLED] = self._closed(CANCELLING)

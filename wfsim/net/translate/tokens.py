@@ -97,10 +97,14 @@ Pins = Mapping[RegionView, Pin]
 
 @dataclass(frozen=True)
 class Slot:
-    """Places among which one token moves; with `whole`, several, and `changes` are all their distributions."""
+    """Places among which one token moves; with `whole`, several, and `changes` are all their distributions.
+
+    `passing` are places that are left by themselves within the step, so what ends the rest can wait for that.
+    """
 
     changes: list[Change]
     whole: bool = False
+    passing: list[str] = field(default_factory=list)
 
 
 class Work(Protocol):
@@ -220,6 +224,22 @@ class Configurations:
                     for way in self.activities.open_ways(undo_prefix(prefix, entry.name), entry.undo):
                         yield way & undone
 
+    def _passing(self, at: StateView) -> Iterator[str]:
+        """Places where an action of a transition from the state, or to it, has ended or goes on within the step."""
+        for transition, when in [*((t, "pre") for t in at.leaving), *((t, "post") for t in at.arriving)]:
+            ends = transition.transition
+            for k, action in enumerate(ends.pre_actions if when == "pre" else ends.post_actions):
+                prefix = transition.prefix("pre" if when == "pre" else "post", k)
+                owners = [prefix]
+                if isinstance(action, CompensateAction):
+                    yield f"{prefix}.undoing"
+                    owners = [undo_prefix(prefix, entry.name) for entry in self.log.within(action.scope)]
+                elif not isinstance(action, ActivityAction):
+                    continue
+                for owner in owners:
+                    yield f"{owner}.succeeded"
+                    yield f"{owner}.failed"
+
     def work_places(self, at: StateView) -> list[str]:
         """Places of the token that follows the state's activity or the join of its regions; empty if it has none."""
         ends = [f"{at.name}.{end}" for end in ("succeeded", "failed", "ended")]
@@ -338,7 +358,8 @@ class Configurations:
     def region_slots(self, region: RegionView, pins: Pins) -> Iterator[Slot]:
         """Where the tokens of a region may lie."""
         possible = _possible(region, pins)
-        yield Slot([each.change for at in possible for each in self.controls(at)])
+        passing = [place for at in possible for place in self._passing(at)]
+        yield Slot([each.change for at in possible for each in self.controls(at)], passing=passing)
         for at in possible:
             yield from self.slots(at, pins)
 
@@ -350,7 +371,8 @@ class Configurations:
         """Empty all these places, however the tokens lie; but workers go back, and what was being undone is to be."""
         pinned = _pinned(ended, pins)
         emptied: set[str] = set()
-        parts = [[pinned]]
+        passing = frozenset(place for slot in slots for place in slot.passing if self.is_known(take(place)))
+        parts = [[pinned & Change(without=passing)]]
         for slot in slots:
             known = [each for each in slot.changes if self.is_known(each)]
             if any(place in pinned.takes for each in known for place in each.takes):
