@@ -134,3 +134,9 @@ def test_arrivals_beside_a_root_that_has_come_do_not_go_on_for_ever() -> None:
 def test_inputs_without_arrivals_are_refused() -> None:
     with pytest.raises(ScenarioError, match=r"'kitchen' has inputs here, but no arrivals"):
         guests(inputs={"table": 3})
+
+
+def test_without_a_scenario_a_workflow_with_schedules_starts_by_them() -> None:
+    history = wf.simulate(wf.loads(NIGHTLY.replace("OVERLAP", "skip")), cases=30)  # type: ignore[operator]
+    assert starts(history)[:4] == [0.25, 1.25, 1.5, 2.25]
+    assert "cases start by schedule" in history.notes[0]
