@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import CHILD
 from wfsim.semantics.instance import Instance
@@ -69,7 +70,8 @@ def _actions(undo: bool, talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
                     "action_type": "send",
                     "event": event,
                     "to": to,
-                    "payload": {} if k is None else {"k": k},
+                    # What an instance tells itself must have the fields that the event declares.
+                    "payload": {} if k is None and to != "self" else {"k": k or 0},
                     **({"on_failure": "ignore"} if ignore else {}),
                 },
                 st.sampled_from([*EVENTS, "elsewhere"]),
@@ -264,6 +266,33 @@ def workflows(
         used.add("g")
     data["activities"] = {name: each for name, each in activities.items() if name in used}
     return Workflow.model_validate(data)
+
+
+@st.composite
+def families(draw: st.DrawFn) -> Catalogue:
+    """A workflow `random` that may run `other`, which may run `third`; every construct, three generations deep."""
+    found = [draw(workflows(regions=True, undo=True))]
+    for name, inner in (("other", "third"), ("third", None)):
+        one = draw(workflows(regions=inner is not None and draw(st.booleans()), undo=True, children=inner is not None))
+        # What `other` runs is renamed; messages to `other` stay.
+        data = _renamed(one.model_dump(mode="json", by_alias=True, exclude_none=True), inner)
+        data |= {"name": name, "variables": data["variables"] | {"n": data["variables"]["n"] | {"input": True}}}
+        if draw(st.integers(0, 3)) == 0:
+            data["correlation"] = {"key": "context.n"}
+        found.append(Workflow.model_validate(data))
+    return Catalogue(found)
+
+
+def _renamed(part: Any, inner: str | None) -> Any:
+    if isinstance(part, list):
+        return [_renamed(each, inner) for each in part]
+    if not isinstance(part, dict):
+        return part
+    found = {key: _renamed(each, inner) for key, each in part.items()}
+    for key in ("invoke", "for_each"):
+        if isinstance(found.get(key), dict) and found[key].get("workflow") == "other":
+            found[key] = found[key] | {"workflow": inner}
+    return found
 
 
 def _regions(region: dict[str, Any]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wfsim.analytics.hot_paths import hot_paths
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
     from wfsim.history.history import History, open_history
+    from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
     from wfsim.model.builder import Builder
     from wfsim.model.catalogue import Catalogue
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from wfsim.runtime.clock import ManualClock
     from wfsim.runtime.executor import ActivityContext
     from wfsim.runtime.run import reopen, start
+    from wfsim.runtime.schedules import run_schedules
     from wfsim.simulate.default import default_scenario
     from wfsim.simulate.scenario import Scenario, load_scenario
     from wfsim.verify.explore import explore
@@ -72,11 +74,13 @@ __all__ = [
     "load",
     "load_scenario",
     "loads",
+    "migration",
     "new",
     "open_history",
     "picture",
     "read_pnml",
     "reopen",
+    "run_schedules",
     "save",
     "simulate",
     "soundness",
@@ -91,6 +95,7 @@ _HOMES = {
     "analytics.hot_paths": ("hot_paths",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
     "history.history": ("History", "open_history"),
+    "history.migration": ("migration",),
     "history.simulate": ("simulate",),
     "model.builder": ("Builder",),
     "model.catalogue": ("Catalogue",),
@@ -106,6 +111,7 @@ _HOMES = {
     "runtime.clock": ("ManualClock",),
     "runtime.executor": ("ActivityContext",),
     "runtime.run": ("reopen", "start"),
+    "runtime.schedules": ("run_schedules",),
     "simulate.default": ("default_scenario",),
     "simulate.scenario": ("Scenario", "load_scenario"),
     "verify.explore": ("explore",),

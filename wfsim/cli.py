@@ -26,6 +26,7 @@ from wfsim.errors import WfsimError, listed
 
 if TYPE_CHECKING:
     from wfsim.history.history import History
+    from wfsim.model.catalogue import Catalogue
     from wfsim.model.lint import Finding, Findings
     from wfsim.model.workflow import Workflow
     from wfsim.verify.properties import Report
@@ -63,6 +64,15 @@ err = _Printer(stderr=True)
 
 File = Annotated[Path, typer.Argument(help="A workflow in YAML.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalogue",
+        "-c",
+        help="Folder of the workflows that this one starts; default: those beside the file.",
+        show_default=False,
+    ),
+]
 
 
 def _duration(value: float | None) -> float | None:
@@ -148,6 +158,37 @@ def _load(path: Path) -> Workflow:
     return wf.load(path)
 
 
+def _catalogue(file: Path, workflow: Workflow, folder: Path | None) -> Catalogue:
+    """The workflows that this one starts, directly or not: of a folder, or of the file's own as far as they load."""
+    import wfsim as wf
+    from wfsim.model.catalogue import OTHERS
+    from wfsim.model.uses import invoked
+
+    if folder is not None:
+        return wf.Catalogue(folder)
+    found: list[Workflow] = []
+    wanted = {use.workflow for use in invoked(workflow)}
+    if wanted:
+        beside: dict[str, list[tuple[Path, Workflow]]] = {}
+        for path in sorted(file.absolute().parent.glob("*.yaml")):
+            if path.samefile(file) or path.name.endswith(OTHERS):
+                continue
+            try:
+                other = wf.load(path)
+            except WfsimError:
+                # Not ours to judge: what is missing then is told where it is needed.
+                continue
+            beside.setdefault(other.name, []).append((path, other))
+        left = sorted(wanted)
+        while left:
+            for path, other in beside.pop(left.pop(0), ()):
+                found.append(other)
+                left += [use.workflow for use in invoked(other)]
+                told = f"With {other.name} {other.version} ({path.name})."
+                err.print(told, style="dim", highlight=False, markup=False, soft_wrap=True)
+    return wf.Catalogue([workflow, *found])
+
+
 def _table(*columns: str, title: str | None = None) -> Table:
     return Table(*columns, title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
 
@@ -175,17 +216,22 @@ def new(
 
 
 @app.command()
-def lint(file: File, as_json: AsJson = False) -> None:
+def lint(file: File, catalogue: Folder = None, as_json: AsJson = False) -> None:
     """Find what is well formed yet wrong. Exit code 1 if there is an error or a warning."""
     import wfsim as wf
 
-    findings = wf.lint(_load(file))
+    workflow = _load(file)
+    findings = wf.lint(workflow, catalogue=_others(workflow, _catalogue(file, workflow, catalogue)))
     if as_json:
         _print_json([finding.to_dict() for finding in findings])
     else:
         _show_findings(findings)
     bad = any(str(finding.severity) != "info" for finding in findings)
     raise typer.Exit(VIOLATED if bad else FINE)
+
+
+def _others(workflow: Workflow, catalogue: Catalogue) -> list[Workflow]:
+    return [one for one in catalogue.all_versions() if one != workflow]
 
 
 def _show_findings(findings: Findings, *, short: bool = False) -> None:
@@ -228,6 +274,9 @@ def draw(
     file: File,
     to: Annotated[Path | None, typer.Option("--to", "-o", help="SVG or JSON file; default: text here.")] = None,
     net: Annotated[bool, typer.Option("--net", help="Draw the Petri net instead.")] = False,
+    catalogue: Annotated[
+        Path | None, typer.Option("--catalogue", "-c", help="With --net: show the nets of what it starts, too.")
+    ] = None,
 ) -> None:
     """Draw a workflow or its net."""
     import wfsim as wf
@@ -235,7 +284,8 @@ def draw(
     if to is not None:
         _writable(to, (".svg", ".json"), file)
     workflow = _load(file)
-    picture = wf.picture(wf.to_net(workflow) if net else workflow)
+    # Without a catalogue each open child is one place, which is easier to look at.
+    picture = wf.picture(wf.to_net(workflow, catalogue=catalogue) if net else workflow)
     if to is None:
         out.print(picture.to_text(), highlight=False, markup=False, soft_wrap=True)
         return
@@ -310,6 +360,7 @@ def simulate(
         Path | None,
         typer.Option("--scenario", "-s", help="A scenario; default: <file>.scenario.yaml or a guess."),
     ] = None,
+    catalogue: Folder = None,
     cases: Annotated[int | None, typer.Option(min=1, help="How many instances.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Selects all random numbers.")] = None,
     into: Annotated[
@@ -327,7 +378,13 @@ def simulate(
     chosen = scenario if scenario is not None else beside if beside.exists() else None
     plan = wf.load_scenario(chosen) if chosen is not None else None
     history = wf.simulate(
-        workflow, plan, cases=cases, seed=seed, into=into, progress=sys.stderr.isatty() and not as_json
+        workflow,
+        plan,
+        catalogue=_catalogue(file, workflow, catalogue),
+        cases=cases,
+        seed=seed,
+        into=into,
+        progress=sys.stderr.isatty() and not as_json,
     )
     _summarise(history, as_json)
     if into is not None and not as_json:
@@ -350,16 +407,18 @@ def report(
 
 
 def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
+    several = history.sql("SELECT count(DISTINCT workflow) FROM workflow_names").fetchall()[0][0] > 1
+    own = "workflow, " if several else ""
     tables = {
-        "outcomes": "SELECT status, outcome, cases, share FROM outcomes",
-        "hot paths": "SELECT path, cases, share, p50_time, p95_time, success, failure + failed + timed_out AS other "
-        f"FROM hot_paths ORDER BY cases DESC, path LIMIT {limit}",
-        "where time goes": "SELECT what, name, n, mean_wait AS mean, p95_wait AS p95, total_wait AS total "
+        "outcomes": f"SELECT {own}status, outcome, cases, share FROM outcomes",
+        "hot paths": f"SELECT {own}path, cases, share, p50_time, p95_time, success, "
+        f"failure + failed + timed_out AS other FROM hot_paths ORDER BY cases DESC, path LIMIT {limit}",
+        "where time goes": f"SELECT {own}what, name, n, mean_wait AS mean, p95_wait AS p95, total_wait AS total "
         f"FROM bottlenecks ORDER BY total_wait DESC, name LIMIT {limit}",
-        "activities": "SELECT activity, attempts, failures, timeouts, retries, p95_wait, p50_service, p95_service "
-        f"FROM activity_stats ORDER BY total_wait + total_service DESC, activity LIMIT {limit}",
-        "timeouts": f"SELECT what, name, clock, n, cases FROM timeouts ORDER BY n DESC, name LIMIT {limit}",
-        "retries": "SELECT activity, executions, retried, retries, recovered, total_delay "
+        "activities": f"SELECT {own}activity, attempts, failures, timeouts, retries, p95_wait, p50_service, "
+        f"p95_service FROM activity_stats ORDER BY total_wait + total_service DESC, activity LIMIT {limit}",
+        "timeouts": f"SELECT {own}what, name, clock, n, cases FROM timeouts ORDER BY n DESC, name LIMIT {limit}",
+        "retries": f"SELECT {own}activity, executions, retried, retries, recovered, total_delay "
         f"FROM retries ORDER BY retries DESC, activity LIMIT {limit}",
     }
     if as_json:
@@ -401,6 +460,74 @@ def _cell(column: str, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if value.is_integer() else f"{value:,.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+@app.command()
+def migrate(
+    old: Annotated[Path, typer.Argument(help="The version that instances run under.", show_default=False)],
+    new: Annotated[Path, typer.Argument(help="The version that is to come.", show_default=False)],
+    history: Annotated[
+        Path | None, typer.Option(help="A history (DuckDB file) whose cases are replayed under the new version.")
+    ] = None,
+    catalogue: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what instances may lose to a new version. Exit code 1 if anything would be lost or go another way."""
+    import wfsim as wf
+
+    first, second = _load(old), _load(new)
+    known = _catalogue(new, second, catalogue)
+    if history is None:
+        found = wf.migration(first, second, catalogue=known)
+    else:
+        with wf.open_history(history) as read:
+            found = wf.migration(first, second, read, catalogue=known)
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        out.print(Text(str(found)), soft_wrap=True)
+    raise typer.Exit(FINE if found.ok else VIOLATED)
+
+
+@app.command()
+def times(
+    file: File,
+    n: Annotated[int, typer.Option("--count", "-n", min=1, max=10_000, help="How many of each schedule.")] = 5,
+    after: Annotated[
+        str | None, typer.Option(help="Later than this moment, 2026-03-29T00:00:00+01:00; default: now.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print when the schedules of a workflow start it next, in their own time zones."""
+    from datetime import UTC, datetime
+    from itertools import islice
+    from zoneinfo import ZoneInfo
+
+    from wfsim.model.schedule import times as all_times
+    from wfsim.model.schedule import told
+
+    workflow = _load(file)
+    try:
+        moment = datetime.now(UTC) if after is None else datetime.fromisoformat(after)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise typer.BadParameter(f"{after!r} is not a moment. Write date, time and zone: 2026-03-29T00:00:00+01:00.")
+    if not workflow.schedules:
+        raise WfsimError(f"{file}: {workflow.name} has no schedules, so nothing starts it by the clock.")
+    found = {
+        name: [time.astimezone(ZoneInfo(schedule.time_zone)) for time in islice(all_times(schedule, moment), n)]
+        for name, schedule in workflow.schedules.items()
+    }
+    if as_json:
+        _print_json({name: [time.isoformat() for time in each] for name, each in found.items()})
+        return
+    table = _table("schedule", "starts")
+    for name, each in found.items():
+        label = f"{name}: {told(workflow.schedules[name])}"
+        for k, time in enumerate(each):
+            table.add_row(Text(label if k == 0 else ""), time.strftime("%a %Y-%m-%d %H:%M:%S %Z"))
+    out.print(table)
 
 
 @app.command()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 import wfsim as wf
+from tests import models_page
+from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
-from wfsim.verify.properties import load_properties, verify
+from wfsim.verify.properties import verify
 from wfsim.verify.verdict import Status
 
 MODELS = Path("models")
@@ -43,21 +46,28 @@ def test_every_scenario_fits_its_workflow(path: Path) -> None:
     workflow = wf.load(path.with_suffix("").with_suffix(".yaml"))
     scenario = wf.load_scenario(path)
     assert scenario.workflow == workflow.name
-    history = wf.simulate(workflow, scenario, cases=5)  # type: ignore[operator]
-    assert history.counts
+    catalogue = None if path.parent != MODELS else MODELS
+    history = wf.simulate(workflow, scenario, catalogue=catalogue, cases=20)  # type: ignore[operator]
+    replay_all(history)
+    assert sum(history.counts.values()) >= 20
+    assert not [note for note in history.notes if "could move" in note]
 
 
 @pytest.mark.parametrize("path", CLAIMS, ids=ids)
 def test_every_property_file_says_what_is_so(path: Path) -> None:
-    named, properties = load_properties(path)
-    assert named is not None
-    report = verify(wf.load(path.parent / named), path)
+    report = models_page.report(path)
     assert report.ok, str(report)
-    assert all(asked.because for asked in properties if asked.expect != "holds")
+    assert all(asked.because for asked in report.properties if asked.expect != "holds")
 
 
-def test_the_repaired_order_has_no_finding() -> None:
-    assert list(wf.lint(wf.load(MODELS / "order_processing.yaml"))) == []
+@pytest.mark.parametrize("path", [path for path in WORKFLOWS if path.parent == MODELS], ids=ids)
+def test_every_model_that_is_no_example_of_defects_has_no_finding(path: Path) -> None:
+    assert list(wf.lint(wf.load(path))) == []
+
+
+def test_every_model_has_its_property_file() -> None:
+    inner = [path.relative_to(MODELS) for path in WORKFLOWS]
+    assert [path.relative_to("verification") for path in CLAIMS] == inner
 
 
 def test_the_repaired_order_holds_in_every_respect() -> None:
@@ -191,3 +201,15 @@ def test_the_published_form_of_an_example_means_the_same_as_ours() -> None:
     assert {f.code for f in wf.lint(theirs)} == {f.code for f in wf.lint(ours)}
     net, other = wf.to_net(theirs), wf.to_net(ours)
     assert (net.places, net.transitions, net.arcs) == (other.places, other.transitions, other.arcs)
+
+
+def test_the_page_of_the_library_shows_every_model_and_what_is_proved_of_it() -> None:
+    """If not, and it is meant: `python -m tests.models_page` writes the page anew."""
+    text = models_page.PAGE.read_text(encoding="utf-8")
+    assert models_page.rewritten(text) == text
+    assert re.findall(r"^## (\w+)$", text, flags=re.MULTILINE) == re.findall(r"<!-- proved (\w+) -->", text)
+    assert sorted(re.findall(r"^## (\w+)$", text, flags=re.MULTILINE)) == models_page.models()
+    for name in models_page.models():
+        drawing = (models_page.IMAGES / f"{name}.svg").read_text(encoding="utf-8")
+        regions = wf.load(MODELS / f"{name}.yaml").regions()
+        assert all(state.name in drawing for _, region in regions for state in region.states)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.errors import HistoryError, did_you_mean
 from wfsim.history.views import ranked_paths
@@ -23,10 +23,11 @@ OUTCOMES = ("success", "failure", "failed", "timed_out", "cancelled", "terminate
 class HotPaths:
     """The most taken paths of a history: `.df()` and `.plot()`; shown in a notebook it is a table."""
 
-    def __init__(self, history: History, table: pd.DataFrame, by: str) -> None:
+    def __init__(self, history: History, table: pd.DataFrame, by: str, workflow: str | None = None) -> None:
         self._history = history
         self._table = table
         self._by = by
+        self._workflow = workflow
 
     def __len__(self) -> int:
         return len(self._table)
@@ -55,17 +56,20 @@ class HotPaths:
             for states, *counts in columns.itertuples(index=False, name=None)
         ]
         ranked = "number of cases" if self._by == "cases" else "total time"
-        return path_sankey(rows, title=f"The {len(rows)} hottest paths by {ranked}")
+        whose = "" if self._workflow is None else f" of {self._workflow}"
+        return path_sankey(rows, title=f"The {len(rows)} hottest paths{whose} by {ranked}")
 
     def edge_weights(self) -> dict[tuple[str, str, str | None], int]:
-        """How often each transition was taken, over the whole history: (from, to, event) → count.
+        """How often each transition of the workflow was taken, over the whole history: (from, to, event) → count.
 
         Event `None` is an automatic transition. States of inner regions are given by path. A picture of the
         workflow can take its line widths from here.
         """
+        where, params = _whose(self._workflow)
         rows = self._history.sql(
-            "SELECT from_state, to_state, event, sum(n)::BIGINT FROM dfg "
-            "GROUP BY ALL ORDER BY from_state, to_state, event NULLS FIRST"
+            f"SELECT from_state, to_state, event, sum(n)::BIGINT FROM dfg WHERE {where} "
+            "GROUP BY ALL ORDER BY from_state, to_state, event NULLS FIRST",
+            params,
         ).fetchall()
         return {(source, target, event): int(n) for source, target, event, n in rows}
 
@@ -102,8 +106,9 @@ def hot_paths(
     limit: int = 20,
     by: Literal["cases", "time"] = "cases",
     run: int | None = None,
+    workflow: str | None = None,
 ) -> HotPaths:
-    """The paths of root states that closed cases took most, or that took most time.
+    """The paths through a workflow's states that closed cases took most, or that took most time.
 
     Parameters
     ----------
@@ -115,11 +120,13 @@ def hot_paths(
         Rank by number of `cases`, or by their total `time` from start to closing.
     run
         Only this run; all runs together if not given.
+    workflow
+        Of which workflow: the one that was run, if not given, or one that it started.
 
     Raises
     ------
     HistoryError
-        If `history` is none, for an unknown `by` or run, or a `limit` below 1.
+        If `history` is none, for an unknown `by`, run or workflow, or a `limit` below 1.
 
     Notes
     -----
@@ -139,10 +146,24 @@ def hot_paths(
     known = [one.run for one in history.runs]
     if run is not None and run not in known:
         raise HistoryError(f"there is no run {run}. Runs: {', '.join(map(str, known))}.")
-    query = ranked_paths("true" if run is None else "run = $run", split_runs=False)
-    params = {"limit": limit} | ({} if run is None else {"run": run})
+    workflows = [name for (name,) in history.sql("SELECT DISTINCT workflow FROM workflow_names ORDER BY 1").fetchall()]
+    if workflow is not None and workflow not in workflows:
+        raise HistoryError(
+            f"there is no workflow {workflow!r} in this history. Workflows: {', '.join(workflows)}."
+            f"{did_you_mean(workflow, workflows)}"
+        )
+    where, params = _whose(workflow)
+    query = ranked_paths(where if run is None else f"{where} AND run = $run", split=False)
+    params |= {"limit": limit} | ({} if run is None else {"run": run})
     table = history.sql(f"FROM ({query}) ORDER BY rank_by_{by} LIMIT $limit", params).df()
-    return HotPaths(history, table, by)
+    return HotPaths(history, table, by, workflow)
+
+
+def _whose(workflow: str | None) -> tuple[str, dict[str, Any]]:
+    """A condition on a view's rows: those of this workflow, or of the one that each run was about."""
+    if workflow is None:
+        return "(run, workflow) IN (SELECT (run, workflow) FROM workflow_names WHERE number = 0)", {}
+    return "workflow = $workflow", {"workflow": workflow}
 
 
 def short_time(microseconds: float) -> str:

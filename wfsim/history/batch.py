@@ -6,11 +6,11 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import HistoryError
-from wfsim.semantics.codes import FAULT, LIST, NUMBER, OBJECT, STRING
+from wfsim.semantics.codes import FAULT, KEY_VALUE, LIST, NUMBER, OBJECT, STRING
 from wfsim.semantics.layout import ValueRow
 from wfsim.semantics.texts import canonical
 
-from .schema import RECORD_COLUMNS, VALUE_COLUMNS
+from .schema import KEY_SLOT, RECORD_COLUMNS, VALUE_COLUMNS
 from .tracker import RAW
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _VALUE_WIDTH = 6
 
 
 class Batch:
-    """Raw rows and values of one run; text handles are read in the table they came from, at the end."""
+    """Raw rows and values of one workflow of a run; text handles are read in the table they came from, at the end."""
 
     def __init__(self) -> None:
         self.rows: array[int] = array("q")
@@ -75,11 +75,13 @@ class Batch:
         self.rows, self.values, self.reals = array("q"), array("q"), array("d")
         self._texts = [(0, 0, table) for _, _, table in texts]
 
-    def tables(self, run: int, codes: Codes, program: ProgramCodes, paths: Paths) -> tuple[pa.Table, pa.Table]:
+    def tables(
+        self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths
+    ) -> tuple[pa.Table, pa.Table]:
         """The batch as Arrow tables `records` (without `is_last`) and `record_values`; cost is linear."""
-        return self._records(run, codes, program, paths), self._values(run, codes)
+        return self._records(run, workflow, codes, program, paths), self._values(run, codes)
 
-    def _records(self, run: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
+    def _records(self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
         import numpy as np
         import pyarrow as pa
 
@@ -104,6 +106,7 @@ class Batch:
         arrays = {
             "run": pa.array(np.full(len(self), run, np.int32)),
             "case": whole("case"),
+            "workflow": pa.array(np.full(len(self), workflow, np.int32)),
             "seq": whole("seq"),
             "time": whole("time", np.int64),
             "kind": whole("kind", np.uint8),
@@ -130,6 +133,8 @@ class Batch:
             "source": _texts_of(column("source"), starts),
             "command": whole("command", np.uint8),
             "compensates": whole("undoes"),
+            "index": whole("index"),
+            "message_id": whole("message"),
             "entered_seq": whole("entered_seq"),
             "dwell": whole("dwell", np.int64),
             "wait": whole("wait", np.int64),
@@ -154,7 +159,7 @@ class Batch:
                 "case": pa.array(case.astype(np.int32)),
                 "seq": pa.array(seq.astype(np.int32)),
                 "position": pa.array(position.astype(np.int32)),
-                "slot": _codes_of(name, starts, codes, "slot_names"),
+                "slot": _slots_of(name, starts, codes),
                 "tag": pa.array(tag.astype(np.uint8)),
                 "whole": pa.array(whole, mask=is_text | is_real),
                 "real": pa.array(reals, mask=~is_real),
@@ -210,10 +215,26 @@ def _texts_of(handles: NDArray[np.int64], starts: list[tuple[int, Texts]]) -> pa
     )
 
 
-def _codes_of(handles: NDArray[np.int64], starts: list[tuple[int, Texts]], codes: Codes, dimension: str) -> pa.Array:
-    """Handles as codes of a dimension."""
+def _slots_of(names: NDArray[np.int64], starts: list[tuple[int, Texts]], codes: Codes) -> pa.Array:
     import numpy as np
     import pyarrow as pa
+
+    found = _found_codes(names, starts, codes, "slot_names")
+    return pa.array(np.where(names == KEY_VALUE, KEY_SLOT, found), mask=(found < 0) & (names != KEY_VALUE))
+
+
+def _codes_of(handles: NDArray[np.int64], starts: list[tuple[int, Texts]], codes: Codes, dimension: str) -> pa.Array:
+    """Handles as codes of a dimension."""
+    import pyarrow as pa
+
+    found = _found_codes(handles, starts, codes, dimension)
+    return pa.array(found, mask=found < 0)
+
+
+def _found_codes(
+    handles: NDArray[np.int64], starts: list[tuple[int, Texts]], codes: Codes, dimension: str
+) -> NDArray[np.int32]:
+    import numpy as np
 
     found = np.full(len(handles), -1, np.int32)
     for (start, texts), end in zip(starts, [start for start, _ in starts[1:]] + [len(handles)]):
@@ -223,4 +244,4 @@ def _codes_of(handles: NDArray[np.int64], starts: list[tuple[int, Texts]], codes
             -1 if handle < 0 else codes.code(dimension, clean(texts.value(handle))) for handle in used.tolist()
         ]
         found[start:end] = np.array(translated, np.int32)[inverse] if translated else -1
-    return pa.array(found, mask=found < 0)
+    return found

@@ -17,6 +17,7 @@ from wfsim.semantics.codes import (
     R_CHILD_STARTED,
     R_EVENT_RECEIVED,
     R_INSTANCE_CLOSED,
+    R_MESSAGE_SENT,
     R_STARTED,
     R_STATUS_CHANGED,
     R_TRANSITION,
@@ -28,8 +29,10 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import LISTS, REASON_CALLED, SOURCE_CALLED, Record
 from wfsim.semantics.stimulus import Stimulus
 
-from .replay_case import CAUSES, program_of, replay_records, stimuli_of
+from .replay_case import CAUSES, programs_of, replay_records, stimuli_of
 from .runs import Run, runs_in
+from .schema import KEY_SLOT
+from .snapshots import latest_snapshot
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,11 +41,12 @@ if TYPE_CHECKING:
     from wfsim.semantics.program import Program
 
 _RECORDS = """
-SELECT r."case", i.key, r.seq, r.time, r.kind, r.cause_seq, g.name, s.name, t.name, e.name,
+SELECT r."case", r.workflow, i.key, r.seq, r.time, r.kind, r.cause_seq, g.name, s.name, t.name, e.name,
     r.event_id, a.name, r.activity_id,
     r.attempt, x.name, u.name, nullif(o.name, ''), r.transition, r.flight, r.activation, m.name, r.timer,
-    r.timer_id, r.due, r.delay, r.source, c.name, r.reason, r.compensates
-FROM (FROM records WHERE run = $run AND "case" BETWEEN $first AND $last AND seq <= $upto) r
+    r.timer_id, r.due, r.delay, r.source, c.name, r.reason, r.compensates,
+    r."index", r.message_id
+FROM (FROM records WHERE run = $run AND "case" BETWEEN $first AND $last AND seq > $after AND seq <= $upto) r
 JOIN cases i ON i.run = r.run AND i."case" = r."case"
 LEFT JOIN region_names g ON g.code = r.region
 LEFT JOIN state_names s ON s.code = r.state
@@ -53,13 +57,13 @@ LEFT JOIN error_type_names x ON x.code = r.error_type
 LEFT JOIN status_names u ON u.code = r.status
 LEFT JOIN outcome_names o ON o.code = r.outcome
 LEFT JOIN command_names c ON c.code = r.command
-LEFT JOIN timers m ON m.run = r.run AND m.place = r.timer
+LEFT JOIN timers m ON m.run = r.run AND m.workflow = r.workflow AND m.place = r.timer
 ORDER BY r."case", r.seq
 """
 _VALUES = """
-SELECT v."case", v.seq, s.name, v.tag, v.whole, v.real, v.text
+SELECT v."case", v.seq, v.slot, s.name, v.tag, v.whole, v.real, v.text
 FROM record_values v LEFT JOIN slot_names s ON s.code = v.slot
-WHERE v.run = $run AND v."case" BETWEEN $first AND $last AND v.seq <= $upto
+WHERE v.run = $run AND v."case" BETWEEN $first AND $last AND v.seq > $after AND v.seq <= $upto
 ORDER BY v."case", v.seq, v.position
 """
 _INNER = {
@@ -70,6 +74,7 @@ _INNER = {
     R_ACTIVITY_SCHEDULED: "input",
     R_INSTANCE_CLOSED: "output",
     R_EVENT_RECEIVED: "payload",
+    R_MESSAGE_SENT: "payload",
 }
 _LAST = 2**31 - 1
 
@@ -79,10 +84,12 @@ class Case:
 
     Attributes
     ----------
-    run
-        The run it belongs to.
+    run, workflow
+        The run it belongs to, and which of the run's workflows it is an instance of.
     case, external_id
         Its number in the run, and the name outsiders know it by.
+    parent_activation
+        The activation of its parent that started it; `None` for a root.
     version
         `seq` of its last record.
     """
@@ -92,25 +99,50 @@ class Case:
         con: duckdb.DuckDBPyConnection,
         run: Run,
         case: int,
+        workflow: int,
         external_id: str | None,
         key: int,
+        parent_case: int | None,
+        parent_activation: int | None,
         version: int,
     ) -> None:
         self._con = con
         self.owner: object = None
         self.run = run
+        self.workflow = run.workflows[workflow]
         self.case = case
         self.external_id = external_id
         self.key = key
+        self.parent_activation = parent_activation
         self.version = version
+        self._parent_case = parent_case
         self._program: Program | None = None
 
     @property
     def program(self) -> Program:
         """The program of its workflow, as stored with the run."""
         if self._program is None:
-            self._program = program_of(self.run)
+            self._program = programs_of(self.run)[self.workflow.number]
         return self._program
+
+    @property
+    def parent(self) -> Case | None:
+        """The case that started it (M4.4); `None` for a root."""
+        return None if self._parent_case is None else self._other(self._parent_case)
+
+    @property
+    def children(self) -> list[Case]:
+        """The cases that it started, in order of their activations."""
+        rows = self._con.execute(
+            'SELECT "case" FROM cases WHERE run = ? AND parent_case = ? ORDER BY parent_activation',
+            [self.run.run, self.case],
+        ).fetchall()
+        return [self._other(case) for (case,) in rows]
+
+    def _other(self, case: int) -> Case:
+        found = find_case(self._con, case, self.run.run)
+        found.owner = self.owner
+        return found
 
     def records(self, upto: int | None = None) -> list[Record]:
         """Its records in order, up to `seq` `upto` included; at reduced log levels those that were kept."""
@@ -127,13 +159,18 @@ class Case:
         """
         return stimuli_of(self.run, self.program, self.records(upto))
 
-    def replay(self, upto: int | None = None) -> Instance:
+    def replay(self, upto: int | None = None, *, from_start: bool = False) -> Instance:
         """The instance as it was, by feeding the causes to `step` and comparing every consequence (M11.2).
+
+        A long case of a store begins at its last snapshot before that: what follows is compared, what lies before
+        it is not read.
 
         Parameters
         ----------
         upto
             Up to the step that holds this `seq`; a step is taken whole, since there is nothing in between.
+        from_start
+            Replay everything, whatever snapshots there are.
 
         Raises
         ------
@@ -142,16 +179,19 @@ class Case:
         HistoryError
             If `upto` is not the `seq` of a record of this case.
         """
-        records = self.records()
         if upto is not None:
             if isinstance(upto, bool) or not isinstance(upto, int):
                 raise HistoryError(f"upto={upto!r}: give the number (seq) of a record, 1 to {self.version}.")
             if not 1 <= upto <= self.version:
                 raise HistoryError(f"upto={upto}: the first record of a case is 1, its last here {self.version}.")
+        snapshot = None if from_start else latest_snapshot(self._con, self.run.run, self.case, self.program, upto)
+        after = 0 if snapshot is None else snapshot.seq
+        records = records_in(self._con, self.run, self.case, self.case, after=after).get(self.case, [])
+        if upto is not None:
             causes = [k for k, record in enumerate(records) if record.kind in CAUSES and record.seq > upto]
             if causes:
                 records = records[: causes[0]]
-        return replay_records(self.run, self.program, records)
+        return replay_records(self.run, self.program, records, None if snapshot is None else snapshot.instance)
 
     @property
     def variables(self) -> dict[str, Value]:
@@ -170,7 +210,7 @@ class Case:
 
     def __repr__(self) -> str:
         name = f" {self.external_id!r}" if self.external_id is not None else ""
-        return f"<Case {self.case}{name} of {self.run.workflow}: {self.status}, version {self.version}>"
+        return f"<Case {self.case}{name} of {self.workflow.name}: {self.status}, version {self.version}>"
 
     def _repr_html_(self) -> str:
         records = self.records(200)
@@ -193,7 +233,10 @@ def find_case(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None =
         If there is none, or several runs have it.
     """
     column = "external_id" if isinstance(case, str) else '"case"'
-    query = f'SELECT run, "case", external_id, key, version FROM cases WHERE {column} = ?'
+    query = (
+        'SELECT run, "case", workflow, external_id, key, parent_case, parent_activation, version '
+        f"FROM cases WHERE {column} = ?"
+    )
     rows = con.execute(query + " ORDER BY run", [case]).fetchall()
     if run is not None:
         rows = [row for row in rows if row[0] == run]
@@ -222,24 +265,31 @@ def _nearest(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None) -
 
 
 def records_in(
-    con: duckdb.DuckDBPyConnection, run: Run, first: int, last: int, upto: int = _LAST
+    con: duckdb.DuckDBPyConnection, run: Run, first: int, last: int, upto: int = _LAST, *, after: int = 0
 ) -> dict[int, list[Record]]:
-    """The records of the cases numbered `first` to `last`, up to `seq` `upto`, with names.
+    """The records of the cases numbered `first` to `last`, behind `seq` `after` up to `upto`, with names.
 
     They equal those `records_of` gave when they were written. One query for all: ten times as fast as one a case.
     """
-    where = {"run": run.run, "first": first, "last": last, "upto": upto}
+    where = {"run": run.run, "first": first, "last": last, "upto": upto, "after": after}
     inner: dict[tuple[int, int], list[tuple[str | None, Any]]] = {}
-    for case, seq, slot, tag, whole, real, text in con.execute(_VALUES, where).fetchall():
-        inner.setdefault((case, seq), []).append((slot, _value(tag, whole, real, text)))
+    keys: dict[tuple[int, int], Any] = {}
+    for case, seq, slot, name, tag, whole, real, text in con.execute(_VALUES, where).fetchall():
+        if slot == KEY_SLOT:
+            keys[case, seq] = _value(tag, whole, real, text)
+        else:
+            inner.setdefault((case, seq), []).append((name, _value(tag, whole, real, text)))
     found: dict[int, list[Record]] = {}
-    for case, key, seq, time, kind, *rest in con.execute(_RECORDS, where).fetchall():
+    for case, number, key, seq, time, kind, *rest in con.execute(_RECORDS, where).fetchall():
         payload = {name: value for name, value in zip(_REST, rest[len(_NAMED) :]) if value is not None}
         for column, called in (("source", SOURCE_CALLED), ("reason", REASON_CALLED)):
             if kind in called and column in payload:
                 payload[called[kind]] = payload.pop(column)
         if kind == R_STARTED:
-            payload.update(workflow=run.workflow, version=run.version, seed=key)
+            workflow = run.workflows[number]
+            payload.update(workflow=workflow.name, version=workflow.version, seed=key)
+        if (case, seq) in keys:
+            payload["key"] = keys[case, seq]
         values: dict[str, Any] = {}
         for slot, value in inner.get((case, seq), ()):
             if slot is None:
@@ -285,6 +335,8 @@ _REST = (
     "command",
     "reason",
     "compensates",
+    "index",
+    "message_id",
 )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wfsim.semantics.codes import N_CLOCKS
+from wfsim.semantics.codes import N_CLOCKS, SEND
 from wfsim.semantics.instance import Instance
+from wfsim.semantics.layout import ActionRow
 
 from .schema import DIMENSIONS
 
@@ -81,19 +82,24 @@ def program_codes(program: Program, codes: Codes) -> ProgramCodes:
 
     def table(dimension: str, rows: dict[str, int]) -> NDArray[np.int32]:
         found = np.full(size, -1, np.int32)
-        for name, row in rows.items():
-            found[row] = codes.code(dimension, name)
+        for name, place in rows.items():
+            found[place] = codes.code(dimension, name)
         return found
 
+    events = table("event_names", program.event_rows)
+    for row in program.rows:
+        # What is sent to others bears a name that need not be an event here (M7.2).
+        if isinstance(row, ActionRow) and row.action == SEND:
+            events[row.event] = codes.code("event_names", program.names[row.event] or "")
     transitions = np.full(size, -1, np.int32)
-    for row, number in program.transition_numbers.items():
-        transitions[row] = number
+    for place, number in program.transition_numbers.items():
+        transitions[place] = number
     head = program.head
     example = Instance(program)
     return ProgramCodes(
         regions=table("region_names", program.region_rows),
         states=table("state_names", program.state_rows),
-        events=table("event_names", program.event_rows),
+        events=events,
         activities=table("activity_names", program.activity_rows),
         transitions=transitions,
         timers=[(place, example.timer_name(place)) for place in range(head.first_timer, head.first_clock + N_CLOCKS)],

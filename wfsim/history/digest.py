@@ -9,17 +9,20 @@ if TYPE_CHECKING:
     import duckdb
 
 RUNS = """
-SELECT dense_rank() OVER (ORDER BY run) AS run, workflow, version, log FROM runs ORDER BY run
+SELECT dense_rank() OVER (ORDER BY run) AS run, number, name, version, log
+FROM workflows JOIN runs USING (run) ORDER BY run, number
 """
 CASES = """
-SELECT dense_rank() OVER (ORDER BY run) AS run, "case", key, external_id, parent_case, started
+SELECT dense_rank() OVER (ORDER BY run) AS run, "case", workflow, key, external_id, parent_case, parent_activation,
+    started
 FROM cases ORDER BY run, "case"
 """
 RECORDS = """
 SELECT r.run, r."case", r.seq, r.time, k.name AS kind, r.cause_seq, g.name AS region, s.name AS state,
     t.name AS to_state, e.name AS event, r.event_id, a.name AS activity, r.activity_id, r.attempt,
     x.name AS error_type, u.name AS status, o.name AS outcome, r.reason, r.transition, r.flight, r.activation,
-    r.timer, r.timer_id, r.due, r.delay, r.source, c.name AS command, r.compensates
+    r.timer, r.timer_id, r.due, r.delay, r.source, c.name AS command, r.compensates,
+    r."index", r.message_id
 FROM records r
 JOIN (SELECT run, dense_rank() OVER (ORDER BY run) AS place FROM runs) n ON n.run = r.run
 JOIN kind_names k ON k.code = r.kind
@@ -35,7 +38,8 @@ LEFT JOIN command_names c ON c.code = r.command
 ORDER BY r.run, r."case", r.seq
 """.replace("SELECT r.run,", "SELECT n.place AS run,", 1)
 VALUES = """
-SELECT n.place AS run, v."case", v.seq, v.position, s.name AS slot, v.tag, v.whole, v.real, v.text
+SELECT n.place AS run, v."case", v.seq, v.position, if(v.slot = -1, '-1', s.name) AS slot, v.tag,
+    v.whole, v.real, v.text
 FROM record_values v
 JOIN (SELECT run, dense_rank() OVER (ORDER BY run) AS place FROM runs) n ON n.run = v.run
 LEFT JOIN slot_names s ON s.code = v.slot
@@ -44,7 +48,7 @@ ORDER BY v.run, v."case", v.seq, v.position
 
 
 def digest_of(con: duckdb.DuckDBPyConnection) -> str:
-    """SHA-256 (hex) over runs, cases, records and values in the order (run, case, seq), with names.
+    """SHA-256 (hex) over workflows, cases, records and values in the order (run, case, seq), with names.
 
     Each column is hashed for itself as it streams by, in three hashes: which entries are null, the lengths of
     texts, and the bytes (numbers little-endian, in 64 bits); the digest is the hash of these. So it

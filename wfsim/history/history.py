@@ -194,11 +194,12 @@ class History:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Cases per status and outcome over all runs: `completed/success`, `failed`, …, `open`."""
+        """Root cases per status and outcome over all runs: `completed/success`, `failed`, …, `open`; no children."""
         rows = (
             self.connection()
             .execute(
-                "SELECT concat_ws('/', status, outcome) AS what, sum(cases)::BIGINT FROM outcomes "
+                "SELECT concat_ws('/', status, outcome) AS what, count(*) FROM durations d JOIN workflow_names w ON "
+                "w.run = d.run AND w.workflow = d.workflow WHERE w.number = 0 AND d.parent_case IS NULL "
                 "GROUP BY what ORDER BY what = 'open', what"
             )
             .fetchall()

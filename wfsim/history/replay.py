@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wfsim.errors import ReplayError
 
 from .case import records_in
-from .replay_case import need_full, program_of, replay_records
+from .replay_case import need_full, programs_of, replay_records
 
 if TYPE_CHECKING:
     from .history import History
@@ -59,20 +59,17 @@ def replay_all(history: History) -> ReplayReport:
     differences = []
     for run in history.runs:
         need_full(run)
-        program = program_of(run)
-        numbers = [
-            number
-            for (number,) in history.sql('SELECT "case" FROM cases WHERE run = ? ORDER BY "case"', [run.run]).fetchall()
-        ]
-        for first in range(0, len(numbers), _TOGETHER):
-            together = numbers[first : first + _TOGETHER]
-            found = records_in(history.connection(), run, together[0], together[-1])
-            for number in together:
+        programs = programs_of(run)
+        cases = history.sql('SELECT "case", workflow FROM cases WHERE run = ? ORDER BY "case"', [run.run]).fetchall()
+        for first in range(0, len(cases), _TOGETHER):
+            together = cases[first : first + _TOGETHER]
+            found = records_in(history.connection(), run, together[0][0], together[-1][0])
+            for number, workflow in together:
                 records = found.get(number, [])
                 n_cases += 1
                 n_records += len(records)
                 try:
-                    replay_records(run, program, records)
+                    replay_records(run, programs[workflow], records)
                 except ReplayError as error:
                     differences.append(Difference(run.run, number, error.seq, str(error)))
     return ReplayReport(n_cases, n_records, tuple(differences))

@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import NotCovered, ReplayError
+from wfsim.model.catalogue import Catalogue
+from wfsim.model.uses import invoked
 from wfsim.semantics.codes import N_CAUSES, RECORD_KINDS
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
@@ -16,7 +18,7 @@ from wfsim.semantics.stimulus import Stimulus, event_problem
 from wfsim.semantics.texts import canonical
 
 from .batch import clean
-from .runs import Run, workflow_of
+from .runs import Run, RunWorkflow, workflow_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,23 +39,32 @@ class _Unreadable:
 
 
 @lru_cache(maxsize=64)
-def _program(definition: str) -> Program:
-    return compile_workflow(workflow_of(definition))
+def _programs(workflows: tuple[RunWorkflow, ...]) -> tuple[Program, ...]:
+    family = [workflow_of(one.definition) for one in workflows]
+    catalogue = Catalogue(family)
+    # A program made without a catalogue has a run to itself, without what it invokes.
+    known = all(use.workflow in catalogue for workflow in family for use in invoked(workflow))
+    return tuple(compile_workflow(workflow, catalogue if known else None) for workflow in family)
 
 
-def program_of(run: Run) -> Program:
-    """The program of the workflow stored with a run."""
-    return _program(run.definition)
+def programs_of(run: Run) -> tuple[Program, ...]:
+    """The programs of the workflows stored with a run, by number; each knows its children among them."""
+    return _programs(run.workflows)
 
 
 def stimuli_of(run: Run, program: Program, records: Sequence[Record]) -> list[Stimulus]:
     """The stimuli that gave these records, in order."""
     need_full(run)
-    return [_stimulus(program, step) for step in _steps(records)]
+    return [_stimulus(program, step) for step in steps_of(records)]
 
 
-def replay_records(run: Run, program: Program, records: Sequence[Record]) -> Instance:
+def replay_records(run: Run, program: Program, records: Sequence[Record], instance: Instance | None = None) -> Instance:
     """Replay whole steps of one case; returns the instance after the last one.
+
+    Parameters
+    ----------
+    instance
+        The case as it was before the first of the records, changed in place; without one they begin with `started`.
 
     Raises
     ------
@@ -61,15 +72,16 @@ def replay_records(run: Run, program: Program, records: Sequence[Record]) -> Ins
         At the first record that differs.
     """
     need_full(run)
-    first = records[0] if records else None
-    if first is None or first.kind != "started":
-        raise ReplayError(
-            f"run {run.run}: the records do not begin with 'started' but with "
-            f"{first.kind if first else 'nothing'!r}, so there is nothing to replay from.",
-            seq=first.seq if first else None,
-        )
-    instance = Instance(program, key=first.payload["seed"])
-    for step in _steps(records):
+    if instance is None:
+        first = records[0] if records else None
+        if first is None or first.kind != "started":
+            raise ReplayError(
+                f"run {run.run}: the records do not begin with 'started' but with "
+                f"{first.kind if first else 'nothing'!r}, so there is nothing to replay from.",
+                seq=first.seq if first else None,
+            )
+        instance = Instance(program, key=first.payload["seed"])
+    for step in steps_of(records):
         output = instance.apply(_stimulus(program, step))
         _compare(step, records_of(instance, output))
     return instance
@@ -84,7 +96,7 @@ def need_full(run: Run) -> None:
         )
 
 
-def _steps(records: Sequence[Record]) -> Iterator[list[Record]]:
+def steps_of(records: Sequence[Record]) -> Iterator[list[Record]]:
     """Each cause with the records of its step (M11.1)."""
     step: list[Record] = []
     for record in records:
@@ -145,6 +157,8 @@ def _stimulus(program: Program, step: Sequence[Record]) -> Stimulus:
                 reason=rest.get("reason"),
                 **common,
             )
+        case "message_returned":
+            return Stimulus("message_returned", message_id=rest["message_id"], reason=rest.get("reason"), **common)
     raise NotCovered(f"record {cause.seq}: a cause of kind {cause.kind} cannot be replayed yet.")
 
 
@@ -161,10 +175,8 @@ def _event(program: Program, step: Sequence[Record]) -> tuple[str, Mapping[str, 
     """Name and payload of an event; one refused at the door was stored whole, as {event, payload} (M7.1)."""
     cause = step[0]
     recorded = cause.payload.get("payload", {})
-    refused = any(
-        record.kind == "event_rejected" and record.cause_seq == cause.seq and record.payload.get("reason") in _REFUSED
-        for record in step[1:]
-    )
+    # At the door nothing comes between; a message to itself that is refused stands behind what sent it.
+    refused = len(step) > 1 and step[1].kind == "event_rejected" and step[1].payload.get("reason") in _REFUSED
     if cause.event is not None and not refused and event_problem(program, cause.event, recorded) is None:
         return cause.event, recorded
     event, payload = recorded.get("event", cause.event or ""), recorded.get("payload", {})

@@ -1,4 +1,4 @@
-"""The row of a run: everything that replay and a reader need beside the records."""
+"""The row of a run and of its workflows: everything that replay and a reader need beside the records."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wfsim.errors import HistoryError
+from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -14,23 +16,45 @@ if TYPE_CHECKING:
 
     import duckdb
 
-COLUMNS = "run, workflow, version, definition, model_hash, source, scenario, seed, replication, engine, params, log"
+    from wfsim.semantics.program import Program
+
+COLUMNS = "run, source, scenario, seed, replication, engine, params, log"
+WORKFLOW_COLUMNS = "number, name, version, definition, model_hash"
+
+
+@dataclass(frozen=True)
+class RunWorkflow:
+    """A workflow of a run.
+
+    Attributes
+    ----------
+    number
+        0 for the run's root workflow; those that it starts, directly or not, follow by name and version.
+    name, version
+        Of the definition.
+    definition
+        In canonical JSON; replay compiles it.
+    model_hash
+        SHA-256 of the definition: equal hashes mean equal workflows.
+    """
+
+    number: int
+    name: str
+    version: str
+    definition: str
+    model_hash: str
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run in a history.
+    """One run in a history: instances of one workflow, with their children.
 
     Attributes
     ----------
     run
         Its number in the file, from 1.
-    workflow, version
-        Of the definition.
-    definition
-        The definition in canonical JSON; replay compiles it.
-    model_hash
-        SHA-256 of the definition: equal hashes mean equal workflows.
+    workflows
+        Its root workflow, then all that it starts, directly or not.
     source
         `simulation` or `runtime`.
     scenario, seed, replication, engine
@@ -42,10 +66,7 @@ class Run:
     """
 
     run: int
-    workflow: str
-    version: str
-    definition: str
-    model_hash: str
+    workflows: tuple[RunWorkflow, ...]
     source: str
     scenario: str | None = None
     seed: int | None = None
@@ -54,16 +75,55 @@ class Run:
     params: Mapping[str, Any] | None = None
     log: str = "full"
 
+    @property
+    def workflow(self) -> str:
+        """Name of the root workflow."""
+        return self.workflows[0].name
+
+    @property
+    def version(self) -> str:
+        """Version of the root workflow."""
+        return self.workflows[0].version
+
+    @property
+    def definition(self) -> str:
+        """Definition of the root workflow."""
+        return self.workflows[0].definition
+
+    @property
+    def model_hash(self) -> str:
+        """SHA-256 of the root workflow's definition."""
+        return self.workflows[0].model_hash
+
+    def number_of(self, program: Program) -> int:
+        """The number of a program's workflow in this run.
+
+        Raises
+        ------
+        HistoryError
+            If it is none of the run's, or another definition of one.
+        """
+        workflow = program.workflow
+        for one in self.workflows:
+            if (one.name, one.version) == (workflow.name, workflow.version):
+                if one.model_hash != hash_of_definition(definition_of(workflow)):
+                    raise HistoryError(
+                        f"run {self.run} has another definition of {one.name} {one.version}. "
+                        "Give a changed definition a version of its own."
+                    )
+                return one.number
+        known = ", ".join(f"{one.name} {one.version}" for one in self.workflows)
+        raise HistoryError(
+            f"{workflow.name} {workflow.version} is no workflow of run {self.run}, which has: {known}. "
+            "Compile the root workflow with the catalogue that holds its children: compile_workflow(root, catalogue)."
+        )
+
     def store(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Insert it."""
+        """Insert it, and its workflows."""
         con.execute(
-            f"INSERT INTO runs ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO runs ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 self.run,
-                self.workflow,
-                self.version,
-                self.definition,
-                self.model_hash,
                 self.source,
                 self.scenario,
                 self.seed,
@@ -73,18 +133,51 @@ class Run:
                 self.log,
             ],
         )
+        con.executemany(
+            f"INSERT INTO workflows (run, {WORKFLOW_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
+            [[self.run, one.number, one.name, one.version, one.definition, one.model_hash] for one in self.workflows],
+        )
+
+
+def workflows_of(program: Program) -> tuple[RunWorkflow, ...]:
+    """The workflows of a run whose root is this program's.
+
+    Raises
+    ------
+    HistoryError
+        If the program was made without a catalogue and starts itself: replay could not tell.
+    """
+    root = program.workflow
+    if any(row is None and program.name(number) == root.name for number, row in program.children.items()):
+        raise HistoryError(
+            f"{root.name!r} starts itself, and its program was made without a catalogue, so nobody could replay it. "
+            "Use compile_workflow(workflow, Catalogue([workflow]))."
+        )
+    found = []
+    for number, workflow in enumerate(program.family):
+        definition = definition_of(workflow)
+        code = hash_of_definition(definition)
+        found.append(RunWorkflow(number, workflow.name, workflow.version, definition, code))
+    return tuple(found)
 
 
 def runs_in(con: duckdb.DuckDBPyConnection) -> list[Run]:
     """All runs of a history, in order."""
-    rows = con.execute(f"SELECT {COLUMNS} FROM runs ORDER BY run").fetchall()
+    workflows: dict[int, list[RunWorkflow]] = {}
+    for run, *rest in con.execute(f"SELECT run, {WORKFLOW_COLUMNS} FROM workflows ORDER BY run, number").fetchall():
+        workflows.setdefault(run, []).append(RunWorkflow(*rest))
     names = [name.strip() for name in COLUMNS.split(",")]
     found = []
-    for row in rows:
+    for row in con.execute(f"SELECT {COLUMNS} FROM runs ORDER BY run").fetchall():
         fields = dict(zip(names, row))
         fields["params"] = None if fields["params"] is None else json.loads(fields["params"])
-        found.append(Run(**fields))
+        found.append(Run(workflows=tuple(workflows[fields["run"]]), **fields))
     return found
+
+
+def catalogue_of(run: Run) -> Catalogue:
+    """The workflows of a run; their children resolve among them as they did when it ran."""
+    return Catalogue(workflow_of(one.definition) for one in run.workflows)
 
 
 def definition_of(workflow: Workflow) -> str:

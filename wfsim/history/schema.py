@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-FORMAT = 1
+FORMAT = 2
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
 DIMENSIONS = (
@@ -39,6 +39,7 @@ FIXED = {
 RECORD_COLUMNS: tuple[tuple[str, str], ...] = (
     ("run", "INTEGER"),
     ('"case"', "INTEGER"),
+    ("workflow", "INTEGER"),
     ("seq", "INTEGER"),
     ("time", "BIGINT"),
     ("kind", "UTINYINT"),
@@ -65,6 +66,8 @@ RECORD_COLUMNS: tuple[tuple[str, str], ...] = (
     ("source", "VARCHAR"),
     ("command", "UTINYINT"),
     ("compensates", "INTEGER"),
+    ('"index"', "INTEGER"),
+    ("message_id", "INTEGER"),
     ("entered_seq", "INTEGER"),
     ("dwell", "BIGINT"),
     ("wait", "BIGINT"),
@@ -85,6 +88,10 @@ VALUE_COLUMNS: tuple[tuple[str, str], ...] = (
 )
 
 
+KEY_SLOT = -1
+"""Slot of a correlation key, which stands beside a record's named values; what an event adds unnamed has none."""
+
+
 def columns_of(columns: tuple[tuple[str, str], ...]) -> str:
     """The column list of a CREATE TABLE."""
     return ", ".join(f"{name} {kind}" for name, kind in columns)
@@ -94,23 +101,35 @@ TABLES = f"""
 CREATE TABLE about (format INTEGER NOT NULL);
 INSERT INTO about VALUES ({FORMAT});
 CREATE TABLE runs (
-    run INTEGER PRIMARY KEY, workflow VARCHAR NOT NULL, version VARCHAR NOT NULL, definition VARCHAR NOT NULL,
-    model_hash VARCHAR NOT NULL, source VARCHAR NOT NULL, scenario VARCHAR, seed BIGINT, replication INTEGER,
+    run INTEGER PRIMARY KEY, source VARCHAR NOT NULL, scenario VARCHAR, seed BIGINT, replication INTEGER,
     engine VARCHAR, params JSON, log VARCHAR NOT NULL
 );
-CREATE TABLE cases (
-    run INTEGER NOT NULL, "case" INTEGER NOT NULL, external_id VARCHAR, key BIGINT NOT NULL,
-    parent_case INTEGER, started BIGINT NOT NULL, version INTEGER NOT NULL, path_hash UBIGINT
+CREATE TABLE workflows (
+    run INTEGER NOT NULL, number INTEGER NOT NULL, name VARCHAR NOT NULL, version VARCHAR NOT NULL,
+    definition VARCHAR NOT NULL, model_hash VARCHAR NOT NULL, PRIMARY KEY (run, number)
 );
-CREATE TABLE timers (run INTEGER NOT NULL, place INTEGER NOT NULL, name VARCHAR NOT NULL);
+CREATE TABLE cases (
+    run INTEGER NOT NULL, "case" INTEGER NOT NULL, workflow INTEGER NOT NULL, external_id VARCHAR,
+    key BIGINT NOT NULL, parent_case INTEGER, parent_activation INTEGER, started BIGINT NOT NULL,
+    version INTEGER NOT NULL, path_hash UBIGINT
+);
+CREATE TABLE timers (
+    run INTEGER NOT NULL, workflow INTEGER NOT NULL, place INTEGER NOT NULL, name VARCHAR NOT NULL
+);
+CREATE TABLE snapshots (
+    run INTEGER NOT NULL, "case" INTEGER NOT NULL, seq INTEGER NOT NULL, fingerprint VARCHAR NOT NULL,
+    image VARCHAR NOT NULL
+);
 CREATE TABLE variants_seen (path_hash UBIGINT PRIMARY KEY, states VARCHAR[] NOT NULL);
 CREATE TABLE notes (run INTEGER NOT NULL, note VARCHAR NOT NULL);
 CREATE TABLE edge_totals (
-    run INTEGER, region INTEGER, state INTEGER, to_state INTEGER, event INTEGER, n BIGINT, dwell BIGINT
+    run INTEGER, workflow INTEGER, region INTEGER, state INTEGER, to_state INTEGER, event INTEGER,
+    n BIGINT, dwell BIGINT
 );
 CREATE TABLE activity_totals (
-    run INTEGER, activity INTEGER, attempts BIGINT, successes BIGINT, failures BIGINT, timeouts BIGINT,
-    waits BIGINT, wait BIGINT, services BIGINT, service BIGINT
+    run INTEGER, workflow INTEGER, activity INTEGER,
+    attempts BIGINT, successes BIGINT, failures BIGINT, timeouts BIGINT, waits BIGINT, wait BIGINT,
+    services BIGINT, service BIGINT
 );
 """
 

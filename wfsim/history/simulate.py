@@ -7,10 +7,11 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Literal
 
 from wfsim.errors import DefinitionError, NotCovered, ScenarioError
+from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.problems import shown
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
-from wfsim.simulate.check import check_scenario
+from wfsim.simulate.check import check_scenario, family_of
 from wfsim.simulate.default import default_scenario
 from wfsim.simulate.engine import Simulation
 from wfsim.simulate.scenario import Scenario, load_scenario
@@ -18,6 +19,8 @@ from wfsim.simulate.scenario import Scenario, load_scenario
 from .writer import HistoryWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .history import History
 
 DEFAULT_CASES = 1_000
@@ -27,6 +30,7 @@ def simulate(
     workflow: Workflow,
     scenario: Scenario | str | PathLike[str] | None = None,
     *,
+    catalogue: Catalogue | str | PathLike[str] | Iterable[Workflow] | None = None,
     cases: int | None = None,
     horizon: str | float | None = None,
     seed: int | None = None,
@@ -41,11 +45,15 @@ def simulate(
     Parameters
     ----------
     scenario
-        What the surroundings do, or the path of its file; without one, `default_scenario(workflow)`, and
+        What the surroundings do, or the path of its file; without one, `default_scenario(workflow, catalogue)`, and
         `history.notes` says what that assumed.
+    catalogue
+        Where the workflows that it starts (`invoke`, `for_each`) are found: a folder, or workflows. Each child is a
+        case of its own, numbered after the roots and called `<parent>/<activation>`.
     cases, horizon, seed, replications
         Override the scenario's. At least one of cases and horizon is finite: without both, 1,000 cases.
-        Cases are numbered from 1 in order of arrival. A horizon is a duration (`"7d"`, or seconds).
+        Cases that arrive are numbered from 1 in that order; children are none of them. A horizon is a duration
+        (`"7d"`, or seconds).
     engine
         `python`; `auto` chooses the fastest there is for the workflow, which is `python` today.
     into
@@ -67,6 +75,8 @@ def simulate(
         If `workflow` is none.
     ScenarioError
         If the scenario cannot be read, does not fit the workflow, or a number given is out of range.
+    CatalogueError
+        If a workflow that it starts is not in the catalogue.
     NotCovered
         For constructs or engines that cannot be simulated yet.
 
@@ -80,9 +90,10 @@ def simulate(
     if not isinstance(workflow, Workflow):
         advice = f" Load it first: wf.simulate(wf.load({workflow!r}))." if isinstance(workflow, str) else ""
         raise DefinitionError(f"simulate takes a workflow first, not {shown(workflow)}.{advice}")
+    known = Catalogue(family_of(workflow, as_catalogue(catalogue)))
     notes: list[str] = []
     if scenario is None:
-        plan = default_scenario(workflow)
+        plan = default_scenario(workflow, known)
         notes.append(f"No scenario was given. {plan.description}")
     else:
         plan = _scenario(scenario)
@@ -95,10 +106,8 @@ def simulate(
         plan = plan.changed(**changes)
     if plan.cases is None and plan.horizon is None:
         plan = plan.model_copy(update={"cases": DEFAULT_CASES})
-    check_scenario(plan, workflow)
-    program = compile_workflow(workflow)
-    if program.children:
-        raise NotCovered(f"{workflow.name!r} invokes other workflows, which cannot be simulated yet.")
+    check_scenario(plan, workflow, known)
+    program = compile_workflow(workflow, known)
     text = json.dumps(plan.model_dump(mode="json", exclude_unset=True), sort_keys=True)
     total = None if plan.cases is None else plan.cases * plan.replications
     with (
@@ -116,6 +125,7 @@ def simulate(
                 cases=plan.cases,
                 horizon=plan.horizon,
                 sink=writer.append,
+                birth=writer.announce,
                 progress=bar.advance,
             )
             summary = simulation.run()

@@ -16,26 +16,34 @@ from .batch import Batch, clean, insert
 from .case import Case, find_case
 from .codes import Codes, ProgramCodes, program_codes
 from .history import History
+from .mail import OpenCase, fates, open_cases
 from .paths import EMPTY, Paths
-from .runs import Run, definition_of, hash_of_definition, runs_in
+from .replay_case import programs_of
+from .runs import Run, catalogue_of, runs_in, workflows_of
+from .snapshots import store_snapshot
 from .tracker import ROLE, CaseTrack, track_rows
 from .views import create_views
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
     from types import TracebackType
 
     import pyarrow as pa
 
-    from wfsim.model.workflow import Workflow
+    from wfsim.model.catalogue import Catalogue
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.program import Program
+
+SNAPSHOT_EVERY = 1_000
+"""Records of a case between two snapshots: replaying so many takes about 50 ms."""
 
 INDEXES = """
 CREATE UNIQUE INDEX records_place ON records (run, "case", seq);
 CREATE UNIQUE INDEX cases_place ON cases (run, "case");
 CREATE UNIQUE INDEX cases_external ON cases (external_id);
+CREATE UNIQUE INDEX snapshots_place ON snapshots (run, "case", seq);
 """
 _TRACKED = """
 SELECT r.kind, r.seq, r.time, g.name, s.name, t.name, r.activity_id, r.attempt
@@ -47,14 +55,30 @@ WHERE r.run = ? AND r."case" = ? ORDER BY r.seq
 """
 
 
+_PLACES = """
+SELECT run, "case", external_id, version, workflow, parent_case, parent_activation FROM cases
+"""
+_SAME_FAMILY = """
+SELECT run FROM workflows JOIN runs USING (run) WHERE source = 'runtime'
+GROUP BY run HAVING list(model_hash ORDER BY number) = ? ORDER BY run
+"""
+
+
 @dataclass(frozen=True)
 class StoredCase:
-    """A case as the store knows it; `version` 0 means that nothing of it is stored yet."""
+    """A case as the store knows it; `version` 0 means that nothing of it is stored yet.
+
+    `workflow` is the number of its workflow in the run; a child has its parent's number and the activation that
+    started it.
+    """
 
     run: int
     case: int
     external_id: str | None
     version: int
+    workflow: int = 0
+    parent_case: int | None = None
+    parent_activation: int | None = None
 
 
 class Store:
@@ -67,6 +91,8 @@ class Store:
     ----------
     path
         The file; made if missing.
+    snapshot_every
+        How many records of a case lie between two snapshots of it.
 
     Raises
     ------
@@ -78,10 +104,11 @@ class Store:
     An append of a few rows costs about 5 ms, most of it two dozen Arrow columns and the write to disk.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, snapshot_every: int = SNAPSHOT_EVERY) -> None:
         import duckdb
 
         self.path = Path(path)
+        self._snapshot_every = snapshot_every
         if not self.path.absolute().parent.is_dir():
             raise HistoryError(f"{path}: the folder {self.path.parent} does not exist. Make it first.")
         self._con = schema.open_for_writing(path)
@@ -102,7 +129,8 @@ class Store:
             self._con.close()
             raise
         self._paths = Paths()
-        self._programs: dict[int, tuple[Program, ProgramCodes]] = {}
+        self._programs: dict[tuple[int, int], tuple[Program, ProgramCodes]] = {}
+        self._runs: dict[int, Run] = {}
         self._tracks: dict[tuple[int, int], CaseTrack] = {}
         self._reserved: dict[int, int] = {}
         self._turn = threading.RLock()
@@ -118,16 +146,40 @@ class Store:
 
     # --- cases -----------------------------------------------------------------------------------
 
-    def new_case(self, program: Program, external_id: str | None = None) -> StoredCase:
+    def new_case(
+        self,
+        program: Program,
+        external_id: str | None = None,
+        *,
+        parent: StoredCase | None = None,
+        activation: int | None = None,
+    ) -> StoredCase:
         """Reserve a place for a new instance of a workflow; its first append stores it.
+
+        Parameters
+        ----------
+        program
+            What it runs. Roots whose programs have equal families of workflows share a run.
+        external_id
+            The name outsiders know it by; of a child `<parent>/<activation>`, unless given.
+        parent, activation
+            Of a child: whose it is, and which activation started it (M4.4). It belongs to its parent's run.
 
         Raises
         ------
         HistoryError
-            If the external id is taken.
+            If the external id is taken, or a child's workflow is none of the run's.
         """
         with self._turn:
-            run = self._run_of(program.workflow, program)
+            if parent is None:
+                run = self._run_of(program)
+                workflow = 0
+            else:
+                if activation is None:
+                    raise HistoryError("a child is named by the activation that started it. Give it with the parent.")
+                run = parent.run
+                workflow = self._run(run).number_of(program)
+                external_id = external_id or f"{parent.external_id or parent.case}/{activation}"
             if external_id is not None and self.find(external_id) is not None:
                 raise HistoryError(
                     f"{self.path}: there is a case {external_id!r} already. Reopen it, or choose another id."
@@ -136,15 +188,44 @@ class Store:
                 rows = self._con.execute('SELECT coalesce(max("case"), 0) FROM cases WHERE run = ?', [run])
                 self._reserved[run] = rows.fetchall()[0][0]
             self._reserved[run] += 1
-            return StoredCase(run, self._reserved[run], external_id, 0)
+            number = self._reserved[run]
+            return StoredCase(
+                run, number, external_id, 0, workflow, None if parent is None else parent.case, activation
+            )
 
     def find(self, external_id: str) -> StoredCase | None:
         """The case of that external id, if there is one."""
         with self._turn:
+            rows = self._con.execute(_PLACES + "WHERE external_id = ?", [external_id]).fetchall()
+        return StoredCase(*rows[0]) if rows else None
+
+    def children(self, place: StoredCase) -> list[StoredCase]:
+        """The cases that a case has started, in order of their activations."""
+        with self._turn:
             rows = self._con.execute(
-                'SELECT run, "case", external_id, version FROM cases WHERE external_id = ?', [external_id]
+                _PLACES + "WHERE run = ? AND parent_case = ? ORDER BY parent_activation", [place.run, place.case]
+            ).fetchall()
+        return [StoredCase(*row) for row in rows]
+
+    def parent(self, place: StoredCase) -> StoredCase | None:
+        """The case that started a case; `None` for a root."""
+        if place.parent_case is None:
+            return None
+        with self._turn:
+            rows = self._con.execute(
+                _PLACES + 'WHERE run = ? AND "case" = ?', [place.run, place.parent_case]
             ).fetchall()
         return StoredCase(*rows[0]) if rows else None
+
+    def catalogue(self, run: int) -> Catalogue:
+        """The workflows of a run: its children resolve among them, whatever versions have come since."""
+        with self._turn:
+            return catalogue_of(self._run(run))
+
+    def program(self, place: StoredCase) -> Program:
+        """The program of a case, as stored with its run."""
+        with self._turn:
+            return self._programs_of(place.run, place.workflow)[0]
 
     def case(self, case: int | str, *, run: int | None = None) -> Case:
         """One case, by number or external id. Its `.replay()` goes on where it stood, ids seen included."""
@@ -160,6 +241,16 @@ class Store:
             ).fetchall()
         return {event_id for (event_id,) in rows}
 
+    def open_cases(self) -> list[OpenCase]:
+        """All open cases of real runs that have a name, with their keys (M7.2)."""
+        with self._turn:
+            return open_cases(self._con)
+
+    def fates(self, event_ids: Iterable[str]) -> dict[str, str | None]:
+        """Of those events that have arrived in some case: why each was turned away for good, or `None` if not."""
+        with self._turn:
+            return fates(self._con, event_ids)
+
     def history(self) -> History:
         """The history so far, for questions while the store is open; it sees every append at once."""
         with self._turn:
@@ -174,7 +265,6 @@ class Store:
         output: Output,
         *,
         expected_version: int,
-        parent_case: int | None = None,
     ) -> int:
         """Store the records of one step, all or nothing (M11.1).
 
@@ -210,7 +300,7 @@ class Store:
             if stored != expected_version:
                 raise _conflict(place, expected_version, stored)
             try:
-                self._append(place, instance, output, expected_version, parent_case)
+                self._append(place, instance, output, expected_version)
             except BaseException:
                 # What was followed in memory did not happen; it is read again from the rows.
                 self._tracks.pop((place.run, place.case), None)
@@ -223,11 +313,10 @@ class Store:
         instance: Instance,
         output: Output,
         expected_version: int,
-        parent_case: int | None,
     ) -> None:
         import duckdb
 
-        program, codes = self._programs_of(place.run)
+        program, codes = self._programs_of(place.run, place.workflow)
         track = self._track_of(place)
         first, last = output.records[0], output.records[-1]
         if expected_version == 0:
@@ -244,20 +333,22 @@ class Store:
             batch.rows.extend,
         )
         batch.add_values(place.case, output.values)
-        records, values = batch.tables(place.run, self._codes, codes, self._paths)
+        records, values = batch.tables(place.run, place.workflow, self._codes, codes, self._paths)
         path = None if track.path == EMPTY else self._paths.hashes[track.path]
         con = self._con
         con.execute("BEGIN")
         try:
             if expected_version == 0:
                 con.execute(
-                    "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [
                         place.run,
                         place.case,
+                        place.workflow,
                         None if place.external_id is None else clean(place.external_id),
                         track.key,
-                        parent_case,
+                        place.parent_case,
+                        place.parent_activation,
                         track.started,
                         last.seq,
                         path,
@@ -276,6 +367,8 @@ class Store:
                 self._store_variant(path, self._paths.states(track.path))
             self._codes.store(con)
             insert(con, _with_last(records), values)
+            if last.seq // self._snapshot_every > expected_version // self._snapshot_every:
+                store_snapshot(con, place.run, place.case, instance)
             con.execute("COMMIT")
         except BaseException as error:
             con.execute("ROLLBACK")
@@ -306,7 +399,7 @@ class Store:
         """What the rows stored so far say of open stays and attempts."""
         key = (place.run, place.case)
         if key not in self._tracks:
-            program, _ = self._programs_of(place.run)
+            program, _ = self._programs_of(place.run, place.workflow)
             track = CaseTrack()
             for kind, seq, time, region, state, to_state, activity_id, attempt in self._con.execute(
                 _TRACKED, [place.run, place.case]
@@ -328,55 +421,47 @@ class Store:
 
     # --- runs ------------------------------------------------------------------------------------
 
-    def _run_of(self, workflow: Workflow, program: Program) -> int:
-        """The run of a definition: all instances of equal definitions in a store are one run."""
-        definition = definition_of(workflow)
-        model_hash = hash_of_definition(definition)
-        rows = self._con.execute(
-            "SELECT run FROM runs WHERE model_hash = ? AND source = 'runtime'", [model_hash]
-        ).fetchall()
+    def _run_of(self, program: Program) -> int:
+        """The run of a root: all instances in a store whose families of workflows are equal are one run."""
+        workflows = workflows_of(program)
+        rows = self._con.execute(_SAME_FAMILY, [[one.model_hash for one in workflows]]).fetchall()
         if rows:
-            run: int = rows[0][0]
-            if run not in self._programs:
-                self._remember(run, program)
-            return run
-        run = self._con.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchall()[0][0]
+            return int(rows[0][0])
+        number = self._con.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchall()[0][0]
+        run = Run(run=number, workflows=workflows, source="runtime", engine="local")
         self._con.execute("BEGIN")
         try:
-            Run(
-                run=run,
-                workflow=workflow.name,
-                version=workflow.version,
-                definition=definition,
-                model_hash=model_hash,
-                source="runtime",
-                engine="local",
-            ).store(self._con)
-            for place, name in self._remember(run, program).timers:
-                self._con.execute("INSERT INTO timers VALUES (?, ?, ?)", [run, place, name])
+            run.store(self._con)
+            for one, each in zip(workflows, programs_of(run)):
+                codes = program_codes(each, self._codes)
+                self._programs[number, one.number] = (each, codes)
+                self._con.executemany(
+                    "INSERT INTO timers VALUES (?, ?, ?, ?)",
+                    [[number, one.number, place, name] for place, name in codes.timers],
+                )
             self._codes.store(self._con)
             self._con.execute("COMMIT")
         except BaseException:
             self._con.execute("ROLLBACK")
-            self._programs.pop(run, None)
+            self._programs = {place: known for place, known in self._programs.items() if place[0] != number}
             raise
+        self._runs[number] = run
         self._codes.written()
-        return run
+        return run.run
 
-    def _remember(self, run: int, program: Program) -> ProgramCodes:
-        codes = program_codes(program, self._codes)
-        self._programs[run] = (program, codes)
-        return codes
-
-    def _programs_of(self, run: int) -> tuple[Program, ProgramCodes]:
-        if run not in self._programs:
-            from .replay_case import program_of
-
-            known = [one for one in runs_in(self._con) if one.run == run]
-            if not known:
+    def _run(self, run: int) -> Run:
+        if run not in self._runs:
+            self._runs.update({one.run: one for one in runs_in(self._con)})
+            if run not in self._runs:
                 raise HistoryError(f"{self.path}: there is no run {run}.")
-            self._remember(run, program_of(known[0]))
-        return self._programs[run]
+        return self._runs[run]
+
+    def _programs_of(self, run: int, workflow: int) -> tuple[Program, ProgramCodes]:
+        place = (run, workflow)
+        if place not in self._programs:
+            program = programs_of(self._run(run))[workflow]
+            self._programs[place] = (program, program_codes(program, self._codes))
+        return self._programs[place]
 
     # --- life ------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ _COUNTED = {
 
 
 class Totals:
-    """Counts and sums of one run."""
+    """Counts and sums of one workflow of a run."""
 
     def __init__(self) -> None:
         self._edges: dict[tuple[int, int, int, int], list[int]] = {}
@@ -61,11 +61,12 @@ class Totals:
             totals[_SERVICES] += 1
             totals[_SERVED] += raw[_SERVICE]
 
-    def store(self, con: duckdb.DuckDBPyConnection, run: int, program: ProgramCodes) -> None:
-        """Write the totals of a run."""
+    def store(self, con: duckdb.DuckDBPyConnection, run: int, workflow: int, program: ProgramCodes) -> None:
+        """Write the totals."""
         edges: list[list[Any]] = [
             [
                 run,
+                workflow,
                 int(program.regions[region]),
                 int(program.states[state]),
                 int(program.states[to_state]),
@@ -75,9 +76,9 @@ class Totals:
             for (region, state, to_state, event), totals in self._edges.items()
         ]
         activities: list[list[Any]] = [
-            [run, int(program.activities[activity]), *totals] for activity, totals in self._activities.items()
+            [run, workflow, int(program.activities[activity]), *totals] for activity, totals in self._activities.items()
         ]
         if edges:
-            con.executemany("INSERT INTO edge_totals VALUES (?, ?, ?, ?, ?, ?, ?)", edges)
+            con.executemany("INSERT INTO edge_totals VALUES (?, ?, ?, ?, ?, ?, ?, ?)", edges)
         if activities:
-            con.executemany("INSERT INTO activity_totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", activities)
+            con.executemany("INSERT INTO activity_totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", activities)

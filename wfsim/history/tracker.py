@@ -57,6 +57,8 @@ RAW = (
     "source",
     "command",
     "undoes",
+    "index",
+    "message",
     "entered_seq",
     "dwell",
     "wait",
@@ -84,7 +86,7 @@ Raw: TypeAlias = tuple[int, ...]
 class CaseTrack:
     """Where one case is: its path, when each region's state was entered, which attempts are open."""
 
-    __slots__ = ("attempts", "entered", "external_id", "key", "parent_case", "path", "started", "version")
+    __slots__ = ("attempts", "entered", "external_id", "key", "parent", "path", "started", "version", "workflow")
 
     def __init__(
         self,
@@ -92,7 +94,8 @@ class CaseTrack:
         key: int = 0,
         started: int = 0,
         external_id: str | None = None,
-        parent_case: int | None = None,
+        parent: tuple[int, int] | None = None,
+        workflow: int = 0,
     ) -> None:
         self.path = EMPTY
         self.entered: dict[int, tuple[int, int]] = {}
@@ -100,7 +103,9 @@ class CaseTrack:
         self.key = key
         self.started = started
         self.external_id = external_id
-        self.parent_case = parent_case
+        # Case and activation that started it.
+        self.parent = parent
+        self.workflow = workflow
         self.version = 0
 
     def move(self, row: RecordRow, root: int, names: list[str | None], paths: Paths) -> tuple[int, int]:
@@ -194,6 +199,8 @@ def track_rows(
                 row.source,
                 row.command,
                 row.undoes,
+                row.index,
+                row.message,
                 entered_seq,
                 dwell,
                 wait,

@@ -1,6 +1,7 @@
 """The questions people ask of a history, as SQL views and table macros; docs/history.md describes each.
 
-All times and durations are integer microseconds, means and quantiles doubles. Every view keeps runs apart.
+All times and durations are integer microseconds, means and quantiles doubles. Every view keeps runs apart, and the
+workflows of a run: the same name of a state or activity in two of them is two things.
 Statistics over cases count closed cases only (M12); quantiles are exact.
 """
 
@@ -25,6 +26,7 @@ from wfsim.semantics.codes import (
     R_COMPENSATION_STARTED,
     R_EVENT_RECEIVED,
     R_INSTANCE_CLOSED,
+    R_MESSAGE_SENT,
     R_RETRY_SCHEDULED,
     R_STARTED,
     R_STATE_ENTERED,
@@ -36,27 +38,39 @@ from wfsim.semantics.codes import (
     STRING,
 )
 
+from .schema import KEY_SLOT
+
 if TYPE_CHECKING:
     import duckdb
+
+# Two versions of one workflow in one run are told apart.
+WORKFLOW_NAMES = """
+CREATE VIEW workflow_names AS
+SELECT run, number, if(count(*) OVER (PARTITION BY run, name) > 1, name || ' ' || version, name) AS workflow
+FROM workflows ORDER BY run, number
+"""
 
 # Assembled as text: json_merge_patch would drop the nulls that a payload may hold.
 HISTORY = f"""
 CREATE VIEW history AS
 WITH pieces AS (
     SELECT v.run, v."case", v.seq, v.position,
-        CASE WHEN v.slot IS NULL THEN nullif(v.text[2:-2], '') ELSE to_json(s.name)::VARCHAR || ':' ||
+        CASE WHEN v.slot IS NULL THEN nullif(v.text[2:-2], '')
+            ELSE if(v.slot = {KEY_SLOT}, '"key"', to_json(s.name)::VARCHAR) || ':' ||
             CASE v.tag WHEN {NULL} THEN 'null' WHEN {BOOLEAN} THEN if(v.whole = 1, 'true', 'false')
                 WHEN {INTEGER} THEN v.whole::VARCHAR WHEN {NUMBER} THEN to_json(v.real)::VARCHAR
-                WHEN {STRING} THEN to_json(v.text)::VARCHAR ELSE v.text END END AS piece, s.name, v.whole
+                WHEN {STRING} THEN to_json(v.text)::VARCHAR ELSE v.text END END AS piece,
+        s.name, v.whole, v.slot IS NOT DISTINCT FROM {KEY_SLOT} AS is_key
     FROM record_values v LEFT JOIN slot_names s ON s.code = v.slot
 ),
 inner_values AS (
-    SELECT run, "case", seq, string_agg(piece, ',' ORDER BY position) AS inside,
-        min(name) AS name, string_agg(whole::VARCHAR, ',' ORDER BY position) AS listed
+    SELECT run, "case", seq, string_agg(piece, ',' ORDER BY position) FILTER (NOT is_key) AS inside,
+        min(piece) FILTER (is_key) AS key, min(name) AS name,
+        string_agg(whole::VARCHAR, ',' ORDER BY position) AS listed
     FROM pieces GROUP BY run, "case", seq
 )
 SELECT
-    r.run, r."case", r.seq, r.time, k.name AS kind, r.cause_seq, g.name AS region, s.name AS state,
+    r.run, r."case", w.workflow, r.seq, r.time, k.name AS kind, r.cause_seq, g.name AS region, s.name AS state,
     t.name AS to_state, e.name AS event, r.event_id, a.name AS activity, r.activity_id, r.attempt,
     x.name AS error_type, u.name AS status, o.name AS outcome,
     ('{{' || concat_ws(',',
@@ -70,20 +84,24 @@ SELECT
         '"delay":' || r.delay,
         CASE r.kind WHEN {R_EVENT_RECEIVED} THEN '"sender":' WHEN {R_ACTIVITY_STARTED} THEN '"worker":'
             WHEN {R_STARTED} THEN '"parent":' WHEN {R_CHILD_STARTED} THEN '"workflow":'
+            WHEN {R_MESSAGE_SENT} THEN '"to":'
             ELSE '"source":' END || to_json(r.source)::VARCHAR,
         '"command":' || to_json(c.name)::VARCHAR,
         CASE r.kind WHEN {R_ACTIVITY_FAILED} THEN '"message":' WHEN {R_VARIABLES_SET} THEN '"by":'
             WHEN {R_CHILD_STARTED} THEN '"version":' WHEN {R_CHILD_STOP_REQUESTED} THEN '"policy":'
             ELSE '"reason":' END || to_json(r.reason)::VARCHAR,
         '"compensates":' || r.compensates,
-        CASE WHEN r.kind = {R_STARTED} THEN '"workflow":' || to_json(n.workflow)::VARCHAR || ',"version":'
+        '"index":' || r."index",
+        '"message_id":' || r.message_id,
+        v.key,
+        CASE WHEN r.kind = {R_STARTED} THEN '"workflow":' || to_json(n.name)::VARCHAR || ',"version":'
             || to_json(n.version)::VARCHAR || ',"seed":' || i.key END,
         CASE
             WHEN r.kind IN ({R_TRANSITION}, {R_VARIABLES_SET}) THEN '"set":{{' || v.inside || '}}'
             WHEN r.kind IN ({R_STARTED}, {R_ACTIVITY_SCHEDULED}, {R_CHILD_STARTED})
                 THEN '"input":{{' || v.inside || '}}'
             WHEN r.kind = {R_INSTANCE_CLOSED} THEN '"output":{{' || v.inside || '}}'
-            WHEN r.kind = {R_EVENT_RECEIVED} THEN '"payload":{{' || v.inside || '}}'
+            WHEN r.kind IN ({R_EVENT_RECEIVED}, {R_MESSAGE_SENT}) THEN '"payload":{{' || v.inside || '}}'
             WHEN r.kind IN ({R_COMPENSATION_STARTED}, {R_COMPENSATION_FINISHED})
                 THEN to_json(v.name)::VARCHAR || ':[' || v.listed || ']'
             ELSE v.inside
@@ -91,7 +109,8 @@ SELECT
     ) || '}}')::JSON AS payload,
     r.entered_seq, r.dwell, r.wait, r.service, r.path_hash, r.is_last
 FROM records r
-JOIN runs n ON n.run = r.run
+JOIN workflows n ON n.run = r.run AND n.number = r.workflow
+JOIN workflow_names w ON w.run = r.run AND w.number = r.workflow
 JOIN cases i ON i.run = r.run AND i."case" = r."case"
 JOIN kind_names k ON k.code = r.kind
 LEFT JOIN region_names g ON g.code = r.region
@@ -103,7 +122,7 @@ LEFT JOIN error_type_names x ON x.code = r.error_type
 LEFT JOIN status_names u ON u.code = r.status
 LEFT JOIN outcome_names o ON o.code = r.outcome
 LEFT JOIN command_names c ON c.code = r.command
-LEFT JOIN timers m ON m.run = r.run AND m.place = r.timer
+LEFT JOIN timers m ON m.run = r.run AND m.workflow = r.workflow AND m.place = r.timer
 LEFT JOIN inner_values v ON v.run = r.run AND v."case" = r."case" AND v.seq = r.seq
 ORDER BY r.run, r."case", r.seq
 """
@@ -116,7 +135,7 @@ WITH last_status AS (
     FROM records WHERE kind IN ({R_INSTANCE_CLOSED}, {R_STATUS_CHANGED}) GROUP BY run, "case"
 )
 SELECT
-    c.run, c."case", c.external_id, c.parent_case, c.started,
+    c.run, c."case", w.workflow, c.external_id, c.parent_case, c.parent_activation, c.started,
     if(l.at.kind = {R_INSTANCE_CLOSED}, l.at.time, NULL) AS closed,
     if(l.at.kind = {R_INSTANCE_CLOSED}, l.at.time - c.started, NULL) AS duration,
     if(l.at.kind = {R_INSTANCE_CLOSED}, u.name, 'open') AS status,
@@ -124,6 +143,7 @@ SELECT
     if(l.at.kind = {R_INSTANCE_CLOSED}, s.name, NULL) AS final_state,
     c.version, c.path_hash
 FROM cases c
+JOIN workflow_names w ON w.run = c.run AND w.number = c.workflow
 LEFT JOIN last_status l ON l.run = c.run AND l."case" = c."case"
 LEFT JOIN status_names u ON u.code = l.at.status
 LEFT JOIN outcome_names o ON o.code = l.at.outcome
@@ -135,12 +155,12 @@ ORDER BY c.run, c."case"
 STAYS = f"""
 CREATE VIEW stays AS
 WITH left_by AS (
-    SELECT run, "case", region, state, time - dwell AS entered, time AS left_at, dwell, entered_seq,
+    SELECT run, workflow, "case", region, state, time - dwell AS entered, time AS left_at, dwell, entered_seq,
         seq AS left_seq
     FROM records WHERE dwell IS NOT NULL
 ),
 entering AS (
-    SELECT run, "case", region, if(kind = {R_TRANSITION}, to_state, state) AS state, time, seq
+    SELECT run, workflow, "case", region, if(kind = {R_TRANSITION}, to_state, state) AS state, time, seq
     FROM records WHERE kind = {R_STATE_ENTERED} OR (kind = {R_TRANSITION} AND to_state IS NOT NULL)
 ),
 unfinished AS (
@@ -151,50 +171,53 @@ closings AS (SELECT run, "case", seq, time FROM records WHERE kind = {R_INSTANCE
 every AS (
     SELECT * FROM left_by
     UNION ALL
-    SELECT e.run, e."case", e.region, e.state, e.time, c.time, c.time - e.time, e.seq, c.seq
+    SELECT e.run, e.workflow, e."case", e.region, e.state, e.time, c.time, c.time - e.time, e.seq, c.seq
     FROM unfinished e
     ASOF LEFT JOIN closings c ON c.run = e.run AND c."case" = e."case" AND c.seq >= e.seq
 )
-SELECT y.run, y."case", g.name AS region, s.name AS state, y.entered, y.left_at, y.dwell,
+SELECT y.run, y."case", w.workflow, g.name AS region, s.name AS state, y.entered, y.left_at, y.dwell,
     y.entered_seq, y.left_seq
-FROM every y JOIN region_names g ON g.code = y.region JOIN state_names s ON s.code = y.state
+FROM every y JOIN workflow_names w ON w.run = y.run AND w.number = y.workflow
+JOIN region_names g ON g.code = y.region JOIN state_names s ON s.code = y.state
 """
 
 DFG = f"""
 CREATE VIEW dfg AS
 WITH edges AS (
-    SELECT run, region, state, to_state, event, count(*) AS n, sum(dwell)::BIGINT AS total_dwell,
+    SELECT run, workflow, region, state, to_state, event, count(*) AS n, sum(dwell)::BIGINT AS total_dwell,
         avg(dwell) AS mean_dwell, quantile_cont(dwell, 0.5) AS p50_dwell,
         quantile_cont(dwell, 0.95) AS p95_dwell
     FROM records WHERE kind = {R_TRANSITION} AND to_state IS NOT NULL
-    GROUP BY run, region, state, to_state, event
+    GROUP BY run, workflow, region, state, to_state, event
     UNION ALL
-    SELECT run, region, state, to_state, event, n, dwell, dwell / n, NULL, NULL FROM edge_totals
+    SELECT run, workflow, region, state, to_state, event, n, dwell, dwell / n, NULL, NULL FROM edge_totals
 )
-SELECT d.run, g.name AS region, s.name AS from_state, t.name AS to_state, e.name AS event, d.n, d.total_dwell,
-    d.mean_dwell, d.p50_dwell, d.p95_dwell
+SELECT d.run, w.workflow, g.name AS region, s.name AS from_state, t.name AS to_state, e.name AS event, d.n,
+    d.total_dwell, d.mean_dwell, d.p50_dwell, d.p95_dwell
 FROM edges d
+JOIN workflow_names w ON w.run = d.run AND w.number = d.workflow
 JOIN region_names g ON g.code = d.region
 JOIN state_names s ON s.code = d.state
 JOIN state_names t ON t.code = d.to_state
 LEFT JOIN event_names e ON e.code = d.event
-ORDER BY d.run, d.n DESC, region, from_state, to_state, event NULLS FIRST
+ORDER BY d.run, d.workflow, d.n DESC, region, from_state, to_state, event NULLS FIRST
 """
 
 VARIANTS = """
 CREATE VIEW variants AS
 WITH grouped AS (
-    SELECT run, path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_duration,
+    SELECT run, workflow, path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_duration,
         avg(duration) AS mean_duration,
         quantile_cont(duration, 0.5) AS p50_duration, quantile_cont(duration, 0.95) AS p95_duration,
         min(duration) AS min_duration, max(duration) AS max_duration
-    FROM durations WHERE status <> 'open' GROUP BY run, path_hash
+    FROM durations WHERE status <> 'open' GROUP BY run, workflow, path_hash
 )
-SELECT g.run, g.path_hash, v.states, len(v.states) AS length, g.cases,
-    g.cases / sum(g.cases) OVER (PARTITION BY g.run) AS share, g.total_duration,
+SELECT g.run, g.workflow, g.path_hash, v.states, len(v.states) AS length, g.cases,
+    g.cases / sum(g.cases) OVER (PARTITION BY g.run, g.workflow) AS share, g.total_duration,
     g.mean_duration, g.p50_duration, g.p95_duration, g.min_duration, g.max_duration
 FROM grouped g JOIN variants_seen v ON v.path_hash = g.path_hash
-ORDER BY g.run, g.cases DESC, v.states
+JOIN workflow_names w ON w.run = g.run AND w.workflow = g.workflow
+ORDER BY g.run, w.number, g.cases DESC, v.states
 """
 
 _SPLIT = """
@@ -207,20 +230,20 @@ _SPLIT = """
 """
 
 
-def ranked_paths(runs: str, split_runs: bool) -> str:
+def ranked_paths(cases: str, split: bool) -> str:
     """SELECT that ranks the paths of closed cases by number and by time.
 
-    `runs` is a condition on `durations`; without `split_runs` all runs count as one.
+    `cases` is a condition on `durations`; without `split` they all count as one, whatever run and workflow.
     """
-    run = "run, " if split_runs else ""
-    partition = "PARTITION BY g.run" if split_runs else ""
+    own = "run, workflow, " if split else ""
+    partition = "PARTITION BY g.run, g.workflow" if split else ""
     return f"""
 WITH grouped AS (
-    SELECT {run}path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_time, avg(duration) AS mean_time,
+    SELECT {own}path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_time, avg(duration) AS mean_time,
         quantile_cont(duration, 0.5) AS p50_time, quantile_cont(duration, 0.95) AS p95_time, {_SPLIT}
-    FROM durations WHERE status <> 'open' AND {runs} GROUP BY {run}path_hash
+    FROM durations WHERE status <> 'open' AND {cases} GROUP BY {own}path_hash
 )
-SELECT {"g.run, " if split_runs else ""}
+SELECT {"g.run, g.workflow, " if split else ""}
     array_to_string(v.states, ' → ') AS path, g.cases,
     g.cases / sum(g.cases) OVER ({partition}) AS share,
     g.total_time, g.total_time / nullif(sum(g.total_time) OVER ({partition}), 0) AS time_share,
@@ -230,7 +253,8 @@ SELECT {"g.run, " if split_runs else ""}
     row_number() OVER ({partition} ORDER BY g.total_time DESC, g.cases DESC, v.states) AS rank_by_time,
     v.states, g.path_hash
 FROM grouped g JOIN variants_seen v ON v.path_hash = g.path_hash
-ORDER BY {"g.run, " if split_runs else ""}rank_by_cases
+{"JOIN workflow_names w ON w.run = g.run AND w.workflow = g.workflow" if split else ""}
+ORDER BY {"g.run, w.number, " if split else ""}rank_by_cases
 """
 
 
@@ -240,60 +264,60 @@ OCCUPANCY = """
 CREATE MACRO occupancy(bucket_us) AS TABLE
 WITH horizons AS (SELECT run, max(time) AS horizon FROM records GROUP BY run),
 spans AS (
-    SELECT s.run, s.region, s.state, s.entered, coalesce(s.left_at, h.horizon) AS left_at,
+    SELECT s.run, s.workflow, s.region, s.state, s.entered, coalesce(s.left_at, h.horizon) AS left_at,
         s.entered // bucket_us AS first_bucket, coalesce(s.left_at, h.horizon) // bucket_us AS last_bucket
     FROM stays s JOIN horizons h USING (run)
 ),
 parts AS (
-    SELECT run, region, state, first_bucket AS bucket,
+    SELECT run, workflow, region, state, first_bucket AS bucket,
         if(first_bucket = last_bucket, left_at, (first_bucket + 1) * bucket_us) - entered AS inside,
         0 AS change
     FROM spans
     UNION ALL
-    SELECT run, region, state, last_bucket, left_at - last_bucket * bucket_us, -1
+    SELECT run, workflow, region, state, last_bucket, left_at - last_bucket * bucket_us, -1
     FROM spans WHERE last_bucket > first_bucket
     UNION ALL
-    SELECT run, region, state, first_bucket + 1, 0, 1
+    SELECT run, workflow, region, state, first_bucket + 1, 0, 1
     FROM spans WHERE last_bucket > first_bucket
 ),
 sums AS (
-    SELECT run, region, state, bucket, sum(inside) AS inside, sum(change) AS change
-    FROM parts GROUP BY run, region, state, bucket
+    SELECT run, workflow, region, state, bucket, sum(inside) AS inside, sum(change) AS change
+    FROM parts GROUP BY run, workflow, region, state, bucket
 ),
 grid AS (
-    SELECT run, region, state, unnest(range(min(bucket), max(bucket) + 1)) AS bucket
-    FROM sums GROUP BY run, region, state
+    SELECT run, workflow, region, state, unnest(range(min(bucket), max(bucket) + 1)) AS bucket
+    FROM sums GROUP BY run, workflow, region, state
 ),
 filled AS (
-    SELECT run, region, state, bucket, coalesce(inside, 0)
+    SELECT run, workflow, region, state, bucket, coalesce(inside, 0)
         + bucket_us * sum(coalesce(change, 0))
-            OVER (PARTITION BY run, region, state ORDER BY bucket) AS inside
-    FROM grid LEFT JOIN sums USING (run, region, state, bucket)
+            OVER (PARTITION BY run, workflow, region, state ORDER BY bucket) AS inside
+    FROM grid LEFT JOIN sums USING (run, workflow, region, state, bucket)
 )
-SELECT run, region, state, (bucket * bucket_us)::BIGINT AS bucket_start, inside::BIGINT AS time_inside,
+SELECT run, workflow, region, state, (bucket * bucket_us)::BIGINT AS bucket_start, inside::BIGINT AS time_inside,
     inside / bucket_us AS mean_cases
-FROM filled WHERE inside > 0 ORDER BY run, bucket_start, region, state
+FROM filled WHERE inside > 0 ORDER BY run, bucket_start, workflow, region, state
 """
 
 ACTIVITY_STATS = f"""
 CREATE VIEW activity_stats AS
 WITH ignored AS (SELECT run, "case", cause_seq FROM records WHERE kind = {R_STIMULUS_IGNORED}),
 rows_of AS (
-    SELECT r.run, r.activity, r.kind, r.error_type, r.wait, r.service
+    SELECT r.run, r.workflow, r.activity, r.kind, r.error_type, r.wait, r.service
     FROM records r
     ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
     WHERE r.activity IS NOT NULL
 ),
 errors AS (
-    SELECT run, activity, map_from_entries(list((x.name, n) ORDER BY x.name)) AS error_types
+    SELECT run, workflow, activity, map_from_entries(list((x.name, n) ORDER BY x.name)) AS error_types
     FROM (
-        SELECT run, activity, error_type, count(*) AS n FROM rows_of
-        WHERE kind IN ({R_ACTIVITY_FAILED}, {R_ATTEMPT_TIMED_OUT}) GROUP BY run, activity, error_type
+        SELECT run, workflow, activity, error_type, count(*) AS n FROM rows_of
+        WHERE kind IN ({R_ACTIVITY_FAILED}, {R_ATTEMPT_TIMED_OUT}) GROUP BY run, workflow, activity, error_type
     ) JOIN error_type_names x ON x.code = error_type
-    GROUP BY run, activity
+    GROUP BY run, workflow, activity
 ),
 numbers AS (
-    SELECT run, activity,
+    SELECT run, workflow, activity,
         count(*) FILTER (kind = {R_ACTIVITY_SCHEDULED}) AS attempts,
         count(*) FILTER (kind = {R_ACTIVITY_STARTED}) AS started,
         count(*) FILTER (kind = {R_ACTIVITY_SUCCEEDED}) AS successes,
@@ -306,67 +330,71 @@ numbers AS (
         sum(service)::BIGINT AS total_service, avg(service) AS mean_service,
         quantile_cont(service, 0.5) AS p50_service, quantile_cont(service, 0.95) AS p95_service,
         max(service) AS max_service
-    FROM rows_of GROUP BY run, activity
+    FROM rows_of GROUP BY run, workflow, activity
     UNION ALL BY NAME
-    SELECT run, activity, attempts, waits AS started, successes, failures, timeouts, wait AS total_wait,
+    SELECT run, workflow, activity, attempts, waits AS started, successes, failures, timeouts, wait AS total_wait,
         wait / nullif(waits, 0) AS mean_wait, service AS total_service,
         service / nullif(services, 0) AS mean_service
     FROM activity_totals
 )
-SELECT n.run, a.name AS activity, n.* EXCLUDE (run, activity),
+SELECT n.run, w.workflow, a.name AS activity, n.* EXCLUDE (run, workflow, activity),
     coalesce(e.error_types, MAP {{}}) AS error_types
 FROM numbers n
 JOIN activity_names a ON a.code = n.activity
-LEFT JOIN errors e ON e.run = n.run AND e.activity = n.activity
-ORDER BY n.run, a.name
+JOIN workflow_names w ON w.run = n.run AND w.number = n.workflow
+LEFT JOIN errors e ON e.run = n.run AND e.workflow = n.workflow AND e.activity = n.activity
+ORDER BY n.run, n.workflow, a.name
 """
 
 BOTTLENECKS = """
 CREATE VIEW bottlenecks AS
 WITH horizons AS (SELECT run, max(time) AS horizon FROM records GROUP BY run),
 waiting AS (
-    SELECT s.run, 'state' AS what, s.region, s.state AS name,
+    SELECT s.run, s.workflow, 'state' AS what, s.region, s.state AS name,
         coalesce(s.dwell, h.horizon - s.entered) AS waited
     FROM stays s JOIN horizons h USING (run)
     UNION ALL
-    SELECT r.run, 'activity', NULL, a.name, r.wait
-    FROM records r JOIN activity_names a ON a.code = r.activity WHERE r.wait IS NOT NULL
+    SELECT r.run, w.workflow, 'activity', NULL, a.name, r.wait
+    FROM records r JOIN activity_names a ON a.code = r.activity
+    JOIN workflow_names w ON w.run = r.run AND w.number = r.workflow WHERE r.wait IS NOT NULL
 )
-SELECT run, what, region, name, count(*) AS n, sum(waited)::BIGINT AS total_wait, avg(waited) AS mean_wait,
+SELECT run, workflow, what, region, name, count(*) AS n, sum(waited)::BIGINT AS total_wait, avg(waited) AS mean_wait,
     quantile_cont(waited, 0.95) AS p95_wait, max(waited) AS max_wait
-FROM waiting GROUP BY run, what, region, name
-ORDER BY run, total_wait DESC, what, region NULLS FIRST, name
+FROM waiting GROUP BY run, workflow, what, region, name
+ORDER BY run, total_wait DESC, workflow, what, region NULLS FIRST, name
 """
 
 TIMEOUTS = f"""
 CREATE VIEW timeouts AS
 WITH ignored AS (SELECT run, "case", cause_seq FROM records WHERE kind = {R_STIMULUS_IGNORED}),
 fired AS (
-    SELECT r.run, r."case", if(m.name = 'workflow', 'workflow', 'state') AS what, r.region, s.name AS name,
+    SELECT r.run, r.workflow, r."case", if(m.name = 'workflow', 'workflow', 'state') AS what, r.region, s.name AS name,
         m.name AS clock
     FROM records r
-    JOIN timers m ON m.run = r.run AND m.place = r.timer AND m.name IN ('timeout', 'workflow')
+    JOIN timers m ON m.run = r.run AND m.workflow = r.workflow AND m.place = r.timer
+        AND m.name IN ('timeout', 'workflow')
     LEFT JOIN state_names s ON s.code = r.state
     ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
     WHERE r.kind = {R_TIMER_FIRED}
     UNION ALL
-    SELECT r.run, r."case", 'activity', r.region, a.name, x.name
+    SELECT r.run, r.workflow, r."case", 'activity', r.region, a.name, x.name
     FROM records r
     JOIN activity_names a ON a.code = r.activity
     JOIN error_type_names x ON x.code = r.error_type
     WHERE r.kind = {R_ATTEMPT_TIMED_OUT}
 )
-SELECT f.run, f.what, g.name AS region, f.name, f.clock, count(*) AS n, count(DISTINCT f."case") AS cases
-FROM fired f LEFT JOIN region_names g ON g.code = f.region
-GROUP BY f.run, f.what, g.name, f.name, f.clock
-ORDER BY f.run, n DESC, f.what, g.name, f.name, f.clock
+SELECT f.run, w.workflow, f.what, g.name AS region, f.name, f.clock, count(*) AS n, count(DISTINCT f."case") AS cases
+FROM fired f JOIN workflow_names w ON w.run = f.run AND w.number = f.workflow
+LEFT JOIN region_names g ON g.code = f.region
+GROUP BY f.run, w.workflow, f.what, g.name, f.name, f.clock
+ORDER BY f.run, n DESC, w.workflow, f.what, g.name, f.name, f.clock
 """
 
 RETRIES = f"""
 CREATE VIEW retries AS
 WITH ignored AS (SELECT run, "case", cause_seq FROM records WHERE kind = {R_STIMULUS_IGNORED}),
 executions AS (
-    SELECT r.run, r."case", r.activity_id, min(r.activity) AS activity,
+    SELECT r.run, min(r.workflow) AS workflow, r."case", r.activity_id, min(r.activity) AS activity,
         max(r.attempt) FILTER (r.kind = {R_ACTIVITY_SCHEDULED}) AS attempts,
         count(*) FILTER (r.kind = {R_RETRY_SCHEDULED}) AS retries,
         coalesce(sum(r.delay) FILTER (r.kind = {R_RETRY_SCHEDULED}), 0) AS delay,
@@ -377,16 +405,17 @@ executions AS (
         AND r.activity IS NOT NULL
     GROUP BY r.run, r."case", r.activity_id
 )
-SELECT e.run, a.name AS activity, count(*) AS executions, count(*) FILTER (e.retries > 0) AS retried,
+SELECT e.run, w.workflow, a.name AS activity, count(*) AS executions, count(*) FILTER (e.retries > 0) AS retried,
     sum(e.retries)::BIGINT AS retries, max(e.attempts) AS max_attempt,
     count(*) FILTER (e.retries > 0 AND e.succeeded) AS recovered, sum(e.delay)::BIGINT AS total_delay
 FROM executions e JOIN activity_names a ON a.code = e.activity
-GROUP BY e.run, a.name ORDER BY e.run, retries DESC, a.name
+JOIN workflow_names w ON w.run = e.run AND w.number = e.workflow
+GROUP BY e.run, w.workflow, a.name ORDER BY e.run, retries DESC, w.workflow, a.name
 """
 
 ACTIVE_AT = """
 CREATE MACRO active_at(t) AS TABLE
-SELECT s.run, s."case", c.external_id, s.region, s.state, s.entered
+SELECT s.run, s."case", s.workflow, c.external_id, s.region, s.state, s.entered
 FROM stays s JOIN cases c ON c.run = s.run AND c."case" = s."case"
 WHERE s.entered <= t AND (s.left_at > t OR s.left_at IS NULL)
 ORDER BY s.run, s."case", s.region, s.state
@@ -394,11 +423,15 @@ ORDER BY s.run, s."case", s.region, s.state
 
 OUTCOMES = """
 CREATE VIEW outcomes AS
-SELECT run, status, outcome, count(*) AS cases, count(*) / sum(count(*)) OVER (PARTITION BY run) AS share
-FROM durations GROUP BY run, status, outcome ORDER BY run, status, outcome NULLS FIRST
+SELECT d.run, d.workflow, d.status, d.outcome, count(*) AS cases,
+    count(*) / sum(count(*)) OVER (PARTITION BY d.run, d.workflow) AS share
+FROM durations d JOIN workflow_names w ON w.run = d.run AND w.workflow = d.workflow
+GROUP BY d.run, w.number, d.workflow, d.status, d.outcome
+ORDER BY d.run, w.number, d.status, d.outcome NULLS FIRST
 """
 
 VIEWS = (
+    WORKFLOW_NAMES,
     HISTORY,
     DURATIONS,
     STAYS,

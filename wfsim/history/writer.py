@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from array import array
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -19,13 +20,14 @@ from wfsim.semantics.codes import (
     R_TRANSITION,
     RECORD_KINDS,
 )
+from wfsim.simulate.engine import FIRST_CHILD
 
 from . import schema
 from .batch import Batch, insert
 from .codes import Codes, ProgramCodes, program_codes
 from .history import History
 from .paths import EMPTY, Paths
-from .runs import Run, definition_of, hash_of_definition
+from .runs import Run, workflows_of
 from .totals import Totals
 from .tracker import RAW, CaseTrack, Raw, track_rows
 from .views import create_views
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from wfsim.model.workflow import Workflow
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
+    from wfsim.semantics.layout import RecordRow
     from wfsim.semantics.program import Program
 
 BATCH = 100_000
@@ -53,6 +56,22 @@ _KEPT: dict[str, frozenset[int]] = {
 }
 
 
+PROVISIONAL = FIRST_CHILD
+"""From this number on, a case's number is a passing one: see `HistoryWriter.announce`."""
+RENUMBERED = 'CREATE TABLE IF NOT EXISTS renumbered (run INTEGER, "case" INTEGER, number INTEGER)'
+
+
+@dataclass(slots=True)
+class _Member:
+    """What the rows of one workflow of a run have in common."""
+
+    number: int
+    program: Program
+    codes: ProgramCodes
+    batch: Batch
+    totals: Totals | None
+
+
 class HistoryWriter:
     """Takes the records of many cases, in any order of cases, and makes a history sorted by (run, case, seq).
 
@@ -64,7 +83,7 @@ class HistoryWriter:
     into
         The file to make; `None` keeps the history in a temporary file that goes with the `History` object.
     workflow, program
-        What runs; the definition is stored with the run.
+        What runs; the definition is stored with the run, and those of the workflows that the program's family names.
     seed, replication, scenario, engine, params
         Stored with the run, for readers.
     source
@@ -124,7 +143,6 @@ class HistoryWriter:
         self._batch_rows = batch_rows
         self._paths = Paths()
         self._final_paths: set[int] = set()
-        self._batch = Batch()
         self._finished = False
         self.n_rows = 0
         self._begin(workflow, program, seed, replication, scenario, engine, params)
@@ -168,15 +186,13 @@ class HistoryWriter:
         engine: str | None,
         params: Mapping[str, Any] | None,
     ) -> None:
-        definition = definition_of(workflow)
+        if program.workflow != workflow:
+            raise HistoryError(f"the program is that of {program.workflow.name!r}, not of {workflow.name!r}.")
         self._workflow, self._program = workflow, program
         self._last_run += 1
         self._run = Run(
             run=self._last_run,
-            workflow=workflow.name,
-            version=workflow.version,
-            definition=definition,
-            model_hash=hash_of_definition(definition),
+            workflows=workflows_of(program),
             source=self._source,
             scenario=scenario,
             seed=seed,
@@ -186,29 +202,54 @@ class HistoryWriter:
             log=self._log,
         )
         self._run.store(self._con)
-        self._program_codes: ProgramCodes = program_codes(program, self._codes)
-        places, names = zip(*self._program_codes.timers)
-        self._con.execute(
-            "INSERT INTO timers SELECT ?, unnest(?), unnest(?)", [self._last_run, list(places), list(names)]
-        )
-        self._root = program.head.root
+        self._members: dict[int, _Member] = {}
+        # By identity; the program itself is kept, so that its number is not given out again.
+        self._by_program: dict[int, tuple[Program, _Member]] = {}
+        self._announced: dict[int, tuple[str | None, tuple[int, int] | None]] = {}
         self._cases: dict[int, CaseTrack] = {}
-        self._totals = Totals() if self._log == "aggregates" else None
+        self._n_waiting = 0
+        self._member(program)
+
+    def _member(self, program: Program) -> _Member:
+        """What the run's rows of one workflow have in common."""
+        if id(program) in self._by_program:
+            return self._by_program[id(program)][1]
+        number = self._run.number_of(program)
+        if number not in self._members:
+            codes = program_codes(program, self._codes)
+            totals = Totals() if self._log == "aggregates" else None
+            self._members[number] = _Member(number, program, codes, Batch(), totals)
+            places, names = zip(*codes.timers)
+            self._con.execute(
+                "INSERT INTO timers SELECT ?, ?, unnest(?), unnest(?)",
+                [self._last_run, number, list(places), list(names)],
+            )
+        self._by_program[id(program)] = (program, self._members[number])
+        return self._members[number]
 
     # --- rows ------------------------------------------------------------------------------------
 
-    def append(
-        self,
-        case: int,
-        instance: Instance,
-        output: Output,
-        *,
-        external_id: str | None = None,
-        parent_case: int | None = None,
+    def announce(
+        self, case: int, external_id: str | None = None, parent: int | None = None, activation: int | None = None
     ) -> None:
+        """Say of a case, before its first step, what it is called and who started it.
+
+        Of a child (M4.4) `parent` is the case that started it, and `activation` its activation that did; it is called
+        `<parent>/<activation>` unless an external id is given.
+
+        Numbers from `PROVISIONAL` on are given anew when the run ends: after the last one below, first to cases
+        without a parent in the order of their ids, then to children in the order of their parents and activations. So
+        they do not depend on the order in which they happened to start.
+        """
+        if parent is not None and activation is None:
+            raise HistoryError(f"case {case}: a child is named by the activation that started it. Give it too.")
+        born = None if parent is None or activation is None else (parent, activation)
+        self._announced[case] = (external_id, born)
+
+    def append(self, case: int, instance: Instance, output: Output, *, external_id: str | None = None) -> None:
         """Take the records of one step of a case: one cause, then its consequences.
 
-        `external_id` and `parent_case` count at the step that starts the case.
+        `external_id` counts at the step that starts the case. What another instance starts is announced before.
 
         Raises
         ------
@@ -217,6 +258,7 @@ class HistoryWriter:
         """
         records = output.records
         first = records[0]
+        member = self._member(instance.program)
         track = self._cases.get(case)
         if track is None:
             if first.kind != R_STARTED:
@@ -224,47 +266,71 @@ class HistoryWriter:
                     f"case {case}: its first row is {RECORD_KINDS[first.kind]}, not started. "
                     "Append every step of a case, from its start on."
                 )
-            track = self._cases[case] = CaseTrack(
-                key=first.key, started=first.time, external_id=external_id, parent_case=parent_case
-            )
+            track = self._cases[case] = self._new_track(case, first, external_id, member)
         if first.seq != track.version + 1 or first.kind >= N_CAUSES:
             raise HistoryError(
                 f"case {case}: expected a cause with seq {track.version + 1}, got "
                 f"{RECORD_KINDS[first.kind]} with seq {first.seq}. Append each step of a case once, in order."
             )
-        batch = self._batch
+        batch, program = member.batch, member.program
         batch.read_with(instance.texts)
         if self._log == "full":
-            track_rows(case, records, track, self._root, self._program.names, self._paths, batch.rows.extend)
+            track_rows(case, records, track, program.head.root, program.names, self._paths, batch.rows.extend)
             if output.values:
                 batch.add_values(case, output.values)
+            self._n_waiting += len(records)
         else:
-            self._append_some(case, output, track)
-        if len(batch.rows) >= self._batch_rows * len(RAW):
+            self._append_some(case, output, track, member)
+        if self._n_waiting >= self._batch_rows:
             self._flush()
 
-    def _append_some(self, case: int, output: Output, track: CaseTrack) -> None:
+    def _new_track(self, case: int, first: RecordRow, external_id: str | None, member: _Member) -> CaseTrack:
+        told, parent = self._announced.pop(case, (None, None))
+        external_id = external_id or told
+        if parent is None and external_id is None and case >= PROVISIONAL:
+            raise HistoryError(
+                f"case {case}: numbers from {PROVISIONAL} on are for what other instances start. "
+                "Call `announce` with its id or its parent before."
+            )
+        if parent is not None:
+            known = self._cases.get(parent[0])
+            if known is None:
+                raise HistoryError(
+                    f"case {case}: its parent, case {parent[0]}, has no rows. Append the parent's first."
+                )
+            external_id = external_id or f"{known.external_id or parent[0]}/{parent[1]}"
+        return CaseTrack(
+            key=first.key, started=first.time, external_id=external_id, parent=parent, workflow=member.number
+        )
+
+    def _append_some(self, case: int, output: Output, track: CaseTrack, member: _Member) -> None:
         raws: list[Raw] = []
-        track_rows(case, output.records, track, self._root, self._program.names, self._paths, raws.append)
-        if self._totals is not None:
+        program, batch = member.program, member.batch
+        track_rows(case, output.records, track, program.head.root, program.names, self._paths, raws.append)
+        if member.totals is not None:
             for raw in raws:
-                self._totals.add(raw)
+                member.totals.add(raw)
         kept = [raw for raw in raws if raw[_KIND] in self._kept]
         for raw in kept:
-            self._batch.rows.extend(raw)
+            batch.rows.extend(raw)
         numbers = {raw[_SEQ] for raw in kept}
-        self._batch.add_values(case, [value for value in output.values if value.seq in numbers])
+        batch.add_values(case, [value for value in output.values if value.seq in numbers])
+        self._n_waiting += len(kept)
 
     def _flush(self) -> None:
-        if len(self._batch):
-            self.n_rows += len(self._batch)
-            insert(self._con, *self._batch.tables(self._last_run, self._codes, self._program_codes, self._paths))
-            self._batch.clear()
+        for member in self._members.values():
+            batch = member.batch
+            if len(batch):
+                self.n_rows += len(batch)
+                insert(self._con, *batch.tables(self._last_run, member.number, self._codes, member.codes, self._paths))
+                batch.clear()
+        self._n_waiting = 0
 
     def _end_run(self) -> None:
         self._flush()
-        if self._totals is not None:
-            self._totals.store(self._con, self._last_run, self._program_codes)
+        for member in self._members.values():
+            if member.totals is not None:
+                member.totals.store(self._con, self._last_run, member.number, member.codes)
         self._store_cases()
 
     def _store_cases(self) -> None:
@@ -272,15 +338,21 @@ class HistoryWriter:
         import pyarrow as pa
 
         tracks = self._cases.values()
+        numbers = self._final_numbers()
         paths = np.array([track.path for track in tracks], dtype=np.int64)
         self._final_paths.update(path for path in paths.tolist() if path != EMPTY)
         table = pa.table(
             {
                 "run": pa.array(np.full(len(paths), self._last_run, np.int32)),
-                "case": pa.array(list(self._cases), type=pa.int32()),
+                "case": pa.array([numbers.get(case, case) for case in self._cases], type=pa.int32()),
+                "workflow": pa.array([track.workflow for track in tracks], type=pa.int32()),
                 "external_id": pa.array([track.external_id for track in tracks], type=pa.string()),
                 "key": pa.array(array("q", [track.key for track in tracks])),
-                "parent_case": pa.array([track.parent_case for track in tracks], type=pa.int32()),
+                "parent_case": pa.array(
+                    [track.parent and numbers.get(track.parent[0], track.parent[0]) for track in tracks],
+                    type=pa.int32(),
+                ),
+                "parent_activation": pa.array([track.parent and track.parent[1] for track in tracks], type=pa.int32()),
                 "started": pa.array(array("q", [track.started for track in tracks])),
                 "version": pa.array([track.version for track in tracks], type=pa.int32()),
                 "path_hash": pa.array(np.array(self._paths.hashes, np.uint64)[paths], mask=paths == EMPTY),
@@ -290,6 +362,41 @@ class HistoryWriter:
             self._con.register("arrow_cases", table)
             self._con.execute("INSERT INTO cases SELECT * FROM arrow_cases")
             self._con.unregister("arrow_cases")
+
+    def _final_numbers(self) -> dict[int, int]:
+        """The lasting number of each case that came under a provisional one."""
+        provisional = sum(case >= PROVISIONAL for case in self._cases)
+        if not provisional:
+            return {}
+        import pyarrow as pa
+
+        children: dict[int, list[tuple[int, int]]] = {}
+        for case, track in self._cases.items():
+            if track.parent is not None:
+                children.setdefault(track.parent[0], []).append((track.parent[1], case))
+        generation = sorted(case for case in self._cases if case < PROVISIONAL)
+        others = [case for case, track in self._cases.items() if case >= PROVISIONAL and track.parent is None]
+        generation += sorted(others, key=lambda case: self._cases[case].external_id or "")
+        last = max((case for case in generation if case < PROVISIONAL), default=0)
+        numbers: dict[int, int] = {}
+        while generation:
+            for case in generation:
+                if case >= PROVISIONAL:
+                    numbers[case] = last = last + 1
+            # The next generation, in the order of its parents.
+            generation = [case for parent in generation for _, case in sorted(children.get(parent, ()))]
+        table = pa.table(
+            {
+                "run": pa.array([self._last_run] * len(numbers), type=pa.int32()),
+                "case": pa.array(list(numbers), type=pa.int32()),
+                "number": pa.array(list(numbers.values()), type=pa.int32()),
+            }
+        )
+        self._con.execute(RENUMBERED)
+        self._con.register("arrow_numbers", table)
+        self._con.execute("INSERT INTO renumbered SELECT * FROM arrow_numbers")
+        self._con.unregister("arrow_numbers")
+        return numbers
 
     # --- the file --------------------------------------------------------------------------------
 
@@ -374,7 +481,7 @@ class HistoryWriter:
             con.execute(
                 f"INSERT INTO target.{name} SELECT * FROM memory.{name} WHERE code >= {self._sizes[name]} ORDER BY code"
             )
-        for name in ("runs", "timers", "notes", "edge_totals", "activity_totals"):
+        for name in ("runs", "workflows", "timers", "notes", "edge_totals", "activity_totals"):
             con.execute(f"INSERT INTO target.{name} SELECT * FROM memory.{name}")
         con.execute('INSERT INTO target.cases SELECT * FROM memory.cases ORDER BY run, "case"')
         con.execute(
@@ -389,19 +496,30 @@ class HistoryWriter:
             raise HistoryError(f"two paths share the hash {clash[0][0]}. Write this run into a file of its own.")
         # The last stored row of each case: at log levels below full not always the case's last version.
         columns = ", ".join("r." + column for column, _ in schema.RECORD_COLUMNS[:-1])
+        records, values = self._with_final_numbers(con)
         con.execute(
             f"""
             INSERT INTO target.records
             SELECT {columns}, r.seq = last.seq
-            FROM memory.records r
-            JOIN (SELECT run, "case", max(seq) AS seq FROM memory.records GROUP BY ALL) last
+            FROM {records} r
+            JOIN (SELECT run, "case", max(seq) AS seq FROM {records} GROUP BY ALL) last
                 USING (run, "case")
             ORDER BY r.run, r."case", r.seq
             """
         )
-        con.execute(
-            'INSERT INTO target.record_values SELECT * FROM memory.record_values ORDER BY run, "case", seq, position'
+        con.execute(f'INSERT INTO target.record_values SELECT * FROM {values} ORDER BY run, "case", seq, position')
+
+    def _with_final_numbers(self, con: Any) -> tuple[str, str]:
+        """What to read the staged records and values from."""
+        plain = ("memory.records", "memory.record_values")
+        if not con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'renumbered'").fetchall():
+            return plain
+        records, values = (
+            f'(SELECT t.* REPLACE (coalesce(n.number, t."case") AS "case") FROM {name} t '
+            'LEFT JOIN memory.renumbered n ON n.run = t.run AND n."case" = t."case")'
+            for name in plain
         )
+        return records, values
 
     def _prepare(self, existing: Existing) -> tuple[Codes, int]:
         """Look at what stands at `into`; returns the codes to go on from and the last run's number."""

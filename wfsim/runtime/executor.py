@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 LONGEST_MESSAGE = 2_000
 LONGEST_ERROR_TYPE = 200
 
-Key: TypeAlias = tuple[int, int]
-"""Activity serial and attempt."""
+MOST_THREADS = 100
+"""Synchronous attempts that run at once; more wait until a worker is free."""
+
+Key: TypeAlias = tuple[str, int, int]
+"""Instance, activity serial and attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Attempt:
         "detail",
         "heartbeat",
         "idempotency_key",
+        "index",
         "input",
         "key",
         "left_behind",
@@ -67,6 +71,7 @@ class Attempt:
         idempotency_key: str,
         heartbeat: int | None,
         deadline: int | None,
+        index: int | None,
     ) -> None:
         self.key = key
         self.activity = activity
@@ -74,6 +79,7 @@ class Attempt:
         self.idempotency_key = idempotency_key
         self.heartbeat = heartbeat
         self.deadline = deadline
+        self.index = index
         self.beat_by: int | None = None
         self.detail: Value = None
         self.asleep_until: int | None = None
@@ -93,6 +99,10 @@ class ActivityContext:
     idempotency_key
         `<instance>:<activity serial>`, equal for all attempts and for attempts repeated after a crash (M5.5).
         Give it to whoever has an effect, so that doing it twice does it once.
+    instance
+        Id of the instance whose activity it is.
+    index
+        Which item of a `for_each` it is for, from 0 (M4.5); `None` if it is for none.
     attempt
         From 1.
     deadline
@@ -104,7 +114,9 @@ class ActivityContext:
         self._attempt = attempt
         self.activity = attempt.activity
         self.idempotency_key = attempt.idempotency_key
-        self.attempt = attempt.key[1]
+        self.instance = attempt.key[0]
+        self.index = attempt.index
+        self.attempt = attempt.key[2]
         self.deadline = attempt.deadline
 
     @property
@@ -137,7 +149,7 @@ class Executor:
     Parameters
     ----------
     name
-        Of the instance: in names of threads and in idempotency keys.
+        Of the family, in the name of the event loop's thread.
     clock
         For heartbeats and sleeps.
     report
@@ -147,20 +159,18 @@ class Executor:
 
     Notes
     -----
-    A thread per synchronous attempt, not a pool: there are never more attempts open than the definition has
-    works, and a function that hangs then blocks nobody else and not the end of the process.
+    A thread per synchronous attempt, not a pool: a function that hangs then blocks nobody else, unless a hundred do,
+    and not the end of the process.
     """
 
     def __init__(
         self,
         name: str,
-        functions: Mapping[str, Implementation],
         clock: Clock,
         report: Callable[[Report], None],
         changed: Callable[[], None],
     ) -> None:
         self._name = name
-        self._functions = functions
         self._clock = clock
         self._report = report
         self._changed = changed
@@ -176,9 +186,14 @@ class Executor:
 
     # --- attempts --------------------------------------------------------------------------------
 
-    def launch(self, attempt: Attempt) -> None:
+    def has_room(self, coming: int = 0) -> bool:
+        """Whether an attempt more may begin, beside those that run and those that are about to."""
+        with self._lock:
+            running = sum(each.thread is not None for each in (*self._running.values(), *self._leaving))
+        return running + coming < MOST_THREADS
+
+    def launch(self, attempt: Attempt, implementation: Implementation) -> None:
         """Begin an attempt."""
-        implementation = self._functions[attempt.activity]
         with self._lock:
             if self._stopped:
                 return
@@ -194,7 +209,7 @@ class Executor:
             attempt.thread = threading.Thread(
                 target=self._run,
                 args=(attempt, implementation, positional),
-                name=f"wfsim {self._name} {attempt.activity}#{attempt.key[0]}",
+                name=f"wfsim {attempt.key[0]} {attempt.activity}#{attempt.key[1]}",
                 daemon=True,
             )
             self._threads = [each for each in self._threads if each.is_alive()]

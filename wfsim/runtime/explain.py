@@ -13,9 +13,9 @@ from wfsim.model.duration import UNITS, time_text
 from wfsim.model.values import Value
 from wfsim.semantics import chances
 from wfsim.semantics.chances import Choice, Worth
-from wfsim.semantics.codes import ACTIVE, IDLE, R_ERROR_RAISED, R_TRANSITION, R_TRANSITION_STARTED
+from wfsim.semantics.codes import ACTIVE, R_ERROR_RAISED, R_TRANSITION, R_TRANSITION_STARTED
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.layout import RegionRow, StateRow, TransitionRow, WorkCell
+from wfsim.semantics.layout import RegionRow, StateRow, TransitionRow
 from wfsim.semantics.stimulus import event_problem
 
 if TYPE_CHECKING:
@@ -215,11 +215,10 @@ def _trigger(instance: Instance, region: int, at: int, now: int) -> tuple[bool, 
             return False, f"{leads}: its timer is not running: {still}."
         return True, f"{leads}: its timer is due in {_left(instance.m[place].due - now)}."
     if event is not None and (event == "done" or event.startswith("error")):
-        work: WorkCell = instance.m[program.rows[region].work]
-        if work.phase == IDLE:
+        ends = chances.ends_of_work(instance, region, "done" if event == "done" else "error")
+        if ends is None:
             return False, f"{leads}, but nothing runs in this state that could raise {event!r}."
-        outcome = "succeeds" if event == "done" else "fails"
-        return True, f"{leads}, once {program.name(work.activity)!r} {outcome} ({chances.attempt(work)})."
+        return True, f"{leads}, {ends}."
     if event is None:
         return False, f"{leads} by itself{f', since its {judged.reason}' if judged.reason else ''}."
     return True, f"{leads}: {_ASK[event]}."

@@ -15,8 +15,9 @@ from wfsim.model.duration import Duration
 from wfsim.semantics.codes import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
 
 from . import waiting
-from .dispatcher import CONTROLS, EVENTS, Dispatcher
+from .dispatcher import CONTROLS, EVENTS
 from .explain import Explanation, explain
+from .family import members_of_children
 from .sending import checked_id, fate_of, payload_copy
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.records import Record
 
+    from .dispatcher import Dispatcher
+    from .member import Member
     from .stores import Lease
     from .view import View
     from .waiting import Asked, Timeout
@@ -38,7 +41,7 @@ Until: TypeAlias = "str | Callable[[Run], bool] | None"
 
 @dataclass(frozen=True, slots=True)
 class RunActivity:
-    """An open activity of a run; `detail` is what its last heartbeat said."""
+    """An open activity of a run; `detail` is what its last heartbeat said, `index` the item of a `for_each`."""
 
     activity: str
     activity_id: int
@@ -46,6 +49,7 @@ class RunActivity:
     phase: str
     region: str
     detail: Value = None
+    index: int | None = None
 
 
 class Run:
@@ -53,7 +57,8 @@ class Run:
 
     What is read here was stored before: state, variables and the rest are those after the last append. All
     methods may be called from any thread. Use it as context manager, or `close` it: that ends its threads and
-    lets go of the file, while the instance stays open in the store.
+    lets go of the file, while the instance stays open in the store. An instance runs with its family, its children
+    and theirs; `children` gives handles of them, which need not be closed.
 
     Attributes
     ----------
@@ -61,20 +66,24 @@ class Run:
         What the instance is called in the store.
     """
 
-    def __init__(self, dispatcher: Dispatcher, held: Lease) -> None:
-        self.id = dispatcher.name
-        self._dispatcher = dispatcher
+    def __init__(self, member: Member, held: Lease, owner: Run | None = None) -> None:
+        self.id = member.name
+        self._member = member
         self._lease = held
-        self._program = dispatcher.program
+        self._program = member.program
         self._history: History | None = None
         self._kept: list[Record] | None = None
-        self._finalizer = weakref.finalize(self, _let_go, dispatcher, held)
+        # The one whose closing ends the family; handles of children keep it, and it knows them.
+        self._owner = self if owner is None else owner
+        self._handles: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
+        if owner is None:
+            self._finalizer = weakref.finalize(self, _let_go, member.dispatcher, held)
 
     # --- what is seen ----------------------------------------------------------------------------
 
     @property
     def _view(self) -> View:
-        return self._dispatcher.view
+        return self._member.view
 
     @property
     def workflow(self) -> Workflow:
@@ -95,6 +104,15 @@ class Run:
     def status(self) -> str:
         """`running`, `paused`, `cancelling`, `completed`, `failed`, `cancelled`, `terminated`, `timed_out`."""
         return self._view.status
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has come to its end."""
+        return self._view.is_closed
+
+    def watch(self, watcher: Callable[[], bool]) -> None:
+        """Call it now and after every append to the family, until it returns true; it must not wait for the run."""
+        self._member.watch(watcher)
 
     @property
     def outcome(self) -> str | None:
@@ -121,7 +139,7 @@ class Run:
     @property
     def activities(self) -> list[RunActivity]:
         """Activities that have not ended."""
-        details = self._dispatcher.details()
+        details = self._member.dispatcher.details(self._member)
         return [
             RunActivity(
                 work.activity,
@@ -129,10 +147,37 @@ class Run:
                 work.attempt,
                 work.phase,
                 work.region,
-                details.get((work.activity_id, work.attempt)),
+                details.get((self.id, work.activity_id, work.attempt)),
+                work.index,
             )
             for work in self._view.activities
         ]
+
+    @property
+    def children(self) -> dict[str, Run]:
+        """The instances that it has started, by id, in order of their starts; closed ones too (M4.4).
+
+        Each is a handle like this one. Those that had closed before `reopen` are read from the store now.
+        """
+        if self._owner._kept is not None:
+            inner = [one for one in self._member.dispatcher.members.values() if one.parent is self._member]
+        else:
+            inner = self._member.ask(lambda _: members_of_children(self._member))
+        return {one.name: self._handle_of(one) for one in inner if one.view.version}
+
+    @property
+    def parent(self) -> Run | None:
+        """The instance that started it; `None` for a root."""
+        above = self._member.parent
+        return None if above is None else self._handle_of(above)
+
+    def _handle_of(self, member: Member) -> Run:
+        if member is self._owner._member:
+            return self._owner
+        handle = self._owner._handles.get(member.name)
+        if handle is None:
+            handle = self._owner._handles[member.name] = Run(member, self._lease, self._owner)
+        return handle
 
     @property
     def timers(self) -> list[Timer]:
@@ -154,6 +199,8 @@ class Run:
         """Its records, with names, in order. Reads the store; still there after `close`."""
         if self._kept is not None:
             return list(self._kept)
+        if self._owner._kept is not None:
+            raise RunStopped(f"{self._owner.id!r} has been closed here, and the records of {self.id!r} with it.")
         return self._lease.store.case(self.id).records()
 
     @property
@@ -165,6 +212,8 @@ class Run:
         RunStopped
             After `close`; then open the file with `wf.open_history`.
         """
+        if self._owner is not self:
+            return self._owner.history
         if self._kept is not None:
             where = "it was in memory" if self._lease.in_memory else f"wf.open_history({str(self._lease.store.path)!r})"
             raise RunStopped(f"{self.id!r} has been closed here: {where}. Its own records are in `.records`.")
@@ -212,7 +261,7 @@ class Run:
         if not isinstance(event, str):
             raise WfsimError(f"an event is sent by its name, a text, not {event!r:.80}.")
         checked = None if event_id is None else checked_id(event_id, "an event id")
-        self._dispatcher.raise_if_stopped()
+        self._member.raise_if_stopped()
         sent_as: list[str] = []
 
         def apply(instance: Instance, time: int) -> Output:
@@ -223,7 +272,7 @@ class Run:
         def answer(instance: Instance, output: Output) -> str:
             return fate_of(self.id, instance, output, event, given, sent_as[0])
 
-        return str(waiting.result_of(self._dispatcher.put(EVENTS, apply, answer)))
+        return str(waiting.result_of(self._member.put(EVENTS, apply, answer)))
 
     def pause(self, reason: str | None = None, *, command_id: str | None = None) -> str:
         """Dispatch nothing and start no attempt until `resume`; running attempts finish (M8.1)."""
@@ -265,7 +314,7 @@ class Run:
         if reason is not None and not isinstance(reason, str):
             raise WfsimError(f"the reason of a command is a text, not {reason!r:.80}.")
         checked = None if command_id is None else checked_id(command_id, "a command id")
-        self._dispatcher.raise_if_stopped()
+        self._member.raise_if_stopped()
 
         def apply(instance: Instance, time: int) -> Output:
             return instance.control(time, command, checked, reason)
@@ -276,7 +325,7 @@ class Run:
                 return "accepted"
             return "duplicate" if second.reason == T_DUPLICATE else "ignored"
 
-        return str(waiting.result_of(self._dispatcher.put(CONTROLS, apply, answer)))
+        return str(waiting.result_of(self._member.put(CONTROLS, apply, answer)))
 
     def why_not(self, name: str, payload: Mapping[str, Value] | None = None, /, **fields: Value) -> Explanation:
         """Why an event cannot be taken now, or a state not be reached: `print(run.why_not("ship"))`.
@@ -294,7 +343,7 @@ class Run:
             If the workflow knows no such name.
         """
         given = payload_copy(payload, fields) if payload is not None or fields else None
-        found = self._dispatcher.ask(lambda instance: explain(instance, name, given, self._dispatcher.clock.now()))
+        found = self._member.ask(lambda instance: explain(instance, name, given, self._member.clock.now()))
         assert isinstance(found, Explanation)
         return found
 
@@ -318,11 +367,11 @@ class Run:
         WfsimError
             If `until` is neither a state nor a status.
         """
-        return waiting.wait(self._dispatcher, self._asked(until), timeout)
+        return waiting.wait(self._member, self._asked(until), timeout)
 
     async def wait_async(self, until: Until = None, timeout: Timeout = None) -> str:
         """`wait` for event loops."""
-        return await waiting.wait_async(self._dispatcher, self._asked(until), timeout)
+        return await waiting.wait_async(self._member, self._asked(until), timeout)
 
     def _asked(self, until: Until) -> Asked:
         return (lambda: bool(until(self))) if callable(until) else until
@@ -330,10 +379,11 @@ class Run:
     # --- life ------------------------------------------------------------------------------------
 
     def close(self, timeout: float = 10.0) -> None:
-        """End the threads of this run and let go of the file; the instance stays as it is in the store.
+        """End the threads of this run and let go of the file; its family stays as it is in the store.
 
         Asynchronous activities are cancelled and repeated after `reopen`. Synchronous ones see
-        `context.cancelled` and are waited for; what they report is stored.
+        `context.cancelled` and are waited for; what they report is stored. The handle of a child closes nothing:
+        its family is closed by the handle that `start` or `reopen` gave.
 
         Parameters
         ----------
@@ -346,9 +396,11 @@ class Run:
             If activities still run after that; the run is closed all the same, and their results are lost to
             it: `reopen` carries these attempts out again.
         """
-        if self._kept is not None:
+        if self._owner is not self or self._kept is not None:
             return
-        left = self._dispatcher.close(timeout)
+        left = self._member.dispatcher.close(timeout)
+        for handle in self._handles.values():
+            handle._kept = self._lease.store.case(handle.id).records()
         self._kept = self._lease.store.case(self.id).records()
         if self._history is not None:
             self._history.close()
@@ -385,8 +437,9 @@ class Run:
             ("state", ", ".join(view.configuration.values())),
             *((name, "" if value is None else repr(value)[:200]) for name, value in view.variables.items()),
             *((f"activity {work.activity}", f"attempt {work.attempt}, {work.phase}") for work in view.activities),
+            *((f"child {child.workflow}", self._member.child_id(child.activation)) for child in view.children),
             *(
-                (f"timer {timer.name}", f"in {Duration(max(timer.due - self._dispatcher.clock.now(), 0))}")
+                (f"timer {timer.name}", f"in {Duration(max(timer.due - self._member.clock.now(), 0))}")
                 for timer in view.due
             ),
             *(("event", f"{event} waits") for event in view.waiting),

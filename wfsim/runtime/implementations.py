@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wfsim.errors import StartRefused, did_you_mean, listed
 from wfsim.model.elements import ActivityAction
-from wfsim.model.uses import activity_uses, parts, transition_actions
+from wfsim.model.uses import activity_uses, item_inputs, parts, transition_actions
 from wfsim.model.workflow import Workflow
 
 Function = Callable[..., Any]
@@ -34,10 +34,13 @@ class Implementation:
     is_async: bool
 
 
-def implementations_for(workflow: Workflow, functions: Mapping[str, Function] | None) -> dict[str, Implementation]:
-    """The function of each activity that the workflow uses; functions for others are left aside.
+def implementations_for(
+    workflows: Iterable[Workflow], functions: Mapping[str, Function] | None
+) -> dict[tuple[str, str], Implementation]:
+    """The function of each activity that the workflows use; functions for others are left aside.
 
-    A function is called with the activity's recorded input as keyword arguments, all of it. Its first
+    A function given as `<workflow>.<activity>` is for that workflow alone, and comes before one given as `<activity>`,
+    which all share. It is called with the activity's recorded input as keyword arguments, all of it. Its first
     parameter may be `context`, or be annotated with `ActivityContext`.
 
     Raises
@@ -45,31 +48,36 @@ def implementations_for(workflow: Workflow, functions: Mapping[str, Function] | 
     StartRefused
         Listing every activity without a function, and every function that does not fit its inputs.
     """
+    family = list(workflows)
     given: Mapping[str, Function] = {} if functions is None else functions
     if not isinstance(given, Mapping):
         raise StartRefused(f"activities is a mapping from activity names to functions, not {type(given).__name__}.")
-    used = dict.fromkeys(name for _, _, name in activity_uses(workflow))
-    missing = [name for name in used if name not in given]
+    used = dict.fromkeys((each.name, name) for each in family for _, _, name in activity_uses(each))
+    chosen = {use: next((key for key in (".".join(use), use[1]) if key in given), None) for use in used}
+    missing = list(dict.fromkeys(activity for (_, activity), key in chosen.items() if key is None))
+    what = family[0].name if len(family) == 1 else f"{family[0].name} with the workflows that it runs"
     if missing:
-        unused = [name for name in given if name not in used]
+        taken = {*chosen.values(), *(activity for _, activity in used)}
+        unused = [name for name in given if name not in taken]
         hints = "".join(
             f" {name!r} is given, but no activity has that name.{did_you_mean(name, missing)}" for name in unused
         )
         raise StartRefused(
-            f"{workflow.name} cannot run: no function is given for {listed(map(repr, missing))}. "
+            f"{what} cannot run: no function is given for {listed(map(repr, missing))}. "
             f"Pass activities={{{missing[0]!r}: function, …}}.{hints}"
         )
-    found = {name: _implementation(name, given[name]) for name in used}
+    found = {use: _implementation(use[1], given[key]) for use, key in chosen.items() if key is not None}
     problems = list(
         dict.fromkeys(
-            f"{name!r}: {problem}"
-            for name, inputs in _inputs(workflow)
-            if (problem := _mismatch(found[name], inputs)) is not None
+            f"{chosen[each.name, name]!r}: {problem}"
+            for each in family
+            for name, inputs in _inputs(each)
+            if (problem := _mismatch(found[each.name, name], inputs)) is not None
         )
     )
     if problems:
         raise StartRefused(
-            f"{workflow.name} cannot run, since functions do not fit the inputs of their activities. "
+            f"{what} cannot run, since functions do not fit the inputs of their activities. "
             f"{' '.join(problems)} An activity is called with its parameters as keyword arguments."
         )
     return found
@@ -110,6 +118,8 @@ def _inputs(workflow: Workflow) -> list[tuple[str, tuple[str, ...]]]:
         for state in part.region.states:
             if state.activity is not None:
                 found.append((state.activity.name, tuple(state.activity.parameters)))
+            if state.for_each is not None and state.for_each.activity is not None:
+                found.append((state.for_each.activity, tuple(item_inputs(state.for_each))))
         for index, transition in enumerate(part.region.transitions):
             for _, action in transition_actions(part, index, transition):
                 if isinstance(action, ActivityAction):

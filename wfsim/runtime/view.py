@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wfsim.model.values import Value
-    from wfsim.semantics.instance import Instance, OpenActivity, Timer
+    from wfsim.semantics.instance import Instance, OpenActivity, OpenChild, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class View:
 
     Attributes
     ----------
+    children
+        Children whose end is awaited.
     due
         Timers that have yet to fire, the next first; `timers` also lists those that have fired and wait.
     flights
@@ -37,6 +39,7 @@ class View:
     configuration: Mapping[str, str]
     variables: Mapping[str, Value]
     activities: tuple[OpenActivity, ...]
+    children: tuple[OpenChild, ...]
     timers: tuple[Timer, ...]
     due: tuple[Timer, ...]
     flights: Mapping[str, str]
@@ -59,6 +62,7 @@ def view_of(instance: Instance) -> View:
         configuration=instance.configuration,
         variables=instance.variables,
         activities=tuple(instance.activities()),
+        children=tuple(instance.children()),
         timers=tuple(timers),
         # M6.3: at equal times the workflow timer is the last.
         due=tuple(sorted(due, key=lambda timer: (timer.due, timer.name == "workflow", timer.id))),

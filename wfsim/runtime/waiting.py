@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from datetime import timedelta
 
-    from .dispatcher import Dispatcher
-    from .view import View
+    from .member import Member
 
 Asked: TypeAlias = "str | Callable[[], bool] | None"
 Timeout: TypeAlias = "Duration | timedelta | str | int | float | None"
@@ -35,41 +34,41 @@ def result_of(future: Future[Any]) -> Any:
                 return future.result()
 
 
-def wait(dispatcher: Dispatcher, asked: Asked, timeout: Timeout) -> str:
+def wait(member: Member, asked: Asked, timeout: Timeout) -> str:
     """Block until `asked` holds; see `Run.wait`."""
-    holds = _condition(dispatcher, asked)
+    holds = _condition(member, asked)
     end = _end(timeout)
     while True:
-        view = dispatcher.view
-        if _has_come(dispatcher, holds, asked):
-            return dispatcher.view.state
-        left = _left(dispatcher, asked, timeout, end)
+        changes = member.changes
+        if _has_come(member, holds, asked):
+            return member.view.state
+        left = _left(member, asked, timeout, end)
         # The condition is asked outside the lock: it may send something.
-        with dispatcher.news:
-            if dispatcher.view is view:
-                dispatcher.news.wait(SLICE if left is None else min(left, SLICE))
+        with member.news:
+            if member.changes == changes:
+                member.news.wait(SLICE if left is None else min(left, SLICE))
 
 
-async def wait_async(dispatcher: Dispatcher, asked: Asked, timeout: Timeout) -> str:
+async def wait_async(member: Member, asked: Asked, timeout: Timeout) -> str:
     """The same on an event loop."""
-    holds = _condition(dispatcher, asked)
+    holds = _condition(member, asked)
     end = _end(timeout)
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
     over = False
 
-    def watcher(view: View) -> bool:
+    def watcher() -> bool:
         if not over and not loop.is_closed():
             loop.call_soon_threadsafe(news.set)
         return over
 
-    dispatcher.watch(watcher)
+    member.watch(watcher)
     try:
         while True:
             news.clear()
-            if _has_come(dispatcher, holds, asked):
-                return dispatcher.view.state
-            left = _left(dispatcher, asked, timeout, end)
+            if _has_come(member, holds, asked):
+                return member.view.state
+            left = _left(member, asked, timeout, end)
             try:
                 await asyncio.wait_for(news.wait(), left)
             except TimeoutError:
@@ -78,34 +77,30 @@ async def wait_async(dispatcher: Dispatcher, asked: Asked, timeout: Timeout) -> 
         over = True
 
 
-def _condition(dispatcher: Dispatcher, asked: Asked) -> Callable[[], bool]:
+def _condition(member: Member, asked: Asked) -> Callable[[], bool]:
     if asked is None:
-        return lambda: dispatcher.view.is_closed
+        return lambda: member.view.is_closed
     if callable(asked):
         return asked
-    states = dispatcher.program.state_rows
+    states = member.program.state_rows
     if asked in states or asked in STATUSES[1:]:
-        return lambda: asked in (*dispatcher.view.configuration.values(), dispatcher.view.status)
+        return lambda: asked in (*member.view.configuration.values(), member.view.status)
     if asked == "idle":
-        return lambda: _is_idle(dispatcher.view)
+        return lambda: member.is_idle
     known = [*states, *STATUSES[1:], "idle"]
     raise WfsimError(
-        f"{asked!r} is neither a state of {dispatcher.program.workflow.name} nor a status."
+        f"{asked!r} is neither a state of {member.program.workflow.name} nor a status."
         f"{did_you_mean(str(asked), known)} States: {listed(states)}. Statuses: {', '.join(STATUSES[1:])}. Or: idle."
     )
 
 
-def _is_idle(view: View) -> bool:
-    return view.is_closed or not (view.activities or view.waiting or view.flights)
-
-
-def _has_come(dispatcher: Dispatcher, holds: Callable[[], bool], asked: Asked) -> bool:
+def _has_come(member: Member, holds: Callable[[], bool], asked: Asked) -> bool:
     if holds():
         return True
-    dispatcher.raise_if_stopped()
+    member.raise_if_stopped()
     # A function may ask for anything, also for what still comes after closing.
-    if dispatcher.view.is_closed and not callable(asked):
-        raise WaitTimeout(_stands(dispatcher, asked, "and cannot any more"))
+    if member.view.is_closed and not callable(asked):
+        raise WaitTimeout(_stands(member, asked, "and cannot any more"))
     return False
 
 
@@ -113,28 +108,28 @@ def _end(timeout: Timeout) -> float | None:
     return None if timeout is None else time.monotonic() + int(Duration.of(timeout)) / 1e6
 
 
-def _left(dispatcher: Dispatcher, asked: Asked, timeout: Timeout, end: float | None) -> float | None:
+def _left(member: Member, asked: Asked, timeout: Timeout, end: float | None) -> float | None:
     left = None if end is None else end - time.monotonic()
     if left is not None and left <= 0:
-        raise WaitTimeout(_stands(dispatcher, asked, f"within {Duration.of(timeout)}"))
+        raise WaitTimeout(_stands(member, asked, f"within {Duration.of(timeout)}"))
     return left
 
 
-def _stands(dispatcher: Dispatcher, asked: Asked, how: str) -> str:
+def _stands(member: Member, asked: Asked, how: str) -> str:
     """Where the run is, for an error of waiting."""
-    view = dispatcher.view
+    view = member.view
     wanted = f"come to {asked!r}" if isinstance(asked, str) else "close" if asked is None else "come to what was asked"
-    parts = [
-        f"{dispatcher.name!r} did not {wanted} {how}: it is {view.status} in {view.state!r}, version {view.version}."
-    ]
+    parts = [f"{member.name!r} did not {wanted} {how}: it is {view.status} in {view.state!r}, version {view.version}."]
     if view.activities:
         shown = listed(f"{work.activity} (attempt {work.attempt}, {work.phase})" for work in view.activities)
         parts.append(f"Open activities: {shown}.")
+    if view.children:
+        parts.append(f"Open children: {listed(f'{member.child_id(one.activation)!r}' for one in view.children)}.")
     if view.due:
-        left = max(view.due[0].due - dispatcher.clock.now(), 0)
+        left = max(view.due[0].due - member.clock.now(), 0)
         parts.append(f"Next timer: {view.due[0].name!r} in {Duration(left).about()}.")
     if view.waiting:
         parts.append(f"Events that wait: {listed(view.waiting)}.")
-    if isinstance(asked, str) and asked in dispatcher.program.state_rows:
+    if isinstance(asked, str) and asked in member.program.state_rows:
         parts.append(f"Ask run.why_not({asked!r}).")
     return " ".join(parts)

@@ -17,9 +17,9 @@ from wfsim.model.expression_tree import Bool, Expression, Name, names
 from wfsim.model.expressions import parse_condition, to_text
 from wfsim.model.values import EvaluationFault, Value
 
-from .codes import ACTIVE, BACKOFF, CHILD, GROUNDED, RUNNING, SCHEDULED
+from .codes import ACTIVE, BACKOFF, CHILD, EACH, GROUNDED, IDLE, PARALLEL, RUNNING, SCHEDULED, SUCCEEDED
 from .instance import Instance
-from .layout import EventRow, RegionCell, StateRow, TimerCell, WorkCell
+from .layout import Each, EventRow, RegionCell, StateRow, TimerCell, WorkCell
 
 _UNTAKEN = {Unhandled.REJECT: "rejected", Unhandled.DISCARD: "discarded", Unhandled.DEFER: "deferred"}
 _PHASES = {SCHEDULED: "not started yet", RUNNING: "running", BACKOFF: "waiting for its next attempt"}
@@ -69,8 +69,8 @@ def stopped(instance: Instance) -> str | None:
 
 
 def can_be_retried(instance: Instance) -> bool:
-    """Whether `retry` opens it again (M8.2)."""
-    return instance.status in ("failed", "timed_out")
+    """Whether `retry` opens it again: a child's parent has been told of its end (M8.2)."""
+    return instance.status in ("failed", "timed_out") and not instance.me.told
 
 
 def region_cell(instance: Instance, region: int) -> RegionCell:
@@ -117,6 +117,41 @@ def attempt(work: WorkCell) -> str:
     if work.phase == CHILD:
         return "running"
     return f"attempt {work.attempt}, {_PHASES[work.phase]}" if work.phase in _PHASES else "ending"
+
+
+def ends_of_work(instance: Instance, region: int, event: str) -> str | None:
+    """What has to happen in the active state of a region for it to raise `done` or `error`; `None` if nothing can."""
+    program = instance.program
+    at = region_cell(instance, region).state
+    state: StateRow = program.rows[at]
+    work: WorkCell = instance.m[program.rows[region].work]
+    done = event == "done"
+    if state.work == PARALLEL:
+        return _ends_of_regions(instance, at, done)
+    if work.phase == IDLE:
+        return None
+    kind = "workflow" if work.activity in program.children else "activity"
+    name = f"{kind} {program.name(work.activity)!r}"
+    if work.phase == EACH:
+        each: Each = instance.m[work.held]
+        stands = f"of {each.n} items {each.started - each.open} have ended, {each.open} are open"
+        if state.collect:
+            return f"once {name} has ended for every item ({stands})" if done else None
+        whose = "has succeeded for every item" if done else "fails for an item"
+        return f"once {name} {whose} ({stands})"
+    return f"once {name} {'succeeds' if done else 'fails'} ({attempt(work)})"
+
+
+def _ends_of_regions(instance: Instance, at: int, done: bool) -> str:
+    program = instance.program
+    head, state = program.head, program.rows[at]
+    inner = [
+        r for r in range(head.first_region, head.first_region + head.n_regions) if program.rows[r].parent_state == at
+    ]
+    succeeded = sum(region_cell(instance, region).phase == SUCCEEDED for region in inner)
+    if done:
+        return f"once {state.join} of its {len(inner)} regions ended with success ({succeeded} so far)"
+    return f"once fewer than {state.join} of its {len(inner)} regions can still end with success, or one fails (M4.2)"
 
 
 def held(instance: Instance, region: int) -> str | None:

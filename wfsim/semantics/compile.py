@@ -26,6 +26,7 @@ from wfsim.model.expression_tree import Literal, Name, Template, TemplateLiteral
 from wfsim.model.expressions import is_template, parse_condition, parse_template
 from wfsim.model.uses import (
     RESERVED_PAYLOADS,
+    addressed,
     declared_activities,
     declared_events,
     declared_variables,
@@ -132,18 +133,22 @@ def compile_workflow(workflow: Workflow, catalogue: Catalogue | None = None, *, 
     Raises
     ------
     CatalogueError
-        If a workflow that it runs is not in the catalogue.
+        If a workflow that it runs, directly or not, is not in the catalogue.
 
     Notes
     -----
     Linear in the size of the definition.
     """
-    uses = () if catalogue is None else invoked(workflow)
+    uses = [] if catalogue is None else list(invoked(workflow))
     children = {(use.workflow, use.version): catalogue.child(workflow, use) for use in uses if catalogue is not None}
-    objects = [workflow, *children.values()]
-    holder = _cached(tuple(map(id, objects)), erased)
+    family = [workflow]
+    if catalogue is not None and (children or addressed(workflow)):
+        family += [one for one in catalogue.family(workflow).all_versions() if one != workflow]
+    objects = [*family, *children.values()]
+    holder = _cached((*map(id, objects),), erased)
     if not holder or any(kept is not one for kept, one in zip(holder[0], objects)):
         holder[:] = [objects, _Compiler(workflow, children, erased).program()]
+        holder[1].family = tuple(family)
     program: Program = holder[1]
     return program
 

@@ -31,6 +31,7 @@ from .codes import (
     IDLE,
     INBOX,
     ITEMS,
+    LIST,
     LOG,
     MESSAGE_RETURNED,
     N_CLOCKS,
@@ -49,7 +50,7 @@ from .codes import (
 )
 from .evaluator import Evaluator
 from .kernel import Output
-from .layout import Cell, Cells, ListCell, Me, Queued, RegionCell, Rows, TimerCell, WorkCell
+from .layout import Cell, Cells, ChildRow, Each, ListCell, Me, Queued, RegionCell, Rows, TimerCell, WorkCell
 from .program import Program
 from .rows import EXTRAS, RESULT
 from .step import step as step_rows
@@ -84,6 +85,22 @@ class OpenActivity:
     region: str
     compensates: int | None = None
     """`activity_id` of the log entry that it undoes (M9.1)."""
+    index: int | None = None
+    """Which item of a `for_each` it is for (M4.5), and that item."""
+    item: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChild:
+    """A child that was started and whose end is awaited (M4.4); `index` and `item` as of an activity."""
+
+    activation: int
+    workflow: str
+    version: str | None
+    state: str
+    region: str
+    index: int | None = None
+    item: Value = None
 
 
 class Instance:
@@ -283,7 +300,7 @@ class Instance:
         outcome: str | None = None,
         result: Mapping[str, Value] | None = None,
     ) -> Output:
-        """M4.4: the child that this activation started has closed; `result` are its output variables."""
+        """M4.4: the child that this activation started has closed; `result` are its output variables (none: null)."""
         if status not in STATUSES[COMPLETED:]:
             raise WfsimError(f"{status!r} is not how an instance closes. Statuses: {', '.join(STATUSES[COMPLETED:])}.")
         if outcome not in (None, *OUTCOMES[1:]):
@@ -294,7 +311,7 @@ class Instance:
         inbox.permanent = OUTCOMES.index(outcome or "")
         if (status, outcome) != ("completed", "success"):
             inbox.error_type = self.texts.handle(f"Child.{'failure' if status == 'completed' else status}")
-        if result is not None:
+        if result:
             self.texts.encode(dict(result), self.v[self.program.head.inbox_cells + RESULT])
         return self._step()
 
@@ -396,6 +413,12 @@ class Instance:
         }
 
     @property
+    def output(self) -> dict[str, Value]:
+        """Its output variables, null where unset: what a closed child gives to its parent (M4.4)."""
+        values = self.variables
+        return {name: values[name] for name, variable in self.program.variables.items() if variable.output}
+
+    @property
     def correlation_key(self) -> Value:
         """The key by which senders find the instance (M7.2); null before its start and where none is declared."""
         at = self.program.head.key_cell
@@ -425,10 +448,39 @@ class Instance:
                 phase=phases[work.phase],
                 region=self.program.name(work.region) or "",
                 compensates=None if work.undoes < 0 else self.m[work.undoes].serial,
+                index=None if work.index < 0 else work.index,
+                item=self._item(work),
             )
             for work in self.works()
             if work.phase in phases
         ]
+
+    def children(self) -> list[OpenChild]:
+        """Children that have not ended and are awaited, in order of their places."""
+        found = []
+        for work in self.works():
+            if work.phase == CHILD:
+                child: ChildRow = self.program.rows[work.activity]
+                found.append(
+                    OpenChild(
+                        activation=work.serial,
+                        workflow=self.program.name(work.activity) or "",
+                        version=self.texts.text(child.version),
+                        state=self.program.name(self._region_cell(work.region).state) or "",
+                        region=self.program.name(work.region) or "",
+                        index=None if work.index < 0 else work.index,
+                        item=self._item(work),
+                    )
+                )
+        return found
+
+    def _item(self, work: WorkCell) -> Value:
+        """The item of a `for_each` that a work is for."""
+        if work.index < 0 or work.each < 0:
+            return None
+        each: Each = self.m[work.each]
+        items = self.texts.decode(LIST, each.items, 0.0)
+        return items[work.index] if isinstance(items, list) else None
 
     def timers(self) -> list[Timer]:
         """Running timers, soonest first."""

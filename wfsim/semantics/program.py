@@ -75,6 +75,8 @@ class Program:
     initial_cells: list[Cell] = field(default_factory=list)
     children: dict[int, Workflow | None] = field(default_factory=dict)
     """The workflows that its states run, by row; `None` where the program was made without a catalogue."""
+    family: tuple[Workflow, ...] = ()
+    """The workflow, then every other one that its instances may start, directly or not, by name and version."""
 
     @property
     def head(self) -> Head:

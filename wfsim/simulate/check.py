@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from wfsim.errors import ScenarioError, did_you_mean, listed
+from wfsim.errors import CatalogueError, ScenarioError, did_you_mean, listed
+from wfsim.model.catalogue import Catalogue
 from wfsim.model.elements import Activity, ActivityAction, Event, Unhandled, Variable
 from wfsim.model.evaluate import fit
 from wfsim.model.expression_tree import Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
@@ -13,10 +14,12 @@ from wfsim.model.expressions import parse_template
 from wfsim.model.problems import Path, Problem
 from wfsim.model.static import static_type
 from wfsim.model.uses import (
+    addressed,
     declared_activities,
     declared_events,
     declared_variables,
     expression_parts,
+    invoked,
     is_reserved,
     parts,
     payload_fields,
@@ -26,29 +29,94 @@ from wfsim.model.values import EvaluationFault, ValueType, check_value
 from wfsim.model.workflow import Workflow
 
 from .distributions import as_draw
-from .scenario import ActivityPlan, EventPlan, Scenario
+from .scenario import ActivityPlan, Beside, EventPlan, Pool, Scenario
 
 Fits: TypeAlias = Callable[[Any], str | None]
 """Why a plain value does not fit; `None` if it does."""
 
 
-def check_scenario(scenario: Scenario, workflow: Workflow) -> None:
-    """Everything a scenario names must exist in the workflow, can happen there, and has the right type.
+def check_scenario(scenario: Scenario, workflow: Workflow, catalogue: Catalogue | None = None) -> None:
+    """Everything a scenario names must exist in its workflow, can happen there, and has the right type.
+
+    Parameters
+    ----------
+    catalogue
+        Where the workflows that `workflow` starts are found, directly or not; each is checked against its part.
 
     Raises
     ------
     ScenarioError
         Listing what does not fit, with file and line if the scenario was read from a file.
+    CatalogueError
+        If a workflow that is started is not in the catalogue.
     """
-    problems = list(_Check(scenario, workflow).problems())
+    family = family_of(workflow, catalogue)
+    checks = []
+    for each in family:
+        key = scenario.key_of(each, workflow)
+        path: Path = () if key is None else ("workflows", key)
+        checks.append(_Check(scenario.of(each, workflow), each, scenario.pools, path))
+    problems = [*_head(scenario, family)]
+    for check in checks:
+        problems += [each for each in check.problems() if each not in problems]
+    problems += _unasked(scenario, checks)
     if problems:
         raise ScenarioError("The scenario does not fit the workflow:\n" + scenario.located(problems))
 
 
+def family_of(workflow: Workflow, catalogue: Catalogue | None = None) -> list[Workflow]:
+    """The workflow, then every other one that it starts or writes to, directly or not, by name and version.
+
+    Raises
+    ------
+    CatalogueError
+        If one is not in the catalogue.
+    """
+    if not any(True for _ in invoked(workflow)) and (catalogue is None or not addressed(workflow)):
+        return [workflow]
+    try:
+        known = Catalogue([workflow, *(() if catalogue is None else catalogue.all_versions())])
+        return [workflow, *(one for one in known.family(workflow).all_versions() if one != workflow)]
+    except CatalogueError as error:
+        raise CatalogueError(
+            f"{error} Say where the workflows are that {workflow.name!r} starts: catalogue='models', or a list of them."
+        ) from None
+
+
+def _head(scenario: Scenario, family: list[Workflow]) -> Iterator[Problem]:
+    """The keys that only the root has."""
+    workflow = family[0]
+    if scenario.workflow is not None and scenario.workflow != workflow.name:
+        text = f"the scenario is for workflow {scenario.workflow!r}, not for {workflow.name!r}."
+        yield Problem(("workflow",), text)
+    children = list(dict.fromkeys(each.name for each in family if each.name != workflow.name))
+    versions = [f"{each.name} {each.version}" for each in family[1:]]
+    for name in scenario.workflows:
+        if name == workflow.name:
+            text = f"{name!r} is the workflow that is simulated: what surrounds it stands at the top of the scenario."
+            yield Problem(("workflows", name), text)
+        elif name not in children and name not in versions:
+            text = f"{workflow.name!r} neither starts nor writes to a workflow"
+            yield _missing(("workflows", name), text, name, children, "Those that it does")
+
+
+def _unasked(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
+    """Workers whom nothing asks for would only look like a limit."""
+    asked = [name for check in checks for name in check.pools_asked()]
+    known = dict.fromkeys(asked)
+    for name in scenario.pools:
+        if name not in known:
+            yield _missing(("pools", name), "no activity uses the pool", name, known, "Pools that activities name")
+
+
 class _Check:
-    def __init__(self, scenario: Scenario, workflow: Workflow) -> None:
-        self.scenario = scenario
+    """What a scenario says of one workflow; `prefix` is where that stands in the scenario."""
+
+    def __init__(self, plan: Scenario | Beside, workflow: Workflow, pools: Mapping[str, Pool], prefix: Path) -> None:
+        self.plan = plan
         self.workflow = workflow
+        self.known_pools = pools
+        self.prefix = prefix
         self.variables: Mapping[str, Variable] = declared_variables(workflow)
         self.events: Mapping[str, Event] = declared_events(workflow)
         self.activities: Mapping[str, Activity] = declared_activities(workflow)
@@ -56,30 +124,27 @@ class _Check:
         self.listening = _listening(workflow)
 
     def problems(self) -> Iterator[Problem]:
-        scenario, workflow = self.scenario, self.workflow
-        if scenario.workflow is not None and scenario.workflow != workflow.name:
-            text = f"the scenario is for workflow {scenario.workflow!r}, not for {workflow.name!r}."
-            yield Problem(("workflow",), text)
-        for name, value in scenario.inputs.items():
-            yield from self.input(name, value)
-        for state, plans in scenario.events.items():
+        for state, plans in self.plan.events.items():
             if state not in self.listening:
-                yield _missing(("events", state), "state", state, self.listening)
+                yield _missing((*self.prefix, "events", state), "state", state, self.listening)
                 continue
             for number, plan in enumerate(plans):
-                yield from self.event(("events", state, number), state, plan)
-        for name, activity in scenario.activities.items():
+                yield from self.event((*self.prefix, "events", state, number), state, plan)
+        for name, activity in self.plan.activities.items():
+            path: Path = (*self.prefix, "activities", name)
             if name not in self.activities:
-                yield _missing(("activities", name), "activity", name, self.activities)
-            if activity.pool is not None and activity.pool not in scenario.pools:
-                yield _missing(("activities", name, "pool"), "pool", activity.pool, scenario.pools)
+                yield _missing(path, "activity", name, self.activities)
+            if activity.pool is not None and activity.pool not in self.known_pools:
+                yield _missing((*path, "pool"), "pool", activity.pool, self.known_pools)
         yield from self.results()
-        yield from self.pools()
+        for name, value in self.plan.inputs.items():
+            yield from self.input(name, value)
+        yield from self.arrivals()
 
     # --- parts of a scenario ---------------------------------------------------------------------
 
     def input(self, name: str, value: Any) -> Iterator[Problem]:
-        path: Path = ("inputs", name)
+        path: Path = (*self.prefix, "inputs", name)
         inputs = [each for each, variable in self.variables.items() if variable.input]
         if name not in inputs:
             yield _missing(path, "input", name, inputs)
@@ -87,7 +152,19 @@ class _Check:
         if names(parse_template(value)):
             yield Problem(path, f"input {name!r}: {value!r} reads the instance, which has no values before it starts.")
             return
-        yield from self.value(path, f"input {name!r}", value, _fitting(self.variables[name]), self.types[name])
+        what = f"input {name!r}"
+        yield from self.value(path, what, value, _fitting(self.variables[name]), self.types[name], arrives=True)
+
+    def arrivals(self) -> Iterator[Problem]:
+        """Schedules exist; inputs without arrivals would never be used."""
+        plan, known = self.plan, self.workflow.schedules
+        for number, name in enumerate((plan.arrivals.schedules if plan.arrivals else None) or ()):
+            if name not in known:
+                yield _missing((*self.prefix, "arrivals", "schedules", number), "schedule", name, known)
+        for key in ("inputs", "cases"):
+            if plan.arrivals is None and key in plan.model_fields_set:
+                text = f"{self.workflow.name!r} has {key} here, but no arrivals: others start it, and give its inputs."
+                yield Problem((*self.prefix, key), text)
 
     def event(self, path: Path, state: str, plan: EventPlan) -> Iterator[Problem]:
         name = plan.event
@@ -121,33 +198,34 @@ class _Check:
         """Each result fits the variables it is written to."""
         for activity, taker in result_takers(self.workflow):
             variable = self.variables[taker]
-            plan = self.scenario.activities.get(activity, ActivityPlan())
-            path: Path = ("activities", activity, "result")
+            plan = self.plan.activities.get(activity, ActivityPlan())
+            path: Path = (*self.prefix, "activities", activity, "result")
             what = f"the result of activity {activity!r}, written to variable {taker!r}"
             if plan.result is not None:
                 yield from self.value(path, what, plan.result, _typed(variable.type), variable.type)
             elif not (variable.optional or variable.type is ValueType.ANY or plan.never_succeeds):
                 yield Problem(path, f"{what} ({variable.type}), is missing. Give it under 'result'.")
         taken = {activity for activity, _ in result_takers(self.workflow)}
-        for name, plan in self.scenario.activities.items():
+        for name, plan in self.plan.activities.items():
             if name not in taken and name in self.activities:
-                path, what = ("activities", name, "result"), f"the result of activity {name!r}"
+                path, what = (*self.prefix, "activities", name, "result"), f"the result of activity {name!r}"
                 yield from self.value(path, what, plan.result, _anything, ValueType.ANY)
 
-    def pools(self) -> Iterator[Problem]:
-        """Workers whom nothing asks for would only look like a limit."""
-        asked = [activity.pool for activity in self.activities.values() if activity.pool is not None]
-        asked += [plan.pool for plan in self.scenario.activities.values() if plan.pool is not None]
-        known = dict.fromkeys(asked)
-        for name in self.scenario.pools:
-            if name not in known:
-                yield _missing(("pools", name), "no activity uses the pool", name, known, "Pools that activities name")
+    def pools_asked(self) -> Iterator[str]:
+        """Pools that activities name, in the definition or here."""
+        yield from (each.pool for each in self.activities.values() if each.pool is not None)
+        yield from (each.pool for each in self.plan.activities.values() if each.pool is not None)
 
     # --- values ----------------------------------------------------------------------------------
 
-    def value(self, path: Path, what: str, value: Any, fits: Fits, wanted: ValueType) -> Iterator[Problem]:
+    def value(
+        self, path: Path, what: str, value: Any, fits: Fits, wanted: ValueType, *, arrives: bool = False
+    ) -> Iterator[Problem]:
         """A plain value, a random one, or one with expressions."""
         draw = as_draw(value)
+        if draw is not None and draw.unique is not None and not arrives:
+            yield Problem(path, f"{what}: 'unique' numbers arrivals, so it is for inputs only. Use choice or integer.")
+            return
         tree = parse_template(value)
         if draw is None and any(True for _ in expression_parts(tree)):
             yield from self.expressions(path, what, tree, wanted)

@@ -6,17 +6,23 @@ import heapq
 from collections.abc import Mapping
 from typing import Any
 
+from wfsim.model.catalogue import Catalogue
 from wfsim.model.duration import Duration
-from wfsim.model.elements import Event, Outcome, Region, State, Transition, Variable
-from wfsim.model.uses import declared_activities, declared_events, declared_variables
+from wfsim.model.elements import Event, ForEach, Outcome, Region, State, Transition, Variable
+from wfsim.model.expression_tree import Name
+from wfsim.model.expressions import parse_template
+from wfsim.model.uses import declared_activities, declared_events, declared_variables, item_inputs
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 
-from .check import result_takers
+from .check import family_of, result_takers
 from .scenario import Scenario
 
 LIKELY = 20
 """How much more likely events towards success are than others, and how much later others come where nobody waits."""
+
+ITEMS = 3
+"""How many items a list has that a `for_each` goes through."""
 
 _DEFAULTS: dict[ValueType, Any] = {
     ValueType.STRING: "text",
@@ -43,47 +49,116 @@ def default_value(variable: Variable) -> Any:
     return value
 
 
-def default_scenario(workflow: Workflow) -> Scenario:
+def default_scenario(workflow: Workflow, catalogue: Catalogue | None = None) -> Scenario:
     """A guess at what the surroundings do; its `description` says what it assumes, `docs/scenarios.md` every rule.
 
     One instance a minute (Poisson), 1,000 cases. Events that lead towards a successful end by the shortest way are
     `LIKELY` times as likely as others, and come after an exponential delay whose mean is a quarter of the state's
     timeout, or ten minutes. Activities take a lognormal time (median a tenth of their timeout, at most one minute)
     and, where they retry, one attempt in twenty fails with `Error`. Payloads, inputs and results have plain values
-    of their types.
+    of their types; lists that a `for_each` goes through have `ITEMS` items.
+
+    With a catalogue, the workflows that this one starts get plans of their own, by the same rules; without one, they
+    are left out.
     """
     variables = declared_variables(workflow)
-    plans: dict[str, list[dict[str, Any]]] = {}
-    goals: list[str] = []
-    for path, region in workflow.regions():
-        ends = _goals(region)
-        goals += [] if path else ends
-        distances = _distances(region, ends)
-        for state in region.states:
-            plan = [] if state.is_terminal else _plan(workflow, region, state, distances)
-            if plan:
-                plans["/".join((*path, state.name))] = plan
-    inputs = {name: default_value(each) for name, each in variables.items() if each.input and not each.optional}
+    family = [workflow] if catalogue is None else family_of(workflow, catalogue)
+    values = _values(workflow, family)
+    # A key must be unique among open instances (M7.2).
+    keyed = any(each.correlation is not None for each in family)
+    wanted = {item_list(each) for _, each in for_eaches(workflow)}
+    inputs = {
+        name: unique(each, values[name]) if keyed else values[name]
+        for name, each in variables.items()
+        if each.input and (not each.optional or name in wanted)
+    }
+    goals = _goals(workflow)
     towards = " or ".join(repr(goal) for goal in goals)
     weights = (
         f"events on the shortest way to {towards} {LIKELY} times as likely as others" if goals else "equal weights"
     )
+    coming = "cases start by schedule" if workflow.schedules else "one case a minute"
     return Scenario.model_validate(
         {
             "workflow": workflow.name,
-            "description": f"Default scenario, every rate and time a guess: one case a minute, {weights}, delays a "
+            "description": f"Default scenario, every rate and time a guess: {coming}, {weights}, delays a "
             "quarter of a state's timeout, activities at most a minute (docs/scenarios.md).",
-            "arrivals": {"poisson": "1/m"},
+            "arrivals": {"schedules": list(workflow.schedules)} if workflow.schedules else {"poisson": "1/m"},
             "cases": 1_000,
             "inputs": inputs,
-            "events": plans,
-            "activities": _activities(workflow, variables),
+            **_surroundings(workflow, values),
+            "workflows": {
+                _key(each, family): _surroundings(each, _values(each, family)) for each in family if each != workflow
+            },
         }
     )
 
 
-def _activities(workflow: Workflow, variables: Mapping[str, Variable]) -> dict[str, dict[str, Any]]:
-    results = {activity: default_value(variables[taker]) for activity, taker in reversed(result_takers(workflow))}
+def _key(workflow: Workflow, family: list[Workflow]) -> str:
+    several = sum(each.name == workflow.name for each in family) > 1
+    return f"{workflow.name} {workflow.version}" if several else workflow.name
+
+
+def unique(variable: Variable, value: Any) -> Any:
+    """The value, made unique where it is text or a whole number and nothing restricts it."""
+    free = variable.initial is None and not variable.values and variable.minimum is None and variable.maximum is None
+    plain = isinstance(value, (str, list)) or (isinstance(value, int) and not isinstance(value, bool))
+    return {"unique": value} if free and plain and value != [] else value
+
+
+def _surroundings(workflow: Workflow, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Events and activities of one workflow."""
+    plans: dict[str, list[dict[str, Any]]] = {}
+    for path, region in workflow.regions():
+        distances = _distances(region, _goals(region))
+        for state in region.states:
+            plan = [] if state.is_terminal else _plan(workflow, region, state, distances)
+            if plan:
+                plans["/".join((*path, state.name))] = plan
+    return {"events": plans, "activities": _activities(workflow, values)}
+
+
+def for_eaches(workflow: Workflow) -> list[tuple[State, ForEach]]:
+    """The states that go through a list."""
+    return [
+        (state, state.for_each)
+        for _, region in workflow.regions()
+        for state in region.states
+        if state.for_each is not None
+    ]
+
+
+def item_list(work: ForEach) -> str | None:
+    """The variable whose items a `for_each` takes, where it is one."""
+    tree = parse_template(work.items)
+    return tree.field if isinstance(tree, Name) and tree.scope == "context" else None
+
+
+def _values(workflow: Workflow, family: list[Workflow]) -> dict[str, Any]:
+    """A value for each variable; a list that a `for_each` goes through has items that fit what they are given to."""
+    values = {name: default_value(each) for name, each in declared_variables(workflow).items()}
+    for _, work in for_eaches(workflow):
+        name = item_list(work)
+        # Initial values are kept; an empty list would show nothing, and a text (of type any) is no list.
+        if name is not None and (not values[name] or not isinstance(values[name], (list, dict))):
+            item = _item(work, family)
+            texts = [f"{item} {k}" for k in range(1, ITEMS + 1)]
+            values[name] = texts if isinstance(item, str) else [item] * ITEMS
+    return values
+
+
+def _item(work: ForEach, family: list[Workflow]) -> Any:
+    for child in family:
+        for name, value in item_inputs(work).items():
+            if child.name == work.workflow and value == f"${{item.{work.as_}}}":
+                variable = declared_variables(child).get(name)
+                if variable is not None:
+                    return variable.values[0] if variable.values else default_value(variable)
+    return _DEFAULTS[ValueType.ANY]
+
+
+def _activities(workflow: Workflow, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    results = {activity: values[taker] for activity, taker in reversed(result_takers(workflow))}
     plans = {}
     for name, activity in declared_activities(workflow).items():
         timeout = activity.timeout or workflow.timeouts.activity

@@ -174,17 +174,31 @@ Delay = Annotated[Distribution, BeforeValidator(_distribution), PlainSerializer(
 
 
 class Draw(Part):
-    """A random value: `choice` among values (a list, or values with weights), or a number in a range."""
+    """A random value: `choice` among values, or a number in a range.
+
+    A choice is a list of values, with `weights` beside it or all alike, or texts with their weights.
+
+    `unique`, for inputs only, is not random: each arrival gets a value of its own, see `made_unique`.
+    """
 
     choice: tuple[Any, ...] | Mapping[str, Weight] | None = None
+    weights: tuple[Weight, ...] | None = None
     integer: tuple[Annotated[int, Field(ge=SMALLEST_INTEGER, le=LARGEST_INTEGER)], ...] | None = None
     number: tuple[float, ...] | None = None
     lognormal: tuple[float, ...] | None = None
+    unique: str | int | tuple[Any, ...] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            raise ValueError(f"a random value is one of {', '.join(type(self).model_fields)}.")
+        kinds = [name for name in type(self).model_fields if name != "weights"]
+        if len(self.model_fields_set & set(kinds)) != 1:
+            raise ValueError(f"a random value is one of {', '.join(kinds)}.")
+        if self.weights is not None:
+            if not isinstance(self.choice, tuple):
+                raise ValueError("weights belong to a list: {choice: [1, 2], weights: [0.9, 0.1]}.")
+            if len(self.weights) != len(self.choice):
+                raise ValueError(f"{len(self.choice)} values have {len(self.weights)} weights. Give one for each.")
+            need_weight(self.weights, "the values of choice")
         for key, names in (("integer", "low, high"), ("number", "low, high"), ("lognormal", "median, sigma")):
             pair = getattr(self, key)
             if pair is not None and len(pair) != 2:
@@ -207,19 +221,33 @@ class Draw(Part):
     @property
     def extremes(self) -> list[Any]:
         """Values that stand for all it may give: each choice, both ends of a range, the median of a lognormal."""
+        if self.unique is not None:
+            return [made_unique(self.unique, 1)]
         if self.choice is not None:
             return list(self.choice)
         return list(self.integer or self.number or (self.lognormal or ())[:1])
 
 
 def as_draw(value: Any) -> Draw | None:
-    """The random value that a mapping with one key of `Draw` stands for; `None` for any other JSON.
+    """The random value that a mapping with a key of `Draw` stands for; `None` for any other JSON.
 
     Raises
     ------
     ValidationError
         If its parameters are wrong.
     """
-    if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in Draw.model_fields:
+    kinds = {name for name in Draw.model_fields if name != "weights"}
+    if isinstance(value, Mapping) and (
+        set(value) == {"choice", "weights"} or (len(value) == 1 and set(value) <= kinds)
+    ):
         return Draw.model_validate(value)
     return None
+
+
+def made_unique(value: Any, number: int) -> Any:
+    """The value of one arrival: `-<number>` is added to each text, the number to each whole number, item by item."""
+    if isinstance(value, str):
+        return f"{value}-{number}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value + number
+    return [made_unique(each, number) for each in value] if isinstance(value, (list, tuple)) else value

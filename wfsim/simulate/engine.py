@@ -3,21 +3,18 @@
 Calendar entries are ordered by (time, class, serial); the classes are those of M6.3. Every random number is a
 draw at its own place (M11.3): arrivals at (run, number), inputs at (case, input), events at (case, activation,
 count), durations and failures at (case, activity serial, attempt). So neither the order of execution nor the
-number of cases changes what one case draws.
+number of cases changes what one case draws. Children are instances of their own, whose random key is a function of
+their parent's and of the activation that started them (M4.4).
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from wfsim.errors import ScenarioError, StartRefused
-from wfsim.model.evaluate import evaluate_template
-from wfsim.model.expression_tree import Template
-from wfsim.model.expressions import parse_template
-from wfsim.model.values import EvaluationFault, ValueType
 from wfsim.semantics import draws
 from wfsim.semantics.codes import (
     ACTIVE,
@@ -26,142 +23,48 @@ from wfsim.semantics.codes import (
     COMPLETED,
     GROUNDED,
     R_EVENT_REJECTED,
+    R_MESSAGE_SENT,
     R_STATE_ENTERED,
     R_TRANSITION,
+    SEND_MESSAGE,
     SET_TIMER,
     START_ATTEMPT,
+    START_CHILD,
+    STOP_CHILD,
+    T_SELF,
 )
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
+from wfsim.semantics.post import Handling, Letter
 from wfsim.semantics.program import Program
-from wfsim.semantics.texts import Texts
+from wfsim.semantics.records import Effect, effects_of
 
 from . import sampling
-from .distributions import Draw, as_draw
+from .arriving import Arrival, ArrivalStream, streams_of
+from .instances import RunSummary, SimulatedCase, open_told, rejections_told
+from .mail import Mail, uses_mail
+from .plans import Member, Work, members_of
 from .pools import Request, WorkerPool
-from .scenario import ActivityPlan, EventPlan, Scenario, read_trace
+from .scenario import Scenario
 
 Sink: TypeAlias = Callable[[int, Instance, Output], None]
 """Takes the output of each step: case number, the instance after the step, what the step put out."""
 
+Birth: TypeAlias = Callable[[int, str, int | None, int | None], None]
+"""Told of each instance that another one starts, before its first step: number, name, and of a child its parent's
+number and the activation that started it."""
+
+FIRST_CHILD = 2**30
+"""What others start gets passing numbers from here on, in order of the starts; who keeps them gives lasting ones."""
+
 # Classes of calendar entries at equal times (M6.3).
-RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = 1, 2, 3, 4
+CONTROLS, RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = range(5)
 # Entries.
-ARRIVES, STARTS, ENDS, FAILS, EVENT, TIMER = range(6)
+ARRIVES, STARTS, ENDS, FAILS, EVENT, TIMER, CHILD_ENDS, STOPS, LETTER, RETURNED, OVERDUE = range(11)
 
 MOST_STEPS = 100_000
-
-NOTABLE_REJECTIONS, NOTABLE_SHARE = 10, 0.01
-"""From so many rejected events on, if they are more than this share of those sent, the notes tell."""
-
-
-@dataclass
-class RunSummary:
-    """What became of a run.
-
-    Attributes
-    ----------
-    n_started, n_closed, n_steps, n_records
-        Counts.
-    end_time
-        Microseconds of the last thing that happened.
-    complete
-        Whether the run came to its end, not to a limit or an interruption.
-    notes
-        What a reader of the results must know, in sentences.
-    """
-
-    n_started: int = 0
-    n_closed: int = 0
-    n_steps: int = 0
-    n_records: int = 0
-    end_time: int = 0
-    complete: bool = True
-    notes: list[str] = field(default_factory=list)
-
-
-class ValuePlan:
-    """A scenario's value: a constant, an expression over the instance's variables, or a function of one draw."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-        self.sample: Callable[[float], Any] | None = None
-        self.template: Template | None = None
-        draw = as_draw(value)
-        if draw is not None:
-            self.sample = _draw_plan(draw)
-        elif _has_expression(value):
-            self.template = parse_template(value)
-
-    def get(self, instance: Instance, key: int, stream: int, index: int, count: int) -> Any:
-        """The value for this instance; only random ones make the draw at their place."""
-        if self.sample is not None:
-            return self.sample(draws.draw(key, stream, index, count))
-        if self.template is None:
-            return self.value
-        try:
-            return evaluate_template(self.template, instance.variables, None, instance.state)
-        except EvaluationFault as fault:
-            raise ScenarioError(f"the scenario's value {self.value!r} cannot be computed: {fault}") from None
-
-
-def _has_expression(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.startswith("${")
-    if isinstance(value, Mapping):
-        return any(_has_expression(each) for each in value.values())
-    return isinstance(value, (list, tuple)) and any(_has_expression(each) for each in value)
-
-
-def _draw_plan(draw: Draw) -> Callable[[float], Any]:
-    if draw.choice is not None:
-        values = list(draw.choice)
-        weights = list(draw.choice.values()) if isinstance(draw.choice, Mapping) else [1.0] * len(values)
-        edges = sampling.cumulative(weights)
-        return lambda u: values[sampling.pick(edges, u)]
-    if draw.integer is not None:
-        low, high = draw.integer
-        return lambda u: low + int(u * (high - low + 1))
-    if draw.lognormal is not None:
-        median, sigma = draw.lognormal
-        return sampling.lognormal(median, sigma)
-    floor, ceiling = draw.number or (0.0, 1.0)
-    return lambda u: floor + (ceiling - floor) * u
-
-
-class _Events:
-    """The event plan of one state, ready to draw from."""
-
-    def __init__(self, plans: tuple[EventPlan, ...]) -> None:
-        self.plans = plans
-        self.edges = sampling.cumulative([plan.weight for plan in plans])
-        self.delays = [plan.delay.sampler() for plan in plans]
-        self.payloads = [[(name, ValuePlan(v)) for name, v in plan.payload.items()] for plan in plans]
-
-
-class _Work:
-    """The plan of one activity, ready to draw from."""
-
-    def __init__(self, plan: ActivityPlan, pool: WorkerPool | None) -> None:
-        self.plan = plan
-        self.pool = pool
-        self.duration = plan.duration.sampler()
-        self.result = None if plan.result is None else ValuePlan(plan.result)
-        shares = [failure.probability for failure in plan.failures]
-        self.edges = sampling.cumulative([*shares, plan.never_ends])
-
-
-class _Case:
-    """One instance and what the surroundings remember of it."""
-
-    __slots__ = ("instance", "key", "steps", "unfinished")
-
-    def __init__(self, instance: Instance, key: int) -> None:
-        self.instance = instance
-        self.key = key
-        self.steps = 0
-        # Regions that were busy when their planned event had been delivered: activation and next count.
-        self.unfinished: dict[int, tuple[int, int]] = {}
+MOST_DEPTH, MOST_RELATIVES = 100, 100_000
+"""How deep instances start each other, and how many one arrival sets going, before no more are started."""
 
 
 class Simulation:
@@ -177,6 +80,8 @@ class Simulation:
         How many instances arrive at most, and when to stop (microseconds); at least one is finite.
     sink
         Called with the output of every step, in order.
+    birth
+        Called for each instance that others start, before its first step.
     progress
         Called now and then with the number of cases closed.
     """
@@ -191,56 +96,65 @@ class Simulation:
         cases: int | None,
         horizon: int | None,
         sink: Sink,
+        birth: Birth | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        self.program = program
         self.scenario = scenario
         self.seed = seed
         self.replication = replication
         self.limit = cases
         self.horizon = horizon
         self.sink = sink
+        self.birth = birth
         self.progress = progress
-        self.texts: Texts = program.texts.copy()
         self.summary = RunSummary()
-        self.cases: dict[int, _Case] = {}
+        self.cases: dict[int, SimulatedCase] = {}
         self.now = 0
         self._calendar: list[tuple[int, int, int, int, int, int, int, int]] = []
         self._serial = 0
         self._run_key = draws.mix_key(seed, replication, 0)
-        self._arrivals = self._arriving()
+        self._root_has_come = False
         pools = {
             name: WorkerPool(pool.capacity, pool.discipline == "priority") for name, pool in scenario.pools.items()
         }
         self.pools = pools
-        self._plans = {program.state_rows[state]: _Events(plans) for state, plans in scenario.events.items() if plans}
-        self._works: dict[int, _Work] = {}
-        for name, row in program.activity_rows.items():
-            plan = scenario.activities.get(name, ActivityPlan())
-            pool = plan.pool or program.activities[name].pool
-            self._works[row] = _Work(plan, pools.get(pool) if pool else None)
-        self._running: dict[Request, _Work] = {}
+        members = members_of(program, scenario, pools)
+        self.root = members[0]
+        self._mail = Mail(members) if any(uses_mail(member.program) for member in members) else None
+        self._running: dict[Request, Work] = {}
+        self._births: deque[Callable[[], None]] = deque()
+        self._refused = ""
+        self._endings: dict[int, tuple[str, str | None, Mapping[str, Any]]] = {}
+        self._most_relatives = False
         self._sent = 0
-        self._rejected: dict[tuple[int, int], int] = {}
-        self._inputs = [(name, ValuePlan(value)) for name, value in scenario.inputs.items()]
+        self._rejected: dict[tuple[Member, int, int], int] = {}
+        self._streams = streams_of(scenario, members, self.limit, self._run_key)
 
     def run(self) -> RunSummary:
         """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so."""
         summary = self.summary
         try:
-            self._next_arrival()
+            for which in range(len(self._streams)):
+                self._next_arrival(which)
             while self._calendar:
                 time, _, _, what, case, a, b, c = heapq.heappop(self._calendar)
                 if self.horizon is not None and time > self.horizon:
                     break
                 self.now = time
                 self._happen(what, case, a, b, c)
+                while self._births:
+                    self._births.popleft()()
         except KeyboardInterrupt:
             summary.complete = False
             summary.notes.append("The run was interrupted; the history holds what happened until then.")
         summary.end_time = self.now
-        self._tell_rejected()
-        self._tell_open()
+        summary.notes += rejections_told(self._rejected, self._sent, self.root)
+        if summary.n_refused:
+            summary.notes.append(f"{summary.n_refused:,} arrivals were refused; the first: {self._refused}")
+        for stream in self._streams:
+            summary.notes += stream.told()
+        if not self._calendar:
+            summary.notes += open_told(list(self.cases.values()), self.root)
         return summary
 
     # --- the calendar ----------------------------------------------------------------------------
@@ -251,10 +165,18 @@ class Simulation:
 
     def _happen(self, what: int, number: int, a: int, b: int, c: int) -> None:
         if what == ARRIVES:
-            self._arrive(number)
+            self._arrive(a, b, c)
+            return
+        if what == OVERDUE:
+            for letter in self._post.overdue(self.now):
+                self._send_back(letter, "expired")
             return
         case = self.cases.get(number)
         if case is None:
+            if what == CHILD_ENDS:
+                del self._endings[b]
+            elif what == LETTER:
+                self._send_back(self._post.letters.pop(a)[0], "closed")
             return
         instance = case.instance
         if what == TIMER:
@@ -265,40 +187,65 @@ class Simulation:
             self._deliver(number, case, a, b, c)
         elif what == STARTS:
             self._start_attempt(number, case, a, b)
+        elif what == CHILD_ENDS:
+            self._after(number, case, instance.child_closed(self.now, a, *self._endings.pop(b)))
+        elif what == LETTER:
+            letter = self._post.hand_over(case.name, a)
+            self._sent += 1
+            self._after(number, case, instance.event(self.now, letter.event, letter.payload, letter.id, letter.sender))
+        elif what == RETURNED:
+            letter, reason = self._post.letters.pop(a)
+            self._after(number, case, instance.message_returned(self.now, letter.number, reason))
+        elif what == STOPS:
+            self._after(number, case, instance.control(self.now, "terminate" if a else "cancel", None, "parent"))
         else:
             self._end_attempt(number, case, a, b, c if what == FAILS else -1)
 
-    def _after(self, number: int, case: _Case, output: Output) -> None:
+    def _after(self, number: int, case: SimulatedCase, output: Output) -> None:
         """Hand the step's output on, then carry out its effects."""
         case.steps += 1
         self.summary.n_steps += 1
         self.summary.n_records += len(output.records)
         for record in output.records:
             if record.kind == R_EVENT_REJECTED:
-                what = (record.event, record.reason)
+                what = (case.member, record.event, record.reason)
                 self._rejected[what] = self._rejected.get(what, 0) + 1
+            elif record.kind == R_MESSAGE_SENT and record.source == T_SELF:
+                self._sent += 1
         instance = case.instance
         self.sink(number, instance, output)
-        for effect in output.effects:
+        named: list[Effect] = []
+        for k, effect in enumerate(output.effects):
             if effect.kind == SET_TIMER:
-                order = WORKFLOW_TIMER if effect.timer == self.program.head.first_timer else TIMERS
+                order = WORKFLOW_TIMER if effect.timer == case.member.program.head.first_timer else TIMERS
                 self._put(effect.due, order, TIMER, number, effect.timer, effect.id)
             elif effect.kind == START_ATTEMPT:
-                self._request(number, effect.activity, effect.activity_id, effect.attempt)
+                self._request(case.member, number, effect.activity, effect.activity_id, effect.attempt)
             elif effect.kind == CANCEL_ATTEMPT:
                 self._let_go((number, effect.activity_id, effect.attempt))
-            elif effect.kind == CLOSED:
-                self.summary.n_closed += 1
-                if self.progress is not None:
-                    self.progress(self.summary.n_closed)
+            elif effect.kind in (START_CHILD, STOP_CHILD, SEND_MESSAGE) or (effect.kind == CLOSED and case.parent):
+                named = named or effects_of(instance, output)
+                if effect.kind == START_CHILD:
+                    self._conceive(number, case, case.member.children[effect.activity], named[k])
+                elif effect.kind == STOP_CHILD:
+                    self._stop(case.children.get(named[k].activity_id), named[k].reason)
+                elif effect.kind == SEND_MESSAGE:
+                    self._carry_out(case, self._post.send(case.name, named[k], self.now, case.member.program))
+                else:
+                    self._tell_parent(number, case, named[k].status or "", named[k].outcome, named[k].output)
+        if self._mail is not None:
+            for letter, reason in self._mail.returned(case.name, instance, output):
+                self._send_back(letter, reason)
         if instance.me.status >= COMPLETED:
-            del self.cases[number]
+            self._closed(number, case)
             return
         if case.steps > MOST_STEPS:
             del self.cases[number]
+            for request in [each for each in self._running if each[0] == number]:
+                self._let_go(request)
             self.summary.complete = False
             self.summary.notes.append(
-                f"Case {number} took {MOST_STEPS:,} steps and was given up in state {instance.state!r}: "
+                f"Case {case.name} took {MOST_STEPS:,} steps and was given up in state {instance.state!r}: "
                 "it may never end. Look for a loop, or give a horizon."
             )
             return
@@ -310,68 +257,188 @@ class Simulation:
 
     # --- arrivals --------------------------------------------------------------------------------
 
-    def _arriving(self) -> Iterator[tuple[int, Mapping[str, str]]]:
-        arrivals = self.scenario.arrivals
-        if arrivals.at is not None:
-            yield from ((int(time), {}) for time in sorted(arrivals.at))
-        elif arrivals.trace is not None:
-            yield from read_trace(arrivals.trace)
-        else:
-            sample = arrivals.interval() or sampling.constant(0.0)
-            time, number = 0.0, 0
-            while True:
-                number += 1
-                time += sample(draws.draw(self._run_key, draws.ARRIVAL, number, 0))
-                yield int(time), {}
+    def _next_arrival(self, which: int) -> None:
+        arrival = self._streams[which].take()
+        if arrival is None:
+            self._root_has_come = self._root_has_come or which == 0
+        elif self.horizon is None or arrival.time <= self.horizon:
+            self._put(arrival.time, EVENTS, ARRIVES, 0, which, arrival.number)
 
-    def _next_arrival(self) -> None:
-        number = self.summary.n_started + 1
-        if self.limit is not None and number > self.limit:
+    def _arrive(self, which: int, number: int, waited: int) -> None:
+        stream = self._streams[which]
+        if which and self._root_has_come and stream.limit is None and self.horizon is None:
+            # Otherwise the run would never end.
             return
-        following = next(self._arrivals, None)
-        if following is not None:
-            time, self._traced = following
-            if self.horizon is None or time <= self.horizon:
-                self._put(time, EVENTS, ARRIVES, number)
+        arrival = stream.pending.pop(number)
+        if stream.may_start(arrival):
+            self._begin(which, stream, arrival)
+        if not waited:
+            self._next_arrival(which)
 
-    def _arrive(self, number: int) -> None:
-        key = draws.mix_key(self.seed, self.replication, number)
-        instance = Instance(self.program, key=key, texts=self.texts)
-        case = _Case(instance, key)
-        inputs = {name: plan.get(instance, key, draws.INPUT, k, 0) for k, (name, plan) in enumerate(self._inputs)}
-        inputs.update({name: self._typed(name, text) for name, text in self._traced.items()})
+    def _begin(self, which: int, stream: ArrivalStream, arrival: Arrival) -> None:
+        number = arrival.number
+        key = draws.mix_key(self.seed, self.replication, number) if which == 0 else draws.mix_key(stream.key, 0, number)
+        workflow = stream.member.program.workflow.name
+        case = SimulatedCase(stream.member, str(number) if which == 0 else f"{workflow}-{number}", key)
+        inputs = {
+            name: plan.get(case.instance, key, draws.INPUT, k, 0, number)
+            for k, (name, plan) in enumerate(stream.inputs)
+        }
+        inputs.update(arrival.inputs)
         try:
-            output = instance.start(self.now, inputs)
+            taken = self._taken(case, inputs)
+            output = None if taken else case.instance.start(self.now, inputs)
         except StartRefused as refusal:
             raise ScenarioError(
                 f"{refusal} The scenario's inputs: {', '.join(inputs) or 'none'}; add the missing ones under 'inputs'."
             ) from None
-        self.cases[number] = case
-        self.summary.n_started += 1
-        self._after(number, case, output)
-        self._next_arrival()
+        if output is None:
+            # M7.2: the number remains a gap.
+            self.summary.n_refused += 1
+            self._refused = self._refused or str(taken)
+            return
+        stream.started(arrival, case)
+        if which == 0:
+            self.summary.n_started += 1
+        else:
+            number = self._new_number(case)
+            if self.birth is not None:
+                self.birth(number, case.name, None, None)
+        self._opened(number, case, output)
 
-    def _typed(self, name: str, text: str) -> Any:
-        variable = self.program.variables.get(name)
-        kind = variable.type if variable is not None else ValueType.ANY
+    def _taken(self, case: SimulatedCase, inputs: Mapping[str, Any]) -> str | None:
+        return None if self._mail is None else self._mail.taken(case.member.program, inputs)
+
+    def _opened(self, number: int, case: SimulatedCase, output: Output, parent: str | None = None) -> None:
+        """An instance has started: what has been kept for it follows."""
+        self.cases[number] = case
+        if self._mail is not None:
+            for letter in self._mail.opened(case.name, number, case.instance, parent):
+                self._put(self.now, EVENTS, LETTER, number, self._mail.keep(letter))
+        self._after(number, case, output)
+
+    # --- what instances start ---------------------------------------------------------------------
+
+    def _conceive(self, parent: int, case: SimulatedCase, member: Member, effect: Effect) -> None:
+        """M4.4: a child gets its number at once; it starts when the step's effects have been carried out."""
+        activation = effect.activity_id
+        name, key = f"{case.name}/{activation}", draws.mix_key(case.key, 0, activation)
+        child = SimulatedCase(member, name, key, case, parent, activation)
+        number = case.children[activation] = self._new_number(case)
+        if self._too_many(child):
+            self._tell_parent(number, child, "failed", None, {})
+        else:
+            self._births.append(lambda: self._begin_child(number, child, case.name, effect.input))
+
+    def _begin_child(self, number: int, child: SimulatedCase, parent: str, inputs: Mapping[str, Any]) -> None:
         try:
-            if kind is ValueType.INTEGER:
-                return int(text)
-            if kind is ValueType.NUMBER:
-                return float(text)
-        except ValueError:
-            raise ScenarioError(f"the trace gives {text!r} for input {name!r}, which is {kind}.") from None
-        return text.lower() == "true" if kind is ValueType.BOOLEAN else text
+            taken = self._taken(child, inputs)
+            output = None if taken else child.instance.start(self.now, inputs, parent)
+        except StartRefused:
+            output = None
+        if output is None:
+            # M7.2: nothing has started; its parent takes that for a failure.
+            self._tell_parent(number, child, "failed", None, {})
+            return
+        if self.birth is not None:
+            self.birth(number, child.name, child.parent, child.activation)
+        self._opened(number, child, output, parent)
+
+    def _stop(self, child: int | None, policy: str | None) -> None:
+        if child is not None:
+            self._put(self.now, CONTROLS, STOPS, child, policy == "terminate")
+
+    def _closed(self, number: int, case: SimulatedCase) -> None:
+        del self.cases[number]
+        if self._mail is not None:
+            self._mail.closed(case.name)
+        for which, stream in enumerate(self._streams):
+            waited = stream.released(case) if stream.schedules else None
+            if waited is not None:
+                self._put(self.now, EVENTS, ARRIVES, 0, which, waited.number, 1)
+        if number < FIRST_CHILD:
+            self.summary.n_closed += 1
+            if self.progress is not None:
+                self.progress(self.summary.n_closed)
+
+    def _tell_parent(
+        self, number: int, child: SimulatedCase, status: str, outcome: str | None, result: Mapping[str, Any]
+    ) -> None:
+        """M6.3: how a child ended comes with the results, in a later step."""
+        self._endings[number] = (status, outcome, result)
+        self._put(self.now, RESULTS, CHILD_ENDS, child.parent, child.activation, number)
+
+    def _new_number(self, case: SimulatedCase) -> int:
+        self.summary.n_children += 1
+        case.relatives[0] += 1
+        return FIRST_CHILD - 1 + self.summary.n_children
+
+    def _too_many(self, case: SimulatedCase) -> bool:
+        """Whether instances start each other without end; the notes then say so, once."""
+        if case.depth <= MOST_DEPTH and case.relatives[0] <= MOST_RELATIVES:
+            return False
+        if not self._most_relatives:
+            self._most_relatives = True
+            self.summary.complete = False
+            self.summary.notes.append(
+                f"What case {case.name.split('/')[0].split(':')[0]} starts goes on without end: {case.relatives[0]:,} "
+                f"instances, {case.depth} deep. No more are started there, which counts as a failure. "
+                "Look for workflows that run each other, or give the recursion an end."
+            )
+        return True
+
+    # --- messages --------------------------------------------------------------------------------
+
+    @property
+    def _post(self) -> Mail:
+        assert self._mail is not None, "a workflow that sends has mail"
+        return self._mail
+
+    def _carry_out(self, sender: SimulatedCase, handling: Handling) -> None:
+        """M7.3: what the post office says is done in a later step, at the same time."""
+        letter = handling.letter
+        if handling.what == "deliver":
+            self._put(self.now, EVENTS, LETTER, self._post.number(handling.receiver), self._post.keep(letter))
+        elif handling.what == "keep":
+            self._put(handling.until, TIMERS, OVERDUE, 0)
+        elif handling.what == "start":
+            self._births.append(lambda: self._begin_by(sender, letter))
+        else:
+            self._send_back(letter, handling.reason)
+
+    def _begin_by(self, sender: SimulatedCase, letter: Letter) -> None:
+        """An instance that a message starts, and then gets; another one may have taken the key meanwhile."""
+        handling = self._post.send_again(letter, self.now, sender.member.program)
+        if handling.what != "start":
+            self._carry_out(sender, handling)
+            return
+        key = draws.mix_key(sender.key, 1, letter.number)
+        case = SimulatedCase(self._post.members[handling.workflow], letter.id, key, sender)
+        number = self._new_number(case)
+        if self._too_many(case):
+            self._send_back(letter, "no more instances are started here")
+            return
+        output = case.instance.start(self.now, handling.inputs)
+        if self.birth is not None:
+            self.birth(number, case.name, None, None)
+        self._put(self.now, EVENTS, LETTER, number, self._post.keep(letter))
+        self._opened(number, case, output)
+
+    def _send_back(self, letter: Letter, reason: str) -> None:
+        """Returned messages are recorded at their senders, as long as these are open."""
+        number = self._post.number(letter.sender)
+        if number:
+            self._put(self.now, EVENTS, RETURNED, number, self._post.keep(letter, reason))
 
     # --- events ----------------------------------------------------------------------------------
 
-    def _plan_event(self, number: int, case: _Case, region: int, activation: int, count: int) -> None:
+    def _plan_event(self, number: int, case: SimulatedCase, region: int, activation: int, count: int) -> None:
         """Draw which event comes next to this stay in a state, and when."""
-        cell = case.instance.m[self.program.rows[region].slot]
+        cell = case.instance.m[case.member.program.rows[region].slot]
         if cell.phase != ACTIVE or cell.activation != activation:
             return
-        plans = self._plans.get(cell.state)
-        if plans is None or count >= self.scenario.patience:
+        plans = case.member.events.get(cell.state)
+        if plans is None or count >= case.member.plan.patience:
             return
         which = 0
         if len(plans.plans) > 1:
@@ -379,13 +446,13 @@ class Simulation:
         delay = plans.delays[which](draws.draw(case.key, draws.EVENT_DELAY, activation, count))
         self._put(self.now + int(delay), EVENTS, EVENT, number, region, activation, count << 16 | which)
 
-    def _deliver(self, number: int, case: _Case, region: int, activation: int, packed: int) -> None:
+    def _deliver(self, number: int, case: SimulatedCase, region: int, activation: int, packed: int) -> None:
         instance = case.instance
-        cell = instance.m[self.program.rows[region].slot]
+        cell = instance.m[case.member.program.rows[region].slot]
         if cell.phase != ACTIVE or cell.activation != activation:
             return
         count, which = packed >> 16, packed & 0xFFFF
-        plans = self._plans[cell.state]
+        plans = case.member.events[cell.state]
         payload = {
             name: plan.get(instance, case.key, draws.PAYLOAD, activation << 8 | k, count)
             for k, (name, plan) in enumerate(plans.payloads[which])
@@ -394,10 +461,10 @@ class Simulation:
         self._sent += 1
         self._after(number, case, instance.event(self.now, plans.plans[which].event, payload))
 
-    def _resume_plans(self, number: int, case: _Case) -> None:
+    def _resume_plans(self, number: int, case: SimulatedCase) -> None:
         """Where a delivered event left its state open, the surroundings try the next one."""
         for region, (activation, count) in list(case.unfinished.items()):
-            cell = case.instance.m[self.program.rows[region].slot]
+            cell = case.instance.m[case.member.program.rows[region].slot]
             if cell.phase != ACTIVE or cell.activation != activation:
                 del case.unfinished[region]
             elif cell.flight_phase == GROUNDED and case.instance.status == "running":
@@ -406,8 +473,8 @@ class Simulation:
 
     # --- workers ---------------------------------------------------------------------------------
 
-    def _request(self, number: int, activity: int, serial: int, attempt: int) -> None:
-        work = self._works[activity]
+    def _request(self, member: Member, number: int, activity: int, serial: int, attempt: int) -> None:
+        work = member.works[activity]
         request = (number, serial, attempt)
         self._running[request] = work
         if work.pool is None or work.pool.ask(request, work.plan.priority):
@@ -421,7 +488,7 @@ class Simulation:
             if heir is not None:
                 self._put(self.now, RESULTS, STARTS, heir[0], heir[1], heir[2])
 
-    def _start_attempt(self, number: int, case: _Case, serial: int, attempt: int) -> None:
+    def _start_attempt(self, number: int, case: SimulatedCase, serial: int, attempt: int) -> None:
         work = self._running.get((number, serial, attempt))
         if work is None:
             return
@@ -437,7 +504,7 @@ class Simulation:
             return
         self._put(end, RESULTS, FAILS if way >= 0 else ENDS, number, serial, attempt, way)
 
-    def _end_attempt(self, number: int, case: _Case, serial: int, attempt: int, way: int) -> None:
+    def _end_attempt(self, number: int, case: SimulatedCase, serial: int, attempt: int, way: int) -> None:
         work = self._running.get((number, serial, attempt))
         if work is None:
             return
@@ -450,32 +517,3 @@ class Simulation:
             result = plan.get(instance, case.key, draws.PAYLOAD, serial << 8 | 0xFF, attempt) if plan else None
             output = instance.activity_succeeded(self.now, serial, attempt, result)
         self._after(number, case, output)
-
-    # --- the end ---------------------------------------------------------------------------------
-
-    def _tell_rejected(self) -> None:
-        """Say which events were often turned away: the scenario sends what the workflow does not want."""
-        total = sum(self._rejected.values())
-        if total < NOTABLE_REJECTIONS or total <= NOTABLE_SHARE * self._sent:
-            return
-        name, text = self.program.name, self.texts.text
-        often = sorted((-n, name(event) or "", text(reason) or "") for (event, reason), n in self._rejected.items())
-        told = [f"{event!r} ({reason}) {-n:,} times" for n, event, reason in often[:5]]
-        more = f", and {len(often) - 5} more kinds" if len(often) > 5 else ""
-        self.summary.notes.append(
-            f"{total:,} of {self._sent:,} events sent ({total / self._sent:.1%}) were rejected: "
-            f"{', '.join(told)}{more}. The surroundings then try the next one of their plan."
-        )
-
-    def _tell_open(self) -> None:
-        """Say where cases stand that nothing will ever move: a sign of a gap in scenario or workflow."""
-        if not self.cases or self._calendar:
-            return
-        stuck: dict[str, int] = {}
-        for case in self.cases.values():
-            stuck[case.instance.state] = stuck.get(case.instance.state, 0) + 1
-        where = ", ".join(f"{state!r} ({n})" for state, n in sorted(stuck.items()))
-        self.summary.notes.append(
-            f"{len(self.cases):,} cases are open and nothing is due that could move them: {where}. "
-            "The scenario plans no event there, its patience ran out, or the workflow cannot leave."
-        )

@@ -44,13 +44,18 @@ def numbers(constants: Iterable[Any], kind: ValueType) -> list[Any]:
     return [real for real in sorted({*reals, *ends, *between}) if math.isfinite(real)]
 
 
-def texts(constants: Iterable[Any], ordered: bool) -> list[str]:
-    """One text of each cell: where texts are only compared for equality, all but the constants are one cell."""
+def texts(constants: Iterable[Any], ordered: bool, n_others: int = 1) -> list[str]:
+    """Texts of each cell: where texts are only compared for equality, all but the constants are one cell.
+
+    Of that one cell, `n_others` texts (at least one): as many as are compared with each other at a time.
+    """
     found = sorted({c for c in constants if isinstance(c, str)})
     if ordered and found:
         # The least text of all, and the next one after each constant.
         return sorted({"", *found, *(text + "\0" for text in found)})
-    return [*found, fresh(PLAIN[ValueType.STRING], found)]
+    for _ in range(max(n_others, 1)):
+        found.append(fresh(PLAIN[ValueType.STRING], found))
+    return found
 
 
 def fresh(text: str, taken: Iterable[str]) -> str:

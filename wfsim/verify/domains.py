@@ -9,6 +9,7 @@ values are computed with (`context.n + 1`), or have no fixed type, it samples.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -55,6 +56,12 @@ Key = tuple[str, str]
 MOST_ITEMS = 2
 """Lists that `for_each` goes through are tried with up to so many items."""
 
+MOST_WHOLE = 32
+"""Integers that are computed with are all tried if their range holds no more than so many."""
+
+MOST_OTHERS = 4
+"""Texts compared with each other get up to so many values that differ from all constants."""
+
 _SHAPELESS = (ValueType.LIST, ValueType.OBJECT, ValueType.ANY)
 _ORDER = ("<", "<=", ">", ">=")
 _RESULT: Key = ("done", "result")
@@ -81,6 +88,7 @@ class Domains:
     _valued: set[Key] = field(default_factory=set)
     _ordered: set[Key] = field(default_factory=set)
     _lists: set[Key] = field(default_factory=set)
+    _equalled: set[Key] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for transition, event in _transitions(self.program.workflow):
@@ -109,6 +117,8 @@ class Domains:
         self._read = {self._root(key) for key in self._read}
         self._ordered = {self._root(key) for key in self._ordered}
         self._lists = {self._root(key) for key in self._lists}
+        self._equalled = {self._root(key) for key in self._equalled}
+        self._computed.update(key for key in self._equalled if not 0 < self._n_others(key) <= MOST_OTHERS)
 
     @property
     def bounded_lists(self) -> bool:
@@ -119,12 +129,19 @@ class Domains:
     def exact(self) -> bool:
         """Whether the candidates stand for all values.
 
-        They do if none that comes from outside is computed with, and none whose values have no order and no
-        fixed list (lists, objects, `any`) is compared with anything but `null`.
+        They do if none that comes from outside is computed with, unless all its values are tried, and none
+        whose values have no order and no fixed list (lists, objects, `any`) is compared with anything but `null`.
         """
-        given = {self._root(key) for key in self._given}
+        given = {self._root(key) for key in self._given if not self._is_listed(key)}
         shapeless = {key for key in self._valued if self._kind(key) in _SHAPELESS}
         return given.isdisjoint(self._root(key) for key in self._computed | shapeless)
+
+    def _is_listed(self, key: Key) -> bool:
+        """Whether every value that this can have is tried."""
+        if self._kind(key) is ValueType.BOOLEAN:
+            return True
+        variable = self.program.variables[key[1]] if key[0] == "variable" else None
+        return variable is not None and (variable.values is not None or _span(variable) is not None)
 
     def _kind(self, key: Key) -> ValueType:
         where, name = key
@@ -272,7 +289,9 @@ class Domains:
         if not found:
             return
         if len(found) > 1:
-            self._computed.update(found)
+            # Whether two texts are the same needs only enough different ones; all else may cut values anywhere.
+            plain = node.operator in ("==", "!=") and all(isinstance(side, Name) for side in sides)
+            (self._equalled if plain else self._computed).update(found)
         for other in found[1:]:
             self._join(found[0], other)
         if node.operator in _ORDER:
@@ -300,6 +319,8 @@ class Domains:
             found = fitting(variable.values, variable)
         elif not self._is_looked_at(key):
             found = fitting([PLAIN[variable.type], *numbers(_limits(variable), variable.type)], variable)[:1]
+        elif (span := _span(variable)) is not None and key in {self._root(each) for each in self._computed}:
+            found = fitting(span, variable)
         else:
             found = self._values(key, variable.type, _limits(variable))
             if key in {self._root(each) for each in self._computed} and variable.initial is not None:
@@ -351,8 +372,22 @@ class Domains:
         if kind is ValueType.ANY and (any(isinstance(c, bool) for c in constants) or not constants):
             values += [True, False] if self._is_looked_at(root) else []
         if kind is ValueType.STRING or (kind is ValueType.ANY and any(isinstance(c, str) for c in constants)):
-            values += texts(constants, root in self._ordered)
+            values += texts(constants, root in self._ordered, self._n_others(root) if root in self._equalled else 1)
         return values or [PLAIN[kind]]
+
+    def _n_others(self, key: Key) -> int:
+        """How many different texts can meet: one in each variable of the class and in each field of one event.
+
+        0 where the class has something else than texts, or its texts have an order.
+        """
+        root = self._root(key)
+        variables = [("variable", name) for name in self.program.variables]
+        events = [[(event, name) for name in each.payload] for event, each in self.program.events.items()]
+        members = [[each for each in group if self._root(each) == root] for group in (variables, *events)]
+        kinds = {self._kind(each) for group in members for each in group}
+        if kinds != {ValueType.STRING} or root in self._ordered:
+            return 0
+        return len(members[0]) + max((len(group) for group in members[1:]), default=0)
 
 
 def _transitions(workflow: Workflow) -> Iterator[tuple[Transition, str]]:
@@ -383,6 +418,14 @@ def _literals(expression: Expression) -> list[Any]:
 
 def _is_null(expression: Template) -> bool:
     return isinstance(expression, Literal) and expression.value is None
+
+
+def _span(variable: Variable) -> range | None:
+    """All values of an integer with so narrow a range that each can be tried."""
+    if variable.type is not ValueType.INTEGER or variable.minimum is None or variable.maximum is None:
+        return None
+    low, high = math.ceil(variable.minimum), math.floor(variable.maximum)
+    return range(low, high + 1) if high - low < MOST_WHOLE else None
 
 
 def _limits(variable: Variable) -> list[Any]:

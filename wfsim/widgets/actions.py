@@ -16,8 +16,9 @@ from wfsim.semantics.codes import COMMANDS, NONE
 from wfsim.semantics.instance import Timer
 from wfsim.semantics.stimulus import Stimulus, event_problem
 
+from .child_actions import child_actions, child_stimulus
 from .reasons import Chance, event_chance, not_running, timer_chance
-from .values import Parameter, read_value
+from .values import Parameter, item_text, read_value, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from wfsim.semantics.layout import StateRow
     from wfsim.semantics.program import Program
 
-Kind = Literal["start", "event", "timer", "activity", "control"]
+Kind = Literal["start", "event", "activity", "child", "timer", "control"]
 _RESULT, _ERROR_TYPE, _MESSAGE = "result", "error_type", "message"
 _DOES = {
     "pause": "Nothing is dispatched until it is resumed (M8.1).",
@@ -47,7 +48,7 @@ class Action:
     ----------
     id
         `start`, `event:<event>`, `timer:<name>[:<activity or region>]`,
-        `activity:<serial>:start|succeed|fail`, `control:<command>`.
+        `activity:<serial>:start|succeed|fail`, `child:<activation>:succeed|fail|tell`, `control:<command>`.
     label, kind
         What it is, in few words, and which sort.
     parameters
@@ -77,13 +78,17 @@ class Actions:
         self._domains = Domains(program)
         self._fields = {name: self._event_parameters(name) for name in program.events}
 
-    def of(self, instance: Instance) -> list[Action]:
-        """All actions in a stable order: start, events in file order, activities, timers soonest first, controls."""
+    def of(self, instance: Instance, stepped: Mapping[int, Instance]) -> list[Action]:
+        """All actions in a stable order: start, events in file order, activities, children, timers by due, controls.
+
+        `stepped` are the children stepped by hand, by activation.
+        """
         if instance.status == "created":
             return [Action("start", "start", "start", True, "Starts the instance.", self.inputs())]
         return [
             *self._events(instance),
             *self._activities(instance),
+            *child_actions(instance, stepped),
             *self._timers(instance),
             *_controls(instance),
         ]
@@ -96,12 +101,14 @@ class Actions:
                 required = variable.initial is None and not variable.optional and variable.type is not ValueType.ANY
                 default = variable.initial
                 if required:
-                    default = _sample(name, self._domains.of_variable(name, variable))
+                    default = sample(name, self._domains.of_variable(name, variable))
                 values = variable.values or ()
                 found.append(Parameter(name, variable.type, required, default, values, bool(values)))
         return tuple(found)
 
-    def stimulus(self, instance: Instance, action: Action, values: Mapping[str, Value]) -> Stimulus:
+    def stimulus(
+        self, instance: Instance, action: Action, values: Mapping[str, Value], stepped: Mapping[int, Instance]
+    ) -> Stimulus:
         """The stimulus of an action with these values; it comes a second later, or when the timer is due.
 
         Raises
@@ -144,6 +151,8 @@ class Actions:
                 if not read[_ERROR_TYPE].strip():
                     raise WfsimError("error_type is needed: retries and transitions on `error` tell errors by it.")
                 return Stimulus("activity_failed", time, error_type=read[_ERROR_TYPE], message=read.get(_MESSAGE), **at)
+            case ["child", activation, verb]:
+                return child_stimulus(instance, int(activation), verb, read, time, stepped)
             case ["control", command]:
                 return Stimulus("control", time, command=command)
         raise AssertionError(f"no such action: {action.id}")
@@ -164,7 +173,7 @@ class Actions:
             candidates = self._domains.of_field(event, name, field)
             # Where a condition reads an optional field, null is one of its candidates.
             wanted = not field.optional or name not in declared or None in candidates
-            default = _sample(name, candidates) if wanted else None
+            default = sample(name, candidates) if wanted else None
             found.append(Parameter(name, field.type, not field.optional, default))
         return tuple(found)
 
@@ -172,14 +181,14 @@ class Actions:
 
     def _activities(self, instance: Instance) -> Iterator[Action]:
         for activity in instance.activities():
-            name, serial = activity.activity, activity.activity_id
+            name, serial, label = activity.activity, activity.activity_id, activity_name(activity)
             most = self.program.rows[self.program.activity_rows[name]].max_attempts
-            attempt = f"Attempt {activity.attempt} of {most}."
+            attempt = f"Attempt {activity.attempt} of {most}.{item_text(activity.index, activity.item)}"
             start, end = _attempt_chances(instance, activity, attempt)
-            yield Action(f"activity:{serial}:start", f"{name} starts", "activity", *start)
+            yield Action(f"activity:{serial}:start", f"{label} starts", "activity", *start)
             result = self._result(instance, activity)
-            yield Action(f"activity:{serial}:succeed", f"{name} succeeds", "activity", *end, result)
-            yield Action(f"activity:{serial}:fail", f"{name} fails", "activity", *end, self._failure(name))
+            yield Action(f"activity:{serial}:succeed", f"{label} succeeds", "activity", *end, result)
+            yield Action(f"activity:{serial}:fail", f"{label} fails", "activity", *end, self._failure(name))
 
     def _result(self, instance: Instance, activity: OpenActivity) -> tuple[Parameter, ...]:
         """A result is asked for where something reads it; what a compensator returns, nothing does."""
@@ -188,19 +197,25 @@ class Actions:
         program = self.program
         region = program.region_rows[activity.region]
         cell = region_cell(instance, region)
+        if activity.index is not None:
+            # M4.5: the variable takes the list of all results.
+            kept = program.rows[cell.state].result_variable >= 0
+            return (
+                Parameter(_RESULT, ValueType.ANY, False, f"{activity.activity}-{activity.index}" if kept else None),
+            )
         in_flight = instance.m[program.rows[region].flight_work].serial == activity.activity_id
         variable = program.rows[cell.action].variable if in_flight else program.rows[cell.state].result_variable
         if variable >= 0:
             name = program.name(variable) or ""
             declared = program.variables[name]
-            sample = _sample(name, self._domains.of_variable(name, declared))
+            default = sample(name, self._domains.of_variable(name, declared))
             values = declared.values or ()
             needed = not declared.optional and declared.type is not ValueType.ANY
-            return (Parameter(_RESULT, declared.type, needed, sample, values),)
+            return (Parameter(_RESULT, declared.type, needed, default, values),)
         done = [program.transitions[at] for at in leaving(instance, region) if program.transitions[at].event == "done"]
         if not in_flight and any(map(_reads_result, done)):
             candidates = self._domains.of_field("done", _RESULT, None)
-            return (Parameter(_RESULT, ValueType.ANY, False, _sample(_RESULT, candidates)),)
+            return (Parameter(_RESULT, ValueType.ANY, False, sample(_RESULT, candidates)),)
         return ()
 
     def _failure(self, activity: str) -> tuple[Parameter, ...]:
@@ -240,6 +255,11 @@ class Actions:
                     why = f"the timer is not running: {not_due(instance, place)}."
                     stopped = Timer(place, NONE, NONE, instance.timer_name(place), program.name(region))
                     yield Action(_timer_id(stopped), f"{name} in {where}", "timer", False, why)
+
+
+def activity_name(activity: OpenActivity) -> str:
+    """Its name, with the index of the item that it is for."""
+    return activity.activity if activity.index is None else f"{activity.activity}[{activity.index}]"
 
 
 def _attempt_chances(instance: Instance, activity: OpenActivity, attempt: str) -> tuple[Chance, Chance]:
@@ -286,7 +306,8 @@ def _timer_id(timer: Timer) -> str:
 def _timer_label(instance: Instance, timer: Timer) -> str:
     program = instance.program
     if timer.activity_id is not None:
-        activity = next(one.activity for one in instance.activities() if one.activity_id == timer.activity_id)
+        open_one = next(one for one in instance.activities() if one.activity_id == timer.activity_id)
+        activity = activity_name(open_one)
         return f"next attempt of {activity}" if timer.name == "retry" else f"{timer.name} of {activity}"
     if timer.region is None:
         return "workflow timeout"
@@ -303,12 +324,6 @@ def _soon(instance: Instance) -> int:
     """A second later; a timer that is due before comes first, so then the same time as its (M6.3)."""
     due = [timer.due for timer in instance.timers() if timer.due >= instance.time]
     return min([instance.time + UNITS["s"], *due])
-
-
-def _sample(name: str, candidates: list[Value]) -> Value:
-    """A candidate to begin with; a text that no condition asks for says what it stands for."""
-    value = next((each for each in candidates if each is not None), None)
-    return f"{name.removesuffix('_id')}-1" if value == "text" else value
 
 
 def _reads_result(transition: Transition) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wfsim.drawing.svg import fitting
-from wfsim.errors import DrawingError
+from wfsim.errors import DrawingError, WfsimError
 
 from .action_rows import ActionRow
+from .child_actions import child_name
 from .stepper_html import (
     STYLE,
     head_html,
@@ -20,9 +21,11 @@ from .stepper_html import (
 from .stepping import Stepping
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import os
+    from collections.abc import Iterable, Mapping
 
     from wfsim.history.case import Case
+    from wfsim.model.catalogue import Catalogue
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
     from wfsim.semantics.instance import Instance
@@ -34,6 +37,7 @@ _SECTIONS = (
     ("start", "Start"),
     ("event", "Events"),
     ("activity", "Activities"),
+    ("child", "Children"),
     ("timer", "Timers"),
     ("control", "Operator"),
 )
@@ -49,11 +53,14 @@ class Stepper:
         happened; or an instance, to go on from there (on a copy).
     input
         Inputs to start a workflow with; without them the stepper asks.
+    catalogue
+        Where the workflows that it runs are found, `"models"` say: then children can be opened and stepped as well.
 
     Attributes
     ----------
     stepping
         What it shows, as a plain object: `stepping.do("event:pay", amount=3)`. After using it directly, `refresh`.
+        It is that of a child while a child is open here.
     widget
         The ipywidgets box, for use inside other boxes.
 
@@ -82,10 +89,14 @@ class Stepper:
         self,
         source: Workflow | WorkflowWitness | Case | Instance,
         input: Mapping[str, Value] | None = None,
+        *,
+        catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
     ) -> None:
         import ipywidgets as widgets
 
-        self.stepping = Stepping(source, input)
+        self.stepping = Stepping(source, input, catalogue=catalogue)
+        self._above: list[tuple[Stepping, str]] = []
+        self._family = widgets.HBox(layout={"flex_flow": "row wrap", "overflow": "visible"})
         self._rows: dict[str, ActionRow] = {}
         self._drawing = False
         self._head, self._picture, self._problem = widgets.HTML(), widgets.HTML(), widgets.HTML()
@@ -114,7 +125,7 @@ class Stepper:
         facts = widgets.VBox([self._variables, self._history], layout=column)
         below = widgets.HBox([happen, facts], layout={"flex_flow": "row wrap", "grid_gap": "0 28px"})
         self.widget = widgets.VBox(
-            [widgets.HTML(STYLE), self._head, bar, self._picture, self._problem, below],
+            [widgets.HTML(STYLE), self._family, self._head, bar, self._picture, self._problem, below],
             layout={"width": "100%", "overflow": "visible"},
         )
         self.widget.add_class("wfsim-stepper")
@@ -134,11 +145,34 @@ class Stepper:
         input: Mapping[str, Value] | None = None,
     ) -> bool:
         """Show something else; False, and the reason is shown, if that cannot be."""
-        loaded = self.stepping.load(source, input)
+        root = self._above[0][0] if self._above else self.stepping
+        loaded = root.load(source, input)
         if loaded:
-            self._rows = {}
-        self.refresh()
+            self._show(root, [])
+        else:
+            self.stepping.problem = root.problem
+            self.refresh()
         return loaded
+
+    def open_child(self, activation: int) -> bool:
+        """Show a child, to step it by hand; False, and the reason is shown, if that cannot be."""
+        parent = self.stepping
+        try:
+            child = parent.open_child(activation)
+        except WfsimError as error:
+            parent.problem = str(error)
+            self._show_problem()
+            return False
+        named = next(child_name(one) for one in parent.children if one.activation == activation)
+        self._show(child, [*self._above, (parent, named)])
+        return True
+
+    def close_child(self) -> bool:
+        """Show the parent again; False if no child is shown."""
+        if not self._above:
+            return False
+        self._show(self._above[-1][0], self._above[:-1])
+        return True
 
     def refresh(self) -> None:
         """Draw anew what `stepping` holds."""
@@ -152,6 +186,7 @@ class Stepper:
         self._jump.disabled = not stepping.steps
         self._back.disabled = stepping.cursor == 0
         self._forward.disabled = stepping.cursor == len(stepping.steps)
+        self._draw_family()
         self._head.value = head_html(stepping)
         self._show_problem()
         self._draw_picture()
@@ -172,6 +207,38 @@ class Stepper:
         if not self._drawing:
             self.stepping.jump(cursor)
             self.refresh()
+
+    def _show(self, stepping: Stepping, above: list[tuple[Stepping, str]]) -> None:
+        self.stepping, self._above, self._rows = stepping, above, {}
+        self.refresh()
+
+    def _draw_family(self) -> None:
+        """A button back to the parent, and one for each open child that can be stepped."""
+        import ipywidgets as widgets
+
+        buttons = []
+        if self._above:
+            parent, named = self._above[-1]
+            ended = self.stepping.instance.is_closed
+            up = widgets.Button(
+                description=f"{parent.workflow.name} ◂ {named}",
+                icon="arrow-up",
+                tooltip="Back to the parent" + (", to let it know that this child has ended" if ended else ""),
+                button_style="primary" if ended else "",
+            )
+            up.on_click(lambda _: self.close_child())
+            buttons.append(up)
+        for child in self.stepping.children:
+            if self.stepping.can_open(child):
+                down = widgets.Button(
+                    description=f"Step into {child_name(child)}",
+                    icon="arrow-down",
+                    tooltip="Open this child and step it by hand",
+                )
+                down.on_click(lambda _, activation=child.activation: self.open_child(activation))
+                buttons.append(down)
+        self._family.children = tuple(buttons)
+        self._family.layout.display = None if buttons else "none"
 
     def _show_problem(self) -> None:
         self._problem.value = problem_html(self.stepping.problem)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wfsim.errors import NotCovered, WfsimError, did_you_mean, listed
+from wfsim.errors import WfsimError, did_you_mean, listed
+from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.duration import time_text
 from wfsim.model.picture import edge_ids, picture
 from wfsim.model.workflow import Workflow
@@ -14,14 +15,17 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.stimulus import Stimulus
 
-from .actions import Action, Actions
+from .actions import Action, Actions, activity_name
+from .child_actions import child_name, child_workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    import os
+    from collections.abc import Iterable, Iterator, Mapping
 
     from wfsim.drawing import Picture, Role
     from wfsim.history.case import Case
     from wfsim.model.values import Value
+    from wfsim.semantics.instance import OpenChild
     from wfsim.verify.told import WorkflowWitness
 
 FORMAT_VERSION = 1
@@ -60,6 +64,9 @@ class Stepping:
     input
         Inputs to start a workflow with. Without them an instance that needs none is started, and any other waits
         for `do("start", …)`.
+    catalogue
+        Where the workflows that it runs are found: a folder, or workflows. With it a child that is let succeed asks for
+        its own outputs, and children can be opened and stepped themselves. A case of a history brings its own.
 
     Attributes
     ----------
@@ -97,7 +104,13 @@ class Stepping:
         self,
         source: Workflow | WorkflowWitness | Case | Instance,
         input: Mapping[str, Value] | None = None,
+        *,
+        catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
     ) -> None:
+        self._given = None if catalogue is None else as_catalogue(catalogue)
+        self._catalogue: Catalogue | None = None
+        self._opened: dict[tuple[int, str], Stepping] = {}
+        self._recorded: dict[str, Case] = {}
         self.steps: list[Step] = []
         self.cursor = 0
         self.problem = ""
@@ -107,7 +120,7 @@ class Stepping:
 
     def possible(self) -> list[Action]:
         """Everything that could happen, with values it asks for and the reason where it cannot happen now."""
-        return self._actions.of(self.instance)
+        return self._actions.of(self.instance, self._stepped())
 
     def do(self, action_id: str, /, **values: Value) -> bool:
         """Let something happen; a future that was gone back from is dropped.
@@ -128,7 +141,8 @@ class Stepping:
             action = self._action(action_id)
             if not action.enabled:
                 raise WfsimError(f"{action.label} cannot happen now: {action.reason}")
-            step = self._happens(self.instance, self._actions.stimulus(self.instance, action, values))
+            stimulus = self._actions.stimulus(self.instance, action, values, self._stepped())
+            step = self._happens(self.instance, stimulus)
         except WfsimError as error:
             self.problem = str(error)
             return False
@@ -172,6 +186,83 @@ class Stepping:
             return False
         self.problem = ""
         return True
+
+    # --- children --------------------------------------------------------------------------------
+
+    @property
+    def children(self) -> list[OpenChild]:
+        """The children that are open now, with the activation that names each."""
+        return self.instance.children()
+
+    def can_open(self, child: OpenChild) -> bool:
+        """Whether the definition of a child is known, so that it can be stepped itself."""
+        return child_workflow(self.instance, child) is not None or (
+            self._catalogue is not None and child.workflow in self._catalogue
+        )
+
+    def open_child(self, activation: int) -> Stepping:
+        """The child that this activation started, to be stepped by hand; asking again gives the same one.
+
+        It starts with the inputs that its parent gave; the child of a case of a history is the case that it was, at its
+        end. Once it has ended, `do("child:<activation>:tell")` lets the
+        parent know. Messages between them are shown in their records; they are sent by hand, as events.
+
+        Raises
+        ------
+        WfsimError
+            If no such child is open, or its workflow is not known.
+        StartRefused
+            If its inputs do not fit; in a real run its parent would be told that it has failed.
+        """
+        child = next((one for one in self.children if one.activation == activation), None)
+        if child is None:
+            shown = listed(f"{one.activation} ({child_name(one)})" for one in self.children)
+            raise WfsimError(f"no child {activation} is open now. Open: {shown or 'none'}.")
+        key = (activation, self._started_as(activation))
+        if key not in self._opened and key[1] in self._recorded:
+            self._opened[key] = Stepping(self._recorded[key[1]], catalogue=self._given)
+        if key not in self._opened:
+            workflow = child_workflow(self.instance, child)
+            if workflow is None:
+                if self._catalogue is None:
+                    raise WfsimError(
+                        f"the definition of {child.workflow!r} is not known here. Give the folder of the workflows: "
+                        "catalogue='models'."
+                    )
+                workflow = self._catalogue.get(child.workflow, child.version)
+            self._opened[key] = self._child(workflow, activation)
+        return self._opened[key]
+
+    def _child(self, workflow: Workflow, activation: int) -> Stepping:
+        found = Stepping(Instance(compile_workflow(workflow, self._catalogue)), catalogue=self._catalogue)
+        record = self._started_by(activation)
+        if record is not None:
+            inputs = record.payload.get("input", {})
+            start = Stimulus("start", record.time, payload=inputs, sender=self.workflow.name)
+            found._append(found._happens(found._first, start))
+        return found
+
+    def _started_by(self, activation: int) -> Record | None:
+        """The record that says how a child was started; none if that lies before the first step."""
+        found = (
+            record
+            for step in self.steps[: self.cursor]
+            for record in step.records
+            if record.kind == "child_started" and record.payload["activation"] == activation
+        )
+        return next(found, None)
+
+    def _started_as(self, activation: int) -> str:
+        """Tells children apart that have one number on different ways, after going back."""
+        return str(self._started_by(activation))
+
+    def _stepped(self) -> dict[int, Instance]:
+        found = {}
+        for child in self.children:
+            opened = self._opened.get((child.activation, self._started_as(child.activation)))
+            if opened is not None:
+                found[child.activation] = opened.instance
+        return found
 
     # --- what is shown ---------------------------------------------------------------------------
 
@@ -283,6 +374,11 @@ class Stepping:
             "state": self.state,
             "in_flight": instance.in_flight,
             "waiting": instance.waiting(),
+            "children": [
+                {"activation": child.activation, "name": child_name(child), "state": child.state}
+                | {"can_be_opened": self.can_open(child)}
+                for child in self.children
+            ],
             "variables": [
                 {"name": each.name, "type": each.type, "value": each.value, "before": each.before}
                 | {"changed": each.changed}
@@ -306,23 +402,31 @@ class Stepping:
 
     def _load(self, source: object, input: Mapping[str, Value] | None) -> None:
         from wfsim.history.case import Case
+        from wfsim.history.runs import catalogue_of
         from wfsim.verify.told import WorkflowWitness
 
         if input is not None and not isinstance(source, Workflow):
             raise WfsimError("input starts a new instance; give it together with a workflow.")
         stimuli: Iterable[Stimulus] = ()
+        catalogue = self._given
+        recorded: dict[str, Case] = {}
         if isinstance(source, Instance):
             first = source.copy()
         elif isinstance(source, Workflow):
-            first = Instance(compile_workflow(source))
-            if first.program.children:
-                raise NotCovered(f"{source.name!r} invokes other workflows, which cannot be stepped through yet.")
+            first = Instance(compile_workflow(source, catalogue))
         elif isinstance(source, WorkflowWitness):
             source.replay()
             first, stimuli = Instance(compile_workflow(source.workflow)), source.stimuli
         elif isinstance(source, Case):
             source.replay()
             first, stimuli = Instance(source.program, key=source.key), source.stimuli()
+            catalogue = catalogue_of(source.run)
+            children = {child.parent_activation: child for child in source.children}
+            recorded = {
+                str(record): children[record.payload["activation"]]
+                for record in source.records()
+                if record.kind == "child_started" and record.payload["activation"] in children
+            }
         else:
             raise WfsimError(f"there is no stepping through a {type(source).__name__}. {_advice(source)}")
         actions = Actions(first.program)
@@ -333,6 +437,7 @@ class Stepping:
         for stimulus in stimuli:
             steps.append(self._happens(instance, stimulus))
             instance = steps[-1].instance
+        self._opened, self._recorded, self._catalogue = {}, recorded, catalogue
         self._first, self.steps, self.cursor = first, steps, len(steps)
         self._program = first.program
         self._actions = actions
@@ -344,7 +449,11 @@ class Stepping:
 
         twin = instance.copy()
         records = records_of(twin, twin.apply(stimulus))
-        return Step(describe(twin, stimulus, records[0]), stimulus, tuple(records), twin)
+        title = describe(twin, stimulus, records[0])
+        for whole, name in _items(instance):
+            if stimulus.activity_id == whole and stimulus.kind.startswith(("activity", "child")):
+                title = f"{name}: {title}"
+        return Step(title, stimulus, tuple(records), twin)
 
     def _append(self, step: Step) -> None:
         self.steps[self.cursor :] = [step]
@@ -367,6 +476,16 @@ class Stepping:
         program = instance.program
         cells = [instance.m[program.rows[program.region_rows[region]].slot] for region in instance.in_flight]
         return [program.transition_numbers[cell.flight] for cell in cells]
+
+
+def _items(instance: Instance) -> Iterator[tuple[int, str]]:
+    """The open activities and children that are for an item, by what their stimuli name, with their indices."""
+    for activity in instance.activities():
+        if activity.index is not None:
+            yield activity.activity_id, activity_name(activity)
+    for child in instance.children():
+        if child.index is not None:
+            yield child.activation, child_name(child)
 
 
 def _plain(action: Action) -> dict[str, Any]:

@@ -84,3 +84,14 @@ def value_text(value: Value, longest: int = 200) -> str:
     """A value as JSON on one line, cut when long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def sample(name: str, candidates: list[Value]) -> Value:
+    """A candidate to begin with; a text that no condition asks for says what it stands for."""
+    value = next((each for each in candidates if each is not None), None)
+    return f"{name.removesuffix('_id')}-1" if value == "text" else value
+
+
+def item_text(index: int | None, item: Value) -> str:
+    """Which item of a `for_each` something is for, as a sentence to go on with; empty if it is for none."""
+    return "" if index is None else f" For item {index}: {value_text(item, 80)}."

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
+from tests.families import family
 from wfsim.analytics.hot_paths import HotPaths, hot_paths, short_time
 from wfsim.analytics.sankey import ENDINGS, path_sankey
 from wfsim.errors import HistoryError
 from wfsim.history.history import History
+from wfsim.history.simulate import simulate
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
+from wfsim.simulate.scenario import Scenario
 
 SECOND = 1_000_000
 
@@ -205,3 +208,26 @@ def test_times_are_shown_in_the_unit_people_use(microseconds: float, shown: str)
 def test_only_a_history_has_hot_paths(given: Any) -> None:
     with pytest.raises(HistoryError, match=r"hot_paths takes a history, not .*wf.open_history\(path\) opens one"):
         hot_paths(given)
+
+
+def test_a_family_shows_the_workflow_that_was_run_or_the_one_asked_for() -> None:
+    catalogue = family()
+    plan = {
+        "cases": 4,
+        "inputs": {"id": {"unique": 1}, "parcels": ["a", "b"]},
+        "workflows": {
+            "parcel": {"activities": {"mail": {"result": "r"}}},
+            "check": {"events": {"look": [{"event": "seen"}]}},
+        },
+    }
+    history = simulate(catalogue.get("order"), Scenario.model_validate(plan), catalogue=catalogue, replications=2)
+    root, parcel = hot_paths(history), hot_paths(history, workflow="parcel", run=2)
+    assert list(root.df()["path"]) == ["paying → shipping → shipped"]
+    assert list(root.df()["cases"]) == [8]
+    assert root.edge_weights() == {("paying", "shipping", "done"): 8, ("shipping", "shipped", "done"): 8}
+    assert list(parcel.df()["path"]) == ["shipping → checking → shipped"]
+    assert list(parcel.df()["cases"]) == [8]
+    assert parcel.edge_weights()["shipping", "checking", "done"] == 16
+    assert "hottest paths of parcel" in parcel.plot().layout.title.text
+    with pytest.raises(HistoryError, match=r"no workflow 'parsel' in this history\. Workflows: check, order, parcel"):
+        hot_paths(history, workflow="parsel")

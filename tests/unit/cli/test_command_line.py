@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -465,3 +466,123 @@ def test_the_demo_runs_from_file_to_real_order(wfsim: Command, tmp_path: Path) -
     }
     for svg in folder.glob("*.svg"):
         assert "<svg" in svg.read_text(encoding="utf-8"), svg.name
+
+
+# --- families ----------------------------------------------------------------------------------------
+
+PARENT = """\
+name: parent
+initial_state: ship
+unhandled: reject
+states:
+  - {name: ship, timeout: 1h, invoke: {workflow: child, input: {n: 1}}}
+  - {name: shipped, is_terminal: true}
+transitions:
+  - {from: ship, event: done, to: shipped}
+  - {from: ship, event: error, to: shipped}
+  - {from: ship, event: timeout, to: shipped}
+"""
+CHILD = """\
+name: child
+initial_state: a
+unhandled: reject
+variables: {n: {type: integer, input: true}}
+activities: {work: {timeout: 5m}}
+states: [{name: a, activity: {name: work, parameters: {n: "${context.n}"}}}, {name: z, is_terminal: true}]
+transitions: [{from: a, event: done, to: z}, {from: a, event: error, to: z}]
+"""
+
+
+def test_what_a_workflow_starts_is_found_beside_its_file_and_named(wfsim: Command, tmp_path: Path) -> None:
+    path = written(tmp_path, PARENT)
+    written(tmp_path, CHILD, "child.yaml")
+    written(tmp_path, "name: [broken", "broken.yaml")
+    written(tmp_path, STUCK, "stuck.yaml")
+    code, out, told = wfsim("simulate", path, "--cases", 5)
+    assert (code, told) == (0, "With child 1.0.0 (child.yaml).\n")
+    assert re.search(r"child +completed +success +5", out)
+    assert re.search(r"parent +completed +success +5", out)
+    code, out, told = wfsim("lint", path)
+    assert (code, told) == (0, "With child 1.0.0 (child.yaml).\n")
+
+
+def test_a_catalogue_says_where_else_children_are(wfsim: Command, tmp_path: Path) -> None:
+    path = written(tmp_path, PARENT)
+    (tmp_path / "lib").mkdir()
+    written(tmp_path / "lib", CHILD.replace("n: {type: integer", "m: {type: integer").replace("context.n", "context.m"))
+    code, _, told = wfsim("simulate", path, "--cases", 5)
+    assert code == 2
+    assert "state 'ship' of 'parent' runs 'child'" in told
+    code, out, _ = wfsim("lint", path, "--catalogue", tmp_path / "lib", "--json")
+    assert code == 1
+    assert [each["code"] for each in json.loads(out)] == ["child-input"]
+    written(tmp_path / "lib", CHILD)
+    code, out, told = wfsim("simulate", path, "--cases", 5, "--catalogue", tmp_path / "lib", "--json")
+    assert (code, told) == (0, "")
+    assert {each["workflow"] for each in json.loads(out)["hot paths"]} == {"parent", "child"}
+    code, _, told = wfsim("lint", path, "--catalogue", tmp_path / "nowhere")
+    assert code == 2
+    assert "is not a folder" in told
+
+
+def test_a_child_that_is_not_beside_the_file_is_named_when_it_is_needed(wfsim: Command, tmp_path: Path) -> None:
+    code, _, told = wfsim("simulate", written(tmp_path, PARENT))
+    assert code == 2
+    assert "there is no workflow 'child' in the catalogue" in told
+    code, _, _ = wfsim("lint", tmp_path / "w.yaml")
+    assert code == 0
+
+
+# --- versions and schedules --------------------------------------------------------------------------
+
+VERSIONED = """\
+name: door
+version: 1.0.0
+initial_state: shut
+events: {push: {}, lock: {}}
+states: [{name: shut}, {name: locked}, {name: open, is_terminal: true}]
+transitions:
+  - {from: shut, event: push, to: open}
+  - {from: shut, event: lock, to: locked}
+  - {from: locked, event: push, to: open}
+schedules:
+  noon: {cron: 0 12 * * 1, time_zone: Europe/Berlin}
+"""
+
+
+def test_migrate_tells_what_would_be_lost(wfsim: Command, tmp_path: Path) -> None:
+    old = written(tmp_path, VERSIONED, "old.yaml")
+    same = written(tmp_path, VERSIONED.replace("1.0.0", "1.0.1"), "same.yaml")
+    assert wfsim("migrate", old, same)[:2] == (0, "door 1.0.0 → 1.0.1: 0 changes that matter\n")
+    less = "\n".join(line for line in VERSIONED.splitlines() if "locked" not in line)
+    less = less.replace("transitions:", "states: [{name: shut}, {name: open, is_terminal: true}]\ntransitions:")
+    new = written(tmp_path, less.replace("1.0.0", "2.0.0"), "new.yaml")
+    code, out, _ = wfsim("migrate", old, new)
+    assert code == 1
+    assert "error state-gone: state 'locked'" in out
+    history = tmp_path / "doors.duckdb"
+    wf.simulate(wf.load(old), cases=30, seed=1, into=history).close()  # type: ignore[operator]
+    code, out, _ = wfsim("migrate", old, new, "--history", history, "--json")
+    data = json.loads(out)
+    assert (code, data["ok"], len(data["cases"])) == (1, False, 30)
+    assert {case["replays"] for case in data["cases"]} == {True, False}
+
+
+def test_times_prints_the_next_starts_in_their_time_zone(wfsim: Command, tmp_path: Path) -> None:
+    file = written(tmp_path, VERSIONED)
+    code, out, _ = wfsim("times", file, "-n", 2, "--after", "2026-03-23T12:00:00+00:00")
+    assert code == 0
+    assert "Mon 2026-03-30 12:00:00 CEST" in out
+    assert "Mon 2026-04-06 12:00:00 CEST" in out
+    code, out, _ = wfsim("times", file, "-n", 1, "--after", "2026-03-23T12:00:00+00:00", "--json")
+    assert json.loads(out) == {"noon": ["2026-03-30T12:00:00+02:00"]}
+
+
+def test_times_refuses_what_is_no_moment_and_a_workflow_without_schedules(wfsim: Command, tmp_path: Path) -> None:
+    file = written(tmp_path, VERSIONED)
+    code, _, complaint = wfsim("times", file, "--after", "2026-03-23")
+    assert code == 2
+    assert "is not a moment" in complaint
+    code, _, complaint = wfsim("times", ORDER)
+    assert code == 2
+    assert "has no schedules" in complaint

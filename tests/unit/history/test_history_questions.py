@@ -98,7 +98,7 @@ def test_a_result_gives_its_whole_answer_in_every_form_again_and_again(made: Any
 def test_explain_and_describe_are_questions(made: Any) -> None:
     assert made.history.sql("EXPLAIN SELECT 1").fetchall()
     columns = [row[0] for row in made.history.sql("DESCRIBE history").fetchall()]
-    assert columns[:5] == ["run", "case", "seq", "time", "kind"]
+    assert columns[:6] == ["run", "case", "workflow", "seq", "time", "kind"]
 
 
 def test_df_is_the_whole_history_in_order(made: Any) -> None:
@@ -151,7 +151,7 @@ def test_another_format_is_refused(make: Any, tmp_path: Path) -> None:
     make(cases=2, into=path).history.close()
     with duckdb.connect(str(path)) as con:
         con.execute("UPDATE about SET format = 99")
-    with pytest.raises(HistoryError, match=r"written in format 99, this version reads 1"):
+    with pytest.raises(HistoryError, match=r"written in format 99, this version reads 2"):
         open_history(path)
 
 

@@ -130,7 +130,7 @@ def test_the_digest_does_not_depend_on_the_order_of_codes(make: Any, tmp_path: P
         'DELETE FROM record_values WHERE "case" = 2',
         'DELETE FROM records WHERE "case" = 5',
         "UPDATE cases SET key = key + 1",
-        "UPDATE runs SET version = '1.2.1'",
+        "UPDATE workflows SET version = '1.2.1'",
     ],
 )
 def test_the_digest_notices_every_change(make: Any, tmp_path: Path, change: str) -> None:

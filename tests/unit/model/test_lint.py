@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from wfsim.model.builder import Builder
+from wfsim.model.catalogue import Catalogue
 from wfsim.model.lint import SEVERITIES, Findings, Severity, lint
 from wfsim.model.template import TEMPLATES
-from wfsim.model.yaml_io import loads
+from wfsim.model.yaml_io import load, loads
 
 CLEAN = """\
 name: clean
@@ -155,6 +156,18 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
             "  - {from: insuring, event: ask}\n  - {from: paying, condition: context.rounds < 9, to: paying}\n",
             "state 'paying'",
         ),
+    ],
+    "child-input": [
+        ("{workflow: insurance}", "{workflow: insurance, input: {prize: 1}}", "state 'insuring'"),
+        ("{workflow: insurance}", "{workflow: insurance, input: {premium: much}}", "state 'insuring'"),
+        ("{workflow: insurance}", '{workflow: insurance, input: {premium: "${context.legs}"}}', "state 'insuring'"),
+    ],
+    "child-result": [
+        ("{workflow: insurance}", "{workflow: insurance, result_variable: hotel}", "state 'insuring'"),
+    ],
+    "child-unknown": [
+        ("{workflow: insurance}", "{workflow: insurence}", "state 'insuring'"),
+        ("{workflow: insurance}", '{workflow: insurance, version: ">=2.0.0"}', "state 'insuring'"),
     ],
     "compensation-missing": [
         (
@@ -347,6 +360,17 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
 }
 
 
+INSURANCE = """\
+name: insurance
+initial_state: a
+variables:
+  premium: {type: integer, input: true, optional: true}
+  policy: {type: string, optional: true, output: true}
+states: [{name: a}]
+transitions: []
+"""
+
+
 def codes(text: str) -> set[str]:
     return {finding.code for finding in lint(loads(text))}
 
@@ -354,7 +378,7 @@ def codes(text: str) -> set[str]:
 def mutated(old: str, new: str) -> Findings:
     base = CLEAN if old in CLEAN else LANGUAGE
     assert old in base
-    return lint(loads(base.replace(old, new), "clean.yaml"))
+    return lint(loads(base.replace(old, new), "clean.yaml"), catalogue=[loads(INSURANCE)])
 
 
 CASES = [(code, *case) for code, cases in MUTANTS.items() for case in cases if case[2]]
@@ -870,3 +894,31 @@ def test_a_builder_model_has_places_without_lines() -> None:
         None,
         None,
     )
+
+
+def test_a_child_is_read_in_the_version_that_its_parent_asks_for() -> None:
+    parent = loads(
+        LANGUAGE.replace("{workflow: insurance}", "{workflow: insurance, version: 1.x, input: {premium: 1}}")
+    )
+    older = loads(INSURANCE.replace("premium", "price"))
+    newer = loads(INSURANCE.replace("name: insurance", "name: insurance\nversion: 1.5.0"))
+    other = loads(INSURANCE.replace("premium", "sum").replace("name: insurance", "name: insurance\nversion: 2.0.0"))
+    assert lint(parent, catalogue=Catalogue([older, newer, other])) == []
+    (finding,) = lint(parent, catalogue=[older])
+    assert (finding.code, finding.message) == (
+        "child-input",
+        "insurance 1.0.0 refuses to start, each time (M7.2): 'premium' is no input there. Its inputs: price.",
+    )
+
+
+def test_an_input_that_a_child_needs_must_be_given_item_by_item_too() -> None:
+    text = LANGUAGE.replace("as: leg, activity: print, ", "as: leg, workflow: insurance, ")
+    needing = loads(INSURANCE.replace(", optional: true}\n  policy", "}\n  policy"))
+    found = [each for each in lint(loads(text), catalogue=[needing]) if each.code == "child-input"]
+    assert [each.place for each in found] == ["state 'printing'", "state 'insuring'"]
+    assert "'leg' is no input there" in found[0].message
+    assert all("'premium' (integer) is missing" in each.message for each in found)
+
+
+def test_a_folder_may_be_given_as_catalogue() -> None:
+    assert lint(load("models/order_fulfilment.yaml"), catalogue="models") == []

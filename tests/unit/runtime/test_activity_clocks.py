@@ -215,7 +215,7 @@ def test_a_function_left_behind_is_waited_for_again_once_it_sleeps() -> None:
     with start(working(), activities={"f": f}, clock=clock) as run:
         clock.advance("1s")
         hangs.set()
-        while run._dispatcher.next_due() is None:
+        while run._member.dispatcher.next_due() is None:
             time.sleep(0.001)
         clock.advance("1m")
         assert run.state == "ok"
@@ -240,17 +240,18 @@ def test_leaving_the_state_cancels_its_activity_and_ignores_a_late_result(clock:
 
 
 def test_a_cancelled_async_activity_leaves_no_record(clock: ManualClock) -> None:
-    ended = threading.Event()
+    began, ended = threading.Event(), threading.Event()
 
     async def f(context: Any) -> None:
         try:
+            began.set()
             await asyncio.Event().wait()
         finally:
             assert context.cancelled
             ended.set()
 
     with start(working(), activities={"f": f}, clock=ManualClock(patience=0.01)) as run:
-        run.wait(lambda run: run.activities[0].phase == "running", timeout=10)
+        assert began.wait(10)
         run.send("stop")
         assert ended.wait(10)
         assert run.records[-1].kind == "instance_closed"

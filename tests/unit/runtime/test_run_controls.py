@@ -160,7 +160,7 @@ def test_a_pause_that_overtakes_the_start_of_an_attempt_holds_it(
         def pausing(store: Store, *arguments: Any, **rest: Any) -> int:
             # While the step that schedules the attempt is stored, a pause is queued.
             if run.version == 2:
-                run._dispatcher.put(CONTROLS, lambda instance, time: instance.control(time, "pause"))
+                run._member.put(CONTROLS, lambda instance, time: instance.control(time, "pause"))
             return append(store, *arguments, **rest)
 
         monkeypatch.setattr(Store, "append", pausing)

@@ -205,10 +205,10 @@ def test_states_reached_by_work_and_timers(clock: ManualClock, functions: Any) -
         run.send("retry")
         clock.settle()
         assert run.why_not("valid").reasons == [
-            "Transition 'failed → valid on done' leads there, once 'look' succeeds (attempt 1, running)."
+            "Transition 'failed → valid on done' leads there, once activity 'look' succeeds (attempt 1, running)."
         ]
         assert run.why_not("expired").reasons == [
-            "Transition 'failed → expired on error' leads there, once 'look' fails (attempt 1, running).",
+            "Transition 'failed → expired on error' leads there, once activity 'look' fails (attempt 1, running).",
             "Transition 'failed → expired on cancel_requested' leads there: ask by cancel().",
         ]
         assert run.why_not("paid").reasons == [

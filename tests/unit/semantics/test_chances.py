@@ -185,5 +185,5 @@ def test_a_state_waits_for_its_child_to_close() -> None:
         transitions=[{"from": "ship", "to": "sent", "event": "done"}],
     )
     assert explain(instance, "sent", None, 0).reasons == [
-        "Transition 'ship → sent on done' leads there, once 'shipping' succeeds (running)."
+        "Transition 'ship → sent on done' leads there, once workflow 'shipping' succeeds (running)."
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import wfsim as wf
+from wfsim.model.workflow import Workflow
 from wfsim.simulate.check import check_scenario
 from wfsim.simulate.default import default_scenario
 
@@ -129,6 +130,9 @@ def test_a_distribution_that_is_none_is_refused(tmp_path: Path, duration: str, s
         ("{choice: {a: 0, b: 0}}", "the values of choice all have weight 0"),
         ("{choice: {a: 2, b: -1}}", "expected 0.*found the number -1"),
         ("{choice: []}", "at least one value"),
+        ("{choice: [1, 2], weights: [1]}", "2 values have 1 weights"),
+        ("{choice: {a: 1}, weights: [1]}", "weights belong to a list"),
+        ("{choice: [1, 2], weights: [0, 0]}", "the values of choice all have weight 0"),
         ("{choice: ['${context.x}']}", "nothing is computed in"),
         ("{integer: [6, 1]}", r"the range \[6, 1\] is empty"),
         ("{integer: [6]}", "takes two numbers"),
@@ -359,3 +363,20 @@ transitions: [{from: a, to: b, event: go}, {from: b, to: c, event: done}]
     history = wf.simulate(workflow, cases=20)
     assert history.counts == {"completed/success": 20}
     assert len(history.notes) == 1
+
+
+def test_values_that_are_no_text_can_be_weighed() -> None:
+    workflow = Workflow.model_validate(
+        {
+            "name": "weighed",
+            "initial_state": "a",
+            "variables": {"n": {"type": "integer", "input": True}},
+            "states": [{"name": "a", "is_terminal": True}],
+            "transitions": [],
+        }
+    )
+    scenario = wf.Scenario.model_validate({"cases": 200, "inputs": {"n": {"choice": [7, 8], "weights": [0.9, 0.1]}}})
+    history = wf.simulate(workflow, scenario)  # type: ignore[operator]
+    values = [whole for (whole,) in history.sql("SELECT whole FROM record_values WHERE seq = 1").fetchall()]
+    assert 160 <= values.count(7) <= 195
+    assert values.count(7) + values.count(8) == 200

@@ -391,3 +391,61 @@ def test_too_many_combinations_are_cut_and_told() -> None:
     assert space.complete
     assert not space.exact
     assert explore_workflow(workflow({"k0": "boolean"}, "event.k0")).exact
+
+
+FOUR_EYES = """\
+name: four_eyes
+version: 1.0.0
+initial_state: a
+variables:
+  first: {type: string, optional: true}
+events: {approve: {payload: {by: string}}}
+states: [{name: a}, {name: b}, {name: c, is_terminal: true}]
+transitions:
+  - from: a
+    event: approve
+    to: b
+    pre_actions: [{action_type: set_variable, parameters: {name: first, value: "${event.by}"}}]
+  - {from: b, event: approve, to: c, condition: context.first != event.by}
+"""
+
+
+def test_texts_compared_with_each_other_get_as_many_values_as_can_meet() -> None:
+    flow = wf.loads(FOUR_EYES)
+    found = Domains(compile_workflow(flow)).of_field("approve", "by", flow.events["approve"].payload["by"])
+    assert len(set(found)) == 2
+    assert exact(flow)
+    assert verdict(flow, "transitions_live") == "holds"
+
+
+def test_texts_with_an_order_between_them_are_only_sampled() -> None:
+    flow = wf.loads(
+        FOUR_EYES.replace("context.first != event.by", "context.first != null and context.first < event.by")
+    )
+    assert not exact(flow)
+
+
+def test_more_texts_than_can_be_tried_are_only_sampled() -> None:
+    many = ", ".join(f"k{n}: string" for n in range(5))
+    conditions = " or ".join(f"event.by == event.k{n}" for n in range(5))
+    flow = wf.loads(
+        FOUR_EYES.replace("{by: string}", f"{{by: string, {many}}}").replace("context.first != event.by", conditions)
+    )
+    assert not exact(flow)
+
+
+def test_an_integer_of_a_narrow_range_that_is_computed_with_is_tried_at_every_value() -> None:
+    limits = {"type": "integer", "input": True, "minimum": 2, "maximum": 5}
+    narrow = {"v": limits, "n": {"type": "integer", "initial": 0}}
+    flow = workflow(variables=narrow, writes={"n": "${context.n + context.v}"})
+    assert inputs(flow) == [2, 3, 4, 5]
+    assert exact(flow)
+    wide = {**narrow, "v": {**limits, "maximum": 500}}
+    assert not exact(workflow(variables=wide, writes={"n": "${context.n + context.v}"}))
+
+
+def test_a_variable_with_listed_values_that_is_computed_with_is_tried_at_each() -> None:
+    listed = {"v": {"type": "integer", "input": True, "values": [1, 100]}, "n": {"type": "integer", "initial": 0}}
+    flow = workflow(variables=listed, writes={"n": "${context.n + context.v}"})
+    assert inputs(flow) == [1, 100]
+    assert exact(flow)

@@ -6,9 +6,11 @@ Each code is explained in `docs/lint.md`.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from wfsim.model.lint import clocks, regions, structure, talking, undoing, variables, work
+from wfsim.model.catalogue import Catalogue, as_catalogue
+from wfsim.model.lint import children, clocks, regions, structure, talking, undoing, variables, work
 from wfsim.model.lint.findings import SEVERITIES, Finding, Findings, Severity
 from wfsim.model.lint.graph import region_graphs
 from wfsim.model.workflow import Workflow
@@ -22,14 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["SEVERITIES", "Finding", "Findings", "Severity", "lint"]
 
 
-def lint(workflow: Workflow, *, catalogue: Iterable[Workflow] = ()) -> Findings:
+def lint(workflow: Workflow, *, catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] = ()) -> Findings:
     """Find what is well formed in a workflow, yet wrong or undecided.
 
     Parameters
     ----------
     catalogue
-        Other workflows that this one may meet: those it invokes, those that invoke it, those it writes to.
-        Recursion through them, and messages they would not take, are found only if they are given.
+        Other workflows that this one may meet: those it invokes, those that invoke it, those it writes to; or their
+        folder. Children that are not there or would refuse to start, recursion through others, and messages they would
+        not take, are found only if they are given.
 
     Returns
     -------
@@ -76,7 +79,11 @@ def lint(workflow: Workflow, *, catalogue: Iterable[Workflow] = ()) -> Findings:
     work.work(graphs, report)
     work.clocks_of_activities(workflow, report)
     undoing.undoing(workflow, graphs[0], report)
-    talking.talking(workflow, catalogue, report)
+    # Read twice, so that a generator will do.
+    others = as_catalogue(catalogue) if isinstance(catalogue, (str, os.PathLike)) else catalogue
+    others = others if isinstance(others, Catalogue) else list(others)
+    talking.talking(workflow, others, report)
+    children.children(workflow, others, report)
     found.sort(key=lambda pair: (pair[0], pair[1].code, pair[1].place, pair[1].message))
     return Findings(finding for _, finding in found)
 

@@ -1,0 +1,51 @@
+"""An instance from its image does what the first would have done."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.strategies import choices, next_stimulus, workflows
+from wfsim.model.workflow import Workflow
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.image import fingerprint, from_image, image_of
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.records import effects_of, records_of
+from wfsim.semantics.stimulus import Stimulus
+
+relaxed = settings(deadline=None, max_examples=150)
+
+
+@relaxed
+@given(workflows(regions=True), choices, st.data())
+def test_it_goes_on_from_anywhere_with_the_same_records_and_effects(
+    workflow: Workflow, picks: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(picks)))
+    instance = Instance(compile_workflow(workflow), key=12345)
+    instance.apply(Stimulus("start"))
+    for number, (choice, k) in enumerate(picks[:at]):
+        instance.apply(next_stimulus(instance, choice, k, number))
+    program = compile_workflow(workflow)
+    assert fingerprint(program) == fingerprint(instance.program)
+    twin = from_image(program, json.loads(json.dumps(image_of(instance))), instance.seen)
+    for number, (choice, k) in enumerate(picks[at:], at):
+        stimulus = next_stimulus(instance, choice, k, number)
+        first, second = instance.apply(stimulus), twin.apply(stimulus)
+        assert records_of(twin, second) == records_of(instance, first)
+        assert effects_of(twin, second) == effects_of(instance, first)
+    assert twin.variables == instance.variables
+    assert image_of(twin) == image_of(instance)
+
+
+@relaxed
+@given(workflows(), workflows())
+def test_two_definitions_have_one_fingerprint_only_if_they_are_equal(one: Workflow, other: Workflow) -> None:
+    if one == other:
+        return
+    prints = [fingerprint(compile_workflow(each)) for each in (one, other)]
+    assert (prints[0] == prints[1]) <= (
+        compile_workflow(one).names == compile_workflow(other).names and one.name == other.name
+    )

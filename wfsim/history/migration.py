@@ -1,0 +1,301 @@
+"""`migration`: what stands in the way of running instances when a workflow gets a new version."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from wfsim.errors import DefinitionError, WfsimError, listed
+from wfsim.model.catalogue import as_catalogue
+from wfsim.model.changes import Change, changes
+from wfsim.model.duration import Duration
+from wfsim.model.lint.findings import Severity
+from wfsim.model.problems import shown
+from wfsim.model.workflow import Workflow
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance, Timer
+from wfsim.semantics.records import Record, records_of
+from wfsim.semantics.texts import canonical
+
+from .replay_case import steps_of, stimuli_of
+from .runs import definition_of, hash_of_definition
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+    from wfsim.model.catalogue import Catalogue
+    from wfsim.semantics.program import Program
+    from wfsim.semantics.stimulus import Stimulus
+
+    from .case import Case
+    from .history import History
+
+_NUMBERS = frozenset({"transition", "flight", "place", "version", "timer", "timer_id"})
+"""Payload of records that counts places in one definition: it may differ where nothing else does."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMigration:
+    """What became of one stored case when its stimuli were fed to the new version.
+
+    Attributes
+    ----------
+    run, case, external_id, is_open
+        Which case, and whether it goes on.
+    replays
+        Whether every record came out the same, by the names in it.
+    seq, reason
+        The first record that did not, and how it differs.
+    stands
+        Where an open case is now.
+    """
+
+    run: int
+    case: int
+    external_id: str | None
+    is_open: bool
+    replays: bool
+    seq: int | None = None
+    reason: str = ""
+    stands: str = ""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What has no counterpart in a new version; empty `changes` and no case in `broken` mean that nothing has.
+
+    Attributes
+    ----------
+    old, new
+        The two versions.
+    changes
+        What instances may hold that the new version does not know as it was, whatever any history says.
+    cases
+        Stored cases of the old version, in order; empty without a history.
+    """
+
+    old: Workflow
+    new: Workflow
+    changes: tuple[Change, ...]
+    cases: tuple[CaseMigration, ...] = ()
+
+    @property
+    def broken(self) -> list[CaseMigration]:
+        """Stored cases that would not replay."""
+        return [case for case in self.cases if not case.replays]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no change is an error and every stored case replays."""
+        return not self.broken and all(change.severity is not Severity.ERROR for change in self.changes)
+
+    def df(self) -> pd.DataFrame:
+        """One row per stored case, columns as the attributes of `CaseMigration`."""
+        import pandas as pd
+
+        columns = list(CaseMigration.__slots__)
+        return pd.DataFrame([[getattr(case, column) for column in columns] for case in self.cases], columns=columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return {
+            "workflow": self.old.name,
+            "old": self.old.version,
+            "new": self.new.version,
+            "ok": self.ok,
+            "changes": [
+                {"code": each.code, "severity": each.severity.value, "place": each.place, "message": each.message}
+                for each in self.changes
+            ],
+            "cases": [asdict(case) for case in self.cases],
+        }
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{self.old.name} {self.old.version} → {self.new.version}: {len(self.changes)} changes that matter"
+        yield from (f"  {change}" for change in self.changes)
+        if not self.cases:
+            return
+        n_open = sum(case.is_open for case in self.cases)
+        yield f"{len(self.cases):,} stored cases, {n_open:,} open: {len(self.broken):,} would not replay"
+        kinds: dict[str, list[CaseMigration]] = {}
+        for case in self.broken:
+            kinds.setdefault(case.reason, []).append(case)
+        for reason, cases in sorted(kinds.items(), key=lambda pair: -len(pair[1])):
+            named = listed((str(case.external_id or case.case) for case in cases), 3)
+            yield f"  {len(cases):,} ({named}): {reason}"
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def migration(
+    old: Workflow,
+    new: Workflow,
+    history: History | None = None,
+    *,
+    catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+) -> Migration:
+    """What stands in the way of taking running instances of `old` over to `new`.
+
+    An instance stays with the version it started with; this tells what would be lost if it did not: states,
+    regions, variables, events, activities in flight and timers without a counterpart, and the stored cases that
+    would have gone another way.
+
+    Parameters
+    ----------
+    history
+        Cases of `old` in it are fed to `new` and compared, record for record, by the names in them.
+    catalogue
+        Workflows that `new` invokes.
+
+    Raises
+    ------
+    DefinitionError
+        If the two are not versions of one workflow.
+    ReplayError
+        If the history keeps too little (log level), or cannot be replayed under `old` itself.
+
+    Notes
+    -----
+    Replaying costs about 50 µs a record. The idea is that of Temporal's replay tests, with names instead of code.
+    """
+    for workflow in (old, new):
+        if not isinstance(workflow, Workflow):
+            raise DefinitionError(
+                f"migration takes two workflows, not {shown(workflow)}. Load it first: wf.load(path)."
+            )
+    if old.name != new.name:
+        raise DefinitionError(
+            f"{old.name!r} and {new.name!r} are two workflows, not versions of one. Give them the same name."
+        )
+    found: list[CaseMigration] = []
+    if history is not None:
+        program = compile_workflow(new, as_catalogue(catalogue) if catalogue is not None else None)
+        found = [_replayed(case, program) for case in _cases_of(old, history)]
+    return Migration(old, new, tuple(changes(old, new)), tuple(found))
+
+
+def _cases_of(old: Workflow, history: History) -> list[Case]:
+    wanted = hash_of_definition(definition_of(old))
+    known = [(run, workflow) for run in history.runs for workflow in run.workflows]
+    places = [(run, workflow) for run, workflow in known if workflow.model_hash == wanted]
+    if not places:
+        there = listed(dict.fromkeys(f"{workflow.name} {workflow.version}" for _, workflow in known))
+        raise WfsimError(
+            f"the history has no case of {old.name} {old.version} with this definition. It holds: {there or 'nothing'}."
+        )
+    query = 'SELECT "case" FROM cases WHERE run = ? AND workflow = ? ORDER BY "case"'
+    return [
+        history.case(number, run=run.run)
+        for run, workflow in places
+        for (number,) in history.connection().execute(query, [run.run, workflow.number]).fetchall()
+    ]
+
+
+def _replayed(case: Case, program: Program) -> CaseMigration:
+    records = case.records()
+    twin = Instance(case.program, key=case.key)
+    moved = Instance(program, key=case.key)
+    seq, reason = None, ""
+    for step, stimulus in zip(steps_of(records), stimuli_of(case.run, case.program, records), strict=True):
+        if seq is None:
+            seq, reason = _first_difference(step, stimulus, twin, moved)
+        twin.apply(stimulus)
+    is_open = not twin.is_closed
+    stands = ", ".join(f"{region}: {state}" if region else state for region, state in twin.configuration.items())
+    return CaseMigration(
+        case.run.run, case.case, case.external_id, is_open, seq is None, seq, reason, stands if is_open else ""
+    )
+
+
+def _first_difference(
+    step: Sequence[Record], stimulus: Stimulus, twin: Instance, moved: Instance
+) -> tuple[int | None, str]:
+    """Apply a stimulus of the old version to the new one; the first record that differs, if any."""
+    cause = step[0]
+    early = _early_timer(stimulus, twin, moved)
+    if early:
+        return cause.seq, early
+    try:
+        if stimulus.kind == "timer":
+            found = _same_timer(stimulus, twin, moved)
+            if isinstance(found, str):
+                return cause.seq, found
+            stimulus = found
+        got = records_of(moved, moved.apply(stimulus))
+    except WfsimError as error:
+        return cause.seq, str(error)
+    for k in range(max(len(step), len(got))):
+        was = step[k] if k < len(step) else None
+        now = got[k] if k < len(got) else None
+        if was is None or now is None or _by_name(was) != _by_name(now):
+            seq = was.seq if was is not None else now.seq if now is not None else None
+            return seq, f"{_told(cause)}: {_difference(was, now)}"
+    return None, ""
+
+
+def _early_timer(stimulus: Stimulus, twin: Instance, moved: Instance) -> str:
+    """A timer that would have fired in the new version before this happened, and did not in the old one."""
+    dues = {_called(timer): timer.due for timer in twin.timers()}
+    for timer in moved.timers():
+        if timer.due < stimulus.time and dues.get(_called(timer)) != timer.due:
+            return f"{_timer(timer, moved)} would have fired before"
+    return ""
+
+
+def _timer(timer: Timer, instance: Instance) -> str:
+    where = None if timer.region is None else instance.configuration.get(timer.region)
+    return f"timer {timer.name}" + (f" in {where}" if where is not None else "")
+
+
+def _called(timer: Timer) -> tuple[str, str | None, int | None]:
+    """What makes a timer the same in two versions."""
+    return (timer.name, timer.region, timer.activity_id)
+
+
+def _same_timer(stimulus: Stimulus, twin: Instance, moved: Instance) -> Stimulus | str:
+    """The running timer of the same name in the new version: places and serials may be others there."""
+    known = {(timer.place, timer.id): timer for timer in twin.timers()}
+    timer = known.get((stimulus.timer, stimulus.timer_id))
+    if timer is None:
+        # It had been dropped: ignored there and here.
+        return replace(stimulus, timer=moved.program.head.first_timer, timer_id=-1)
+    for other in moved.timers():
+        if _called(other) == _called(timer):
+            if other.due != timer.due:
+                later = Duration(other.due - timer.due)
+                return f"{_timer(timer, twin)} would be due {later} later"
+            return replace(stimulus, timer=other.place, timer_id=other.id)
+    return f"{_timer(timer, twin)} fired, which does not run in the new version"
+
+
+def _by_name(record: Record) -> str:
+    fields = asdict(record)
+    fields["payload"] = {name: value for name, value in record.payload.items() if name not in _NUMBERS}
+    return canonical(fields)
+
+
+def _difference(was: Record | None, now: Record | None) -> str:
+    if was is not None and now is not None and _told(was) == _told(now):
+        before, after = asdict(was) | dict(was.payload), asdict(now) | dict(now.payload)
+        names = [
+            name for name in sorted({*before, *after} - {"payload"} - _NUMBERS) if before.get(name) != after.get(name)
+        ]
+        return f"{_told(was)} differs in {', '.join(names)}"
+    return f"was {_told(was)}, would be {_told(now)}"
+
+
+def _told(record: Record | None) -> str:
+    """A record without numbers and values: many cases differ in the same way."""
+    if record is None:
+        return "nothing"
+    names = (record.state, record.to_state, record.event, record.activity, record.error_type, record.status)
+    return f"{record.kind}({', '.join(name for name in names if name is not None)})"

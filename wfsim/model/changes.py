@@ -1,0 +1,252 @@
+"""What another definition of the same workflow takes from instances that run under this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wfsim.errors import listed
+from wfsim.model.elements import ActivityAction, CompensateAction, State, Transition, Variable
+from wfsim.model.lint.findings import Severity
+from wfsim.model.uses import declared_activities, declared_events, declared_variables
+from wfsim.model.values import ValueType
+
+if TYPE_CHECKING:
+    from wfsim.model.workflow import Workflow
+
+CODES: dict[str, Severity] = {
+    "activity-gone": Severity.ERROR,
+    "compensation-changed": Severity.ERROR,
+    "correlation-changed": Severity.WARNING,
+    "event-gone": Severity.ERROR,
+    "event-payload": Severity.ERROR,
+    "flight-changed": Severity.ERROR,
+    "region-gone": Severity.ERROR,
+    "region-new": Severity.ERROR,
+    "state-gone": Severity.ERROR,
+    "state-terminal": Severity.ERROR,
+    "timer-changed": Severity.WARNING,
+    "variable-gone": Severity.WARNING,
+    "variable-narrower": Severity.ERROR,
+    "variable-type": Severity.ERROR,
+    "variable-unset": Severity.ERROR,
+    "work-changed": Severity.ERROR,
+}
+"""Every kind of change: an `error` leaves something that may be running without a counterpart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that a running instance may hold and the new definition does not know as it was.
+
+    `place` is a state or region by path (`fulfilling/goods/packing`), or a variable, event, activity or transition.
+    """
+
+    code: str
+    place: str
+    message: str
+
+    @property
+    def severity(self) -> Severity:
+        """`error`: no counterpart; `warning`: a counterpart that behaves differently."""
+        return CODES[self.code]
+
+    def __str__(self) -> str:
+        return f"{self.severity.value} {self.code}: {self.place}: {self.message}"
+
+
+def changes(old: Workflow, new: Workflow) -> list[Change]:
+    """What instances of `old` may hold that has no counterpart in `new`: states first, then what they work on.
+
+    What `new` adds without touching running instances is no change here.
+    """
+    found = [*_states(old, new), *_flights(old, new), *_variables(old, new), *_events(old, new)]
+    found += _activities(old, new)
+    if old.correlation != new.correlation:
+        key = None if new.correlation is None else new.correlation.key
+        found.append(
+            Change(
+                "correlation-changed", "correlation", f"instances keep the key they started with; now it is {key!r}."
+            )
+        )
+    return found
+
+
+def _by_path(workflow: Workflow) -> Iterator[tuple[tuple[str, ...], State]]:
+    for path, region in workflow.regions():
+        for state in region.states:
+            yield (*path, state.name), state
+
+
+def _states(old: Workflow, new: Workflow) -> Iterator[Change]:
+    now = dict(_by_path(new))
+    regions = {path for path, _ in new.regions()}
+    gone: set[tuple[str, ...]] = set()
+    for path, state in _by_path(old):
+        if path[:-1] in gone:
+            continue
+        where = f"state {'/'.join(path)!r}"
+        there = now.get(path)
+        if there is None:
+            gone |= {(*path, inner.name) for inner in (state.parallel.regions if state.parallel else ())}
+            yield Change("state-gone", where, "an instance in it would have nowhere to be.")
+            continue
+        if there.is_terminal != state.is_terminal:
+            what = (
+                "is terminal now, so nothing would ever leave it" if there.is_terminal else "is not terminal any more"
+            )
+            yield Change("state-terminal", where, f"it {what}.")
+        was, is_now = work_of(state), work_of(there)
+        if was != is_now:
+            yield Change("work-changed", where, f"it ran {was or 'nothing'} and now runs {is_now or 'nothing'}.")
+        elif state.parallel is not None and there.parallel is not None:
+            here = {inner.name for inner in state.parallel.regions}
+            for inner in state.parallel.regions:
+                if (*path, inner.name) not in regions:
+                    gone.add((*path, inner.name))
+                    yield Change("region-gone", where, f"region {inner.name!r} is gone, with whatever is active in it.")
+            for inner in there.parallel.regions:
+                if inner.name not in here:
+                    yield Change(
+                        "region-new", where, f"region {inner.name!r} was never entered by instances that are in it."
+                    )
+        yield from _timers(where, _clocks(old, path, state), _clocks(new, path, there))
+
+
+def work_of(state: State) -> str:
+    """What a state runs, in words; empty if nothing."""
+    if state.activity is not None:
+        return f"activity {state.activity.name!r}"
+    if state.invoke is not None:
+        return f"workflow {state.invoke.workflow!r}"
+    if state.for_each is not None:
+        kind = "activity" if state.for_each.activity is not None else "workflow"
+        return f"{kind} {state.for_each.activity or state.for_each.workflow!r} for each item"
+    return "regions" if state.parallel is not None else ""
+
+
+def _clocks(workflow: Workflow, path: tuple[str, ...], state: State) -> list[str]:
+    timeout = state.timeout if state.timeout is not None else workflow.timeouts.states.get(state.name)
+    region = next(region for known, region in workflow.regions() if known == path[:-1])
+    waits = [each for each in region.transitions if each.from_ == state.name and each.after is not None]
+    return [*([f"timeout {timeout}"] if timeout is not None else []), *(f"after {each.after}" for each in waits)]
+
+
+def _timers(where: str, was: list[str], now: list[str]) -> Iterator[Change]:
+    if was != now:
+        yield Change(
+            "timer-changed",
+            where,
+            f"instances in it have {listed(was) or 'no timer'}, those that enter it now {listed(now) or 'none'}.",
+        )
+
+
+def _flights(old: Workflow, new: Workflow) -> Iterator[Change]:
+    """An instance between two actions of a transition goes on only if the actions are what they were."""
+    now = dict(_transitions(new))
+    known = {path for path, _ in new.regions()}
+    for key, transition in _transitions(old):
+        if not _waits(transition) or key[0] not in known:
+            continue
+        there = now.get(key)
+        where = f"transition {'/'.join((*key[0], str(transition)))!r}"
+        if there is None:
+            yield Change("flight-changed", where, "it is gone; an instance that waits for one of its actions is lost.")
+        elif _actions(transition) != _actions(there):
+            yield Change(
+                "flight-changed", where, "its actions are others; an instance between two of them has no place in it."
+            )
+
+
+def _transitions(workflow: Workflow) -> Iterator[tuple[tuple[tuple[str, ...], str, int], Transition]]:
+    """Each transition under its region, what it says, and its number among equals."""
+    seen: dict[tuple[tuple[str, ...], str], int] = {}
+    for path, region in workflow.regions():
+        for transition in region.transitions:
+            key = (path, str(transition))
+            seen[key] = seen.get(key, 0) + 1
+            yield (*key, seen[key]), transition
+
+
+def _waits(transition: Transition) -> bool:
+    actions = (*transition.pre_actions, *transition.post_actions)
+    return any(isinstance(action, ActivityAction | CompensateAction) for action in actions)
+
+
+def _actions(transition: Transition) -> tuple[object, ...]:
+    """What decides where in a transition an instance can be."""
+    return tuple(
+        tuple((each.action_type, each.name if isinstance(each, ActivityAction) else None) for each in actions)
+        for actions in (transition.pre_actions, transition.post_actions)
+    )
+
+
+def _variables(old: Workflow, new: Workflow) -> Iterator[Change]:
+    was, now = declared_variables(old), declared_variables(new)
+    for name, variable in was.items():
+        where = f"variable {name!r}"
+        there = now.get(name)
+        if there is None:
+            yield Change("variable-gone", where, "its value would be lost.")
+        elif there.type not in (variable.type, ValueType.ANY):
+            yield Change("variable-type", where, f"it held {variable.type} and is now {there.type}.")
+        elif (narrower := _narrower(variable, there)) is not None:
+            yield Change("variable-narrower", where, narrower)
+    for name, variable in now.items():
+        if name not in was and not variable.optional and variable.initial is None:
+            yield Change(
+                "variable-unset", f"variable {name!r}", "it is new and has no initial value: it would be unset."
+            )
+
+
+def _narrower(was: Variable, now: Variable) -> str | None:
+    if was.optional and not now.optional:
+        return "it could be unset and may not be any more."
+    if now.values is not None and (was.values is None or not set(map(repr, was.values)) <= set(map(repr, now.values))):
+        return f"it may only be one of {listed(map(repr, now.values))} now."
+    for bound, is_less in (("minimum", False), ("maximum", True)):
+        before, after = getattr(was, bound), getattr(now, bound)
+        if after is not None and (before is None or (after < before if is_less else after > before)):
+            return f"its {bound} was {'open' if before is None else before} and is now {after}."
+    return None
+
+
+def _events(old: Workflow, new: Workflow) -> Iterator[Change]:
+    now = declared_events(new)
+    for name, event in declared_events(old).items():
+        where = f"event {name!r}"
+        there = now.get(name)
+        if there is None:
+            yield Change("event-gone", where, "whoever sends it is turned away, and what waits or is deferred is lost.")
+            continue
+        reasons = []
+        for field, kind in there.payload.items():
+            before = event.payload.get(field)
+            if before is None:
+                reasons += [] if kind.optional else [f"field {field!r} is required now"]
+            elif kind.type not in (before.type, ValueType.ANY):
+                reasons.append(f"field {field!r} was {before.type} and is {kind.type}")
+            elif before.optional and not kind.optional:
+                reasons.append(f"field {field!r} is not optional any more")
+        if there.payload:
+            reasons += [f"field {field!r} is gone" for field in event.payload if field not in there.payload]
+        if reasons:
+            yield Change("event-payload", where, f"what is sent as before is turned away: {', '.join(reasons)}.")
+
+
+def _activities(old: Workflow, new: Workflow) -> Iterator[Change]:
+    now: Mapping[str, object] = declared_activities(new)
+    for name, activity in declared_activities(old).items():
+        if name not in now:
+            yield Change(
+                "activity-gone",
+                f"activity {name!r}",
+                "attempts that run or wait for a retry, and its entries in the log, are lost.",
+            )
+        elif activity.compensate_with != declared_activities(new)[name].compensate_with:
+            yield Change(
+                "compensation-changed",
+                f"activity {name!r}",
+                "what is in the log would be undone by another compensator, or not at all.",
+            )

@@ -1,0 +1,127 @@
+"""Defects between a workflow and those that it starts: children not there, inputs they refuse, lost results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wfsim.errors import CatalogueError, did_you_mean, listed
+from wfsim.model.catalogue import Catalogue
+from wfsim.model.elements import ForEach
+from wfsim.model.evaluate import fit
+from wfsim.model.expression_tree import TemplateList, TemplateLiteral, TemplateObject
+from wfsim.model.expressions import parse_template
+from wfsim.model.static import static_type
+from wfsim.model.uses import declared_variables, item_inputs, parts
+from wfsim.model.values import EvaluationFault, ValueType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from wfsim.model.elements import State, Variable
+    from wfsim.model.fields import TemplateValue
+    from wfsim.model.lint.report import Report
+    from wfsim.model.problems import Path
+    from wfsim.model.workflow import Workflow
+
+
+def children(workflow: Workflow, others: Iterable[Workflow], report: Report) -> None:
+    """`child-unknown`, `child-input`, `child-result`; nothing without other workflows."""
+    versions = list(others.all_versions() if isinstance(others, Catalogue) else others)
+    if not versions:
+        return
+    known = Catalogue([workflow, *(one for one in versions if one.name != workflow.name)])
+    for part in parts(workflow):
+        for index, state in enumerate(part.region.states):
+            for key, work in (("invoke", state.invoke), ("for_each", state.for_each)):
+                if work is None or work.workflow is None:
+                    continue
+                path: Path = (*part.state_path(index), key)
+                try:
+                    child = known.get(work.workflow, work.version)
+                except CatalogueError as error:
+                    report(
+                        "child-unknown",
+                        (*path, "workflow"),
+                        f"state {state.name!r}",
+                        f"what it runs is not among the workflows given: {error}",
+                        "Correct the name or the version, or give the workflow too.",
+                    )
+                    continue
+                if isinstance(work, ForEach):
+                    _inputs(workflow, state, child, item_inputs(work), (*path, "parameters"), report)
+                else:
+                    _inputs(workflow, state, child, work.input, (*path, "input"), report)
+                    _result(workflow, state, child, (*path, "result_variable"), report)
+
+
+def _inputs(
+    workflow: Workflow,
+    state: State,
+    child: Workflow,
+    inputs: Mapping[str, TemplateValue],
+    path: Path,
+    report: Report,
+) -> None:
+    accepted = {name: one for name, one in declared_variables(child).items() if one.input}
+    told: list[str] = []
+    for name, value in inputs.items():
+        if name not in accepted:
+            told.append(f"{name!r} is no input there{did_you_mean(name, accepted) or ''}".rstrip("."))
+            continue
+        reason = _misfit(workflow, accepted[name], value)
+        if reason is not None:
+            told.append(f"{name!r}: {reason}")
+    told += [
+        f"{name!r} ({one.type}) is missing"
+        for name, one in accepted.items()
+        if name not in inputs and one.initial is None and not one.optional
+    ]
+    if told:
+        report(
+            "child-input",
+            path,
+            f"state {state.name!r}",
+            f"{child.name} {child.version} refuses to start, each time (M7.2): {'; '.join(told)}. "
+            f"Its inputs: {listed(accepted) or 'none'}.",
+            f"Give what {child.name!r} needs and nothing else, or change its inputs.",
+        )
+
+
+def _misfit(workflow: Workflow, variable: Variable, value: TemplateValue) -> str | None:
+    """Why a value never fits an input; `None` if it may."""
+    tree = parse_template(value)
+    if isinstance(tree, TemplateLiteral):
+        try:
+            fit(variable, tree.value)
+        except EvaluationFault as fault:
+            return fault.message.rstrip(".")
+        return None
+    kind: ValueType | None
+    if isinstance(tree, TemplateList):
+        kind = ValueType.LIST
+    elif isinstance(tree, TemplateObject):
+        kind = ValueType.OBJECT
+    else:
+        kind = static_type(tree, {name: one.type for name, one in declared_variables(workflow).items()})
+    if kind in (None, ValueType.ANY, variable.type) or variable.type is ValueType.ANY:
+        return None
+    if kind is ValueType.INTEGER and variable.type is ValueType.NUMBER:
+        return None
+    return f"{value} is of type {kind}, not {variable.type}"
+
+
+def _result(workflow: Workflow, state: State, child: Workflow, path: Path, report: Report) -> None:
+    taker = state.invoke.result_variable if state.invoke is not None else None
+    if taker is None:
+        return
+    kind = declared_variables(workflow)[taker].type
+    gives = [name for name, one in declared_variables(child).items() if one.output]
+    if not gives:
+        wrong = f"{child.name} {child.version} has no output variable, so {taker!r} becomes null"
+        advice = f"Mark what it gives with output: true in {child.name!r}, or take no result."
+    elif kind not in (ValueType.OBJECT, ValueType.ANY):
+        wrong = f"the result is an object of {listed(gives)}, and {taker!r} is of type {kind}: `done` becomes an error"
+        advice = f"Declare {taker!r} as object."
+    else:
+        return
+    report("child-result", path, f"state {state.name!r}", wrong + " (M4.4).", advice)

@@ -1,0 +1,223 @@
+"""The post office: where a message goes that one instance sends to another (M7.2, M7.3).
+
+It decides and remembers; it has no clock and steps nothing. The surroundings tell it which instances open and
+close, hand it what they send, and carry out what it answers: the simulator in simulated time, the runtime for real.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from wfsim.errors import StartRefused
+
+from .codes import R_EVENT_REJECTED, R_STIMULUS_IGNORED, T_CLOSED
+from .stimulus import checked_inputs, correlation_key
+
+if TYPE_CHECKING:
+    from wfsim.model.values import Value
+    from wfsim.model.workflow import Workflow
+
+    from .instance import Instance
+    from .kernel import Output
+    from .program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message under way.
+
+    Attributes
+    ----------
+    sender, number
+        The instance that sent it, and its number there.
+    to, key
+        `parent`, the id of an instance, or a workflow and the key of an instance of it.
+    """
+
+    sender: str
+    number: int
+    to: str
+    key: Value
+    event: str
+    payload: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The event id under which it arrives, and the id of an instance that it starts."""
+        return f"{self.sender}:m{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """What is to be done with a letter.
+
+    Attributes
+    ----------
+    what
+        `deliver` to `receiver`; `start` an instance of `workflow` with `inputs` under the id `receiver`, then deliver;
+        `keep` until `until`, then ask `overdue`; `send_back` with `reason`.
+    """
+
+    what: Literal["deliver", "start", "keep", "send_back"]
+    letter: Letter
+    receiver: str = ""
+    workflow: str = ""
+    inputs: Mapping[str, Value] = field(default_factory=dict)
+    until: int = 0
+    reason: str = ""
+
+
+class PostOffice:
+    """Knows the open instances of one surroundings, and keeps what cannot be delivered yet.
+
+    Parameters
+    ----------
+    programs
+        By name, the newest version of each workflow that a message may be sent to, or start.
+    is_closed
+        Whether an instance of this id has been there and is closed.
+
+    Notes
+    -----
+    Order holds per sender and receiver: what is kept for an instance comes before everything later.
+    Each call costs time logarithmic in the letters kept.
+    """
+
+    def __init__(self, programs: Mapping[str, Program], is_closed: Callable[[str], bool]) -> None:
+        self._programs = programs
+        self._is_closed = is_closed
+        self._open: dict[str, _Address] = {}
+        self._by_key: dict[tuple[str, str, Value], str] = {}
+        self._kept: dict[tuple[str, str, Value], dict[str, tuple[int, Letter]]] = {}
+        self._due: list[tuple[int, int, tuple[str, str, Value], str]] = []
+        self._serial = 0
+
+    def opened(self, name: str, workflow: str, key: Value, parent: str | None = None) -> list[Letter]:
+        """An instance has started: what has been kept for it, in order.
+
+        Raises
+        ------
+        StartRefused
+            If another open instance of the workflow has this key; ask `refuse_taken` before the start.
+        """
+        if name in self._open:
+            return []
+        places = [("", name, None)]
+        if key is not None:
+            self.refuse_taken(workflow, key)
+            places.append(_place(workflow, key))
+            self._by_key[places[-1]] = name
+        self._open[name] = _Address(places[-1] if key is not None else None, parent)
+        kept = [each for place in places for each in self._kept.pop(place, {}).values()]
+        return [letter for _, letter in sorted(kept, key=lambda each: each[0])]
+
+    def refuse_taken(self, workflow: str, key: Value) -> None:
+        """Raise StartRefused if an open instance of the workflow has this key (M7.2)."""
+        other = None if key is None else self._by_key.get(_place(workflow, key))
+        if other is not None:
+            raise StartRefused(
+                f"{workflow} has an open instance with the key {key!r} already: {other!r}. "
+                "Send it an event, or wait until it has closed."
+            )
+
+    def closed(self, name: str) -> None:
+        """An instance has closed: its key is free, and nothing reaches it any more."""
+        address = self._open.pop(name, None)
+        if address is not None and address.place is not None:
+            del self._by_key[address.place]
+
+    def send(self, letter: Letter, now: int, sender: Workflow) -> Handling:
+        """What is to be done with a letter that was sent now, by an instance of `sender`."""
+        if letter.key is None:
+            return self._to_instance(letter, now, sender)
+        place = _place(letter.to, letter.key)
+        receiver = self._by_key.get(place)
+        if receiver is not None:
+            return Handling("deliver", letter, receiver)
+        program = self._programs.get(letter.to)
+        if program is None:
+            return Handling("send_back", letter, reason=f"no workflow {letter.to!r} is known here")
+        event = program.workflow.events.get(letter.event)
+        if event is None:
+            return Handling("send_back", letter, reason="undeclared")
+        if not event.starts:
+            return self._keep(letter, place, now, int(event.time_to_live))
+        inputs = {
+            name: value
+            for name, value in letter.payload.items()
+            if name in program.variables and program.variables[name].input and value is not None
+        }
+        try:
+            key = correlation_key(program, checked_inputs(program, inputs))
+        except StartRefused as refusal:
+            return Handling("send_back", letter, reason=str(refusal))
+        if _place(letter.to, key) != place:
+            return Handling(
+                "send_back", letter, reason=f"it would start an instance with the key {key!r}, not {letter.key!r}"
+            )
+        return Handling("start", letter, letter.id, letter.to, inputs)
+
+    def overdue(self, now: int) -> list[Letter]:
+        """Letters whose time to live is over, to be sent back as `expired`; earliest first."""
+        found: list[Letter] = []
+        while self._due and self._due[0][0] <= now:
+            _, _, place, identity = heapq.heappop(self._due)
+            here = self._kept.get(place, {})
+            if identity in here:
+                found.append(here.pop(identity)[1])
+                if not here:
+                    del self._kept[place]
+        return found
+
+    def next_due(self) -> int | None:
+        """When the next letter's time to live is over."""
+        while self._due and self._due[0][3] not in self._kept.get(self._due[0][2], {}):
+            heapq.heappop(self._due)
+        return self._due[0][0] if self._due else None
+
+    def _to_instance(self, letter: Letter, now: int, sender: Workflow) -> Handling:
+        receiver = letter.to
+        if receiver == "parent":
+            address = self._open.get(letter.sender)
+            if address is None or address.parent is None:
+                return Handling("send_back", letter, reason="it has no parent")
+            receiver = address.parent
+        if receiver in self._open:
+            return Handling("deliver", letter, receiver)
+        if self._is_closed(receiver):
+            return Handling("send_back", letter, reason="closed")
+        event = sender.events.get(letter.event)
+        return self._keep(letter, ("", receiver, None), now, 0 if event is None else int(event.time_to_live))
+
+    def _keep(self, letter: Letter, place: tuple[str, str, Value], now: int, time_to_live: int) -> Handling:
+        if time_to_live == 0:
+            return Handling("send_back", letter, reason="no_instance")
+        self._serial += 1
+        self._kept.setdefault(place, {})[letter.id] = (self._serial, letter)
+        heapq.heappush(self._due, (now + time_to_live, self._serial, place, letter.id))
+        return Handling("keep", letter, until=now + time_to_live)
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    place: tuple[str, str, Value] | None
+    parent: str | None
+
+
+def _place(workflow: str, key: Value) -> tuple[str, str, Value]:
+    """Where a key leads; 5 and 5.0 are one key, as for `==` (M10.1), and 1 and true are two."""
+    return (workflow, "boolean" if isinstance(key, bool) else "", key)
+
+
+def turned_away(instance: Instance, output: Output) -> dict[str, str]:
+    """Ids of the events that this step has turned away for good, with the reason: letters among them go back."""
+    text = instance.texts.text
+    return {
+        text(row.event_id) or "": text(row.reason) or ""
+        for row in output.records
+        if row.event_id >= 0
+        and (row.kind == R_EVENT_REJECTED or (row.kind == R_STIMULUS_IGNORED and row.reason == T_CLOSED))
+    }

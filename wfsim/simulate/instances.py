@@ -1,0 +1,137 @@
+"""What the surroundings remember of each simulated instance, and of a whole run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wfsim.semantics.instance import Instance
+
+from .plans import Member
+
+NOTABLE_REJECTIONS, NOTABLE_SHARE = 10, 0.01
+"""From so many rejected events on, if they are more than this share of those sent, the notes tell."""
+
+
+@dataclass
+class RunSummary:
+    """What became of a run.
+
+    Attributes
+    ----------
+    n_started, n_closed, n_refused
+        Counts of arrivals; children, and what messages start, are not among them. An arrival is refused whose
+        correlation key an open instance has (M7.2).
+    n_children
+        How many instances were started by others.
+    n_steps, n_records
+        Counts over all.
+    end_time
+        Microseconds of the last thing that happened.
+    complete
+        Whether the run came to its end, not to a limit or an interruption.
+    notes
+        What a reader of the results must know, in sentences.
+    """
+
+    n_started: int = 0
+    n_closed: int = 0
+    n_refused: int = 0
+    n_children: int = 0
+    n_steps: int = 0
+    n_records: int = 0
+    end_time: int = 0
+    complete: bool = True
+    notes: list[str] = field(default_factory=list)
+
+
+class SimulatedCase:
+    """One instance and what the surroundings remember of it.
+
+    Parameters
+    ----------
+    name
+        The arrival's number; of a child `<parent>/<activation>`, of what a message starts the message's id.
+    key
+        Selects its random numbers.
+    origin
+        The instance that started it.
+    parent, activation
+        Of a child: its parent's number, and which of its activations started it.
+    """
+
+    __slots__ = (
+        "activation",
+        "children",
+        "depth",
+        "instance",
+        "key",
+        "member",
+        "name",
+        "parent",
+        "relatives",
+        "steps",
+        "unfinished",
+    )
+
+    def __init__(
+        self,
+        member: Member,
+        name: str,
+        key: int,
+        origin: SimulatedCase | None = None,
+        parent: int = 0,
+        activation: int = 0,
+    ) -> None:
+        self.member = member
+        self.instance = Instance(member.program, key=key, texts=member.texts)
+        self.key = key
+        self.name = name
+        self.steps = 0
+        # Regions that were busy when their planned event had been delivered: activation and next count.
+        self.unfinished: dict[int, tuple[int, int]] = {}
+        self.parent = parent
+        self.activation = activation
+        self.children: dict[int, int] = {}
+        self.depth: int = 0 if origin is None else origin.depth + 1
+        # How many instances the first of the family has set going, in one list that they all share.
+        self.relatives: list[int] = [0] if origin is None else origin.relatives
+
+
+def rejections_told(rejected: dict[tuple[Member, int, int], int], sent: int, root: Member) -> list[str]:
+    """Which events were often turned away: the scenario sends what the workflow does not want.
+
+    `rejected` counts by workflow, row of the event and handle of the reason.
+    """
+    total = sum(rejected.values())
+    if total < NOTABLE_REJECTIONS or total <= NOTABLE_SHARE * sent:
+        return []
+    often = sorted(
+        (-n, member.program.name(event) or "", member.texts.text(reason) or "", _of(member, root))
+        for (member, event, reason), n in rejected.items()
+    )
+    told = [f"{event!r}{of} ({reason}) {-n:,} times" for n, event, reason, of in often[:5]]
+    more = f", and {len(often) - 5} more kinds" if len(often) > 5 else ""
+    return [
+        f"{total:,} of {sent:,} events sent ({total / sent:.1%}) were rejected: "
+        f"{', '.join(told)}{more}. The surroundings then try the next one of their plan."
+    ]
+
+
+def open_told(cases: list[SimulatedCase], root: Member) -> list[str]:
+    """Where cases stand that nothing will ever move: a sign of a gap in scenario or workflow."""
+    if not cases:
+        return []
+    stuck: dict[str, int] = {}
+    for case in cases:
+        where = f"{case.instance.state!r}{_of(case.member, root)}"
+        stuck[where] = stuck.get(where, 0) + 1
+    told = ", ".join(f"{where} ({n})" for where, n in sorted(stuck.items()))
+    return [
+        f"{len(cases):,} cases are open and nothing is due that could move them: {told}. "
+        "The scenario plans no event there, its patience ran out, or the workflow cannot leave."
+    ]
+
+
+def _of(member: Member, root: Member) -> str:
+    """` of <workflow>` where that is not the root's."""
+    return "" if member is root else f" of {member.program.workflow.name!r}"

@@ -1,0 +1,120 @@
+"""Messages between simulated instances: what the post office decides, carried out in simulated time (M7.2, M7.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from wfsim.errors import StartRefused
+from wfsim.semantics.codes import SEND
+from wfsim.semantics.layout import ActionRow
+from wfsim.semantics.post import Handling, Letter, PostOffice, turned_away
+from wfsim.semantics.stimulus import checked_inputs, correlation_key
+
+if TYPE_CHECKING:
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.kernel import Output
+    from wfsim.semantics.program import Program
+    from wfsim.semantics.records import Effect
+
+    from .plans import Member
+
+
+def uses_mail(program: Program) -> bool:
+    """Whether instances send to others, or are found by a key."""
+    sends = any(isinstance(row, ActionRow) and row.action == SEND for row in program.rows)
+    return sends or program.head.key_cell >= 0
+
+
+class Mail:
+    """The letters of one simulation, by number, and the instances that they reach, by name.
+
+    Parameters
+    ----------
+    members
+        The workflows of the family; of several versions of one, the last counts for messages that start an instance.
+    """
+
+    def __init__(self, members: list[Member]) -> None:
+        self.members: dict[str, Member] = {member.program.workflow.name: member for member in members}
+        self.letters: dict[int, tuple[Letter, str]] = {}
+        self._serial = 0
+        self._numbers: dict[str, int] = {}
+        self._closed: set[str] = set()
+        self._delivered: dict[str, dict[str, int]] = {}
+        programs = {name: member.program for name, member in self.members.items()}
+        self._office = PostOffice(programs, self._closed.__contains__)
+
+    def keep(self, letter: Letter, reason: str = "") -> int:
+        """A number for a letter, and why it goes back if it does."""
+        self._serial += 1
+        self.letters[self._serial] = (letter, reason)
+        return self._serial
+
+    def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
+        """Why an instance with these inputs cannot start now: an open one has its key (M7.2).
+
+        Raises
+        ------
+        StartRefused
+            If the inputs are wrong, or give no key.
+        """
+        if program.head.key_cell < 0:
+            return None
+        key = correlation_key(program, checked_inputs(program, inputs))
+        try:
+            self._office.refuse_taken(program.workflow.name, key)
+        except StartRefused as refusal:
+            return str(refusal)
+        return None
+
+    def opened(self, name: str, number: int, instance: Instance, parent: str | None) -> list[Letter]:
+        """An instance has started: what was kept for it, in order."""
+        self._numbers[name] = number
+        workflow = instance.program.workflow.name
+        return self._office.opened(name, workflow, instance.correlation_key, parent)
+
+    def closed(self, name: str) -> None:
+        """An instance has closed."""
+        self._office.closed(name)
+        self._closed.add(name)
+        self._numbers.pop(name, None)
+        for number in self._delivered.pop(name, {}).values():
+            del self.letters[number]
+
+    def number(self, name: str) -> int:
+        """Number of an open instance; 0 if there is none of that name."""
+        return self._numbers.get(name, 0)
+
+    def send(self, sender: str, effect: Effect, now: int, program: Program) -> Handling:
+        """What is to be done with a message that was sent now."""
+        letter = Letter(
+            sender, effect.message_id, effect.to or "", effect.key, effect.event or "", dict(effect.payload)
+        )
+        return self.send_again(letter, now, program)
+
+    def send_again(self, letter: Letter, now: int, program: Program) -> Handling:
+        """What is to be done with a letter of an instance of this program, as things stand now."""
+        return self._office.send(letter, now, program.workflow)
+
+    def overdue(self, now: int) -> list[Letter]:
+        """Letters that nobody has come for in time."""
+        return self._office.overdue(now)
+
+    def hand_over(self, receiver: str, number: int) -> Letter:
+        """The letter of that number is with its receiver now; it goes back if it is turned away one day."""
+        letter, _ = self.letters[number]
+        self._delivered.setdefault(receiver, {})[letter.id] = number
+        return letter
+
+    def returned(self, receiver: str, instance: Instance, output: Output) -> list[tuple[Letter, str]]:
+        """Letters that this step of their receiver has turned away, with the reason."""
+        waiting = self._delivered.get(receiver)
+        if not waiting:
+            return []
+        back = []
+        for identity, reason in turned_away(instance, output).items():
+            number = waiting.pop(identity, None)
+            if number is not None:
+                back.append((self.letters.pop(number)[0], reason))
+        return back

@@ -1,0 +1,155 @@
+"""The plans of a scenario, ready to draw from: values, the events of a state, activities, and whole workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wfsim.errors import ScenarioError
+from wfsim.model.catalogue import Catalogue
+from wfsim.model.evaluate import evaluate_template
+from wfsim.model.expression_tree import Template
+from wfsim.model.expressions import parse_template
+from wfsim.model.values import EvaluationFault
+from wfsim.semantics import draws
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.program import Program
+from wfsim.semantics.texts import Texts
+
+from . import sampling
+from .distributions import Draw, as_draw, made_unique
+from .pools import WorkerPool
+from .scenario import ActivityPlan, EventPlan, Scenario, Surroundings
+
+
+class ValuePlan:
+    """A scenario's value: a constant, an expression over the instance's variables, or a function of one draw."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.sample: Callable[[float], Any] | None = None
+        self.template: Template | None = None
+        self.unique = False
+        draw = as_draw(value)
+        if draw is not None and draw.unique is not None:
+            self.unique, self.value = True, draw.unique
+        elif draw is not None:
+            self.sample = _draw_plan(draw)
+        elif _has_expression(value):
+            self.template = parse_template(value)
+
+    def get(self, instance: Instance, key: int, stream: int, index: int, count: int, number: int = 0) -> Any:
+        """The value for this instance; only random ones make the draw at their place, unique ones take the number."""
+        if self.unique:
+            return made_unique(self.value, number)
+        if self.sample is not None:
+            return self.sample(draws.draw(key, stream, index, count))
+        if self.template is None:
+            return self.value
+        try:
+            return evaluate_template(self.template, instance.variables, None, instance.state)
+        except EvaluationFault as fault:
+            raise ScenarioError(f"the scenario's value {self.value!r} cannot be computed: {fault}") from None
+
+
+def _has_expression(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.startswith("${")
+    if isinstance(value, Mapping):
+        return any(_has_expression(each) for each in value.values())
+    return isinstance(value, (list, tuple)) and any(_has_expression(each) for each in value)
+
+
+def _draw_plan(draw: Draw) -> Callable[[float], Any]:
+    if draw.choice is not None:
+        values = list(draw.choice)
+        plain = draw.weights or [1.0] * len(values)
+        weights = list(draw.choice.values()) if isinstance(draw.choice, Mapping) else list(plain)
+        edges = sampling.cumulative(weights)
+        return lambda u: values[sampling.pick(edges, u)]
+    if draw.integer is not None:
+        low, high = draw.integer
+        return lambda u: low + int(u * (high - low + 1))
+    if draw.lognormal is not None:
+        median, sigma = draw.lognormal
+        return sampling.lognormal(median, sigma)
+    floor, ceiling = draw.number or (0.0, 1.0)
+    return lambda u: floor + (ceiling - floor) * u
+
+
+class EventDraws:
+    """The event plan of one state, ready to draw from."""
+
+    def __init__(self, plans: tuple[EventPlan, ...]) -> None:
+        self.plans = plans
+        self.edges = sampling.cumulative([plan.weight for plan in plans])
+        self.delays = [plan.delay.sampler() for plan in plans]
+        self.payloads = [[(name, ValuePlan(v)) for name, v in plan.payload.items()] for plan in plans]
+
+
+class Work:
+    """The plan of one activity, ready to draw from."""
+
+    def __init__(self, plan: ActivityPlan, pool: WorkerPool | None) -> None:
+        self.plan = plan
+        self.pool = pool
+        self.duration = plan.duration.sampler()
+        self.result = None if plan.result is None else ValuePlan(plan.result)
+        shares = [failure.probability for failure in plan.failures]
+        self.edges = sampling.cumulative([*shares, plan.never_ends])
+
+
+class Member:
+    """One workflow of the family that is simulated: its program, and what its surroundings do.
+
+    Attributes
+    ----------
+    program, texts
+        What its instances run, and the table of texts that they share.
+    plan
+        The part of the scenario that is about it.
+    events, works
+        By row of the state and of the activity.
+    children
+        By row: the members that its states start.
+    """
+
+    def __init__(self, program: Program, plan: Surroundings, pools: Mapping[str, WorkerPool]) -> None:
+        self.program = program
+        self.plan = plan
+        self.texts: Texts = program.texts.copy()
+        self.events = {program.state_rows[state]: EventDraws(plans) for state, plans in plan.events.items() if plans}
+        self.works: dict[int, Work] = {}
+        for name, row in program.activity_rows.items():
+            activity = plan.activities.get(name, ActivityPlan())
+            pool = activity.pool or program.activities[name].pool
+            self.works[row] = Work(activity, pools.get(pool) if pool else None)
+        self.children: dict[int, Member] = {}
+
+
+def members_of(program: Program, scenario: Scenario, pools: Mapping[str, WorkerPool]) -> list[Member]:
+    """A member for the root workflow, then one for each that it starts or writes to, by name and version.
+
+    Raises
+    ------
+    CatalogueError
+        If the program was made without a catalogue, and its states run other workflows.
+    """
+    catalogue = Catalogue(program.family)
+    members: dict[tuple[str, str], Member] = {}
+
+    def member(each: Program) -> Member:
+        workflow = each.workflow
+        key = (workflow.name, workflow.version)
+        if key not in members:
+            plan = scenario.of(workflow, program.workflow)
+            made = members[key] = Member(each, plan, pools)
+            for row in each.children:
+                # Without a catalogue the child is unknown; compiling with the family tells which is missing.
+                child = each.children[row] or catalogue.get(each.name(row) or "")
+                made.children[row] = member(compile_workflow(child, catalogue))
+        return members[key]
+
+    member(program)
+    return [member(compile_workflow(workflow, catalogue)) for workflow in program.family]
