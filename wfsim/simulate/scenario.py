@@ -165,7 +165,7 @@ class Source:
     line_of: LineOf
 
 
-class Surroundings(Part):
+class WorkflowPlan(Part):
     """What surrounds the instances of one workflow: which events reach them, and how its activities go."""
 
     events: Mapping[str, EventPlans] = Field(default_factory=dict)
@@ -174,7 +174,7 @@ class Surroundings(Part):
     """How many events of its plan one stay in a state may receive before the surroundings give up on it."""
 
 
-class Scenario(Surroundings):
+class Scenario(WorkflowPlan):
     """What the surroundings do; see `docs/scenarios.md` for every key."""
 
     workflow: str | None = None
@@ -187,7 +187,7 @@ class Scenario(Surroundings):
     replications: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1
     inputs: Mapping[str, Template] = Field(default_factory=dict)
     pools: Mapping[str, Pool] = Field(default_factory=dict)
-    workflows: Mapping[str, Surroundings] = Field(default_factory=dict)
+    workflows: Mapping[str, WorkflowPlan] = Field(default_factory=dict)
     """What surrounds the workflows that the root starts, directly or not: by name, or `<name> <version>`."""
     _source: Source | None = PrivateAttr(default=None)
 
@@ -204,10 +204,10 @@ class Scenario(Surroundings):
             return None
         return version if version in self.workflows else workflow.name
 
-    def of(self, workflow: Workflow, root: Workflow) -> Surroundings:
+    def of(self, workflow: Workflow, root: Workflow) -> WorkflowPlan:
         """What surrounds the instances of a workflow in a run of `root`; nothing if the scenario does not say."""
         key = self.key_of(workflow, root)
-        return self if key is None else self.workflows.get(key, Surroundings())
+        return self if key is None else self.workflows.get(key, WorkflowPlan())
 
     def located(self, problems: Sequence[Problem]) -> str:
         """Problems with file and line if it was read from a file, else with their path."""

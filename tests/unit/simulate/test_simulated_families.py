@@ -472,7 +472,7 @@ def test_a_scenario_is_checked_against_each_workflow(changes: dict[str, Any], to
 
 
 def test_a_child_has_no_inputs_of_its_own_in_a_scenario() -> None:
-    with pytest.raises(ValueError, match="inputs"):
+    with pytest.raises(ValueError, match="'inputs' is not a key of a workflow plan"):
         wf.Scenario.model_validate({"workflows": {"parcel": {"inputs": {"parcel": "a"}}}})
 
 
