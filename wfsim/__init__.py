@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from wfsim.runtime.clock import ManualClock
     from wfsim.runtime.executor import ActivityContext
     from wfsim.runtime.run import reopen, start
+    from wfsim.runtime.schedules import run_schedules
     from wfsim.simulate.default import default_scenario
     from wfsim.simulate.scenario import Scenario, load_scenario
     from wfsim.verify.explore import explore
@@ -79,6 +80,7 @@ __all__ = [
     "picture",
     "read_pnml",
     "reopen",
+    "run_schedules",
     "save",
     "simulate",
     "soundness",
@@ -109,6 +111,7 @@ _HOMES = {
     "runtime.clock": ("ManualClock",),
     "runtime.executor": ("ActivityContext",),
     "runtime.run": ("reopen", "start"),
+    "runtime.schedules": ("run_schedules",),
     "simulate.default": ("default_scenario",),
     "simulate.scenario": ("Scenario", "load_scenario"),
     "verify.explore": ("explore",),

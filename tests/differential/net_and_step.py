@@ -7,6 +7,7 @@ import re
 from hypothesis import assume
 
 from wfsim.model.workflow import Workflow
+from wfsim.net.marking import Marking
 from wfsim.net.petri import PetriNet
 from wfsim.net.translate import FINAL, START
 from wfsim.net.translate.instance_places import control_places, log_places
@@ -31,10 +32,19 @@ def reached_by_net(net: PetriNet, *, log: bool = False, max_markings: int = 20_0
     found = set()
     for marking in space.markings:
         places = set(marking.support())
-        if _passing(places) or _can_join(net, places):
+        if _passing(places) or _can_join(net, marking):
             continue
-        found.add(frozenset(place for place in places if _is_control(place, log)))
+        over = any(f"complete in {place}" in net or place.startswith("closed as ") for place in places)
+        found.add(frozenset(_told(place) for place in places if _is_control(place, log and not over)))
     return found
+
+
+def _told(place: str) -> str:
+    """In the log of an instance stands what is being undone, too."""
+    for word in ("tried ", "undoing "):
+        if place.startswith(word):
+            return f"log {place.removeprefix(word)}"
+    return place
 
 
 def _passing(places: set[str]) -> bool:
@@ -47,10 +57,9 @@ def _passing(places: set[str]) -> bool:
     return any(state in places for state in waiting)
 
 
-def _can_join(net: PetriNet, places: set[str]) -> bool:
-    if not any(place.endswith(".joining") for place in places):
+def _can_join(net: PetriNet, marking: Marking) -> bool:
+    if not any(place.endswith(".joining") for place in marking.support()):
         return False
-    marking = dict.fromkeys(places, 1)
     return any(net.label(name).endswith(("is joined", "no longer be joined")) for name in net.enabled(marking))
 
 

@@ -1,7 +1,8 @@
 """The process that is killed: it drives a family until all of it is closed, from wherever the store says it is.
 
-A site reserves machines (an activity for each), builds parts (a child for each, with a child of its own); one part is
-bad, so the others are called back while they work, and the machines are given back.
+A site reserves machines (an activity for each) and builds parts (a child for each, which tells of itself by a message
+and has a child of its own). One part is bad, so the others are called back while they work, and the machines are given
+back.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.runtime_kill.kill_child import _write
+from tests.runtime_kill.kill_child import _write, die_after
 from wfsim.errors import ActivityError, EventRejected, HistoryError, WaitTimeout
 from wfsim.model.yaml_io import loads
 from wfsim.runtime.run import reopen, start
@@ -32,8 +33,9 @@ variables:
   machines: {type: list, input: true}
   parts: {type: list, input: true}
   notes: {type: integer, initial: 0, output: true}
+  news: {type: integer, initial: 0, output: true}
   keys: {type: list, optional: true, output: true}
-events: {note: {}, go: {}}
+events: {note: {}, go: {}, made: {payload: {what: string}}}
 activities:
   reserve: {compensate_with: give_back, retry_policy: {max_attempts: 3, initial_interval: 2ms, backoff_coefficient: 1}}
   give_back: {retry_policy: {max_attempts: 3, initial_interval: 2ms, backoff_coefficient: 1}}
@@ -51,6 +53,9 @@ transitions:
     pre_actions: [{action_type: set_variable, parameters: {name: notes, value: "${context.notes + 1}"}}]
   - {from: open, to: reserving, event: go}
   - {from: reserving, to: building, event: done}
+  - from: building
+    event: made
+    pre_actions: [{action_type: set_variable, parameters: {name: news, value: "${context.news + 1}"}}]
   - {from: building, to: finished, event: done}
   - {from: building, to: undoing, event: error}
   - {from: undoing, to: undone, after: 0s, pre_actions: [{action_type: compensate}]}
@@ -76,7 +81,10 @@ states:
   - {name: tidying, activity: tidy}
   - {name: gone, is_terminal: true, outcome: failure}
 transitions:
-  - {from: making, to: waiting, event: done}
+  - from: making
+    to: waiting
+    event: done
+    post_actions: [{action_type: send, to: parent, event: made, payload: {what: "${context.what}"}}]
   - {from: waiting, to: gone, after: 150ms, condition: context.what == 'bad'}
   - {from: waiting, to: looking, event: approve, condition: context.what != 'bad'}
   - {from: looking, to: ready, event: done}
@@ -110,17 +118,17 @@ def family(run: Run) -> list[Run]:
 
 
 def is_over(run: Run) -> bool:
-    """Whether every member is closed and its parent knows."""
+    """Whether every member is closed, and every child that was to start has been there."""
     return all(
         member.output is not None
-        and {record.payload["activation"] for record in member.records if record.kind == "child_started"}
-        == {record.payload["activation"] for record in member.records if record.kind == "child_closed"}
+        and len(member.children) == sum(record.kind == "child_started" for record in member.records)
         for member in family(run)
     )
 
 
-def drive(folder: str, name: str, ready: Connection) -> None:
+def drive(folder: str, name: str, ready: Connection, appends: int | None = None) -> None:
     """Start or reopen the site, send what has not been acknowledged, approve parts, wait for the end of all."""
+    die_after(appends)
     path = Path(folder)
     ready.send("loaded")
 

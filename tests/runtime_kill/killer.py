@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KILLS = int(os.environ.get("WFSIM_KILLS", "60"))
 """How many processes are killed in each test; more of them search longer."""
 
-Drive = Callable[[str, str, "Connection"], None]
+Drive = Callable[[str, str, "Connection", "int | None"], None]
 
 
 def chosen_seed() -> int:
@@ -42,12 +42,21 @@ class Killer:
         What a process runs: it says through its connection when everything is loaded, and when work has begun.
     kills, kills_each
         How many in all, and for one piece of work.
-    longest
-        Seconds that a process lives at most before it is killed.
+    longest, most_appends
+        Seconds that a process lives at most before it is killed, and the most appends that one makes which kills
+        itself right after the last of them.
     """
 
     def __init__(
-        self, folder: Path, module: str, function: str, *, kills: int = KILLS, kills_each: int = 5, longest: float = 0.3
+        self,
+        folder: Path,
+        module: str,
+        function: str,
+        *,
+        kills: int = KILLS,
+        kills_each: int = 5,
+        longest: float = 0.3,
+        most_appends: int = 15,
     ) -> None:
         self.folder = folder
         self.context = multiprocessing.get_context("forkserver")
@@ -57,6 +66,7 @@ class Killer:
         self.wanted = kills
         self.kills_each = kills_each
         self.longest = longest
+        self.most_appends = most_appends
         self.kills = 0
         self.kills_at_work = 0
         self.failures: list[str] = []
@@ -86,19 +96,24 @@ class Killer:
                 self.works.append(work)
             work.mkdir()
             for _ in range(self.kills_each):
-                # A quarter of the kills may hit the opening of the file, the others the work itself.
-                if not self.run(work, choice.uniform(0.0, self.longest), at_work=choice.random() < 0.75):
+                # A third dies right after an append, before what follows from it. Of the others a quarter may be hit
+                # at the opening of the file.
+                if choice.random() < 1 / 3:
+                    killed = self.run(work, 60, appends=choice.randint(1, self.most_appends))
+                else:
+                    killed = self.run(work, choice.uniform(0.0, self.longest), at_work=choice.random() < 0.75)
+                if not killed:
                     break
             else:
                 self.run(work, None)
 
-    def run(self, work: Path, seconds: float | None, at_work: bool = False) -> bool:
-        """One process, killed so many seconds after it has loaded, or after it has begun to work.
+    def run(self, work: Path, seconds: float | None, at_work: bool = False, appends: int | None = None) -> bool:
+        """One process, killed so many seconds after it has loaded, or after it has begun to work, or by itself.
 
         Returns whether it was killed.
         """
         listens, tells = self.context.Pipe(duplex=False)
-        process = self.context.Process(target=self.drive, args=(str(work), "o", tells))
+        process = self.context.Process(target=self.drive, args=(str(work), "o", tells, appends))
         # Under the lock: start looks after all children of this process, and one exit code is read once only.
         with self.turn:
             process.start()

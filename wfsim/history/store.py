@@ -16,6 +16,7 @@ from .batch import Batch, clean, insert
 from .case import Case, find_case
 from .codes import Codes, ProgramCodes, program_codes
 from .history import History
+from .mail import OpenCase, fates, open_cases
 from .paths import EMPTY, Paths
 from .replay_case import programs_of
 from .runs import Run, catalogue_of, runs_in, workflows_of
@@ -25,6 +26,7 @@ from .views import create_views
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
     from types import TracebackType
 
     import pyarrow as pa
@@ -238,6 +240,16 @@ class Store:
                 [run, case],
             ).fetchall()
         return {event_id for (event_id,) in rows}
+
+    def open_cases(self) -> list[OpenCase]:
+        """All open cases of real runs that have a name, with their keys (M7.2)."""
+        with self._turn:
+            return open_cases(self._con)
+
+    def fates(self, event_ids: Iterable[str]) -> dict[str, str | None]:
+        """Of those events that have arrived in some case: why each was turned away for good, or `None` if not."""
+        with self._turn:
+            return fates(self._con, event_ids)
 
     def history(self) -> History:
         """The history so far, for questions while the store is open; it sees every append at once."""

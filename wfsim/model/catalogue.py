@@ -12,7 +12,7 @@ from wfsim.errors import CatalogueError, did_you_mean, listed
 from wfsim.model.fields import range_parts
 from wfsim.model.problems import shown
 from wfsim.model.shorthand import SHARED
-from wfsim.model.uses import Invoked, invoked
+from wfsim.model.uses import Invoked, addressed, invoked
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load
 
@@ -148,7 +148,9 @@ class Catalogue:
         return versions[fitting[-1]]
 
     def family(self, workflow: Workflow) -> Catalogue:
-        """What a run of the workflow needs: itself, all it invokes, and what those invoke.
+        """What a run of the workflow needs: itself, all it invokes or writes to, and what those do in turn.
+
+        Of a workflow that it only sends messages to, that is the newest version; it need not be here.
 
         Raises
         ------
@@ -166,6 +168,10 @@ class Catalogue:
                 if child.version not in (found.versions(name) if name in found else ()):
                     found.add(child)
                     left.append(child)
+            for name in addressed(parent):
+                if name not in found and name in self:
+                    found.add(self.get(name))
+                    left.append(self.get(name))
         return found
 
     def child(self, parent: Workflow, use: Invoked) -> Workflow:

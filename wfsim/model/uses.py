@@ -243,6 +243,23 @@ def invoked(workflow: Definition) -> Iterator[Invoked]:
                     yield Invoked(path, state.name, work.workflow, work.version)
 
 
+def addressed(workflow: Definition) -> tuple[str, ...]:
+    """Names of the other workflows that it sends messages to by key, in order of first use."""
+    found: dict[str, None] = {}
+    for part in parts(workflow):
+        for index, transition in enumerate(part.region.transitions):
+            for _, action in transition_actions(part, index, transition):
+                to = receiver(action)[0] if isinstance(action, SendAction) and is_keyed(action) else None
+                if isinstance(to, TemplateLiteral) and isinstance(to.value, str) and to.value != workflow.name:
+                    found[to.value] = None
+    return tuple(found)
+
+
+def is_keyed(action: SendAction) -> bool:
+    """Whether a message goes to a workflow and a key, not to an instance."""
+    return isinstance(parse_template(action.to), TemplateObject)
+
+
 def item_inputs(work: ForEach) -> Mapping[str, TemplateValue]:
     """What each item's activity or workflow is given: the parameters written, else the item under its own name."""
     return work.parameters or {work.as_: f"${{item.{work.as_}}}"}

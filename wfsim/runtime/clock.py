@@ -27,6 +27,10 @@ class Follower(Protocol):
         """Return when everything due has happened and activities have come to rest."""
         ...
 
+    def is_settled(self) -> bool:
+        """Whether that is so; another follower may have sent it something since."""
+        ...
+
 
 class Clock(Protocol):
     """What a run asks of a clock."""
@@ -153,8 +157,9 @@ class ManualClock:
             self._settle()
 
     def _settle(self) -> None:
-        for each in list(self._followers):
-            each.settle(self._patience)
+        while not all(each.is_settled() for each in list(self._followers)):
+            for each in list(self._followers):
+                each.settle(self._patience)
 
     def __repr__(self) -> str:
         return f"<ManualClock at {Duration(self._now)}>"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -19,16 +19,20 @@ from wfsim.errors import ConflictError, RunStopped
 from wfsim.semantics.kernel import Output
 
 from .executor import Attempt, Executor, Key, Report
-from .family import follow, take_up
+from .family import follow, start_by, take_up
+from .implementations import implementations_for
 from .member import Member
 
 if TYPE_CHECKING:
     from wfsim.history.store import Store
     from wfsim.model.catalogue import Catalogue
+    from wfsim.model.workflow import Workflow
     from wfsim.semantics.instance import Instance, OpenActivity, Timer
+    from wfsim.semantics.post import Handling, Letter
 
     from .clock import Clock
-    from .implementations import Implementations
+    from .exchange import Exchange
+    from .implementations import Function, Implementation
 
 # M6.3. Before all of them come questions, which change nothing, and the starts of children, which what is sent to
 # them must find.
@@ -59,10 +63,10 @@ class Dispatcher:
     ----------
     name
         Id of the root.
-    catalogue
-        The workflows that the family's members run, in the versions that they keep to.
-    functions
-        The activities of those workflows.
+    exchange
+        Carries messages to and from others.
+    activities
+        The functions given; which of them are needed shows when it is known what runs.
 
     Attributes
     ----------
@@ -73,18 +77,28 @@ class Dispatcher:
     """
 
     def __init__(
-        self, name: str, *, store: Store, clock: Clock, catalogue: Catalogue, functions: Implementations
+        self,
+        name: str,
+        *,
+        store: Store,
+        clock: Clock,
+        exchange: Exchange,
+        activities: Mapping[str, Function] | None,
     ) -> None:
         self.name = name
         self.clock = clock
         self.store = store
-        self.catalogue = catalogue
+        self.exchange = exchange
         self.members: dict[str, Member] = {}
         self.news = threading.Condition()
         self.changes = 0
         self.stopped: str | None = None
         self.cause: BaseException | None = None
-        self._functions = functions
+        self._activities = activities
+        self._functions: dict[tuple[str, str], Implementation] = {}
+        self._catalogues: dict[int, Catalogue] = {}
+        self._n_reminders = 0
+        self._reminders: list[tuple[int, int, Member, Letter]] = []
         self._executor = Executor(name, clock, self._reported, self._wake_up)
         self._door = threading.Condition()
         self._queue: list[Entry] = []
@@ -99,6 +113,17 @@ class Dispatcher:
         self._watchers: list[Callable[[], bool]] = []
         self.thread = threading.Thread(target=self._serve, name=f"wfsim {name}", daemon=True)
 
+    def needs(self, workflows: Iterable[Workflow]) -> None:
+        """Instances of these workflows will be driven; `StartRefused` if a function of theirs is missing."""
+        self._functions.update(implementations_for(workflows, self._activities))
+
+    def catalogue_of(self, member: Member) -> Catalogue:
+        """The workflows that a member's run keeps to."""
+        run = member.place.run
+        if run not in self._catalogues:
+            self._catalogues[run] = self.store.catalogue(run)
+        return self._catalogues[run]
+
     # --- from any thread -------------------------------------------------------------------------
 
     def begin(self, member: Member, apply: Apply) -> None:
@@ -112,6 +137,8 @@ class Dispatcher:
     def resume(self, members: list[Member]) -> None:
         """Take up a family that was loaded from its store, parents first, and start the thread."""
         self.members.update((member.name, member) for member in members)
+        for member in members:
+            self.exchange.drives(member)
         for member in members:
             take_up(self, member)
         self._go_on()
@@ -188,9 +215,19 @@ class Dispatcher:
 
     # --- for clocks moved by hand ----------------------------------------------------------------
 
+    def remind(self, sender: Member, letter: Letter, until: int) -> None:
+        """A letter is kept until then; called in the thread, or before it starts."""
+        self._n_reminders += 1
+        heapq.heappush(self._reminders, (until, self._n_reminders, sender, letter))
+
+    def start_by(self, sender: Member, letter: Letter, handling: Handling) -> None:
+        """Start an instance for a letter, which is then delivered to it."""
+        start_by(self, sender, letter, handling)
+
     def next_due(self) -> int | None:
         """The next thing that time alone brings about."""
         dues = [member.view.due[0].due for member in list(self.members.values()) if member.view.due]
+        dues.extend(until for until, *_ in self._reminders[:1])
         waking = self._executor.next_due()
         return min([*dues, waking] if waking is not None else dues, default=None)
 
@@ -199,18 +236,20 @@ class Dispatcher:
         with self._door:
             # The clock may have moved: the thread looks again.
             self._door.notify_all()
-            while not self._door.wait_for(self._is_settled, patience):
+            while not self._door.wait_for(self.is_settled, patience):
                 if not self._is_at_rest():
                     continue
                 # Only activities are still at it: time goes on without them.
                 self._executor.leave_behind()
 
-    def _is_settled(self) -> bool:
-        return (
-            self.stopped is not None
-            or self._ending
-            or (self._is_at_rest() and not self._executor.moving(self.clock.now()))
-        )
+    def is_settled(self) -> bool:
+        """Whether nothing moves any more before time passes."""
+        with self._door:
+            return (
+                self.stopped is not None
+                or self._ending
+                or (self._is_at_rest() and not self._executor.moving(self.clock.now()))
+            )
 
     def _is_at_rest(self) -> bool:
         if self._working or self._queue or (self._short and self._executor.has_room()):
@@ -264,6 +303,9 @@ class Dispatcher:
     def _by_time(self, now: int) -> Entry | None:
         """What time alone brings about: a missed heartbeat, or a timer; of equals the one whose member is older."""
         found = [self._missed_heartbeat(due, key) for due, key in self._executor.overdue(now)]
+        for until, _, sender, letter in self._reminders[:1]:
+            if until <= now:
+                found.append(Entry(until, TIMERS, 0, sender, self._expire(letter, until)))
         for member in self.members.values():
             for timer in member.view.due[:1]:
                 if timer.due <= now:
@@ -329,26 +371,27 @@ class Dispatcher:
         for key, work in open_keys.items():
             if key in member.launched or key in member.taking or work.phase == "backoff":
                 continue
+            implementation = self._functions[member.program.workflow.name, work.activity]
+            needs_room = not implementation.is_async
             if key in member.taken:
                 member.launched.add(key)
-                implementation = self._functions[member.program.workflow.name, work.activity]
                 self._executor.launch(self._attempt(member, key, work), implementation)
-            elif self._executor.has_room(self._n_taking):
+            elif not needs_room or self._executor.has_room(self._n_taking):
                 # Through the queue: what fell due before, perhaps while no process ran, comes first.
                 member.taking.add(key)
-                self._n_taking += 1
-                self._put(Entry(0, RESULTS, 0, member, self._take(member, key)))
+                self._n_taking += needs_room
+                self._put(Entry(0, RESULTS, 0, member, self._take(member, key, needs_room)))
             else:
                 self._short[member.name] = member
 
-    def _take(self, member: Member, key: Key) -> Apply:
+    def _take(self, member: Member, key: Key, needs_room: bool) -> Apply:
         """A worker takes the attempt, if it is still wanted then: a pause lets no attempt start (M8.1)."""
 
         def apply(instance: Instance, time: int) -> Output:
             if key in member.taking:
                 # Not so if the instance was reloaded and the attempt is taken for the second time.
                 member.taking.discard(key)
-                self._n_taking -= 1
+                self._n_taking -= needs_room
             phases = [
                 work.phase
                 for work in instance.activities()
@@ -390,6 +433,15 @@ class Dispatcher:
 
         # Not watched any more once that is stored; a pause may keep the attempt open for long.
         return Entry(due, RESULTS, 0, self.members[key[0]], apply, lambda *_: self._executor.cancel(key))
+
+    def _expire(self, letter: Letter, until: int) -> Apply:
+        def apply(instance: Instance, time: int) -> Output:
+            heapq.heappop(self._reminders)
+            if not self.exchange.expire(letter, until) or instance.is_closed:
+                return Output(instance.host)
+            return instance.message_returned(time, letter.number, "expired")
+
+        return apply
 
     def _reported(self, report: Report) -> None:
         def apply(instance: Instance, time: int) -> Output:
@@ -442,6 +494,8 @@ class Dispatcher:
             if self._in_hand is not None:
                 left.append(self._in_hand)
             self._door.notify_all()
+        for name in self.members:
+            self.exchange.leaves(name)
         for entry in left:
             if not entry.future.done():
                 message = self.stopped or f"{entry.member.name!r} has been closed here."

@@ -9,34 +9,51 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wfsim.errors import StartRefused
-from wfsim.semantics.codes import R_CHILD_STARTED, R_CHILD_STOP_REQUESTED, R_INSTANCE_CLOSED, STATUSES
+from wfsim.semantics.codes import (
+    R_CHILD_STARTED,
+    R_CHILD_STOP_REQUESTED,
+    R_INSTANCE_CLOSED,
+    R_MESSAGE_SENT,
+    R_STARTED,
+    R_STATUS_CHANGED,
+)
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.draws import mix_key
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 
+from .exchange import sends
 from .member import Member, load
 
 if TYPE_CHECKING:
     from wfsim.history.store import Store, StoredCase
     from wfsim.model.values import Value
+    from wfsim.semantics.post import Handling, Letter
 
     from .dispatcher import Dispatcher
 
-_CLOSED = STATUSES[STATUSES.index("completed") :]
-_STARTS, _CONTROLS, _RESULTS = 1, 2, 3
+_STARTS, _CONTROLS, _RESULTS, _EVENTS = 1, 2, 3, 4
 """Places in the dispatcher's order."""
 
 
 def follow(dispatcher: Dispatcher, member: Member, output: Output) -> None:
     """Queue what the records of an append owe."""
+    exchange = dispatcher.exchange
     for record in output.records:
         if record.kind == R_CHILD_STARTED:
             _owe_start(dispatcher, member, record.activation)
         elif record.kind == R_CHILD_STOP_REQUESTED:
             _owe_stop(dispatcher, member, record.activation)
         elif record.kind == R_INSTANCE_CLOSED:
+            exchange.closes(member.name)
             _owe_end(dispatcher, member)
+        elif record.kind == R_STARTED:
+            exchange.drives(member)
+        elif record.kind == R_STATUS_CHANGED and not member.instance.is_closed:
+            exchange.opens_again(member)
+        elif record.kind == R_MESSAGE_SENT and record.message in member.sent:
+            exchange.send(member, *member.sent[record.message])
+    exchange.turned_away(member, output)
 
 
 def take_up(dispatcher: Dispatcher, member: Member) -> None:
@@ -48,12 +65,14 @@ def take_up(dispatcher: Dispatcher, member: Member) -> None:
         _owe_stop(dispatcher, member, activation)
     if member.instance.is_closed:
         _owe_end(dispatcher, member)
+    dispatcher.exchange.settle(member)
 
 
 def load_family(dispatcher: Dispatcher, place: StoredCase) -> list[Member]:
     """The members of a stored family that have anything left to do, parents before children.
 
-    Left out are closed instances that started nothing and whose parents know of their end.
+    With it go the instances that its messages have started, and theirs. Left out are closed instances that started
+    nothing, send nothing, and whose parents know of their end.
 
     Raises
     ------
@@ -66,10 +85,16 @@ def load_family(dispatcher: Dispatcher, place: StoredCase) -> list[Member]:
 
 
 def root_of(store: Store, place: StoredCase) -> StoredCase:
-    """The case at the top of a case's family."""
-    while (above := store.parent(place)) is not None:
+    """The case at the top of a case's family; what a message has started belongs to its sender's."""
+    while (above := store.parent(place) or _origin(store, place)) is not None:
         place = above
     return place
+
+
+def _origin(store: Store, place: StoredCase) -> StoredCase | None:
+    """The sender of the message that started an instance, told by the instance's id."""
+    sender, _, number = (place.external_id or "").rpartition(":m")
+    return store.find(sender) if sender and number.isdigit() else None
 
 
 def load_member(dispatcher: Dispatcher, place: StoredCase, parent: Member | None) -> Member:
@@ -95,12 +120,17 @@ def _load_into(found: list[Member], dispatcher: Dispatcher, place: StoredCase, p
     store = dispatcher.store
     inner = store.children(place)
     assert place.external_id is not None
-    if parent is not None and not inner and place.parent_activation in parent.told:
+    is_known = parent is not None and place.parent_activation in parent.told
+    if is_known and not inner and not sends(store.program(place)):
         return
     member = load_member(dispatcher, place, parent)
     found.append(member)
     for each in inner:
         _load_into(found, dispatcher, each, member)
+    for letter, _ in member.sent.values():
+        begun = store.find(letter.id)
+        if begun is not None:
+            _load_into(found, dispatcher, begun, None)
 
 
 def _owe_start(dispatcher: Dispatcher, parent: Member, activation: int) -> None:
@@ -114,8 +144,8 @@ def _owe_start(dispatcher: Dispatcher, parent: Member, activation: int) -> None:
         take_up(dispatcher, child)
         return
     birth = parent.started[activation]
-    workflow = dispatcher.catalogue.get(birth.workflow, birth.version)
-    program = compile_workflow(workflow, dispatcher.catalogue)
+    catalogue = dispatcher.catalogue_of(parent)
+    program = compile_workflow(catalogue.get(birth.workflow, birth.version), catalogue)
     child = Member(
         dispatcher,
         name,
@@ -130,6 +160,7 @@ def _owe_start(dispatcher: Dispatcher, parent: Member, activation: int) -> None:
         if instance.version or dispatcher.is_closing:
             return Output(instance.host)
         try:
+            dispatcher.exchange.opens(name, program, birth.inputs, parent.name)
             return instance.start(time, birth.inputs, parent.name)
         except StartRefused:
             # M4.4: a child that cannot start has failed; it has no records of its own.
@@ -170,11 +201,56 @@ def _tell(
     outcome: str | None,
     result: dict[str, Value] | None,
 ) -> None:
-    """Let the parent know; where nobody waits for that any more, it is recorded and ignored (M1.2)."""
+    """Let the parent know, if it is open; where it does not wait any more, that is recorded and ignored (M1.2)."""
 
     def apply(instance: Instance, time: int) -> Output:
-        if activation in parent.told or dispatcher.is_closing:
+        if activation in parent.told or instance.is_closed or dispatcher.is_closing:
             return Output(instance.host)
         return instance.child_closed(time, activation, status, outcome, result)
 
     dispatcher.put(parent, _RESULTS, apply)
+
+
+def start_by(dispatcher: Dispatcher, sender: Member, letter: Letter, handling: Handling) -> None:
+    """Start an instance for a message, and give it the message; its id is the message's, so doing it twice is harmless.
+
+    It is an instance of its own, without a parent, driven with its sender.
+    """
+    name = letter.id
+    if name in dispatcher.members:
+        return
+    workflow, catalogue = dispatcher.exchange.workflow(handling.workflow)
+    family = catalogue.family(workflow)
+    try:
+        dispatcher.needs([workflow, *(each for each in family.all_versions() if each is not workflow)])
+    except StartRefused as refusal:
+        dispatcher.exchange.send_back(sender, letter.number, str(refusal))
+        return
+    program = compile_workflow(workflow, family)
+    member = Member(
+        dispatcher,
+        name,
+        place=dispatcher.store.new_case(program, name),
+        instance=Instance(program, key=mix_key(sender.instance.me.key, 1, letter.number)),
+    )
+    dispatcher.members[name] = member
+
+    def apply(instance: Instance, time: int) -> Output:
+        if instance.version or dispatcher.is_closing:
+            return Output(instance.host)
+        try:
+            dispatcher.exchange.opens(name, program, handling.inputs, None)
+            return instance.start(time, handling.inputs)
+        except StartRefused:
+            # Another one has taken the key meanwhile; the message is for that one.
+            del dispatcher.members[name]
+            dispatcher.exchange.send(sender, letter, time)
+            return Output(instance.host)
+
+    def deliver(instance: Instance, time: int) -> Output:
+        if not instance.version or ("event", letter.id) in instance.seen or dispatcher.is_closing:
+            return Output(instance.host)
+        return instance.event(time, letter.event, letter.payload, letter.id, letter.sender)
+
+    dispatcher.put(member, _STARTS, apply)
+    dispatcher.put(member, _EVENTS, deliver)

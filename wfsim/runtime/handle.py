@@ -106,6 +106,15 @@ class Run:
         return self._view.status
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it has come to its end."""
+        return self._view.is_closed
+
+    def watch(self, watcher: Callable[[], bool]) -> None:
+        """Call it now and after every append to the family, until it returns true; it must not wait for the run."""
+        self._member.watch(watcher)
+
+    @property
     def outcome(self) -> str | None:
         """`success` or `failure` once completed."""
         return self._view.outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from wfsim.errors import StartRefused, did_you_mean, listed
 from wfsim.model.elements import ActivityAction
@@ -13,8 +13,6 @@ from wfsim.model.uses import activity_uses, item_inputs, parts, transition_actio
 from wfsim.model.workflow import Workflow
 
 Function = Callable[..., Any]
-Implementations: TypeAlias = "Mapping[tuple[str, str], Implementation]"
-"""By names of workflow and activity."""
 
 _FILLABLE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 

@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import HistoryError
-from wfsim.history.replay_case import replay_records
-from wfsim.semantics.codes import R_ACTIVITY_SCHEDULED, R_CHILD_CLOSED, R_CHILD_STARTED, R_CHILD_STOP_REQUESTED
+from wfsim.semantics.codes import (
+    KEY_VALUE,
+    R_ACTIVITY_SCHEDULED,
+    R_CHILD_CLOSED,
+    R_CHILD_STARTED,
+    R_CHILD_STOP_REQUESTED,
+    R_MESSAGE_RETURNED,
+    R_MESSAGE_SENT,
+)
+from wfsim.semantics.post import Letter
 
 from .view import View, view_of
 
@@ -59,6 +67,9 @@ class Member:
     started, stopped, told
         What its records say of its children, by activation: each that it started, the policy of each that it asked
         to stop, and those whose end it has been told.
+    sent, returned
+        What its records say of its messages, by number: each that it sent to others, with the time, and those that
+        came back.
     taking, taken, launched
         Attempts that are about to start, that have started by the records, and that run here.
     """
@@ -90,6 +101,8 @@ class Member:
         self.started: dict[int, Birth] = {}
         self.stopped: dict[int, str] = {}
         self.told: set[int] = set()
+        self.sent: dict[int, tuple[Letter, int]] = {}
+        self.returned: set[int] = set()
         for record in records:
             given = record.payload.get("input", {})
             if record.kind == "activity_scheduled" and record.activity_id is not None:
@@ -103,6 +116,20 @@ class Member:
                 self.stopped[record.payload["activation"]] = record.payload["policy"]
             elif record.kind == "child_closed":
                 self.told.add(record.payload["activation"])
+            elif record.kind == "message_sent":
+                told = record.payload
+                self._note_sent(
+                    told["message_id"], told["to"], told.get("key"), record.event, told.get("payload", {}), record.time
+                )
+            elif record.kind == "message_returned":
+                self.returned.add(record.payload["message_id"])
+
+    def _note_sent(
+        self, number: int, to: str, key: Value, event: str | None, payload: Mapping[str, Value], time: int
+    ) -> None:
+        # What is sent to oneself has arrived in the step that sent it.
+        if to != "self" or key is not None:
+            self.sent[number] = (Letter(self.name, number, to, key, event or "", payload), time)
 
     @property
     def program(self) -> Program:
@@ -135,6 +162,20 @@ class Member:
                 self.stopped[record.activation] = texts.text(record.reason) or ""
             elif record.kind == R_CHILD_CLOSED:
                 self.told.add(record.activation)
+            elif record.kind == R_MESSAGE_SENT:
+                key: Value = None
+                payload: dict[str, Value] = {}
+                for value in output.values:
+                    if value.seq == record.seq:
+                        decoded = texts.decode(value.tag, value.whole, value.real)
+                        if value.name == KEY_VALUE:
+                            key = decoded
+                        else:
+                            payload[texts.text(value.name) or ""] = decoded
+                to, event = texts.text(record.source) or "", self.program.name(record.event)
+                self._note_sent(record.message, to, key, event, payload, record.time)
+            elif record.kind == R_MESSAGE_RETURNED:
+                self.returned.add(record.message)
         self.view = view_of(self.instance)
 
     def reload(self, store: Store, conflict: ConflictError) -> None:
@@ -199,7 +240,6 @@ class Member:
 
 
 def load(store: Store, name: str) -> tuple[Instance, list[Record]]:
-    """The instance as the store has it, by replay, and its records."""
+    """The instance as the store has it, by replay from its last snapshot, and all its records."""
     case = store.case(name)
-    records = case.records()
-    return replay_records(case.run, case.program, records), records
+    return case.replay(), case.records()

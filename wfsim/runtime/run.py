@@ -20,7 +20,7 @@ from .clock import Clock, SystemClock
 from .dispatcher import Dispatcher
 from .family import load_family, load_member, root_of
 from .handle import Run
-from .implementations import Function, Implementation, implementations_for
+from .implementations import Function, implementations_for
 from .member import Member
 from .sending import checked_id
 from .stores import Lease, Where, lease
@@ -102,9 +102,10 @@ def start(
             f"{workflow.name} runs {listed(runs)}. Say where such workflows are found: a folder, catalogue='models', "
             "or workflows, catalogue=[…]."
         )
-    family = as_catalogue(catalogue).family(workflow)
+    known = as_catalogue(catalogue)
+    family = known.family(workflow)
     program = compile_workflow(workflow, family)
-    functions = implementations_for(_first(workflow, family.all_versions()), activities)
+    implementations_for(_first(workflow, family.all_versions()), activities)
     given = {} if input is None else input
     if not isinstance(given, Mapping):
         raise StartRefused(f"input is a mapping from variables to values, not {type(given).__name__}.")
@@ -125,14 +126,20 @@ def start(
             name,
             store=held.store,
             clock=SystemClock() if clock is None else clock,
-            catalogue=family,
-            functions=functions,
+            exchange=held.exchange,
+            activities=activities,
         )
+        dispatcher.needs(_first(workflow, family.all_versions()))
+        held.exchange.knows(known)
+        held.exchange.opens(name, program, given, None)
         member = Member(dispatcher, name, place=place, instance=Instance(program, key=key))
         try:
             dispatcher.begin(member, lambda instance, time: instance.start(time, given))
-        except ConflictError:
-            raise StartRefused(_taken(name)) from None
+        except BaseException as error:
+            held.exchange.closes(name)
+            if isinstance(error, ConflictError):
+                raise StartRefused(_taken(name)) from None
+            raise
     except BaseException:
         held.release()
         raise
@@ -144,17 +151,20 @@ def reopen(
     id: str,
     activities: Mapping[str, Function] | None = None,
     clock: Clock | None = None,
+    catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
 ) -> Run:
     """Go on with an instance, and its family, where their store says they stand.
 
-    The instances are rebuilt by replaying their histories with the definitions stored there, every record compared.
+    The instances are rebuilt by replaying their histories with the definitions stored there, every record compared;
+    of a long history those since its last snapshot.
     Timers that fell due meanwhile fire at once, in order of their due times. Then children that were to start are
     started, ends of children that were to be told are told, and attempts that were scheduled start. Attempts that had
     started when the process ended are carried out again: with the same number and idempotency key, without a second
     `activity_started`, their clocks running from the first one (M5.5).
 
     A family is driven as a whole: with the id of a child, its parent and all others go on as well, and `activities`
-    has the functions of every workflow that an open one of them runs or may run.
+    has the functions of every workflow that an open one of them runs or may run. What they run, and in which version,
+    the store knows; `catalogue` is only for what messages start (M7.3).
 
     Raises
     ------
@@ -180,24 +190,26 @@ def reopen(
         root = root_of(held.store, place)
         assert root.external_id is not None
         held.claim(root.external_id)
-        family = held.store.catalogue(root.run)
-        functions: dict[tuple[str, str], Implementation] = {}
         dispatcher = Dispatcher(
             root.external_id,
             store=held.store,
             clock=SystemClock() if clock is None else clock,
-            catalogue=family,
-            functions=functions,
+            exchange=held.exchange,
+            activities=activities,
         )
         members = load_family(dispatcher, root)
         needed = {
             (each.name, each.version): each
             for member in members
             if not _is_over(member)
-            for each in _first(member.program.workflow, family.family(member.program.workflow).all_versions())
+            for each in _runs(dispatcher, member)
         }
         if needed:
-            functions.update(implementations_for(needed.values(), activities))
+            dispatcher.needs(needed.values())
+        for member in members:
+            held.exchange.knows(dispatcher.catalogue_of(member))
+        if catalogue is not None:
+            held.exchange.knows(as_catalogue(catalogue))
         if name not in (member.name for member in members):
             # Closed, and everyone who waited for it knows.
             members.append(_settled(dispatcher, place, members))
@@ -219,6 +231,12 @@ def _settled(dispatcher: Dispatcher, place: StoredCase, members: list[Member]) -
     above = dispatcher.store.parent(place)
     parent = None if above is None else next(one for one in members if one.name == above.external_id)
     return load_member(dispatcher, place, parent)
+
+
+def _runs(dispatcher: Dispatcher, member: Member) -> list[Workflow]:
+    """What a member is, and all that it may start."""
+    workflow = member.program.workflow
+    return _first(workflow, dispatcher.catalogue_of(member).family(workflow).all_versions())
 
 
 def _first(workflow: Workflow, others: Iterable[Workflow]) -> list[Workflow]:

@@ -11,6 +11,8 @@ from typing import TypeAlias
 from wfsim.errors import HistoryError, StartRefused
 from wfsim.history.store import Store
 
+from .exchange import Exchange
+
 Where: TypeAlias = "str | os.PathLike[str] | Store | None"
 
 MEMORY = ":memory:"
@@ -21,6 +23,7 @@ class _Shared:
     store: Store
     key: tuple[int, str] | None
     ours: bool
+    exchange: Exchange
     ids: set[str] = field(default_factory=set)
     leases: int = 0
 
@@ -42,6 +45,11 @@ class Lease:
     def store(self) -> Store:
         """The store."""
         return self._shared.store
+
+    @property
+    def exchange(self) -> Exchange:
+        """What carries messages between the runs of the store."""
+        return self._shared.exchange
 
     @property
     def in_memory(self) -> bool:
@@ -79,6 +87,10 @@ class Lease:
                     self._shared.store.close()
 
 
+def _shared_of(store: Store, key: tuple[int, str] | None) -> _Shared:
+    return _Shared(store, key, ours=True, exchange=Exchange(store))
+
+
 def lease(where: Where, *, must_exist: bool = False) -> Lease:
     """Open a store, or share the one that this process has open.
 
@@ -97,9 +109,9 @@ def lease(where: Where, *, must_exist: bool = False) -> Lease:
     with _turn:
         if isinstance(where, Store):
             # Known by identity; the entry keeps the store alive, so the number is not given out again.
-            shared = _lent.setdefault(id(where), _Shared(where, None, ours=False))
+            shared = _lent.setdefault(id(where), _Shared(where, None, ours=False, exchange=Exchange(where)))
         elif where is None:
-            shared = _Shared(Store(MEMORY), None, ours=True)
+            shared = _shared_of(Store(MEMORY), None)
         else:
             path = Path(where)
             if must_exist and not path.is_file():
@@ -107,7 +119,7 @@ def lease(where: Where, *, must_exist: bool = False) -> Lease:
             # A forked process must not write through its parent's connection, hence the process id.
             key = (os.getpid(), os.path.realpath(path))
             if key not in _shared:
-                _shared[key] = _Shared(Store(path), key, ours=True)
+                _shared[key] = _shared_of(Store(path), key)
             shared = _shared[key]
         shared.leases += 1
         return Lease(shared)

@@ -26,6 +26,7 @@ from wfsim.model.expression_tree import Literal, Name, Template, TemplateLiteral
 from wfsim.model.expressions import is_template, parse_condition, parse_template
 from wfsim.model.uses import (
     RESERVED_PAYLOADS,
+    addressed,
     declared_activities,
     declared_events,
     declared_variables,
@@ -141,7 +142,7 @@ def compile_workflow(workflow: Workflow, catalogue: Catalogue | None = None, *, 
     uses = [] if catalogue is None else list(invoked(workflow))
     children = {(use.workflow, use.version): catalogue.child(workflow, use) for use in uses if catalogue is not None}
     family = [workflow]
-    if catalogue is not None and children:
+    if catalogue is not None and (children or addressed(workflow)):
         family += [one for one in catalogue.family(workflow).all_versions() if one != workflow]
     objects = [*family, *children.values()]
     holder = _cached((*map(id, objects),), erased)

@@ -14,6 +14,7 @@ from wfsim.model.expressions import parse_template
 from wfsim.model.problems import Path, Problem
 from wfsim.model.static import static_type
 from wfsim.model.uses import (
+    addressed,
     declared_activities,
     declared_events,
     declared_variables,
@@ -28,7 +29,7 @@ from wfsim.model.values import EvaluationFault, ValueType, check_value
 from wfsim.model.workflow import Workflow
 
 from .distributions import as_draw
-from .scenario import ActivityPlan, EventPlan, Pool, Scenario, WorkflowPlan
+from .scenario import ActivityPlan, Beside, EventPlan, Pool, Scenario
 
 Fits: TypeAlias = Callable[[Any], str | None]
 """Why a plain value does not fit; `None` if it does."""
@@ -55,7 +56,7 @@ def check_scenario(scenario: Scenario, workflow: Workflow, catalogue: Catalogue 
         key = scenario.key_of(each, workflow)
         path: Path = () if key is None else ("workflows", key)
         checks.append(_Check(scenario.of(each, workflow), each, scenario.pools, path))
-    problems = [*_head(scenario, family, checks[0])]
+    problems = [*_head(scenario, family)]
     for check in checks:
         problems += [each for each in check.problems() if each not in problems]
     problems += _unasked(scenario, checks)
@@ -64,14 +65,14 @@ def check_scenario(scenario: Scenario, workflow: Workflow, catalogue: Catalogue 
 
 
 def family_of(workflow: Workflow, catalogue: Catalogue | None = None) -> list[Workflow]:
-    """The workflow, then every other one that it starts, directly or not, by name and version.
+    """The workflow, then every other one that it starts or writes to, directly or not, by name and version.
 
     Raises
     ------
     CatalogueError
         If one is not in the catalogue.
     """
-    if not any(True for _ in invoked(workflow)):
+    if not any(True for _ in invoked(workflow)) and (catalogue is None or not addressed(workflow)):
         return [workflow]
     try:
         known = Catalogue([workflow, *(() if catalogue is None else catalogue.all_versions())])
@@ -82,14 +83,12 @@ def family_of(workflow: Workflow, catalogue: Catalogue | None = None) -> list[Wo
         ) from None
 
 
-def _head(scenario: Scenario, family: list[Workflow], root: _Check) -> Iterator[Problem]:
+def _head(scenario: Scenario, family: list[Workflow]) -> Iterator[Problem]:
     """The keys that only the root has."""
     workflow = family[0]
     if scenario.workflow is not None and scenario.workflow != workflow.name:
         text = f"the scenario is for workflow {scenario.workflow!r}, not for {workflow.name!r}."
         yield Problem(("workflow",), text)
-    for name, value in scenario.inputs.items():
-        yield from root.input(name, value)
     children = list(dict.fromkeys(each.name for each in family if each.name != workflow.name))
     versions = [f"{each.name} {each.version}" for each in family[1:]]
     for name in scenario.workflows:
@@ -97,7 +96,8 @@ def _head(scenario: Scenario, family: list[Workflow], root: _Check) -> Iterator[
             text = f"{name!r} is the workflow that is simulated: what surrounds it stands at the top of the scenario."
             yield Problem(("workflows", name), text)
         elif name not in children and name not in versions:
-            yield _missing(("workflows", name), f"{workflow.name!r} starts no workflow", name, children, "It starts")
+            text = f"{workflow.name!r} neither starts nor writes to a workflow"
+            yield _missing(("workflows", name), text, name, children, "Those that it does")
 
 
 def _unasked(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
@@ -112,7 +112,7 @@ def _unasked(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
 class _Check:
     """What a scenario says of one workflow; `prefix` is where that stands in the scenario."""
 
-    def __init__(self, plan: WorkflowPlan, workflow: Workflow, pools: Mapping[str, Pool], prefix: Path) -> None:
+    def __init__(self, plan: Scenario | Beside, workflow: Workflow, pools: Mapping[str, Pool], prefix: Path) -> None:
         self.plan = plan
         self.workflow = workflow
         self.known_pools = pools
@@ -137,11 +137,14 @@ class _Check:
             if activity.pool is not None and activity.pool not in self.known_pools:
                 yield _missing((*path, "pool"), "pool", activity.pool, self.known_pools)
         yield from self.results()
+        for name, value in self.plan.inputs.items():
+            yield from self.input(name, value)
+        yield from self.arrivals()
 
     # --- parts of a scenario ---------------------------------------------------------------------
 
     def input(self, name: str, value: Any) -> Iterator[Problem]:
-        path: Path = ("inputs", name)
+        path: Path = (*self.prefix, "inputs", name)
         inputs = [each for each, variable in self.variables.items() if variable.input]
         if name not in inputs:
             yield _missing(path, "input", name, inputs)
@@ -151,6 +154,17 @@ class _Check:
             return
         what = f"input {name!r}"
         yield from self.value(path, what, value, _fitting(self.variables[name]), self.types[name], arrives=True)
+
+    def arrivals(self) -> Iterator[Problem]:
+        """Schedules exist; inputs without arrivals would never be used."""
+        plan, known = self.plan, self.workflow.schedules
+        for number, name in enumerate((plan.arrivals.schedules if plan.arrivals else None) or ()):
+            if name not in known:
+                yield _missing((*self.prefix, "arrivals", "schedules", number), "schedule", name, known)
+        for key in ("inputs", "cases"):
+            if plan.arrivals is None and key in plan.model_fields_set:
+                text = f"{self.workflow.name!r} has {key} here, but no arrivals: others start it, and give its inputs."
+                yield Problem((*self.prefix, key), text)
 
     def event(self, path: Path, state: str, plan: EventPlan) -> Iterator[Problem]:
         name = plan.event

@@ -85,12 +85,13 @@ def default_scenario(
     weights = (
         f"events on the shortest way to {towards} {LIKELY} times as likely as others" if goals else "equal weights"
     )
+    coming = "cases start by schedule" if workflow.schedules else "one case a minute"
     return Scenario.model_validate(
         {
             "workflow": workflow.name,
-            "description": f"Default scenario, every rate and time a guess: one case a minute, {weights}, delays a "
+            "description": f"Default scenario, every rate and time a guess: {coming}, {weights}, delays a "
             "quarter of a state's timeout, activities at most a minute (docs/scenarios.md).",
-            "arrivals": {"poisson": "1/m"},
+            "arrivals": {"schedules": list(workflow.schedules)} if workflow.schedules else {"poisson": "1/m"},
             "cases": 1_000,
             "inputs": inputs,
             **_surroundings(workflow, values),

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from wfsim.errors import ScenarioError, StartRefused
-from wfsim.model.values import ValueType
 from wfsim.semantics import draws
 from wfsim.semantics.codes import (
     ACTIVE,
@@ -41,11 +40,12 @@ from wfsim.semantics.program import Program
 from wfsim.semantics.records import Effect, effects_of
 
 from . import sampling
+from .arriving import Arrival, ArrivalStream, streams_of
 from .instances import RunSummary, SimulatedCase, open_told, rejections_told
 from .mail import Mail, uses_mail
-from .plans import Member, ValuePlan, Work, members_of
+from .plans import Member, Work, members_of
 from .pools import Request, WorkerPool
-from .scenario import Scenario, read_trace
+from .scenario import Scenario
 
 Sink: TypeAlias = Callable[[int, Instance, Output], None]
 """Takes the output of each step: case number, the instance after the step, what the step put out."""
@@ -113,7 +113,7 @@ class Simulation:
         self._calendar: list[tuple[int, int, int, int, int, int, int, int]] = []
         self._serial = 0
         self._run_key = draws.mix_key(seed, replication, 0)
-        self._arrivals = self._arriving()
+        self._root_has_come = False
         pools = {
             name: WorkerPool(pool.capacity, pool.discipline == "priority") for name, pool in scenario.pools.items()
         }
@@ -128,13 +128,14 @@ class Simulation:
         self._most_relatives = False
         self._sent = 0
         self._rejected: dict[tuple[Member, int, int], int] = {}
-        self._inputs = [(name, ValuePlan(value)) for name, value in scenario.inputs.items()]
+        self._streams = streams_of(scenario, members, self.limit, self._run_key)
 
     def run(self) -> RunSummary:
         """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so."""
         summary = self.summary
         try:
-            self._next_arrival()
+            for which in range(len(self._streams)):
+                self._next_arrival(which)
             while self._calendar:
                 time, _, _, what, case, a, b, c = heapq.heappop(self._calendar)
                 if self.horizon is not None and time > self.horizon:
@@ -150,6 +151,8 @@ class Simulation:
         summary.notes += rejections_told(self._rejected, self._sent, self.root)
         if summary.n_refused:
             summary.notes.append(f"{summary.n_refused:,} arrivals were refused; the first: {self._refused}")
+        for stream in self._streams:
+            summary.notes += stream.told()
         if not self._calendar:
             summary.notes += open_told(list(self.cases.values()), self.root)
         return summary
@@ -162,7 +165,7 @@ class Simulation:
 
     def _happen(self, what: int, number: int, a: int, b: int, c: int) -> None:
         if what == ARRIVES:
-            self._arrive(number)
+            self._arrive(a, b, c)
             return
         if what == OVERDUE:
             for letter in self._post.overdue(self.now):
@@ -254,37 +257,34 @@ class Simulation:
 
     # --- arrivals --------------------------------------------------------------------------------
 
-    def _arriving(self) -> Iterator[tuple[int, Mapping[str, str]]]:
-        arrivals = self.scenario.arrivals
-        if arrivals.at is not None:
-            yield from ((int(time), {}) for time in sorted(arrivals.at))
-        elif arrivals.trace is not None:
-            yield from read_trace(arrivals.trace)
-        else:
-            sample = arrivals.interval() or sampling.constant(0.0)
-            time, number = 0.0, 0
-            while True:
-                number += 1
-                time += sample(draws.draw(self._run_key, draws.ARRIVAL, number, 0))
-                yield int(time), {}
+    def _next_arrival(self, which: int) -> None:
+        arrival = self._streams[which].take()
+        if arrival is None:
+            self._root_has_come = self._root_has_come or which == 0
+        elif self.horizon is None or arrival.time <= self.horizon:
+            self._put(arrival.time, EVENTS, ARRIVES, 0, which, arrival.number)
 
-    def _next_arrival(self) -> None:
-        number = self.summary.n_started + self.summary.n_refused + 1
-        if self.limit is not None and number > self.limit:
+    def _arrive(self, which: int, number: int, waited: int) -> None:
+        stream = self._streams[which]
+        if which and self._root_has_come and stream.limit is None and self.horizon is None:
+            # Otherwise the run would never end.
             return
-        following = next(self._arrivals, None)
-        if following is not None:
-            time, self._traced = following
-            if self.horizon is None or time <= self.horizon:
-                self._put(time, EVENTS, ARRIVES, number)
+        arrival = stream.pending.pop(number)
+        if stream.may_start(arrival):
+            self._begin(which, stream, arrival)
+        if not waited:
+            self._next_arrival(which)
 
-    def _arrive(self, number: int) -> None:
-        key = draws.mix_key(self.seed, self.replication, number)
-        case = SimulatedCase(self.root, str(number), key)
+    def _begin(self, which: int, stream: ArrivalStream, arrival: Arrival) -> None:
+        number = arrival.number
+        key = draws.mix_key(self.seed, self.replication, number) if which == 0 else draws.mix_key(stream.key, 0, number)
+        workflow = stream.member.program.workflow.name
+        case = SimulatedCase(stream.member, str(number) if which == 0 else f"{workflow}-{number}", key)
         inputs = {
-            name: plan.get(case.instance, key, draws.INPUT, k, 0, number) for k, (name, plan) in enumerate(self._inputs)
+            name: plan.get(case.instance, key, draws.INPUT, k, 0, number)
+            for k, (name, plan) in enumerate(stream.inputs)
         }
-        inputs.update({name: self._typed(name, text) for name, text in self._traced.items()})
+        inputs.update(arrival.inputs)
         try:
             taken = self._taken(case, inputs)
             output = None if taken else case.instance.start(self.now, inputs)
@@ -296,10 +296,15 @@ class Simulation:
             # M7.2: the number remains a gap.
             self.summary.n_refused += 1
             self._refused = self._refused or str(taken)
-        else:
+            return
+        stream.started(arrival, case)
+        if which == 0:
             self.summary.n_started += 1
-            self._opened(number, case, output)
-        self._next_arrival()
+        else:
+            number = self._new_number(case)
+            if self.birth is not None:
+                self.birth(number, case.name, None, None)
+        self._opened(number, case, output)
 
     def _taken(self, case: SimulatedCase, inputs: Mapping[str, Any]) -> str | None:
         return None if self._mail is None else self._mail.taken(case.member.program, inputs)
@@ -311,18 +316,6 @@ class Simulation:
             for letter in self._mail.opened(case.name, number, case.instance, parent):
                 self._put(self.now, EVENTS, LETTER, number, self._mail.keep(letter))
         self._after(number, case, output)
-
-    def _typed(self, name: str, text: str) -> Any:
-        variable = self.root.program.variables.get(name)
-        kind = variable.type if variable is not None else ValueType.ANY
-        try:
-            if kind is ValueType.INTEGER:
-                return int(text)
-            if kind is ValueType.NUMBER:
-                return float(text)
-        except ValueError:
-            raise ScenarioError(f"the trace gives {text!r} for input {name!r}, which is {kind}.") from None
-        return text.lower() == "true" if kind is ValueType.BOOLEAN else text
 
     # --- what instances start ---------------------------------------------------------------------
 
@@ -359,6 +352,10 @@ class Simulation:
         del self.cases[number]
         if self._mail is not None:
             self._mail.closed(case.name)
+        for which, stream in enumerate(self._streams):
+            waited = stream.released(case) if stream.schedules else None
+            if waited is not None:
+                self._put(self.now, EVENTS, ARRIVES, 0, which, waited.number, 1)
         if number < FIRST_CHILD:
             self.summary.n_closed += 1
             if self.progress is not None:

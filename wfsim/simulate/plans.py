@@ -20,7 +20,7 @@ from wfsim.semantics.texts import Texts
 from . import sampling
 from .distributions import Draw, as_draw, made_unique
 from .pools import WorkerPool
-from .scenario import ActivityPlan, EventPlan, Scenario, WorkflowPlan
+from .scenario import ActivityPlan, EventPlan, Scenario, Surroundings
 
 
 class ValuePlan:
@@ -115,7 +115,7 @@ class Member:
         By row: the members that its states start.
     """
 
-    def __init__(self, program: Program, plan: WorkflowPlan, pools: Mapping[str, WorkerPool]) -> None:
+    def __init__(self, program: Program, plan: Surroundings, pools: Mapping[str, WorkerPool]) -> None:
         self.program = program
         self.plan = plan
         self.texts: Texts = program.texts.copy()
@@ -129,7 +129,7 @@ class Member:
 
 
 def members_of(program: Program, scenario: Scenario, pools: Mapping[str, WorkerPool]) -> list[Member]:
-    """A member for the root workflow, then one for each that it starts, directly or not, by name and version.
+    """A member for the root workflow, then one for each that it starts or writes to, by name and version.
 
     Raises
     ------
@@ -152,4 +152,4 @@ def members_of(program: Program, scenario: Scenario, pools: Mapping[str, WorkerP
         return members[key]
 
     member(program)
-    return [members[workflow.name, workflow.version] for workflow in program.family]
+    return [member(compile_workflow(workflow, catalogue)) for workflow in program.family]

@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +19,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PlainSerializer,
     PrivateAttr,
     ValidationError,
     model_validator,
@@ -64,15 +66,17 @@ Template = Annotated[Any, AfterValidator(_template)]
 
 
 class Arrivals(Part):
-    """When instances start: `poisson` at a rate, `every` so often, `at` given times, or from a `trace` file.
+    """When instances start: `poisson` at a rate, `every` so often, `at` given times, from a `trace`, or by `schedules`.
 
-    A trace is a CSV file with a column `time` (seconds) and, if wanted, one column per input.
+    A trace is a CSV file with a column `time` (seconds) and, if wanted, one column per input. Schedules are those of
+    the workflow, by name; the scenario's `begins` says which moment is time 0.
     """
 
     poisson: Rate | None = None
     every: Duration | None = None
     at: tuple[Duration, ...] | None = None
     trace: str | None = None
+    schedules: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -106,6 +110,20 @@ def _whole(value: object) -> object:
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
+Cases = Annotated[Whole, Field(ge=0, le=100_000_000)]
+
+
+def _moment(value: object) -> object:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        moment = None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ValueError(f"{shown(value)} is not a moment. Write date, time and zone: 2026-03-01T00:00:00+01:00.")
+    return moment
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment), PlainSerializer(datetime.isoformat)]
 
 
 def _weighed(plans: tuple[EventPlan, ...]) -> tuple[EventPlan, ...]:
@@ -165,7 +183,7 @@ class Source:
     line_of: LineOf
 
 
-class WorkflowPlan(Part):
+class Surroundings(Part):
     """What surrounds the instances of one workflow: which events reach them, and how its activities go."""
 
     events: Mapping[str, EventPlans] = Field(default_factory=dict)
@@ -174,21 +192,33 @@ class WorkflowPlan(Part):
     """How many events of its plan one stay in a state may receive before the surroundings give up on it."""
 
 
-class Scenario(WorkflowPlan):
+class Beside(Surroundings):
+    """What surrounds another workflow of the run; with `arrivals`, instances of it come from outside as well."""
+
+    arrivals: Arrivals | None = None
+    cases: Cases | None = None
+    inputs: Mapping[str, Template] = Field(default_factory=dict)
+
+
+class Scenario(Surroundings):
     """What the surroundings do; see `docs/scenarios.md` for every key."""
 
     workflow: str | None = None
     description: str | None = None
     arrivals: Arrivals = Arrivals(poisson="60/h")
-    cases: Annotated[Whole, Field(ge=0, le=100_000_000)] | None = None
+    cases: Cases | None = None
+    begins: Moment = datetime(2026, 1, 1, tzinfo=UTC)
     horizon: Duration | None = None
     warm_up: Duration = Duration(0)
     seed: Annotated[Whole, Field(ge=0, le=LARGEST_SEED)] = 1
     replications: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1
     inputs: Mapping[str, Template] = Field(default_factory=dict)
     pools: Mapping[str, Pool] = Field(default_factory=dict)
-    workflows: Mapping[str, WorkflowPlan] = Field(default_factory=dict)
-    """What surrounds the workflows that the root starts, directly or not: by name, or `<name> <version>`."""
+    workflows: Mapping[str, Beside] = Field(default_factory=dict)
+    """What surrounds the other workflows of a run: those that the root starts or writes to, directly or not.
+
+    By name, or `<name> <version>`.
+    """
     _source: Source | None = PrivateAttr(default=None)
 
     def __eq__(self, other: object) -> bool:
@@ -204,10 +234,10 @@ class Scenario(WorkflowPlan):
             return None
         return version if version in self.workflows else workflow.name
 
-    def of(self, workflow: Workflow, root: Workflow) -> WorkflowPlan:
+    def of(self, workflow: Workflow, root: Workflow) -> Scenario | Beside:
         """What surrounds the instances of a workflow in a run of `root`; nothing if the scenario does not say."""
         key = self.key_of(workflow, root)
-        return self if key is None else self.workflows.get(key, WorkflowPlan())
+        return self if key is None else self.workflows.get(key, Beside())
 
     def located(self, problems: Sequence[Problem]) -> str:
         """Problems with file and line if it was read from a file, else with their path."""

@@ -14,7 +14,8 @@ A property file names a workflow (by file or name; checked) and what must hold o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,10 +24,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wfsim.errors import DefinitionError, did_you_mean
 from wfsim.model import yaml_reader
+from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.problems import Problem, definition_error, from_validation
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load, source_of
-from wfsim.net.translate import to_net
+from wfsim.net.petri import PetriNet
 from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
 from wfsim.semantics.stimulus import Stimulus
 
@@ -34,6 +36,7 @@ from .domains import MOST_ITEMS
 from .soundness import deadlock_free, soundness
 from .space import Edge, WorkflowSpace, explore_workflow
 from .told import witness_to
+from .translated import net_of
 from .verdict import Status, Verdict
 
 METHOD = "explicit breadth-first search over step with candidate values"
@@ -53,10 +56,11 @@ class _Options(BaseModel):
 
 
 class NetOptions(_Options):
-    """How many instances share how many workers."""
+    """How many instances share how many workers, and how long a list may be that is not written out."""
 
     instances: int = Field(default=1, ge=1, le=1_000)
     pools: Mapping[str, int] = Field(default_factory=dict)
+    items: int = Field(default=2, ge=0, le=100)
 
 
 class SpaceOptions(_Options):
@@ -204,6 +208,7 @@ def verify(
     *,
     max_states: int = 100_000,
     max_seconds: float | None = None,
+    catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
 ) -> Report:
     """Ask a workflow the questions of a property file, or the built-in ones.
 
@@ -214,6 +219,9 @@ def verify(
         all transitions live, completion possible, no failure, no unhandled timeout, soundness.
     max_states, max_seconds
         Limits of each search; running into one gives `unknown` unless a violation was found before.
+    catalogue
+        Where to find the workflows that states run, for the questions asked of the net. Without it, and in the
+        questions asked of `step`, a child closes in every way it may.
 
     Returns
     -------
@@ -233,7 +241,7 @@ def verify(
         named, asked = load_properties(properties)
         if named is not None:
             _same_workflow(properties, named, workflow)
-    search = _Search(workflow, max_states, max_seconds)
+    search = _Search(workflow, max_states, max_seconds, as_catalogue(catalogue))
     verdicts = [PROPERTIES[each.name][1](search, each) for each in asked]
     return Report(workflow, asked, verdicts)
 
@@ -266,8 +274,9 @@ def _same_workflow(path: str | Path, named: str, workflow: Workflow) -> None:
 class _Search:
     """The state space of a workflow, searched when the first question needs it."""
 
-    def __init__(self, workflow: Workflow, max_states: int, max_seconds: float | None) -> None:
+    def __init__(self, workflow: Workflow, max_states: int, max_seconds: float | None, catalogue: Catalogue) -> None:
         self.workflow = workflow
+        self.catalogue = catalogue
         self.max_states = max_states
         self.max_seconds = max_seconds
         self._space: WorkflowSpace | None = None
@@ -473,15 +482,26 @@ def _no_closing(status: int, what: str) -> Callable[[_Search, Property], Verdict
 
 
 def _sound(search: _Search, asked: Property) -> Verdict:
+    net, assumed = _net(search, asked)
+    verdict = soundness(net, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
+    return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
+
+
+def _net(search: _Search, asked: Property) -> tuple[PetriNet, tuple[str, ...]]:
     options = NetOptions.model_validate(asked.options)
-    net = to_net(search.workflow, instances=options.instances, pools=options.pools)
-    return soundness(net, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
+    return net_of(
+        search.workflow,
+        instances=options.instances,
+        pools=options.pools,
+        items=options.items,
+        catalogue=search.catalogue,
+    )
 
 
 def _no_deadlock(search: _Search, asked: Property) -> Verdict:
-    options = NetOptions.model_validate(asked.options)
-    net = to_net(search.workflow, instances=options.instances, pools=options.pools)
-    return deadlock_free(net, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
+    net, assumed = _net(search, asked)
+    verdict = deadlock_free(net, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
+    return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
 
 
 PROPERTIES: dict[str, tuple[type[_Options], Callable[[_Search, Property], Verdict]]] = {

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
+from wfsim.net.petri import PetriNet
+from wfsim.net.translate import BOTH
 from wfsim.verify.explore import explore
+from wfsim.verify.translated import Translation, net_of
 from wfsim.verify.unbounded import GrowthWatch, growth_is_provable
 from wfsim.verify.verdict import NetWitness, Status, Verdict
 from wfsim.verify.workflow_net import NotAWorkflowNet, final_marking_of, listed, workflow_task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wfsim.model.workflow import Workflow
     from wfsim.net.marking import Marking
-    from wfsim.net.petri import PetriNet
     from wfsim.verify.explore import StateSpace
 
 METHOD = "explicit breadth-first search"
@@ -20,13 +25,14 @@ COMPLETES, PROPER, NO_DEAD = "option to complete", "proper completion", "no dead
 
 
 def soundness(
-    net: PetriNet,
+    net: PetriNet | Workflow | Iterable[Workflow],
     *,
     max_markings: int = 1_000_000,
     max_seconds: float | None = None,
     progress: bool = False,
+    **translation: Unpack[Translation],
 ) -> Verdict:
-    """Whether a workflow net is sound, in the classical sense [1]_.
+    """Whether a workflow net is sound, in the classical sense [1]_; or that of a workflow, or of several together.
 
     From every reachable marking the final marking can be reached (option to complete); no reachable marking
     holds the final one and more (proper completion); every net transition can fire in some run. With K tokens
@@ -36,9 +42,13 @@ def soundness(
     Parameters
     ----------
     net
-        A workflow net; or any net with a `final_marking`, which is then taken as it stands.
+        A workflow net; or any net with a `final_marking`, which is then taken as it stands. Or a workflow, or
+        several that send each other messages: their net is asked.
     max_markings, max_seconds, progress
         As in `wfsim.verify.explore.explore`.
+    translation
+        For workflows, the parameters of `to_net`: `catalogue` for what they run as children, `instances`, `pools`,
+        `items`, `messages`, `max_variants`.
 
     Returns
     -------
@@ -58,6 +68,11 @@ def soundness(
     ----------
     .. [1] van der Aalst (1998), Journal of Circuits, Systems and Computers 8(1), 21-66.
     """
+    assumed: tuple[str, ...] = ()
+    if not isinstance(net, PetriNet):
+        net, assumed = net_of(net, **translation)
+    elif translation:
+        raise TypeError(f"{', '.join(translation)}: the net is there already. Give the workflow instead of its net.")
     name = f"soundness of {net.name!r}"
     try:
         task = workflow_task(net)
@@ -85,7 +100,7 @@ def soundness(
     statistics = {**_statistics(space), "clauses": clauses}
     if NO_DEAD in failed:
         statistics["dead_transitions"] = _dead_list(space)
-    assumptions = (NO_FAIRNESS, *task.assumptions)
+    assumptions = (NO_FAIRNESS, *task.assumptions, *assumed)
     if findings:
         clause, reason, witness = findings[0]
         more = f" Violated too: {', '.join(failed[1:])}." if len(failed) > 1 else ""
@@ -176,8 +191,15 @@ def _all_dead(space: StateSpace) -> list[str]:
     state, say. The model's transition is dead when all of them are.
     """
     never = set(space.never_fired)
-    alive = {space.net.source(name) for name in space.net.transitions if name not in never} - {None}
-    return [name for name in space.never_fired if space.net.source(name) not in alive]
+    alive = {part for name in space.net.transitions if name not in never for part in _parts(space.net, name)}
+    dead = [(name, _parts(space.net, name)) for name in space.never_fired]
+    return [name for name, parts in dead if not parts or not alive.issuperset(parts)]
+
+
+def _parts(net: PetriNet, transition: str) -> list[str]:
+    """What it stands for: several transitions of the model, where they are taken together."""
+    source = net.source(transition)
+    return [] if source is None else source.split(BOTH)
 
 
 def _dead_list(space: StateSpace) -> list[dict[str, Any]]:

@@ -107,8 +107,10 @@ class Stepping:
         *,
         catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
     ) -> None:
-        self._catalogue = None if catalogue is None else as_catalogue(catalogue)
+        self._given = None if catalogue is None else as_catalogue(catalogue)
+        self._catalogue: Catalogue | None = None
         self._opened: dict[tuple[int, str], Stepping] = {}
+        self._recorded: dict[str, Case] = {}
         self.steps: list[Step] = []
         self.cursor = 0
         self.problem = ""
@@ -201,7 +203,8 @@ class Stepping:
     def open_child(self, activation: int) -> Stepping:
         """The child that this activation started, to be stepped by hand; asking again gives the same one.
 
-        It starts with the inputs that its parent gave. Once it has ended, `do("child:<activation>:tell")` lets the
+        It starts with the inputs that its parent gave; the child of a case of a history is the case that it was, at its
+        end. Once it has ended, `do("child:<activation>:tell")` lets the
         parent know. Messages between them are shown in their records; they are sent by hand, as events.
 
         Raises
@@ -216,6 +219,8 @@ class Stepping:
             shown = listed(f"{one.activation} ({child_name(one)})" for one in self.children)
             raise WfsimError(f"no child {activation} is open now. Open: {shown or 'none'}.")
         key = (activation, self._started_as(activation))
+        if key not in self._opened and key[1] in self._recorded:
+            self._opened[key] = Stepping(self._recorded[key[1]], catalogue=self._given)
         if key not in self._opened:
             workflow = child_workflow(self.instance, child)
             if workflow is None:
@@ -397,21 +402,31 @@ class Stepping:
 
     def _load(self, source: object, input: Mapping[str, Value] | None) -> None:
         from wfsim.history.case import Case
+        from wfsim.history.runs import catalogue_of
         from wfsim.verify.told import WorkflowWitness
 
         if input is not None and not isinstance(source, Workflow):
             raise WfsimError("input starts a new instance; give it together with a workflow.")
         stimuli: Iterable[Stimulus] = ()
+        catalogue = self._given
+        recorded: dict[str, Case] = {}
         if isinstance(source, Instance):
             first = source.copy()
         elif isinstance(source, Workflow):
-            first = Instance(compile_workflow(source, self._catalogue))
+            first = Instance(compile_workflow(source, catalogue))
         elif isinstance(source, WorkflowWitness):
             source.replay()
             first, stimuli = Instance(compile_workflow(source.workflow)), source.stimuli
         elif isinstance(source, Case):
             source.replay()
             first, stimuli = Instance(source.program, key=source.key), source.stimuli()
+            catalogue = catalogue_of(source.run)
+            children = {child.parent_activation: child for child in source.children}
+            recorded = {
+                str(record): children[record.payload["activation"]]
+                for record in source.records()
+                if record.kind == "child_started" and record.payload["activation"] in children
+            }
         else:
             raise WfsimError(f"there is no stepping through a {type(source).__name__}. {_advice(source)}")
         actions = Actions(first.program)
@@ -422,7 +437,7 @@ class Stepping:
         for stimulus in stimuli:
             steps.append(self._happens(instance, stimulus))
             instance = steps[-1].instance
-        self._opened = {}
+        self._opened, self._recorded, self._catalogue = {}, recorded, catalogue
         self._first, self.steps, self.cursor = first, steps, len(steps)
         self._program = first.program
         self._actions = actions

@@ -448,7 +448,10 @@ def test_a_child_whose_key_is_taken_has_failed() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"workflows": {"parsel": {}}}, "'order' starts no workflow 'parsel'. It starts: check, parcel.*'parcel'"),
+        (
+            {"workflows": {"parsel": {}}},
+            "'order' neither starts nor writes to a workflow 'parsel'. Those that it does: check, parcel.*'parcel'",
+        ),
         ({"workflows": {"order": {}}}, "'order' is the workflow that is simulated"),
         ({"workflows": {"check": {"events": {"see": []}}}}, "workflows.check.events.see: state 'see' does not exist"),
         ({"workflows": {"check": {"activities": {"f": {}}}}}, "workflows.check.activities.f: activity 'f' does not"),
@@ -469,11 +472,6 @@ def test_a_scenario_is_checked_against_each_workflow(changes: dict[str, Any], to
     plan = wf.Scenario.model_validate(SCENARIO | changes)
     with pytest.raises(ScenarioError, match=told):
         check_scenario(plan, family().get("order"), family())
-
-
-def test_a_child_has_no_inputs_of_its_own_in_a_scenario() -> None:
-    with pytest.raises(ValueError, match="'inputs' is not a key of a workflow plan"):
-        wf.Scenario.model_validate({"workflows": {"parcel": {"inputs": {"parcel": "a"}}}})
 
 
 def test_two_versions_of_a_child_can_have_plans_of_their_own() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 import wfsim as wf
 from wfsim.errors import StartRefused, WfsimError
 from wfsim.model.yaml_io import loads
+from wfsim.runtime.clock import ManualClock
+from wfsim.runtime.run import start
 from wfsim.widgets.actions import Action
 from wfsim.widgets.stepper import Stepper
 from wfsim.widgets.stepping import Stepping
@@ -224,6 +227,30 @@ def test_the_shipped_order_is_stepped_with_its_shipping() -> None:
     do(parcel, "activity:1:start", "activity:1:succeed", "event:returned")
     do(stepping, f"child:{stepping.children[0].activation}:tell")
     assert stepping.state == {"": "review"}
+
+
+def test_the_children_of_a_real_case_are_the_cases_that_they_were(tmp_path: Path) -> None:
+    store = tmp_path / "runs.duckdb"
+    activities = {"call": lambda what: what, "apologise": lambda **_: None}
+    clock = ManualClock()
+    catalogue = [loads(ERRAND)]
+    with start(loads(SHOPPING), id="s", store=store, activities=activities, catalogue=catalogue, clock=clock) as run:
+        clock.settle()
+        run.children["s/1"].send("bought", price=8)
+        clock.settle()
+    with wf.open_history(store) as history:
+        stepping = Stepping(history.case("s"))
+        milk = stepping.open_child(3)
+        assert (milk.instance.variables["what"], len(milk.steps)) == ("milk", 1)
+        while stepping.state == {"": "all"}:
+            stepping.back()
+        first = stepping.open_child(1)
+        assert (first.status, first.history[-1]["title"]) == ("completed", "event bought(price=8)")
+        # What did not happen is stepped anew.
+        assert first.back()
+        assert first.do("event:bought", price=9)
+        assert stepping.do("child:1:tell")
+        assert stepping.instance.variables["paid"] == {"price": 9}
 
 
 # --- the widget ----------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ can and perhaps more: it never misses a reachable control state.
 """
 
 from .assembly import to_net
+from .changes import BOTH
 from .instance_places import control_places
 from .place_names import FAILED, FINAL, START
 
-__all__ = ["FAILED", "FINAL", "START", "control_places", "to_net"]
+__all__ = ["BOTH", "FAILED", "FINAL", "START", "control_places", "to_net"]

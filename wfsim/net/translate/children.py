@@ -35,9 +35,10 @@ class Child:
         """The child runs, and closes well or badly."""
         invoke, name, source = self.at.state.invoke, self.at.name, self.at.source
         assert invoke is not None
-        for place in (self._place, *self._ends()):
+        for place in self._ends():
             self.draft.place(place, source)
         if self.nested is None:
+            self.draft.place(self._place, source)
             self.draft.fire(
                 f"{invoke.workflow} completes for {name}", source, {self._place: 1}, {f"{name}.succeeded": 1}
             )

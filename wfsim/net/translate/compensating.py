@@ -58,12 +58,21 @@ class Undoing:
         def fire(what: str, takes: str, over: str, gives: str, after: str) -> None:
             self.draft.make(Move(Change({takes: 1, over: 1}, {gives: 1, after: 1}), f"{label} {what}", source))
 
-        scheduled = f"{own}.scheduled.1"
+        scheduled, well, badly = f"{own}.scheduled.1", f"{own}.succeeded", f"{own}.failed"
+        if self.log.may_share(entry):
+            # Two may be undone at a time; what is left then is not counted.
+            fire("is called", between, entry.present, scheduled, entry.present)
+            fire("has undone it", well, entry.present, between, entry.absent)
+            fire("has undone one", well, entry.present, between, entry.present)
+            fire("has undone it", well, entry.absent, between, entry.absent)
+            fire("has failed", badly, entry.present, between, entry.present)
+            fire("has failed", badly, entry.absent, between, entry.present)
+            return
         fire("is called", between, entry.present, scheduled, entry.undoing)
-        fire("has undone it", f"{own}.succeeded", entry.undoing, between, entry.absent)
+        fire("has undone it", well, entry.undoing, between, entry.absent)
         if entry.repeats:
-            fire("has undone one", f"{own}.succeeded", entry.undoing, between, entry.present)
-        fire("has failed", f"{own}.failed", entry.undoing, between, entry.tried if exact else entry.present)
+            fire("has undone one", well, entry.undoing, between, entry.present)
+        fire("has failed", badly, entry.undoing, between, entry.tried if exact else entry.present)
         if exact:
             # What a compensation that was ended meanwhile has tried is due again.
             fire("is due again", between, entry.tried, between, entry.present)

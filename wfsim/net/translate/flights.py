@@ -94,6 +94,14 @@ class Flights:
 
     def moves(self, transition: NumberedTransition, departure: Departure, first: int = 0) -> Iterator[Move]:
         """The net transitions for that."""
+        from_outside = departure.admit.settled and not departure.busy
+        for move in self._moves(transition, departure, first):
+            if move.leaves or not from_outside:
+                yield move
+            else:
+                yield from (move.under(noticed) for noticed in self.tokens.noticed(departure.at))
+
+    def _moves(self, transition: NumberedTransition, departure: Departure, first: int) -> Iterator[Move]:
         at, stays = departure.at, departure.stays()
         for outcome, posted in self.outcomes(transition, "pre", first):
             if outcome.kind == "wait":

@@ -12,19 +12,13 @@ from .tokens import ANYWHERE, Configurations
 from .views import RegionView, StateView
 
 
-def wanted(at: StateView) -> int:
-    """How many regions must end well."""
-    join = at.state.parallel.join if at.state.parallel is not None else "all"
-    return len(at.inner) if join == "all" else 1 if join == "any" else int(join)
-
-
 def add_join(tokens: Configurations, draft: NetDraft, at: StateView) -> None:
     """Enough regions have ended well: the others are ended. Or too many have ended badly: the others go on."""
     name = at.name
     for end in ("joining", "succeeded", "ended", "failed", "unjoined"):
         draft.place(f"{name}.{end}", at.source)
     joining = take(f"{name}.joining")
-    enough, out_of_reach = wanted(at), len(at.inner) - wanted(at) + 1
+    enough, out_of_reach = at.wanted, len(at.inner) - at.wanted + 1
     for chosen in product([True, False], repeat=len(at.inner)):
         if sum(chosen) == enough:
             for change in _joined(tokens, at, chosen):
@@ -55,10 +49,4 @@ def _joined(tokens: Configurations, at: StateView, chosen: tuple[bool, ...]) -> 
 
 def _ended(tokens: Configurations, region: RegionView, outcome: Outcome) -> list[str]:
     """Places of a region that has ended so."""
-    return [
-        each.name
-        for each in region.states.values()
-        if each.state.is_terminal
-        and (each.state.outcome or Outcome.SUCCESS) is outcome
-        and tokens.is_known(take(each.name))
-    ]
+    return [each.name for each in region.ends(outcome) if tokens.is_known(take(each.name))]

@@ -83,20 +83,27 @@ class Log:
             if view.activities[activity].compensate_with is not None:
                 sites[activity, at] = sites.get((activity, at), 0) + 1
         self.entries = [self._entry(activity, at, n) for (activity, at), n in sites.items()]
-        regions = {
-            each.region
-            for each in view.transitions
-            for action in _actions(each)
-            if isinstance(action, CompensateAction)
-        }
+        sites_of = [at for each in view.transitions for at in _compensates(each)]
         # Two regions may compensate at the same time; which of their tries an entry remembers is then left open.
-        self.shared = len(regions) > 1
+        self.shared = any(
+            one.region is not other.region and _side_by_side(one, other) for one in sites_of for other in sites_of
+        )
 
     def _entry(self, activity: str, at: StateView, sites: int) -> Entry:
         undo = self.view.activities[activity].compensate_with
         assert undo is not None
         repeats = sites > 1 or at.state.for_each is not None or _may_come_again(at)
         return Entry(activity, at, undo.activity, undo.when == "attempted", repeats)
+
+    def given_up(self, entry: Entry) -> list[Change]:
+        """What becomes of an entry when its compensator is cancelled: it is still to be undone."""
+        if self.may_share(entry):
+            return [read(entry.present), Change({entry.absent: 1}, {entry.present: 1})]
+        return [Change({entry.undoing: 1}, {entry.present: 1})]
+
+    def may_share(self, entry: Entry) -> bool:
+        """Whether two compensations may undo entries of this name at the same time."""
+        return self.shared and entry.repeats
 
     def of(self, activity: str, at: StateView) -> Entry | None:
         """The entry of an activity that runs in a state, if it can be undone."""
@@ -138,9 +145,20 @@ def _runs(view: WorkflowView) -> Iterator[tuple[str, StateView]]:
                 yield action.name, each.target
 
 
-def _actions(transition: NumberedTransition) -> Iterator[object]:
-    yield from transition.transition.pre_actions
-    yield from transition.transition.post_actions
+def _compensates(transition: NumberedTransition) -> Iterator[StateView]:
+    """The states in which it compensates."""
+    ends = transition.transition
+    for actions, at in ((ends.pre_actions, transition.origin), (ends.post_actions, transition.target)):
+        if any(isinstance(action, CompensateAction) for action in actions):
+            yield at
+
+
+def _side_by_side(one: StateView, other: StateView) -> bool:
+    """Whether both can be active: no region would be in two states."""
+    states = {around.region: around for around in _around(one) if isinstance(around, StateView)}
+    return all(
+        states.get(around.region, around) is around for around in _around(other) if isinstance(around, StateView)
+    )
 
 
 def _may_come_again(at: StateView) -> bool:

@@ -146,9 +146,10 @@ class InstanceNet:
     def cancelling(self) -> list[Change]:
         """Compensators at work while the instance is cancelling, each with its entry in the log."""
         return [
-            way & Change({entry.undoing: 1}, {entry.present: 1})
+            way & left
             for entry in self.log.entries
             for way in self.activities.open_ways(undo_prefix(self._closed(CANCELLING), entry.name), entry.undo)
+            for left in self.log.given_up(entry)
             if self.tokens.is_known(way)
         ]
 

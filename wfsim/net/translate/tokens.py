@@ -8,13 +8,13 @@ from itertools import product
 from typing import Literal, Protocol
 
 from wfsim.errors import NotCovered
-from wfsim.model.elements import ActivityAction, CompensateAction
+from wfsim.model.elements import ActivityAction, CompensateAction, Outcome
 from wfsim.model.expressions import is_template, parse_template
 from wfsim.semantics.expression_code import can_raise
 
 from .actions import inputs_raise
 from .activities import Activities
-from .changes import Change, combinations, take
+from .changes import Change, combinations, read, take
 from .draft import NetDraft
 from .log import Log
 from .place_names import Tokens, When, attempt_place, total, undo_prefix
@@ -220,9 +220,8 @@ class Configurations:
                 yield from self.activities.open_ways(prefix, action.name)
             elif isinstance(action, CompensateAction):
                 for entry in self.log.within(action.scope):
-                    undone = Change({entry.undoing: 1}, {entry.present: 1})
                     for way in self.activities.open_ways(undo_prefix(prefix, entry.name), entry.undo):
-                        yield way & undone
+                        yield from (way & left for left in self.log.given_up(entry))
 
     def _passing(self, at: StateView) -> Iterator[str]:
         """Places where an action of a transition from the state, or to it, has ended or goes on within the step."""
@@ -239,6 +238,18 @@ class Configurations:
                 for owner in owners:
                     yield f"{owner}.succeeded"
                     yield f"{owner}.failed"
+
+    def noticed(self, at: StateView) -> list[Change]:
+        """Where the token of a state's work lies while nothing that it has done waits to be offered (M2.1).
+
+        Only asked where it makes a difference: the work may just have left an entry in the log.
+        """
+        activity = at.state.activity
+        if self.known is None or activity is None or self.log.of(activity.name, at) is None:
+            return [Change()]
+        passing = (f"{at.name}.succeeded", f"{at.name}.failed")
+        places = [place for place in self.work_places(at) if place not in passing]
+        return [read(place) for place in places if self.is_known(take(place))]
 
     def work_places(self, at: StateView) -> list[str]:
         """Places of the token that follows the state's activity or the join of its regions; empty if it has none."""
@@ -313,14 +324,43 @@ class Configurations:
             if end in ("succeeded", "ended"):
                 found += [] if pinned_inside else [token]
                 continue
-            inner = combinations([self.region_ways(region, pins, admit) for region in at.inner], self.limit)
+            undecided = admit.settled and end == "joining"
+            inner = self._undecided(at, pins, admit) if undecided else self._regions(at, pins, admit)
             if inner is None or len(found) + len(inner) > self.limit:
                 return None
             found += [token & each for each in inner]
         return found
 
-    def region_ways(self, region: RegionView, pins: Pins, admit: Admit) -> list[Change] | None:
-        """Ways to end a region; `None` if there are more than the limit."""
+    def _regions(self, at: StateView, pins: Pins, admit: Admit) -> list[Change] | None:
+        return combinations([self.region_ways(region, pins, admit) for region in at.inner], self.limit)
+
+    def _undecided(self, at: StateView, pins: Pins, admit: Admit) -> list[Change] | None:
+        """The regions inside as they may be between two steps while they are not joined yet."""
+        found: list[Change] = []
+        ends = (None, Outcome.SUCCESS, Outcome.FAILURE)
+        for chosen in product(ends, repeat=len(at.inner)):
+            if chosen.count(Outcome.SUCCESS) >= at.wanted:
+                continue
+            if chosen.count(Outcome.FAILURE) > len(at.inner) - at.wanted:
+                continue
+            parts = [self._ways_by_end(region, end, pins, admit) for region, end in zip(at.inner, chosen)]
+            ways = combinations(parts, self.limit)
+            if ways is None or len(found) + len(ways) > self.limit:
+                return None
+            found += ways
+        return found
+
+    def _ways_by_end(self, region: RegionView, end: Outcome | None, pins: Pins, admit: Admit) -> list[Change] | None:
+        """Ways to end a region that has ended so, or not at all."""
+        if end is None:
+            return self.region_ways(region, pins, admit, ended=False)
+        if any(pinned is region or any(_lies_in(pinned, at) for at in region.states.values()) for pinned in pins):
+            return []
+        ends = [take(at.name) for at in region.ends(end)]
+        return [each for each in ends if self.is_known(each)]
+
+    def region_ways(self, region: RegionView, pins: Pins, admit: Admit, ended: bool = True) -> list[Change] | None:
+        """Ways to end a region, those that have ended already included or not; `None` if more than the limit."""
         if self.known is None:
             return [_pinned(None, pins)]
         pin = pins.get(region)
@@ -328,6 +368,9 @@ class Configurations:
             return combinations([[pin.change], self.inside(pin.at, pin.ended, pins, admit, False)], self.limit)
         found: list[Change] = []
         for at in _possible(region, pins):
+            if at.state.is_terminal and not ended:
+                found += [each.change for each in self.controls(at) if each.kind == "flight" and admit.allows(each)]
+                continue
             for busy in (False, True):
                 controls = [
                     each.change for each in self.controls(at) if (each.kind == "flight") is busy and admit.allows(each)

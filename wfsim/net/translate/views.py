@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from wfsim.model.elements import Region, RetryPolicy, State, Transition
+from wfsim.model.elements import Outcome, Region, RetryPolicy, State, Transition
 from wfsim.model.expressions import parse_condition
 from wfsim.model.uses import declared_activities, declared_variables, is_reserved
 from wfsim.model.workflow import Workflow
@@ -122,12 +122,11 @@ class StateView:
         own = any(each.trigger == f"error.{source}" for each in self.leaving)
         return own or (self.above is not None and self.above.names_error(source))
 
-    def inside(self) -> Iterator[StateView]:
-        """States of the regions inside, to any depth."""
-        for region in self.inner:
-            for each in region.states.values():
-                yield each
-                yield from each.inside()
+    @property
+    def wanted(self) -> int:
+        """How many regions inside must end well (M4.3)."""
+        join = self.state.parallel.join if self.state.parallel is not None else "all"
+        return len(self.inner) if join == "all" else 1 if join == "any" else int(join)
 
 
 class RegionView:
@@ -145,6 +144,11 @@ class RegionView:
 
     def __repr__(self) -> str:
         return f"<RegionView {self.path or 'root'}>"
+
+    def ends(self, outcome: Outcome) -> list[StateView]:
+        """Its terminal states with that outcome."""
+        ends = [at for at in self.states.values() if at.state.is_terminal]
+        return [at for at in ends if (at.state.outcome or Outcome.SUCCESS) is outcome]
 
     @cached_property
     def listened(self) -> frozenset[str]:

@@ -1,0 +1,211 @@
+"""Arrivals: when instances of a workflow come from outside, and with what."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from wfsim.errors import ScenarioError
+from wfsim.model.schedule import times
+from wfsim.model.values import ValueType
+from wfsim.semantics import draws
+from wfsim.semantics.codes import COMPLETED
+
+from . import sampling
+from .plans import Member, ValuePlan
+from .scenario import Arrivals, Scenario, read_trace
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from wfsim.semantics.program import Program
+
+    from .instances import SimulatedCase
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One instance that is to start.
+
+    Attributes
+    ----------
+    number
+        From 1, in order of time.
+    time
+        Microseconds.
+    inputs
+        What comes with it, beside the scenario's inputs.
+    schedule
+        Which schedule starts it; empty if none does.
+    """
+
+    number: int
+    time: int
+    inputs: Mapping[str, Any]
+    schedule: str = ""
+
+
+@dataclass
+class Scheduled:
+    """What overlapping starts of one schedule need to know."""
+
+    last: SimulatedCase | None = None
+    waiting: deque[Arrival] = field(default_factory=deque)
+    n_skipped: int = 0
+    n_queued: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the instance started last has not closed."""
+        return self.last is not None and self.last.instance.me.status < COMPLETED
+
+
+class ArrivalStream:
+    """The arrivals of one workflow of a run, in order of time.
+
+    Parameters
+    ----------
+    limit
+        How many at most.
+    key
+        Selects the random times between them.
+    begins
+        The moment that is time 0, for schedules.
+    """
+
+    def __init__(
+        self,
+        member: Member,
+        arrivals: Arrivals,
+        inputs: Mapping[str, Any],
+        *,
+        limit: int | None,
+        key: int,
+        begins: datetime,
+    ) -> None:
+        self.member = member
+        self.limit = limit
+        self.key = key
+        self.inputs = [(name, ValuePlan(value)) for name, value in inputs.items()]
+        self.pending: dict[int, Arrival] = {}
+        self.schedules = {name: Scheduled() for name in arrivals.schedules or ()}
+        self._arrivals = arrivals
+        self._begins = begins
+        self._n = 0
+        self._coming = self._all()
+
+    def take(self) -> Arrival | None:
+        """The next one, kept among those `pending`; `None` when there are no more."""
+        if self.limit is not None and self._n >= self.limit:
+            return None
+        following = next(self._coming, None)
+        if following is None:
+            return None
+        self._n += 1
+        arrival = Arrival(self._n, *following)
+        self.pending[arrival.number] = arrival
+        return arrival
+
+    def may_start(self, arrival: Arrival) -> bool:
+        """Whether its schedule lets it start now; if not, it is counted, and waits if it is to."""
+        if not arrival.schedule:
+            return True
+        known = self.schedules[arrival.schedule]
+        overlap = self.member.program.workflow.schedules[arrival.schedule].overlap
+        if overlap == "allow" or not known.is_open:
+            return True
+        if overlap == "skip":
+            known.n_skipped += 1
+        else:
+            known.n_queued += 1
+            known.waiting.append(arrival)
+        return False
+
+    def started(self, arrival: Arrival, case: SimulatedCase) -> None:
+        """An arrival has become an instance."""
+        if arrival.schedule:
+            self.schedules[arrival.schedule].last = case
+
+    def released(self, case: SimulatedCase) -> Arrival | None:
+        """The arrival that waited for this instance to close, if one did."""
+        for known in self.schedules.values():
+            if known.last is case and known.waiting:
+                arrival = known.waiting.popleft()
+                self.pending[arrival.number] = arrival
+                return arrival
+        return None
+
+    def told(self) -> Iterator[str]:
+        """What overlapping starts came to, for the notes."""
+        for name, known in self.schedules.items():
+            if known.n_skipped or known.n_queued:
+                what = f"{known.n_skipped:,} skipped" if known.n_skipped else f"{known.n_queued:,} queued"
+                yield f"Starts of schedule {name!r} while the one before was open: {what}."
+
+    # --- times -----------------------------------------------------------------------------------
+
+    def _all(self) -> Iterator[tuple[int, Mapping[str, Any], str]]:
+        arrivals = self._arrivals
+        if arrivals.schedules is not None:
+            yield from heapq.merge(
+                *(self._by_the_clock(name) for name in arrivals.schedules), key=lambda coming: coming[0]
+            )
+        elif arrivals.at is not None:
+            yield from ((int(time), {}, "") for time in sorted(arrivals.at))
+        elif arrivals.trace is not None:
+            program = self.member.program
+            for time, texts in read_trace(arrivals.trace):
+                yield time, {name: _typed(program, name, text) for name, text in texts.items()}, ""
+        else:
+            sample = arrivals.interval() or sampling.constant(0.0)
+            moment, number = 0.0, 0
+            while True:
+                number += 1
+                moment += sample(draws.draw(self.key, draws.ARRIVAL, number, 0))
+                yield int(moment), {}, ""
+
+    def _by_the_clock(self, name: str) -> Iterator[tuple[int, Mapping[str, Any], str]]:
+        schedule = self.member.program.workflow.schedules[name]
+        for time in times(schedule, self._begins - _MICROSECOND):
+            yield (time - self._begins) // _MICROSECOND, schedule.input, name
+
+
+def streams_of(scenario: Scenario, members: list[Member], limit: int | None, run_key: int) -> list[ArrivalStream]:
+    """Arrivals of the root, the first of the members, then of every other workflow that has its own."""
+    found = []
+    root = members[0].program.workflow
+    for number, member in enumerate(members):
+        plan = scenario.of(member.program.workflow, root)
+        if plan.arrivals is not None:
+            first = number == 0
+            found.append(
+                ArrivalStream(
+                    member,
+                    plan.arrivals,
+                    plan.inputs,
+                    limit=limit if first else plan.cases,
+                    key=run_key if first else draws.mix_key(run_key, 0, number),
+                    begins=scenario.begins,
+                )
+            )
+    return found
+
+
+def _typed(program: Program, name: str, text: str) -> Any:
+    """A text of a trace as the type of its input."""
+    variable = program.variables.get(name)
+    kind = variable.type if variable is not None else ValueType.ANY
+    try:
+        if kind is ValueType.INTEGER:
+            return int(text)
+        if kind is ValueType.NUMBER:
+            return float(text)
+    except ValueError:
+        raise ScenarioError(f"the trace gives {text!r} for input {name!r}, which is {kind}.") from None
+    return text.lower() == "true" if kind is ValueType.BOOLEAN else text
