@@ -463,6 +463,74 @@ def _cell(column: str, value: Any) -> str:
 
 
 @app.command()
+def migrate(
+    old: Annotated[Path, typer.Argument(help="The version that instances run under.", show_default=False)],
+    new: Annotated[Path, typer.Argument(help="The version that is to come.", show_default=False)],
+    history: Annotated[
+        Path | None, typer.Option(help="A history (DuckDB file) whose cases are replayed under the new version.")
+    ] = None,
+    catalogue: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what instances may lose to a new version. Exit code 1 if anything would be lost or go another way."""
+    import wfsim as wf
+
+    first, second = _load(old), _load(new)
+    known = _catalogue(new, second, catalogue)
+    if history is None:
+        found = wf.migration(first, second, catalogue=known)
+    else:
+        with wf.open_history(history) as read:
+            found = wf.migration(first, second, read, catalogue=known)
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        out.print(Text(str(found)), soft_wrap=True)
+    raise typer.Exit(FINE if found.ok else VIOLATED)
+
+
+@app.command()
+def times(
+    file: File,
+    n: Annotated[int, typer.Option("--count", "-n", min=1, max=10_000, help="How many of each schedule.")] = 5,
+    after: Annotated[
+        str | None, typer.Option(help="Later than this moment, 2026-03-29T00:00:00+01:00; default: now.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print when the schedules of a workflow start it next, in their own time zones."""
+    from datetime import UTC, datetime
+    from itertools import islice
+    from zoneinfo import ZoneInfo
+
+    from wfsim.model.schedule import times as all_times
+    from wfsim.model.schedule import told
+
+    workflow = _load(file)
+    try:
+        moment = datetime.now(UTC) if after is None else datetime.fromisoformat(after)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise typer.BadParameter(f"{after!r} is not a moment. Write date, time and zone: 2026-03-29T00:00:00+01:00.")
+    if not workflow.schedules:
+        raise WfsimError(f"{file}: {workflow.name} has no schedules, so nothing starts it by the clock.")
+    found = {
+        name: [time.astimezone(ZoneInfo(schedule.time_zone)) for time in islice(all_times(schedule, moment), n)]
+        for name, schedule in workflow.schedules.items()
+    }
+    if as_json:
+        _print_json({name: [time.isoformat() for time in each] for name, each in found.items()})
+        return
+    table = _table("schedule", "starts")
+    for name, each in found.items():
+        label = f"{name}: {told(workflow.schedules[name])}"
+        for k, time in enumerate(each):
+            table.add_row(Text(label if k == 0 else ""), time.strftime("%a %Y-%m-%d %H:%M:%S %Z"))
+    out.print(table)
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the results go.")] = Path("results"),
     models: Annotated[Path, typer.Option(help="The model library.")] = Path("models"),

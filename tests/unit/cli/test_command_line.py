@@ -531,3 +531,58 @@ def test_a_child_that_is_not_beside_the_file_is_named_when_it_is_needed(wfsim: C
     assert "there is no workflow 'child' in the catalogue" in told
     code, _, _ = wfsim("lint", tmp_path / "w.yaml")
     assert code == 0
+
+
+# --- versions and schedules --------------------------------------------------------------------------
+
+VERSIONED = """\
+name: door
+version: 1.0.0
+initial_state: shut
+events: {push: {}, lock: {}}
+states: [{name: shut}, {name: locked}, {name: open, is_terminal: true}]
+transitions:
+  - {from: shut, event: push, to: open}
+  - {from: shut, event: lock, to: locked}
+  - {from: locked, event: push, to: open}
+schedules:
+  noon: {cron: 0 12 * * 1, time_zone: Europe/Berlin}
+"""
+
+
+def test_migrate_tells_what_would_be_lost(wfsim: Command, tmp_path: Path) -> None:
+    old = written(tmp_path, VERSIONED, "old.yaml")
+    same = written(tmp_path, VERSIONED.replace("1.0.0", "1.0.1"), "same.yaml")
+    assert wfsim("migrate", old, same)[:2] == (0, "door 1.0.0 → 1.0.1: 0 changes that matter\n")
+    less = "\n".join(line for line in VERSIONED.splitlines() if "locked" not in line)
+    less = less.replace("transitions:", "states: [{name: shut}, {name: open, is_terminal: true}]\ntransitions:")
+    new = written(tmp_path, less.replace("1.0.0", "2.0.0"), "new.yaml")
+    code, out, _ = wfsim("migrate", old, new)
+    assert code == 1
+    assert "error state-gone: state 'locked'" in out
+    history = tmp_path / "doors.duckdb"
+    wf.simulate(wf.load(old), cases=30, seed=1, into=history).close()  # type: ignore[operator]
+    code, out, _ = wfsim("migrate", old, new, "--history", history, "--json")
+    data = json.loads(out)
+    assert (code, data["ok"], len(data["cases"])) == (1, False, 30)
+    assert {case["replays"] for case in data["cases"]} == {True, False}
+
+
+def test_times_prints_the_next_starts_in_their_time_zone(wfsim: Command, tmp_path: Path) -> None:
+    file = written(tmp_path, VERSIONED)
+    code, out, _ = wfsim("times", file, "-n", 2, "--after", "2026-03-23T12:00:00+00:00")
+    assert code == 0
+    assert "Mon 2026-03-30 12:00:00 CEST" in out
+    assert "Mon 2026-04-06 12:00:00 CEST" in out
+    code, out, _ = wfsim("times", file, "-n", 1, "--after", "2026-03-23T12:00:00+00:00", "--json")
+    assert json.loads(out) == {"noon": ["2026-03-30T12:00:00+02:00"]}
+
+
+def test_times_refuses_what_is_no_moment_and_a_workflow_without_schedules(wfsim: Command, tmp_path: Path) -> None:
+    file = written(tmp_path, VERSIONED)
+    code, _, complaint = wfsim("times", file, "--after", "2026-03-23")
+    assert code == 2
+    assert "is not a moment" in complaint
+    code, _, complaint = wfsim("times", ORDER)
+    assert code == 2
+    assert "has no schedules" in complaint

@@ -7,39 +7,11 @@ from typing import Any
 import pytest
 
 import wfsim as wf
+from tests.unit.net.translated import FIRST_TRY, C, flows, run, workflow
 from wfsim.errors import NetError
 from wfsim.net.arcs import ArcKind
-from wfsim.net.petri import PetriNet
 from wfsim.net.translate import to_net
 from wfsim.verify.soundness import deadlock_free
-
-C = {"name": "c", "is_terminal": True}
-FIRST_TRY = {"max_attempts": 1}
-
-
-def workflow(transitions: list[dict[str, Any]], states: list[Any] | None = None, **keys: Any) -> wf.Workflow:
-    listed: list[Any] = states if states is not None else ["a", C]
-    named = [{"name": state} if isinstance(state, str) else state for state in listed]
-    events = {t["event"]: {} for t in transitions if t.get("event") in ("go", "stop", "back")}
-    data = {"name": "w", "initial_state": named[0]["name"], "states": named, "events": events}
-    return wf.Workflow.model_validate(data | {"transitions": transitions} | keys)
-
-
-def run(name: str, **more: Any) -> dict[str, Any]:
-    return {"action_type": "activity", "name": name, **more}
-
-
-def flows(net: PetriNet, label: str) -> list[tuple[dict[str, int], dict[str, int]]]:
-    """What each net transition with this label consumes and produces."""
-    return [
-        (
-            {arc.source: arc.weight for arc in net.arcs if arc.target == name},
-            {arc.target: arc.weight for arc in net.arcs if arc.source == name},
-        )
-        for name in net.transitions
-        if net.label(name) == label
-    ]
-
 
 GO = {"from": "a", "event": "go", "to": "c"}
 

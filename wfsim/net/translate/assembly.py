@@ -16,7 +16,7 @@ from .changes import Move, read, take
 from .draft import NetDraft
 from .messages import PostOffice, post_office
 from .one_instance import InstanceNet, Surroundings
-from .place_names import Tokens, pool_place
+from .place_names import START, Tokens, pool_place
 from .tokens import Knowledge
 
 MOST_VARIANTS = 256
@@ -179,7 +179,7 @@ def _draft(plan: _Plan, known: Knowledge | None) -> tuple[NetDraft, list[Instanc
         if plan.office.starting(net.view):
             others = [other.final for other in nets if other is not net]
             unused = take(net.start).giving({net.final: 1}) & read(*others)
-            draft.make(Move(unused, f"{net.view.workflow.name} is never started", net.start))
+            draft.make(Move(unused, f"{net.view.workflow.name} is never started", START))
     return draft, nets
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wfsim.errors import NotCovered
+from wfsim.errors import NetError, NotCovered
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.elements import Outcome, Unhandled
 from wfsim.model.uses import invoked
@@ -165,6 +165,10 @@ class InstanceNet:
     def add_places(self) -> None:
         """The places that every instance has, in the order in which people read them."""
         self.draft.place(self.start, START)
+        names = [at.name for at in self.view.states]
+        for name in names:
+            if names.count(name) > 1:
+                raise NetError(f"two states of {self.view.workflow.name!r} have the path {name!r}. Rename one of them.")
         for at in self.view.states:
             self.draft.place(at.name, at.source)
 
@@ -238,18 +242,20 @@ class InstanceNet:
             for answer in events.answers(event):
                 if answer.move is not None:
                     self.draft.make(answer.move.under(answer.change))
+        starting = self.shared.post.starting(self.view)
         for event, (message, room) in sent.items():
             arrives = Change({message: 1}, {room: 1})
+            # What becomes of messages that nobody takes stands for no element: it need not happen, so it is never dead.
             for answer in events.answers(event) if event in self.view.root.heard else []:
                 if answer.move is not None:
                     self.draft.make(answer.move.under(answer.change & arrives))
                 elif self._unhandled(event) is not Unhandled.DEFER:
                     label = f"{message} is turned away"
-                    self.draft.make(Move(answer.change & arrives, label, message))
-            for place in (self.start, self.final):
-                self.draft.make(Move(read(place) & arrives, f"{message} comes back", message))
+                    self.draft.make(Move(answer.change & arrives, label, START))
+            for place in (self.final,) if message in starting else (self.start, self.final):
+                self.draft.make(Move(read(place) & arrives, f"{message} comes back", START))
             if event not in self.view.root.heard:
-                self.draft.make(Move(arrives, f"{message} is turned away", message))
+                self.draft.make(Move(arrives, f"{message} is turned away", START))
 
     def _heard(self) -> list[str]:
         """Events from outside, in order of first use."""
