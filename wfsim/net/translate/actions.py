@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from wfsim.model.elements import (
-    ActivityAction,
     CompensateAction,
     SendAction,
     SetVariableAction,
@@ -119,13 +118,3 @@ def assignment_fails(view: WorkflowView, action: SetVariableAction) -> bool:
     free = variable.type is ValueType.ANY and variable.values is None
     constant = not (isinstance(value, str) and is_template(value))
     return not (constant or (free and variable.optional))
-
-
-def comes_back(view: WorkflowView, transition: NumberedTransition) -> bool:
-    """Whether a transition can leave its state active: it is internal, or may be aborted."""
-    return transition.transition.to is None or any(
-        isinstance(action, (ActivityAction, CompensateAction))
-        or (isinstance(action, SendAction) and sending_fails(action))
-        or (isinstance(action, SetVariableAction) and assignment_fails(view, action))
-        for action in transition.transition.pre_actions
-    )

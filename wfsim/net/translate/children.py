@@ -86,6 +86,10 @@ class Child:
         ]
         return [own, *(Slot(self._bare(slot.changes) or [], slot.whole, slot.passing) for slot in inside), *logs]
 
+    def lasting(self) -> list[str]:
+        """Places one of which is marked while it runs, or once its end has been offered; a net has many."""
+        return [self._place, f"{self.at.name}.ended"] if self.nested is None else []
+
     def _bare(self, changes: list[Change] | None) -> list[Change] | None:
         """The same without the log, which goes as well."""
         if changes is None or self.nested is None:

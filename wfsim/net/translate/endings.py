@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .actions import comes_back
 from .changes import Change, Move, read, take
 from .flights import Departure, Flights
 from .place_names import FAILED, TIMED_OUT, Tokens, total
@@ -81,12 +80,12 @@ class Endings:
         """M4.2: an error that waits in the state is handled, or climbs."""
         departure = Departure(at, take(place))
         for each in at.candidates({"automatic"}):
-            self.flights.take(each, departure)
-        self._add_work_ends_first(at, place)
+            self.flights.take(each, Departure(at, take(place), keeps=error))
+        self._add_work_ends_first(at, error, place)
         closing = TIMED_OUT if error.timeout else FAILED
         self.offer(departure, error, f"{at.name} is {closing}")
 
-    def _add_work_ends_first(self, at: StateView, place: str) -> None:
+    def _add_work_ends_first(self, at: StateView, error: ErrorClass, place: str) -> None:
         """M2.1: a `done` or `error` of the state's work may have been raised before the error in `place`.
 
         Its transition then goes first, while the other waits: forgotten where the state is left, and offered
@@ -97,12 +96,10 @@ class Endings:
             return
         ends = [("succeeded", {"done"}), ("failed", {"error", *(f"error.{source}" for source in sources)})]
         for end, triggers in ends:
-            departure = Departure(at, take(place), ended=f"{at.name}.{end}")
-            first = at.candidates(triggers)
-            for each in first:
+            departure = Departure(at, take(place), ended=f"{at.name}.{end}", keeps=error)
+            for each in at.candidates(triggers):
                 self.flights.take(each, departure)
-            discarded = end == "succeeded" and not at.always_taken(triggers)
-            if discarded or any(comes_back(self.flights.view, each) for each in first):
+            if end == "succeeded" and not at.always_taken(triggers):
                 change = departure.stays().giving({place: 1})
                 self.draft.make(Move(change, f"{at.name} {end} before an error", at.source))
 

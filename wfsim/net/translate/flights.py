@@ -9,7 +9,7 @@ from wfsim.model.elements import ActivityAction, CompensateAction
 
 from .actions import Outcome, outcomes, undoing_place
 from .activities import Activities
-from .changes import NOTHING, Change, Move, take
+from .changes import NOTHING, Change, Move, read, take
 from .compensating import Undoing
 from .draft import NetDraft
 from .log import Log
@@ -39,6 +39,8 @@ class Departure:
         Which configurations inside the state allow this.
     busy
         Whether it breaks off another transition in flight.
+    keeps
+        An error that is still to be offered where the state is not left (M2.1); the control is its place.
     """
 
     at: StateView
@@ -48,6 +50,7 @@ class Departure:
     restored: Tokens = field(default_factory=dict)
     admit: Admit = ANYWHERE
     busy: bool = False
+    keeps: ErrorClass | None = None
 
     @property
     def pin(self) -> Pin:
@@ -102,13 +105,17 @@ class Flights:
                 yield from (move.under(noticed) for noticed in self.tokens.noticed(departure.at))
 
     def _moves(self, transition: NumberedTransition, departure: Departure, first: int) -> Iterator[Move]:
-        at, stays = departure.at, departure.stays()
+        at, stays, kept = departure.at, departure.stays(), departure.keeps
         for outcome, posted in self.outcomes(transition, "pre", first):
             if outcome.kind == "wait":
-                yield self._move(transition, " begins", stays.giving({outcome.place: 1}) & posted)
+                for waits in self._waits(at, kept):
+                    yield self._move(transition, " begins", stays.giving({outcome.place: 1}) & posted & waits)
             elif outcome.kind == "error":
-                place = self.tokens.own_error(at, outcome.source)
-                yield self._move(transition, " is aborted", stays.giving({place: 1}) & posted)
+                error = ErrorClass(outcome.source)
+                # What was raised first is offered first.
+                place = self.tokens.error_place(at, kept or error)
+                for waits in self._waits(at, error if kept else None):
+                    yield self._move(transition, " is aborted", stays.giving({place: 1}) & posted & waits)
             else:
                 for move in self._commit(transition, departure):
                     yield move.under(posted)
@@ -177,8 +184,10 @@ class Flights:
 
     def _commit(self, transition: NumberedTransition, departure: Departure) -> Iterator[Move]:
         """M3.8: leave, enter, and post-actions up to a wait, an error or the end."""
+        at, kept = departure.at, departure.keeps
         if transition.transition.to is None:
-            for after in self._after_commit(transition, departure.at.name):
+            arrived = at.name if kept is None else self.tokens.error_place(at, kept)
+            for after in self._after_commit(transition, arrived, kept=kept):
                 yield self._move(transition, "", departure.stays() & after)
             return
         ways = self.tokens.leave(departure.at, departure.ended, departure.below, departure.admit, departure.busy)
@@ -188,21 +197,43 @@ class Flights:
                     yield self._move(transition, "", departure.control & way & after, leaves=True)
 
     def _after_commit(
-        self, transition: NumberedTransition, arrived: str, first: int = 0, inside: Tokens | None = None
+        self,
+        transition: NumberedTransition,
+        arrived: str,
+        first: int = 0,
+        inside: Tokens | None = None,
+        kept: ErrorClass | None = None,
     ) -> Iterator[Change]:
         """The region's token once the post-actions from `first` on have run: at their end it lies in `arrived`.
 
-        `inside` are the tokens that entering the target has put there.
+        `inside` are the tokens that entering the target has put there, `kept` is an error that a state which is not
+        left still has to be offered.
         """
         target, tokens = transition.target, inside or {}
         for outcome, posted in self.outcomes(transition, "post", first):
             if outcome.kind == "wait":
-                waiting = tokens if arrived == target.name else self._error_waits(target, tokens)
-                yield posted.giving({outcome.place: 1}, waiting)
+                # What was raised on entry waits.
+                entering = kept is None and arrived != target.name
+                waiting = self._error_waits(target, tokens) if entering else tokens
+                for waits in self._waits(target, kept):
+                    yield posted.giving({outcome.place: 1}, waiting) & waits
             elif outcome.kind == "error":
-                yield posted.giving({self.tokens.own_error(target, outcome.source): 1}, tokens)
+                error = ErrorClass(outcome.source)
+                place = self.tokens.error_place(target, kept or error)
+                for waits in self._waits(target, error if kept else None):
+                    yield posted.giving({place: 1}, tokens) & waits
             else:
                 yield posted.giving({arrived: 1}, tokens)
+
+    def _waits(self, at: StateView, error: ErrorClass | None) -> list[Change]:
+        """An error begins to wait at a busy region; several in one place are one."""
+        if error is None:
+            return [NOTHING]
+        place = self.tokens.pending_place(at, error)
+        if self.tokens.known is None:
+            return [Change({}, {place: 1})]
+        ways = [Change({self.tokens.no_pending(place): 1}, {place: 1}), read(place)]
+        return [way for way in ways if self.tokens.is_known(way)]
 
     def _error_waits(self, target: StateView, inside: Tokens) -> Tokens:
         """An error that was raised on entry waits for the post-actions."""

@@ -194,3 +194,7 @@ class Items:
         changes = self._all()
         passing = [f"{self.prefix}.succeeded", f"{self.prefix}.failed"]
         return [Slot(changes, any(each.gives for each in changes), passing)]
+
+    def lasting(self) -> list[str]:
+        """Places one of which is marked while it runs, or once its end has been offered."""
+        return [*(self._left(k) for k in range(1, max(self.lengths, default=0) + 1)), f"{self.at.name}.ended"]

@@ -14,7 +14,7 @@ from wfsim.semantics.expression_code import can_raise
 
 from .actions import inputs_raise
 from .activities import Activities
-from .changes import Change, combinations, read, take
+from .changes import Change, combinations, take
 from .draft import NetDraft
 from .log import Log
 from .place_names import Tokens, When, attempt_place, total, undo_prefix
@@ -118,6 +118,9 @@ class Work(Protocol):
 
     def slots(self) -> list[Slot]:
         """Where its tokens may lie."""
+
+    def lasting(self) -> list[str]:
+        """Places one of which is marked while it runs, or once its end has been offered; none if there are many."""
 
 
 @dataclass
@@ -242,14 +245,17 @@ class Configurations:
     def noticed(self, at: StateView) -> list[Change]:
         """Where the token of a state's work lies while nothing that it has done waits to be offered (M2.1).
 
-        Only asked where it makes a difference: the work may just have left an entry in the log.
+        Only asked where it makes a difference: the work may have ended on entry, or have left an entry in the log.
+        Elsewhere what comes from outside might as well have come before the end of the work.
         """
+        ends = {f"{at.name}.succeeded", f"{at.name}.failed"}
         activity = at.state.activity
-        if self.known is None or activity is None or self.log.of(activity.name, at) is None:
+        logs = activity is not None and self.log.of(activity.name, at) is not None
+        if self.known is None or at.inner or not (logs or any(not ends.isdisjoint(each) for each in self._starts(at))):
             return [Change()]
-        passing = (f"{at.name}.succeeded", f"{at.name}.failed")
-        places = [place for place in self.work_places(at) if place not in passing]
-        return [read(place) for place in places if self.is_known(take(place))]
+        places = self.works[at].lasting() if at in self.works else self.work_places(at)
+        lasting = [take(place) for place in places if place not in ends]
+        return [Change(each.takes, each.takes) for each in lasting if self.is_known(each)] or [Change()]
 
     def work_places(self, at: StateView) -> list[str]:
         """Places of the token that follows the state's activity or the join of its regions; empty if it has none."""
