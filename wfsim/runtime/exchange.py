@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wfsim.errors import StartRefused
@@ -120,6 +121,9 @@ class Exchange:
 
     def send(self, sender: Member, letter: Letter, now: int) -> None:
         """Do what is to be done with a letter; in the thread of its sender."""
+        if letter.to == "parent" and letter.key is None and sender.parent is not None:
+            # The post office forgets the parents of those that have closed, and this one may have.
+            letter = replace(letter, to=sender.parent.name)
         with self._turn:
             handling = self._post().send(letter, now, sender.program.workflow)
             receiver = self._driven.get(handling.receiver)
