@@ -64,6 +64,44 @@ def picture(net: MarkedNet, marking: MarkingLike | None = None, *, direction: Di
     return Picture(net.name, nodes, edges, direction=direction)
 
 
+def overview(net: MarkedNet, *, direction: Direction = "LR") -> Picture:
+    """Draw a large net in short: places that stand for the same state are one circle, equal labels one box.
+
+    What only moves tokens within a state, such as the attempts of its activity, is left out, and so are the kinds and
+    weights of arcs; a dashed arc leads from a state that a net transition needs and leaves as it is. Nets that no
+    workflow was made into have no sources, and nothing to fold but equal labels.
+    """
+    circle = {place: net.source(place) or place for place in net.places}
+    tokens: dict[str, int] = dict.fromkeys(circle.values(), 0)
+    for place, n in net.initial_marking.items():
+        tokens[circle[place]] += n
+    boxes: dict[str, str] = {}
+    found: dict[tuple[str, str], bool] = {}
+    for name in net.transitions:
+        label = net.label(name)
+        takes = {circle[place] for place in net.preset(name, *ArcKind)}
+        gives = {circle[place] for place in net.postset(name)}
+        if takes == gives and len(takes) <= 1:
+            continue
+        boxes.setdefault(label, f"net transition {label}")
+        for one in takes:
+            found[one, boxes[label]] = found.get((one, boxes[label]), False) or one not in gives
+        for one in gives - takes:
+            found[boxes[label], one] = True
+    met = {end for edge in found for end in edge}
+    nodes = [
+        Node(name, name.removeprefix("state "), shape="circle", role="place", tokens=n)
+        for name, n in tokens.items()
+        if name in met
+    ]
+    nodes += [Node(box, label, shape="box", role="transition") for label, box in boxes.items()]
+    edges = [
+        Edge(f"{source} -> {target}", source, target, style="solid" if moves else "dashed", head="arrow")
+        for (source, target), moves in found.items()
+    ]
+    return Picture(net.name, nodes, edges, direction=direction)
+
+
 def arc_ids(net: MarkedNet) -> dict[Arc, str]:
     """Identifiers of arcs in the picture: `'p -> t'`, with the kind behind unless normal, all different."""
     taken = set(net)

@@ -18,7 +18,8 @@ def picture(of: Workflow | PetriNet, *, direction: Direction | None = None) -> P
     Parameters
     ----------
     of
-        What to draw. `wfsim.model.picture` and `wfsim.net.picture` say how it looks and how its parts are named.
+        What to draw. `wfsim.model.picture` and `wfsim.net.picture` say how it looks and how its parts are named. Of
+        a net with more than 300 nodes an overview is drawn, with one circle for all places of a state.
     direction
         `TB` downwards, `LR` to the right, `BT` upwards, `RL` to the left. By default `TB` for a workflow and `LR`
         for a net.
@@ -47,9 +48,12 @@ def picture(of: Workflow | PetriNet, *, direction: Direction | None = None) -> P
 
         return of_workflow(of, direction=direction or "TB")
     if isinstance(of, PetriNet):
+        from wfsim.net.petri import MAX_DRAWN
+        from wfsim.net.picture import overview
         from wfsim.net.picture import picture as of_net
 
-        return of_net(of, direction=direction or "LR")
+        large = len(of.places) + len(of.transitions) > MAX_DRAWN
+        return (overview if large else of_net)(of, direction=direction or "LR")
     raise WfsimError(
         f"a {type(of).__name__} has no picture. Give a workflow or a Petri net; for a witness, a case or an instance "
         "open wf.Stepper(…), which draws where it is."

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pickle
 from xml.etree import ElementTree
 
+import wfsim as wf
 from wfsim.net.petri import MAX_DRAWN, PetriNet
-from wfsim.net.picture import arc_ids, picture
+from wfsim.net.picture import arc_ids, overview, picture
 
 
 def net() -> PetriNet:
@@ -67,3 +68,36 @@ def test_a_large_net_is_shown_as_text_only() -> None:
     assert set(bundle) == {"text/plain"}
     assert repr(large) in bundle["text/plain"]
     assert "more than 300 nodes" in bundle["text/plain"]
+
+
+def test_an_overview_has_one_circle_for_each_state_and_one_box_for_each_label() -> None:
+    net = wf.to_net(wf.load("models/order_fulfilment.yaml"))
+    short = overview(net)
+    circles = [node for node in short.nodes if node.shape == "circle"]
+    assert len({node.label for node in circles}) == len(circles)
+    assert {"placed", "fulfilling", "fulfilling/goods/packing", "shipping", "review"} <= {
+        node.label for node in circles
+    }
+    boxes = [node.label for node in short.nodes if node.shape == "box"]
+    assert len(set(boxes)) == len(boxes)
+    # The attempts of an activity stay inside its state.
+    assert not any(label.endswith(("starts", "is tried again")) for label in boxes)
+    assert len(short.nodes) < 100
+    assert [node.tokens for node in circles if node.label == "start"] == [1]
+
+
+def test_what_a_net_transition_only_needs_is_dashed() -> None:
+    arcs = [("a", "t"), ("t", "b"), ("r", "t"), ("t", "r")]
+    edges = {(e.source, e.target): e.style for e in overview(PetriNet("n", ["a", "b", "r"], ["t"], arcs, {})).edges}
+    assert edges == {
+        ("a", "net transition t"): "solid",
+        ("r", "net transition t"): "dashed",
+        ("net transition t", "b"): "solid",
+    }
+
+
+def test_a_large_net_is_drawn_as_an_overview() -> None:
+    net = wf.to_net(wf.load("models/order_fulfilment.yaml"))
+    assert len(net.places) + len(net.transitions) > MAX_DRAWN
+    assert len(wf.picture(net).nodes) == len(overview(net).nodes)
+    assert "<svg" in wf.picture(net).to_svg()
