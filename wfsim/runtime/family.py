@@ -24,6 +24,7 @@ from wfsim.semantics.kernel import Output
 
 from .entries import CONTROLS, EVENTS, RESULTS, STARTS
 from .exchange import sends
+from .implementations import driven_with
 from .member import Member, load
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def start_by(dispatcher: Dispatcher, sender: Member, letter: Letter, handling: H
     workflow, catalogue = dispatcher.exchange.workflow(handling.workflow)
     family = catalogue.family(workflow)
     try:
-        dispatcher.needs([workflow, *(each for each in family.all_versions() if each is not workflow)])
+        dispatcher.needs(driven_with(workflow, family))
     except StartRefused as refusal:
         dispatcher.exchange.send_back(sender, letter.number, str(refusal))
         return
