@@ -67,20 +67,21 @@ def picture(net: MarkedNet, marking: MarkingLike | None = None, *, direction: Di
 def overview(net: MarkedNet, *, direction: Direction = "LR") -> Picture:
     """Draw a large net in short: places that stand for the same state are one circle, equal labels one box.
 
-    What only moves tokens within a state, such as the attempts of its activity, is left out, and so are the kinds and
-    weights of arcs; a dashed arc leads from a state that a net transition needs and leaves as it is. Nets that no
-    workflow was made into have no sources, and nothing to fold but equal labels.
+    What only moves tokens within a state, such as the attempts of its activity, is left out, and so are the log of
+    what can be undone, and the kinds and weights of arcs; a dashed arc leads from a state that a net transition needs
+    and leaves as it is. Nets that no workflow was made into have no sources, and nothing to fold but equal labels.
     """
-    circle = {place: net.source(place) or place for place in net.places}
+    circle = {place: net.source(place) or place for place in net.places if net.source(place) != "log"}
     tokens: dict[str, int] = dict.fromkeys(circle.values(), 0)
     for place, n in net.initial_marking.items():
-        tokens[circle[place]] += n
+        if place in circle:
+            tokens[circle[place]] += n
     boxes: dict[str, str] = {}
     found: dict[tuple[str, str], bool] = {}
     for name in net.transitions:
         label = net.label(name)
-        takes = {circle[place] for place in net.preset(name, *ArcKind)}
-        gives = {circle[place] for place in net.postset(name)}
+        takes = {circle[place] for place in net.preset(name, *ArcKind) if place in circle}
+        gives = {circle[place] for place in net.postset(name) if place in circle}
         if takes == gives and len(takes) <= 1:
             continue
         boxes.setdefault(label, f"net transition {label}")

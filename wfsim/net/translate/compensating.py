@@ -9,7 +9,7 @@ from .activities import Activities
 from .changes import Change, Move, combinations, read, take
 from .draft import NetDraft
 from .log import Entry, Log
-from .place_names import undo_prefix
+from .place_names import LOG, undo_prefix
 
 MOST_ENDS = 256
 """Variants of the end of a compensation; beyond, it may end whatever is left in the log."""
@@ -52,7 +52,7 @@ class Undoing:
         own = undo_prefix(prefix, entry.name)
         label = f"{self.log.view.prefix}{entry.undo} for {entry.name}"
         for place in entry.places:
-            self.draft.place(place, entry.at.source)
+            self.draft.place(place, LOG)
         self.activities.add(own, entry.undo, source)
 
         def fire(what: str, takes: str, over: str, gives: str, after: str) -> None:

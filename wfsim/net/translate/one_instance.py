@@ -23,7 +23,7 @@ from .items import Items
 from .joins import add_join
 from .log import Log
 from .messages import PostOffice
-from .place_names import CANCELLED, CANCELLING, CLOSINGS, FAILED, FINAL, START, free_name, undo_prefix
+from .place_names import CANCELLED, CANCELLING, CLOSINGS, FAILED, FINAL, LOG, START, free_name, undo_prefix
 from .states import States
 from .tokens import Configurations, Knowledge
 from .views import WorkflowView
@@ -132,11 +132,10 @@ class InstanceNet:
             if place in self.draft.places:
                 goal = place
                 continue
-            self.draft.place(place, entry.at.source)
+            self.draft.place(place, self.draft.places[goal])
             for held in (entry.absent, entry.present, entry.tried):
-                self.draft.place(held, entry.at.source)
-                label = f"the log forgets {entry.name}"
-                self.draft.fire(label, entry.at.source, {place: 1, held: 1}, {goal: 1})
+                self.draft.place(held, LOG)
+                self.draft.fire(f"the log forgets {entry.name}", LOG, {place: 1, held: 1}, {goal: 1})
             goal = place
         return goal
 
@@ -178,7 +177,7 @@ class InstanceNet:
         self.add_places()
         for entry in self.log.entries:
             for place in entry.places:
-                draft.place(place, entry.at.source)
+                draft.place(place, LOG)
         for closing in CLOSINGS:
             draft.place(self._closed(closing), closing)
         if not self.is_child:

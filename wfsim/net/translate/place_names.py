@@ -26,6 +26,8 @@ START, FINAL = "start", "final"
 FAILED, TIMED_OUT, CANCELLED = "closed as failed", "closed as timed_out", "closed as cancelled"
 CLOSINGS = (FAILED, TIMED_OUT, CANCELLED)
 CANCELLING = "cancelling"
+LOG = "log"
+"""What the places of the log stand for."""
 
 Tokens: TypeAlias = dict[str, int]
 When: TypeAlias = Literal["pre", "post"]

@@ -47,7 +47,8 @@ class States:
                 self.endings.add_done(at)
                 self.endings.add_work_error(at, sources)
         for each in self.view.transitions:
-            self.flights.add_waits(each)
+            if not each.origin.state.is_terminal:
+                self.flights.add_waits(each)
 
     def _can_occur(self, at: StateView, trigger: str) -> bool:
         """M8.3: only the root region is offered controls."""
