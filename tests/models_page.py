@@ -27,7 +27,7 @@ def report(path: Path) -> Report:
     """The verdicts of a property file on the workflow that it names."""
     named, _ = load_properties(path)
     assert named is not None
-    return verify(wf.load(path.parent / named), path)
+    return verify(wf.load(path.parent / named), path, catalogue="models")
 
 
 def proved(name: str) -> str:

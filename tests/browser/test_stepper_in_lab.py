@@ -41,3 +41,41 @@ def test_a_click_on_an_event_moves_the_instance_and_the_page_shows_it(tmp_path: 
         page.screenshot(path=picture)
         assert picture.stat().st_size > 10_000
         assert errors == []
+
+
+FAMILY = [
+    """
+import wfsim as wf
+END = {"name": "end", "is_terminal": True}
+child = wf.Workflow(
+    name="child",
+    initial_state="at",
+    states=[{"name": "at"}, END],
+    transitions=[{"from": "at", "to": "end", "event": "go"}],
+)
+parent = wf.Workflow(
+    name="parent",
+    initial_state="asking",
+    states=[{"name": "asking", "invoke": {"workflow": "child"}}, END],
+    transitions=[{"from": "asking", "to": "end", "event": "done"}],
+)
+""",
+    "stepper = wf.Stepper(parent, catalogue=[child])\nstepper",
+]
+
+
+def test_a_child_is_stepped_into_and_its_end_is_told(tmp_path: Path) -> None:
+    chromium = require_browser()
+    write_notebook(tmp_path / "family.ipynb", FAMILY)
+    with running_lab(tmp_path) as address, opened(address, "family.ipynb", chromium) as page:
+        stepper = page.locator(".wfsim-stepper")
+        head = stepper.get_by_role("status")
+        head.get_by_text("asking").wait_for(timeout=120_000)
+        stepper.get_by_role("button", name="Step into child").click()
+        stepper.locator("svg .node[data-id='state:at'].active").wait_for(timeout=60_000)
+        stepper.get_by_role("button", name="go", exact=True).click()
+        head.get_by_text("completed (success)").wait_for(timeout=60_000)
+        stepper.get_by_role("button", name="parent ◂ child").click()
+        stepper.locator("svg .node[data-id='state:asking'].active").wait_for(timeout=60_000)
+        stepper.get_by_role("button", name="child ended as stepped").click()
+        stepper.locator("svg .node[data-id='state:end'].active").wait_for(timeout=60_000)

@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import ConflictError, RunStopped
 from wfsim.semantics.kernel import Output
 
+from .entries import QUESTIONS, RESULTS, TIMERS, WORKFLOW_TIMER, Answer, Apply, Entry
 from .executor import Attempt, Executor, Key, Report
 from .family import follow, start_by, take_up
 from .implementations import implementations_for
@@ -33,27 +33,6 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .exchange import Exchange
     from .implementations import Function, Implementation
-
-# M6.3. Before all of them come questions, which change nothing, and the starts of children, which what is sent to
-# them must find.
-QUESTIONS, STARTS, CONTROLS, RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = range(7)
-
-Apply = Callable[["Instance", int], "Output"]
-Answer = Callable[["Instance", "Output"], object]
-
-
-@dataclass(order=True, slots=True)
-class Entry:
-    """Something in the queue: a stimulus for a member (`apply`, then `answer`), or a question (`ask`)."""
-
-    time: int
-    order: int
-    serial: int
-    member: Member = field(compare=False)
-    apply: Apply | None = field(default=None, compare=False)
-    answer: Answer | None = field(default=None, compare=False)
-    ask: Callable[[Instance], object] | None = field(default=None, compare=False)
-    future: Future[Any] = field(default_factory=Future, compare=False)
 
 
 class Dispatcher:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wfsim.errors import StartRefused
@@ -19,6 +20,8 @@ from wfsim.semantics.layout import ActionRow
 from wfsim.semantics.post import Letter, PostOffice, turned_away
 from wfsim.semantics.stimulus import checked_inputs, correlation_key
 
+from .entries import EVENTS
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -29,9 +32,6 @@ if TYPE_CHECKING:
     from wfsim.semantics.program import Program
 
     from .member import Member
-
-_EVENTS = 4
-"""Place in the order of dispatchers."""
 
 
 def sends(program: Program) -> bool:
@@ -92,9 +92,11 @@ class Exchange:
                 return
             workflow = instance.program.workflow.name
             try:
-                self._office.opened(member.name, workflow, instance.correlation_key, parent)
+                kept = self._office.opened(member.name, workflow, instance.correlation_key, parent)
             except StartRefused:
-                self._office.opened(member.name, workflow, None, parent)
+                kept = self._office.opened(member.name, workflow, None, parent)
+        for letter in kept:
+            self._deliver(member, letter)
 
     def drives(self, member: Member) -> None:
         """A member is driven here from now on: what has been waiting for it is delivered."""
@@ -119,6 +121,9 @@ class Exchange:
 
     def send(self, sender: Member, letter: Letter, now: int) -> None:
         """Do what is to be done with a letter; in the thread of its sender."""
+        if letter.to == "parent" and letter.key is None and sender.parent is not None:
+            # The post office forgets the parents of those that have closed, and this one may have.
+            letter = replace(letter, to=sender.parent.name)
         with self._turn:
             handling = self._post().send(letter, now, sender.program.workflow)
             receiver = self._driven.get(handling.receiver)
@@ -143,7 +148,7 @@ class Exchange:
                 return Output(instance.host)
             return instance.message_returned(time, number, reason)
 
-        sender.put(_EVENTS, apply)
+        sender.put(EVENTS, apply)
 
     def turned_away(self, receiver: Member, output: Output) -> None:
         """What a step of a receiver has turned away for good goes back."""
@@ -197,7 +202,7 @@ class Exchange:
                 with self._turn:
                     self._parked.setdefault(receiver.name, {})[letter.id] = letter
 
-        receiver.put(_EVENTS, apply).add_done_callback(park)
+        receiver.put(EVENTS, apply).add_done_callback(park)
 
     def _post(self) -> PostOffice:
         if self._office is None:

@@ -22,7 +22,9 @@ from wfsim.semantics.draws import mix_key
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 
+from .entries import CONTROLS, EVENTS, RESULTS, STARTS
 from .exchange import sends
+from .implementations import driven_with
 from .member import Member, load
 
 if TYPE_CHECKING:
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
     from wfsim.semantics.post import Handling, Letter
 
     from .dispatcher import Dispatcher
-
-_STARTS, _CONTROLS, _RESULTS, _EVENTS = 1, 2, 3, 4
-"""Places in the dispatcher's order."""
 
 
 def follow(dispatcher: Dispatcher, member: Member, output: Output) -> None:
@@ -168,7 +167,7 @@ def _owe_start(dispatcher: Dispatcher, parent: Member, activation: int) -> None:
             _tell(dispatcher, parent, activation, "failed", None, None)
             return Output(instance.host)
 
-    dispatcher.put(child, _STARTS, apply)
+    dispatcher.put(child, STARTS, apply)
 
 
 def _owe_stop(dispatcher: Dispatcher, parent: Member, activation: int) -> None:
@@ -184,7 +183,7 @@ def _owe_stop(dispatcher: Dispatcher, parent: Member, activation: int) -> None:
             return Output(instance.host)
         return instance.control(time, policy, command_id, "parent")
 
-    dispatcher.put(child, _CONTROLS, apply)
+    dispatcher.put(child, CONTROLS, apply)
 
 
 def _owe_end(dispatcher: Dispatcher, member: Member) -> None:
@@ -208,7 +207,7 @@ def _tell(
             return Output(instance.host)
         return instance.child_closed(time, activation, status, outcome, result)
 
-    dispatcher.put(parent, _RESULTS, apply)
+    dispatcher.put(parent, RESULTS, apply)
 
 
 def start_by(dispatcher: Dispatcher, sender: Member, letter: Letter, handling: Handling) -> None:
@@ -222,7 +221,7 @@ def start_by(dispatcher: Dispatcher, sender: Member, letter: Letter, handling: H
     workflow, catalogue = dispatcher.exchange.workflow(handling.workflow)
     family = catalogue.family(workflow)
     try:
-        dispatcher.needs([workflow, *(each for each in family.all_versions() if each is not workflow)])
+        dispatcher.needs(driven_with(workflow, family))
     except StartRefused as refusal:
         dispatcher.exchange.send_back(sender, letter.number, str(refusal))
         return
@@ -252,5 +251,5 @@ def start_by(dispatcher: Dispatcher, sender: Member, letter: Letter, handling: H
             return Output(instance.host)
         return instance.event(time, letter.event, letter.payload, letter.id, letter.sender)
 
-    dispatcher.put(member, _STARTS, apply)
-    dispatcher.put(member, _EVENTS, deliver)
+    dispatcher.put(member, STARTS, apply)
+    dispatcher.put(member, EVENTS, deliver)

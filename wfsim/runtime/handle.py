@@ -15,7 +15,7 @@ from wfsim.model.duration import Duration
 from wfsim.semantics.codes import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
 
 from . import waiting
-from .dispatcher import CONTROLS, EVENTS
+from .entries import CONTROLS, EVENTS
 from .explain import Explanation, explain
 from .family import members_of_children
 from .sending import checked_id, fate_of, payload_copy

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wfsim.errors import StartRefused, did_you_mean, listed
+from wfsim.model.catalogue import Catalogue
 from wfsim.model.elements import ActivityAction
-from wfsim.model.uses import activity_uses, item_inputs, parts, transition_actions
+from wfsim.model.uses import activity_uses, invoked, item_inputs, parts, transition_actions
 from wfsim.model.workflow import Workflow
 
 Function = Callable[..., Any]
@@ -80,6 +81,17 @@ def implementations_for(
             f"{what} cannot run, since functions do not fit the inputs of their activities. "
             f"{' '.join(problems)} An activity is called with its parameters as keyword arguments."
         )
+    return found
+
+
+def driven_with(workflow: Workflow, catalogue: Catalogue) -> list[Workflow]:
+    """A workflow, all that it runs, and what those run; those that it only writes to are driven by others."""
+    found = [workflow]
+    for parent in found:
+        for use in invoked(parent):
+            child = catalogue.child(parent, use)
+            if child not in found:
+                found.append(child)
     return found
 
 

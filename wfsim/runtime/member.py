@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from wfsim.semantics.records import Record
 
     from .clock import Clock
-    from .dispatcher import Answer, Apply, Dispatcher
+    from .dispatcher import Dispatcher
+    from .entries import Answer, Apply
     from .executor import Key
 
 

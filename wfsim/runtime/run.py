@@ -20,7 +20,7 @@ from .clock import Clock, SystemClock
 from .dispatcher import Dispatcher
 from .family import load_family, load_member, root_of
 from .handle import Run
-from .implementations import Function, implementations_for
+from .implementations import Function, driven_with, implementations_for
 from .member import Member
 from .sending import checked_id
 from .stores import Lease, Where, lease
@@ -105,7 +105,8 @@ def start(
     known = as_catalogue(catalogue)
     family = known.family(workflow)
     program = compile_workflow(workflow, family)
-    implementations_for(_first(workflow, family.all_versions()), activities)
+    driven = driven_with(workflow, family)
+    implementations_for(driven, activities)
     given = {} if input is None else input
     if not isinstance(given, Mapping):
         raise StartRefused(f"input is a mapping from variables to values, not {type(given).__name__}.")
@@ -129,7 +130,7 @@ def start(
             exchange=held.exchange,
             activities=activities,
         )
-        dispatcher.needs(_first(workflow, family.all_versions()))
+        dispatcher.needs(driven)
         held.exchange.knows(known)
         held.exchange.opens(name, program, given, None)
         member = Member(dispatcher, name, place=place, instance=Instance(program, key=key))
@@ -202,7 +203,7 @@ def reopen(
             (each.name, each.version): each
             for member in members
             if not _is_over(member)
-            for each in _runs(dispatcher, member)
+            for each in driven_with(member.program.workflow, dispatcher.catalogue_of(member))
         }
         if needed:
             dispatcher.needs(needed.values())
@@ -231,17 +232,6 @@ def _settled(dispatcher: Dispatcher, place: StoredCase, members: list[Member]) -
     above = dispatcher.store.parent(place)
     parent = None if above is None else next(one for one in members if one.name == above.external_id)
     return load_member(dispatcher, place, parent)
-
-
-def _runs(dispatcher: Dispatcher, member: Member) -> list[Workflow]:
-    """What a member is, and all that it may start."""
-    workflow = member.program.workflow
-    return _first(workflow, dispatcher.catalogue_of(member).family(workflow).all_versions())
-
-
-def _first(workflow: Workflow, others: Iterable[Workflow]) -> list[Workflow]:
-    """All of them, this one first, since it is the one that is asked for."""
-    return [workflow, *(each for each in others if each is not workflow)]
 
 
 def _key(seed: int | None) -> int:

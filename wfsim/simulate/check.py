@@ -29,7 +29,7 @@ from wfsim.model.values import EvaluationFault, ValueType, check_value
 from wfsim.model.workflow import Workflow
 
 from .distributions import as_draw
-from .scenario import ActivityPlan, Beside, EventPlan, Pool, Scenario
+from .scenario import ActivityPlan, EventPlan, Pool, Scenario, WorkflowPlan
 
 Fits: TypeAlias = Callable[[Any], str | None]
 """Why a plain value does not fit; `None` if it does."""
@@ -112,7 +112,9 @@ def _unasked(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
 class _Check:
     """What a scenario says of one workflow; `prefix` is where that stands in the scenario."""
 
-    def __init__(self, plan: Scenario | Beside, workflow: Workflow, pools: Mapping[str, Pool], prefix: Path) -> None:
+    def __init__(
+        self, plan: Scenario | WorkflowPlan, workflow: Workflow, pools: Mapping[str, Pool], prefix: Path
+    ) -> None:
         self.plan = plan
         self.workflow = workflow
         self.known_pools = pools

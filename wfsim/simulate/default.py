@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from os import PathLike
 from typing import Any
 
-from wfsim.model.catalogue import Catalogue
+from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.duration import Duration
 from wfsim.model.elements import Event, ForEach, Outcome, Region, State, Transition, Variable
 from wfsim.model.expression_tree import Name
@@ -49,7 +50,9 @@ def default_value(variable: Variable) -> Any:
     return value
 
 
-def default_scenario(workflow: Workflow, catalogue: Catalogue | None = None) -> Scenario:
+def default_scenario(
+    workflow: Workflow, catalogue: Catalogue | str | PathLike[str] | Iterable[Workflow] | None = None
+) -> Scenario:
     """A guess at what the surroundings do; its `description` says what it assumes, `docs/scenarios.md` every rule.
 
     One instance a minute (Poisson), 1,000 cases. Events that lead towards a successful end by the shortest way are
@@ -58,11 +61,16 @@ def default_scenario(workflow: Workflow, catalogue: Catalogue | None = None) -> 
     and, where they retry, one attempt in twenty fails with `Error`. Payloads, inputs and results have plain values
     of their types; lists that a `for_each` goes through have `ITEMS` items.
 
-    With a catalogue, the workflows that this one starts get plans of their own, by the same rules; without one, they
-    are left out.
+    With a catalogue (a folder, or workflows), the workflows that this one starts get plans of their own, by the same
+    rules; without one, they are left out.
+
+    Raises
+    ------
+    CatalogueError
+        If a catalogue is given, and lacks one of them.
     """
     variables = declared_variables(workflow)
-    family = [workflow] if catalogue is None else family_of(workflow, catalogue)
+    family = [workflow] if catalogue is None else family_of(workflow, as_catalogue(catalogue))
     values = _values(workflow, family)
     # A key must be unique among open instances (M7.2).
     keyed = any(each.correlation is not None for each in family)

@@ -20,7 +20,7 @@ from wfsim.semantics.texts import Texts
 from . import sampling
 from .distributions import Draw, as_draw, made_unique
 from .pools import WorkerPool
-from .scenario import ActivityPlan, EventPlan, Scenario, Surroundings
+from .scenario import ActivityPlan, EventPlan, Scenario, WorkflowPlan
 
 
 class ValuePlan:
@@ -115,7 +115,7 @@ class Member:
         By row: the members that its states start.
     """
 
-    def __init__(self, program: Program, plan: Surroundings, pools: Mapping[str, WorkerPool]) -> None:
+    def __init__(self, program: Program, plan: Scenario | WorkflowPlan, pools: Mapping[str, WorkerPool]) -> None:
         self.program = program
         self.plan = plan
         self.texts: Texts = program.texts.copy()

@@ -192,7 +192,7 @@ class Surroundings(Part):
     """How many events of its plan one stay in a state may receive before the surroundings give up on it."""
 
 
-class Beside(Surroundings):
+class WorkflowPlan(Surroundings):
     """What surrounds another workflow of the run; with `arrivals`, instances of it come from outside as well."""
 
     arrivals: Arrivals | None = None
@@ -214,7 +214,7 @@ class Scenario(Surroundings):
     replications: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1
     inputs: Mapping[str, Template] = Field(default_factory=dict)
     pools: Mapping[str, Pool] = Field(default_factory=dict)
-    workflows: Mapping[str, Beside] = Field(default_factory=dict)
+    workflows: Mapping[str, WorkflowPlan] = Field(default_factory=dict)
     """What surrounds the other workflows of a run: those that the root starts or writes to, directly or not.
 
     By name, or `<name> <version>`.
@@ -234,10 +234,10 @@ class Scenario(Surroundings):
             return None
         return version if version in self.workflows else workflow.name
 
-    def of(self, workflow: Workflow, root: Workflow) -> Scenario | Beside:
+    def of(self, workflow: Workflow, root: Workflow) -> Scenario | WorkflowPlan:
         """What surrounds the instances of a workflow in a run of `root`; nothing if the scenario does not say."""
         key = self.key_of(workflow, root)
-        return self if key is None else self.workflows.get(key, Beside())
+        return self if key is None else self.workflows.get(key, WorkflowPlan())
 
     def located(self, problems: Sequence[Problem]) -> str:
         """Problems with file and line if it was read from a file, else with their path."""

@@ -177,11 +177,17 @@ def _proper_completion(space: StateSpace, final: Marking) -> _Finding | None:
 def _dead(space: StateSpace) -> _Finding | None:
     if not space.complete or not _all_dead(space):
         return None
-    causes = "; ".join(f"{entry['transition']!r} ({entry['cause']})" for entry in _dead_list(space)[:5])
-    more = len(_all_dead(space)) - 5
-    rest = f"; and {more} more" if more > 0 else ""
-    reason = f"no run fires {causes}{rest}. There is no trace to show, as nothing leads there."
+    # Of several net transitions that stand for one of the model, the first tells enough.
+    entries = {entry["source"] or entry["transition"]: entry for entry in reversed(_dead_list(space))}
+    told = [_dead_told(entry) for entry in reversed(entries.values())]
+    rest = f"; and {len(told) - 5} more" if len(told) > 5 else ""
+    reason = f"no run fires {'; '.join(told[:5])}{rest}. There is no trace to show, as nothing leads there."
     return _Finding(NO_DEAD, reason, None)
+
+
+def _dead_told(entry: dict[str, Any]) -> str:
+    where = f" of {entry['source']}" if entry["source"] is not None else ""
+    return f"{entry['transition']!r}{where} ({entry['cause']})"
 
 
 def _all_dead(space: StateSpace) -> list[str]:

@@ -520,6 +520,9 @@ def test_a_catalogue_says_where_else_children_are(wfsim: Command, tmp_path: Path
     code, out, told = wfsim("simulate", path, "--cases", 5, "--catalogue", tmp_path / "lib", "--json")
     assert (code, told) == (0, "")
     assert {each["workflow"] for each in json.loads(out)["hot paths"]} == {"parent", "child"}
+    code, out, _ = wfsim("draw", path, "--net", "--catalogue", tmp_path / "lib")
+    assert code == 0
+    assert "work" in out
     code, _, told = wfsim("lint", path, "--catalogue", tmp_path / "nowhere")
     assert code == 2
     assert "is not a folder" in told

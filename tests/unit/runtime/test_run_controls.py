@@ -11,7 +11,7 @@ from wfsim.errors import WfsimError
 from wfsim.history.store import Store
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.dispatcher import CONTROLS
+from wfsim.runtime.entries import CONTROLS
 from wfsim.runtime.handle import Run
 from wfsim.runtime.run import start
 
