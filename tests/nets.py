@@ -14,3 +14,36 @@ def net_of(name: str, flow: str, marking: dict[str, int] | None = None, **more: 
     places = [node for node in nodes if node[0].islower()]
     transitions = [node for node in nodes if node not in places]
     return PetriNet(name, places, transitions, list(dict.fromkeys(arcs)), marking or {}, **more)
+
+
+def parallel(branches: int, *forms: str, broken: int | None = None) -> PetriNet:
+    """A split into branches that meet in one join; the forms take turns.
+
+    `plain`: one transition. `loop`: a part that may be repeated. `nested`: a split and a join inside, a loop on one
+    of its branches, and a way around both. `contest`: one transition takes two tokens, or two take one after the
+    other, so that the choice is not free. In branch `broken`, there is also a choice that ends in a join which waits
+    for both its ways.
+    """
+    chains = ["i>Split", "Join>o"]
+    for k in range(branches):
+        form = (forms or ("plain",))[k % max(1, len(forms))]
+        chains += [f"Split>a{k}", f"c{k}>Join"]
+        chains += {
+            "plain": [f"a{k}>X{k}>c{k}"],
+            "loop": [f"a{k}>X{k}>w{k}>Y{k}>c{k}", f"w{k}>Again{k}>a{k}"],
+            "nested": [
+                f"a{k}>S{k}>p{k}>P{k}>q{k}>J{k}>c{k}",
+                f"S{k}>r{k}>R{k}>s{k}>J{k}",
+                f"a{k}>Skip{k}>c{k}",
+                f"q{k}>Again{k}>p{k}",
+            ],
+            "contest": [
+                f"a{k}>S{k}>p{k}>Both{k}>c{k}",
+                f"S{k}>q{k}>Both{k}",
+                f"p{k}>One{k}>s{k}>Two{k}>c{k}",
+                f"q{k}>Two{k}",
+            ],
+        }[form]
+        if k == broken:
+            chains += [f"a{k}>Left{k}>y{k}>Wait{k}>c{k}", f"a{k}>Right{k}>z{k}>Wait{k}"]
+    return net_of("parallel", " ".join(chains), {"i": 1}, final_marking={"o": 1})

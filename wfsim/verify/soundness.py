@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+import time
+from typing import TYPE_CHECKING, Any, Unpack
 
 from wfsim.net.petri import PetriNet
-from wfsim.net.translate import BOTH
 from wfsim.verify.explore import explore
+from wfsim.verify.findings import (
+    COMPLETES,
+    NO_DEAD,
+    PROPER,
+    Finding,
+    after,
+    all_dead,
+    dead_finding,
+    dead_list,
+    shown,
+    stuck_with,
+)
+from wfsim.verify.reduced import Outcome, direct_markings, reduced_deadlock, reduced_soundness
 from wfsim.verify.translated import Translation, net_of
 from wfsim.verify.unbounded import GrowthWatch, growth_is_provable
 from wfsim.verify.verdict import NetWitness, Status, Verdict
@@ -21,7 +34,6 @@ if TYPE_CHECKING:
 
 METHOD = "explicit breadth-first search"
 NO_FAIRNESS = "every enabled net transition may fire at any moment or never (no fairness)"
-COMPLETES, PROPER, NO_DEAD = "option to complete", "proper completion", "no dead transitions"
 
 
 def soundness(
@@ -60,9 +72,10 @@ def soundness(
 
     Notes
     -----
-    Arcs of every kind are treated. Unbounded nets with normal and read arcs only are recognised during the
-    search and are not sound; with inhibitor or reset arcs the search runs into a limit. Cost: as `explore`,
-    and one backward pass over the edges.
+    Beyond some hundred markings a net is reduced first (`wfsim.verify.structure.reduction`), where rules apply;
+    `method` names them, and traces are mapped back to the net as given. Arcs of every kind are treated. Unbounded
+    nets with normal and read arcs only are recognised during the search and are not sound; with inhibitor or reset
+    arcs the search runs into a limit. Cost: as `explore`, and one backward pass over the edges.
 
     References
     ----------
@@ -80,8 +93,18 @@ def soundness(
         return Verdict(Status.ERROR, name, str(problem), method="structure of the net")
     if task.cases > 1:
         name = f"{task.cases}-{name}"
-    watch = GrowthWatch(task.net)
-    space = explore(task.net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, stop=watch)
+    watch, first = GrowthWatch(task.net), direct_markings(task.net)
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    space = explore(
+        task.net, max_markings=min(first, max_markings), max_seconds=max_seconds, progress=progress, stop=watch
+    )
+    if not space.complete and space.n_markings == first < max_markings and watch.found is None:
+        limits: Any = {"max_markings": max_markings, "max_seconds": _left(deadline), "progress": progress}
+        outcome = reduced_soundness(task.net, task.final, **limits)
+        if outcome is not None:
+            return _of_reduced(outcome, name, (NO_FAIRNESS, *task.assumptions, *assumed))
+        watch = GrowthWatch(task.net)
+        space = explore(task.net, **{**limits, "max_seconds": _left(deadline)}, stop=watch)
     findings = [
         finding
         for finding in (
@@ -92,50 +115,68 @@ def soundness(
         )
         if finding is not None
     ]
+    statistics = _statistics(space)
+    dead = all_dead(space.net, space.never_fired)
+    if any(finding.clause == NO_DEAD for finding in findings):
+        statistics["dead_transitions"] = _dead_entries(space)
+    holds = (
+        f"From each of {_count(space)} the final marking {shown(task.final)} can be reached, nothing is "
+        "ever left over, and every net transition can fire."
+    )
+    assumptions = (NO_FAIRNESS, *task.assumptions, *assumed)
+    return _told(name, space, findings, bool(dead), holds, assumptions, METHOD, statistics)
+
+
+def _of_reduced(outcome: Outcome, name: str, assumptions: tuple[str, ...]) -> Verdict:
+    """The verdict on the original net, from what the search of the reduced one has found."""
+    space, statistics = outcome.space, outcome.statistics
+    if outcome.dead:
+        statistics["dead_transitions"] = outcome.dead
+    holds = (
+        f"The net reduces to one with {_count(space)}, from each of which its final marking can be reached; nothing "
+        "is ever left over, and every net transition can fire. So the net always completes with "
+        f"{shown(outcome.final)}."
+    )
+    unfired = bool(all_dead(outcome.reduction.original, outcome.never_fired))
+    return _told(name, space, outcome.findings, unfired, holds, assumptions, outcome.method, statistics)
+
+
+def _told(
+    name: str,
+    space: StateSpace,
+    findings: list[Finding],
+    unfired: bool,
+    holds: str,
+    assumptions: tuple[str, ...],
+    method: str,
+    statistics: dict[str, Any],
+) -> Verdict:
+    """The verdict on soundness; `unfired` if some net transition was not seen to fire."""
     failed = [finding.clause for finding in findings]
     otherwise = Status.HOLDS if space.complete else Status.UNKNOWN
     clauses = {c: str(Status.VIOLATED if c in failed else otherwise) for c in (COMPLETES, PROPER, NO_DEAD)}
-    if not _all_dead(space):
+    if not unfired:
         clauses[NO_DEAD] = str(Status.HOLDS)
-    statistics = {**_statistics(space), "clauses": clauses}
-    if NO_DEAD in failed:
-        statistics["dead_transitions"] = _dead_list(space)
-    assumptions = (NO_FAIRNESS, *task.assumptions, *assumed)
     if findings:
         clause, reason, witness = findings[0]
         more = f" Violated too: {', '.join(failed[1:])}." if len(failed) > 1 else ""
         status, reason = Status.VIOLATED, f"{_sentence(clause)} fails: {reason}{more}"
     elif space.complete:
-        status, witness = Status.HOLDS, None
-        reason = (
-            f"From each of {_count(space)} the final marking {_shown(task.final)} can be reached, nothing is "
-            "ever left over, and every net transition can fire."
-        )
+        status, witness, reason = Status.HOLDS, None, holds
     else:
         status, witness, reason = Status.UNKNOWN, None, _unfinished(space)
-    return Verdict(status, name, reason, witness, _bound(space), assumptions, METHOD, statistics)
+    statistics = {**statistics, "clauses": clauses}
+    return Verdict(status, name, reason, witness, _bound(space), assumptions, method, statistics)
 
 
-class _Finding(NamedTuple):
-    """One clause that fails, why, and the firing sequence that shows it."""
-
-    clause: str
-    reason: str
-    witness: NetWitness | None
-
-
-def _completion(space: StateSpace, final: Marking) -> _Finding | None:
+def _completion(space: StateSpace, final: Marking) -> Finding | None:
     """A marking from which the final one is out of reach: the nearest deadlock, else the nearest at all."""
     goal = space.number_of(final)
     for number in range(space.n_expanded):
         if space.is_deadlock(number) and number != goal:
-            stuck = space.marking(number)
             witness = NetWitness.of(space.net, space.path_to(number))
-            reason = f"{_after(witness)} the net is stuck with {_shown(stuck)}"
-            if stuck.strictly_covers(final):
-                left = [p for p in space.net.places if stuck[p] > final[p]]
-                reason += f"; the final marking is there, but tokens are left in {listed(left)}"
-            return _Finding(COMPLETES, reason + ".", witness)
+            reason = f"{after(witness)} {stuck_with(space.net, witness.marking, final)}."
+            return Finding(COMPLETES, reason, witness)
     if not space.complete:
         return None
     able = space.able_to_reach([] if goal is None else [goal])
@@ -144,10 +185,10 @@ def _completion(space: StateSpace, final: Marking) -> _Finding | None:
         return None
     witness = NetWitness.of(space.net, space.path_to(number))
     loop = listed(_fired_after(space, number))
-    return _Finding(
+    return Finding(
         COMPLETES,
-        f"{_after(witness)}, with {_shown(space.marking(number))}, the net goes on for ever (livelock) and "
-        f"can never reach {_shown(final)}; all that can still fire is {loop}.",
+        f"{after(witness)}, with {shown(space.marking(number))}, the net goes on for ever (livelock) and "
+        f"can never reach {shown(final)}; all that can still fire is {loop}.",
         witness,
     )
 
@@ -163,79 +204,32 @@ def _fired_after(space: StateSpace, number: int) -> list[str]:
     return [space.net.transitions[transition] for transition in sorted(fired)]
 
 
-def _proper_completion(space: StateSpace, final: Marking) -> _Finding | None:
+def _proper_completion(space: StateSpace, final: Marking) -> Finding | None:
     needed = [(place, count) for place, count in enumerate(final.tokens) if count]
     for number, tokens in enumerate(space.tokens):
         if tokens != final.tokens and all(tokens[place] >= count for place, count in needed):
             witness = NetWitness.of(space.net, space.path_to(number))
             left = [p for p, have, want in zip(space.net.places, tokens, final.tokens) if have > want]
-            reason = f"{_after(witness)} the net has completed, but tokens are left over in {listed(left)}."
-            return _Finding(PROPER, reason, witness)
+            reason = f"{after(witness)} the net has completed, but tokens are left over in {listed(left)}."
+            return Finding(PROPER, reason, witness)
     return None
 
 
-def _dead(space: StateSpace) -> _Finding | None:
-    if not space.complete or not _all_dead(space):
+def _dead(space: StateSpace) -> Finding | None:
+    if not space.complete or not all_dead(space.net, space.never_fired):
         return None
-    # Of several net transitions that stand for one of the model, the first tells enough.
-    entries = {entry["source"] or entry["transition"]: entry for entry in reversed(_dead_list(space))}
-    told = [_dead_told(entry) for entry in reversed(entries.values())]
-    rest = f"; and {len(told) - 5} more" if len(told) > 5 else ""
-    reason = f"no run fires {'; '.join(told[:5])}{rest}. There is no trace to show, as nothing leads there."
-    return _Finding(NO_DEAD, reason, None)
+    return dead_finding(_dead_entries(space))
 
 
-def _dead_told(entry: dict[str, Any]) -> str:
-    where = f" of {entry['source']}" if entry["source"] is not None else ""
-    return f"{entry['transition']!r}{where} ({entry['cause']})"
+def _dead_entries(space: StateSpace) -> list[dict[str, Any]]:
+    return dead_list(space.net, all_dead(space.net, space.never_fired), space.bounds)
 
 
-def _all_dead(space: StateSpace) -> list[str]:
-    """Net transitions that never fired, nor did another one made from the same source.
-
-    A translation makes several net transitions from one transition of its model, one for each way to leave a
-    state, say. The model's transition is dead when all of them are.
-    """
-    never = set(space.never_fired)
-    alive = {part for name in space.net.transitions if name not in never for part in _parts(space.net, name)}
-    dead = [(name, _parts(space.net, name)) for name in space.never_fired]
-    return [name for name, parts in dead if not parts or not alive.issuperset(parts)]
-
-
-def _parts(net: PetriNet, transition: str) -> list[str]:
-    """What it stands for: several transitions of the model, where they are taken together."""
-    source = net.source(transition)
-    return [] if source is None else source.split(BOTH)
-
-
-def _dead_list(space: StateSpace) -> list[dict[str, Any]]:
-    """For each dead transition its name, label, source, and what keeps it from firing."""
-    net, bounds = space.net, list(space.bounds.values())
-    entries = []
-    for transition in _all_dead(space):
-        rule = net.rules[net.transition_index(transition)]
-        short = [
-            f"{net.places[place]!r} never holds {'a token' if weight == 1 else f'{weight} tokens'}"
-            for place, weight in rule.needs
-            if bounds[place] < weight
-        ]
-        cause = ", ".join(short) or "its places are never marked as it wants at the same time"
-        entries.append(
-            {
-                "transition": transition,
-                "label": net.label(transition),
-                "source": net.source(transition),
-                "cause": cause,
-            }
-        )
-    return entries
-
-
-def _growth(space: StateSpace, watch: GrowthWatch) -> _Finding | None:
+def _growth(space: StateSpace, watch: GrowthWatch) -> Finding | None:
     if watch.found is None:
         return None
     witness = watch.witness(space)
-    return _Finding(
+    return Finding(
         "boundedness",
         f"repeating {listed(witness.repeatable)} puts ever more tokens into {listed(watch.growing(space))}. "
         "A sound net is bounded: if it could complete from the smaller marking, then from the larger one "
@@ -255,7 +249,7 @@ def deadlock_free(
 
     The final marking is the net's; of a workflow net without one, the tokens of the source moved to the sink;
     of other nets there is none, and no deadlock is excepted. The search ends with the first deadlock, whose
-    firing sequence is shortest.
+    firing sequence is shortest. A net with more than some hundred markings is reduced first, where rules apply.
     """
     final = final_marking_of(net)
     goal = None if final is None else final.tokens
@@ -267,17 +261,30 @@ def deadlock_free(
             return "A deadlock was found."
         return None
 
-    space = explore(net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, stop=stop)
+    first = direct_markings(net)
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    space = explore(net, max_markings=min(first, max_markings), max_seconds=max_seconds, progress=progress, stop=stop)
+    method, witness, statistics = METHOD, None, _statistics(space)
+    if not space.complete and space.n_markings == first < max_markings and not found:
+        limits: Any = {"max_markings": max_markings, "max_seconds": _left(deadline), "progress": progress}
+        outcome = reduced_deadlock(net, final, **limits)
+        if outcome is None:
+            space = explore(net, **limits, stop=stop)
+            statistics = _statistics(space)
+        else:
+            space, witness, method = outcome.space, outcome.witness, outcome.method
+            statistics = outcome.statistics
+    if found:
+        witness = NetWitness.of(net, space.path_to(found[0]))
     excepted = "no final marking is known, so every deadlock counts"
     if final is not None:
         excepted = f"the final marking {final.to_dict()} may be a deadlock"
-    witness = None
-    if found:
-        witness = NetWitness.of(net, space.path_to(found[0]))
+    if witness is not None:
         status = Status.VIOLATED
-        reason = f"{_after(witness)} nothing can fire, with {_shown(witness.marking)}."
+        reason = f"{after(witness)} nothing can fire, with {shown(witness.marking)}."
     elif space.complete:
-        status, reason = Status.HOLDS, f"Of {_count(space)}, each enables a net transition or is final."
+        reduced = "" if method == METHOD else " the net reduces to"
+        status, reason = Status.HOLDS, f"Of {_count(space)}{reduced}, each enables a net transition or is final."
     else:
         status, reason = Status.UNKNOWN, _unfinished(space)
     return Verdict(
@@ -287,8 +294,8 @@ def deadlock_free(
         witness,
         _bound(space),
         (*_assumed(net), excepted),
-        METHOD,
-        _statistics(space),
+        method,
+        statistics,
     )
 
 
@@ -313,11 +320,11 @@ def dead_transitions(
     space = explore(net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, stop=stop)
     statistics = _statistics(space)
     dead = _dead(space)
-    if not _all_dead(space):
+    if not all_dead(space.net, space.never_fired):
         status, reason = Status.HOLDS, "Each net transition fires in some run."
     elif dead is not None:
         status, reason = Status.VIOLATED, _sentence(dead.reason)
-        statistics["dead_transitions"] = _dead_list(space)
+        statistics["dead_transitions"] = _dead_entries(space)
     else:
         status = Status.UNKNOWN
         reason = f"{_unfinished(space)} Not fired so far: {listed(space.never_fired)}."
@@ -374,7 +381,7 @@ def bounded(
     witness = None
     if beyond:
         witness = NetWitness.of(net, space.path_to(beyond[0]))
-        status, reason = Status.VIOLATED, f"{_after(witness)} the net holds {_shown(witness.marking)}."
+        status, reason = Status.VIOLATED, f"{after(witness)} the net holds {shown(witness.marking)}."
     elif growth is not None:
         witness = growth.witness
         places = listed(watch.growing(space))
@@ -404,6 +411,10 @@ def _assumed(net: PetriNet) -> tuple[str, ...]:
     return (NO_FAIRNESS, *empty)
 
 
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
 def _bound(space: StateSpace) -> dict[str, Any]:
     bound: dict[str, Any] = {
         "markings": space.n_markings,
@@ -428,16 +439,6 @@ def _unfinished(space: StateSpace) -> str:
 
 def _count(space: StateSpace) -> str:
     return f"{space.n_markings:,} reachable marking{'' if space.n_markings == 1 else 's'}"
-
-
-def _after(witness: NetWitness) -> str:
-    n = len(witness)
-    return "at the start" if n == 0 else f"after {n} firing{'' if n == 1 else 's'}"
-
-
-def _shown(marking: Marking) -> str:
-    tokens = marking.to_dict()
-    return ", ".join(f"{p}: {n}" for p, n in tokens.items()).join("{}") if tokens else "no token at all"
 
 
 def _sentence(text: str) -> str:

@@ -1,0 +1,114 @@
+"""Questions asked of nets as they are, and of reduced ones: the same answers, with witnesses that replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.property.test_nets import ALL_KINDS, PLAIN, nets, refined_workflows
+from wfsim.net.arcs import Arc, ArcKind
+from wfsim.net.petri import PetriNet
+from wfsim.verify.explore import StateSpace, explore
+from wfsim.verify.findings import COMPLETES, NO_DEAD, PROPER
+from wfsim.verify.reduced import Searched, nearest_deadlock, reduced_deadlock, reduced_soundness
+from wfsim.verify.soundness import soundness
+from wfsim.verify.verdict import Status
+
+SETTINGS = settings(deadline=None, max_examples=400)
+LIMITS = {"max_markings": 3_000, "max_seconds": None, "progress": False}
+
+
+@st.composite
+def damaged_workflows(draw: st.DrawFn) -> PetriNet:
+    """Sound workflow nets with some arcs added, moved or taken away, and some of another kind."""
+    net = draw(refined_workflows())
+    arcs = {(a.source, a.target, a.kind): a for a in net.arcs}
+    for _ in range(draw(st.integers(0, 3))):
+        if draw(st.booleans()):
+            del arcs[draw(st.sampled_from(sorted(arcs)))]
+        place, transition = draw(st.sampled_from(net.places)), draw(st.sampled_from(net.transitions))
+        arc = Arc(place, transition, 1, draw(st.sampled_from([*ALL_KINDS, ArcKind.NORMAL, ArcKind.NORMAL])))
+        if arc.kind is ArcKind.NORMAL and draw(st.booleans()):
+            arc = Arc(transition, place, draw(st.sampled_from([1, 1, 2])))
+        arcs[arc.source, arc.target, arc.kind] = arc
+        if not arcs:
+            break
+    start = {"i": draw(st.sampled_from([1, 1, 1, 2]))}
+    return PetriNet("damaged", net.places, net.transitions, list(arcs.values()), start, {"o": start["i"]})
+
+
+any_net = st.one_of(damaged_workflows(), damaged_workflows(), nets(final=True), nets(kinds=PLAIN, final=True))
+
+
+def shortest_deadlock(space: StateSpace) -> int | None:
+    """Length of the shortest way to a deadlock other than the final marking."""
+    goal = space.number_of(space.net.final_marking or {})
+    stuck = [n for n in range(space.n_expanded) if space.is_deadlock(n) and n != goal]
+    return min((len(space.path_to(n)) for n in stuck), default=None)
+
+
+@SETTINGS
+@given(any_net)
+def test_soundness_of_a_reduced_net_is_that_of_the_net(net: PetriNet) -> None:
+    assert net.final_marking is not None
+    space = explore(net, max_markings=3_000)
+    assume(space.complete)
+    whole = soundness(net, max_markings=3_000)
+    outcome = reduced_soundness(net, net.final_marking, **LIMITS)
+    if outcome is None:
+        return
+    assert outcome.space.complete
+    failed = {finding.clause for finding in outcome.findings}
+    expected = {clause for clause, status in whole.statistics["clauses"].items() if status == "violated"}
+    assert failed == expected, (str(outcome.reduction), net.to_dict())
+    dead = {entry["transition"] for entry in whole.statistics.get("dead_transitions", ())}
+    assert {entry["transition"] for entry in outcome.dead} == dead
+    able = space.able_to_reach([n for n in [space.number_of(net.final_marking)] if n is not None])
+    for finding in outcome.findings:
+        if finding.clause == NO_DEAD:
+            continue
+        assert finding.witness is not None
+        end = finding.witness.replay()[-1]
+        number = space.number_of(end)
+        assert number is not None
+        if finding.clause == PROPER:
+            assert end.strictly_covers(net.final_marking)
+        if finding.clause == COMPLETES:
+            assert not able[number]
+            if space.is_deadlock(number) and outcome.shortest:
+                assert len(finding.witness) == shortest_deadlock(space)
+            # A deadlock is told where there is one.
+            assert space.is_deadlock(number) or shortest_deadlock(space) is None or not outcome.shortest
+
+
+@SETTINGS
+@pytest.mark.parametrize("search", [reduced_deadlock, nearest_deadlock])
+@given(net=any_net)
+def test_deadlocks_of_a_reduced_net_are_those_of_the_net_and_as_near(
+    search: Callable[..., Searched | None], net: PetriNet
+) -> None:
+    space = explore(net, max_markings=3_000)
+    assume(space.complete)
+    found = search(net, net.final_marking, **LIMITS)
+    if found is None:
+        return
+    witness = found.witness
+    assert found.space.complete
+    assert (None if witness is None else len(witness)) == shortest_deadlock(space)
+    if witness is not None:
+        assert space.is_deadlock(space.number_of(witness.replay()[-1]) or 0)
+
+
+@settings(deadline=None, max_examples=100)
+@given(refined_workflows())
+def test_workflows_grown_by_the_rules_shrink_again(net: PetriNet) -> None:
+    verdict = soundness(net, max_markings=20_000)
+    final = net.marking({"o": 1})
+    outcome = reduced_soundness(net.with_marking({"i": 1}, {"o": 1}), final, **LIMITS)
+    assert verdict.status is Status.HOLDS
+    if outcome is not None:
+        assert outcome.findings == []
+        assert outcome.space.n_markings <= 12
