@@ -40,7 +40,46 @@ def damaged_workflows(draw: st.DrawFn) -> PetriNet:
     return PetriNet("damaged", net.places, net.transitions, list(arcs.values()), start, {"o": start["i"]})
 
 
-any_net = st.one_of(damaged_workflows(), damaged_workflows(), nets(final=True), nets(kinds=PLAIN, final=True))
+@st.composite
+def composed_workflows(draw: st.DrawFn) -> PetriNet:
+    """Two or three small blocks side by side between a split and a join, perhaps damaged, in a loop or twice started.
+
+    The blocks have contests over tokens, which no rule but that for parts can take away.
+    """
+    arcs: list[tuple[str, str]] = [("i", "Split"), ("Join", "o")]
+    outer = draw(st.sampled_from(["once", "loop", "twice"]))
+    if outer == "loop":
+        arcs = [("i", "In"), ("In", "h"), ("h", "Split"), ("Join", "d"), ("d", "Back"), ("Back", "h"), ("d", "Out")]
+        arcs += [("Out", "o")]
+    elif outer == "twice":
+        arcs = [("i", "First"), ("First", "h"), ("First", "g"), ("g", "Second"), ("Second", "h"), ("h", "Split")]
+        arcs += [("Join", "d"), ("d", "Done"), ("Done", "o")]
+    kinds: dict[tuple[str, str], ArcKind] = {}
+    for k in range(draw(st.integers(2, 3))):
+        flow = f"Split>p{k}>Both{k}>c{k}>Join Split>q{k}>Both{k} p{k}>One{k}>s{k}>Two{k}>c{k} q{k}>Two{k}"
+        block = [pair for chain in flow.split() for pair in zip(chain.split(">"), chain.split(">")[1:])]
+        for _ in range(draw(st.integers(0, 2))):
+            if draw(st.booleans()):
+                block.remove(draw(st.sampled_from(block)))
+            place = draw(st.sampled_from([f"p{k}", f"q{k}", f"s{k}", f"c{k}"]))
+            transition = draw(st.sampled_from([f"Both{k}", f"One{k}", f"Two{k}", "Split", "Join"]))
+            arc = (place, transition) if draw(st.booleans()) else (transition, place)
+            if arc not in block:
+                block.append(arc)
+                if arc[0] == place:
+                    kinds[arc] = draw(st.sampled_from([ArcKind.NORMAL, ArcKind.NORMAL, *ALL_KINDS]))
+        arcs += block
+    nodes = list(dict.fromkeys(node for arc in arcs for node in arc))
+    places = [node for node in nodes if node[0].islower()]
+    given_arcs = [Arc(*arc, 1, kinds.get(arc, ArcKind.NORMAL)) for arc in arcs]
+    end = {"o": 2 if outer == "twice" else 1}
+    transitions = [node for node in nodes if node not in places]
+    return PetriNet(
+        "composed", places, transitions, given_arcs, {"i": 1}, {p: n for p, n in end.items() if p in places}
+    )
+
+
+any_net = st.one_of(damaged_workflows(), composed_workflows(), nets(final=True), nets(kinds=PLAIN, final=True))
 
 
 def shortest_deadlock(space: StateSpace) -> int | None:
