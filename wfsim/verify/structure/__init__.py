@@ -1,5 +1,37 @@
-"""What the shape of a net tells without a search: invariants, classes, siphons, reductions, the state equation."""
+"""What the shape of a net tells without a search: invariants, classes, siphons, reductions, the marking equation."""
 
-from wfsim.verify.structure.reduction import Reduction, reduce
+from wfsim.verify.structure.classes import NetClass, classify
+from wfsim.verify.structure.coverability import Coverability, Pump, coverability
+from wfsim.verify.structure.equation import Certificate, unreachable
+from wfsim.verify.structure.invariants import (
+    Invariants,
+    place_flows,
+    place_invariants,
+    structural_bounds,
+    transition_invariants,
+)
+from wfsim.verify.structure.reduction import Keep, Reduction, reduce
+from wfsim.verify.structure.siphons import PlaceSets, largest_trap, liveness, minimal_siphons, minimal_traps
 
-__all__ = ["Reduction", "reduce"]
+__all__ = [
+    "Certificate",
+    "Coverability",
+    "Invariants",
+    "Keep",
+    "NetClass",
+    "PlaceSets",
+    "Pump",
+    "Reduction",
+    "classify",
+    "coverability",
+    "largest_trap",
+    "liveness",
+    "minimal_siphons",
+    "minimal_traps",
+    "place_flows",
+    "place_invariants",
+    "reduce",
+    "structural_bounds",
+    "transition_invariants",
+    "unreachable",
+]
