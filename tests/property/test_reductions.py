@@ -13,8 +13,10 @@ from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
 from wfsim.verify.explore import StateSpace, explore
 from wfsim.verify.findings import COMPLETES, NO_DEAD, PROPER
+from wfsim.verify.reachability import reachable
 from wfsim.verify.reduced import Searched, nearest_deadlock, reduced_deadlock, reduced_soundness
 from wfsim.verify.soundness import soundness
+from wfsim.verify.structure.reduction import Keep, reduce
 from wfsim.verify.verdict import Status
 
 SETTINGS = settings(deadline=None, max_examples=400)
@@ -151,3 +153,27 @@ def test_workflows_grown_by_the_rules_shrink_again(net: PetriNet) -> None:
     if outcome is not None:
         assert outcome.findings == []
         assert outcome.space.n_markings <= 12
+
+
+@SETTINGS
+@given(any_net, st.data(), st.booleans())
+def test_what_some_places_can_hold_is_kept(net: PetriNet, data: st.DataObject, exactly: bool) -> None:
+    space = explore(net, max_markings=3_000)
+    assume(space.complete)
+    places = data.draw(st.lists(st.sampled_from(net.places), min_size=1, max_size=3, unique=True))
+    wanted = {place: data.draw(st.integers(0, 2)) for place in places}
+    possible = any(all(m[p] == n if exactly else m[p] >= n for p, n in wanted.items()) for m in space.markings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wfsim.verify.reachability.direct_markings", lambda net: 1)
+        verdict = reachable(net, wanted, exactly=exactly, max_markings=3_000)
+    assert bool(verdict) == possible, str(verdict)
+    if verdict.witness is not None:
+        end = verdict.witness.replay()[-1]
+        assert all(end[p] == n if exactly else end[p] >= n for p, n in wanted.items())
+    assert (verdict.witness is not None) == possible
+    # Which combinations the places can hold at all is the same.
+    reduction = reduce(net, keep=Keep.REACHABILITY, places=places)
+    small = explore(reduction.net, max_markings=3_000)
+    assert {tuple(m[p] for p in places) for m in small.markings} == {
+        tuple(m[p] for p in places) for m in space.markings
+    }

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from wfsim.net.marking import Marking
     from wfsim.net.petri import PetriNet
 
+NO_FAIRNESS = "every enabled net transition may fire at any moment or never (no fairness)"
 COMPLETES, PROPER, NO_DEAD = "option to complete", "proper completion", "no dead transitions"
 
 

@@ -10,6 +10,7 @@ from wfsim.verify.explore import explore
 from wfsim.verify.findings import (
     COMPLETES,
     NO_DEAD,
+    NO_FAIRNESS,
     PROPER,
     Finding,
     after,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from wfsim.verify.explore import StateSpace
 
 METHOD = "explicit breadth-first search"
-NO_FAIRNESS = "every enabled net transition may fire at any moment or never (no fairness)"
 
 
 def soundness(

@@ -10,7 +10,8 @@ END = -1
 def joins(draft: Draft) -> dict[int, list[int]]:
     """For each transition, the transitions that every way from it to the end passes, the nearest first.
 
-    Ends are the places of the final marking. Transitions from which no way leads to an end are left out.
+    Ends are the places of the final marking; without one, those that nothing takes tokens from. Transitions from
+    which no way leads to an end are left out.
 
     Notes
     -----
@@ -21,7 +22,8 @@ def joins(draft: Draft) -> dict[int, list[int]]:
     .. [1] Cooper, Harvey, Kennedy (2001), A simple, fast dominance algorithm.
     """
     # Places are even, transitions odd.
-    before: dict[int, list[int]] = {END: [2 * place for place in sorted(draft.final)]}
+    ends = sorted(draft.final) or [place for place, numbers in sorted(draft.consumers.items()) if not numbers]
+    before: dict[int, list[int]] = {END: [2 * place for place in ends]}
     after: dict[int, list[int]] = {}
     for place, numbers in draft.producers.items():
         before[2 * place] = [2 * number + 1 for number in sorted(numbers)]
@@ -29,7 +31,7 @@ def joins(draft: Draft) -> dict[int, list[int]]:
     for number, step in draft.steps.items():
         before[2 * number + 1] = [2 * place for place in step.consumes]
         after[2 * number + 1] = [2 * place for place in step.produces]
-    for place in draft.final:
+    for place in ends:
         after[2 * place].append(END)
     order = _postorder(before)
     position = {node: i for i, node in enumerate(order)}

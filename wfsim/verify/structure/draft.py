@@ -85,6 +85,8 @@ class Draft:
     capped
         Places that stand for a part of the net that was examined with one token only: a search has to show that
         they hold at most one.
+    watched
+        Places whose tokens are asked about: they stay, and no rule may change what they hold on the way.
     rules
         How often each rule was used.
     undecided
@@ -100,6 +102,7 @@ class Draft:
     special: set[int] = field(default_factory=set)
     guarded: set[int] = field(default_factory=set)
     capped: set[int] = field(default_factory=set)
+    watched: set[int] = field(default_factory=set)
     rules: Counter[str] = field(default_factory=Counter)
     undecided: set[int] = field(default_factory=set)
     _next_step: int = 0
@@ -178,6 +181,7 @@ class Draft:
             and place not in self.start
             and place not in self.final
             and place not in self.capped
+            and place not in self.watched
         )
 
     def place_name(self, place: int) -> str:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 METHOD = "marking equation (integer linear programme, certificate checked with integers)"
 
+MAX_ENTRIES = 4_000_000
+"""Places times transitions up to which the equation is solved; the matrix is held densely."""
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -100,6 +103,10 @@ def unreachable(net: PetriNet, target: MarkingLike, *, at_least: bool = False) -
     wanted = net.marking(target)
     more = " or more" if at_least else ""
     name = f"{wanted.to_dict()}{more} is out of reach in {net.name!r}"
+    size = len(net.places) * len(net.transitions)
+    if size > MAX_ENTRIES:
+        reason = f"The net is too large for this: its matrix has {size:,} entries, of {MAX_ENTRIES:,} at most."
+        return Verdict(Status.UNKNOWN, name, reason, method=METHOD)
     certificate = None if at_least else _from_flows(net, wanted.tokens)
     counts: dict[str, int] | None = None
     told = "The marking equation has a solution, so the marking may be reachable"

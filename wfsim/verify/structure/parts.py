@@ -69,7 +69,7 @@ def _part(
     produces = draft.steps[join].produces
     while todo:
         at = todo.pop()
-        if at in draft.start or at in draft.final or at in consumes or at in produces:
+        if at in draft.start or at in draft.final or at in draft.watched or at in consumes or at in produces:
             return None
         around = draft.producers[at] | draft.consumers[at] | users.get(at, set())
         for number in around:

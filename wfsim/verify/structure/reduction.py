@@ -24,6 +24,8 @@ class Keep(StrEnum):
     """Each clause of soundness, of which the dead transitions can be told from those of the reduced net."""
     DEADLOCK = "deadlock"
     """Whether a marking other than the final one enables nothing, and the length of a shortest way there."""
+    REACHABILITY = "reachability"
+    """Which numbers of tokens the places asked about can hold together, though perhaps on a longer way."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,12 @@ class Reduction:
 
 
 def reduce(
-    net: PetriNet, final: Marking | None = None, keep: Keep = Keep.SOUNDNESS, *, parts: bool = True
+    net: PetriNet,
+    final: Marking | None = None,
+    keep: Keep = Keep.SOUNDNESS,
+    *,
+    parts: bool = True,
+    places: Iterable[str] = (),
 ) -> Reduction:
     """Apply reduction rules until none applies.
 
@@ -99,7 +106,9 @@ def reduce(
         The question to be asked of the reduced net.
     parts
         Whether parts between a split and a join may be examined on their own, which needs `capped` to be checked;
-        for soundness only.
+        not for deadlocks.
+    places
+        For reachability, the places asked about, which stay.
 
     Raises
     ------
@@ -115,8 +124,9 @@ def reduce(
     if keep is Keep.SOUNDNESS and final is None:
         raise ValueError(f"soundness of {net.name!r} cannot be kept without a final marking.")
     draft = Draft.of(net, final)
+    draft.watched = {net.place_index(place) for place in places}
     tried: set[object] = set()
-    if parts and keep is Keep.SOUNDNESS:
+    if parts and keep is not Keep.DEADLOCK:
         _simplify(draft, keep, keep_splits=True)
         while replace_parts(draft, tried):
             _simplify(draft, keep, keep_splits=True)
@@ -151,5 +161,5 @@ def _simplify(draft: Draft, keep: Keep, *, keep_splits: bool = False) -> None:
         again |= rules.merge_transitions(draft)
         again |= rules.merge_places(draft)
         again |= rules.drop_constant_places(draft)
-        if keep is Keep.SOUNDNESS:
-            again |= rules.drop_idle(draft)
+        if keep is not Keep.DEADLOCK:
+            again |= rules.drop_idle(draft, keep_alive=keep is Keep.SOUNDNESS)

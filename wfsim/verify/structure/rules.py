@@ -2,7 +2,8 @@
 
 `agglomerate` is the post-agglomeration of Berthelot [1]_, which contains Murata's fusion of series places and
 of series transitions [2]_; the others are Murata's fusion of parallel places and transitions and the elimination
-of self-loops. All of them keep deadlocks, but for `drop_idle`, which keeps soundness only.
+of self-loops. All of them keep deadlocks, but for `drop_idle`. All keep which numbers of tokens watched places
+can hold together.
 
 References
 ----------
@@ -58,6 +59,9 @@ def agglomerate(draft: Draft, place: int, *, keep_tokens: bool, keep_splits: boo
             return None
         if (keep_tokens and not step.produces) or not draft.guarded.isdisjoint(step.produces):
             return None
+        # A marking between the two would hold what no marking of the reduced net does.
+        if not draft.watched.isdisjoint(step.produces):
+            return None
     first = [draft.remove(number) for number in sorted(before)]
     second = [draft.remove(number) for number in sorted(after)]
     touched: set[int] = set()
@@ -94,7 +98,7 @@ def merge_places(draft: Draft) -> bool:
     kept: dict[object, int] = {}
     found = False
     for place in sorted(draft.producers):
-        if place in draft.special:
+        if place in draft.special or place in draft.watched:
             continue
         key = (
             draft.start.get(place, 0),
@@ -136,7 +140,7 @@ def drop_constant_places(draft: Draft) -> bool:
     found = False
     for place in sorted(draft.producers):
         users = draft.consumers[place]
-        if place in draft.special or draft.producers[place] != users or not users:
+        if place in draft.special or place in draft.watched or draft.producers[place] != users or not users:
             continue
         held = draft.start.get(place, 0)
         steps = [draft.steps[number] for number in users]
@@ -147,15 +151,20 @@ def drop_constant_places(draft: Draft) -> bool:
     return found
 
 
-def drop_idle(draft: Draft) -> bool:
-    """Drop transitions that change nothing, if another one wants at least as much.
+def drop_idle(draft: Draft, *, keep_alive: bool) -> bool:
+    """Drop transitions that change nothing; with `keep_alive`, only if another one wants at least as much.
 
-    Soundness does not mind: where the other one can fire, so could this one. A deadlock would.
+    Reachability does not mind, nor does soundness: where the other one can fire, so could this one. A deadlock would.
     """
     found = False
     for number in sorted(draft.steps):
         step = draft.steps[number]
         if step.consumes != step.produces or step.special or not step.consumes:
+            continue
+        if not keep_alive:
+            draft.remove(number)
+            draft.rules[IDLE] += 1
+            found = True
             continue
         rivals = set.intersection(*(draft.consumers[place] for place in step.consumes)) - {number}
         able = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.nets import parallel
+from wfsim.verify.reachability import reachable
 from wfsim.verify.soundness import deadlock_free, soundness
 from wfsim.verify.verdict import NetWitness, Status
 
@@ -55,3 +56,17 @@ def test_deadlocks_of_sixty_branches(broken: int | None) -> None:
     if broken is not None:
         assert verdict.witness is not None
         assert len(verdict.witness) == 61
+
+
+def test_whether_places_of_sixty_branches_are_marked_together() -> None:
+    net = parallel(60, "plain", "nested", "contest")
+    last = reachable(net, {"o": 1})
+    assert last.status is Status.HOLDS
+    assert last.method.startswith("structural reduction")
+    assert last.witness is not None
+    assert last.witness.replay()[-1] == {"o": 1}
+    both = reachable(net, {"i": 1, "o": 1})
+    assert both.status is Status.VIOLATED
+    assert "no firing" in both.reason
+    side_by_side = reachable(net, {"c3": 1, "c59": 1, "a7": 1})
+    assert side_by_side.status is Status.HOLDS
