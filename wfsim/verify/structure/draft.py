@@ -82,6 +82,8 @@ class Draft:
         Those with inhibitor or reset arcs: more tokens in them may keep others from firing.
     start, final
         Tokens per place at the start and at the end.
+    ends
+        Whether there is an end at all.
     capped
         Places that stand for a part of the net that was examined with one token only: a search has to show that
         they hold at most one.
@@ -96,6 +98,7 @@ class Draft:
     net: PetriNet
     start: dict[int, int]
     final: dict[int, int]
+    ends: bool
     steps: dict[int, Step] = field(default_factory=dict)
     producers: dict[int, set[int]] = field(default_factory=dict)
     consumers: dict[int, set[int]] = field(default_factory=dict)
@@ -113,7 +116,7 @@ class Draft:
         """The net as it is; O(arcs). Without `final`, no marking is meant as the end."""
         start = {p: n for p, n in enumerate(net.initial_marking.tokens) if n}
         end = {} if final is None else {p: n for p, n in enumerate(final.tokens) if n}
-        draft = cls(net, start, end)
+        draft = cls(net, start, end, final is not None)
         for place in range(len(net.places)):
             draft.producers[place], draft.consumers[place] = set(), set()
         n = len(net.transitions)

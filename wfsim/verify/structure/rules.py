@@ -144,7 +144,8 @@ def drop_constant_places(draft: Draft) -> bool:
             continue
         held = draft.start.get(place, 0)
         steps = [draft.steps[number] for number in users]
-        if held == draft.final.get(place, 0) and all(s.consumes[place] == s.produces[place] <= held for s in steps):
+        kept = not draft.ends or held == draft.final.get(place, 0)
+        if kept and all(s.consumes[place] == s.produces[place] <= held for s in steps):
             draft.remove_place(place)
             draft.rules[CONSTANT_PLACES] += 1
             found = True

@@ -89,3 +89,19 @@ def test_soundness_needs_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_shorter_way_is_kept_even_if_it_is_found_later() -> None:
+    flow = "i>A>a1>B>a2>C>p i>D>b1>E>p p>Stop>stuck"
+    net = net_of("ways", flow, {"i": 1}, final_marking={"p": 1})
+    outcome = reduced_soundness(net, net.marking({"p": 1}), **LIMITS)
+    assert outcome is not None
+    assert outcome.witness is not None
+    assert outcome.witness.firing_sequence == ("D", "E", "Stop")
+    assert outcome.shortest
+
+
+def test_a_watched_place_stays_even_if_nothing_changes_it() -> None:
+    net = net_of("lamp", "i>T>o lamp>T>lamp", {"i": 1, "lamp": 1})
+    assert "lamp" not in reduce(net, keep=Keep.REACHABILITY, places=["o"]).net.places
+    assert "lamp" in reduce(net, keep=Keep.REACHABILITY, places=["lamp"]).net.places
