@@ -498,7 +498,7 @@ def times(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print when the schedules of a workflow start it next, in their own time zones."""
+    """Print when the schedules of a workflow start it next."""
     from datetime import UTC, datetime
     from itertools import islice
     from zoneinfo import ZoneInfo
