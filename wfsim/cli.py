@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.lint import Finding, Findings
     from wfsim.model.workflow import Workflow
-    from wfsim.verify.properties import Report
+    from wfsim.verify.report import Report
     from wfsim.verify.verdict import Verdict
 
 FINE, VIOLATED, UNANSWERED = 0, 1, 2
