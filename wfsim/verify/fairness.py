@@ -1,10 +1,10 @@
 """Runs on which something stays owed for ever.
 
 A run may come to an end, wait for ever, or go round on a circle. Under `progress` a run may wait where no clock and no
-work runs, and a circle counts only if each clock and each work that runs all along it comes to its end, or is set
-anew, somewhere on it. As this is one condition for each clock and work, a strongly connected component [1] holds
-such a circle exactly if its states and edges together meet all conditions [2]. Under `strong` a run ends up in a
-component that nothing leaves.
+work runs, and a circle counts only if no operator is on it and each clock and each work that runs all along it comes
+to its end, or is set anew, somewhere on it. As this is one condition for each clock and work, a strongly connected
+component [1] holds such a circle exactly if its states and edges together meet all conditions [2]. Under `strong` a
+run ends up in a component that nothing leaves.
 
 References
 ----------
@@ -113,6 +113,13 @@ class Unfair:
             )
         return self._renewed[key]
 
+    def _edges(self, k: int) -> list[tuple[int, Edge]]:
+        """What leads from a state and may be taken again and again: an operator does not intervene for ever."""
+        edges = self.product.edges[k]
+        if self.product.automaton.fairness == "strong":
+            return edges
+        return [(target, edge) for target, edge in edges if edge.stimulus.kind != "control"]
+
     # --- circles --------------------------------------------------------------------------------------
 
     def _circle(self, component: list[int]) -> Finding | None:
@@ -120,7 +127,7 @@ class Unfair:
         inside = set(component)
         lasting = frozenset.intersection(*map(self._duties_of, component))
         for k in component if lasting else ():
-            for target, edge in self.product.edges[k]:
+            for target, edge in self._edges(k):
                 if target in inside and lasting:
                     lasting -= self._renewed_by(k, edge)
         if lasting:
@@ -164,7 +171,7 @@ class Unfair:
         before: dict[int, tuple[int, Edge, int] | None] = {start: None}
         line = [start]
         for k in line:
-            for target, edge in self.product.edges[k]:
+            for target, edge in self._edges(k):
                 if target not in inside:
                     continue
                 if goal(k, edge, target):
@@ -187,13 +194,12 @@ class Unfair:
         inside = set(owing)
         graph = networkx.DiGraph()
         graph.add_nodes_from(owing)
-        edges = self.product.edges
-        graph.add_edges_from((k, target) for k in owing for target, _ in edges[k] if target in inside)
+        graph.add_edges_from((k, target) for k in owing for target, _ in self._edges(k) if target in inside)
         strong = self.product.automaton.fairness == "strong"
         found = [
             sorted(component)
             for component in networkx.strongly_connected_components(graph)
-            if len(component) > 1 or any(graph.has_edge(k, k) or (strong and not edges[k]) for k in component)
+            if len(component) > 1 or any(graph.has_edge(k, k) or (strong and not self._edges(k)) for k in component)
         ]
         return sorted(found)
 

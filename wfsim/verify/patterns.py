@@ -16,7 +16,8 @@ The first six are safety properties: a finite run refutes them. The last three a
 assumption that a run goes on at all, `fairness`:
 
 - `progress` (default): clocks run out and work ends, in whatever way. What runs without a break and is not set anew
-  comes to its end. Events and an operator may never come, so a run may wait for them for ever.
+  comes to its end. Events and an operator may never come, so a run may wait for them for ever; but an operator does
+  not go on intervening for ever.
 - `strong`: also, what is possible again and again happens again and again, be it an event or a result.
 - `none`: a run may stop anywhere.
 

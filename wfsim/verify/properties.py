@@ -72,13 +72,37 @@ def verify(
     else:
         named, asked = load_properties(properties)
         if named is not None:
-            _same_workflow(properties, named, workflow)
-    file = None if properties is None or isinstance(properties, list) else str(properties)
-    search = Search(workflow, max_states, max_seconds, as_catalogue(catalogue), _claims(workflow, asked, file))
-    verdicts = [
-        refuted(search, each) if each.name in PATTERNS else PROPERTIES[each.name][1](search, each) for each in asked
-    ]
-    return Report(workflow, asked, verdicts)
+            same_workflow(properties, named, workflow)
+    file = None if properties is None or isinstance(properties, list) else properties
+    answer = answers(
+        workflow, asked, file=file, max_states=max_states, max_seconds=max_seconds, catalogue=as_catalogue(catalogue)
+    )
+    return Report(workflow, asked, [answer(each) for each in asked])
+
+
+def answers(
+    workflow: Workflow,
+    asked: list[Property],
+    *,
+    file: str | Path | None = None,
+    max_states: int = 100_000,
+    max_seconds: float | None = None,
+    catalogue: Catalogue,
+) -> Callable[[Property], Verdict]:
+    """Check what is asked, and return what answers each of these properties; all share one search.
+
+    Raises
+    ------
+    DefinitionError
+        If a property or a name in it is unknown; see `verify`.
+    """
+    claims = _claims(workflow, asked, None if file is None else str(file))
+    search = Search(workflow, max_states, max_seconds, catalogue, claims)
+
+    def answer(each: Property) -> Verdict:
+        return refuted(search, each) if each.name in PATTERNS else PROPERTIES[each.name][1](search, each)
+
+    return answer
 
 
 def _claims(workflow: Workflow, asked: list[Property], file: str | None) -> tuple[Claim, ...]:
@@ -124,7 +148,7 @@ def _written(asked: Property) -> list[tuple[str, Any]]:
     return [("of", asked.options)] if isinstance(asked.options, str) else list(asked.options.items())
 
 
-def _same_workflow(path: str | Path, named: str, workflow: Workflow) -> None:
+def same_workflow(path: str | Path, named: str, workflow: Workflow) -> None:
     """Refuse a property file about another workflow: it may name the file, or just the workflow.
 
     Raises

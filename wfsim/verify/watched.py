@@ -16,7 +16,8 @@ from .verdict import Status, Verdict
 METHOD = "automaton of the property over the states of step with candidate values, breadth first"
 WHOLE_METHOD = f"{METHOD}; fair circles in strongly connected components"
 FAIRNESS = {
-    "progress": "fairness `progress`: clocks run out and work ends, in whatever way; events may never come",
+    "progress": "fairness `progress`: clocks run out and work ends, in whatever way; events may never come, "
+    "and an operator does not intervene for ever",
     "strong": "fairness `strong`: what is possible again and again happens again and again, events and results alike",
     "none": "fairness `none`: a run may stop anywhere",
 }
