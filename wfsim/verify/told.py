@@ -58,7 +58,7 @@ class WorkflowWitness(Witness):
             if after != told.after:
                 raise WfsimError(f"the witness does not replay at {told.action!r}: {after}, not {told.after}.")
             passed.append(instance)
-        if self.loop and _comparable(passed[-1]) != _comparable(passed[-1 - self.loop]):
+        if self.loop and take_snapshot(passed[-1]) != take_snapshot(passed[-1 - self.loop]):
             raise WfsimError(f"the last {self.loop} steps of the witness do not lead back to where they began.")
         return passed
 
