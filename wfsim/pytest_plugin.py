@@ -7,6 +7,7 @@ stay open (`allow_unknown`), and is then skipped with that reason. Without the o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,10 +34,17 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     config = parent.config
     if not (config.getoption("--wfsim") or config.getini("wfsim_properties")):
         return None
-    if file_path.suffix not in (".yaml", ".yml") or FOLDER not in file_path.parts:
+    if file_path.suffix not in (".yaml", ".yml") or FOLDER not in _inside(file_path, config.rootpath).parts[:-1]:
+        return None
+    if not re.search(r"^properties\s*:", file_path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE):
         return None
     collected: pytest.Collector = PropertyFile.from_parent(parent, path=file_path)
     return collected
+
+
+def _inside(path: Path, root: Path) -> Path:
+    """The path from the root on: a folder above it has its name for other reasons."""
+    return path.relative_to(root) if path.is_relative_to(root) else path
 
 
 class NotAsExpected(Exception):

@@ -211,3 +211,14 @@ def test_verdicts_are_what_all_runs_say(flow: wf.Workflow) -> None:
         assert k in runs.found, (each, verdict)
         if k < len(SAFETY):
             assert len(witness) == runs.found[k]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(flows())
+def test_strongly_fair_runs_close_exactly_where_every_state_can_still_close(flow: wf.Workflow) -> None:
+    space = explore_workflow(flow)
+    able = space.can_reach([k for k in range(space.n_states) if space.instance(k).is_closed])
+    (verdict,) = verify(flow, [Property("eventually", {"of": "closed", "fairness": "strong"})])
+    assert verdict.status == ("holds" if len(able) == space.n_states else "violated")
+    if verdict.witness is not None:
+        assert verdict.witness.replay()

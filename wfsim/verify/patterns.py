@@ -15,9 +15,9 @@
 The first six are safety properties: a finite run refutes them. The last three are about runs as a whole, and need an
 assumption that a run goes on at all, `fairness`:
 
-- `progress` (default): clocks run out and work ends, in whatever way. What runs without a break and is not set anew
-  comes to its end. Events and an operator may never come, so a run may wait for them for ever; but an operator does
-  not go on intervening for ever.
+- `progress` (default): clocks run out, work ends and children close, in whatever way: what runs without a break and
+  is not set anew comes to its end. Events and an operator may never come, so a run may wait for them for ever; but an
+  operator does not go on intervening for ever.
 - `strong`: also, what is possible again and again happens again and again, be it an event or a result.
 - `none`: a run may stop anywhere.
 

@@ -52,6 +52,9 @@ class Search:
     @property
     def space(self) -> WorkflowSpace:
         """The space for questions without claims."""
+        if self._one and self.trees and not (self.watched.exact and self.watched.complete):
+            # Values of claims must not take away an answer that there is without them.
+            self._one = False
         return self._searched(self._one)
 
     @property

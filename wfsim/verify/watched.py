@@ -16,8 +16,8 @@ from .verdict import Status, Verdict
 METHOD = "automaton of the property over the states of step with candidate values, breadth first"
 WHOLE_METHOD = f"{METHOD}; fair circles in strongly connected components"
 FAIRNESS = {
-    "progress": "fairness `progress`: clocks run out and work ends, in whatever way; events may never come, "
-    "and an operator does not intervene for ever",
+    "progress": "fairness `progress`: clocks run out, work ends and children close, in whatever way; "
+    "events may never come, and an operator does not intervene for ever",
     "strong": "fairness `strong`: what is possible again and again happens again and again, events and results alike",
     "none": "fairness `none`: a run may stop anywhere",
 }
@@ -91,6 +91,8 @@ def _told(space: WorkflowSpace, pattern: Pattern, finding: Finding) -> str:
         n = len(finding.loop)
         steps = "the last step" if n == 1 else f"the last {n} steps"
         return f"{told}: from state {where}, {steps} can be repeated for ever."
+    if finding.number >= space.n_expanded:
+        return f"{told}: the run may wait in state {where} for ever; no clock and no work runs there."
     events = sorted({edge.stimulus.event or "an operator" for edge in space.edges[finding.number]})
     on = f"only {' or '.join(events)} would lead on" if events else "nothing leads on"
     return f"{told}: the run may wait in state {where} for ever; no clock and no work runs there, {on}."

@@ -223,6 +223,13 @@ def test_what_cannot_be_tried_in_full_is_unknown_to_the_claim_alone() -> None:
     assert [str(v.status) for v in report] == ["unknown", "holds"]
 
 
+def test_values_that_claims_add_do_not_take_away_other_answers() -> None:
+    variables = {name: {"type": "integer", "input": True, "minimum": 0, "maximum": 500} for name in "kl"}
+    asked = [Property("never", f"context.{name} in {list(range(0, 500, 2))}") for name in "kl"]
+    report = verify(workflow([GO], variables=variables), [*asked, Property("can_complete")], max_states=50)
+    assert [str(v.status) for v in report] == ["violated", "violated", "holds"]
+
+
 def test_a_claim_without_a_value_is_an_error_that_is_shown() -> None:
     verdict = ask(COUNTING, "never", "context.m > 3")
     assert verdict.status == "error"

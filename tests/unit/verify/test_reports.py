@@ -111,6 +111,7 @@ def test_pytest_collects_property_files_where_that_is_asked_for(tmp_path: Path) 
     assert "expected holds, found unknown: always" in out
     assert "expected holds, found error: never" in out
     assert run_pytest(tmp_path)[0] == 5
+    (tmp_path / "verification" / "other.yaml").write_text("name: no properties here\n", encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\nwfsim_properties = true\n", encoding="utf-8")
     assert "2 passed" in run_pytest(tmp_path, "-k", "states_reachable or it_ends or 3")[1]
 
