@@ -12,7 +12,7 @@ from tests import models_page
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
 from wfsim.verify.properties import PROPERTIES, verify
-from wfsim.verify.property_files import Property
+from wfsim.verify.property_files import Property, load_properties
 from wfsim.verify.verdict import Status
 
 MODELS = Path("models")
@@ -190,6 +190,41 @@ def test_the_published_order_has_no_bound_on_payment_attempts_once_its_retry_wor
     assert sum(action == "event retry_payment" for action in actions) == 5
     (verdict,) = verify(wf.load(MODELS / "order_processing.yaml"), [asked])
     assert verdict.status is Status.HOLDS
+
+
+MUTANTS = [
+    (
+        "order_processing",
+        "{from: refund_review, to: refund_overdue, event: timeout}",
+        "{from: refund_review, event: timeout}",
+        "leads_to(from: event.payment_completed, ",
+    ),
+    ("order_fulfilment", "    compensate_with: refund_card\n", "", "never(in("),
+    (
+        "loan_application",
+        "context.first_by != null and event.by != context.first_by",
+        "context.first_by != null",
+        "never(context.first_by != null and context.second_by != null",
+    ),
+    (
+        "shipping",
+        "{from: recalling, event: error, to: lost}",
+        "{from: recalling, event: error, to: on_the_way}",
+        "leads_to(",
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "old", "new", "broken"), MUTANTS, ids=[f"{m[0]}-{m[3][:12]}" for m in MUTANTS])
+def test_a_model_that_is_broken_on_purpose_is_found_out(model: str, old: str, new: str, broken: str) -> None:
+    text = (MODELS / f"{model}.yaml").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    _, asked = load_properties(Path("verification") / f"{model}.yaml")
+    (about,) = [each for each in asked if str(each).startswith(broken)]
+    (verdict,) = verify(wf.loads(text.replace(old, new)), [about])
+    assert verdict.status is Status.VIOLATED, verdict
+    assert verdict.witness is not None
+    assert verdict.witness.replay()
 
 
 OURS = """\
