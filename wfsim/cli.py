@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.lint import Finding, Findings
     from wfsim.model.workflow import Workflow
-    from wfsim.verify.properties import Report
+    from wfsim.verify.report import Report
     from wfsim.verify.verdict import Verdict
 
 FINE, VIOLATED, UNANSWERED = 0, 1, 2
@@ -305,17 +305,25 @@ def verify(
     max_states: Annotated[int, typer.Option(min=1, help="Stop each search at this many states.")] = 100_000,
     max_seconds: Seconds = None,
     traces: Annotated[bool, typer.Option(help="Show the traces.")] = True,
+    junit: Annotated[
+        Path | None, typer.Option(help="Also write the verdicts to this file as JUnit XML.", show_default=False)
+    ] = None,
 ) -> None:
     """Ask what must hold; violations come with a shortest trace."""
     import wfsim as wf
+    from wfsim.verify.report import as_expected
 
     report = wf.verify(_load(file), properties, max_states=max_states, max_seconds=max_seconds)
+    if junit is not None:
+        junit.write_text(report.to_junit(None if properties is None else str(properties)), encoding="utf-8")
     if as_json:
         _print_json(report.to_dict())
     else:
         for asked, verdict in zip(report.properties, report):
             _show_verdict(str(asked), verdict, asked.expect, traces)
-        n = sum(v.status.value == p.expect for p, v in zip(report.properties, report))
+            if verdict.status.value == "unknown" and asked.allow_unknown:
+                _indented(Text(f"Allowed to stay open: {asked.allow_unknown}"), 4)
+        n = sum(map(as_expected, report.properties, report))
         out.print(f"{n} of {len(report)} as expected.", highlight=False)
     if report.ok:
         raise typer.Exit(FINE)
@@ -472,7 +480,7 @@ def migrate(
     catalogue: Folder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what instances may lose to a new version. Exit code 1 if anything would be lost or go another way."""
+    """Tell what instances would lose to a new version. Exit code 1 if anything."""
     import wfsim as wf
 
     first, second = _load(old), _load(new)
@@ -498,7 +506,7 @@ def times(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print when the schedules of a workflow start it next, in their own time zones."""
+    """Print the next starts of a workflow by its schedules."""
     from datetime import UTC, datetime
     from itertools import islice
     from zoneinfo import ZoneInfo

@@ -44,7 +44,7 @@ ALLOWED = (
 
 def read(text: str) -> Expression:
     """Read an expression; see `wfsim.model.expressions.parse`, which remembers the results."""
-    source = _check_words(text)
+    source = check_words(text)
     try:
         tree = ast.parse(source.strip(), mode="eval")
     except SyntaxError as error:
@@ -52,7 +52,7 @@ def read(text: str) -> Expression:
         raise refuse(text, column, "this is not a complete expression") from None
     except (RecursionError, MemoryError, ValueError):
         raise refuse(text, 1, f"it is nested deeper than {DEEPEST} levels") from None
-    return _Converter(text, source).convert(tree.body, 0)
+    return Converter(text, source).convert(tree.body, 0)
 
 
 def quoted(text: str, longest: int = 120) -> str:
@@ -102,7 +102,18 @@ _SIGN_ADVICE = {
 }
 
 
-def _check_words(text: str) -> str:
+def tokens(text: str) -> list[re.Match[str]]:
+    """The words and signs of a text that is made of known ones, without spaces; stops before anything else."""
+    found = []
+    position = 0
+    while token := _TOKEN.match(text, position):
+        position = token.end()
+        if token.lastgroup != "space":
+            found.append(token)
+    return found
+
+
+def check_words(text: str) -> str:
     """Check every word and sign; return the text on one line, otherwise unchanged."""
     if len(text) > LONGEST_TEXT:
         raise refuse(text, LONGEST_TEXT, f"it has {len(text):,} characters, more than {LONGEST_TEXT:,}", advice="")
@@ -202,8 +213,13 @@ _WHAT: dict[type[ast.AST], str] = {
 }
 
 
-class _Converter:
-    """Turns Python's tree into ours; every node not on the list is refused where it stands."""
+class Converter:
+    """Turns Python's tree into ours; every node not on the list is refused where it stands.
+
+    A language with more words overrides `more`, and `allowed` to name them.
+    """
+
+    allowed = ALLOWED
 
     def __init__(self, text: str, source: str) -> None:
         self.text = text
@@ -216,12 +232,18 @@ class _Converter:
         return offset + 1 + len(self.source) - len(self.source.lstrip())
 
     def refuse(self, node: ast.AST, what: str) -> ExpressionError:
-        return refuse(self.text, self.column(node), what)
+        return refuse(self.text, self.column(node), what, advice=self.allowed)
+
+    def more(self, node: ast.expr, depth: int) -> Expression | None:
+        """What a node means that only this language has; `None` for all others."""
+        return None
 
     def convert(self, node: ast.expr, depth: int) -> Expression:
         if depth > DEEPEST:
             raise self.refuse(node, f"it is nested deeper than {DEEPEST} levels")
         below = depth + 1
+        if (found := self.more(node, below)) is not None:
+            return found
         match node:
             case ast.Constant(value=value):
                 return Literal(self.constant(node, value))

@@ -77,9 +77,12 @@ class Domains:
     ----------
     program
         The definition whose names are classified.
+    claims
+        Conditions that are asked about the states found: their constants cut the values as well.
     """
 
     program: Program
+    claims: tuple[Expression, ...] = ()
     _above: dict[Key, Key] = field(default_factory=dict)
     _constants: dict[Key, list[Any]] = field(default_factory=dict)
     _read: set[Key] = field(default_factory=set)
@@ -93,6 +96,8 @@ class Domains:
     def __post_init__(self) -> None:
         for transition, event in _transitions(self.program.workflow):
             self._learn(transition, event)
+        for claim in self.claims:
+            self._see(claim, "")
         for state in _states(self.program.workflow):
             for value in (state.timeout, self.program.workflow.timeouts.states.get(state.name)):
                 self._time(value)

@@ -1,28 +1,16 @@
-"""Questions that every workflow can be asked, without temporal logic, and files that list them.
-
-A property file names a workflow (by file or name; checked) and what must hold of it, one mapping per question::
-
-    workflow: ../models/order_processing.yaml
-    properties:
-      - sound: {instances: 2}
-      - no_deadlock: {instances: 2, pools: {packers: 1}}
-      - can_complete: {}
-      - no_failure: {}
-        expect: violated
-        because: the condition of retry_payment reads a variable that nothing sets
-"""
+"""Questions that every workflow can be asked, and the door to all questions: `verify`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from wfsim.errors import DefinitionError, did_you_mean
+from wfsim.errors import DefinitionError, did_you_mean, listed
 from wfsim.model import yaml_reader
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.problems import Problem, definition_error, from_validation
@@ -30,176 +18,20 @@ from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load, source_of
 from wfsim.net.petri import PetriNet
 from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
+from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.stimulus import Stimulus
 
-from .domains import MOST_ITEMS
+from .claims import Claim, unknown_names
+from .patterns import PATTERNS
+from .property_files import KINDS, NetOptions, Property, load_properties
+from .report import Report
+from .searched import SAMPLED, Search
 from .soundness import deadlock_free, soundness
-from .space import Edge, WorkflowSpace, explore_workflow
+from .space import Edge, WorkflowSpace
 from .told import witness_to
 from .translated import net_of
 from .verdict import Status, Verdict
-
-METHOD = "explicit breadth-first search over step with candidate values"
-ASSUMPTIONS = (
-    "open environment: every event that would be taken, every timer and every result may come at any moment or never",
-    "activity results fit the variables they are written to",
-    "an operator's cancel, and the workflow timer, only where a transition handles them",
-)
-SAMPLED = (
-    "others might behave differently: values from outside are computed with, have no fixed type, or come in too "
-    "many combinations."
-)
-
-
-class _Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class NetOptions(_Options):
-    """How many instances share how many workers, and how long a list may be that is not written out."""
-
-    instances: int = Field(default=1, ge=1, le=1_000)
-    pools: Mapping[str, int] = Field(default_factory=dict)
-    items: int = Field(default=2, ge=0, le=100)
-
-
-class SpaceOptions(_Options):
-    """Questions about one instance have no options."""
-
-
-@dataclass(frozen=True)
-class Property:
-    """One question, what is expected of it, and why."""
-
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    expect: Literal["holds", "violated", "unknown"] = "holds"
-    because: str | None = None
-    line: int | None = None
-
-    def __str__(self) -> str:
-        given = ", ".join(f"{key}: {value}" for key, value in self.options.items())
-        return f"{self.name}({given})" if given else self.name
-
-
-class Report(list[Verdict]):
-    """One verdict per property, in order."""
-
-    def __init__(self, workflow: Workflow, properties: list[Property], verdicts: list[Verdict]) -> None:
-        super().__init__(verdicts)
-        self.workflow = workflow
-        self.properties = properties
-
-    @property
-    def ok(self) -> bool:
-        """Whether every verdict is the expected one."""
-        return all(v.status.value == p.expect for p, v in zip(self.properties, self))
-
-    @property
-    def violated(self) -> list[Verdict]:
-        """Verdicts that are `violated` though expected to hold, or the other way round."""
-        return [
-            v
-            for p, v in zip(self.properties, self)
-            if v.status in (Status.HOLDS, Status.VIOLATED) and v.status.value != p.expect
-        ]
-
-    @property
-    def unanswered(self) -> list[Verdict]:
-        """Verdicts that are `unknown` or `error` and were not expected to be."""
-        return [
-            v
-            for p, v in zip(self.properties, self)
-            if v.status in (Status.UNKNOWN, Status.ERROR) and v.status.value != p.expect
-        ]
-
-    def __str__(self) -> str:
-        lines = []
-        for asked, verdict in zip(self.properties, self):
-            if asked.expect != "holds":
-                same = verdict.status.value == asked.expect
-                lines.append(f"as expected, {asked.because}:" if same else f"NOT as expected ({asked.expect}):")
-            lines.append(str(verdict))
-        return "\n".join(lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All verdicts as JSON-able data."""
-        return {
-            "workflow": self.workflow.name,
-            "version": self.workflow.version,
-            "ok": self.ok,
-            "verdicts": [
-                {"expected": p.expect, "because": p.because, "asked": str(p)} | v.to_dict()
-                for p, v in zip(self.properties, self)
-            ],
-        }
-
-    def _repr_html_(self) -> str:
-        return "".join(verdict._repr_html_() for verdict in self)
-
-
-def load_properties(path: str | Path) -> tuple[str | None, list[Property]]:
-    """Read a property file: the path of its workflow (as written), and the properties.
-
-    Raises
-    ------
-    DefinitionError
-        With file, line and what is allowed.
-    """
-    file = Path(path)
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise DefinitionError(f"{path}: cannot be read: {error.strerror}.") from None
-    document = yaml_reader.read(yaml_reader.decode(raw, str(path)), str(path))
-    data = document.data
-    if not isinstance(data, dict) or not isinstance(data.get("properties"), list):
-        raise DefinitionError(f"{path}:1: a property file has the keys 'workflow' and 'properties' (a list).")
-    problems = [
-        Problem((key,), f"unknown key {key!r}. Keys: workflow, properties.")
-        for key in data
-        if key not in ("workflow", "properties")
-    ]
-    named = data.get("workflow")
-    if named is not None and not isinstance(named, str):
-        problems.append(Problem(("workflow",), f"workflow is the path or name of a workflow, not {named!r}."))
-    if not data["properties"]:
-        problems.append(
-            Problem(("properties",), "the list of properties is empty, so nothing would be asked. Add `- sound: {}`.")
-        )
-    properties: list[Property] = []
-    for k, entry in enumerate(data["properties"]):
-        where: tuple[str | int, ...] = ("properties", k)
-        if not isinstance(entry, dict):
-            problems.append(Problem(where, f"a property is a mapping such as `- sound: {{}}`, not {entry!r}."))
-            continue
-        rest = {key: value for key, value in entry.items() if key not in ("expect", "because")}
-        expect = entry.get("expect", "holds")
-        if len(rest) != 1 or next(iter(rest)) not in PROPERTIES:
-            unknown = next((key for key in rest if key not in PROPERTIES), "")
-            problems.append(
-                Problem(
-                    where,
-                    f"a property has one of the keys {', '.join(PROPERTIES)}; found "
-                    f"{', '.join(map(str, rest)) or 'none'}.{did_you_mean(str(unknown), PROPERTIES)}",
-                )
-            )
-            continue
-        if expect not in ("holds", "violated", "unknown"):
-            problems.append(Problem((*where, "expect"), f"expect is holds, violated or unknown, not {expect!r}."))
-            continue
-        ((name, options),) = rest.items()
-        options = options if options is not None else {}
-        try:
-            PROPERTIES[name][0].model_validate(options)
-        except ValidationError as error:
-            found = from_validation([dict(each) for each in error.errors()], options)
-            problems += [Problem((*where, name, *each.path), each.message) for each in found]
-            continue
-        properties.append(Property(name, options, expect, entry.get("because"), document.line_of(where)))
-    if problems:
-        raise definition_error(problems, str(path), document.line_of)
-    return data.get("workflow"), properties
+from .watched import refuted
 
 
 def verify(
@@ -240,13 +72,83 @@ def verify(
     else:
         named, asked = load_properties(properties)
         if named is not None:
-            _same_workflow(properties, named, workflow)
-    search = _Search(workflow, max_states, max_seconds, as_catalogue(catalogue))
-    verdicts = [PROPERTIES[each.name][1](search, each) for each in asked]
-    return Report(workflow, asked, verdicts)
+            same_workflow(properties, named, workflow)
+    file = None if properties is None or isinstance(properties, list) else properties
+    answer = answers(
+        workflow, asked, file=file, max_states=max_states, max_seconds=max_seconds, catalogue=as_catalogue(catalogue)
+    )
+    return Report(workflow, asked, [answer(each) for each in asked])
 
 
-def _same_workflow(path: str | Path, named: str, workflow: Workflow) -> None:
+def answers(
+    workflow: Workflow,
+    asked: list[Property],
+    *,
+    file: str | Path | None = None,
+    max_states: int = 100_000,
+    max_seconds: float | None = None,
+    catalogue: Catalogue,
+) -> Callable[[Property], Verdict]:
+    """Check what is asked, and return what answers each of these properties; all share one search.
+
+    Raises
+    ------
+    DefinitionError
+        If a property or a name in it is unknown; see `verify`.
+    """
+    claims = _claims(workflow, asked, None if file is None else str(file))
+    search = Search(workflow, max_states, max_seconds, catalogue, claims)
+
+    def answer(each: Property) -> Verdict:
+        return refuted(search, each) if each.name in PATTERNS else PROPERTIES[each.name][1](search, each)
+
+    return answer
+
+
+def _claims(workflow: Workflow, asked: list[Property], file: str | None) -> tuple[Claim, ...]:
+    """The claims of all properties.
+
+    Raises
+    ------
+    DefinitionError
+        Naming every property and every name in a claim that is not known, with file and line where there are such.
+    """
+    program = compile_workflow(workflow)
+    claims: list[Claim] = []
+    problems: list[Problem] = []
+    for k, each in enumerate(asked):
+        if each.name not in KINDS:
+            instead = did_you_mean(each.name, KINDS) or f" There are: {listed(KINDS)}."
+            raise DefinitionError(f"unknown property {each.name!r}.{instead}")
+        if each.name not in PATTERNS:
+            continue
+        try:
+            pattern = PATTERNS[each.name].model_validate(each.options)
+        except ValidationError as error:
+            found = from_validation([dict(wrong) for wrong in error.errors()], each.options)
+            raise definition_error([Problem((each.name, *wrong.path), wrong.message) for wrong in found]) from None
+        own = pattern.automaton().claims
+        claims += own
+        for claim in own:
+            wrong = [f"`{claim.text}`: {told}" for told in dict.fromkeys(unknown_names(claim, program))]
+            place = next((key for key, text in _written(each) if text == claim.text), each.name)
+            problems += [Problem((k, place), told) for told in wrong]
+    if problems:
+        lines = {(k, key): line for k, each in enumerate(asked) for key, line in each.lines.items()}
+        plain = {k: each.line for k, each in enumerate(asked)}
+        if file is None:
+            raise definition_error([Problem((str(asked[int(each.path[0])]),), each.message) for each in problems])
+        raise definition_error(
+            problems, file, lambda path: lines.get((int(path[0]), str(path[1])), plain[int(path[0])])
+        )
+    return tuple(claims)
+
+
+def _written(asked: Property) -> list[tuple[str, Any]]:
+    return [("of", asked.options)] if isinstance(asked.options, str) else list(asked.options.items())
+
+
+def same_workflow(path: str | Path, named: str, workflow: Workflow) -> None:
     """Refuse a property file about another workflow: it may name the file, or just the workflow.
 
     Raises
@@ -271,54 +173,7 @@ def _same_workflow(path: str | Path, named: str, workflow: Workflow) -> None:
     )
 
 
-class _Search:
-    """The state space of a workflow, searched when the first question needs it."""
-
-    def __init__(self, workflow: Workflow, max_states: int, max_seconds: float | None, catalogue: Catalogue) -> None:
-        self.workflow = workflow
-        self.catalogue = catalogue
-        self.max_states = max_states
-        self.max_seconds = max_seconds
-        self._space: WorkflowSpace | None = None
-
-    @property
-    def space(self) -> WorkflowSpace:
-        if self._space is None:
-            self._space = explore_workflow(self.workflow, max_states=self.max_states, max_seconds=self.max_seconds)
-        return self._space
-
-    def verdict(self, name: str, status: Status, reason: str, **more: Any) -> Verdict:
-        space = self.space
-        bound: dict[str, Any] = {"states": space.n_states, "edges": space.n_edges, "complete": space.complete}
-        if not space.complete:
-            bound["stopped"] = space.reason
-        if space.domains.bounded_lists:
-            bound["items"] = MOST_ITEMS
-        return Verdict(status, name, reason, bound=bound, assumptions=ASSUMPTIONS, method=METHOD, **more)
-
-    def holds(self, name: str, reason: str) -> Verdict:
-        """`holds`, if the space is complete and the candidate values stand for all; else `unknown`."""
-        if not self.space.complete:
-            return self.verdict(
-                name,
-                Status.UNKNOWN,
-                f"No violation among the states found, but {self.stopped()}",
-            )
-        if not self.space.exact:
-            return self.verdict(name, Status.UNKNOWN, f"No violation with the values tried, but {SAMPLED}")
-        return self.verdict(name, Status.HOLDS, reason)
-
-    def stopped(self) -> str:
-        """Why the search is incomplete, and what to do about it."""
-        advice = "Raise max_states or max_seconds." if self.space.n_states else "Without a start nothing can be asked."
-        return f"the search stopped: {self.space.reason.rstrip('.')}. {advice}"
-
-    def unfound(self) -> str:
-        """Why what was not found may exist all the same."""
-        return self.stopped() if not self.space.complete else SAMPLED
-
-
-def _states_reachable(search: _Search, asked: Property) -> Verdict:
+def _states_reachable(search: Search, asked: Property) -> Verdict:
     space = search.space
     missing = [name for name, row in space.program.state_rows.items() if row not in space.reached]
     if missing and space.complete and space.exact:
@@ -342,7 +197,7 @@ def _all(n: int, what: str) -> str:
     return f"The one {what}" if n == 1 else f"Each of {n} {what}s"
 
 
-def _transitions_live(search: _Search, asked: Property) -> Verdict:
+def _transitions_live(search: Search, asked: Property) -> Verdict:
     space = search.space
     program = space.program
     dead = [row for row in program.transitions if row not in space.taken]
@@ -360,7 +215,7 @@ def _transitions_live(search: _Search, asked: Property) -> Verdict:
     return replace(verdicts[0], further=tuple(verdicts[1:]), statistics={"dead": texts})
 
 
-def _dead(search: _Search, asked: Property, row: int, text: str) -> Verdict:
+def _dead(search: Search, asked: Property, row: int, text: str) -> Verdict:
     """Why one transition is never taken, with the way to where it could be tried."""
     space = search.space
     program = space.program
@@ -407,7 +262,7 @@ def _dead(search: _Search, asked: Property, row: int, text: str) -> Verdict:
     )
 
 
-def _can_complete(search: _Search, asked: Property) -> Verdict:
+def _can_complete(search: Search, asked: Property) -> Verdict:
     space = search.space
     completed = [k for k, s in enumerate(space.snapshots) if s[0] == COMPLETED]
     able = space.can_reach(completed)
@@ -452,8 +307,8 @@ def instance_status(space: WorkflowSpace, number: int) -> str:
     return STATUSES[space.snapshots[number][0]]
 
 
-def _no_closing(status: int, what: str) -> Callable[[_Search, Property], Verdict]:
-    def answer(search: _Search, asked: Property) -> Verdict:
+def _no_closing(status: int, what: str) -> Callable[[Search, Property], Verdict]:
+    def answer(search: Search, asked: Property) -> Verdict:
         space = search.space
         closed = {k for k, s in enumerate(space.snapshots) if s[0] == status}
         if not closed:
@@ -481,13 +336,13 @@ def _no_closing(status: int, what: str) -> Callable[[_Search, Property], Verdict
     return answer
 
 
-def _sound(search: _Search, asked: Property) -> Verdict:
+def _sound(search: Search, asked: Property) -> Verdict:
     net, assumed = _net(search, asked)
     verdict = soundness(net, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
     return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
 
 
-def _net(search: _Search, asked: Property) -> tuple[PetriNet, tuple[str, ...]]:
+def _net(search: Search, asked: Property) -> tuple[PetriNet, tuple[str, ...]]:
     options = NetOptions.model_validate(asked.options)
     return net_of(
         search.workflow,
@@ -498,22 +353,20 @@ def _net(search: _Search, asked: Property) -> tuple[PetriNet, tuple[str, ...]]:
     )
 
 
-def _no_deadlock(search: _Search, asked: Property) -> Verdict:
+def _no_deadlock(search: Search, asked: Property) -> Verdict:
     net, assumed = _net(search, asked)
     verdict = deadlock_free(net, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
     return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
 
 
-PROPERTIES: dict[str, tuple[type[_Options], Callable[[_Search, Property], Verdict]]] = {
-    "states_reachable": (SpaceOptions, _states_reachable),
-    "transitions_live": (SpaceOptions, _transitions_live),
-    "can_complete": (SpaceOptions, _can_complete),
-    "no_failure": (SpaceOptions, _no_closing(FAILED, "An instance fails")),
-    "no_unhandled_timeout": (
-        SpaceOptions,
-        _no_closing(TIMED_OUT, "A timeout that nothing handles ends an instance"),
-    ),
-    "sound": (NetOptions, _sound),
-    "no_deadlock": (NetOptions, _no_deadlock),
+_ANSWERS: dict[str, Callable[[Search, Property], Verdict]] = {
+    "states_reachable": _states_reachable,
+    "transitions_live": _transitions_live,
+    "can_complete": _can_complete,
+    "no_failure": _no_closing(FAILED, "An instance fails"),
+    "no_unhandled_timeout": _no_closing(TIMED_OUT, "A timeout that nothing handles ends an instance"),
+    "sound": _sound,
+    "no_deadlock": _no_deadlock,
 }
-"""What can be asked, by name."""
+PROPERTIES = {name: (KINDS[name], answer) for name, answer in _ANSWERS.items()}
+"""What can be asked of every workflow, by name: options and answer."""

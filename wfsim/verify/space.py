@@ -12,10 +12,10 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from wfsim.errors import NotCovered, StartRefused
-from wfsim.model.expression_tree import TemplateList, names
+from wfsim.model.expression_tree import Expression, TemplateList, names
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import (
     ACTIVE,
@@ -30,8 +30,15 @@ from wfsim.semantics.codes import (
     INTEGER,
     LIST,
     NULL,
+    R_ACTIVITY_CANCELLED,
+    R_ACTIVITY_FAILED,
+    R_ACTIVITY_SCHEDULED,
+    R_ACTIVITY_STARTED,
+    R_ACTIVITY_SUCCEEDED,
+    R_ATTEMPT_TIMED_OUT,
     R_EVENT_DEFERRED,
     R_EVENT_DISCARDED,
+    R_EVENT_RECEIVED,
     R_EVENT_REJECTED,
     R_STATE_ENTERED,
     R_STIMULUS_IGNORED,
@@ -61,6 +68,21 @@ from .domains import MOST_ITEMS, Domains
 
 MOST_PAYLOADS = 2_000
 _VAIN = (R_EVENT_REJECTED, R_EVENT_DEFERRED, R_EVENT_DISCARDED, R_STIMULUS_IGNORED)
+
+
+Happened: TypeAlias = tuple[tuple[int, int], ...]
+TOLD = {
+    R_EVENT_RECEIVED: "event",
+    R_ACTIVITY_SCHEDULED: "activity",
+    R_ACTIVITY_STARTED: "activity",
+    R_ACTIVITY_SUCCEEDED: "activity",
+    R_ACTIVITY_FAILED: "activity",
+    R_ATTEMPT_TIMED_OUT: "activity",
+    R_ACTIVITY_CANCELLED: "activity",
+    R_TRANSITION: "to_state",
+    R_STATE_ENTERED: "state",
+}
+"""Records that edges remember, and which column names what they are about."""
 
 
 class ErasedHost:
@@ -120,11 +142,12 @@ class ErasedHost:
 
 @dataclass(frozen=True)
 class Edge:
-    """One thing that can happen in a state, and where it leads."""
+    """One thing that can happen in a state, where it leads, and which records of `TOLD` it makes, with their rows."""
 
     stimulus: Stimulus
     answers: tuple[int, ...]
     target: int
+    happened: Happened = ()
 
 
 class WorkflowSpace:
@@ -143,17 +166,23 @@ class WorkflowSpace:
         it. Different errors may lead into one state, as a closed instance does not remember its error.
     complete, reason
         Whether everything was visited; if not, which limit stopped the search, or that no start was accepted.
+    starts
+        What may happen before state 0: the starts.
+    n_expanded
+        How many states, from the first on, have all their edges.
     exact
         Whether the candidate values stand for all values; always true of an erased space.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, claims: tuple[Expression, ...] = ()) -> None:
         self.program = program
         self.texts: Texts = program.texts.copy()
-        self.domains = Domains(program)
+        self.domains = Domains(program, claims)
         self.host = ErasedHost(program, self.texts) if program.erased else None
         self.snapshots: list[Snapshot] = []
         self.edges: list[list[Edge]] = []
+        self.starts: list[Edge] = []
+        self.n_expanded = 0
         self.before: list[tuple[int, Edge]] = []
         self.complete = True
         self.reason = ""
@@ -165,6 +194,7 @@ class WorkflowSpace:
         self._cut = False
         self._refused = ""
         self._payloads: dict[str, list[dict[str, Any]]] = {}
+        self._told: dict[Happened, Happened] = {}
 
     @property
     def n_states(self) -> int:
@@ -214,7 +244,7 @@ class WorkflowSpace:
 
     def records_of(self, number: int, edge: Edge) -> list[Record]:
         """What `step` records when the edge is taken in a state (-1: at the start)."""
-        instance, output = self._apply(number, edge.stimulus, list(edge.answers))
+        instance, output = self.apply(number, edge.stimulus, list(edge.answers))
         return records_of(instance, output)
 
     def __repr__(self) -> str:
@@ -223,7 +253,8 @@ class WorkflowSpace:
 
     # --- the search ------------------------------------------------------------------------------
 
-    def _apply(self, number: int, stimulus: Stimulus, script: list[int]) -> tuple[Instance, Output]:
+    def apply(self, number: int, stimulus: Stimulus, script: list[int]) -> tuple[Instance, Output]:
+        """What a stimulus does in a state (-1: before the start); an erased program is answered by the script."""
         if number < 0:
             instance = Instance(self.program, texts=self.texts)
             if self.host is not None:
@@ -239,7 +270,7 @@ class WorkflowSpace:
         for stimulus in stimuli:
             script: list[int] | None = []
             while script is not None:
-                instance, output = self._apply(number, stimulus, script)
+                instance, output = self.apply(number, stimulus, script)
                 if not (stimulus.kind == "event" and len(output.records) > 1 and output.records[1].kind in _VAIN):
                     yield stimulus, tuple(script), instance, output
                 script = None if self.host is None else _next_script(script, self.host.asked)
@@ -288,7 +319,7 @@ class WorkflowSpace:
         for timer in instance.timers():
             if timer.name == "workflow":
                 event = "workflow_timeout"
-                if not self._handled(instance, event):
+                if not self.handles(instance, event):
                     continue
             elif (
                 timer.activity_id is None
@@ -311,7 +342,7 @@ class WorkflowSpace:
                     yield Stimulus("activity_succeeded", result=result, **common)
                 for error_type, message in self._failures(work.activity):
                     yield Stimulus("activity_failed", error_type=error_type, message=message, **common)
-        if self._handled(instance, "cancel_requested"):
+        if self.handles(instance, "cancel_requested"):
             yield Stimulus("control", command="cancel")
 
     def _child_ends(self, instance: Instance, work: WorkCell, k: int) -> Iterator[Stimulus]:
@@ -325,7 +356,8 @@ class WorkflowSpace:
             outcome = "failure" if status == "completed" else None
             yield Stimulus("child_closed", activity_id=work.serial, status=status, outcome=outcome)
 
-    def _handled(self, instance: Instance, event: str) -> bool:
+    def handles(self, instance: Instance, event: str) -> bool:
+        """Whether a transition of the root region's state waits for the event."""
         root = instance.m[self.program.rows[self.program.head.root].slot]
         if root.phase != ACTIVE:
             # While cancelling, nothing is active.
@@ -388,11 +420,16 @@ class WorkflowSpace:
         at = -1
         try:
             while at < len(self.snapshots):
-                found: list[Edge] = []
+                found: list[Edge] = self.starts if at < 0 else []
                 for stimulus, answers, instance, output in self._successors(at):
                     snapshot = take_snapshot(instance)
                     target = self._numbers.get(snapshot)
-                    edge = Edge(stimulus, answers, target if target is not None else len(self.snapshots))
+                    edge = Edge(
+                        stimulus,
+                        answers,
+                        target if target is not None else len(self.snapshots),
+                        self._happened(output),
+                    )
                     if target is None:
                         if len(self.snapshots) >= max_states:
                             self._stop(f"max_states={max_states:,} reached")
@@ -419,11 +456,21 @@ class WorkflowSpace:
                         return
                 if at >= 0:
                     self.edges[at] = found
+                    self.n_expanded = at + 1
                 elif not found:
                     self._stop(f"no start was accepted: {self._refused}")
                 at += 1
         except KeyboardInterrupt:
             self._stop("interrupted")
+
+    def _happened(self, output: Output) -> Happened:
+        """What a step records of what can be asked about, each list kept once."""
+        found = tuple(
+            (record.kind, row)
+            for record in output.records
+            if record.kind in TOLD and (row := getattr(record, TOLD[record.kind])) >= 0
+        )
+        return self._told.setdefault(found, found)
 
     def _stop(self, reason: str) -> None:
         self.complete = False
@@ -436,6 +483,7 @@ def explore_workflow(
     erase_conditions: bool = False,
     max_states: int = 100_000,
     max_seconds: float | None = None,
+    claims: tuple[Expression, ...] = (),
 ) -> WorkflowSpace:
     """Find every state that one instance can reach in an open environment, by running `step` itself.
 
@@ -446,6 +494,9 @@ def explore_workflow(
         Without it, conditions are evaluated on candidate values (see `Domains`).
     max_states, max_seconds
         Limits; running into one leaves `complete` false and the reason in `reason`.
+    claims
+        Conditions on variables that will be asked of the states found; candidate values on both sides of their
+        constants are tried.
 
     Notes
     -----
@@ -453,7 +504,7 @@ def explore_workflow(
     `cancel` and the workflow timer in states that do not handle them: they close any instance and would hide
     every dead end.
     """
-    space = WorkflowSpace(compile_workflow(workflow, erased=erase_conditions))
+    space = WorkflowSpace(compile_workflow(workflow, erased=erase_conditions), claims)
     space.search(max_states, max_seconds)
     return space
 

@@ -15,7 +15,7 @@ from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.snapshot import take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 
-from .space import WorkflowSpace
+from .space import Edge, WorkflowSpace
 from .verdict import Witness, WitnessStep
 
 SECOND = 1_000_000
@@ -23,12 +23,22 @@ SECOND = 1_000_000
 
 @dataclass(frozen=True)
 class WorkflowWitness(Witness):
-    """Stimuli from the start on; they replay on `step` and open in the stepper."""
+    """Stimuli from the start on; they replay on `step` and open in the stepper.
+
+    Attributes
+    ----------
+    loop
+        How many of the last steps can be repeated for ever: after them the instance is as it was before them.
+    shown
+        Variables whose values are told after each step, as what is asked is about them.
+    """
 
     kind: ClassVar[str] = "workflow"
 
     workflow: Workflow = field(repr=False)
     stimuli: tuple[Stimulus, ...] = ()
+    loop: int = 0
+    shown: tuple[str, ...] = ()
 
     def replay(self) -> list[Instance]:
         """Apply the stimuli to a new instance: the instance after each, and as the last the one in question.
@@ -36,7 +46,7 @@ class WorkflowWitness(Witness):
         Raises
         ------
         WfsimError
-            If what happens differs from what the witness tells.
+            If what happens differs from what the witness tells, or what is to be repeated does not lead back.
         """
         program = compile_workflow(self.workflow)
         instance = Instance(program)
@@ -44,11 +54,12 @@ class WorkflowWitness(Witness):
         for stimulus, told in zip(self.stimuli, self.steps):
             instance = instance.copy()
             instance.apply(stimulus)
-            if _after(instance) != told.after:
-                raise WfsimError(
-                    f"the witness does not replay at {told.action!r}: {_after(instance)}, not {told.after}."
-                )
+            after = _after(instance, self.shown)
+            if after != told.after:
+                raise WfsimError(f"the witness does not replay at {told.action!r}: {after}, not {told.after}.")
             passed.append(instance)
+        if self.loop and take_snapshot(passed[-1]) != take_snapshot(passed[-1 - self.loop]):
+            raise WfsimError(f"the last {self.loop} steps of the witness do not lead back to where they began.")
         return passed
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,6 +67,7 @@ class WorkflowWitness(Witness):
             "kind": self.kind,
             "workflow": self.workflow.name,
             "version": self.workflow.version,
+            "loop": self.loop,
             "steps": [step.to_dict() for step in self.steps],
         }
 
@@ -65,17 +77,41 @@ def witness_to(space: WorkflowSpace, number: int, *further: Stimulus) -> Workflo
 
     State -1 lies before the start.
     """
+    return witness_along(space, space.path_to(number), number, further=further)
+
+
+def witness_along(
+    space: WorkflowSpace,
+    path: Sequence[Edge],
+    number: int,
+    *,
+    loop: Sequence[Edge] = (),
+    further: Sequence[Stimulus] = (),
+    shown: Sequence[str] = (),
+) -> WorkflowWitness:
+    """A way to a state of the space, told with real serial numbers and times.
+
+    Parameters
+    ----------
+    loop
+        What leads from there back to there.
+    further
+        What happens after it.
+    shown
+        Variables whose values are told after each step.
+    """
     program = space.program
     instance = Instance(program)
     stimuli: list[Stimulus] = []
     steps: list[WitnessStep] = []
-    path = [edge.stimulus for edge in space.path_to(number)]
-    for stimulus in [*path, *further]:
+    for stimulus in [*(edge.stimulus for edge in path), *(edge.stimulus for edge in loop), *further]:
         real = _real(program, instance, stimulus)
         output = instance.apply(real)
         stimuli.append(real)
-        steps.append(_step(instance, real, records_of(instance, output)))
-        if len(stimuli) == len(path) and _comparable(instance) != _comparable(space.instance(number)):
+        steps.append(_step(instance, real, records_of(instance, output), shown))
+        if len(stimuli) not in (len(path), len(path) + len(loop)):
+            continue
+        if _comparable(instance) != _comparable(space.instance(number)):
             if any(activity.schedule_to_close is not None for activity in program.activities.values()):
                 raise NotCovered(
                     "the search lets every clock run out at any moment or never, and found a way that does not replay "
@@ -83,7 +119,7 @@ def witness_to(space: WorkflowSpace, number: int, *further: Stimulus) -> Workflo
                     "that clock out to have the question answered without it."
                 )
             raise WfsimError("a witness does not lead where the search found it; this is a defect of wfsim.")
-    return WorkflowWitness(tuple(steps), program.workflow, tuple(stimuli))
+    return WorkflowWitness(tuple(steps), program.workflow, tuple(stimuli), len(loop), tuple(shown))
 
 
 def _comparable(instance: Instance) -> Any:
@@ -125,14 +161,14 @@ def _real(program: Program, instance: Instance, stimulus: Stimulus) -> Stimulus:
     return replace(stimulus, time=0 if stimulus.kind == "start" else soon)
 
 
-def _step(instance: Instance, stimulus: Stimulus, records: Sequence[Record]) -> WitnessStep:
+def _step(instance: Instance, stimulus: Stimulus, records: Sequence[Record], shown: Sequence[str] = ()) -> WitnessStep:
     detail: dict[str, Any] = {
         "time": stimulus.time / SECOND,
         "rows": [str(record).split(" ", 1)[1] for record in records[1:]],
     }
     if stimulus.payload:
         detail["payload"] = dict(stimulus.payload)
-    return WitnessStep(describe(instance, stimulus, records[0]), detail, _after(instance))
+    return WitnessStep(describe(instance, stimulus, records[0]), detail, _after(instance, shown))
 
 
 def describe(instance: Instance, stimulus: Stimulus, cause: Record) -> str:
@@ -160,10 +196,11 @@ def describe(instance: Instance, stimulus: Stimulus, cause: Record) -> str:
     return f"{cause.activity} {'starts' if word == 'started' else 'succeeds'}{result}"
 
 
-def _after(instance: Instance) -> dict[str, Any]:
+def _after(instance: Instance, shown: Sequence[str] = ()) -> dict[str, Any]:
     after: dict[str, Any] = {"state": instance.state}
     if instance.status != "running":
         after["status"] = instance.status
     if instance.in_flight:
         after["in flight"] = ", ".join(instance.in_flight.values())
-    return after
+    values = instance.variables if shown else {}
+    return after | {f"context.{name}": values[name] for name in shown}

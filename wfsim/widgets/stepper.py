@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from wfsim.semantics.instance import Instance
     from wfsim.verify.told import WorkflowWitness
 
-    from .actions import Action
+    from .action import Action
 
 _SECTIONS = (
     ("start", "Start"),
     ("event", "Events"),
     ("activity", "Activities"),
     ("child", "Children"),
+    ("message", "Messages"),
     ("timer", "Timers"),
     ("control", "Operator"),
 )

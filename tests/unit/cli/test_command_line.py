@@ -121,14 +121,14 @@ def test_a_missing_file_cannot_be_answered(wfsim: Command, tmp_path: Path) -> No
 def test_verify_is_fine_when_all_is_as_expected(wfsim: Command) -> None:
     code, out, _ = wfsim("verify", ORDER, CLAIMS)
     assert code == 0
-    assert "7 of 7 as expected." in out
-    assert out.count("✓ holds") == 7
+    assert "12 of 12 as expected." in out
+    assert out.count("✓ holds") == 12
 
 
 def test_verify_is_fine_with_violations_that_are_known(wfsim: Command) -> None:
     code, out, _ = wfsim("verify", PUBLISHED, KNOWN, "--no-traces")
     assert code == 0
-    assert out.count("as expected") == 6
+    assert out.count("as expected") == 12
     assert "1." not in out
 
 
@@ -182,6 +182,15 @@ def test_verify_in_json_holds_what_the_text_shows(wfsim: Command) -> None:
     _, shown, _ = wfsim("verify", PUBLISHED)
     for verdict in by_name.values():
         assert verdict["asked"] in shown
+
+
+def test_verify_writes_junit_beside_what_it_prints(wfsim: Command, tmp_path: Path) -> None:
+    code, out, _ = wfsim("verify", PUBLISHED, KNOWN, "--no-traces", "--junit", tmp_path / "report.xml")
+    assert code == 0
+    assert "as expected" in out
+    text = (tmp_path / "report.xml").read_text(encoding="utf-8")
+    assert 'failures="0" errors="0" skipped="0"' in text
+    assert 'name="no_failure"' in text
 
 
 def test_verify_with_a_bad_property_file_cannot_answer(wfsim: Command, tmp_path: Path) -> None:
