@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 from wfsim.net.petri import PetriNet
 from wfsim.net.translate import BOTH
 from wfsim.verify.explore import explore
+from wfsim.verify.state_space import Wake
 from wfsim.verify.translated import Translation, net_of
 from wfsim.verify.unbounded import GrowthWatch, growth_is_provable
 from wfsim.verify.verdict import NetWitness, Status, Verdict
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from wfsim.model.workflow import Workflow
     from wfsim.net.marking import Marking
-    from wfsim.verify.explore import StateSpace
+    from wfsim.verify.state_space import StateSpace
 
 METHOD = "explicit breadth-first search"
 NO_FAIRNESS = "every enabled net transition may fire at any moment or never (no fairness)"
@@ -81,7 +82,14 @@ def soundness(
     if task.cases > 1:
         name = f"{task.cases}-{name}"
     watch = GrowthWatch(task.net)
-    space = explore(task.net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, stop=watch)
+    space = explore(
+        task.net,
+        max_markings=max_markings,
+        max_seconds=max_seconds,
+        progress=progress,
+        stop=watch,
+        wake=watch.wake,
+    )
     findings = [
         finding
         for finding in (
@@ -127,8 +135,8 @@ class _Finding(NamedTuple):
 def _completion(space: StateSpace, final: Marking) -> _Finding | None:
     """A marking from which the final one is out of reach: the nearest deadlock, else the nearest at all."""
     goal = space.number_of(final)
-    for number in range(space.n_expanded):
-        if space.is_deadlock(number) and number != goal:
+    for number in space.deadlock_numbers():
+        if number != goal:
             stuck = space.marking(number)
             witness = NetWitness.of(space.net, space.path_to(number))
             reason = f"{_after(witness)} the net is stuck with {_shown(stuck)}"
@@ -164,14 +172,13 @@ def _fired_after(space: StateSpace, number: int) -> list[str]:
 
 
 def _proper_completion(space: StateSpace, final: Marking) -> _Finding | None:
-    needed = [(place, count) for place, count in enumerate(final.tokens) if count]
-    for number, tokens in enumerate(space.tokens):
-        if tokens != final.tokens and all(tokens[place] >= count for place, count in needed):
-            witness = NetWitness.of(space.net, space.path_to(number))
-            left = [p for p, have, want in zip(space.net.places, tokens, final.tokens) if have > want]
-            reason = f"{_after(witness)} the net has completed, but tokens are left over in {listed(left)}."
-            return _Finding(PROPER, reason, witness)
-    return None
+    number = space.first_covering(final.tokens)
+    if number is None:
+        return None
+    witness = NetWitness.of(space.net, space.path_to(number))
+    left = [p for p, have, want in zip(space.net.places, space.tokens[number], final.tokens) if have > want]
+    reason = f"{_after(witness)} the net has completed, but tokens are left over in {listed(left)}."
+    return _Finding(PROPER, reason, witness)
 
 
 def _dead(space: StateSpace) -> _Finding | None:
@@ -267,7 +274,14 @@ def deadlock_free(
             return "A deadlock was found."
         return None
 
-    space = explore(net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, stop=stop)
+    space = explore(
+        net,
+        max_markings=max_markings,
+        max_seconds=max_seconds,
+        progress=progress,
+        stop=stop,
+        wake=Wake(deadlock=True),
+    )
     excepted = "no final marking is known, so every deadlock counts"
     if final is not None:
         excepted = f"the final marking {final.to_dict()} may be a deadlock"
@@ -304,13 +318,18 @@ def dead_transitions(
     The list is `statistics["dead_transitions"]`. There is no witness: nothing leads to a dead transition. The
     search ends as soon as every one has fired.
     """
-    missing = set(net.transitions)
 
     def stop(space: StateSpace, number: int) -> str | None:
-        missing.difference_update(net.transitions[transition] for transition, _ in space.edges_from(number))
-        return None if missing else "Every net transition has fired."
+        return None if space.never_fired else "Every net transition has fired."
 
-    space = explore(net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, stop=stop)
+    space = explore(
+        net,
+        max_markings=max_markings,
+        max_seconds=max_seconds,
+        progress=progress,
+        stop=stop,
+        wake=Wake(first_firing=True),
+    )
     statistics = _statistics(space)
     dead = _dead(space)
     if not _all_dead(space):
@@ -356,12 +375,12 @@ def bounded(
 
     def exceeds(space: StateSpace, number: int) -> str | None:
         nonlocal checked
-        for found in range(checked, space.n_markings):
-            if max(space.tokens[found], default=0) > (k or 0):
-                beyond.append(found)
-                return f"A place holds more than {k}."
+        found = space.first_above(k or 0, checked)
         checked = space.n_markings
-        return None
+        if found is None:
+            return None
+        beyond.append(found)
+        return f"A place holds more than {k}."
 
     space = explore(
         net,
@@ -369,6 +388,7 @@ def bounded(
         max_seconds=max_seconds,
         progress=progress,
         stop=watch if k is None else exceeds,
+        wake=watch.wake if k is None else Wake(above=k),
     )
     growth = _growth(space, watch)
     witness = None
@@ -418,7 +438,7 @@ def _statistics(space: StateSpace) -> dict[str, Any]:
         "places": len(space.net.places),
         "transitions": len(space.net.transitions),
         "expanded": space.n_expanded,
-        "deadlocks": sum(space.is_deadlock(number) for number in range(space.n_expanded)),
+        "deadlocks": len(space.deadlock_numbers()),
     }
 
 
