@@ -472,7 +472,7 @@ def migrate(
     catalogue: Folder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what instances may lose to a new version. Exit code 1 if anything would be lost or go another way."""
+    """Tell what instances would lose to a new version. Exit code 1 if anything."""
     import wfsim as wf
 
     first, second = _load(old), _load(new)
@@ -498,7 +498,7 @@ def times(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print when the schedules of a workflow start it next, in their own time zones."""
+    """Print the next starts of a workflow by its schedules."""
     from datetime import UTC, datetime
     from itertools import islice
     from zoneinfo import ZoneInfo

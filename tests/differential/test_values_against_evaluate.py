@@ -124,12 +124,12 @@ FRAME = Workflow(
 
 def compiled(expression: Expression) -> tuple[Instance, int, int]:
     """An instance whose program holds the expression; the row of its code, and how many questions it asks."""
-    compiler = _Compiler(FRAME, False)
-    code = ExpressionCode(compiler.texts, compiler.host, compiler.variable_index, compiler.fields["e"])
+    compiler = _Compiler(FRAME, {}, False)
+    code = ExpressionCode(compiler.texts, compiler.host, compiler.variable_index, compiler.fields["e"], "value")
     code.compile(expression)
     asked = sum(op.op == OP_ASK for op in code.ops)
     # `_code` places the operations; the program then has room for the deepest stack.
-    first = compiler._code(expression, compiler.fields["e"])
+    first = compiler._code(expression, compiler.fields["e"], "value")
     program = compiler.program()
     assert program.rows[first + len(code.ops)].op == OP_END
     return Instance(program), first, asked

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from wfsim.semantics.instance import Instance, OpenActivity
     from wfsim.semantics.layout import StateRow
     from wfsim.semantics.program import Program
+    from wfsim.semantics.records import Record
 
-Kind = Literal["start", "event", "activity", "child", "timer", "control"]
-_RESULT, _ERROR_TYPE, _MESSAGE = "result", "error_type", "message"
+Kind = Literal["start", "event", "activity", "child", "message", "timer", "control"]
+_RESULT, _ERROR_TYPE, _MESSAGE, _WHY = "result", "error_type", "message", "reason"
+_RETURNS = ("no_instance", "expired", "closed", "no_transition", "condition")
 _DOES = {
     "pause": "Nothing is dispatched until it is resumed (M8.1).",
     "resume": "Dispatching goes on.",
@@ -48,7 +50,8 @@ class Action:
     ----------
     id
         `start`, `event:<event>`, `timer:<name>[:<activity or region>]`,
-        `activity:<serial>:start|succeed|fail`, `child:<activation>:succeed|fail|tell`, `control:<command>`.
+        `activity:<serial>:start|succeed|fail`, `child:<activation>:succeed|fail|tell`, `message:<number>:back`,
+        `control:<command>`.
     label, kind
         What it is, in few words, and which sort.
     parameters
@@ -78,10 +81,11 @@ class Actions:
         self._domains = Domains(program)
         self._fields = {name: self._event_parameters(name) for name in program.events}
 
-    def of(self, instance: Instance, stepped: Mapping[int, Instance]) -> list[Action]:
-        """All actions in a stable order: start, events in file order, activities, children, timers by due, controls.
+    def of(self, instance: Instance, stepped: Mapping[int, Instance], sent: Mapping[int, Record]) -> list[Action]:
+        """All actions in a stable order: start, events, activities, children, messages, timers, controls.
 
-        `stepped` are the children stepped by hand, by activation.
+        `stepped` are the children stepped by hand, by activation; `sent` the messages to others that may come back, by
+        number.
         """
         if instance.status == "created":
             return [Action("start", "start", "start", True, "Starts the instance.", self.inputs())]
@@ -89,6 +93,7 @@ class Actions:
             *self._events(instance),
             *self._activities(instance),
             *child_actions(instance, stepped),
+            *_messages(instance, sent),
             *self._timers(instance),
             *_controls(instance),
         ]
@@ -153,6 +158,8 @@ class Actions:
                 return Stimulus("activity_failed", time, error_type=read[_ERROR_TYPE], message=read.get(_MESSAGE), **at)
             case ["child", activation, verb]:
                 return child_stimulus(instance, int(activation), verb, read, time, stepped)
+            case ["message", number, "back"]:
+                return Stimulus("message_returned", time, message_id=int(number), reason=str(read[_WHY]))
             case ["control", command]:
                 return Stimulus("control", time, command=command)
         raise AssertionError(f"no such action: {action.id}")
@@ -278,6 +285,17 @@ def _attempt_chances(instance: Instance, activity: OpenActivity, attempt: str) -
             False, "not started yet."
         )
     return Chance(True, attempt), Chance(False, "this attempt has not started yet.")
+
+
+def _messages(instance: Instance, sent: Mapping[int, Record]) -> Iterator[Action]:
+    """A message that was sent to another instance may come back (M7.3)."""
+    ended = not_running(instance) if instance.is_closed else None
+    why = Parameter(_WHY, ValueType.STRING, True, _RETURNS[0], _RETURNS)
+    for number, record in sent.items():
+        rest = record.payload
+        to = f"{rest['to']}, key {rest['key']}" if "key" in rest else rest["to"]
+        reason = ended or f"Message {number} to {to} cannot be delivered; nothing follows but its record."
+        yield Action(f"message:{number}:back", f"{record.event} comes back", "message", ended is None, reason, (why,))
 
 
 def _controls(instance: Instance) -> Iterator[Action]:

@@ -38,6 +38,7 @@ _SECTIONS = (
     ("event", "Events"),
     ("activity", "Activities"),
     ("child", "Children"),
+    ("message", "Messages"),
     ("timer", "Timers"),
     ("control", "Operator"),
 )

@@ -120,7 +120,7 @@ class Stepping:
 
     def possible(self) -> list[Action]:
         """Everything that could happen, with values it asks for and the reason where it cannot happen now."""
-        return self._actions.of(self.instance, self._stepped())
+        return self._actions.of(self.instance, self._stepped(), self._sent())
 
     def do(self, action_id: str, /, **values: Value) -> bool:
         """Let something happen; a future that was gone back from is dropped.
@@ -255,6 +255,17 @@ class Stepping:
     def _started_as(self, activation: int) -> str:
         """Tells children apart that have one number on different ways, after going back."""
         return str(self._started_by(activation))
+
+    def _sent(self) -> dict[int, Record]:
+        """Messages to others, by number, that have not come back."""
+        found: dict[int, Record] = {}
+        for step in self.steps[: self.cursor]:
+            for record in step.records:
+                if record.kind == "message_sent" and record.payload["to"] != "self":
+                    found[record.payload["message_id"]] = record
+                elif record.kind == "message_returned":
+                    found.pop(record.payload["message_id"], None)
+        return found
 
     def _stepped(self) -> dict[int, Instance]:
         found = {}
