@@ -223,7 +223,7 @@ def explore(
     -----
     Breadth first, so paths are shortest. O(markings x transitions) tries of a net transition, each O(places
     concerned). In memory about 250 bytes, 8 per place and 16 per edge for each marking in Python; in the kernel
-    8 for each word of markings and 13 to 18 besides. Arcs of every kind are treated. The kernel is compiled at
+    8 for each word of markings and 13 to 19 besides. Arcs of every kind are treated. The kernel is compiled at
     its first use on a machine, which takes some seconds, and then kept.
     """
     if max_markings < 1:

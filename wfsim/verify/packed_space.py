@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from wfsim.net.firing import Tokens, successor
 from wfsim.verify import kernel
 from wfsim.verify.packing import CannotPack, Layout, first_widths
+from wfsim.verify.place_bounds import proved_bounds
 from wfsim.verify.state_space import Limits, StateSpace, Stop, Wake, show
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ SLICE = 4_000_000
 RESERVED = 2**27
 """Bytes that the first store may take. They are asked for, but not touched before they are used."""
 
-SINGLE_WIDENINGS = 16
-"""Fields widened one by one; from then on each overflow widens every field without a proved bound."""
+PATIENCE = 8
+"""Times that all markings may be packed anew for one field each; then each gets room for twice what it has held."""
 
 CHUNK = 1 << 16
 """Rows unpacked at once."""
@@ -281,7 +282,7 @@ class _Search:
     def __init__(self, space: PackedSpace, limits: Limits, wake: Wake | None, proved: frozenset[int]) -> None:
         self.space, self.limits = space, limits
         self.proved = proved
-        self.widenings = 0
+        self.repacked = 0
         self.above = None if wake is None else wake.above
         self.tables = space._store.layout.tables(self.above)
         self.max_markings = min(limits.markings, kernel.MAX_NUMBER)
@@ -345,13 +346,15 @@ class _Search:
         rule = space.net.rules[int(space._state[kernel.TRANSITION])]
         after = successor(space.tokens[space.n_expanded], rule)
         assert after is not None
-        self.widenings += 1
-        everything = self.widenings > SINGLE_WIDENINGS
-        widths = [
-            max(width + (everything and place not in self.proved), count.bit_length())
-            for place, (width, count) in enumerate(zip(layout.widths, after))
-        ]
-        return Layout(space.net, widths)
+        self.repacked += space.n_markings
+        most = after
+        if self.repacked > PATIENCE * (space.n_markings + CHUNK):
+            seen = space.bounds.values()
+            most = tuple(
+                count if place in self.proved else max(count, 2 * held)
+                for place, (count, held) in enumerate(zip(after, seen))
+            )
+        return Layout(space.net, [max(width, count.bit_length()) for width, count in zip(layout.widths, most)])
 
 
 def search_packed(
@@ -370,12 +373,14 @@ def search_packed(
         If there are too many tokens for it.
     """
     net = listed.net
-    layout = Layout(net, first_widths(net, dict(zip(range(len(net.places)), map(max, zip(*listed.tokens))))))
+    proved = proved_bounds(net)
+    seen = dict(zip(range(len(net.places)), map(max, zip(*listed.tokens))))
+    layout = Layout(net, first_widths(net, {**seen, **proved}))
     row = 8 * (layout.n_words + 1)
     room = max(1, listed.n_markings, min(limits.markings, min(RESERVED, limits.memory // 2) // row))
     space = PackedSpace(net, layout, room)
     space._take_over(listed)
-    work = _Search(space, limits, wake, frozenset())
+    work = _Search(space, limits, wake, frozenset(proved))
     try:
         space.reason = _run(work, deadline, stop, bar)
     except KeyboardInterrupt:

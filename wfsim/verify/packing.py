@@ -179,7 +179,7 @@ def _placed(widths: Sequence[int]) -> tuple[list[int], list[int]]:
 
 
 def first_widths(net: PetriNet, bounds: Mapping[int, int]) -> list[int]:
-    """Bits for each place: for its proved bound; else just enough for the start and for what one firing adds.
+    """Bits for each place: for the bound given; else just enough for the start and for what one firing adds.
 
     One firing can so never carry beyond the guard bit of a field.
     """
