@@ -115,7 +115,7 @@ class PackedSpace(StateSpace):
         store = self._store
         if not store.layout.holds(tokens):
             return None
-        number = int(kernel.find(store.words, store.table, store.layout.pack(tokens)))
+        number = int(kernel.find(store.words, store.table, store.layout.pack(tokens).reshape(1, -1)))
         return None if number < 0 else number
 
     def _link(self, number: int) -> tuple[int, int]:
