@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
+import time
 from unittest import mock
 
 import pytest
@@ -260,6 +263,31 @@ def test_an_interrupt_returns_what_is_known(calls: int) -> None:
     assert list(space.tokens) == list(whole.tokens)[: space.n_markings]
     for number in range(space.n_expanded):
         assert list(space.edges_from(number)) == list(whole.edges_from(number))
+
+
+def test_control_c_ends_a_long_search_at_once() -> None:
+    explore(kanban(1), engine="kernel")
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    start = time.monotonic()
+    timer.start()
+    space = explore(fms(7), max_markings=10**8, engine="kernel")
+    assert time.monotonic() - start < 10
+    assert not space.complete
+    assert space.reason.startswith("Interrupted after ")
+    number = space.n_markings - 1
+    assert space.net.fire_sequence(space.path_to(number))[-1] == space.marking(number)
+
+
+def test_control_c_while_the_kernel_is_made_ready_keeps_what_python_found() -> None:
+    net = kanban(3)
+    with (
+        mock.patch.object(explore_module, "SMALL", 1000),
+        mock.patch.object(packed_module, "proved_bounds", side_effect=KeyboardInterrupt),
+    ):
+        space = explore(net)
+    assert space.reason.startswith("Interrupted after ")
+    assert space.n_expanded >= 64
+    assert list(space.tokens) == list(explore(net).tokens)[: space.n_markings]
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from wfsim.net.petri import PetriNet
 
 CLOCK_EVERY = 64
-"""Markings expanded between two looks at the clock."""
+"""Markings expanded between two looks at the clock; fewer where that would be more than `TRIES_AT_ONCE`."""
+
+TRIES_AT_ONCE = 20_000
+"""Tries of a net transition between two looks at the clock."""
 
 DEFAULT_MEMORY = 2**31
 """Bytes that a search may take unless told otherwise."""
@@ -243,6 +246,10 @@ def explore(
 
         try:
             return search_packed(listed, limits, deadline, stop, wake, bar)
+        except KeyboardInterrupt:
+            # While it was made ready, so this is all that is known.
+            listed.reason = limits.interrupted(listed)
+            return listed
         except CannotPack as problem:
             if engine == "kernel":
                 raise NetError(
@@ -291,9 +298,10 @@ def _search(
 ) -> str | None:
     """Expand until nothing is left; why it ended before, or the empty text; None if more would take long."""
     tries = max(1, len(space.net.transitions))
+    every = max(1, min(CLOCK_EVERY, TRIES_AT_ONCE // tries))
     source = space.n_expanded
     while source < space.n_markings:
-        if source % CLOCK_EVERY == 0:
+        if source % every == 0:
             if deadline is not None and time.monotonic() >= deadline:
                 return limits.time_over(space)
             if space.memory > limits.memory:

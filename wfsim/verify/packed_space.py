@@ -37,7 +37,10 @@ PATIENCE = 8
 """Times that all markings may be packed anew for one field each; then each gets room for twice what it has held."""
 
 CHUNK = 1 << 16
-"""Rows unpacked at once."""
+"""Markings treated at once."""
+
+UNPACKED = 1 << 20
+"""Numbers of tokens unpacked at once."""
 
 
 class _Store(NamedTuple):
@@ -272,8 +275,9 @@ class _Tokens(Sequence[Tokens]):
         return layout.unpack(rows[number : number + 1])[0]
 
     def __iter__(self) -> Iterator[Tokens]:
-        for begin in range(0, len(self), CHUNK):
-            yield from self[begin : begin + CHUNK]
+        rows = max(1, UNPACKED // max(1, len(self._space.net.places)))
+        for begin in range(0, len(self), rows):
+            yield from self[begin : begin + rows]
 
 
 class _Search:
