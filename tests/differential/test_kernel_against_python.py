@@ -19,7 +19,7 @@ from tests.property.test_nets import nets
 from wfsim.errors import NetError
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
-from wfsim.verify import kernel
+from wfsim.verify import kernel, packing
 from wfsim.verify.explore import explore
 from wfsim.verify.packing import Layout
 from wfsim.verify.soundness import bounded, dead_transitions, deadlock_free, soundness
@@ -97,6 +97,26 @@ def test_slices_of_any_size_and_stores_that_grow_change_nothing(net: PetriNet, s
     with mock.patch.object(packed_module, "SLICE", size), mock.patch.object(packed_module, "RESERVED", size):
         packed = explore(net, max_markings=max_markings, engine="kernel")
     compare(explore(net, max_markings=max_markings, engine="python"), packed)
+
+
+@SETTINGS
+@given(nets(), st.integers(1, 150), st.sampled_from([1, 4, 1 << 22]))
+def test_net_transitions_chosen_by_marked_places_fire_the_same(net: PetriNet, max_markings: int, size: int) -> None:
+    with mock.patch.object(packing, "KEYS_FROM", 0), mock.patch.object(packed_module, "SLICE", size):
+        packed = explore(net, max_markings=max_markings, engine="kernel")
+    compare(explore(net, max_markings=max_markings, engine="python"), packed)
+
+
+def test_where_many_places_are_marked_every_net_transition_is_tried() -> None:
+    # Of 100 tokens some markings choose more net transitions than there is room for, others fewer.
+    arcs = [arc for i in range(100) for arc in ((f"p{i}", f"t{i}"), (f"p{i}", f"u{i % 50}"), (f"t{i}", f"q{i % 2}"))]
+    places = [*(f"p{i}" for i in range(100)), "q0", "q1"]
+    transitions = [*(f"t{i}" for i in range(100)), *(f"u{i}" for i in range(50)), *(f"v{i}" for i in range(60))]
+    net = PetriNet("many", places, transitions, arcs, {f"p{i}": 1 for i in range(100)})
+    few = net.with_marking({f"p{i}": 1 for i in range(7)})
+    assert len(net.transitions) >= packing.KEYS_FROM
+    compare(*both(net, 400))
+    compare(*both(few, 1000))
 
 
 WAKES = {

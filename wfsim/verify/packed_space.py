@@ -111,8 +111,9 @@ class PackedSpace(StateSpace):
 
     @property
     def bounds(self) -> dict[str, int]:
-        layout, rows = self._store.layout, self._rows
-        return {place: int(layout.column(rows, i).max()) for i, place in enumerate(self.net.places)}
+        most = np.zeros(len(self.net.places), np.uint64)
+        kernel.maxima(self._store.words, self.n_markings, self._store.layout.tables(None), most)
+        return dict(zip(self.net.places, most.tolist()))
 
     def _find(self, tokens: Tokens) -> int | None:
         store = self._store

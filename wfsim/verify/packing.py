@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 WORD = 64
 ALL_BITS = 2**WORD - 1
+KEYS_FROM = 200
+"""Net transitions from which on those to try are chosen by the places that are marked."""
+
 FIRST_FIT = 2_000
 """Places up to which each word is tried for each field."""
 
@@ -45,6 +48,7 @@ class Layout:
         self.shift: Words = np.array(shifts, np.uint64)
         self.mask: Words = np.array([(1 << width) - 1 for width in self.widths], np.uint64)
         self.guard = self._fields((place, 1 << width) for place, width in enumerate(self.widths))
+        self._tables: dict[int | None, Tables] = {}
 
     def _fields(self, values: Iterable[tuple[int, int]]) -> Words:
         """One row of words with the given values in the fields of places, modulo 2**64."""
@@ -97,6 +101,11 @@ class Layout:
 
     def tables(self, above: int | None) -> Tables:
         """The net for the kernel; `above` is the number of tokens beyond which a place is watched."""
+        if above not in self._tables:
+            self._tables[above] = self._made_tables(above)
+        return self._tables[above]
+
+    def _made_tables(self, above: int | None) -> Tables:
         rules = self.net.rules
         need = _Entries(self, [self._needed(rule.needs) for rule in rules])
         forbid = _Entries(self, [self._needed(rule.forbids) for rule in rules])
@@ -131,9 +140,16 @@ class Layout:
             self.word,
             self.shift,
             self.mask,
+            *self._places_of_words(),
+            *_keys(self.net),
             at_least,
             watched_guard,
         )
+
+    def _places_of_words(self) -> tuple[Integers, Integers]:
+        """Start of each word's places, and the places by word."""
+        counts = np.bincount(self.word, minlength=self.n_words)
+        return np.concatenate(([0], np.cumsum(counts))), np.argsort(self.word, kind="stable")
 
     def _needed(self, weights: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         return [(place, min(weight, 1 << self.widths[place])) for place, weight in weights]
@@ -157,6 +173,30 @@ class _Entries:
         self.start: Integers = np.array(start, np.int64)
         self.word: Integers = np.array(words, np.int64)
         self.value: Words = np.array(packed, np.uint64)
+
+
+def _keys(net: PetriNet) -> tuple[Integers, Integers, Integers]:
+    """For each place the net transitions of which it is the key: the place they need that fewest others need.
+
+    Start of each place, net transitions by place, and those that need none. Empty for nets with few transitions.
+    """
+    if len(net.transitions) < KEYS_FROM:
+        none = np.zeros(0, np.int64)
+        return none, none, none
+    wanted = [0] * len(net.places)
+    for rule in net.rules:
+        for place, _ in rule.needs:
+            wanted[place] += 1
+    of_place: list[list[int]] = [[] for _ in net.places]
+    free = []
+    for transition, rule in enumerate(net.rules):
+        if rule.needs:
+            of_place[min((place for place, _ in rule.needs), key=wanted.__getitem__)].append(transition)
+        else:
+            free.append(transition)
+    start = np.cumsum([0, *map(len, of_place)], dtype=np.int64)
+    flat = [transition for transitions in of_place for transition in transitions]
+    return start, np.array(flat, np.int64), np.array(free, np.int64)
 
 
 def _completed(rule: FiringRule, places: Iterable[int]) -> list[tuple[int, int]]:

@@ -11,17 +11,15 @@ References
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from math import gcd
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wfsim.net.petri import PetriNet
 
-EFFORT = 400_000
-"""Entries of rows that may be touched: some tenths of a second."""
-
-CHOOSING = 2_000
-"""Net transitions up to which the next to eliminate is chosen with care."""
+EFFORT = 200_000
+"""Entries of rows that may be touched: about a tenth of a second."""
 
 
 class _Row(NamedTuple):
@@ -46,7 +44,7 @@ def proved_bounds(net: PetriNet, effort: int = EFFORT) -> dict[int, int]:
     treated: read and inhibitor arcs move nothing; of a place that is reset only what is produced is counted, and
     what it loses can only lessen the sum.
     """
-    rows: list[_Row] = [_Row({place: 1}, {}) for place in range(len(net.places))]
+    rows = [_Row({place: 1}, {}) for place in range(len(net.places))]
     for transition, rule in enumerate(net.rules):
         for place, difference in rule.changes:
             rows[place].changes[transition] = difference
@@ -65,23 +63,11 @@ def _bounds(invariants: list[dict[int, int]], start: tuple[int, ...]) -> dict[in
 
 def _invariants(rows: list[_Row], n_transitions: int, effort: int) -> list[dict[int, int]]:
     """Weights of the rows that no net transition changes, of those there are when all is eliminated."""
-    alive = dict(enumerate(rows))
-    touching: list[set[int]] = [set() for _ in range(n_transitions)]
-    for number, row in alive.items():
-        for transition in row.changes:
-            touching[transition].add(number)
-    left = set(range(n_transitions))
-    while left and effort > 0:
-        transition = min(left, key=lambda t: _pairs(alive, touching, t)) if n_transitions <= CHOOSING else min(left)
-        left.remove(transition)
-        effort -= len(left)
-        concerned = sorted(touching[transition])
-        up = [alive[number] for number in concerned if alive[number].changes[transition] > 0]
-        down = [alive[number] for number in concerned if alive[number].changes[transition] < 0]
-        for number in concerned:
-            for other in alive[number].changes:
-                touching[other].discard(number)
-            del alive[number]
+    table = _Rows(n_transitions)
+    for row in rows:
+        table.add(row)
+    while effort > 0 and (transition := table.cheapest()) is not None:
+        up, down = table.take(transition)
         fresh: list[_Row] = []
         for more in up:
             for less in down:
@@ -89,20 +75,54 @@ def _invariants(rows: list[_Row], n_transitions: int, effort: int) -> list[dict[
                 effort -= 1 + len(row.weights) + len(row.changes)
                 fresh.append(row)
                 if effort <= 0:
-                    return [row.weights for row in (*alive.values(), *fresh) if not row.changes]
+                    return [row.weights for row in (*table.alive.values(), *fresh) if not row.changes]
         for row in _smallest(fresh):
-            number = len(rows)
-            rows.append(row)
-            alive[number] = row
-            for other in row.changes:
-                touching[other].add(number)
-        effort -= len(fresh)
-    return [row.weights for row in alive.values() if not row.changes]
+            table.add(row)
+        effort -= 1 + len(up) + len(down) + len(fresh)
+    return [row.weights for row in table.alive.values() if not row.changes]
 
 
-def _pairs(alive: dict[int, _Row], touching: list[set[int]], transition: int) -> int:
-    up = sum(alive[number].changes[transition] > 0 for number in touching[transition])
-    return up * (len(touching[transition]) - up)
+class _Rows:
+    """Rows by number, and for each net transition those that it raises and those that it lowers."""
+
+    def __init__(self, n_transitions: int) -> None:
+        self.alive: dict[int, _Row] = {}
+        self._next = 0
+        self._up: list[set[int]] = [set() for _ in range(n_transitions)]
+        self._down: list[set[int]] = [set() for _ in range(n_transitions)]
+        self._left = set(range(n_transitions))
+        # Entries whose number of pairs is no longer right are passed over.
+        self._queue = [(0, transition) for transition in range(n_transitions)]
+
+    def _pairs(self, transition: int) -> int:
+        return len(self._up[transition]) * len(self._down[transition])
+
+    def add(self, row: _Row) -> None:
+        for transition, change in row.changes.items():
+            (self._up if change > 0 else self._down)[transition].add(self._next)
+            heappush(self._queue, (self._pairs(transition), transition))
+        self.alive[self._next] = row
+        self._next += 1
+
+    def cheapest(self) -> int | None:
+        """The net transition left whose elimination makes fewest rows."""
+        while self._queue:
+            pairs, transition = heappop(self._queue)
+            if transition in self._left and pairs == self._pairs(transition):
+                self._left.remove(transition)
+                return transition
+        return None
+
+    def take(self, transition: int) -> tuple[list[_Row], list[_Row]]:
+        """Remove and return the rows that a net transition raises, and those that it lowers."""
+        taken = [sorted(self._up[transition]), sorted(self._down[transition])]
+        rows = [[self.alive[number] for number in numbers] for numbers in taken]
+        for number in (*taken[0], *taken[1]):
+            for other, change in self.alive.pop(number).changes.items():
+                (self._up if change > 0 else self._down)[other].discard(number)
+                if other in self._left:
+                    heappush(self._queue, (self._pairs(other), other))
+        return rows[0], rows[1]
 
 
 def _combined(more: _Row, less: _Row, transition: int) -> _Row:
