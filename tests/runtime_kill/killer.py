@@ -80,7 +80,7 @@ class Killer:
             worker.start()
         for worker in workers:
             worker.join()
-        assert self.failures == []
+        assert not self.failures, "\n".join(self.failures)
         assert self.kills >= self.wanted
         # Most were killed at work, not while opening the file.
         assert self.kills_at_work >= self.wanted // 2

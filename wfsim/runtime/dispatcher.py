@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from wfsim.errors import ConflictError, RunStopped
 from wfsim.semantics.kernel import Output
 
-from .entries import QUESTIONS, RESULTS, TIMERS, WORKFLOW_TIMER, Answer, Apply, Entry
+from .entries import QUESTIONS, RESULTS, TIMERS, WORKFLOW_TIMER, Entry
 from .executor import Attempt, Executor, Key, Report
 from .family import follow, start_by, take_up
 from .implementations import implementations_for
-from .member import Member
+from .member import Answer, Apply, Member
 
 if TYPE_CHECKING:
     from wfsim.history.store import Store

@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wfsim.semantics.instance import Instance
-    from wfsim.semantics.kernel import Output
 
-    from .member import Member
+    from .member import Answer, Apply, Member
 
 # M6.3. Before all of them come questions, which change nothing, and the starts of children, which what is sent to
 # them must find.
 QUESTIONS, STARTS, CONTROLS, RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = range(7)
-
-Apply = Callable[["Instance", int], "Output"]
-Answer = Callable[["Instance", "Output"], object]
 
 
 @dataclass(order=True, slots=True)

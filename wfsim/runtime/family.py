@@ -6,7 +6,7 @@ crash everything owed is therefore found again in the store, and doing it twice 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from wfsim.errors import StartRefused
 from wfsim.semantics.codes import (
@@ -25,17 +25,35 @@ from wfsim.semantics.kernel import Output
 from .entries import CONTROLS, EVENTS, RESULTS, STARTS
 from .exchange import sends
 from .implementations import driven_with
-from .member import Member, load
+from .member import Driver, Member, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wfsim.history.store import Store, StoredCase
+    from wfsim.model.catalogue import Catalogue
     from wfsim.model.values import Value
+    from wfsim.model.workflow import Workflow
     from wfsim.semantics.post import Handling, Letter
 
-    from .dispatcher import Dispatcher
+    from .exchange import Exchange
 
 
-def follow(dispatcher: Dispatcher, member: Member, output: Output) -> None:
+class FamilyDriver(Driver, Protocol):
+    """A dispatcher, as the rules of families need it."""
+
+    exchange: Exchange
+
+    def needs(self, workflows: Iterable[Workflow]) -> None:
+        """Raise `StartRefused` if a function of theirs is missing."""
+        ...
+
+    def catalogue_of(self, member: Member) -> Catalogue:
+        """Where the workflows that a member runs are found."""
+        ...
+
+
+def follow(dispatcher: FamilyDriver, member: Member, output: Output) -> None:
     """Queue what the records of an append owe."""
     exchange = dispatcher.exchange
     for record in output.records:
@@ -55,7 +73,7 @@ def follow(dispatcher: Dispatcher, member: Member, output: Output) -> None:
     exchange.turned_away(member, output)
 
 
-def take_up(dispatcher: Dispatcher, member: Member) -> None:
+def take_up(dispatcher: FamilyDriver, member: Member) -> None:
     """Queue what a member still owes by all its records."""
     for activation in member.started:
         if activation not in member.told:
@@ -67,7 +85,7 @@ def take_up(dispatcher: Dispatcher, member: Member) -> None:
     dispatcher.exchange.settle(member)
 
 
-def load_family(dispatcher: Dispatcher, place: StoredCase) -> list[Member]:
+def load_family(dispatcher: FamilyDriver, place: StoredCase) -> list[Member]:
     """The members of a stored family that have anything left to do, parents before children.
 
     With it go the instances that its messages have started, and theirs. Left out are closed instances that started
@@ -96,7 +114,7 @@ def _origin(store: Store, place: StoredCase) -> StoredCase | None:
     return store.find(sender) if sender and number.isdigit() else None
 
 
-def load_member(dispatcher: Dispatcher, place: StoredCase, parent: Member | None) -> Member:
+def load_member(dispatcher: Driver, place: StoredCase, parent: Member | None) -> Member:
     """One member from the store, by replay."""
     assert place.external_id is not None
     instance, records = load(dispatcher.store, place.external_id)
@@ -115,7 +133,7 @@ def members_of_children(member: Member) -> list[Member]:
     return found
 
 
-def _load_into(found: list[Member], dispatcher: Dispatcher, place: StoredCase, parent: Member | None) -> None:
+def _load_into(found: list[Member], dispatcher: FamilyDriver, place: StoredCase, parent: Member | None) -> None:
     store = dispatcher.store
     inner = store.children(place)
     assert place.external_id is not None
@@ -132,7 +150,7 @@ def _load_into(found: list[Member], dispatcher: Dispatcher, place: StoredCase, p
             _load_into(found, dispatcher, begun, None)
 
 
-def _owe_start(dispatcher: Dispatcher, parent: Member, activation: int) -> None:
+def _owe_start(dispatcher: FamilyDriver, parent: Member, activation: int) -> None:
     name = parent.child_id(activation)
     if name in dispatcher.members:
         return
@@ -170,7 +188,7 @@ def _owe_start(dispatcher: Dispatcher, parent: Member, activation: int) -> None:
     dispatcher.put(child, STARTS, apply)
 
 
-def _owe_stop(dispatcher: Dispatcher, parent: Member, activation: int) -> None:
+def _owe_stop(dispatcher: FamilyDriver, parent: Member, activation: int) -> None:
     child = dispatcher.members.get(parent.child_id(activation))
     if child is None:
         return
@@ -186,14 +204,14 @@ def _owe_stop(dispatcher: Dispatcher, parent: Member, activation: int) -> None:
     dispatcher.put(child, CONTROLS, apply)
 
 
-def _owe_end(dispatcher: Dispatcher, member: Member) -> None:
+def _owe_end(dispatcher: FamilyDriver, member: Member) -> None:
     if member.parent is not None and member.activation is not None:
         closed = member.instance
         _tell(dispatcher, member.parent, member.activation, closed.status, closed.outcome, closed.output)
 
 
 def _tell(
-    dispatcher: Dispatcher,
+    dispatcher: FamilyDriver,
     parent: Member,
     activation: int,
     status: str,
@@ -210,7 +228,7 @@ def _tell(
     dispatcher.put(parent, RESULTS, apply)
 
 
-def start_by(dispatcher: Dispatcher, sender: Member, letter: Letter, handling: Handling) -> None:
+def start_by(dispatcher: FamilyDriver, sender: Member, letter: Letter, handling: Handling) -> None:
     """Start an instance for a message, and give it the message; its id is the message's, so doing it twice is harmless.
 
     It is an instance of its own, without a parent, driven with its sender.

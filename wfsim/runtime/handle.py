@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.records import Record
 
-    from .dispatcher import Dispatcher
-    from .member import Member
+    from .member import Driver, Member
     from .stores import Lease
     from .view import View
     from .waiting import Asked, Timeout
@@ -452,7 +451,7 @@ class Run:
         return f"<table><caption>{html.escape(self.id)}</caption>{body}</table>"
 
 
-def _let_go(dispatcher: Dispatcher, held: Lease) -> None:
+def _let_go(dispatcher: Driver, held: Lease) -> None:
     """The run is garbage, or the process ends: stop without waiting for activities."""
     dispatcher.abandon()
     if threading.current_thread() is not dispatcher.thread:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from wfsim.errors import HistoryError
 from wfsim.semantics.codes import (
@@ -29,13 +29,67 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
+    from wfsim.semantics.post import Handling
     from wfsim.semantics.program import Program
     from wfsim.semantics.records import Record
 
     from .clock import Clock
-    from .dispatcher import Dispatcher
-    from .entries import Answer, Apply
     from .executor import Key
+
+Apply: TypeAlias = "Callable[[Instance, int], Output]"
+Answer: TypeAlias = "Callable[[Instance, Output], object]"
+
+
+class Driver(Protocol):
+    """What a member, and those who hold it, ask of the dispatcher that drives it."""
+
+    clock: Clock
+    store: Store
+    members: dict[str, Member]
+    news: threading.Condition
+    changes: int
+    thread: threading.Thread
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing is started any more."""
+        ...
+
+    def put(self, member: Member, order: int, apply: Apply, answer: Answer | None = None) -> Future[Any]:
+        """Queue a stimulus; the future gives `answer(instance, output)` once it is stored."""
+        ...
+
+    def ask(self, member: Member, question: Callable[[Instance], Any]) -> Any:
+        """What the question says of the instance between two steps."""
+        ...
+
+    def watch(self, watcher: Callable[[], bool]) -> None:
+        """Call it now and after every append of the family, until it returns true."""
+        ...
+
+    def details(self, member: Member) -> dict[Key, Any]:
+        """What running attempts said last."""
+        ...
+
+    def raise_if_stopped(self, name: str) -> None:
+        """Raise `RunStopped` if nothing is dispatched any more."""
+        ...
+
+    def remind(self, sender: Member, letter: Letter, until: int) -> None:
+        """Look again at a kept letter when its time to live is over."""
+        ...
+
+    def start_by(self, sender: Member, letter: Letter, handling: Handling) -> None:
+        """Start the instance that a letter starts."""
+        ...
+
+    def close(self, timeout: float) -> list[str]:
+        """End the threads; returns activities that did not end in time."""
+        ...
+
+    def abandon(self) -> None:
+        """Let go without waiting."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +131,7 @@ class Member:
 
     def __init__(
         self,
-        dispatcher: Dispatcher,
+        dispatcher: Driver,
         name: str,
         *,
         place: StoredCase,

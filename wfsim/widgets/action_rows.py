@@ -13,7 +13,7 @@ from .values import value_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .actions import Action
+    from .action import Action
     from .values import Parameter
 
 MOST_LABEL = 80

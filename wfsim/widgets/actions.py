@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.model.duration import UNITS, time_text
@@ -16,6 +15,7 @@ from wfsim.semantics.codes import COMMANDS, NONE
 from wfsim.semantics.instance import Timer
 from wfsim.semantics.stimulus import Stimulus, event_problem
 
+from .action import Action
 from .child_actions import child_actions, child_stimulus
 from .reasons import Chance, event_chance, not_running, timer_chance
 from .values import Parameter, item_text, read_value, sample
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from wfsim.semantics.program import Program
     from wfsim.semantics.records import Record
 
-Kind = Literal["start", "event", "activity", "child", "message", "timer", "control"]
 _RESULT, _ERROR_TYPE, _MESSAGE, _WHY = "result", "error_type", "message", "reason"
 _RETURNS = ("no_instance", "expired", "closed", "no_transition", "condition")
 _DOES = {
@@ -40,35 +39,6 @@ _DOES = {
     "terminate": "Ends the instance at once (M8.2).",
     "retry": "Enters the kept states anew (M8.2).",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Something that a person can let happen.
-
-    Attributes
-    ----------
-    id
-        `start`, `event:<event>`, `timer:<name>[:<activity or region>]`,
-        `activity:<serial>:start|succeed|fail`, `child:<activation>:succeed|fail|tell`, `message:<number>:back`,
-        `control:<command>`.
-    label, kind
-        What it is, in few words, and which sort.
-    parameters
-        Values it asks for.
-    enabled, reason
-        Whether it can happen now; why not, or else what it would do.
-    due
-        When a timer is due, in microseconds of the instance's time.
-    """
-
-    id: str
-    label: str
-    kind: Kind
-    enabled: bool
-    reason: str
-    parameters: tuple[Parameter, ...] = ()
-    due: int | None = None
 
 
 class Actions:

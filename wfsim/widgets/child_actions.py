@@ -9,6 +9,7 @@ from wfsim.model.values import ValueType
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.stimulus import Stimulus
 
+from .action import Action
 from .reasons import not_running
 from .values import Parameter, item_text, sample
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
     from wfsim.semantics.instance import Instance, OpenChild
-
-    from .actions import Action
-
 _HOW, _RESULT = "how", "result"
 FAILURES = ("failure", "failed", "cancelled", "terminated", "timed_out")
 """How a child may fail: completed with failure, or closed otherwise."""
@@ -50,8 +48,6 @@ def child_actions(instance: Instance, stepped: Mapping[int, Instance]) -> Iterat
     stepped
         The children that were opened and stepped by hand, by activation, as far as they have come.
     """
-    from .actions import Action
-
     stands = not_running(instance)
     waits = " Its end waits until the instance is resumed." if instance.status == "paused" else ""
     for child in instance.children():

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wfsim.semantics.instance import Instance
     from wfsim.verify.told import WorkflowWitness
 
-    from .actions import Action
+    from .action import Action
 
 _SECTIONS = (
     ("start", "Start"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from wfsim.drawing.boxes import Box
 
-    from .actions import Action
+    from .action import Action
     from .stepping import Stepping
 
 WINDOW_HEIGHT = 420

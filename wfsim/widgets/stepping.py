@@ -15,7 +15,8 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.stimulus import Stimulus
 
-from .actions import Action, Actions, activity_name
+from .action import Action
+from .actions import Actions, activity_name
 from .child_actions import child_name, child_workflow
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .actions import inputs_raise
 from .changes import Change, combinations, take
@@ -13,7 +13,30 @@ from .tokens import ANYWHERE, Slot
 from .views import StateView
 
 if TYPE_CHECKING:
-    from .one_instance import InstanceNet
+    from .log import Log
+    from .tokens import Configurations
+    from .views import WorkflowView
+
+
+class NestedNet(Protocol):
+    """The net of a child, as its parent needs it."""
+
+    start: str
+    tokens: Configurations
+    log: Log
+    view: WorkflowView
+
+    def add(self) -> None:
+        """Make its places and net transitions."""
+        ...
+
+    def cancelling(self) -> list[Change]:
+        """Ways to end it while it is being cancelled."""
+        ...
+
+    def passing(self) -> list[str]:
+        """What is on its way through."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,7 +45,7 @@ class Child:
 
     at: StateView
     draft: NetDraft
-    nested: InstanceNet | None
+    nested: NestedNet | None
 
     @property
     def _place(self) -> str:

@@ -90,6 +90,7 @@ class InstanceNet:
         self.flights = Flights(
             self.view, self.draft, self.activities, self.log, self.tokens, self.undoing, shared.post.post
         )
+        self._children: list[InstanceNet] = []
         self._works()
 
     def _works(self) -> None:
@@ -115,13 +116,14 @@ class InstanceNet:
                 "is none for them. Leave the catalogue out: each open child is then one place."
             )
         ends = f"{name}.succeeded", f"{name}.failed"
-        return InstanceNet(child, self.shared, f"{name}/{child.name}/", ends, self.around)
+        net = InstanceNet(child, self.shared, f"{name}/{child.name}/", ends, self.around)
+        self._children.append(net)
+        return net
 
     @property
     def children(self) -> list[InstanceNet]:
         """The nets of children inside."""
-        works = self.tokens.works.values()
-        return [work.nested for work in works if isinstance(work, Child) and work.nested is not None]
+        return self._children
 
     # --- ends ---------------------------------------------------------------------------------------------
 
