@@ -331,6 +331,19 @@ def test_small_nets_are_searched_in_python_and_larger_ones_compiled() -> None:
     assert explore(fms(4)).engine == "kernel"
 
 
+def test_without_a_folder_to_keep_it_in_the_kernel_is_compiled_all_the_same() -> None:
+    real = kernel.numba.njit
+
+    def refusing(**options: object) -> object:
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        return real(**options)
+
+    with mock.patch.object(kernel.numba, "njit", refusing):
+        doubled = kernel._compiled()(lambda number: 2 * number)
+    assert doubled(21) == 42
+
+
 def test_progress_is_shown_by_the_compiled_search_too(capsys: pytest.CaptureFixture[str]) -> None:
     explore(kanban(2), engine="kernel", progress=True)
     assert "4.60k" in capsys.readouterr().err
