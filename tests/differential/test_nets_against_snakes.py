@@ -16,7 +16,7 @@ from wfsim.net.snakes_bridge import from_snakes, to_snakes
 from wfsim.verify.explore import explore
 
 if TYPE_CHECKING:
-    from wfsim.verify.explore import StateSpace
+    from wfsim.verify.state_space import StateSpace
 
 SETTINGS = settings(deadline=None, max_examples=80)
 

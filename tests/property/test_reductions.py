@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from tests.property.test_nets import ALL_KINDS, PLAIN, nets, refined_workflows
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
-from wfsim.verify.explore import StateSpace, explore
+from wfsim.verify.explore import explore
 from wfsim.verify.findings import COMPLETES, NO_DEAD, PROPER
 from wfsim.verify.reachability import reachable
 from wfsim.verify.reduced import Searched, nearest_deadlock, reduced_deadlock, reduced_soundness
 from wfsim.verify.soundness import soundness
+from wfsim.verify.state_space import StateSpace
 from wfsim.verify.structure.reduction import Keep, reduce
 from wfsim.verify.verdict import Status
 

@@ -6,9 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wfsim.verify.explore import StateSpace, explore
+from wfsim.verify.explore import explore
 from wfsim.verify.findings import NO_FAIRNESS, after
 from wfsim.verify.reduced import direct_markings
+from wfsim.verify.state_space import StateSpace
 from wfsim.verify.structure.equation import METHOD as EQUATION
 from wfsim.verify.structure.equation import unreachable
 from wfsim.verify.structure.reduction import Keep, reduce

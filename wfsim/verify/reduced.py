@@ -28,7 +28,7 @@ from wfsim.verify.workflow_net import listed
 if TYPE_CHECKING:
     from wfsim.net.marking import Marking
     from wfsim.net.petri import PetriNet
-    from wfsim.verify.explore import StateSpace
+    from wfsim.verify.state_space import StateSpace
 
 DIRECT_WORK = 8_000
 """Firings tried on the net as it is, before it is reduced: small nets are searched whole, without detour."""

@@ -21,6 +21,7 @@ from wfsim.verify.findings import (
     stuck_with,
 )
 from wfsim.verify.reduced import Outcome, direct_markings, reduced_deadlock, reduced_soundness
+from wfsim.verify.state_space import Wake
 from wfsim.verify.translated import Translation, net_of
 from wfsim.verify.unbounded import GrowthWatch, growth_is_provable
 from wfsim.verify.verdict import NetWitness, Status, Verdict
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from wfsim.model.workflow import Workflow
     from wfsim.net.marking import Marking
-    from wfsim.verify.explore import StateSpace
+    from wfsim.verify.state_space import StateSpace
 
 METHOD = "explicit breadth-first search"
 
@@ -96,7 +97,12 @@ def soundness(
     watch, first = GrowthWatch(task.net), direct_markings(task.net)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     space = explore(
-        task.net, max_markings=min(first, max_markings), max_seconds=max_seconds, progress=progress, stop=watch
+        task.net,
+        max_markings=min(first, max_markings),
+        max_seconds=max_seconds,
+        progress=progress,
+        stop=watch,
+        wake=watch.wake,
     )
     if not space.complete and space.n_markings == first < max_markings and watch.found is None:
         limits: Any = {"max_markings": max_markings, "max_seconds": _left(deadline), "progress": progress}
@@ -104,7 +110,7 @@ def soundness(
         if outcome is not None:
             return _of_reduced(outcome, name, (NO_FAIRNESS, *task.assumptions, *assumed))
         watch = GrowthWatch(task.net)
-        space = explore(task.net, **{**limits, "max_seconds": _left(deadline)}, stop=watch)
+        space = explore(task.net, **{**limits, "max_seconds": _left(deadline)}, stop=watch, wake=watch.wake)
     findings = [
         finding
         for finding in (
@@ -172,8 +178,8 @@ def _told(
 def _completion(space: StateSpace, final: Marking) -> Finding | None:
     """A marking from which the final one is out of reach: the nearest deadlock, else the nearest at all."""
     goal = space.number_of(final)
-    for number in range(space.n_expanded):
-        if space.is_deadlock(number) and number != goal:
+    for number in space.deadlock_numbers():
+        if number != goal:
             witness = NetWitness.of(space.net, space.path_to(number))
             reason = f"{after(witness)} {stuck_with(space.net, witness.marking, final)}."
             return Finding(COMPLETES, reason, witness)
@@ -205,14 +211,13 @@ def _fired_after(space: StateSpace, number: int) -> list[str]:
 
 
 def _proper_completion(space: StateSpace, final: Marking) -> Finding | None:
-    needed = [(place, count) for place, count in enumerate(final.tokens) if count]
-    for number, tokens in enumerate(space.tokens):
-        if tokens != final.tokens and all(tokens[place] >= count for place, count in needed):
-            witness = NetWitness.of(space.net, space.path_to(number))
-            left = [p for p, have, want in zip(space.net.places, tokens, final.tokens) if have > want]
-            reason = f"{after(witness)} the net has completed, but tokens are left over in {listed(left)}."
-            return Finding(PROPER, reason, witness)
-    return None
+    number = space.first_covering(final.tokens)
+    if number is None:
+        return None
+    witness = NetWitness.of(space.net, space.path_to(number))
+    left = [p for p, have, want in zip(space.net.places, space.tokens[number], final.tokens) if have > want]
+    reason = f"{after(witness)} the net has completed, but tokens are left over in {listed(left)}."
+    return Finding(PROPER, reason, witness)
 
 
 def _dead(space: StateSpace) -> Finding | None:
@@ -261,15 +266,22 @@ def deadlock_free(
             return "A deadlock was found."
         return None
 
-    first = direct_markings(net)
+    first, wake = direct_markings(net), Wake(deadlock=True)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
-    space = explore(net, max_markings=min(first, max_markings), max_seconds=max_seconds, progress=progress, stop=stop)
+    space = explore(
+        net,
+        max_markings=min(first, max_markings),
+        max_seconds=max_seconds,
+        progress=progress,
+        stop=stop,
+        wake=wake,
+    )
     method, witness, statistics = METHOD, None, _statistics(space)
     if not space.complete and space.n_markings == first < max_markings and not found:
         limits: Any = {"max_markings": max_markings, "max_seconds": _left(deadline), "progress": progress}
         outcome = reduced_deadlock(net, final, **limits)
         if outcome is None:
-            space = explore(net, **limits, stop=stop)
+            space = explore(net, **limits, stop=stop, wake=wake)
             statistics = _statistics(space)
         else:
             space, witness, method = outcome.space, outcome.witness, outcome.method
@@ -311,13 +323,18 @@ def dead_transitions(
     The list is `statistics["dead_transitions"]`. There is no witness: nothing leads to a dead transition. The
     search ends as soon as every one has fired.
     """
-    missing = set(net.transitions)
 
     def stop(space: StateSpace, number: int) -> str | None:
-        missing.difference_update(net.transitions[transition] for transition, _ in space.edges_from(number))
-        return None if missing else "Every net transition has fired."
+        return None if space.never_fired else "Every net transition has fired."
 
-    space = explore(net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, stop=stop)
+    space = explore(
+        net,
+        max_markings=max_markings,
+        max_seconds=max_seconds,
+        progress=progress,
+        stop=stop,
+        wake=Wake(first_firing=True),
+    )
     statistics = _statistics(space)
     dead = _dead(space)
     if not all_dead(space.net, space.never_fired):
@@ -363,12 +380,12 @@ def bounded(
 
     def exceeds(space: StateSpace, number: int) -> str | None:
         nonlocal checked
-        for found in range(checked, space.n_markings):
-            if max(space.tokens[found], default=0) > (k or 0):
-                beyond.append(found)
-                return f"A place holds more than {k}."
+        found = space.first_above(k or 0, checked)
         checked = space.n_markings
-        return None
+        if found is None:
+            return None
+        beyond.append(found)
+        return f"A place holds more than {k}."
 
     space = explore(
         net,
@@ -376,6 +393,7 @@ def bounded(
         max_seconds=max_seconds,
         progress=progress,
         stop=watch if k is None else exceeds,
+        wake=watch.wake if k is None else Wake(above=k),
     )
     growth = _growth(space, watch)
     witness = None
@@ -429,7 +447,7 @@ def _statistics(space: StateSpace) -> dict[str, Any]:
         "places": len(space.net.places),
         "transitions": len(space.net.transitions),
         "expanded": space.n_expanded,
-        "deadlocks": sum(space.is_deadlock(number) for number in range(space.n_expanded)),
+        "deadlocks": len(space.deadlock_numbers()),
     }
 
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from wfsim.net.arcs import ArcKind
 from wfsim.net.marking import covers
+from wfsim.verify.state_space import StateSpace, Wake
 from wfsim.verify.verdict import NetWitness
 
 if TYPE_CHECKING:
     from wfsim.net.petri import PetriNet
-    from wfsim.verify.explore import StateSpace
 
 
 def growth_is_provable(net: PetriNet) -> bool:
@@ -38,12 +38,15 @@ class GrowthWatch:
 
     Attributes
     ----------
+    wake
+        What the search shall wake it for.
     found
         Numbers of the covered and the covering marking, once there is such a pair.
     """
 
     def __init__(self, net: PetriNet) -> None:
         self._applies = growth_is_provable(net)
+        self.wake = Wake(record=self._applies)
         self._next = 1
         self._record = net.initial_marking.total
         self._examined: set[int] = set()
@@ -53,12 +56,10 @@ class GrowthWatch:
         """Examine the markings found since the last call."""
         if not self._applies:
             return None
-        for number in range(self._next, space.n_markings):
-            total = sum(space.tokens[number])
-            if total > self._record:
-                self._record = total
-                if self._examine(space, number):
-                    return "The net is unbounded."
+        for number in space.records(self._next, self._record):
+            self._record = sum(space.tokens[number])
+            if self._examine(space, number):
+                return "The net is unbounded."
         self._next = space.n_markings
         return None
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.errors import NotCovered
-from wfsim.verify.explore import StateSpace, explore
+from wfsim.verify.explore import explore
 from wfsim.verify.findings import after
+from wfsim.verify.state_space import StateSpace
 from wfsim.verify.structure.classes import Sets, classify, neighbours
 from wfsim.verify.verdict import NetWitness, Status, Verdict
 from wfsim.verify.workflow_net import listed
