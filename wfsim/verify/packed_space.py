@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from wfsim.net.petri import PetriNet
-    from wfsim.verify.explore import ListedSpace
+    from wfsim.verify.listed_space import ListedSpace
 
 __all__ = ["CannotPack", "PackedSpace", "search_packed"]
 
