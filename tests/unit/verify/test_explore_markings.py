@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx as nx
 import pytest
 
-import wfsim.verify.explore as explore_module
+import wfsim.verify.listed_space as listed_module
 from wfsim.errors import NetError, SearchIncomplete
 from wfsim.net.petri import PetriNet
 from wfsim.verify.explore import explore
@@ -147,7 +147,7 @@ def test_a_limit_below_one_is_refused() -> None:
 
 @pytest.mark.parametrize("calls", [1, 7, 23, 24, 100])
 def test_an_interrupt_returns_what_is_known(monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
-    real, count = explore_module.successor, 0
+    real, count = listed_module.successor, 0
 
     def interrupted(tokens: tuple[int, ...], rule: object) -> tuple[int, ...] | None:
         nonlocal count
@@ -157,7 +157,7 @@ def test_an_interrupt_returns_what_is_known(monkeypatch: pytest.MonkeyPatch, cal
         return real(tokens, rule)  # type: ignore[arg-type]
 
     net = PetriNet("grid", ["p", "q"], ["a", "b"], [("a", "p"), ("b", "q")], {})
-    monkeypatch.setattr(explore_module, "successor", interrupted)
+    monkeypatch.setattr(listed_module, "successor", interrupted)
     space = explore(net)
     assert not space.complete
     assert space.reason.startswith("Interrupted after ")
