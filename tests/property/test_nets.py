@@ -233,6 +233,27 @@ def test_soundness_agrees_with_its_definition(net: PetriNet) -> None:
 
 
 @SETTINGS
+@given(nets(final=True))
+def test_weak_and_relaxed_soundness_agree_with_their_definitions(net: PetriNet) -> None:
+    assert net.final_marking is not None
+    space = explore(net, max_markings=150)
+    if not space.complete:
+        return
+    graph = space.to_networkx()
+    final = space.number_of(net.final_marking)
+    able = set() if final is None else {final, *nx.ancestors(graph, final)}
+    completes = len(able) == space.n_markings
+    proper = not any(m.strictly_covers(net.final_marking) for m in space.markings)
+    weak = soundness(net, kind="weak", max_markings=150)
+    assert bool(weak) == (completes and proper)
+    assert set(weak.statistics["clauses"]) == {"option to complete", "proper completion"}
+    useful = {t for _, target, t in graph.edges(data="transition") if target in able}
+    relaxed = soundness(net, kind="relaxed", max_markings=150)
+    assert bool(relaxed) == (useful == set(net.transitions))
+    assert set(relaxed.statistics["never_on_a_way_to_the_end"]) == set(net.transitions) - useful
+
+
+@SETTINGS
 @given(nets(final=True), st.integers(1, 40))
 def test_a_cut_search_never_contradicts_a_full_one(net: PetriNet, limit: int) -> None:
     if not explore(net, max_markings=400).complete:

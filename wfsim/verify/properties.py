@@ -23,7 +23,7 @@ from wfsim.semantics.stimulus import Stimulus
 
 from .claims import Claim, unknown_names
 from .patterns import PATTERNS
-from .property_files import KINDS, NetOptions, Property, load_properties
+from .property_files import KINDS, NetOptions, Property, SoundOptions, load_properties
 from .report import Report
 from .searched import SAMPLED, Search
 from .soundness import deadlock_free, soundness
@@ -338,12 +338,14 @@ def _no_closing(status: int, what: str) -> Callable[[Search, Property], Verdict]
 
 def _sound(search: Search, asked: Property) -> Verdict:
     net, assumed = _net(search, asked)
-    verdict = soundness(net, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
+    kind = SoundOptions.model_validate(asked.options).kind
+    verdict = soundness(net, kind=kind, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
     return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
 
 
 def _net(search: Search, asked: Property) -> tuple[PetriNet, tuple[str, ...]]:
-    options = NetOptions.model_validate(asked.options)
+    options = KINDS[asked.name].model_validate(asked.options)
+    assert isinstance(options, NetOptions)
     return net_of(
         search.workflow,
         instances=options.instances,

@@ -44,6 +44,12 @@ class NetOptions(_Options):
     items: int = Field(default=2, ge=0, le=100)
 
 
+class SoundOptions(NetOptions):
+    """The same, and which soundness is meant."""
+
+    kind: Literal["classical", "weak", "relaxed"] = "classical"
+
+
 class SpaceOptions(_Options):
     """Questions about one instance have no options."""
 
@@ -54,7 +60,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "can_complete": SpaceOptions,
     "no_failure": SpaceOptions,
     "no_unhandled_timeout": SpaceOptions,
-    "sound": NetOptions,
+    "sound": SoundOptions,
     "no_deadlock": NetOptions,
     **PATTERNS,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 from wfsim.net.petri import PetriNet
 from wfsim.verify.explore import explore
@@ -35,28 +35,33 @@ if TYPE_CHECKING:
     from wfsim.verify.state_space import StateSpace
 
 METHOD = "explicit breadth-first search"
+Kind = Literal["classical", "weak", "relaxed"]
 
 
 def soundness(
     net: PetriNet | Workflow | Iterable[Workflow],
     *,
+    kind: Kind = "classical",
     max_markings: int = 1_000_000,
     max_seconds: float | None = None,
     progress: bool = False,
     **translation: Unpack[Translation],
 ) -> Verdict:
-    """Whether a workflow net is sound, in the classical sense [1]_; or that of a workflow, or of several together.
+    """Whether a workflow net is sound; or that of a workflow, or of several together.
 
-    From every reachable marking the final marking can be reached (option to complete); no reachable marking
-    holds the final one and more (proper completion); every net transition can fire in some run. With K tokens
-    in the source, K must arrive in the sink (K-soundness). The first clause that fails is named, in this
-    order.
+    Classical soundness [1]_: from every reachable marking the final marking can be reached (option to complete);
+    no reachable marking holds the final one and more (proper completion); every net transition can fire in some run.
+    With K tokens in the source, K must arrive in the sink (K-soundness). The first clause that fails is named, in
+    this order. Weak soundness [2]_ leaves the last clause out. Relaxed soundness [3]_ only asks that each net
+    transition fires in some run that ends in the final marking.
 
     Parameters
     ----------
     net
         A workflow net; or any net with a `final_marking`, which is then taken as it stands. Or a workflow, or
         several that send each other messages: their net is asked.
+    kind
+        `classical`, `weak` or `relaxed`.
     max_markings, max_seconds, progress
         As in `wfsim.verify.explore.explore`.
     translation
@@ -81,13 +86,17 @@ def soundness(
     References
     ----------
     .. [1] van der Aalst (1998), Journal of Circuits, Systems and Computers 8(1), 21-66.
+    .. [2] Martens (2005), Analyzing web service based business processes, LNCS 3442, 19-33.
+    .. [3] Dehnert, Rittgen (2001), Relaxed soundness of business processes, LNCS 2068, 157-170.
     """
+    if kind not in get_args(Kind):
+        raise ValueError(f"there is no soundness of kind {kind!r}. Kinds: {', '.join(get_args(Kind))}.")
     assumed: tuple[str, ...] = ()
     if not isinstance(net, PetriNet):
         net, assumed = net_of(net, **translation)
     elif translation:
         raise TypeError(f"{', '.join(translation)}: the net is there already. Give the workflow instead of its net.")
-    name = f"soundness of {net.name!r}"
+    name = f"{'' if kind == 'classical' else f'{kind} '}soundness of {net.name!r}"
     try:
         task = workflow_task(net)
     except NotAWorkflowNet as problem:
@@ -106,31 +115,65 @@ def soundness(
     )
     if not space.complete and space.n_markings == first < max_markings and watch.found is None:
         limits: Any = {"max_markings": max_markings, "max_seconds": _left(deadline), "progress": progress}
-        outcome = reduced_soundness(task.net, task.final, **limits)
+        # The rules of reduction keep classical soundness; they say nothing of the others.
+        outcome = reduced_soundness(task.net, task.final, **limits) if kind == "classical" else None
         if outcome is not None:
             return _of_reduced(outcome, name, (NO_FAIRNESS, *task.assumptions, *assumed))
         watch = GrowthWatch(task.net)
         space = explore(task.net, **{**limits, "max_seconds": _left(deadline)}, stop=watch, wake=watch.wake)
-    findings = [
-        finding
-        for finding in (
-            _completion(space, task.final),
-            _proper_completion(space, task.final),
-            _dead(space),
-            _growth(space, watch),
-        )
-        if finding is not None
-    ]
+    assumptions = (NO_FAIRNESS, *task.assumptions, *assumed)
+    if kind == "relaxed":
+        return _relaxed(space, task.final, name, assumptions)
+    clauses = (
+        _completion(space, task.final),
+        _proper_completion(space, task.final),
+        _dead(space) if kind == "classical" else None,
+        _growth(space, watch),
+    )
+    findings = [finding for finding in clauses if finding is not None]
     statistics = _statistics(space)
     dead = all_dead(space.net, space.never_fired)
     if any(finding.clause == NO_DEAD for finding in findings):
         statistics["dead_transitions"] = _dead_entries(space)
+    fires = "nothing is ever left over, and every net transition can fire"
     holds = (
-        f"From each of {_count(space)} the final marking {shown(task.final)} can be reached, nothing is "
-        "ever left over, and every net transition can fire."
+        f"From each of {_count(space)} the final marking {shown(task.final)} can be reached, and "
+        "nothing is ever left over."
+        if kind == "weak"
+        else f"From each of {_count(space)} the final marking {shown(task.final)} can be reached, {fires}."
     )
-    assumptions = (NO_FAIRNESS, *task.assumptions, *assumed)
-    return _told(name, space, findings, bool(dead), holds, assumptions, METHOD, statistics)
+    verdict = _told(name, space, findings, bool(dead), holds, assumptions, METHOD, statistics)
+    if kind == "weak":
+        del verdict.statistics["clauses"][NO_DEAD]
+    return verdict
+
+
+def _relaxed(space: StateSpace, final: Marking, name: str, assumptions: tuple[str, ...]) -> Verdict:
+    """Whether each net transition, or another copy of it, fires on some way to the final marking."""
+    goal = space.number_of(final)
+    able = space.able_to_reach([] if goal is None else [goal])
+    useful = {
+        transition
+        for number in range(space.n_expanded)
+        if able[number]
+        for transition, target in space.edges_from(number)
+        if able[target]
+    }
+    left = all_dead(space.net, (t for k, t in enumerate(space.net.transitions) if k not in useful))
+    statistics = {**_statistics(space), "never_on_a_way_to_the_end": left}
+    witness = None
+    if not left:
+        # Each was seen on a way to the end, so it does not matter what was not searched.
+        status, reason = Status.HOLDS, f"Each net transition fires in some run that ends with {shown(final)}."
+    elif space.complete:
+        status = Status.VIOLATED
+        reason = (
+            f"No run that ends with {shown(final)} fires {listed(left)}. "
+            "There is no trace to show: that would have to be a run."
+        )
+    else:
+        status, reason = Status.UNKNOWN, _unfinished(space)
+    return Verdict(status, name, reason, witness, _bound(space), assumptions, METHOD, statistics)
 
 
 def _of_reduced(outcome: Outcome, name: str, assumptions: tuple[str, ...]) -> Verdict:
