@@ -64,7 +64,7 @@ def test_two_choices_that_need_not_agree_are_relaxed_sound_only() -> None:
     assert found == {"classical": "violated", "weak": "violated", "relaxed": "holds"}
 
 
-def test_what_is_seen_to_be_useful_needs_no_complete_search() -> None:
+def test_a_search_cut_short_leaves_the_question_open() -> None:
     net = wf.to_net(wf.loads(MEETING), instances=3)
     assert str(wf.soundness(net, kind="relaxed", max_markings=2).status) == "unknown"
 
