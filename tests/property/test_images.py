@@ -42,7 +42,7 @@ def test_it_goes_on_from_anywhere_with_the_same_records_and_effects(
 
 @relaxed
 @given(workflows(), workflows())
-def test_two_definitions_have_one_fingerprint_only_if_they_are_equal(one: Workflow, other: Workflow) -> None:
+def test_definitions_with_other_names_in_them_have_other_fingerprints(one: Workflow, other: Workflow) -> None:
     if one == other:
         return
     prints = [fingerprint(compile_workflow(each)) for each in (one, other)]

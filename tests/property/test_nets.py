@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from wfsim.errors import NetError
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.incidence import incidence
+from wfsim.net.marking import Marking
 from wfsim.net.petri import PetriNet
 from wfsim.net.pnml import from_pnml, to_pnml
 from wfsim.verify.explore import explore
 from wfsim.verify.soundness import bounded, deadlock_free, soundness
+from wfsim.verify.state_space import StateSpace
 from wfsim.verify.unbounded import growth_is_provable
 from wfsim.verify.verdict import NetWitness, Status
 
@@ -206,6 +208,13 @@ def test_k_boundedness_agrees_with_the_markings(net: PetriNet, k: int) -> None:
         assert verdict.status is (Status.HOLDS if space.complete else Status.UNKNOWN)
 
 
+def able_to_end(space: StateSpace, final: Marking) -> tuple[nx.MultiDiGraph, set[int]]:
+    """The graph of a space, and the markings from which the final one can be reached."""
+    graph = space.to_networkx()
+    goal = space.number_of(final)
+    return graph, set() if goal is None else {goal, *nx.ancestors(graph, goal)}
+
+
 @SETTINGS
 @given(nets(final=True))
 def test_soundness_agrees_with_its_definition(net: PetriNet) -> None:
@@ -213,9 +222,7 @@ def test_soundness_agrees_with_its_definition(net: PetriNet) -> None:
     space = explore(net, max_markings=150)
     if not space.complete:
         return
-    graph = space.to_networkx()
-    final = space.number_of(net.final_marking)
-    able = set() if final is None else {final, *nx.ancestors(graph, final)}
+    graph, able = able_to_end(space, net.final_marking)
     clauses = {
         "option to complete": len(able) == space.n_markings,
         "proper completion": not any(m.strictly_covers(net.final_marking) for m in space.markings),
@@ -239,9 +246,7 @@ def test_weak_and_relaxed_soundness_agree_with_their_definitions(net: PetriNet) 
     space = explore(net, max_markings=150)
     if not space.complete:
         return
-    graph = space.to_networkx()
-    final = space.number_of(net.final_marking)
-    able = set() if final is None else {final, *nx.ancestors(graph, final)}
+    graph, able = able_to_end(space, net.final_marking)
     completes = len(able) == space.n_markings
     proper = not any(m.strictly_covers(net.final_marking) for m in space.markings)
     weak = soundness(net, kind="weak", max_markings=150)

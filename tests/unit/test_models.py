@@ -63,7 +63,7 @@ def test_every_property_file_says_what_is_so(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path in WORKFLOWS if path.parent == MODELS], ids=ids)
 def test_every_model_that_is_no_example_of_defects_has_no_finding(path: Path) -> None:
-    assert list(wf.lint(wf.load(path))) == []
+    assert list(wf.lint(wf.load(path), catalogue=wf.Catalogue(MODELS))) == []
 
 
 def test_every_model_has_its_property_file() -> None:

@@ -155,13 +155,11 @@ def _relaxed(space: StateSpace, final: Marking, name: str, assumptions: tuple[st
     useful = {
         transition
         for number in range(space.n_expanded)
-        if able[number]
         for transition, target in space.edges_from(number)
         if able[target]
     }
     left = all_dead(space.net, (t for k, t in enumerate(space.net.transitions) if k not in useful))
     statistics = {**_statistics(space), "never_on_a_way_to_the_end": left}
-    witness = None
     if not left:
         # Each was seen on a way to the end, so it does not matter what was not searched.
         status, reason = Status.HOLDS, f"Each net transition fires in some run that ends with {shown(final)}."
@@ -173,7 +171,7 @@ def _relaxed(space: StateSpace, final: Marking, name: str, assumptions: tuple[st
         )
     else:
         status, reason = Status.UNKNOWN, _unfinished(space)
-    return Verdict(status, name, reason, witness, _bound(space), assumptions, METHOD, statistics)
+    return Verdict(status, name, reason, None, _bound(space), assumptions, METHOD, statistics)
 
 
 def _of_reduced(outcome: Outcome, name: str, assumptions: tuple[str, ...]) -> Verdict:
