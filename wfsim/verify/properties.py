@@ -14,21 +14,24 @@ from wfsim.errors import DefinitionError, did_you_mean, listed
 from wfsim.model import yaml_reader
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.problems import Problem, definition_error, from_validation
+from wfsim.model.uses import invoked
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load, source_of
 from wfsim.net.petri import PetriNet
+from wfsim.net.translate import check_pools
 from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.stimulus import Stimulus
 
 from .claims import Claim, unknown_names
 from .patterns import PATTERNS
-from .property_files import KINDS, NetOptions, Property, SoundOptions, load_properties
+from .property_files import KINDS, NetOptions, Property, SharedOptions, SoundOptions, load_properties
 from .report import Report
 from .searched import SAMPLED, Search
 from .soundness import deadlock_free, soundness
 from .space import Edge, WorkflowSpace
-from .told import witness_to
+from .together import Shared
+from .told import witness_along, witness_to
 from .translated import net_of
 from .verdict import Status, Verdict
 from .watched import refuted
@@ -264,10 +267,9 @@ def _dead(search: Search, asked: Property, row: int, text: str) -> Verdict:
 
 def _can_complete(search: Search, asked: Property) -> Verdict:
     space = search.space
-    completed = [k for k, s in enumerate(space.snapshots) if s[0] == COMPLETED]
-    able = space.can_reach(completed)
-    lost = [k for k, s in enumerate(space.snapshots) if s[0] < COMPLETED and k not in able]
-    if lost and space.complete and not space.exact:
+    shared, told = _shared(search, asked)
+    lost = shared.lost if space.complete else []
+    if lost and not space.exact:
         states = sorted({space.instance(k).state for k in lost})
         return search.verdict(
             asked.name,
@@ -275,18 +277,32 @@ def _can_complete(search: Search, asked: Property) -> Verdict:
             f"With the values tried no terminal state can be reached any more from {', '.join(states)}, but {SAMPLED}",
             statistics={"states": states},
         )
-    if lost and space.complete:
+    if lost:
         instance = space.instance(lost[0])
         only = sorted({instance_status(space, k) for k in _closings(space, lost[0])})
         then = f"from there it can only close as {' or '.join(only)}" if only else "from there nothing ends it"
         return search.verdict(
-            asked.name,
+            str(asked),
             Status.VIOLATED,
             f"In state '{instance.state}' no terminal state can be reached any more: {then}.",
-            witness=witness_to(space, lost[0]),
+            witness=witness_along(space, shared.path_to(lost[0]), lost[0]),
             statistics={"states": sorted({space.instance(k).state for k in lost})},
         )
-    return search.holds(asked.name, "From every open state a terminal state can be reached.")
+    return search.holds(str(asked), f"From every open state a terminal state can be reached.{told}")
+
+
+def _shared(search: Search, asked: Property) -> tuple[Shared, str]:
+    """What one instance reaches with the workers of the pools, and what that says of several."""
+    options = KINDS[asked.name].model_validate(asked.options)
+    assert isinstance(options, SharedOptions)
+    check_pools([search.workflow], search.catalogue, options.pools)
+    several = ""
+    if options.instances > 1 or options.pools:
+        several = (
+            " So it is for any number of instances: a worker is held only while an attempt runs, which may end at any "
+            "moment, so nobody waits for ever for somebody who waits."
+        )
+    return Shared(search.space, options.pools), several
 
 
 def _closings(space: WorkflowSpace, start: int) -> Iterator[int]:
@@ -356,6 +372,28 @@ def _net(search: Search, asked: Property) -> tuple[PetriNet, tuple[str, ...]]:
 
 
 def _no_deadlock(search: Search, asked: Property) -> Verdict:
+    """Over `step`, if that is decided; else, and where children are to stand inside, of the net."""
+    space = search.space
+    inside = any(each.workflow in search.catalogue for each in invoked(search.workflow))
+    if space.exact and not inside:
+        shared, told = _shared(search, asked)
+        stuck = shared.stuck
+        if stuck:
+            at = space.instance(stuck[0])
+            return search.verdict(
+                str(asked),
+                Status.VIOLATED,
+                f"In state '{at.state}' nothing can happen any more, and the instance is not closed.",
+                witness=witness_along(space, shared.path_to(stuck[0]), stuck[0]),
+                statistics={"states": sorted({space.instance(k).state for k in stuck})},
+            )
+        if space.complete:
+            n = len(shared.states)
+            return search.verdict(
+                str(asked),
+                Status.HOLDS,
+                f"In each of {n:,} states an instance is closed or something can happen to it.{told}",
+            )
     net, assumed = _net(search, asked)
     verdict = deadlock_free(net, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
     return replace(verdict, assumptions=(*verdict.assumptions, *assumed))

@@ -36,11 +36,16 @@ class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class NetOptions(_Options):
-    """How many instances share how many workers, and how long a list may be that is not written out."""
+class SharedOptions(_Options):
+    """How many instances share how many workers of each pool."""
 
     instances: int = Field(default=1, ge=1, le=1_000)
     pools: Mapping[str, int] = Field(default_factory=dict)
+
+
+class NetOptions(SharedOptions):
+    """The same, and how long a list may be that is not written out."""
+
     items: int = Field(default=2, ge=0, le=100)
 
 
@@ -57,7 +62,7 @@ class SpaceOptions(_Options):
 KINDS: dict[str, type[BaseModel]] = {
     "states_reachable": SpaceOptions,
     "transitions_live": SpaceOptions,
-    "can_complete": SpaceOptions,
+    "can_complete": SharedOptions,
     "no_failure": SpaceOptions,
     "no_unhandled_timeout": SpaceOptions,
     "sound": SoundOptions,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -227,11 +227,11 @@ class WorkflowSpace:
             path.append(edge)
         return path[::-1]
 
-    def can_reach(self, targets: Sequence[int]) -> set[int]:
-        """The states from which one of the targets can be reached; linear in the edges."""
+    def can_reach(self, targets: Iterable[int], within: Set[int] | None = None) -> set[int]:
+        """The states from which one of the targets can be reached, by states `within` only; linear in the edges."""
         sources: list[list[int]] = [[] for _ in self.snapshots]
-        for number, edges in enumerate(self.edges):
-            for edge in edges:
+        for number in range(self.n_states) if within is None else within:
+            for edge in self.edges[number]:
                 sources[edge.target].append(number)
         found = set(targets)
         todo = list(found)

@@ -6,9 +6,9 @@ state's work. Conditions, the order of file, event supply and clocks are ignored
 can and perhaps more: it never misses a reachable control state.
 """
 
-from .assembly import to_net
+from .assembly import check_pools, to_net
 from .changes import BOTH
 from .instance_places import control_places
 from .place_names import FAILED, FINAL, START
 
-__all__ = ["BOTH", "FAILED", "FINAL", "START", "control_places", "to_net"]
+__all__ = ["BOTH", "FAILED", "FINAL", "START", "check_pools", "control_places", "to_net"]

@@ -96,7 +96,7 @@ def to_net(
         raise NetError(f"items={items}, max_variants={max_variants}: give 0 or more items, 1 or more variants.")
     known = as_catalogue(catalogue)
     workflows = [workflow] if isinstance(workflow, Workflow) else list(workflow)
-    _check_pools(workflows, known, dict(pools or {}))
+    check_pools(workflows, known, dict(pools or {}))
     if len(workflows) == 1:
         members = [(workflows[0], "", instances)]
     else:
@@ -113,7 +113,14 @@ def to_net(
     return net
 
 
-def _check_pools(workflows: Sequence[Workflow], catalogue: Catalogue, pools: Mapping[str, int]) -> None:
+def check_pools(workflows: Sequence[Workflow], catalogue: Catalogue, pools: Mapping[str, int]) -> None:
+    """Refuse pools that no activity of the workflows or their children names, and pools without workers.
+
+    Raises
+    ------
+    NetError
+        Naming the pool and those that there are.
+    """
     family = {workflow.name: workflow for workflow in workflows}
     if len(catalogue):
         for workflow in workflows:
