@@ -13,6 +13,7 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.image import fingerprint, from_image, image_of
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import effects_of, records_of
+from wfsim.semantics.snapshot import Mark
 from wfsim.semantics.stimulus import Stimulus
 
 relaxed = settings(deadline=None, max_examples=150)
@@ -38,6 +39,25 @@ def test_it_goes_on_from_anywhere_with_the_same_records_and_effects(
         assert effects_of(twin, second) == effects_of(instance, first)
     assert twin.variables == instance.variables
     assert image_of(twin) == image_of(instance)
+
+
+@relaxed
+@given(workflows(regions=True), choices, st.data())
+def test_an_instance_is_put_back_to_where_it_was(
+    workflow: Workflow, picks: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(picks)))
+    instance = Instance(compile_workflow(workflow), key=12345)
+    instance.apply(Stimulus("start"))
+    for number, (choice, k) in enumerate(picks[:at]):
+        instance.apply(next_stimulus(instance, choice, k, number))
+    before, mark = image_of(instance), Mark(instance)
+    twin = instance.copy()
+    for number, (choice, k) in enumerate(picks[at:], at):
+        instance.apply(next_stimulus(instance, choice, k, number))
+    assert mark.restore() is instance
+    assert (instance.m, instance.v, instance.seen) == (twin.m, twin.v, twin.seen)
+    assert image_of(instance) == before
 
 
 @relaxed

@@ -58,7 +58,7 @@ from wfsim.semantics.kernel import Output
 from wfsim.semantics.layout import Cell, Cells, Rows, WorkCell
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Record, records_of
-from wfsim.semantics.snapshot import Snapshot, from_snapshot, take_snapshot
+from wfsim.semantics.snapshot import Mark, Snapshot, from_snapshot, take_snapshot
 from wfsim.semantics.stimulus import Stimulus, checked_inputs
 from wfsim.semantics.texts import Texts
 from wfsim.semantics.values import set_null
@@ -212,8 +212,11 @@ class WorkflowSpace:
         return self.program.erased or (self.domains.exact and not self._cut)
 
     def instance(self, number: int) -> Instance:
-        """An instance in that state."""
-        instance = from_snapshot(self.program, self.texts, self.snapshots[number])
+        """An instance in that state; -1 is before the start."""
+        if number < 0:
+            instance = Instance(self.program, texts=self.texts)
+        else:
+            instance = from_snapshot(self.program, self.texts, self.snapshots[number])
         if self.host is not None:
             instance.host = self.host  # type: ignore[assignment]
         return instance
@@ -255,22 +258,22 @@ class WorkflowSpace:
 
     def apply(self, number: int, stimulus: Stimulus, script: list[int]) -> tuple[Instance, Output]:
         """What a stimulus does in a state (-1: before the start); an erased program is answered by the script."""
-        if number < 0:
-            instance = Instance(self.program, texts=self.texts)
-            if self.host is not None:
-                instance.host = self.host  # type: ignore[assignment]
-        else:
-            instance = self.instance(number)
+        instance = self.instance(number)
+        return instance, self._answered(instance, stimulus, script)
+
+    def _answered(self, instance: Instance, stimulus: Stimulus, script: list[int]) -> Output:
         if self.host is not None:
             self.host.begin(script)
-        return instance, instance.apply(stimulus)
+        return instance.apply(stimulus)
 
     def _successors(self, number: int) -> Iterator[tuple[Stimulus, tuple[int, ...], Instance, Output]]:
-        stimuli = self._starts() if number < 0 else self._stimuli(self.instance(number))
-        for stimulus in stimuli:
+        """All that can happen in a state, in one instance that is put back after each."""
+        instance = self.instance(number)
+        mark = Mark(instance)
+        for stimulus in list(self._starts() if number < 0 else self._stimuli(instance)):
             script: list[int] | None = []
             while script is not None:
-                instance, output = self.apply(number, stimulus, script)
+                output = self._answered(mark.restore(), stimulus, script)
                 if not (stimulus.kind == "event" and len(output.records) > 1 and output.records[1].kind in _VAIN):
                     yield stimulus, tuple(script), instance, output
                 script = None if self.host is None else _next_script(script, self.host.asked)
