@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from wfsim.verify.space import explore_workflow
     from wfsim.widgets.pictures import picture
     from wfsim.widgets.stepper import Stepper
+    from wfsim.widgets.token_game import TokenGame
 
 __version__ = "0.1.0"
 
@@ -61,6 +62,7 @@ __all__ = [
     "PetriNet",
     "Scenario",
     "Stepper",
+    "TokenGame",
     "WfsimError",
     "Workflow",
     "default_scenario",
@@ -120,6 +122,7 @@ _HOMES = {
     "verify.space": ("explore_workflow",),
     "widgets.pictures": ("picture",),
     "widgets.stepper": ("Stepper",),
+    "widgets.token_game": ("TokenGame",),
 }
 _HOME = {name: f"wfsim.{module}" for module, names in _HOMES.items() for name in names}
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.drawing import Edge, Node, Picture
 from wfsim.net.arcs import ArcKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wfsim.drawing import Direction, Head
     from wfsim.net.arcs import Arc
     from wfsim.net.marked_net import MarkedNet, MarkingLike
@@ -64,7 +67,16 @@ def picture(net: MarkedNet, marking: MarkingLike | None = None, *, direction: Di
     return Picture(net.name, nodes, edges, direction=direction)
 
 
-def overview(net: MarkedNet, *, direction: Direction = "LR") -> Picture:
+@dataclass(frozen=True)
+class Overview:
+    """A large net in short, and which circle stands for which places, which box for which net transitions."""
+
+    picture: Picture
+    circles: Mapping[str, str]
+    boxes: Mapping[str, str]
+
+
+def overview(net: MarkedNet, *, direction: Direction = "LR") -> Overview:
     """Draw a large net in short: places that stand for the same state are one circle, equal labels one box.
 
     What only moves tokens within a state, such as the attempts of its activity, is left out, and so are the log of
@@ -76,6 +88,7 @@ def overview(net: MarkedNet, *, direction: Direction = "LR") -> Picture:
     for place, n in net.initial_marking.items():
         if place in circle:
             tokens[circle[place]] += n
+    labels: dict[str, str] = {}
     boxes: dict[str, str] = {}
     found: dict[tuple[str, str], bool] = {}
     for name in net.transitions:
@@ -84,23 +97,24 @@ def overview(net: MarkedNet, *, direction: Direction = "LR") -> Picture:
         gives = {circle[place] for place in net.postset(name) if place in circle}
         if takes == gives and len(takes) <= 1:
             continue
-        boxes.setdefault(label, f"net transition {label}")
+        boxes[name] = labels.setdefault(label, f"net transition {label}")
         for one in takes:
-            found[one, boxes[label]] = found.get((one, boxes[label]), False) or one not in gives
+            found[one, boxes[name]] = found.get((one, boxes[name]), False) or one not in gives
         for one in gives - takes:
-            found[boxes[label], one] = True
+            found[boxes[name], one] = True
     met = {end for edge in found for end in edge}
     nodes = [
         Node(name, name.removeprefix("state "), shape="circle", role="place", tokens=n)
         for name, n in tokens.items()
         if name in met
     ]
-    nodes += [Node(box, label, shape="box", role="transition") for label, box in boxes.items()]
+    nodes += [Node(box, label, shape="box", role="transition") for label, box in labels.items()]
     edges = [
         Edge(f"{source} -> {target}", source, target, style="solid" if moves else "dashed", head="arrow")
         for (source, target), moves in found.items()
     ]
-    return Picture(net.name, nodes, edges, direction=direction)
+    circles = {place: name for place, name in circle.items() if name in met}
+    return Overview(Picture(net.name, nodes, edges, direction=direction), circles, boxes)
 
 
 def arc_ids(net: MarkedNet) -> dict[Arc, str]:

@@ -52,8 +52,9 @@ def picture(of: Workflow | PetriNet, *, direction: Direction | None = None) -> P
         from wfsim.net.picture import overview
         from wfsim.net.picture import picture as of_net
 
-        large = len(of.places) + len(of.transitions) > MAX_DRAWN
-        return (overview if large else of_net)(of, direction=direction or "LR")
+        if len(of.places) + len(of.transitions) > MAX_DRAWN:
+            return overview(of, direction=direction or "LR").picture
+        return of_net(of, direction=direction or "LR")
     raise WfsimError(
         f"a {type(of).__name__} has no picture. Give a workflow or a Petri net; for a witness, a case or an instance "
         "open wf.Stepper(…), which draws where it is."

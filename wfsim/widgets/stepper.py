@@ -51,7 +51,8 @@ class Stepper:
     ----------
     source
         A workflow, to play it by hand; a witness of `wf.verify` or a case of a history, to walk through what
-        happened; or an instance, to go on from there (on a copy).
+        happened; or an instance, to go on from there (on a copy). A Petri net, or a witness of a verdict on one, opens
+        in a `TokenGame` instead.
     input
         Inputs to start a workflow with; without them the stepper asks.
     catalogue
@@ -85,6 +86,17 @@ class Stepper:
     >>> Stepper(wf.new("minimal"))
     <Stepper of 'minimal': running in waiting, step 1 of 1, time 0:00:00>
     """
+
+    def __new__(cls, source: Any, *rest: Any, **options: Any) -> Any:
+        """A net, and a witness of a verdict on one, open in a `TokenGame`."""
+        from wfsim.net.petri import PetriNet
+        from wfsim.verify.verdict import NetWitness
+
+        if isinstance(source, (PetriNet, NetWitness)):
+            from .token_game import TokenGame
+
+            return TokenGame(source)
+        return super().__new__(cls)
 
     def __init__(
         self,

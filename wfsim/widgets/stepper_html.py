@@ -12,9 +12,9 @@ from wfsim.model.duration import time_text
 from .values import value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
-    from wfsim.drawing.boxes import Box
+    from wfsim.drawing import Picture
 
     from .action import Action
     from .stepping import Stepping
@@ -108,9 +108,20 @@ def picture_html(stepping: Stepping, *, follow: bool) -> str:
         return f"<div class='wf-problem'>{text_html(str(error))}</div>"
     if not follow:
         return f"<div class='wf-whole'>{svg}</div>"
-    layout = stepping.picture.layout()
+    lit = {f"state:{state}" for state in stepping.state.values()}
+    return window_html(svg, stepping.picture, lit)
+
+
+def window_html(svg: str, picture: Picture, lit: Container[str]) -> str:
+    """A picture through a window around these nodes; around the first one where none of them is."""
+    layout = picture.layout()
     width, height = layout.width * _SCALE, layout.height * _SCALE
-    x, y = _focus(stepping)
+    boxes = [at.box for at in layout.nodes]
+    seen = [box for node, box in zip(picture.nodes, boxes, strict=True) if node.id in lit] or boxes[:1]
+    left, top = min(box.x for box in seen), min(box.y for box in seen)
+    right = max(box.x + box.width for box in seen)
+    bottom = max(box.y + box.height for box in seen)
+    x, y = (left + right) / 2, (top + bottom) / 2
     shown = min(WINDOW_HEIGHT, height)
     down = max(shown - height, min(0.0, shown / 2 - y * _SCALE))
     # The width of the page is known to the browser only: it clamps in the same way.
@@ -173,16 +184,3 @@ def tooltip(action: Action) -> str:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _focus(stepping: Stepping) -> tuple[float, float]:
-    """The middle of the active states in the picture; of the initial one before the start."""
-    picture = stepping.picture
-    placed = picture.layout()
-    boxes: dict[str, Box] = {node.id: at.box for node, at in zip(picture.nodes, placed.nodes, strict=True)}
-    active = [boxes[f"state:{state}"] for state in stepping.state.values() if f"state:{state}" in boxes]
-    active = active or [next(iter(boxes.values()))]
-    left, top = min(box.x for box in active), min(box.y for box in active)
-    right = max(box.x + box.width for box in active)
-    bottom = max(box.y + box.height for box in active)
-    return (left + right) / 2, (top + bottom) / 2

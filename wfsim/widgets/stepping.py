@@ -527,10 +527,11 @@ def _same(left: Value, right: Value) -> bool:
 
 
 def _advice(source: object) -> str:
+    from wfsim.net.petri import PetriNet
     from wfsim.verify.verdict import NetWitness, Verdict
 
     if isinstance(source, Verdict):
         return "Give it the verdict's witness: wf.Stepper(verdict.witness)."
-    if isinstance(source, NetWitness):
-        return "It is a firing sequence of a net; verify the workflow itself for a witness that steps through it."
+    if isinstance(source, (NetWitness, PetriNet)):
+        return "It is about the tokens of a net: wf.TokenGame walks through it."
     return "Give it a workflow, a witness of wf.verify, a case of a history, or an instance."

@@ -72,7 +72,7 @@ def test_a_large_net_is_shown_as_text_only() -> None:
 
 def test_an_overview_has_one_circle_for_each_state_and_one_box_for_each_label() -> None:
     net = wf.to_net(wf.load("models/order_fulfilment.yaml"))
-    short = overview(net)
+    short = overview(net).picture
     circles = [node for node in short.nodes if node.shape == "circle"]
     assert len({node.label for node in circles}) == len(circles)
     assert {"placed", "fulfilling", "fulfilling/goods/packing", "shipping", "review"} <= {
@@ -88,7 +88,9 @@ def test_an_overview_has_one_circle_for_each_state_and_one_box_for_each_label() 
 
 def test_what_a_net_transition_only_needs_is_dashed() -> None:
     arcs = [("a", "t"), ("t", "b"), ("r", "t"), ("t", "r")]
-    edges = {(e.source, e.target): e.style for e in overview(PetriNet("n", ["a", "b", "r"], ["t"], arcs, {})).edges}
+    edges = {
+        (e.source, e.target): e.style for e in overview(PetriNet("n", ["a", "b", "r"], ["t"], arcs, {})).picture.edges
+    }
     assert edges == {
         ("a", "net transition t"): "solid",
         ("r", "net transition t"): "dashed",
@@ -99,5 +101,5 @@ def test_what_a_net_transition_only_needs_is_dashed() -> None:
 def test_a_large_net_is_drawn_as_an_overview() -> None:
     net = wf.to_net(wf.load("models/order_fulfilment.yaml"))
     assert len(net.places) + len(net.transitions) > MAX_DRAWN
-    assert len(wf.picture(net).nodes) == len(overview(net).nodes)
+    assert len(wf.picture(net).nodes) == len(overview(net).picture.nodes)
     assert "<svg" in wf.picture(net).to_svg()

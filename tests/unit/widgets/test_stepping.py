@@ -458,7 +458,7 @@ def test_verdicts_and_net_witnesses_are_refused_with_advice() -> None:
     net = wf.to_net(minimal)
     from wfsim.verify.verdict import NetWitness
 
-    with pytest.raises(WfsimError, match="firing sequence of a net"):
+    with pytest.raises(WfsimError, match=r"wf\.TokenGame walks through it"):
         Stepping(NetWitness.of(net, []))  # type: ignore[arg-type]
 
 
