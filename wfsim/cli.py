@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wfsim.errors import WfsimError, listed
+from wfsim.errors import DefinitionError, WfsimError, listed
 
 if TYPE_CHECKING:
     from wfsim.history.history import History
@@ -296,11 +296,15 @@ def draw(
 
 @app.command()
 def verify(
-    file: File,
-    properties: Annotated[
-        Path | None,
-        typer.Argument(help="A property file; default: every built-in question.", show_default=False),
-    ] = None,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A workflow, and perhaps a property file about it; or property files and folders of such, which name "
+            "their workflows. A workflow alone is asked every built-in question.",
+            show_default=False,
+        ),
+    ],
+    catalogue: Folder = None,
     as_json: AsJson = False,
     max_states: Annotated[int, typer.Option(min=1, help="Stop each search at this many states.")] = 100_000,
     max_seconds: Seconds = None,
@@ -312,22 +316,61 @@ def verify(
     """Ask what must hold; violations come with a shortest trace."""
     import wfsim as wf
     from wfsim.verify.report import as_expected
+    from wfsim.verify.report import junit as as_junit
 
-    report = wf.verify(_load(file), properties, max_states=max_states, max_seconds=max_seconds)
-    if junit is not None:
-        junit.write_text(report.to_junit(None if properties is None else str(properties)), encoding="utf-8")
-    if as_json:
-        _print_json(report.to_dict())
-    else:
-        for asked, verdict in zip(report.properties, report):
-            _show_verdict(str(asked), verdict, asked.expect, traces)
-            if verdict.status.value == "unknown" and asked.allow_unknown:
-                _indented(Text(f"Allowed to stay open: {asked.allow_unknown}"), 4)
+    asked = _asked(files)
+    reports: list[tuple[str | None, Report]] = []
+    for file, properties in asked:
+        workflow = _load(file)
+        known = _catalogue(file, workflow, catalogue)
+        report = wf.verify(workflow, properties, max_states=max_states, max_seconds=max_seconds, catalogue=known)
+        reports.append((None if properties is None else str(properties), report))
+        if as_json:
+            continue
+        if len(asked) > 1:
+            out.print(Text(str(properties), style="bold"), soft_wrap=True)
+        for one, verdict in zip(report.properties, report):
+            _show_verdict(str(one), verdict, one.expect, traces)
+            if verdict.status.value == "unknown" and one.allow_unknown:
+                _indented(Text(f"Allowed to stay open: {one.allow_unknown}"), 4)
         n = sum(map(as_expected, report.properties, report))
         out.print(f"{n} of {len(report)} as expected.", highlight=False)
-    if report.ok:
+    if junit is not None:
+        junit.write_text(as_junit(reports), encoding="utf-8")
+    if as_json:
+        plain = [report.to_dict() for _, report in reports]
+        _print_json(plain[0] if len(plain) == 1 else plain)
+    if all(report.ok for _, report in reports):
         raise typer.Exit(FINE)
-    raise typer.Exit(UNANSWERED if report.unanswered and not report.violated else VIOLATED)
+    wrong = any(report.violated for _, report in reports)
+    raise typer.Exit(VIOLATED if wrong else UNANSWERED)
+
+
+def _asked(files: list[Path]) -> list[tuple[Path, Path | None]]:
+    """Workflows with what is asked of them: a workflow and its property file, or property files alone.
+
+    Raises
+    ------
+    DefinitionError
+        For files that do not go together, and a folder without property files.
+    """
+    from wfsim.verify.property_files import is_property_file, load_properties, workflow_of
+
+    first = files[0]
+    if len(files) <= 2 and first.is_file() and not is_property_file(first):
+        return [(first, files[1] if len(files) == 2 else None)]
+    found: list[Path] = []
+    for file in files:
+        inside = [path for path in sorted(file.rglob("*")) if path.is_file()] if file.is_dir() else [file]
+        about = [path for path in inside if not path.is_file() or is_property_file(path)]
+        if not about:
+            kind = "there is no property file in this folder" if file.is_dir() else "this is no property file"
+            raise DefinitionError(
+                f"{file}: {kind}. Give one workflow, with a property file if you like, or property files alone: YAML "
+                "with the keys 'workflow' and 'properties'."
+            )
+        found += about
+    return [(workflow_of(path, load_properties(path)[0]), path) for path in found]
 
 
 def _show_verdict(asked: str, verdict: Verdict, expected: str, traces: bool) -> None:

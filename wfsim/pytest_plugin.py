@@ -7,7 +7,6 @@ stay open (`allow_unknown`), and is then skipped with that reason. Without the o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,9 +33,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     config = parent.config
     if not (config.getoption("--wfsim") or config.getini("wfsim_properties")):
         return None
-    if file_path.suffix not in (".yaml", ".yml") or FOLDER not in _inside(file_path, config.rootpath).parts[:-1]:
-        return None
-    if not re.search(r"^properties\s*:", file_path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE):
+    from wfsim.verify.property_files import is_property_file
+
+    if FOLDER not in _inside(file_path, config.rootpath).parts[:-1] or not is_property_file(file_path):
         return None
     collected: pytest.Collector = PropertyFile.from_parent(parent, path=file_path)
     return collected
@@ -66,16 +65,11 @@ class PropertyFile(pytest.File):
         from wfsim.model.catalogue import as_catalogue
         from wfsim.model.yaml_io import load
         from wfsim.verify.properties import answers
-        from wfsim.verify.property_files import load_properties
+        from wfsim.verify.property_files import load_properties, workflow_of
 
         try:
             named, asked = load_properties(self.path)
-            target = self.path.parent / (named or "")
-            if named is None or target.suffix not in (".yaml", ".yml"):
-                raise self.CollectError(
-                    f"{self.path}:1: the key 'workflow' must give the path of a workflow, from where this file lies, "
-                    f"so that it can be tested; it is {named!r}."
-                )
+            target = workflow_of(self.path, named)
             most = int(self.config.getini("wfsim_max_states"))
             workflow = load(target)
             answer = answers(workflow, asked, file=self.path, max_states=most, catalogue=as_catalogue(target.parent))

@@ -18,6 +18,7 @@ The first group of `KINDS` asks about the workflow as it is, the second (`wfsim.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +100,31 @@ class Property:
             return f"{self.name}({self.options if isinstance(self.options, str) else self.options['of']})"
         given = ", ".join(f"{key}: {value}" for key, value in self.options.items())
         return f"{self.name}({given})" if given else self.name
+
+
+def is_property_file(path: str | Path) -> bool:
+    """Whether a file looks like a property file: YAML with the key `properties` at the left margin."""
+    file = Path(path)
+    if file.suffix not in (".yaml", ".yml"):
+        return False
+    return re.search(r"^properties\s*:", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE) is not None
+
+
+def workflow_of(path: str | Path, named: str | None) -> Path:
+    """The workflow file that a property file names, from where that lies.
+
+    Raises
+    ------
+    DefinitionError
+        If it names none, or not by its file.
+    """
+    target = Path(path).parent / (named or "")
+    if named is None or target.suffix not in (".yaml", ".yml"):
+        raise DefinitionError(
+            f"{path}:1: the key 'workflow' must give the path of a workflow, from where this file lies, so that it can "
+            f"be verified without being told which; it is {named!r}."
+        )
+    return target
 
 
 def load_properties(path: str | Path) -> tuple[str | None, list[Property]]:

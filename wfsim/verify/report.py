@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as xml
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from wfsim.model.workflow import Workflow
@@ -90,37 +92,48 @@ class Report(list[Verdict]):
         file
             The property file, to be named as the place of each case.
         """
-        n_failures, n_errors = len(self.violated), len(self.unanswered)
-        allowed = [
-            v.status is Status.UNKNOWN and p.expect != "unknown" and as_expected(p, v)
-            for p, v in zip(self.properties, self)
-        ]
-        counts = {
-            "tests": str(len(self)),
-            "failures": str(n_failures),
-            "errors": str(n_errors),
-            "skipped": str(sum(allowed)),
-        }
-        suite_name = f"{self.workflow.name} {self.workflow.version}"
-        root = xml.Element("testsuites", counts)
-        suite = xml.SubElement(root, "testsuite", {"name": suite_name} | counts)
-        for asked, verdict, skipped in zip(self.properties, self, allowed):
-            place = {} if file is None else {"file": file} | ({} if asked.line is None else {"line": str(asked.line)})
-            case = xml.SubElement(suite, "testcase", {"classname": self.workflow.name, "name": str(asked)} | place)
-            if skipped:
-                xml.SubElement(case, "skipped", {"message": _clean(asked.allow_unknown or "")})
-            elif not as_expected(asked, verdict):
-                kind = "failure" if verdict.status in (Status.HOLDS, Status.VIOLATED) else "error"
-                message = f"{verdict.status}, expected {asked.expect}: {verdict.reason}"
-                found = xml.SubElement(case, kind, {"message": _clean(message), "type": verdict.status.value})
-                found.text = _clean(str(verdict))
-            else:
-                xml.SubElement(case, "system-out").text = _clean(str(verdict))
-        xml.indent(root)
-        return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(root, encoding="unicode") + "\n"
+        return junit([(file, self)])
 
     def _repr_html_(self) -> str:
         return "".join(verdict._repr_html_() for verdict in self)
+
+
+def junit(reports: Iterable[tuple[str | None, Report]]) -> str:
+    """Reports as one JUnit XML document, a suite for each; see `Report.to_junit`."""
+    root = xml.Element("testsuites")
+    counts: Counter[str] = Counter()
+    for file, report in reports:
+        suite = _suite(file, report)
+        root.append(suite)
+        counts.update({key: int(suite.attrib[key]) for key in ("tests", "failures", "errors", "skipped")})
+    root.attrib.update({key: str(n) for key, n in counts.items()})
+    xml.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(file: str | None, report: Report) -> xml.Element:
+    pairs = list(zip(report.properties, report))
+    allowed = [v.status is Status.UNKNOWN and p.expect != "unknown" and as_expected(p, v) for p, v in pairs]
+    counts = {
+        "tests": str(len(report)),
+        "failures": str(len(report.violated)),
+        "errors": str(len(report.unanswered)),
+        "skipped": str(sum(allowed)),
+    }
+    suite = xml.Element("testsuite", {"name": f"{report.workflow.name} {report.workflow.version}"} | counts)
+    for (asked, verdict), skipped in zip(pairs, allowed):
+        place = {} if file is None else {"file": file} | ({} if asked.line is None else {"line": str(asked.line)})
+        case = xml.SubElement(suite, "testcase", {"classname": report.workflow.name, "name": str(asked)} | place)
+        if skipped:
+            xml.SubElement(case, "skipped", {"message": _clean(asked.allow_unknown or "")})
+        elif not as_expected(asked, verdict):
+            kind = "failure" if verdict.status in (Status.HOLDS, Status.VIOLATED) else "error"
+            message = f"{verdict.status}, expected {asked.expect}: {verdict.reason}"
+            found = xml.SubElement(case, kind, {"message": _clean(message), "type": verdict.status.value})
+            found.text = _clean(str(verdict))
+        else:
+            xml.SubElement(case, "system-out").text = _clean(str(verdict))
+    return suite
 
 
 def _clean(text: str) -> str:

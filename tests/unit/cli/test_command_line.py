@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -598,3 +599,74 @@ def test_times_refuses_what_is_no_moment_and_a_workflow_without_schedules(wfsim:
     code, _, complaint = wfsim("times", ORDER)
     assert code == 2
     assert "has no schedules" in complaint
+
+
+# --- several property files at once ------------------------------------------------------------------
+
+
+def test_verify_takes_a_folder_of_property_files(wfsim: Command, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "asked").mkdir()
+    for name in ("one", "two"):
+        good = STUCK.replace("name: stuck", f"name: {name}").replace("to: b", "to: c").replace("{name: b}, ", "")
+        (tmp_path / "models" / f"{name}.yaml").write_text(good)
+        (tmp_path / "asked" / f"{name}.yaml").write_text(
+            f"workflow: ../models/{name}.yaml\nproperties:\n  - can_complete: {{}}\n"
+        )
+    (tmp_path / "asked" / "notes.yaml").write_text("about: nothing\n")
+    report = tmp_path / "report.xml"
+    code, out, _ = wfsim("verify", tmp_path / "asked", "--junit", report)
+    assert code == 0
+    assert out.count("1 of 1 as expected.") == 2
+    assert str(tmp_path / "asked" / "two.yaml") in out
+    suites = ET.parse(report).getroot()
+    assert [suite.get("name") for suite in suites] == ["one 1.0.0", "two 1.0.0"]
+    assert suites.get("tests") == "2"
+    (tmp_path / "asked" / "two.yaml").write_text(
+        "workflow: ../models/two.yaml\nproperties:\n  - eventually: state == 'nowhere'\n"
+    )
+    code, _, err = wfsim("verify", tmp_path / "asked" / "one.yaml", tmp_path / "asked" / "two.yaml", "--json")
+    assert code == 2
+    assert "nowhere" in err
+
+
+def test_verify_in_json_of_several_files_is_a_list(wfsim: Command) -> None:
+    _, out, _ = wfsim("verify", "verification/shipping.yaml", "verification/subscription.yaml", "--json")
+    assert [report["workflow"] for report in json.loads(out)] == ["shipping", "subscription"]
+    _, out, _ = wfsim("verify", "verification/shipping.yaml", "--json")
+    assert json.loads(out)["workflow"] == "shipping"
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (["models/shipping.yaml", "models/subscription.yaml", "models/release.yaml"], "this is no property file"),
+        (["wfsim"], "there is no property file in this folder"),
+        (["verification/nothing.yaml", "verification/shipping.yaml"], "nothing.yaml"),
+    ],
+)
+def test_verify_refuses_files_that_do_not_go_together(wfsim: Command, files: list[str], told: str) -> None:
+    code, _, err = wfsim("verify", *files)
+    assert code == 2
+    assert told in err
+
+
+def test_verify_puts_children_inside_where_their_files_lie_beside(wfsim: Command, tmp_path: Path) -> None:
+    (tmp_path / "parent.yaml").write_text(
+        "name: parent\ninitial_state: a\nstates:\n  - {name: a, invoke: {workflow: child}}\n"
+        "  - {name: c, is_terminal: true}\ntransitions:\n  - {from: a, event: done, to: c}\n"
+        "  - {from: a, event: error, to: c}\n"
+    )
+    (tmp_path / "child.yaml").write_text(
+        "name: child\ninitial_state: x\nstates: [{name: x}, {name: y}, {name: z, is_terminal: true}]\n"
+        "events: {go: {}}\ntransitions:\n  - {from: x, event: go, to: y}\n"
+    )
+    asked = tmp_path / "asked.yaml"
+    asked.write_text("properties:\n  - no_deadlock: {}\n")
+    code, out, _ = wfsim("verify", tmp_path / "parent.yaml", asked)
+    assert code == 1
+    assert "nothing can fire" in out
+    (tmp_path / "empty").mkdir()
+    code, _, err = wfsim("verify", tmp_path / "parent.yaml", asked, "--catalogue", tmp_path / "empty")
+    assert code == 2
+    assert "empty" in err
