@@ -391,10 +391,15 @@ def _show_verdict(asked: str, verdict: Verdict, expected: str, traces: bool) -> 
 
 
 def _show_trace(verdict: Verdict) -> None:
+    from wfsim.verify.verdict import left_out
+
     if verdict.witness is None:
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for number, step in enumerate(verdict.witness.steps, start=1):
+    first, n, last = verdict.witness.shown()
+    for number, step in first + last:
+        if n and last and number == last[0][0]:
+            table.add_row("", Text(left_out(n), style="dim"), "")
         after = ", ".join(f"{key}: {value}" for key, value in step.after.items())
         table.add_row(
             Text(f"{number:>6}.", style="dim"),

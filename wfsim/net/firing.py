@@ -1,11 +1,12 @@
 """The firing rule, on tuples of integers.
 
-Everything that fires (nets, searches, witnesses, steppers) calls `successor`, so that an animation cannot
-disagree with a proof. Names and error texts live in `wfsim.net.petri`.
+Everything that fires (nets, searches, witnesses, steppers) calls `successor` or its two halves, so that an animation
+cannot disagree with a proof. Names and error texts live in `wfsim.net.petri`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 Tokens = tuple[int, ...]
@@ -27,19 +28,28 @@ class FiringRule(NamedTuple):
     changes: tuple[tuple[int, int], ...]
 
 
-def successor(tokens: Tokens, rule: FiringRule) -> Tokens | None:
-    """Return the marking after firing, or None if the net transition is not enabled; O(places)."""
+def can_fire(tokens: Sequence[int], rule: FiringRule) -> bool:
+    """Whether the net transition is enabled; O(places it looks at)."""
     for place, weight in rule.needs:
         if tokens[place] < weight:
-            return None
-    for place, weight in rule.forbids:
-        if tokens[place] >= weight:
-            return None
-    after = list(tokens)
+            return False
+    return all(tokens[place] < weight for place, weight in rule.forbids) if rule.forbids else True
+
+
+def fire_in(tokens: list[int], rule: FiringRule) -> None:
+    """Fire an enabled net transition in place; O(places concerned)."""
     for place in rule.empties:
-        after[place] = 0
+        tokens[place] = 0
     for place, difference in rule.changes:
-        after[place] += difference
+        tokens[place] += difference
+
+
+def successor(tokens: Tokens, rule: FiringRule) -> Tokens | None:
+    """Return the marking after firing, or None if the net transition is not enabled; O(places)."""
+    if not can_fire(tokens, rule):
+        return None
+    after = list(tokens)
+    fire_in(after, rule)
     return tuple(after)
 
 

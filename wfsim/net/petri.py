@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 from wfsim.errors import NetError
 from wfsim.net._checks import plural
 from wfsim.net.arcs import ArcKind
-from wfsim.net.firing import Tokens, successor
+from wfsim.net.firing import FiringRule, Tokens, can_fire, fire_in, successor
 from wfsim.net.marked_net import MarkedNet, MarkingLike
 from wfsim.net.marking import Marking, nearest
 from wfsim.net.picture import picture
@@ -86,12 +86,12 @@ class PetriNet(MarkedNet):
 
     def is_enabled(self, marking: MarkingLike, transition: str) -> bool:
         """Whether `transition` can fire in `marking`."""
-        return successor(self._tokens(marking), self.rules[self.transition_index(transition)]) is not None
+        return can_fire(self._tokens(marking), self.rules[self.transition_index(transition)])
 
     def enabled(self, marking: MarkingLike) -> tuple[str, ...]:
         """The transitions that can fire in `marking`, in the order of the net."""
         tokens = self._tokens(marking)
-        return tuple(t for t, rule in zip(self.transitions, self.rules) if successor(tokens, rule) is not None)
+        return tuple(t for t, rule in zip(self.transitions, self.rules) if can_fire(tokens, rule))
 
     def fire(self, marking: MarkingLike, transition: str) -> Marking:
         """Return the marking after `transition` fires; `marking` is not changed.
@@ -117,6 +117,25 @@ class PetriNet(MarkedNet):
         for transition in transitions:
             passed.append(self.fire(passed[-1], transition))
         return passed
+
+    def walk(self, transitions: Iterable[str]) -> Iterator[tuple[FiringRule, list[int]]]:
+        """Fire one after another from the initial marking: each rule, and the tokens after it.
+
+        The tokens are one list that changes as the walk goes on: a long walk through a large net takes no more memory
+        than one marking: O(places concerned) a firing.
+
+        Raises
+        ------
+        NetError
+            If a transition is not enabled, as `fire`.
+        """
+        tokens = list(self.initial_marking.tokens)
+        for transition in transitions:
+            rule = self.rules[self.transition_index(transition)]
+            if not can_fire(tokens, rule):
+                self.fire(Marking(self._index, tuple(tokens)), transition)
+            fire_in(tokens, rule)
+            yield rule, tokens
 
     def why_not(self, marking: MarkingLike, transition: str) -> tuple[str, ...]:
         """What keeps `transition` from firing, one text per place concerned; empty if it is enabled."""

@@ -133,7 +133,11 @@ def _search(
 
 def _cut(net: PetriNet, sequence: tuple[str, ...], tokens: Mapping[str, int], exactly: bool) -> tuple[str, ...]:
     """The sequence up to the first marking that holds what was asked."""
-    for i, marking in enumerate(net.fire_sequence(sequence)):
-        if all(marking[p] == n if exactly else marking[p] >= n for p, n in tokens.items()):
+    wanted = [(net.place_index(place), n) for place, n in tokens.items()]
+    start = net.initial_marking.tokens
+    if all(start[p] == n if exactly else start[p] >= n for p, n in wanted):
+        return ()
+    for i, (_, here) in enumerate(net.walk(sequence), start=1):
+        if all(here[p] == n if exactly else here[p] >= n for p, n in wanted):
             return sequence[:i]
     raise AssertionError("the trace of the reduced net does not lead where it should")

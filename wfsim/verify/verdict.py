@@ -75,6 +75,22 @@ class Witness(ABC):
     def __len__(self) -> int:
         return len(self.steps)
 
+    def shown(self) -> tuple[list[tuple[int, WitnessStep]], int, list[tuple[int, WitnessStep]]]:
+        """The steps to show, with their numbers: of a long trace the first, how many are left out, and the last."""
+        numbered = list(enumerate(self.steps, start=1))
+        if len(numbered) <= FIRST_SHOWN + LAST_SHOWN:
+            return numbered, 0, []
+        return numbered[:FIRST_SHOWN], len(numbered) - FIRST_SHOWN - LAST_SHOWN, numbered[-LAST_SHOWN:]
+
+
+FIRST_SHOWN, LAST_SHOWN = 150, 50
+"""Steps of a longer trace that are shown; `witness.steps` has all."""
+
+
+def left_out(n: int) -> str:
+    """What stands for steps that are not shown."""
+    return f"… {n:,} more steps, all in witness.steps …"
+
 
 @dataclass(frozen=True)
 class NetWitness(Witness):
@@ -94,16 +110,18 @@ class NetWitness(Witness):
     @classmethod
     def of(cls, net: PetriNet, firing_sequence: Sequence[str], repeatable: Sequence[str] = ()) -> NetWitness:
         """Fire the sequence and record what it passes; `NetError` if it cannot fire."""
-        markings = net.fire_sequence(firing_sequence)
-        steps = tuple(
-            WitnessStep(
-                net.label(transition),
-                {"transition": transition, "source": net.source(transition)},
-                after.to_dict(),
-            )
-            for transition, after in zip(firing_sequence, markings[1:])
-        )
-        return cls(steps, net, tuple(firing_sequence), markings[-1], tuple(repeatable))
+        marked = {place: n for place, n in enumerate(net.initial_marking.tokens) if n}
+        steps = []
+        for transition, (rule, tokens) in zip(firing_sequence, net.walk(firing_sequence)):
+            for place in (*rule.empties, *(place for place, _ in rule.changes)):
+                marked[place] = tokens[place]
+                if not marked[place]:
+                    del marked[place]
+            after = {net.places[place]: marked[place] for place in sorted(marked)}
+            detail = {"transition": transition, "source": net.source(transition)}
+            steps.append(WitnessStep(net.label(transition), detail, after))
+        last = net.marking({net.places[place]: n for place, n in marked.items()})
+        return cls(tuple(steps), net, tuple(firing_sequence), last, tuple(repeatable))
 
     def replay(self) -> list[Marking]:
         """Fire the sequence from the initial marking: the markings passed, the initial one included.
@@ -206,10 +224,12 @@ class Verdict:
         if self.witness is None:
             return []
         lines = [f"  trace of {len(self.witness)} step{'' if len(self.witness) == 1 else 's'}:"]
-        width = max((len(step.action) for step in self.witness.steps), default=0)
-        for number, step in enumerate(self.witness.steps, start=1):
-            lines.append(f"    {number}. {step.action:<{width}}  {_facts(step.after)}".rstrip())
-        return lines
+        first, n, last = self.witness.shown()
+        width = max((len(step.action) for _, step in first + last), default=0)
+        told = [f"    {number}. {step.action:<{width}}  {_facts(step.after)}".rstrip() for number, step in first + last]
+        if n:
+            told.insert(len(first), f"    {left_out(n)}")
+        return lines + told
 
     def _footer(self) -> list[tuple[str, str]]:
         entries = (
@@ -232,9 +252,13 @@ class Verdict:
             if each is not self:
                 parts.append(f"<p>Also: {escape(each.reason).replace(chr(10), '<br>')}</p>")
             if each.witness is not None:
-                items = (
-                    f"<li><b>{escape(step.action)}</b> {escape(_facts(step.after))}</li>" for step in each.witness.steps
-                )
+                first, n, last = each.witness.shown()
+                items = [
+                    f'<li value="{number}"><b>{escape(step.action)}</b> {escape(_facts(step.after))}</li>'
+                    for number, step in first + last
+                ]
+                if n:
+                    items.insert(len(first), f"<li>{left_out(n)}</li>")
                 parts.append(f"<ol>{''.join(items)}</ol>")
         rows = (f"<div>{escape(name)}: {escape(text)}</div>" for name, text in self._footer())
         parts.append(f"<small>{''.join(rows)}</small></div>")
