@@ -396,7 +396,7 @@ def _show_trace(verdict: Verdict) -> None:
     if verdict.witness is None:
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    first, n, last = verdict.witness.shown()
+    first, n, last = verdict.witness.excerpt()
     for number, step in first + last:
         if n and last and number == last[0][0]:
             table.add_row("", Text(left_out(n), style="dim"), "")

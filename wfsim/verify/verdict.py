@@ -75,7 +75,7 @@ class Witness(ABC):
     def __len__(self) -> int:
         return len(self.steps)
 
-    def shown(self) -> tuple[list[tuple[int, WitnessStep]], int, list[tuple[int, WitnessStep]]]:
+    def excerpt(self) -> tuple[list[tuple[int, WitnessStep]], int, list[tuple[int, WitnessStep]]]:
         """The steps to show, with their numbers: of a long trace the first, how many are left out, and the last."""
         numbered = list(enumerate(self.steps, start=1))
         if len(numbered) <= FIRST_SHOWN + LAST_SHOWN:
@@ -224,7 +224,7 @@ class Verdict:
         if self.witness is None:
             return []
         lines = [f"  trace of {len(self.witness)} step{'' if len(self.witness) == 1 else 's'}:"]
-        first, n, last = self.witness.shown()
+        first, n, last = self.witness.excerpt()
         width = max((len(step.action) for _, step in first + last), default=0)
         told = [f"    {number}. {step.action:<{width}}  {_facts(step.after)}".rstrip() for number, step in first + last]
         if n:
@@ -252,7 +252,7 @@ class Verdict:
             if each is not self:
                 parts.append(f"<p>Also: {escape(each.reason).replace(chr(10), '<br>')}</p>")
             if each.witness is not None:
-                first, n, last = each.witness.shown()
+                first, n, last = each.witness.excerpt()
                 items = [
                     f'<li value="{number}"><b>{escape(step.action)}</b> {escape(_facts(step.after))}</li>'
                     for number, step in first + last
