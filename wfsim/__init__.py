@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from wfsim.simulate.scenario import Scenario, load_scenario
     from wfsim.verify.explore import explore
     from wfsim.verify.properties import verify
+    from wfsim.verify.property_files import Property
     from wfsim.verify.soundness import soundness
     from wfsim.verify.space import explore_workflow
     from wfsim.widgets.pictures import picture
@@ -60,6 +61,7 @@ __all__ = [
     "History",
     "ManualClock",
     "PetriNet",
+    "Property",
     "Scenario",
     "Stepper",
     "TokenGame",
@@ -118,6 +120,7 @@ _HOMES = {
     "simulate.scenario": ("Scenario", "load_scenario"),
     "verify.explore": ("explore",),
     "verify.properties": ("verify",),
+    "verify.property_files": ("Property",),
     "verify.soundness": ("soundness",),
     "verify.space": ("explore_workflow",),
     "widgets.pictures": ("picture",),
