@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from wfsim.runtime.schedules import run_schedules
     from wfsim.simulate.default import default_scenario
     from wfsim.simulate.scenario import Scenario, load_scenario
+    from wfsim.verify.conditions.report import conditions
     from wfsim.verify.explore import explore
     from wfsim.verify.properties import verify
     from wfsim.verify.property_files import Property
@@ -67,6 +68,7 @@ __all__ = [
     "TokenGame",
     "WfsimError",
     "Workflow",
+    "conditions",
     "default_scenario",
     "dumps",
     "errors",
@@ -118,6 +120,7 @@ _HOMES = {
     "runtime.schedules": ("run_schedules",),
     "simulate.default": ("default_scenario",),
     "simulate.scenario": ("Scenario", "load_scenario"),
+    "verify.conditions.report": ("conditions",),
     "verify.explore": ("explore",),
     "verify.properties": ("verify",),
     "verify.property_files": ("Property",),

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+import z3
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wfsim.model.elements import Variable
@@ -34,6 +35,9 @@ from wfsim.semantics.expression_code import ExpressionCode
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 from wfsim.semantics.layout import Cell
+from wfsim.verify.conditions.symbols import Symbols
+from wfsim.verify.conditions.terms import Term, constant, number_of, text_of
+from wfsim.verify.conditions.translation import Translation
 
 VARIABLES = ("a", "b", "c")
 FIELDS = ("f", "g")
@@ -192,6 +196,66 @@ def test_the_stack_machine_computes_what_the_evaluator_computes(
     expression: Expression, context: dict[str, Any], event: dict[str, Any] | None
 ) -> None:
     check(expression, context, event)
+
+
+def by_solver(expression: Expression, context: dict[str, Any], event: dict[str, Any] | None) -> Any:
+    """What the solver simplifies the expression to, once its names are replaced by their values."""
+
+    def name(node: Name | Whole) -> Term:
+        if isinstance(node, Whole):
+            known = {name: value for name, value in (event or {}).items() if value is not None}
+            return constant(
+                {"state": "s", "context": context, "event": known if event is not None else None}[node.scope]
+            )
+        return constant((context if node.scope == "context" else event or {}).get(node.field))
+
+    translation = Translation(Symbols(), name)
+    term = translation.of(expression)
+    assume(not translation.left_open)
+    holds = [kind for kind, when in term.faults.items() if known_truth(when)]
+    if holds:
+        assert len(holds) == 1
+        return ("fault", holds[0])
+    values = [case for case in term.cases if known_truth(case.guard)]
+    assert len(values) + known_truth(term.null) == 1
+    if not values:
+        return None
+    (case,) = values
+    if case.kind == "boolean":
+        return known_truth(case.value)
+    value = z3.simplify(case.value)
+    if case.kind == "number":
+        return number_of(value) + 0.0
+    return text_of(value) if case.kind == "string" else value.as_long()
+
+
+def known_truth(truth: Any) -> bool:
+    simple = truth if isinstance(truth, bool) else z3.simplify(truth)
+    assert isinstance(simple, bool) or z3.is_true(simple) or z3.is_false(simple), simple
+    return simple if isinstance(simple, bool) else z3.is_true(simple)
+
+
+def check_solver(expression: Expression, context: dict[str, Any], event: dict[str, Any] | None) -> None:
+    expected = by_evaluator(expression, context, event)
+    if isinstance(expected, (list, dict)):
+        # Of lists and objects the solver knows how long they are.
+        expected = len(expected)
+    found = by_solver(expression, context, event)
+    assert same(found, expected), f"{expression}: {found!r}, expected {expected!r}"
+
+
+@settings(deadline=None, max_examples=300)
+@given(expressions, contexts, payloads)
+def test_the_solver_computes_what_the_evaluator_computes(
+    expression: Expression, context: dict[str, Any], event: dict[str, Any] | None
+) -> None:
+    check_solver(expression, context, event)
+
+
+@settings(deadline=None, max_examples=200)
+@given(conditions(small), small_contexts)
+def test_the_solver_agrees_on_logic_and_comparisons(expression: Expression, context: dict[str, Any]) -> None:
+    check_solver(expression, context, None)
 
 
 @settings(deadline=None, max_examples=300)

@@ -11,9 +11,9 @@ import wfsim as wf
 
 NAMES = """
 ActivityContext ActivityError Builder Catalogue DefinitionError Duration EventRejected History ManualClock PetriNet
-Property Scenario Stepper TokenGame WfsimError Workflow default_scenario dumps errors explore explore_workflow
-from_snakes hot_paths lint load load_scenario loads migration new open_history picture read_pnml reopen run_schedules
-save simulate soundness start to_net to_snakes verify write_pnml
+Property Scenario Stepper TokenGame WfsimError Workflow conditions default_scenario dumps errors explore
+explore_workflow from_snakes hot_paths lint load load_scenario loads migration new open_history picture read_pnml reopen
+run_schedules save simulate soundness start to_net to_snakes verify write_pnml
 """.split()
 
 
@@ -42,7 +42,8 @@ def test_rooms_that_are_called_are_still_rooms() -> None:
 
 def test_importing_wfsim_loads_none_of_its_heavy_libraries() -> None:
     heavy = (
-        "numpy pandas networkx snakes numba duckdb pyarrow plotly ipywidgets pygraphviz typer rich tqdm ruamel pydantic"
+        "numpy pandas networkx snakes numba duckdb pyarrow plotly ipywidgets pygraphviz typer rich tqdm ruamel "
+        "pydantic z3"
     ).split()
     code = f"import sys, wfsim; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

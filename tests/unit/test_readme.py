@@ -24,7 +24,7 @@ def test_the_python_of_the_readme_runs_and_its_order_can_be_reopened(
     assert "'order_shipped' cannot happen now" in capsys.readouterr().out
     report = names["report"]
     assert isinstance(report, list)
-    assert [str(verdict.status) for verdict in report] == ["holds"] * 6
+    assert [str(verdict.status) for verdict in report] == ["holds"] * 7
     with wf.open_history("runs.duckdb") as history:
         assert history.case("order-1").replay().state == "validated"
 

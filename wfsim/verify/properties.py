@@ -24,6 +24,7 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.stimulus import Stimulus
 
 from .claims import Claim, unknown_names
+from .conditions.verdicts import verdict_on
 from .patterns import PATTERNS
 from .property_files import KINDS, NetOptions, Property, SharedOptions, SoundOptions, load_properties
 from .report import Report
@@ -50,8 +51,8 @@ def verify(
     Parameters
     ----------
     properties
-        A property file, or properties. By default every question that needs no options: all states reachable,
-        all transitions live, completion possible, no failure, no unhandled timeout, soundness.
+        A property file, or properties. By default those of `BUILT_IN`: all states reachable, all transitions live,
+        completion possible, no failure, no unhandled timeout, soundness, no useless condition.
     max_states, max_seconds
         Limits of each search; running into one gives `unknown` unless a violation was found before.
     catalogue
@@ -69,7 +70,7 @@ def verify(
         If the property file cannot be read, asks nothing, or is about another workflow.
     """
     if properties is None:
-        asked = [Property(name) for name in PROPERTIES if name != "no_deadlock"]
+        asked = [Property(name) for name in BUILT_IN]
     elif isinstance(properties, list):
         asked = properties
     else:
@@ -399,6 +400,10 @@ def _no_deadlock(search: Search, asked: Property) -> Verdict:
     return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
 
 
+def _of_conditions(search: Search, asked: Property) -> Verdict:
+    return verdict_on(search.workflow, asked.name, search.max_seconds)
+
+
 _ANSWERS: dict[str, Callable[[Search, Property], Verdict]] = {
     "states_reachable": _states_reachable,
     "transitions_live": _transitions_live,
@@ -407,6 +412,15 @@ _ANSWERS: dict[str, Callable[[Search, Property], Verdict]] = {
     "no_unhandled_timeout": _no_closing(TIMED_OUT, "A timeout that nothing handles ends an instance"),
     "sound": _sound,
     "no_deadlock": _no_deadlock,
+    "conditions_useful": _of_conditions,
+    "conditions_complete": _of_conditions,
+    "conditions_disjoint": _of_conditions,
 }
 PROPERTIES = {name: (KINDS[name], answer) for name, answer in _ANSWERS.items()}
 """What can be asked of every workflow, by name: options and answer."""
+
+BUILT_IN = tuple(
+    name for name in PROPERTIES if name not in ("no_deadlock", "conditions_complete", "conditions_disjoint")
+)
+"""What is asked unless told otherwise. Markings that enable nothing, conditions that leave events over, and conditions
+that the order of the file decides between may all be meant."""

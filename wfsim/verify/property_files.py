@@ -56,18 +56,21 @@ class SoundOptions(NetOptions):
     kind: Literal["classical", "weak", "relaxed"] = "classical"
 
 
-class SpaceOptions(_Options):
-    """Questions about one instance have no options."""
+class NoOptions(_Options):
+    """Questions about one instance, or about conditions, have no options."""
 
 
 KINDS: dict[str, type[BaseModel]] = {
-    "states_reachable": SpaceOptions,
-    "transitions_live": SpaceOptions,
+    "states_reachable": NoOptions,
+    "transitions_live": NoOptions,
     "can_complete": SharedOptions,
-    "no_failure": SpaceOptions,
-    "no_unhandled_timeout": SpaceOptions,
+    "no_failure": NoOptions,
+    "no_unhandled_timeout": NoOptions,
     "sound": SoundOptions,
     "no_deadlock": NetOptions,
+    "conditions_useful": NoOptions,
+    "conditions_complete": NoOptions,
+    "conditions_disjoint": NoOptions,
     **PATTERNS,
 }
 """What can be asked, by name, and the options of each."""

@@ -528,10 +528,13 @@ def _same(left: Value, right: Value) -> bool:
 
 def _advice(source: object) -> str:
     from wfsim.net.petri import PetriNet
+    from wfsim.verify.conditions.witness import ValuesWitness
     from wfsim.verify.verdict import NetWitness, Verdict
 
     if isinstance(source, Verdict):
         return "Give it the verdict's witness: wf.Stepper(verdict.witness)."
     if isinstance(source, (NetWitness, PetriNet)):
         return "It is about the tokens of a net: wf.TokenGame walks through it."
+    if isinstance(source, ValuesWitness):
+        return "It shows values that conditions read, not a run that leads to them: see its `values` and `outcomes`."
     return "Give it a workflow, a witness of wf.verify, a case of a history, or an instance."

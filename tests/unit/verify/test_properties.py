@@ -11,7 +11,7 @@ import pytest
 import wfsim as wf
 from wfsim.errors import DefinitionError, StartRefused, VerdictUnknown
 from wfsim.verify import space
-from wfsim.verify.properties import PROPERTIES, Property, Report, load_properties, verify
+from wfsim.verify.properties import BUILT_IN, PROPERTIES, Property, Report, load_properties, verify
 from wfsim.verify.told import WorkflowWitness
 
 C = {"name": "c", "is_terminal": True}
@@ -27,6 +27,8 @@ def workflow(transitions: list[dict[str, Any]], states: list[Any] | None = None,
 
 
 GOOD = workflow([GO])
+# The others search a net or nothing.
+SEARCHED = [name for name in PROPERTIES if name not in ("sound", "no_deadlock") and not name.startswith("conditions")]
 COUNTED = {"variables": {"n": {"type": "integer", "input": True, "minimum": 0, "maximum": 9}}}
 
 
@@ -53,7 +55,8 @@ def test_every_question_holds_of_a_good_workflow(name: str) -> None:
 
 def test_by_default_every_question_without_options_is_asked() -> None:
     report = verify(GOOD)
-    assert [p.name for p in report.properties] == [name for name in PROPERTIES if name != "no_deadlock"]
+    assert [p.name for p in report.properties] == list(BUILT_IN)
+    assert set(PROPERTIES) - set(BUILT_IN) == {"no_deadlock", "conditions_complete", "conditions_disjoint"}
     assert report.ok
 
 
@@ -249,7 +252,7 @@ LONG = workflow(
 
 
 @pytest.mark.parametrize("limit", [{"max_states": 3}, {"max_seconds": 0}])
-@pytest.mark.parametrize("name", [name for name in PROPERTIES if name not in ("sound", "no_deadlock")])
+@pytest.mark.parametrize("name", SEARCHED)
 def test_a_limit_gives_unknown_and_never_holds(name: str, limit: dict[str, Any]) -> None:
     verdict = ask(LONG, name, **limit)
     assert verdict.status == "unknown"
@@ -311,7 +314,7 @@ def test_a_failure_with_a_sampled_value_counts() -> None:
     assert verdict.statistics == {"endings": ["a: Expression.division"]}
 
 
-@pytest.mark.parametrize("name", [name for name in PROPERTIES if name not in ("sound", "no_deadlock")])
+@pytest.mark.parametrize("name", SEARCHED)
 def test_without_an_accepted_start_nothing_holds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(program: Any, inputs: Any) -> Any:
         raise StartRefused("nobody may start today.")
