@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.duration import Duration
@@ -114,14 +114,18 @@ BUILT_IN = ("done", "error", "timeout", "after", "automatic", "cancel_requested"
 
 
 R = TypeVar("R")
+_Fields: TypeAlias = Mapping[str, int]
+_Children: TypeAlias = Mapping[tuple[str, str | None], Workflow]
 
 
 @lru_cache(maxsize=256)
-def _cached(identities: tuple[int, ...], erased: bool) -> list[Any]:
+def _cached(identities: tuple[int, ...], erased: bool, symbolic: bool) -> list[Any]:
     return []
 
 
-def compile_workflow(workflow: Workflow, catalogue: Catalogue | None = None, *, erased: bool = False) -> Program:
+def compile_workflow(
+    workflow: Workflow, catalogue: Catalogue | None = None, *, erased: bool = False, symbolic: bool = False
+) -> Program:
     """Compile a workflow to rows; the same objects give the same program.
 
     Parameters
@@ -129,6 +133,8 @@ def compile_workflow(workflow: Workflow, catalogue: Catalogue | None = None, *, 
     catalogue
         Where the workflows that it runs are found; their versions are chosen now, and every instance of the program
         keeps to them (M4.4). Without one, children remain unknown: only their closing can be told to an instance.
+    erased, symbolic
+        Which expressions become questions to the surroundings; see `Program`.
 
     Raises
     ------
@@ -145,9 +151,9 @@ def compile_workflow(workflow: Workflow, catalogue: Catalogue | None = None, *, 
     if catalogue is not None and (children or addressed(workflow)):
         family += [one for one in catalogue.family(workflow).all_versions() if one != workflow]
     objects = [*family, *children.values()]
-    holder = _cached((*map(id, objects),), erased)
+    holder = _cached((*map(id, objects),), erased, symbolic)
     if not holder or any(kept is not one for kept, one in zip(holder[0], objects)):
-        holder[:] = [objects, _Compiler(workflow, children, erased).program()]
+        holder[:] = [objects, _Compiler(workflow, children, erased, symbolic).program()]
         holder[1].family = tuple(family)
     program: Program = holder[1]
     return program
@@ -156,10 +162,11 @@ def compile_workflow(workflow: Workflow, catalogue: Catalogue | None = None, *, 
 class _Compiler:
     """Fills the rows of one program; each method adds one kind."""
 
-    def __init__(self, workflow: Workflow, children: Mapping[tuple[str, str | None], Workflow], erased: bool) -> None:
+    def __init__(self, workflow: Workflow, children: _Children, erased: bool, symbolic: bool = False) -> None:
         self.workflow = workflow
         self.children = children
         self.erased = erased
+        self.symbolic = symbolic
         self.rows: Rows = [Head()]
         self.names: list[str | None] = [workflow.name]
         self.texts = Texts()
@@ -181,6 +188,7 @@ class _Compiler:
             texts=self.texts,
             host=self.host,
             erased=self.erased,
+            symbolic=self.symbolic,
             variables=self.variables,
             events=self.events,
             activities=self.activities,
@@ -251,7 +259,7 @@ class _Compiler:
                 row.bounded_above = 1
                 row.highest, row.highest_real = whole_and_real(variable.maximum, up=False)
             row.first_allowed, row.end_allowed = allowed.get(name, (NONE, NONE))
-            if self.erased:
+            if self.erased or self.symbolic:
                 row = VariableRow(name=row.name, input=row.input, output=row.output)
             self.add(row, name)
             cell = Cell()
@@ -296,7 +304,8 @@ class _Compiler:
                 kind = declared.get(used)
                 # M7.1: an event with a declared payload has no other fields.
                 tag = TYPES[kind.type] if kind is not None else FAULT if declared else ANY
-                self.add(FieldRow(self.text(used), tag, 0 if kind is not None and not kind.optional else 1))
+                needed = kind is not None and not kind.optional and not self.symbolic
+                self.add(FieldRow(self.text(used), ANY if self.symbolic else tag, 0 if needed else 1))
         head: Head = self.rows[0]
         head.first_event = len(self.rows)
         for name, fields in self.fields.items():
@@ -488,9 +497,7 @@ class _Compiler:
         head: Head = self.rows[0]
         return head.first_variable + self.variable_index[name]
 
-    def _action(
-        self, program: Program, action: ActivityAction | SetVariableAction | Any, fields: Mapping[str, int]
-    ) -> ActionRow:
+    def _action(self, program: Program, action: Action, fields: _Fields) -> ActionRow:
         ignore = 1 if action.on_failure == "ignore" else 0
         if isinstance(action, SetVariableAction):
             name, value = action.parameters.name, action.parameters.value
@@ -500,7 +507,7 @@ class _Compiler:
             return ActionRow(
                 action=SET_VARIABLE,
                 variable=self._variable_row(name),
-                code=self._code(template, fields),
+                code=self._code(template, fields, target=name),
                 ignore=ignore,
             )
         if isinstance(action, CompensateAction):
@@ -547,9 +554,7 @@ class _Compiler:
             self.add(row)
         return first, len(self.rows)
 
-    def _parameters(
-        self, parameters: Mapping[str, Any], fields: Mapping[str, int], role: str = "value"
-    ) -> tuple[int, int]:
+    def _parameters(self, parameters: Mapping[str, Any], fields: _Fields, role: str = "value") -> tuple[int, int]:
         coded = [(name, self._code(parse_template(value), fields, role)) for name, value in parameters.items()]
         first = len(self.rows)
         for name, code in coded:
@@ -561,16 +566,18 @@ class _Compiler:
             return NONE, self._code(parse_template(value), {}, "duration")
         return int(Duration.of(value)), NONE
 
-    def _code(self, template: Template, fields: Mapping[str, int], role: str = "value") -> int:
+    def _code(self, template: Template, fields: _Fields, role: str = "value", target: str | None = None) -> int:
         """Compile an expression; returns the row of its first operation."""
-        code = ExpressionCode(self.texts, self.host, self.variable_index, fields, role)
-        fixed = role in ("items", "receiver", "key") and not any(True for _ in names(template))
-        if not self.erased or fixed:
-            depth = code.compile(template)
-        elif role in ("condition", "items", "receiver", "key") or can_raise(template):
+        code = ExpressionCode(self.texts, self.host, self.variable_index, fields, role, target)
+        plain = not names(template)
+        chosen = role in ("items", "receiver", "key")
+        asked = self.erased and (role == "condition" or chosen or can_raise(template)) and not (plain and chosen)
+        if asked or (self.symbolic and (target is not None or not plain)):
             depth = code.ask(template)
-        else:
+        elif self.erased and not (plain and chosen):
             depth = code.constant(0 if role == "duration" else None)
+        else:
+            depth = code.compile(template)
         self.deepest = max(self.deepest, depth)
         first = len(self.rows)
         for op in [*code.ops, OpRow(OP_END)]:

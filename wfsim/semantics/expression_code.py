@@ -87,12 +87,14 @@ class ExpressionCode:
         variables: Mapping[str, int],
         fields: Mapping[str, int],
         role: str,
+        target: str | None = None,
     ) -> None:
         self.texts = texts
         self.host = host
         self.variables = variables
         self.fields = fields
         self.role = role
+        self.target = target
         self.ops: list[OpRow] = []
 
     def constant(self, value: Any) -> int:
@@ -105,7 +107,7 @@ class ExpressionCode:
         """Leave a part to the surroundings."""
         whole = any(not isinstance(name, Name) and name.scope == "event" for name in names(template))
         raises = condition_can_raise(template) if self.role == "condition" else can_raise(template)  # type: ignore[arg-type]
-        asked = HostExpression(template, dict(self.fields), whole, self.role, raises)
+        asked = HostExpression(template, dict(self.fields), whole, self.role, raises, self.target)
         self.host.append(asked)
         self.ops.append(OpRow(OP_ASK, len(self.host) - 1))
         return 1

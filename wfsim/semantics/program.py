@@ -27,7 +27,8 @@ class HostExpression:
 
     `role` is `condition`, `value`, `duration`, `item` (its fields are that of an item), `items`, `receiver` or `key`;
     `raises` whether it can raise. Both serve the erased program, in which every condition, list of items and receiver
-    is a question, and every other expression that can raise.
+    is a question, and every other expression that can raise. `target` is the variable that the value is written to,
+    for assignments.
     """
 
     template: Template
@@ -35,6 +36,7 @@ class HostExpression:
     whole_event: bool = False
     role: str = "value"
     raises: bool = True
+    target: str | None = None
 
 
 @dataclass
@@ -53,6 +55,9 @@ class Program:
         Expressions that `OP_ASK` refers to.
     erased
         Whether conditions, assignments and inputs are questions to the surroundings (used by the explorer).
+    symbolic
+        Whether every expression that reads a name, and every assignment, is such a question, and variables and payloads
+        take any value: what they come to and whether it fits is for the surroundings to say.
     """
 
     workflow: Workflow
@@ -61,6 +66,7 @@ class Program:
     texts: Texts
     host: list[HostExpression]
     erased: bool
+    symbolic: bool
     variables: dict[str, Variable]
     events: dict[str, Event]
     activities: dict[str, Activity]

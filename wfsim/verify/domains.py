@@ -141,6 +141,10 @@ class Domains:
         shapeless = {key for key in self._valued if self._kind(key) in _SHAPELESS}
         return given.isdisjoint(self._root(key) for key in self._computed | shapeless)
 
+    def computes(self, key: Key) -> bool:
+        """Whether values of a name are computed with, or compared otherwise than with constants."""
+        return self._root(key) in {self._root(each) for each in self._computed | self._ordered}
+
     def _is_listed(self, key: Key) -> bool:
         """Whether every value that this can have is tried."""
         if self._kind(key) is ValueType.BOOLEAN:

@@ -141,18 +141,23 @@ class Moments:
         EvaluationFault
             If a claim has no value there, or one that is not true or false.
         """
+        return self._after(memory, self.view(edge.target), self.seen(edge))
+
+    def seen(self, edge: Edge) -> Happenings:
+        """What claims ask about of what has happened on an edge."""
         happened = self._happened.get(edge.happened)
         if happened is None:
             happened = tuple(dict.fromkeys(each for each in edge.happened if each in self._watched))
             self._happened[edge.happened] = happened
-        return self._after(memory, self._view(edge.target), happened)
+        return happened
 
     def timed_out(self, memory: Memory, number: int) -> Memory:
         """The memory after the workflow timer has ended a run in a state."""
-        _, _, root, active, cells = self._view(number)
+        _, _, root, active, cells = self.view(number)
         return self._after(memory, (TIMED_OUT, 0, root, active, cells), ())
 
-    def _view(self, number: int) -> View:
+    def view(self, number: int) -> View:
+        """A state as far as claims look at it."""
         found = self._views.get(number)
         if found is None:
             snapshot = self.space.snapshots[number]
@@ -175,9 +180,12 @@ class Moments:
             self._known[key] = (self.step(state, truths), tuple(now.values()))
         return self._known[key]
 
-    def _truth(self, claim: Claim, view: View, happened: Happenings, been: Mapping[Claim, bool]) -> bool:
-        status, outcome, root, active, cells = view
-        program, texts = self.space.program, self.space.texts
+    def items(
+        self, claim: Claim, view: View, happened: Happenings, been: Mapping[Claim, bool]
+    ) -> dict[str, bool | str | None]:
+        """What the atoms of a claim are worth at a moment, under the names that stand for them in its tree."""
+        status, outcome, _, active, _ = view
+        program = self.space.program
 
         def value(atom: Atom) -> bool | str | None:
             match atom:
@@ -194,7 +202,12 @@ class Moments:
                 case Standing():
                     return OUTCOMES[outcome] or None
 
-        item = {str(k): value(atom) for k, atom in enumerate(claim.atoms)}
+        return {str(k): value(atom) for k, atom in enumerate(claim.atoms)}
+
+    def _truth(self, claim: Claim, view: View, happened: Happenings, been: Mapping[Claim, bool]) -> bool:
+        _, _, root, _, cells = view
+        program, texts = self.space.program, self.space.texts
+        item = self.items(claim, view, happened, been)
         context = {name: texts.decode(*cell) for name, cell in zip(self._variables, cells)}
         found = evaluate(claim.tree, context, None, program.name(root) or "", item)
         return need_boolean(found, "a claim")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
@@ -12,6 +13,9 @@ from .claims import Claim
 from .domains import MOST_ITEMS, Domains
 from .space import WorkflowSpace, explore_workflow
 from .verdict import Status, Verdict
+
+if TYPE_CHECKING:
+    from .symbolic.space import SymbolicSpace
 
 METHOD = "explicit breadth-first search over step with candidate values"
 ASSUMPTIONS = (
@@ -62,6 +66,19 @@ class Search:
         """The space for claims."""
         return self._searched(True)
 
+    @cached_property
+    def symbolic(self) -> SymbolicSpace:
+        """The control states with values as terms, for what the candidate values leave open.
+
+        Raises
+        ------
+        NotCovered
+            Naming the construct whose values are not followed.
+        """
+        from .symbolic.induction import symbolic_space
+
+        return symbolic_space(self.workflow, self.max_seconds)
+
     def _searched(self, watched: bool) -> WorkflowSpace:
         if watched not in self._spaces:
             self._spaces[watched] = explore_workflow(
@@ -82,8 +99,8 @@ class Search:
             bound["stopped"] = space.reason
         if space.domains.bounded_lists:
             bound["items"] = MOST_ITEMS
-        more = {"assumptions": ASSUMPTIONS, "method": METHOD} | more
-        return Verdict(status, name, reason, bound=bound, **more)
+        more = {"assumptions": ASSUMPTIONS, "method": METHOD, "bound": bound} | more
+        return Verdict(status, name, reason, **more)
 
     def holds(self, name: str, reason: str, space: WorkflowSpace | None = None, **more: Any) -> Verdict:
         """`holds`, if the space is complete and the candidate values stand for all; else `unknown`."""

@@ -10,7 +10,6 @@ from wfsim.model.elements import FieldType, Variable
 from wfsim.model.values import (
     LARGEST_INTEGER,
     LARGEST_VALUE,
-    LONGEST_STRING_VALUE,
     SMALLEST_INTEGER,
     Value,
     ValueType,
@@ -30,11 +29,14 @@ class Symbols:
         The term of each.
     known
         What is true of them: types, limits, listed values.
+    atoms
+        The unknowns of the solver that they are made of.
     """
 
     def __init__(self) -> None:
         self.terms: dict[str, Term] = {}
         self.known: list[Truth] = []
+        self.atoms: list[Any] = []
 
     def of_variable(self, name: str, variable: Variable, *, null: bool) -> Term:
         """A variable's value as it is kept (`wfsim.model.evaluate.fit`), or null where that is possible."""
@@ -60,7 +62,7 @@ class Symbols:
 
     def flag(self, name: str) -> Truth:
         """A truth that is not known."""
-        return z3.Bool(name)
+        return self._atom(z3.Bool(name))
 
     def _of(self, name: str, kinds: tuple[str, ...], null: bool) -> Term:
         if name in self.terms:
@@ -68,10 +70,10 @@ class Symbols:
         cases: list[Case] = []
         missing: Truth = False
         if len(kinds) == 1:
-            missing = z3.Bool(f"{name} is null") if null else False
+            missing = self._atom(z3.Bool(f"{name} is null")) if null else False
             guards: list[Truth] = [opposite(missing)]
         else:
-            tag = z3.Int(f"kind of {name}")
+            tag = self._atom(z3.Int(f"kind of {name}"))
             guards = [tag == k for k in range(len(kinds))]
             missing = tag == len(kinds) if null else False
             self.known.append(z3.And(tag >= 0, tag <= (len(kinds) if null else len(kinds) - 1)))
@@ -80,18 +82,21 @@ class Symbols:
         self.terms[name] = Term({}, missing, tuple(cases))
         return self.terms[name]
 
+    def _atom(self, atom: Any) -> Any:
+        self.atoms.append(atom)
+        return atom
+
     def _value(self, name: str, kind: str) -> Any:
         if kind == "boolean":
-            return z3.Bool(name)
+            return self._atom(z3.Bool(name))
         if kind == "number":
             value, known = fresh_double(name)
             self.known += known
-            return value
+            return self._atom(value)
         if kind == "string":
-            value = z3.String(name)
-            self.known.append(z3.Length(value) <= LONGEST_STRING_VALUE)
-            return value
-        value = z3.Int(name)
+            # That a text has a longest length is left to the door: with it the solver takes a hundred times longer.
+            return self._atom(z3.String(name))
+        value = self._atom(z3.Int(name))
         low, high = (SMALLEST_INTEGER, LARGEST_INTEGER) if kind == "integer" else (0, LARGEST_VALUE - 1)
         self.known.append(z3.And(value >= low, value <= high))
         return value

@@ -488,6 +488,24 @@ def extreme(function: str, operands: Sequence[Term], literals: Sequence[Value]) 
     return alternatives(*results)
 
 
+def known_value(term: Term) -> tuple[Value] | None:
+    """The value of a term that can have no other, as a tuple of one; None if it is not known, or a list or object."""
+    if term.faults:
+        return None
+    if term.null is True and not term.cases:
+        return (None,)
+    if term.null is not False or len(term.cases) != 1 or term.cases[0].guard is not True:
+        return None
+    case = term.cases[0]
+    if case.kind == "boolean":
+        return (case.value,) if isinstance(case.value, bool) else None
+    if case.kind == "integer" and z3.is_int_value(case.value):
+        return (case.value.as_long(),)
+    if case.kind == "number" and z3.is_fp_value(case.value):
+        return (number_of(case.value),)
+    return (text_of(case.value),) if case.kind == "string" and z3.is_string_value(case.value) else None
+
+
 def number_of(real: Any) -> float:
     """The Python number of a known term."""
     bits = z3.simplify(z3.fpToIEEEBV(real)).as_long()
