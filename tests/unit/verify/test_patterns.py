@@ -217,10 +217,18 @@ def test_constants_of_claims_cut_the_values_tried() -> None:
     assert ask(flow, "never", "context.amount > 1000").status == "holds"
 
 
-def test_what_cannot_be_tried_in_full_is_unknown_to_the_claim_alone() -> None:
+def test_what_cannot_be_tried_in_full_is_asked_of_all_values_or_unknown_to_the_claim_alone() -> None:
     flow = workflow([GO], variables={"k": {"type": "integer", "input": True}})
-    report = verify(flow, [Property("never", "context.k * context.k == 1681"), Property("can_complete")])
-    assert [str(v.status) for v in report] == ["unknown", "holds"]
+    square = "context.k * context.k == 1681"
+    asked = [
+        Property("never", square),
+        Property("leads_to", {"from": square, "to": "closed"}),
+        Property("can_complete"),
+    ]
+    report = verify(flow, asked)
+    assert [str(v.status) for v in report] == ["violated", "unknown", "holds"]
+    assert report[0].witness is not None
+    assert report[0].witness.replay()[-1].variables["k"] in (41, -41)
 
 
 def test_values_that_claims_add_do_not_take_away_other_answers() -> None:
@@ -244,12 +252,17 @@ def test_what_never_comes_up_is_told() -> None:
     assert verdict.statistics["vacuous"] is True
 
 
-@pytest.mark.parametrize("name", ["never", "eventually"])
-def test_a_limit_gives_unknown_and_never_holds(name: str) -> None:
-    claim = "state == 'c' and state == 'a'" if name == "never" else "true"
-    verdict = ask(COUNTING, name, claim, max_states=1)
+def test_a_limit_gives_unknown_and_never_holds() -> None:
+    verdict = ask(COUNTING, "eventually", "true", max_states=1)
     assert verdict.status == "unknown"
     assert verdict.bound["complete"] is False
+
+
+def test_what_a_finite_run_would_refute_is_decided_without_the_states_that_a_limit_left_out() -> None:
+    verdict = ask(COUNTING, "never", "state == 'c' and state == 'a'", max_states=1)
+    assert verdict.status == "holds"
+    assert "k-induction" in verdict.method
+    assert ask(COUNTING, "never", "state == 'c' and state == 'a'", max_states=1, max_seconds=0).status == "unknown"
 
 
 # --- the language --------------------------------------------------------------------------------------

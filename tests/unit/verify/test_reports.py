@@ -73,8 +73,8 @@ properties:
   - never: in("c")
     expect: violated
     because: it is where it ends
-  - always: context.k * context.k != 1681
-  - always: context.k * context.k != 1681
+  - leads_to: {from: context.k * context.k == 1681, to: closed}
+  - leads_to: {from: context.k * context.k == 1681, to: closed}
     allow_unknown: squares cannot all be tried
   - never: context.k / 0 == 1
 """
@@ -108,7 +108,7 @@ def test_pytest_collects_property_files_where_that_is_asked_for(tmp_path: Path) 
     assert 'expected holds, found violated: never(in("c"))' in out
     assert "2. event go" in out
     assert "Traceback" not in out
-    assert "expected holds, found unknown: always" in out
+    assert "expected holds, found unknown: leads_to" in out
     assert "expected holds, found error: never" in out
     assert run_pytest(tmp_path)[0] == 5
     (tmp_path / "verification" / "other.yaml").write_text("name: no properties here\n", encoding="utf-8")
