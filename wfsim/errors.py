@@ -64,6 +64,10 @@ class NetError(WfsimError):
     """A Petri net is built, read, written or fired wrongly; the text names the nodes concerned."""
 
 
+class ColouredNet(NetError, NotCovered):
+    """A net with coloured tokens, of which only the form with plain ones can be read."""
+
+
 class UnknownNode(NetError, KeyError):
     """A name is neither a place nor a net transition of the net; the text offers the nearest ones."""
 

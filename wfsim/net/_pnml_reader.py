@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from wfsim.errors import NetError
+from wfsim.errors import ColouredNet, NetError
 from wfsim.net._checks import MAX_COUNT
 from wfsim.net._xml import Element, name_from_id
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.marking import nearest
 from wfsim.net.petri import PetriNet
+from wfsim.net.units import NestedUnits, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,13 +43,14 @@ class NetReader:
         self.labels: dict[str, str] = {}
         self.sources: dict[str, str] = {}
         self.marking: dict[str, int] = {}
+        self.place_names: frozenset[str] = frozenset()
 
     def result(self) -> PetriNet:
         """The net; `NetError` with `file:line` if anything is wrong."""
         line = self.element.line
         sort = self.element.attributes.get("type", "").rstrip("/").rpartition("/")[2].lower()
         if sort in HIGH_LEVEL:
-            self.fail(line, f"net type {sort!r} is coloured. Only place/transition nets are read.")
+            self.coloured(line, f"net type {sort!r} is coloured")
         elements = list(_flat(self.element))
         net_id = self.claim_id(self.element)
         for element in elements:
@@ -58,17 +60,25 @@ class NetReader:
                 self.node(element, self.transitions)
             elif element.tag in ("referencePlace", "referenceTransition"):
                 self.references[self.claim_id(element)] = (element.tag, self.attribute(element, "ref"))
+        self.place_names = frozenset(self.places.values())
         arcs = self.arcs([element for element in elements if element.tag == "arc"])
         final = self.final_marking()
+        units = self.units([element for element in elements if element.attributes.get("tool") == "nupn"])
         name = self.text_of(self.element, "name") or name_from_id(net_id)
         places, transitions = self.places.values(), self.transitions.values()
         try:
-            return PetriNet(name, places, transitions, arcs, self.marking, final, self.labels, self.sources)
+            return PetriNet(name, places, transitions, arcs, self.marking, final, self.labels, self.sources, units)
         except NetError as error:
             self.fail(line, str(error))
 
     def fail(self, line: int, what: str) -> NoReturn:
         raise NetError(f"{self.file}:{line}: {what}")
+
+    def coloured(self, line: int, what: str) -> NoReturn:
+        raise ColouredNet(
+            f"{self.file}:{line}: {what}. Only place/transition nets are read: have it unfolded to one "
+            "(the Model Checking Contest gives most of its nets in both forms, COL and PT)."
+        )
 
     # --- nodes --------------------------------------------------------------------------------------------
 
@@ -80,7 +90,7 @@ class NetReader:
             self.labels[name] = label
         for child in element.children:
             if child.tag.startswith("hl"):
-                self.fail(child.line, f"<{child.tag}> is of a coloured net. Only place/transition nets are read.")
+                self.coloured(child.line, f"<{child.tag}> is of a coloured net")
             source = child.first("source") if child.attributes.get("tool") == "wfsim" else None
             if source is not None:
                 self.sources[name] = source.text
@@ -114,7 +124,7 @@ class NetReader:
 
     def arcs(self, elements: list[Element]) -> list[Arc]:
         merged: dict[tuple[str, str, ArcKind], int] = {}
-        place_names = set(self.places.values())
+        place_names = self.place_names
         for element in elements:
             if "id" in element.attributes:
                 self.claim_id(element)
@@ -190,13 +200,50 @@ class NetReader:
         if len(markings) != 1:
             self.fail(listed.line, f"{len(markings)} final markings. One is read; remove the others.")
         final: dict[str, int] = {}
-        place_names = set(self.places.values())
         for place in markings[0].all("place"):
             name = self.resolve(self.attribute(place, "idref"), place.line, "idref")
-            if name not in place_names:
+            if name not in self.place_names:
                 self.fail(place.line, f"the final marking names {name!r}, which is not a place.")
             final[name] = final.get(name, 0) + self.number(place, 0)
         return final
+
+    # --- nested units ---------------------------------------------------------------------------------------
+
+    def units(self, elements: list[Element]) -> NestedUnits | None:
+        """What the part that NUPN adds to PNML says: `<structure units root safe>` with a `<unit>` for each."""
+        structures = [(part, part.first("structure")) for part in elements]
+        if not structures:
+            return None
+        part, structure = structures[0]
+        if structure is None:
+            self.fail(part.line, "the NUPN part has no <structure>. Remove it, or name its units there.")
+        if len(structures) > 1:
+            self.fail(structures[1][0].line, f"a second NUPN part; the first is in line {part.line}. Keep one of them.")
+        listed = structure.all("unit")
+        units = []
+        for element in listed:
+            places = tuple(self.place_of_unit(name, element) for name in self.names_in(element, "places"))
+            subunits = tuple(map(name_from_id, self.names_in(element, "subunits")))
+            units.append(Unit(name_from_id(self.attribute(element, "id")), places, subunits))
+        given = self.parse_number(self.attribute(structure, "units"), 0, structure.line, "units")
+        if given != len(units):
+            self.fail(structure.line, f"units is {given}, but {len(units)} of them are listed.")
+        safe = structure.attributes.get("safe", "false")
+        if safe not in ("true", "false"):
+            self.fail(structure.line, f"safe is {safe!r}, not 'true' or 'false'.")
+        try:
+            return NestedUnits(name_from_id(self.attribute(structure, "root")), tuple(units), safe == "true")
+        except NetError as error:
+            self.fail(structure.line, str(error))
+
+    def names_in(self, unit: Element, tag: str) -> list[str]:
+        return [name for child in unit.all(tag) for name in child.text.split()]
+
+    def place_of_unit(self, identifier: str, unit: Element) -> str:
+        name = self.resolve(identifier, unit.line, "the place of a unit")
+        if name not in self.place_names:
+            self.fail(unit.line, f"a unit holds {name!r}, which is a transition, not a place.")
+        return name
 
     # --- texts and numbers --------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ def parse(data: bytes, file: str) -> Element:
         open_elements[-1].parts.append(value)
 
     def doctype(*declared: object) -> None:
-        refuse("a DOCTYPE is refused: it could pull in other files. Remove it; PNML needs none.")
+        refuse("a DOCTYPE is refused: it could pull in other files. Remove it; no file that is read here needs one.")
 
     def entity(*declared: object) -> None:
         refuse("an entity declaration is refused. Write the text out.")

@@ -12,6 +12,7 @@ from wfsim.net._checks import check_names, checked_count, checked_tokens, plural
 from wfsim.net.arcs import Arc, ArcKind, ArcLike
 from wfsim.net.firing import FiringRule, compile_rules
 from wfsim.net.marking import Marking, PlaceIndex, nearest
+from wfsim.net.units import NestedUnits, check_units
 
 MarkingLike = Marking | Mapping[str, int] | Sequence[int]
 
@@ -31,6 +32,7 @@ class MarkedNet:
         "rules",
         "sources",
         "transitions",
+        "units",
     )
 
     name: str
@@ -41,6 +43,7 @@ class MarkedNet:
     final_marking: Marking | None
     labels: Mapping[str, str]
     sources: Mapping[str, str]
+    units: NestedUnits | None
     rules: tuple[FiringRule, ...]
     _index: PlaceIndex
     _position: Mapping[str, int]
@@ -55,6 +58,7 @@ class MarkedNet:
         final_marking: MarkingLike | None = None,
         labels: Mapping[str, str] | None = None,
         sources: Mapping[str, str] | None = None,
+        units: NestedUnits | None = None,
     ) -> None:
         def put(attribute: str, value: object) -> None:
             object.__setattr__(self, attribute, value)
@@ -74,6 +78,8 @@ class MarkedNet:
         # A label that repeats the name, or is blank, says nothing, and PNML could not tell it from none.
         put("labels", self._annotation("labels", labels, drop_names=True))
         put("sources", self._annotation("sources", sources, drop_names=False))
+        check_units(self.name, units, self.places)
+        put("units", units)
         put("rules", self._compiled())
 
     def __setattr__(self, attribute: str, value: object) -> NoReturn:

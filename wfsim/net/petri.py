@@ -13,6 +13,7 @@ from wfsim.net.firing import FiringRule, Tokens, can_fire, fire_in, successor
 from wfsim.net.marked_net import MarkedNet, MarkingLike
 from wfsim.net.marking import Marking, nearest
 from wfsim.net.picture import picture
+from wfsim.net.units import NestedUnits
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -41,6 +42,8 @@ class PetriNet(MarkedNet):
     sources
         Where a node comes from, per place or transition, as an opaque text (`'state paid'`), so that a trace
         can be told in the terms of the model the net was made from.
+    units
+        The nested units that the places belong to, as NUPN files tell; each place belongs to one.
 
     Raises
     ------
@@ -70,16 +73,24 @@ class PetriNet(MarkedNet):
     def with_marking(
         self, initial_marking: MarkingLike, final_marking: MarkingLike | None = None, name: str | None = None
     ) -> PetriNet:
-        """The same net with another initial marking; the final one stays unless given."""
+        """The same net with another initial marking; the final one stays unless given.
+
+        That its units are safe was said of the initial marking there was, so with another one nothing is said of it.
+        """
+        start = self.marking(initial_marking)
+        units = self.units
+        if units is not None and start != self.initial_marking:
+            units = units.without_claim()
         return PetriNet(
             self.name if name is None else name,
             self.places,
             self.transitions,
             self.arcs,
-            initial_marking,
+            start,
             self.final_marking if final_marking is None else final_marking,
             self.labels,
             self.sources,
+            units,
         )
 
     # --- behaviour ----------------------------------------------------------------------------------------
@@ -196,13 +207,14 @@ class PetriNet(MarkedNet):
             "final_marking": None if self.final_marking is None else self.final_marking.to_dict(),
             "labels": dict(self.labels),
             "sources": dict(self.sources),
+            "units": None if self.units is None else self.units.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PetriNet:
         """The net that `to_dict` described; `NetError` on missing or unknown keys and on invalid nets."""
         required = ("name", "places", "transitions", "arcs", "initial_marking")
-        allowed = (*required, "final_marking", "labels", "sources")
+        allowed = (*required, "final_marking", "labels", "sources", "units")
         for key in data:
             if key not in allowed:
                 raise NetError(f"unknown key {key!r} in the description of a net.\n{nearest(key, allowed, 'Keys')}")
@@ -211,7 +223,8 @@ class PetriNet(MarkedNet):
             raise NetError(f"the description of a net lacks {', '.join(map(repr, missing))}.")
         # JSON has lists only; anything else is left for the arc check to complain about.
         arcs = [tuple(arc) if isinstance(arc, list) else arc for arc in data["arcs"]]
-        return cls(**{**data, "arcs": arcs})
+        units = data.get("units")
+        return cls(**{**data, "arcs": arcs, "units": None if units is None else NestedUnits.from_dict(units)})
 
     def _key(self) -> tuple[object, ...]:
         final = None if self.final_marking is None else self.final_marking.tokens
@@ -224,6 +237,7 @@ class PetriNet(MarkedNet):
             self.initial_marking.tokens,
             final,
             annotations,
+            self.units,
         )
 
     def __eq__(self, other: object) -> bool:

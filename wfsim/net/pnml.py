@@ -1,6 +1,6 @@
 """PNML, the exchange format of Petri nets (ISO/IEC 15909-2), for place/transition nets.
 
-Written plain by default: places, transitions, arcs, initial marking, names; other tools choke on more. A
+Written plain by default: places, transitions, arcs, initial marking, names, nested units; other tools choke on more. A
 node's id is its name, with signs that an XML id cannot hold as `_xHHHH_`; a label stands in `<name>`. With
 `extended=True` a file also carries, and `read_pnml` understands,
 
@@ -8,11 +8,17 @@ node's id is its name, with signs that an XML id cannot hold as `_xHHHH_`; a lab
 - `<finalmarkings><marking><place idref=...><text>n</text></place></marking></finalmarkings>` (PM4Py's);
 - `<toolspecific tool="wfsim" version="1"><source>...</source></toolspecific>` on nodes.
 
+Nested units are the `<toolspecific tool="nupn" version="1.1">` of the Model Checking Contest [1]_, read and written.
+
 Read further: `<type value="inhibitor"/>` and its like on arcs (PIPE, TINA, GreatSPN), `type`, `weight` and
 `initialMarking` as attributes (TAPAAL), PIPE's `Default,1` for numbers, nested pages, reference places and
 transitions. Several normal arcs between the same nodes add up. Ignored, as the untimed net is what is read:
-graphics, tool-specific parts, rates, delays, priorities. Refused: coloured nets, capacities, arcs bound to
+graphics, other tool-specific parts, rates, delays, priorities. Refused: coloured nets, capacities, arcs bound to
 the age of tokens, DOCTYPE, numbers beyond 2**53.
+
+References
+----------
+.. [1] Garavel (2019), Nested-unit Petri nets, Journal of Logical and Algebraic Methods in Programming 104, 60-85.
 """
 
 from __future__ import annotations
@@ -100,6 +106,7 @@ def to_pnml(net: PetriNet, *, extended: bool = False) -> str:
     for node in net:
         lines += _node(net, node, extended)
     lines += _arcs(net, taken, extended)
+    lines += _units(net)
     lines.append("    </page>")
     if extended and net.final_marking is not None:
         lines += ["    <finalmarkings>", "      <marking>"]
@@ -140,6 +147,25 @@ def _arcs(net: PetriNet, taken: set[str], extended: bool) -> list[str]:
             lines.append(f"        <arctype><text>{arc.kind}</text></arctype>")
         lines.append("      </arc>")
     return lines
+
+
+def _units(net: PetriNet) -> list[str]:
+    if net.units is None:
+        return []
+    size = f'places="{len(net.places)}" transitions="{len(net.transitions)}" arcs="{len(net.arcs)}"'
+    safe = "true" if net.units.safe else "false"
+    lines = [
+        '      <toolspecific tool="nupn" version="1.1">',
+        f"        <size {size}/>",
+        f'        <structure units="{len(net.units.units)}" root={_id(net.units.root)} safe="{safe}">',
+    ]
+    for unit in net.units.units:
+        lines.append(f"          <unit id={_id(unit.name)}>")
+        for tag, names in (("places", unit.places), ("subunits", unit.subunits)):
+            text = escape(" ".join(map(id_from_name, names)))
+            lines.append(f"            <{tag}>{text}</{tag}>" if text else f"            <{tag}/>")
+        lines.append("          </unit>")
+    return [*lines, "        </structure>", "      </toolspecific>"]
 
 
 def _free(wanted: str, taken: set[str]) -> str:
