@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from math import lcm
 from typing import TYPE_CHECKING, Any
 
 from wfsim.net.arcs import ArcKind
+from wfsim.verify.formulas import Linear
+from wfsim.verify.structure.farkas import refuted
 from wfsim.verify.structure.invariants import place_flows
 from wfsim.verify.verdict import Status, Verdict
 
@@ -139,29 +139,13 @@ def _from_flows(net: PetriNet, tokens: tuple[int, ...]) -> Certificate | None:
 
 
 def _from_programme(net: PetriNet, tokens: tuple[int, ...], *, at_least: bool) -> Certificate | None:
-    """Farkas: weights y with y C <= 0 and y (m - m0) >= 1, of which small ones are wanted."""
-    import numpy as np
-    from scipy.optimize import linprog
-
-    matrix, resets = _matrix(net)
-    difference = np.array([t - s for t, s in zip(tokens, net.initial_marking.tokens)], dtype=float)
-    n = len(net.places)
-    # y = up - down, both at least 0; their sum is kept small.
-    bounds = [(0.0, 0.0 if p in resets else None) for p in range(n)]
-    down = [(0.0, 0.0)] * n if at_least else bounds
-    above = np.vstack([np.hstack([matrix.T, -matrix.T]), np.hstack([-difference, difference])[None, :]])
-    limits = np.append(np.zeros(matrix.shape[1]), -1.0)
-    result = linprog(np.ones(2 * n), A_ub=above, b_ub=limits, bounds=[*bounds, *down], method="highs")
-    if result.status != 0:
+    limits = [Linear(((place, -1),), -count) for place, count in zip(net.places, tokens) if count or not at_least]
+    if not at_least:
+        limits += [Linear(((place, 1),), count) for place, count in zip(net.places, tokens)]
+    found = refuted(net, limits)
+    if found is None:
         return None
-    for most in (1, 12, 1_000, 1_000_000):
-        parts = [Fraction(float(a - b)).limit_denominator(most) for a, b in zip(result.x[:n], result.x[n:])]
-        common = lcm(*(part.denominator for part in parts))
-        weights = {place: int(part * common) for place, part in zip(net.places, parts) if part}
-        certificate = _certificate(net, weights, tokens, exact=False)
-        if certificate.holds_for(net) and not (at_least and min(weights.values()) < 0):
-            return certificate
-    return None
+    return _certificate(net, {place: -weight for place, weight in found.weights.items()}, tokens, exact=False)
 
 
 def _solution(net: PetriNet, tokens: tuple[int, ...], *, at_least: bool) -> dict[str, int] | None:
