@@ -165,7 +165,7 @@ def test_what_some_places_can_hold_is_kept(net: PetriNet, data: st.DataObject, e
     wanted = {place: data.draw(st.integers(0, 2)) for place in places}
     possible = any(all(m[p] == n if exactly else m[p] >= n for p, n in wanted.items()) for m in space.markings)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wfsim.verify.reachability.direct_markings", lambda net: 1)
+        patch.setattr("wfsim.verify.net_search.direct_markings", lambda net: 1)
         verdict = reachable(net, wanted, exactly=exactly, max_markings=3_000)
     assert bool(verdict) == possible, str(verdict)
     if verdict.witness is not None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wfsim.net.firing import Tokens, successor
 from wfsim.net.marking import covers
-from wfsim.verify.state_space import StateSpace
+from wfsim.verify.state_space import EdgeArrays, StateSpace
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from wfsim.net.petri import PetriNet
 
 
@@ -86,6 +88,10 @@ class ListedSpace(StateSpace):
         highest = [max(column) for column in zip(*self._tokens)]
         return dict(zip(self.net.places, highest))
 
+    @property
+    def most_tokens(self) -> int:
+        return max(map(sum, self._tokens))
+
     def _find(self, tokens: Tokens) -> int | None:
         return self._number.get(tokens)
 
@@ -110,6 +116,18 @@ class ListedSpace(StateSpace):
     def edges_from(self, number: int) -> Iterator[tuple[int, int]]:
         for edge in range(self._start[number], self._start[number + 1]):
             yield self._edge_transition[edge], self._edge_target[edge]
+
+    def edge_arrays(self) -> EdgeArrays:
+        import numpy as np
+
+        parts = (self._start, self._edge_transition, self._edge_target)
+        return EdgeArrays(*(np.array(part, np.int64) for part in parts))
+
+    def column(self, place: int, begin: int = 0, end: int | None = None) -> NDArray[Any]:
+        import numpy as np
+
+        tokens = [each[place] for each in self._tokens[begin:end]]
+        return np.array(tokens, np.int64 if max(tokens, default=0) < 2**63 else object)
 
     def first_covering(self, tokens: Tokens) -> int | None:
         return next((i for i, other in enumerate(self._tokens) if other != tokens and covers(other, tokens)), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from wfsim.net.firing import Tokens, successor
 from wfsim.verify import kernel
 from wfsim.verify.packing import CannotPack, Layout, first_widths
 from wfsim.verify.place_bounds import proved_bounds
-from wfsim.verify.state_space import Limits, StateSpace, Stop, Wake, show
+from wfsim.verify.state_space import EdgeArrays, Limits, StateSpace, Stop, Wake, show
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -75,7 +75,8 @@ class PackedSpace(StateSpace):
         self._store.words[0] = layout.pack(net.initial_marking.tokens)
         self._store.links[0] = 0
         kernel.refill(self._store.words, 1, self._store.table)
-        self._edges: tuple[kernel.Integers, NDArray[np.uint32], NDArray[np.uint32]] | None = None
+        # Made when first needed, 8 bytes an edge.
+        self._edges: EdgeArrays | None = None
 
     # --- what was found -----------------------------------------------------------------------------------
 
@@ -147,12 +148,12 @@ class PackedSpace(StateSpace):
         return tuple(name for name, has in zip(self.net.transitions, fired) if not has)
 
     def edges_from(self, number: int) -> Iterator[tuple[int, int]]:
-        start, transitions, targets = self._all_edges()
+        start, transitions, targets = self.edge_arrays()
         begin, end = start[number], start[number + 1]
         yield from zip(transitions[begin:end].tolist(), targets[begin:end].tolist())
 
     def able_to_reach(self, targets: Iterable[int]) -> bytearray:
-        start, _, target_of = self._all_edges()
+        start, _, target_of = self.edge_arrays()
         reached = np.zeros(self.n_markings, np.uint8)
         todo = np.empty(self.n_markings, np.uint32)
         wanted = sorted(set(targets))
@@ -161,8 +162,7 @@ class PackedSpace(StateSpace):
         kernel.backwards(start, target_of, self.n_expanded, todo, len(wanted), reached)
         return bytearray(reached)
 
-    def _all_edges(self) -> tuple[kernel.Integers, NDArray[np.uint32], NDArray[np.uint32]]:
-        """Start, net transition and target, as in `ListedSpace`; made when first needed, 8 bytes an edge."""
+    def edge_arrays(self) -> EdgeArrays:
         if self._edges is None or len(self._edges[0]) != self.n_expanded + 1:
             store = self._store
             start = np.zeros(self.n_expanded + 1, np.int64)
@@ -171,8 +171,15 @@ class PackedSpace(StateSpace):
             for begin in range(0, self.n_expanded, CHUNK):
                 end = min(begin + CHUNK, self.n_expanded)
                 kernel.edges_of(store.words, store.table, tables, begin, end, start, transitions, targets)
-            self._edges = start, transitions, targets
+            self._edges = EdgeArrays(start, transitions, targets)
         return self._edges
+
+    def column(self, place: int, begin: int = 0, end: int | None = None) -> NDArray[Any]:
+        return self._store.layout.column(self._rows[begin:end], place).astype(np.int64)
+
+    @property
+    def most_tokens(self) -> int:
+        return int(self._totals(0).max())
 
     def first_covering(self, tokens: Tokens) -> int | None:
         layout, rows = self._store.layout, self._rows
@@ -289,6 +296,7 @@ class _Search:
         self.proved = proved
         self.repacked = 0
         self.above = None if wake is None else wake.above
+        self.now_and_then = wake is not None and wake.now_and_then
         self.tables = space._store.layout.tables(self.above)
         self.max_markings = min(limits.markings, kernel.MAX_NUMBER)
         if wake is None:
@@ -415,7 +423,11 @@ def _run(work: _Search, deadline: float | None, stop: Stop | None, bar: tqdm[NoR
             reason = stop(space, space.n_expanded - 1) if stop is not None else None
             if reason:
                 return reason
-        elif outcome != kernel.PAUSED:
+        elif outcome == kernel.PAUSED:
+            reason = stop(space, space.n_expanded - 1) if stop is not None and work.now_and_then else None
+            if reason:
+                return reason
+        else:
             try:
                 enough = work.make_room(outcome)
             except MemoryError:

@@ -1,24 +1,186 @@
-"""Whether a marking can be reached, or one that holds at least so much in some places."""
+"""Whether a marking of which a formula is true can be reached: structure first, then a reduced net, then search."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wfsim.verify.explore import explore
 from wfsim.verify.findings import NO_FAIRNESS, after
-from wfsim.verify.reduced import direct_markings
-from wfsim.verify.state_space import StateSpace
-from wfsim.verify.structure.equation import METHOD as EQUATION
-from wfsim.verify.structure.equation import unreachable
-from wfsim.verify.structure.reduction import Keep, reduce
+from wfsim.verify.formulas import And, Constant, Deadlock, Formula, Linear, Plain, alternatives, places_of, plain
+from wfsim.verify.marking_tests import marking_test
+from wfsim.verify.net_search import SEARCH, UNITS_ASSUMED, WALK, Look, NetSearch, Scan, walk
+from wfsim.verify.reduced import nearest_deadlock
+from wfsim.verify.state_space import StateSpace, Wake
+from wfsim.verify.structure.farkas import Refutation, refuted
+from wfsim.verify.structure.reduction import Keep, Reduction, reduce
 from wfsim.verify.verdict import NetWitness, Status, Verdict
 
 if TYPE_CHECKING:
     from wfsim.net.petri import PetriNet
 
-SEARCH = "explicit breadth-first search"
+EQUATION = "marking equation (linear programme, certificate checked with integers)"
+Looking = TypeVar("Looking", bound=Look)
+MAX_ALTERNATIVES = 24
+"""Sets of inequalities that a formula may come down to, each with a linear programme of its own."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether a marking can be reached of which something is true: yes, no, or not known.
+
+    `reason` tells why not, or what stopped the search; `witness` leads to such a marking.
+    """
+
+    found: bool | None
+    reason: str = ""
+    witness: NetWitness | None = None
+    bound: Mapping[str, Any] = field(default_factory=dict)
+    method: str = SEARCH
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = (NO_FAIRNESS,)
+
+
+def find(search: NetSearch, formula: Formula) -> Answer:
+    """Look for a reachable marking of which a formula about one marking is true.
+
+    Notes
+    -----
+    First the nearest markings, then the marking equation with Farkas' lemma for each of the alternatives that the
+    formula comes down to, then the net reduced by rules that keep what its places can hold together (deadlocks: by
+    those that keep deadlocks), and the net as it is where none applies; at the limits, random walks. Traces are
+    shortest unless `method` says that they perhaps are not.
+    """
+    net = search.net
+    wanted = plain(formula, net)
+    if isinstance(wanted, Constant):
+        witness = NetWitness.of(net, ()) if wanted.value else None
+        return Answer(wanted.value, "No marking at all can be such.", witness, method="the formula itself")
+    answer = _found(search, formula, wanted)
+    if answer.found is None:
+        test = marking_test(wanted, net)
+        sequence = walk(search, lambda tokens, firings: test(tokens))
+        if sequence is not None:
+            return replace(answer, found=True, reason="", witness=NetWitness.of(net, sequence), method=WALK)
+    return answer
+
+
+def _found(search: NetSearch, formula: Formula, wanted: Plain) -> Answer:
+    net = search.net
+    scan = Scan(net, wanted)
+    near = scan.look(search.small)
+    if near is not None or search.exhausted:
+        return _searched(search.small, near)
+    if not isinstance(formula, Deadlock):
+        proof = _impossible(search, wanted)
+        if proof is not None:
+            return proof
+        reduced = search_reduced(search, places_of(wanted), lambda small: Scan(small, wanted))
+        if reduced is None:
+            return _searched(*search.first(wanted))
+        reduction, space, looked = reduced
+        witness = None if looked.found is None else of_reduced(net, reduction, space, looked.found, wanted)
+        method = told_reduced(reduction, witness is not None)
+        return _told(space, witness, method, {"reduced": reduction.to_dict()})
+    found = nearest_deadlock(net, None, **search.limits(search.deadline()))
+    if found is None:
+        return _searched(*search.first(wanted))
+    return _told(found.space, found.witness, found.method, found.statistics)
+
+
+def _searched(space: StateSpace, number: int | None) -> Answer:
+    witness = None if number is None else NetWitness.of(space.net, space.path_to(number))
+    return _told(space, witness, SEARCH, {})
+
+
+def _told(space: StateSpace, witness: NetWitness | None, method: str, statistics: Mapping[str, Any]) -> Answer:
+    bound: dict[str, Any] = {"markings": space.n_markings, "edges": space.n_edges, "complete": space.complete}
+    if witness is not None:
+        return Answer(True, "", witness, bound, method, statistics)
+    if space.complete:
+        count = f"{space.n_markings:,} reachable marking{'' if space.n_markings == 1 else 's'}"
+        reduced = "" if method == SEARCH else " of the reduced net"
+        return Answer(False, f"None of {count}{reduced} is such.", None, bound, method, statistics)
+    bound["stopped"] = space.reason
+    reason = f"{space.reason} Raise max_markings or max_seconds."
+    return Answer(None, reason, None, bound, method, statistics)
+
+
+def _impossible(search: NetSearch, wanted: Plain) -> Answer | None:
+    """A proof by the marking equation, for each alternative, that none can be reached."""
+    choices = alternatives(wanted, MAX_ALTERNATIVES)
+    if choices is None:
+        return None
+    proofs: list[Refutation] = []
+    trusted = False
+    for inequalities in choices:
+        proof = refuted(search.net, inequalities)
+        if proof is None and search.assumed:
+            proof, trusted = refuted(search.net, [*inequalities, *search.assumed]), True
+        if proof is None:
+            return None
+        proofs.append(proof)
+    told = str(proofs[0]) if len(proofs) == 1 else f"each of {len(proofs)} alternatives is ruled out: {proofs[0]}; …"
+    certificates = [dict(proof.weights) for proof in proofs]
+    return Answer(
+        False,
+        f"Out of reach: {told}.",
+        method=EQUATION,
+        statistics={"certificate": certificates[0]} if len(proofs) == 1 else {"certificates": certificates},
+        assumptions=(NO_FAIRNESS, UNITS_ASSUMED) if trusted else (NO_FAIRNESS,),
+    )
+
+
+def search_reduced(
+    search: NetSearch, places: Iterable[str], look: Callable[[PetriNet], Looking]
+) -> tuple[Reduction, StateSpace, Looking] | None:
+    """Search the net reduced by rules that keep what these places can hold together; None if no rule applied.
+
+    Parameters
+    ----------
+    look
+        What to look for, made for the reduced net.
+
+    Returns
+    -------
+    Reduction, StateSpace, Look
+        How the net was reduced, what was searched, and what was looked for.
+    """
+    kept, deadline = tuple(places), search.deadline()
+    for parts in (True, False):
+        reduction = reduce(search.net, keep=Keep.REACHABILITY, places=kept, parts=parts)
+        if not reduction.rules:
+            return None
+        looking = look(reduction.net)
+        space = explore(reduction.net, **search.limits(deadline), stop=looking, wake=Wake(now_and_then=True))
+        looking.look(space)
+        bounds = space.bounds
+        if all(bounds[place] <= 1 for place in reduction.capped):
+            return reduction, space, looking
+    raise AssertionError("without parts there are no caps")
+
+
+def of_reduced(net: PetriNet, reduction: Reduction, space: StateSpace, number: int, wanted: Plain) -> NetWitness:
+    """The way in the net as given to a marking found in the reduced one, of which the formula is true."""
+    return NetWitness.of(net, _cut(net, reduction.lift(space.path_to(number)), wanted))
+
+
+def told_reduced(reduction: Reduction, found: bool) -> str:
+    """The method of a search of a reduced net."""
+    trace = "; trace mapped back to the original net and replayed there, perhaps not shortest" if found else ""
+    return f"structural reduction ({reduction}), then explicit search of the reduced net{trace}"
+
+
+def _cut(net: PetriNet, sequence: tuple[str, ...], wanted: Plain) -> tuple[str, ...]:
+    """The sequence up to the first marking of which the formula is true."""
+    test = marking_test(wanted, net)
+    if test(net.initial_marking.tokens):
+        return ()
+    for i, (_, here) in enumerate(net.walk(sequence), start=1):
+        if test(here):
+            return sequence[:i]
+    raise AssertionError("the trace of the reduced net does not lead where it should")
 
 
 def reachable(
@@ -45,13 +207,7 @@ def reachable(
     -------
     Verdict
         `holds` with a firing sequence as its witness; `violated` if there is none, by a complete search or by a
-        certificate of the marking equation; `unknown` if a limit was reached.
-
-    Notes
-    -----
-    A search of the net as it is up to some hundred markings, then the marking equation, then a search of the net
-    reduced by rules that keep what these places can hold; its trace is mapped back, cut where the places first hold
-    what was asked, and need not be shortest.
+        certificate of the marking equation; `unknown` if a limit was reached. `find` says how it is sought.
 
     Raises
     ------
@@ -66,78 +222,24 @@ def reachable(
     ('send', 'send')
     """
     net.marking(tokens)
-    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    wanted = [Linear(((place, -1),), -count) for place, count in tokens.items()]
+    if exactly:
+        wanted += [Linear(((place, 1),), count) for place, count in tokens.items()]
     name = f"{dict(tokens)} can be reached in {net.name!r}, {'exactly' if exactly else 'or more'}"
-    first = direct_markings(net)
-    space, found = _search(net, tokens, exactly, min(first, max_markings), max_seconds, progress)
-    method, statistics = SEARCH, {}
-    sequence = None if found is None else space.path_to(found)
-    if sequence is None and not space.complete and space.n_markings == first < max_markings:
-        if not exactly:
-            proof = unreachable(net, tokens, at_least=True)
-            if proof.status is Status.HOLDS:
-                reason = proof.reason
-                return Verdict(Status.VIOLATED, name, reason, method=EQUATION, statistics=proof.statistics)
-        for parts in (True, False):
-            reduction = reduce(net, keep=Keep.REACHABILITY, places=tokens, parts=parts)
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            space, found = _search(reduction.net, tokens, exactly, max_markings, left, progress)
-            bounds = space.bounds
-            if all(bounds[place] <= 1 for place in reduction.capped):
-                break
-        if reduction.rules:
-            method = f"structural reduction ({reduction}), then explicit search of the reduced net"
-            statistics = {"reduced": reduction.to_dict()}
-        if found is not None:
-            sequence = _cut(net, reduction.lift(space.path_to(found)), tokens, exactly)
-    bound: dict[str, Any] = {"markings": space.n_markings, "edges": space.n_edges, "complete": space.complete}
-    witness = None
-    if sequence is not None:
-        witness = NetWitness.of(net, sequence)
-        told = after(witness)
-        status, reason = Status.HOLDS, f"{told[0].upper()}{told[1:]} the places hold what was asked."
-    elif space.complete:
-        status, reason = Status.VIOLATED, f"None of {space.n_markings:,} reachable markings holds that."
-    else:
-        status, reason = Status.UNKNOWN, f"{space.reason} Raise max_markings or max_seconds."
-        bound["stopped"] = space.reason
-    return Verdict(status, name, reason, witness, bound, (NO_FAIRNESS,), method, statistics)
-
-
-def _search(
-    net: PetriNet,
-    tokens: Mapping[str, int],
-    exactly: bool,
-    max_markings: int,
-    max_seconds: float | None,
-    progress: bool,
-) -> tuple[StateSpace, int | None]:
-    wanted = [(net.place_index(place), count) for place, count in tokens.items()]
-    checked = 0
-    found: int | None = None
-
-    def stop(space: StateSpace, number: int) -> str | None:
-        nonlocal checked, found
-        while checked < space.n_markings and found is None:
-            here = space.tokens[checked]
-            if all(here[p] == n if exactly else here[p] >= n for p, n in wanted):
-                found = checked
-            checked += 1
-        return None if found is None else "It was found."
-
-    space = explore(net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, stop=stop)
-    # A search that ends at a limit has not shown the last markings.
-    stop(space, 0)
-    return space, found
-
-
-def _cut(net: PetriNet, sequence: tuple[str, ...], tokens: Mapping[str, int], exactly: bool) -> tuple[str, ...]:
-    """The sequence up to the first marking that holds what was asked."""
-    wanted = [(net.place_index(place), n) for place, n in tokens.items()]
-    start = net.initial_marking.tokens
-    if all(start[p] == n if exactly else start[p] >= n for p, n in wanted):
-        return ()
-    for i, (_, here) in enumerate(net.walk(sequence), start=1):
-        if all(here[p] == n if exactly else here[p] >= n for p, n in wanted):
-            return sequence[:i]
-    raise AssertionError("the trace of the reduced net does not lead where it should")
+    search = NetSearch(net, max_markings=max_markings, max_seconds=max_seconds, progress=progress)
+    answer = find(search, And(tuple(wanted)))
+    reason = answer.reason
+    if answer.witness is not None:
+        told = after(answer.witness)
+        reason = f"{told[0].upper()}{told[1:]} the places hold what was asked."
+    status = {True: Status.HOLDS, False: Status.VIOLATED, None: Status.UNKNOWN}[answer.found]
+    return Verdict(
+        status,
+        name,
+        reason,
+        answer.witness,
+        answer.bound,
+        answer.assumptions,
+        answer.method,
+        answer.statistics,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 
 from wfsim.errors import NetError, SearchIncomplete
 from wfsim.net.firing import Tokens
@@ -12,10 +12,20 @@ from wfsim.net.marking import Marking
 
 if TYPE_CHECKING:
     import networkx as nx
+    import numpy as np
+    from numpy.typing import NDArray
     from tqdm import tqdm
 
     from wfsim.net.marked_net import MarkingLike
     from wfsim.net.petri import PetriNet
+
+
+class EdgeArrays(NamedTuple):
+    """Edges in order of their source: those of expanded marking i are numbers `start[i]` to `start[i + 1]`."""
+
+    start: NDArray[np.int64]
+    transition: NDArray[np.integer[Any]]
+    target: NDArray[np.integer[Any]]
 
 
 class StateSpace(ABC):
@@ -74,6 +84,11 @@ class StateSpace(ABC):
 
     @property
     @abstractmethod
+    def most_tokens(self) -> int:
+        """Most tokens seen in all places together in one marking."""
+
+    @property
+    @abstractmethod
     def never_fired(self) -> tuple[str, ...]:
         """Net transitions that the search has not fired so far."""
 
@@ -88,6 +103,14 @@ class StateSpace(ABC):
     @abstractmethod
     def edges_from(self, number: int) -> Iterator[tuple[int, int]]:
         """Edges of an expanded marking: (index of the net transition, number of the marking after)."""
+
+    @abstractmethod
+    def edge_arrays(self) -> EdgeArrays:
+        """All edges of expanded markings as arrays: kept by `kernel`, made anew by `python`."""
+
+    @abstractmethod
+    def column(self, place: int, begin: int = 0, end: int | None = None) -> NDArray[Any]:
+        """Tokens of the place of that index in the markings from `begin` to before `end`: int64, objects if larger."""
 
     @abstractmethod
     def is_deadlock(self, number: int) -> bool:
@@ -132,6 +155,23 @@ class StateSpace(ABC):
     def number_of(self, marking: MarkingLike) -> int | None:
         """Number of a marking, None if it was not found."""
         return self._find(self.net.marking(marking).tokens)
+
+    def summary(self) -> dict[str, int | bool]:
+        """What the Model Checking Contest asks of a state space, and whether it is all there.
+
+        Returns
+        -------
+        dict
+            `markings`; `edges`, pairs of a marking and a net transition enabled in it; `max_tokens_in_place`;
+            `max_tokens_in_marking`, of all places together; `complete`. If incomplete, the numbers are lower limits.
+        """
+        return {
+            "markings": self.n_markings,
+            "edges": self.n_edges,
+            "max_tokens_in_place": max(self.bounds.values(), default=0),
+            "max_tokens_in_marking": self.most_tokens,
+            "complete": self.complete,
+        }
 
     @property
     def deadlocks(self) -> list[Marking]:
@@ -246,6 +286,8 @@ class Wake(NamedTuple):
     """A marking was found in which some place holds more tokens than this."""
     first_firing: bool = False
     """A net transition fired that had not fired before."""
+    now_and_then: bool = False
+    """Some hundredths of a second have passed; for questions that are put to many markings at once."""
 
 
 Stop = Callable[[StateSpace, int], "str | None"]
