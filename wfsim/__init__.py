@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from wfsim.runtime.schedules import run_schedules
     from wfsim.simulate.default import default_scenario
     from wfsim.simulate.scenario import Scenario, load_scenario
+    from wfsim.verify.check import check
     from wfsim.verify.conditions.report import conditions
+    from wfsim.verify.contest import read_properties
     from wfsim.verify.explore import explore
     from wfsim.verify.properties import verify
     from wfsim.verify.property_files import Property
@@ -68,6 +70,7 @@ __all__ = [
     "TokenGame",
     "WfsimError",
     "Workflow",
+    "check",
     "conditions",
     "default_scenario",
     "dumps",
@@ -85,6 +88,7 @@ __all__ = [
     "open_history",
     "picture",
     "read_pnml",
+    "read_properties",
     "reopen",
     "run_schedules",
     "save",
@@ -120,7 +124,9 @@ _HOMES = {
     "runtime.schedules": ("run_schedules",),
     "simulate.default": ("default_scenario",),
     "simulate.scenario": ("Scenario", "load_scenario"),
+    "verify.check": ("check",),
     "verify.conditions.report": ("conditions",),
+    "verify.contest": ("read_properties",),
     "verify.explore": ("explore",),
     "verify.properties": ("verify",),
     "verify.property_files": ("Property",),

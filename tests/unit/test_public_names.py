@@ -11,9 +11,9 @@ import wfsim as wf
 
 NAMES = """
 ActivityContext ActivityError Builder Catalogue DefinitionError Duration EventRejected History ManualClock PetriNet
-Property Scenario Stepper TokenGame WfsimError Workflow conditions default_scenario dumps errors explore
-explore_workflow from_snakes hot_paths lint load load_scenario loads migration new open_history picture read_pnml reopen
-run_schedules save simulate soundness start to_net to_snakes verify write_pnml
+Property Scenario Stepper TokenGame WfsimError Workflow check conditions default_scenario dumps errors explore
+explore_workflow from_snakes hot_paths lint load load_scenario loads migration new open_history picture read_pnml
+read_properties reopen run_schedules save simulate soundness start to_net to_snakes verify write_pnml
 """.split()
 
 
