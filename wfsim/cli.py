@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import sys
 import traceback
 from pathlib import Path
@@ -373,6 +372,39 @@ def _asked(files: list[Path]) -> list[tuple[Path, Path | None]]:
     return [(workflow_of(path, load_properties(path)[0]), path) for path in found]
 
 
+@app.command()
+def check(
+    net: Annotated[Path, typer.Argument(help="A Petri net in PNML.", show_default=False)],
+    properties: Annotated[
+        Path | None, typer.Argument(help="Formulas in the Model Checking Contest's XML.", show_default=False)
+    ] = None,
+    ask: Annotated[
+        list[str] | None,
+        typer.Option(help="live, bounded: 3, 'never: tokens(\"p\") > 1', …; several times.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+    max_markings: Annotated[int, typer.Option(min=1, help="Stop each search at this many markings.")] = 1_000_000,
+    max_seconds: Seconds = None,
+    trust_units: Annotated[
+        bool, typer.Option("--trust-units", help="Believe the file where it says that nested units are safe.")
+    ] = False,
+    traces: Annotated[bool, typer.Option(help="Show the traces.")] = True,
+) -> None:
+    """Ask a Petri net what must hold; without formulas or --ask, every question that has a name."""
+    from wfsim.verify.net_files import all_hold, check_file
+
+    limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds}
+    verdicts = check_file(net, properties, ask or [], **limits, trust_units=trust_units)
+    if as_json:
+        _print_json([verdict.to_dict() for verdict in verdicts])
+    else:
+        for verdict in verdicts:
+            _show_verdict(verdict.property, verdict, "holds", traces)
+        n = sum(verdict.status.value == "holds" for verdict in verdicts)
+        out.print(f"{n} of {len(verdicts)} hold.", highlight=False)
+    raise typer.Exit({True: FINE, False: VIOLATED, None: UNANSWERED}[all_hold(verdicts)])
+
+
 def _show_verdict(asked: str, verdict: Verdict, expected: str, traces: bool) -> None:
     status = verdict.status.value
     line = Text(f"{_MARK[status]} {status:<9}", style=_STATUS[status])
@@ -463,20 +495,9 @@ def report(
 
 
 def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
-    several = history.sql("SELECT count(DISTINCT workflow) FROM workflow_names").fetchall()[0][0] > 1
-    own = "workflow, " if several else ""
-    tables = {
-        "outcomes": f"SELECT {own}status, outcome, cases, share FROM outcomes",
-        "hot paths": f"SELECT {own}path, cases, share, p50_time, p95_time, success, "
-        f"failure + failed + timed_out AS other FROM hot_paths ORDER BY cases DESC, path LIMIT {limit}",
-        "where time goes": f"SELECT {own}what, name, n, mean_wait AS mean, p95_wait AS p95, total_wait AS total "
-        f"FROM bottlenecks ORDER BY total_wait DESC, name LIMIT {limit}",
-        "activities": f"SELECT {own}activity, attempts, failures, timeouts, retries, p95_wait, p50_service, "
-        f"p95_service FROM activity_stats ORDER BY total_wait + total_service DESC, activity LIMIT {limit}",
-        "timeouts": f"SELECT {own}what, name, clock, n, cases FROM timeouts ORDER BY n DESC, name LIMIT {limit}",
-        "retries": f"SELECT {own}activity, executions, retried, retries, recovered, total_delay "
-        f"FROM retries ORDER BY retries DESC, activity LIMIT {limit}",
-    }
+    from wfsim.analytics.summary import summary_queries
+
+    tables = summary_queries(history, limit)
     if as_json:
         data = {name: json.loads(history.sql(q).df().to_json(orient="records")) for name, q in tables.items()}
         _print_json({"digest": history.digest, "notes": history.notes, **data})
@@ -491,31 +512,15 @@ def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
 
 
 def _show_frame(title: str, frame: Any) -> None:
+    from wfsim.analytics.summary import cell
+
     table = _table(title=title)
     for column in frame.columns:
         number = frame[column].dtype.kind in "iuf"
         table.add_column(str(column), justify="right" if number else "left", overflow="fold")
     for row in frame.itertuples(index=False):
-        table.add_row(*(Text(_cell(column, value)) for column, value in zip(frame.columns, row)))
+        table.add_row(*(Text(cell(column, value)) for column, value in zip(frame.columns, row)))
     out.print(table)
-
-
-_TIMES = re.compile(r"(^|_)(mean|p50|p95|max|total|time|wait|service|delay)$")
-
-
-def _cell(column: str, value: Any) -> str:
-    """A value for people: durations (microseconds inside) with a unit, shares in per cent."""
-    from wfsim.analytics.hot_paths import short_time
-
-    if value is None or value != value:  # NaN
-        return ""
-    if _TIMES.search(column) and not isinstance(value, str):
-        return short_time(float(value))
-    if column == "share":
-        return f"{value:.1%}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() else f"{value:,.3g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @app.command()

@@ -670,3 +670,63 @@ def test_verify_puts_children_inside_where_their_files_lie_beside(wfsim: Command
     code, _, err = wfsim("verify", tmp_path / "parent.yaml", asked, "--catalogue", tmp_path / "empty")
     assert code == 2
     assert "empty" in err
+
+
+# --- check -------------------------------------------------------------------------------------------
+
+
+def written_net(folder: Path) -> Path:
+    arcs = [("p", "go"), ("go", "q"), ("q", "back"), ("back", "p"), ("q", "end"), ("end", "r")]
+    net = wf.PetriNet("ring", ["p", "q", "r"], ["go", "back", "end"], arcs, {"p": 1})
+    path = folder / "net.pnml"
+    wf.write_pnml(net, path)
+    return path
+
+
+FORMULAS = """<property-set xmlns="http://mcc.lip6.fr/">
+<property><id>safe</id><formula><k-safe><integer-constant>1</integer-constant></k-safe></formula></property>
+<property><id>most</id><formula><place-bound><place>q</place><place>r</place></place-bound></formula></property>
+</property-set>"""
+
+
+def test_check_asks_a_net_every_question_that_has_a_name(wfsim: Command, tmp_path: Path) -> None:
+    net = written_net(tmp_path)
+    code, out, _ = wfsim("check", net)
+    assert code == 1
+    assert "violated 'ring' is free of deadlocks" in out
+    assert "2. end" in out
+    assert out.endswith("3 of 7 hold.\n")
+    assert "2. end" not in wfsim("check", net, "--no-traces")[1]
+
+
+def test_check_answers_a_file_and_questions_in_text(wfsim: Command, tmp_path: Path) -> None:
+    net, formulas = written_net(tmp_path), written(tmp_path, FORMULAS, "formulas.xml")
+    asked = ["--ask", "bounded: 1", "--ask", 'never: tokens("q") + tokens("r") > 1']
+    code, out, _ = wfsim("check", net, formulas, *asked, "--json")
+    verdicts = json.loads(out)
+    assert code == 0
+    assert [verdict["status"] for verdict in verdicts] == ["holds"] * 4
+    assert [verdict["property"] for verdict in verdicts[:3]] == ["safe", "most", "'ring' is 1-bounded"]
+    assert verdicts[1]["statistics"] == {"upper_bound": 1}
+    assert wfsim("check", net, formulas, "--ask", "live")[0] == 1
+
+
+def test_check_tells_open_questions_and_bad_ones_apart_from_violations(wfsim: Command, tmp_path: Path) -> None:
+    net = written_net(tmp_path)
+    code, out, _ = wfsim("check", net, "--ask", 'eventually: tokens("r") > 1', "--max-markings", 1)
+    assert code == 2
+    assert "unknown" in out
+    assert "raise max_markings" in out
+    for asked, message in (
+        ("lvie", "Did you mean 'live'?"),
+        ('never: tokens("s") > 0', "'s' is not a place of net 'ring'"),
+        ("leads_to: true", "'leads_to' takes several claims (from, to): ask it from Python"),
+    ):
+        code, out, err = wfsim("check", net, "--ask", asked)
+        assert (code, out) == (2, "")
+        assert message in err
+    ltl = FORMULAS.replace("<k-safe><integer-constant>1</integer-constant></k-safe>", "<globally><true/></globally>")
+    code, out, _ = wfsim("check", net, written(tmp_path, ltl, "ltl.xml"))
+    assert code == 2
+    assert "not covered" in out
+    assert "1 of 2 hold." in out
