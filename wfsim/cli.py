@@ -390,7 +390,7 @@ def check(
     ] = False,
     traces: Annotated[bool, typer.Option(help="Show the traces.")] = True,
 ) -> None:
-    """Ask a Petri net what must hold; without formulas or --ask, every question that has a name."""
+    """Ask a Petri net; by default every question with a name."""
     from wfsim.verify.net_files import all_hold, check_file
 
     limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds}

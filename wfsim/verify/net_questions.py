@@ -364,7 +364,8 @@ def upper_bound(search: NetSearch, places: tuple[str, ...]) -> Verdict:
             witness = of_reduced(net, reduction, space, looking.number, attained)
             method = told_reduced(reduction, found=True)
         most = looking.most
-    told = f"{_after(witness)} {listed(asked)} {'holds' if len(asked) == 1 else 'hold'} {_tokens(most)}"
+    held = f"holds {_tokens(most)}" if len(asked) == 1 else f"hold {_tokens(most)} together"
+    told = f"{_after(witness)} {listed(asked)} {held}"
     if space.complete:
         reason = f"{told}; none of {_count(space)} has more."
     elif most == limit:

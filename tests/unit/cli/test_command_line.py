@@ -425,7 +425,7 @@ def test_the_version_is_told(wfsim: Command) -> None:
     assert wfsim("--version")[:2] == (0, f"wfsim {wf.__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["new", "lint", "draw", "verify", "simulate", "report", "demo"])
+@pytest.mark.parametrize("command", ["new", "lint", "draw", "verify", "check", "simulate", "report", "demo"])
 def test_help_is_short_for_every_command_and_shows_flags_as_flags(wfsim: Command, command: str) -> None:
     code, out, _ = wfsim(command, "-h")
     assert code == 0
@@ -694,9 +694,9 @@ def test_check_asks_a_net_every_question_that_has_a_name(wfsim: Command, tmp_pat
     code, out, _ = wfsim("check", net)
     assert code == 1
     assert "violated 'ring' is free of deadlocks" in out
-    assert "2. end" in out
+    assert "2.  end" in out
     assert out.endswith("3 of 7 hold.\n")
-    assert "2. end" not in wfsim("check", net, "--no-traces")[1]
+    assert "2.  end" not in wfsim("check", net, "--no-traces")[1]
 
 
 def test_check_answers_a_file_and_questions_in_text(wfsim: Command, tmp_path: Path) -> None:
@@ -726,7 +726,8 @@ def test_check_tells_open_questions_and_bad_ones_apart_from_violations(wfsim: Co
         assert (code, out) == (2, "")
         assert message in err
     ltl = FORMULAS.replace("<k-safe><integer-constant>1</integer-constant></k-safe>", "<globally><true/></globally>")
-    code, out, _ = wfsim("check", net, written(tmp_path, ltl, "ltl.xml"))
+    code, out, _ = wfsim("check", net, written(tmp_path, ltl, "ltl.xml"), "--json")
+    first, second = json.loads(out)
     assert code == 2
-    assert "not covered" in out
-    assert "1 of 2 hold." in out
+    assert (first["status"], second["status"]) == ("error", "holds")
+    assert "not covered" in first["reason"]
