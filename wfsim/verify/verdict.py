@@ -97,7 +97,7 @@ class NetWitness(Witness):
     """A firing sequence from the initial marking of a net.
 
     `repeatable` names the last part of the sequence if that part can be fired again and again: it shows that
-    a net is unbounded.
+    a net is unbounded, or that a run goes on for ever without what it should come to.
     """
 
     kind: ClassVar[str] = "net"
