@@ -13,6 +13,7 @@ from wfsim.net.units import NestedUnits, Unit
 from wfsim.verify import packed_space
 from wfsim.verify.check import CLAIMS, KINDS, check, check_all
 from wfsim.verify.contest import UpperBound
+from wfsim.verify.ctl import Labelling
 from wfsim.verify.explore import explore
 from wfsim.verify.formulas import CanFire, Linear, Temporal, plain
 from wfsim.verify.net_claims import parse_net_claim
@@ -125,6 +126,25 @@ def test_one_marking_can_be_enough_to_know_and_none_is_not_enough() -> None:
     assert unknown.status is Status.UNKNOWN
     assert "Raise max_markings" in unknown.reason
     assert unknown.bound["complete"] is False
+
+
+def test_of_a_part_of_a_space_only_what_is_sure_is_told() -> None:
+    line = net_of("line", "a>A>b>B>c>C>d>D>e side>Loop>side", {"a": 1, "side": 1})
+    for operator, claims, sure in (
+        ("F", ('tokens("b") == 1',), True),
+        ("F", ('tokens("e") == 1',), None),
+        ("U", ('tokens("e") == 0', 'tokens("e") == 1'), None),
+        ("U", ('tokens("b") == 0', 'tokens("e") == 1'), False),
+        ("G", ('tokens("e") == 0',), True),
+        ("G", ('tokens("a") + tokens("b") + tokens("c") + tokens("d") == 1 and not can_fire("Loop")',), False),
+    ):
+        formula = Temporal("E", operator, tuple(map(parse_net_claim, claims)))  # type: ignore[arg-type]
+        part = explore(line, max_markings=3)
+        labels = Labelling(part)
+        assert (bool(labels.sure(formula, True)[0]), bool(labels.sure(formula, False)[0])) == (
+            sure is True,
+            sure is False,
+        )
 
 
 # --- claims ---------------------------------------------------------------------------------------------------
