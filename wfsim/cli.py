@@ -21,15 +21,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wfsim.errors import DefinitionError, WfsimError, listed
+from wfsim.errors import DefinitionError, WfsimError
+from wfsim.printing import indented, show_findings, show_trace, show_verdict
 
 if TYPE_CHECKING:
     from wfsim.history.history import History
     from wfsim.model.catalogue import Catalogue
-    from wfsim.model.lint import Finding, Findings
     from wfsim.model.workflow import Workflow
     from wfsim.verify.report import Report
-    from wfsim.verify.verdict import Verdict
 
 FINE, VIOLATED, UNANSWERED = 0, 1, 2
 INTERRUPTED = 130
@@ -84,10 +83,6 @@ def _duration(value: float | None) -> float | None:
 Seconds = Annotated[
     float | None, typer.Option("--max-seconds", callback=_duration, help="Stop each search after this long.")
 ]
-
-_SEVERITY = {"error": "bold red", "warning": "yellow", "info": "cyan"}
-_STATUS = {"holds": "green", "violated": "bold red", "unknown": "yellow", "error": "magenta"}
-_MARK = {"holds": "✓", "violated": "✗", "unknown": "?", "error": "!"}
 
 
 def main() -> NoReturn:
@@ -224,48 +219,13 @@ def lint(file: File, catalogue: Folder = None, as_json: AsJson = False) -> None:
     if as_json:
         _print_json([finding.to_dict() for finding in findings])
     else:
-        _show_findings(findings)
+        show_findings(out, findings)
     bad = any(str(finding.severity) != "info" for finding in findings)
     raise typer.Exit(VIOLATED if bad else FINE)
 
 
 def _others(workflow: Workflow, catalogue: Catalogue) -> list[Workflow]:
     return [one for one in catalogue.all_versions() if one != workflow]
-
-
-def _show_findings(findings: Findings, *, short: bool = False) -> None:
-    """A block per finding; `short` leaves the advice out and puts equal codes together."""
-    groups: dict[str, list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault(finding.code if short else str(len(groups)), []).append(finding)
-    for group in groups.values():
-        first = group[0]
-        head = Text()
-        if first.file is not None and not short:
-            head.append(f"{first.file}:{first.line}", style="bold").append("  ")
-        head.append(str(first.severity), style=_SEVERITY[str(first.severity)]).append(f"  {first.code}")
-        if short and first.line is not None:
-            head.append(f"  line{'s' if len(group) > 1 else ''} {listed((str(each.line) for each in group), 4)}")
-        # A line of its own that is never broken: people and editors go to it.
-        out.print(head, highlight=False, soft_wrap=True)
-        what = Text(f"{first.place}: {first.message}")
-        if short and len(what) > 160:
-            what = Text(what.plain[:160].rsplit(" ", 1)[0] + " …")
-        if short and len(group) > 1:
-            what.append(f" (and {len(group) - 1} more like it)", style="dim")
-        _indented(what, 4)
-        if not short:
-            _indented(Text(first.advice, style="dim"), 4)
-    n = {kind: sum(str(f.severity) == kind for f in findings) for kind in _SEVERITY}
-    told = ", ".join(f"{count} {kind}{'s' if count != 1 and kind != 'info' else ''}" for kind, count in n.items())
-    out.print("Nothing found." if not findings else f"{told}. Explained in docs/lint.md.", highlight=False)
-
-
-def _indented(text: Text, left: int) -> None:
-    """Wrapped text of which every line is indented."""
-    for line in text.wrap(out, max(out.width - left, 20)):
-        line.rstrip()
-        out.print(Text(" " * left) + line, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -329,9 +289,9 @@ def verify(
         if len(asked) > 1:
             out.print(Text(str(properties), style="bold"), soft_wrap=True)
         for one, verdict in zip(report.properties, report):
-            _show_verdict(str(one), verdict, one.expect, traces)
+            show_verdict(out, str(one), verdict, one.expect, traces)
             if verdict.status.value == "unknown" and one.allow_unknown:
-                _indented(Text(f"Allowed to stay open: {one.allow_unknown}"), 4)
+                indented(out, Text(f"Allowed to stay open: {one.allow_unknown}"), 4)
         n = sum(map(as_expected, report.properties, report))
         out.print(f"{n} of {len(report)} as expected.", highlight=False)
     if junit is not None:
@@ -399,46 +359,10 @@ def check(
         _print_json([verdict.to_dict() for verdict in verdicts])
     else:
         for verdict in verdicts:
-            _show_verdict(verdict.property, verdict, "holds", traces)
+            show_verdict(out, verdict.property, verdict, "holds", traces)
         n = sum(verdict.status.value == "holds" for verdict in verdicts)
         out.print(f"{n} of {len(verdicts)} hold.", highlight=False)
     raise typer.Exit({True: FINE, False: VIOLATED, None: UNANSWERED}[all_hold(verdicts)])
-
-
-def _show_verdict(asked: str, verdict: Verdict, expected: str, traces: bool) -> None:
-    status = verdict.status.value
-    line = Text(f"{_MARK[status]} {status:<9}", style=_STATUS[status])
-    line.append(asked, style="bold default")
-    if status == expected and status != "holds":
-        line.append("  as expected", style="dim")
-    elif status != expected and expected != "holds":
-        line.append(f"  expected: {expected}", style="bold red")
-    out.print(line, soft_wrap=True)
-    _indented(Text(verdict.reason), 4)
-    for each in (verdict, *verdict.further):
-        if each is not verdict:
-            _indented(Text("Also: " + each.reason), 4)
-        if traces:
-            _show_trace(each)
-
-
-def _show_trace(verdict: Verdict) -> None:
-    from wfsim.verify.verdict import left_out
-
-    if verdict.witness is None:
-        return
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    first, n, last = verdict.witness.excerpt()
-    for number, step in first + last:
-        if n and last and number == last[0][0]:
-            table.add_row("", Text(left_out(n), style="dim"), "")
-        after = ", ".join(f"{key}: {value}" for key, value in step.after.items())
-        table.add_row(
-            Text(f"{number:>6}.", style="dim"),
-            Text(step.action, overflow="fold"),
-            Text(after, style="dim", overflow="fold"),
-        )
-    out.print(table)
 
 
 @app.command()
@@ -607,15 +531,15 @@ def demo(
 
     def say(text: str) -> None:
         body = text.lstrip(" ")
-        _indented(Text(body), len(text) - len(body))
+        indented(out, Text(body), len(text) - len(body))
 
     def show_report(report: Report) -> None:
         for asked, verdict in zip(report.properties, report):
-            _show_verdict(str(asked), verdict, asked.expect, traces=False)
+            show_verdict(out, str(asked), verdict, asked.expect, traces=False)
         shown = next((v for v in report if v.status.value == "violated" and v.witness is not None), None)
         if shown is not None:
             out.print("The first trace:", style="dim")
-            _show_trace(shown)
+            show_trace(out, shown)
 
     run_demo(
         folder=folder,
@@ -623,7 +547,7 @@ def demo(
         cases=cases,
         say=say,
         head=head,
-        show_findings=lambda workflow: _show_findings(wf.lint(workflow), short=True),
+        show_findings=lambda workflow: show_findings(out, wf.lint(workflow), short=True),
         show_report=show_report,
         show_table=_show_frame,
     )

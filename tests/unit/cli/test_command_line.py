@@ -15,6 +15,7 @@ import pytest
 
 import wfsim as wf
 from wfsim import cli, demo
+from wfsim.printing import show_findings
 
 ORDER, PUBLISHED = "models/order_processing.yaml", "models/published/order_processing.yaml"
 CLAIMS, KNOWN = "verification/order_processing.yaml", "verification/published/order_processing.yaml"
@@ -97,7 +98,7 @@ def test_lint_of_a_workflow_without_a_file_needs_no_place(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cli, "out", cli.Console(width=80))
-    cli._show_findings(wf.lint(wf.Workflow.model_validate(wf.loads(STUCK).model_dump(by_alias=True))))
+    show_findings(cli.out, wf.lint(wf.Workflow.model_validate(wf.loads(STUCK).model_dump(by_alias=True))))
     assert capsys.readouterr().out.startswith("warning  state-waits-forever\n    state 'a': it waits")
 
 

@@ -1,0 +1,92 @@
+"""Findings and verdicts as a terminal shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from wfsim.errors import listed
+
+if TYPE_CHECKING:
+    from wfsim.model.lint import Finding, Findings
+    from wfsim.verify.verdict import Verdict
+
+_SEVERITY = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+_STATUS = {"holds": "green", "violated": "bold red", "unknown": "yellow", "error": "magenta"}
+_MARK = {"holds": "✓", "violated": "✗", "unknown": "?", "error": "!"}
+
+
+def show_findings(out: Console, findings: Findings, *, short: bool = False) -> None:
+    """A block per finding; `short` leaves the advice out and puts equal codes together."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.code if short else str(len(groups)), []).append(finding)
+    for group in groups.values():
+        first = group[0]
+        head = Text()
+        if first.file is not None and not short:
+            head.append(f"{first.file}:{first.line}", style="bold").append("  ")
+        head.append(str(first.severity), style=_SEVERITY[str(first.severity)]).append(f"  {first.code}")
+        if short and first.line is not None:
+            head.append(f"  line{'s' if len(group) > 1 else ''} {listed((str(each.line) for each in group), 4)}")
+        # A line of its own that is never broken: people and editors go to it.
+        out.print(head, highlight=False, soft_wrap=True)
+        what = Text(f"{first.place}: {first.message}")
+        if short and len(what) > 160:
+            what = Text(what.plain[:160].rsplit(" ", 1)[0] + " …")
+        if short and len(group) > 1:
+            what.append(f" (and {len(group) - 1} more like it)", style="dim")
+        indented(out, what, 4)
+        if not short:
+            indented(out, Text(first.advice, style="dim"), 4)
+    n = {kind: sum(str(f.severity) == kind for f in findings) for kind in _SEVERITY}
+    told = ", ".join(f"{count} {kind}{'s' if count != 1 and kind != 'info' else ''}" for kind, count in n.items())
+    out.print("Nothing found." if not findings else f"{told}. Explained in docs/lint.md.", highlight=False)
+
+
+def indented(out: Console, text: Text, left: int) -> None:
+    """Wrapped text of which every line is indented."""
+    for line in text.wrap(out, max(out.width - left, 20)):
+        line.rstrip()
+        out.print(Text(" " * left) + line, highlight=False, soft_wrap=True)
+
+
+def show_verdict(out: Console, asked: str, verdict: Verdict, expected: str, traces: bool) -> None:
+    """A verdict beside what was expected of it, with why, and the traces of all its violations."""
+    status = verdict.status.value
+    line = Text(f"{_MARK[status]} {status:<9}", style=_STATUS[status])
+    line.append(asked, style="bold default")
+    if status == expected and status != "holds":
+        line.append("  as expected", style="dim")
+    elif status != expected and expected != "holds":
+        line.append(f"  expected: {expected}", style="bold red")
+    out.print(line, soft_wrap=True)
+    indented(out, Text(verdict.reason), 4)
+    for each in (verdict, *verdict.further):
+        if each is not verdict:
+            indented(out, Text("Also: " + each.reason), 4)
+        if traces:
+            show_trace(out, each)
+
+
+def show_trace(out: Console, verdict: Verdict) -> None:
+    """The steps of a witness, a line for each; of a long one the first and the last."""
+    from wfsim.verify.verdict import left_out
+
+    if verdict.witness is None:
+        return
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    first, n, last = verdict.witness.excerpt()
+    for number, step in first + last:
+        if n and last and number == last[0][0]:
+            table.add_row("", Text(left_out(n), style="dim"), "")
+        after = ", ".join(f"{key}: {value}" for key, value in step.after.items())
+        table.add_row(
+            Text(f"{number:>6}.", style="dim"),
+            Text(step.action, overflow="fold"),
+            Text(after, style="dim", overflow="fold"),
+        )
+    out.print(table)
