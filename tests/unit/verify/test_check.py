@@ -18,8 +18,9 @@ from wfsim.verify.explore import explore
 from wfsim.verify.formulas import CanFire, Linear, Temporal, plain
 from wfsim.verify.net_claims import parse_net_claim
 from wfsim.verify.net_questions import QUESTIONS
-from wfsim.verify.net_search import NetSearch, Scan
+from wfsim.verify.net_search import Most, NetSearch, Scan
 from wfsim.verify.property_files import Property
+from wfsim.verify.simplify import Simplifier
 from wfsim.verify.state_space import Wake
 from wfsim.verify.verdict import NetWitness, Status, Verdict
 
@@ -67,6 +68,13 @@ def test_a_livelock_is_not_live_and_has_no_way_back() -> None:
     assert live.reason.endswith("can never fire again.") or "siphon" in live.reason
     guarded = net_of("guarded", "s>A>p>B>s s>C>q>D>r>E>q k>A A>k", {"s": 1, "k": 1})
     assert not wf.check(guarded, "live")
+
+
+def test_all_transitions_that_can_be_lost_are_listed() -> None:
+    two_ways = net_of("two ways", "s>A>p>B>r>C>p s>D>q>E>t>F>q k>G>k", {"s": 1, "k": 1})
+    verdict = check(two_ways, "live")
+    assert verdict.statistics == {"not_live": ["A", "B", "C", "D", "E", "F"]}
+    assert trace(verdict) in (("A",), ("D",))
 
 
 def test_a_dead_transition_is_named() -> None:
@@ -128,6 +136,27 @@ def test_one_marking_can_be_enough_to_know_and_none_is_not_enough() -> None:
     assert unknown.bound["complete"] is False
 
 
+def test_what_the_marking_equation_decides_falls_out_of_a_formula() -> None:
+    simpler = Simplifier(NetSearch(kanban(1)))
+
+    def written(quantifier: str, operator: str, *claims: str) -> str:
+        operands = tuple(map(parse_net_claim, claims))
+        return str(simpler(Temporal(quantifier, operator, operands)))  # type: ignore[arg-type]
+
+    never, always, open_still = 'tokens("m1") > 1', 'tokens("m1") < 2', 'tokens("m1") == 1'
+    for operator in ("F", "G"):
+        for quantifier in ("A", "E"):
+            assert written(quantifier, operator, never) == "false"
+            assert written(quantifier, operator, always) == "true"
+    assert (written("E", "X", always), written("E", "X", never)) == ("not deadlock", "false")
+    assert (written("A", "X", always), written("A", "X", never)) == ("true", "deadlock")
+    assert (written("E", "U", open_still, never), written("A", "U", never, always)) == ("false", "true")
+    assert written("A", "U", always, open_still) == written("A", "F", open_still)
+    assert written("E", "U", never, open_still) == str(simpler(parse_net_claim(open_still)))
+    assert written("E", "F", f"{open_still} and not ({never})") == written("E", "F", open_still)
+    assert str(simpler(CanFire(("in1", "ok1")))) == "can_fire('in1') or can_fire('ok1')"
+
+
 def test_of_a_part_of_a_space_only_what_is_sure_is_told() -> None:
     line = net_of("line", "a>A>b>B>c>C>d>D>e side>Loop>side", {"a": 1, "side": 1})
     for operator, claims, sure in (
@@ -173,6 +202,10 @@ def test_claims_about_what_comes() -> None:
     assert check(MUTEX, {"leads_to": {"from": 'tokens("use1") > 0', "to": 'can_fire("Leave1")'}})
     assert not check(MUTEX, {"responds": {"to": 'tokens("wait1") > 0', "with": 'tokens("use1") > 0'}})
     assert check(MUTEX, {"precedes": {"first": 'tokens("wait1") > 0', "then": 'tokens("use1") > 0'}})
+    # Both at one marking is early enough.
+    assert check(
+        MUTEX, {"precedes": {"first": 'tokens("use1") > 0', "then": 'tokens("lock") == 0 and tokens("use2") == 0'}}
+    )
     early = check(MUTEX, {"precedes": {"first": 'tokens("wait1") > 0', "then": 'tokens("use2") > 0'}})
     assert trace(early) == ("Ask2", "Enter2")
     assert check(net_of("line", "p>A>q>B>r", {"p": 1}), {"eventually": 'tokens("r") == 1'})
@@ -331,6 +364,18 @@ def test_the_compiled_search_stops_soon_after_it_has_found_something(monkeypatch
     assert scan.found is not None
     first = next(k for k in range(space.n_markings) if space.tokens[k][net.place_index("m4")] == 4)
     assert scan.found == first
+
+
+def test_of_markings_with_equally_many_tokens_the_nearest_is_kept() -> None:
+    net = net_of("ring", "p>A>q>B>r>C>p", {"p": 1})
+    for engine in ("python", "kernel"):
+        most = Most(net, ("q", "r"), None)
+        space = explore(net, stop=most, engine=engine)  # type: ignore[arg-type]
+        most.look(space)
+        assert (most.most, most.number, most.found) == (1, 1, None)
+    enough = Most(net, ("q", "r"), 1)
+    assert explore(net, stop=enough).n_markings == 2
+    assert enough.found == 1
 
 
 def test_several_questions_share_one_search(monkeypatch: pytest.MonkeyPatch) -> None:
