@@ -23,6 +23,8 @@ SEARCH = "explicit breadth-first search"
 WALK = "random walk, as the search had reached its limits; the trace is perhaps not shortest"
 WALK_TRIES = 2_000_000
 """Tries of a net transition in random walks: about a second."""
+TRIES_OF_FIRING = 20
+"""Tries that take as long as to fire and to look whether the marking was passed."""
 LONGEST_WALK = 5_000
 """Firings after which a random walk begins anew."""
 Firing = tuple[int, Tokens]
@@ -160,7 +162,7 @@ def walk(search: NetSearch, ended: Callable[[Tokens, Sequence[Firing]], bool]) -
         path: list[int] = []
         passed = {here: 0}
         for _ in range(LONGEST_WALK):
-            tries -= max(1, len(net.rules))
+            tries -= len(net.rules) + TRIES_OF_FIRING
             firings = [(t, after) for t, rule in enumerate(net.rules) if (after := successor(here, rule)) is not None]
             if ended(here, firings):
                 return tuple(net.transitions[t] for t in path)
