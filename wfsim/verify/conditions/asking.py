@@ -15,7 +15,8 @@ from wfsim.model.yaml_io import source_of
 from ..verdict import Status
 from .choices import Choice, Option
 from .findings import Finding, Kind, told_values
-from .questions import ERROR, FALSE, TRUE, Answer, Comes, Differ, Questions
+from .questions import Answer, Questions
+from .wishes import ERROR, FALSE, TRUE, Comes, Differ
 from .witness import ValuesWitness
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import z3
 
@@ -17,9 +16,7 @@ from .samples import can_be_null
 from .symbols import Symbols
 from .terms import NotTaken, Term, Truth, both, constant, either, needed_boolean, opposite
 from .translation import Translation
-
-if TYPE_CHECKING:
-    from .questions import Wish
+from .wishes import Comes, Differ, Wish
 
 
 class Formulas:
@@ -70,8 +67,6 @@ class Formulas:
 
     def fact(self, wish: Wish) -> Truth:
         """What is true when a wish is met."""
-        from .questions import Comes, Differ
-
         if isinstance(wish, Comes):
             term = self.translation.of(wish.tree)
             outcomes = {"true": term.is_boolean(True), "false": term.is_boolean(False)}

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from wfsim.model.elements import Variable
 from wfsim.model.evaluate import fit
-from wfsim.model.expression_tree import Expression, Literal, Whole, walk
+from wfsim.model.expression_tree import Literal, Whole, walk
 from wfsim.model.uses import declared_variables
 from wfsim.model.values import EvaluationFault, Value, ValueType, check_value
 from wfsim.model.workflow import Workflow
@@ -18,53 +18,13 @@ from wfsim.model.workflow import Workflow
 from .choices import Choice, called, outcome
 from .findings import told_values
 from .samples import combinations, of_field, of_variable
+from .wishes import Wish, Written
 
 if TYPE_CHECKING:
     from .formulas import Formulas
 
 MOST_TRIED = 500
 """So many combinations of plain values are tried before the solver is asked."""
-
-TRUE, FALSE, ERROR = "true", "false", "error"
-
-
-@dataclass(frozen=True)
-class Comes:
-    """That an expression comes to one of these: `true`, `false`, or `error` for an error of any type."""
-
-    tree: Expression
-    to: tuple[str, ...]
-
-    def seen(self, values: Mapping[str, Value], state: str) -> bool:
-        """Whether the evaluator sees it."""
-        found = outcome(self.tree, values, state)
-        return (found if found in (TRUE, FALSE) else ERROR) in self.to
-
-
-@dataclass(frozen=True)
-class Differ:
-    """That two expressions come to different results, errors of different types among them."""
-
-    first: Expression
-    second: Expression
-
-    def seen(self, values: Mapping[str, Value], state: str) -> bool:
-        """Whether the evaluator sees it."""
-        return outcome(self.first, values, state) != outcome(self.second, values, state)
-
-
-@dataclass(frozen=True)
-class Written:
-    """That these variables have been written; until then they may be null, and lint finds what reads them too early."""
-
-    names: tuple[str, ...]
-
-    def seen(self, values: Mapping[str, Value], state: str) -> bool:
-        """Whether none of them is null."""
-        return all(values[name] is not None for name in self.names)
-
-
-Wish: TypeAlias = "Comes | Differ | Written"
 
 
 @dataclass(frozen=True)
