@@ -7,6 +7,7 @@ import threading
 import time
 from unittest import mock
 
+import numba
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from wfsim.errors import NetError
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
 from wfsim.verify import kernel, packing
+from wfsim.verify.arrays import compiled
 from wfsim.verify.explore import explore
 from wfsim.verify.packing import Layout
 from wfsim.verify.soundness import bounded, dead_transitions, deadlock_free, soundness
@@ -332,15 +334,15 @@ def test_small_nets_are_searched_in_python_and_larger_ones_compiled() -> None:
 
 
 def test_without_a_folder_to_keep_it_in_the_kernel_is_compiled_all_the_same() -> None:
-    real = kernel.numba.njit
+    real = numba.njit
 
     def refusing(**options: object) -> object:
         if options.get("cache"):
             raise RuntimeError("cannot cache function: no locator available")
         return real(**options)
 
-    with mock.patch.object(kernel.numba, "njit", refusing):
-        doubled = kernel._compiled()(lambda number: 2 * number)
+    with mock.patch.object(numba, "njit", refusing):
+        doubled = compiled()(lambda number: 2 * number)
     assert doubled(21) == 42
 
 

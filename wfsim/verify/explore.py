@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from wfsim.net.petri import PetriNet
+    from wfsim.verify.stubborn import StubbornSets
 
 CLOCK_EVERY = 64
 """Markings expanded between two looks at the clock; fewer where that would be more than `TRIES_AT_ONCE`."""
@@ -43,6 +44,7 @@ def explore(
     stop: Stop | None = None,
     wake: Wake | None = None,
     engine: Engine = "auto",
+    stubborn: StubbornSets | None = None,
 ) -> StateSpace:
     """Find the reachable markings of a net, nearest first.
 
@@ -65,6 +67,10 @@ def explore(
     engine
         `python` for plain tuples, `kernel` for the compiled search, `auto` for the former on small nets and the
         latter from where that would take more than some tenths of a second. They find the same.
+    stubborn
+        Stubborn sets of this net: in each marking only those net transitions are fired that are needed to find
+        what the sets are made for, as near as it is. Of what else the net can do the space then tells nothing; it is
+        never `complete`, but `finished`.
 
     Returns
     -------
@@ -90,10 +96,12 @@ def explore(
         raise ValueError(f"max_memory must be at least 1 byte, not {max_memory}.")
     if engine not in get_args(Engine):
         raise ValueError(f"engine must be one of {', '.join(get_args(Engine))}, not {engine!r}.")
+    if stubborn is not None and stubborn.net is not net and stubborn.net != net:
+        raise ValueError(f"these are stubborn sets of {stubborn.net.name!r}, not of {net.name!r}.")
     limits = Limits(max_markings, max_memory, max_seconds)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
-    bar = _progress_bar(net.name) if progress else None
-    listed = ListedSpace(net)
+    bar = progress_bar(net.name) if progress else None
+    listed = ListedSpace(net, stubborn)
     try:
         if engine != "kernel" and _run(listed, limits, deadline, stop, bar, small_only=engine == "auto"):
             return listed
@@ -139,7 +147,7 @@ def _run(
     if reason is None:
         return False
     space.reason = reason
-    space.complete = not reason
+    space.finished = not reason
     return True
 
 
@@ -174,7 +182,7 @@ def _search(
     return ""
 
 
-def _progress_bar(name: str) -> tqdm[NoReturn]:
+def progress_bar(name: str) -> tqdm[NoReturn]:
     from tqdm.auto import tqdm
 
     return tqdm(desc=f"exploring {name}", unit=" markings", unit_scale=True)

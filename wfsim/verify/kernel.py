@@ -19,27 +19,23 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Words = NDArray[np.uint64]
-Integers = NDArray[np.int64]
+from wfsim.verify.arrays import compiled
 
 # --- the search's own numbers, in an array so that they outlive an interrupt ---------------------------------
 
-FOUND, SOURCE, TRANSITION, EDGES, ENABLED, EVENTS, RECORD, WORK = range(8)
+FOUND, SOURCE, TRANSITION, EDGES, ENABLED, EVENTS, RECORD, WORK, PENDING = range(9)
 """Places in `state`: markings found; the one to expand next, or in the middle of it the net transition to go on
 with, the edges of this expansion so far and what happened in it; edges of finished expansions; the most tokens in
-all places together seen in a marking; what may still be done before returning."""
+all places together seen in a marking; what may still be done before returning; what a dive has still to fire."""
 
-DONE, PAUSED, WOKEN, FULL, STORE_SMALL, TABLE_SMALL, OVERFLOW = range(7)
-"""Why the search returned. After the last four it stands in the middle of an expansion."""
+DONE, PAUSED, WOKEN, FULL, STORE_SMALL, TABLE_SMALL, OVERFLOW, PENDING_SMALL = range(8)
+"""Why the search returned. After the last five it stands in the middle of an expansion."""
 
-DEADLOCK_EVENT, RECORD_EVENT, ABOVE_EVENT, FIRST_EVENT, EACH_EVENT = 1, 2, 4, 8, 16
+DEADLOCK_EVENT, RECORD_EVENT, ABOVE_EVENT, FIRST_EVENT, EACH_EVENT, SOUGHT_EVENT = 1, 2, 4, 8, 16, 32
 """What the caller may want to be woken by, once the expansion in which it happens is finished."""
 
 CANDIDATES = 64
@@ -50,6 +46,12 @@ BATCH = 32
 
 MAX_NUMBER = 2**32 - 2
 """Most markings: numbers plus one take 32 bits in the table."""
+
+CLEAN, DIRTY = -1, -2
+"""Components of stubborn sets that are done: without an enabled net transition in reach, and with one."""
+
+MOST_TRIED = 8
+"""As in `wfsim.verify.goal`."""
 
 ONE = np.uint64(1)
 DEADLOCK_BIT = np.uint64(63)
@@ -63,56 +65,7 @@ SHIFT_WORD = np.uint64(32)
 SHIFT_END = np.uint64(29)
 
 
-class Tables(NamedTuple):
-    """A net as arrays. `*_start[t]` to `*_start[t + 1]` are the entries of net transition t."""
-
-    guard: Words
-    """The guard bits of each word."""
-    need_start: Integers
-    need_word: Integers
-    need: Words
-    """What is subtracted from the word; a weight that its field cannot hold clears the guard of any marking."""
-    forbid_start: Integers
-    forbid_word: Integers
-    forbid: Words
-    forbid_guard: Words
-    """What is subtracted, and the guards of which none may stay set."""
-    change_start: Integers
-    change_word: Integers
-    keep: Words
-    change: Words
-    """The bits that stay (all, or without the places that are emptied), and what is added modulo 2**64."""
-    gain: Integers
-    """Change of the number of tokens in all places together; meaningless for transitions with reset arcs."""
-    field_word: Integers
-    field_shift: Words
-    field_mask: Words
-    lies_start: Integers
-    lies_place: Integers
-    """The places of each word."""
-    key_start: Integers
-    key_transition: Integers
-    """Of each place the net transitions to try where it is marked; empty if all are to be tried always."""
-    free_transition: Integers
-    """Net transitions that need no tokens at all, to be tried everywhere; only with keys."""
-    above: Words
-    above_guard: Words
-    """What is subtracted to see whether a watched place holds more than its limit, and their guards."""
-
-
-def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """numba's `njit`; without its cache where no folder for it can be written."""
-
-    def compile_one(function: Callable[..., Any]) -> Any:
-        try:
-            return numba.njit(cache=True, nogil=True, **options)(function)
-        except RuntimeError:
-            return numba.njit(nogil=True, **options)(function)
-
-    return compile_one
-
-
-@_compiled(inline="always")
+@compiled(inline="always")
 def _slot(rows: Any, row: Any, size: Any) -> Any:
     """Where in a table of that size (a power of two) to begin to look for a marking."""
     mixed = MIX_END
@@ -124,7 +77,7 @@ def _slot(rows: Any, row: Any, size: Any) -> Any:
     return np.int64(mixed & np.uint64(size - 1))
 
 
-@_compiled(inline="always")
+@compiled(inline="always")
 def _enabled(guarded: Any, tables: Any, t: Any) -> Any:
     """Whether net transition t is enabled in a marking whose guards are set."""
     for e in range(tables.need_start[t], tables.need_start[t + 1]):
@@ -137,7 +90,7 @@ def _enabled(guarded: Any, tables: Any, t: Any) -> Any:
     return True
 
 
-@_compiled(inline="always")
+@compiled(inline="always")
 def _fire(words: Any, source: Any, tables: Any, t: Any, after: Any, row: Any) -> Any:
     """Write the marking after firing into a row; whether some field overflowed."""
     for w in range(after.shape[1]):
@@ -150,7 +103,7 @@ def _fire(words: Any, source: Any, tables: Any, t: Any, after: Any, row: Any) ->
     return overflow != 0
 
 
-@_compiled(inline="always")
+@compiled(inline="always")
 def _find(words: Any, table: Any, rows: Any, row: Any, slot: Any) -> Any:
     """Number of the marking in a row, looked for from a slot on; if it is not there, its slot as -1 - slot."""
     n_words = words.shape[1]
@@ -169,13 +122,13 @@ def _find(words: Any, table: Any, rows: Any, row: Any, slot: Any) -> Any:
         slot = (slot + 1) & last
 
 
-@_compiled()
+@compiled()
 def find(words: Any, table: Any, rows: Any) -> Any:
     """Number of the marking that is the only row, negative if it was not found."""
     return _find(words, table, rows, 0, _slot(rows, 0, table.shape[0]))
 
 
-@_compiled()
+@compiled()
 def refill(words: Any, n: Any, table: Any) -> None:
     """Enter the first n markings, all different, into an empty table."""
     size = table.shape[0]
@@ -186,7 +139,7 @@ def refill(words: Any, n: Any, table: Any) -> None:
         table[slot] = number + 1
 
 
-@_compiled(inline="always")
+@compiled(inline="always")
 def _candidates(words: Any, source: Any, tables: Any, tried: Any) -> Any:
     """Write the net transitions whose key place is marked, in order; how many, or -1 if they are too many."""
     n = 0
@@ -217,24 +170,169 @@ def _candidates(words: Any, source: Any, tables: Any, tried: Any) -> Any:
     return n
 
 
-@_compiled()
-def maxima(words: Any, n: Any, tables: Any, most: Any) -> None:
-    """The most tokens of each place in the first n markings; words that do not change are looked at once."""
-    for number in range(n):
-        for w in range(words.shape[1]):
-            word = words[number, w]
-            if number > 0 and word == words[number - 1, w]:
+@compiled()
+def _scratch(tables: Any, sets: Any) -> Any:
+    """Room for the tokens of each place, for numbers of each net transition, and for each sum of a goal."""
+    n_transitions, n_places = tables.gain.shape[0], tables.field_word.shape[0]
+    sums = np.empty(sets.sum_most.shape[0], np.int64)
+    return np.empty(n_places, np.int64), np.empty((6, n_transitions), np.int64), sums
+
+
+@compiled()
+def _stubborn(words: Any, source: Any, tables: Any, sets: Any, scratch: Any, chosen: Any) -> Any:
+    """Write the enabled net transitions of a stubborn set, in order.
+
+    How many; how many are enabled at all; and whether the marking may be one that is sought. The same sets as those of
+    `wfsim.verify.stubborn`, whose names it uses.
+    """
+    tokens, by_transition, sums = scratch
+    follow = by_transition[0]
+    for p in range(tokens.shape[0]):
+        tokens[p] = (words[source, tables.field_word[p]] >> tables.field_shift[p]) & tables.field_mask[p]
+    n_enabled = 0
+    for t in range(follow.shape[0]):
+        follow[t] = t
+        for e in range(sets.wants_start[t], sets.wants_start[t + 1]):
+            if (tokens[sets.wants_place[e]] < sets.wants_weight[e]) != (sets.wants_fewer[e] == 1):
+                follow[t] = sets.wants_list[e]
+                break
+        if follow[t] == t:
+            chosen[n_enabled] = t
+            n_enabled += 1
+    if sets.clause_start.shape[0] == 0:
+        if n_enabled < 2:
+            return n_enabled, n_enabled, n_enabled == 0
+        return _smallest(follow, sets, by_transition, chosen), n_enabled, False
+    n = _towards(follow, sets, tokens, by_transition, sums, chosen)
+    # Where all clauses are true, all that is enabled is left chosen.
+    return (n_enabled, n_enabled, True) if n < 0 else (n, n_enabled, False)
+
+
+@compiled()
+def _towards(follow: Any, sets: Any, tokens: Any, by_transition: Any, met: Any, chosen: Any) -> Any:
+    """Write the enabled net transitions of a smallest set with an up-set in it; how many, -1 if none is false."""
+    for i in range(met.shape[0]):
+        total = np.int64(0)
+        for e in range(sets.term_start[i], sets.term_start[i + 1]):
+            total += sets.term_weight[e] * tokens[sets.term_place[e]]
+        met[i] = total <= sets.sum_most[i]
+    seen, todo = by_transition[1], by_transition[2]
+    n_best = -1
+    tried = 0
+    for c in range(sets.clause_start.shape[0] - 1):
+        true = False
+        for e in range(sets.clause_start[c], sets.clause_start[c + 1]):
+            true |= met[sets.clause[e]] != 0
+        if true:
+            continue
+        seen[:] = 0
+        n = n_fired = done = 0
+        for e in range(sets.clause_start[c], sets.clause_start[c + 1]):
+            i = sets.clause[e]
+            for k in range(sets.wish_start[i], sets.wish_start[i + 1]):
+                if not seen[sets.wish[k]]:
+                    seen[sets.wish[k]] = 1
+                    todo[n] = sets.wish[k]
+                    n += 1
+        while done < n and (n_best < 0 or n_fired < n_best):
+            t = todo[done]
+            done += 1
+            n_fired += follow[t] == t
+            for e in range(sets.list_start[follow[t]], sets.list_start[follow[t] + 1]):
+                other = sets.list_transition[e]
+                if not seen[other]:
+                    seen[other] = 1
+                    todo[n] = other
+                    n += 1
+        if n_best < 0 or n_fired < n_best:
+            n_best = 0
+            for k in range(n):
+                if follow[todo[k]] == todo[k]:
+                    chosen[n_best] = todo[k]
+                    n_best += 1
+        tried += 1
+        if n_best == 0 or tried == MOST_TRIED:
+            break
+    if n_best > 0:
+        chosen[:n_best].sort()
+    return n_best
+
+
+@compiled()
+def _smallest(follow: Any, sets: Any, by_transition: Any, chosen: Any) -> Any:
+    """Write the enabled net transitions of the first smallest set, in order; how many."""
+    order, low, under_way = by_transition[1], by_transition[2], by_transition[3]
+    path, at = by_transition[4], by_transition[5]
+    order[:] = 0
+    met = n_best = 0
+    for root in range(follow.shape[0]):
+        if follow[root] != root or order[root] != 0:
+            continue
+        met += 1
+        order[root] = low[root] = met
+        under_way[0] = path[0] = root
+        at[0] = sets.list_start[root]
+        n_under_way = depth = 1
+        while depth > 0:
+            t = path[depth - 1]
+            if at[depth - 1] == sets.list_start[follow[t] + 1]:
+                depth -= 1
+                if depth > 0:
+                    low[path[depth - 1]] = min(low[path[depth - 1]], low[t])
+                if low[t] < order[t]:
+                    continue
+                begin = n_under_way - 1
+                while under_way[begin] != t:
+                    begin -= 1
+                n_fired = 0
+                for k in range(begin, n_under_way):
+                    if follow[under_way[k]] == under_way[k]:
+                        n_fired += 1
+                if n_fired > 0:
+                    if n_best == 0 or n_fired < n_best:
+                        n_best = 0
+                        for k in range(begin, n_under_way):
+                            if follow[under_way[k]] == under_way[k]:
+                                chosen[n_best] = under_way[k]
+                                n_best += 1
+                    break
+                for k in range(begin, n_under_way):
+                    order[under_way[k]] = CLEAN
+                n_under_way = begin
                 continue
-            for i in range(tables.lies_start[w], tables.lies_start[w + 1]):
-                p = tables.lies_place[i]
-                tokens = (word >> tables.field_shift[p]) & tables.field_mask[p]
-                if tokens > most[p]:
-                    most[p] = tokens
+            other = sets.list_transition[at[depth - 1]]
+            at[depth - 1] += 1
+            if order[other] == 0:
+                met += 1
+                order[other] = low[other] = met
+                under_way[n_under_way] = path[depth] = other
+                at[depth] = sets.list_start[follow[other]]
+                n_under_way += 1
+                depth += 1
+            elif order[other] == DIRTY:
+                break
+            elif order[other] > 0:
+                low[t] = min(low[t], order[other])
+        for k in range(n_under_way):
+            order[under_way[k]] = DIRTY
+        if n_best == 1:
+            break
+    chosen[:n_best].sort()
+    return n_best
 
 
-@_compiled()
+@compiled()
 def search(
-    state: Any, words: Any, links: Any, table: Any, first: Any, tables: Any, wake: Any, watch: Any, max_markings: Any
+    state: Any,
+    words: Any,
+    links: Any,
+    table: Any,
+    first: Any,
+    tables: Any,
+    sets: Any,
+    wake: Any,
+    watch: Any,
+    max_markings: Any,
 ) -> Any:
     """Expand markings, nearest first, until a reason to return; it can be called again to go on.
 
@@ -249,6 +347,8 @@ def search(
         The open addressing.
     first
         For each net transition the marking in whose expansion it first fired, -1 before.
+    sets
+        Stubborn sets, or None to fire all that is enabled; each is compiled on its own.
     wake, watch
         Events to return upon, and those that only matter while they are looked for.
     """
@@ -260,8 +360,10 @@ def search(
     overflows = np.empty(BATCH, np.bool_)
     slots = np.empty(BATCH, np.int64)
     entries = np.empty(BATCH, np.int64)
-    tried = np.empty(CANDIDATES, np.int64)
+    tried = np.empty(CANDIDATES if sets is None else n_transitions, np.int64)
     n_tried = -1
+    if sets is not None:
+        scratch = _scratch(tables, sets)
     size = table.shape[0]
     room = min(words.shape[0], links.shape[0])
     found = state[FOUND]
@@ -278,7 +380,10 @@ def search(
         if work <= 0:
             outcome = PAUSED
             break
-        if tables.key_start.shape[0]:
+        if sets is not None:
+            n_tried, n_enabled, sought = _stubborn(words, source, tables, sets, scratch, tried)
+            work -= n_transitions
+        elif tables.key_start.shape[0]:
             n_tried = _candidates(words, source, tables, tried)
         tries = n_tried if n_tried >= 0 else n_transitions
         work -= tries + n_words
@@ -343,7 +448,12 @@ def search(
                 break
         if outcome != DONE:
             break
-        if enabled == 0:
+        nothing = enabled == 0
+        if sets is not None:
+            nothing = n_enabled == 0
+            if sought:
+                events |= SOUGHT_EVENT
+        if nothing:
             links[source] |= ONE << DEADLOCK_BIT
             events |= DEADLOCK_EVENT
         edges += enabled
@@ -366,53 +476,123 @@ def search(
     return outcome
 
 
-@_compiled()
-def edges_of(
-    words: Any, table: Any, tables: Any, begin: Any, end: Any, start: Any, transition_of: Any, target_of: Any
-) -> None:
-    """Fire once more what markings `begin` to `end` enable; edges of number i are `start[i]` to `start[i + 1]`.
+@compiled()
+def dive(
+    state: Any, words: Any, links: Any, table: Any, tables: Any, sets: Any, turn: Any, pending: Any, max_markings: Any
+) -> Any:
+    """Go depth first through the markings of stubborn sets until a reason to return; call it again to go on.
 
-    `start[begin]` is given; the arrays of edges may be empty, then only targets or nothing is kept.
+    Parameters
+    ----------
+    state, words, links, table
+        As of `search`; `SOURCE` is the marking where it stands, 0 before the first call, when nothing is pending.
+    turn
+        The turn of each net transition; the lowest is fired first.
+    pending
+        Net transitions still to be fired, last first: for the marking where it stands down to a -1, below for the
+        one before it, and so on.
     """
     n_words = tables.guard.shape[0]
+    n_transitions = tables.gain.shape[0]
+    after = np.empty((1, n_words), np.uint64)
+    scratch = _scratch(tables, sets)
+    chosen = np.empty(n_transitions, np.int64)
+    found, here, n_pending = state[FOUND], state[SOURCE], state[PENDING]
+    size = table.shape[0]
+    room = min(words.shape[0], links.shape[0])
+    work = state[WORK]
+    # The initial marking is looked at like any other one that is new.
+    new = found == 1 and n_pending == 0
+    outcome = DONE
+    while n_pending > 0 or new:
+        if work <= 0:
+            outcome = PAUSED
+            break
+        if pending.shape[0] < n_pending + n_transitions + 1:
+            outcome = PENDING_SMALL
+            break
+        work -= 1
+        if not new:
+            t = pending[n_pending - 1]
+            if t < 0:
+                here = np.int64(links[here] & LOW_32)
+                n_pending -= 1
+                continue
+            state[TRANSITION] = t
+            if _fire(words, here, tables, t, after, 0):
+                outcome = OVERFLOW
+                break
+            number = _find(words, table, after, 0, _slot(after, 0, size))
+            if number >= 0:
+                n_pending -= 1
+                continue
+            if found >= max_markings:
+                outcome = FULL
+                break
+            if found >= room:
+                outcome = STORE_SMALL
+                break
+            if 4 * (found + 1) > 3 * size:
+                outcome = TABLE_SMALL
+                break
+            n_pending -= 1
+            for w in range(n_words):
+                words[found, w] = after[0, w]
+            links[found] = np.uint64(here) | (np.uint64(t) << TRANSITION_SHIFT)
+            here = found
+            found += 1
+            table[-1 - number] = found
+        new = False
+        n, _, sought = _stubborn(words, here, tables, sets, scratch, chosen)
+        work -= n_transitions
+        pending[n_pending] = -1
+        n_pending += 1
+        # Highest turn first, as the last one is fired first.
+        for k in range(n):
+            t = chosen[k]
+            at = n_pending + k
+            while pending[at - 1] >= 0 and turn[pending[at - 1]] < turn[t]:
+                pending[at] = pending[at - 1]
+                at -= 1
+            pending[at] = t
+        n_pending += n
+        if sought:
+            outcome = WOKEN
+            break
+    state[FOUND], state[SOURCE], state[PENDING] = found, here, n_pending
+    state[WORK] = work
+    return outcome
+
+
+@compiled()
+def edges_of(
+    words: Any, table: Any, tables: Any, sets: Any, begin: Any, end: Any, start: Any, transition_of: Any, target_of: Any
+) -> None:
+    """Fire once more what the search fired in markings `begin` to `end`.
+
+    Edges of number i are `start[i]` to `start[i + 1]`; `start[begin]` is given.
+    """
+    n_words = tables.guard.shape[0]
+    n_transitions = tables.gain.shape[0]
+    if sets is not None:
+        scratch = _scratch(tables, sets)
+        tried = np.empty(n_transitions, np.int64)
+    tries = n_transitions
     guarded = np.empty(n_words, np.uint64)
     after = np.empty((1, n_words), np.uint64)
     for source in range(begin, end):
         at = start[source]
         for w in range(n_words):
             guarded[w] = words[source, w] | tables.guard[w]
-        for t in range(tables.gain.shape[0]):
+        if sets is not None:
+            tries, _, _ = _stubborn(words, source, tables, sets, scratch, tried)
+        for k in range(tries):
+            t = k
+            if sets is not None:
+                t = tried[k]
             if _enabled(guarded, tables, t):
                 _fire(words, source, tables, t, after, 0)
                 target_of[at] = _find(words, table, after, 0, _slot(after, 0, table.shape[0]))
-                if transition_of.shape[0]:
-                    transition_of[at] = t
+                transition_of[at] = t
                 at += 1
         start[source + 1] = at
-
-
-@_compiled()
-def backwards(start: Any, target_of: Any, n_expanded: Any, todo: Any, n_todo: Any, reached: Any) -> None:
-    """Mark what leads to the markings in `todo`, of which the first `n_todo` are marked already; O(edges)."""
-    n = reached.shape[0]
-    free = np.zeros(n + 1, np.int64)
-    n_edges = start[n_expanded]
-    for e in range(n_edges):
-        free[target_of[e] + 1] += 1
-    for i in range(n):
-        free[i + 1] += free[i]
-    sources = np.empty(n_edges, np.uint32)
-    for source in range(n_expanded):
-        for e in range(start[source], start[source + 1]):
-            sources[free[target_of[e]]] = source
-            free[target_of[e]] += 1
-    # Now the sources of marking i end at free[i], where those of i + 1 begin.
-    while n_todo > 0:
-        n_todo -= 1
-        number = np.int64(todo[n_todo])
-        for e in range(free[number - 1] if number > 0 else 0, free[number]):
-            before = sources[e]
-            if not reached[before]:
-                reached[before] = 1
-                todo[n_todo] = before
-                n_todo += 1

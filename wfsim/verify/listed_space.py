@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wfsim.net.petri import PetriNet
+    from wfsim.verify.stubborn import StubbornSets
 
 
 class ListedSpace(StateSpace):
@@ -21,8 +22,8 @@ class ListedSpace(StateSpace):
 
     engine = "python"
 
-    def __init__(self, net: PetriNet) -> None:
-        super().__init__(net)
+    def __init__(self, net: PetriNet, stubborn: StubbornSets | None = None) -> None:
+        super().__init__(net, stubborn)
         self._tokens: list[Tokens] = [net.initial_marking.tokens]
         self._number: dict[Tokens, int] = {self._tokens[0]: 0}
         self._parent = array("q", [-1])
@@ -39,8 +40,9 @@ class ListedSpace(StateSpace):
     def _expand(self, source: int, max_markings: int) -> bool:
         """Add the edges of marking `source`; False if a marking would be one too many."""
         tokens, number, here = self._tokens, self._number, self.tokens[source]
-        for transition, rule in enumerate(self.net.rules):
-            after = successor(here, rule)
+        rules = self.net.rules
+        for transition in range(len(rules)) if self.stubborn is None else self.stubborn.chosen(here):
+            after = successor(here, rules[transition])
             if after is None:
                 continue
             target = number.get(after)
@@ -48,16 +50,20 @@ class ListedSpace(StateSpace):
                 target = len(tokens)
                 if target >= max_markings:
                     return False
-                self._parent.append(source)
-                self._parent_transition.append(transition)
-                tokens.append(after)
-                # Last: an interrupt before this leaves only entries that _repair removes.
-                number[after] = target
+                self._enter(source, transition, after)
             self._edge_transition.append(transition)
             self._edge_target.append(target)
         self._fired.update(self._edge_transition[self._start[-1] :])
         self._start.append(len(self._edge_target))
         return True
+
+    def _enter(self, source: int, transition: int, after: Tokens) -> None:
+        """Number a marking that is new."""
+        self._parent.append(source)
+        self._parent_transition.append(transition)
+        self._tokens.append(after)
+        # Last: an interrupt before this leaves only entries that _repair removes.
+        self._number[after] = len(self._tokens) - 1
 
     def _repair(self) -> None:
         """Drop what an expansion that did not finish has left: edges, and markings half entered."""
@@ -99,7 +105,9 @@ class ListedSpace(StateSpace):
         return self._parent[number], self._parent_transition[number]
 
     def is_deadlock(self, number: int) -> bool:
-        return number < self.n_expanded and self._start[number] == self._start[number + 1]
+        if number >= self.n_expanded or self._start[number] < self._start[number + 1]:
+            return False
+        return self.stubborn is None or self.stubborn.stuck(self._tokens[number])
 
     def deadlock_numbers(self) -> list[int]:
         return [number for number in range(self.n_expanded) if self.is_deadlock(number)]

@@ -7,14 +7,15 @@ it is widened, what was found so far is packed anew, and the search goes on wher
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfsim.net.firing import Tokens, successor
-from wfsim.verify import kernel
+from wfsim.verify import kernel, passes
+from wfsim.verify.arrays import Integers, Words
 from wfsim.verify.packing import CannotPack, Layout, first_widths
 from wfsim.verify.place_bounds import proved_bounds
 from wfsim.verify.state_space import EdgeArrays, Limits, StateSpace, Stop, Wake, show
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     from wfsim.net.petri import PetriNet
     from wfsim.verify.listed_space import ListedSpace
+    from wfsim.verify.stubborn import StubbornSets
 
-__all__ = ["CannotPack", "PackedSpace", "search_packed"]
+__all__ = ["CannotPack", "PackedSpace", "dive_packed", "search_packed"]
 
 SLICE = 4_000_000
 """Tries of a net transition between two looks at the clock: some hundredths of a second."""
@@ -47,8 +49,8 @@ class _Store(NamedTuple):
     """What belongs together; replaced as one, so that an interrupt leaves the old or the new."""
 
     layout: Layout
-    words: kernel.Words
-    links: kernel.Words
+    words: Words
+    links: Words
     table: NDArray[np.uint32]
 
     @property
@@ -66,9 +68,11 @@ class PackedSpace(StateSpace):
 
     engine = "kernel"
 
-    def __init__(self, net: PetriNet, layout: Layout, room: int) -> None:
-        super().__init__(net)
-        self._state = np.zeros(8, np.int64)
+    def __init__(self, net: PetriNet, layout: Layout, room: int, stubborn: StubbornSets | None = None) -> None:
+        super().__init__(net, stubborn)
+        self._check_sums(layout)
+        self._sets = None if stubborn is None else stubborn.arrays()
+        self._state = np.zeros(9, np.int64)
         self._state[kernel.FOUND] = 1
         self._first = np.full(len(net.transitions), -1, np.int64)
         self._store = _new_store(layout, room, 1 << 10)
@@ -107,13 +111,13 @@ class PackedSpace(StateSpace):
         return self.n_markings * 8 * (self.n_words + 1) + self._store.table.nbytes + edges
 
     @property
-    def _rows(self) -> kernel.Words:
+    def _rows(self) -> Words:
         return self._store.words[: self.n_markings]
 
     @property
     def bounds(self) -> dict[str, int]:
         most = np.zeros(len(self.net.places), np.uint64)
-        kernel.maxima(self._store.words, self.n_markings, self._store.layout.tables(None), most)
+        passes.maxima(self._store.words, self.n_markings, self._store.layout.tables(None), most)
         return dict(zip(self.net.places, most.tolist()))
 
     def _find(self, tokens: Tokens) -> int | None:
@@ -159,7 +163,7 @@ class PackedSpace(StateSpace):
         wanted = sorted(set(targets))
         todo[: len(wanted)] = wanted
         reached[wanted] = 1
-        kernel.backwards(start, target_of, self.n_expanded, todo, len(wanted), reached)
+        passes.backwards(start, target_of, self.n_expanded, todo, len(wanted), reached)
         return bytearray(reached)
 
     def edge_arrays(self) -> EdgeArrays:
@@ -170,7 +174,7 @@ class PackedSpace(StateSpace):
             tables = store.layout.tables(None)
             for begin in range(0, self.n_expanded, CHUNK):
                 end = min(begin + CHUNK, self.n_expanded)
-                kernel.edges_of(store.words, store.table, tables, begin, end, start, transitions, targets)
+                kernel.edges_of(store.words, store.table, tables, self._sets, begin, end, start, transitions, targets)
             self._edges = EdgeArrays(start, transitions, targets)
         return self._edges
 
@@ -208,7 +212,7 @@ class PackedSpace(StateSpace):
         highest = np.maximum.accumulate(np.concatenate(([min(record, 2**63 - 1)], totals)))
         return [since + int(i) for i in np.flatnonzero(highest[1:] > highest[:-1])]
 
-    def _totals(self, since: int) -> kernel.Integers:
+    def _totals(self, since: int) -> Integers:
         layout, rows = self._store.layout, self._rows[since:]
         totals = np.zeros(len(rows), np.int64)
         for place in range(len(layout.widths)):
@@ -246,7 +250,14 @@ class PackedSpace(StateSpace):
             kernel.refill(words, n, entries)
         self._store = _Store(old.layout, words, links, entries)
 
+    def _check_sums(self, layout: Layout) -> None:
+        """Refuse fields so wide that a sum of a goal could need more than 63 bits."""
+        goal = None if self.stubborn is None else self.stubborn.goal
+        if goal is not None and goal.largest(layout.widths) >= 2**63:
+            raise CannotPack("the weighted sums that are asked for may need more than 63 bits")
+
     def _change_layout(self, layout: Layout) -> None:
+        self._check_sums(layout)
         old, n = self._store, self.n_markings
         new = _Store(layout, np.empty((old.room, layout.n_words), np.uint64), old.links, np.zeros_like(old.table))
         layout.repack(old.layout, old.words[:n], new.words)
@@ -307,6 +318,7 @@ class _Search:
                 | (kernel.RECORD_EVENT if wake.record else 0)
                 | (kernel.ABOVE_EVENT if wake.above is not None else 0)
                 | (kernel.FIRST_EVENT if wake.first_firing else 0)
+                | (kernel.SOUGHT_EVENT if wake.sought else 0)
             )
 
     def slice(self, events: int, work: int) -> int:
@@ -322,14 +334,21 @@ class _Search:
                 store.table,
                 space._first,
                 self.tables,
+                space._sets,
                 events,
                 watch,
                 self.max_markings,
             )
         )
 
-    def make_room(self, outcome: int) -> bool:
-        """Give the search what it lacks; False if that would be more memory than allowed."""
+    def has_made_room(self, outcome: int) -> bool:
+        """Give the search what it lacks; False if that would be more memory than allowed, or than there is."""
+        try:
+            return outcome != kernel.PENDING_SMALL and self._make_room(outcome)
+        except MemoryError:
+            return False
+
+    def _make_room(self, outcome: int) -> bool:
         space, store = self.space, self.space._store
         row = 8 * (store.layout.n_words + 1)
         # While it is copied the old one is there as well.
@@ -385,23 +404,88 @@ def search_packed(
     CannotPack
         If there are too many tokens for it.
     """
-    net = listed.net
-    proved = proved_bounds(net)
-    seen = dict(zip(range(len(net.places)), map(max, zip(*listed.tokens))))
-    layout = Layout(net, first_widths(net, {**seen, **proved}))
-    row = 8 * (layout.n_words + 1)
-    room = max(1, listed.n_markings, min(limits.markings, min(RESERVED, limits.memory // 2) // row))
-    space = PackedSpace(net, layout, room)
-    space._take_over(listed)
-    work = _Search(space, limits, wake, frozenset(proved))
+    work = _begun(listed, limits, wake)
+    space = work.space
     try:
         space.reason = _run(work, deadline, stop, bar)
     except KeyboardInterrupt:
         space.reason = limits.interrupted(space)
     if bar is not None:
         show(bar, space)
-    space.complete = not space.reason
+    space.finished = not space.reason
     return space
+
+
+def _begun(listed: ListedSpace, limits: Limits, wake: Wake | None) -> _Search:
+    """A compiled search that stands where one in Python does."""
+    net = listed.net
+    proved = proved_bounds(net)
+    seen = dict(zip(range(len(net.places)), map(max, zip(*listed.tokens))))
+    layout = Layout(net, first_widths(net, {**seen, **proved}))
+    row = 8 * (layout.n_words + 1)
+    room = max(1, listed.n_markings, min(limits.markings, min(RESERVED, limits.memory // 2) // row))
+    space = PackedSpace(net, layout, room, listed.stubborn)
+    space._take_over(listed)
+    return _Search(space, limits, wake, frozenset(proved))
+
+
+def dive_packed(
+    listed: ListedSpace,
+    turn: Sequence[int],
+    sought: Callable[[Tokens], bool],
+    limits: Limits,
+    deadline: float | None,
+    bar: tqdm[NoReturn] | None,
+) -> tuple[PackedSpace, int | None]:
+    """`wfsim.verify.dive.dive`, compiled, from the initial marking of a space in which nothing was expanded yet.
+
+    Raises
+    ------
+    CannotPack
+        If there are too many tokens for it.
+    """
+    assert listed.n_markings == 1
+    work = _begun(listed, limits, None)
+    space, found = work.space, None
+    pending = np.empty(len(space.net.transitions) + 1, np.int32)
+    turns = np.array(turn, np.int64)
+    try:
+        while not space.reason and not space.finished and found is None:
+            if deadline is not None and time.monotonic() >= deadline:
+                space.reason = limits.time_over(space)
+                break
+            if bar is not None:
+                bar.update(space.n_markings - bar.n)
+            space._state[kernel.WORK] = SLICE
+            store = space._store
+            outcome = int(
+                kernel.dive(
+                    space._state,
+                    store.words,
+                    store.links,
+                    store.table,
+                    work.tables,
+                    space._sets,
+                    turns,
+                    pending,
+                    work.max_markings,
+                )
+            )
+            here = int(space._state[kernel.SOURCE])
+            if outcome == kernel.WOKEN:
+                found = here if sought(space.tokens[here]) else None
+            elif outcome == kernel.FULL:
+                space.reason = limits.too_many(space)
+            elif outcome == kernel.PENDING_SMALL and space.memory + 3 * pending.nbytes <= limits.memory:
+                pending = np.concatenate([pending, np.empty_like(pending)])
+            elif outcome not in (kernel.DONE, kernel.PAUSED) and not work.has_made_room(outcome):
+                space.reason = limits.too_large(space)
+            space.finished = outcome == kernel.DONE
+    except KeyboardInterrupt:
+        space.reason = limits.interrupted(space)
+    # Nothing was expanded with all that it enables.
+    space._state[[kernel.SOURCE, kernel.TRANSITION]] = 0
+    return space, found
 
 
 def _run(work: _Search, deadline: float | None, stop: Stop | None, bar: tqdm[NoReturn] | None) -> str:
@@ -428,9 +512,5 @@ def _run(work: _Search, deadline: float | None, stop: Stop | None, bar: tqdm[NoR
             if reason:
                 return reason
         else:
-            try:
-                enough = work.make_room(outcome)
-            except MemoryError:
-                enough = False
-            if not enough:
+            if not work.has_made_room(outcome):
                 return limits.too_large(space)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wfsim.verify.kernel import Integers, Tables, Words
+from wfsim.verify.arrays import Integers, Tables, Words
 
 if TYPE_CHECKING:
     from wfsim.net.firing import FiringRule, Tokens

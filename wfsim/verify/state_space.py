@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from wfsim.net.marked_net import MarkingLike
     from wfsim.net.petri import PetriNet
+    from wfsim.verify.stubborn import StubbornSets
 
 
 class EdgeArrays(NamedTuple):
@@ -39,16 +40,31 @@ class StateSpace(ABC):
     ----------
     net
         The net searched.
-    complete
-        Whether every reachable marking was found and expanded.
+    stubborn
+        The stubborn sets to which the search kept, if any. What is found then is only a part, though with all
+        deadlocks that can be reached, as near as they are.
+    finished
+        Whether nothing is left to be expanded.
     reason
-        Why the search ended early; empty if it is complete.
+        Why the search ended early; empty if it is finished.
     """
 
-    def __init__(self, net: PetriNet) -> None:
+    def __init__(self, net: PetriNet, stubborn: StubbornSets | None = None) -> None:
         self.net = net
-        self.complete = False
+        self.stubborn = stubborn
+        self.finished = False
         self.reason = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every reachable marking was found and expanded, with all that it enables."""
+        return self.finished and self.stubborn is None
+
+    @property
+    def _missing(self) -> str:
+        """What a space that is not complete lacks."""
+        only = "deadlocks" if self.stubborn is None or self.stubborn.goal is None else "a goal"
+        return self.reason or f"Searched was only what has to be to find {only} (stubborn sets)."
 
     # --- what an engine provides --------------------------------------------------------------------------
 
@@ -189,7 +205,7 @@ class StateSpace(ABC):
         """
         if not self.complete:
             raise SearchIncomplete(
-                f"dead transitions of {self.net.name!r} are not known: {self.reason}\n"
+                f"dead transitions of {self.net.name!r} are not known: {self._missing}\n"
                 f"Not fired so far: {', '.join(map(repr, self.never_fired)) or 'none'} (see never_fired)."
             )
         return self.never_fired
@@ -204,7 +220,11 @@ class StateSpace(ABC):
                 yield before, self.net.transitions[transition], self.marking(target)
 
     def path_to(self, number: int) -> tuple[str, ...]:
-        """A shortest firing sequence from the initial marking to that of this number; O(its length)."""
+        """A shortest firing sequence from the initial marking to that of this number; O(its length).
+
+        With stubborn sets it is one of those that they leave: to a deadlock, or to what they are made to find, a
+        shortest one of all.
+        """
         path = []
         while number:
             number, transition = self._link(number)
@@ -233,7 +253,7 @@ class StateSpace(ABC):
             return self.path_to(number)
         if self.complete:
             raise NetError(f"{wanted} is not reachable in net {self.net.name!r}.")
-        raise SearchIncomplete(f"{wanted} was not found in net {self.net.name!r}: {self.reason}")
+        raise SearchIncomplete(f"{wanted} was not found in net {self.net.name!r}: {self._missing}")
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """The reachability graph: nodes are numbers with `marking` (a dict), edges carry `transition`."""
@@ -248,7 +268,7 @@ class StateSpace(ABC):
         return graph
 
     def __repr__(self) -> str:
-        state = "complete" if self.complete else f"incomplete: {self.reason}"
+        state = "complete" if self.complete else f"incomplete: {self._missing}"
         return f"StateSpace({self.net.name!r}, {found(self)}, {self.n_edges:,} edges, {state})"
 
 
@@ -286,6 +306,8 @@ class Wake(NamedTuple):
     """A marking was found in which some place holds more tokens than this."""
     first_firing: bool = False
     """A net transition fired that had not fired before."""
+    sought: bool = False
+    """The expanded marking is one that the stubborn sets are made to find."""
     now_and_then: bool = False
     """Some hundredths of a second have passed; for questions that are put to many markings at once."""
 
