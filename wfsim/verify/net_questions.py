@@ -12,7 +12,8 @@ from .findings import NO_FAIRNESS, after, dead_finding, dead_list, shown
 from .formulas import Linear, Or
 from .net_search import SEARCH, UNITS_ASSUMED, WALK, Firing, Most, Moved, NetSearch, walk
 from .place_bounds import proved_bounds
-from .reachability import EQUATION, find, of_reduced, search_reduced, told_reduced
+from .reachability import EQUATION, find, of_reduced, search_reduced
+from .reduced import PLAIN, told_method
 from .soundness import bounded, deadlock_free
 from .state_space import StateSpace, Wake
 from .structure.classes import classify
@@ -362,7 +363,7 @@ def upper_bound(search: NetSearch, places: tuple[str, ...]) -> Verdict:
             reduction, space, looking = reduced
             attained = Linear(tuple((place, -1) for place in asked), -looking.most)
             witness = of_reduced(net, reduction, space, looking.number, attained)
-            method = told_reduced(reduction, found=True)
+            method = told_method(reduction, PLAIN, shortest=False)
         most = looking.most
     held = f"holds {_tokens(most)}" if len(asked) == 1 else f"hold {_tokens(most)} together"
     told = f"{_after(witness)} {listed(asked)} {held}"

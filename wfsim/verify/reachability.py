@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from wfsim.verify.dive import shortened
 from wfsim.verify.explore import explore
 from wfsim.verify.findings import NO_FAIRNESS, after
-from wfsim.verify.formulas import And, Constant, Deadlock, Formula, Linear, Plain, alternatives, places_of, plain
+from wfsim.verify.formulas import And, Constant, Deadlock, Formula, Linear, Or, Plain, alternatives, places_of, plain
 from wfsim.verify.marking_tests import marking_test
 from wfsim.verify.net_search import SEARCH, UNITS_ASSUMED, WALK, Look, NetSearch, Scan, walk
-from wfsim.verify.reduced import nearest_deadlock
+from wfsim.verify.reduced import BROAD, DEEP, PLAIN, nearest_deadlock, told_bound, told_method
 from wfsim.verify.state_space import StateSpace, Wake
 from wfsim.verify.structure.farkas import Refutation, refuted
 from wfsim.verify.structure.reduction import Keep, Reduction, reduce
+from wfsim.verify.stubborn import StubbornSets, TooManyConflicts
+from wfsim.verify.stubborn_search import look_for
 from wfsim.verify.verdict import NetWitness, Status, Verdict
 
 if TYPE_CHECKING:
@@ -48,9 +51,9 @@ def find(search: NetSearch, formula: Formula) -> Answer:
     Notes
     -----
     First the nearest markings, then the marking equation with Farkas' lemma for each of the alternatives that the
-    formula comes down to, then the net reduced by rules that keep what its places can hold together (deadlocks: by
-    those that keep deadlocks), and the net as it is where none applies; at the limits, random walks. Traces are
-    shortest unless `method` says that they perhaps are not.
+    formula comes down to, then a search with stubborn sets of the net reduced by rules that keep what its places can
+    hold together (deadlocks: by those that keep deadlocks); at the limits, random walks. Traces are shortest unless
+    `method` says that they perhaps are not.
     """
     net = search.net
     wanted = plain(formula, net)
@@ -76,17 +79,48 @@ def _found(search: NetSearch, formula: Formula, wanted: Plain) -> Answer:
         proof = _impossible(search, wanted)
         if proof is not None:
             return proof
-        reduced = search_reduced(search, places_of(wanted), lambda small: Scan(small, wanted))
-        if reduced is None:
-            return _searched(*search.first(wanted))
-        reduction, space, looked = reduced
-        witness = None if looked.found is None else of_reduced(net, reduction, space, looked.found, wanted)
-        method = told_reduced(reduction, witness is not None)
-        return _told(space, witness, method, {"reduced": reduction.to_dict()})
+        return _sought(search, wanted)
     found = nearest_deadlock(net, None, **search.limits(search.deadline()))
-    if found is None:
+    return _told(found.space, found.witness, found.method, found.statistics, found.search)
+
+
+def _sought(search: NetSearch, wanted: Plain) -> Answer:
+    """By a search with stubborn sets of the reduced net."""
+    net, deadline = search.net, search.deadline()
+    for parts in (True, False):
+        reduction = reduce(net, keep=Keep.REACHABILITY, places=places_of(wanted), parts=parts)
+        # That a capped place holds two tokens is sought as well: without, the reduction is right.
+        over = [Linear(((place, -1),), -2) for place in reduction.capped]
+        try:
+            stubborn = StubbornSets(reduction.net, Or((wanted, *over)))
+        except TooManyConflicts:
+            return _without_stubborn_sets(search, wanted)
+        found = look_for(stubborn, lambda tokens: True, **search.limits(deadline))
+        bounds = found.space.bounds
+        if all(bounds[place] <= 1 for place in reduction.capped):
+            break
+    witness = None
+    if found.numbers:
+        path = found.space.path_to(found.numbers[0])
+        if found.deep:
+            path = shortened(reduction.net, path)
+        witness = NetWitness.of(net, _cut(net, reduction.lift(path), wanted))
+    shortest = not reduction.rules and not found.deep
+    kind = DEEP if found.deep else BROAD
+    method = told_method(reduction, kind, None if witness is None else shortest)
+    statistics = {"reduced": reduction.to_dict()} if reduction.rules else {}
+    return _told(found.space, witness, method, statistics, kind)
+
+
+def _without_stubborn_sets(search: NetSearch, wanted: Plain) -> Answer:
+    net = search.net
+    reduced = search_reduced(search, places_of(wanted), lambda small: Scan(small, wanted))
+    if reduced is None:
         return _searched(*search.first(wanted))
-    return _told(found.space, found.witness, found.method, found.statistics)
+    reduction, space, looked = reduced
+    witness = None if looked.found is None else of_reduced(net, reduction, space, looked.found, wanted)
+    method = told_method(reduction, PLAIN, None if witness is None else False)
+    return _told(space, witness, method, {"reduced": reduction.to_dict()})
 
 
 def _searched(space: StateSpace, number: int | None) -> Answer:
@@ -94,15 +128,17 @@ def _searched(space: StateSpace, number: int | None) -> Answer:
     return _told(space, witness, SEARCH, {})
 
 
-def _told(space: StateSpace, witness: NetWitness | None, method: str, statistics: Mapping[str, Any]) -> Answer:
-    bound: dict[str, Any] = {"markings": space.n_markings, "edges": space.n_edges, "complete": space.complete}
+def _told(
+    space: StateSpace, witness: NetWitness | None, method: str, statistics: Mapping[str, Any], kind: str = PLAIN
+) -> Answer:
+    bound = told_bound(space, kind)
     if witness is not None:
         return Answer(True, "", witness, bound, method, statistics)
-    if space.complete:
-        count = f"{space.n_markings:,} reachable marking{'' if space.n_markings == 1 else 's'}"
-        reduced = "" if method == SEARCH else " of the reduced net"
-        return Answer(False, f"None of {count}{reduced} is such.", None, bound, method, statistics)
-    bound["stopped"] = space.reason
+    if space.finished:
+        count = f"{space.n_markings:,} marking{'' if space.n_markings == 1 else 's'}"
+        which = "" if space.stubborn is None else " that stubborn sets leave"
+        reduced = " of the reduced net" if "reduced" in statistics else ""
+        return Answer(False, f"None of {count}{which}{reduced} is such.", None, bound, method, statistics)
     reason = f"{space.reason} Raise max_markings or max_seconds."
     return Answer(None, reason, None, bound, method, statistics)
 
@@ -164,12 +200,6 @@ def search_reduced(
 def of_reduced(net: PetriNet, reduction: Reduction, space: StateSpace, number: int, wanted: Plain) -> NetWitness:
     """The way in the net as given to a marking found in the reduced one, of which the formula is true."""
     return NetWitness.of(net, _cut(net, reduction.lift(space.path_to(number)), wanted))
-
-
-def told_reduced(reduction: Reduction, found: bool) -> str:
-    """The method of a search of a reduced net."""
-    trace = "; trace mapped back to the original net and replayed there, perhaps not shortest" if found else ""
-    return f"structural reduction ({reduction}), then explicit search of the reduced net{trace}"
 
 
 def _cut(net: PetriNet, sequence: tuple[str, ...], wanted: Plain) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wfsim.verify.dive import shortened
 from wfsim.verify.explore import explore
 from wfsim.verify.findings import (
     COMPLETES,
@@ -21,6 +22,8 @@ from wfsim.verify.findings import (
     stuck_with,
 )
 from wfsim.verify.structure.reduction import Keep, Reduction, reduce
+from wfsim.verify.stubborn import StubbornSets, TooManyConflicts
+from wfsim.verify.stubborn_search import Found, look_for
 from wfsim.verify.unbounded import GrowthWatch
 from wfsim.verify.verdict import NetWitness
 from wfsim.verify.workflow_net import listed
@@ -37,8 +40,32 @@ DIRECT_WORK = 8_000
 SOUNDNESS_FIRST = 20_000
 """Markings of the net reduced for soundness that are searched when deadlocks are asked for."""
 
+PLAIN, BROAD, DEEP = (
+    "explicit search",
+    "explicit breadth-first search with stubborn sets",
+    "explicit depth-first search with stubborn sets",
+)
+
 MAX_TRIES = 20
 """Deadlocks of a reduced net that are looked at for one that is a deadlock of the original net too."""
+
+
+def told_method(reduction: Reduction, search: str, shortest: bool | None) -> str:
+    """The method of a search of a net that may have been reduced; `shortest` tells about its trace, if there is one."""
+    length = "" if shortest is None else "shortest" if shortest else "perhaps not shortest"
+    if not reduction.rules:
+        return f"{search}; trace {length}" if length else search
+    trace = f"; trace mapped back to the original net and replayed there, {length}" if length else ""
+    return f"structural reduction ({reduction}), then {search} of the reduced net{trace}"
+
+
+def told_bound(space: StateSpace, search: str) -> dict[str, Any]:
+    """How far a search went; depth first, edges are not counted."""
+    bound: dict[str, Any] = {"markings": space.n_markings}
+    if search != DEEP:
+        bound["edges"] = space.n_edges
+    bound["complete"] = space.finished
+    return bound if space.finished else {**bound, "stopped": space.reason}
 
 
 @dataclass
@@ -49,25 +76,35 @@ class Searched:
     space: StateSpace
     witness: NetWitness | None = None
     shortest: bool = True
+    search: str = PLAIN
 
     @property
     def method(self) -> str:
-        """Rules used, and that the search was one of the reduced net."""
-        found = ""
-        if self.witness is not None:
-            length = "shortest" if self.shortest else "perhaps not shortest"
-            found = f"; trace mapped back to the original net and replayed there, {length}"
-        return f"structural reduction ({self.reduction}), then explicit search of the reduced net{found}"
+        """Rules used, and how what was left was searched."""
+        return told_method(self.reduction, self.search, None if self.witness is None else self.shortest)
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """How far the search went."""
+        return told_bound(self.space, self.search)
+
+    @property
+    def searched(self) -> str:
+        """Which markings were searched, for a text."""
+        count = f"{self.space.n_markings:,} marking{'' if self.space.n_markings == 1 else 's'}"
+        which = f"{count} that stubborn sets leave" if self.search in (BROAD, DEEP) else f"{count} there are"
+        return f"{which} of the net it reduces to" if self.reduction.rules else which
 
     @property
     def statistics(self) -> dict[str, Any]:
         """Sizes of the original net, markings expanded of the reduced one, and what the rules did."""
-        return {
+        told: dict[str, Any] = {
             "places": len(self.reduction.original.places),
             "transitions": len(self.reduction.original.transitions),
-            "expanded": self.space.n_expanded,
-            "reduced": self.reduction.to_dict(),
         }
+        if self.search != DEEP:
+            told["expanded"] = self.space.n_expanded
+        return {**told, "reduced": self.reduction.to_dict()}
 
 
 @dataclass
@@ -265,8 +302,8 @@ def nearest_by_length(reduction: Reduction, space: StateSpace, targets: Containe
 
 def reduced_deadlock(
     net: PetriNet, final: Marking | None, *, max_markings: int, max_seconds: float | None, progress: bool
-) -> Searched | None:
-    """A search for deadlocks of a reduced net, with the nearest one in the original net; None if no rule applied.
+) -> Searched:
+    """A search for deadlocks of a reduced net, with a nearest one in the original net where it is found in time.
 
     Where a final marking is known, the reduction that keeps soundness is tried first, as it goes further: a net that
     can always complete has no deadlock before, and a deadlock that keeps it from completing is one.
@@ -287,16 +324,30 @@ def reduced_deadlock(
 
 def nearest_deadlock(
     net: PetriNet, final: Marking | None, *, max_markings: int, max_seconds: float | None, progress: bool
-) -> Searched | None:
-    """A search of the net reduced by rules that keep all deadlocks and how near they are."""
+) -> Searched:
+    """A search with stubborn sets of the net reduced by rules that keep all deadlocks and how near they are."""
     reduction = reduce(net, final, Keep.DEADLOCK)
-    if not reduction.rules:
-        return None
-    space = explore(reduction.net, max_markings=max_markings, max_seconds=max_seconds, progress=progress)
-    goal = None if reduction.final is None else space.number_of(reduction.final)
-    dead = {number for number in range(space.n_expanded) if space.is_deadlock(number) and number != goal}
+    limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds, "progress": progress}
+    end = None if reduction.final is None else reduction.final.tokens
+    # Where each firing stands for one, the first deadlock that is met is a nearest one.
+    first = all(length == 1 for length in reduction.lengths.values())
+    try:
+        stubborn = StubbornSets(reduction.net)
+    except TooManyConflicts:
+        space = explore(reduction.net, **limits)
+        found = Found(space, [n for n in space.deadlock_numbers() if space.tokens[n] != end], deep=False)
+        kind = PLAIN
+    else:
+        found = look_for(stubborn, lambda tokens: tokens != end, every=not first, **limits)
+        kind = DEEP if found.deep else BROAD
+    space, dead = found.space, set(found.numbers)
     if not dead:
-        return Searched(reduction, space)
-    witness = NetWitness.of(net, reduction.lift(nearest_by_length(reduction, space, dead)))
+        return Searched(reduction, space, search=kind)
+    if found.deep:
+        path = reduction.lift(shortened(reduction.net, space.path_to(found.numbers[0])))
+    else:
+        path = reduction.lift(nearest_by_length(reduction, space, dead))
+    witness = NetWitness.of(net, path)
     assert not net.enabled(witness.marking)
-    return Searched(reduction, space, witness, shortest=space.complete)
+    shortest = not found.deep and (space.finished or (first and kind == BROAD))
+    return Searched(reduction, space, witness, shortest=shortest, search=kind)

@@ -20,7 +20,7 @@ from wfsim.verify.findings import (
     shown,
     stuck_with,
 )
-from wfsim.verify.reduced import Outcome, direct_markings, reduced_deadlock, reduced_soundness
+from wfsim.verify.reduced import Outcome, direct_markings, reduced_deadlock, reduced_soundness, told_bound
 from wfsim.verify.state_space import Wake
 from wfsim.verify.translated import Translation, net_of
 from wfsim.verify.unbounded import GrowthWatch, growth_is_provable
@@ -295,7 +295,9 @@ def deadlock_free(
 
     The final marking is the net's; of a workflow net without one, the tokens of the source moved to the sink;
     of other nets there is none, and no deadlock is excepted. The search ends with the first deadlock, whose
-    firing sequence is shortest. A net with more than some hundred markings is reduced first, where rules apply.
+    firing sequence is shortest. A net with more than some hundred markings is reduced first, where rules apply, and
+    searched with stubborn sets (`wfsim.verify.stubborn`): nearest markings first, and where that would take long, deep
+    first; then the firing sequence is perhaps not shortest, and `method` says so.
     """
     final = final_marking_of(net)
     goal = None if final is None else final.tokens
@@ -317,16 +319,12 @@ def deadlock_free(
         stop=stop,
         wake=wake,
     )
-    method, witness, statistics = METHOD, None, _statistics(space)
+    method, witness, statistics, bound, searched = METHOD, None, _statistics(space), _bound(space), _count(space)
     if not space.complete and space.n_markings == first < max_markings and not found:
         limits: Any = {"max_markings": max_markings, "max_seconds": _left(deadline), "progress": progress}
         outcome = reduced_deadlock(net, final, **limits)
-        if outcome is None:
-            space = explore(net, **limits, stop=stop, wake=wake)
-            statistics = _statistics(space)
-        else:
-            space, witness, method = outcome.space, outcome.witness, outcome.method
-            statistics = outcome.statistics
+        space, witness, method = outcome.space, outcome.witness, outcome.method
+        statistics, bound, searched = outcome.statistics, outcome.bound, outcome.searched
     if found:
         witness = NetWitness.of(net, space.path_to(found[0]))
     excepted = "no final marking is known, so every deadlock counts"
@@ -335,9 +333,8 @@ def deadlock_free(
     if witness is not None:
         status = Status.VIOLATED
         reason = f"{after(witness)} nothing can fire, with {shown(witness.marking)}."
-    elif space.complete:
-        reduced = "" if method == METHOD else " the net reduces to"
-        status, reason = Status.HOLDS, f"Of {_count(space)}{reduced}, each enables a net transition or is final."
+    elif space.finished:
+        status, reason = Status.HOLDS, f"Of {searched}, each enables a net transition or is final."
     else:
         status, reason = Status.UNKNOWN, _unfinished(space)
     return Verdict(
@@ -345,7 +342,7 @@ def deadlock_free(
         f"{net.name!r} is free of deadlocks",
         _sentence(reason),
         witness,
-        _bound(space),
+        bound,
         (*_assumed(net), excepted),
         method,
         statistics,
@@ -475,12 +472,7 @@ def _left(deadline: float | None) -> float | None:
 
 
 def _bound(space: StateSpace) -> dict[str, Any]:
-    bound: dict[str, Any] = {
-        "markings": space.n_markings,
-        "edges": space.n_edges,
-        "complete": space.complete,
-    }
-    return bound if space.complete else {**bound, "stopped": space.reason}
+    return told_bound(space, METHOD)
 
 
 def _statistics(space: StateSpace) -> dict[str, Any]:
