@@ -87,6 +87,22 @@ def philosophers(n: int) -> PetriNet:
     return _net(f"philosophers-{n}", transitions, {f"{what}{i}": 1 for i in range(n) for what in ("think", "fork")})
 
 
+def handed_philosophers(n: int, left_handed: int) -> PetriNet:
+    """Philosophers who take the fork on their one side first, the first few the left one, the others the right one.
+
+    Where some are left-handed and some are not, there is no deadlock.
+    """
+    transitions = {}
+    for i in range(n):
+        left, right = f"fork{i}", f"fork{(i + 1) % n}"
+        first, then = (left, right) if i < left_handed else (right, left)
+        transitions[f"take{i}"] = (f"think{i} {first}", f"has_one{i}")
+        transitions[f"then{i}"] = (f"has_one{i} {then}", f"eat{i}")
+        transitions[f"end{i}"] = (f"eat{i}", f"think{i} {left} {right}")
+    marking = {f"{what}{i}": 1 for i in range(n) for what in ("think", "fork")}
+    return _net(f"philosophers-{n}, {left_handed} left-handed", transitions, marking)
+
+
 def shared_memory(n: int) -> PetriNet:
     """n processors with a memory each that reach the others' over one bus, also while these use it themselves.
 
