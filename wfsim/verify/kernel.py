@@ -1,4 +1,4 @@
-"""The compiled search: one breadth-first search for all nets, which are data to it.
+"""The compiled search: one, breadth first or as a dive, for all nets, which are data to it.
 
 A marking is a row of 64-bit words. Each place has a field of some bits in one of the words, with a guard bit on
 top that is 0 in every marking. With all guards set, subtracting the tokens that a net transition needs clears the
@@ -6,8 +6,8 @@ guard of each place that has too few; so "enabled" is one subtraction and one ma
 firing is one addition, without a loop over places. A field that overflows sets its own guard and touches no
 other; the search stops there, so that the caller can widen it.
 
-Everything is compiled once per machine and kept in numba's cache. All compiled functions live in this file, since
-the cache looks only at the file of the function that is called.
+Everything is compiled once per machine and kept in numba's cache. All compiled functions that call one another live
+in this file, since the cache looks only at the file of the function that is called.
 
 The markings found so far are looked up by open addressing with linear probing [1]_: a table of their numbers plus
 one, 0 where it is empty.
