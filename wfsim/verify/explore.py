@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal, NoReturn, get_args
+from typing import TYPE_CHECKING, Literal, NoReturn, get_args, overload
 
 from wfsim.errors import NetError
 from wfsim.verify.listed_space import ListedSpace
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from wfsim.net.petri import PetriNet
+    from wfsim.verify.diagrams.space import SymbolicSpace
     from wfsim.verify.stubborn import StubbornSets
 
 CLOCK_EVERY = 64
@@ -31,13 +32,20 @@ DEFAULT_MEMORY = 2**31
 SMALL = 500_000
 """Tries of a net transition after which `auto` goes on with the compiled search: some tenths of a second."""
 
+MAX_MARKINGS = 1_000_000
+"""Markings that a search may find unless told otherwise."""
+
 Engine = Literal["auto", "python", "kernel"]
+"""What lists the markings."""
+
+Diagrams = Literal["diagrams"]
 
 
+@overload
 def explore(
     net: PetriNet,
     *,
-    max_markings: int = 1_000_000,
+    max_markings: int = MAX_MARKINGS,
     max_seconds: float | None = None,
     max_memory: int = DEFAULT_MEMORY,
     progress: bool = False,
@@ -45,7 +53,28 @@ def explore(
     wake: Wake | None = None,
     engine: Engine = "auto",
     stubborn: StubbornSets | None = None,
-) -> StateSpace:
+) -> StateSpace: ...
+@overload
+def explore(
+    net: PetriNet,
+    *,
+    max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
+    progress: bool = False,
+    engine: Diagrams,
+) -> SymbolicSpace: ...
+def explore(
+    net: PetriNet,
+    *,
+    max_markings: int = MAX_MARKINGS,
+    max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
+    progress: bool = False,
+    stop: Stop | None = None,
+    wake: Wake | None = None,
+    engine: Engine | Diagrams = "auto",
+    stubborn: StubbornSets | None = None,
+) -> StateSpace | SymbolicSpace:
     """Find the reachable markings of a net, nearest first.
 
     Parameters
@@ -66,7 +95,10 @@ def explore(
         without, after every one, which takes some microseconds each.
     engine
         `python` for plain tuples, `kernel` for the compiled search, `auto` for the former on small nets and the
-        latter from where that would take more than some tenths of a second. They find the same.
+        latter from where that would take more than some tenths of a second. They find the same. `diagrams`, for
+        1-safe nets, finds all markings as one decision diagram, be they 2**60 or more: exact counts, bounds,
+        deadlocks and traces, but no numbers of markings and no edges one by one. It has no `max_markings`, `stop`,
+        `wake` and `stubborn`.
     stubborn
         Stubborn sets of this net: in each marking only those net transitions are fired that are needed to find
         what the sets are made for, as near as it is. Of what else the net can do the space then tells nothing; it is
@@ -74,11 +106,14 @@ def explore(
 
     Returns
     -------
-    StateSpace
-        Incomplete, with a `reason`, if a limit was reached, `stop` said so, or the user interrupted.
+    StateSpace or SymbolicSpace
+        The latter of `diagrams`. Incomplete, with a `reason`, if a limit was reached, `stop` said so, or the user
+        interrupted.
 
     Raises
     ------
+    NotOneSafe
+        With `engine="diagrams"`, if a place can hold two tokens, with a firing sequence that shows it.
     NetError
         With `engine="kernel"`, if the tokens of all places together may need more than 63 bits; `auto` goes on
         in Python.
@@ -94,10 +129,20 @@ def explore(
         raise ValueError(f"max_markings must be at least 1, not {max_markings}.")
     if max_memory < 1:
         raise ValueError(f"max_memory must be at least 1 byte, not {max_memory}.")
-    if engine not in get_args(Engine):
-        raise ValueError(f"engine must be one of {', '.join(get_args(Engine))}, not {engine!r}.")
+    engines = (*get_args(Engine), *get_args(Diagrams))
+    if engine not in engines:
+        raise ValueError(f"engine must be one of {', '.join(engines)}, not {engine!r}.")
     if stubborn is not None and stubborn.net is not net and stubborn.net != net:
         raise ValueError(f"these are stubborn sets of {stubborn.net.name!r}, not of {net.name!r}.")
+    if engine == "diagrams":
+        if stop is not None or wake is not None or stubborn is not None or max_markings != MAX_MARKINGS:
+            raise ValueError(
+                "engine='diagrams' finds markings by sets, not one by one: it has no max_markings, stop, wake and "
+                "stubborn. Limit it by max_seconds and max_memory."
+            )
+        from wfsim.verify.diagrams.search import search_symbolically
+
+        return search_symbolically(net, max_seconds=max_seconds, max_memory=max_memory, progress=progress)
     limits = Limits(max_markings, max_memory, max_seconds)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     bar = progress_bar(net.name) if progress else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wfsim.net.firing import Tokens
 
+from .diagrams.answers import Answers
 from .findings import NO_FAIRNESS, after, dead_finding, dead_list, shown
 from .formulas import Linear, Or
 from .net_search import SEARCH, UNITS_ASSUMED, WALK, Firing, Most, Moved, NetSearch, walk
@@ -23,6 +24,9 @@ from .structure.siphons import liveness
 from .unbounded import growth_is_provable
 from .verdict import NetWitness, Status, Verdict
 from .workflow_net import final_marking_of, listed
+
+if TYPE_CHECKING:
+    from .diagrams.space import SymbolicSpace
 
 INVARIANTS = "place invariants, with integers"
 COMPONENTS = "explicit breadth-first search, then strongly connected components"
@@ -92,6 +96,10 @@ def bounded_by(search: NetSearch, k: int | None) -> Verdict:
 
         space = search.whole(exceeds, Wake(above=k))
         number = space.first_above(k)
+        if number is None and not space.complete and k >= 1:
+            verdict = _bounded_by_diagrams(search, name, k)
+            if verdict is not None:
+                return verdict
     else:
         space = search.small
     if number is not None:
@@ -100,6 +108,23 @@ def bounded_by(search: NetSearch, k: int | None) -> Verdict:
         return _verdict(Status.VIOLATED, name, reason, space, witness)
     holds = f"In {_count(space)} no place holds more than {_tokens(max(space.bounds.values(), default=0))}."
     return _complete(name, holds, space, statistics={"bounds": space.bounds})
+
+
+def _bounded_by_diagrams(search: NetSearch, name: str, k: int) -> Verdict | None:
+    """That the net is 1-safe, or by a trace that it is not; None if diagrams tell neither."""
+    tried = search.symbolic
+    if tried.unsafe is not None and k == 1:
+        witness = NetWitness.of(search.net, tried.unsafe.firing_sequence)
+        reason = f"{_after(witness)} the net holds {shown(witness.marking)}."
+        method = f"decision diagrams; trace replayed in the net, {tried.unsafe.length}"
+        return Verdict(Status.VIOLATED, name, reason, witness, {}, (NO_FAIRNESS,), method)
+    if tried.space is None:
+        return None
+    answers = Answers(tried.space, None)
+    bounds = tried.space.bounds
+    reason = f"In {_count(tried.space)} no place holds more than {_tokens(max(bounds.values(), default=0))}."
+    statistics = {**answers.statistics, "bounds": bounds}
+    return _verdict(Status.HOLDS, name, reason, tried.space, method=answers.method, statistics=statistics)
 
 
 def _all_refuted(search: NetSearch, claims: list[Linear]) -> bool:
@@ -390,7 +415,7 @@ def _verdict(
     status: Status,
     name: str,
     reason: str,
-    space: StateSpace,
+    space: StateSpace | SymbolicSpace,
     witness: NetWitness | None = None,
     *,
     method: str = SEARCH,
@@ -423,7 +448,7 @@ def _after(witness: NetWitness) -> str:
     return told[:1].upper() + told[1:]
 
 
-def _count(space: StateSpace) -> str:
+def _count(space: StateSpace | SymbolicSpace) -> str:
     return f"{space.n_markings:,} reachable marking{'' if space.n_markings == 1 else 's'}"
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import NetError
 from wfsim.net.firing import Tokens, successor
-from wfsim.verify.explore import explore
+from wfsim.verify.diagrams.turns import WORK_PER_MARKING, Tried, fit_for_diagrams, try_diagrams
+from wfsim.verify.explore import DEFAULT_MEMORY, explore
 from wfsim.verify.formulas import Linear, Plain
 from wfsim.verify.marking_tests import marking_test, where
 from wfsim.verify.reduced import direct_markings
@@ -65,6 +66,7 @@ class NetSearch:
         self._space: StateSpace | None = None
         """A search that went to its end or to the limits: there is no more to be found."""
         self._small: StateSpace | None = None
+        self._symbolic: Tried | None = None
 
     def limits(self, deadline: float | None) -> dict[str, Any]:
         """Parameters for a search that ends at the deadline."""
@@ -134,6 +136,28 @@ class NetSearch:
                 return space
             self._space = space
         return self.small
+
+    @property
+    def symbolic(self) -> Tried:
+        """All reachable markings as a decision diagram, if the net is 1-safe and the limits allow it; or why not.
+
+        For questions that searches of single markings have left open. Nothing is tried where the user has ended one,
+        or allows no more markings than are searched in any case.
+        """
+        if self._symbolic is None:
+            ended = self.max_markings <= direct_markings(self.net) or (
+                self._space is not None and self._space.interrupted
+            )
+            if ended or not fit_for_diagrams(self.net):
+                return Tried()
+            self._symbolic = try_diagrams(
+                self.net,
+                max_work=WORK_PER_MARKING * self.max_markings,
+                max_memory=DEFAULT_MEMORY,
+                deadline=self.deadline(),
+                progress=self.progress,
+            )
+        return self._symbolic
 
     def first(self, wanted: Plain) -> tuple[StateSpace, int | None]:
         """Search the net as it is for the nearest marking of which the formula is true."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from wfsim.errors import SearchIncomplete
+from wfsim.verify.diagrams.answers import Answers
 from wfsim.verify.dive import shortened
 from wfsim.verify.explore import explore
 from wfsim.verify.findings import NO_FAIRNESS, after
@@ -22,6 +24,7 @@ from wfsim.verify.verdict import NetWitness, Status, Verdict
 
 if TYPE_CHECKING:
     from wfsim.net.petri import PetriNet
+    from wfsim.verify.diagrams.space import SymbolicSpace
 
 EQUATION = "marking equation (linear programme, certificate checked with integers)"
 Looking = TypeVar("Looking", bound=Look)
@@ -33,7 +36,8 @@ MAX_ALTERNATIVES = 24
 class Answer:
     """Whether a marking can be reached of which something is true: yes, no, or not known.
 
-    `reason` tells why not, or what stopped the search; `witness` leads to such a marking.
+    `reason` tells why not, or what stopped the search; `witness` leads to such a marking; `interrupted` says that the
+    user has ended the search.
     """
 
     found: bool | None
@@ -43,6 +47,7 @@ class Answer:
     method: str = SEARCH
     statistics: Mapping[str, Any] = field(default_factory=dict)
     assumptions: tuple[str, ...] = (NO_FAIRNESS,)
+    interrupted: bool = False
 
 
 def find(search: NetSearch, formula: Formula) -> Answer:
@@ -52,8 +57,8 @@ def find(search: NetSearch, formula: Formula) -> Answer:
     -----
     First the nearest markings, then the marking equation with Farkas' lemma for each of the alternatives that the
     formula comes down to, then a search with stubborn sets of the net reduced by rules that keep what its places can
-    hold together (deadlocks: by those that keep deadlocks); at the limits, random walks. Traces are shortest unless
-    `method` says that they perhaps are not.
+    hold together (deadlocks: by those that keep deadlocks); at the limits, decision diagrams of a 1-safe net, and
+    random walks. Traces are shortest unless `method` says that they perhaps are not.
     """
     net = search.net
     wanted = plain(formula, net)
@@ -61,6 +66,8 @@ def find(search: NetSearch, formula: Formula) -> Answer:
         witness = NetWitness.of(net, ()) if wanted.value else None
         return Answer(wanted.value, "No marking at all can be such.", witness, method="the formula itself")
     answer = _found(search, formula, wanted)
+    if answer.found is None and not answer.interrupted:
+        answer = _by_diagrams(search, wanted, answer)
     if answer.found is None:
         test = marking_test(wanted, net)
         sequence = walk(search, lambda tokens, firings: test(tokens))
@@ -123,24 +130,42 @@ def _without_stubborn_sets(search: NetSearch, wanted: Plain) -> Answer:
     return _told(space, witness, method, {"reduced": reduction.to_dict()})
 
 
+def _by_diagrams(search: NetSearch, wanted: Plain, answer: Answer) -> Answer:
+    """The answer from all reachable markings at once; or the one given, with why there is none."""
+    tried = search.symbolic
+    if tried.space is None:
+        return replace(answer, reason=f"{answer.reason}{tried.told}")
+    answers = Answers(tried.space, search.deadline())
+    try:
+        found = tried.space.where(wanted)
+        witness = answers.trace_to(found) if found else None
+    except SearchIncomplete as problem:
+        return replace(answer, reason=f"{answer.reason} Decision diagrams: {problem}")
+    return _told(tried.space, witness, answers.method, answers.statistics)
+
+
 def _searched(space: StateSpace, number: int | None) -> Answer:
     witness = None if number is None else NetWitness.of(space.net, space.path_to(number))
     return _told(space, witness, SEARCH, {})
 
 
 def _told(
-    space: StateSpace, witness: NetWitness | None, method: str, statistics: Mapping[str, Any], kind: str = PLAIN
+    space: StateSpace | SymbolicSpace,
+    witness: NetWitness | None,
+    method: str,
+    statistics: Mapping[str, Any],
+    kind: str = PLAIN,
 ) -> Answer:
     bound = told_bound(space, kind)
     if witness is not None:
         return Answer(True, "", witness, bound, method, statistics)
     if space.finished:
         count = f"{space.n_markings:,} marking{'' if space.n_markings == 1 else 's'}"
-        which = "" if space.stubborn is None else " that stubborn sets leave"
+        which = " that stubborn sets leave" if kind in (BROAD, DEEP) else ""
         reduced = " of the reduced net" if "reduced" in statistics else ""
         return Answer(False, f"None of {count}{which}{reduced} is such.", None, bound, method, statistics)
     reason = f"{space.reason} Raise max_markings or max_seconds."
-    return Answer(None, reason, None, bound, method, statistics)
+    return Answer(None, reason, None, bound, method, statistics, interrupted=space.interrupted)
 
 
 def _impossible(search: NetSearch, wanted: Plain) -> Answer | None:

@@ -31,6 +31,7 @@ from wfsim.verify.workflow_net import listed
 if TYPE_CHECKING:
     from wfsim.net.marking import Marking
     from wfsim.net.petri import PetriNet
+    from wfsim.verify.diagrams.space import SymbolicSpace
     from wfsim.verify.state_space import StateSpace
 
 DIRECT_WORK = 8_000
@@ -59,7 +60,7 @@ def told_method(reduction: Reduction, search: str, shortest: bool | None) -> str
     return f"structural reduction ({reduction}), then {search} of the reduced net{trace}"
 
 
-def told_bound(space: StateSpace, search: str) -> dict[str, Any]:
+def told_bound(space: StateSpace | SymbolicSpace, search: str) -> dict[str, Any]:
     """How far a search went; depth first, edges are not counted."""
     bound: dict[str, Any] = {"markings": space.n_markings}
     if search != DEEP:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, get_args
 
 from wfsim.net.petri import PetriNet
+from wfsim.verify.diagrams.answers import Answers
+from wfsim.verify.diagrams.turns import in_turn
 from wfsim.verify.explore import explore
 from wfsim.verify.findings import (
     COMPLETES,
@@ -28,10 +30,11 @@ from wfsim.verify.verdict import NetWitness, Status, Verdict
 from wfsim.verify.workflow_net import NotAWorkflowNet, final_marking_of, listed, workflow_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from wfsim.model.workflow import Workflow
     from wfsim.net.marking import Marking
+    from wfsim.verify.diagrams.space import SymbolicSpace
     from wfsim.verify.state_space import StateSpace
 
 METHOD = "explicit breadth-first search"
@@ -79,7 +82,8 @@ def soundness(
     Notes
     -----
     Beyond some hundred markings a net is reduced first (`wfsim.verify.structure.reduction`), where rules apply;
-    `method` names them, and traces are mapped back to the net as given. Arcs of every kind are treated. Unbounded
+    `method` names them, and traces are mapped back to the net as given. Where the search comes to no end, decision
+    diagrams find all markings of a 1-safe net at once. Arcs of every kind are treated. Unbounded
     nets with normal and read arcs only are recognised during the search and are not sound; with inhibitor or reset
     arcs the search runs into a limit. Cost: as `explore`, and one backward pass over the edges.
 
@@ -113,17 +117,41 @@ def soundness(
         stop=watch,
         wake=watch.wake,
     )
-    if not space.complete and space.n_markings == first < max_markings and watch.found is None:
-        limits: Any = {"max_markings": max_markings, "max_seconds": _left(deadline), "progress": progress}
-        # The rules of reduction keep classical soundness; they say nothing of the others.
-        outcome = reduced_soundness(task.net, task.final, **limits) if kind == "classical" else None
-        if outcome is not None:
-            return _of_reduced(outcome, name, (NO_FAIRNESS, *task.assumptions, *assumed))
-        watch = GrowthWatch(task.net)
-        space = explore(task.net, **{**limits, "max_seconds": _left(deadline)}, stop=watch, wake=watch.wake)
     assumptions = (NO_FAIRNESS, *task.assumptions, *assumed)
+    told = ""
+    if not space.complete and space.n_markings == first < max_markings and watch.found is None:
+
+        def search(max_markings: int, max_seconds: float | None) -> Outcome | tuple[StateSpace, GrowthWatch]:
+            limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds, "progress": progress}
+            # The rules of reduction keep classical soundness; they say nothing of the others.
+            outcome = reduced_soundness(task.net, task.final, **limits) if kind == "classical" else None
+            if outcome is not None:
+                return outcome
+            watch = GrowthWatch(task.net)
+            return explore(task.net, **limits, stop=watch, wake=watch.wake), watch
+
+        def settled(found: Outcome | tuple[StateSpace, GrowthWatch]) -> bool:
+            if isinstance(found, Outcome):
+                return found.space.complete or bool(found.findings) or found.space.interrupted
+            space, watch = found
+            return space.complete or watch.found is not None or space.interrupted
+
+        def answer(answers: Answers) -> Verdict:
+            return _of_diagrams(answers, task.final, kind, name, assumptions)
+
+        found, verdict, _, told = in_turn(task.net, search, settled, answer, max_markings, deadline, progress=progress)
+        if verdict is not None:
+            return verdict
+        if isinstance(found, Outcome):
+            return _of_reduced(found, name, assumptions, told)
+        space, watch = found
     if kind == "relaxed":
-        return _relaxed(space, task.final, name, assumptions)
+        goal = space.number_of(task.final)
+        able = space.able_to_reach([] if goal is None else [goal])
+        numbers = range(space.n_expanded)
+        useful = {edge for number in numbers for edge, target in space.edges_from(number) if able[target]}
+        names = {space.net.transitions[edge] for edge in useful}
+        return _relaxed(space, names, task.final, name, assumptions, METHOD, _statistics(space), told)
     clauses = (
         _completion(space, task.final),
         _proper_completion(space, task.final),
@@ -135,31 +163,34 @@ def soundness(
     dead = all_dead(space.net, space.never_fired)
     if any(finding.clause == NO_DEAD for finding in findings):
         statistics["dead_transitions"] = _dead_entries(space)
-    fires = "nothing is ever left over, and every net transition can fire"
-    holds = (
-        f"From each of {_count(space)} the final marking {shown(task.final)} can be reached, and "
-        "nothing is ever left over."
-        if kind == "weak"
-        else f"From each of {_count(space)} the final marking {shown(task.final)} can be reached, {fires}."
-    )
-    verdict = _told(name, space, findings, bool(dead), holds, assumptions, METHOD, statistics)
+    holds = _holds(space, task.final, kind)
+    verdict = _told(name, space, findings, bool(dead), holds, assumptions, METHOD, statistics, told)
     if kind == "weak":
         del verdict.statistics["clauses"][NO_DEAD]
     return verdict
 
 
-def _relaxed(space: StateSpace, final: Marking, name: str, assumptions: tuple[str, ...]) -> Verdict:
-    """Whether each net transition, or another copy of it, fires on some way to the final marking."""
-    goal = space.number_of(final)
-    able = space.able_to_reach([] if goal is None else [goal])
-    useful = {
-        transition
-        for number in range(space.n_expanded)
-        for transition, target in space.edges_from(number)
-        if able[target]
-    }
-    left = all_dead(space.net, (t for k, t in enumerate(space.net.transitions) if k not in useful))
-    statistics = {**_statistics(space), "never_on_a_way_to_the_end": left}
+def _holds(space: StateSpace | SymbolicSpace, final: Marking, kind: Kind) -> str:
+    """Why classical or weak soundness holds."""
+    completes = f"From each of {_count(space)} the final marking {shown(final)} can be reached"
+    if kind == "weak":
+        return f"{completes}, and nothing is ever left over."
+    return f"{completes}, nothing is ever left over, and every net transition can fire."
+
+
+def _relaxed(
+    space: StateSpace | SymbolicSpace,
+    useful: Collection[str],
+    final: Marking,
+    name: str,
+    assumptions: tuple[str, ...],
+    method: str,
+    statistics: dict[str, Any],
+    told: str = "",
+) -> Verdict:
+    """Whether each net transition, or another copy of it, is `useful`: fires on some way to the final marking."""
+    left = all_dead(space.net, (transition for transition in space.net.transitions if transition not in useful))
+    statistics = {**statistics, "never_on_a_way_to_the_end": left}
     if not left:
         # Each was seen on a way to the end, so it does not matter what was not searched.
         status, reason = Status.HOLDS, f"Each net transition fires in some run that ends with {shown(final)}."
@@ -170,11 +201,27 @@ def _relaxed(space: StateSpace, final: Marking, name: str, assumptions: tuple[st
             "There is no trace to show: that would have to be a run."
         )
     else:
-        status, reason = Status.UNKNOWN, _unfinished(space)
-    return Verdict(status, name, reason, None, _bound(space), assumptions, METHOD, statistics)
+        status, reason = Status.UNKNOWN, _unfinished(space, told)
+    return Verdict(status, name, reason, None, _bound(space), assumptions, method, statistics)
 
 
-def _of_reduced(outcome: Outcome, name: str, assumptions: tuple[str, ...]) -> Verdict:
+def _of_diagrams(answers: Answers, final: Marking, kind: Kind, name: str, assumptions: tuple[str, ...]) -> Verdict:
+    """The verdict from all reachable markings as a decision diagram."""
+    space, statistics = answers.space, answers.statistics
+    if kind == "relaxed":
+        useful = answers.useful(final)
+        return _relaxed(space, useful, final, name, assumptions, answers.method, statistics)
+    findings, entries = answers.clauses(final, dead=kind == "classical")
+    if entries:
+        statistics["dead_transitions"] = entries
+    holds = _holds(space, final, kind)
+    verdict = _told(name, space, findings, bool(entries), holds, assumptions, answers.method, statistics)
+    if kind == "weak":
+        del verdict.statistics["clauses"][NO_DEAD]
+    return verdict
+
+
+def _of_reduced(outcome: Outcome, name: str, assumptions: tuple[str, ...], told: str) -> Verdict:
     """The verdict on the original net, from what the search of the reduced one has found."""
     space, statistics = outcome.space, outcome.statistics
     if outcome.dead:
@@ -185,20 +232,21 @@ def _of_reduced(outcome: Outcome, name: str, assumptions: tuple[str, ...]) -> Ve
         f"{shown(outcome.final)}."
     )
     unfired = bool(all_dead(outcome.reduction.original, outcome.never_fired))
-    return _told(name, space, outcome.findings, unfired, holds, assumptions, outcome.method, statistics)
+    return _told(name, space, outcome.findings, unfired, holds, assumptions, outcome.method, statistics, told)
 
 
 def _told(
     name: str,
-    space: StateSpace,
+    space: StateSpace | SymbolicSpace,
     findings: list[Finding],
     unfired: bool,
     holds: str,
     assumptions: tuple[str, ...],
     method: str,
     statistics: dict[str, Any],
+    told: str = "",
 ) -> Verdict:
-    """The verdict on soundness; `unfired` if some net transition was not seen to fire."""
+    """The verdict on soundness; `unfired` if some net transition was not seen to fire, `told` what else was tried."""
     failed = [finding.clause for finding in findings]
     otherwise = Status.HOLDS if space.complete else Status.UNKNOWN
     clauses = {c: str(Status.VIOLATED if c in failed else otherwise) for c in (COMPLETES, PROPER, NO_DEAD)}
@@ -211,7 +259,7 @@ def _told(
     elif space.complete:
         status, witness, reason = Status.HOLDS, None, holds
     else:
-        status, witness, reason = Status.UNKNOWN, None, _unfinished(space)
+        status, witness, reason = Status.UNKNOWN, None, _unfinished(space, told)
     statistics = {**statistics, "clauses": clauses}
     return Verdict(status, name, reason, witness, _bound(space), assumptions, method, statistics)
 
@@ -284,6 +332,22 @@ def _growth(space: StateSpace, watch: GrowthWatch) -> Finding | None:
     )
 
 
+class _Looked(NamedTuple):
+    """What one way to look for deadlocks has found."""
+
+    space: StateSpace | SymbolicSpace
+    witness: NetWitness | None
+    method: str
+    statistics: dict[str, Any]
+    bound: dict[str, Any]
+    searched: str
+
+    @property
+    def settled(self) -> bool:
+        """Whether the question is answered, or the user has ended the search."""
+        return self.witness is not None or self.space.finished or self.space.interrupted
+
+
 def deadlock_free(
     net: PetriNet,
     *,
@@ -297,36 +361,45 @@ def deadlock_free(
     of other nets there is none, and no deadlock is excepted. The search ends with the first deadlock, whose
     firing sequence is shortest. A net with more than some hundred markings is reduced first, where rules apply, and
     searched with stubborn sets (`wfsim.verify.stubborn`): nearest markings first, and where that would take long, deep
-    first; then the firing sequence is perhaps not shortest, and `method` says so.
+    first; then the firing sequence is perhaps not shortest, and `method` says so. Where that is not enough, decision
+    diagrams find all markings of a 1-safe net at once.
     """
     final = final_marking_of(net)
     goal = None if final is None else final.tokens
-    found: list[int] = []
 
-    def stop(space: StateSpace, number: int) -> str | None:
-        if space.is_deadlock(number) and space.tokens[number] != goal:
-            found.append(number)
-            return "A deadlock was found."
-        return None
+    def plain(max_markings: int, max_seconds: float | None) -> _Looked:
+        found: list[int] = []
 
-    first, wake = direct_markings(net), Wake(deadlock=True)
+        def stop(space: StateSpace, number: int) -> str | None:
+            if space.is_deadlock(number) and space.tokens[number] != goal:
+                found.append(number)
+                return "A deadlock was found."
+            return None
+
+        limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds, "progress": progress}
+        space = explore(net, **limits, stop=stop, wake=Wake(deadlock=True))
+        witness = NetWitness.of(net, space.path_to(found[0])) if found else None
+        return _Looked(space, witness, METHOD, _statistics(space), _bound(space), _count(space))
+
+    def reduced(max_markings: int, max_seconds: float | None) -> _Looked:
+        limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds, "progress": progress}
+        one = reduced_deadlock(net, final, **limits)
+        return _Looked(one.space, one.witness, one.method, one.statistics, one.bound, one.searched)
+
+    first = direct_markings(net)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
-    space = explore(
-        net,
-        max_markings=min(first, max_markings),
-        max_seconds=max_seconds,
-        progress=progress,
-        stop=stop,
-        wake=wake,
-    )
-    method, witness, statistics, bound, searched = METHOD, None, _statistics(space), _bound(space), _count(space)
-    if not space.complete and space.n_markings == first < max_markings and not found:
-        limits: Any = {"max_markings": max_markings, "max_seconds": _left(deadline), "progress": progress}
-        outcome = reduced_deadlock(net, final, **limits)
-        space, witness, method = outcome.space, outcome.witness, outcome.method
-        statistics, bound, searched = outcome.statistics, outcome.bound, outcome.searched
-    if found:
-        witness = NetWitness.of(net, space.path_to(found[0]))
+    looked, told = plain(min(first, max_markings), max_seconds), ""
+    if not looked.settled and looked.space.n_markings == first < max_markings:
+
+        def answer(answers: Answers) -> _Looked:
+            stuck = answers.stuck(final)
+            witness = answers.trace_to(stuck) if stuck else None
+            space = answers.space
+            return _Looked(space, witness, answers.method, answers.statistics, _bound(space), _count(space))
+
+        turns = in_turn(net, reduced, lambda one: one.settled, answer, max_markings, deadline, progress=progress)
+        looked, told = turns.answered or turns.found, turns.told
+    space, witness = looked.space, looked.witness
     excepted = "no final marking is known, so every deadlock counts"
     if final is not None:
         excepted = f"the final marking {final.to_dict()} may be a deadlock"
@@ -334,18 +407,18 @@ def deadlock_free(
         status = Status.VIOLATED
         reason = f"{after(witness)} nothing can fire, with {shown(witness.marking)}."
     elif space.finished:
-        status, reason = Status.HOLDS, f"Of {searched}, each enables a net transition or is final."
+        status, reason = Status.HOLDS, f"Of {looked.searched}, each enables a net transition or is final."
     else:
-        status, reason = Status.UNKNOWN, _unfinished(space)
+        status, reason = Status.UNKNOWN, _unfinished(space, told)
     return Verdict(
         status,
         f"{net.name!r} is free of deadlocks",
         _sentence(reason),
         witness,
-        bound,
+        looked.bound,
         (*_assumed(net), excepted),
-        method,
-        statistics,
+        looked.method,
+        looked.statistics,
     )
 
 
@@ -407,47 +480,70 @@ def bounded(
 
     `violated` carries a shortest firing sequence to a marking beyond `k`, or one whose last part
     (`witness.repeatable`) can be repeated for ever with more tokens each time. That a net with inhibitor or
-    reset arcs is unbounded is never proved here; such a search ends `unknown`. `statistics["bounds"]` holds
+    reset arcs is unbounded is never proved here; such a search ends `unknown`. That a large net is 1-safe decision
+    diagrams may prove; their firing sequence to a second token is told if not shortest. `statistics["bounds"]` holds
     the most tokens seen in each place.
     """
     if k is not None and k < 0:
         raise ValueError(f"k must be at least 0, not {k}.")
-    watch = GrowthWatch(net)
-    beyond: list[int] = []
-    checked = 0
+    watch, beyond = GrowthWatch(net), list[int]()
 
-    def exceeds(space: StateSpace, number: int) -> str | None:
-        nonlocal checked
-        found = space.first_above(k or 0, checked)
-        checked = space.n_markings
-        if found is None:
-            return None
-        beyond.append(found)
-        return f"A place holds more than {k}."
+    def search(max_markings: int, max_seconds: float | None) -> StateSpace:
+        nonlocal watch, beyond
+        watch, beyond, checked = GrowthWatch(net), [], 0
 
-    space = explore(
-        net,
-        max_markings=max_markings,
-        max_seconds=max_seconds,
-        progress=progress,
-        stop=watch if k is None else exceeds,
-        wake=watch.wake if k is None else Wake(above=k),
-    )
+        def exceeds(space: StateSpace, number: int) -> str | None:
+            nonlocal checked
+            found = space.first_above(k or 0, checked)
+            checked = space.n_markings
+            if found is None:
+                return None
+            beyond.append(found)
+            return f"A place holds more than {k}."
+
+        return explore(
+            net,
+            max_markings=max_markings,
+            max_seconds=max_seconds,
+            progress=progress,
+            stop=watch if k is None else exceeds,
+            wake=watch.wake if k is None else Wake(above=k),
+        )
+
+    def settled(space: StateSpace) -> bool:
+        return space.complete or space.interrupted or bool(beyond) or watch.found is not None
+
+    answers, unsafe, told, method = None, None, "", METHOD
+    if k == 0 or max_markings <= direct_markings(net):
+        space = search(max_markings, max_seconds)
+    else:
+        deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        space, answers, unsafe, told = in_turn(
+            net, search, settled, lambda answers: answers, max_markings, deadline, progress=progress
+        )
     growth = _growth(space, watch)
-    witness = None
+    statistics = {**_statistics(space), "bounds": space.bounds}
+    bound, witness = _bound(space), None
     if beyond:
         witness = NetWitness.of(net, space.path_to(beyond[0]))
+    elif unsafe is not None and k == 1:
+        witness = NetWitness.of(net, unsafe.firing_sequence)
+        method = f"decision diagrams; trace replayed in the net, {unsafe.length}"
+    if witness is not None:
         status, reason = Status.VIOLATED, f"{after(witness)} the net holds {shown(witness.marking)}."
     elif growth is not None:
         witness = growth.witness
         places = listed(watch.growing(space))
         repeated = listed(watch.witness(space).repeatable)
         status, reason = Status.VIOLATED, f"Repeating {repeated} puts ever more tokens into {places}."
-    elif space.complete:
-        most = max(space.bounds.values(), default=0)
-        status, reason = Status.HOLDS, f"In {_count(space)} no place holds more than {most}."
+    elif answers is not None or space.complete:
+        if answers is not None:
+            bound, method = _bound(answers.space), answers.method
+            statistics = {**answers.statistics, "bounds": answers.space.bounds}
+        count, most = _count(answers.space if answers else space), max(statistics["bounds"].values(), default=0)
+        status, reason = Status.HOLDS, f"In {count} no place holds more than {most}."
     else:
-        status, reason = Status.UNKNOWN, _unfinished(space)
+        status, reason = Status.UNKNOWN, _unfinished(space, told)
         if not growth_is_provable(net):
             reason += " With inhibitor or reset arcs growth on a path proves nothing."
     return Verdict(
@@ -455,10 +551,10 @@ def bounded(
         f"{net.name!r} is {'bounded' if k is None else f'{k}-bounded'}",
         _sentence(reason),
         witness,
-        _bound(space),
+        bound,
         _assumed(net),
-        METHOD,
-        {**_statistics(space), "bounds": space.bounds},
+        method,
+        statistics,
     )
 
 
@@ -467,11 +563,7 @@ def _assumed(net: PetriNet) -> tuple[str, ...]:
     return (NO_FAIRNESS, *empty)
 
 
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _bound(space: StateSpace) -> dict[str, Any]:
+def _bound(space: StateSpace | SymbolicSpace) -> dict[str, Any]:
     return told_bound(space, METHOD)
 
 
@@ -484,11 +576,11 @@ def _statistics(space: StateSpace) -> dict[str, Any]:
     }
 
 
-def _unfinished(space: StateSpace) -> str:
-    return f"{space.reason} Raise max_markings or max_seconds, or make the net smaller."
+def _unfinished(space: StateSpace | SymbolicSpace, told: str = "") -> str:
+    return f"{space.reason}{told} Raise max_markings or max_seconds, or make the net smaller."
 
 
-def _count(space: StateSpace) -> str:
+def _count(space: StateSpace | SymbolicSpace) -> str:
     return f"{space.n_markings:,} reachable marking{'' if space.n_markings == 1 else 's'}"
 
 

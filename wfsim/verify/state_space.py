@@ -29,6 +29,10 @@ class EdgeArrays(NamedTuple):
     target: NDArray[np.integer[Any]]
 
 
+INTERRUPTED = "Interrupted after "
+"""How the reason of a search begins that the user has ended."""
+
+
 class StateSpace(ABC):
     """What a search from the initial marking of a net has found; markings are numbered in order of discovery.
 
@@ -151,6 +155,11 @@ class StateSpace(ABC):
     @abstractmethod
     def records(self, since: int, record: int) -> list[int]:
         """Of the markings from `since` on, those with more tokens in total than `record` and than all between."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user has ended the search."""
+        return self.reason.startswith(INTERRUPTED)
 
     # --- markings -----------------------------------------------------------------------------------------
 
@@ -334,7 +343,7 @@ class Limits(NamedTuple):
 
     def interrupted(self, space: StateSpace) -> str:
         """Reason of a space."""
-        return f"Interrupted after {found(space)}{fullest(space)}"
+        return f"{INTERRUPTED}{found(space)}{fullest(space)}"
 
     def too_large(self, space: StateSpace) -> str:
         """Reason of a space."""
