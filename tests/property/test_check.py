@@ -31,7 +31,8 @@ from wfsim.verify.formulas import (
     alternatives,
     plain,
 )
-from wfsim.verify.marking_tests import marking_test, where
+from wfsim.verify.many_markings import where
+from wfsim.verify.marking_tests import marking_test
 from wfsim.verify.net_search import NetSearch
 from wfsim.verify.reachability import find
 from wfsim.verify.simplify import Simplifier

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .formulas import And, Deadlock, Formula, Not, Or, Temporal, about_one_marking, plain
-from .marking_tests import where
+from .many_markings import where
 
 if TYPE_CHECKING:
     from wfsim.verify.state_space import StateSpace

@@ -13,7 +13,8 @@ from wfsim.net.firing import Tokens, successor
 from wfsim.verify.diagrams.turns import WORK_PER_MARKING, Tried, fit_for_diagrams, try_diagrams
 from wfsim.verify.explore import DEFAULT_MEMORY, explore
 from wfsim.verify.formulas import Linear, Plain
-from wfsim.verify.marking_tests import marking_test, where
+from wfsim.verify.many_markings import where
+from wfsim.verify.marking_tests import marking_test
 from wfsim.verify.reduced import direct_markings
 from wfsim.verify.state_space import StateSpace, Stop, Wake
 
