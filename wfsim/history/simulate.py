@@ -11,10 +11,12 @@ from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.problems import shown
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
 from wfsim.simulate.check import check_scenario, family_of
 from wfsim.simulate.default import default_scenario
 from wfsim.simulate.engine import Simulation
 from wfsim.simulate.scenario import Scenario, load_scenario
+from wfsim.verify.told import WorkflowWitness
 
 from .writer import HistoryWriter
 
@@ -27,7 +29,7 @@ DEFAULT_CASES = 1_000
 
 
 def simulate(
-    workflow: Workflow,
+    workflow: Workflow | WorkflowWitness,
     scenario: Scenario | str | PathLike[str] | None = None,
     *,
     catalogue: Catalogue | str | PathLike[str] | Iterable[Workflow] | None = None,
@@ -44,6 +46,9 @@ def simulate(
 
     Parameters
     ----------
+    workflow
+        What is simulated. Or the witness of a verdict: then one case, to which just that happens, and nothing else can
+        be given but `into` and `log`.
     scenario
         What the surroundings do, or the path of its file; without one, `default_scenario(workflow, catalogue)`, and
         `history.notes` says what that assumed.
@@ -87,6 +92,12 @@ def simulate(
     """
     if engine not in ("auto", "python"):
         raise NotCovered(f"there is no engine {engine!r} yet. Engines: auto, python.")
+    if isinstance(workflow, WorkflowWitness):
+        given = {"scenario": scenario, "catalogue": catalogue, "cases": cases, "horizon": horizon, "seed": seed}
+        for name, value in {**given, "replications": replications}.items():
+            if value is not None:
+                raise ScenarioError(f"a witness says all that happens: leave {name} out, or simulate the workflow.")
+        return _witnessed(workflow, into, log)
     if not isinstance(workflow, Workflow):
         advice = f" Load it first: wf.simulate(wf.load({workflow!r}))." if isinstance(workflow, str) else ""
         raise DefinitionError(f"simulate takes a workflow first, not {shown(workflow)}.{advice}")
@@ -133,6 +144,18 @@ def simulate(
             if not summary.complete:
                 break
         return writer.finish(notes=notes)
+
+
+def _witnessed(
+    witness: WorkflowWitness, into: str | PathLike[str] | None, log: Literal["full", "transitions", "aggregates"]
+) -> History:
+    """A history of one case, to which happens what the witness tells."""
+    program = compile_workflow(witness.workflow)
+    with HistoryWriter(into, witness.workflow, program, engine="python", log=log) as writer:
+        instance = Instance(program)
+        for stimulus in witness.stimuli:
+            writer.append(1, instance, instance.apply(stimulus))
+        return writer.finish(notes=["Its one case is the witness of a verdict."])
 
 
 def _scenario(given: object) -> Scenario:
