@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from wfsim.verify.contest import read_properties
     from wfsim.verify.explore import explore
     from wfsim.verify.properties import verify
-    from wfsim.verify.property_files import Property
+    from wfsim.verify.property import Property
     from wfsim.verify.soundness import soundness
     from wfsim.verify.space import explore_workflow
     from wfsim.widgets.pictures import picture
@@ -129,7 +129,7 @@ _HOMES = {
     "verify.contest": ("read_properties",),
     "verify.explore": ("explore",),
     "verify.properties": ("verify",),
-    "verify.property_files": ("Property",),
+    "verify.property": ("Property",),
     "verify.soundness": ("soundness",),
     "verify.space": ("explore_workflow",),
     "widgets.pictures": ("picture",),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from wfsim.verify.property_files import Property
+    from wfsim.verify.property import Property
     from wfsim.verify.verdict import Verdict
 
 FOLDER = "verification"

@@ -13,7 +13,7 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.verify import watched
 from wfsim.verify.claims import unknown_names
 from wfsim.verify.patterns import PATTERNS
-from wfsim.verify.property_files import Property
+from wfsim.verify.property import Property
 from wfsim.verify.searched import Search
 from wfsim.verify.symbolic.induction import symbolic_space
 

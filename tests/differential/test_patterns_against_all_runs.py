@@ -21,7 +21,7 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import records_of
 from wfsim.semantics.snapshot import take_snapshot
 from wfsim.verify.properties import verify
-from wfsim.verify.property_files import Property
+from wfsim.verify.property import Property
 from wfsim.verify.space import WorkflowSpace, explore_workflow
 from wfsim.verify.told import WorkflowWitness, _real
 

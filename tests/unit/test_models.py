@@ -12,7 +12,8 @@ from tests import models_page
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
 from wfsim.verify.properties import PROPERTIES, verify
-from wfsim.verify.property_files import Property, load_properties
+from wfsim.verify.property import Property
+from wfsim.verify.property_files import load_properties
 from wfsim.verify.verdict import Status
 
 MODELS = Path("models")

@@ -40,8 +40,7 @@ from .marking_tests import marking_test
 from .net_claims import parse_net_claim
 from .net_questions import QUESTIONS, bounded_by, upper_bound
 from .net_search import NetSearch
-from .patterns import PATTERNS
-from .property_files import Property
+from .property import Property
 from .reachability import Answer, find
 from .simplify import Simplifier
 from .state_space import StateSpace
@@ -184,6 +183,9 @@ CLAIMS: dict[str, type[_Options]] = {
 KINDS: dict[str, type[BaseModel]] = {**dict.fromkeys(QUESTIONS, NoOptions), "bounded": Bounded, **CLAIMS}
 """What can be asked of a net, by name."""
 
+OF_WORKFLOWS = ("absence", "exclusive", "at_most")
+"""Patterns that speak of events, activities or states of a workflow."""
+
 
 def check(
     net: PetriNet,
@@ -312,7 +314,7 @@ class _Checker:
 
     def _named(self, asked: Property) -> Callable[[], Verdict]:
         name = asked.name
-        if name in PATTERNS and name not in KINDS:
+        if name in OF_WORKFLOWS:
             raise NotCovered(
                 f"{name!r} can be asked of a workflow, but not of a net, which has no events and activities. "
                 f"Of a net: {', '.join(KINDS)}."

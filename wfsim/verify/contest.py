@@ -21,7 +21,7 @@ from wfsim.net._xml import Element, name_from_id, parse
 from wfsim.net.marking import nearest
 
 from .formulas import And, CanFire, Constant, Deadlock, Formula, Not, Operator, Or, Temporal, linear
-from .property_files import Property
+from .property import Property
 
 _TEMPORAL: dict[str, Operator] = {"next": "X", "finally": "F", "globally": "G", "until": "U"}
 _GLOBAL = {"quasi-liveness": "quasi_live", "stable-marking": "stable", "liveness": "live"}

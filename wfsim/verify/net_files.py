@@ -11,7 +11,7 @@ from wfsim.net.pnml import read_pnml
 from .check import CLAIMS, Asked, check_all
 from .contest import read_properties
 from .net_questions import QUESTIONS
-from .property_files import Property
+from .property import Property
 from .verdict import Status, Verdict
 
 

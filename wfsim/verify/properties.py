@@ -26,7 +26,8 @@ from wfsim.semantics.stimulus import Stimulus
 from .claims import Claim, unknown_names
 from .conditions.verdicts import verdict_on
 from .patterns import PATTERNS
-from .property_files import KINDS, NetOptions, Property, SharedOptions, SoundOptions, load_properties
+from .property import Property
+from .property_files import KINDS, NetOptions, SharedOptions, SoundOptions, load_properties
 from .report import Report
 from .searched import SAMPLED, Search
 from .soundness import deadlock_free, soundness

@@ -9,7 +9,7 @@ from typing import Any
 
 from wfsim.model.workflow import Workflow
 
-from .property_files import Property
+from .property import Property
 from .verdict import Status, Verdict
 
 

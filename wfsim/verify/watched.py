@@ -12,7 +12,7 @@ from wfsim.model.workflow import Workflow
 
 from .fairness import Unfair
 from .patterns import PATTERNS, Automaton, Pattern
-from .property_files import Property
+from .property import Property
 from .runs import Finding, Product
 from .searched import ASSUMPTIONS, SAMPLED, Search
 from .space import WorkflowSpace

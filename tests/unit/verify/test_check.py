@@ -19,7 +19,7 @@ from wfsim.verify.formulas import CanFire, Linear, Temporal, plain
 from wfsim.verify.net_claims import parse_net_claim
 from wfsim.verify.net_questions import QUESTIONS
 from wfsim.verify.net_search import Most, NetSearch, Scan
-from wfsim.verify.property_files import Property
+from wfsim.verify.property import Property
 from wfsim.verify.simplify import Simplifier
 from wfsim.verify.state_space import Wake
 from wfsim.verify.verdict import NetWitness, Status, Verdict

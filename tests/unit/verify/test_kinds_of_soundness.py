@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import wfsim as wf
-from wfsim.verify.property_files import Property
+from wfsim.verify.property import Property
 
 MEETING = """\
 name: meeting

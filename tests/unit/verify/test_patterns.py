@@ -12,7 +12,8 @@ from tests.unit.verify.test_properties import GO, STOP, C, actions, workflow
 from wfsim.errors import DefinitionError, ExpressionError
 from wfsim.verify.claims import parse_claim
 from wfsim.verify.properties import verify
-from wfsim.verify.property_files import Property, load_properties
+from wfsim.verify.property import Property
+from wfsim.verify.property_files import load_properties
 from wfsim.verify.told import WorkflowWitness
 from wfsim.verify.verdict import Verdict
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import wfsim as wf
 from tests.unit.verify.test_properties import FAILING, GOOD, LONG, workflow
 from wfsim.verify.properties import verify
-from wfsim.verify.property_files import Property
+from wfsim.verify.property import Property
 
 ASKED = [
     Property("states_reachable", line=3),
