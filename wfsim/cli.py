@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 FINE, VIOLATED, UNANSWERED = 0, 1, 2
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
+MOST_MEMORY = 2**24
+"""MiB that can be allowed: 16 TiB. A number of bytes given by mistake is beyond that."""
 
 app = typer.Typer(
     name="wfsim",
@@ -345,6 +347,9 @@ def check(
     as_json: AsJson = False,
     max_markings: Annotated[int, typer.Option(min=1, help="Stop each search at this many markings.")] = 1_000_000,
     max_seconds: Seconds = None,
+    max_memory: Annotated[
+        int, typer.Option(min=1, max=MOST_MEMORY, help="Stop each search before it takes more memory, in MiB.")
+    ] = 2_048,
     trust_units: Annotated[
         bool, typer.Option("--trust-units", help="Believe the file where it says that nested units are safe.")
     ] = False,
@@ -353,7 +358,7 @@ def check(
     """Ask a Petri net; by default every question with a name."""
     from wfsim.verify.net_files import all_hold, check_file
 
-    limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds}
+    limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds, "max_memory": max_memory * 2**20}
     verdicts = check_file(net, properties, ask or [], **limits, trust_units=trust_units)
     if as_json:
         _print_json([verdict.to_dict() for verdict in verdicts])

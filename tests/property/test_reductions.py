@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.property.test_nets import ALL_KINDS, PLAIN, nets, refined_workflows
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
-from wfsim.verify.explore import explore
+from wfsim.verify.explore import DEFAULT_MEMORY, SearchLimits, explore
 from wfsim.verify.findings import COMPLETES, NO_DEAD, PROPER
 from wfsim.verify.reachability import reachable
 from wfsim.verify.reduced import Searched, nearest_deadlock, reduced_deadlock, reduced_soundness
@@ -21,7 +21,7 @@ from wfsim.verify.structure.reduction import Keep, reduce
 from wfsim.verify.verdict import Status
 
 SETTINGS = settings(deadline=None, max_examples=400)
-LIMITS = {"max_markings": 3_000, "max_seconds": None, "progress": False}
+LIMITS: SearchLimits = {"max_markings": 3_000, "max_seconds": None, "max_memory": DEFAULT_MEMORY, "progress": False}
 
 
 @st.composite

@@ -21,7 +21,7 @@ from wfsim.net.petri import PetriNet
 from wfsim.verify import kernel, stubborn_search
 from wfsim.verify.check import check
 from wfsim.verify.dive import dive, shortened
-from wfsim.verify.explore import Engine, explore
+from wfsim.verify.explore import DEFAULT_MEMORY, Engine, SearchLimits, explore
 from wfsim.verify.formulas import And, Or, Plain, Temporal, linear
 from wfsim.verify.marking_tests import marking_test
 from wfsim.verify.soundness import deadlock_free
@@ -33,7 +33,7 @@ from wfsim.verify.workflow_net import final_marking_of
 
 SETTINGS = settings(deadline=None, max_examples=120)
 MOST = 2_000
-LIMITS = {"max_markings": MOST, "max_seconds": None, "progress": False}
+LIMITS: SearchLimits = {"max_markings": MOST, "max_seconds": None, "max_memory": DEFAULT_MEMORY, "progress": False}
 
 
 @st.composite

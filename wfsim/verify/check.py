@@ -34,6 +34,7 @@ from wfsim.net.petri import PetriNet
 
 from .contest import ContestProperty, UpperBound
 from .ctl import Labelling
+from .explore import DEFAULT_MEMORY
 from .findings import after, shown
 from .formulas import And, Constant, Formula, Not, Or, Temporal, about_one_marking, check_names, plain
 from .marking_tests import marking_test
@@ -43,7 +44,7 @@ from .net_search import NetSearch
 from .property import Property
 from .reachability import Answer, find
 from .simplify import Simplifier
-from .state_space import StateSpace
+from .state_space import StateSpace, advised
 from .verdict import NetWitness, Status, Verdict
 
 Asked: TypeAlias = "str | Mapping[str, Any] | Property | Formula | UpperBound | ContestProperty"
@@ -193,6 +194,7 @@ def check(
     *,
     max_markings: int = 1_000_000,
     max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
     trust_units: bool = False,
     progress: bool = False,
 ) -> Verdict:
@@ -205,7 +207,7 @@ def check(
     property
         A name such as `"live"`; a mapping such as `{"never": 'tokens("p") > 1'}`, or a `Property`; a formula
         (`wfsim.verify.formulas`); or what `wf.read_properties` has read. The module lists what there is.
-    max_markings, max_seconds
+    max_markings, max_seconds, max_memory
         Limits of each search, as of `wf.explore`; running into one gives `unknown` unless it is decided already.
     trust_units
         Take it as given that the net is unit-safe where its file says so (NUPN). Verdicts that need it name it among
@@ -249,6 +251,7 @@ def check(
         [property],
         max_markings=max_markings,
         max_seconds=max_seconds,
+        max_memory=max_memory,
         trust_units=trust_units,
         progress=progress,
     )[0]
@@ -260,6 +263,7 @@ def check_all(
     *,
     max_markings: int = 1_000_000,
     max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
     trust_units: bool = False,
     progress: bool = False,
 ) -> list[Verdict]:
@@ -270,7 +274,12 @@ def check_all(
     if not isinstance(net, PetriNet):
         raise TypeError(f"check asks a PetriNet, not a {type(net).__name__}. Make one: wf.to_net(workflow).")
     search = NetSearch(
-        net, max_markings=max_markings, max_seconds=max_seconds, progress=progress, trust_units=trust_units
+        net,
+        max_markings=max_markings,
+        max_seconds=max_seconds,
+        max_memory=max_memory,
+        progress=progress,
+        trust_units=trust_units,
     )
     search.check_assumed()
     checker = _Checker(search)
@@ -423,7 +432,7 @@ class _Checker:
             bound["stopped"] = space.reason
         true, false = labels.sure(formula, True), labels.sure(formula, False)
         if not true[0] and not false[0]:
-            reason = f"{space.reason} What lies beyond may decide it: raise max_markings or max_seconds."
+            reason = advised(space.reason, " What lies beyond may decide it.")
             return Answer(None, reason, None, bound, LABELLING, {}, (MAXIMAL,))
         value = bool(true[0])
         text, verb = _short(str(formula)), "true" if value else "false"

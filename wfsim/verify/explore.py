@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal, NoReturn, get_args, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, TypedDict, get_args, overload
 
 from wfsim.errors import NetError
 from wfsim.verify.listed_space import ListedSpace
@@ -39,6 +39,15 @@ Engine = Literal["auto", "python", "kernel"]
 """What lists the markings."""
 
 Diagrams = Literal["diagrams"]
+
+
+class SearchLimits(TypedDict):
+    """Parameters of `explore` that a question about a net hands on to each search."""
+
+    max_markings: int
+    max_seconds: float | None
+    max_memory: int
+    progress: bool
 
 
 @overload
@@ -125,10 +134,7 @@ def explore(
     8 for each word of markings and 13 to 19 besides. Arcs of every kind are treated. The kernel is compiled at
     its first use on a machine, which takes some seconds, and then kept.
     """
-    if max_markings < 1:
-        raise ValueError(f"max_markings must be at least 1, not {max_markings}.")
-    if max_memory < 1:
-        raise ValueError(f"max_memory must be at least 1 byte, not {max_memory}.")
+    check_limits(max_markings, max_memory)
     engines = (*get_args(Engine), *get_args(Diagrams))
     if engine not in engines:
         raise ValueError(f"engine must be one of {', '.join(engines)}, not {engine!r}.")
@@ -169,6 +175,14 @@ def explore(
     finally:
         if bar is not None:
             bar.close()
+
+
+def check_limits(max_markings: int, max_memory: int) -> None:
+    """Refuse limits that not even the initial marking keeps."""
+    if max_markings < 1:
+        raise ValueError(f"max_markings must be at least 1, not {max_markings}.")
+    if max_memory < 1:
+        raise ValueError(f"max_memory must be at least 1 byte, not {max_memory}.")
 
 
 def _run(

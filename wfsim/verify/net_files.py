@@ -41,6 +41,7 @@ def check_file(
     *,
     max_markings: int,
     max_seconds: float | None,
+    max_memory: int,
     trust_units: bool,
 ) -> list[Verdict]:
     """Verdicts on a net in PNML: of a property file, of questions in text, or of every question that has a name."""
@@ -49,7 +50,14 @@ def check_file(
     read = read_pnml(net)
     if not questions:
         questions += [name for name in QUESTIONS if name != "unit_safe" or read.units is not None]
-    return check_all(read, questions, max_markings=max_markings, max_seconds=max_seconds, trust_units=trust_units)
+    return check_all(
+        read,
+        questions,
+        max_markings=max_markings,
+        max_seconds=max_seconds,
+        max_memory=max_memory,
+        trust_units=trust_units,
+    )
 
 
 def all_hold(verdicts: Sequence[Verdict]) -> bool | None:

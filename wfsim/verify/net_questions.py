@@ -16,7 +16,7 @@ from .place_bounds import proved_bounds
 from .reachability import EQUATION, find, of_reduced, search_reduced
 from .reduced import PLAIN, told_method
 from .soundness import bounded, deadlock_free
-from .state_space import StateSpace, Wake
+from .state_space import StateSpace, Wake, advised
 from .structure.classes import classify
 from .structure.coverability import coverability
 from .structure.farkas import bounding_weights, greatest_sum, refuted
@@ -185,7 +185,7 @@ def live(search: NetSearch) -> Verdict:
     space = search.small
     if net.transitions and not space.deadlock_numbers() and not search.exhausted:
         if classify(net).extended_free_choice:
-            verdict = liveness(net)
+            verdict = liveness(net, max_memory=search.max_memory)
             if verdict.status is not Status.UNKNOWN:
                 return replace(verdict, property=name)
         for transition in space.never_fired[:MAX_PROOFS]:
@@ -435,7 +435,7 @@ def _complete(name: str, holds: str, space: StateSpace, statistics: dict[str, An
 
 
 def _unfinished(name: str, space: StateSpace, more: str = "") -> Verdict:
-    reason = f"{space.reason} Raise max_markings or max_seconds.{more}"
+    reason = f"{advised(space.reason)}{more}"
     return _verdict(Status.UNKNOWN, name, reason, space)
 
 

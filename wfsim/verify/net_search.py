@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from wfsim.errors import NetError
 from wfsim.net.firing import Tokens, successor
 from wfsim.verify.diagrams.turns import WORK_PER_MARKING, Tried, fit_for_diagrams, try_diagrams
-from wfsim.verify.explore import DEFAULT_MEMORY, explore
+from wfsim.verify.explore import DEFAULT_MEMORY, SearchLimits, check_limits, explore
 from wfsim.verify.formulas import Linear, Plain
+from wfsim.verify.listed_space import MEMORY_OF_MARKING, MEMORY_OF_PLACE
 from wfsim.verify.many_markings import where
 from wfsim.verify.marking_tests import marking_test
 from wfsim.verify.reduced import direct_markings
@@ -52,14 +53,15 @@ class NetSearch:
         *,
         max_markings: int = 1_000_000,
         max_seconds: float | None = None,
+        max_memory: int = DEFAULT_MEMORY,
         progress: bool = False,
         trust_units: bool = False,
     ) -> None:
-        if max_markings < 1:
-            raise ValueError(f"max_markings must be at least 1, not {max_markings}.")
+        check_limits(max_markings, max_memory)
         self.net = net
         self.max_markings = max_markings
         self.max_seconds = max_seconds
+        self.max_memory = max_memory
         self.progress = progress
         self.assumed: tuple[Linear, ...] = ()
         if trust_units and net.units is not None and net.units.safe:
@@ -69,10 +71,12 @@ class NetSearch:
         self._small: StateSpace | None = None
         self._symbolic: Tried | None = None
 
-    def limits(self, deadline: float | None) -> dict[str, Any]:
+    def limits(self, deadline: float | None) -> SearchLimits:
         """Parameters for a search that ends at the deadline."""
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        return {"max_markings": self.max_markings, "max_seconds": left, "progress": self.progress}
+        return SearchLimits(
+            max_markings=self.max_markings, max_seconds=left, max_memory=self.max_memory, progress=self.progress
+        )
 
     def deadline(self) -> float | None:
         """When a search that begins now has to end."""
@@ -85,7 +89,7 @@ class NetSearch:
             return self._space
         if self._small is None:
             few = min(direct_markings(self.net), self.max_markings)
-            self._small = explore(self.net, max_markings=few, max_seconds=self.max_seconds)
+            self._small = explore(self.net, max_markings=few, max_seconds=self.max_seconds, max_memory=self.max_memory)
             if self._small.complete or few == self.max_markings:
                 self._space = self._small
         return self._small
@@ -154,7 +158,7 @@ class NetSearch:
             self._symbolic = try_diagrams(
                 self.net,
                 max_work=WORK_PER_MARKING * self.max_markings,
-                max_memory=DEFAULT_MEMORY,
+                max_memory=self.max_memory,
                 deadline=self.deadline(),
                 progress=self.progress,
             )
@@ -178,15 +182,17 @@ def walk(search: NetSearch, ended: Callable[[Tokens, Sequence[Firing]], bool]) -
     Notes
     -----
     For what lies deep where a breadth-first search reaches its limits. Always the same numbers are drawn. Ends without
-    a result after `WALK_TRIES` tries of a net transition, or at the time limit of a search.
+    a result after `WALK_TRIES` tries of a net transition, or at the time limit of a search. A walk that would pass more
+    markings than the memory limit of a search allows begins anew before.
     """
     net, deadline = search.net, search.deadline()
     draw, tries = random.Random(0), WALK_TRIES
+    room = search.max_memory // (MEMORY_OF_MARKING + MEMORY_OF_PLACE * len(net.places))
     while tries > 0 and (deadline is None or time.monotonic() < deadline):
         here = net.initial_marking.tokens
         path: list[int] = []
         passed = {here: 0}
-        for _ in range(LONGEST_WALK):
+        for _ in range(max(1, min(LONGEST_WALK, room))):
             tries -= len(net.rules) + TRIES_OF_FIRING
             firings = [(t, after) for t, rule in enumerate(net.rules) if (after := successor(here, rule)) is not None]
             if ended(here, firings):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from wfsim.errors import SearchIncomplete
 from wfsim.verify.diagrams.answers import Answers
 from wfsim.verify.dive import shortened
-from wfsim.verify.explore import explore
+from wfsim.verify.explore import DEFAULT_MEMORY, explore
 from wfsim.verify.findings import NO_FAIRNESS, after
 from wfsim.verify.formulas import And, Constant, Deadlock, Formula, Linear, Or, Plain, alternatives, places_of, plain
 from wfsim.verify.marking_tests import marking_test
 from wfsim.verify.net_search import SEARCH, UNITS_ASSUMED, WALK, Look, NetSearch, Scan, walk
 from wfsim.verify.reduced import BROAD, DEEP, PLAIN, nearest_deadlock, told_bound, told_method
-from wfsim.verify.state_space import StateSpace, Wake
+from wfsim.verify.state_space import StateSpace, Wake, advised
 from wfsim.verify.structure.farkas import Refutation, refuted
 from wfsim.verify.structure.reduction import Keep, Reduction, reduce
 from wfsim.verify.stubborn import StubbornSets, TooManyConflicts
@@ -164,8 +164,7 @@ def _told(
         which = " that stubborn sets leave" if kind in (BROAD, DEEP) else ""
         reduced = " of the reduced net" if "reduced" in statistics else ""
         return Answer(False, f"None of {count}{which}{reduced} is such.", None, bound, method, statistics)
-    reason = f"{space.reason} Raise max_markings or max_seconds."
-    return Answer(None, reason, None, bound, method, statistics, interrupted=space.interrupted)
+    return Answer(None, advised(space.reason), None, bound, method, statistics, interrupted=space.interrupted)
 
 
 def _impossible(search: NetSearch, wanted: Plain) -> Answer | None:
@@ -245,6 +244,7 @@ def reachable(
     exactly: bool = False,
     max_markings: int = 1_000_000,
     max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
     progress: bool = False,
 ) -> Verdict:
     """Whether some reachable marking holds at least so many tokens in each of the places named.
@@ -255,7 +255,7 @@ def reachable(
         Places and how many tokens they have to hold together; nothing is asked of places left out.
     exactly
         Ask for exactly so many, in these places.
-    max_markings, max_seconds, progress
+    max_markings, max_seconds, max_memory, progress
         As in `wfsim.verify.explore.explore`.
 
     Returns
@@ -281,7 +281,9 @@ def reachable(
     if exactly:
         wanted += [Linear(((place, 1),), count) for place, count in tokens.items()]
     name = f"{dict(tokens)} can be reached in {net.name!r}, {'exactly' if exactly else 'or more'}"
-    search = NetSearch(net, max_markings=max_markings, max_seconds=max_seconds, progress=progress)
+    search = NetSearch(
+        net, max_markings=max_markings, max_seconds=max_seconds, max_memory=max_memory, progress=progress
+    )
     answer = find(search, And(tuple(wanted)))
     reason = answer.reason
     if answer.witness is not None:

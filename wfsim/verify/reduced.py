@@ -6,10 +6,10 @@ import heapq
 import time
 from collections.abc import Container
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from wfsim.verify.dive import shortened
-from wfsim.verify.explore import explore
+from wfsim.verify.explore import SearchLimits, explore
 from wfsim.verify.findings import (
     COMPLETES,
     PROPER,
@@ -127,23 +127,17 @@ def direct_markings(net: PetriNet) -> int:
     return max(32, DIRECT_WORK // max(1, len(net.transitions)))
 
 
-def reduced_soundness(
-    net: PetriNet, final: Marking, *, max_markings: int, max_seconds: float | None, progress: bool
-) -> Outcome | None:
+def reduced_soundness(net: PetriNet, final: Marking, **limits: Unpack[SearchLimits]) -> Outcome | None:
     """Soundness by way of a reduced net; None if no rule applied, or the reduced net does not tell enough."""
-    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    seconds = limits["max_seconds"]
+    deadline = None if seconds is None else time.monotonic() + seconds
     for parts in (True, False):
         reduction = reduce(net, final, Keep.SOUNDNESS, parts=parts)
         if not reduction.rules:
             return None
         watch = GrowthWatch(reduction.net)
-        space = explore(
-            reduction.net,
-            max_markings=max_markings,
-            max_seconds=None if deadline is None else max(0.0, deadline - time.monotonic()),
-            progress=progress,
-            stop=watch,
-        )
+        limits["max_seconds"] = None if deadline is None else max(0.0, deadline - time.monotonic())
+        space = explore(reduction.net, **limits, stop=watch)
         bounds = space.bounds
         if all(bounds[place] <= 1 for place in reduction.capped):
             return _soundness_outcome(reduction, final, space, watch)
@@ -301,34 +295,30 @@ def nearest_by_length(reduction: Reduction, space: StateSpace, targets: Containe
     return space.path_to(number)
 
 
-def reduced_deadlock(
-    net: PetriNet, final: Marking | None, *, max_markings: int, max_seconds: float | None, progress: bool
-) -> Searched:
+def reduced_deadlock(net: PetriNet, final: Marking | None, **limits: Unpack[SearchLimits]) -> Searched:
     """A search for deadlocks of a reduced net, with a nearest one in the original net where it is found in time.
 
     Where a final marking is known, the reduction that keeps soundness is tried first, as it goes further: a net that
     can always complete has no deadlock before, and a deadlock that keeps it from completing is one.
     """
-    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    seconds = limits["max_seconds"]
+    deadline = None if seconds is None else time.monotonic() + seconds
     if final is not None:
-        few = min(max_markings, SOUNDNESS_FIRST)
-        sound = reduced_soundness(net, final, max_markings=few, max_seconds=max_seconds, progress=progress)
+        few: SearchLimits = {**limits, "max_markings": min(limits["max_markings"], SOUNDNESS_FIRST)}
+        sound = reduced_soundness(net, final, **few)
         if sound is not None and sound.space.complete:
             stuck = sound.witness
             if not any(finding.clause == COMPLETES for finding in sound.findings):
                 return Searched(sound.reduction, sound.space)
             if stuck is not None and not net.enabled(stuck.marking):
                 return Searched(sound.reduction, sound.space, stuck, sound.shortest)
-        max_seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
-    return nearest_deadlock(net, final, max_markings=max_markings, max_seconds=max_seconds, progress=progress)
+        limits["max_seconds"] = None if deadline is None else max(0.0, deadline - time.monotonic())
+    return nearest_deadlock(net, final, **limits)
 
 
-def nearest_deadlock(
-    net: PetriNet, final: Marking | None, *, max_markings: int, max_seconds: float | None, progress: bool
-) -> Searched:
+def nearest_deadlock(net: PetriNet, final: Marking | None, **limits: Unpack[SearchLimits]) -> Searched:
     """A search with stubborn sets of the net reduced by rules that keep all deadlocks and how near they are."""
     reduction = reduce(net, final, Keep.DEADLOCK)
-    limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds, "progress": progress}
     end = None if reduction.final is None else reduction.final.tokens
     # Where each firing stands for one, the first deadlock that is met is a nearest one.
     first = all(length == 1 for length in reduction.lengths.values())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, get_args
 from wfsim.net.petri import PetriNet
 from wfsim.verify.diagrams.answers import Answers
 from wfsim.verify.diagrams.turns import in_turn
-from wfsim.verify.explore import explore
+from wfsim.verify.explore import DEFAULT_MEMORY, SearchLimits, explore
 from wfsim.verify.findings import (
     COMPLETES,
     NO_DEAD,
@@ -23,7 +23,7 @@ from wfsim.verify.findings import (
     stuck_with,
 )
 from wfsim.verify.reduced import Outcome, direct_markings, reduced_deadlock, reduced_soundness, told_bound
-from wfsim.verify.state_space import Wake
+from wfsim.verify.state_space import Wake, advised
 from wfsim.verify.translated import Translation, net_of
 from wfsim.verify.unbounded import GrowthWatch, growth_is_provable
 from wfsim.verify.verdict import NetWitness, Status, Verdict
@@ -47,6 +47,7 @@ def soundness(
     kind: Kind = "classical",
     max_markings: int = 1_000_000,
     max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
     progress: bool = False,
     **translation: Unpack[Translation],
 ) -> Verdict:
@@ -65,7 +66,7 @@ def soundness(
         several that send each other messages: their net is asked.
     kind
         `classical`, `weak` or `relaxed`.
-    max_markings, max_seconds, progress
+    max_markings, max_seconds, max_memory, progress
         As in `wfsim.verify.explore.explore`.
     translation
         For workflows, the parameters of `to_net`: `catalogue` for what they run as children, `instances`, `pools`,
@@ -109,20 +110,14 @@ def soundness(
         name = f"{task.cases}-{name}"
     watch, first = GrowthWatch(task.net), direct_markings(task.net)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
-    space = explore(
-        task.net,
-        max_markings=min(first, max_markings),
-        max_seconds=max_seconds,
-        progress=progress,
-        stop=watch,
-        wake=watch.wake,
-    )
+    limits = SearchLimits(max_markings=max_markings, max_seconds=max_seconds, max_memory=max_memory, progress=progress)
+    few: SearchLimits = {**limits, "max_markings": min(first, max_markings)}
+    space = explore(task.net, **few, stop=watch, wake=watch.wake)
     assumptions = (NO_FAIRNESS, *task.assumptions, *assumed)
     told = ""
     if not space.complete and space.n_markings == first < max_markings and watch.found is None:
 
-        def search(max_markings: int, max_seconds: float | None) -> Outcome | tuple[StateSpace, GrowthWatch]:
-            limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds, "progress": progress}
+        def search(limits: SearchLimits) -> Outcome | tuple[StateSpace, GrowthWatch]:
             # The rules of reduction keep classical soundness; they say nothing of the others.
             outcome = reduced_soundness(task.net, task.final, **limits) if kind == "classical" else None
             if outcome is not None:
@@ -139,7 +134,7 @@ def soundness(
         def answer(answers: Answers) -> Verdict:
             return _of_diagrams(answers, task.final, kind, name, assumptions)
 
-        found, verdict, _, told = in_turn(task.net, search, settled, answer, max_markings, deadline, progress=progress)
+        found, verdict, _, told = in_turn(task.net, search, settled, answer, limits, deadline)
         if verdict is not None:
             return verdict
         if isinstance(found, Outcome):
@@ -353,6 +348,7 @@ def deadlock_free(
     *,
     max_markings: int = 1_000_000,
     max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
     progress: bool = False,
 ) -> Verdict:
     """Whether every reachable marking but the final one enables a net transition.
@@ -362,12 +358,12 @@ def deadlock_free(
     firing sequence is shortest. A net with more than some hundred markings is reduced first, where rules apply, and
     searched with stubborn sets (`wfsim.verify.stubborn`): nearest markings first, and where that would take long, deep
     first; then the firing sequence is perhaps not shortest, and `method` says so. Where that is not enough, decision
-    diagrams find all markings of a 1-safe net at once.
+    diagrams find all markings of a 1-safe net at once. Limits as in `wfsim.verify.explore.explore`.
     """
     final = final_marking_of(net)
     goal = None if final is None else final.tokens
 
-    def plain(max_markings: int, max_seconds: float | None) -> _Looked:
+    def plain(limits: SearchLimits) -> _Looked:
         found: list[int] = []
 
         def stop(space: StateSpace, number: int) -> str | None:
@@ -376,19 +372,18 @@ def deadlock_free(
                 return "A deadlock was found."
             return None
 
-        limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds, "progress": progress}
         space = explore(net, **limits, stop=stop, wake=Wake(deadlock=True))
         witness = NetWitness.of(net, space.path_to(found[0])) if found else None
         return _Looked(space, witness, METHOD, _statistics(space), _bound(space), _count(space))
 
-    def reduced(max_markings: int, max_seconds: float | None) -> _Looked:
-        limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds, "progress": progress}
+    def reduced(limits: SearchLimits) -> _Looked:
         one = reduced_deadlock(net, final, **limits)
         return _Looked(one.space, one.witness, one.method, one.statistics, one.bound, one.searched)
 
     first = direct_markings(net)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
-    looked, told = plain(min(first, max_markings), max_seconds), ""
+    limits = SearchLimits(max_markings=max_markings, max_seconds=max_seconds, max_memory=max_memory, progress=progress)
+    looked, told = plain({**limits, "max_markings": min(first, max_markings)}), ""
     if not looked.settled and looked.space.n_markings == first < max_markings:
 
         def answer(answers: Answers) -> _Looked:
@@ -397,7 +392,7 @@ def deadlock_free(
             space = answers.space
             return _Looked(space, witness, answers.method, answers.statistics, _bound(space), _count(space))
 
-        turns = in_turn(net, reduced, lambda one: one.settled, answer, max_markings, deadline, progress=progress)
+        turns = in_turn(net, reduced, lambda one: one.settled, answer, limits, deadline)
         looked, told = turns.answered or turns.found, turns.told
     space, witness = looked.space, looked.witness
     excepted = "no final marking is known, so every deadlock counts"
@@ -427,25 +422,20 @@ def dead_transitions(
     *,
     max_markings: int = 1_000_000,
     max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
     progress: bool = False,
 ) -> Verdict:
     """Whether every net transition can fire in some run; `violated` lists those that cannot, and why.
 
     The list is `statistics["dead_transitions"]`. There is no witness: nothing leads to a dead transition. The
-    search ends as soon as every one has fired.
+    search ends as soon as every one has fired. Limits as in `wfsim.verify.explore.explore`.
     """
 
     def stop(space: StateSpace, number: int) -> str | None:
         return None if space.never_fired else "Every net transition has fired."
 
-    space = explore(
-        net,
-        max_markings=max_markings,
-        max_seconds=max_seconds,
-        progress=progress,
-        stop=stop,
-        wake=Wake(first_firing=True),
-    )
+    limits = SearchLimits(max_markings=max_markings, max_seconds=max_seconds, max_memory=max_memory, progress=progress)
+    space = explore(net, **limits, stop=stop, wake=Wake(first_firing=True))
     statistics = _statistics(space)
     dead = _dead(space)
     if not all_dead(space.net, space.never_fired):
@@ -474,6 +464,7 @@ def bounded(
     *,
     max_markings: int = 1_000_000,
     max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
     progress: bool = False,
 ) -> Verdict:
     """Whether no place ever holds more than `k` tokens; without `k`, whether there is any such number.
@@ -482,13 +473,13 @@ def bounded(
     (`witness.repeatable`) can be repeated for ever with more tokens each time. That a net with inhibitor or
     reset arcs is unbounded is never proved here; such a search ends `unknown`. That a large net is 1-safe decision
     diagrams may prove; their firing sequence to a second token is told if not shortest. `statistics["bounds"]` holds
-    the most tokens seen in each place.
+    the most tokens seen in each place. Limits as in `wfsim.verify.explore.explore`.
     """
     if k is not None and k < 0:
         raise ValueError(f"k must be at least 0, not {k}.")
     watch, beyond = GrowthWatch(net), list[int]()
 
-    def search(max_markings: int, max_seconds: float | None) -> StateSpace:
+    def search(limits: SearchLimits) -> StateSpace:
         nonlocal watch, beyond
         watch, beyond, checked = GrowthWatch(net), [], 0
 
@@ -501,26 +492,20 @@ def bounded(
             beyond.append(found)
             return f"A place holds more than {k}."
 
-        return explore(
-            net,
-            max_markings=max_markings,
-            max_seconds=max_seconds,
-            progress=progress,
-            stop=watch if k is None else exceeds,
-            wake=watch.wake if k is None else Wake(above=k),
-        )
+        if k is None:
+            return explore(net, **limits, stop=watch, wake=watch.wake)
+        return explore(net, **limits, stop=exceeds, wake=Wake(above=k))
 
     def settled(space: StateSpace) -> bool:
         return space.complete or space.interrupted or bool(beyond) or watch.found is not None
 
     answers, unsafe, told, method = None, None, "", METHOD
+    limits = SearchLimits(max_markings=max_markings, max_seconds=max_seconds, max_memory=max_memory, progress=progress)
     if k == 0 or max_markings <= direct_markings(net):
-        space = search(max_markings, max_seconds)
+        space = search(limits)
     else:
         deadline = None if max_seconds is None else time.monotonic() + max_seconds
-        space, answers, unsafe, told = in_turn(
-            net, search, settled, lambda answers: answers, max_markings, deadline, progress=progress
-        )
+        space, answers, unsafe, told = in_turn(net, search, settled, lambda answers: answers, limits, deadline)
     growth = _growth(space, watch)
     statistics = {**_statistics(space), "bounds": space.bounds}
     bound, witness = _bound(space), None
@@ -577,7 +562,7 @@ def _statistics(space: StateSpace) -> dict[str, Any]:
 
 
 def _unfinished(space: StateSpace | SymbolicSpace, told: str = "") -> str:
-    return f"{space.reason}{told} Raise max_markings or max_seconds, or make the net smaller."
+    return advised(space.reason, told)
 
 
 def _count(space: StateSpace | SymbolicSpace) -> str:

@@ -32,6 +32,9 @@ class EdgeArrays(NamedTuple):
 INTERRUPTED = "Interrupted after "
 """How the reason of a search begins that the user has ended."""
 
+MORE_MEMORY = "Raise max_memory if the machine has more."
+"""How the reason of a search ends that would have taken too much memory."""
+
 
 class StateSpace(ABC):
     """What a search from the initial marking of a net has found; markings are numbered in order of discovery.
@@ -348,9 +351,24 @@ class Limits(NamedTuple):
     def too_large(self, space: StateSpace) -> str:
         """Reason of a space."""
         return (
-            f"Stopped after {found(space)}, as more would take more memory than the limit of "
-            f"{self.memory / 2**20:,.0f} MiB{fullest(space)} Raise max_memory (bytes) if the machine has more."
+            f"Stopped after {found(space)}, as more would take more memory than the limit of {amount(self.memory)}"
+            f"{fullest(space)} {MORE_MEMORY}"
         )
+
+
+def advised(reason: str, more: str = "") -> str:
+    """Why a search of a net has ended, what more there is to tell, and what to do next."""
+    if reason.endswith(MORE_MEMORY):
+        return f"{reason}{more}"
+    return f"{reason}{more} Raise max_markings or max_seconds, or make the net smaller."
+
+
+def amount(memory: int) -> str:
+    """So many bytes, for a text."""
+    mebi = 2**20
+    if memory >= 10 * mebi or memory % mebi == 0:
+        return f"{memory / mebi:,.0f} MiB"
+    return f"{memory:,} byte{'' if memory == 1 else 's'}"
 
 
 def found(space: StateSpace) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 from wfsim.net.firing import Tokens
 from wfsim.verify.dive import dive
-from wfsim.verify.explore import explore
+from wfsim.verify.explore import SearchLimits, explore
 from wfsim.verify.state_space import StateSpace, Wake
 from wfsim.verify.stubborn import StubbornSets
 
@@ -42,9 +42,7 @@ def look_for(
     sought: Callable[[Tokens], bool],
     *,
     every: bool = False,
-    max_markings: int,
-    max_seconds: float | None,
-    progress: bool,
+    **limits: Unpack[SearchLimits],
 ) -> Found:
     """Search for a marking that stubborn sets are made to find, and of which `sought` is true.
 
@@ -52,16 +50,17 @@ def look_for(
     ----------
     every
         Go on after the first one; a dive ends with it in any case.
-    max_markings, max_seconds, progress
-        As in `wfsim.verify.explore.explore`, for each of the two searches and both together.
+    limits
+        `max_markings`, `max_seconds`, `max_memory` and `progress` as in `wfsim.verify.explore.explore`: the time for
+        both searches together, the others for each of the two.
 
     Notes
     -----
     Without `every`, what the first search finds is as near as any. The second one begins when the first has taken
     `BREADTH_WORK` without finding anything; so what lies deep is found, too.
     """
-    net = stubborn.net
-    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    net, most, seconds = stubborn.net, limits["max_markings"], limits["max_seconds"]
+    deadline = None if seconds is None else time.monotonic() + seconds
     numbers: dict[int, None] = {}
 
     def stop(space: StateSpace, number: int) -> str | None:
@@ -72,20 +71,13 @@ def look_for(
         numbers[number] = None
         return None if every else "It was found."
 
-    broad = min(max_markings, max(LEAST_BREADTH, BREADTH_WORK // max(1, len(net.transitions))))
-    space = explore(
-        net,
-        max_markings=broad,
-        max_seconds=max_seconds,
-        progress=progress,
-        stop=stop,
-        wake=Wake(sought=True),
-        stubborn=stubborn,
-    )
+    broad = min(most, max(LEAST_BREADTH, BREADTH_WORK // max(1, len(net.transitions))))
+    nearest: SearchLimits = {**limits, "max_markings": broad}
+    space = explore(net, **nearest, stop=stop, wake=Wake(sought=True), stubborn=stubborn)
     if numbers or space.finished or space.n_markings < broad:
         return Found(space, list(numbers), deep=False)
-    left = None if deadline is None else max(0.0, deadline - time.monotonic())
-    deep = dive(stubborn, sought, max_markings=max_markings, max_seconds=left, progress=progress)
+    rest: SearchLimits = {**limits, "max_seconds": None if deadline is None else max(0.0, deadline - time.monotonic())}
+    deep = dive(stubborn, sought, **rest)
     if deep.found is not None:
         deep.space.reason = "It was found."
     return Found(deep.space, [] if deep.found is None else [deep.found], deep=True)

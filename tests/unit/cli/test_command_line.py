@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import wfsim as wf
+from tests.benchmarks.nets_bench import kanban
 from wfsim import cli, demo
 from wfsim.printing import show_findings
 
@@ -712,12 +713,25 @@ def test_check_answers_a_file_and_questions_in_text(wfsim: Command, tmp_path: Pa
     assert wfsim("check", net, formulas, "--ask", "live")[0] == 1
 
 
+def test_check_is_told_its_memory_in_mebibytes(wfsim: Command, tmp_path: Path) -> None:
+    path = tmp_path / "kanban.pnml"
+    wf.write_pnml(kanban(3), path)
+    code, out, _ = wfsim("check", path, "--ask", "reversible", "--max-memory", 1)
+    assert code == 2
+    out = " ".join(out.split())
+    assert "more memory than the limit of 1 MiB" in out
+    assert "Raise max_memory" in out
+    assert wfsim("check", path, "--ask", "reversible", "--max-memory", 64)[0] == 0
+    # Bytes instead.
+    assert wfsim("check", path, "--ask", "reversible", "--max-memory", 2**31)[0] == 2
+
+
 def test_check_tells_open_questions_and_bad_ones_apart_from_violations(wfsim: Command, tmp_path: Path) -> None:
     net = written_net(tmp_path)
     code, out, _ = wfsim("check", net, "--ask", 'eventually: tokens("r") > 1', "--max-markings", 1)
     assert code == 2
     assert "unknown" in out
-    assert "raise max_markings" in out
+    assert "Raise max_markings" in out
     for asked, message in (
         ("lvie", "Did you mean 'live'?"),
         ('never: tokens("s") > 0', "'s' is not a place of net 'ring'"),

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.benchmarks.nets_bench import kanban
 from tests.nets import net_of, parallel
+from wfsim.net.arcs import Arc
 from wfsim.net.petri import PetriNet
-from wfsim.verify.explore import explore
+from wfsim.verify import stubborn_search
+from wfsim.verify.check import check
+from wfsim.verify.diagrams import turns
+from wfsim.verify.diagrams.search import search_symbolically
+from wfsim.verify.explore import DEFAULT_MEMORY, explore
+from wfsim.verify.formulas import Linear, Temporal
 from wfsim.verify.reachability import reachable
 from wfsim.verify.soundness import bounded, dead_transitions, deadlock_free, soundness
 from wfsim.verify.structure import coverability, minimal_siphons, place_invariants
-from wfsim.verify.verdict import NetWitness, Status
+from wfsim.verify.structure.siphons import liveness
+from wfsim.verify.verdict import NetWitness, Status, Verdict
 
 HUGE = 10**9
 
@@ -106,3 +115,137 @@ def test_what_an_unbounded_net_can_grow_is_named() -> None:
 def test_too_many_siphons_are_told_and_never_called_all() -> None:
     found = minimal_siphons(parallel(16, "nested"), max_nodes=50)
     assert not found.complete
+
+
+# --- memory -------------------------------------------------------------------------------------------
+
+
+def sliding(columns: int, *, framed: bool = False) -> PetriNet:
+    """The sliding puzzle of two rows: in half of all orders of the tiles each can be reached from each other one.
+
+    No rule makes it smaller, and as every move takes the only gap, stubborn sets leave nothing out. `framed` makes it a
+    workflow net, which is done when the tiles lie as at the start.
+    """
+    cells = range(2 * columns)
+    tiles = cells[1:]
+    ways = [(cell, cell + columns) for cell in range(columns)]
+    ways += [(cell, cell + 1) for cell in cells if (cell + 1) % columns]
+    beside = [*ways, *((b, a) for a, b in ways)]
+    places = [f"gap{cell}" for cell in cells] + [f"tile{tile}at{cell}" for tile in tiles for cell in cells]
+    start = ["gap0", *(f"tile{tile}at{tile}" for tile in tiles)]
+    moves: dict[str, tuple[list[str], list[str]]] = {
+        f"tile{tile}from{a}to{b}": ([f"tile{tile}at{a}", f"gap{b}"], [f"tile{tile}at{b}", f"gap{a}"])
+        for tile in tiles
+        for a, b in beside
+    }
+    marking = dict.fromkeys(start, 1)
+    if framed:
+        places += ["i", "o"]
+        moves |= {"begin": (["i"], start), "end": (start, ["o"])}
+        marking = {"i": 1}
+    arcs = [Arc(place, move) for move, (taken, _) in moves.items() for place in taken]
+    arcs += [Arc(move, place) for move, (_, put) in moves.items() for place in put]
+    return PetriNet(f"sliding {columns}", places, list(moves), arcs, marking)
+
+
+PUZZLE = sliding(4)
+SWAPPED = {"gap0": 1, "tile1at2": 1, "tile2at1": 1, **{f"tile{tile}at{tile}": 1 for tile in range(3, 8)}}
+"""The other half of all orders: no place weights tell that it is out of reach."""
+ALWAYS_BACK = Temporal("A", "G", (Temporal("E", "F", (Linear((("gap0", -1),), -1),)),))
+HOME = kanban(3).with_marking(kanban(3).initial_marking, kanban(3).initial_marking)
+
+
+@pytest.mark.parametrize(
+    ("ask", "status"),
+    [
+        (lambda **limit: soundness(sliding(4, framed=True), **limit), Status.HOLDS),
+        (lambda **limit: soundness(HOME, kind="weak", **limit), Status.HOLDS),
+        (lambda **limit: soundness(sliding(4, framed=True), kind="relaxed", **limit), Status.HOLDS),
+        (lambda **limit: deadlock_free(PUZZLE, **limit), Status.HOLDS),
+        (lambda **limit: dead_transitions(PUZZLE, **limit), Status.HOLDS),
+        (lambda **limit: bounded(kanban(3), **limit), Status.HOLDS),
+        (lambda **limit: bounded(PUZZLE, 1, **limit), Status.HOLDS),
+        (lambda **limit: reachable(PUZZLE, SWAPPED, **limit), Status.VIOLATED),
+        (lambda **limit: check(PUZZLE, "no_deadlock", **limit), Status.HOLDS),
+        (lambda **limit: check(PUZZLE, "live", **limit), Status.HOLDS),
+        (lambda **limit: check(kanban(3), "reversible", **limit), Status.HOLDS),
+        (lambda **limit: check(PUZZLE, ALWAYS_BACK, **limit), Status.HOLDS),
+    ],
+)
+def test_memory_at_its_limit_leaves_a_question_open_with_advice(ask: Callable[..., Verdict], status: Status) -> None:
+    verdict = ask(max_memory=300_000)
+    assert verdict.status is Status.UNKNOWN
+    assert verdict.witness is None
+    assert "more memory than the limit of 300,000 bytes" in verdict.reason
+    assert "Raise max_memory" in verdict.reason
+    assert "Raise max_markings" not in verdict.reason
+    assert verdict.bound["complete"] is False
+    assert ask(max_memory=2**28).status is status
+
+
+def test_a_dive_keeps_to_the_memory_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stubborn_search, "BREADTH_WORK", 0)
+    verdict = reachable(PUZZLE, SWAPPED, max_memory=2**21)
+    assert verdict.status is Status.UNKNOWN
+    assert "depth-first search" in verdict.method
+    assert verdict.bound["markings"] > stubborn_search.LEAST_BREADTH
+    assert "more memory than the limit of 2 MiB" in verdict.reason
+    assert "Raise max_memory" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("allowed", "given"), [(2**20, []), (2**23, [2**23, 2**23]), (DEFAULT_MEMORY, [turns.EARLY_MEMORY, DEFAULT_MEMORY])]
+)
+@pytest.mark.parametrize("ask", [soundness, lambda net, **limits: bounded(net, 1, **limits), deadlock_free])
+def test_diagrams_take_no_more_memory_than_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Verdict], allowed: int, given: list[int]
+) -> None:
+    seen: list[int] = []
+
+    def searched(net: PetriNet, **limits: Any) -> Any:
+        seen.append(limits["max_memory"])
+        return search_symbolically(net, **{**limits, "max_work": 1})
+
+    monkeypatch.setattr(turns, "search_symbolically", searched)
+    verdict = ask(sliding(4, framed=True), max_memory=allowed, max_markings=1_000)
+    assert verdict.status is Status.UNKNOWN
+    assert seen == given
+    assert ("Decision diagrams need a max_memory of at least 3 MiB." in verdict.reason) is not given
+
+
+def test_diagrams_asked_by_check_keep_to_the_memory_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def searched(net: PetriNet, **limits: Any) -> Any:
+        seen.append(limits["max_memory"])
+        return search_symbolically(net, **limits)
+
+    monkeypatch.setattr(turns, "search_symbolically", searched)
+    assert reachable(PUZZLE, SWAPPED, max_memory=2**23, max_markings=1_000).status is Status.UNKNOWN
+    assert seen == [2**23]
+
+
+def test_a_siphon_that_would_take_much_memory_to_empty_is_told_without_a_trace() -> None:
+    net = net_of("drained", "a>Go>b b>Back>a a>Stop>c", {"a": 50})
+    found, cut = liveness(net), liveness(net, max_memory=10_000)
+    assert found.status is cut.status is Status.VIOLATED
+    assert isinstance(found.witness, NetWitness)
+    assert found.witness.replay()[-1].to_dict() == {"c": 50}
+    assert cut.witness is None
+    assert check(net, "live", max_memory=10_000).status is Status.VIOLATED
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        soundness,
+        deadlock_free,
+        dead_transitions,
+        bounded,
+        lambda net, **limits: reachable(net, {"p1": 1}, **limits),
+        lambda net, **limits: check(net, "bounded", **limits),
+    ],
+)
+def test_a_limit_that_nothing_keeps_is_refused(ask: Callable[..., Verdict]) -> None:
+    with pytest.raises(ValueError, match="max_memory must be at least 1 byte, not 0"):
+        ask(chain(3), max_memory=0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wfsim.errors import SearchIncomplete
 from wfsim.net.firing import Tokens
 from wfsim.verify.diagrams.rules import SafeRule, safe_rules
+from wfsim.verify.state_space import MORE_MEMORY
 
 if TYPE_CHECKING:
     from oxidd.bdd import BDDFunction
@@ -123,7 +124,7 @@ class CodedNet:
         """The error that tells that there are too few nodes."""
         return OutOfNodes(
             f"decision diagrams of net {self.net.name!r} need more than {self.max_nodes:,} nodes "
-            f"({self.max_nodes * NODE_BYTES / 2**20:,.0f} MiB). Raise max_memory (bytes) if the machine has more."
+            f"({self.max_nodes * NODE_BYTES / 2**20:,.0f} MiB). {MORE_MEMORY}"
         )
 
     def image(self, markings: BDDFunction, coded: CodedRule) -> BDDFunction:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from wfsim.errors import SearchIncomplete
 from wfsim.verify.diagrams.answers import Answers
-from wfsim.verify.diagrams.search import MOST_PLACES, NotOneSafe, search_symbolically
-from wfsim.verify.explore import DEFAULT_MEMORY
+from wfsim.verify.diagrams.coded import NODE_BYTES
+from wfsim.verify.diagrams.search import FIRST_NODES, MOST_PLACES, NotOneSafe, search_symbolically
+from wfsim.verify.explore import SearchLimits
+from wfsim.verify.state_space import amount
 
 if TYPE_CHECKING:
     from wfsim.net.petri import PetriNet
@@ -43,24 +45,26 @@ class Turns(NamedTuple, Generic[Found, Answered]):
 
 def in_turn(
     net: PetriNet,
-    search: Callable[[int, float | None], Found],
+    search: Callable[[SearchLimits], Found],
     settled: Callable[[Found], bool],
     answer: Callable[[Answers], Answered],
-    max_markings: int,
+    limits: SearchLimits,
     deadline: float | None,
-    *,
-    progress: bool,
 ) -> Turns[Found, Answered]:
     """Let a search list markings, and where it comes to no end, let diagrams find them all.
 
     Parameters
     ----------
     search
-        Given how many markings and how many seconds it may take; called again with more if need be.
+        Given its limits, which leave it a part of the markings and of the time; called again with more if need be.
     settled
         Whether what it has found answers the question, or the user has ended it.
     answer
         Answers the question from all reachable markings; `SearchIncomplete` if time or nodes do not suffice.
+    limits
+        Of each search; the time is that until the deadline, though, for all of them.
+    deadline
+        By `time.monotonic`.
 
     Notes
     -----
@@ -71,19 +75,24 @@ def in_turn(
     that start with at most one token in each place, and have not too many of these, come to diagrams, which find out
     whether it stays so.
     """
+    max_markings, max_memory = limits["max_markings"], limits["max_memory"]
+
+    def listed(markings: int, seconds: float | None) -> Found:
+        return search({**limits, "max_markings": markings, "max_seconds": seconds})
+
     if not fit_for_diagrams(net):
-        return Turns(search(max_markings, seconds_left(deadline)), None, None, "")
+        return Turns(listed(max_markings, seconds_left(deadline)), None, None, "")
     first = min(EARLY_MARKINGS, max_markings)
-    found = search(first, _half(deadline))
+    found = listed(first, _half(deadline))
     told = ""
     if settled(found):
         return Turns(found, None, None, told)
     most = WORK_PER_MARKING * max_markings
-    for max_work, max_memory in ((min(EARLY_WORK, most), EARLY_MEMORY), (most, DEFAULT_MEMORY)):
-        tried = try_diagrams(net, max_work=max_work, max_memory=max_memory, deadline=deadline, progress=progress)
+    for work, memory in ((min(EARLY_WORK, most), min(EARLY_MEMORY, max_memory)), (most, max_memory)):
+        tried = try_diagrams(net, max_work=work, max_memory=memory, deadline=deadline, progress=limits["progress"])
         if tried.unsafe is not None:
             if first < max_markings:
-                found = search(max_markings, seconds_left(deadline))
+                found = listed(max_markings, seconds_left(deadline))
             return Turns(found, None, tried.unsafe, "")
         told = tried.told
         if tried.space is not None:
@@ -95,7 +104,7 @@ def in_turn(
             break
         if first < max_markings:
             first = max_markings
-            found = search(max_markings, _half(deadline))
+            found = listed(max_markings, _half(deadline))
             if settled(found):
                 break
         if seconds_left(deadline) == 0:
@@ -122,7 +131,13 @@ def fit_for_diagrams(net: PetriNet) -> bool:
 
 
 def try_diagrams(net: PetriNet, *, max_work: int, max_memory: int, deadline: float | None, progress: bool) -> Tried:
-    """Find all reachable markings of a net that is fit for it; limits as of `search_symbolically`."""
+    """Find all reachable markings of a net that is fit for it; limits as of `search_symbolically`.
+
+    Nothing is tried with less memory than diagrams take at least.
+    """
+    least = FIRST_NODES * NODE_BYTES
+    if max_memory < least:
+        return Tried(told=f" Decision diagrams need a max_memory of at least {amount(least)}.")
     seconds = seconds_left(deadline)
     try:
         space = search_symbolically(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.errors import NotCovered
-from wfsim.verify.explore import explore
+from wfsim.verify.explore import DEFAULT_MEMORY, explore
 from wfsim.verify.findings import after
 from wfsim.verify.state_space import StateSpace
 from wfsim.verify.structure.classes import Sets, classify, neighbours
@@ -80,7 +80,9 @@ def largest_trap(net: PetriNet, places: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(place for place in net.places if place in inside)
 
 
-def liveness(net: PetriNet, *, max_nodes: int = 50_000, max_markings: int = 10_000) -> Verdict:
+def liveness(
+    net: PetriNet, *, max_nodes: int = 50_000, max_markings: int = 10_000, max_memory: int = DEFAULT_MEMORY
+) -> Verdict:
     """Whether from every reachable marking every transition can fire again some day, by Commoner's theorem [1]_.
 
     An extended free-choice net is live if and only if every minimal siphon holds a trap that is marked at the
@@ -91,8 +93,9 @@ def liveness(net: PetriNet, *, max_nodes: int = 50_000, max_markings: int = 10_0
     ----------
     max_nodes
         As in `minimal_siphons`.
-    max_markings
-        How far to search for a marking in which the siphon without a marked trap is empty, as a witness.
+    max_markings, max_memory
+        How far to search, as in `wfsim.verify.explore.explore`, for a marking in which the siphon without a marked
+        trap is empty, as a witness.
 
     References
     ----------
@@ -117,7 +120,7 @@ def liveness(net: PetriNet, *, max_nodes: int = 50_000, max_markings: int = 10_0
             reason += " But each siphon holds a marked trap, so no reachable marking is a deadlock."
         return Verdict(Status.UNKNOWN, name, reason, bound=bound, method=METHOD)
     if bare:
-        witness = _emptied(net, bare[0], max_markings)
+        witness = _emptied(net, bare[0], max_markings, max_memory)
         reason = f"The siphon {listed(bare[0])} holds no trap that is marked at the start."
         if witness is not None:
             told = after(witness)
@@ -129,7 +132,7 @@ def liveness(net: PetriNet, *, max_nodes: int = 50_000, max_markings: int = 10_0
     return Verdict(Status.HOLDS, name, reason, bound=bound, method=METHOD)
 
 
-def _emptied(net: PetriNet, siphon: tuple[str, ...], max_markings: int) -> NetWitness | None:
+def _emptied(net: PetriNet, siphon: tuple[str, ...], max_markings: int, max_memory: int) -> NetWitness | None:
     positions = [net.place_index(place) for place in siphon]
     found: list[int] = []
 
@@ -139,7 +142,7 @@ def _emptied(net: PetriNet, siphon: tuple[str, ...], max_markings: int) -> NetWi
         found.append(number)
         return "The siphon is empty."
 
-    space = explore(net, max_markings=max_markings, stop=stop)
+    space = explore(net, max_markings=max_markings, max_memory=max_memory, stop=stop)
     return NetWitness.of(net, space.path_to(found[0])) if found else None
 
 

@@ -9,13 +9,14 @@ import pytest
 
 from tests.nets import net_of, parallel
 from wfsim.net.petri import PetriNet
+from wfsim.verify.explore import DEFAULT_MEMORY, SearchLimits
 from wfsim.verify.findings import COMPLETES, PROPER
 from wfsim.verify.reduced import reduced_soundness
 from wfsim.verify.soundness import soundness
 from wfsim.verify.structure.reduction import Keep, reduce
 from wfsim.verify.verdict import Status
 
-LIMITS = {"max_markings": 10_000, "max_seconds": None, "progress": False}
+LIMITS: SearchLimits = {"max_markings": 10_000, "max_seconds": None, "max_memory": DEFAULT_MEMORY, "progress": False}
 
 # Sound for one token in p. Two can be mixed up: A and B, then J3 takes a and d, and b and e stay behind.
 MIXED_UP = "p>A>a>J1>c A>b>J1 p>B>e>J2>c B>d>J2 p>C>a>J3>c C>d>J3"
