@@ -242,7 +242,7 @@ def test_the_limit_of_memory_is_kept_and_told() -> None:
     for engine in ("python", "kernel"):
         space = explore(kanban(4), max_memory=2_000_000, engine=engine)
         assert not space.complete
-        assert "limit of 2 MiB" in space.reason
+        assert "limit of 2,000,000 bytes" in space.reason
         assert "max_memory" in space.reason
         assert 1_000 < space.n_markings < 100_000
         assert space.memory <= 2_100_000
