@@ -326,7 +326,8 @@ def _rebuild_held(instance: Instance, number: int, kept: tuple[Any, ...]) -> int
     base = payload_of(instance.program.rows, instance.m, 0, k)
     for cell, (tag, whole, real) in zip(instance.v[base:], kept[-1]):
         cell.tag, cell.whole, cell.real = tag, whole, real
-    if row.logged:
+    if row.logged == 1:
+        # One that is undone (2) has left the log; its activity may still hold it.
         row.logged = 0
         log_entry(instance.m, 0, k)
     return k
