@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-import struct
-from dataclasses import fields
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from wfsim.semantics import codes, layout, speed
+from wfsim.semantics.arrays import answer_of, from_array, to_array
 from wfsim.semantics.compiled import step as compiled_step
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-
-
-@cache
-def _places(cls: type, dtype: np.dtype[Any]) -> list[tuple[str, int, bool]]:
-    """For each field of a row class its name, its place in eights of bytes, and whether it is a double."""
-    assert dtype.fields is not None
-    return [(f.name, dtype.fields[f.name][1] // 8, f.type == "float") for f in fields(cls)]
-
-
-def to_array(rows: list[Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Rows as records of one array."""
-    width = dtype.itemsize // 8
-    words = []
-    for row in rows:
-        line = [0] * width
-        for name, place, real in _places(type(row), dtype):
-            value = getattr(row, name)
-            line[place] = struct.unpack("<q", struct.pack("<d", value))[0] if real else value
-        words.append(line)
-    return np.array(words, np.int64).reshape(len(rows), width).view(dtype)[:, 0]
-
-
-def from_array(array: np.ndarray[Any, Any], rows: list[Any]) -> None:
-    """Write records back into the rows they came from."""
-    width = array.dtype.itemsize // 8
-    words = np.ascontiguousarray(array[: len(rows)]).view(np.int64).reshape(len(rows), width).tolist()
-    for line, row in zip(words, rows):
-        for name, place, real in _places(type(row), array.dtype):
-            value = line[place]
-            setattr(row, name, struct.unpack("<d", struct.pack("<q", value))[0] if real else value)
 
 
 class CompiledInstance(Instance):
@@ -144,25 +112,9 @@ class CompiledInstance(Instance):
             self.m[last].next = len(self.m) - 1
 
     def _answer(self, tally: Any, asked: Any) -> layout.Cell:
-        if tally["question"] == speed.ORDER_QUESTION:
-            return layout.Cell(codes.INTEGER, self.host.order(int(tally["left"]), int(tally["right"])))
-        answer = layout.Cell()
-        if tally["question"] == speed.LENGTH_QUESTION:
-            return layout.Cell(codes.INTEGER, self.host.length(int(tally["left"])))
-        if tally["question"] == speed.ELEMENT_QUESTION:
-            self.host.element(int(tally["left"]), int(tally["right"]), answer)
-            return answer
-        head = self.program.head
         cells = [layout.Cell() for _ in asked]
         from_array(asked, cells)
-        if tally["question"] == speed.RESULTS_QUESTION:
-            n = speed.PER_ITEM
-            ended = [(k, cells[n * k].whole, cells[n * k + 1 : n * (k + 1)]) for k in range(int(tally["left"]))]
-            self.host.results(ended, int(tally["right"]), answer)
-            return answer
-        root = self.program.rows[head.root].slot
-        rows: list[Any] = [layout.Me(cells=0), *(layout.RegionCell() for _ in range(root))]
-        rows[root].state = int(tally["state"])
-        payload = head.n_variables if tally["payload"] else codes.NONE
-        self.host.evaluate(int(tally["question"]), rows, cells, 0, codes.NONE, payload, answer)
-        return answer
+        question, left, right, state, payload = (
+            int(tally[name]) for name in ("question", "left", "right", "state", "payload")
+        )
+        return answer_of(self.program, self.host, question, left, right, state, payload, cells)
