@@ -22,8 +22,8 @@ from wfsim.semantics.codes import BACKOFF, CHILD, COMPLETED, RUNNING, SCHEDULED
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.stimulus import Stimulus
 
+from .edges import Edge
 from .runs import Finding, Product
-from .space import Edge
 
 Duty: TypeAlias = tuple[str, int]
 """A clock, by place, or a work, by number: what comes to an end by itself."""
@@ -60,7 +60,7 @@ class Unfair:
         return Finding(kind, self.product.path(k), self.product.states[k][0])
 
     def _closed(self, k: int) -> bool:
-        return bool(self.space.snapshots[self.product.states[k][0]][0] >= COMPLETED)
+        return self.space.status(self.product.states[k][0]) >= COMPLETED
 
     def _for_ever(self, found: Finding, k: int) -> Finding | None:
         """The finding; but where the workflow timer ends what goes on for ever, that end, if still owing then."""

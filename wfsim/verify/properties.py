@@ -25,13 +25,14 @@ from wfsim.semantics.stimulus import Stimulus
 
 from .claims import Claim, unknown_names
 from .conditions.verdicts import verdict_on
+from .edges import Edge
 from .patterns import PATTERNS
 from .property import Property
 from .property_files import KINDS, NetOptions, SharedOptions, SoundOptions, load_properties
 from .report import Report
 from .searched import SAMPLED, Search
 from .soundness import deadlock_free, soundness
-from .space import Edge, WorkflowSpace
+from .space import WorkflowSpace
 from .together import Shared
 from .told import witness_along, witness_to
 from .translated import net_of
@@ -255,7 +256,7 @@ def _dead(search: Search, asked: Property, row: int, text: str) -> Verdict:
     event = program.transitions[row].event
     tried: tuple[Stimulus, ...] = ()
     if event in program.events:
-        tried = (Stimulus("event", event=event, payload=next(space.payloads(event), {})),)
+        tried = (Stimulus("event", event=event, payload=next(space.candidates.payloads(event), {})),)
     if program.rows[source].terminal:
         why = f"'{program.name(source)}' is terminal, the instance is over there (M3.7)"
     elif program.transitions[row].condition is None:
@@ -312,7 +313,7 @@ def _closings(space: WorkflowSpace, start: int) -> Iterator[int]:
     seen, todo = {start}, [start]
     while todo:
         at = todo.pop()
-        if space.snapshots[at][0] >= COMPLETED:
+        if space.status(at) >= COMPLETED:
             yield at
         for edge in space.edges[at]:
             if edge.target not in seen:
@@ -322,13 +323,13 @@ def _closings(space: WorkflowSpace, start: int) -> Iterator[int]:
 
 def instance_status(space: WorkflowSpace, number: int) -> str:
     """Status of a state of the space, by name."""
-    return STATUSES[space.snapshots[number][0]]
+    return STATUSES[space.status(number)]
 
 
 def _no_closing(status: int, what: str) -> Callable[[Search, Property], Verdict]:
     def answer(search: Search, asked: Property) -> Verdict:
         space = search.space
-        closed = {k for k, s in enumerate(space.snapshots) if s[0] == status}
+        closed = {k for k in range(space.n_states) if space.status(k) == status}
         if not closed:
             return search.holds(asked.name, f"No run closes as {STATUSES[status]}.")
         endings: dict[tuple[str, bool], tuple[str, int, Edge]] = {}

@@ -16,9 +16,10 @@ from wfsim.semantics.codes import COMPLETED, OUTCOMES, STATUSES, TIMED_OUT
 from wfsim.semantics.stimulus import Stimulus
 
 from .claims import Active, Atom, Claim, Happened, Once, Standing
+from .edges import Edge
+from .edges import Happened as Happenings
 from .patterns import BAD, Automaton
-from .space import Edge, WorkflowSpace
-from .space import Happened as Happenings
+from .space import WorkflowSpace
 
 Memory: TypeAlias = tuple[int, tuple[bool, ...]]
 """The state of the automaton, and what has been once."""

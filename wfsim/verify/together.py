@@ -20,7 +20,8 @@ from collections.abc import Mapping
 
 from wfsim.semantics.codes import COMPLETED, RUNNING
 
-from .space import Edge, WorkflowSpace
+from .edges import Edge
+from .space import WorkflowSpace
 
 
 class Shared:
@@ -73,9 +74,9 @@ class Shared:
     @property
     def lost(self) -> list[int]:
         """Open states from which no terminal state can be reached, nearest first; of a complete space."""
-        done = [k for k in self.states if self.space.snapshots[k][0] == COMPLETED]
+        done = [k for k in self.states if self.space.status(k) == COMPLETED]
         able = self.space.can_reach(done, self._before.keys())
         return [k for k in self.states if self._open(k) and k not in able]
 
     def _open(self, number: int) -> bool:
-        return bool(self.space.snapshots[number][0] < COMPLETED)
+        return self.space.status(number) < COMPLETED

@@ -15,7 +15,8 @@ from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.snapshot import take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 
-from .space import Edge, WorkflowSpace
+from .edges import Edge
+from .space import WorkflowSpace
 from .verdict import Witness, WitnessStep
 
 SECOND = 1_000_000

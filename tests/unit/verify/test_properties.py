@@ -10,7 +10,7 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import DefinitionError, StartRefused, VerdictUnknown
-from wfsim.verify import space
+from wfsim.verify import candidates
 from wfsim.verify.properties import BUILT_IN, PROPERTIES, Property, Report, load_properties, verify
 from wfsim.verify.told import WorkflowWitness
 
@@ -319,7 +319,7 @@ def test_without_an_accepted_start_nothing_holds(name: str, monkeypatch: pytest.
     def refuse(program: Any, inputs: Any) -> Any:
         raise StartRefused("nobody may start today.")
 
-    monkeypatch.setattr(space, "checked_inputs", refuse)
+    monkeypatch.setattr(candidates, "checked_inputs", refuse)
     verdict = ask(GOOD, name)
     assert verdict.status == "unknown"
     assert verdict.bound == {

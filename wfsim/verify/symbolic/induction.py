@@ -33,9 +33,10 @@ from wfsim.semantics.stimulus import Stimulus
 
 from ..conditions.symbols import value_of
 from ..conditions.terms import Case, Term, Truth, both
+from ..edges import Edge
 from ..patterns import BAD, Automaton
 from ..runs import Finding, Moments
-from ..space import Edge, WorkflowSpace
+from ..space import WorkflowSpace
 from .admission import keeps
 from .lemmas import lemmas
 from .space import SymbolicSpace
@@ -254,9 +255,7 @@ class _Search:
             except StartRefused:
                 return None
             edge = Edge(stimulus, (), d, line._happened(output))
-            line.snapshots.append(take_snapshot(instance))
-            line.before.append((d - 1, edge))
-            line.edges.append([])
+            line.add_state(take_snapshot(instance), d - 1, edge)
             (line.starts if d == 0 else line.edges[d - 1]).append(edge)
             path.append(edge)
             try:

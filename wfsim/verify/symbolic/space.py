@@ -34,7 +34,6 @@ from wfsim.model.workflow import Workflow
 from wfsim.semantics.activations import LONGEST_SECONDS
 from wfsim.semantics.codes import ABSENT, BOOLEAN, FAULT, INTEGER, NULL, STRING
 from wfsim.semantics.compile import compile_workflow
-from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import Cell, Cells, Rows
 from wfsim.semantics.program import Program
 from wfsim.semantics.snapshot import Snapshot, take_snapshot
@@ -42,6 +41,7 @@ from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
 from wfsim.semantics.values import set_null, set_whole
 
+from ..candidates import Candidates
 from ..conditions.symbols import Symbols
 from ..conditions.terms import (
     NotTaken,
@@ -59,7 +59,8 @@ from ..conditions.terms import (
     order,
 )
 from ..conditions.translation import Translation
-from ..space import Edge, WorkflowSpace
+from ..edges import Edge
+from ..space import WorkflowSpace
 from .admission import fitted
 
 MOST_STARTS = 16
@@ -305,53 +306,12 @@ class SymbolicSpace(WorkflowSpace):
         self.places: dict[str, Term] = {}
         self.inputs: dict[str, Term] = {}
         self.host: SymbolicHost = SymbolicHost(self.program, self.texts, self.symbols, mark, self.declared)  # type: ignore[assignment]
+        self.candidates = MarkedCandidates(self)
 
     @property
     def exact(self) -> bool:
         """Always: no value is left out."""
         return True
-
-    # --- what the surroundings may send, with markers for values -------------------------------------
-
-    def _input(self, what: str, name: str, term: Term) -> str:
-        self.inputs[f"{what}.{name}"] = term
-        return self.host.marker(f"{what}.{name}", term)
-
-    def _starts(self) -> Iterator[Stimulus]:
-        inputs = {name: each for name, each in self.declared.items() if each.input}
-        open_ones = [name for name, each in inputs.items() if each.initial is not None]
-        if 2 ** len(open_ones) > MOST_STARTS:
-            raise NotCovered(f"{len(open_ones)} inputs may be left out, in too many combinations.")
-        for left_out in itertools.product([False, True], repeat=len(open_ones)):
-            gone = {name for name, out in zip(open_ones, left_out) if out}
-            given = {
-                name: self._input("start", name, self.symbols.of_variable(f"?start.{name}", each, null=_nullable(each)))
-                for name, each in inputs.items()
-                if name not in gone
-            }
-            yield Stimulus("start", payload=given)
-
-    def _payloads_of(self, event: str) -> Iterator[dict[str, Any]]:
-        declared = self.host.program.workflow.events.get(event, Event()).payload
-        fields = list(dict.fromkeys([*declared, *self.program.event_fields[event]]))
-        yield {
-            name: self._input(event, name, self.symbols.of_field(f"?{event}.{name}", declared.get(name)))
-            for name in fields
-            if name in self.program.event_fields[event]
-        }
-
-    def _results(self, instance: Instance, k: int) -> list[Any]:
-        work = instance.works()[k]
-        if work.undoes >= 0:
-            return [None]
-        head = self.program.head
-        cell = instance.m[self.program.rows[head.first_region + k // 2].slot]
-        row = self.program.rows[cell.action].variable if k % 2 else self.program.rows[cell.state].result_variable
-        if row < 0:
-            return [self._input("result", "value", self.symbols.of_field("?result.value", None))]
-        name = self.program.name(row) or ""
-        each = self.declared[name]
-        return [self._input("result", name, self.symbols.of_variable(f"?result.{name}", each, null=_nullable(each)))]
 
     # --- the search ------------------------------------------------------------------------------------
 
@@ -360,7 +320,7 @@ class SymbolicSpace(WorkflowSpace):
         deadline = None if max_seconds is None else time.monotonic() + max_seconds
         at = -1
         while at < len(self.snapshots):
-            found = self.starts if at < 0 else self.edges[at]
+            found = self.starts if at < 0 else self._edges[at]
             for stimulus, answers, instance, output in self._successors(at):
                 guard = both(*self.host.path)
                 if guard is False:
@@ -372,10 +332,7 @@ class SymbolicSpace(WorkflowSpace):
                     if target >= max_states:
                         self._stop(f"{max_states:,} control states found")
                         return
-                    self._numbers[snapshot] = target
-                    self.snapshots.append(snapshot)
-                    self.before.append((at, move))
-                    self.edges.append([])
+                    self.add_state(snapshot, at, move)
                 found.append(move)
                 if deadline is not None and time.monotonic() > deadline:
                     self._stop(f"max_seconds={max_seconds:g} reached")
@@ -423,6 +380,52 @@ class SymbolicSpace(WorkflowSpace):
         return (
             move.writes[name] if name in move.writes else self.host.term_of(*self.snapshots[move.target][-1][variable])
         )
+
+
+class MarkedCandidates(Candidates):
+    """Stimuli with markers for values from outside, each of which stands for all that its declaration admits."""
+
+    def __init__(self, space: SymbolicSpace) -> None:
+        super().__init__(space.program, space.domains)
+        self.space = space
+
+    def _input(self, what: str, name: str, term: Term) -> str:
+        self.space.inputs[f"{what}.{name}"] = term
+        return self.space.host.marker(f"{what}.{name}", term)
+
+    def starts(self) -> Iterator[Stimulus]:
+        """Every choice of inputs that may be left out."""
+        symbols = self.space.symbols
+        inputs = {name: each for name, each in self.space.declared.items() if each.input}
+        open_ones = [name for name, each in inputs.items() if each.initial is not None]
+        if 2 ** len(open_ones) > MOST_STARTS:
+            raise NotCovered(f"{len(open_ones)} inputs may be left out, in too many combinations.")
+        for left_out in itertools.product([False, True], repeat=len(open_ones)):
+            gone = {name for name, out in zip(open_ones, left_out) if out}
+            given = {
+                name: self._input("start", name, symbols.of_variable(f"?start.{name}", each, null=_nullable(each)))
+                for name, each in inputs.items()
+                if name not in gone
+            }
+            yield Stimulus("start", payload=given)
+
+    def _payloads_of(self, event: str) -> Iterator[dict[str, Any]]:
+        declared = self.space.host.program.workflow.events.get(event, Event()).payload
+        fields = list(dict.fromkeys([*declared, *self.program.event_fields[event]]))
+        yield {
+            name: self._input(event, name, self.space.symbols.of_field(f"?{event}.{name}", declared.get(name)))
+            for name in fields
+            if name in self.program.event_fields[event]
+        }
+
+    def results(self, row: int) -> list[Any]:
+        """One marker."""
+        symbols = self.space.symbols
+        if row < 0:
+            return [self._input("result", "value", symbols.of_field("?result.value", None))]
+        name = self.program.name(row) or ""
+        each = self.space.declared[name]
+        return [self._input("result", name, symbols.of_variable(f"?result.{name}", each, null=_nullable(each)))]
 
 
 _ANY = Variable(type=ValueType.ANY, optional=True)

@@ -1,0 +1,43 @@
+"""What can happen in a state of a workflow, and where it leads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from wfsim.semantics.codes import (
+    R_ACTIVITY_CANCELLED,
+    R_ACTIVITY_FAILED,
+    R_ACTIVITY_SCHEDULED,
+    R_ACTIVITY_STARTED,
+    R_ACTIVITY_SUCCEEDED,
+    R_ATTEMPT_TIMED_OUT,
+    R_EVENT_RECEIVED,
+    R_STATE_ENTERED,
+    R_TRANSITION,
+)
+from wfsim.semantics.stimulus import Stimulus
+
+Happened: TypeAlias = tuple[tuple[int, int], ...]
+TOLD = {
+    R_EVENT_RECEIVED: "event",
+    R_ACTIVITY_SCHEDULED: "activity",
+    R_ACTIVITY_STARTED: "activity",
+    R_ACTIVITY_SUCCEEDED: "activity",
+    R_ACTIVITY_FAILED: "activity",
+    R_ATTEMPT_TIMED_OUT: "activity",
+    R_ACTIVITY_CANCELLED: "activity",
+    R_TRANSITION: "to_state",
+    R_STATE_ENTERED: "state",
+}
+"""Records that edges remember, and which column names what they are about."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One thing that can happen in a state, where it leads, and which records of `TOLD` it makes, with their rows."""
+
+    stimulus: Stimulus
+    answers: tuple[int, ...]
+    target: int
+    happened: Happened = ()
