@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -375,8 +376,15 @@ class CompiledSearch:
         """Where the edges of a state lead."""
         if number < self._n_first:
             return [edge.target for edge in self._first_edges[number]]
-        found: list[int] = self._found.target[slice(*self._span(number))].tolist()
-        return found
+        if number >= self.n_expanded:
+            return []
+        ends, target = self._plain
+        return target[ends[number - 1] if number > 0 else 0 : ends[number]]
+
+    @cached_property
+    def _plain(self) -> tuple[list[int], list[int]]:
+        """Ends and targets of edges as lists, which are quicker to read one by one; asked for after the search."""
+        return self._found.ends[: self.n_expanded].tolist(), self._found.target[: self._state[f.EDGES]].tolist()
 
     def firsts(self, which: str) -> Iterator[tuple[int, tuple[int, Edge]]]:
         """For each row that was `taken`, `reached` or `aborted` a first state and edge that did it."""

@@ -159,7 +159,7 @@ class WorkflowSpace:
 
     def can_reach(self, targets: Iterable[int], within: Set[int] | None = None) -> set[int]:
         """The states from which one of the targets can be reached, by states `within` only; linear in the edges."""
-        sources: list[list[int]] = [[] for _ in self.snapshots]
+        sources: list[list[int]] = [[] for _ in range(self.n_states)]
         for number in range(self.n_states) if within is None else within:
             for target in self.targets(number):
                 sources[target].append(number)
