@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from wfsim.runtime.schedules import run_schedules
     from wfsim.simulate.default import default_scenario
     from wfsim.simulate.scenario import Scenario, load_scenario
-    from wfsim.verify.check import check
-    from wfsim.verify.conditions.report import conditions
-    from wfsim.verify.contest import read_properties
-    from wfsim.verify.explore import explore
-    from wfsim.verify.properties import verify
+    from wfsim.verify.nets.check import check
+    from wfsim.verify.nets.contest import read_properties
+    from wfsim.verify.nets.explore import explore
+    from wfsim.verify.nets.soundness import soundness
     from wfsim.verify.property import Property
-    from wfsim.verify.soundness import soundness
-    from wfsim.verify.space import explore_workflow
+    from wfsim.verify.workflows.conditions.report import conditions
+    from wfsim.verify.workflows.properties import verify
+    from wfsim.verify.workflows.space import explore_workflow
     from wfsim.widgets.pictures import picture
     from wfsim.widgets.stepper import Stepper
     from wfsim.widgets.token_game import TokenGame
@@ -124,14 +124,14 @@ _HOMES = {
     "runtime.schedules": ("run_schedules",),
     "simulate.default": ("default_scenario",),
     "simulate.scenario": ("Scenario", "load_scenario"),
-    "verify.check": ("check",),
-    "verify.conditions.report": ("conditions",),
-    "verify.contest": ("read_properties",),
-    "verify.explore": ("explore",),
-    "verify.properties": ("verify",),
+    "verify.nets.check": ("check",),
+    "verify.nets.contest": ("read_properties",),
+    "verify.nets.explore": ("explore",),
+    "verify.nets.soundness": ("soundness",),
     "verify.property": ("Property",),
-    "verify.soundness": ("soundness",),
-    "verify.space": ("explore_workflow",),
+    "verify.workflows.conditions.report": ("conditions",),
+    "verify.workflows.properties": ("verify",),
+    "verify.workflows.space": ("explore_workflow",),
     "widgets.pictures": ("picture",),
     "widgets.stepper": ("Stepper",),
     "widgets.token_game": ("TokenGame",),
@@ -150,7 +150,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _CallableRoom(ModuleType):
-    """Two names that people call are rooms as well: `wf.verify(order)` and `wfsim.verify.soundness` are both meant."""
+    """Two names that people call are rooms as well: `wf.verify(order)` and `wfsim.verify.nets` are both meant."""
 
     @property
     def _function(self) -> Any:

@@ -20,12 +20,12 @@ from tests.benchmarks.nets_bench import (
     shared_memory,
 )
 from wfsim.net.petri import PetriNet
-from wfsim.verify.dive import dive
-from wfsim.verify.explore import explore
-from wfsim.verify.reachability import reachable
-from wfsim.verify.soundness import deadlock_free
-from wfsim.verify.state_space import StateSpace
-from wfsim.verify.stubborn import StubbornSets
+from wfsim.verify.nets.dive import dive
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.reachability import reachable
+from wfsim.verify.nets.soundness import deadlock_free
+from wfsim.verify.nets.state_space import StateSpace
+from wfsim.verify.nets.stubborn import StubbornSets
 from wfsim.verify.verdict import Verdict
 
 SEARCHED = (

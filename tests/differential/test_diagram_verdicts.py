@@ -16,17 +16,17 @@ from tests.nets import net_of
 from tests.property.test_reductions import damaged_workflows
 from wfsim.net.marking import Marking
 from wfsim.net.petri import PetriNet
-from wfsim.verify import net_questions, net_search, reachability
-from wfsim.verify import soundness as soundness_module
-from wfsim.verify.check import check
-from wfsim.verify.diagrams import turns
-from wfsim.verify.explore import explore
-from wfsim.verify.formulas import Plain
-from wfsim.verify.net_search import NetSearch
-from wfsim.verify.reachability import reachable
-from wfsim.verify.reduced import Searched
-from wfsim.verify.soundness import Kind, bounded, deadlock_free, soundness
-from wfsim.verify.structure.reduction import Keep, reduce
+from wfsim.verify.nets import net_questions, net_search, reachability
+from wfsim.verify.nets import soundness as soundness_module
+from wfsim.verify.nets.check import check
+from wfsim.verify.nets.diagrams import turns
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.formulas import Plain
+from wfsim.verify.nets.net_search import NetSearch
+from wfsim.verify.nets.reachability import reachable
+from wfsim.verify.nets.reduced import Searched
+from wfsim.verify.nets.soundness import Kind, bounded, deadlock_free, soundness
+from wfsim.verify.nets.structure.reduction import Keep, reduce
 from wfsim.verify.verdict import NetWitness, Status, Verdict
 
 SETTINGS = settings(deadline=None, max_examples=80)

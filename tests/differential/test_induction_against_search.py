@@ -10,12 +10,12 @@ from tests.strategies import workflows
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
-from wfsim.verify import watched
-from wfsim.verify.claims import unknown_names
-from wfsim.verify.patterns import PATTERNS
 from wfsim.verify.property import Property
-from wfsim.verify.searched import Search
-from wfsim.verify.symbolic.induction import symbolic_space
+from wfsim.verify.workflows import watched
+from wfsim.verify.workflows.claims import unknown_names
+from wfsim.verify.workflows.patterns import PATTERNS
+from wfsim.verify.workflows.searched import Search
+from wfsim.verify.workflows.symbolic.induction import symbolic_space
 
 ASKED = [
     Property("always", "context.n <= 2"),

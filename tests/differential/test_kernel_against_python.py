@@ -12,20 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import wfsim.verify.explore as explore_module
-import wfsim.verify.packed_space as packed_module
+import wfsim.verify.nets.explore as explore_module
+import wfsim.verify.nets.packed_space as packed_module
 from tests.benchmarks.nets_bench import KNOWN, fms, kanban, orders, parallel, philosophers, shared_memory
 from tests.differential.test_nets_against_snakes import compare_graphs
 from tests.property.test_nets import nets
 from wfsim.errors import NetError
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
-from wfsim.verify import kernel, packing
-from wfsim.verify.arrays import compiled
-from wfsim.verify.explore import explore
-from wfsim.verify.packing import Layout
-from wfsim.verify.soundness import bounded, dead_transitions, deadlock_free, soundness
-from wfsim.verify.state_space import StateSpace, Wake
+from wfsim.verify.nets import kernel, packing
+from wfsim.verify.nets.arrays import compiled
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.packing import Layout
+from wfsim.verify.nets.soundness import bounded, dead_transitions, deadlock_free, soundness
+from wfsim.verify.nets.state_space import StateSpace, Wake
 from wfsim.verify.verdict import NetWitness, Status
 
 SETTINGS = settings(deadline=None, max_examples=150)

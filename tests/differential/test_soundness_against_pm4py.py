@@ -18,8 +18,8 @@ from tests.nets import net_of, parallel
 from tests.property.test_nets import refined_workflows
 from wfsim.net.arcs import Arc
 from wfsim.net.petri import PetriNet
-from wfsim.verify.explore import explore
-from wfsim.verify.soundness import soundness
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.soundness import soundness
 from wfsim.verify.verdict import Status
 
 pytestmark = pytest.mark.filterwarnings(

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from tests.property.test_nets import nets
 from wfsim.net.petri import PetriNet
 from wfsim.net.units import NestedUnits, Unit
-from wfsim.verify import net_search, reachability
-from wfsim.verify.check import check
-from wfsim.verify.contest import UpperBound
-from wfsim.verify.ctl import Labelling
-from wfsim.verify.explore import explore
-from wfsim.verify.formulas import (
+from wfsim.verify.nets import net_search, reachability
+from wfsim.verify.nets.check import check
+from wfsim.verify.nets.contest import UpperBound
+from wfsim.verify.nets.ctl import Labelling
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.formulas import (
     And,
     CanFire,
     Constant,
@@ -31,13 +31,13 @@ from wfsim.verify.formulas import (
     alternatives,
     plain,
 )
-from wfsim.verify.many_markings import where
-from wfsim.verify.marking_tests import marking_test
-from wfsim.verify.net_search import NetSearch
-from wfsim.verify.reachability import find
-from wfsim.verify.simplify import Simplifier
-from wfsim.verify.state_space import StateSpace
-from wfsim.verify.structure.farkas import bounding_weights, greatest_sum, refuted
+from wfsim.verify.nets.many_markings import where
+from wfsim.verify.nets.marking_tests import marking_test
+from wfsim.verify.nets.net_search import NetSearch
+from wfsim.verify.nets.reachability import find
+from wfsim.verify.nets.simplify import Simplifier
+from wfsim.verify.nets.state_space import StateSpace
+from wfsim.verify.nets.structure.farkas import bounding_weights, greatest_sum, refuted
 from wfsim.verify.verdict import NetWitness, Status, Verdict
 
 SETTINGS = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.filter_too_much])

@@ -15,10 +15,10 @@ from wfsim.net.incidence import incidence
 from wfsim.net.marking import Marking
 from wfsim.net.petri import PetriNet
 from wfsim.net.pnml import from_pnml, to_pnml
-from wfsim.verify.explore import explore
-from wfsim.verify.soundness import bounded, deadlock_free, soundness
-from wfsim.verify.state_space import StateSpace
-from wfsim.verify.unbounded import growth_is_provable
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.soundness import bounded, deadlock_free, soundness
+from wfsim.verify.nets.state_space import StateSpace
+from wfsim.verify.nets.unbounded import growth_is_provable
 from wfsim.verify.verdict import NetWitness, Status
 
 SETTINGS = settings(deadline=None, max_examples=150)

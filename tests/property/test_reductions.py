@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from tests.property.test_nets import ALL_KINDS, PLAIN, nets, refined_workflows
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
-from wfsim.verify.explore import DEFAULT_MEMORY, SearchLimits, explore
-from wfsim.verify.findings import COMPLETES, NO_DEAD, PROPER
-from wfsim.verify.reachability import reachable
-from wfsim.verify.reduced import Searched, nearest_deadlock, reduced_deadlock, reduced_soundness
-from wfsim.verify.soundness import soundness
-from wfsim.verify.state_space import StateSpace
-from wfsim.verify.structure.reduction import Keep, reduce
+from wfsim.verify.nets.explore import DEFAULT_MEMORY, SearchLimits, explore
+from wfsim.verify.nets.findings import COMPLETES, NO_DEAD, PROPER
+from wfsim.verify.nets.reachability import reachable
+from wfsim.verify.nets.reduced import Searched, nearest_deadlock, reduced_deadlock, reduced_soundness
+from wfsim.verify.nets.soundness import soundness
+from wfsim.verify.nets.state_space import StateSpace
+from wfsim.verify.nets.structure.reduction import Keep, reduce
 from wfsim.verify.verdict import Status
 
 SETTINGS = settings(deadline=None, max_examples=400)
@@ -163,7 +163,7 @@ def test_what_some_places_can_hold_is_kept(net: PetriNet, data: st.DataObject, e
     wanted = {place: data.draw(st.integers(0, 2)) for place in places}
     possible = any(all(m[p] == n if exactly else m[p] >= n for p, n in wanted.items()) for m in space.markings)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wfsim.verify.net_search.direct_markings", lambda net: 1)
+        patch.setattr("wfsim.verify.nets.net_search.direct_markings", lambda net: 1)
         verdict = reachable(net, wanted, exactly=exactly, max_markings=3_000)
     assert bool(verdict) == possible, str(verdict)
     if verdict.witness is not None:

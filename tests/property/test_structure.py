@@ -13,9 +13,9 @@ from tests.property.test_nets import PLAIN, nets
 from wfsim.net.arcs import ArcKind
 from wfsim.net.incidence import incidence
 from wfsim.net.petri import PetriNet
-from wfsim.verify.explore import explore
-from wfsim.verify.soundness import bounded
-from wfsim.verify.structure import (
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.soundness import bounded
+from wfsim.verify.nets.structure import (
     Certificate,
     classify,
     coverability,

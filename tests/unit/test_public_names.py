@@ -33,11 +33,11 @@ def test_an_unknown_name_is_told_with_the_known_ones() -> None:
 
 
 def test_rooms_that_are_called_are_still_rooms() -> None:
-    import wfsim.verify.soundness
+    import wfsim.verify.nets.soundness
 
     assert callable(wf.verify)
     assert callable(wf.simulate)
-    assert wfsim.verify.soundness.soundness is wf.soundness
+    assert wfsim.verify.nets.soundness.soundness is wf.soundness
 
 
 def test_importing_wfsim_loads_none_of_its_heavy_libraries() -> None:

@@ -16,7 +16,7 @@ from wfsim.simulate.check import check_scenario, family_of
 from wfsim.simulate.default import default_scenario
 from wfsim.simulate.engine import Simulation
 from wfsim.simulate.scenario import Scenario, load_scenario
-from wfsim.verify.told import WorkflowWitness
+from wfsim.verify.workflows.told import WorkflowWitness
 
 from .writer import HistoryWriter
 

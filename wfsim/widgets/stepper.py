@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
     from wfsim.semantics.instance import Instance
-    from wfsim.verify.told import WorkflowWitness
+    from wfsim.verify.workflows.told import WorkflowWitness
 
     from .action import Action
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import wfsim as wf
-from wfsim.verify.patterns import PATTERNS
-from wfsim.verify.properties import Property, verify
-from wfsim.verify.symbolic.induction import DEEPEST, decide, symbolic_space
-from wfsim.verify.watched import grows
+from wfsim.verify.workflows.patterns import PATTERNS
+from wfsim.verify.workflows.properties import Property, verify
+from wfsim.verify.workflows.symbolic.induction import DEEPEST, decide, symbolic_space
+from wfsim.verify.workflows.watched import grows
 
 Z = {"name": "z", "is_terminal": True}
 COUNTED = {"n": {"type": "integer", "initial": 0}}

@@ -14,11 +14,11 @@ import wfsim as wf
 from wfsim.model.elements import FieldType, Variable
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
-from wfsim.verify.cells import fitting, numbers, texts
-from wfsim.verify.domains import Domains
-from wfsim.verify.properties import PROPERTIES, Property, verify
-from wfsim.verify.space import WorkflowSpace, explore_workflow
-from wfsim.verify.told import WorkflowWitness
+from wfsim.verify.workflows.cells import fitting, numbers, texts
+from wfsim.verify.workflows.domains import Domains
+from wfsim.verify.workflows.properties import PROPERTIES, Property, verify
+from wfsim.verify.workflows.space import WorkflowSpace, explore_workflow
+from wfsim.verify.workflows.told import WorkflowWitness
 
 SEEDS = 160
 PARTS = 4

@@ -10,18 +10,18 @@ from tests.nets import net_of
 from wfsim.errors import DefinitionError, NetError, NotCovered, UnknownNode
 from wfsim.net.petri import PetriNet
 from wfsim.net.units import NestedUnits, Unit
-from wfsim.verify import packed_space
-from wfsim.verify.check import CLAIMS, KINDS, check, check_all
-from wfsim.verify.contest import UpperBound
-from wfsim.verify.ctl import Labelling
-from wfsim.verify.explore import explore
-from wfsim.verify.formulas import CanFire, Linear, Temporal, plain
-from wfsim.verify.net_claims import parse_net_claim
-from wfsim.verify.net_questions import QUESTIONS
-from wfsim.verify.net_search import Most, NetSearch, Scan
+from wfsim.verify.nets import packed_space
+from wfsim.verify.nets.check import CLAIMS, KINDS, check, check_all
+from wfsim.verify.nets.contest import UpperBound
+from wfsim.verify.nets.ctl import Labelling
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.formulas import CanFire, Linear, Temporal, plain
+from wfsim.verify.nets.net_claims import parse_net_claim
+from wfsim.verify.nets.net_questions import QUESTIONS
+from wfsim.verify.nets.net_search import Most, NetSearch, Scan
+from wfsim.verify.nets.simplify import Simplifier
+from wfsim.verify.nets.state_space import Wake
 from wfsim.verify.property import Property
-from wfsim.verify.simplify import Simplifier
-from wfsim.verify.state_space import Wake
 from wfsim.verify.verdict import NetWitness, Status, Verdict
 
 MUTEX = net_of(
@@ -296,7 +296,7 @@ def test_what_only_workflows_can_be_asked_is_told() -> None:
 
 
 def test_every_question_is_in_the_table() -> None:
-    import wfsim.verify.check as door
+    import wfsim.verify.nets.check as door
 
     assert set(KINDS) == {*QUESTIONS, *CLAIMS}
     assert all(f"`{name}" in (door.__doc__ or "") for name in KINDS)
@@ -385,7 +385,7 @@ def test_several_questions_share_one_search(monkeypatch: pytest.MonkeyPatch) -> 
         searched.append(limits)
         return explore(net, **limits)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("wfsim.verify.net_search.explore", counted)
+    monkeypatch.setattr("wfsim.verify.nets.net_search.explore", counted)
     fed = {"eventually": 'tokens("eat0") == 1'}
     asked = [fed, {"precedes": {"first": 'tokens("eat1") == 1', "then": 'tokens("eat0") == 1'}}, fed]
     assert [verdict.status for verdict in check_all(philosophers(7), asked)] == [Status.VIOLATED] * 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wfsim.verify.check import KINDS
+from wfsim.verify.nets.check import KINDS
 from wfsim.verify.verdict import Status
 
 PAGE = Path("docs/check.md")

@@ -10,9 +10,9 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import WfsimError
-from wfsim.verify.conditions.choices import choices
-from wfsim.verify.conditions.witness import ValuesWitness
-from wfsim.verify.properties import BUILT_IN, Property, verify
+from wfsim.verify.workflows.conditions.choices import choices
+from wfsim.verify.workflows.conditions.witness import ValuesWitness
+from wfsim.verify.workflows.properties import BUILT_IN, Property, verify
 
 N = {"type": "integer", "input": True}
 X = {"type": "number", "input": True}

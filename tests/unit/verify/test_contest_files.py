@@ -9,9 +9,9 @@ import pytest
 import wfsim as wf
 from tests.nets import net_of
 from wfsim.errors import NetError, UnknownNode
-from wfsim.verify.check import check, check_all
-from wfsim.verify.contest import ContestProperty, UpperBound, from_property_set
-from wfsim.verify.formulas import And, CanFire, Constant, Deadlock, Formula, Linear, Not, Or, Temporal
+from wfsim.verify.nets.check import check, check_all
+from wfsim.verify.nets.contest import ContestProperty, UpperBound, from_property_set
+from wfsim.verify.nets.formulas import And, CanFire, Constant, Deadlock, Formula, Linear, Not, Or, Temporal
 from wfsim.verify.verdict import NetWitness, Status
 
 # Two processes share a lock; a process may also give up and stay away.

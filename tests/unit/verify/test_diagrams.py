@@ -17,14 +17,14 @@ from tests.nets import net_of, parallel
 from wfsim.errors import NetError, SearchIncomplete
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
-from wfsim.verify import explore as explore_module
-from wfsim.verify.diagrams import answers, coded, turns
-from wfsim.verify.diagrams import search as search_module
-from wfsim.verify.diagrams.search import NotOneSafe, search_symbolically
-from wfsim.verify.explore import explore
-from wfsim.verify.formulas import And, Constant, Linear
-from wfsim.verify.reachability import reachable
-from wfsim.verify.soundness import bounded, deadlock_free, soundness
+from wfsim.verify.nets import explore as explore_module
+from wfsim.verify.nets.diagrams import answers, coded, turns
+from wfsim.verify.nets.diagrams import search as search_module
+from wfsim.verify.nets.diagrams.search import NotOneSafe, search_symbolically
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.formulas import And, Constant, Linear
+from wfsim.verify.nets.reachability import reachable
+from wfsim.verify.nets.soundness import bounded, deadlock_free, soundness
 from wfsim.verify.verdict import NetWitness, Status
 
 # --- counts ---------------------------------------------------------------------------------------------------
@@ -424,7 +424,7 @@ def test_a_net_found_not_to_be_safe_is_searched_as_far_as_allowed() -> None:
 
 def test_small_nets_do_not_load_the_library() -> None:
     code = (
-        "import sys; from tests.nets import parallel; from wfsim.verify.soundness import soundness; "
+        "import sys; from tests.nets import parallel; from wfsim.verify.nets.soundness import soundness; "
         "assert soundness(parallel(3)); assert soundness(parallel(60)); assert 'oxidd' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,10 +9,10 @@ import pytest
 import wfsim as wf
 from wfsim.errors import NotCovered
 from wfsim.semantics.compile import compile_workflow
-from wfsim.verify.candidates import MOST_PAYLOADS
-from wfsim.verify.domains import Domains
-from wfsim.verify.properties import Property
-from wfsim.verify.space import explore_workflow
+from wfsim.verify.workflows.candidates import MOST_PAYLOADS
+from wfsim.verify.workflows.domains import Domains
+from wfsim.verify.workflows.properties import Property
+from wfsim.verify.workflows.space import explore_workflow
 
 
 def workflow(

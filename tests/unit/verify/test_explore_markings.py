@@ -5,10 +5,10 @@ from __future__ import annotations
 import networkx as nx
 import pytest
 
-import wfsim.verify.listed_space as listed_module
+import wfsim.verify.nets.listed_space as listed_module
 from wfsim.errors import NetError, SearchIncomplete
 from wfsim.net.petri import PetriNet
-from wfsim.verify.explore import explore
+from wfsim.verify.nets.explore import explore
 
 
 def diamond() -> PetriNet:

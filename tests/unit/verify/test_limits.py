@@ -12,16 +12,16 @@ from tests.benchmarks.nets_bench import kanban
 from tests.nets import net_of, parallel
 from wfsim.net.arcs import Arc
 from wfsim.net.petri import PetriNet
-from wfsim.verify import stubborn_search
-from wfsim.verify.check import check
-from wfsim.verify.diagrams import turns
-from wfsim.verify.diagrams.search import search_symbolically
-from wfsim.verify.explore import DEFAULT_MEMORY, explore
-from wfsim.verify.formulas import Linear, Temporal
-from wfsim.verify.reachability import reachable
-from wfsim.verify.soundness import bounded, dead_transitions, deadlock_free, soundness
-from wfsim.verify.structure import coverability, minimal_siphons, place_invariants
-from wfsim.verify.structure.siphons import liveness
+from wfsim.verify.nets import stubborn_search
+from wfsim.verify.nets.check import check
+from wfsim.verify.nets.diagrams import turns
+from wfsim.verify.nets.diagrams.search import search_symbolically
+from wfsim.verify.nets.explore import DEFAULT_MEMORY, explore
+from wfsim.verify.nets.formulas import Linear, Temporal
+from wfsim.verify.nets.reachability import reachable
+from wfsim.verify.nets.soundness import bounded, dead_transitions, deadlock_free, soundness
+from wfsim.verify.nets.structure import coverability, minimal_siphons, place_invariants
+from wfsim.verify.nets.structure.siphons import liveness
 from wfsim.verify.verdict import NetWitness, Status, Verdict
 
 HUGE = 10**9

@@ -10,12 +10,12 @@ import pytest
 import wfsim as wf
 from tests.unit.verify.test_properties import GO, STOP, C, actions, workflow
 from wfsim.errors import DefinitionError, ExpressionError
-from wfsim.verify.claims import parse_claim
-from wfsim.verify.properties import verify
 from wfsim.verify.property import Property
-from wfsim.verify.property_files import load_properties
-from wfsim.verify.told import WorkflowWitness
 from wfsim.verify.verdict import Verdict
+from wfsim.verify.workflows.claims import parse_claim
+from wfsim.verify.workflows.properties import verify
+from wfsim.verify.workflows.property_files import load_properties
+from wfsim.verify.workflows.told import WorkflowWitness
 
 CHARGE = {"action_type": "activity", "name": "charge"}
 REFUND = {"action_type": "activity", "name": "refund"}

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from tests.benchmarks.nets_bench import fms, kanban, orders, parallel, philosophers
 from tests.property.test_nets import nets
 from wfsim.net.petri import PetriNet
-from wfsim.verify.explore import explore
-from wfsim.verify.place_bounds import proved_bounds
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.place_bounds import proved_bounds
 
 
 def by_name(net: PetriNet, **more: int) -> dict[str, int]:

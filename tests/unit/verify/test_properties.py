@@ -10,9 +10,9 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import DefinitionError, StartRefused, VerdictUnknown
-from wfsim.verify import candidates
-from wfsim.verify.properties import BUILT_IN, PROPERTIES, Property, Report, load_properties, verify
-from wfsim.verify.told import WorkflowWitness
+from wfsim.verify.workflows import candidates
+from wfsim.verify.workflows.properties import BUILT_IN, PROPERTIES, Property, Report, load_properties, verify
+from wfsim.verify.workflows.told import WorkflowWitness
 
 C = {"name": "c", "is_terminal": True}
 GO = {"from": "a", "event": "go", "to": "c"}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import wfsim as wf
 from tests.unit.verify.test_properties import FAILING, GOOD, LONG, workflow
-from wfsim.verify.properties import verify
 from wfsim.verify.property import Property
+from wfsim.verify.workflows.properties import verify
 
 ASKED = [
     Property("states_reachable", line=3),

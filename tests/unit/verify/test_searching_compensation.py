@@ -6,9 +6,9 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import NotCovered
-from wfsim.verify.properties import Property, verify
-from wfsim.verify.space import explore_workflow
-from wfsim.verify.told import witness_to
+from wfsim.verify.workflows.properties import Property, verify
+from wfsim.verify.workflows.space import explore_workflow
+from wfsim.verify.workflows.told import witness_to
 
 TRIP = """
 name: trip

@@ -8,9 +8,9 @@ import pytest
 
 from tests.nets import net_of
 from wfsim.net.petri import PetriNet
-from wfsim.verify.soundness import bounded, dead_transitions, deadlock_free, soundness
+from wfsim.verify.nets.soundness import bounded, dead_transitions, deadlock_free, soundness
+from wfsim.verify.nets.workflow_net import sink_places, source_places
 from wfsim.verify.verdict import NetWitness, Status, Verdict
-from wfsim.verify.workflow_net import sink_places, source_places
 
 SEQUENCE = net_of("sequence", "i>A>p>B>o")
 PARALLEL = net_of("parallel", "i>Split>a>X>c>Join>o Split>b>Y>d>Join")

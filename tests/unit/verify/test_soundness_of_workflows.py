@@ -6,8 +6,8 @@ import pytest
 
 import wfsim as wf
 from tests.unit.net.translated import C, parallel, region, workflow
-from wfsim.verify.properties import Property, verify
-from wfsim.verify.space import explore_workflow
+from wfsim.verify.workflows.properties import Property, verify
+from wfsim.verify.workflows.space import explore_workflow
 
 SHIP = {"name": "ship", "invoke": {"workflow": "child"}}
 PARENT = workflow(

@@ -14,8 +14,8 @@ import pytest
 from tests.nets import net_of
 from wfsim.net.arcs import Arc
 from wfsim.net.petri import PetriNet
-from wfsim.verify.explore import explore
-from wfsim.verify.soundness import bounded, dead_transitions, deadlock_free, soundness
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.soundness import bounded, dead_transitions, deadlock_free, soundness
 from wfsim.verify.verdict import NetWitness, Status, Verdict
 
 COMPLAINTS = net_of(

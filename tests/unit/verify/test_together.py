@@ -10,9 +10,9 @@ import pytest
 import wfsim as wf
 from tests.unit.verify.test_properties import GO, STOP, C, workflow
 from wfsim.errors import DefinitionError, NetError
-from wfsim.verify.properties import Property, verify
-from wfsim.verify.space import explore_workflow
-from wfsim.verify.together import Shared
+from wfsim.verify.workflows.properties import Property, verify
+from wfsim.verify.workflows.space import explore_workflow
+from wfsim.verify.workflows.together import Shared
 
 DESK = {"f": {"pool": "desk", "retry_policy": {"max_attempts": 1, "initial_interval": "1s"}}}
 PACKING = workflow(

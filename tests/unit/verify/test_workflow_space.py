@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import wfsim as wf
-from wfsim.verify import space as space_module
-from wfsim.verify.space import WorkflowSpace, explore_workflow
+from wfsim.verify.workflows import space as space_module
+from wfsim.verify.workflows.space import WorkflowSpace, explore_workflow
 
 C = {"name": "c", "is_terminal": True}
 

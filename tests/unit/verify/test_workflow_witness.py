@@ -10,9 +10,9 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import WfsimError
-from wfsim.verify.properties import Property, verify
-from wfsim.verify.told import WorkflowWitness, witness_to
 from wfsim.verify.verdict import NetWitness, Verdict, WitnessStep
+from wfsim.verify.workflows.properties import Property, verify
+from wfsim.verify.workflows.told import WorkflowWitness, witness_to
 
 SPACE_QUESTIONS = ("transitions_live", "can_complete", "no_failure", "no_unhandled_timeout")
 

@@ -16,8 +16,8 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.snapshot import take_snapshot
 from wfsim.semantics.stimulus import Stimulus
-from wfsim.verify.properties import verify
-from wfsim.verify.soundness import soundness
+from wfsim.verify.nets.soundness import soundness
+from wfsim.verify.workflows.properties import verify
 from wfsim.widgets.actions import Action
 from wfsim.widgets.stepping import Stepping
 

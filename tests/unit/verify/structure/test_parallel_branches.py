@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.nets import parallel
-from wfsim.verify.reachability import reachable
-from wfsim.verify.soundness import deadlock_free, soundness
+from wfsim.verify.nets.reachability import reachable
+from wfsim.verify.nets.soundness import deadlock_free, soundness
 from wfsim.verify.verdict import NetWitness, Status
 
 FORMS = [("plain",), ("loop",), ("nested",), ("contest",), ("plain", "loop", "nested", "contest")]

@@ -9,11 +9,11 @@ import pytest
 
 from tests.nets import net_of, parallel
 from wfsim.net.petri import PetriNet
-from wfsim.verify.explore import DEFAULT_MEMORY, SearchLimits
-from wfsim.verify.findings import COMPLETES, PROPER
-from wfsim.verify.reduced import reduced_soundness
-from wfsim.verify.soundness import soundness
-from wfsim.verify.structure.reduction import Keep, reduce
+from wfsim.verify.nets.explore import DEFAULT_MEMORY, SearchLimits
+from wfsim.verify.nets.findings import COMPLETES, PROPER
+from wfsim.verify.nets.reduced import reduced_soundness
+from wfsim.verify.nets.soundness import soundness
+from wfsim.verify.nets.structure.reduction import Keep, reduce
 from wfsim.verify.verdict import Status
 
 LIMITS: SearchLimits = {"max_markings": 10_000, "max_seconds": None, "max_memory": DEFAULT_MEMORY, "progress": False}
@@ -84,7 +84,7 @@ def test_traces_of_the_reduced_net_fire_in_the_original() -> None:
 
 def test_soundness_needs_no_heavy_library() -> None:
     code = (
-        "import sys; from tests.nets import parallel; from wfsim.verify.soundness import soundness; "
+        "import sys; from tests.nets import parallel; from wfsim.verify.nets.soundness import soundness; "
         "assert soundness(parallel(60, 'nested', 'contest')); "
         "print([m for m in ('numpy', 'scipy', 'numba', 'networkx') if m in sys.modules])"
     )

@@ -8,8 +8,8 @@ import pytest
 
 from tests.nets import net_of
 from wfsim.net.petri import PetriNet
-from wfsim.verify.formulas import Linear
-from wfsim.verify.structure.farkas import Refutation, bounding_weights, greatest_sum, refuted
+from wfsim.verify.nets.formulas import Linear
+from wfsim.verify.nets.structure.farkas import Refutation, bounding_weights, greatest_sum, refuted
 
 TOOL = net_of("tool", "free>Take>used>Give>free", {"free": 2})
 BOTH = [Linear((("free", -1),), -1), Linear((("used", -1),), -2)]

@@ -9,7 +9,7 @@ import pytest
 from tests.nets import net_of, parallel
 from wfsim.errors import NotCovered
 from wfsim.net.petri import PetriNet
-from wfsim.verify.structure import (
+from wfsim.verify.nets.structure import (
     classify,
     coverability,
     largest_trap,

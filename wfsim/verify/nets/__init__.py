@@ -1,0 +1,1 @@
+"""Questions to Petri nets: search, structure, reduction, decision diagrams, formulas."""

@@ -1,0 +1,1 @@
+"""Questions to workflows: `step` with candidate values and with terms, properties of runs, conditions."""
