@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.property.test_nets import ALL_KINDS, PLAIN, nets, refined_workflows
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
-from wfsim.verify.nets.explore import DEFAULT_MEMORY, SearchLimits, explore
+from wfsim.verify.nets.explore import explore
 from wfsim.verify.nets.findings import COMPLETES, NO_DEAD, PROPER
+from wfsim.verify.nets.limits import DEFAULT_MEMORY, SearchLimits
 from wfsim.verify.nets.reachability import reachable
 from wfsim.verify.nets.reduced import Searched, nearest_deadlock, reduced_deadlock, reduced_soundness
 from wfsim.verify.nets.soundness import soundness

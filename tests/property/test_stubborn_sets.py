@@ -21,8 +21,9 @@ from wfsim.net.petri import PetriNet
 from wfsim.verify.nets import kernel, stubborn_search
 from wfsim.verify.nets.check import check
 from wfsim.verify.nets.dive import dive, shortened
-from wfsim.verify.nets.explore import DEFAULT_MEMORY, Engine, SearchLimits, explore
+from wfsim.verify.nets.explore import Engine, explore
 from wfsim.verify.nets.formulas import And, Or, Plain, Temporal, linear
+from wfsim.verify.nets.limits import DEFAULT_MEMORY, SearchLimits
 from wfsim.verify.nets.marking_tests import marking_test
 from wfsim.verify.nets.soundness import deadlock_free
 from wfsim.verify.nets.state_space import StateSpace

@@ -16,8 +16,9 @@ from wfsim.verify.nets import stubborn_search
 from wfsim.verify.nets.check import check
 from wfsim.verify.nets.diagrams import turns
 from wfsim.verify.nets.diagrams.search import search_symbolically
-from wfsim.verify.nets.explore import DEFAULT_MEMORY, explore
+from wfsim.verify.nets.explore import explore
 from wfsim.verify.nets.formulas import Linear, Temporal
+from wfsim.verify.nets.limits import DEFAULT_MEMORY
 from wfsim.verify.nets.reachability import reachable
 from wfsim.verify.nets.soundness import bounded, dead_transitions, deadlock_free, soundness
 from wfsim.verify.nets.structure import coverability, minimal_siphons, place_invariants

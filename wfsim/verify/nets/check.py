@@ -33,9 +33,9 @@ from wfsim.model.problems import Problem, definition_error, from_validation
 from wfsim.net.petri import PetriNet
 from wfsim.verify.nets.contest import ContestProperty, UpperBound
 from wfsim.verify.nets.ctl import Labelling
-from wfsim.verify.nets.explore import DEFAULT_MEMORY
 from wfsim.verify.nets.findings import after, shown
 from wfsim.verify.nets.formulas import And, Constant, Formula, Not, Or, Temporal, about_one_marking, check_names, plain
+from wfsim.verify.nets.limits import DEFAULT_MEMORY
 from wfsim.verify.nets.marking_tests import marking_test
 from wfsim.verify.nets.net_claims import parse_net_claim
 from wfsim.verify.nets.net_questions import QUESTIONS, bounded_by, upper_bound

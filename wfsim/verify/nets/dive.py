@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from wfsim.net.firing import Tokens, successor
-from wfsim.verify.nets.explore import CLOCK_EVERY, DEFAULT_MEMORY, SMALL, Engine, progress_bar
+from wfsim.verify.nets.explore import CLOCK_EVERY, SMALL, Engine, progress_bar
+from wfsim.verify.nets.limits import DEFAULT_MEMORY
 from wfsim.verify.nets.listed_space import ListedSpace
 from wfsim.verify.nets.state_space import Limits, StateSpace
 

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal, NoReturn, TypedDict, get_args, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, get_args, overload
 
 from wfsim.errors import NetError
+from wfsim.verify.nets.limits import DEFAULT_MEMORY, MAX_MARKINGS, check_limits
 from wfsim.verify.nets.listed_space import ListedSpace
 from wfsim.verify.nets.state_space import Limits, StateSpace, Stop, Wake, show
 
@@ -26,28 +27,13 @@ CLOCK_EVERY = 64
 TRIES_AT_ONCE = 20_000
 """Tries of a net transition between two looks at the clock."""
 
-DEFAULT_MEMORY = 2**31
-"""Bytes that a search may take unless told otherwise."""
-
 SMALL = 500_000
 """Tries of a net transition after which `auto` goes on with the compiled search: some tenths of a second."""
-
-MAX_MARKINGS = 1_000_000
-"""Markings that a search may find unless told otherwise."""
 
 Engine = Literal["auto", "python", "kernel"]
 """What lists the markings."""
 
 Diagrams = Literal["diagrams"]
-
-
-class SearchLimits(TypedDict):
-    """Parameters of `explore` that a question about a net hands on to each search."""
-
-    max_markings: int
-    max_seconds: float | None
-    max_memory: int
-    progress: bool
 
 
 @overload
@@ -175,14 +161,6 @@ def explore(
     finally:
         if bar is not None:
             bar.close()
-
-
-def check_limits(max_markings: int, max_memory: int) -> None:
-    """Refuse limits that not even the initial marking keeps."""
-    if max_markings < 1:
-        raise ValueError(f"max_markings must be at least 1, not {max_markings}.")
-    if max_memory < 1:
-        raise ValueError(f"max_memory must be at least 1 byte, not {max_memory}.")
 
 
 def _run(

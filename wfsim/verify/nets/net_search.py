@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from wfsim.errors import NetError
 from wfsim.net.firing import Tokens, successor
 from wfsim.verify.nets.diagrams.turns import WORK_PER_MARKING, Tried, fit_for_diagrams, try_diagrams
-from wfsim.verify.nets.explore import DEFAULT_MEMORY, SearchLimits, check_limits, explore
+from wfsim.verify.nets.explore import explore
 from wfsim.verify.nets.formulas import Linear, Plain
+from wfsim.verify.nets.limits import DEFAULT_MEMORY, SearchLimits, check_limits
 from wfsim.verify.nets.listed_space import MEMORY_OF_MARKING, MEMORY_OF_PLACE
 from wfsim.verify.nets.many_markings import where
 from wfsim.verify.nets.marking_tests import marking_test

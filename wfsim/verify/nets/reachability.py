@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from wfsim.errors import SearchIncomplete
 from wfsim.verify.nets.diagrams.answers import Answers
 from wfsim.verify.nets.dive import shortened
-from wfsim.verify.nets.explore import DEFAULT_MEMORY, explore
+from wfsim.verify.nets.explore import explore
 from wfsim.verify.nets.findings import NO_FAIRNESS, after
 from wfsim.verify.nets.formulas import (
     And,
@@ -23,6 +23,7 @@ from wfsim.verify.nets.formulas import (
     places_of,
     plain,
 )
+from wfsim.verify.nets.limits import DEFAULT_MEMORY
 from wfsim.verify.nets.marking_tests import marking_test
 from wfsim.verify.nets.net_search import SEARCH, UNITS_ASSUMED, WALK, Look, NetSearch, Scan, walk
 from wfsim.verify.nets.reduced import BROAD, DEEP, PLAIN, nearest_deadlock, told_bound, told_method

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
 from wfsim.verify.nets.dive import shortened
-from wfsim.verify.nets.explore import SearchLimits, explore
+from wfsim.verify.nets.explore import explore
 from wfsim.verify.nets.findings import (
     COMPLETES,
     PROPER,
@@ -21,6 +21,7 @@ from wfsim.verify.nets.findings import (
     shown,
     stuck_with,
 )
+from wfsim.verify.nets.limits import SearchLimits
 from wfsim.verify.nets.structure.reduction import Keep, Reduction, reduce
 from wfsim.verify.nets.stubborn import StubbornSets, TooManyConflicts
 from wfsim.verify.nets.stubborn_search import Found, look_for

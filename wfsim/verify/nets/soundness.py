@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, get_args
 from wfsim.net.petri import PetriNet
 from wfsim.verify.nets.diagrams.answers import Answers
 from wfsim.verify.nets.diagrams.turns import in_turn
-from wfsim.verify.nets.explore import DEFAULT_MEMORY, SearchLimits, explore
+from wfsim.verify.nets.explore import explore
 from wfsim.verify.nets.findings import (
     COMPLETES,
     NO_DEAD,
@@ -22,6 +22,7 @@ from wfsim.verify.nets.findings import (
     shown,
     stuck_with,
 )
+from wfsim.verify.nets.limits import DEFAULT_MEMORY, SearchLimits
 from wfsim.verify.nets.reduced import Outcome, direct_markings, reduced_deadlock, reduced_soundness, told_bound
 from wfsim.verify.nets.state_space import Wake, advised
 from wfsim.verify.nets.translated import Translation, net_of

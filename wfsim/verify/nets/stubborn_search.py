@@ -8,7 +8,8 @@ from typing import NamedTuple, Unpack
 
 from wfsim.net.firing import Tokens
 from wfsim.verify.nets.dive import dive
-from wfsim.verify.nets.explore import SearchLimits, explore
+from wfsim.verify.nets.explore import explore
+from wfsim.verify.nets.limits import SearchLimits
 from wfsim.verify.nets.state_space import StateSpace, Wake
 from wfsim.verify.nets.stubborn import StubbornSets
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.nets import net_of, parallel
 from wfsim.net.petri import PetriNet
-from wfsim.verify.nets.explore import DEFAULT_MEMORY, SearchLimits
 from wfsim.verify.nets.findings import COMPLETES, PROPER
+from wfsim.verify.nets.limits import DEFAULT_MEMORY, SearchLimits
 from wfsim.verify.nets.reduced import reduced_soundness
 from wfsim.verify.nets.soundness import soundness
 from wfsim.verify.nets.structure.reduction import Keep, reduce

@@ -10,7 +10,7 @@ from wfsim.errors import SearchIncomplete
 from wfsim.verify.nets.diagrams.answers import Answers
 from wfsim.verify.nets.diagrams.coded import NODE_BYTES
 from wfsim.verify.nets.diagrams.search import FIRST_NODES, MOST_PLACES, NotOneSafe, search_symbolically
-from wfsim.verify.nets.explore import SearchLimits
+from wfsim.verify.nets.limits import SearchLimits
 from wfsim.verify.nets.state_space import amount
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.errors import NotCovered
-from wfsim.verify.nets.explore import DEFAULT_MEMORY, explore
+from wfsim.verify.nets.explore import explore
 from wfsim.verify.nets.findings import after
+from wfsim.verify.nets.limits import DEFAULT_MEMORY
 from wfsim.verify.nets.state_space import StateSpace
 from wfsim.verify.nets.structure.classes import Sets, classify, neighbours
 from wfsim.verify.nets.workflow_net import listed
