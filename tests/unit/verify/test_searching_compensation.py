@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 import wfsim as wf
-from wfsim.errors import NotCovered
 from wfsim.verify.workflows.properties import Property, verify
 from wfsim.verify.workflows.space import explore_workflow
-from wfsim.verify.workflows.told import witness_to
+from wfsim.verify.workflows.told import OutOfTime, witness_to
 
 TRIP = """
 name: trip
@@ -71,5 +70,11 @@ transitions: [{from: a, to: z, event: done}]
 """)
     space = explore_workflow(workflow)
     (waiting,) = [k for k in range(space.n_states) if [w.phase for w in space.instance(k).activities()] == ["backoff"]]
-    with pytest.raises(NotCovered, match="does not replay in time"):
+    with pytest.raises(OutOfTime, match="does not replay in time"):
         witness_to(space, waiting)
+    asked = [Property("at_most", {"of": "activity.f.started", "times": 1}), Property("states_reachable")]
+    late, reached = verify(workflow, asked)
+    assert late.status == "unknown"
+    assert late.reason.startswith("A violation was found, but the search lets every clock run out")
+    assert late.witness is None
+    assert reached

@@ -35,7 +35,7 @@ from wfsim.verify.workflows.report import Report
 from wfsim.verify.workflows.searched import SAMPLED, Search
 from wfsim.verify.workflows.space import WorkflowSpace
 from wfsim.verify.workflows.together import Shared
-from wfsim.verify.workflows.told import witness_along, witness_to
+from wfsim.verify.workflows.told import OutOfTime, witness_along, witness_to
 from wfsim.verify.workflows.watched import refuted
 
 
@@ -105,7 +105,10 @@ def answers(
     search = Search(workflow, max_states, max_seconds, catalogue, claims)
 
     def answer(each: Property) -> Verdict:
-        return refuted(search, each) if each.name in PATTERNS else PROPERTIES[each.name][1](search, each)
+        try:
+            return refuted(search, each) if each.name in PATTERNS else PROPERTIES[each.name][1](search, each)
+        except OutOfTime as problem:
+            return search.verdict(str(each), Status.UNKNOWN, f"A violation was found, but {problem}")
 
     return answer
 
