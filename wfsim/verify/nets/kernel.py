@@ -57,7 +57,6 @@ ONE = np.uint64(1)
 DEADLOCK_BIT = np.uint64(63)
 TRANSITION_SHIFT = np.uint64(32)
 LOW_32 = np.uint64(0xFFFFFFFF)
-LOW_31 = np.uint64(0x7FFFFFFF)
 # Odd numbers without structure: the golden ratio, and a constant of Steele & Vigna (2021).
 MIX_WORD = np.uint64(0xD1342543DE82EF95)
 MIX_END = np.uint64(0x9E3779B97F4A7C15)

@@ -37,7 +37,6 @@ from wfsim.verify.workflows.flat_words import snapshot_of, words_of
 
 STEPS = 20_000
 """Between two looks at the clock, and chances to interrupt: some hundredths of a second."""
-KNOWN_BEFORE = -2
 _COLUMNS = {"event": f.TOLD_EVENT, "activity": f.TOLD_ACTIVITY, "to_state": f.TOLD_TARGET, "state": f.TOLD_STATE}
 _PER_EDGE = ("target", "stimulus", "script", "what")
 _PER_STATE = ("before", "ends")
@@ -110,9 +109,7 @@ class CompiledSearch:
         self._first_before = before
         self._n_first = n_expanded
         self._templates: list[Stimulus] = []
-        self._inboxes: list[Queued] = []
         self._payloads: list[Cell] = []
-        self._answers: list[Cell] = []
         self._spare, self._outputs = 16, 64
         self._state = np.zeros(f.N_STATE, np.int64)
         self._state[f.AT] = n_expanded

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.net.arcs import ArcKind
 from wfsim.verify.nets.formulas import Linear
-from wfsim.verify.nets.structure.farkas import refuted
+from wfsim.verify.nets.structure.farkas import growth_of, refuted
 from wfsim.verify.nets.structure.invariants import place_flows
 from wfsim.verify.verdict import Status, Verdict
 
@@ -42,15 +42,9 @@ class Certificate:
 
     def holds_for(self, net: PetriNet) -> bool:
         """Check it again, with integers: every transition, and both sums."""
-        growth = dict.fromkeys(net.transitions, 0)
-        for arc in net.arcs:
-            leaves = net.is_place(arc.source)
-            place, transition = (arc.source, arc.target) if leaves else (arc.target, arc.source)
-            weight = self.weights.get(place, 0)
-            if arc.kind is ArcKind.NORMAL:
-                growth[transition] += -weight * arc.weight if leaves else weight * arc.weight
-            elif arc.kind is ArcKind.RESET and weight:
-                return False
+        growth = growth_of(net, self.weights)
+        if growth is None:
+            return False
         started = sum(weight * net.initial_marking[place] for place, weight in self.weights.items())
         if started != self.start:
             return False

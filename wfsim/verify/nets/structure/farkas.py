@@ -43,15 +43,9 @@ class Refutation:
         """Check it again, with integers: every transition, the sum of the inequalities, and the start."""
         if min(self.factors, default=0) < 0:
             return False
-        growth = dict.fromkeys(net.transitions, 0)
-        for arc in net.arcs:
-            leaves = net.is_place(arc.source)
-            place, transition = (arc.source, arc.target) if leaves else (arc.target, arc.source)
-            weight = self.weights.get(place, 0)
-            if arc.kind is ArcKind.NORMAL:
-                growth[transition] += -weight * arc.weight if leaves else weight * arc.weight
-            elif arc.kind is ArcKind.RESET and weight:
-                return False
+        growth = growth_of(net, self.weights)
+        if growth is None:
+            return False
         added: dict[str, int] = {}
         for factor, inequality in zip(self.factors, inequalities, strict=True):
             for place, weight in inequality.weights:
@@ -72,6 +66,20 @@ class Refutation:
         text += f" + … ({len(terms)} places)" if len(terms) > 12 else ""
         start, most = sign * self.start, sign * self.most
         return f"no firing {verb} {text}, which is {start} at the start and would have to be {limit} {most}"
+
+
+def growth_of(net: PetriNet, weights: Mapping[str, int]) -> dict[str, int] | None:
+    """By how much each firing changes the weighted sum of tokens; None where a reset arc empties a weighted place."""
+    growth = dict.fromkeys(net.transitions, 0)
+    for arc in net.arcs:
+        leaves = net.is_place(arc.source)
+        place, transition = (arc.source, arc.target) if leaves else (arc.target, arc.source)
+        weight = weights.get(place, 0)
+        if arc.kind is ArcKind.NORMAL:
+            growth[transition] += -weight * arc.weight if leaves else weight * arc.weight
+        elif arc.kind is ArcKind.RESET and weight:
+            return None
+    return growth
 
 
 def refuted(net: PetriNet, inequalities: Sequence[Linear]) -> Refutation | None:
@@ -211,13 +219,8 @@ def bounding_weights(net: PetriNet) -> dict[str, int] | None:
         return None
     for whole in _multiples(result.x):
         weights = dict(zip(net.places, whole))
-        growth = dict.fromkeys(net.transitions, 0)
-        for arc in net.arcs:
-            if arc.kind is ArcKind.NORMAL and net.is_place(arc.source):
-                growth[arc.target] -= weights[arc.source] * arc.weight
-            elif arc.kind is ArcKind.NORMAL:
-                growth[arc.source] += weights[arc.target] * arc.weight
-        if min(whole) >= 1 and max(growth.values(), default=0) <= 0:
+        growth = growth_of(net, weights)
+        if growth is not None and min(whole) >= 1 and max(growth.values(), default=0) <= 0:
             return weights
     return None
 
