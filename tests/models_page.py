@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import wfsim as wf
-from wfsim.verify.workflows.properties import Report, load_properties, verify
+from wfsim.verification.workflows.properties import Report, load_properties, verify
 
 PAGE = Path("models/README.md")
 IMAGES = Path("models/images")

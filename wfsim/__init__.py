@@ -11,8 +11,6 @@ Names are loaded when first used, so importing the package takes a few milliseco
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,16 +35,16 @@ if TYPE_CHECKING:
     from wfsim.runtime.executor import ActivityContext
     from wfsim.runtime.run import reopen, start
     from wfsim.runtime.schedules import run_schedules
-    from wfsim.simulate.default import default_scenario
-    from wfsim.simulate.scenario import Scenario, load_scenario
-    from wfsim.verify.nets.check import check
-    from wfsim.verify.nets.contest import read_properties
-    from wfsim.verify.nets.explore import explore
-    from wfsim.verify.nets.soundness import soundness
-    from wfsim.verify.property import Property
-    from wfsim.verify.workflows.conditions.report import conditions
-    from wfsim.verify.workflows.properties import verify
-    from wfsim.verify.workflows.space import explore_workflow
+    from wfsim.simulation.default import default_scenario
+    from wfsim.simulation.scenario import Scenario, load_scenario
+    from wfsim.verification.nets.check import check
+    from wfsim.verification.nets.contest import read_properties
+    from wfsim.verification.nets.explore import explore
+    from wfsim.verification.nets.soundness import soundness
+    from wfsim.verification.property import Property
+    from wfsim.verification.workflows.conditions.report import conditions
+    from wfsim.verification.workflows.properties import verify
+    from wfsim.verification.workflows.space import explore_workflow
     from wfsim.widgets.pictures import picture
     from wfsim.widgets.stepper import Stepper
     from wfsim.widgets.token_game import TokenGame
@@ -122,16 +120,16 @@ _HOMES = {
     "runtime.executor": ("ActivityContext",),
     "runtime.run": ("reopen", "start"),
     "runtime.schedules": ("run_schedules",),
-    "simulate.default": ("default_scenario",),
-    "simulate.scenario": ("Scenario", "load_scenario"),
-    "verify.nets.check": ("check",),
-    "verify.nets.contest": ("read_properties",),
-    "verify.nets.explore": ("explore",),
-    "verify.nets.soundness": ("soundness",),
-    "verify.property": ("Property",),
-    "verify.workflows.conditions.report": ("conditions",),
-    "verify.workflows.properties": ("verify",),
-    "verify.workflows.space": ("explore_workflow",),
+    "simulation.default": ("default_scenario",),
+    "simulation.scenario": ("Scenario", "load_scenario"),
+    "verification.nets.check": ("check",),
+    "verification.nets.contest": ("read_properties",),
+    "verification.nets.explore": ("explore",),
+    "verification.nets.soundness": ("soundness",),
+    "verification.property": ("Property",),
+    "verification.workflows.conditions.report": ("conditions",),
+    "verification.workflows.properties": ("verify",),
+    "verification.workflows.space": ("explore_workflow",),
     "widgets.pictures": ("picture",),
     "widgets.stepper": ("Stepper",),
     "widgets.token_game": ("TokenGame",),
@@ -147,29 +145,6 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value
-
-
-class _CallableRoom(ModuleType):
-    """Two names that people call are rooms as well: `wf.verify(order)` and `wfsim.verify.nets` are both meant."""
-
-    @property
-    def _function(self) -> Any:
-        name = self.__name__.removeprefix("wfsim.")
-        return getattr(importlib.import_module(_HOME[name]), name)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._function(*args, **kwargs)
-
-    @property
-    def __signature__(self) -> Any:
-        import inspect
-
-        return inspect.signature(self._function)
-
-
-for _room in ("simulate", "verify"):
-    importlib.import_module(f"wfsim.{_room}")
-    sys.modules[f"wfsim.{_room}"].__class__ = _CallableRoom
 
 
 def __dir__() -> list[str]:

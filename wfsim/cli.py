@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wfsim.history.history import History
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.workflow import Workflow
-    from wfsim.verify.workflows.report import Report
+    from wfsim.verification.workflows.report import Report
 
 FINE, VIOLATED, UNANSWERED = 0, 1, 2
 INTERRUPTED = 130
@@ -276,8 +276,8 @@ def verify(
 ) -> None:
     """Ask what must hold; violations come with a shortest trace."""
     import wfsim as wf
-    from wfsim.verify.workflows.report import as_expected
-    from wfsim.verify.workflows.report import junit as as_junit
+    from wfsim.verification.workflows.report import as_expected
+    from wfsim.verification.workflows.report import junit as as_junit
 
     asked = _asked(files)
     reports: list[tuple[str | None, Report]] = []
@@ -315,7 +315,7 @@ def _asked(files: list[Path]) -> list[tuple[Path, Path | None]]:
     DefinitionError
         For files that do not go together, and a folder without property files.
     """
-    from wfsim.verify.workflows.property_files import is_property_file, load_properties, workflow_of
+    from wfsim.verification.workflows.property_files import is_property_file, load_properties, workflow_of
 
     first = files[0]
     if len(files) <= 2 and first.is_file() and not is_property_file(first):
@@ -356,7 +356,7 @@ def check(
     traces: Annotated[bool, typer.Option(help="Show the traces.")] = True,
 ) -> None:
     """Ask a Petri net; by default every question with a name."""
-    from wfsim.verify.nets.net_files import all_hold, check_file
+    from wfsim.verification.nets.net_files import all_hold, check_file
 
     limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds, "max_memory": max_memory * 2**20}
     verdicts = check_file(net, properties, ask or [], **limits, trust_units=trust_units)

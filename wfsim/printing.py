@@ -12,7 +12,7 @@ from wfsim.errors import listed
 
 if TYPE_CHECKING:
     from wfsim.model.lint import Finding, Findings
-    from wfsim.verify.verdict import Verdict
+    from wfsim.verification.verdict import Verdict
 
 _SEVERITY = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _STATUS = {"holds": "green", "violated": "bold red", "unknown": "yellow", "error": "magenta"}
@@ -74,7 +74,7 @@ def show_verdict(out: Console, asked: str, verdict: Verdict, expected: str, trac
 
 def show_trace(out: Console, verdict: Verdict) -> None:
     """The steps of a witness, a line for each; of a long one the first and the last."""
-    from wfsim.verify.verdict import left_out
+    from wfsim.verification.verdict import left_out
 
     if verdict.witness is None:
         return

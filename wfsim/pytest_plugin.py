@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from wfsim.verify.property import Property
-    from wfsim.verify.verdict import Verdict
+    from wfsim.verification.property import Property
+    from wfsim.verification.verdict import Verdict
 
 FOLDER = "verification"
 
@@ -33,7 +33,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     config = parent.config
     if not (config.getoption("--wfsim") or config.getini("wfsim_properties")):
         return None
-    from wfsim.verify.workflows.property_files import is_property_file
+    from wfsim.verification.workflows.property_files import is_property_file
 
     if FOLDER not in _inside(file_path, config.rootpath).parts[:-1] or not is_property_file(file_path):
         return None
@@ -64,8 +64,8 @@ class PropertyFile(pytest.File):
         from wfsim.errors import WfsimError
         from wfsim.model.catalogue import as_catalogue
         from wfsim.model.yaml_io import load
-        from wfsim.verify.workflows.properties import answers
-        from wfsim.verify.workflows.property_files import load_properties, workflow_of
+        from wfsim.verification.workflows.properties import answers
+        from wfsim.verification.workflows.property_files import load_properties, workflow_of
 
         try:
             named, asked = load_properties(self.path)
@@ -90,7 +90,7 @@ class PropertyItem(pytest.Item):
 
     def runtest(self) -> None:
         """Ask, and compare with what is expected."""
-        from wfsim.verify.workflows.report import as_expected
+        from wfsim.verification.workflows.report import as_expected
 
         verdict = self.answer(self.asked)
         if not as_expected(self.asked, verdict):

@@ -14,7 +14,7 @@ FORMS = [("plain",), ("loop",), ("nested",), ("contest",), ("plain", "loop", "ne
 FIRST = """
 import time
 from tests.nets import parallel
-from wfsim.verify.nets.soundness import soundness
+from wfsim.verification.nets.soundness import soundness
 net = parallel(60, *{forms!r}, broken={broken!r})
 start = time.perf_counter()
 verdict = soundness(net)

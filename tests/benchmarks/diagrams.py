@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.benchmarks import Measured, cpu_seconds, median
 from tests.benchmarks.nets_bench import parallel, philosophers, shared_memory
 from wfsim.net.petri import PetriNet
-from wfsim.verify.nets.diagrams.space import SymbolicSpace
-from wfsim.verify.nets.explore import explore
+from wfsim.verification.nets.diagrams.space import SymbolicSpace
+from wfsim.verification.nets.explore import explore
 
 RUNS = 3
 LISTED = 10**7

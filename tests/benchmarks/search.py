@@ -17,7 +17,7 @@ from tests.benchmarks import Measured, cpu_seconds, median
 from tests.benchmarks.nets_bench import KNOWN, fms, kanban, orders, parallel, philosophers, shared_memory
 from wfsim.net.petri import PetriNet
 from wfsim.net.snakes_bridge import to_snakes
-from wfsim.verify.nets.explore import explore
+from wfsim.verification.nets.explore import explore
 
 ROOT = Path(__file__).parents[2]
 RUNS = 5
@@ -25,7 +25,7 @@ RUNS = 5
 GROWTH = """
 import json, os, sys
 from tests.benchmarks import nets_bench
-from wfsim.verify.nets.explore import explore
+from wfsim.verification.nets.explore import explore
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -40,7 +40,7 @@ print(json.dumps((resident() - before) / space.n_markings))
 FIRST_SEARCH = """
 import json, time
 from tests.benchmarks.nets_bench import kanban
-from wfsim.verify.nets.explore import explore
+from wfsim.verification.nets.explore import explore
 start = time.perf_counter()
 explore(kanban(1), engine="kernel")
 print(json.dumps(time.perf_counter() - start))

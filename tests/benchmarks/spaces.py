@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.benchmarks import Measured, cpu_seconds, median
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load
-from wfsim.verify.workflows.space import Engine, WorkflowSpace, explore_workflow
+from wfsim.verification.workflows.space import Engine, WorkflowSpace, explore_workflow
 
 MODELS = Path(__file__).parents[2] / "models"
 NAMES = ("travel_booking", "incident_response", "order_fulfilment")
@@ -19,9 +19,9 @@ RUNS = 3
 
 LOAD = """
 import time
-import wfsim.verify.workflows.compiled_space
+import wfsim.verification.workflows.compiled_space
 from tests.benchmarks.spaces import wide
-from wfsim.verify.workflows.space import explore_workflow
+from wfsim.verification.workflows.space import explore_workflow
 t = time.perf_counter()
 explore_workflow(wide(1), engine="compiled")
 print(time.perf_counter() - t)

@@ -13,7 +13,7 @@ from tests.benchmarks.simpy_order import LEFT_OUT, OrderModel
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.simulate.engine import Simulation
+from wfsim.simulation.engine import Simulation
 
 MODELS = Path(__file__).parents[2] / "models"
 CASES = 2_000

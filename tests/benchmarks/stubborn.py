@@ -20,13 +20,13 @@ from tests.benchmarks.nets_bench import (
     shared_memory,
 )
 from wfsim.net.petri import PetriNet
-from wfsim.verify.nets.dive import dive
-from wfsim.verify.nets.explore import explore
-from wfsim.verify.nets.reachability import reachable
-from wfsim.verify.nets.soundness import deadlock_free
-from wfsim.verify.nets.state_space import StateSpace
-from wfsim.verify.nets.stubborn import StubbornSets
-from wfsim.verify.verdict import Verdict
+from wfsim.verification.nets.dive import dive
+from wfsim.verification.nets.explore import explore
+from wfsim.verification.nets.reachability import reachable
+from wfsim.verification.nets.soundness import deadlock_free
+from wfsim.verification.nets.state_space import StateSpace
+from wfsim.verification.nets.stubborn import StubbornSets
+from wfsim.verification.verdict import Verdict
 
 SEARCHED = (
     philosophers(10),

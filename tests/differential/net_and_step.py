@@ -11,8 +11,8 @@ from wfsim.net.marking import Marking
 from wfsim.net.petri import PetriNet
 from wfsim.net.translate import FINAL, START
 from wfsim.net.translate.instance_places import control_places, log_places
-from wfsim.verify.nets.explore import explore
-from wfsim.verify.workflows.space import explore_workflow
+from wfsim.verification.nets.explore import explore
+from wfsim.verification.workflows.space import explore_workflow
 
 LOG = ("log ", "no log ", "tried ", "undoing ")
 # Places that are left within the same step.

@@ -17,12 +17,12 @@ from wfsim.model.expressions import parse_condition
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.snapshot import take_snapshot
-from wfsim.verify.workflows import compiled_cache, compiled_space
-from wfsim.verify.workflows import space as space_module
-from wfsim.verify.workflows.edges import Edge
-from wfsim.verify.workflows.erased import ErasedHost
-from wfsim.verify.workflows.flat_words import snapshot_of, words_of
-from wfsim.verify.workflows.space import WorkflowSpace, explore_workflow
+from wfsim.verification.workflows import compiled_cache, compiled_space
+from wfsim.verification.workflows import space as space_module
+from wfsim.verification.workflows.edges import Edge
+from wfsim.verification.workflows.erased import ErasedHost
+from wfsim.verification.workflows.flat_words import snapshot_of, words_of
+from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
 
 MODELS = Path(__file__).parents[2] / "models"
 NAMES = sorted(path.stem for path in MODELS.glob("*.yaml") if "scenario" not in path.name)

@@ -14,8 +14,8 @@ import wfsim as wf
 from wfsim.model.evaluate import evaluate, need_boolean
 from wfsim.model.expressions import parse_condition, to_text
 from wfsim.model.values import EvaluationFault
-from wfsim.verify.workflows.conditions import questions
-from wfsim.verify.workflows.conditions.asking import left_out
+from wfsim.verification.workflows.conditions import questions
+from wfsim.verification.workflows.conditions.asking import left_out
 
 VARIABLES: dict[str, dict[str, Any]] = {
     "a": {"type": "integer", "initial": 0, "minimum": -1, "maximum": 2},

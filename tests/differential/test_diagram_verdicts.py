@@ -16,18 +16,18 @@ from tests.nets import net_of
 from tests.property.test_reductions import damaged_workflows
 from wfsim.net.marking import Marking
 from wfsim.net.petri import PetriNet
-from wfsim.verify.nets import net_questions, net_search, reachability
-from wfsim.verify.nets import soundness as soundness_module
-from wfsim.verify.nets.check import check
-from wfsim.verify.nets.diagrams import turns
-from wfsim.verify.nets.explore import explore
-from wfsim.verify.nets.formulas import Plain
-from wfsim.verify.nets.net_search import NetSearch
-from wfsim.verify.nets.reachability import reachable
-from wfsim.verify.nets.reduced import Searched
-from wfsim.verify.nets.soundness import Kind, bounded, deadlock_free, soundness
-from wfsim.verify.nets.structure.reduction import Keep, reduce
-from wfsim.verify.verdict import NetWitness, Status, Verdict
+from wfsim.verification.nets import net_questions, net_search, reachability
+from wfsim.verification.nets import soundness as soundness_module
+from wfsim.verification.nets.check import check
+from wfsim.verification.nets.diagrams import turns
+from wfsim.verification.nets.explore import explore
+from wfsim.verification.nets.formulas import Plain
+from wfsim.verification.nets.net_search import NetSearch
+from wfsim.verification.nets.reachability import reachable
+from wfsim.verification.nets.reduced import Searched
+from wfsim.verification.nets.soundness import Kind, bounded, deadlock_free, soundness
+from wfsim.verification.nets.structure.reduction import Keep, reduce
+from wfsim.verification.verdict import NetWitness, Status, Verdict
 
 SETTINGS = settings(deadline=None, max_examples=80)
 

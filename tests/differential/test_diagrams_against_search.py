@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
-from wfsim.verify.nets.diagrams import coded
-from wfsim.verify.nets.diagrams import search as search_module
-from wfsim.verify.nets.diagrams.coded import CodedNet
-from wfsim.verify.nets.diagrams.search import NotOneSafe
-from wfsim.verify.nets.diagrams.space import SymbolicSpace
-from wfsim.verify.nets.explore import explore
-from wfsim.verify.nets.formulas import And, Linear, Or, Plain
-from wfsim.verify.nets.marking_tests import marking_test
-from wfsim.verify.nets.state_space import StateSpace
+from wfsim.verification.nets.diagrams import coded
+from wfsim.verification.nets.diagrams import search as search_module
+from wfsim.verification.nets.diagrams.coded import CodedNet
+from wfsim.verification.nets.diagrams.search import NotOneSafe
+from wfsim.verification.nets.diagrams.space import SymbolicSpace
+from wfsim.verification.nets.explore import explore
+from wfsim.verification.nets.formulas import And, Linear, Or, Plain
+from wfsim.verification.nets.marking_tests import marking_test
+from wfsim.verification.nets.state_space import StateSpace
 
 SETTINGS = settings(deadline=None, max_examples=100)
 KINDS = (ArcKind.NORMAL, *ArcKind)
@@ -174,7 +174,7 @@ def test_formulas_are_true_of_the_markings_that_pass_their_test(net: PetriNet, d
 def test_an_unlucky_order_changes_no_answer(net: PetriNet, turn: int) -> None:
     places = list(range(len(net.places)))
     turned = tuple(places[turn % len(places) :] + places[: turn % len(places)])
-    with mock.patch("wfsim.verify.nets.diagrams.search.variable_order", return_value=turned[::-1]):
+    with mock.patch("wfsim.verification.nets.diagrams.search.variable_order", return_value=turned[::-1]):
         compare_or_refuse(net)
 
 

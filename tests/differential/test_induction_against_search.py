@@ -10,12 +10,12 @@ from tests.strategies import workflows
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
-from wfsim.verify.property import Property
-from wfsim.verify.workflows import watched
-from wfsim.verify.workflows.claims import unknown_names
-from wfsim.verify.workflows.patterns import PATTERNS
-from wfsim.verify.workflows.searched import Search
-from wfsim.verify.workflows.symbolic.induction import symbolic_space
+from wfsim.verification.property import Property
+from wfsim.verification.workflows import watched
+from wfsim.verification.workflows.claims import unknown_names
+from wfsim.verification.workflows.patterns import PATTERNS
+from wfsim.verification.workflows.searched import Search
+from wfsim.verification.workflows.symbolic.induction import symbolic_space
 
 ASKED = [
     Property("always", "context.n <= 2"),

@@ -12,21 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import wfsim.verify.nets.explore as explore_module
-import wfsim.verify.nets.packed_space as packed_module
+import wfsim.verification.nets.explore as explore_module
+import wfsim.verification.nets.packed_space as packed_module
 from tests.benchmarks.nets_bench import KNOWN, fms, kanban, orders, parallel, philosophers, shared_memory
 from tests.differential.test_nets_against_snakes import compare_graphs
 from tests.property.test_nets import nets
 from wfsim.errors import NetError
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
-from wfsim.verify.nets import kernel, packing
-from wfsim.verify.nets.arrays import compiled
-from wfsim.verify.nets.explore import explore
-from wfsim.verify.nets.packing import Layout
-from wfsim.verify.nets.soundness import bounded, dead_transitions, deadlock_free, soundness
-from wfsim.verify.nets.state_space import StateSpace, Wake
-from wfsim.verify.verdict import NetWitness, Status
+from wfsim.verification.nets import kernel, packing
+from wfsim.verification.nets.arrays import compiled
+from wfsim.verification.nets.explore import explore
+from wfsim.verification.nets.packing import Layout
+from wfsim.verification.nets.soundness import bounded, dead_transitions, deadlock_free, soundness
+from wfsim.verification.nets.state_space import StateSpace, Wake
+from wfsim.verification.verdict import NetWitness, Status
 
 SETTINGS = settings(deadline=None, max_examples=150)
 

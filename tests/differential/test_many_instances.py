@@ -15,9 +15,9 @@ import wfsim as wf
 from tests.differential.rich_workflows import rich_workflow
 from wfsim.net.petri import PetriNet
 from wfsim.semantics.codes import COMPLETED
-from wfsim.verify.workflows.properties import Property, verify
-from wfsim.verify.workflows.space import WorkflowSpace, explore_workflow
-from wfsim.verify.workflows.together import Shared
+from wfsim.verification.workflows.properties import Property, verify
+from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
+from wfsim.verification.workflows.together import Shared
 
 POOLS = ({"desk": 1}, {"desk": 1, "bench": 1}, {"desk": 2, "bench": 1})
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
 from wfsim.net.snakes_bridge import from_snakes, to_snakes
-from wfsim.verify.nets.explore import explore
+from wfsim.verification.nets.explore import explore
 
 if TYPE_CHECKING:
-    from wfsim.verify.nets.state_space import StateSpace
+    from wfsim.verification.nets.state_space import StateSpace
 
 SETTINGS = settings(deadline=None, max_examples=80)
 

@@ -20,10 +20,10 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import records_of
 from wfsim.semantics.snapshot import take_snapshot
-from wfsim.verify.property import Property
-from wfsim.verify.workflows.properties import verify
-from wfsim.verify.workflows.space import WorkflowSpace, explore_workflow
-from wfsim.verify.workflows.told import WorkflowWitness, _real
+from wfsim.verification.property import Property
+from wfsim.verification.workflows.properties import verify
+from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
+from wfsim.verification.workflows.told import WorkflowWitness, _real
 
 LONGEST = 6
 MOST_RUNS = 4_000

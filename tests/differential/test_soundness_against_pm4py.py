@@ -18,9 +18,9 @@ from tests.nets import net_of, parallel
 from tests.property.test_nets import refined_workflows
 from wfsim.net.arcs import Arc
 from wfsim.net.petri import PetriNet
-from wfsim.verify.nets.explore import explore
-from wfsim.verify.nets.soundness import soundness
-from wfsim.verify.verdict import Status
+from wfsim.verification.nets.explore import explore
+from wfsim.verification.nets.soundness import soundness
+from wfsim.verification.verdict import Status
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::UserWarning"

@@ -35,9 +35,9 @@ from wfsim.semantics.expression_code import ExpressionCode
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 from wfsim.semantics.layout import Cell
-from wfsim.verify.workflows.conditions.symbols import Symbols
-from wfsim.verify.workflows.conditions.terms import Term, constant, number_of, text_of
-from wfsim.verify.workflows.conditions.translation import Translation
+from wfsim.verification.workflows.conditions.symbols import Symbols
+from wfsim.verification.workflows.conditions.terms import Term, constant, number_of, text_of
+from wfsim.verification.workflows.conditions.translation import Translation
 
 VARIABLES = ("a", "b", "c")
 FIELDS = ("f", "g")

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from tests.property.test_nets import nets
 from wfsim.net.petri import PetriNet
 from wfsim.net.units import NestedUnits, Unit
-from wfsim.verify.nets import net_search, reachability
-from wfsim.verify.nets.check import check
-from wfsim.verify.nets.contest import UpperBound
-from wfsim.verify.nets.ctl import Labelling
-from wfsim.verify.nets.explore import explore
-from wfsim.verify.nets.formulas import (
+from wfsim.verification.nets import net_search, reachability
+from wfsim.verification.nets.check import check
+from wfsim.verification.nets.contest import UpperBound
+from wfsim.verification.nets.ctl import Labelling
+from wfsim.verification.nets.explore import explore
+from wfsim.verification.nets.formulas import (
     And,
     CanFire,
     Constant,
@@ -31,14 +31,14 @@ from wfsim.verify.nets.formulas import (
     alternatives,
     plain,
 )
-from wfsim.verify.nets.many_markings import where
-from wfsim.verify.nets.marking_tests import marking_test
-from wfsim.verify.nets.net_search import NetSearch
-from wfsim.verify.nets.reachability import find
-from wfsim.verify.nets.simplify import Simplifier
-from wfsim.verify.nets.state_space import StateSpace
-from wfsim.verify.nets.structure.farkas import bounding_weights, greatest_sum, refuted
-from wfsim.verify.verdict import NetWitness, Status, Verdict
+from wfsim.verification.nets.many_markings import where
+from wfsim.verification.nets.marking_tests import marking_test
+from wfsim.verification.nets.net_search import NetSearch
+from wfsim.verification.nets.reachability import find
+from wfsim.verification.nets.simplify import Simplifier
+from wfsim.verification.nets.state_space import StateSpace
+from wfsim.verification.nets.structure.farkas import bounding_weights, greatest_sum, refuted
+from wfsim.verification.verdict import NetWitness, Status, Verdict
 
 SETTINGS = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.filter_too_much])
 MOST = 60

@@ -15,11 +15,11 @@ from wfsim.net.incidence import incidence
 from wfsim.net.marking import Marking
 from wfsim.net.petri import PetriNet
 from wfsim.net.pnml import from_pnml, to_pnml
-from wfsim.verify.nets.explore import explore
-from wfsim.verify.nets.soundness import bounded, deadlock_free, soundness
-from wfsim.verify.nets.state_space import StateSpace
-from wfsim.verify.nets.unbounded import growth_is_provable
-from wfsim.verify.verdict import NetWitness, Status
+from wfsim.verification.nets.explore import explore
+from wfsim.verification.nets.soundness import bounded, deadlock_free, soundness
+from wfsim.verification.nets.state_space import StateSpace
+from wfsim.verification.nets.unbounded import growth_is_provable
+from wfsim.verification.verdict import NetWitness, Status
 
 SETTINGS = settings(deadline=None, max_examples=150)
 ALL_KINDS = tuple(ArcKind)

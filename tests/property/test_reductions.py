@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from tests.property.test_nets import ALL_KINDS, PLAIN, nets, refined_workflows
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
-from wfsim.verify.nets.explore import explore
-from wfsim.verify.nets.findings import COMPLETES, NO_DEAD, PROPER
-from wfsim.verify.nets.limits import DEFAULT_MEMORY, SearchLimits
-from wfsim.verify.nets.reachability import reachable
-from wfsim.verify.nets.reduced import Searched, nearest_deadlock, reduced_deadlock, reduced_soundness
-from wfsim.verify.nets.soundness import soundness
-from wfsim.verify.nets.state_space import StateSpace
-from wfsim.verify.nets.structure.reduction import Keep, reduce
-from wfsim.verify.verdict import Status
+from wfsim.verification.nets.explore import explore
+from wfsim.verification.nets.findings import COMPLETES, NO_DEAD, PROPER
+from wfsim.verification.nets.limits import DEFAULT_MEMORY, SearchLimits
+from wfsim.verification.nets.reachability import reachable
+from wfsim.verification.nets.reduced import Searched, nearest_deadlock, reduced_deadlock, reduced_soundness
+from wfsim.verification.nets.soundness import soundness
+from wfsim.verification.nets.state_space import StateSpace
+from wfsim.verification.nets.structure.reduction import Keep, reduce
+from wfsim.verification.verdict import Status
 
 SETTINGS = settings(deadline=None, max_examples=400)
 LIMITS: SearchLimits = {"max_markings": 3_000, "max_seconds": None, "max_memory": DEFAULT_MEMORY, "progress": False}
@@ -164,7 +164,7 @@ def test_what_some_places_can_hold_is_kept(net: PetriNet, data: st.DataObject, e
     wanted = {place: data.draw(st.integers(0, 2)) for place in places}
     possible = any(all(m[p] == n if exactly else m[p] >= n for p, n in wanted.items()) for m in space.markings)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wfsim.verify.nets.net_search.direct_markings", lambda net: 1)
+        patch.setattr("wfsim.verification.nets.net_search.direct_markings", lambda net: 1)
         verdict = reachable(net, wanted, exactly=exactly, max_markings=3_000)
     assert bool(verdict) == possible, str(verdict)
     if verdict.witness is not None:

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from tests.strategies import workflows
 from wfsim.model.workflow import Workflow
-from wfsim.verify.workflows.space import explore_workflow
-from wfsim.verify.workflows.told import witness_to
+from wfsim.verification.workflows.space import explore_workflow
+from wfsim.verification.workflows.told import witness_to
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])

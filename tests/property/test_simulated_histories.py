@@ -23,9 +23,9 @@ from wfsim.semantics.codes import CHILD
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.records import Record
 from wfsim.semantics.texts import canonical
-from wfsim.simulate import engine
-from wfsim.simulate.default import default_scenario
-from wfsim.simulate.engine import Simulation
+from wfsim.simulation import engine
+from wfsim.simulation.default import default_scenario
+from wfsim.simulation.engine import Simulation
 
 CASES = 3
 # An hour: a random workflow may go in circles every two seconds, and after 100,000 steps a case is given up.

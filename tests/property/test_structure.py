@@ -13,9 +13,9 @@ from tests.property.test_nets import PLAIN, nets
 from wfsim.net.arcs import ArcKind
 from wfsim.net.incidence import incidence
 from wfsim.net.petri import PetriNet
-from wfsim.verify.nets.explore import explore
-from wfsim.verify.nets.soundness import bounded
-from wfsim.verify.nets.structure import (
+from wfsim.verification.nets.explore import explore
+from wfsim.verification.nets.soundness import bounded
+from wfsim.verification.nets.structure import (
     Certificate,
     classify,
     coverability,
@@ -28,7 +28,7 @@ from wfsim.verify.nets.structure import (
     transition_invariants,
     unreachable,
 )
-from wfsim.verify.verdict import NetWitness, Status
+from wfsim.verification.verdict import NetWitness, Status
 
 SETTINGS = settings(deadline=None, max_examples=200)
 NO_RESETS = (ArcKind.NORMAL, ArcKind.NORMAL, ArcKind.READ, ArcKind.INHIBITOR)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-import wfsim.verify.nets.packed_space as packed_module
-import wfsim.verify.nets.stubborn as stubborn_module
+import wfsim.verification.nets.packed_space as packed_module
+import wfsim.verification.nets.stubborn as stubborn_module
 from tests.benchmarks.nets_bench import fms, kanban, orders, parallel, philosophers, shared_memory
 from tests.differential.test_kernel_against_python import compare
 from tests.property.test_nets import ALL_KINDS, nets
@@ -18,19 +18,19 @@ from wfsim.errors import NetError, SearchIncomplete
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.firing import FiringRule, Tokens, successor
 from wfsim.net.petri import PetriNet
-from wfsim.verify.nets import kernel, stubborn_search
-from wfsim.verify.nets.check import check
-from wfsim.verify.nets.dive import dive, shortened
-from wfsim.verify.nets.explore import Engine, explore
-from wfsim.verify.nets.formulas import And, Or, Plain, Temporal, linear
-from wfsim.verify.nets.limits import DEFAULT_MEMORY, SearchLimits
-from wfsim.verify.nets.marking_tests import marking_test
-from wfsim.verify.nets.soundness import deadlock_free
-from wfsim.verify.nets.state_space import StateSpace
-from wfsim.verify.nets.stubborn import StubbornSets, TooManyConflicts, _Effect
-from wfsim.verify.nets.stubborn_search import look_for
-from wfsim.verify.nets.workflow_net import final_marking_of
-from wfsim.verify.verdict import NetWitness, Status
+from wfsim.verification.nets import kernel, stubborn_search
+from wfsim.verification.nets.check import check
+from wfsim.verification.nets.dive import dive, shortened
+from wfsim.verification.nets.explore import Engine, explore
+from wfsim.verification.nets.formulas import And, Or, Plain, Temporal, linear
+from wfsim.verification.nets.limits import DEFAULT_MEMORY, SearchLimits
+from wfsim.verification.nets.marking_tests import marking_test
+from wfsim.verification.nets.soundness import deadlock_free
+from wfsim.verification.nets.state_space import StateSpace
+from wfsim.verification.nets.stubborn import StubbornSets, TooManyConflicts, _Effect
+from wfsim.verification.nets.stubborn_search import look_for
+from wfsim.verification.nets.workflow_net import final_marking_of
+from wfsim.verification.verdict import NetWitness, Status
 
 SETTINGS = settings(deadline=None, max_examples=120)
 MOST = 2_000
@@ -191,9 +191,9 @@ def test_answers_do_not_depend_on_how_the_net_is_searched(case: tuple[PetriNet, 
     full = explore(net, max_markings=MOST)
     assume(full.complete)
     with (
-        mock.patch("wfsim.verify.nets.net_search.direct_markings", return_value=1),
-        mock.patch("wfsim.verify.nets.soundness.direct_markings", return_value=1),
-        mock.patch("wfsim.verify.nets.reachability._impossible", return_value=None),
+        mock.patch("wfsim.verification.nets.net_search.direct_markings", return_value=1),
+        mock.patch("wfsim.verification.nets.soundness.direct_markings", return_value=1),
+        mock.patch("wfsim.verification.nets.reachability._impossible", return_value=None),
         mock.patch.object(stubborn_search, "BREADTH_WORK", 0 if deep else 10**6),
         mock.patch.object(stubborn_search, "LEAST_BREADTH", 1 if deep else 1_000),
     ):
@@ -351,8 +351,8 @@ def test_nets_with_very_many_conflicts_are_searched_without() -> None:
     net = philosophers(6)
     with (
         mock.patch.object(stubborn_module, "MOST_CONFLICTS", 5),
-        mock.patch("wfsim.verify.nets.soundness.direct_markings", return_value=10),
-        mock.patch("wfsim.verify.nets.net_search.direct_markings", return_value=10),
+        mock.patch("wfsim.verification.nets.soundness.direct_markings", return_value=10),
+        mock.patch("wfsim.verification.nets.net_search.direct_markings", return_value=10),
     ):
         with pytest.raises(TooManyConflicts):
             StubbornSets(net)

@@ -11,7 +11,7 @@ import wfsim as wf
 from tests.language import PAGE, Example, catalogue, examples, rewritten
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
-from wfsim.verify.workflows.properties import Property, verify
+from wfsim.verification.workflows.properties import Property, verify
 
 TEXT = PAGE.read_text(encoding="utf-8")
 EXAMPLES = examples(TEXT)

@@ -11,10 +11,10 @@ import wfsim as wf
 from tests import models_page
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
-from wfsim.verify.property import Property
-from wfsim.verify.verdict import Status
-from wfsim.verify.workflows.properties import PROPERTIES, verify
-from wfsim.verify.workflows.property_files import load_properties
+from wfsim.verification.property import Property
+from wfsim.verification.verdict import Status
+from wfsim.verification.workflows.properties import PROPERTIES, verify
+from wfsim.verification.workflows.property_files import load_properties
 
 MODELS = Path("models")
 WORKFLOWS = sorted(path for path in MODELS.rglob("*.yaml") if not path.name.endswith(".scenario.yaml"))

@@ -6,7 +6,7 @@ import pytest
 
 import wfsim as wf
 from tests.patterns import known, patterns, replayed, traces
-from wfsim.verify.workflows.properties import Property, verify
+from wfsim.verification.workflows.properties import Property, verify
 
 PATTERNS = patterns()
 each = pytest.mark.parametrize("number", PATTERNS, ids=[f"{n}-{w.name}" for n, w in PATTERNS.items()])

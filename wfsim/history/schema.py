@@ -1,6 +1,6 @@
 """The tables of a history, and how a history file is opened for writing and for reading.
 
-One append-only, denormalised table `records` with a row per record of MEANING, small integer codes with a
+One append-only, denormalised table `records` with a row per record of docs/meaning.md, small integer codes with a
 dimension table each, and a side table `record_values` with the values that belong to records.
 """
 

@@ -12,11 +12,11 @@ from wfsim.model.problems import shown
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
-from wfsim.simulate.check import check_scenario, family_of
-from wfsim.simulate.default import default_scenario
-from wfsim.simulate.engine import Simulation
-from wfsim.simulate.scenario import Scenario, load_scenario
-from wfsim.verify.workflows.told import WorkflowWitness
+from wfsim.simulation.check import check_scenario, family_of
+from wfsim.simulation.default import default_scenario
+from wfsim.simulation.engine import Simulation
+from wfsim.simulation.scenario import Scenario, load_scenario
+from wfsim.verification.workflows.told import WorkflowWitness
 
 from .writer import HistoryWriter
 

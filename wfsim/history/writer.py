@@ -20,7 +20,7 @@ from wfsim.semantics.codes import (
     R_TRANSITION,
     RECORD_KINDS,
 )
-from wfsim.simulate.engine import FIRST_CHILD
+from wfsim.simulation.engine import FIRST_CHILD
 
 from . import schema
 from .batch import Batch, insert

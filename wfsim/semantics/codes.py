@@ -102,7 +102,7 @@ WHEN_COMPLETED, WHEN_ATTEMPTED = range(2)
 # Effects.
 SET_TIMER, DROP_TIMER, START_ATTEMPT, CANCEL_ATTEMPT, START_CHILD, STOP_CHILD, SEND_MESSAGE, REPLY, CLOSED = range(9)
 
-# Records (the section "Records" of MEANING): causes first.
+# Records (the section "Records" of docs/meaning.md): causes first.
 RECORD_KINDS: tuple[str, ...] = (
     "started",
     "event_received",

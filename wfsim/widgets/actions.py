@@ -45,7 +45,7 @@ class Actions:
     """Finds the actions of the instances of one program."""
 
     def __init__(self, program: Program) -> None:
-        from wfsim.verify.workflows.domains import Domains
+        from wfsim.verification.workflows.domains import Domains
 
         self.program = program
         self._domains = Domains(program)

@@ -112,7 +112,7 @@ def _outputs(workflow: Workflow | None) -> tuple[Parameter, ...]:
 
 @lru_cache(maxsize=64)
 def _outputs_of(workflow: Workflow) -> tuple[Parameter, ...]:
-    from wfsim.verify.workflows.domains import Domains
+    from wfsim.verification.workflows.domains import Domains
 
     program = compile_workflow(workflow)
     domains = Domains(program)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
     from wfsim.semantics.instance import Instance
-    from wfsim.verify.workflows.told import WorkflowWitness
+    from wfsim.verification.workflows.told import WorkflowWitness
 
     from .action import Action
 
@@ -90,7 +90,7 @@ class Stepper:
     def __new__(cls, source: Any, *rest: Any, **options: Any) -> Any:
         """A net, and a witness of a verdict on one, open in a `TokenGame`."""
         from wfsim.net.petri import PetriNet
-        from wfsim.verify.verdict import NetWitness
+        from wfsim.verification.verdict import NetWitness
 
         if isinstance(source, (PetriNet, NetWitness)):
             from .token_game import TokenGame

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wfsim.history.case import Case
     from wfsim.model.values import Value
     from wfsim.semantics.instance import OpenChild
-    from wfsim.verify.workflows.told import WorkflowWitness
+    from wfsim.verification.workflows.told import WorkflowWitness
 
 FORMAT_VERSION = 1
 """Version of the form of `Stepping.to_dict`."""
@@ -415,7 +415,7 @@ class Stepping:
     def _load(self, source: object, input: Mapping[str, Value] | None) -> None:
         from wfsim.history.case import Case
         from wfsim.history.runs import catalogue_of
-        from wfsim.verify.workflows.told import WorkflowWitness
+        from wfsim.verification.workflows.told import WorkflowWitness
 
         if input is not None and not isinstance(source, Workflow):
             raise WfsimError("input starts a new instance; give it together with a workflow.")
@@ -457,7 +457,7 @@ class Stepping:
         self._edge_ids = edge_ids(first.program.workflow)
 
     def _happens(self, instance: Instance, stimulus: Stimulus) -> Step:
-        from wfsim.verify.workflows.told import describe
+        from wfsim.verification.workflows.told import describe
 
         twin = instance.copy()
         records = records_of(twin, twin.apply(stimulus))
@@ -528,8 +528,8 @@ def _same(left: Value, right: Value) -> bool:
 
 def _advice(source: object) -> str:
     from wfsim.net.petri import PetriNet
-    from wfsim.verify.verdict import NetWitness, Verdict
-    from wfsim.verify.workflows.conditions.witness import ValuesWitness
+    from wfsim.verification.verdict import NetWitness, Verdict
+    from wfsim.verification.workflows.conditions.witness import ValuesWitness
 
     if isinstance(source, Verdict):
         return "Give it the verdict's witness: wf.Stepper(verdict.witness)."

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wfsim.drawing import Picture, Role
     from wfsim.net.marking import Marking
     from wfsim.net.petri import PetriNet
-    from wfsim.verify.verdict import NetWitness
+    from wfsim.verification.verdict import NetWitness
 
 MOST_BUTTONS = 30
 """Net transitions that get a button; of more that are enabled at once, the first."""
@@ -65,7 +65,7 @@ class TokenGame:
     def __init__(self, source: PetriNet | NetWitness) -> None:
         from wfsim.net.petri import MAX_DRAWN, PetriNet
         from wfsim.net.picture import overview, picture
-        from wfsim.verify.verdict import NetWitness
+        from wfsim.verification.verdict import NetWitness
 
         if isinstance(source, NetWitness):
             self.net: PetriNet = source.net

@@ -17,7 +17,7 @@ from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
-from wfsim.simulate.scenario import Scenario
+from wfsim.simulation.scenario import Scenario
 
 SECOND = 1_000_000
 

@@ -1,4 +1,4 @@
-"""Pause, resume, cancel, terminate, retry (M8), and the worked examples 2 and 3 of MEANING run for real."""
+"""Pause, resume, cancel, terminate, retry (M8), and the worked examples 2 and 3 of docs/meaning.md run for real."""
 
 from __future__ import annotations
 

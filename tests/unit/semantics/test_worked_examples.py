@@ -1,4 +1,4 @@
-"""The worked examples of MEANING, verbatim: examples 1-3, 7, 8, 10, and of the nested ones 4-6."""
+"""The worked examples of docs/meaning.md, verbatim: examples 1-3, 7, 8, 10, and of the nested ones 4-6."""
 
 from __future__ import annotations
 

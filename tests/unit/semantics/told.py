@@ -1,4 +1,4 @@
-"""Definitions in one line, and instances whose steps are told in the notation of MEANING's examples."""
+"""Definitions in one line, and instances whose steps are told in the notation of docs/meaning.md's examples."""
 
 from __future__ import annotations
 

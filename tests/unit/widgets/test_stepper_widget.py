@@ -11,7 +11,7 @@ import wfsim as wf
 from wfsim.errors import StartRefused
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load, loads
-from wfsim.verify.workflows.properties import verify
+from wfsim.verification.workflows.properties import verify
 from wfsim.widgets.stepper import Stepper
 
 APPROVAL = {"requester": "Ada", "amount": 500}

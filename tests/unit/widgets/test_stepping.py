@@ -16,8 +16,8 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.snapshot import take_snapshot
 from wfsim.semantics.stimulus import Stimulus
-from wfsim.verify.nets.soundness import soundness
-from wfsim.verify.workflows.properties import verify
+from wfsim.verification.nets.soundness import soundness
+from wfsim.verification.workflows.properties import verify
 from wfsim.widgets.actions import Action
 from wfsim.widgets.stepping import Stepping
 
@@ -456,7 +456,7 @@ def test_verdicts_and_net_witnesses_are_refused_with_advice() -> None:
     with pytest.raises(WfsimError, match=r"wf\.Stepper\(verdict\.witness\)"):
         Stepping(verdict)  # type: ignore[arg-type]
     net = wf.to_net(minimal)
-    from wfsim.verify.verdict import NetWitness
+    from wfsim.verification.verdict import NetWitness
 
     with pytest.raises(WfsimError, match=r"wf\.TokenGame walks through it"):
         Stepping(NetWitness.of(net, []))  # type: ignore[arg-type]

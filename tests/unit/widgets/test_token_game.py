@@ -11,7 +11,7 @@ import wfsim as wf
 from tests.nets import net_of
 from tests.unit.widgets.test_stepper_widget import Nesting
 from wfsim.errors import WfsimError
-from wfsim.verify.nets.soundness import deadlock_free, soundness
+from wfsim.verification.nets.soundness import deadlock_free, soundness
 from wfsim.widgets.token_game import MOST_BUTTONS, TokenGame
 
 DESK = net_of("desk", "new>Pick>picked>Check>done free>Pick free>Check", {"new": 3, "free": 2})

@@ -1,4 +1,4 @@
-"""From workflow to Petri net, by the table "Constructs elsewhere" of MEANING.
+"""From workflow to Petri net, by the table "Constructs elsewhere" of docs/meaning.md.
 
 One token per instance walks through the root region, and one more through each region that is entered. Its place
 says in which state it is and, while a transition is in flight, for which action it waits; a further token follows the

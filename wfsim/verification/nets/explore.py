@@ -1,0 +1,225 @@
+"""The reachable markings of a net by breadth-first search.
+
+`ListedSpace` is the readable twin: tuples, a dict, the firing rule of `wfsim.net.firing`. The compiled search
+(`wfsim.verification.nets.packed_space`) finds the same markings and edges under the same numbers.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal, NoReturn, get_args, overload
+
+from wfsim.errors import NetError
+from wfsim.verification.nets.limits import DEFAULT_MEMORY, MAX_MARKINGS, check_limits
+from wfsim.verification.nets.listed_space import ListedSpace
+from wfsim.verification.nets.state_space import Limits, StateSpace, Stop, Wake, show
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from wfsim.net.petri import PetriNet
+    from wfsim.verification.nets.diagrams.space import SymbolicSpace
+    from wfsim.verification.nets.stubborn import StubbornSets
+
+CLOCK_EVERY = 64
+"""Markings expanded between two looks at the clock; fewer where that would be more than `TRIES_AT_ONCE`."""
+
+TRIES_AT_ONCE = 20_000
+"""Tries of a net transition between two looks at the clock."""
+
+SMALL = 500_000
+"""Tries of a net transition after which `auto` goes on with the compiled search: some tenths of a second."""
+
+Engine = Literal["auto", "python", "kernel"]
+"""What lists the markings."""
+
+Diagrams = Literal["diagrams"]
+
+
+@overload
+def explore(
+    net: PetriNet,
+    *,
+    max_markings: int = MAX_MARKINGS,
+    max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
+    progress: bool = False,
+    stop: Stop | None = None,
+    wake: Wake | None = None,
+    engine: Engine = "auto",
+    stubborn: StubbornSets | None = None,
+) -> StateSpace: ...
+@overload
+def explore(
+    net: PetriNet,
+    *,
+    max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
+    progress: bool = False,
+    engine: Diagrams,
+) -> SymbolicSpace: ...
+def explore(
+    net: PetriNet,
+    *,
+    max_markings: int = MAX_MARKINGS,
+    max_seconds: float | None = None,
+    max_memory: int = DEFAULT_MEMORY,
+    progress: bool = False,
+    stop: Stop | None = None,
+    wake: Wake | None = None,
+    engine: Engine | Diagrams = "auto",
+    stubborn: StubbornSets | None = None,
+) -> StateSpace | SymbolicSpace:
+    """Find the reachable markings of a net, nearest first.
+
+    Parameters
+    ----------
+    max_markings
+        Stop when there are more.
+    max_seconds
+        Stop after about so long. Where the search stands then differs between machines.
+    max_memory
+        Stop before the search takes more bytes than this (default 2 GiB); of Python's objects by estimate.
+    progress
+        Show a progress bar.
+    stop
+        Called after each expanded marking with the space and the number of that marking; a text that it
+        returns ends the search and becomes `reason`.
+    wake
+        What `stop` waits for. The compiled search then calls it only after expansions in which that happens;
+        without, after every one, which takes some microseconds each.
+    engine
+        `python` for plain tuples, `kernel` for the compiled search, `auto` for the former on small nets and the
+        latter from where that would take more than some tenths of a second. They find the same. `diagrams`, for
+        1-safe nets, finds all markings as one decision diagram, be they 2**60 or more: exact counts, bounds,
+        deadlocks and traces, but no numbers of markings and no edges one by one. It has no `max_markings`, `stop`,
+        `wake` and `stubborn`.
+    stubborn
+        Stubborn sets of this net: in each marking only those net transitions are fired that are needed to find
+        what the sets are made for, as near as it is. Of what else the net can do the space then tells nothing; it is
+        never `complete`, but `finished`.
+
+    Returns
+    -------
+    StateSpace or SymbolicSpace
+        The latter of `diagrams`. Incomplete, with a `reason`, if a limit was reached, `stop` said so, or the user
+        interrupted.
+
+    Raises
+    ------
+    NotOneSafe
+        With `engine="diagrams"`, if a place can hold two tokens, with a firing sequence that shows it.
+    NetError
+        With `engine="kernel"`, if the tokens of all places together may need more than 63 bits; `auto` goes on
+        in Python.
+
+    Notes
+    -----
+    Breadth first, so paths are shortest. O(markings x transitions) tries of a net transition, each O(places
+    concerned). In memory about 250 bytes, 8 per place and 16 per edge for each marking in Python; in the kernel
+    8 for each word of markings and 13 to 19 besides. Arcs of every kind are treated. The kernel is compiled at
+    its first use on a machine, which takes some seconds, and then kept.
+    """
+    check_limits(max_markings, max_memory)
+    engines = (*get_args(Engine), *get_args(Diagrams))
+    if engine not in engines:
+        raise ValueError(f"engine must be one of {', '.join(engines)}, not {engine!r}.")
+    if stubborn is not None and stubborn.net is not net and stubborn.net != net:
+        raise ValueError(f"these are stubborn sets of {stubborn.net.name!r}, not of {net.name!r}.")
+    if engine == "diagrams":
+        if stop is not None or wake is not None or stubborn is not None or max_markings != MAX_MARKINGS:
+            raise ValueError(
+                "engine='diagrams' finds markings by sets, not one by one: it has no max_markings, stop, wake and "
+                "stubborn. Limit it by max_seconds and max_memory."
+            )
+        from wfsim.verification.nets.diagrams.search import search_symbolically
+
+        return search_symbolically(net, max_seconds=max_seconds, max_memory=max_memory, progress=progress)
+    limits = Limits(max_markings, max_memory, max_seconds)
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    bar = progress_bar(net.name) if progress else None
+    listed = ListedSpace(net, stubborn)
+    try:
+        if engine != "kernel" and _run(listed, limits, deadline, stop, bar, small_only=engine == "auto"):
+            return listed
+        from wfsim.verification.nets.packed_space import CannotPack, search_packed
+
+        try:
+            return search_packed(listed, limits, deadline, stop, wake, bar)
+        except KeyboardInterrupt:
+            # While it was made ready, so this is all that is known.
+            listed.reason = limits.interrupted(listed)
+            return listed
+        except CannotPack as problem:
+            if engine == "kernel":
+                raise NetError(
+                    f"net {net.name!r} does not fit the compiled search: {problem}. Use engine='python'."
+                ) from None
+        # A stop may so be asked once more about markings that it has seen.
+        _run(listed, limits, deadline, stop, bar, small_only=False)
+        return listed
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _run(
+    space: ListedSpace,
+    limits: Limits,
+    deadline: float | None,
+    stop: Stop | None,
+    bar: tqdm[NoReturn] | None,
+    *,
+    small_only: bool,
+) -> bool:
+    """Search in Python until there is an end; False if it is still open, but the net is not small."""
+    try:
+        reason = _search(space, limits, deadline, stop, bar, small_only)
+    except KeyboardInterrupt:
+        space._repair()
+        reason = limits.interrupted(space)
+    space._repair()
+    if bar is not None:
+        show(bar, space)
+    if reason is None:
+        return False
+    space.reason = reason
+    space.finished = not reason
+    return True
+
+
+def _search(
+    space: ListedSpace,
+    limits: Limits,
+    deadline: float | None,
+    stop: Stop | None,
+    bar: tqdm[NoReturn] | None,
+    small_only: bool,
+) -> str | None:
+    """Expand until nothing is left; why it ended before, or the empty text; None if more would take long."""
+    tries = max(1, len(space.net.transitions))
+    every = max(1, min(CLOCK_EVERY, TRIES_AT_ONCE // tries))
+    source = space.n_expanded
+    while source < space.n_markings:
+        if source % every == 0:
+            if deadline is not None and time.monotonic() >= deadline:
+                return limits.time_over(space)
+            if space.memory > limits.memory:
+                return limits.too_large(space)
+            if bar is not None:
+                show(bar, space)
+            if small_only and source * tries > SMALL:
+                return None
+        if not space._expand(source, limits.markings):
+            return limits.too_many(space)
+        reason = stop(space, source) if stop is not None else None
+        if reason:
+            return reason
+        source += 1
+    return ""
+
+
+def progress_bar(name: str) -> tqdm[NoReturn]:
+    from tqdm.auto import tqdm
+
+    return tqdm(desc=f"exploring {name}", unit=" markings", unit_scale=True)

@@ -1,0 +1,99 @@
+"""A choice as formulas, and the solver that is asked about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import z3
+
+from wfsim.model.elements import Variable
+from wfsim.model.expression_tree import Name, Whole
+from wfsim.model.expressions import to_text
+from wfsim.model.values import Value
+from wfsim.verification.workflows.conditions.choices import Choice, called
+from wfsim.verification.workflows.conditions.samples import can_be_null
+from wfsim.verification.workflows.conditions.symbols import Symbols
+from wfsim.verification.workflows.conditions.terms import (
+    NotTaken,
+    Term,
+    Truth,
+    both,
+    constant,
+    either,
+    needed_boolean,
+    opposite,
+)
+from wfsim.verification.workflows.conditions.translation import Translation
+from wfsim.verification.workflows.conditions.wishes import Comes, Differ, Wish
+
+
+class Formulas:
+    """Translates what is wished at a choice, and asks the solver for values.
+
+    Values are known as far as the declarations tell: types, limits, listed values, and whether they may be null.
+    """
+
+    def __init__(self, choice: Choice, variables: Mapping[str, Variable]) -> None:
+        self.choice = choice
+        self.variables = variables
+        self.symbols = Symbols()
+        self.translation = Translation(self.symbols, self._name)
+        for name in choice.names:
+            self.translation.of(name)
+
+    def _name(self, name: Name | Whole) -> Term:
+        if isinstance(name, Whole):
+            if name.scope == "state":
+                return constant(self.choice.state)
+            raise NotTaken(f"`{name.scope}` as a whole is an object, and what is in it is not known to the solver")
+        if name.scope == "context":
+            variable = self.variables[name.field]
+            return self.symbols.of_variable(called(name), variable, null=can_be_null(variable))
+        return self.symbols.of_field(called(name), self.choice.fields.get(name.field))
+
+    def solve(self, wishes: Sequence[Wish], max_seconds: float) -> tuple[dict[str, Value] | None, str]:
+        """Values for which the wishes are met; else why there are none: the empty text, if it is impossible."""
+        fact = both(*(self.fact(wish) for wish in wishes), *self.symbols.known)
+        if isinstance(fact, bool):
+            return ({}, "") if fact else (None, "")
+        if max_seconds <= 0:
+            return None, "max_seconds=0, so the solver was not asked. Raise it."
+        solver = z3.Solver()
+        solver.set("timeout", max(1, int(max_seconds * 1000)))
+        solver.add(fact)
+        status = solver.check()
+        if status == z3.sat:
+            return self.symbols.values(solver.model()), ""
+        reason = "" if status == z3.unsat else solver.reason_unknown()
+        if reason in ("timeout", "canceled"):
+            reason = f"the solver found no answer within max_seconds={max_seconds:g}. Raise it."
+        elif reason:
+            reason = (
+                f"the solver gave up ({reason}). Write the condition more plainly, say without products of variables."
+            )
+        return None, reason
+
+    def fact(self, wish: Wish) -> Truth:
+        """What is true when a wish is met."""
+        if isinstance(wish, Comes):
+            term = self.translation.of(wish.tree)
+            outcomes = {"true": term.is_boolean(True), "false": term.is_boolean(False)}
+            return either(*(outcomes[each] if each in outcomes else needed_boolean(term).fault for each in wish.to))
+        if isinstance(wish, Differ):
+            return _differ(
+                needed_boolean(self.translation.of(wish.first)), needed_boolean(self.translation.of(wish.second))
+            )
+        return both(*(opposite(self.symbols.terms[name].null) for name in wish.names))
+
+    def told_open(self) -> str:
+        """Why nothing is known, where the solver does not take parts of the conditions."""
+        parts = "; ".join(f"`{to_text(node)}` ({why})" for node, why in self.translation.left_open.items())
+        return f"the solver does not take {parts}, and the values tried do not show it." if parts else ""
+
+
+def _differ(first: Term, second: Term) -> Truth:
+    """Whether two terms come to different results: true, false, or an error of one type."""
+    kinds = dict.fromkeys([*first.faults, *second.faults])
+    pairs = [(first.is_boolean(wanted), second.is_boolean(wanted)) for wanted in (True, False)]
+    pairs += [(first.faults.get(kind, False), second.faults.get(kind, False)) for kind in kinds]
+    return either(*(both(one, opposite(other)) for one, other in pairs))

@@ -1,0 +1,148 @@
+"""The questions that a choice is asked: first of plain values by the evaluator, then of all values by the solver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from wfsim.model.elements import Variable
+from wfsim.model.evaluate import fit
+from wfsim.model.expression_tree import Literal, Whole, walk
+from wfsim.model.uses import declared_variables
+from wfsim.model.values import EvaluationFault, Value, ValueType, check_value
+from wfsim.model.workflow import Workflow
+from wfsim.verification.workflows.conditions.choices import Choice, called, outcome
+from wfsim.verification.workflows.conditions.findings import told_values
+from wfsim.verification.workflows.conditions.samples import combinations, of_field, of_variable
+from wfsim.verification.workflows.conditions.wishes import Wish, Written
+
+if TYPE_CHECKING:
+    from wfsim.verification.workflows.conditions.formulas import Formulas
+
+MOST_TRIED = 500
+"""So many combinations of plain values are tried before the solver is asked."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether wishes can be met together: by these values; not at all (`refuted`); or why that is not known."""
+
+    values: Mapping[str, Value] | None = None
+    unknown: str = ""
+
+    @property
+    def refuted(self) -> bool:
+        """Whether it is impossible."""
+        return self.values is None and not self.unknown
+
+
+class Questions:
+    """Asks one choice.
+
+    Parameters
+    ----------
+    max_seconds
+        For each question.
+    """
+
+    def __init__(self, workflow: Workflow, choice: Choice, max_seconds: float) -> None:
+        self.choice = choice
+        self.max_seconds = max_seconds
+        self.n_asked = 0
+        self.variables = declared_variables(workflow)
+        constants = [
+            node.value for option in choice.options for node in walk(option.whole) if isinstance(node, Literal)
+        ]
+        constants = list({repr(each): each for each in constants if each is not None}.values())
+        self.names = tuple(called(name) for name in choice.names if not isinstance(name, Whole))
+        self.written = Written(tuple(name for name in self.names if self._is_written(name)))
+        given = [self._samples(name, constants) for name in self.names]
+        self.plain = dict(zip(self.names, (values for values, _ in given)))
+        n = math.prod(len(values) for values, _ in given)
+        self.exhaustive = n <= MOST_TRIED and all(every for _, every in given)
+        """Whether all values that the declarations admit are tried."""
+        self.tried = [dict(zip(self.names, each)) for each in combinations([each for each, _ in given], MOST_TRIED)]
+        self.exhaustive &= not any(isinstance(name, Whole) and name.scope != "state" for name in choice.names)
+
+    def _variable(self, name: str) -> Variable | None:
+        scope, _, field = name.partition(".")
+        return self.variables[field] if scope == "context" else None
+
+    def _is_written(self, name: str) -> bool:
+        variable = self._variable(name)
+        return variable is not None and not variable.optional and variable.type is not ValueType.ANY
+
+    def _samples(self, name: str, constants: list[Value]) -> tuple[list[Value], bool]:
+        variable = self._variable(name)
+        if variable is not None:
+            return of_variable(variable, constants)
+        return of_field(self.choice.fields.get(name.partition(".")[2]), constants)
+
+    @cached_property
+    def formulas(self) -> Formulas:
+        """The choice as the solver sees it; made only if the solver is needed, as loading it takes its time."""
+        from wfsim.verification.workflows.conditions.formulas import Formulas
+
+        return Formulas(self.choice, self.variables)
+
+    def ask(self, *wishes: Wish) -> Answer:
+        """Whether all wishes can be met together."""
+        self.n_asked += 1
+        for values in self.tried:
+            if self._met(wishes, values):
+                return Answer(values)
+        if self.exhaustive:
+            return Answer()
+        found, why = self.formulas.solve(wishes, self.max_seconds)
+        if found is None:
+            return Answer(unknown=why)
+        for values in self._with_lists(found):
+            if self._admitted(values) and self._met(wishes, values):
+                return Answer(self._plainer(wishes, values))
+        return Answer(unknown=self.formulas.told_open() or self._disagreed(found))
+
+    def outcomes(self, values: Mapping[str, Value]) -> list[str]:
+        """What the evaluator makes of each condition."""
+        return [outcome(option.whole, values, self.choice.state) for option in self.choice.options]
+
+    def _met(self, wishes: tuple[Wish, ...], values: Mapping[str, Value]) -> bool:
+        return all(wish.seen(values, self.choice.state) for wish in wishes)
+
+    def _with_lists(self, values: dict[str, Value]) -> Iterator[dict[str, Value]]:
+        """The values, then with other lists for those of which the solver knows only how long they are."""
+        yield values
+        lists = [name for name, value in values.items() if isinstance(value, list)]
+        for tried in self.tried if lists else ():
+            yield {**values, **{name: tried[name] for name in lists if isinstance(tried[name], list)}}
+
+    def _plainer(self, wishes: tuple[Wish, ...], values: dict[str, Value]) -> dict[str, Value]:
+        """Values that read better and do as well, looked for one name after another."""
+        for name in self.names:
+            for plain in self.plain[name]:
+                if self._met(wishes, {**values, name: plain}):
+                    values = {**values, name: plain}
+                    break
+        return values
+
+    def _admitted(self, values: Mapping[str, Value]) -> bool:
+        """Whether the declarations admit the values, by the rules of the door and not by the solver's."""
+        for name, value in values.items():
+            variable = self._variable(name)
+            declared = self.choice.fields.get(name.partition(".")[2])
+            if value is None:
+                continue
+            if variable is None:
+                if check_value(ValueType.ANY if declared is None else declared.type, value) is not None:
+                    return False
+                continue
+            try:
+                fit(variable, value)
+            except EvaluationFault:
+                return False
+        return True
+
+    def _disagreed(self, values: Mapping[str, Value]) -> str:
+        return f"the solver found {told_values(values)}, which the evaluator does not bear out."

@@ -1,0 +1,153 @@
+"""Values that are not known, as their declarations admit them, and the values that the solver finds for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import z3
+
+from wfsim.model.elements import FieldType, Variable
+from wfsim.model.values import (
+    LARGEST_INTEGER,
+    LARGEST_VALUE,
+    SMALLEST_INTEGER,
+    Value,
+    ValueType,
+)
+from wfsim.verification.workflows.conditions.terms import (
+    Case,
+    Term,
+    Truth,
+    both,
+    constant,
+    either,
+    fresh_double,
+    matches,
+    number_of,
+    opposite,
+    order,
+    text_of,
+)
+
+ANYTHING = ("boolean", "integer", "number", "string", "list", "object")
+
+
+class Symbols:
+    """Unknown values by name.
+
+    Attributes
+    ----------
+    terms
+        The term of each.
+    known
+        What is true of them: types, limits, listed values.
+    atoms
+        The unknowns of the solver that they are made of.
+    """
+
+    def __init__(self) -> None:
+        self.terms: dict[str, Term] = {}
+        self.known: list[Truth] = []
+        self.atoms: list[Any] = []
+
+    def of_variable(self, name: str, variable: Variable, *, null: bool) -> Term:
+        """A variable's value as it is kept (`wfsim.model.evaluate.fit`), or null where that is possible."""
+        if name in self.terms:
+            return self.terms[name]
+        term = self._of(name, _kinds(variable.type), null)
+        for case in term.cases:
+            self._limit(case, variable)
+        if variable.values is not None:
+            allowed = [constant(value).cases[0] for value in variable.values]
+            fits = [both(case.guard, matches(case, each, False)) for case in term.cases for each in allowed]
+            self.known.append(either(term.null, *fits))
+        return term
+
+    def of_field(self, name: str, declared: FieldType | None) -> Term:
+        """A payload field; without a declaration it may be anything, or missing."""
+        kind = ValueType.ANY if declared is None else declared.type
+        return self._of(name, _kinds(kind), declared is None or declared.optional)
+
+    def part(self, name: str) -> Term:
+        """The value of a part of an expression of which nothing is known."""
+        return self._of(name, ANYTHING, True)
+
+    def flag(self, name: str) -> Truth:
+        """A truth that is not known."""
+        return self._atom(z3.Bool(name))
+
+    def _of(self, name: str, kinds: tuple[str, ...], null: bool) -> Term:
+        if name in self.terms:
+            return self.terms[name]
+        cases: list[Case] = []
+        missing: Truth = False
+        if len(kinds) == 1:
+            missing = self._atom(z3.Bool(f"{name} is null")) if null else False
+            guards: list[Truth] = [opposite(missing)]
+        else:
+            tag = self._atom(z3.Int(f"kind of {name}"))
+            guards = [tag == k for k in range(len(kinds))]
+            missing = tag == len(kinds) if null else False
+            self.known.append(z3.And(tag >= 0, tag <= (len(kinds) if null else len(kinds) - 1)))
+        for kind, guard in zip(kinds, guards):
+            cases.append(Case(kind, guard, self._value(f"{name} as {kind}", kind)))
+        self.terms[name] = Term({}, missing, tuple(cases))
+        return self.terms[name]
+
+    def _atom(self, atom: Any) -> Any:
+        self.atoms.append(atom)
+        return atom
+
+    def _value(self, name: str, kind: str) -> Any:
+        if kind == "boolean":
+            return self._atom(z3.Bool(name))
+        if kind == "number":
+            value, known = fresh_double(name)
+            self.known += known
+            return self._atom(value)
+        if kind == "string":
+            # That a text has a longest length is left to the door: with it the solver takes a hundred times longer.
+            return self._atom(z3.String(name))
+        value = self._atom(z3.Int(name))
+        low, high = (SMALLEST_INTEGER, LARGEST_INTEGER) if kind == "integer" else (0, LARGEST_VALUE - 1)
+        self.known.append(z3.And(value >= low, value <= high))
+        return value
+
+    def _limit(self, case: Case, variable: Variable) -> None:
+        if case.kind not in ("integer", "number"):
+            return
+        for limit, operator in ((variable.minimum, ">="), (variable.maximum, "<=")):
+            if limit is not None:
+                fits = order(operator, case, constant(limit).cases[0])
+                assert fits is not None
+                self.known.append(either(opposite(case.guard), fits))
+
+    def values(self, model: z3.ModelRef) -> dict[str, Value]:
+        """The values in a model, by name; parts of expressions are left out."""
+        return {name: value_of(term, model) for name, term in self.terms.items() if "." in name}
+
+
+def value_of(term: Term, model: z3.ModelRef) -> Value:
+    """The value of a term in a model; of a list, so many nulls; of an object, so many fields with null."""
+
+    def holds(part: Truth) -> bool:
+        return part if isinstance(part, bool) else z3.is_true(model.eval(part, model_completion=True))
+
+    if holds(term.null):
+        return None
+    case = next(case for case in term.cases if holds(case.guard))
+    if case.kind == "boolean":
+        return holds(case.value)
+    found = model.eval(case.value, model_completion=True)
+    if case.kind == "number":
+        return number_of(found)
+    if case.kind == "string":
+        return text_of(found)
+    if case.kind == "integer":
+        return found.as_long()
+    n = found.as_long()
+    return [None] * n if case.kind == "list" else {f"field {k + 1}": None for k in range(n)}
+
+
+def _kinds(kind: ValueType) -> tuple[str, ...]:
+    return ANYTHING if kind is ValueType.ANY else (kind.value,)

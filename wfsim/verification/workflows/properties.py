@@ -1,0 +1,430 @@
+"""Questions that every workflow can be asked, and the door to all questions: `verify`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from wfsim.errors import DefinitionError, did_you_mean, listed
+from wfsim.model import yaml_reader
+from wfsim.model.catalogue import Catalogue, as_catalogue
+from wfsim.model.problems import Problem, definition_error, from_validation
+from wfsim.model.uses import invoked
+from wfsim.model.workflow import Workflow
+from wfsim.model.yaml_io import load, source_of
+from wfsim.net.petri import PetriNet
+from wfsim.net.translate import check_pools
+from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.stimulus import Stimulus
+from wfsim.verification.nets.soundness import deadlock_free, soundness
+from wfsim.verification.nets.translated import net_of
+from wfsim.verification.property import Property
+from wfsim.verification.verdict import Status, Verdict
+from wfsim.verification.workflows.claims import Claim, unknown_names
+from wfsim.verification.workflows.conditions.verdicts import verdict_on
+from wfsim.verification.workflows.edges import Edge
+from wfsim.verification.workflows.patterns import PATTERNS
+from wfsim.verification.workflows.property_files import KINDS, NetOptions, SharedOptions, SoundOptions, load_properties
+from wfsim.verification.workflows.report import Report
+from wfsim.verification.workflows.searched import SAMPLED, Search
+from wfsim.verification.workflows.space import WorkflowSpace
+from wfsim.verification.workflows.together import Shared
+from wfsim.verification.workflows.told import OutOfTime, witness_along, witness_to
+from wfsim.verification.workflows.watched import refuted
+
+
+def verify(
+    workflow: Workflow,
+    properties: str | Path | list[Property] | None = None,
+    *,
+    max_states: int = 100_000,
+    max_seconds: float | None = None,
+    catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+) -> Report:
+    """Ask a workflow the questions of a property file, or the built-in ones.
+
+    Parameters
+    ----------
+    properties
+        A property file, or properties. By default those of `BUILT_IN`: all states reachable, all transitions live,
+        completion possible, no failure, no unhandled timeout, soundness, no useless condition.
+    max_states, max_seconds
+        Limits of each search; running into one gives `unknown` unless a violation was found before.
+    catalogue
+        Where to find the workflows that states run, for the questions asked of the net. Without it, and in the
+        questions asked of `step`, a child closes in every way it may.
+
+    Returns
+    -------
+    Report
+        One verdict per property; violated ones with a shortest witness wherever there can be one.
+
+    Raises
+    ------
+    DefinitionError
+        If the property file cannot be read, asks nothing, or is about another workflow.
+    """
+    if properties is None:
+        asked = [Property(name) for name in BUILT_IN]
+    elif isinstance(properties, list):
+        asked = properties
+    else:
+        named, asked = load_properties(properties)
+        if named is not None:
+            same_workflow(properties, named, workflow)
+    file = None if properties is None or isinstance(properties, list) else properties
+    answer = answers(
+        workflow, asked, file=file, max_states=max_states, max_seconds=max_seconds, catalogue=as_catalogue(catalogue)
+    )
+    return Report(workflow, asked, [answer(each) for each in asked])
+
+
+def answers(
+    workflow: Workflow,
+    asked: list[Property],
+    *,
+    file: str | Path | None = None,
+    max_states: int = 100_000,
+    max_seconds: float | None = None,
+    catalogue: Catalogue,
+) -> Callable[[Property], Verdict]:
+    """Check what is asked, and return what answers each of these properties; all share one search.
+
+    Raises
+    ------
+    DefinitionError
+        If a property or a name in it is unknown; see `verify`.
+    """
+    claims = _claims(workflow, asked, None if file is None else str(file))
+    search = Search(workflow, max_states, max_seconds, catalogue, claims)
+
+    def answer(each: Property) -> Verdict:
+        try:
+            return refuted(search, each) if each.name in PATTERNS else PROPERTIES[each.name][1](search, each)
+        except OutOfTime as problem:
+            return search.verdict(str(each), Status.UNKNOWN, f"A violation was found, but {problem}")
+
+    return answer
+
+
+def _claims(workflow: Workflow, asked: list[Property], file: str | None) -> tuple[Claim, ...]:
+    """The claims of all properties.
+
+    Raises
+    ------
+    DefinitionError
+        Naming every property and every name in a claim that is not known, with file and line where there are such.
+    """
+    program = compile_workflow(workflow)
+    claims: list[Claim] = []
+    problems: list[Problem] = []
+    for k, each in enumerate(asked):
+        if each.name not in KINDS:
+            instead = did_you_mean(each.name, KINDS) or f" There are: {listed(KINDS)}."
+            raise DefinitionError(f"unknown property {each.name!r}.{instead}")
+        if each.name not in PATTERNS:
+            continue
+        try:
+            pattern = PATTERNS[each.name].model_validate(each.options)
+        except ValidationError as error:
+            found = from_validation([dict(wrong) for wrong in error.errors()], each.options)
+            raise definition_error([Problem((each.name, *wrong.path), wrong.message) for wrong in found]) from None
+        own = pattern.automaton().claims
+        claims += own
+        for claim in own:
+            wrong = [f"`{claim.text}`: {told}" for told in dict.fromkeys(unknown_names(claim, program))]
+            place = next((key for key, text in _written(each) if text == claim.text), each.name)
+            problems += [Problem((k, place), told) for told in wrong]
+    if problems:
+        lines = {(k, key): line for k, each in enumerate(asked) for key, line in each.lines.items()}
+        plain = {k: each.line for k, each in enumerate(asked)}
+        if file is None:
+            raise definition_error([Problem((str(asked[int(each.path[0])]),), each.message) for each in problems])
+        raise definition_error(
+            problems, file, lambda path: lines.get((int(path[0]), str(path[1])), plain[int(path[0])])
+        )
+    return tuple(claims)
+
+
+def _written(asked: Property) -> list[tuple[str, Any]]:
+    return [("of", asked.options)] if isinstance(asked.options, str) else list(asked.options.items())
+
+
+def same_workflow(path: str | Path, named: str, workflow: Workflow) -> None:
+    """Refuse a property file about another workflow: it may name the file, or just the workflow.
+
+    Raises
+    ------
+    DefinitionError
+        Naming both workflows, or the file that is missing.
+    """
+    target = Path(path).parent / named
+    source = source_of(workflow)
+    if named == workflow.name or (source is not None and Path(source.file).resolve() == target.resolve()):
+        return
+    meant = repr(named)
+    if target.suffix in (".yaml", ".yml"):
+        about = load(target)
+        if (about.name, about.version) == (workflow.name, workflow.version):
+            return
+        meant = f"{about.name!r} {about.version} ({target})"
+    line = yaml_reader.read(yaml_reader.decode(Path(path).read_bytes(), str(path)), str(path)).line_of(("workflow",))
+    raise DefinitionError(
+        f"{path}:{line}: the properties are about workflow {meant}, not about {workflow.name!r} {workflow.version}. "
+        "Verify that one, or leave the key 'workflow' out."
+    )
+
+
+def _states_reachable(search: Search, asked: Property) -> Verdict:
+    space = search.space
+    missing = [name for name, row in space.program.state_rows.items() if row not in space.reached]
+    if missing and space.complete and space.exact:
+        return search.verdict(
+            asked.name,
+            Status.VIOLATED,
+            f"No run reaches {', '.join(missing)}. There is no trace to show, as nothing leads there.",
+            statistics={"unreachable": missing},
+        )
+    if missing:
+        return search.verdict(
+            asked.name,
+            Status.UNKNOWN,
+            f"{', '.join(missing)} not reached with the values tried and the states searched, but {search.unfound()}",
+            statistics={"unreached": missing},
+        )
+    return search.verdict(asked.name, Status.HOLDS, f"{_all(len(space.program.state_rows), 'state')} is reached.")
+
+
+def _all(n: int, what: str) -> str:
+    return f"The one {what}" if n == 1 else f"Each of {n} {what}s"
+
+
+def _transitions_live(search: Search, asked: Property) -> Verdict:
+    space = search.space
+    program = space.program
+    dead = [row for row in program.transitions if row not in space.taken]
+    if not dead:
+        n = len(program.transitions)
+        return search.verdict(asked.name, Status.HOLDS, f"{_all(n, 'transition')} is taken in some run.")
+    texts = [f"transition {program.transition_numbers[row]} ({program.transitions[row]})" for row in dead]
+    if not (space.complete and space.exact):
+        return search.verdict(
+            asked.name,
+            Status.UNKNOWN,
+            f"Not taken with the values tried and the states searched: {'; '.join(texts)}; but {search.unfound()}",
+        )
+    verdicts = [_dead(search, asked, row, text) for row, text in zip(dead, texts)]
+    return replace(verdicts[0], further=tuple(verdicts[1:]), statistics={"dead": texts})
+
+
+def _dead(search: Search, asked: Property, row: int, text: str) -> Verdict:
+    """Why one transition is never taken, with the way to where it could be tried."""
+    space = search.space
+    program = space.program
+    source = program.rows[row].source
+    at = next(
+        (k for k, s in enumerate(space.snapshots) for region in s[2] if region is not None and region[1] == source),
+        None,
+    )
+    if at is None and source in space.reached:
+        before, edge = space.reached[source]
+        return search.verdict(
+            asked.name,
+            Status.VIOLATED,
+            f"No run takes {text}: '{program.name(source)}' is only passed within a step, and something else goes "
+            "first there.",
+            witness=witness_to(space, before, edge.stimulus),
+        )
+    if at is None:
+        return search.verdict(
+            asked.name,
+            Status.VIOLATED,
+            f"No run takes {text}: '{program.name(source)}' is never reached. There is no trace to show.",
+        )
+    if row in space.aborted:
+        before, edge = space.aborted[row]
+        return search.verdict(
+            asked.name,
+            Status.VIOLATED,
+            f"No run takes {text}: it sets out there, but each time it is aborted before it commits (M3.4, M3.5).",
+            witness=witness_to(space, before, edge.stimulus),
+        )
+    event = program.transitions[row].event
+    tried: tuple[Stimulus, ...] = ()
+    if event in program.events:
+        tried = (Stimulus("event", event=event, payload=next(space.candidates.payloads(event), {})),)
+    if program.rows[source].terminal:
+        why = f"'{program.name(source)}' is terminal, the instance is over there (M3.7)"
+    elif program.transitions[row].condition is None:
+        why = "an earlier transition on the same event is always taken first (M2.3), or nothing sets it off"
+    else:
+        why = f"its condition `{program.transitions[row].condition}` never holds there, or something else goes first"
+    return search.verdict(
+        asked.name, Status.VIOLATED, f"No run takes {text}: {why}.", witness=witness_to(space, at, *tried)
+    )
+
+
+def _can_complete(search: Search, asked: Property) -> Verdict:
+    space = search.space
+    shared, told = _shared(search, asked)
+    lost = shared.lost if space.complete else []
+    if lost and not space.exact:
+        states = sorted({space.instance(k).state for k in lost})
+        return search.verdict(
+            asked.name,
+            Status.UNKNOWN,
+            f"With the values tried no terminal state can be reached any more from {', '.join(states)}, but {SAMPLED}",
+            statistics={"states": states},
+        )
+    if lost:
+        instance = space.instance(lost[0])
+        only = sorted({instance_status(space, k) for k in _closings(space, lost[0])})
+        then = f"from there it can only close as {' or '.join(only)}" if only else "from there nothing ends it"
+        return search.verdict(
+            str(asked),
+            Status.VIOLATED,
+            f"In state '{instance.state}' no terminal state can be reached any more: {then}.",
+            witness=witness_along(space, shared.path_to(lost[0]), lost[0]),
+            statistics={"states": sorted({space.instance(k).state for k in lost})},
+        )
+    return search.holds(str(asked), f"From every open state a terminal state can be reached.{told}")
+
+
+def _shared(search: Search, asked: Property) -> tuple[Shared, str]:
+    """What one instance reaches with the workers of the pools, and what that says of several."""
+    options = KINDS[asked.name].model_validate(asked.options)
+    assert isinstance(options, SharedOptions)
+    check_pools([search.workflow], search.catalogue, options.pools)
+    several = ""
+    if options.instances > 1 or options.pools:
+        several = (
+            " So it is for any number of instances: a worker is held only while an attempt runs, which may end at any "
+            "moment, so nobody waits for ever for somebody who waits."
+        )
+    return Shared(search.space, options.pools), several
+
+
+def _closings(space: WorkflowSpace, start: int) -> Iterator[int]:
+    """Closed states that can be reached from a state."""
+    seen, todo = {start}, [start]
+    while todo:
+        at = todo.pop()
+        if space.status(at) >= COMPLETED:
+            yield at
+        for edge in space.edges[at]:
+            if edge.target not in seen:
+                seen.add(edge.target)
+                todo.append(edge.target)
+
+
+def instance_status(space: WorkflowSpace, number: int) -> str:
+    """Status of a state of the space, by name."""
+    return STATUSES[space.status(number)]
+
+
+def _no_closing(status: int, what: str) -> Callable[[Search, Property], Verdict]:
+    def answer(search: Search, asked: Property) -> Verdict:
+        space = search.space
+        closed = {k for k in range(space.n_states) if space.status(k) == status}
+        if not closed:
+            return search.holds(asked.name, f"No run closes as {STATUSES[status]}.")
+        endings: dict[tuple[str, bool], tuple[str, int, Edge]] = {}
+        for (k, error), (at, edge) in space.failures.items():
+            if k in closed:
+                # One trace for all errors of activities in a state, one for its own expressions.
+                endings.setdefault((space.instance(k).state, error.startswith("Expression.")), (error, at, edge))
+        verdicts = [
+            search.verdict(
+                asked.name,
+                Status.VIOLATED,
+                f"{what} in state '{state}': {error}.",
+                witness=witness_to(space, at, edge.stimulus),
+            )
+            for (state, _), (error, at, edge) in endings.items()
+        ]
+        return replace(
+            verdicts[0],
+            further=tuple(verdicts[1:]),
+            statistics={"endings": [f"{state}: {error}" for (state, _), (error, _, _) in endings.items()]},
+        )
+
+    return answer
+
+
+def _sound(search: Search, asked: Property) -> Verdict:
+    net, assumed = _net(search, asked)
+    kind = SoundOptions.model_validate(asked.options).kind
+    verdict = soundness(net, kind=kind, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
+    return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
+
+
+def _net(search: Search, asked: Property) -> tuple[PetriNet, tuple[str, ...]]:
+    options = KINDS[asked.name].model_validate(asked.options)
+    assert isinstance(options, NetOptions)
+    return net_of(
+        search.workflow,
+        instances=options.instances,
+        pools=options.pools,
+        items=options.items,
+        catalogue=search.catalogue,
+    )
+
+
+def _no_deadlock(search: Search, asked: Property) -> Verdict:
+    """Over `step`, if that is decided; else, and where children are to stand inside, of the net."""
+    space = search.space
+    inside = any(each.workflow in search.catalogue for each in invoked(search.workflow))
+    if space.exact and not inside:
+        shared, told = _shared(search, asked)
+        stuck = shared.stuck
+        if stuck:
+            at = space.instance(stuck[0])
+            return search.verdict(
+                str(asked),
+                Status.VIOLATED,
+                f"In state '{at.state}' nothing can happen any more, and the instance is not closed.",
+                witness=witness_along(space, shared.path_to(stuck[0]), stuck[0]),
+                statistics={"states": sorted({space.instance(k).state for k in stuck})},
+            )
+        if space.complete:
+            n = len(shared.states)
+            return search.verdict(
+                str(asked),
+                Status.HOLDS,
+                f"In each of {n:,} states an instance is closed or something can happen to it.{told}",
+            )
+    net, assumed = _net(search, asked)
+    verdict = deadlock_free(net, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
+    return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
+
+
+def _of_conditions(search: Search, asked: Property) -> Verdict:
+    return verdict_on(search.workflow, asked.name, search.max_seconds)
+
+
+_ANSWERS: dict[str, Callable[[Search, Property], Verdict]] = {
+    "states_reachable": _states_reachable,
+    "transitions_live": _transitions_live,
+    "can_complete": _can_complete,
+    "no_failure": _no_closing(FAILED, "An instance fails"),
+    "no_unhandled_timeout": _no_closing(TIMED_OUT, "A timeout that nothing handles ends an instance"),
+    "sound": _sound,
+    "no_deadlock": _no_deadlock,
+    "conditions_useful": _of_conditions,
+    "conditions_complete": _of_conditions,
+    "conditions_disjoint": _of_conditions,
+}
+PROPERTIES = {name: (KINDS[name], answer) for name, answer in _ANSWERS.items()}
+"""What can be asked of every workflow, by name: options and answer."""
+
+BUILT_IN = tuple(
+    name for name in PROPERTIES if name not in ("no_deadlock", "conditions_complete", "conditions_disjoint")
+)
+"""What is asked unless told otherwise. Markings that enable nothing, conditions that leave events over, and conditions
+that the order of the file decides between may all be meant."""

@@ -1,0 +1,428 @@
+"""The open environment around `step`: every state an instance can be in, whatever the surroundings send.
+
+The environment may send any external event that would be taken now, with any candidate payload, let any
+timer fire at any moment or never, and let any activity start, succeed or fail at any moment or never.
+Mailboxes are empty between steps. Breadth first, so every path is a shortest one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence, Set
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from wfsim.errors import WfsimError
+from wfsim.model.expression_tree import Expression
+from wfsim.model.workflow import Workflow
+from wfsim.semantics.codes import (
+    ACTIVE,
+    BACKOFF,
+    CHILD,
+    FAILED,
+    GROUNDED,
+    IDLE,
+    R_EVENT_DEFERRED,
+    R_EVENT_DISCARDED,
+    R_EVENT_REJECTED,
+    R_STATE_ENTERED,
+    R_STIMULUS_IGNORED,
+    R_TRANSITION,
+    R_TRANSITION_ABORTED,
+    RUNNING,
+    SCHEDULED,
+    TIMED_OUT,
+    WAITING,
+)
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.kernel import Output
+from wfsim.semantics.program import Program
+from wfsim.semantics.records import Record, records_of
+from wfsim.semantics.snapshot import Mark, Snapshot, from_snapshot, take_snapshot
+from wfsim.semantics.stimulus import Stimulus
+from wfsim.semantics.texts import Texts
+from wfsim.verification.workflows.candidates import Candidates
+from wfsim.verification.workflows.domains import Domains
+from wfsim.verification.workflows.edges import TOLD, Edge, Happened
+from wfsim.verification.workflows.erased import ErasedHost, next_script
+
+if TYPE_CHECKING:
+    from wfsim.verification.workflows.compiled_space import CompiledSearch
+
+Engine: TypeAlias = Literal["auto", "python", "compiled"]
+ENGINES: tuple[str, ...] = ("auto", "python", "compiled")
+FEW_EDGES, MANY_EDGES = 500, 10_000
+"""From how many edges on `auto` goes on with the compiled search: if it is loaded, and if it has to be."""
+TOO_LONG = "max_seconds reached"
+_VAIN = (R_EVENT_REJECTED, R_EVENT_DEFERRED, R_EVENT_DISCARDED, R_STIMULUS_IGNORED)
+
+
+class WorkflowSpace:
+    """States of one instance reachable in an open environment.
+
+    Attributes
+    ----------
+    n_states, n_edges
+        Sizes.
+    snapshots, edges, before
+        Of each state its snapshot, what can happen in it, and the state and edge by which it was found.
+    taken, aborted
+        For each transition row that was ever committed, or aborted: a first state and edge that do it.
+    reached
+        For each state row that was ever active, if only within one step: a first state and edge that enter it.
+    failures
+        For each state closed as failed or timed out and each error that closes it: a first state and edge that do
+        it. Different errors may lead into one state, as a closed instance does not remember its error.
+    complete, reason
+        Whether everything was visited; if not, which limit stopped the search, or that no start was accepted.
+    starts
+        What may happen before state 0: the starts.
+    n_expanded
+        How many states, from the first on, have all their edges.
+    exact
+        Whether the candidate values stand for all values; always true of an erased space.
+    """
+
+    def __init__(self, program: Program, claims: tuple[Expression, ...] = (), engine: Engine = "python") -> None:
+        self.program = program
+        self.texts: Texts = program.texts.copy()
+        self.domains = Domains(program, claims)
+        self.candidates = Candidates(program, self.domains)
+        self.host = ErasedHost(program, self.texts) if program.erased else None
+        self._snapshots: list[Snapshot] = []
+        self._edges: list[list[Edge]] = []
+        self._before: list[tuple[int, Edge]] = []
+        # What the compiled search has found takes the place of these lists.
+        self.snapshots: Sequence[Snapshot] = self._snapshots
+        self.edges: Sequence[list[Edge]] = self._edges
+        self.before: Sequence[tuple[int, Edge]] = self._before
+        self._search: CompiledSearch | None = None
+        self.starts: list[Edge] = []
+        self.n_expanded = 0
+        self.complete = True
+        self.reason = ""
+        self.taken: dict[int, tuple[int, Edge]] = {}
+        self.reached: dict[int, tuple[int, Edge]] = {}
+        self.aborted: dict[int, tuple[int, Edge]] = {}
+        self.failures: dict[tuple[int, str], tuple[int, Edge]] = {}
+        self._numbers: dict[Snapshot, int] = {}
+        self._told: dict[Happened, Happened] = {}
+        self._engine = engine
+        self._n_more_edges = 0
+
+    @property
+    def n_states(self) -> int:
+        """How many states were found."""
+        return len(self.snapshots)
+
+    @property
+    def n_edges(self) -> int:
+        """How many (state, stimulus) pairs lead somewhere."""
+        return sum(map(len, self._edges)) + self._n_more_edges
+
+    @property
+    def exact(self) -> bool:
+        """Whether candidate values stand for all values."""
+        return self.program.erased or (self.domains.exact and not self.candidates.cut)
+
+    def status(self, number: int) -> int:
+        """`snapshots[number][0]`, without decoding the rest."""
+        status: int = self.snapshots[number][0] if self._search is None else self._search.status(number)
+        return status
+
+    def targets(self, number: int) -> Iterable[int]:
+        """Where the edges of a state lead, without making them."""
+        if self._search is None:
+            return [edge.target for edge in self._edges[number]]
+        return self._search.targets(number)
+
+    def instance(self, number: int) -> Instance:
+        """An instance in that state; -1 is before the start."""
+        if number < 0:
+            instance = Instance(self.program, texts=self.texts)
+        else:
+            instance = from_snapshot(self.program, self.texts, self.snapshots[number])
+        if self.host is not None:
+            instance.host = self.host  # type: ignore[assignment]
+        return instance
+
+    def path_to(self, number: int) -> list[Edge]:
+        """The stimuli of a shortest way to a state, the start first; none to -1, before the start."""
+        path: list[Edge] = []
+        at = number
+        while at >= 0:
+            at, edge = self.before[at]
+            path.append(edge)
+        return path[::-1]
+
+    def can_reach(self, targets: Iterable[int], within: Set[int] | None = None) -> set[int]:
+        """The states from which one of the targets can be reached, by states `within` only; linear in the edges."""
+        sources: list[list[int]] = [[] for _ in range(self.n_states)]
+        for number in range(self.n_states) if within is None else within:
+            for target in self.targets(number):
+                sources[target].append(number)
+        found = set(targets)
+        todo = list(found)
+        while todo:
+            for source in sources[todo.pop()]:
+                if source not in found:
+                    found.add(source)
+                    todo.append(source)
+        return found
+
+    def records_of(self, number: int, edge: Edge) -> list[Record]:
+        """What `step` records when the edge is taken in a state (-1: at the start)."""
+        instance, output = self.apply(number, edge.stimulus, list(edge.answers))
+        return records_of(instance, output)
+
+    def __repr__(self) -> str:
+        end = "" if self.complete else f", stopped: {self.reason}"
+        return f"WorkflowSpace({self.program.workflow.name!r}, {self.n_states:,} states, {self.n_edges:,} edges{end})"
+
+    # --- the search ------------------------------------------------------------------------------
+
+    def apply(self, number: int, stimulus: Stimulus, script: list[int]) -> tuple[Instance, Output]:
+        """What a stimulus does in a state (-1: before the start); an erased program is answered by the script."""
+        instance = self.instance(number)
+        return instance, self._answered(instance, stimulus, script)
+
+    def _answered(self, instance: Instance, stimulus: Stimulus, script: list[int]) -> Output:
+        if self.host is not None:
+            self.host.begin(script)
+        return instance.apply(stimulus)
+
+    def _successors(self, number: int) -> Iterator[tuple[Stimulus, tuple[int, ...], Instance, Output]]:
+        """All that can happen in a state, in one instance that is put back after each."""
+        instance = self.instance(number)
+        mark = Mark(instance)
+        for stimulus in list(self.candidates.starts() if number < 0 else self._stimuli(instance)):
+            script: list[int] | None = []
+            while script is not None:
+                output = self._answered(mark.restore(), stimulus, script)
+                if not (stimulus.kind == "event" and len(output.records) > 1 and output.records[1].kind in _VAIN):
+                    yield stimulus, tuple(script), instance, output
+                script = None if self.host is None else next_script(script, self.host.asked)
+
+    def _stimuli(self, instance: Instance) -> Iterator[Stimulus]:
+        """Everything that can happen to an instance in this state."""
+        if instance.is_closed:
+            return
+        program, m, head = self.program, instance.m, self.program.head
+        # Where an automatic transition came first, its region may hold what set the step off: then nobody sends more.
+        held = m[WAITING].first >= 0
+        busy = {}
+        for r in range(head.first_region, head.first_region + head.n_regions):
+            cell = m[program.rows[r].slot]
+            if cell.phase == ACTIVE:
+                busy[r] = cell.flight_phase != GROUNDED
+        for name in program.events:
+            row = program.rows[program.event_rows[name]]
+            listening = [program.rows[k].region for k in range(row.first_listener, row.end_listener)]
+            concerned = [r for r in listening if r in busy]
+            if concerned and not held and not any(busy[r] for r in concerned):
+                for payload in self.candidates.payloads(name):
+                    yield Stimulus("event", event=name, payload=payload)
+        for timer in instance.timers():
+            if timer.name == "workflow":
+                event = "workflow_timeout"
+                if not self.handles(instance, event):
+                    continue
+            elif (
+                timer.activity_id is None
+                and timer.region is not None
+                and (held or busy.get(program.region_rows[timer.region], True))
+            ):
+                continue
+            yield Stimulus("timer", timer=timer.place, timer_id=timer.id)
+        for k, work in enumerate(instance.works()):
+            if work.phase in (IDLE, BACKOFF):
+                continue
+            if work.phase == CHILD:
+                yield from self.candidates.child_ends(self._results(instance, k), work.serial)
+                continue
+            common: dict[str, Any] = {"activity_id": work.serial, "attempt": work.attempt}
+            if work.phase == SCHEDULED:
+                yield Stimulus("activity_started", **common)
+            if work.phase == RUNNING:
+                for result in self._results(instance, k):
+                    yield Stimulus("activity_succeeded", result=result, **common)
+                for error_type, message in self.candidates.errors(work.activity):
+                    yield Stimulus("activity_failed", error_type=error_type, message=message, **common)
+        if self.handles(instance, "cancel_requested"):
+            yield Stimulus("control", command="cancel")
+
+    def handles(self, instance: Instance, event: str) -> bool:
+        """Whether a transition of the root region's state waits for the event."""
+        root = instance.m[self.program.rows[self.program.head.root].slot]
+        if root.phase != ACTIVE:
+            # While cancelling, nothing is active.
+            return False
+        state = self.program.rows[root.state]
+        wanted = self.program.event_rows[event]
+        return not state.terminal and any(
+            self.program.rows[t].event == wanted for t in range(state.first_transition, state.end_transition)
+        )
+
+    def _results(self, instance: Instance, k: int) -> list[Any]:
+        """Candidates for what an activity returns: all that its result variable can hold."""
+        work = instance.works()[k]
+        if work.undoes >= 0 or work.each >= 0:
+            # What items give goes into one list, which no condition can look into.
+            return [None]
+        head = self.program.head
+        cell = instance.m[self.program.rows[head.first_region + k // 2].slot]
+        row = self.program.rows[cell.action].variable if k % 2 else self.program.rows[cell.state].result_variable
+        return self.candidates.results(row)
+
+    def search(self, max_states: int, max_seconds: float | None) -> None:
+        """Visit states breadth first until none is new or a limit is reached."""
+        deadline = math.inf if max_seconds is None else time.monotonic() + max_seconds
+        at, n_edges = -1, 0
+        try:
+            while at < self.n_states and self.complete:
+                if at >= 0 and (search := self._compiled(n_edges)) is not None:
+                    self._go_on(search, max_states, deadline)
+                    break
+                n_edges += self._expand(at, max_states, deadline)
+                at += 1
+        except KeyboardInterrupt:
+            self._stop("interrupted")
+        if self.reason == TOO_LONG:
+            self.reason = f"max_seconds={max_seconds:g} reached"
+
+    def _expand(self, at: int, max_states: int, deadline: float) -> int:
+        """Find all edges of a state, or before the start, unless a limit is reached; returns how many."""
+        found: list[Edge] = self.starts if at < 0 else []
+        for stimulus, answers, instance, output in self._successors(at):
+            snapshot = take_snapshot(instance)
+            target = self._numbers.get(snapshot, self.n_states)
+            edge = Edge(stimulus, answers, target, self._happened(output))
+            if target == self.n_states:
+                if target >= max_states:
+                    self._stop(f"max_states={max_states:,} reached")
+                    return 0
+                self.add_state(snapshot, at, edge)
+            found.append(edge)
+            if instance.me.status in (FAILED, TIMED_OUT):
+                reason = str(records_of(instance, output)[-1].payload.get("reason", ""))
+                self.failures.setdefault((target, reason), (at, edge))
+            for record in output.records:
+                if record.kind == R_TRANSITION:
+                    self.taken.setdefault(record.transition, (at, edge))
+                    if record.to_state >= 0:
+                        self.reached.setdefault(record.to_state, (at, edge))
+                elif record.kind == R_TRANSITION_ABORTED:
+                    self.aborted.setdefault(record.transition, (at, edge))
+                elif record.kind == R_STATE_ENTERED:
+                    self.reached.setdefault(record.state, (at, edge))
+            if time.monotonic() > deadline:
+                self._stop(TOO_LONG)
+                return 0
+        if at >= 0:
+            self._edges[at] = found
+            self.n_expanded = at + 1
+        elif not found:
+            self._stop(f"no start was accepted: {self.candidates.refused}")
+        return len(found)
+
+    def add_state(self, snapshot: Snapshot, at: int, edge: Edge) -> None:
+        """Number a state that was found by an edge of state `at`."""
+        self._numbers[snapshot] = self.n_states
+        self._snapshots.append(snapshot)
+        self._before.append((at, edge))
+        self._edges.append([])
+
+    def _compiled(self, n_edges: int) -> CompiledSearch | None:
+        """The compiled search, if it goes on from here; for `auto` if that pays and nothing has to be compiled."""
+        auto = self._engine == "auto"
+        if self._engine == "python" or (auto and n_edges < FEW_EDGES):
+            return None
+        from wfsim.verification.workflows import compiled_cache
+
+        if auto and n_edges < MANY_EDGES and not compiled_cache.is_loaded():
+            return None
+        from wfsim.verification.workflows.compiled_space import CompiledSearch
+
+        first = (self._snapshots, self._edges, self._before, self.n_expanded)
+        search = CompiledSearch(self.program, self.texts, self.host, self.candidates, *first)
+        if auto and not compiled_cache.is_cached(search.arguments):
+            self._engine = "python"
+            return None
+        return search
+
+    def _go_on(self, search: CompiledSearch, max_states: int, deadline: float) -> None:
+        """Let the compiled search go on, and take over what it finds."""
+        try:
+            limit = search.run(max_states, deadline)
+            if limit:
+                self._stop(f"max_states={max_states:,} reached" if limit == "states" else TOO_LONG)
+        finally:
+            self.snapshots, self.edges, self.before = search.snapshots(), search.edges(), search.before()
+            self._search = search
+            self._n_more_edges = search.n_edges
+            self.n_expanded = search.n_expanded
+            for name in ("taken", "reached", "aborted"):
+                known = getattr(self, name)
+                for row, place in search.firsts(name):
+                    known.setdefault(row, place)
+            for closed, place in search.failures():
+                self.failures.setdefault(closed, place)
+
+    def _happened(self, output: Output) -> Happened:
+        """What a step records of what can be asked about, each list kept once."""
+        found = tuple(
+            (record.kind, row)
+            for record in output.records
+            if record.kind in TOLD and (row := getattr(record, TOLD[record.kind])) >= 0
+        )
+        return self._told.setdefault(found, found)
+
+    def _stop(self, reason: str) -> None:
+        self.complete = False
+        self.reason = reason
+
+
+def explore_workflow(
+    workflow: Workflow,
+    *,
+    erase_conditions: bool = False,
+    max_states: int = 100_000,
+    max_seconds: float | None = None,
+    claims: tuple[Expression, ...] = (),
+    engine: Engine = "auto",
+) -> WorkflowSpace:
+    """Find every state that one instance can reach in an open environment, by running `step` itself.
+
+    Parameters
+    ----------
+    erase_conditions
+        Let every condition come out either way and every expression raise that can; values are not kept.
+        Without it, conditions are evaluated on candidate values (see `Domains`).
+    max_states, max_seconds
+        Limits; running into one leaves `complete` false and the reason in `reason`.
+    claims
+        Conditions on variables that will be asked of the states found; candidate values on both sides of their
+        constants are tried.
+    engine
+        `python` runs the interpreted step, `compiled` the compiled one; they find the same states and edges under the
+        same numbers. `auto` begins with the first and goes on with the second where that pays, if it need not be
+        compiled: so it is on this machine once `engine="compiled"` or `make bench` has been run, which takes a minute
+        or two to compile. Loading takes two seconds in each process.
+
+    Raises
+    ------
+    WfsimError
+        If there is no such engine.
+
+    Notes
+    -----
+    About 8,000 edges a second in Python, 200,000 compiled. An operator's `terminate` and `pause` are left
+    out, and so are an operator's `cancel` and the workflow timer in states that do not handle them: they close any
+    instance and would hide every dead end.
+    """
+    if engine not in ENGINES:
+        raise WfsimError(f"{engine!r} is not an engine of the search. Engines: {', '.join(ENGINES)}.")
+    space = WorkflowSpace(compile_workflow(workflow, erased=erase_conditions), claims, engine)
+    space.search(max_states, max_seconds)
+    return space

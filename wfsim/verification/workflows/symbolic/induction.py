@@ -1,0 +1,313 @@
+"""Safety properties about all values: runs of bounded length, and induction over their length.
+
+Bounded model checking [1]_ looks for a run of so many steps that refutes the property; its values are made into
+stimuli and put through `step`, and only what is refuted there is `violated`. k-induction [2]_ proves that no run
+refutes it: none of k steps from the start does, and none does with its last step after k others from anywhere.
+"Anywhere" is the finite graph of control states, with the `lemmas` at each.
+
+References
+----------
+.. [1] Biere, Cimatti, Clarke, Zhu (1999), Symbolic model checking without BDDs, TACAS, LNCS 1579, 193-207.
+.. [2] Sheeran, Singh, Stålmarck (2000), Checking safety properties using induction and a SAT-solver, FMCAD,
+   LNCS 1954, 127-144.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import z3
+
+from wfsim.errors import StartRefused
+from wfsim.model.elements import SetVariableAction
+from wfsim.model.expression_tree import Expression, Literal, walk
+from wfsim.model.expressions import parse_condition, parse_template
+from wfsim.model.values import EvaluationFault
+from wfsim.model.workflow import Workflow
+from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.snapshot import take_snapshot
+from wfsim.semantics.stimulus import Stimulus
+from wfsim.verification.workflows.conditions.symbols import value_of
+from wfsim.verification.workflows.conditions.terms import Case, Term, Truth, both
+from wfsim.verification.workflows.edges import Edge
+from wfsim.verification.workflows.patterns import BAD, Automaton
+from wfsim.verification.workflows.runs import Finding, Moments
+from wfsim.verification.workflows.space import WorkflowSpace
+from wfsim.verification.workflows.symbolic.admission import keeps
+from wfsim.verification.workflows.symbolic.lemmas import lemmas
+from wfsim.verification.workflows.symbolic.space import SymbolicSpace
+from wfsim.verification.workflows.symbolic.system import REFUTED, Arrow, System
+
+DEEPEST = 12
+"""How many steps a run may have, unless time is up before."""
+
+SECONDS = 20.0
+"""For one property, unless told otherwise."""
+
+MOST_LOCATIONS = 3_000
+SMALL = 1_000
+"""Integers from outside are kept within so much where that does, since they read better."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What came of it: `holds`, `violated` with a run (`finding` in `line`), or `unknown` and why.
+
+    `depth` is the number of steps up to which no run refutes the property (up to which one does, if it is violated),
+    `locations` the size of the graph, `vacuous` whether what is to be answered happens nowhere in it.
+    """
+
+    status: str
+    reason: str
+    depth: int
+    locations: int
+    vacuous: bool = False
+    line: WorkflowSpace | None = None
+    finding: Finding | None = None
+
+
+def symbolic_space(workflow: Workflow, max_seconds: float | None) -> SymbolicSpace:
+    """The control states of a workflow, whatever the values; complete unless a limit was reached.
+
+    Raises
+    ------
+    NotCovered
+        Naming the construct whose values are not followed.
+    """
+    space = SymbolicSpace(workflow)
+    space.search(MOST_LOCATIONS, SECONDS if max_seconds is None else max_seconds)
+    return space
+
+
+def decide(
+    space: SymbolicSpace, automaton: Automaton, claims: tuple[Expression, ...], max_seconds: float | None
+) -> Decided:
+    """Whether a safety property holds, for all values.
+
+    Raises
+    ------
+    NotCovered
+        If a claim looks at what the solver does not know.
+    """
+    deadline = time.monotonic() + (SECONDS if max_seconds is None else max_seconds)
+    if not space.complete:
+        return Decided("unknown", f"the symbolic search stopped: {space.reason}.", 0, space.n_states)
+    system = System(space, automaton, MOST_LOCATIONS)
+    if not system.complete:
+        return Decided("unknown", f"there are more than {MOST_LOCATIONS:,} locations.", 0, len(system.locations))
+    return _Search(system, claims, deadline).run()
+
+
+class _Search:
+    def __init__(self, system: System, claims: tuple[Expression, ...], deadline: float) -> None:
+        self.system = system
+        self.workflow = system.space.workflow
+        self.claims = claims
+        self.deadline = deadline
+        self.symbols = system.space.symbols
+        self._named: dict[str, list[tuple[Any, Any]]] = {}
+        self.leaving: dict[int, list[int]] = {}
+        self.entering: dict[int, list[int]] = {}
+        for k, arrow in enumerate(system.arrows):
+            self.leaving.setdefault(arrow.source, []).append(k)
+            self.entering.setdefault(arrow.target, []).append(k)
+        primed = {name: _renamed(term, self._names("'")) for name, term in system.space.places.items()}
+        self.facts: list[Truth] = [
+            both(arrow.guard, *(keeps(primed[name], term) for name, term in arrow.move.writes.items()))
+            for arrow in system.arrows
+        ]
+        """What an arrow says of the places before (as they are called), after (with a prime), and of its inputs."""
+        self.lemmas: dict[int, Truth] = {}
+
+    def _names(self, behind: str) -> list[tuple[Any, Any]]:
+        """All unknowns, each with one of that name and this behind it."""
+        if behind not in self._named:
+            atoms = self.symbols.atoms
+            self._named[behind] = [(atom, z3.Const(f"{atom.decl().name()}{behind}", atom.sort())) for atom in atoms]
+        return self._named[behind]
+
+    def _at(self, fact: z3.BoolRef, depth: int) -> z3.BoolRef:
+        """A fact about the step from this depth to the next."""
+        primed, later = self._names("'"), self._names(f"!{depth + 1}")
+        after = ((one, other) for (_, one), (_, other) in zip(primed, later))
+        return z3.substitute(fact, *self._names(f"!{depth}"), *after)
+
+    def run(self) -> Decided:
+        refuting = [arrow for arrow in self.system.arrows if arrow.target == REFUTED]
+        if not refuting:
+            return self._decided("holds", "No control state refutes it, whatever the values.", 0)
+        self.lemmas = lemmas(self.system, self._constants(), self.deadline)
+        base, step = z3.Solver(), z3.Solver()
+        frontier = {-1}
+        for depth in range(DEEPEST):
+            last = self._unroll(base, depth, frontier)
+            found = self._refuted(base, depth, last)
+            if found is not None:
+                return found
+            if time.monotonic() > self.deadline:
+                return self._gave_up(depth)
+            frontier = {self.system.arrows[k].target for k in last} - {REFUTED}
+            if not frontier:
+                return self._decided(
+                    "holds", f"No run has more than {depth + 1} steps, and none refutes it.", depth + 1
+                )
+            if self._inductive(step, depth):
+                return self._decided("holds", _PROVED if not depth else _INDUCTIVE.format(depth), depth + 1)
+            if time.monotonic() > self.deadline:
+                return self._gave_up(depth + 1)
+        return self._gave_up(DEEPEST)
+
+    def _decided(self, status: str, reason: str, depth: int) -> Decided:
+        trigger = self.system.automaton.trigger
+        vacuous = trigger >= 0 and trigger not in self.system.true
+        return Decided(status, reason, depth, len(self.system.locations), vacuous)
+
+    def _gave_up(self, depth: int) -> Decided:
+        steps = f"{depth} step{'' if depth == 1 else 's'}"
+        why = "time was up" if time.monotonic() > self.deadline else "induction over longer runs was not tried"
+        return self._decided(
+            "unknown",
+            f"No run of up to {steps} refutes it, but induction does not show that none does; {why}. Raise "
+            "max_seconds, or give the variables a minimum and a maximum.",
+            depth,
+        )
+
+    def _check(self, solver: z3.Solver, *assumed: Any) -> z3.CheckSatResult:
+        solver.set("timeout", max(1, int((self.deadline - time.monotonic()) * 1000)))
+        return solver.check(*assumed)
+
+    def _unroll(self, solver: z3.Solver, depth: int, sources: Iterable[int] | None) -> list[int]:
+        """Add the step at a depth, from these locations or from anywhere; the arrows that it may be."""
+        chosen = z3.Int(f"arrow!{depth}")
+        sources = sorted(set(self.leaving) - {-1} if sources is None else sources)
+        possible = [k for source in sources for k in self.leaving.get(source, ())]
+        said: list[Any] = [both(*self.symbols.known)]
+        for k in possible:
+            source = self.system.arrows[k].source
+            said.append(z3.Implies(z3.Int("arrow") == k, both(self.facts[k], self.lemmas.get(source, True))))
+        facts = z3.substitute(self._at(z3.And(*said), depth), (z3.Int("arrow"), chosen))
+        solver.add(facts, z3.Or(*(chosen == k for k in possible)))
+        if depth:
+            last = z3.Int(f"arrow!{depth - 1}")
+            for source in sources:
+                here = z3.Or(*(chosen == k for k in self.leaving.get(source, ())))
+                solver.add(z3.Implies(here, z3.Or(*(last == j for j in self.entering.get(source, ())))))
+        return possible
+
+    def _inductive(self, solver: z3.Solver, depth: int) -> bool:
+        """Whether no run can refute it with the step at this depth, after others that do not, from anywhere."""
+        possible = self._unroll(solver, depth, None)
+        bad = self._bad(possible, depth)
+        solver.push()
+        solver.add(bad)
+        status = self._check(solver)
+        solver.pop()
+        solver.add(z3.Not(bad))
+        return bool(status == z3.unsat)
+
+    def _bad(self, possible: list[int], depth: int) -> z3.BoolRef:
+        chosen = z3.Int(f"arrow!{depth}")
+        return z3.Or(*(chosen == k for k in possible if self.system.arrows[k].target == REFUTED))
+
+    def _refuted(self, solver: z3.Solver, depth: int, possible: list[int]) -> Decided | None:
+        """The run that refutes it with the step at this depth, if there is one; why that is not known, if it is not."""
+        bad = self._bad(possible, depth)
+        solver.push()
+        try:
+            solver.add(bad)
+            status = self._check(solver)
+            if status == z3.unknown:
+                return self._gave_up(depth)
+            if status == z3.unsat:
+                return None
+            model = solver.model()
+            solver.add(*(z3.And(atom >= -SMALL, atom <= SMALL) for atom in self._integers(depth)))
+            if self._check(solver) == z3.sat:
+                model = solver.model()
+            found = self._replayed(model, depth)
+        finally:
+            solver.pop()
+        if found is None:
+            return self._decided("unknown", "a run that seems to refute it does not do so in `step`.", depth)
+        return found
+
+    def _integers(self, depth: int) -> Iterator[Any]:
+        for atom in self.symbols.atoms:
+            name = atom.decl().name()
+            if name.startswith("?") and name.endswith("as integer"):
+                yield from (z3.Int(f"{name}!{d}") for d in range(depth + 1))
+
+    def _replayed(self, model: z3.ModelRef, depth: int) -> Decided | None:
+        """Put the values of a model through `step`."""
+        line = WorkflowSpace(compile_workflow(self.workflow), self.claims)
+        moments = Moments(line, self.system.automaton.claims, self.system.automaton.step)
+        memory = moments.first
+        path: list[Edge] = []
+        for d in range(depth + 1):
+            arrow = self.system.arrows[model.eval(z3.Int(f"arrow!{d}")).as_long()]
+            stimulus = self._real(arrow, model, d)
+            try:
+                instance, output = line.apply(d - 1, stimulus, [])
+            except StartRefused:
+                return None
+            edge = Edge(stimulus, (), d, line._happened(output))
+            line.add_state(take_snapshot(instance), d - 1, edge)
+            (line.starts if d == 0 else line.edges[d - 1]).append(edge)
+            path.append(edge)
+            try:
+                memory = moments.next(memory, edge)
+            except EvaluationFault as fault:
+                return self._shown(line, Finding("fault", path, d, told=f"{fault.kind}: {fault}"))
+            if memory[0] == BAD:
+                return self._shown(line, Finding("moment", path, d))
+        return None
+
+    def _shown(self, line: WorkflowSpace, finding: Finding) -> Decided:
+        return replace(self._decided("violated", "", finding.number), line=line, finding=finding)
+
+    def _real(self, arrow: Arrow, model: z3.ModelRef, depth: int) -> Stimulus:
+        """The stimulus of an arrow with the values of the model instead of markers."""
+        host = self.system.space.host
+        names = self._names(f"!{depth}")
+
+        def value(given: Any) -> Any:
+            if not isinstance(given, str) or host.texts.handle(given) not in host.terms:
+                return given
+            return value_of(_renamed(host.terms[host.texts.handle(given)], names), model)
+
+        stimulus = arrow.move.stimulus
+        payload = {name: value(each) for name, each in stimulus.payload.items()}
+        return replace(stimulus, payload=payload, result=value(stimulus.result))
+
+    def _constants(self) -> Iterator[int]:
+        """Integers that the definition and the claims name, and their neighbours."""
+        found = {0, 1}
+        trees: list[Any] = list(self.claims)
+        for _, region in self.workflow.regions():
+            for transition in region.transitions:
+                trees += [parse_condition(transition.condition)] if transition.condition is not None else []
+                for action in (*transition.pre_actions, *transition.post_actions):
+                    if isinstance(action, SetVariableAction):
+                        trees.append(parse_template(action.parameters.value))
+        named = [node.value for tree in trees for node in walk(tree) if isinstance(node, Literal)]
+        for variable in self.system.space.declared.values():
+            named += [variable.initial, variable.minimum, variable.maximum]
+        for value in named:
+            if type(value) is int:
+                found |= {value - 1, value, value + 1}
+        yield from sorted(found)
+
+
+_PROVED = "Nothing that may happen in any control state refutes it, for all values that may be there."
+_INDUCTIVE = "No run of {0} steps refutes it, nor does one more step after any {0} that do not, from anywhere."
+
+
+def _renamed(term: Term, names: list[tuple[Any, Any]]) -> Term:
+    def of(part: Any) -> Any:
+        return part if isinstance(part, bool) else z3.substitute(part, *names)
+
+    cases = tuple(Case(case.kind, of(case.guard), of(case.value)) for case in term.cases)
+    return Term({kind: of(when) for kind, when in term.faults.items()}, of(term.null), cases)

@@ -1,0 +1,114 @@
+"""Bounds of variables that hold whenever a location is reached, found by taking away from guesses what is not so.
+
+Houdini [1]_: all guesses are assumed everywhere; an arrow after which one of them may be false takes it away there;
+when none is taken away any more, those that are left hold in every run, by induction on its length.
+
+References
+----------
+.. [1] Flanagan, Leino (2001), Houdini, an annotation assistant for ESC/Java, FME, LNCS 2021, 500-517.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import z3
+
+from wfsim.verification.workflows.conditions.terms import Case, Term, Truth, both, constant, either, opposite, order
+from wfsim.verification.workflows.symbolic.system import REFUTED, System
+
+MOST_BOUNDS = 24
+"""Constants that variables are guessed to stay above or below."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """That a place is not null; at most or at least a constant; or at most another place. Of integers only."""
+
+    place: str
+    operator: str = ""
+    bound: int | str = 0
+
+    def fact(self, terms: Mapping[str, Term]) -> Truth:
+        """What it says of terms; a place that is null has no bound."""
+        term = terms[self.place]
+        if not self.operator:
+            return opposite(term.null)
+        other = terms[self.bound] if isinstance(self.bound, str) else constant(self.bound)
+        pairs = [(a, b) for a in term.cases for b in other.cases if a.kind == b.kind == "integer"]
+        facts = (either(opposite(both(a.guard, b.guard)), _order(self.operator, a, b)) for a, b in pairs)
+        return both(*facts)
+
+
+def _order(operator: str, first: Case, second: Case) -> Truth:
+    found = order(operator, first, second)
+    assert found is not None
+    return found
+
+
+def lemmas(system: System, constants: Iterable[int], deadline: float) -> dict[int, Truth]:
+    """For each location what always holds there of its places; nothing where the time was too short."""
+    places = system.space.places
+    bounds = sorted(set(constants), key=abs)[:MOST_BOUNDS]
+    whole = [name for name, term in places.items() if name.startswith("@cell") and term.kind("integer") is not False]
+    left: dict[int, list[Guess]] = {}
+    for arrow in system.arrows:
+        if arrow.target == REFUTED or arrow.target in left:
+            continue
+        here = [name for name in whole if name in arrow.move.writes]
+        guesses = [Guess(name, operator, bound) for name in here for operator in (">=", "<=") for bound in bounds]
+        guesses += [Guess(name) for name in here if places[name].null is not False]
+        guesses += [Guess(one, "<=", other) for one, other in itertools.permutations(here, 2)]
+        left[arrow.target] = guesses
+    leaving: dict[int, list[int]] = {}
+    for k, arrow in enumerate(system.arrows):
+        leaving.setdefault(arrow.source, []).append(k)
+    waiting = dict.fromkeys(k for k, arrow in enumerate(system.arrows) if arrow.target != REFUTED)
+    solver = z3.Solver()
+    solver.add(*system.space.symbols.known)
+    while waiting:
+        if time.monotonic() > deadline:
+            return {}
+        k = next(iter(waiting))
+        del waiting[k]
+        arrow = system.arrows[k]
+        before = len(left[arrow.target])
+        assumed = both(arrow.guard, *(guess.fact(places) for guess in left.get(arrow.source, ())))
+        left[arrow.target] = _kept(solver, assumed, left[arrow.target], arrow.move.writes, deadline)
+        if len(left[arrow.target]) < before:
+            waiting |= dict.fromkeys(j for j in leaving.get(arrow.target, ()) if system.arrows[j].target != REFUTED)
+    return {location: both(*(guess.fact(places) for guess in guesses)) for location, guesses in left.items()}
+
+
+def _kept(
+    solver: z3.Solver, assumed: Truth, guesses: list[Guess], after: Mapping[str, Term], deadline: float
+) -> list[Guess]:
+    """The guesses that hold after an arrow, if the assumed holds before."""
+    while True:
+        facts = [(guess, guess.fact(after)) for guess in guesses]
+        broken = either(*(opposite(fact) for _, fact in facts))
+        claim = both(assumed, broken)
+        if claim is False:
+            return guesses
+        solver.push()
+        solver.set("timeout", max(1, int((deadline - time.monotonic()) * 1000)))
+        solver.add(claim)
+        status = solver.check()
+        model = solver.model() if status == z3.sat else None
+        solver.pop()
+        if status == z3.unsat:
+            return guesses
+        if model is None:
+            return []
+        left = [guess for guess, fact in facts if fact is True or (fact is not False and _true(model, fact))]
+        if len(left) == len(guesses):
+            # The solver's model is not one after all; nothing is known then.
+            return []
+        guesses = left
+
+
+def _true(model: z3.ModelRef, fact: z3.BoolRef) -> bool:
+    return bool(z3.is_true(model.eval(fact, model_completion=True)))
