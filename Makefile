@@ -5,10 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 
-.PHONY: help demo test lab lint bench clean
+# For an environment that is made of stated versions: make CONSTRAINTS=constraints/ci.txt test
+CONSTRAINTS ?=
+CONSTRAIN := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+
+.PHONY: help demo test test-wheel lab lint bench clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
 
 demo: $(STAMP)  ## the whole path once: findings, proofs, 10,000 orders, SQL, pictures, one real run
 	@$(BIN)/wfsim demo
@@ -17,6 +21,13 @@ test: $(TEST_STAMP) lint  ## every test
 	$(BIN)/python -m pytest --doctest-modules wfsim
 	$(BIN)/python -m pytest --nbval notebooks
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+
+test-wheel: $(VENV)/bin/python  ## build the wheel, install it in an empty environment, run the demo there
+	@rm -rf build/wheel && mkdir -p build/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet $(CONSTRAIN) build/wheel/wfsim-*.whl
+	cd build/wheel && venv/bin/wfsim demo --cases 1000
 
 lint: $(TEST_STAMP)  ## style, types and the order of the rooms
 	$(BIN)/ruff check .
@@ -38,16 +49,16 @@ $(VENV)/bin/python:
 
 $(STAMP): $(VENV)/bin/python pyproject.toml
 	@echo "Installing wfsim and what it needs (a minute or two, once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e .
 	@touch $@
 
 $(TEST_STAMP): $(VENV)/bin/python pyproject.toml
 	@echo "Installing wfsim and its test tools (a minute or two, once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[test]'
 	@touch $@ $(STAMP)
 
 $(VENV)/.installed-lab: $(VENV)/bin/python pyproject.toml
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[lab]'
 	@touch $@ $(STAMP)
 
 clean:  ## remove the environment and results

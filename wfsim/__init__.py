@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wfsim.model.builder import Builder
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.duration import Duration
+    from wfsim.model.examples import example, examples
     from wfsim.model.lint import lint
     from wfsim.model.template import new
     from wfsim.model.workflow import Workflow
@@ -73,6 +74,8 @@ __all__ = [
     "default_scenario",
     "dumps",
     "errors",
+    "example",
+    "examples",
     "explore",
     "explore_workflow",
     "from_snakes",
@@ -108,6 +111,7 @@ _HOMES = {
     "model.builder": ("Builder",),
     "model.catalogue": ("Catalogue",),
     "model.duration": ("Duration",),
+    "model.examples": ("example", "examples"),
     "model.lint": ("lint",),
     "model.template": ("new",),
     "model.workflow": ("Workflow",),

@@ -523,7 +523,6 @@ def times(
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the results go.")] = Path("results"),
-    models: Annotated[Path, typer.Option(help="The model library.")] = Path("models"),
     cases: Annotated[int, typer.Option(min=1, help="How many orders to simulate.")] = 10_000,
 ) -> None:
     """The order workflow from file to proof, history and a real run."""
@@ -548,7 +547,6 @@ def demo(
 
     run_demo(
         folder=folder,
-        models=models,
         cases=cases,
         say=say,
         head=head,

@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfsim.errors import WfsimError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 def run_demo(
     *,
     folder: Path,
-    models: Path,
     cases: int,
     say: Callable[[str], None],
     head: Callable[[str], None],
@@ -28,41 +25,32 @@ def run_demo(
     show_report: Callable[[Any], None],
     show_table: Callable[[str, Any], None],
 ) -> None:
-    """Load, check, prove, simulate, ask, draw and run; everything it makes lies in `folder`.
-
-    Raises
-    ------
-    WfsimError
-        If the model library is not where `models` says.
-    """
+    """Load, check, prove, simulate, ask, draw and run; everything it makes lies in `folder`."""
     import wfsim as wf
     from wfsim.net.petri import MAX_DRAWN
 
-    published, repaired = models / "published" / "order_processing.yaml", models / "order_processing.yaml"
-    for path in (published, repaired):
-        if not path.exists():
-            raise WfsimError(f"{path} is missing. Run the demo in a checkout of wfsim, or give --models.")
+    files = wf.examples()["order_processing"]
     folder.mkdir(parents=True, exist_ok=True)
 
     head("1  The order workflow as published, and what is wrong with it")
-    broken = wf.load(published)
-    say(f"{broken!r}, from {published}")
+    broken = wf.example("published/order_processing")
+    say(f"{broken!r}, from wf.example('published/order_processing')")
     show_findings(broken)
 
     head("2  What that leads to: shortest traces")
     show_report(wf.verify(broken))
 
     head("3  The repaired workflow, proved")
-    order = wf.load(repaired)
+    order = wf.example("order_processing")
     say(f"{order!r}: {len(wf.lint(order))} findings")
-    properties = models.parent / "verification" / "order_processing.yaml"
-    show_report(wf.verify(order, properties if properties.exists() else None))
+    show_report(wf.verify(order, files.properties))
     net = wf.to_net(order, instances=2, pools={"packers": 1})
     space = wf.explore(net)
     say(f"Two orders that share one packer: {space.n_markings:,} markings, {space.n_edges:,} edges.")
 
     head(f"4  {cases:,} orders under load")
-    scenario = wf.load_scenario(models / "order_processing.scenario.yaml")
+    assert files.scenario is not None
+    scenario = wf.load_scenario(files.scenario)
     stored = folder / "orders.duckdb"
     began = time.perf_counter()
     history = wf.simulate(order, scenario, cases=cases, into=stored, progress=True)
@@ -115,7 +103,7 @@ def run_demo(
 
     head("Done")
     say(f"Everything lies in {folder}/: the history (orders.duckdb), the pictures, the real order (runs.duckdb).")
-    say("The notebook: make lab, then 01_first_workflow.ipynb.")
+    say("The notebook, in a checkout: make lab, then 01_first_workflow.ipynb.")
     command = _command()
     say("Ask the history, or look at a workflow of your own:")
     say(f"    {command} report {stored}")

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import wfsim as wf
 from tests.differential.rich_workflows import rich_workflow
+from tests.random_cases import cases
 from tests.strategies import workflows
 from wfsim.model.expressions import parse_condition
 from wfsim.model.workflow import Workflow
@@ -130,7 +131,7 @@ def test_random_workflows_with_children_lists_and_compensation(kind: int) -> Non
     assert n_edges > 500
 
 
-@settings(deadline=None, max_examples=40)
+@cases(40)
 @given(workflows(regions=True))
 def test_random_workflows_with_values(flow: Workflow) -> None:
     searched_twice(flow, 40)

@@ -7,10 +7,11 @@ import re
 from typing import Any
 from unittest import mock
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import wfsim as wf
+from tests.random_cases import cases
 from wfsim.model.evaluate import evaluate, need_boolean
 from wfsim.model.expressions import parse_condition, to_text
 from wfsim.model.values import EvaluationFault
@@ -139,13 +140,13 @@ def check(conditions: list[str]) -> None:
     assert found == by_trying(conditions), [to_text(parse_condition(each)) for each in conditions]
 
 
-@settings(max_examples=300, deadline=None)
+@cases(300)
 @given(st.lists(CONDITIONS.filter(acceptable), min_size=1, max_size=3))
 def test_plain_values_find_what_all_values_find(conditions: list[str]) -> None:
     check(conditions)
 
 
-@settings(max_examples=120, deadline=None)
+@cases(120)
 @given(st.lists(WITHOUT_ROUNDING.filter(acceptable), min_size=1, max_size=3))
 def test_the_solver_finds_what_all_values_find(conditions: list[str]) -> None:
     with mock.patch.object(questions, "MOST_TRIED", 0):

@@ -8,12 +8,13 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.differential.test_diagrams_against_search import nearly_safe_nets, safe_nets
 from tests.nets import net_of
 from tests.property.test_reductions import damaged_workflows
+from tests.random_cases import cases
 from wfsim.net.marking import Marking
 from wfsim.net.petri import PetriNet
 from wfsim.verification.nets import net_questions, net_search, reachability
@@ -29,7 +30,7 @@ from wfsim.verification.nets.soundness import Kind, bounded, deadlock_free, soun
 from wfsim.verification.nets.structure.reduction import Keep, reduce
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
-SETTINGS = settings(deadline=None, max_examples=80)
+SETTINGS = cases(80)
 
 
 @contextmanager

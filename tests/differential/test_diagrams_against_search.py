@@ -5,9 +5,10 @@ from __future__ import annotations
 from unittest import mock
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
 from wfsim.verification.nets.diagrams import coded
@@ -20,7 +21,7 @@ from wfsim.verification.nets.formulas import And, Linear, Or, Plain
 from wfsim.verification.nets.marking_tests import marking_test
 from wfsim.verification.nets.state_space import StateSpace
 
-SETTINGS = settings(deadline=None, max_examples=100)
+SETTINGS = cases(100)
 KINDS = (ArcKind.NORMAL, *ArcKind)
 
 
@@ -169,7 +170,7 @@ def test_formulas_are_true_of_the_markings_that_pass_their_test(net: PetriNet, d
     assert set(found) == {marking for marking in explicit.markings if test(marking.tokens)}
 
 
-@settings(deadline=None, max_examples=60)
+@cases(60)
 @given(st.one_of(nearly_safe_nets(), safe_nets()), st.integers(0, 10))
 def test_an_unlucky_order_changes_no_answer(net: PetriNet, turn: int) -> None:
     places = list(range(len(net.places)))
@@ -178,7 +179,7 @@ def test_an_unlucky_order_changes_no_answer(net: PetriNet, turn: int) -> None:
         compare_or_refuse(net)
 
 
-@settings(deadline=None, max_examples=30)
+@cases(30)
 @given(safe_nets())
 def test_a_search_that_began_with_too_few_nodes_is_begun_anew(net: PetriNet) -> None:
     made: list[int] = []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 
 from tests.differential.rich_workflows import rich_workflow
+from tests.random_cases import cases
 from tests.strategies import workflows
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
@@ -53,7 +54,7 @@ def compared(workflow: Workflow, asked: list[Property]) -> list[str]:
     return found
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@cases(25, unchecked=list(HealthCheck))
 @given(workflows())
 def test_what_is_decided_for_all_values_agrees_with_the_search(workflow: Workflow) -> None:
     compared(workflow, ASKED)

@@ -9,7 +9,7 @@ from unittest import mock
 
 import numba
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import wfsim.verification.nets.explore as explore_module
@@ -17,6 +17,7 @@ import wfsim.verification.nets.packed_space as packed_module
 from tests.benchmarks.nets_bench import KNOWN, fms, kanban, orders, parallel, philosophers, shared_memory
 from tests.differential.test_nets_against_snakes import compare_graphs
 from tests.property.test_nets import nets
+from tests.random_cases import cases
 from wfsim.errors import NetError
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
@@ -28,7 +29,7 @@ from wfsim.verification.nets.soundness import bounded, dead_transitions, deadloc
 from wfsim.verification.nets.state_space import StateSpace, Wake
 from wfsim.verification.verdict import NetWitness, Status
 
-SETTINGS = settings(deadline=None, max_examples=150)
+SETTINGS = cases(150)
 
 
 def compare(one: StateSpace, other: StateSpace) -> None:
@@ -175,7 +176,7 @@ def test_verdicts_do_not_depend_on_the_engine(net: PetriNet, max_markings: int) 
             packed.witness.replay()
 
 
-@settings(deadline=None, max_examples=60)
+@cases(60)
 @given(nets())
 def test_snakes_builds_the_same_graph_as_the_kernel(net: PetriNet) -> None:
     space = explore(net, max_markings=60, engine="kernel")

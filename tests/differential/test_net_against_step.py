@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 import wfsim as wf
 from tests.differential.net_and_step import TooLarge, names, reached_by_net, reached_by_step, small_enough
 from tests.differential.rich_workflows import rich_workflow
+from tests.random_cases import cases
 from tests.strategies import workflows
 from wfsim.model.workflow import Workflow
 from wfsim.net.translate import FAILED, to_net
 
 MODELS = sorted(Path("models").rglob("*.yaml"))
-relaxed = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+relaxed = cases(30)
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda p: str(p).replace("/", "-"))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import snakes.nets as sn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
 from wfsim.net.snakes_bridge import from_snakes, to_snakes
@@ -18,7 +19,7 @@ from wfsim.verification.nets.explore import explore
 if TYPE_CHECKING:
     from wfsim.verification.nets.state_space import StateSpace
 
-SETTINGS = settings(deadline=None, max_examples=80)
+SETTINGS = cases(80)
 
 
 @st.composite

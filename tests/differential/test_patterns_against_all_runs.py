@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 import wfsim as wf
+from tests.random_cases import cases
 from wfsim.errors import WfsimError
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
@@ -186,7 +187,7 @@ def fair(circle: list[Instance]) -> bool:
     return not set.intersection(*timers) and not set.intersection(*works)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@cases(150, unchecked=list(HealthCheck))
 @given(flows())
 def test_verdicts_are_what_all_runs_say(flow: wf.Workflow) -> None:
     space = explore_workflow(flow, max_states=25)
@@ -213,7 +214,7 @@ def test_verdicts_are_what_all_runs_say(flow: wf.Workflow) -> None:
             assert len(witness) == runs.found[k]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@cases(150, unchecked=list(HealthCheck))
 @given(flows())
 def test_strongly_fair_runs_close_exactly_where_every_state_can_still_close(flow: wf.Workflow) -> None:
     space = explore_workflow(flow)

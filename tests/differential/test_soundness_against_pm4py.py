@@ -9,13 +9,14 @@ from collections import Counter
 
 import pm4py
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pm4py.algo.analysis.woflan import algorithm
 from pm4py.objects.petri_net.utils import petri_utils
 
 from tests.nets import net_of, parallel
 from tests.property.test_nets import refined_workflows
+from tests.random_cases import cases
 from wfsim.net.arcs import Arc
 from wfsim.net.petri import PetriNet
 from wfsim.verification.nets.explore import explore
@@ -74,7 +75,7 @@ def test_a_sound_net_need_not_be_safe() -> None:
 def test_both_find_the_same_nets_sound() -> None:
     seen = Counter[Status]()
 
-    @settings(deadline=None, max_examples=200)
+    @cases(200)
     @given(damaged())
     def compare(net: PetriNet) -> None:
         verdict = soundness(net, max_markings=2_000)

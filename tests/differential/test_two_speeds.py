@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.differential.compiled_instance import CompiledInstance, from_array, to_array
+from tests.random_cases import cases
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
 from wfsim.semantics import codes, draws, layout, speed, values
@@ -58,13 +59,13 @@ def in_step(workflow: Workflow, picks: list[tuple[int, int]], room: int = 4) -> 
     return quick
 
 
-@settings(deadline=None, max_examples=60)
+@cases(60)
 @given(workflows(regions=True), choices)
 def test_both_speeds_put_out_the_same_and_leave_the_same(workflow: Workflow, picks: list[tuple[int, int]]) -> None:
     in_step(workflow, picks)
 
 
-@settings(deadline=None, max_examples=10)
+@cases(10)
 @given(workflows(regions=True), choices)
 def test_a_step_that_is_repeated_with_more_room_puts_out_the_same(
     workflow: Workflow, picks: list[tuple[int, int]]
@@ -231,7 +232,7 @@ class Careful(list[Any]):
         return super().__getitem__(at)
 
 
-@settings(deadline=None, max_examples=60)
+@cases(60)
 @given(workflows(regions=True), choices)
 def test_no_reference_to_nothing_is_followed(workflow: Workflow, picks: list[tuple[int, int]]) -> None:
     # Neither Python nor the bounds check of numba objects to index -1.
@@ -243,7 +244,7 @@ def test_no_reference_to_nothing_is_followed(workflow: Workflow, picks: list[tup
         instance.apply(next_stimulus(instance, *pick, number))
 
 
-@settings(deadline=None, max_examples=60)
+@cases(60)
 @given(workflows(regions=True), choices)
 def test_every_queued_row_is_free_or_held_as_often_as_it_is_referred_to(
     workflow: Workflow, picks: list[tuple[int, int]]
@@ -333,7 +334,7 @@ def test_integers_at_the_edges_of_64_bits_are_exact_or_overflow(op: int) -> None
 integers = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**33), 2**33), st.sampled_from(EDGES))
 
 
-@settings(deadline=None, max_examples=300)
+@cases(300)
 @given(st.sampled_from(list(OPERATORS)), integers, integers)
 def test_integer_arithmetic_is_exact_or_overflows(op: int, a: int, b: int) -> None:
     check_integers(op, a, b)
@@ -394,7 +395,7 @@ def test_draws_are_philox(module: Any, counter: tuple[int, ...], key: tuple[int,
     assert found == (answer[0] << 32 | answer[1]) >> 11
 
 
-@settings(deadline=None, max_examples=200)
+@cases(200)
 @given(st.integers(0, 2**62 - 1), st.integers(0, 2**31), st.integers(0, 2**63 - 1), st.integers(0, 2**31))
 def test_draws_are_equal_at_both_speeds(key: int, stream: int, index: int, attempt: int) -> None:
     assert compiled_draws.draw_bits(key, stream, index, attempt) == draws.draw_bits(key, stream, index, attempt)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import z3
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from wfsim.model.elements import Variable
 from wfsim.model.evaluate import evaluate, fit
 from wfsim.model.expression_tree import (
@@ -190,7 +191,7 @@ def check(expression: Expression, context: dict[str, Any], event: dict[str, Any]
     assert same(found, expected), f"{expression}: {found!r}, expected {expected!r}"
 
 
-@settings(deadline=None, max_examples=400)
+@cases(400)
 @given(expressions, contexts, payloads)
 def test_the_stack_machine_computes_what_the_evaluator_computes(
     expression: Expression, context: dict[str, Any], event: dict[str, Any] | None
@@ -244,7 +245,7 @@ def check_solver(expression: Expression, context: dict[str, Any], event: dict[st
     assert same(found, expected), f"{expression}: {found!r}, expected {expected!r}"
 
 
-@settings(deadline=None, max_examples=300)
+@cases(300)
 @given(expressions, contexts, payloads)
 def test_the_solver_computes_what_the_evaluator_computes(
     expression: Expression, context: dict[str, Any], event: dict[str, Any] | None
@@ -252,13 +253,13 @@ def test_the_solver_computes_what_the_evaluator_computes(
     check_solver(expression, context, event)
 
 
-@settings(deadline=None, max_examples=200)
+@cases(200)
 @given(conditions(small), small_contexts)
 def test_the_solver_agrees_on_logic_and_comparisons(expression: Expression, context: dict[str, Any]) -> None:
     check_solver(expression, context, None)
 
 
-@settings(deadline=None, max_examples=300)
+@cases(300)
 @given(conditions(small), small_contexts)
 def test_logic_and_comparisons_agree(expression: Expression, context: dict[str, Any]) -> None:
     check(expression, context, None)
@@ -278,13 +279,13 @@ arithmetic = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@cases(400)
 @given(arithmetic, st.fixed_dictionaries({name: st.one_of(integers, numbers) for name in VARIABLES}))
 def test_arithmetic_agrees_to_the_last_bit(expression: Expression, context: dict[str, Any]) -> None:
     check(expression, context, None)
 
 
-@settings(deadline=None, max_examples=300)
+@cases(300)
 @given(st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), json_values, json_values)
 def test_comparisons_of_any_two_values_agree(operator: Any, left: Any, right: Any) -> None:
     expression = Compare(operator, Name("context", "a"), Name("context", "b"))
@@ -348,7 +349,7 @@ def admitted(variable: Variable, value: Any, lenient: int) -> Any:
     return instance.texts.decode(cell.tag, cell.whole, cell.real)
 
 
-@settings(deadline=None, max_examples=500)
+@cases(500)
 @given(variables(), json_values)
 def test_a_variable_admits_what_the_door_admits(variable: Variable, value: Any) -> None:
     try:
@@ -359,7 +360,7 @@ def test_a_variable_admits_what_the_door_admits(variable: Variable, value: Any) 
     assert same(found, expected), f"{variable!r} given {value!r}: {found!r}, expected {expected!r}"
 
 
-@settings(deadline=None, max_examples=100)
+@cases(100)
 @given(variables(), json_values)
 def test_inside_nothing_is_converted_for_a_variable(variable: Variable, value: Any) -> None:
     found = admitted(variable, value, lenient=0)

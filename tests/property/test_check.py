@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 from tests.property.test_nets import nets
+from tests.random_cases import cases
 from wfsim.net.petri import PetriNet
 from wfsim.net.units import NestedUnits, Unit
 from wfsim.verification.nets import net_search, reachability
@@ -40,7 +41,7 @@ from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.structure.farkas import bounding_weights, greatest_sum, refuted
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
-SETTINGS = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.filter_too_much])
+SETTINGS = cases(80, unchecked=[HealthCheck.filter_too_much])
 MOST = 60
 """Markings of nets that are asked everything."""
 
@@ -167,7 +168,7 @@ def test_labelling_agrees_with_the_fixpoints_that_define_ctl(data: st.DataObject
             assert witness.replay()[-1 - len(witness.repeatable)] == witness.marking
 
 
-@settings(SETTINGS, max_examples=30)
+@cases(30, unchecked=[HealthCheck.filter_too_much])
 @given(st.data())
 def test_a_part_of_a_space_is_sure_only_of_what_the_whole_says(data: st.DataObject) -> None:
     net = data.draw(nets())
@@ -303,7 +304,7 @@ def test_what_the_marking_equation_rules_out_is_never_reached(data: st.DataObjec
     assert graph.true(Simplifier(NetSearch(net))(formula)) == graph.true(formula)
 
 
-@settings(SETTINGS, max_examples=50)
+@cases(50, unchecked=[HealthCheck.filter_too_much])
 @given(st.data())
 def test_questions_with_a_name_against_their_definitions(data: st.DataObject) -> None:
     net = data.draw(nets())

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from wfsim.history.history import History
 from wfsim.history.replay import replay_all
 from wfsim.history.runs import definition_of, workflow_of
@@ -201,7 +202,7 @@ def written(workflow: Workflow, program: Program, steps: list[tuple[int, Instanc
     return writer.finish()
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+@cases(30, unchecked=list(HealthCheck))
 @given(runs())
 def test_what_is_written_reads_back_and_replays(
     run: tuple[Workflow, Program, list[tuple[int, Instance, Output]], dict[int, list[Record]]],
@@ -221,7 +222,7 @@ def test_what_is_written_reads_back_and_replays(
             assert again.configuration == instance.configuration
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
+@cases(10, unchecked=list(HealthCheck))
 @given(runs())
 def test_a_store_that_is_reopened_before_each_append_holds_the_same(
     run: tuple[Workflow, Program, list[tuple[int, Instance, Output]], dict[int, list[Record]]],
@@ -245,7 +246,7 @@ def test_a_store_that_is_reopened_before_each_append_holds_the_same(
         store.close()
 
 
-@settings(deadline=None, max_examples=60)
+@cases(60)
 @given(workflows())
 def test_the_stored_definition_gives_the_workflow_again(workflow: Workflow) -> None:
     definition = definition_of(workflow)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
@@ -16,7 +17,7 @@ from wfsim.semantics.records import effects_of, records_of
 from wfsim.semantics.snapshot import Mark
 from wfsim.semantics.stimulus import Stimulus
 
-relaxed = settings(deadline=None, max_examples=150)
+relaxed = cases(150)
 
 
 @relaxed

@@ -6,9 +6,10 @@ import json
 
 import networkx as nx
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from wfsim.errors import NetError
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.incidence import incidence
@@ -21,7 +22,7 @@ from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.unbounded import growth_is_provable
 from wfsim.verification.verdict import NetWitness, Status
 
-SETTINGS = settings(deadline=None, max_examples=150)
+SETTINGS = cases(150)
 ALL_KINDS = tuple(ArcKind)
 PLAIN = (ArcKind.NORMAL, ArcKind.READ)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.property.test_nets import ALL_KINDS, PLAIN, nets, refined_workflows
+from tests.random_cases import cases
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
 from wfsim.verification.nets.explore import explore
@@ -21,7 +22,7 @@ from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.structure.reduction import Keep, reduce
 from wfsim.verification.verdict import Status
 
-SETTINGS = settings(deadline=None, max_examples=400)
+SETTINGS = cases(400)
 LIMITS: SearchLimits = {"max_markings": 3_000, "max_seconds": None, "max_memory": DEFAULT_MEMORY, "progress": False}
 
 
@@ -143,7 +144,7 @@ def test_deadlocks_of_a_reduced_net_are_those_of_the_net_and_as_near(
         assert space.is_deadlock(space.number_of(witness.replay()[-1]) or 0)
 
 
-@settings(deadline=None, max_examples=100)
+@cases(100)
 @given(refined_workflows())
 def test_workflows_grown_by_the_rules_shrink_again(net: PetriNet) -> None:
     verdict = soundness(net, max_markings=20_000)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 
+from tests.random_cases import cases
 from tests.strategies import workflows
 from wfsim.model.workflow import Workflow
 from wfsim.verification.workflows.space import explore_workflow
 from wfsim.verification.workflows.told import witness_to
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@cases(40, unchecked=[HealthCheck.filter_too_much])
 @given(workflows(regions=True))
 def test_the_way_to_every_state_found_replays(workflow: Workflow) -> None:
     # The search lets clocks run out at any moment, so of deadlines it may find ways that no run takes.

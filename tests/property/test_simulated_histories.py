@@ -8,9 +8,10 @@ import json
 from collections import Counter
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from tests.strategies import families, workflows
 from wfsim.history.case import Case
 from wfsim.history.history import History
@@ -50,11 +51,7 @@ def simulated(all_of_them: Simulated) -> History:
         return writer.finish()
 
 
-@settings(
-    deadline=None,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-)
+@cases(50, unchecked=[HealthCheck.data_too_large, HealthCheck.large_base_example])
 @given(st.lists(st.tuples(workflows(undo=True), st.integers(0, 2**32)), min_size=4, max_size=4))
 def test_the_histories_of_random_scenarios_replay_exactly_and_repeat(all_of_them: Simulated) -> None:
     with simulated(all_of_them) as history:
@@ -87,11 +84,7 @@ def simulated_family(catalogue: Catalogue, seed: int) -> History:
         return writer.finish()
 
 
-@settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-)
+@cases(25, unchecked=[HealthCheck.data_too_large, HealthCheck.large_base_example])
 @given(families(), st.integers(0, 2**32))
 def test_families_replay_repeat_and_lose_nothing(catalogue: Catalogue, seed: int) -> None:
     with simulated_family(catalogue, seed) as history:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 
+from tests.random_cases import cases
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import DEFERRED, IDLE, INTERNAL, WAITING
@@ -16,7 +17,7 @@ from wfsim.semantics.records import Record, records_of, step
 from wfsim.semantics.snapshot import from_snapshot, take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 
-relaxed = settings(deadline=None, max_examples=150)
+relaxed = cases(150)
 
 
 def run(workflow: Workflow, picks: list[tuple[int, int]]) -> tuple[Instance, list[Stimulus], list[Record]]:

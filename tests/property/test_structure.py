@@ -6,10 +6,11 @@ from itertools import combinations, product
 from math import inf
 
 import networkx as nx
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.property.test_nets import PLAIN, nets
+from tests.random_cases import cases
 from wfsim.net.arcs import ArcKind
 from wfsim.net.incidence import incidence
 from wfsim.net.petri import PetriNet
@@ -30,7 +31,7 @@ from wfsim.verification.nets.structure import (
 )
 from wfsim.verification.verdict import NetWitness, Status
 
-SETTINGS = settings(deadline=None, max_examples=200)
+SETTINGS = cases(200)
 NO_RESETS = (ArcKind.NORMAL, ArcKind.NORMAL, ArcKind.READ, ArcKind.INHIBITOR)
 
 
@@ -73,7 +74,7 @@ def test_place_invariants_are_exact_and_hold_in_every_marking(net: PetriNet) -> 
         assert bound is None or all(marking[place] <= bound for marking in space.markings)
 
 
-@settings(deadline=None, max_examples=40)
+@cases(40)
 @given(choices())
 def test_invariants_have_the_minimal_supports_that_brute_force_finds(net: PetriNet) -> None:
     assume(len(net.places) <= 4 and len(net.transitions) <= 4)
@@ -129,7 +130,7 @@ def test_liveness_agrees_with_the_reachability_graph(net: PetriNet) -> None:
     assert bool(verdict) == live
 
 
-@settings(deadline=None, max_examples=120)
+@cases(120)
 @given(nets(kinds=NO_RESETS), st.lists(st.integers(0, 3), min_size=5, max_size=5), st.booleans())
 def test_no_reachable_marking_is_called_unreachable(net: PetriNet, tokens: list[int], at_least: bool) -> None:
     space = explore(net, max_markings=40)

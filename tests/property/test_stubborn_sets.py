@@ -5,7 +5,7 @@ from __future__ import annotations
 from unittest import mock
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import wfsim.verification.nets.packed_space as packed_module
@@ -14,6 +14,7 @@ from tests.benchmarks.nets_bench import fms, kanban, orders, parallel, philosoph
 from tests.differential.test_kernel_against_python import compare
 from tests.property.test_nets import ALL_KINDS, nets
 from tests.property.test_reductions import any_net
+from tests.random_cases import cases
 from wfsim.errors import NetError, SearchIncomplete
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.firing import FiringRule, Tokens, successor
@@ -32,7 +33,7 @@ from wfsim.verification.nets.stubborn_search import look_for
 from wfsim.verification.nets.workflow_net import final_marking_of
 from wfsim.verification.verdict import NetWitness, Status
 
-SETTINGS = settings(deadline=None, max_examples=120)
+SETTINGS = cases(120)
 MOST = 2_000
 LIMITS: SearchLimits = {"max_markings": MOST, "max_seconds": None, "max_memory": DEFAULT_MEMORY, "progress": False}
 

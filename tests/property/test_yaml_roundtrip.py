@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from wfsim.errors import DefinitionError
 from wfsim.model.lint import lint
 from wfsim.model.workflow import Workflow
@@ -185,11 +186,7 @@ def workflows(draw: st.DrawFn) -> Workflow:
         raise
 
 
-SETTINGS = settings(
-    deadline=None,
-    max_examples=120,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+SETTINGS = cases(120, unchecked=[HealthCheck.filter_too_much])
 
 
 def same(left: Workflow, right: Workflow) -> bool:
@@ -225,7 +222,7 @@ def test_the_linter_answers_for_every_workflow_and_says_the_same_twice(workflow:
     assert sorted((one.code, one.place) for one in found) == sorted((one.code, one.place) for one in read_back)
 
 
-@settings(deadline=None, max_examples=300)
+@cases(300)
 @given(st.text(st.sampled_from("abn:-[]{}#&*!|>'\"%@`,? \n\t0123.~_=<"), max_size=80))
 def test_any_text_is_a_workflow_or_a_definition_error(text: str) -> None:
     try:

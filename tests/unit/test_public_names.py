@@ -5,16 +5,19 @@ from __future__ import annotations
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import wfsim as wf
+from tests import public_signatures
 
 NAMES = """
 ActivityContext ActivityError Builder Catalogue DefinitionError Duration EventRejected History ManualClock PetriNet
-Property Scenario Stepper TokenGame WfsimError Workflow check conditions default_scenario dumps errors explore
-explore_workflow from_snakes hot_paths lint load load_scenario loads migration new open_history picture read_pnml
-read_properties reopen run_schedules save simulate soundness start to_net to_snakes verify write_pnml
+Property Scenario Stepper TokenGame WfsimError Workflow check conditions default_scenario dumps errors example
+examples explore explore_workflow from_snakes hot_paths lint load load_scenario loads migration new open_history
+picture read_pnml read_properties reopen run_schedules save simulate soundness start to_net to_snakes verify
+write_pnml
 """.split()
 
 
@@ -26,6 +29,15 @@ def test_the_public_names_are_these() -> None:
 def test_every_public_name_can_be_had_and_is_documented(name: str) -> None:
     value = getattr(wf, name)
     assert value.__doc__
+
+
+def test_signatures_of_what_people_call_are_as_they_were() -> None:
+    """If not, and it is meant: `python -m tests.public_signatures` writes them anew, and the CHANGELOG says so."""
+    assert public_signatures.text() == public_signatures.PAGE.read_text(encoding="utf-8")
+
+
+def test_types_are_shipped() -> None:
+    assert (Path(wf.__file__).parent / "py.typed").exists()
 
 
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:

@@ -444,12 +444,6 @@ def test_an_interruption_ends_with_exit_code_2(wfsim: Command, monkeypatch: pyte
     assert wfsim("lint", ORDER)[0] == 2
 
 
-def test_a_demo_without_models_says_what_to_do(wfsim: Command, tmp_path: Path) -> None:
-    code, _, err = wfsim("demo", "--models", tmp_path, "--folder", tmp_path / "results")
-    assert code == 2
-    assert "Run the demo in a checkout" in err
-
-
 def test_the_demo_says_where_the_command_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))

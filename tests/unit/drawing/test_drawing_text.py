@@ -7,9 +7,10 @@ from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from wfsim.drawing import Edge, Group, Node, Picture, Role
 from wfsim.drawing.roles import FRAME, INK, LOOKS, PAGE
 from wfsim.drawing.text import clean, text_width, wrap
@@ -139,7 +140,7 @@ def test_labels_of_untrusted_length_stay_inside_their_boxes() -> None:
                 assert text_width(line["text"], line["size"]) <= node["box"]["width"] - 20
 
 
-@settings(deadline=None, max_examples=200)
+@cases(200)
 @given(st.text(max_size=200), st.floats(20, 300), st.integers(1, 4))
 def test_wrapped_lines_fit(text: str, limit: float, rows: int) -> None:
     lines = wrap(text, 13, limit, rows)
@@ -148,14 +149,14 @@ def test_wrapped_lines_fit(text: str, limit: float, rows: int) -> None:
     assert bool(lines) == bool(clean(text))
 
 
-@settings(deadline=None, max_examples=200)
+@cases(200)
 @given(st.text(max_size=40))
 def test_wrapping_loses_nothing_when_there_is_room(text: str) -> None:
     joined = "".join(wrap(text, 13, 120, 100))
     assert joined.replace(" ", "") == clean(text).replace(" ", "")
 
 
-@settings(deadline=None, max_examples=100)
+@cases(100)
 @given(st.text(max_size=60))
 def test_cleaning_twice_changes_nothing(text: str) -> None:
     assert clean(clean(text)) == clean(text)

@@ -13,9 +13,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from wfsim.drawing import Edge, Group, Node, Picture
 from wfsim.drawing.layout import MAX_EDGES, MAX_NODES
 from wfsim.errors import DrawingError
@@ -362,7 +363,7 @@ graphs = st.integers(1, 9).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@cases(150)
 @given(graphs)
 def test_no_two_nodes_of_a_random_graph_overlap(graph: Any) -> None:
     specs, links, direction = graph

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
-from hypothesis import given, settings
+from hypothesis import given
 
+from tests.random_cases import cases
 from tests.strategies import workflows
 from wfsim.model.picture import edge_ids, picture
 from wfsim.model.template import new
@@ -144,7 +145,7 @@ def test_equal_ends_and_looks_share_an_edge_and_others_do_not() -> None:
     assert set(shown.values()) == {edge.id for edge in picture(workflow).edges if edge.id.startswith("transition:")}
 
 
-@settings(deadline=None, max_examples=60)
+@cases(60)
 @given(workflows(regions=True, children=False))
 def test_numbers_and_paths_are_those_of_records(workflow: Workflow) -> None:
     program = compile_workflow(workflow)
@@ -161,7 +162,7 @@ def test_numbers_and_paths_are_those_of_records(workflow: Workflow) -> None:
     assert {f"region:{name}" for name in program.region_rows if name} <= names
 
 
-@settings(deadline=None, max_examples=25)
+@cases(25)
 @given(workflows(regions=True, children=False))
 def test_any_workflow_can_be_drawn_the_same_twice(workflow: Workflow) -> None:
     svg = picture(workflow).to_svg()

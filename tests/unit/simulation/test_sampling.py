@@ -9,16 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from wfsim.simulation import sampling
 
 POINTS = [(k + 0.5) / 20_000 for k in range(20_000)]
 
 
+@cases(100)
 @given(st.floats(min_value=1e-300, max_value=1e300))
 def test_log_agrees_with_the_platform_to_the_last_bits(x: float) -> None:
     assert sampling.log(x) == pytest.approx(math.log(x), rel=5e-16, abs=1e-16)
 
 
+@cases(100)
 @given(st.floats(min_value=-600, max_value=600))
 def test_exp_agrees_with_the_platform_to_the_last_bits(x: float) -> None:
     assert sampling.exp(x) == pytest.approx(math.exp(x), rel=5e-16)

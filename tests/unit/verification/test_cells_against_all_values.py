@@ -7,10 +7,11 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import wfsim as wf
+from tests.random_cases import cases
 from wfsim.model.elements import FieldType, Variable
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
@@ -23,7 +24,7 @@ from wfsim.verification.workflows.told import WorkflowWitness
 SEEDS = 160
 PARTS = 4
 
-relaxed = settings(deadline=None, max_examples=150)
+relaxed = cases(150)
 
 # All constants and limits lie well within: beyond the ends of a range nothing changes any more.
 ALL: dict[str, list[Any]] = {

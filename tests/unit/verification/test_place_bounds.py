@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.benchmarks.nets_bench import fms, kanban, orders, parallel, philosophers
 from tests.property.test_nets import nets
+from tests.random_cases import cases
 from wfsim.net.petri import PetriNet
 from wfsim.verification.nets.explore import explore
 from wfsim.verification.nets.place_bounds import proved_bounds
@@ -16,7 +17,7 @@ def by_name(net: PetriNet, **more: int) -> dict[str, int]:
     return {net.places[place]: bound for place, bound in proved_bounds(net, **more).items()}
 
 
-@settings(deadline=None, max_examples=300)
+@cases(300)
 @given(nets())
 def test_no_marking_exceeds_a_proved_bound(net: PetriNet) -> None:
     seen = explore(net, max_markings=300).bounds

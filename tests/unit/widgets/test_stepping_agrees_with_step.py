@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from tests.strategies import workflows
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
@@ -20,7 +21,7 @@ from wfsim.widgets.stepping import Stepping
 
 VAIN = ("event_rejected", "event_deferred", "event_discarded", "stimulus_ignored")
 picks = st.lists(st.integers(0, 10_000), max_size=12)
-relaxed = settings(deadline=None, max_examples=60)
+relaxed = cases(60)
 
 
 def walk(workflow: Workflow, choices: list[int]) -> Stepping:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.random_cases import cases
 from wfsim.errors import WfsimError
 from wfsim.model.duration import time_text
 from wfsim.model.values import ValueType, check_value
@@ -70,7 +71,7 @@ def test_a_value_outside_the_allowed_ones_is_refused() -> None:
         read_value(parameter, "DM")
 
 
-@settings(deadline=None, max_examples=200)
+@cases(200)
 @given(st.sampled_from(ValueType), st.booleans(), st.one_of(st.text(), st.from_regex(r"-?[0-9]{1,30}(\.[0-9]+)?")))
 def test_any_text_gives_a_value_that_fits_or_a_sentence(kind: ValueType, required: bool, text: str) -> None:
     try:
