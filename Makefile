@@ -9,7 +9,7 @@ TEST_STAMP := $(VENV)/.installed-test
 CONSTRAINTS ?=
 CONSTRAIN := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: help demo test test-wheel lab lint bench clean
+.PHONY: help demo test test-wheel test-lowest fuzz coverage mutate constraints lab lint bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
@@ -20,7 +20,7 @@ demo: $(STAMP)  ## the whole path once: findings, proofs, 10,000 orders, SQL, pi
 test: $(TEST_STAMP) lint  ## every test
 	$(BIN)/python -m pytest --doctest-modules wfsim
 	$(BIN)/python -m pytest --nbval notebooks
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests
 
 test-wheel: $(VENV)/bin/python  ## build the wheel, install it in an empty environment, run the demo there
 	@rm -rf build/wheel && mkdir -p build/wheel
@@ -28,6 +28,32 @@ test-wheel: $(VENV)/bin/python  ## build the wheel, install it in an empty envir
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet $(CONSTRAIN) build/wheel/wfsim-*.whl
 	cd build/wheel && venv/bin/wfsim demo --cases 1000
+
+# uv, as pip has no way to ask for the lowest versions.
+test-lowest:  ## the unit tests with the lowest versions that pyproject.toml allows
+	@rm -rf build/lowest && mkdir -p build/lowest
+	$(PYTHON) -m venv build/lowest/venv
+	build/lowest/venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	build/lowest/venv/bin/uv pip install --quiet --resolution lowest-direct \
+	  --python build/lowest/venv/bin/python -e '.[test-core]'
+	build/lowest/venv/bin/python -m pytest -n 2 --dist worksteal tests/unit
+
+fuzz: $(TEST_STAMP)  ## random tests with ten times as many cases, new ones every time; takes an hour or more
+	WFSIM_FUZZ=$(or $(TIMES),10) $(BIN)/python -m pytest -n 2 --dist worksteal tests/property tests/differential tests/unit
+
+coverage: $(TEST_STAMP)  ## which lines the tests reach, and which they do not
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= tests
+	$(BIN)/python -m coverage report
+	$(BIN)/python -m coverage html
+
+mutate: $(TEST_STAMP)  ## change the code in one place at a time: does a test notice? GROUP=step SAMPLE=20
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[mutation]'
+	$(BIN)/python -m tests.mutation $(or $(GROUP),step) $(if $(SAMPLE),--sample $(SAMPLE))
+
+constraints: $(TEST_STAMP)  ## note the versions that this environment has, for continuous integration
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutation]'
+	$(BIN)/python -m pip list --format=freeze --exclude wfsim --exclude pip --exclude setuptools > constraints/ci.txt
 
 lint: $(TEST_STAMP)  ## style, types and the order of the rooms
 	$(BIN)/ruff check .
