@@ -44,9 +44,8 @@ def simulated(all_of_them: Simulated) -> History:
             program, scenario = compile_workflow(workflow), default_scenario(workflow)
             if number:
                 writer.new_run(workflow=workflow, program=program, seed=seed)
-            simulation = Simulation(
-                program, scenario, seed=seed, replication=0, cases=CASES, horizon=HOUR, sink=writer.append
-            )
+            scenario = scenario.changed(seed=seed, cases=CASES, horizon="1h")
+            simulation = Simulation(program, scenario, sink=writer.append)
             assert simulation.run().complete
         return writer.finish()
 
@@ -68,16 +67,8 @@ def simulated_family(catalogue: Catalogue, seed: int) -> History:
     root = catalogue.get("random")
     program, scenario = compile_workflow(root, catalogue), default_scenario(root, catalogue)
     with HistoryWriter(None, root, program, seed=seed) as writer:
-        simulation = Simulation(
-            program,
-            scenario,
-            seed=seed,
-            replication=0,
-            cases=CASES,
-            horizon=HOUR,
-            sink=writer.append,
-            birth=writer.announce,
-        )
+        scenario = scenario.changed(seed=seed, cases=CASES, horizon="1h")
+        simulation = Simulation(program, scenario, sink=writer.append, birth=writer.announce)
         # A random family may go round without end; who is given up is open, and all else must hold.
         with patch.object(engine, "MOST_STEPS", MOST_STEPS), patch.object(engine, "MOST_RELATIVES", 200):
             simulation.run()

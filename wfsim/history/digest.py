@@ -38,12 +38,11 @@ LEFT JOIN command_names c ON c.code = r.command
 ORDER BY r.run, r."case", r.seq
 """.replace("SELECT r.run,", "SELECT n.place AS run,", 1)
 VALUES = """
-SELECT n.place AS run, v."case", v.seq, v.position, if(v.slot = -1, '-1', s.name) AS slot, v.tag,
-    v.whole, v.real, v.text
+SELECT n.place AS run, v."case", v.seq, if(v.slot = -1, '-1', s.name) AS slot, v.tag, v.whole, v.real, v.text
 FROM record_values v
 JOIN (SELECT run, dense_rank() OVER (ORDER BY run) AS place FROM runs) n ON n.run = v.run
 LEFT JOIN slot_names s ON s.code = v.slot
-ORDER BY v.run, v."case", v.seq, v.position
+ORDER BY n.place, v."case", v.seq, slot NULLS LAST, v.position
 """
 
 

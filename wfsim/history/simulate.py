@@ -131,10 +131,7 @@ def simulate(
             simulation = Simulation(
                 program,
                 plan,
-                seed=plan.seed,
                 replication=replication,
-                cases=plan.cases,
-                horizon=plan.horizon,
                 sink=writer.append,
                 birth=writer.announce,
                 progress=bar.advance,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from .kernel import kernel
 
 # Streams: what a draw is for. Numbers are part of every history's meaning; add, never renumber.
-RETRY_JITTER, ARRIVAL, EVENT_DELAY, EVENT_CHOICE, DURATION, ATTEMPT_FAILURE, PAYLOAD, INPUT, FAULT_TIME = range(9)
+RETRY_JITTER, ARRIVAL, EVENT_DELAY, EVENT_CHOICE, DURATION, ATTEMPT_FAILURE, PAYLOAD, INPUT, FAULT_TIME, RESULT = range(
+    10
+)
 
 _LOW16 = 0xFFFF
 _LOW32 = 0xFFFFFFFF

@@ -92,7 +92,7 @@ class ArrivalStream:
         self.member = member
         self.limit = limit
         self.key = key
-        self.inputs = [(name, ValuePlan(value)) for name, value in inputs.items()]
+        self.inputs = {name: ValuePlan(value, name) for name, value in inputs.items()}
         self.pending: dict[int, Arrival] = {}
         self.schedules = {name: Scheduled() for name in arrivals.schedules or ()}
         self._arrivals = arrivals
@@ -176,12 +176,13 @@ class ArrivalStream:
             yield (time - self._begins) // _MICROSECOND, schedule.input, name
 
 
-def streams_of(scenario: Scenario, members: list[Member], limit: int | None, run_key: int) -> list[ArrivalStream]:
+def streams_of(scenario: Scenario, members: list[Member], run_key: int) -> list[ArrivalStream]:
     """Arrivals of the root, the first of the members, then of every other workflow that has its own."""
     found = []
     root = members[0].program.workflow
     for number, member in enumerate(members):
-        plan = scenario.of(member.program.workflow, root)
+        workflow = member.program.workflow
+        plan = scenario.of(workflow, root)
         if plan.arrivals is not None:
             first = number == 0
             found.append(
@@ -189,8 +190,8 @@ def streams_of(scenario: Scenario, members: list[Member], limit: int | None, run
                     member,
                     plan.arrivals,
                     plan.inputs,
-                    limit=limit if first else plan.cases,
-                    key=run_key if first else draws.mix_key(run_key, 0, number),
+                    limit=plan.cases,
+                    key=run_key if first else run_key ^ sampling.name_key(f"{workflow.name} {workflow.version}"),
                     begins=scenario.begins,
                 )
             )

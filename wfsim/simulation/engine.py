@@ -1,15 +1,13 @@
 """The calendar around `step`: arrivals, events, workers and timers of many instances, in simulated time.
 
-Calendar entries are ordered by (time, class, serial); the classes are those of M6.3. Every random number is a
-draw at its own place (M11.3): arrivals at (run, number), inputs at (case, input), events at (case, activation,
-count), durations and failures at (case, activity serial, attempt). So neither the order of execution nor the
-number of cases changes what one case draws. Children are instances of their own, whose random key is a function of
-their parent's and of the activation that started them (M4.4).
+Every random number is a draw at its own place (M11.3): arrivals at (run, number), inputs at (case, name of the input),
+events at (case, activation, count), durations and failures at (case, activity serial, attempt). So neither the order of
+execution nor the number of cases changes what one case draws. Children are instances of their own, whose random key is
+a function of their parent's and of the activation that started them (M4.4).
 """
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -17,7 +15,6 @@ from typing import Any, TypeAlias
 from wfsim.errors import ScenarioError, StartRefused
 from wfsim.semantics import draws
 from wfsim.semantics.codes import (
-    ACTIVE,
     CANCEL_ATTEMPT,
     CLOSED,
     COMPLETED,
@@ -41,9 +38,25 @@ from wfsim.semantics.records import Effect, effects_of
 
 from . import sampling
 from .arriving import Arrival, ArrivalStream, streams_of
+from .calendar import (
+    Arrives,
+    AttemptEnds,
+    AttemptStarts,
+    Calendar,
+    ChildEnded,
+    EventComes,
+    Happening,
+    LetterComes,
+    LetterReturns,
+    Order,
+    Overdue,
+    Stay,
+    Stops,
+    TimerDue,
+)
 from .instances import RunSummary, SimulatedCase, open_told, rejections_told
 from .mail import Mail, uses_mail
-from .plans import Member, Work, members_of
+from .plans import Member, Place, Work, members_of
 from .pools import Request, WorkerPool
 from .scenario import Scenario
 
@@ -57,11 +70,6 @@ number and the activation that started it."""
 FIRST_CHILD = 2**30
 """What others start gets passing numbers from here on, in order of the starts; who keeps them gives lasting ones."""
 
-# Classes of calendar entries at equal times (M6.3).
-CONTROLS, RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = range(5)
-# Entries.
-ARRIVES, STARTS, ENDS, FAILS, EVENT, TIMER, CHILD_ENDS, STOPS, LETTER, RETURNED, OVERDUE = range(11)
-
 MOST_STEPS = 100_000
 MOST_DEPTH, MOST_RELATIVES = 100, 100_000
 """How deep instances start each other, and how many one arrival sets going, before no more are started."""
@@ -74,10 +82,9 @@ class Simulation:
     ----------
     program, scenario
         What runs, and what its surroundings do.
-    seed, replication
-        Select all random numbers.
-    cases, horizon
-        How many instances arrive at most, and when to stop (microseconds); at least one is finite.
+        Its `cases` and `horizon` say how many instances arrive at most, and when to stop; at least one is given.
+    replication
+        Selects all random numbers, with the scenario's seed.
     sink
         Called with the output of every step, in order.
     birth
@@ -91,28 +98,22 @@ class Simulation:
         program: Program,
         scenario: Scenario,
         *,
-        seed: int,
-        replication: int,
-        cases: int | None,
-        horizon: int | None,
+        replication: int = 0,
         sink: Sink,
         birth: Birth | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         self.scenario = scenario
-        self.seed = seed
         self.replication = replication
-        self.limit = cases
-        self.horizon = horizon
+        self.horizon = None if scenario.horizon is None else int(scenario.horizon)
         self.sink = sink
         self.birth = birth
         self.progress = progress
         self.summary = RunSummary()
         self.cases: dict[int, SimulatedCase] = {}
         self.now = 0
-        self._calendar: list[tuple[int, int, int, int, int, int, int, int]] = []
-        self._serial = 0
-        self._run_key = draws.mix_key(seed, replication, 0)
+        self._calendar = Calendar()
+        self._run_key = draws.mix_key(scenario.seed, replication, 0)
         self._root_has_come = False
         pools = {
             name: WorkerPool(pool.capacity, pool.discipline == "priority") for name, pool in scenario.pools.items()
@@ -124,11 +125,10 @@ class Simulation:
         self._running: dict[Request, Work] = {}
         self._births: deque[Callable[[], None]] = deque()
         self._refused = ""
-        self._endings: dict[int, tuple[str, str | None, Mapping[str, Any]]] = {}
         self._most_relatives = False
         self._sent = 0
         self._rejected: dict[tuple[Member, int, int], int] = {}
-        self._streams = streams_of(scenario, members, self.limit, self._run_key)
+        self._streams = streams_of(scenario, members, self._run_key)
 
     def run(self) -> RunSummary:
         """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so."""
@@ -137,11 +137,11 @@ class Simulation:
             for which in range(len(self._streams)):
                 self._next_arrival(which)
             while self._calendar:
-                time, _, _, what, case, a, b, c = heapq.heappop(self._calendar)
+                time, happening = self._calendar.take()
                 if self.horizon is not None and time > self.horizon:
                     break
                 self.now = time
-                self._happen(what, case, a, b, c)
+                self._happen(happening)
                 while self._births:
                     self._births.popleft()()
         except KeyboardInterrupt:
@@ -159,47 +159,49 @@ class Simulation:
 
     # --- the calendar ----------------------------------------------------------------------------
 
-    def _put(self, time: int, order: int, what: int, case: int, a: int = 0, b: int = 0, c: int = 0) -> None:
-        self._serial += 1
-        heapq.heappush(self._calendar, (time, order, self._serial, what, case, a, b, c))
+    def _put(self, order: Order, happening: Happening) -> None:
+        """Let it happen in a later step, at the same time."""
+        self._calendar.put(self.now, order, happening)
 
-    def _happen(self, what: int, number: int, a: int, b: int, c: int) -> None:
-        if what == ARRIVES:
-            self._arrive(a, b, c)
+    def _happen(self, what: Happening) -> None:
+        if isinstance(what, Arrives):
+            self._arrive(what)
             return
-        if what == OVERDUE:
+        if isinstance(what, Overdue):
             for letter in self._post.overdue(self.now):
                 self._send_back(letter, "expired")
             return
+        number = what.case
         case = self.cases.get(number)
         if case is None:
-            if what == CHILD_ENDS:
-                del self._endings[b]
-            elif what == LETTER:
-                self._send_back(self._post.letters.pop(a)[0], "closed")
+            if isinstance(what, LetterComes):
+                self._send_back(what.letter, "closed")
             return
         instance = case.instance
-        if what == TIMER:
-            # A timer that was dropped or set anew since then leaves its entry behind.
-            if instance.runs_timer(a, b):
-                self._after(number, case, instance.timer_fired(self.now, a, b))
-        elif what == EVENT:
-            self._deliver(number, case, a, b, c)
-        elif what == STARTS:
-            self._start_attempt(number, case, a, b)
-        elif what == CHILD_ENDS:
-            self._after(number, case, instance.child_closed(self.now, a, *self._endings.pop(b)))
-        elif what == LETTER:
-            letter = self._post.hand_over(case.name, a)
-            self._sent += 1
-            self._after(number, case, instance.event(self.now, letter.event, letter.payload, letter.id, letter.sender))
-        elif what == RETURNED:
-            letter, reason = self._post.letters.pop(a)
-            self._after(number, case, instance.message_returned(self.now, letter.number, reason))
-        elif what == STOPS:
-            self._after(number, case, instance.control(self.now, "terminate" if a else "cancel", None, "parent"))
-        else:
-            self._end_attempt(number, case, a, b, c if what == FAILS else -1)
+        match what:
+            case TimerDue():
+                # A timer that was dropped or set anew since then leaves its entry behind.
+                if instance.runs_timer(what.timer, what.id):
+                    self._after(number, case, instance.timer_fired(self.now, what.timer, what.id))
+            case EventComes():
+                self._deliver(case, what)
+            case AttemptStarts():
+                self._start_attempt(case, what.request)
+            case AttemptEnds():
+                self._end_attempt(case, what)
+            case ChildEnded():
+                ending = (what.status, what.outcome, what.result)
+                self._after(number, case, instance.child_closed(self.now, what.activation, *ending))
+            case LetterComes(_, letter):
+                self._post.hand_over(case.name, letter)
+                self._sent += 1
+                output = instance.event(self.now, letter.event, letter.payload, letter.id, letter.sender)
+                self._after(number, case, output)
+            case LetterReturns(_, letter, reason):
+                self._after(number, case, instance.message_returned(self.now, letter.number, reason))
+            case Stops():
+                command = "terminate" if what.terminate else "cancel"
+                self._after(number, case, instance.control(self.now, command, None, "parent"))
 
     def _after(self, number: int, case: SimulatedCase, output: Output) -> None:
         """Hand the step's output on, then carry out its effects."""
@@ -217,10 +219,11 @@ class Simulation:
         named: list[Effect] = []
         for k, effect in enumerate(output.effects):
             if effect.kind == SET_TIMER:
-                order = WORKFLOW_TIMER if effect.timer == case.member.program.head.first_timer else TIMERS
-                self._put(effect.due, order, TIMER, number, effect.timer, effect.id)
+                whole = effect.timer == case.member.program.head.first_timer
+                due = TimerDue(number, effect.timer, effect.id)
+                self._calendar.put(effect.due, Order.WORKFLOW_TIMER if whole else Order.TIMER, due)
             elif effect.kind == START_ATTEMPT:
-                self._request(case.member, number, effect.activity, effect.activity_id, effect.attempt)
+                self._request(case.member.works[effect.activity], (number, effect.activity_id, effect.attempt))
             elif effect.kind == CANCEL_ATTEMPT:
                 self._let_go((number, effect.activity_id, effect.attempt))
             elif effect.kind in (START_CHILD, STOP_CHILD, SEND_MESSAGE) or (effect.kind == CLOSED and case.parent):
@@ -232,7 +235,7 @@ class Simulation:
                 elif effect.kind == SEND_MESSAGE:
                     self._carry_out(case, self._post.send(case.name, named[k], self.now, case.member.program))
                 else:
-                    self._tell_parent(number, case, named[k].status or "", named[k].outcome, named[k].output)
+                    self._tell_parent(case, named[k].status or "", named[k].outcome, named[k].output)
         if self._mail is not None:
             for letter, reason in self._mail.returned(case.name, instance, output):
                 self._send_back(letter, reason)
@@ -251,7 +254,7 @@ class Simulation:
             return
         for record in output.records:
             if record.kind == R_STATE_ENTERED or (record.kind == R_TRANSITION and record.to_state >= 0):
-                self._plan_event(number, case, record.region, record.activation, 0)
+                self._plan_event(number, case, Stay(record.region, record.activation))
         if case.unfinished:
             self._resume_plans(number, case)
 
@@ -262,27 +265,27 @@ class Simulation:
         if arrival is None:
             self._root_has_come = self._root_has_come or which == 0
         elif self.horizon is None or arrival.time <= self.horizon:
-            self._put(arrival.time, EVENTS, ARRIVES, 0, which, arrival.number)
+            self._calendar.put(arrival.time, Order.EVENT, Arrives(which, arrival.number))
 
-    def _arrive(self, which: int, number: int, waited: int) -> None:
+    def _arrive(self, arrives: Arrives) -> None:
+        which = arrives.stream
         stream = self._streams[which]
         if which and self._root_has_come and stream.limit is None and self.horizon is None:
             # Otherwise the run would never end.
             return
-        arrival = stream.pending.pop(number)
+        arrival = stream.pending.pop(arrives.number)
         if stream.may_start(arrival):
             self._begin(which, stream, arrival)
-        if not waited:
+        if not arrives.waited:
             self._next_arrival(which)
 
     def _begin(self, which: int, stream: ArrivalStream, arrival: Arrival) -> None:
         number = arrival.number
-        key = draws.mix_key(self.seed, self.replication, number) if which == 0 else draws.mix_key(stream.key, 0, number)
+        key = draws.mix_key(*((self.scenario.seed, self.replication) if which == 0 else (stream.key, 0)), number)
         workflow = stream.member.program.workflow.name
         case = SimulatedCase(stream.member, str(number) if which == 0 else f"{workflow}-{number}", key)
         inputs = {
-            name: plan.get(case.instance, key, draws.INPUT, k, 0, number)
-            for k, (name, plan) in enumerate(stream.inputs)
+            name: plan.get(case.instance, Place(key, draws.INPUT, 0, 0), number) for name, plan in stream.inputs.items()
         }
         inputs.update(arrival.inputs)
         try:
@@ -314,7 +317,7 @@ class Simulation:
         self.cases[number] = case
         if self._mail is not None:
             for letter in self._mail.opened(case.name, number, case.instance, parent):
-                self._put(self.now, EVENTS, LETTER, number, self._mail.keep(letter))
+                self._put(Order.EVENT, LetterComes(number, letter))
         self._after(number, case, output)
 
     # --- what instances start ---------------------------------------------------------------------
@@ -326,7 +329,7 @@ class Simulation:
         child = SimulatedCase(member, name, key, case, parent, activation)
         number = case.children[activation] = self._new_number(case)
         if self._too_many(child):
-            self._tell_parent(number, child, "failed", None, {})
+            self._tell_parent(child, "failed", None, {})
         else:
             self._births.append(lambda: self._begin_child(number, child, case.name, effect.input))
 
@@ -338,7 +341,7 @@ class Simulation:
             output = None
         if output is None:
             # M7.2: nothing has started; its parent takes that for a failure.
-            self._tell_parent(number, child, "failed", None, {})
+            self._tell_parent(child, "failed", None, {})
             return
         if self.birth is not None:
             self.birth(number, child.name, child.parent, child.activation)
@@ -346,7 +349,7 @@ class Simulation:
 
     def _stop(self, child: int | None, policy: str | None) -> None:
         if child is not None:
-            self._put(self.now, CONTROLS, STOPS, child, policy == "terminate")
+            self._put(Order.CONTROL, Stops(child, policy == "terminate"))
 
     def _closed(self, number: int, case: SimulatedCase) -> None:
         del self.cases[number]
@@ -355,18 +358,15 @@ class Simulation:
         for which, stream in enumerate(self._streams):
             waited = stream.released(case) if stream.schedules else None
             if waited is not None:
-                self._put(self.now, EVENTS, ARRIVES, 0, which, waited.number, 1)
+                self._put(Order.EVENT, Arrives(which, waited.number, waited=True))
         if number < FIRST_CHILD:
             self.summary.n_closed += 1
             if self.progress is not None:
                 self.progress(self.summary.n_closed)
 
-    def _tell_parent(
-        self, number: int, child: SimulatedCase, status: str, outcome: str | None, result: Mapping[str, Any]
-    ) -> None:
+    def _tell_parent(self, child: SimulatedCase, status: str, outcome: str | None, result: Mapping[str, Any]) -> None:
         """M6.3: how a child ended comes with the results, in a later step."""
-        self._endings[number] = (status, outcome, result)
-        self._put(self.now, RESULTS, CHILD_ENDS, child.parent, child.activation, number)
+        self._put(Order.RESULT, ChildEnded(child.parent, child.activation, status, outcome, result))
 
     def _new_number(self, case: SimulatedCase) -> int:
         self.summary.n_children += 1
@@ -398,9 +398,9 @@ class Simulation:
         """M7.3: what the post office says is done in a later step, at the same time."""
         letter = handling.letter
         if handling.what == "deliver":
-            self._put(self.now, EVENTS, LETTER, self._post.number(handling.receiver), self._post.keep(letter))
+            self._put(Order.EVENT, LetterComes(self._post.number(handling.receiver), letter))
         elif handling.what == "keep":
-            self._put(handling.until, TIMERS, OVERDUE, 0)
+            self._calendar.put(handling.until, Order.TIMER, Overdue())
         elif handling.what == "start":
             self._births.append(lambda: self._begin_by(sender, letter))
         else:
@@ -421,64 +421,56 @@ class Simulation:
         output = case.instance.start(self.now, handling.inputs)
         if self.birth is not None:
             self.birth(number, case.name, None, None)
-        self._put(self.now, EVENTS, LETTER, number, self._post.keep(letter))
+        self._put(Order.EVENT, LetterComes(number, letter))
         self._opened(number, case, output)
 
     def _send_back(self, letter: Letter, reason: str) -> None:
         """Returned messages are recorded at their senders, as long as these are open."""
         number = self._post.number(letter.sender)
         if number:
-            self._put(self.now, EVENTS, RETURNED, number, self._post.keep(letter, reason))
+            self._put(Order.EVENT, LetterReturns(number, letter, reason))
 
     # --- events ----------------------------------------------------------------------------------
 
-    def _plan_event(self, number: int, case: SimulatedCase, region: int, activation: int, count: int) -> None:
+    def _plan_event(self, number: int, case: SimulatedCase, stay: Stay) -> None:
         """Draw which event comes next to this stay in a state, and when."""
-        cell = case.instance.m[case.member.program.rows[region].slot]
-        if cell.phase != ACTIVE or cell.activation != activation:
-            return
-        plans = case.member.events.get(cell.state)
-        if plans is None or count >= case.member.plan.patience:
+        state = case.state_of(stay)
+        plans = None if state is None else case.member.events.get(state)
+        if plans is None or stay.n_events >= case.member.plan.patience:
             return
         which = 0
         if len(plans.plans) > 1:
-            which = sampling.pick(plans.edges, draws.draw(case.key, draws.EVENT_CHOICE, activation, count))
-        delay = plans.delays[which](draws.draw(case.key, draws.EVENT_DELAY, activation, count))
-        self._put(self.now + int(delay), EVENTS, EVENT, number, region, activation, count << 16 | which)
+            which = sampling.pick(plans.edges, draws.draw(case.key, draws.EVENT_CHOICE, stay.activation, stay.n_events))
+        delay = plans.delays[which](draws.draw(case.key, draws.EVENT_DELAY, stay.activation, stay.n_events))
+        self._calendar.put(self.now + int(delay), Order.EVENT, EventComes(number, stay, which))
 
-    def _deliver(self, number: int, case: SimulatedCase, region: int, activation: int, packed: int) -> None:
-        instance = case.instance
-        cell = instance.m[case.member.program.rows[region].slot]
-        if cell.phase != ACTIVE or cell.activation != activation:
+    def _deliver(self, case: SimulatedCase, coming: EventComes) -> None:
+        stay, instance = coming.stay, case.instance
+        state = case.state_of(stay)
+        if state is None:
             return
-        count, which = packed >> 16, packed & 0xFFFF
-        plans = case.member.events[cell.state]
-        payload = {
-            name: plan.get(instance, case.key, draws.PAYLOAD, activation << 8 | k, count)
-            for k, (name, plan) in enumerate(plans.payloads[which])
-        }
-        case.unfinished[region] = (activation, count + 1)
+        plans = case.member.events[state]
+        place = Place(case.key, draws.PAYLOAD, stay.activation, stay.n_events)
+        payload = {name: plan.get(instance, place) for name, plan in plans.payloads[coming.which].items()}
+        case.unfinished[stay.region] = stay._replace(n_events=stay.n_events + 1)
         self._sent += 1
-        self._after(number, case, instance.event(self.now, plans.plans[which].event, payload))
+        self._after(coming.case, case, instance.event(self.now, plans.plans[coming.which].event, payload))
 
     def _resume_plans(self, number: int, case: SimulatedCase) -> None:
         """Where a delivered event left its state open, the surroundings try the next one."""
-        for region, (activation, count) in list(case.unfinished.items()):
-            cell = case.instance.m[case.member.program.rows[region].slot]
-            if cell.phase != ACTIVE or cell.activation != activation:
+        for region, stay in list(case.unfinished.items()):
+            if case.state_of(stay) is None:
                 del case.unfinished[region]
-            elif cell.flight_phase == GROUNDED and case.instance.status == "running":
+            elif case.cell(region).flight_phase == GROUNDED and case.instance.status == "running":
                 del case.unfinished[region]
-                self._plan_event(number, case, region, activation, count)
+                self._plan_event(number, case, stay)
 
     # --- workers ---------------------------------------------------------------------------------
 
-    def _request(self, member: Member, number: int, activity: int, serial: int, attempt: int) -> None:
-        work = member.works[activity]
-        request = (number, serial, attempt)
+    def _request(self, work: Work, request: Request) -> None:
         self._running[request] = work
         if work.pool is None or work.pool.ask(request, work.plan.priority):
-            self._put(self.now, RESULTS, STARTS, number, serial, attempt)
+            self._put(Order.RESULT, AttemptStarts(request[0], request))
 
     def _let_go(self, request: Request) -> None:
         """An attempt is over: its worker, if any, takes the next."""
@@ -486,34 +478,36 @@ class Simulation:
         if work is not None and work.pool is not None:
             heir = work.pool.give_back(request)
             if heir is not None:
-                self._put(self.now, RESULTS, STARTS, heir[0], heir[1], heir[2])
+                self._put(Order.RESULT, AttemptStarts(heir[0], heir))
 
-    def _start_attempt(self, number: int, case: SimulatedCase, serial: int, attempt: int) -> None:
-        work = self._running.get((number, serial, attempt))
+    def _start_attempt(self, case: SimulatedCase, request: Request) -> None:
+        work = self._running.get(request)
         if work is None:
             return
+        number, serial, attempt = request
         self._after(number, case, case.instance.activity_started(self.now, serial, attempt))
-        if (number, serial, attempt) not in self._running:
+        if request not in self._running:
             return
         end = self.now + int(work.duration(draws.draw(case.key, draws.DURATION, serial, attempt)))
-        way = -1
+        failure = -1
         if work.edges[-1] > 0.0:
             u = draws.draw(case.key, draws.ATTEMPT_FAILURE, serial, attempt)
-            way = next((k for k, edge in enumerate(work.edges) if u < edge), -1)
-        if way == len(work.edges) - 1:
-            return
-        self._put(end, RESULTS, FAILS if way >= 0 else ENDS, number, serial, attempt, way)
+            failure = next((k for k, edge in enumerate(work.edges) if u < edge), -1)
+        if failure < len(work.edges) - 1:
+            # The last way is never to report at all.
+            self._calendar.put(end, Order.RESULT, AttemptEnds(number, request, failure))
 
-    def _end_attempt(self, number: int, case: SimulatedCase, serial: int, attempt: int, way: int) -> None:
-        work = self._running.get((number, serial, attempt))
+    def _end_attempt(self, case: SimulatedCase, end: AttemptEnds) -> None:
+        work = self._running.get(end.request)
         if work is None:
             return
-        self._let_go((number, serial, attempt))
-        instance = case.instance
-        if way >= 0:
-            output = instance.activity_failed(self.now, serial, attempt, work.plan.failures[way].error_type)
+        self._let_go(end.request)
+        number, serial, attempt = end.request
+        if end.failure >= 0:
+            error = work.plan.failures[end.failure].error_type
+            output = case.instance.activity_failed(self.now, serial, attempt, error)
         else:
-            plan = work.result
-            result = plan.get(instance, case.key, draws.PAYLOAD, serial << 8 | 0xFF, attempt) if plan else None
-            output = instance.activity_succeeded(self.now, serial, attempt, result)
+            place = Place(case.key, draws.RESULT, serial, attempt)
+            result = work.result.get(case.instance, place) if work.result else None
+            output = case.instance.activity_succeeded(self.now, serial, attempt, result)
         self._after(number, case, output)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from wfsim.semantics.codes import ACTIVE
 from wfsim.semantics.instance import Instance
 
 from .plans import Member
+
+if TYPE_CHECKING:
+    from wfsim.semantics.layout import RegionCell
+
+    from .calendar import Stay
 
 NOTABLE_REJECTIONS, NOTABLE_SHARE = 10, 0.01
 """From so many rejected events on, if they are more than this share of those sent, the notes tell."""
@@ -87,14 +94,24 @@ class SimulatedCase:
         self.key = key
         self.name = name
         self.steps = 0
-        # Regions that were busy when their planned event had been delivered: activation and next count.
-        self.unfinished: dict[int, tuple[int, int]] = {}
+        # By region: stays whose planned event has been delivered, and may have left them open.
+        self.unfinished: dict[int, Stay] = {}
         self.parent = parent
         self.activation = activation
         self.children: dict[int, int] = {}
         self.depth: int = 0 if origin is None else origin.depth + 1
         # How many instances the first of the family has set going, in one list that they all share.
         self.relatives: list[int] = [0] if origin is None else origin.relatives
+
+    def cell(self, region: int) -> RegionCell:
+        """What the instance remembers of a region, a row of its program."""
+        cell: RegionCell = self.instance.m[self.member.program.rows[region].slot]
+        return cell
+
+    def state_of(self, stay: Stay) -> int | None:
+        """The state, a row of the program, in which a stay goes on; `None` when it is over."""
+        cell = self.cell(stay.region)
+        return cell.state if cell.phase == ACTIVE and cell.activation == stay.activation else None
 
 
 def rejections_told(rejected: dict[tuple[Member, int, int], int], sent: int, root: Member) -> list[str]:

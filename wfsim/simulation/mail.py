@@ -27,7 +27,7 @@ def uses_mail(program: Program) -> bool:
 
 
 class Mail:
-    """The letters of one simulation, by number, and the instances that they reach, by name.
+    """The letters of one simulation, and the instances that they reach, by name.
 
     Parameters
     ----------
@@ -37,19 +37,11 @@ class Mail:
 
     def __init__(self, members: list[Member]) -> None:
         self.members: dict[str, Member] = {member.program.workflow.name: member for member in members}
-        self.letters: dict[int, tuple[Letter, str]] = {}
-        self._serial = 0
         self._numbers: dict[str, int] = {}
         self._closed: set[str] = set()
-        self._delivered: dict[str, dict[str, int]] = {}
+        self._delivered: dict[str, dict[str, Letter]] = {}
         programs = {name: member.program for name, member in self.members.items()}
         self._office = PostOffice(programs, self._closed.__contains__)
-
-    def keep(self, letter: Letter, reason: str = "") -> int:
-        """A number for a letter, and why it goes back if it does."""
-        self._serial += 1
-        self.letters[self._serial] = (letter, reason)
-        return self._serial
 
     def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
         """Why an instance with these inputs cannot start now: an open one has its key (M7.2).
@@ -79,8 +71,7 @@ class Mail:
         self._office.closed(name)
         self._closed.add(name)
         self._numbers.pop(name, None)
-        for number in self._delivered.pop(name, {}).values():
-            del self.letters[number]
+        self._delivered.pop(name, None)
 
     def number(self, name: str) -> int:
         """Number of an open instance; 0 if there is none of that name."""
@@ -101,11 +92,9 @@ class Mail:
         """Letters that nobody has come for in time."""
         return self._office.overdue(now)
 
-    def hand_over(self, receiver: str, number: int) -> Letter:
-        """The letter of that number is with its receiver now; it goes back if it is turned away one day."""
-        letter, _ = self.letters[number]
-        self._delivered.setdefault(receiver, {})[letter.id] = number
-        return letter
+    def hand_over(self, receiver: str, letter: Letter) -> None:
+        """The letter is with its receiver now; it goes back if it is turned away one day."""
+        self._delivered.setdefault(receiver, {})[letter.id] = letter
 
     def returned(self, receiver: str, instance: Instance, output: Output) -> list[tuple[Letter, str]]:
         """Letters that this step of their receiver has turned away, with the reason."""
@@ -114,7 +103,7 @@ class Mail:
             return []
         back = []
         for identity, reason in turned_away(instance, output).items():
-            number = waiting.pop(identity, None)
-            if number is not None:
-                back.append((self.letters.pop(number)[0], reason))
+            letter = waiting.pop(identity, None)
+            if letter is not None:
+                back.append((letter, reason))
         return back

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from wfsim.errors import ScenarioError
 from wfsim.model.catalogue import Catalogue
@@ -23,11 +23,25 @@ from .pools import WorkerPool
 from .scenario import ActivityPlan, EventPlan, Scenario, WorkflowPlan
 
 
-class ValuePlan:
-    """A scenario's value: a constant, an expression over the instance's variables, or a function of one draw."""
+class Place(NamedTuple):
+    """Where a draw is made: whose random key, what for, and which of many."""
 
-    def __init__(self, value: Any) -> None:
+    key: int
+    stream: int
+    number: int
+    attempt: int
+
+
+class ValuePlan:
+    """A scenario's value: a constant, an expression over the instance's variables, or a function of one draw.
+
+    Values that are drawn at one place are told apart by their names, not by their positions: the order of keys in a
+    scenario means nothing.
+    """
+
+    def __init__(self, value: Any, name: str) -> None:
         self.value = value
+        self.name_key = sampling.name_key(name)
         self.sample: Callable[[float], Any] | None = None
         self.template: Template | None = None
         self.unique = False
@@ -39,12 +53,12 @@ class ValuePlan:
         elif _has_expression(value):
             self.template = parse_template(value)
 
-    def get(self, instance: Instance, key: int, stream: int, index: int, count: int, number: int = 0) -> Any:
+    def get(self, instance: Instance, place: Place, number: int = 0) -> Any:
         """The value for this instance; only random ones make the draw at their place, unique ones take the number."""
         if self.unique:
             return made_unique(self.value, number)
         if self.sample is not None:
-            return self.sample(draws.draw(key, stream, index, count))
+            return self.sample(draws.draw(place.key ^ self.name_key, place.stream, place.number, place.attempt))
         if self.template is None:
             return self.value
         try:
@@ -63,9 +77,13 @@ def _has_expression(value: Any) -> bool:
 
 def _draw_plan(draw: Draw) -> Callable[[float], Any]:
     if draw.choice is not None:
-        values = list(draw.choice)
-        plain = draw.weights or [1.0] * len(values)
-        weights = list(draw.choice.values()) if isinstance(draw.choice, Mapping) else list(plain)
+        if isinstance(draw.choice, Mapping):
+            # A mapping has no order of its own.
+            pairs = sorted(draw.choice.items(), key=lambda pair: (type(pair[0]).__name__, str(pair[0])))
+            values, weights = [value for value, _ in pairs], [weight for _, weight in pairs]
+        else:
+            values = list(draw.choice)
+            weights = list(draw.weights or [1.0] * len(values))
         edges = sampling.cumulative(weights)
         return lambda u: values[sampling.pick(edges, u)]
     if draw.integer is not None:
@@ -85,7 +103,7 @@ class EventDraws:
         self.plans = plans
         self.edges = sampling.cumulative([plan.weight for plan in plans])
         self.delays = [plan.delay.sampler() for plan in plans]
-        self.payloads = [[(name, ValuePlan(v)) for name, v in plan.payload.items()] for plan in plans]
+        self.payloads = [{name: ValuePlan(v, name) for name, v in plan.payload.items()} for plan in plans]
 
 
 class Work:
@@ -95,7 +113,7 @@ class Work:
         self.plan = plan
         self.pool = pool
         self.duration = plan.duration.sampler()
-        self.result = None if plan.result is None else ValuePlan(plan.result)
+        self.result = None if plan.result is None else ValuePlan(plan.result, "result")
         shares = [failure.probability for failure in plan.failures]
         self.edges = sampling.cumulative([*shares, plan.never_ends])
 

@@ -101,11 +101,7 @@ def test_progress_and_summary_count_arrivals() -> None:
     born: list[tuple[str, int | None, int | None]] = []
     summary = Simulation(
         compile_workflow(workflow, family()),
-        wf.Scenario.model_validate(SCENARIO),
-        seed=1,
-        replication=0,
-        cases=3,
-        horizon=None,
+        wf.Scenario.model_validate(SCENARIO).changed(seed=1, cases=3),
         sink=lambda case, instance, output: None,
         birth=lambda number, name, parent, activation: born.append((name, parent, activation)),
         progress=told.append,
