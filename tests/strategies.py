@@ -325,7 +325,7 @@ def next_stimulus(instance: Instance, choice: int, k: int, number: int) -> Stimu
         Stimulus("event", time, event="stop", payload={} if k < 0 else {"k": k}, event_id=f"stop{number}"),
         Stimulus("event", time, event="pay", payload={"k": k}, event_id=f"pay{number // 2}"),
         Stimulus("event", time, event="nobody", payload={"k": k}),
-        Stimulus("event", time, event="go", payload={"k": "wrong"}),
+        Stimulus("event", time, event="go", payload={"k": "wrong"}, event_id=f"pay{number // 2}"),
     ]
     for timer in instance.timers():
         options += [Stimulus("timer", max(time, timer.due), timer=timer.place, timer_id=timer.id)] * 2

@@ -18,7 +18,7 @@ from . import waiting
 from .entries import CONTROLS, EVENTS
 from .explain import Explanation, explain
 from .family import members_of_children
-from .sending import checked_id, fate_of, payload_copy
+from .sending import Answer, answer_to, checked_id, payload_copy
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -230,7 +230,7 @@ class Run:
         *,
         event_id: str | None = None,
         **fields: Value,
-    ) -> str:
+    ) -> Answer:
         """Send an event; returns once it is stored.
 
         Parameters
@@ -244,15 +244,18 @@ class Run:
 
         Returns
         -------
-        str
-            `accepted`; `deferred` or `discarded`, as the definition says of events nobody takes;
+        Answer
+            A text: `accepted`; `deferred` or `discarded`, as the definition says of events nobody takes;
             `waiting`: a busy region or a pause holds it, and its fate will be in the history (`why_not` says
-            what it waits for); `duplicate`: the id was seen before.
+            what it waits for); `duplicate`: an event with this id came before, and its `fate` tells what has become
+            of that: `taken`, `waiting`, `deferred` or `discarded`.
 
         Raises
         ------
         EventRejected
-            If nobody takes it, or it is not as declared; the text says why, with the values that decide.
+            If nobody takes it, or it is not as declared; the text says why, with the values that decide. With the
+            reason `duplicate` if the first event with this id was rejected. What is not as declared leaves its id
+            free, so that it can be sent again, mended.
         RunStopped
             If this run is closed here.
         """
@@ -268,10 +271,11 @@ class Run:
             sent_as[:] = [checked or f"{self.id}:event:{instance.version + 1}"]
             return instance.event(time, event, given, sent_as[0])
 
-        def answer(instance: Instance, output: Output) -> str:
-            return fate_of(self.id, instance, output, event, given, sent_as[0])
+        def answer(instance: Instance, output: Output) -> Answer:
+            return answer_to(self.id, instance, output, event, given, sent_as[0])
 
-        return str(waiting.result_of(self._member.put(EVENTS, apply, answer)))
+        told: Answer = waiting.result_of(self._member.put(EVENTS, apply, answer))
+        return told
 
     def pause(self, reason: str | None = None, *, command_id: str | None = None) -> str:
         """Dispatch nothing and start no attempt until `resume`; running attempts finish (M8.1)."""

@@ -38,13 +38,19 @@ from .codes import (
     NONE,
     NULL,
     OUTCOMES,
+    REPLY,
     RUNNING,
     SCHEDULE_TO_CLOSE,
     SCHEDULED,
     START,
     STATUSES,
+    T_DEFERRED,
+    T_DISCARDED,
     T_PAYLOAD,
+    T_REJECTED,
+    T_TAKEN,
     T_UNDECLARED,
+    T_WAITING,
     TIMER,
     WAITING,
 )
@@ -114,9 +120,15 @@ class Instance:
         Random key, 62 bits; a function of seed, replication and case in a simulation, stored in production.
     texts
         The table that gives handles; instances of one run share it. By default a copy of the program's.
+
+    Attributes
+    ----------
+    events_seen, commands_seen
+        The ids of what has arrived, but for events that were refused at the door (M7.1). That of an event leads to
+        the text of its fate: `discarded`, `rejected`, or else `taken`, also while it still lies in a queue.
     """
 
-    __slots__ = ("host", "m", "program", "seen", "texts", "v")
+    __slots__ = ("commands_seen", "events_seen", "host", "m", "program", "texts", "v")
 
     def __init__(self, program: Program, *, key: int = 0, texts: Texts | None = None) -> None:
         head = program.head
@@ -132,7 +144,8 @@ class Instance:
             self.v[k] = copy.copy(cell)
         for k in range(head.n_variables, head.inbox_cells):
             self.v[k].tag = ABSENT
-        self.seen: set[tuple[str, str]] = set()
+        self.events_seen: dict[str, int] = {}
+        self.commands_seen: set[str] = set()
         self.host = Evaluator(program, self.texts)
 
     def copy(self) -> Instance:
@@ -142,7 +155,8 @@ class Instance:
         twin.texts = self.texts
         twin.m = [copy.copy(row) for row in self.m]
         twin.v = [copy.copy(cell) for cell in self.v]
-        twin.seen = set(self.seen)
+        twin.events_seen = dict(self.events_seen)
+        twin.commands_seen = set(self.commands_seen)
         twin.host = self.host
         return twin
 
@@ -239,11 +253,19 @@ class Instance:
             self.texts.encode(rest, self.v[base + EXTRAS])
         if event_id is not None:
             inbox.event_id = self.texts.handle(event_id)
-            inbox.duplicate = 1 if ("event", event_id) in self.seen else 0
-            self.seen.add(("event", event_id))
+            inbox.fate = self._fate(event_id, inbox.event_id)
+            if inbox.fate < 0 and (problem is None or self.is_closed):
+                self.events_seen[event_id] = T_TAKEN
         if sender is not None:
             inbox.sender = self.texts.handle(sender)
         return self._step()
+
+    def _fate(self, event_id: str, handle: int) -> int:
+        """M7.1: what has become of the event that came with this id, or -1 if none did."""
+        for which, fate in ((WAITING, T_WAITING), (DEFERRED, T_DEFERRED)):
+            if any(row.event_id == handle for row in self._listed(which)):
+                return fate
+        return self.events_seen.get(event_id, NONE)
 
     def timer_fired(self, time: int, timer: int, timer_id: int) -> Output:
         """The timer at place `timer`, set under `timer_id`, is due."""
@@ -323,8 +345,8 @@ class Instance:
         inbox.command = COMMANDS.index(command)
         if command_id is not None:
             inbox.event_id = self.texts.handle(command_id)
-            inbox.duplicate = 1 if ("command", command_id) in self.seen else 0
-            self.seen.add(("command", command_id))
+            inbox.fate = T_TAKEN if command_id in self.commands_seen else NONE
+            self.commands_seen.add(command_id)
         if reason is not None:
             inbox.reason = self.texts.handle(reason)
         return self._step()
@@ -350,6 +372,16 @@ class Instance:
         return inbox
 
     def _step(self) -> Output:
+        output = self._run()
+        if self.events_seen:
+            for effect in output.effects:
+                if effect.kind == REPLY and effect.fate in (T_DISCARDED, T_REJECTED):
+                    event_id = self.texts.text(effect.event_id) or ""
+                    if event_id in self.events_seen:
+                        self.events_seen[event_id] = effect.fate
+        return output
+
+    def _run(self) -> Output:
         output = Output(self.host)
         step_rows(self.program.rows, self.m, self.v, output, 0)
         return output

@@ -365,7 +365,11 @@ class TimerCell:
 
 @dataclass(slots=True)
 class Queued:
-    """A stimulus, deferred event or internal event that waits; also the inbox of the step function."""
+    """A stimulus, deferred event or internal event that waits; also the inbox of the step function.
+
+    In the inbox `fate` is what has become of the first event with its id (M7.1), so that it is a duplicate; of a
+    command always `taken`.
+    """
 
     kind: int = EVENT
     time: int = 0
@@ -383,7 +387,7 @@ class Queued:
     command: int = NONE
     reason: int = NONE
     sender: int = NONE
-    duplicate: int = 0
+    fate: int = NONE
     refused: int = NONE
     offered: int = 0
     own: int = 0
@@ -484,6 +488,7 @@ class EffectRow:
     seq: int = 0
     event_id: int = NONE
     reason: int = NONE
+    fate: int = NONE
     status: int = NONE
     outcome: int = 0
     event: int = NONE

@@ -118,6 +118,32 @@ def test_the_same_id_counts_once() -> None:
             run.send("add", by=1, event_id="")
 
 
+def test_what_is_refused_for_its_payload_can_be_sent_again_under_the_same_id() -> None:
+    with start(workflow(), clock=ManualClock()) as run:
+        for _ in range(2):
+            with pytest.raises(EventRejected, match="lacks the field 'by'") as caught:
+                run.send("add", event_id="e1")
+            assert caught.value.reason == "payload"
+        assert run.send("add", by=1, event_id="e1") == "accepted"
+        assert run.variables["n"] == 1
+
+
+def test_a_duplicate_is_told_the_fate_of_the_first_and_a_refusal_never_reads_as_success() -> None:
+    with start(workflow(), clock=ManualClock()) as run:
+        first = [run.send("add", by=1, event_id="1"), run.send("later", event_id="2")]
+        first.append(run.send("never_mind", event_id="3"))
+        again = [run.send("add", by=1, event_id=str(number)) for number in (1, 2, 3)]
+        assert again == ["duplicate"] * 3
+        assert [each.fate for each in again] == [each.fate for each in first] == ["taken", "deferred", "discarded"]
+        for event, reason in (("add", "condition"), ("note", "duplicate")):
+            with pytest.raises(EventRejected) as caught:
+                run.send(event, event_id="4", **({"by": -1} if event == "add" else {"what": 1}))
+            assert caught.value.reason == reason
+        assert "an event with the id '4' came before and was rejected" in str(caught.value)
+        run.send("go")
+        assert run.send("later", event_id="2").fate == "taken"
+
+
 def test_payload_fields_may_have_any_name() -> None:
     with start(workflow(), clock=ManualClock()) as run:
         assert run.send("note", {"what": {"event_id": 1}}) == "accepted"
