@@ -12,6 +12,7 @@ from wfsim.model.elements import (
     Action,
     ActivityAction,
     CompensateAction,
+    Compensation,
     ForEach,
     Outcome,
     Region,
@@ -33,6 +34,7 @@ from wfsim.model.uses import (
     invoked,
     item_inputs,
     receiver,
+    scoped,
     uses,
 )
 from wfsim.model.values import ValueType, coerce
@@ -272,7 +274,7 @@ class _Compiler:
         first = len(self.rows)
         places = {name: first + k for k, name in enumerate(self.activities)}
         for name, activity in self.activities.items():
-            undo = activity.compensate_with
+            undo, undo_when = _undo(places, activity.compensate_with)
             policy = activity.retry_policy or self.workflow.retry_policy or RetryPolicy(max_attempts=1)
             timeout = activity.timeout if activity.timeout is not None else self.workflow.timeouts.activity
             fatal = policy.is_final("Timeout.start_to_close")
@@ -289,8 +291,8 @@ class _Compiler:
                     schedule_to_close=or_none(activity.schedule_to_close),
                     heartbeat=or_none(activity.heartbeat),
                     retries_start_to_close=0 if fatal else 1,
-                    undo=NONE if undo is None else places[undo.activity],
-                    undo_when=WHEN_ATTEMPTED if undo is not None and undo.when == "attempted" else WHEN_COMPLETED,
+                    undo=undo,
+                    undo_when=undo_when,
                 ),
                 name,
             )
@@ -444,6 +446,8 @@ class _Compiler:
             row.parent_close = CLOSINGS[state.invoke.parent_close]
             row.first_input, row.end_input = self._parameters(state.invoke.input, {})
             row.activity = self._child(program, state.invoke.workflow, state.invoke.version)
+            child: ChildRow = self.rows[row.activity]
+            child.undo, child.undo_when = _undo(program.activity_rows, state.invoke.compensate_with)
             if state.invoke.result_variable is not None:
                 row.result_variable = self._variable_row(state.invoke.result_variable)
         elif state.for_each is not None:
@@ -513,8 +517,8 @@ class _Compiler:
         if isinstance(action, CompensateAction):
             scope = NONE
             if action.scope is not None:
-                known = {**program.region_rows, **program.state_rows}
-                scope = next(row for path, row in known.items() if path.rsplit("/", 1)[-1] == action.scope)
+                (path,) = scoped(self.workflow, action.scope)
+                scope = {**program.region_rows, **program.state_rows}[path]
             return ActionRow(action=COMPENSATE, scope=scope, ignore=ignore)
         if isinstance(action, SendAction):
             return self._send(program, action, fields)
@@ -585,6 +589,13 @@ class _Compiler:
                 op.a += first
             self.add(op)
         return first
+
+
+def _undo(activities: Mapping[str, int], compensation: Compensation | None) -> tuple[int, int]:
+    """The row of a compensator, and from when on there is something to undo (M9.1)."""
+    if compensation is None:
+        return NONE, WHEN_COMPLETED
+    return activities[compensation.activity], WHEN_ATTEMPTED if compensation.when == "attempted" else WHEN_COMPLETED
 
 
 def _event_name(transition: Transition) -> str:

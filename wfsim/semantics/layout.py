@@ -241,11 +241,15 @@ class ActivityRow:
 
 @dataclass(slots=True)
 class ChildRow:
-    """A workflow that a state invokes, with the version resolved when the parent was compiled (M4.4)."""
+    """A workflow that a state invokes, with the version resolved when the parent was compiled (M4.4).
+
+    `undo` is the activity that undoes it, and `undo_when` from when on there is something to undo (M9.1).
+    """
 
     name: int = NONE
     version: int = NONE
     undo: int = NONE
+    undo_when: int = 0
 
 
 @dataclass(slots=True)
