@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from wfsim.errors import RunStopped, WaitTimeout, WfsimError, did_you_mean, listed
 from wfsim.model.duration import Duration
+from wfsim.model.values import brief
 from wfsim.semantics.codes import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
 
 from . import waiting
@@ -261,7 +262,7 @@ class Run:
         """
         given = payload_copy(payload, fields)
         if not isinstance(event, str):
-            raise WfsimError(f"an event is sent by its name, a text, not {event!r:.80}.")
+            raise WfsimError(f"an event is sent by its name, a text, not {brief(event)}.")
         checked = None if event_id is None else checked_id(event_id, "an event id")
         self._member.raise_if_stopped()
         sent_as: list[str] = []
@@ -315,7 +316,7 @@ class Run:
                 f"{command!r} is not a command.{did_you_mean(str(command), COMMANDS)} Commands: {', '.join(COMMANDS)}."
             )
         if reason is not None and not isinstance(reason, str):
-            raise WfsimError(f"the reason of a command is a text, not {reason!r:.80}.")
+            raise WfsimError(f"the reason of a command is a text, not {brief(reason)}.")
         checked = None if command_id is None else checked_id(command_id, "a command id")
         self._member.raise_if_stopped()
 

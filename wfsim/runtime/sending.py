@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from wfsim.errors import EventRejected, WfsimError, did_you_mean
-from wfsim.model.values import ValueType, check_value, coerce
+from wfsim.model.values import ValueType, brief, check_value, coerce
 from wfsim.semantics.codes import REPLY, T_DUPLICATE, T_REJECTED, T_TAKEN
 from wfsim.semantics.stimulus import event_problem
 
@@ -57,7 +57,7 @@ def _rejection(
     name: str, instance: Instance, event: str, payload: Mapping[str, Value], event_id: str, reason: str
 ) -> str:
     program = instance.program
-    head = f"{name!r} rejected {event!r}"
+    head = f"{name!r} rejected {brief(event)}"
     if reason == "duplicate":
         return (
             f"{head}: an event with the id {event_id!r} came before and was rejected. Send it under an id of its own."
@@ -75,13 +75,13 @@ def payload_copy(payload: Mapping[str, Value] | None, fields: Mapping[str, Value
     """A copy that nobody changes afterwards; what is not JSON is left for the door to turn away (M7.1)."""
     if payload is not None and not isinstance(payload, Mapping):
         raise WfsimError(
-            f"a payload is a mapping from fields to values, not {payload!r:.80}. Give fields as keywords, "
+            f"a payload is a mapping from fields to values, not {brief(payload)}. Give fields as keywords, "
             "and an id as event_id=."
         )
     both = {**(payload or {}), **fields}
     for name in both:
         if not isinstance(name, str):
-            raise WfsimError(f"the fields of a payload have texts as names, not {name!r:.80}.")
+            raise WfsimError(f"the fields of a payload have texts as names, not {brief(name)}.")
     return {
         name: coerce(ValueType.ANY, value) if check_value(ValueType.ANY, value) is None else value
         for name, value in both.items()
@@ -91,4 +91,4 @@ def payload_copy(payload: Mapping[str, Value] | None, fields: Mapping[str, Value
 def checked_id(value: object, what: str = "an id") -> str:
     if isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable():
         return value
-    raise WfsimError(f"{what} is a text of 1 to {LONGEST_ID} printable characters, not {value!r:.80}.")
+    raise WfsimError(f"{what} is a text of 1 to {LONGEST_ID} printable characters, not {brief(value)}.")

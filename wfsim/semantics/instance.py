@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from wfsim.errors import WfsimError
 from wfsim.model.elements import RetryPolicy
-from wfsim.model.values import Value, ValueType, check_value, coerce
+from wfsim.model.values import Value, coerce
 
 from .codes import (
     ABSENT,
@@ -60,7 +60,16 @@ from .layout import Cell, Cells, ChildRow, Each, ListCell, Me, Queued, RegionCel
 from .program import Program
 from .rows import EXTRAS, RESULT
 from .step import step as step_rows
-from .stimulus import STIMULI, Stimulus, _json_or_text, checked_inputs, correlation_key, event_problem
+from .stimulus import (
+    STIMULI,
+    Stimulus,
+    checked_inputs,
+    checked_result,
+    checked_text,
+    correlation_key,
+    event_problem,
+    refused_payload,
+)
 from .texts import Texts
 from .timers import clock_of
 from .work import work_with_clock
@@ -216,7 +225,7 @@ class Instance:
             self.texts.encode(key, self.v[self.program.head.key_cell])
         inbox = self._inbox(START, time)
         if parent is not None:
-            inbox.sender = self.texts.handle(parent)
+            inbox.sender = self._handle(parent, "the parent of an instance")
         return self._step()
 
     def event(
@@ -236,7 +245,7 @@ class Instance:
             undeclared = event not in self.program.events
             inbox.refused = T_UNDECLARED if undeclared else T_PAYLOAD
             inbox.event = NONE if undeclared else self.program.event_rows[event]
-            rest = {"event": event, "payload": _json_or_text(payload)}
+            rest = refused_payload(event, payload)
         else:
             inbox.event = self.program.event_rows[event]
             places = self.program.event_fields[event]
@@ -252,12 +261,13 @@ class Instance:
         if rest:
             self.texts.encode(rest, self.v[base + EXTRAS])
         if event_id is not None:
-            inbox.event_id = self.texts.handle(event_id)
+            inbox.event_id = self._handle(event_id, "the id of an event")
+        if sender is not None:
+            inbox.sender = self._handle(sender, "the sender of an event")
+        if event_id is not None:
             inbox.fate = self._fate(event_id, inbox.event_id)
             if inbox.fate < 0 and (problem is None or self.is_closed):
                 self.events_seen[event_id] = T_TAKEN
-        if sender is not None:
-            inbox.sender = self.texts.handle(sender)
         return self._step()
 
     def _fate(self, event_id: str, handle: int) -> int:
@@ -283,14 +293,12 @@ class Instance:
         inbox.serial = activity_id
         inbox.attempt = attempt
         if worker is not None:
-            inbox.sender = self.texts.handle(worker)
+            inbox.sender = self._handle(worker, "the worker of an attempt")
         return self._step()
 
     def activity_succeeded(self, time: int, activity_id: int, attempt: int, result: Value = None) -> Output:
         """An attempt's result arrives; `WfsimError` if it is not JSON, and then nothing has happened."""
-        problem = check_value(ValueType.ANY, result)
-        if problem is not None:
-            raise WfsimError(f"the result of activity {activity_id} cannot be kept: {problem}")
+        checked_result(result, f"the result of activity {activity_id}")
         inbox = self._inbox(ACTIVITY_SUCCEEDED, time)
         inbox.serial = activity_id
         inbox.attempt = attempt
@@ -305,9 +313,9 @@ class Instance:
         inbox = self._inbox(ACTIVITY_FAILED, time)
         inbox.serial = activity_id
         inbox.attempt = attempt
-        inbox.error_type = self.texts.handle(error_type)
+        inbox.error_type = self._handle(error_type, "an error type")
         if message is not None:
-            inbox.reason = self.texts.handle(message)
+            inbox.reason = self._handle(message, "the message of an error")
         for work in self.works():
             if work.phase not in (IDLE, CHILD) and work.serial == activity_id:
                 policy = self._policy(work.activity)
@@ -327,6 +335,7 @@ class Instance:
             raise WfsimError(f"{status!r} is not how an instance closes. Statuses: {', '.join(STATUSES[COMPLETED:])}.")
         if outcome not in (None, *OUTCOMES[1:]):
             raise WfsimError(f"{outcome!r} is not an outcome. Outcomes: {', '.join(OUTCOMES[1:])}.")
+        checked_result(result, f"the result of the child of activation {activation}")
         inbox = self._inbox(CHILD_CLOSED, time)
         inbox.serial = activation
         inbox.command = STATUSES.index(status)
@@ -344,19 +353,24 @@ class Instance:
         inbox = self._inbox(CONTROL, time)
         inbox.command = COMMANDS.index(command)
         if command_id is not None:
-            inbox.event_id = self.texts.handle(command_id)
+            inbox.event_id = self._handle(command_id, "the id of a command")
+        if reason is not None:
+            inbox.reason = self._handle(reason, "the reason of a command")
+        if command_id is not None:
             inbox.fate = T_TAKEN if command_id in self.commands_seen else NONE
             self.commands_seen.add(command_id)
-        if reason is not None:
-            inbox.reason = self.texts.handle(reason)
         return self._step()
 
     def message_returned(self, time: int, message: int, reason: str) -> Output:
         """M7.3: the message sent under this number could not be delivered."""
         inbox = self._inbox(MESSAGE_RETURNED, time)
         inbox.serial = message
-        inbox.reason = self.texts.handle(reason)
+        inbox.reason = self._handle(reason, "why a message came back")
         return self._step()
+
+    def _handle(self, text: str, what: str) -> int:
+        """The handle of a text from outside; WfsimError if it could not be recorded."""
+        return self.texts.handle(checked_text(text, what))
 
     def _inbox(self, kind: int, time: int) -> Queued:
         if kind != START and not self.m[0].status:
