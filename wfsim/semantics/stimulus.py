@@ -143,8 +143,17 @@ def refused_payload(event: str, payload: Mapping[str, Any]) -> Value:
     return {"event": _kept(event), "payload": {_name(name): _kept(value) for name, value in payload.items()}}
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What a refused payload held that was not JSON, by the words that were recorded of it: to be refused again."""
+
+    words: str
+
+
 def _kept(value: Any) -> Value:
     """The value, or a few words on one that is not JSON: writing it out could take for ever, or fail."""
+    if isinstance(value, Unreadable):
+        return value.words
     if check_value(ValueType.ANY, value) is None:
         return value
     if isinstance(value, (str, int, float, list, tuple, Mapping)):
