@@ -13,6 +13,7 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.stimulus import Stimulus
 
 EVENTS = ("go", "stop", "pay")
+_UNDONE_BY_G = st.sampled_from(["g", {"activity": "g", "when": "attempted"}])
 ACTIVITIES = ("f", "g")
 CONDITIONS = (
     "context.n < 2",
@@ -90,7 +91,7 @@ def _actions(undo: bool, talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
                     **({"scope": scope} if scope else {}),
                     **({"on_failure": "ignore"} if ignore else {}),
                 },
-                st.sampled_from([None, None, "s0"]),
+                st.sampled_from([None, None, "/s0"]),
                 st.booleans(),
             )
         )
@@ -142,6 +143,8 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
             state["invoke"] = {"workflow": "other", "input": {"n": "${context.n}"}, "parent_close": close}
             if draw(st.booleans()):
                 state["invoke"]["result_variable"] = "maybe"
+            if undo and draw(st.booleans()):
+                state["invoke"]["compensate_with"] = draw(_UNDONE_BY_G)
         elif kind == "each":
             state["for_each"] = draw(_for_each())
         elif kind in ("activity", "both"):
@@ -262,7 +265,9 @@ def workflows(
             if t.get("event") == "error.f" and not _has_source(region, t["from"], "f"):
                 t["event"] = "error"
     if undo and "f" in used and draw(st.booleans()):
-        activities["f"]["compensate_with"] = draw(st.sampled_from(["g", {"activity": "g", "when": "attempted"}]))
+        activities["f"]["compensate_with"] = draw(_UNDONE_BY_G)
+        used.add("g")
+    if any("compensate_with" in s.get("invoke", {}) for region in _regions(data) for s in region["states"]):
         used.add("g")
     data["activities"] = {name: each for name, each in activities.items() if name in used}
     return Workflow.model_validate(data)
@@ -325,7 +330,7 @@ def next_stimulus(instance: Instance, choice: int, k: int, number: int) -> Stimu
         Stimulus("event", time, event="stop", payload={} if k < 0 else {"k": k}, event_id=f"stop{number}"),
         Stimulus("event", time, event="pay", payload={"k": k}, event_id=f"pay{number // 2}"),
         Stimulus("event", time, event="nobody", payload={"k": k}),
-        Stimulus("event", time, event="go", payload={"k": "wrong"}),
+        Stimulus("event", time, event="go", payload={"k": "wrong"}, event_id=f"pay{number // 2}"),
     ]
     for timer in instance.timers():
         options += [Stimulus("timer", max(time, timer.due), timer=timer.place, timer_id=timer.id)] * 2

@@ -124,7 +124,8 @@ class ReplayError(HistoryError):
 class EventRejected(WfsimError):
     """Nobody took an event, or it was turned away at the door; its sender is told so (M7.1).
 
-    `reason` is `no_transition`, `condition`, `max_deferred`, `undeclared`, `payload` or `closed`.
+    `reason` is `no_transition`, `condition`, `max_deferred`, `undeclared`, `payload`, `closed`, or `duplicate` if that
+    happened to the first event with this id.
     """
 
     def __init__(self, message: str, *, event: str, reason: str) -> None:

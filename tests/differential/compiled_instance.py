@@ -48,7 +48,7 @@ class CompiledInstance(Instance):
             k = items[-1].next
         return works + items[::-1]
 
-    def _step(self) -> Output:
+    def _run(self) -> Output:
         answers: list[layout.Cell] = []
         while True:
             m, v = self._memory(), to_array(self.v, speed.CELL)

@@ -16,7 +16,9 @@ from wfsim.verification.workflows.space import explore_workflow
 
 LOG = ("log ", "no log ", "tried ", "undoing ")
 # Places that are left within the same step.
-PASSING = re.compile(r"t\d+\.(pre|post)\d+\.(.*\.)?(succeeded|failed)|.*\.item\.(succeeded|failed)|.*\.undoing|.*!.*")
+PASSING = re.compile(
+    r"t\d+\.(pre|post)\d+\.(.*\.)?(succeeded|failed)|.*\.item\.(succeeded|failed)|.*\.(called|completed|undoing)|.*!.*"
+)
 CANCELLING = re.compile(r"cancelling(\..*\.(succeeded|failed))?")
 
 

@@ -11,11 +11,13 @@ from typing import Any
 from wfsim.model.workflow import Workflow
 
 EVENTS = ("go", "stop")
+_WHEN = ("completed", "attempted")
 
 
 class _Maker:
-    def __init__(self, number: int, *, undo: bool, children: bool, waits: bool) -> None:
+    def __init__(self, number: int, *, undo: bool, children: bool, waits: bool, recalls: bool) -> None:
         self.random = random.Random(number)
+        self.recalls = recalls
         self.undo = undo
         self.children = children
         self.waits = waits
@@ -37,7 +39,7 @@ class _Maker:
             value = self.random.choice([1, "${context.n + 1}"])
             return [{"action_type": "set_variable", "parameters": {"name": "n", "value": value}, **ignore}]
         if kind == "compensate":
-            scope = {"scope": self.random.choice(["s0", "s1"])} if self.chance(30) else {}
+            scope = {"scope": self.random.choice(["/s0", "/s1"])} if self.chance(30) else {}
             return [{"action_type": "compensate", **scope, **ignore}]
         return []
 
@@ -51,7 +53,8 @@ class _Maker:
         if kind == "activity":
             return {"activity": {"name": self.random.choice("fg")}}
         if kind == "child":
-            return {"invoke": {"workflow": "other"}}
+            undo = {"compensate_with": {"activity": "u", "when": self.random.choice(_WHEN)}} if self.recalls else {}
+            return {"invoke": {"workflow": "other", **undo}}
         if kind == "each":
             items = self.random.choice([["a"], ["a", "b", "c"], "${context.list}", "${[1 // context.n]}"])
             runs = self.random.choice([{"activity": "f"}, {"workflow": "other"}])
@@ -107,8 +110,7 @@ class _Maker:
         root = self.region(2)
         activities: dict[str, dict[str, Any]] = {name: {} for name in _used(root)}
         if self.undo and "f" in activities:
-            when = self.random.choice(["completed", "attempted"])
-            activities["f"]["compensate_with"] = {"activity": "u", "when": when}
+            activities["f"]["compensate_with"] = {"activity": "u", "when": self.random.choice(_WHEN)}
             activities["u"] = {}
         if "g" in activities and self.chance(30):
             activities["g"]["retry_policy"] = {"max_attempts": 2}
@@ -130,6 +132,7 @@ def _used(region: dict[str, Any]) -> list[str]:
     found = []
     for state in region["states"]:
         found += [state["activity"]["name"]] if "activity" in state else []
+        found += ["u"] if "compensate_with" in state.get("invoke", {}) else []
         found += [state["for_each"]["activity"]] if "activity" in state.get("for_each", {}) else []
         for inner in state.get("parallel", {}).get("regions", []):
             found += _used(inner)
@@ -139,6 +142,11 @@ def _used(region: dict[str, Any]) -> list[str]:
     return sorted(set(found))
 
 
-def rich_workflow(number: int, *, undo: bool = False, children: bool = False, waits: bool = False) -> Workflow:
-    """The random workflow of this number; `waits` lets a state be left by something else while its region waits."""
-    return _Maker(number, undo=undo, children=children, waits=waits).workflow()
+def rich_workflow(
+    number: int, *, undo: bool = False, children: bool = False, waits: bool = False, recalls: bool = False
+) -> Workflow:
+    """The random workflow of this number.
+
+    `waits` lets a state be left by something else while its region waits, `recalls` gives children compensators.
+    """
+    return _Maker(number, undo=undo, children=children, waits=waits, recalls=recalls).workflow()

@@ -131,6 +131,14 @@ def test_random_workflows_with_children_lists_and_compensation(kind: int) -> Non
     assert n_edges > 500
 
 
+def test_random_workflows_whose_children_are_undone() -> None:
+    n_edges = 0
+    for number in (21, 70, 76, 81, 124):
+        flow = rich_workflow(number, undo=True, children=True, recalls=True)
+        n_edges += searched_twice(flow, 40).n_edges + searched_twice(flow, 20, erased=True).n_edges
+    assert n_edges > 500
+
+
 @cases(40)
 @given(workflows(regions=True))
 def test_random_workflows_with_values(flow: Workflow) -> None:

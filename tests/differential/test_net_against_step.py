@@ -71,6 +71,7 @@ transitions:
 REGIONS = (11, 12, 13, 16, 17, 22, 32, 39, 41, 43, 50, 60, 63, 66, 70, 77)
 CHILDREN = (4, 8, 13, 21, 47, 60, 61, 97, 104, 119, 126, 127)
 COMPENSATION = (12, 17, 21, 22, 23, 38, 66, 71)
+RECALLS = (21, 70, 76, 81, 111, 124)
 EVERYTHING = (28, 62, 66, 86, 88, 89)
 
 
@@ -108,6 +109,13 @@ def test_with_compensation_the_net_misses_nothing_not_even_in_the_log(number: in
 @pytest.mark.parametrize("number", EVERYTHING)
 def test_with_every_construct_the_net_misses_nothing(number: int) -> None:
     workflow = rich_workflow(number, undo=True, children=True, waits=True)
+    missed, _ = compared(workflow, log=True)
+    assert missed == [], wf.dumps(workflow)
+
+
+@pytest.mark.parametrize("number", RECALLS)
+def test_with_children_that_are_undone_the_net_misses_nothing_not_even_in_the_log(number: int) -> None:
+    workflow = rich_workflow(number, undo=True, children=True, recalls=True)
     missed, _ = compared(workflow, log=True)
     assert missed == [], wf.dumps(workflow)
 

@@ -14,7 +14,7 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Record, records_of
-from wfsim.semantics.stimulus import Stimulus, event_problem
+from wfsim.semantics.stimulus import Stimulus, Unreadable, event_problem
 from wfsim.semantics.texts import canonical
 
 from .batch import clean
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
 
 CAUSES = frozenset(RECORD_KINDS[:N_CAUSES])
 _REFUSED = ("undeclared", "payload")
-
-
-class _Unreadable:
-    """Stands for a value that was not JSON when the event arrived: refused again, and shown the same."""
-
-    def __init__(self, shown: str) -> None:
-        self._shown = shown
-
-    def __repr__(self) -> str:
-        return self._shown
 
 
 @lru_cache(maxsize=64)
@@ -171,7 +161,7 @@ def _inputs(program: Program, recorded: Mapping[str, Any]) -> dict[str, Any]:
     return inputs
 
 
-def _event(program: Program, step: Sequence[Record]) -> tuple[str, Mapping[str, Any]]:
+def _event(program: Program, step: Sequence[Record]) -> tuple[str, Mapping[Any, Any]]:
     """Name and payload of an event; one refused at the door was stored whole, as {event, payload} (M7.1)."""
     cause = step[0]
     recorded = cause.payload.get("payload", {})
@@ -181,7 +171,8 @@ def _event(program: Program, step: Sequence[Record]) -> tuple[str, Mapping[str, 
         return cause.event, recorded
     event, payload = recorded.get("event", cause.event or ""), recorded.get("payload", {})
     if event_problem(program, event, payload) is None:
-        payload = {name: _Unreadable(v) if isinstance(v, str) else v for name, v in payload.items()}
+        # What was wrong with it is told in words: with a value, or with a field's name.
+        payload = {Unreadable(name): Unreadable(v) if isinstance(v, str) else v for name, v in payload.items()}
     return event, payload
 
 

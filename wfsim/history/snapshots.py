@@ -6,7 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wfsim.semantics.codes import R_CONTROL_RECEIVED, R_EVENT_RECEIVED
+from wfsim.semantics.codes import (
+    R_CONTROL_RECEIVED,
+    R_EVENT_DISCARDED,
+    R_EVENT_RECEIVED,
+    R_EVENT_REJECTED,
+    R_STIMULUS_IGNORED,
+    T_DISCARDED,
+    T_REJECTED,
+    T_TAKEN,
+)
 from wfsim.semantics.image import fingerprint, from_image, image_of
 from wfsim.semantics.texts import canonical
 
@@ -16,10 +25,18 @@ if TYPE_CHECKING:
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.program import Program
 
-_IDS = """
-SELECT kind, event_id FROM records
-WHERE run = ? AND "case" = ? AND seq <= ? AND kind IN (?, ?) AND event_id IS NOT NULL
+_IDS = f"""
+SELECT c.kind, c.event_id, r.kind, r.reason
+FROM records c
+LEFT JOIN records r ON r.run = c.run AND r."case" = c."case" AND r.cause_seq = c.seq AND r.event_id = c.event_id
+    AND r.seq <= $upto AND r.kind IN ({R_EVENT_REJECTED}, {R_EVENT_DISCARDED}, {R_STIMULUS_IGNORED})
+WHERE c.run = $run AND c."case" = $case AND c.seq <= $upto AND c.event_id IS NOT NULL
+    AND c.kind IN ({R_EVENT_RECEIVED}, {R_CONTROL_RECEIVED})
+ORDER BY c.seq
 """
+_FATES = {R_EVENT_REJECTED: T_REJECTED, R_STIMULUS_IGNORED: T_REJECTED, R_EVENT_DISCARDED: T_DISCARDED}
+# M7.1: what is refused at the door leaves no id behind, and a duplicate does not change the fate of the first.
+_COUNT_NOT = ("undeclared", "payload", "duplicate")
 _LATEST = """
 SELECT seq, image FROM snapshots
 WHERE run = ? AND "case" = ? AND fingerprint = ? AND seq <= coalesce(?, 2147483647) ORDER BY seq DESC LIMIT 1
@@ -52,7 +69,11 @@ def latest_snapshot(
     if not rows:
         return None
     seq, image = rows[0]
-    named = {R_EVENT_RECEIVED: "event", R_CONTROL_RECEIVED: "command"}
-    ids = con.execute(_IDS, [run, case, seq, *named]).fetchall()
-    seen = {(named[kind], event_id) for kind, event_id in ids}
-    return StoredSnapshot(seq, from_image(program, json.loads(image), seen))
+    events: dict[str, int] = {}
+    commands: set[str] = set()
+    for cause, event_id, kind, reason in con.execute(_IDS, {"run": run, "case": case, "upto": seq}).fetchall():
+        if cause == R_CONTROL_RECEIVED:
+            commands.add(event_id)
+        elif reason not in _COUNT_NOT:
+            events[event_id] = _FATES.get(kind, T_TAKEN)
+    return StoredSnapshot(seq, from_image(program, json.loads(image), events, commands))

@@ -213,7 +213,7 @@ class Builder:
         return SendAction(action_type="send", event=event, to=to, payload=payload, on_failure=on_failure)
 
     def compensate(self, scope: str | None = None, *, on_failure: OnFailure = "abort") -> CompensateAction:
-        """An action that undoes what the compensation log holds (M9.1)."""
+        """An action that undoes what the compensation log holds, of a state or region by its name or path (M9.1)."""
         return CompensateAction(action_type="compensate", scope=scope, on_failure=on_failure)
 
     def build(self) -> Workflow:

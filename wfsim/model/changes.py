@@ -100,6 +100,9 @@ def _states(old: Workflow, new: Workflow) -> Iterator[Change]:
         was, is_now = work_of(state), work_of(there)
         if was != is_now:
             yield Change("work-changed", where, f"it ran {was or 'nothing'} and now runs {is_now or 'nothing'}.")
+        elif state.invoke is not None and there.invoke is not None:
+            if state.invoke.compensate_with != there.invoke.compensate_with:
+                yield Change("compensation-changed", where, _UNDONE_OTHERWISE)
         elif state.parallel is not None and there.parallel is not None:
             here = {inner.name for inner in state.parallel.regions}
             for inner in state.parallel.regions:
@@ -112,6 +115,9 @@ def _states(old: Workflow, new: Workflow) -> Iterator[Change]:
                         "region-new", where, f"region {inner.name!r} was never entered by instances that are in it."
                     )
         yield from _timers(where, _clocks(old, path, state), _clocks(new, path, there))
+
+
+_UNDONE_OTHERWISE = "what is in the log would be undone by another compensator, or not at all."
 
 
 def work_of(state: State) -> str:
@@ -248,5 +254,5 @@ def _activities(old: Workflow, new: Workflow) -> Iterator[Change]:
             yield Change(
                 "compensation-changed",
                 f"activity {name!r}",
-                "what is in the log would be undone by another compensator, or not at all.",
+                _UNDONE_OTHERWISE,
             )

@@ -27,6 +27,7 @@ from wfsim.model.uses import (
     is_reserved,
     parts,
     payload_fields,
+    scoped,
     transition_actions,
     uses,
     writes,
@@ -314,14 +315,23 @@ def _receiver(workflow: Definition, path: Path, action: SendAction, label: str, 
 def _scope(workflow: Definition, path: Path, scope: str | None, report: Report) -> None:
     if scope is None:
         return
-    known = [state.name for part in parts(workflow) for state in part.region.states]
-    known += [part.region.name for part in parts(workflow) if part.path]
-    if scope not in known:
+    found = scoped(workflow, scope)
+    if len(found) > 1:
+        paths = [joined if "/" in joined else f"/{joined}" for joined in found]
         report(
             path,
-            f"compensation is limited to {scope!r}, which is neither a state nor a region. "
-            f"Known: {listed(known)}.{did_you_mean(scope, known)}",
+            f"compensation is limited to {brief(scope)}, but {len(found)} states and regions are called so. "
+            f"Give the path of one: {listed(paths)}.",
         )
+    if found:
+        return
+    known = [state.name for part in parts(workflow) for state in part.region.states]
+    known += [part.region.name for part in parts(workflow) if part.path]
+    report(
+        path,
+        f"compensation is limited to {brief(scope)}, which is neither a state nor a region. "
+        f"Known: {listed(known)}.{did_you_mean(scope, known)}",
+    )
 
 
 def _work(path: Path, state: State, report: Report) -> None:

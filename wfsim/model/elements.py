@@ -170,7 +170,7 @@ class CompensateAction(Element):
     action_type: Literal["compensate"]
     name: Name | None = None
     description: str | None = None
-    scope: Name | None = None
+    scope: str | None = None
     on_failure: Literal["abort", "ignore"] = "abort"
 
 
@@ -188,12 +188,13 @@ class ActivityWork(Element):
 
 
 class Invoke(Element):
-    """The child workflow that a state runs (M4.4)."""
+    """The child workflow that a state runs (M4.4), and the activity that undoes what it has done (M9.1)."""
 
     workflow: Name
     version: VersionRange | None = None
     input: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
     result_variable: Identifier | None = None
+    compensate_with: Annotated[Compensation, BeforeValidator(_compensation)] | None = None
     parent_close: Literal["cancel", "terminate", "abandon"] = "cancel"
 
 

@@ -77,6 +77,21 @@ def parts(workflow: Definition) -> Iterator[Part]:
     return walk(Part((), workflow, f"workflow {workflow.name!r}"))
 
 
+def scoped(workflow: Definition, scope: str) -> list[str]:
+    """Paths from the root of the states and regions that a `scope` can mean (M9.1): states and regions in turn.
+
+    By its name, or by its path; a `/` before a path says that it is one, which matters for states of the root region.
+    """
+    found = []
+    for path, region in workflow.regions():
+        elements = [(path, path[-1])] if path else []
+        for steps, name in [*elements, *(((*path, state.name), state.name) for state in region.states)]:
+            joined = "/".join(steps)
+            if scope in (name, joined, f"/{joined}"):
+                found.append(joined)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """An expression or template at its place.
@@ -214,6 +229,12 @@ def activity_uses(workflow: Definition) -> Iterator[tuple[Path, str, str]]:
         for index, state in enumerate(part.region.states):
             if state.activity is not None:
                 yield (*part.state_path(index), "activity"), f"state {state.name!r} runs", state.activity.name
+            if state.invoke is not None and state.invoke.compensate_with is not None:
+                yield (
+                    (*part.state_path(index), "invoke", "compensate_with"),
+                    f"workflow {state.invoke.workflow!r} in state {state.name!r} is compensated",
+                    state.invoke.compensate_with.activity,
+                )
             if state.for_each is not None and state.for_each.activity is not None:
                 where: Path = (*part.state_path(index), "for_each", "activity")
                 yield where, f"state {state.name!r} runs", state.for_each.activity

@@ -184,7 +184,7 @@ class Exchange:
 
     def _deliver(self, receiver: Member, letter: Letter) -> None:
         def apply(instance: Instance, time: int) -> Output:
-            if ("event", letter.id) in instance.seen:
+            if letter.id in instance.events_seen:
                 return Output(instance.host)
             if receiver.dispatcher.is_closing:
                 park()

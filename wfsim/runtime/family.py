@@ -196,7 +196,7 @@ def _owe_stop(dispatcher: FamilyDriver, parent: Member, activation: int) -> None
     command_id = f"{parent.name}:stop:{activation}"
 
     def apply(instance: Instance, time: int) -> Output:
-        done = not instance.version or instance.is_closed or ("command", command_id) in instance.seen
+        done = not instance.version or instance.is_closed or command_id in instance.commands_seen
         if done or dispatcher.is_closing:
             return Output(instance.host)
         return instance.control(time, policy, command_id, "parent")
@@ -265,7 +265,7 @@ def start_by(dispatcher: FamilyDriver, sender: Member, letter: Letter, handling:
             return Output(instance.host)
 
     def deliver(instance: Instance, time: int) -> Output:
-        if not instance.version or ("event", letter.id) in instance.seen or dispatcher.is_closing:
+        if not instance.version or letter.id in instance.events_seen or dispatcher.is_closing:
             return Output(instance.host)
         return instance.event(time, letter.event, letter.payload, letter.id, letter.sender)
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from wfsim.errors import RunStopped, WaitTimeout, WfsimError, did_you_mean, listed
 from wfsim.model.duration import Duration
+from wfsim.model.values import brief
 from wfsim.semantics.codes import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
 
 from . import waiting
 from .entries import CONTROLS, EVENTS
 from .explain import Explanation, explain
 from .family import members_of_children
-from .sending import checked_id, fate_of, payload_copy
+from .sending import Answer, answer_to, checked_id, payload_copy
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -230,7 +231,7 @@ class Run:
         *,
         event_id: str | None = None,
         **fields: Value,
-    ) -> str:
+    ) -> Answer:
         """Send an event; returns once it is stored.
 
         Parameters
@@ -244,21 +245,24 @@ class Run:
 
         Returns
         -------
-        str
-            `accepted`; `deferred` or `discarded`, as the definition says of events nobody takes;
+        Answer
+            A text: `accepted`; `deferred` or `discarded`, as the definition says of events nobody takes;
             `waiting`: a busy region or a pause holds it, and its fate will be in the history (`why_not` says
-            what it waits for); `duplicate`: the id was seen before.
+            what it waits for); `duplicate`: an event with this id came before, and its `fate` tells what has become
+            of that: `taken`, `waiting`, `deferred` or `discarded`.
 
         Raises
         ------
         EventRejected
-            If nobody takes it, or it is not as declared; the text says why, with the values that decide.
+            If nobody takes it, or it is not as declared; the text says why, with the values that decide. With the
+            reason `duplicate` if the first event with this id was rejected. What is not as declared leaves its id
+            free, so that it can be sent again, mended.
         RunStopped
             If this run is closed here.
         """
         given = payload_copy(payload, fields)
         if not isinstance(event, str):
-            raise WfsimError(f"an event is sent by its name, a text, not {event!r:.80}.")
+            raise WfsimError(f"an event is sent by its name, a text, not {brief(event)}.")
         checked = None if event_id is None else checked_id(event_id, "an event id")
         self._member.raise_if_stopped()
         sent_as: list[str] = []
@@ -268,10 +272,11 @@ class Run:
             sent_as[:] = [checked or f"{self.id}:event:{instance.version + 1}"]
             return instance.event(time, event, given, sent_as[0])
 
-        def answer(instance: Instance, output: Output) -> str:
-            return fate_of(self.id, instance, output, event, given, sent_as[0])
+        def answer(instance: Instance, output: Output) -> Answer:
+            return answer_to(self.id, instance, output, event, given, sent_as[0])
 
-        return str(waiting.result_of(self._member.put(EVENTS, apply, answer)))
+        told: Answer = waiting.result_of(self._member.put(EVENTS, apply, answer))
+        return told
 
     def pause(self, reason: str | None = None, *, command_id: str | None = None) -> str:
         """Dispatch nothing and start no attempt until `resume`; running attempts finish (M8.1)."""
@@ -311,7 +316,7 @@ class Run:
                 f"{command!r} is not a command.{did_you_mean(str(command), COMMANDS)} Commands: {', '.join(COMMANDS)}."
             )
         if reason is not None and not isinstance(reason, str):
-            raise WfsimError(f"the reason of a command is a text, not {reason!r:.80}.")
+            raise WfsimError(f"the reason of a command is a text, not {brief(reason)}.")
         checked = None if command_id is None else checked_id(command_id, "a command id")
         self._member.raise_if_stopped()
 

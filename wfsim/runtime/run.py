@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from wfsim.errors import ConflictError, HistoryError, StartRefused, WfsimError, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.uses import invoked
+from wfsim.model.values import brief
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.draws import mix_key
@@ -238,7 +239,7 @@ def _key(seed: int | None) -> int:
     if seed is None:
         return secrets.randbits(62)
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise WfsimError(f"a seed is a whole number from 0 to 2^63 - 1, not {seed!r:.80}.")
+        raise WfsimError(f"a seed is a whole number from 0 to 2^63 - 1, not {brief(seed)}.")
     return mix_key(seed, 0, 0)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from wfsim.errors import EventRejected, WfsimError, did_you_mean
-from wfsim.model.values import ValueType, check_value, coerce
-from wfsim.semantics.codes import NONE, R_EVENT_DISCARDED, REPLY, T_DEFERRED, T_DUPLICATE
+from wfsim.model.values import ValueType, brief, check_value, coerce
+from wfsim.semantics.codes import REPLY, T_DUPLICATE, T_REJECTED, T_TAKEN
 from wfsim.semantics.stimulus import event_problem
 
 from .explain import explain
@@ -20,30 +20,48 @@ if TYPE_CHECKING:
 LONGEST_ID = 200
 
 
-def fate_of(
+class Answer(str):
+    """What an event's sender is told, as a text; `fate` is what has become of the first event with its id (M7.1).
+
+    The texts are `accepted`, `waiting`, `deferred`, `discarded` and `duplicate`; the fates `taken`, `waiting`,
+    `deferred` and `discarded`. One that was rejected has no answer: `EventRejected` is raised, for a duplicate too.
+    """
+
+    fate: str
+
+    def __new__(cls, text: str, fate: str) -> Answer:
+        answer = super().__new__(cls, text)
+        answer.fate = fate
+        return answer
+
+
+def answer_to(
     name: str, instance: Instance, output: Output, event: str, payload: Mapping[str, Value], event_id: str
-) -> str:
-    """What became of an event in the step that it caused."""
+) -> Answer:
+    """What became of an event in the step that it caused; EventRejected if it, or the first with its id, was."""
     handle = instance.texts.handle(event_id)
     answers = [each for each in output.effects if each.kind == REPLY and each.event_id == handle]
     if not answers:
-        return "waiting"
-    if answers[-1].reason == NONE:
-        return "accepted"
-    if answers[-1].reason == T_DUPLICATE:
-        return "duplicate"
-    kinds = [record.kind for record in output.records if record.event_id == handle]
-    if answers[-1].reason == T_DEFERRED:
-        return "deferred"
-    if R_EVENT_DISCARDED in kinds:
-        return "discarded"
-    reason = instance.texts.text(answers[-1].reason) or ""
-    raise EventRejected(_rejection(name, instance, event, payload, reason), event=event, reason=reason)
+        return Answer("waiting", "waiting")
+    last = answers[-1]
+    fate = instance.texts.text(last.fate) or ""
+    if last.fate == T_REJECTED:
+        reason = instance.texts.text(last.reason) or ""
+        raise EventRejected(_rejection(name, instance, event, payload, event_id, reason), event=event, reason=reason)
+    if last.reason == T_DUPLICATE:
+        return Answer("duplicate", fate)
+    return Answer("accepted" if last.fate == T_TAKEN else fate, fate)
 
 
-def _rejection(name: str, instance: Instance, event: str, payload: Mapping[str, Value], reason: str) -> str:
+def _rejection(
+    name: str, instance: Instance, event: str, payload: Mapping[str, Value], event_id: str, reason: str
+) -> str:
     program = instance.program
-    head = f"{name!r} rejected {event!r}"
+    head = f"{name!r} rejected {brief(event)}"
+    if reason == "duplicate":
+        return (
+            f"{head}: an event with the id {event_id!r} came before and was rejected. Send it under an id of its own."
+        )
     problem = event_problem(program, event, payload)
     if problem is not None and reason in ("undeclared", "payload"):
         hint = did_you_mean(event, program.events) if reason == "undeclared" else ""
@@ -57,13 +75,13 @@ def payload_copy(payload: Mapping[str, Value] | None, fields: Mapping[str, Value
     """A copy that nobody changes afterwards; what is not JSON is left for the door to turn away (M7.1)."""
     if payload is not None and not isinstance(payload, Mapping):
         raise WfsimError(
-            f"a payload is a mapping from fields to values, not {payload!r:.80}. Give fields as keywords, "
+            f"a payload is a mapping from fields to values, not {brief(payload)}. Give fields as keywords, "
             "and an id as event_id=."
         )
     both = {**(payload or {}), **fields}
     for name in both:
         if not isinstance(name, str):
-            raise WfsimError(f"the fields of a payload have texts as names, not {name!r:.80}.")
+            raise WfsimError(f"the fields of a payload have texts as names, not {brief(name)}.")
     return {
         name: coerce(ValueType.ANY, value) if check_value(ValueType.ANY, value) is None else value
         for name, value in both.items()
@@ -73,4 +91,4 @@ def payload_copy(payload: Mapping[str, Value] | None, fields: Mapping[str, Value
 def checked_id(value: object, what: str = "an id") -> str:
     if isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable():
         return value
-    raise WfsimError(f"{what} is a text of 1 to {LONGEST_ID} printable characters, not {value!r:.80}.")
+    raise WfsimError(f"{what} is a text of 1 to {LONGEST_ID} printable characters, not {brief(value)}.")

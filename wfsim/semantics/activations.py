@@ -33,7 +33,9 @@ from .codes import (
     T_CLOSED,
     T_CLOSING,
     T_DEFERRED,
+    T_DISCARDED,
     T_RANGE,
+    T_REJECTED,
     T_TERMINATED,
     T_TYPE,
     TERMINATED,
@@ -187,13 +189,14 @@ def enter_inner(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
 
 
 @kernel
-def reply(o: Output, event_id: int, reason: int) -> None:
-    """Tell the sender what became of an event; reason -1 is `accepted`. Without an id nobody could be told."""
+def reply(o: Output, event_id: int, fate: int, reason: int) -> None:
+    """Tell the sender what became of an event, and why if it was not taken. Without an id nobody could be told."""
     if event_id < 0:
         return
     effect = new_effect(o)
     effect.kind = REPLY
     effect.event_id = event_id
+    effect.fate = fate
     effect.reason = reason
 
 
@@ -205,8 +208,12 @@ def turn_away(p: Rows, m: Rows, o: Output, i: int, kind: int, row: Queued, reaso
     record.event_id = row.event_id
     record.region = row.region
     record.reason = reason
-    if row.kind == EVENT:
-        reply(o, row.event_id, T_DEFERRED if kind == R_EVENT_DEFERRED else reason)
+    if row.kind != EVENT:
+        return
+    if kind == R_EVENT_REJECTED:
+        reply(o, row.event_id, T_REJECTED, reason)
+    else:
+        reply(o, row.event_id, T_DEFERRED if kind == R_EVENT_DEFERRED else T_DISCARDED, reason)
 
 
 @kernel

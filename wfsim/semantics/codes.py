@@ -244,6 +244,11 @@ KNOWN_TEXTS: tuple[str, ...] = (
     "self",
     "parent",
     "send",
+    "fate",
+    "waiting",
+    "taken",
+    "discarded",
+    "rejected",
 )
 
 (
@@ -299,4 +304,9 @@ KNOWN_TEXTS: tuple[str, ...] = (
     T_SELF,
     T_PARENT,
     T_SEND,
+    T_FATE,
+    T_WAITING,
+    T_TAKEN,
+    T_DISCARDED,
+    T_REJECTED,
 ) = range(len(KNOWN_TEXTS))

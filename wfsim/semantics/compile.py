@@ -12,6 +12,7 @@ from wfsim.model.elements import (
     Action,
     ActivityAction,
     CompensateAction,
+    Compensation,
     ForEach,
     Outcome,
     Region,
@@ -33,6 +34,7 @@ from wfsim.model.uses import (
     invoked,
     item_inputs,
     receiver,
+    scoped,
     uses,
 )
 from wfsim.model.values import ValueType, coerce
@@ -118,9 +120,30 @@ _Fields: TypeAlias = Mapping[str, int]
 _Children: TypeAlias = Mapping[tuple[str, str | None], Workflow]
 
 
+class _Same:
+    """A definition as a key: equal to itself alone, and kept alive by whoever keeps the key.
+
+    By its values it would not do: equal definitions may differ in the order of their variables, or hold 1 and 1.0.
+    """
+
+    __slots__ = ("workflow",)
+
+    def __init__(self, workflow: Workflow) -> None:
+        self.workflow = workflow
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.workflow is self.workflow
+
+    def __hash__(self) -> int:
+        return id(self.workflow)
+
+
 @lru_cache(maxsize=256)
-def _cached(identities: tuple[int, ...], erased: bool, symbolic: bool) -> list[Any]:
-    return []
+def _compiled(
+    family: tuple[_Same, ...], children: tuple[tuple[tuple[str, str | None], _Same], ...], erased: bool, symbolic: bool
+) -> Program:
+    workflows = tuple(each.workflow for each in family)
+    return _Compiler(workflows, {use: each.workflow for use, each in children}, erased, symbolic).program()
 
 
 def compile_workflow(
@@ -150,20 +173,16 @@ def compile_workflow(
     family = [workflow]
     if catalogue is not None and (children or addressed(workflow)):
         family += [one for one in catalogue.family(workflow).all_versions() if one != workflow]
-    objects = [*family, *children.values()]
-    holder = _cached((*map(id, objects),), erased, symbolic)
-    if not holder or any(kept is not one for kept, one in zip(holder[0], objects)):
-        holder[:] = [objects, _Compiler(workflow, children, erased, symbolic).program()]
-        holder[1].family = tuple(family)
-    program: Program = holder[1]
-    return program
+    chosen = tuple((use, _Same(child)) for use, child in children.items())
+    return _compiled(tuple(map(_Same, family)), chosen, erased, symbolic)
 
 
 class _Compiler:
     """Fills the rows of one program; each method adds one kind."""
 
-    def __init__(self, workflow: Workflow, children: _Children, erased: bool, symbolic: bool = False) -> None:
-        self.workflow = workflow
+    def __init__(self, family: tuple[Workflow, ...], children: _Children, erased: bool, symbolic: bool) -> None:
+        self.family = family
+        self.workflow = workflow = family[0]
         self.children = children
         self.erased = erased
         self.symbolic = symbolic
@@ -178,11 +197,26 @@ class _Compiler:
         self.variable_index = {name: k for k, name in enumerate(self.variables)}
         self.regions = list(workflow.regions())
         self.fields = self._payload_fields()
+        self.event_rows: dict[str, int] = {}
+        self.activity_rows: dict[str, int] = {}
+        self.state_rows: dict[str, int] = {}
+        self.region_rows: dict[str, int] = {}
+        self.transitions: dict[int, Transition] = {}
+        self.transition_numbers: dict[int, int] = {}
+        self.initial_cells: list[Cell] = []
+        self.child_workflows: dict[int, Workflow | None] = {}
 
     def program(self) -> Program:
-        """All rows, then the head that knows where they lie."""
-        program = Program(
+        """All rows, and the head that knows where they lie."""
+        head: Head = self.rows[0]
+        head.first_variable, head.n_variables = self._variables()
+        self._activities()
+        self._events()
+        self._regions()
+        set_sizes(self.workflow, self.rows, self.deepest)
+        return Program(
             workflow=self.workflow,
+            family=self.family,
             rows=self.rows,
             names=self.names,
             texts=self.texts,
@@ -192,15 +226,16 @@ class _Compiler:
             variables=self.variables,
             events=self.events,
             activities=self.activities,
+            event_rows=self.event_rows,
             event_fields=self.fields,
+            activity_rows=self.activity_rows,
+            state_rows=self.state_rows,
+            region_rows=self.region_rows,
+            transitions=self.transitions,
+            transition_numbers=self.transition_numbers,
+            initial_cells=self.initial_cells,
+            children=self.child_workflows,
         )
-        head: Head = self.rows[0]
-        head.first_variable, head.n_variables = self._variables(program)
-        self._activities(program)
-        self._events(program)
-        self._regions(program)
-        set_sizes(self.workflow, self.rows, self.deepest)
-        return program
 
     # --- helpers ---------------------------------------------------------------------------------
 
@@ -232,7 +267,7 @@ class _Compiler:
 
     # --- tables ----------------------------------------------------------------------------------
 
-    def _variables(self, program: Program) -> tuple[int, int]:
+    def _variables(self) -> tuple[int, int]:
         allowed: dict[str, tuple[int, int]] = {}
         for name, variable in self.variables.items():
             first = len(self.rows)
@@ -265,18 +300,18 @@ class _Compiler:
             cell = Cell()
             initial = variable.initial
             self.texts.encode(None if initial is None else coerce(variable.type, initial), cell)
-            program.initial_cells.append(cell)
+            self.initial_cells.append(cell)
         return first_variable, len(self.variables)
 
-    def _activities(self, program: Program) -> None:
+    def _activities(self) -> None:
         first = len(self.rows)
         places = {name: first + k for k, name in enumerate(self.activities)}
         for name, activity in self.activities.items():
-            undo = activity.compensate_with
+            undo, undo_when = _undo(places, activity.compensate_with)
             policy = activity.retry_policy or self.workflow.retry_policy or RetryPolicy(max_attempts=1)
             timeout = activity.timeout if activity.timeout is not None else self.workflow.timeouts.activity
             fatal = policy.is_final("Timeout.start_to_close")
-            program.activity_rows[name], _ = self.add(
+            self.activity_rows[name], _ = self.add(
                 ActivityRow(
                     name=self.text(name),
                     max_attempts=policy.max_attempts,
@@ -289,13 +324,13 @@ class _Compiler:
                     schedule_to_close=or_none(activity.schedule_to_close),
                     heartbeat=or_none(activity.heartbeat),
                     retries_start_to_close=0 if fatal else 1,
-                    undo=NONE if undo is None else places[undo.activity],
-                    undo_when=WHEN_ATTEMPTED if undo is not None and undo.when == "attempted" else WHEN_COMPLETED,
+                    undo=undo,
+                    undo_when=undo_when,
                 ),
                 name,
             )
 
-    def _events(self, program: Program) -> None:
+    def _events(self) -> None:
         first_fields: dict[str, int] = {}
         for name, fields in self.fields.items():
             first_fields[name] = len(self.rows)
@@ -320,16 +355,16 @@ class _Compiler:
                 ),
                 name,
             )
-            program.event_rows[name] = number
+            self.event_rows[name] = number
         head.n_events = len(self.fields)
         # Payload cells also hold an activity's result and inputs, for its later attempts and its compensator.
         most_inputs = max((len(listed) for listed in self._inputs()), default=0)
         head.n_fields = 1 + max(most_inputs, *(len(fields) for fields in self.fields.values()))
         head.done, head.error, head.timeout, head.after, head.automatic = (
-            program.event_rows[name] for name in BUILT_IN[:5]
+            self.event_rows[name] for name in BUILT_IN[:5]
         )
-        head.cancel_requested = program.event_rows["cancel_requested"]
-        head.workflow_timeout_event = program.event_rows["workflow_timeout"]
+        head.cancel_requested = self.event_rows["cancel_requested"]
+        head.workflow_timeout_event = self.event_rows["workflow_timeout"]
 
     def _actions(self) -> Iterator[Action]:
         for _, region in self.regions:
@@ -353,7 +388,7 @@ class _Compiler:
             elif isinstance(action, SendAction):
                 yield action.payload
 
-    def _regions(self, program: Program) -> None:
+    def _regions(self) -> None:
         """Regions in preorder, their states, and transitions grouped by source state in file order."""
         head: Head = self.rows[0]
         head.root = head.first_region = len(self.rows)
@@ -361,29 +396,29 @@ class _Compiler:
         by_path: dict[tuple[str, ...], int] = {}
         for path, _region in self.regions:
             by_path[path], _ = self.add(RegionRow(name=self.text("/".join(path))), "/".join(path))
-            program.region_rows["/".join(path)] = by_path[path]
+            self.region_rows["/".join(path)] = by_path[path]
         for path, region in self.regions:
             row: RegionRow = self.rows[by_path[path]]
             row.first_state = len(self.rows)
             for state in region.states:
                 number, _ = self.add(StateRow(name=self.text(_path(path, state.name))), _path(path, state.name))
-                program.state_rows[_path(path, state.name)] = number
+                self.state_rows[_path(path, state.name)] = number
             row.end_state = len(self.rows)
-            row.initial = program.state_rows[_path(path, region.initial_state)]
+            row.initial = self.state_rows[_path(path, region.initial_state)]
             inside = [other for other in by_path if other[: len(path)] == path]
             row.end_region = by_path[path] + len(inside)
             if path:
                 row.parent = by_path[path[:-2]]
-                row.parent_state = program.state_rows[_path(path[:-2], path[-2])]
+                row.parent_state = self.state_rows[_path(path[:-2], path[-2])]
         for path, region in self.regions:
-            self._transitions(program, path, region, by_path[path])
+            self._transitions(path, region, by_path[path])
         for path, region in self.regions:
             for state in region.states:
-                self._state(program, path, state, by_path)
-        self._listeners(program, by_path)
+                self._state(path, state, by_path)
+        self._listeners(by_path)
 
-    def _transitions(self, program: Program, path: tuple[str, ...], region: Workflow | Region, number: int) -> None:
-        first_number = len(program.transition_numbers)
+    def _transitions(self, path: tuple[str, ...], region: Workflow | Region, number: int) -> None:
+        first_number = len(self.transition_numbers)
         ready: dict[int, TransitionRow] = {}
         for k, transition in enumerate(region.transitions):
             event = _event_name(transition)
@@ -391,9 +426,9 @@ class _Compiler:
             row = TransitionRow(
                 number=first_number + k,
                 region=number,
-                source=program.state_rows[_path(path, transition.from_)],
-                target=NONE if transition.to is None else program.state_rows[_path(path, transition.to)],
-                event=program.event_rows[event],
+                source=self.state_rows[_path(path, transition.from_)],
+                target=NONE if transition.to is None else self.state_rows[_path(path, transition.to)],
+                event=self.event_rows[event],
             )
             if transition.event is not None and transition.event.startswith("error."):
                 row.error_source = self.text(transition.event.removeprefix("error."))
@@ -401,13 +436,13 @@ class _Compiler:
                 row.after, row.after_code = self._deadline(transition.after)
             if transition.condition is not None:
                 row.condition = self._code(parse_condition(transition.condition), fields, "condition")
-            pre = [self._action(program, action, fields) for action in transition.pre_actions]
-            post = [self._action(program, action, fields) for action in transition.post_actions]
+            pre = [self._action(action, fields) for action in transition.pre_actions]
+            post = [self._action(action, fields) for action in transition.post_actions]
             row.first_pre, row.end_pre = self._block(pre)
             row.first_post, row.end_post = self._block(post)
             ready[k] = row
         for state in region.states:
-            owner: StateRow = self.rows[program.state_rows[_path(path, state.name)]]
+            owner: StateRow = self.rows[self.state_rows[_path(path, state.name)]]
             owner.first_transition = len(self.rows)
             timers = 1
             for k, transition in enumerate(region.transitions):
@@ -416,15 +451,13 @@ class _Compiler:
                         ready[k].timer = timers
                         timers += 1
                     at, _ = self.add(ready[k], str(transition))
-                    program.transitions[at] = transition
-                    program.transition_numbers[at] = first_number + k + 1
+                    self.transitions[at] = transition
+                    self.transition_numbers[at] = first_number + k + 1
             owner.end_transition = len(self.rows)
             owner.n_timers = timers
 
-    def _state(
-        self, program: Program, path: tuple[str, ...], state: State, by_path: Mapping[tuple[str, ...], int]
-    ) -> None:
-        row: StateRow = self.rows[program.state_rows[_path(path, state.name)]]
+    def _state(self, path: tuple[str, ...], state: State, by_path: Mapping[tuple[str, ...], int]) -> None:
+        row: StateRow = self.rows[self.state_rows[_path(path, state.name)]]
         row.region = by_path[path]
         row.terminal = 1 if state.is_terminal else 0
         row.outcome = FAILURE if state.outcome is Outcome.FAILURE else SUCCESS
@@ -435,7 +468,7 @@ class _Compiler:
             row.timeout, row.timeout_code = self._deadline(timeout)
         if state.activity is not None:
             row.work = ACTIVITY
-            row.activity = program.activity_rows[state.activity.name]
+            row.activity = self.activity_rows[state.activity.name]
             row.first_input, row.end_input = self._parameters(state.activity.parameters, {})
             if state.activity.result_variable is not None:
                 row.result_variable = self._variable_row(state.activity.result_variable)
@@ -443,11 +476,13 @@ class _Compiler:
             row.work = INVOKE
             row.parent_close = CLOSINGS[state.invoke.parent_close]
             row.first_input, row.end_input = self._parameters(state.invoke.input, {})
-            row.activity = self._child(program, state.invoke.workflow, state.invoke.version)
+            row.activity = self._child(state.invoke.workflow, state.invoke.version)
+            child: ChildRow = self.rows[row.activity]
+            child.undo, child.undo_when = _undo(self.activity_rows, state.invoke.compensate_with)
             if state.invoke.result_variable is not None:
                 row.result_variable = self._variable_row(state.invoke.result_variable)
         elif state.for_each is not None:
-            self._for_each(program, row, state.for_each)
+            self._for_each(row, state.for_each)
         elif state.parallel is not None:
             row.work = PARALLEL
             row.n_regions = len(state.parallel.regions)
@@ -455,29 +490,29 @@ class _Compiler:
             wanted = state.parallel.join
             row.join = row.n_regions if wanted == "all" else 1 if wanted == "any" else int(wanted)
 
-    def _for_each(self, program: Program, row: StateRow, work: ForEach) -> None:
+    def _for_each(self, row: StateRow, work: ForEach) -> None:
         row.work = FOR_EACH
         row.items = self._code(parse_template(work.items), {}, "items")
         row.max_parallel = work.max_parallel or 0
         row.collect = 1 if work.on_failure == "collect" else 0
         if work.workflow is not None:
             row.runs_children = 1
-            row.activity = self._child(program, work.workflow, work.version)
+            row.activity = self._child(work.workflow, work.version)
         else:
-            row.activity = program.activity_rows[work.activity or ""]
+            row.activity = self.activity_rows[work.activity or ""]
         row.first_input, row.end_input = self._parameters(item_inputs(work), {work.as_: ITEM}, "item")
         if work.result_variable is not None:
             row.result_variable = self._variable_row(work.result_variable)
 
-    def _child(self, program: Program, name: str, version: str | None) -> int:
+    def _child(self, name: str, version: str | None) -> int:
         """A row for a workflow that a state runs; its version is the one chosen from the catalogue, if there is one."""
         child = self.children.get((name, version))
         told = version if child is None else child.version
         number, _ = self.add(ChildRow(name=self.text(name), version=NONE if told is None else self.text(told)), name)
-        program.children[number] = child
+        self.child_workflows[number] = child
         return number
 
-    def _listeners(self, program: Program, by_path: Mapping[tuple[str, ...], int]) -> None:
+    def _listeners(self, by_path: Mapping[tuple[str, ...], int]) -> None:
         listening: dict[str, list[int]] = {name: [] for name in self.fields}
         for path, region in self.regions:
             for transition in region.transitions:
@@ -485,7 +520,7 @@ class _Compiler:
                 if by_path[path] not in regions:
                     regions.append(by_path[path])
         for name, regions in listening.items():
-            row: EventRow = self.rows[program.event_rows[name]]
+            row: EventRow = self.rows[self.event_rows[name]]
             row.first_listener = len(self.rows)
             for number in regions:
                 self.add(ListenerRow(region=number))
@@ -497,7 +532,7 @@ class _Compiler:
         head: Head = self.rows[0]
         return head.first_variable + self.variable_index[name]
 
-    def _action(self, program: Program, action: Action, fields: _Fields) -> ActionRow:
+    def _action(self, action: Action, fields: _Fields) -> ActionRow:
         ignore = 1 if action.on_failure == "ignore" else 0
         if isinstance(action, SetVariableAction):
             name, value = action.parameters.name, action.parameters.value
@@ -513,24 +548,24 @@ class _Compiler:
         if isinstance(action, CompensateAction):
             scope = NONE
             if action.scope is not None:
-                known = {**program.region_rows, **program.state_rows}
-                scope = next(row for path, row in known.items() if path.rsplit("/", 1)[-1] == action.scope)
+                (path,) = scoped(self.workflow, action.scope)
+                scope = {**self.region_rows, **self.state_rows}[path]
             return ActionRow(action=COMPENSATE, scope=scope, ignore=ignore)
         if isinstance(action, SendAction):
-            return self._send(program, action, fields)
+            return self._send(action, fields)
         first, end = self._parameters(action.parameters, fields)
         result = action.result_variable
         return ActionRow(
             action=RUN_ACTIVITY,
             name=self.text(action.name),
-            activity=program.activity_rows[action.name],
+            activity=self.activity_rows[action.name],
             first_input=first,
             end_input=end,
             variable=NONE if result is None else self._variable_row(result),
             ignore=ignore,
         )
 
-    def _send(self, program: Program, action: SendAction, fields: Mapping[str, int]) -> ActionRow:
+    def _send(self, action: SendAction, fields: Mapping[str, int]) -> ActionRow:
         to, key = receiver(action)
         named, _ = self.add(FieldRow(self.text(action.event)), action.event)
         first, end = self._parameters(action.payload, fields)
@@ -540,7 +575,7 @@ class _Compiler:
         return ActionRow(
             action=SEND,
             event=named,
-            own_event=program.event_rows[action.event] if action.event in self.events else NONE,
+            own_event=self.event_rows[action.event] if action.event in self.events else NONE,
             code=self._code(to, fields, "receiver"),
             key=NONE if key is None else self._code(key, fields, "key"),
             first_input=first,
@@ -585,6 +620,13 @@ class _Compiler:
                 op.a += first
             self.add(op)
         return first
+
+
+def _undo(activities: Mapping[str, int], compensation: Compensation | None) -> tuple[int, int]:
+    """The row of a compensator, and from when on there is something to undo (M9.1)."""
+    if compensation is None:
+        return NONE, WHEN_COMPLETED
+    return activities[compensation.activity], WHEN_ATTEMPTED if compensation.when == "attempted" else WHEN_COMPLETED
 
 
 def _event_name(transition: Transition) -> str:

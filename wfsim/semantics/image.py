@@ -6,7 +6,7 @@ Not to be mixed up with `snapshot`, which leaves out times and serial numbers so
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, fields
 from typing import Any
 
@@ -104,20 +104,21 @@ def _cell(cell: Cell, handle: Callable[[int], int]) -> list[Any]:
     return [cell.tag, cell.whole if cell.tag in (INTEGER, BOOLEAN) else 0, 0.0]
 
 
-def from_image(program: Program, image: dict[str, Any], seen: set[tuple[str, str]]) -> Instance:
+def from_image(program: Program, image: dict[str, Any], events: Mapping[str, int], commands: Iterable[str]) -> Instance:
     """The instance of an image, with texts of its own; what it does next is what the first would have done.
 
     Parameters
     ----------
     program
         With the `fingerprint` that it had.
-    seen
-        Ids of events and commands that it has received: `("event", id)`, `("command", id)`.
+    events, commands
+        Its `events_seen` and `commands_seen`.
     """
     instance = Instance(program)
     for number, value in enumerate(image["texts"]):
         assert instance.texts.handle(value) == len(program.texts) + number
     instance.m[:] = [_ROWS[kind](*values) for kind, *values in image["rows"]]
     instance.v[:] = [Cell(tag, whole, real) for tag, whole, real in image["cells"]]
-    instance.seen = set(seen)
+    instance.events_seen = dict(events)
+    instance.commands_seen = set(commands)
     return instance

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from wfsim.errors import WfsimError
 from wfsim.model.elements import RetryPolicy
-from wfsim.model.values import Value, ValueType, check_value, coerce
+from wfsim.model.values import Value, coerce
 
 from .codes import (
     ABSENT,
@@ -38,13 +38,19 @@ from .codes import (
     NONE,
     NULL,
     OUTCOMES,
+    REPLY,
     RUNNING,
     SCHEDULE_TO_CLOSE,
     SCHEDULED,
     START,
     STATUSES,
+    T_DEFERRED,
+    T_DISCARDED,
     T_PAYLOAD,
+    T_REJECTED,
+    T_TAKEN,
     T_UNDECLARED,
+    T_WAITING,
     TIMER,
     WAITING,
 )
@@ -54,7 +60,16 @@ from .layout import Cell, Cells, ChildRow, Each, ListCell, Me, Queued, RegionCel
 from .program import Program
 from .rows import EXTRAS, RESULT
 from .step import step as step_rows
-from .stimulus import STIMULI, Stimulus, _json_or_text, checked_inputs, correlation_key, event_problem
+from .stimulus import (
+    STIMULI,
+    Stimulus,
+    checked_inputs,
+    checked_result,
+    checked_text,
+    correlation_key,
+    event_problem,
+    refused_payload,
+)
 from .texts import Texts
 from .timers import clock_of
 from .work import work_with_clock
@@ -114,9 +129,15 @@ class Instance:
         Random key, 62 bits; a function of seed, replication and case in a simulation, stored in production.
     texts
         The table that gives handles; instances of one run share it. By default a copy of the program's.
+
+    Attributes
+    ----------
+    events_seen, commands_seen
+        The ids of what has arrived, but for events that were refused at the door (M7.1). That of an event leads to
+        the text of its fate: `discarded`, `rejected`, or else `taken`, also while it still lies in a queue.
     """
 
-    __slots__ = ("host", "m", "program", "seen", "texts", "v")
+    __slots__ = ("commands_seen", "events_seen", "host", "m", "program", "texts", "v")
 
     def __init__(self, program: Program, *, key: int = 0, texts: Texts | None = None) -> None:
         head = program.head
@@ -132,7 +153,8 @@ class Instance:
             self.v[k] = copy.copy(cell)
         for k in range(head.n_variables, head.inbox_cells):
             self.v[k].tag = ABSENT
-        self.seen: set[tuple[str, str]] = set()
+        self.events_seen: dict[str, int] = {}
+        self.commands_seen: set[str] = set()
         self.host = Evaluator(program, self.texts)
 
     def copy(self) -> Instance:
@@ -142,7 +164,8 @@ class Instance:
         twin.texts = self.texts
         twin.m = [copy.copy(row) for row in self.m]
         twin.v = [copy.copy(cell) for cell in self.v]
-        twin.seen = set(self.seen)
+        twin.events_seen = dict(self.events_seen)
+        twin.commands_seen = set(self.commands_seen)
         twin.host = self.host
         return twin
 
@@ -202,7 +225,7 @@ class Instance:
             self.texts.encode(key, self.v[self.program.head.key_cell])
         inbox = self._inbox(START, time)
         if parent is not None:
-            inbox.sender = self.texts.handle(parent)
+            inbox.sender = self._handle(parent, "the parent of an instance")
         return self._step()
 
     def event(
@@ -222,7 +245,7 @@ class Instance:
             undeclared = event not in self.program.events
             inbox.refused = T_UNDECLARED if undeclared else T_PAYLOAD
             inbox.event = NONE if undeclared else self.program.event_rows[event]
-            rest = {"event": event, "payload": _json_or_text(payload)}
+            rest = refused_payload(event, payload)
         else:
             inbox.event = self.program.event_rows[event]
             places = self.program.event_fields[event]
@@ -238,12 +261,21 @@ class Instance:
         if rest:
             self.texts.encode(rest, self.v[base + EXTRAS])
         if event_id is not None:
-            inbox.event_id = self.texts.handle(event_id)
-            inbox.duplicate = 1 if ("event", event_id) in self.seen else 0
-            self.seen.add(("event", event_id))
+            inbox.event_id = self._handle(event_id, "the id of an event")
         if sender is not None:
-            inbox.sender = self.texts.handle(sender)
+            inbox.sender = self._handle(sender, "the sender of an event")
+        if event_id is not None:
+            inbox.fate = self._fate(event_id, inbox.event_id)
+            if inbox.fate < 0 and (problem is None or self.is_closed):
+                self.events_seen[event_id] = T_TAKEN
         return self._step()
+
+    def _fate(self, event_id: str, handle: int) -> int:
+        """M7.1: what has become of the event that came with this id, or -1 if none did."""
+        for which, fate in ((WAITING, T_WAITING), (DEFERRED, T_DEFERRED)):
+            if any(row.event_id == handle for row in self._listed(which)):
+                return fate
+        return self.events_seen.get(event_id, NONE)
 
     def timer_fired(self, time: int, timer: int, timer_id: int) -> Output:
         """The timer at place `timer`, set under `timer_id`, is due."""
@@ -261,14 +293,12 @@ class Instance:
         inbox.serial = activity_id
         inbox.attempt = attempt
         if worker is not None:
-            inbox.sender = self.texts.handle(worker)
+            inbox.sender = self._handle(worker, "the worker of an attempt")
         return self._step()
 
     def activity_succeeded(self, time: int, activity_id: int, attempt: int, result: Value = None) -> Output:
         """An attempt's result arrives; `WfsimError` if it is not JSON, and then nothing has happened."""
-        problem = check_value(ValueType.ANY, result)
-        if problem is not None:
-            raise WfsimError(f"the result of activity {activity_id} cannot be kept: {problem}")
+        checked_result(result, f"the result of activity {activity_id}")
         inbox = self._inbox(ACTIVITY_SUCCEEDED, time)
         inbox.serial = activity_id
         inbox.attempt = attempt
@@ -283,9 +313,9 @@ class Instance:
         inbox = self._inbox(ACTIVITY_FAILED, time)
         inbox.serial = activity_id
         inbox.attempt = attempt
-        inbox.error_type = self.texts.handle(error_type)
+        inbox.error_type = self._handle(error_type, "an error type")
         if message is not None:
-            inbox.reason = self.texts.handle(message)
+            inbox.reason = self._handle(message, "the message of an error")
         for work in self.works():
             if work.phase not in (IDLE, CHILD) and work.serial == activity_id:
                 policy = self._policy(work.activity)
@@ -305,6 +335,7 @@ class Instance:
             raise WfsimError(f"{status!r} is not how an instance closes. Statuses: {', '.join(STATUSES[COMPLETED:])}.")
         if outcome not in (None, *OUTCOMES[1:]):
             raise WfsimError(f"{outcome!r} is not an outcome. Outcomes: {', '.join(OUTCOMES[1:])}.")
+        checked_result(result, f"the result of the child of activation {activation}")
         inbox = self._inbox(CHILD_CLOSED, time)
         inbox.serial = activation
         inbox.command = STATUSES.index(status)
@@ -322,19 +353,24 @@ class Instance:
         inbox = self._inbox(CONTROL, time)
         inbox.command = COMMANDS.index(command)
         if command_id is not None:
-            inbox.event_id = self.texts.handle(command_id)
-            inbox.duplicate = 1 if ("command", command_id) in self.seen else 0
-            self.seen.add(("command", command_id))
+            inbox.event_id = self._handle(command_id, "the id of a command")
         if reason is not None:
-            inbox.reason = self.texts.handle(reason)
+            inbox.reason = self._handle(reason, "the reason of a command")
+        if command_id is not None:
+            inbox.fate = T_TAKEN if command_id in self.commands_seen else NONE
+            self.commands_seen.add(command_id)
         return self._step()
 
     def message_returned(self, time: int, message: int, reason: str) -> Output:
         """M7.3: the message sent under this number could not be delivered."""
         inbox = self._inbox(MESSAGE_RETURNED, time)
         inbox.serial = message
-        inbox.reason = self.texts.handle(reason)
+        inbox.reason = self._handle(reason, "why a message came back")
         return self._step()
+
+    def _handle(self, text: str, what: str) -> int:
+        """The handle of a text from outside; WfsimError if it could not be recorded."""
+        return self.texts.handle(checked_text(text, what))
 
     def _inbox(self, kind: int, time: int) -> Queued:
         if kind != START and not self.m[0].status:
@@ -350,6 +386,16 @@ class Instance:
         return inbox
 
     def _step(self) -> Output:
+        output = self._run()
+        if self.events_seen:
+            for effect in output.effects:
+                if effect.kind == REPLY and effect.fate in (T_DISCARDED, T_REJECTED):
+                    event_id = self.texts.text(effect.event_id) or ""
+                    if event_id in self.events_seen:
+                        self.events_seen[event_id] = effect.fate
+        return output
+
+    def _run(self) -> Output:
         output = Output(self.host)
         step_rows(self.program.rows, self.m, self.v, output, 0)
         return output

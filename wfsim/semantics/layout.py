@@ -241,11 +241,15 @@ class ActivityRow:
 
 @dataclass(slots=True)
 class ChildRow:
-    """A workflow that a state invokes, with the version resolved when the parent was compiled (M4.4)."""
+    """A workflow that a state invokes, with the version resolved when the parent was compiled (M4.4).
+
+    `undo` is the activity that undoes it, and `undo_when` from when on there is something to undo (M9.1).
+    """
 
     name: int = NONE
     version: int = NONE
     undo: int = NONE
+    undo_when: int = 0
 
 
 @dataclass(slots=True)
@@ -365,7 +369,11 @@ class TimerCell:
 
 @dataclass(slots=True)
 class Queued:
-    """A stimulus, deferred event or internal event that waits; also the inbox of the step function."""
+    """A stimulus, deferred event or internal event that waits; also the inbox of the step function.
+
+    In the inbox `fate` is what has become of the first event with its id (M7.1), so that it is a duplicate; of a
+    command always `taken`.
+    """
 
     kind: int = EVENT
     time: int = 0
@@ -383,7 +391,7 @@ class Queued:
     command: int = NONE
     reason: int = NONE
     sender: int = NONE
-    duplicate: int = 0
+    fate: int = NONE
     refused: int = NONE
     offered: int = 0
     own: int = 0
@@ -484,6 +492,7 @@ class EffectRow:
     seq: int = 0
     event_id: int = NONE
     reason: int = NONE
+    fate: int = NONE
     status: int = NONE
     outcome: int = 0
     event: int = NONE

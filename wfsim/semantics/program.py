@@ -7,7 +7,7 @@ row numbers, the table of texts, and the expressions that the surroundings evalu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from wfsim.model.elements import Activity, Event, Transition, Variable
 from wfsim.model.expression_tree import Template
@@ -39,7 +39,7 @@ class HostExpression:
     target: str | None = None
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Program:
     """A workflow compiled to rows; shared by all its instances and never changed.
 
@@ -61,6 +61,8 @@ class Program:
     """
 
     workflow: Workflow
+    family: tuple[Workflow, ...]
+    """The workflow, then every other one that its instances may start, directly or not, by name and version."""
     rows: Rows
     names: list[str | None]
     texts: Texts
@@ -70,19 +72,17 @@ class Program:
     variables: dict[str, Variable]
     events: dict[str, Event]
     activities: dict[str, Activity]
-    event_rows: dict[str, int] = field(default_factory=dict)
-    event_fields: dict[str, dict[str, int]] = field(default_factory=dict)
-    activity_rows: dict[str, int] = field(default_factory=dict)
-    state_rows: dict[str, int] = field(default_factory=dict)
-    region_rows: dict[str, int] = field(default_factory=dict)
-    transitions: dict[int, Transition] = field(default_factory=dict)
-    transition_numbers: dict[int, int] = field(default_factory=dict)
+    event_rows: dict[str, int]
+    event_fields: dict[str, dict[str, int]]
+    activity_rows: dict[str, int]
+    state_rows: dict[str, int]
+    region_rows: dict[str, int]
+    transitions: dict[int, Transition]
+    transition_numbers: dict[int, int]
     """Place of each transition row in the file, counted from 1 as in every text."""
-    initial_cells: list[Cell] = field(default_factory=list)
-    children: dict[int, Workflow | None] = field(default_factory=dict)
+    initial_cells: list[Cell]
+    children: dict[int, Workflow | None]
     """The workflows that its states run, by row; `None` where the program was made without a catalogue."""
-    family: tuple[Workflow, ...] = ()
-    """The workflow, then every other one that its instances may start, directly or not, by name and version."""
 
     @property
     def head(self) -> Head:

@@ -110,6 +110,7 @@ class Effect:
     event: str | None = None
     payload: dict[str, Any] = field(default_factory=dict)
     event_id: str | None = None
+    fate: str | None = None
     reason: str | None = None
     status: str | None = None
     outcome: str | None = None
@@ -270,6 +271,7 @@ def effects_of(instance: Instance, output: Output) -> list[Effect]:
                 event=instance.program.name(row.event),
                 payload=values if sends else {},
                 event_id=texts.text(row.event_id),
+                fate=texts.text(row.fate),
                 reason=texts.text(row.reason),
                 status=None if row.status < 0 else STATUSES[row.status],
                 outcome=OUTCOMES[row.outcome] or None,

@@ -178,7 +178,11 @@ def child_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
     if w < 0:
         ignore(p, m, o, i, row, T_LATE)
         return
-    r = m[i + w].region
+    work = m[i + w]
+    r = work.region
+    if row.error_type < 0 and work.held >= 0 and p[work.activity].undo >= 0:
+        copy_cell(v[payload_of(p, m, i, k) + RESULT], v[payload_of(p, m, i, work.held)])
+        log_entry(m, i, work.held)
     close_work(p, m, o, i, w, 1)
     if m[i + w].each >= 0:
         end_item(p, m, v, o, i, w, payload_of(p, m, i, k) + RESULT, row.error_type, NONE)

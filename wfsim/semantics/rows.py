@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .codes import FREE, MANY, NONE, NULL
+from .codes import FREE, MANY, NONE, NULL, STRING
 from .kernel import Output, fresh_queued, grow, kernel, new_record, new_value
 from .layout import Cell, Cells, RecordRow, Rows
 from .values import set_null
@@ -43,6 +43,16 @@ def note(o: Output, seq: int, name: int, cell: Cell) -> None:
     row.tag = cell.tag
     row.whole = cell.whole
     row.real = cell.real
+
+
+@kernel
+def note_text(o: Output, seq: int, name: int, text: int) -> None:
+    """Tie a text, by its handle, to the record numbered `seq`."""
+    row = new_value(o)
+    row.seq = seq
+    row.name = name
+    row.tag = STRING
+    row.whole = text
 
 
 @kernel

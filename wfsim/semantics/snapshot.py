@@ -73,7 +73,8 @@ class Mark:
             read = _fields(cls)
             self._rows.append((cls, read, read(row)))
         self._cells = [_CELL(cell) for cell in instance.v]
-        self._seen = set(instance.seen)
+        self._events_seen = dict(instance.events_seen)
+        self._commands_seen = set(instance.commands_seen)
 
     def restore(self) -> Instance:
         """Put the instance back; linear in its size, with little work for what has not changed."""
@@ -87,8 +88,8 @@ class Mark:
         for cell, kept in zip(v, self._cells):
             if _CELL(cell) != kept:
                 cell.tag, cell.whole, cell.real = kept
-        instance.seen.clear()
-        instance.seen.update(self._seen)
+        instance.events_seen = dict(self._events_seen)
+        instance.commands_seen = set(self._commands_seen)
         return instance
 
 

@@ -50,11 +50,14 @@ from .codes import (
     T_CONTROL,
     T_DONE,
     T_DUPLICATE,
+    T_FATE,
     T_INDEX,
     T_LATE,
     T_MAX_DEFERRED,
     T_MESSAGE,
     T_NO_TRANSITION,
+    T_REJECTED,
+    T_TAKEN,
     T_TIMEOUT_STATE,
     T_VOID,
     T_WORKFLOW_TIMEOUT,
@@ -79,6 +82,7 @@ from .rows import (
     emit,
     new_queued,
     note,
+    note_text,
     payload_of,
     prepend,
     release,
@@ -204,7 +208,7 @@ def dispatch_event(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
     m[i].automatic += row.chained
     answer = choose_everywhere(p, m, v, o, i, row.event, k)
     if answer == TAKEN:
-        reply(o, row.event_id, NONE)
+        reply(o, row.event_id, T_TAKEN, NONE)
         take_chosen(p, m, v, o, i, k)
         return
     reason = T_CONDITION if answer == REFUSED else T_NO_TRANSITION
@@ -325,7 +329,7 @@ def dispatch_deferred(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
                 record = emit(m, o, i, R_EVENT_RECALLED)
                 record.event = row.event
                 record.event_id = row.event_id
-                reply(o, row.event_id, NONE)
+                reply(o, row.event_id, T_TAKEN, NONE)
                 take_chosen(p, m, v, o, i, k)
                 release(m, i, k)
                 return 1
@@ -442,16 +446,17 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     me.automatic = 0
     record_cause(p, m, v, o, i, inbox)
     retries = inbox.kind == CONTROL and inbox.command == RETRY_COMMAND
-    if inbox.duplicate:
+    if inbox.fate >= 0:
         ignore(p, m, o, i, inbox, T_DUPLICATE)
         if inbox.kind == EVENT:
-            reply(o, inbox.event_id, T_DUPLICATE)
+            note_text(o, me.seq, T_FATE, inbox.fate)
+            reply(o, inbox.event_id, inbox.fate, T_DUPLICATE)
         return me.seq
     if me.status >= COMPLETED and not retries:
         late = inbox.kind != EVENT and inbox.kind != CONTROL and inbox.kind != TIMER
         ignore(p, m, o, i, inbox, T_LATE if late else (T_VOID if inbox.kind == TIMER else T_CLOSED))
         if inbox.kind == EVENT:
-            reply(o, inbox.event_id, T_CLOSED)
+            reply(o, inbox.event_id, T_REJECTED, T_CLOSED)
         return me.seq
     if inbox.kind == START:
         begin(p, m, v, o, i)

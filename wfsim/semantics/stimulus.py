@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wfsim.errors import StartRefused
+from wfsim.errors import StartRefused, WfsimError
 from wfsim.model.evaluate import evaluate, fit
 from wfsim.model.expressions import parse
-from wfsim.model.values import EvaluationFault, Value, ValueType, check_value
+from wfsim.model.values import EvaluationFault, Value, ValueType, brief, check_value
 
 from .codes import NONE
 from .program import Program
@@ -78,8 +78,10 @@ def event_problem(program: Program, event: str, payload: Mapping[str, Value]) ->
     """Why an event is rejected at the door (M7.1), or `None` if it may come in."""
     declared = program.events.get(event)
     if declared is None:
-        return f"event {event!r} is not declared. Events: {', '.join(program.events) or 'none'}."
+        return f"event {brief(event)} is not declared. Events: {', '.join(program.events) or 'none'}."
     for name, value in payload.items():
+        if check_value(ValueType.STRING, name) is not None:
+            return f"event {event!r} has a field that is not called by a text: {brief(name)}."
         kind = declared.payload.get(name)
         if kind is None and declared.payload:
             return f"event {event!r} has no field {name!r}. Fields: {', '.join(declared.payload)}."
@@ -132,13 +134,52 @@ def correlation_key(program: Program, inputs: Mapping[str, Value]) -> Value:
     except EvaluationFault as fault:
         raise StartRefused(f"{what}, cannot be computed: {fault.message}") from None
     if key is None or isinstance(key, (list, dict)):
-        raise StartRefused(f"{what}, is {key!r:.80}: nobody could find the instance by it. Give it text or a number.")
+        raise StartRefused(f"{what}, is {brief(key)}: nobody could find the instance by it. Give it text or a number.")
     return key
 
 
-def _json_or_text(payload: Mapping[str, Any]) -> Any:
-    """A refused payload as far as it is JSON; what is not is kept as its text."""
-    return {
-        str(name): value if check_value(ValueType.ANY, value) is None else repr(value)[:200]
-        for name, value in payload.items()
-    }
+def refused_payload(event: str, payload: Mapping[str, Any]) -> Value:
+    """What is recorded of an event that was refused at the door: its name and payload as far as they are JSON."""
+    return {"event": _kept(event), "payload": {_name(name): _kept(value) for name, value in payload.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What a refused payload held that was not JSON, by the words that were recorded of it: to be refused again."""
+
+    words: str
+
+
+def _kept(value: Any) -> Value:
+    """The value, or a few words on one that is not JSON: writing it out could take for ever, or fail."""
+    if isinstance(value, Unreadable):
+        return value.words
+    if check_value(ValueType.ANY, value) is None:
+        return value
+    if isinstance(value, (str, int, float, list, tuple, Mapping)):
+        return brief(value, 200)
+    return f"a value of type {type(value).__name__}"
+
+
+def _name(name: Any) -> str:
+    kept = _kept(name)
+    return kept if isinstance(kept, str) else str(kept)
+
+
+def checked_text(text: str, what: str) -> str:
+    """A text from outside, as it is; WfsimError if it could not be recorded."""
+    if isinstance(text, str) and len(text) < 1_000 and text.isascii():
+        # Nearly all are, and this is asked for every report of a simulation.
+        return text
+    problem = check_value(ValueType.STRING, text)
+    if problem is not None:
+        raise WfsimError(f"{what} cannot be recorded: {problem}. Give a text.")
+    return text
+
+
+def checked_result(value: Value, what: str) -> Value:
+    """A value from outside, as it is; WfsimError if it is not JSON within the limits."""
+    problem = check_value(ValueType.ANY, value)
+    if problem is not None:
+        raise WfsimError(f"{what} cannot be kept: {problem}.")
+    return value

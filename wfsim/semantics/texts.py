@@ -77,7 +77,7 @@ class Texts:
             cell.tag = OBJECT
             cell.whole = self.handle(value)
         else:
-            raise WfsimError(f"a value of type {type(value).__name__} is not JSON: {value!r:.80}.")
+            raise WfsimError(f"a value of type {type(value).__name__} is not JSON.")
 
     def decode(self, tag: int, whole: int, real: float) -> Any:
         """The JSON value of a cell; a fault is given as its error type."""

@@ -30,6 +30,7 @@ from .codes import (
     T_CANCEL,
     T_RESULT,
     T_TERMINATE,
+    WHEN_ATTEMPTED,
 )
 from .draws import RETRY_JITTER, draw
 from .kernel import Output, fresh_held, kernel, new_effect
@@ -82,6 +83,16 @@ def drop_held(m: Rows, i: int, k: int) -> None:
 
 
 @kernel
+def log_entry(m: Rows, i: int, k: int) -> None:
+    """M9.1: the held activity enters the log, once."""
+    held = m[i + k]
+    if held.logged == 0:
+        held.logged = 1
+        held.holds += 1
+        append(m, i, LOG, k)
+
+
+@kernel
 def note_inputs(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, seq: int) -> None:
     """Tie the work's inputs to a record; a compensator also gets the result of what it undoes, if there is one."""
     work = m[i + w]
@@ -127,6 +138,15 @@ def start_attempt(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int) -> None
 
 
 @kernel
+def hold_for(p: Rows, m: Rows, i: int, r: int, k: int, serial: int) -> None:
+    """Inputs are held for the work with this number, of region `r`'s active state."""
+    held = m[i + k]
+    held.serial = serial
+    held.region = r
+    held.state = m[i + p[r].slot].state
+
+
+@kernel
 def open_activity(
     p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, activity: int, held: int, undoes: int
 ) -> None:
@@ -147,9 +167,7 @@ def open_activity(
     work.undoes = undoes
     work.unsure = 0
     if held >= 0 and undoes < 0:
-        m[i + held].serial = work.serial
-        m[i + held].region = r
-        m[i + held].state = m[i + p[r].slot].state
+        hold_for(p, m, i, r, held, work.serial)
     start_attempt(p, m, v, o, i, w)
     if p[activity].schedule_to_close >= 0:
         set_deadline(p, m, o, i, w, me.time + p[activity].schedule_to_close)
@@ -198,16 +216,6 @@ def work_with_clock(p: Rows, m: Rows, i: int, number: int) -> int:
             return at
         at = m[i + at].next
     return NONE
-
-
-@kernel
-def log_entry(m: Rows, i: int, k: int) -> None:
-    """M9.1: the held activity enters the log, once."""
-    held = m[i + k]
-    if held.logged == 0:
-        held.logged = 1
-        held.holds += 1
-        append(m, i, LOG, k)
 
 
 @kernel
@@ -296,6 +304,14 @@ def open_child(
     row.index = work.index
     row.source = p[child].name
     row.reason = p[child].version
+    if p[child].undo >= 0:
+        # M9.1: its entry in the log is numbered like those of activities, so that no two have one number.
+        me = m[i]
+        me.serials += 1
+        row.activity_id = me.serials
+        hold_for(p, m, i, r, held, me.serials)
+        if p[child].undo_when == WHEN_ATTEMPTED:
+            log_entry(m, i, held)
     note_inputs(p, m, v, o, i, w, row.seq)
     effect = new_effect(o)
     effect.kind = START_CHILD

@@ -130,6 +130,22 @@ def test_each_change_is_found_where_it_is(code: str) -> None:
     assert (code, place) in [(each.code, each.place) for each in found]
 
 
+def test_another_compensator_of_a_child_is_found_at_its_state() -> None:
+    def calling(**undo: str) -> wf.Workflow:
+        return wf.Workflow.model_validate(
+            {
+                "name": "w",
+                "initial_state": "a",
+                "states": [{"name": "a", "invoke": {"workflow": "x", **undo}}],
+                "activities": {"f": {}, "g": {}},
+            }
+        )
+
+    found = changes(calling(compensate_with="f"), calling(compensate_with="g"))
+    assert [(each.code, each.place) for each in found] == [("compensation-changed", "state 'a'")]
+    assert changes(calling(compensate_with="f"), calling(compensate_with="f")) == []
+
+
 def test_what_is_only_added_is_no_change() -> None:
     new = newer(
         ("  - {name: parked}\n", "  - {name: parked}\n  - {name: asleep}\n"),

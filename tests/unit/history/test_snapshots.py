@@ -13,6 +13,7 @@ import wfsim as wf
 from wfsim.errors import ReplayError
 from wfsim.history.history import open_history
 from wfsim.history.store import Store
+from wfsim.semantics.codes import T_DISCARDED, T_REJECTED, T_TAKEN
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.image import image_of
 from wfsim.semantics.instance import Instance
@@ -26,7 +27,8 @@ variables:
   n: {type: integer, initial: 0, output: true}
   last: {type: string, optional: true}
   all: {type: list, optional: true}
-events: {tick: {payload: {who: string}}, later: {payload: {what: list}, unhandled: defer}, over: {}}
+events: {tick: {payload: {who: string}}, later: {payload: {what: list}, unhandled: defer}, over: {}, odd: {},
+  none: {unhandled: discard}}
 activities:
   work: {timeout: 1m, retry_policy: {max_attempts: 2, initial_interval: 1s}, compensate_with: undo}
   undo: {timeout: 1m}
@@ -50,7 +52,7 @@ program = compile_workflow(wf.loads(LONG))
 
 
 def steps(instance: Instance, n: int) -> Any:
-    """Random stimuli, some of them with ids seen before."""
+    """Random stimuli, some with ids seen before, some with a payload that is refused, and then mended."""
     rolls = random.Random(5)
     for k in range(n):
         time, roll = k * 1_000_000, rolls.random()
@@ -64,10 +66,14 @@ def steps(instance: Instance, n: int) -> Any:
         elif instance.timers() and roll < 0.4:
             timer = instance.timers()[0]
             yield lambda i, m=timer: i.timer_fired(m.due, m.place, m.id)
+        elif roll < 0.45:
+            yield lambda i, t=time, c=k: i.event(t, ("odd", "none")[c % 2], {}, f"odd-{c // 4}")
         elif roll < 0.6:
             yield lambda i, t=time, c=k: i.event(t, "later", {"what": [f"item {c}", c]}, f"later-{c // 3}")
         else:
-            yield lambda i, t=time, c=k: i.event(t, "tick", {"who": f"who {c % 7}"}, f"tick-{c // 2}", "somebody")
+            yield lambda i, t=time, c=k: i.event(
+                t, "tick", {"who": f"who {c % 7}" if c % 3 else c}, f"tick-{c // 2}", "s"
+            )
 
 
 @pytest.fixture(name="path")
@@ -91,7 +97,8 @@ def test_the_case_is_the_same_from_a_snapshot_as_from_the_start_at_every_record(
         for upto in range(1, case.version + 1, 7):
             quick, slow = case.replay(upto), case.replay(upto, from_start=True)
             assert image_of(quick) == image_of(slow)
-            assert quick.seen == slow.seen
+            assert (quick.events_seen, quick.commands_seen) == (slow.events_seen, slow.commands_seen)
+        assert set(case.replay().events_seen.values()) == {T_TAKEN, T_DISCARDED, T_REJECTED}
 
 
 def test_what_lies_before_the_snapshot_is_not_read(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from wfsim.errors import CatalogueError
 from wfsim.model.fields import range_parts
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
 
 
 def named(name: str, version: str = "1.0.0", *, runs: str | None = None, wants: str | None = None) -> Workflow:
@@ -167,3 +169,33 @@ def test_a_program_keeps_to_the_versions_chosen_when_it_was_made() -> None:
     assert later.texts.text(later.rows[row].version) == "1.5.0"
     assert program.texts.text(program.rows[row].version) == "1.0.0"
     assert compile_workflow(order).children[row] is None
+
+
+def test_equal_definitions_keep_programs_of_their_own() -> None:
+    def counting(initial: object) -> wf.Workflow:
+        data = {"name": "w", "initial_state": "a", "states": [{"name": "a"}], "variables": {"n": {"initial": initial}}}
+        return wf.Workflow.model_validate(data)
+
+    whole, real = counting(1), counting(1.0)
+    assert whole == real
+    assert compile_workflow(whole) is compile_workflow(whole)
+    assert [type(Instance(compile_workflow(one)).variables["n"]) for one in (whole, real)] == [int, float]
+
+
+def test_a_program_is_never_changed_not_even_by_compiling_with_another_catalogue() -> None:
+    order = named("order", runs="ship")
+    ship, bill = named("ship"), named("bill")
+    first = compile_workflow(order, wf.Catalogue([ship]))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        first.family = ()  # type: ignore[misc]
+    second = compile_workflow(order, wf.Catalogue([ship, bill]))
+    assert [one.name for one in first.family] == ["order", "ship"]
+    assert second.family[:2] == first.family
+
+
+def test_programs_of_definitions_that_are_gone_are_not_mistaken_for_others() -> None:
+    # Their identities are given out again; what a cache keeps by them must keep them.
+    for k in range(600):
+        one = named(f"w{k}")
+        assert compile_workflow(one).workflow is one
+        del one

@@ -10,7 +10,7 @@ from wfsim.errors import DefinitionError
 from wfsim.model.check import check, declared_events, declared_variables
 from wfsim.model.elements import State, Transition
 from wfsim.model.workflow import Workflow
-from wfsim.model.yaml_io import loads
+from wfsim.model.yaml_io import dumps, loads
 
 BASE = """\
 name: base
@@ -217,6 +217,46 @@ def test_what_has_a_meaning_loads(transition: str) -> None:
             f"transitions:\n  - {transition}\n  - {{from: a, event: pay",
         )
     )
+
+
+SHARED = """\
+name: w
+version: 1.0.0
+initial_state: packed
+states:
+  - {name: packed}
+  - name: fulfil
+    parallel:
+      regions:
+        - {name: pick, initial_state: packed, states: [{name: packed}]}
+        - {name: pack, initial_state: packed, states: [{name: packed}]}
+  - name: ship
+    parallel: {regions: [{name: pick, initial_state: s, states: [{name: s}]}]}
+transitions: [{from: packed, to: fulfil, event: e, pre_actions: [{action_type: compensate, scope: SCOPE}]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("scope", "paths"),
+    [
+        ("packed", "/packed, fulfil/pick/packed, fulfil/pack/packed"),
+        ("pick", "fulfil/pick, ship/pick"),
+    ],
+)
+def test_a_scope_that_several_share_is_refused_with_the_paths_to_choose_from(scope: str, paths: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        loads(SHARED.replace("SCOPE", scope))
+    told = str(caught.value)
+    assert f"limited to '{scope}', but {paths.count(',') + 1} states and regions are called so" in told
+    assert f"Give the path of one: {paths}." in told
+    for path in paths.split(", "):
+        workflow = loads(SHARED.replace("SCOPE", path))
+        assert loads(dumps(workflow)) == workflow
+
+
+def test_a_path_as_scope_that_leads_nowhere_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="neither a state nor a region"):
+        loads(SHARED.replace("SCOPE", "fulfil/packed"))
 
 
 def test_python_gets_the_same_texts_with_paths_instead_of_lines() -> None:

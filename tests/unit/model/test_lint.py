@@ -534,6 +534,23 @@ def test_an_attempted_effect_is_missed_even_when_its_work_was_left() -> None:
     assert places(logged.replace("WITH", "release"), "compensation-missing") == [later]
 
 
+@pytest.mark.parametrize(
+    ("when", "missed"),
+    [
+        ("completed", ["transition 11 (paying → staying on pay)"]),
+        ("attempted", ["transition 10 (insuring → staying on error)", "transition 11 (paying → staying on pay)"]),
+    ],
+)
+def test_an_invoked_workflow_with_a_compensator_is_missed_like_an_activity(when: str, missed: list[str]) -> None:
+    text = LANGUAGE.replace("reserve: {timeout: 5m, compensate_with: release}", "reserve: {timeout: 5m}")
+    text = re.sub(r", pre_actions: \[\{action_type: compensate, on_failure: ignore\}\]", "", text)
+    text = text.replace("    event: pay\n    to: travelling\n", "    event: pay\n    to: staying\n")
+    assert places(text, "compensation-missing") == []
+    undo = f"{{activity: release, when: {when}}}"
+    text = text.replace("{workflow: insurance}", f"{{workflow: insurance, compensate_with: {undo}}}")
+    assert places(text, "compensation-missing") == missed
+
+
 def test_a_list_is_bounded_by_what_lets_it_in_or_by_being_written_out() -> None:
     free = LANGUAGE.replace(", max_parallel: 3", "")
     assert places(free, "for-each-unbounded") == ["state 'printing'"]

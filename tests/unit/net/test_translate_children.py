@@ -140,3 +140,43 @@ def test_what_the_child_reaches_alone_it_reaches_inside() -> None:
         for marking in inside.markings
     }
     assert {frozenset(m.support()) for m in alone.markings} - seen == {frozenset({"final"})}
+
+
+def recalled(when: str) -> wf.Workflow:
+    """A child that is undone by `u` when its parent stops."""
+    undo = {"compensate_with": {"activity": "u", "when": when}}
+    return workflow(
+        [
+            {"from": "ship", "event": "done", "to": "b"},
+            {"from": "ship", "event": "stop", "to": "b"},
+            {"from": "b", "event": "go", "to": "c", "pre_actions": [{"action_type": "compensate"}]},
+        ],
+        [{"name": "ship", "invoke": {"workflow": "child"} | undo}, "b", C],
+        activities={"u": {}},
+    )
+
+
+@pytest.mark.parametrize("catalogue", [None, [WAITING]])
+def test_a_child_that_has_completed_enters_the_log(catalogue: list[wf.Workflow] | None) -> None:
+    net = to_net(recalled("completed"), catalogue=catalogue)
+    inside = ("ship/child/start", "ship/child/t1: x → c on go", "complete in ship/child/c")
+    well = ("start", *(inside if catalogue else ("child completes for ship",)))
+    logged = (*well, "child child in ship enters the log")
+    # It completes and enters the log in one step: it cannot be left in between.
+    assert after(net, *well, "t2: ship → b on stop") == set()
+    assert after(net, *logged, "t1: ship → b on done") == {frozenset({"b", "log child child in ship"})}
+    undo = "u for child child in ship"
+    undone = (f"{undo} is called", "u starts", "u succeeds", f"{undo} has undone it")
+    go = "t3: b → c on go"
+    assert after(net, *logged, "t1: ship → b on done", f"{go} begins", *undone, go) == {frozenset({"c"})}
+    # Left before, there is nothing to undo: nobody waits for it (M4.4).
+    begun = well[:2] if catalogue else well[:1]
+    assert after(net, *begun, "t2: ship → b on stop") == {frozenset({"b"})}
+
+
+@pytest.mark.parametrize("catalogue", [None, [WAITING]])
+def test_a_child_may_enter_the_log_as_it_starts(catalogue: list[wf.Workflow] | None) -> None:
+    net = to_net(recalled("attempted"), catalogue=catalogue)
+    assert after(net, "start", "t2: ship → b on stop") == set()
+    begun = ("start", "child child in ship enters the log", *(["ship/child/start"] if catalogue else []))
+    assert after(net, *begun, "t2: ship → b on stop") == {frozenset({"b", "log child child in ship"})}

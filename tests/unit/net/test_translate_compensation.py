@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import wfsim as wf
 from tests.unit.net.translated import C, after, parallel, region, run, workflow
 from wfsim.net.translate import to_net
@@ -86,6 +88,21 @@ def test_both_entries_are_undone_in_any_order() -> None:
 def test_a_scope_leaves_the_rest_alone() -> None:
     net = to_net(saga(scope="b"))
     assert after(net, *F_DONE, f"{STOP} begins", STOP) == {frozenset({"c", "log f in a"})}
+
+
+@pytest.mark.parametrize(("scope", "left"), [("p/r", "log g in p/s/x"), ("p/s/x", "log f in p/r/x")])
+def test_a_path_as_scope_tells_states_of_one_name_apart(scope: str, left: str) -> None:
+    inner = [
+        region(name, [{"from": "x", "to": "E", "event": "done"}], [{"name": "x", "activity": {"name": act}}, "E"])
+        for name, act in (("r", "f"), ("s", "g"))
+    ]
+    flow = workflow(
+        [{"from": "p", "event": "done", "to": "c", "pre_actions": [COMPENSATE | {"scope": scope}]}],
+        [parallel("p", *inner), C],
+        activities={"f": BOOK, "g": {"compensate_with": "v"}, "u": CANCEL, "v": CANCEL},
+    )
+    ends = [marking.support() for marking in wf.explore(to_net(flow)).markings if marking["c"]]
+    assert {tuple(sorted(p for p in places if not p.startswith("no "))) for places in ends} == {("c", left)}
 
 
 def test_an_attempt_is_enough_where_the_activity_says_so() -> None:

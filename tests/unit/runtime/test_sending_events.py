@@ -118,6 +118,84 @@ def test_the_same_id_counts_once() -> None:
             run.send("add", by=1, event_id="")
 
 
+def test_what_is_refused_for_its_payload_can_be_sent_again_under_the_same_id() -> None:
+    with start(workflow(), clock=ManualClock()) as run:
+        for _ in range(2):
+            with pytest.raises(EventRejected, match="lacks the field 'by'") as caught:
+                run.send("add", event_id="e1")
+            assert caught.value.reason == "payload"
+        assert run.send("add", by=1, event_id="e1") == "accepted"
+        assert run.variables["n"] == 1
+
+
+def test_a_duplicate_is_told_the_fate_of_the_first_and_a_refusal_never_reads_as_success() -> None:
+    with start(workflow(), clock=ManualClock()) as run:
+        first = [run.send("add", by=1, event_id="1"), run.send("later", event_id="2")]
+        first.append(run.send("never_mind", event_id="3"))
+        again = [run.send("add", by=1, event_id=str(number)) for number in (1, 2, 3)]
+        assert again == ["duplicate"] * 3
+        assert [each.fate for each in again] == [each.fate for each in first] == ["taken", "deferred", "discarded"]
+        for event, reason in (("add", "condition"), ("note", "duplicate")):
+            with pytest.raises(EventRejected) as caught:
+                run.send(event, event_id="4", **({"by": -1} if event == "add" else {"what": 1}))
+            assert caught.value.reason == reason
+        assert "an event with the id '4' came before and was rejected" in str(caught.value)
+        run.send("go")
+        assert run.send("later", event_id="2").fate == "taken"
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def looped() -> list[Any]:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("payload", "kept"),
+    [
+        ({"what": nested(900)}, {"what": "a list of 1"}),
+        ({"what": nested(1_000)}, {"what": "a list of 1"}),
+        ({"what": nested(100_000)}, {"what": "a list of 1"}),
+        ({"what": looped()}, {"what": "a list of 1"}),
+        ({"what": 10**5_000}, {"what": "an integer beyond 64 bits"}),
+        ({"what": "x\ud800"}, {"what": r"'x\ud800'"}),
+        ({"what": "x" * 1_000_001}, {"what": f"'{'x' * 199}…'"}),
+        ({"what": object()}, {"what": "a value of type object"}),
+        ({"what\ud800": 1}, {r"'what\ud800'": 1}),
+        ({"what": float("nan")}, {"what": "nan"}),
+    ],
+    ids=range(10),
+)
+def test_no_payload_stops_a_run(payload: dict[str, Any], kept: dict[str, Any]) -> None:
+    with start(workflow(), clock=ManualClock()) as run:
+        for event, reason in (("note", "payload"), ("nobody", "undeclared"), ("nobody\ud800", "undeclared")):
+            with pytest.raises(EventRejected) as caught:
+                run.send(event, payload)
+            assert caught.value.reason == reason
+            received = run.records[-2]
+            assert received.payload["payload"]["payload"] == kept
+        assert run.send("add", by=1) == "accepted"
+
+
+@pytest.mark.parametrize("event", [nested(1_000), 10**5_000], ids=["nested", "long"])
+def test_what_is_no_name_of_an_event_is_refused(event: Any) -> None:
+    with start(workflow(), clock=ManualClock()) as run:
+        with pytest.raises(WfsimError, match=r"sent by its name, a text, not (a list of 1|an integer beyond 64 bits)"):
+            run.send(event)
+        with pytest.raises(WfsimError, match="an event id is a text of"):
+            run.send("add", by=1, event_id=event)
+        with pytest.raises(WfsimError, match="a payload is a mapping"):
+            run.send("add", event)
+        assert run.send("add", by=1) == "accepted"
+
+
 def test_payload_fields_may_have_any_name() -> None:
     with start(workflow(), clock=ManualClock()) as run:
         assert run.send("note", {"what": {"event_id": 1}}) == "accepted"

@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.unit.semantics.told import Told, activity, region, regions, set_variable, terminal, workflow
-from wfsim.errors import WfsimError
+from wfsim.errors import StartRefused, WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import N_CAUSES, RECORD_KINDS
 from wfsim.semantics.compile import compile_workflow
@@ -80,6 +81,23 @@ def test_m11_1_a_consequence_names_the_cause_being_dispatched_perhaps_of_an_earl
     assert by_cause["event_deferred"] == held.seq
 
 
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+UNFIT = [nested(40), nested(1_000), nested(100_000), "\ud800", 10**5_000]
+
+
+@pytest.mark.parametrize("value", UNFIT, ids=range(len(UNFIT)))
+def test_m7_2_an_input_that_is_no_value_refuses_the_start(value: Any) -> None:
+    definition = workflow(["a"], [], variables={"x": {"input": True}})
+    with pytest.raises(StartRefused, match=r"input 'x' of example: (the value is|a string|an integer)"):
+        Instance(compile_workflow(definition)).start(0, {"x": value})
+
+
 def test_m11_1_a_refused_stimulus_changes_nothing() -> None:
     instance, _ = played(7)
     before = (instance.version, instance.variables, instance.timers(), instance.activities())
@@ -88,6 +106,17 @@ def test_m11_1_a_refused_stimulus_changes_nothing() -> None:
         Stimulus("control", command="explode"),
         Stimulus("timer", timer=1),
         Stimulus("activity_succeeded", activity_id=2, attempt=1, result=object()),
+        *(Stimulus("activity_succeeded", activity_id=2, attempt=1, result=value) for value in UNFIT),
+        *(Stimulus("child_closed", activity_id=2, status="completed", payload={"x": value}) for value in UNFIT),
+        Stimulus("child_closed", activity_id=2, status="completed", payload={"x\ud800": 1}),
+        Stimulus("activity_failed", activity_id=2, error_type="Net\ud800"),
+        Stimulus("activity_failed", activity_id=2, error_type="Net", message="half \ud800"),
+        Stimulus("activity_started", activity_id=2, worker="w\ud800"),
+        Stimulus("event", event="go", payload={"k": 4}, event_id="\ud800"),
+        Stimulus("event", event="go", payload={"k": 4}, sender="\ud800"),
+        Stimulus("control", command="cancel", command_id="\ud800"),
+        Stimulus("control", command="cancel", reason="\ud800"),
+        Stimulus("message_returned", message_id=1, reason="\ud800"),
     ):
         with pytest.raises(WfsimError):
             instance.apply(bad)

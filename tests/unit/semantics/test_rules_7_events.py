@@ -61,10 +61,61 @@ def test_m7_1_an_id_seen_before_is_ignored() -> None:
     it = Told(workflow(["a", "b"], [{"from": "a", "event": "e"}]))
     assert it.event("e", event_id="1") == ["transition(a, –)"]
     assert it.replies() == [("1", None)]
-    assert it.event("e", event_id="1") == ["stimulus_ignored(duplicate)"]
-    assert it.replies() == [("1", "duplicate")]
+    assert it.event("e", event_id="1") == ["stimulus_ignored(duplicate, taken)"]
+    assert (it.replies(), it.fates()) == ([("1", "duplicate")], [("1", "taken")])
     assert it.event("e", event_id="2") == ["transition(a, –)"]
     assert it.event("e") == ["transition(a, –)"]
+
+
+@pytest.mark.parametrize(("name", "payload"), [("nobody", {}), ("e", {}), ("e", {"n": "1"})])
+def test_m7_1_what_is_refused_at_the_door_leaves_its_id_free(name: str, payload: dict[str, Any]) -> None:
+    it = door()
+    for _ in range(2):
+        assert it.event(name, event_id="1", **payload)[0].startswith("event_rejected")
+    assert it.event("e", event_id="1", n=1) == ["transition(a, b)"]
+    assert it.event(name, event_id="1", **payload) == ["stimulus_ignored(duplicate, taken)"]
+
+
+def test_m7_1_a_duplicate_is_told_what_has_become_of_the_first_by_now() -> None:
+    it = Told(
+        workflow(
+            ["a", "b", terminal("t")],
+            [
+                {"from": "a", "to": "b", "event": "go", "pre_actions": [activity("f")]},
+                {"from": "b", "event": "late"},
+                {"from": "b", "event": "held"},
+                {"from": "b", "event": "stop", "to": "t"},
+            ],
+            events={"drop": {"unhandled": "discard"}, "no": {"unhandled": "reject"}},
+            unhandled="defer",
+        )
+    )
+
+    def told() -> list[str]:
+        found = []
+        for number, event in enumerate(("late", "go", "held", "drop", "no")):
+            (row,) = it.event(event, event_id=str(number))
+            assert it.one("stimulus_ignored").payload["fate"] == it.fates()[0][1]
+            found.append(row.removeprefix("stimulus_ignored(duplicate, ").removesuffix(")"))
+        return found
+
+    for number, event in ((0, "late"), (3, "drop"), (4, "no"), (1, "go"), (2, "held")):
+        it.event(event, event_id=str(number))
+    assert told() == ["deferred", "taken", "waiting", "discarded", "rejected"]
+    it.succeeds(1)
+    assert told() == ["taken", "taken", "taken", "discarded", "rejected"]
+    it.event("stop")
+    assert told() == ["taken", "taken", "taken", "discarded", "rejected"]
+
+
+def test_m7_1_an_id_that_came_too_late_is_seen_as_rejected_after_a_retry() -> None:
+    leaves = [{"from": "a", "event": "e"}, {"from": "a", "event": "x", "condition": "context.n > 0"}]
+    it = Told(workflow(["a"], leaves, variables={"n": {"type": "integer"}}))
+    it.event("x")
+    assert it.instance.status == "failed"
+    assert it.event("e", event_id="1") == ["stimulus_ignored(closed)"]
+    it.control("retry", command_id="1")
+    assert it.event("e", event_id="1") == ["stimulus_ignored(duplicate, rejected)"]
 
 
 def nobody_takes(workflow_policy: str | None, event_policy: str | None) -> Told:
@@ -101,10 +152,10 @@ def test_m7_1_nobody_takes_it_the_policy_of_the_event_else_of_the_workflow(
     it = nobody_takes(of_workflow, of_event)
     it.event("e", event_id="1")
     assert it.one(row).payload["reason"] == "no_transition"
-    assert it.replies() == [("1", "deferred" if row == "event_deferred" else "no_transition")]
+    assert (it.replies(), it.fates()) == ([("1", "no_transition")], [("1", row.removeprefix("event_"))])
     it.event("if", event_id="2")
     assert it.one(row).payload["reason"] == "condition"
-    assert it.replies() == [("2", "deferred" if row == "event_deferred" else "condition")]
+    assert (it.replies(), it.fates()) == ([("2", "condition")], [("2", row.removeprefix("event_"))])
     it.event("go")
     assert it.state == ("c" if row == "event_deferred" else "b")
 
@@ -148,6 +199,7 @@ def test_m7_1_at_closing_what_still_waits_is_rejected() -> None:
     ]
     assert it.replies() == [("1", "closed"), ("2", "closed")]
     assert it.instance.waiting() == []
+    assert it.event("held", event_id="2") == ["stimulus_ignored(duplicate, rejected)"]
 
 
 def test_m7_1_a_closed_instance_takes_nothing() -> None:

@@ -232,6 +232,30 @@ def test_m9_1_a_scope_limits_compensation_to_a_state_or_region(scope: str | None
     assert it.event("undo")[1] == f"compensation_started({entries})"
 
 
+@pytest.mark.parametrize(
+    ("scope", "entries"), [("p/r1", "1"), ("p/r2", "2"), ("p/r1/x", "1"), ("p/r2/x", "2"), ("/x", "3"), ("p", "1, 2")]
+)
+def test_m9_1_a_path_tells_regions_and_states_of_one_name_apart(scope: str, entries: str) -> None:
+    inner = [
+        region(name, [{"name": "x", "activity": act}, terminal("e")], [{"from": "x", "to": "e", "event": "done"}])
+        for name, act in (("r1", "f"), ("r2", "g"))
+    ]
+    it = Told(
+        workflow(
+            [regions(*inner), {"name": "x", "activity": "h"}, terminal("z")],
+            [
+                {"from": "p", "to": "x", "event": "done"},
+                {"from": "x", "to": "z", "event": "undo", "pre_actions": [compensate(scope)]},
+            ],
+            activities={**UNDO, **{name: {} for name in ("uf", "ug", "uh")}},
+        )
+    )
+    for serial in (1, 2, 3):
+        it.starts(serial)
+        it.succeeds(serial)
+    assert it.event("undo")[1] == f"compensation_started({entries})"
+
+
 def test_m9_1_attempted_effects_enter_the_log_at_their_first_start() -> None:
     it = Told(
         workflow(
@@ -336,3 +360,101 @@ def test_m3_5_an_aborted_compensation_leaves_its_entry_and_a_late_success_ends_i
     late = told()
     assert late.succeeds(2) == ["stimulus_ignored(late)"]
     assert late.event("undo") == ["transition(q, –)"]
+
+
+def calling(compensation: Any, child_input: dict[str, Any] | None = None, **transition: Any) -> Told:
+    """A state that invokes a workflow, then one that undoes what the log holds."""
+    invoke = {"workflow": "shipping", "compensate_with": compensation, "input": child_input or {}}
+    return Told(
+        workflow(
+            [{"name": "ship", "invoke": invoke}, "b", terminal("z")],
+            [
+                {"from": "ship", "to": "b", "event": "done"},
+                {"from": "ship", "to": "b", "event": "error"},
+                {"from": "ship", "to": "b", "event": "stop"},
+                {"from": "b", "to": "z", "event": "undo", "pre_actions": [compensate()]},
+            ],
+            activities={"recall": {"retry_policy": {"max_attempts": 2}}},
+            variables={"id": {"type": "integer", "initial": 7}},
+        )
+    )
+
+
+def child_closes(it: Told, status: str, outcome: str | None = None, result: Any = None) -> list[str]:
+    return it.rows(it.instance.child_closed(0, 1, status, outcome, result))
+
+
+def test_m9_1_a_completed_invoke_is_undone_with_its_inputs_and_its_result() -> None:
+    it = calling("recall", {"order": "${context.id}"})
+    number = it.one("child_started").activity_id
+    assert number is not None
+    assert child_closes(it, "completed", "success", {"parcel": "P"}) == ["transition(ship, b)"]
+    assert it.event("undo") == [
+        "transition_started",
+        f"compensation_started({number})",
+        "activity_scheduled(recall, 1)",
+    ]
+    scheduled = it.one("activity_scheduled")
+    assert scheduled.payload == {"input": {"order": 7, "result": {"parcel": "P"}}, "compensates": number}
+    # A compensator is an activity with its own number and retries.
+    assert scheduled.activity_id not in (None, number)
+    assert it.fails(scheduled.activity_id or 0, "Net") == ["retry_scheduled(2, 1 s)"]
+    it.fires("retry", at=1)
+    assert it.succeeds(scheduled.activity_id or 0, attempt=2) == [
+        "compensation_finished()",
+        "transition(b, z)",
+        "instance_closed(completed, success)",
+    ]
+
+
+def test_m9_1_an_input_called_result_hides_the_result_of_the_child() -> None:
+    it = calling("recall", {"result": "${context.id}"})
+    child_closes(it, "completed", "success", {"parcel": "P"})
+    it.event("undo")
+    assert it.one("activity_scheduled").payload["input"] == {"result": 7}
+
+
+@pytest.mark.parametrize(
+    ("when", "ended", "logged"),
+    [
+        ("completed", ("completed", "failure"), False),
+        ("completed", ("failed", None), False),
+        ("completed", ("completed", "success"), True),
+        ("attempted", ("completed", "success"), True),
+        ("attempted", ("failed", None), True),
+        ("attempted", None, True),
+        ("completed", None, False),
+    ],
+)
+def test_m9_1_an_invoke_enters_the_log_when_it_has_completed_or_started(
+    when: str, ended: tuple[str, str | None] | None, logged: bool
+) -> None:
+    it = calling({"activity": "recall", "when": when})
+    if ended is None:
+        # Nobody waits for a child whose state has been left (M4.4): what it still does is not entered.
+        it.event("stop")
+        assert child_closes(it, "completed", "success", {"parcel": "P"}) == ["stimulus_ignored(late)"]
+    else:
+        child_closes(it, *ended)
+    assert it.state == "b"
+    scheduled = [row for row in it.event("undo") if row.startswith("activity_scheduled")]
+    assert scheduled == ["activity_scheduled(recall, 1)"] * logged
+
+
+def test_m9_1_children_and_activities_are_undone_in_the_order_of_their_ends() -> None:
+    inner = [region("r1", [{"name": "x", "activity": "f"}], []), region("r2", [{"name": "y", "activity": "g"}], [])]
+    call = {"name": "c", "invoke": {"workflow": "w", "compensate_with": "uh"}}
+    it = Told(
+        workflow([regions(*inner, region("r3", [call], []))], [], activities={**UNDO, "uf": {}, "ug": {}, "uh": {}})
+    )
+    (number,) = [record.activity_id for record in it.records if record.kind == "child_started"]
+    (activation,) = [child.activation for child in it.instance.children()]
+    it.starts(2)
+    it.succeeds(2)
+    it.rows(it.instance.child_closed(0, activation, "completed", "success", None))
+    it.starts(1)
+    it.succeeds(1)
+    assert f"compensation_started(2, {number}, 1)" in it.control("cancel")
+    for serial, following in ((4, "uh"), (5, "ug")):
+        assert it.succeeds(serial) == [f"activity_scheduled({following}, 1)"]
+    assert it.succeeds(6) == ["compensation_finished()", "instance_closed(cancelled)"]

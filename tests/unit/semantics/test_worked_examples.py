@@ -16,7 +16,7 @@ def test_example_1_a_false_condition_passes_to_the_next_transition_and_an_id_cou
         )
     )
     assert it.event("e", event_id="1", n=3) == ["transition(a, c)"]
-    assert it.event("e", event_id="1", n=3) == ["stimulus_ignored(duplicate)"]
+    assert it.event("e", event_id="1", n=3) == ["stimulus_ignored(duplicate, taken)"]
 
 
 def test_example_2_a_busy_region_holds_events_and_a_pause_holds_results() -> None:

@@ -121,8 +121,12 @@ class Told:
         return record
 
     def replies(self) -> list[tuple[str | None, str | None]]:
-        """What the last step told senders: event id and reason, `None` for accepted."""
+        """What the last step told senders: event id and reason, `None` for what was taken."""
         return [(effect.event_id, effect.reason) for effect in self.effects if effect.kind == "reply"]
+
+    def fates(self) -> list[tuple[str | None, str | None]]:
+        """The same with the event's fate in the place of the reason."""
+        return [(effect.event_id, effect.fate) for effect in self.effects if effect.kind == "reply"]
 
     def effect_kinds(self) -> list[str]:
         return [effect.kind for effect in self.effects]
@@ -161,7 +165,8 @@ def told(record: Record) -> str:
             return f"instance_closed({', '.join(part for part in parts if part)})"
         case "stimulus_ignored" | "transition_aborted":
             logged = ", logged" if record.payload.get("logged") else ""
-            return f"{record.kind}({reason}{logged})"
+            fate = f", {record.payload['fate']}" if "fate" in record.payload else ""
+            return f"{record.kind}({reason}{fate}{logged})"
         case "event_rejected" | "event_discarded":
             return f"{record.kind}({record.event}, {reason})" if record.event else f"{record.kind}({reason})"
         case "event_recalled":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wfsim.model.elements import ActivityAction, CompensateAction, Outcome
-from wfsim.model.uses import activity_uses
+from wfsim.model.uses import activity_uses, parts
 
 if TYPE_CHECKING:
     from wfsim.model.elements import Transition
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from wfsim.model.workflow import Workflow
 
 _Log = frozenset[tuple[str, bool]]
-"""Activities that may be in the compensation log, each with whether cancellation was asked for since."""
+"""What may be in the compensation log, each with whether cancellation was asked for since."""
 
 
 def undoing(workflow: Workflow, graph: RegionGraph, report: Report) -> None:
     """`compensation-missing`, for the root region: a forward analysis of what the log may hold in each state."""
-    if not any(activity.compensate_with for activity in workflow.activities.values()):
-        return
     analysis = _Undoing(workflow, graph)
+    if not analysis.uses:
+        return
     logs: dict[str, _Log] = {graph.region.initial_state: frozenset()}
     waiting = [graph.region.initial_state]
     while waiting:
@@ -58,7 +58,12 @@ class _Undoing:
             for name, activity in workflow.activities.items()
             if activity.compensate_with is not None
         }
-        self.uses = [(path, name) for path, _, name in activity_uses(workflow) if name in self.kinds]
+        self.uses = [(path, name, self.kinds[name]) for path, _, name in activity_uses(workflow) if name in self.kinds]
+        for part in parts(workflow):
+            for index, state in enumerate(part.region.states):
+                invoke = state.invoke
+                if invoke is not None and invoke.compensate_with is not None:
+                    self.uses.append((part.state_path(index), invoke.workflow, invoke.compensate_with.when))
 
     def after(self, transition: Transition, log: _Log) -> _Log:
         """What the log may hold after a transition."""
@@ -73,12 +78,13 @@ class _Undoing:
         return frozenset(held)
 
     def done(self, transition: Transition) -> set[str]:
-        """Activities that the source state, or a transition that failed there, may have done."""
+        """What the source state, or a transition that failed there, may have done."""
         state = self.graph.states[transition.from_]
         path = self.graph.part.state_path(self.graph.state_index[state.name])
-        found = {name for place, name in self.uses if place[: len(path)] == path}
-        if state.activity is not None and transition.event != "done":
-            found = {name for name in found if self.kinds[name] == "attempted"}
+        ends = (state.activity is None and state.invoke is None) or transition.event == "done"
+        found = {
+            name for place, name, when in self.uses if place[: len(path)] == path and (ends or when == "attempted")
+        }
         if (transition.event or "").split(".")[0] == "error":
             for _, other in self.graph.usable_from(state.name):
                 for number, action in enumerate(other.pre_actions):

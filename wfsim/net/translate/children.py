@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from .actions import inputs_raise
-from .changes import Change, combinations, take
+from .changes import Change, Move, combinations, take
 from .draft import NetDraft
 from .place_names import Tokens
 from .tokens import ANYWHERE, Slot
 from .views import StateView
 
 if TYPE_CHECKING:
-    from .log import Log
+    from .log import Entry, Log
     from .tokens import Configurations
     from .views import WorkflowView
 
@@ -39,13 +39,28 @@ class NestedNet(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Child:
-    """The work of a state that runs another workflow, whose net stands inside if it is known."""
+    """The work of a state that runs another workflow, whose net stands inside if it is known.
+
+    `entry` is what it leaves in the log (M9.1).
+    """
 
     at: StateView
     draft: NetDraft
-    nested: NestedNet | None
+    entry: Entry | None
+    nested: NestedNet | None = None
+
+    @property
+    def _called(self) -> str:
+        """M9.1: it is about to start, and to enter the log."""
+        return f"{self.at.name}.called"
+
+    @property
+    def well(self) -> str:
+        """Where it leads when it has completed well: it may have to enter the log yet."""
+        logs = self.entry is not None and not self.entry.attempted
+        return f"{self.at.name}.{'completed' if logs else 'succeeded'}"
 
     @property
     def _place(self) -> str:
@@ -62,17 +77,25 @@ class Child:
             self.draft.place(place, source)
         if self.nested is None:
             self.draft.place(self._place, source)
-            self.draft.fire(
-                f"{invoke.workflow} completes for {name}", source, {self._place: 1}, {f"{name}.succeeded": 1}
-            )
+            self.draft.fire(f"{invoke.workflow} completes for {name}", source, {self._place: 1}, {self.well: 1})
             self.draft.fire(f"{invoke.workflow} fails for {name}", source, {self._place: 1}, {f"{name}.failed": 1})
         else:
             self.nested.add()
+        if self.entry is not None:
+            self._add_log(self.entry)
+
+    def _add_log(self, entry: Entry) -> None:
+        """M9.1: it enters the log as it starts, or as it completes."""
+        over, after = (self._called, self._place) if entry.attempted else (self.well, f"{self.at.name}.succeeded")
+        self.draft.place(over, self.at.source)
+        for entered in entry.enters():
+            change = Change({over: 1}, {after: 1}) & entered
+            self.draft.make(Move(change, f"{entry.name} enters the log", self.at.source))
 
     def starts(self) -> list[Tokens]:
         """It starts, unless its input raises."""
         invoke = self.at.state.invoke
-        found = [{self._place: 1}]
+        found = [{self._called if self.entry is not None and self.entry.attempted else self._place: 1}]
         if invoke is not None and inputs_raise(invoke.input):
             found.append({f"{self.at.name}.failed": 1})
         return found
@@ -99,7 +122,7 @@ class Child:
 
     def slots(self) -> list[Slot]:
         """Where its tokens may lie."""
-        own = Slot([take(place) for place in (self._place, *self._ends())])
+        own = Slot([take(place) for place in (self._place, *self._ends())], passing=self._entering())
         if self.nested is None:
             return [own]
         logs = [Slot([take(place) for place in entry.places]) for entry in self.nested.log.entries]
@@ -108,6 +131,12 @@ class Child:
             *self.nested.tokens.region_slots(self.nested.view.root, {}),
         ]
         return [own, *(Slot(self._bare(slot.changes) or [], slot.whole, slot.passing) for slot in inside), *logs]
+
+    def _entering(self) -> list[str]:
+        """Where it is about to enter the log, which is part of the step that starts or ends it."""
+        if self.entry is None:
+            return []
+        return [self._called if self.entry.attempted else self.well]
 
     def lasting(self) -> list[str]:
         """Places one of which is marked while it runs, or once its end has been offered; a net has many."""

@@ -100,8 +100,9 @@ def _of_compensator(instance: Instance, prefix: str, work: WorkCell) -> str:
 
 def _entry(instance: Instance, k: int) -> str:
     """What an entry of the log is called by."""
-    entry = instance.m[k]
-    return f"{instance.program.name(entry.activity)} in {instance.program.name(entry.state)}"
+    entry, program = instance.m[k], instance.program
+    child = "child " if entry.activity in program.children else ""
+    return f"{child}{program.name(entry.activity)} in {program.name(entry.state)}"
 
 
 def _of_items(instance: Instance, state: str, work: WorkCell) -> Iterator[str]:

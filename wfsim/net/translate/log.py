@@ -1,4 +1,4 @@
-"""M9 in the net: for each activity that can be undone, and each state it runs in, whether that may have to be done.
+"""M9 in the net: for each activity or child that can be undone, and each state it runs in, whether that may have to be.
 
 The log is kept as sets: several entries of one activity in one state are one. Where there may be several, undoing one
 may leave others, so the net allows both.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wfsim.model.elements import ActivityAction, CompensateAction
+from wfsim.model.elements import ActivityAction, CompensateAction, Compensation
+from wfsim.model.uses import scoped
 
 from .changes import Change, read
 from .views import NumberedTransition, RegionView, StateView, WorkflowView
@@ -17,26 +18,31 @@ from .views import NumberedTransition, RegionView, StateView, WorkflowView
 
 @dataclass(frozen=True)
 class Entry:
-    """What may have to be undone: an activity that ran in a state.
+    """What may have to be undone: an activity that ran in a state, or the workflow that the state invoked.
 
     Attributes
     ----------
+    what
+        The activity, or the workflow.
+    child
+        Whether it is a workflow.
     attempted
         Whether it is in the log from its first start on, instead of its success (M9.1).
     repeats
         Whether the log can hold it several times.
     """
 
-    activity: str
+    what: str
     at: StateView
+    child: bool
     undo: str
     attempted: bool
     repeats: bool
 
     @property
     def name(self) -> str:
-        """`<activity> in <state>`, by the path of the state."""
-        return f"{self.activity} in {self.at.name}"
+        """`<activity> in <state>` or `child <workflow> in <state>`, by the path of the state."""
+        return f"{'child ' if self.child else ''}{self.what} in {self.at.name}"
 
     @property
     def present(self) -> str:
@@ -80,20 +86,27 @@ class Log:
         self.view = view
         sites: dict[tuple[str, StateView], int] = {}
         for activity, at in _runs(view):
-            if view.activities[activity].compensate_with is not None:
-                sites[activity, at] = sites.get((activity, at), 0) + 1
-        self.entries = [self._entry(activity, at, n) for (activity, at), n in sites.items()]
+            sites[activity, at] = sites.get((activity, at), 0) + 1
+        self.entries = [
+            self._entry(name, at, undo, n > 1)
+            for (name, at), n in sites.items()
+            if (undo := view.activities[name].compensate_with) is not None
+        ]
+        self.entries += [
+            self._entry(invoke.workflow, at, invoke.compensate_with, False, child=True)
+            for at in view.states
+            if (invoke := at.state.invoke) is not None and invoke.compensate_with is not None
+        ]
         sites_of = [at for each in view.transitions for at in _compensates(each)]
         # Two regions may compensate at the same time; which of their tries an entry remembers is then left open.
         self.shared = any(
             one.region is not other.region and _side_by_side(one, other) for one in sites_of for other in sites_of
         )
 
-    def _entry(self, activity: str, at: StateView, sites: int) -> Entry:
-        undo = self.view.activities[activity].compensate_with
-        assert undo is not None
-        repeats = sites > 1 or at.state.for_each is not None or _may_come_again(at)
-        return Entry(activity, at, undo.activity, undo.when == "attempted", repeats)
+    @staticmethod
+    def _entry(what: str, at: StateView, undo: Compensation, several: bool, child: bool = False) -> Entry:
+        repeats = several or at.state.for_each is not None or _may_come_again(at)
+        return Entry(what, at, child, undo.activity, undo.when == "attempted", repeats)
 
     def given_up(self, entry: Entry) -> list[Change]:
         """What becomes of an entry when its compensator is cancelled: it is still to be undone."""
@@ -107,18 +120,24 @@ class Log:
 
     def of(self, activity: str, at: StateView) -> Entry | None:
         """The entry of an activity that runs in a state, if it can be undone."""
-        return next((each for each in self.entries if each.activity == activity and each.at is at), None)
+        found = (each for each in self.entries if each.what == activity and each.at is at and not each.child)
+        return next(found, None)
+
+    def of_child(self, at: StateView) -> Entry | None:
+        """The entry of the workflow that a state invokes, if it can be undone."""
+        return next((each for each in self.entries if each.at is at and each.child), None)
 
     def within(self, scope: str | None) -> list[Entry]:
         """The entries in the state or region `scope`; all without one."""
         if scope is None:
             return self.entries
-        known: list[tuple[str, StateView | RegionView]] = [
-            (each.path.rstrip("/").rsplit("/", 1)[-1], each) for each in self.view.regions if each.parent
-        ]
-        known += [(each.state.name, each) for each in self.view.states]
-        wanted = next(each for name, each in known if name == scope)
-        return [each for each in self.entries if any(around is wanted for around in _around(each.at))]
+        (path,) = scoped(self.view.workflow, scope)
+        wanted = self.view.prefix + path
+        return [each for each in self.entries if any(_path(around) == wanted for around in _around(each.at))]
+
+
+def _path(element: StateView | RegionView) -> str:
+    return element.name if isinstance(element, StateView) else element.path.removesuffix("/")
 
 
 def _around(at: StateView) -> Iterator[StateView | RegionView]:

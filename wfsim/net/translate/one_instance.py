@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wfsim.errors import NetError, NotCovered
 from wfsim.model.catalogue import Catalogue
-from wfsim.model.elements import Outcome, Unhandled
+from wfsim.model.elements import Invoke, Outcome, Unhandled
 from wfsim.model.uses import invoked
 from wfsim.model.workflow import Workflow
 
@@ -26,7 +26,7 @@ from .messages import PostOffice
 from .place_names import CANCELLED, CANCELLING, CLOSINGS, FAILED, FINAL, LOG, START, free_name, undo_prefix
 from .states import States
 from .tokens import Configurations, Knowledge
-from .views import WorkflowView
+from .views import StateView, WorkflowView
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,21 @@ class InstanceNet:
         """Children and lists."""
         for at in self.view.states:
             if at.state.invoke is not None:
-                self.tokens.works[at] = Child(at, self.draft, self._nested(at.name, at.state.name))
+                child = Child(at, self.draft, self.log.of_child(at))
+                self.tokens.works[at] = child
+                child.nested = self._nested(at, at.state.invoke, child.well)
             elif at.state.for_each is not None:
                 self.tokens.works[at] = Items(
                     at, self.draft, self.activities, self.log, self.shared.known, self.shared.limit, self.shared.bound
                 )
 
-    def _nested(self, name: str, state: str) -> InstanceNet | None:
+    def _nested(self, at: StateView, invoke: Invoke, well: str) -> InstanceNet | None:
         """The child of a state, if a catalogue says which workflow that is."""
         if not len(self.shared.catalogue):
             return None
-        use = next(use for use in invoked(self.view.workflow) if use.state == state)
+        wanted = (at.state.name, invoke.workflow, invoke.version)
+        uses = invoked(self.view.workflow)
+        use = next(use for use in uses if (use.state, use.workflow, use.version) == wanted)
         child = self.shared.catalogue.child(self.view.workflow, use)
         if any(each.name == child.name for each in self.around):
             circle = " → ".join(each.name for each in (*self.around, child))
@@ -115,8 +119,8 @@ class InstanceNet:
                 f"workflows run each other without end: {circle}. A net holds each child inside its parent, so there "
                 "is none for them. Leave the catalogue out: each open child is then one place."
             )
-        ends = f"{name}.succeeded", f"{name}.failed"
-        net = InstanceNet(child, self.shared, f"{name}/{child.name}/", ends, self.around)
+        ends = well, f"{at.name}.failed"
+        net = InstanceNet(child, self.shared, f"{at.name}/{child.name}/", ends, self.around)
         self._children.append(net)
         return net
 

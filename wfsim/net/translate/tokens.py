@@ -250,8 +250,12 @@ class Configurations:
         """
         ends = {f"{at.name}.succeeded", f"{at.name}.failed"}
         activity = at.state.activity
-        logs = activity is not None and self.log.of(activity.name, at) is not None
-        if self.known is None or at.inner or not (logs or any(not ends.isdisjoint(each) for each in self._starts(at))):
+        logs = self.log.of_child(at) if activity is None else self.log.of(activity.name, at)
+        if (
+            self.known is None
+            or at.inner
+            or not (logs is not None or any(not ends.isdisjoint(each) for each in self._starts(at)))
+        ):
             return [Change()]
         places = self.works[at].lasting() if at in self.works else self.work_places(at)
         lasting = [take(place) for place in places if place not in ends]

@@ -49,7 +49,7 @@ class _Door(Instance):
 
     __slots__ = ()
 
-    def _step(self) -> Output:
+    def _run(self) -> Output:
         return Output(self.host)
 
 
