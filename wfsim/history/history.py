@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import html
 import weakref
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from wfsim.errors import HistoryError, listed
 
-from . import schema
+from . import opening
 from .case import Case, find_case
 from .digest import digest_of
+from .failures import told
+from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, question
 from .runs import Run, runs_in
 
 if TYPE_CHECKING:
@@ -21,60 +22,6 @@ if TYPE_CHECKING:
 
     import duckdb
     import pandas as pd
-    import pyarrow as pa
-
-Parameters = Sequence[Any] | Mapping[str, Any] | None
-
-
-class Result:
-    """The answer to a query: `.df()`, `.fetchall()`, `.arrow()`; shown, it is a table.
-
-    Each call gives the whole answer anew.
-    """
-
-    def __init__(self, relation: duckdb.DuckDBPyRelation, history: History) -> None:
-        self._relation = relation
-        # The connection lives as long as its history.
-        self._history = history
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns."""
-        return list(self._relation.columns)
-
-    def df(self) -> pd.DataFrame:
-        """As pandas table."""
-        frame: pd.DataFrame = self._ask("df")
-        return frame
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """As list of tuples."""
-        rows: list[tuple[Any, ...]] = self._ask("fetchall")
-        return rows
-
-    def arrow(self) -> pa.Table:
-        """As Arrow table."""
-        return self._ask("to_arrow_table")
-
-    def _ask(self, how: str) -> Any:
-        import duckdb
-
-        try:
-            return getattr(self._relation, how)()
-        except duckdb.Error as error:
-            raise _question_failed(error) from None
-
-    def __repr__(self) -> str:
-        return str(self._relation)
-
-    def _repr_html_(self) -> str:
-        # Never through pandas' own switch: values come from the outside and are escaped here.
-        shown = self._relation.limit(50).fetchall()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>" for row in shown
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 class History:
@@ -91,6 +38,9 @@ class History:
         Whether the file goes with this object.
     con
         A connection that the file's writer lends; without one the file is opened read-only.
+    max_memory
+        Bytes that DuckDB may use here, before it writes to a temporary folder or gives up; of a lent connection its
+        writer has said it.
 
     Raises
     ------
@@ -104,10 +54,11 @@ class History:
         *,
         temporary: bool = False,
         con: duckdb.DuckDBPyConnection | None = None,
+        max_memory: int = opening.MAX_MEMORY,
     ) -> None:
         self.path = Path(path)
         self._lent = con is not None
-        self._con = schema.open_for_reading(path) if con is None else con
+        self._con = opening.open_for_reading(path, max_memory) if con is None else con
         self._digest: str | None = None
         self._closed = False
         self._finalizer = weakref.finalize(self, _remove, self._con, self.path if temporary else None)
@@ -116,7 +67,9 @@ class History:
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
-        """The connection: read-only, without access to other files, its configuration locked.
+        """The connection: attached read-only, without access to other files, its configuration locked.
+
+        It takes every statement, so texts of others belong into `sql`.
 
         Raises
         ------
@@ -129,44 +82,50 @@ class History:
             )
         return self.connection()
 
-    def sql(self, query: str, params: Parameters = None) -> Result:
-        """Ask a question in SQL.
+    def sql(
+        self,
+        query: str,
+        params: Parameters = None,
+        *,
+        max_rows: int | None = MAX_ROWS,
+        max_seconds: float | None = MAX_SECONDS,
+    ) -> Result:
+        """Ask a question in SQL. Nothing that a query says changes the history, nor reaches another file.
 
         Parameters
         ----------
         query
-            One SELECT (or FROM, WITH, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN) over the views.
+            One SELECT (or FROM, WITH, DESCRIBE, SHOW, SUMMARIZE, and EXPLAIN of these) over the views.
         params
             Values for `?` (a list) or `$name` (a mapping). Never paste values into the text.
+        max_rows
+            An answer with more rows is refused, before it fills the memory of this process; `None`: whatever comes.
+        max_seconds
+            The question is stopped after that; `None`: it takes the time it takes.
 
         Raises
         ------
         HistoryError
-            With DuckDB's message, if the query is wrong; or if it is not one question.
+            With DuckDB's message, if the query is wrong; if it is not one question; if a limit is reached, which may
+            be when the answer is fetched.
         """
         import duckdb
 
-        con = self.connection()
         try:
-            statements = con.extract_statements(query)
-            asked = [str(statement.type).split(".")[-1] for statement in statements]
-            if len(asked) != 1 or asked[0] not in ("SELECT", "EXPLAIN"):
-                raise HistoryError(
-                    f"a query to a history is one SELECT, this is {', '.join(asked) or 'empty'}. "
-                    "A history is never changed; use `.df()` or `.arrow()` and go on from there."
-                )
-            if asked[0] == "EXPLAIN":
-                plan = con.execute(query, params).fetchall()
-                relation = con.values(next(list(row) for row in plan))
-            else:
-                relation = con.sql(query, params=params)
-            return Result(relation, self)
+            asked = question(self.connection(), query, params, max_rows, max_seconds)
         except duckdb.Error as error:
-            raise _question_failed(error) from None
+            raise told(error, self.path) from None
+        return Result(self, asked)
 
-    def df(self) -> pd.DataFrame:
-        """The whole history with names, as pandas table in the order (run, case, seq)."""
-        return self.sql("FROM history").df()
+    def df(self, *, max_rows: int | None = MAX_ROWS) -> pd.DataFrame:
+        """The whole history with names, as pandas table in the order (run, case, seq).
+
+        Raises
+        ------
+        HistoryError
+            If there are more records than `max_rows`: a million of them take about 1.5 GB as a table.
+        """
+        return self.sql('FROM history ORDER BY run, "case", seq', max_rows=max_rows).df()
 
     @property
     def digest(self) -> str:
@@ -285,22 +244,24 @@ class History:
         return f"<table><caption>History</caption>{body}</table>"
 
 
-def open_history(path: str | os.PathLike[str]) -> History:
+def open_history(path: str | os.PathLike[str], *, max_memory: int = opening.MAX_MEMORY) -> History:
     """Open a history file for reading.
+
+    Parameters
+    ----------
+    max_memory
+        Bytes that DuckDB may use for questions to it, 2 GiB unless told otherwise; what does not fit goes to a
+        temporary folder, up to 16 GiB.
 
     Raises
     ------
     HistoryError
         If it is missing, no history, of another format, or held by a process that writes it.
     """
-    return History(path)
+    return History(path, max_memory=max_memory)
 
 
 def _remove(con: duckdb.DuckDBPyConnection, path: Path | None) -> None:
     con.close()
     if path is not None:
         path.unlink(missing_ok=True)
-
-
-def _question_failed(error: Exception) -> HistoryError:
-    return HistoryError(f"{error}\nThe views and their columns: docs/history.md, or .sql('DESCRIBE history').")

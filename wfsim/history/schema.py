@@ -1,4 +1,4 @@
-"""The tables of a history, and how a history file is opened for writing and for reading.
+"""The tables of a history.
 
 One append-only, denormalised table `records` with a row per record of docs/meaning.md, small integer codes with a
 dimension table each, and a side table `record_values` with the values that belong to records.
@@ -6,15 +6,11 @@ dimension table each, and a side table `record_values` with the values that belo
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from wfsim.errors import HistoryError, listed
 from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS, STATUSES
 
 if TYPE_CHECKING:
-    import os
-
     import duckdb
 
 FORMAT = 2
@@ -134,6 +130,15 @@ CREATE TABLE activity_totals (
 """
 
 
+INDEXES = """
+CREATE UNIQUE INDEX records_place ON records (run, "case", seq);
+CREATE UNIQUE INDEX cases_place ON cases (run, "case");
+CREATE UNIQUE INDEX cases_external ON cases (external_id);
+CREATE UNIQUE INDEX snapshots_place ON snapshots (run, "case", seq);
+"""
+"""What a file has that grows append by append; a simulated history lies sorted instead."""
+
+
 def create(con: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of an empty history, without the facts."""
     con.execute(TABLES)
@@ -148,95 +153,3 @@ def create_facts(con: duckdb.DuckDBPyConnection) -> None:
     """Make empty tables of facts."""
     con.execute(f"CREATE TABLE records ({columns_of(RECORD_COLUMNS)})")
     con.execute(f"CREATE TABLE record_values ({columns_of(VALUE_COLUMNS)})")
-
-
-def open_for_writing(path: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
-    """Open or create a DuckDB file for writing.
-
-    Raises
-    ------
-    HistoryError
-        If it cannot be opened: held by another process, or no DuckDB file.
-    """
-    import duckdb
-
-    try:
-        con = duckdb.connect(str(path))
-    except duckdb.Error as error:
-        raise _cannot_open(path, error) from None
-    return con
-
-
-def open_for_reading(path: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
-    """Open a history file so that nothing asked of it can change it, or reach another file.
-
-    The file is attached read-only to an instance of its own: several readers of one path, one of them from
-    before the file was replaced, do not meet. External access is off and the configuration locked.
-
-    Raises
-    ------
-    HistoryError
-        If the file is missing, held by a writer, no history, or of another format.
-    """
-    import duckdb
-
-    file = Path(path)
-    if not file.is_file():
-        raise HistoryError(f"{file}: there is no such history. Give the path that a run was stored `into`.")
-    con = duckdb.connect(":memory:")
-    try:
-        quoted = str(file).replace("'", "''")
-        con.execute(f"ATTACH '{quoted}' AS history (READ_ONLY)")
-        con.execute("USE history")
-        check_format(con, file)
-        lock(con)
-    except duckdb.Error as error:
-        con.close()
-        raise _cannot_open(path, error) from None
-    except HistoryError:
-        con.close()
-        raise
-    return con
-
-
-def lock(con: duckdb.DuckDBPyConnection) -> None:
-    """Take away what SQL could use to reach other files, Python variables, or its own limits."""
-    con.execute("SET python_enable_replacements = false")
-    con.execute("SET enable_external_access = false")
-    con.execute("SET lock_configuration = true")
-
-
-def check_format(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str]) -> None:
-    """Raise HistoryError unless this is a history that we read."""
-    tables = tables_of(con)
-    if "about" not in tables or "records" not in tables:
-        raise HistoryError(f"{path}: this DuckDB file is not a history. It has the tables: {listed(tables) or 'none'}.")
-    (found,) = con.execute("SELECT format FROM about").fetchall()[0]
-    if found != FORMAT:
-        raise HistoryError(
-            f"{path}: written in format {found}, this version reads {FORMAT}. "
-            "Read it with the version of wfsim that wrote it."
-        )
-
-
-def tables_of(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Names of the tables in the connection's own database."""
-    found: list[tuple[Any, ...]] = con.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() ORDER BY table_name"
-    ).fetchall()
-    return [name for (name,) in found]
-
-
-def _cannot_open(path: str | os.PathLike[str], error: Exception) -> HistoryError:
-    text = str(error)
-    if "lock" in text:
-        holder = text.split("Conflicting lock is held in")[-1].split(". ")[0].strip()
-        return HistoryError(
-            f"{path}: another process holds this file ({holder}). One process writes at a time: "
-            "close the history or stop the run there, then try again."
-        )
-    if "already attached" in text or "different configuration" in text or "handle conflict" in text:
-        return HistoryError(
-            f"{path}: this process has the file open already. Close that history or run first (`.close()`)."
-        )
-    return HistoryError(f"{path}: cannot be opened as a history: {text.splitlines()[0]}")

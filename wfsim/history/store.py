@@ -11,7 +11,7 @@ from wfsim.errors import ConflictError, HistoryError
 from wfsim.semantics.codes import R_INSTANCE_CLOSED
 from wfsim.semantics.layout import RecordRow
 
-from . import schema
+from . import opening
 from .batch import Batch, clean, insert
 from .case import Case, find_case
 from .codes import Codes, ProgramCodes, program_codes
@@ -22,7 +22,6 @@ from .replay_case import programs_of
 from .runs import Run, catalogue_of, runs_in, workflows_of
 from .snapshots import store_snapshot
 from .tracker import ROLE, CaseTrack, track_rows
-from .views import create_views
 
 if TYPE_CHECKING:
     import os
@@ -39,12 +38,6 @@ if TYPE_CHECKING:
 SNAPSHOT_EVERY = 1_000
 """Records of a case between two snapshots: replaying so many takes about 50 ms."""
 
-INDEXES = """
-CREATE UNIQUE INDEX records_place ON records (run, "case", seq);
-CREATE UNIQUE INDEX cases_place ON cases (run, "case");
-CREATE UNIQUE INDEX cases_external ON cases (external_id);
-CREATE UNIQUE INDEX snapshots_place ON snapshots (run, "case", seq);
-"""
 _TRACKED = """
 SELECT r.kind, r.seq, r.time, g.name, s.name, t.name, r.activity_id, r.attempt
 FROM records r
@@ -93,6 +86,8 @@ class Store:
         The file; made if missing.
     snapshot_every
         How many records of a case lie between two snapshots of it.
+    max_memory
+        Bytes that DuckDB may use for appends and for the questions asked meanwhile.
 
     Raises
     ------
@@ -104,45 +99,25 @@ class Store:
     An append of a few rows costs about 5 ms, most of it two dozen Arrow columns and the write to disk.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, snapshot_every: int = SNAPSHOT_EVERY) -> None:
-        import duckdb
-
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        snapshot_every: int = SNAPSHOT_EVERY,
+        max_memory: int = opening.MAX_MEMORY,
+    ) -> None:
         self.path = Path(path)
         self._snapshot_every = snapshot_every
         if not self.path.absolute().parent.is_dir():
             raise HistoryError(f"{path}: the folder {self.path.parent} does not exist. Make it first.")
-        self._con = schema.open_for_writing(path)
-        try:
-            if schema.tables_of(self._con):
-                schema.check_format(self._con, path)
-            else:
-                self._create()
-            try:
-                schema.lock(self._con)
-            except duckdb.InvalidInputException:
-                # DuckDB shares one instance between connections of a process; another store has locked it.
-                raise HistoryError(
-                    f"{path}: this process has the file open already. Use that store, or close it first."
-                ) from None
-            self._codes = Codes.stored_in(self._con)
-        except BaseException:
-            self._con.close()
-            raise
+        self._con = opening.open_for_writing(path, max_memory)
+        self._codes = Codes.stored_in(self._con)
         self._paths = Paths()
         self._programs: dict[tuple[int, int], tuple[Program, ProgramCodes]] = {}
         self._runs: dict[int, Run] = {}
         self._tracks: dict[tuple[int, int], CaseTrack] = {}
         self._reserved: dict[int, int] = {}
         self._turn = threading.RLock()
-
-    def _create(self) -> None:
-        # One transaction: a process killed here leaves an empty file, not half a schema.
-        self._con.execute("BEGIN")
-        schema.create(self._con)
-        schema.create_facts(self._con)
-        self._con.execute(INDEXES)
-        create_views(self._con)
-        self._con.execute("COMMIT")
 
     # --- cases -----------------------------------------------------------------------------------
 
@@ -230,7 +205,7 @@ class Store:
     def case(self, case: int | str, *, run: int | None = None) -> Case:
         """One case, by number or external id. Its `.replay()` goes on where it stood, ids seen included."""
         with self._turn:
-            return find_case(self._con.cursor(), case, run)
+            return find_case(opening.cursor(self._con), case, run)
 
     def event_ids(self, run: int, case: int) -> set[str]:
         """Ids of the events and commands that a case has received."""
@@ -254,7 +229,7 @@ class Store:
     def history(self) -> History:
         """The history so far, for questions while the store is open; it sees every append at once."""
         with self._turn:
-            return History(self.path, con=self._con.cursor())
+            return History(self.path, con=opening.cursor(self._con))
 
     # --- appends ---------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from wfsim.semantics.codes import (
 )
 from wfsim.simulation.engine import FIRST_CHILD
 
-from . import schema
+from . import opening, schema
 from .batch import Batch, insert
 from .codes import Codes, ProgramCodes, program_codes
 from .history import History
@@ -30,7 +30,6 @@ from .paths import EMPTY, Paths
 from .runs import Run, workflows_of
 from .totals import Totals
 from .tracker import RAW, CaseTrack, Raw, track_rows
-from .views import create_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -133,7 +132,7 @@ class HistoryWriter:
         self._first_run = self._last_run + 1
         self._folder = tempfile.TemporaryDirectory(prefix="wfsim-")
         self._con = duckdb.connect(":memory:")
-        self._con.execute("SET temp_directory = '" + self._folder.name.replace("'", "''") + "'")
+        self._con.execute(f"SET temp_directory = '{opening.quoted(self._folder.name)}'")
         self._con.execute("SET memory_limit = '2GB'")
         schema.create(self._con)
         schema.create_facts(self._con)
@@ -453,9 +452,8 @@ class HistoryWriter:
         import duckdb
 
         con = self._con
-        quoted = str(target).replace("'", "''")
         try:
-            con.execute(f"ATTACH '{quoted}' AS target")
+            con.execute(f"ATTACH '{opening.quoted(target)}' AS target")
             con.execute("USE target")
             con.execute("BEGIN")
             if self._appending:
@@ -464,8 +462,6 @@ class HistoryWriter:
                 schema.create(con)
                 schema.create_facts(con)
             self._copy(con)
-            if not self._appending:
-                create_views(con)
             con.execute("COMMIT")
             con.execute("CHECKPOINT target")
         except duckdb.Error as error:
@@ -534,7 +530,7 @@ class HistoryWriter:
             return Codes(), 0
         if existing == "refuse":
             raise HistoryError(f"{into}: exists already. Give another path, or existing='replace' or 'append'.")
-        con = schema.open_for_reading(into)
+        con = opening.open_for_reading(into)
         try:
             real = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall()[0][0]
             if real:

@@ -144,6 +144,21 @@ def test_a_missing_file_is_no_history(tmp_path: Path) -> None:
         open_history(tmp_path / "none.duckdb")
 
 
+def test_views_are_those_of_today_whatever_a_file_holds(make: Any, tmp_path: Path) -> None:
+    import duckdb
+
+    path = tmp_path / "h.duckdb"
+    rows = make(cases=3, into=path).history.sql("FROM dfg").fetchall()
+    with duckdb.connect(str(path)) as con:
+        held = con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+        con.execute("CREATE VIEW dfg AS SELECT 'of long ago' AS told")
+        con.execute("CREATE MACRO active_at(t) AS TABLE SELECT 'of long ago'")
+    with open_history(path) as history:
+        assert history.sql("FROM dfg").fetchall() == rows
+        assert history.sql("FROM active_at(0)").columns[:3] == ["run", "case", "workflow"]
+    assert held == []
+
+
 def test_another_format_is_refused(make: Any, tmp_path: Path) -> None:
     import duckdb
 
