@@ -9,7 +9,7 @@ import sys
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
-from tests.unit.verify.test_properties import FAILING, GOOD, LONG, workflow
+from tests.unit.verification.test_properties import FAILING, GOOD, LONG, workflow
 
 import wfsim as wf
 from wfsim.verification.property import Property

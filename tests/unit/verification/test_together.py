@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.verify.test_properties import GO, STOP, C, workflow
+from tests.unit.verification.test_properties import GO, STOP, C, workflow
 
 import wfsim as wf
 from wfsim.errors import DefinitionError, NetError
