@@ -30,7 +30,6 @@ from wfsim.verification.nets.soundness import deadlock_free
 from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.stubborn import StubbornSets, TooManyConflicts, _Effect
 from wfsim.verification.nets.stubborn_search import look_for
-from wfsim.verification.nets.workflow_net import final_marking_of
 from wfsim.verification.verdict import NetWitness, Status
 
 SETTINGS = cases(120)
@@ -208,7 +207,7 @@ def test_answers_do_not_depend_on_how_the_net_is_searched(case: tuple[PetriNet, 
         if "perhaps" not in reached.method:
             nearest = next(n for n in range(full.n_markings) if test(full.tokens[n]))
             assert len(reached.witness) == len(full.path_to(nearest))
-    final = final_marking_of(net)
+    final = net.final_marking
     stuck = [n for n in full.deadlock_numbers() if final is None or full.tokens[n] != final.tokens]
     assert bool(free) == (not stuck)
     if stuck:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import wfsim as wf
@@ -59,6 +61,20 @@ def test_a_deadly_embrace_is_found_by_the_shortest_way() -> None:
     for name in ("no_deadlock", "live", "reversible"):
         assert sorted(trace(check(EMBRACE, name))) == ["TakeA", "TakeB"], name
     assert check(EMBRACE, "quasi_live")
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_net_without_a_final_marking_has_none_whatever_its_shape(tmp_path: Path, by_file: bool) -> None:
+    net = PetriNet("c", ["p", "q"], ["t"], [("p", "t"), ("t", "q")], {"p": 1})
+    if by_file:
+        wf.write_pnml(net, tmp_path / "c.pnml")
+        net = wf.read_pnml(tmp_path / "c.pnml")
+    verdict = wf.check(net, "no_deadlock")
+    assert verdict.status is Status.VIOLATED
+    assert trace(verdict) == ("t",)
+    assert "{q: 1}" in verdict.reason
+    assert "no final marking is known, so every deadlock counts" in verdict.assumptions
+    assert wf.check(net.with_marking({"p": 1}, {"q": 1}), "no_deadlock")
 
 
 def test_a_livelock_is_not_live_and_has_no_way_back() -> None:

@@ -42,6 +42,8 @@ def test_sound_workflow_nets_hold_for_any_number_of_cases(net: PetriNet, cases: 
     assert verdict.property == (f"3-soundness of {net.name!r}" if cases == 3 else f"soundness of {net.name!r}")
     assert set(verdict.statistics["clauses"].values()) == {"holds"}
     assert ("one token in 'i', since the net has none" in verdict.assumptions) == (cases == 0)
+    ends = f"it ends with {{'o': {max(cases, 1)}}}, as a workflow net does: no final marking is given"
+    assert ends in verdict.assumptions
 
 
 def test_choice_into_a_join_gets_stuck() -> None:
@@ -251,7 +253,7 @@ def test_unboundedness_with_a_reset_arc_is_left_open() -> None:
 
 
 def test_the_final_marking_is_no_deadlock() -> None:
-    assert deadlock_free(SEQUENCE.with_marking({"i": 2}))
+    assert deadlock_free(SEQUENCE.with_marking({"i": 2}, {"o": 2}))
     assert deadlock_free(SEQUENCE.with_marking({"p": 1}, {"o": 1}))
     verdict = deadlock_free(SEQUENCE.with_marking({"p": 1}))
     assert verdict.status is Status.VIOLATED

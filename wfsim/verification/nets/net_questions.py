@@ -21,7 +21,7 @@ from wfsim.verification.nets.structure.coverability import coverability
 from wfsim.verification.nets.structure.farkas import bounding_weights, greatest_sum, refuted
 from wfsim.verification.nets.structure.siphons import liveness
 from wfsim.verification.nets.unbounded import growth_is_provable
-from wfsim.verification.nets.workflow_net import final_marking_of, listed
+from wfsim.verification.nets.workflow_net import listed
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def no_deadlock(search: NetSearch) -> Verdict:
     net = search.net
     verdict = deadlock_free(net, **search.limits(search.deadline()))
     if verdict.status is Status.UNKNOWN:
-        final = final_marking_of(net)
-        end = None if final is None else final.tokens
+        end = None if net.final_marking is None else net.final_marking.tokens
         witness = _walked(search, lambda tokens, firings: not firings and tokens != end)
         if witness is not None:
             reason = f"{_after(witness)} nothing can fire, with {shown(witness.marking)}."

@@ -27,7 +27,7 @@ from wfsim.verification.nets.reduced import Outcome, direct_markings, reduced_de
 from wfsim.verification.nets.state_space import Wake, advised
 from wfsim.verification.nets.translated import Translation, net_of
 from wfsim.verification.nets.unbounded import GrowthWatch, growth_is_provable
-from wfsim.verification.nets.workflow_net import NotAWorkflowNet, final_marking_of, listed, workflow_task
+from wfsim.verification.nets.workflow_net import NotAWorkflowNet, listed, workflow_task
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def soundness(
     Parameters
     ----------
     net
-        A workflow net; or any net with a `final_marking`, which is then taken as it stands. Or a workflow, or
+        Any net with a `final_marking`, taken as it stands; without, a workflow net, which is assumed to end with its
+        tokens in the sink. Or a workflow, or
         several that send each other messages: their net is asked.
     kind
         `classical`, `weak` or `relaxed`.
@@ -354,15 +355,14 @@ def deadlock_free(
 ) -> Verdict:
     """Whether every reachable marking but the final one enables a net transition.
 
-    The final marking is the net's; of a workflow net without one, the tokens of the source moved to the sink;
-    of other nets there is none, and no deadlock is excepted. The search ends with the first deadlock, whose
+    The final marking is the net's; without one no deadlock is excepted, whatever the shape of the net. The search ends with the first deadlock, whose
     firing sequence is shortest. A net with more than some hundred markings is reduced first, where rules apply, and
     searched with stubborn sets (`wfsim.verification.nets.stubborn`): nearest markings first, and where that would take
     long, deep first; then the firing sequence is perhaps not shortest, and `method` says so. Where that is not
     enough, decision diagrams find all markings of a 1-safe net at once. Limits as in
     `wfsim.verification.nets.explore.explore`.
     """
-    final = final_marking_of(net)
+    final = net.final_marking
     goal = None if final is None else final.tokens
 
     def plain(limits: SearchLimits) -> _Looked:

@@ -41,23 +41,13 @@ def sink_places(net: PetriNet) -> tuple[str, ...]:
     return tuple(place for place in net.places if place not in drained)
 
 
-def final_marking_of(net: PetriNet) -> Marking | None:
-    """The final marking: as given; else the initial tokens moved from the only source to the only sink."""
-    if net.final_marking is not None:
-        return net.final_marking
-    sources, sinks = source_places(net), sink_places(net)
-    if len(sources) == 1 and len(sinks) == 1 and net.initial_marking.support() == sources:
-        return net.marking({sinks[0]: net.initial_marking[sources[0]]})
-    return None
-
-
 def workflow_task(net: PetriNet) -> Task:
     """Read the soundness question off a net.
 
     With a final marking the net is taken as it stands, from its initial marking to the final one. Without, it
     must be a workflow net [1]_: one source place, one sink place, every node on a path between them (arcs of
-    all kinds count), tokens initially in the source only; K tokens there ask for K in the sink. A net without
-    tokens gets one in the source.
+    all kinds count), tokens initially in the source only; K tokens there ask for K in the sink, and that this is
+    where it ends is among the assumptions. A net without tokens gets one in the source.
 
     Raises
     ------
@@ -83,11 +73,12 @@ def workflow_task(net: PetriNet) -> Task:
             f"{listed(elsewhere)} at the start.\n"
             "Give the net a final_marking that says what must lie there at the end."
         )
-    cases = net.initial_marking[source]
-    if not cases:
-        given = f"one token in {source!r}, since the net has none"
-        return Task(net.with_marking({source: 1}), net.marking({sink: 1}), 1, (given,))
-    return Task(net, net.marking({sink: cases}), cases, ())
+    cases = net.initial_marking[source] or 1
+    final = net.marking({sink: cases})
+    assumed = [f"it ends with {final.to_dict()}, as a workflow net does: no final marking is given"]
+    if not net.initial_marking[source]:
+        assumed.append(f"one token in {source!r}, since the net has none")
+    return Task(net.with_marking({source: cases}), final, cases, tuple(assumed))
 
 
 def _only(net: PetriNet, places: tuple[str, ...], role: str, advice: str) -> str:
