@@ -355,12 +355,12 @@ def deadlock_free(
 ) -> Verdict:
     """Whether every reachable marking but the final one enables a net transition.
 
-    The final marking is the net's; without one no deadlock is excepted, whatever the shape of the net. The search ends
-    with the first deadlock, whose firing sequence is shortest. A net with more than some hundred markings is reduced first, where rules apply, and
-    searched with stubborn sets (`wfsim.verification.nets.stubborn`): nearest markings first, and where that would take
-    long, deep first; then the firing sequence is perhaps not shortest, and `method` says so. Where that is not
-    enough, decision diagrams find all markings of a 1-safe net at once. Limits as in
-    `wfsim.verification.nets.explore.explore`.
+    The final marking is the net's; without one no deadlock is excepted, whatever the shape of the net. The search
+    ends with the first deadlock, whose firing sequence is shortest. A net with more than some hundred markings is
+    reduced first, where rules apply, and searched with stubborn sets (`wfsim.verification.nets.stubborn`): nearest
+    markings first, and where that would take long, deep first; then the firing sequence is perhaps not shortest,
+    and `method` says so. Where that is not enough, decision diagrams find all markings of a 1-safe net at once.
+    Limits as in `wfsim.verification.nets.explore.explore`.
     """
     final = net.final_marking
     goal = None if final is None else final.tokens
