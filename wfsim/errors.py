@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`" Did you mean 'paid'?"` if one of the known names is near, else the empty string."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """`" Did you mean 'paid'?"` if one of the known names is near (0: any, 1: the same), else the empty string."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def visible(text: str) -> str:
+    """The text with every control character but line feed and tab escaped: no name may steer a terminal.
+
+    >>> visible("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign in "\n\t" or unicodedata.category(sign) not in _STEERING else repr(sign)[1:-1] for sign in text
+    )
+
+
+# Control characters, surrogates, and those that turn the direction of a line.
+_STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def listed(known: Iterable[str], longest: int = 20) -> str:
@@ -23,6 +41,9 @@ def listed(known: Iterable[str], longest: int = 20) -> str:
 
 class WfsimError(Exception):
     """Base of every error that wfsim raises on purpose."""
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class DefinitionError(WfsimError):
@@ -73,7 +94,7 @@ class UnknownNode(NetError, KeyError):
 
     def __str__(self) -> str:
         # KeyError would show the repr of its argument.
-        return str(self.args[0]) if self.args else ""
+        return visible(str(self.args[0])) if self.args else ""
 
 
 class VerdictUnknown(WfsimError):

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wfsim.errors import listed
+from wfsim.errors import listed, visible
 
 if TYPE_CHECKING:
     from wfsim.model.lint import Finding, Findings
@@ -28,7 +28,7 @@ def show_findings(out: Console, findings: Findings, *, short: bool = False) -> N
         first = group[0]
         head = Text()
         if first.file is not None and not short:
-            head.append(f"{first.file}:{first.line}", style="bold").append("  ")
+            head.append(f"{visible(first.file)}:{first.line}", style="bold").append("  ")
         head.append(str(first.severity), style=_SEVERITY[str(first.severity)]).append(f"  {first.code}")
         if short and first.line is not None:
             head.append(f"  line{'s' if len(group) > 1 else ''} {listed((str(each.line) for each in group), 4)}")

@@ -17,6 +17,10 @@ from wfsim.model.expression_tree import (
     Name,
     Negate,
     Not,
+    Template,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
     Whole,
 )
 from wfsim.model.expressions import to_text
@@ -46,6 +50,21 @@ def static_type(
     typing = _Typing(variable_types, payload_types or {}, report or (lambda _: None))
     kind = typing.kind(expression)
     return ValueType(kind) if kind is not None and kind != _NULL else None
+
+
+def template_type(
+    template: Template, variable_types: Mapping[str, ValueType], payload_types: Mapping[str, ValueType] | None = None
+) -> ValueType | None:
+    """Like `static_type`, for a template: a list or an object is one whatever is inside."""
+    match template:
+        case TemplateLiteral(value):
+            kind = kind_of(value)
+            return None if kind == _NULL else ValueType(kind)
+        case TemplateList():
+            return ValueType.LIST
+        case TemplateObject():
+            return ValueType.OBJECT
+    return static_type(template, variable_types, payload_types)
 
 
 class _Typing:

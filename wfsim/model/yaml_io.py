@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from wfsim.errors import DefinitionError
+from wfsim.files import read_file
 from wfsim.model.check import check
 from wfsim.model.problems import Path as DefinitionPath
 from wfsim.model.problems import Problem, definition_error, from_validation, shown
@@ -59,10 +60,7 @@ def load(path: str | os.PathLike[str]) -> Workflow:
     """
     file = Path(path)
     try:
-        size = file.stat().st_size
-        if size > LARGEST_FILE:
-            raise _refused(file, f"the file has {size:,} bytes, more than {LARGEST_FILE:,}.")
-        raw = file.read_bytes()
+        raw = read_file(file, LARGEST_FILE)
     except OSError as error:
         near = _similar_file(file)
         raise DefinitionError(f"{file}: cannot be read: {error.strerror or error}.{near}") from None
@@ -179,10 +177,6 @@ def _reads_as(text: str, workflow: Workflow) -> bool:
         return write(loads(text)) == write(workflow)
     except DefinitionError:
         return False
-
-
-def _refused(file: Path, message: str) -> DefinitionError:
-    return definition_error([Problem((), message)], str(file), lambda _: 1)
 
 
 def _similar_file(file: Path) -> str:

@@ -5,15 +5,33 @@ Only the standard library's expat is used; it builds the tree without recursion.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from wfsim.errors import NetError
+from wfsim.files import UnfitFile, read_file
 
 MAX_BYTES = 256 * 2**20
 MAX_DEPTH = 64
 MAX_ELEMENTS = 5_000_000
+
+
+def net_file(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of an XML file.
+
+    Raises
+    ------
+    NetError
+        If it is no regular file, or too large.
+    OSError
+        If it is not there, or cannot be read.
+    """
+    try:
+        return read_file(path, MAX_BYTES)
+    except UnfitFile as error:
+        raise NetError(f"{os.fspath(path)}: cannot be read: {error.strerror}.") from None
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from wfsim.errors import NetError
 from wfsim.net._pnml_reader import NetReader
-from wfsim.net._xml import id_from_name, parse, unwritable
+from wfsim.net._xml import id_from_name, net_file, parse, unwritable
 from wfsim.net.arcs import ArcKind
 from wfsim.net.marking import nearest
 from wfsim.net.petri import PetriNet
@@ -54,7 +54,7 @@ def read_pnml(path: str | Path, *, net: str | None = None) -> PetriNet:
     FileNotFoundError
         If there is no such file.
     """
-    return from_pnml(Path(path).read_bytes(), net=net, file=str(path))
+    return from_pnml(net_file(path), net=net, file=str(path))
 
 
 def from_pnml(text: str | bytes, *, net: str | None = None, file: str = "<pnml>") -> PetriNet:

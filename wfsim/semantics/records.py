@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from wfsim.errors import WfsimError
+from wfsim.errors import WfsimError, visible
 
 from .codes import (
     CLOSED,
@@ -87,7 +87,7 @@ class Record:
             if (value := getattr(self, key)) is not None
         ]
         parts += [f"{key}={value}" for key, value in self.payload.items()]
-        return f"{self.seq} {self.kind}({', '.join(parts)})"
+        return visible(f"{self.seq} {self.kind}({', '.join(parts)})")
 
 
 @dataclass(frozen=True, slots=True)

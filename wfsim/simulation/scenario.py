@@ -7,6 +7,7 @@ events reach them, how long activities take and how they fail, and how many work
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from pydantic import (
 )
 
 from wfsim.errors import DefinitionError, ScenarioError
+from wfsim.files import is_below, read_file
 from wfsim.model import yaml_reader
 from wfsim.model.duration import UNITS, Duration
 from wfsim.model.expressions import parse_template
@@ -274,7 +276,7 @@ def load_scenario(path: str | Path) -> Scenario:
     """
     file = Path(path)
     try:
-        document = yaml_reader.read(yaml_reader.decode(file.read_bytes(), str(path)), str(path))
+        document = yaml_reader.read(yaml_reader.decode(read_file(file, yaml_reader.LARGEST_FILE), str(path)), str(path))
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror}.") from None
     except DefinitionError as error:
@@ -282,6 +284,12 @@ def load_scenario(path: str | Path) -> Scenario:
     data = document.data
     if isinstance(data, dict) and isinstance(data.get("arrivals"), dict) and "trace" in data["arrivals"]:
         trace = file.parent / str(data["arrivals"]["trace"])
+        if not is_below(trace, file.parent):
+            line = document.line_of(("arrivals", "trace"))
+            raise ScenarioError(
+                f"{path}:{line}: the trace {str(data['arrivals']['trace'])!r} lies outside the folder of this file. "
+                "Put it there, or below, or read the scenario and give it: scenario.changed(arrivals={'trace': path})."
+            )
         data = {**data, "arrivals": {"trace": str(trace)}}
     try:
         scenario = Scenario.model_validate(data)
@@ -292,16 +300,20 @@ def load_scenario(path: str | Path) -> Scenario:
     return scenario
 
 
+LARGEST_TRACE = 1_000_000_000
+"""Bytes of a trace that are read."""
+
+
 def read_trace(path: str) -> list[tuple[int, dict[str, str]]]:
     """Arrival times (microseconds, ascending) and input texts of a trace file."""
     rows: list[tuple[int, dict[str, str]]] = []
     try:
-        with Path(path).open(newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                if "time" not in row:
-                    raise ScenarioError(f"{path}: a trace needs a column 'time' (seconds). Found: {', '.join(row)}.")
-                rest = {name: text for name, text in row.items() if name != "time" and text != ""}
-                rows.append((int(Duration.of(float(row["time"] or 0))), rest))
+        text = read_file(path, LARGEST_TRACE).decode("utf-8-sig")
+        for row in csv.DictReader(io.StringIO(text, newline="")):
+            if "time" not in row:
+                raise ScenarioError(f"{path}: a trace needs a column 'time' (seconds). Found: {', '.join(row)}.")
+            rest = {name: text for name, text in row.items() if name != "time" and text != ""}
+            rows.append((int(Duration.of(float(row["time"] or 0))), rest))
     except OSError as error:
         raise ScenarioError(f"{path}: the trace cannot be read: {error.strerror}.") from None
     except (ValueError, DefinitionError) as error:

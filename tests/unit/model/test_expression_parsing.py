@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
+from tests.work import calls
 from wfsim.errors import ExpressionError
 from wfsim.model.expression_tree import (
     Arithmetic,
@@ -149,11 +148,12 @@ def test_what_is_not_in_the_language_is_refused_with_its_reason(text: str, told:
         "len(" * 400 + "'a'" + ")" * 400,
     ],
 )
-def test_a_hostile_text_is_refused_at_once(text: str) -> None:
-    before = time.perf_counter()
-    with pytest.raises(ExpressionError):
-        parse(text)
-    assert time.perf_counter() - before < 0.5
+def test_a_hostile_text_is_refused_after_little_work(text: str) -> None:
+    def refused() -> None:
+        with pytest.raises(ExpressionError):
+            parse(text)
+
+    assert calls(refused) < 50_000
 
 
 def test_a_bare_name_is_refused_with_the_variable_it_may_mean() -> None:

@@ -201,6 +201,13 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     "for-each-unbounded": [(", max_parallel: 3", "", "state 'printing'")],
+    "key-mismatch": [
+        (
+            "timeouts: {",
+            "  - {from: ask, event: x, pre_actions: [{action_type: send, event: e, to: {workflow: insurance, key: '5'}}]}\ntimeouts: {",
+            "",
+        )
+    ],
     "key-may-be-null": [
         ("key: context.traveller", "key: context.hotel", "correlation.key"),
         (
@@ -482,6 +489,129 @@ def test_regions_that_write_the_same_constant_or_end_a_join_of_one_do_not_race()
     assert places(second, "write-race") == ["variable 'hotel'"]
     assert places(second.replace('value: "${event.id}"', "value: booked"), "write-race") == []
     assert places(second.replace("    parallel:\n", "    parallel:\n      join: any\n"), "write-race") == []
+
+
+ANYONE = """\
+name: anyone
+initial_state: asking
+variables: {answer: {type: string, optional: true, output: true}}
+activities: {ask: {timeout: 1h}}
+states:
+  - name: asking
+    timeout: 2h
+    parallel:
+      join: any
+      regions:
+        - {name: left, initial_state: a, states: [{name: a, activity: {name: ask, result_variable: answer}}, {name: b, is_terminal: true}], transitions: [{from: a, event: done, to: b}, {from: a, event: error, to: b}]}
+        - {name: right, initial_state: c, states: [{name: c, activity: {name: ask, result_variable: answer}}, {name: d, is_terminal: true}], transitions: [{from: c, event: done, to: d}, {from: c, event: error, to: d}]}
+  - {name: over, is_terminal: true}
+transitions:
+  - {from: asking, event: done, to: over}
+  - {from: asking, event: timeout, to: over}
+"""
+
+
+def test_results_that_each_end_a_join_of_one_do_not_race() -> None:
+    assert lint(loads(ANYONE)) == []
+    assert places(ANYONE.replace("join: any", "join: all"), "write-race") == ["variable 'answer'"]
+    held = ANYONE.replace(
+        "{from: c, event: done, to: d}", "{from: c, event: done, to: d, condition: context.answer == 'no'}"
+    )
+    assert places(held, "write-race") == ["variable 'answer'"]
+    after = ANYONE.replace(
+        "event: done, to: d}", "event: done, to: d, post_actions: [{action_type: activity, name: ask}]}"
+    )
+    assert places(after, "write-race") == ["variable 'answer'"]
+
+
+def test_the_timeout_of_a_parallel_state_is_held_against_the_work_inside() -> None:
+    short = ANYONE.replace("timeout: 2h", "timeout: 30m")
+    (found,) = lint(loads(short))
+    assert (found.code, found.place) == ("timeout-contradiction", "state 'asking'")
+    assert "activity 'ask' in region 'left' of state 'asking'" in found.message
+    assert "1 attempt take up to 1h" in found.message
+    # One quick region is enough for a join of one, not for all.
+    quick = short.replace("{name: c, activity: {name: ask, result_variable: answer}}", "{name: c, activity: glance}")
+    quick = quick.replace("ask: {timeout: 1h}", "ask: {timeout: 1h}, glance: {timeout: 1m}")
+    assert places(quick, "timeout-contradiction") == []
+    assert places(quick.replace("join: any", "join: all"), "timeout-contradiction") == ["state 'asking'"]
+
+
+def test_the_timeout_of_a_state_is_held_against_its_items_and_against_longer_pre_actions() -> None:
+    items = CLEAN.replace(
+        'activity: {name: pack, parameters: {order: "${context.order}"}}',
+        "for_each: {items: [1, 2], as: it, activity: pack}",
+    )
+    assert items != CLEAN
+    assert places(items, "timeout-contradiction") == []
+    assert places(
+        items.replace("{name: packing, timeout: 1d", "{name: packing, timeout: 30m"), "timeout-contradiction"
+    ) == ["state 'packing'"]
+    (found,) = (
+        one for one in lint(loads(CLEAN.replace("timeout: 2h", "timeout: 3m"))) if one.code == "timeout-contradiction"
+    )
+    assert found.place == "state 'priced'"
+    assert "shorter than pre-action 'charge' of transition 3" in found.message
+    assert "held" in found.message
+
+
+def test_a_misspelt_event_of_the_engine_is_told_with_and_without_a_section_of_events() -> None:
+    for text in (CLEAN, CLEAN.replace(CLEAN[CLEAN.index("events:") : CLEAN.index("activities:")], "")):
+        (found,) = (
+            one
+            for one in lint(loads(text.replace("event: timeout", "event: timout")))
+            if one.code == "event-undeclared"
+        )
+        assert "Did you mean 'timeout'?" in found.message
+    without = ANYONE.replace(
+        "{from: c, event: done, to: d}", "{from: c, event: Done, to: d}, {from: c, event: gone, to: d}"
+    )
+    assert [one.message for one in lint(loads(without)) if one.code == "event-undeclared"] == [
+        "the event 'Done' is not declared under `events`, so its payload is unchecked. Did you mean 'done'?"
+    ]
+
+
+KEYED = """\
+name: shipping
+initial_state: a
+variables: {number: {type: integer, input: true}}
+correlation: {key: context.number}
+states: [{name: a}, {name: b, is_terminal: true}]
+transitions: [{from: a, event: pay, to: b}]
+"""
+SENDER = """\
+name: order
+initial_state: a
+variables: {key: {type: string, input: true}}
+events: {go: {payload: {n: integer, x: number, s: string}}}
+states: [{name: a}, {name: b, is_terminal: true}]
+transitions: [{from: a, event: go, to: b, pre_actions: [{action_type: send, event: pay, to: {workflow: shipping, key: KEY}}]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ('"${context.key}"', "of type string, not integer"),
+        ('"${event.s}"', "of type string, not integer"),
+        ('"5"', "of type string, not integer"),
+        ("true", "of type boolean, not integer"),
+        ("5", ""),
+        ('"${event.n + 1}"', ""),
+        # 5 and 5.0 are one key.
+        ('"${event.x}"', ""),
+    ],
+)
+def test_a_key_of_another_type_than_the_receivers_is_told(key: str, told: str) -> None:
+    found = [
+        one for one in lint(loads(SENDER.replace("KEY", key)), catalogue=[loads(KEYED)]) if one.code == "key-mismatch"
+    ]
+    assert [told in one.message for one in found] == ([True] if told else [])
+    assert (
+        lint(loads(SENDER.replace("KEY", key))) == []
+        or not told
+        or "key-mismatch" not in codes(SENDER.replace("KEY", key))
+    )
 
 
 def test_a_flight_beside_its_regions_races_with_them_and_an_instant_way_out_does_not() -> None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,7 +75,7 @@ def problems(text: str) -> str:
         ("name: a\nversion: 1.0.0\nname: b", 3, "given twice in the file, first in line 1"),
         ("<<: {a: 1}", 1, "'<<'"),
         ("a: 1\n---\nb: 2", 2, "second document"),
-        ("%YAML 1.1\n---\na: 1", 2, "1.2"),
+        ("%YAML 1.1\n---\na: 1", 1, "1.2"),
         ("%FOO x\n---\na: 1", 1, "the directive '%FOO x' means nothing here"),
         ("# one\n\n  # two\n%YAML 1.2\n%FOO\n---\na: 1", 5, "the directive '%FOO'"),
         ("a: x\x00", 1, "U+0000"),
@@ -187,12 +186,13 @@ def test_a_bomb_of_references_is_refused_at_once() -> None:
     bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(20)
     )
-    before = time.perf_counter()
-    assert "anchors" in problems(bomb)
-    assert time.perf_counter() - before < 0.5
+    assert problems(bomb).startswith("f.yaml:1: anchors (&a) are not allowed")
 
 
 def test_too_many_values_and_lines_are_refused() -> None:
+    lists = ", ".join(f"s{k}" for k in range(1_000))
+    many = HEAD + "transitions:\n" + "".join(f"  - {{from: [{lists}], to: s, event: e{k}}}\n" for k in range(20))
+    assert "more than 10,000 transitions" in problems(many)
     assert "200,000 values" in problems("a: [" + "1," * 250_000 + "1]")
     assert "500,000" in problems("#\n" * 600_000)
 
@@ -201,7 +201,7 @@ def test_a_file_beyond_ten_megabytes_is_refused_unread(tmp_path: Path) -> None:
     file = tmp_path / "big.yaml"
     with file.open("wb") as stream:
         stream.truncate(11_000_000)
-    with pytest.raises(DefinitionError, match="11,000,000 bytes"):
+    with pytest.raises(DefinitionError, match="more than 10,000,000 bytes"):
         load(file)
 
 

@@ -70,7 +70,7 @@ def lint(workflow: Workflow, *, catalogue: Catalogue | str | os.PathLike[str] | 
     for graph in graphs:
         structure.states(graph, report)
         structure.transitions(graph, report)
-        clocks.timeouts(graph, report)
+        clocks.timeouts(graphs, graph, report)
     structure.events(workflow, graphs, report)
     structure.activities(workflow, graphs, report)
     variables.variables(workflow, graphs, report)

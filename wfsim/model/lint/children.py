@@ -8,9 +8,9 @@ from wfsim.errors import CatalogueError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.elements import ForEach
 from wfsim.model.evaluate import fit
-from wfsim.model.expression_tree import TemplateList, TemplateLiteral, TemplateObject
+from wfsim.model.expression_tree import TemplateLiteral
 from wfsim.model.expressions import parse_template
-from wfsim.model.static import static_type
+from wfsim.model.static import template_type
 from wfsim.model.uses import declared_variables, item_inputs, parts
 from wfsim.model.values import EvaluationFault, ValueType
 
@@ -96,13 +96,7 @@ def _misfit(workflow: Workflow, variable: Variable, value: TemplateValue) -> str
         except EvaluationFault as fault:
             return fault.message.rstrip(".")
         return None
-    kind: ValueType | None
-    if isinstance(tree, TemplateList):
-        kind = ValueType.LIST
-    elif isinstance(tree, TemplateObject):
-        kind = ValueType.OBJECT
-    else:
-        kind = static_type(tree, {name: one.type for name, one in declared_variables(workflow).items()})
+    kind = template_type(tree, {name: one.type for name, one in declared_variables(workflow).items()})
     if kind in (None, ValueType.ANY, variable.type) or variable.type is ValueType.ANY:
         return None
     if kind is ValueType.INTEGER and variable.type is ValueType.NUMBER:

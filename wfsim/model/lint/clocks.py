@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wfsim.model.duration import Duration
+from wfsim.model.elements import ActivityAction
 from wfsim.model.lint.circles import shortest_circle, unbounded_ways
 from wfsim.model.lint.graph import RegionGraph
+from wfsim.model.lint.regions import inner, needed
 
 if TYPE_CHECKING:
     from wfsim.model.elements import RetryPolicy, State
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from wfsim.model.workflow import Workflow
 
 
-def timeouts(graph: RegionGraph, report: Report) -> None:
+def timeouts(graphs: list[RegionGraph], graph: RegionGraph, report: Report) -> None:
     """`timeout-unhandled`, `timeout-contradiction`, `timeout-restarts`, for every state that has one."""
     ways = unbounded_ways(graph)
     for index, state in enumerate(graph.region.states):
@@ -32,7 +34,8 @@ def timeouts(graph: RegionGraph, report: Report) -> None:
         _unhandled(graph, state, timeout, path, report)
         if isinstance(timeout, Duration):
             _against_workflow(graph, state, timeout, path, report)
-            _against_retries(graph, state, timeout, path, report)
+            _against_work(graphs, graph, state, timeout, path, report)
+            _against_flights(graph, state, timeout, path, report)
         _restarts(graph, state, timeout, path, ways, report)
 
 
@@ -105,21 +108,70 @@ def _late_transitions(graph: RegionGraph, state: State, report: Report) -> None:
         )
 
 
-def _against_retries(graph: RegionGraph, state: State, timeout: Duration, path: Path, report: Report) -> None:
-    if state.activity is None:
+class _Slow(NamedTuple):
+    """An activity that may take longer than a state has: its name, where it runs, how long, told in words."""
+
+    activity: str
+    where: str
+    total: int
+    told: str
+
+
+def _against_work(
+    graphs: list[RegionGraph], graph: RegionGraph, state: State, timeout: Duration, path: Path, report: Report
+) -> None:
+    """A timeout that can end the state's work, or too many of its regions for the join, before its time."""
+    slow = _slow_work(graphs, graph, state, timeout)
+    if slow is None:
         return
-    schedule = longest_schedule(graph.workflow, state.activity.name)
-    if schedule is None or schedule[0] <= timeout:
-        return
-    total, told = schedule
     report(
         "timeout-contradiction",
         path,
         f"state {state.name!r}",
-        f"its timeout {timeout} can end activity {state.activity.name!r} before its last attempt has had its "
-        f"time: {told} take up to {Duration(total)}.",
+        f"its timeout {timeout} can end activity {slow.activity!r}{slow.where} before its last attempt has had its "
+        f"time: {slow.told} take up to {Duration(slow.total)}.",
         "Lengthen the timeout of the state, or allow fewer or shorter attempts.",
     )
+
+
+def _slow_work(graphs: list[RegionGraph], graph: RegionGraph, state: State, timeout: Duration) -> _Slow | None:
+    """What the state's work needs, and may take longer than this; of regions, one where too few others are quick."""
+    name = state.activity.name if state.activity else state.for_each.activity if state.for_each else None
+    schedule = None if name is None else longest_schedule(graph.workflow, name)
+    if name is not None and schedule is not None and schedule[0] > timeout:
+        return _Slow(name, "", *schedule)
+    if state.parallel is None:
+        return None
+    own = inner(graphs, graph, state)
+    slow = []
+    for other in own:
+        found = (_slow_work(graphs, other, one, timeout) for one in other.region.states if one.name in other.reachable)
+        first = next((each for each in found if each is not None), None)
+        if first is not None:
+            slow.append(first._replace(where=first.where or f" in {other.part.label}"))
+    return slow[0] if len(own) - len(slow) < needed(state) else None
+
+
+def _against_flights(graph: RegionGraph, state: State, timeout: Duration, path: Path, report: Report) -> None:
+    """A timeout that is held while a longer pre-action runs, so that it does not bound the stay (M2.2, M3.2)."""
+    for index, way in graph.usable_from(state.name):
+        if way.event == "timeout":
+            continue
+        for action in way.pre_actions:
+            schedule = longest_schedule(graph.workflow, action.name) if isinstance(action, ActivityAction) else None
+            if schedule is None or schedule[0] <= timeout:
+                continue
+            total, told = schedule
+            report(
+                "timeout-contradiction",
+                path,
+                f"state {state.name!r}",
+                f"its timeout {timeout} is shorter than pre-action {action.name!r} of "
+                f"{graph.part.transition_label(index)} ({told} take up to {Duration(total)}), and does not end it: "
+                "while the transition is under way the timeout is held, and void once that has left the state (M2.2).",
+                "Lengthen the timeout, allow shorter attempts, or run the activity in a state of its own.",
+            )
+            return
 
 
 def longest_schedule(workflow: Workflow, name: str) -> tuple[int, str] | None:

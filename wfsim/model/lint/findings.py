@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from wfsim.errors import visible
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -35,6 +37,7 @@ SEVERITIES: dict[str, Severity] = {
     "event-without-policy": Severity.INFO,
     "for-each-unbounded": Severity.WARNING,
     "key-may-be-null": Severity.ERROR,
+    "key-mismatch": Severity.ERROR,
     "message-unreceived": Severity.ERROR,
     "no-way-to-terminal": Severity.ERROR,
     "policy-unused": Severity.WARNING,
@@ -76,7 +79,7 @@ class Finding:
     table: tuple[tuple[str, ...], ...] = ()
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: " if self.file is not None else ""
+        where = f"{visible(self.file)}:{self.line}: " if self.file is not None else ""
         return f"{where}{self.severity.value} {self.code}: {self.place}: {self.message} {self.advice}"
 
     def to_dict(self) -> dict[str, Any]:

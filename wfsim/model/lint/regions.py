@@ -9,7 +9,7 @@ from wfsim.model.expression_tree import TemplateLiteral
 from wfsim.model.uses import writes
 
 if TYPE_CHECKING:
-    from wfsim.model.elements import State, Transition
+    from wfsim.model.elements import Action, State, Transition
     from wfsim.model.lint.graph import RegionGraph
     from wfsim.model.lint.report import Report
     from wfsim.model.problems import Path
@@ -97,12 +97,27 @@ def _race(graphs: dict[Path, RegionGraph], first: Write, second: Write) -> bool:
 
 
 def _ending(graph: RegionGraph, path: Path) -> bool:
-    """Whether a write belongs to a transition that ends a region with success."""
-    place = path[len(graph.part.path) :]
-    if place[0] != "transitions" or not isinstance(place[1], int):
+    """Whether a region has ended with success in the step in which a write is made.
+
+    So it is with what a transition to the end writes, and with the result of a state whose `done` leads there.
+    """
+    section, index = path[len(graph.part.path) :][:2]
+    assert isinstance(index, int)
+    if section == "transitions":
+        way = graph.region.transitions[index]
+        return _ends_at_once(graph, way)
+    if len(path) != len(graph.part.path) + 4:
+        # A write further inside, in a region of the state.
         return False
-    to = graph.region.transitions[place[1]].to
-    return to is not None and graph.states[to].is_terminal and graph.states[to].outcome is not Outcome.FAILURE
+    done = [way for _, way in graph.usable_from(graph.region.states[index].name) if way.event == "done"]
+    return bool(done) and done[0].condition is None and not _wait(done[0].pre_actions) and _ends_at_once(graph, done[0])
+
+
+def _ends_at_once(graph: RegionGraph, way: Transition) -> bool:
+    """Whether nothing can come between a transition's commit and the end of its region with success."""
+    if way.to is None or not graph.states[way.to].is_terminal or graph.states[way.to].outcome is Outcome.FAILURE:
+        return False
+    return not _wait(way.post_actions)
 
 
 def _beside(graph: RegionGraph, inside: Path, outside: Path) -> bool:
@@ -115,8 +130,8 @@ def _beside(graph: RegionGraph, inside: Path, outside: Path) -> bool:
     transition = graph.region.transitions[place[1]]
     if transition.from_ != graph.region.states[within[1]].name or transition.event == "done":
         return False
-    return transition.to is None or _waits(transition)
+    return transition.to is None or _wait(transition.pre_actions)
 
 
-def _waits(transition: Transition) -> bool:
-    return any(isinstance(action, ActivityAction | CompensateAction) for action in transition.pre_actions)
+def _wait(actions: tuple[Action, ...]) -> bool:
+    return any(isinstance(action, ActivityAction | CompensateAction) for action in actions)

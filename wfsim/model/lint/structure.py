@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wfsim.errors import did_you_mean
 from wfsim.model.lint.deciding import values_left_over
 from wfsim.model.lint.graph import RegionGraph, has_work
-from wfsim.model.uses import activity_uses, is_reserved, listened_events
+from wfsim.model.uses import RESERVED_EVENTS, activity_uses, is_reserved, listened_events
 
 if TYPE_CHECKING:
     from wfsim.model.elements import State
@@ -151,23 +151,29 @@ def events(workflow: Workflow, graphs: list[RegionGraph], report: Report) -> Non
                 "it is declared, but no transition waits for it.",
                 "Add the transition that takes it, or remove the event.",
             )
-    if workflow.events:
-        seen: set[str] = set()
-        for graph in graphs:
-            for index, transition in enumerate(graph.region.transitions):
-                name = transition.event or ""
-                if not name or is_reserved(name) or name in workflow.events or name in seen:
-                    continue
-                seen.add(name)
-                report(
-                    "event-undeclared",
-                    (*graph.part.transition_path(index), "event"),
-                    graph.part.transition_label(index),
-                    f"the event {name!r} is not declared under `events`, so its payload is unchecked."
-                    f"{did_you_mean(name, workflow.events)}",
-                    f"Add `{name}: {{}}` to `events`.",
-                )
+    _undeclared(workflow, graphs, report)
     _without_policy(workflow, graphs, listened, report)
+
+
+def _undeclared(workflow: Workflow, graphs: list[RegionGraph], report: Report) -> None:
+    """Events that the section does not list; without the section, those that look like one of the engine's."""
+    seen: set[str] = set()
+    for graph in graphs:
+        for index, transition in enumerate(graph.region.transitions):
+            name = transition.event or ""
+            if not name or is_reserved(name) or name in workflow.events or name in seen:
+                continue
+            seen.add(name)
+            near = did_you_mean(name, workflow.events) or did_you_mean(name.lower(), RESERVED_EVENTS, cutoff=0.8)
+            if not workflow.events and not near:
+                continue
+            report(
+                "event-undeclared",
+                (*graph.part.transition_path(index), "event"),
+                graph.part.transition_label(index),
+                f"the event {name!r} is not declared under `events`, so its payload is unchecked.{near}",
+                f"Add `{name}: {{}}` to `events`, or correct the name.",
+            )
 
 
 def _without_policy(workflow: Workflow, graphs: list[RegionGraph], listened: tuple[str, ...], report: Report) -> None:

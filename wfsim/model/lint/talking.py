@@ -9,12 +9,22 @@ from wfsim.model.expression_tree import Template, TemplateLiteral, TemplateObjec
 from wfsim.model.expressions import parse, parse_template
 from wfsim.model.lint.graph import reach
 from wfsim.model.lint.variables import null_reads
-from wfsim.model.uses import declared_variables, invoked, listened_events, parts, transition_actions
+from wfsim.model.static import static_type, template_type
+from wfsim.model.uses import (
+    declared_variables,
+    invoked,
+    listened_events,
+    parts,
+    payload_fields,
+    receiver,
+    transition_actions,
+)
 from wfsim.model.values import ValueType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from wfsim.model.elements import Transition
     from wfsim.model.lint.report import Report
     from wfsim.model.workflow import Workflow
 
@@ -38,6 +48,16 @@ def _messages(workflow: Workflow, known: dict[str, list[Workflow]], report: Repo
                 if not isinstance(action, SendAction):
                     continue
                 who, receivers, starting = _receivers(parse_template(action.to), workflow, known)
+                mismatch = _foreign_key(workflow, transition, action, receivers)
+                if mismatch is not None:
+                    report(
+                        "key-mismatch",
+                        (*path, "to"),
+                        part.transition_label(index),
+                        f"it sends {action.event!r} to {who} with a key that is {mismatch}: no instance ever has that "
+                        "key (M7.2).",
+                        "Send the value that the receiver's correlation key is made of, in the same type.",
+                    )
                 if receivers and not any(_takes(one, action.event, starting=starting) for one in receivers):
                     report(
                         "message-unreceived",
@@ -46,6 +66,29 @@ def _messages(workflow: Workflow, known: dict[str, list[Workflow]], report: Repo
                         f"it sends {action.event!r} to {who}, where no transition takes it: it is refused every time.",
                         "Add the transition that takes it, or correct the name.",
                     )
+
+
+def _foreign_key(workflow: Workflow, transition: Transition, action: SendAction, to: list[Workflow]) -> str | None:
+    """Of which type a message's key is and should be, in words, where no version of the receiver can have it."""
+    key = receiver(action)[1]
+    if key is None:
+        return None
+    payload = None if transition.event is None else payload_fields(workflow, transition.event)
+    sent = template_type(key, _types(workflow), payload)
+    wanted = [static_type(parse(other.correlation.key), _types(other)) for other in to if other.correlation is not None]
+    if sent is None or not wanted or any(kind is None or _kin(kind, sent) for kind in wanted):
+        return None
+    return f"of type {sent}, not {wanted[0]}"
+
+
+def _types(workflow: Workflow) -> dict[str, ValueType]:
+    return {name: variable.type for name, variable in declared_variables(workflow).items()}
+
+
+def _kin(one: ValueType, other: ValueType) -> bool:
+    """Whether values of two types can be equal (M7.2: 5 and 5.0 are)."""
+    numeric = (ValueType.INTEGER, ValueType.NUMBER)
+    return one is other or ValueType.ANY in (one, other) or (one in numeric and other in numeric)
 
 
 def _receivers(to: Template, workflow: Workflow, known: dict[str, list[Workflow]]) -> tuple[str, list[Workflow], bool]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from wfsim.errors import NetError
-from wfsim.net._xml import Element, name_from_id, parse
+from wfsim.net._xml import Element, name_from_id, net_file, parse
 from wfsim.net.marking import nearest
 from wfsim.verification.nets.formulas import (
     And,
@@ -102,7 +102,7 @@ def read_properties(path: str | Path) -> list[ContestProperty]:
     FileNotFoundError
         If there is no such file.
     """
-    return from_property_set(Path(path).read_bytes(), file=str(path))
+    return from_property_set(net_file(path), file=str(path))
 
 
 def from_property_set(text: str | bytes, *, file: str = "<property-set>") -> list[ContestProperty]:

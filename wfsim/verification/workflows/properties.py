@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from wfsim.errors import DefinitionError, did_you_mean, listed
+from wfsim.files import read_file
 from wfsim.model import yaml_reader
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.problems import Problem, definition_error, from_validation
@@ -174,7 +175,8 @@ def same_workflow(path: str | Path, named: str, workflow: Workflow) -> None:
         if (about.name, about.version) == (workflow.name, workflow.version):
             return
         meant = f"{about.name!r} {about.version} ({target})"
-    line = yaml_reader.read(yaml_reader.decode(Path(path).read_bytes(), str(path)), str(path)).line_of(("workflow",))
+    text = yaml_reader.decode(read_file(path, yaml_reader.LARGEST_FILE), str(path))
+    line = yaml_reader.read(text, str(path)).line_of(("workflow",))
     raise DefinitionError(
         f"{path}:{line}: the properties are about workflow {meant}, not about {workflow.name!r} {workflow.version}. "
         "Verify that one, or leave the key 'workflow' out."

@@ -26,6 +26,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wfsim.errors import DefinitionError, did_you_mean
+from wfsim.files import read_file
 from wfsim.model import yaml_reader
 from wfsim.model.problems import Problem, definition_error, from_validation
 from wfsim.verification.property import Property
@@ -80,7 +81,8 @@ def is_property_file(path: str | Path) -> bool:
     file = Path(path)
     if file.suffix not in (".yaml", ".yml"):
         return False
-    return re.search(r"^properties\s*:", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE) is not None
+    text = read_file(file, yaml_reader.LARGEST_FILE).decode("utf-8", errors="replace")
+    return re.search(r"^properties\s*:", text, re.MULTILINE) is not None
 
 
 def workflow_of(path: str | Path, named: str | None) -> Path:
@@ -110,7 +112,7 @@ def load_properties(path: str | Path) -> tuple[str | None, list[Property]]:
     """
     file = Path(path)
     try:
-        raw = file.read_bytes()
+        raw = read_file(file, yaml_reader.LARGEST_FILE)
     except OSError as error:
         raise DefinitionError(f"{path}: cannot be read: {error.strerror}.") from None
     document = yaml_reader.read(yaml_reader.decode(raw, str(path)), str(path))
