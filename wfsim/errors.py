@@ -76,6 +76,10 @@ class UnknownNode(NetError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class OptionError(WfsimError, ValueError):
+    """An option has a value that it cannot have; the text says which there are."""
+
+
 class VerdictUnknown(WfsimError):
     """A verdict that is `unknown` or `error` was used as a truth value."""
 

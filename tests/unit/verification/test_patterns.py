@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.verification.test_properties import GO, STOP, C, actions, workflow
 
 import wfsim as wf
+from tests.unit.verification.test_properties import GO, STOP, C, actions, workflow
 from wfsim.errors import DefinitionError, ExpressionError
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import Verdict

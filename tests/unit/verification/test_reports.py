@@ -9,9 +9,8 @@ import sys
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
-from tests.unit.verification.test_properties import FAILING, GOOD, LONG, workflow
-
 import wfsim as wf
+from tests.unit.verification.test_properties import FAILING, GOOD, LONG, workflow
 from wfsim.verification.property import Property
 from wfsim.verification.workflows.properties import verify
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.verification.test_properties import GO, STOP, C, workflow
 
 import wfsim as wf
+from tests.unit.verification.test_properties import GO, STOP, C, workflow
 from wfsim.errors import DefinitionError, NetError
 from wfsim.verification.workflows.properties import Property, verify
 from wfsim.verification.workflows.space import explore_workflow
