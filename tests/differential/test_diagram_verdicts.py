@@ -135,7 +135,7 @@ def test_one_safety_asked_by_name(net: PetriNet) -> None:
     ):
         verdict = check(net, "one_safe", max_markings=2)
     assert verdict.status is explicit.status
-    if verdict.witness is not None and explicit.witness is not None:
+    if verdict.witness is not None and explicit.witness is not None and "perhaps" not in verdict.method:
         assert len(verdict.witness.replay()) == len(explicit.witness.replay())
 
 
@@ -150,7 +150,7 @@ def test_bounds(net: PetriNet, k: int | None) -> None:
     if verdict.method.startswith("decision diagrams"):
         assert verdict.status is Status.VIOLATED or verdict.bound == explicit.bound
         assert verdict.status is Status.VIOLATED or verdict.statistics["bounds"] == explicit.statistics["bounds"]
-    if verdict.witness is not None and explicit.witness is not None:
+    if verdict.witness is not None and explicit.witness is not None and "perhaps" not in verdict.method:
         assert len(verdict.witness.replay()) == len(explicit.witness.replay())
 
 

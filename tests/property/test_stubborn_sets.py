@@ -157,12 +157,12 @@ def test_a_dive_finds_what_there_is(
 ) -> None:
     net, wanted = case
     stubborn = StubbornSets(net) if deadlocks else StubbornSets(net, wanted)
-    plain = dive(stubborn, Limits(max_markings=limit), engine="python")
+    plain = dive(stubborn, limits=Limits(max_markings=limit), engine="python")
     with (
         mock.patch.object(packed_module, "SLICE", 7 if small_slices else packed_module.SLICE),
         mock.patch.object(packed_module, "RESERVED", 1 if small_slices else packed_module.RESERVED),
     ):
-        packed = dive(stubborn, Limits(max_markings=limit), engine="kernel")
+        packed = dive(stubborn, limits=Limits(max_markings=limit), engine="kernel")
     assert list(plain.space.tokens) == list(packed.space.tokens)
     assert (plain.found, plain.space.finished, plain.space.reason) == (
         packed.found,
@@ -291,11 +291,11 @@ def test_what_only_a_reset_arc_can_bring_about_is_found() -> None:
 @pytest.mark.parametrize("engine", ["python", "kernel"])
 def test_a_dive_keeps_its_limits_and_says_so(engine: Engine) -> None:
     stubborn = StubbornSets(philosophers(12), linear([("eat0", -1), ("eat1", -1)], -2))
-    many = dive(stubborn, Limits(max_markings=500), engine=engine)
+    many = dive(stubborn, limits=Limits(max_markings=500), engine=engine)
     assert many.space.reason.startswith("Stopped after 500 markings")
-    late = dive(stubborn, Limits(max_seconds=0), engine=engine)
+    late = dive(stubborn, limits=Limits(max_seconds=0), engine=engine)
     assert late.space.reason.startswith("Stopped after 0 s")
-    large = dive(stubborn, Limits(max_memory=200_000), engine=engine)
+    large = dive(stubborn, limits=Limits(max_memory=200_000), engine=engine)
     assert "limit of 200,000 bytes" in large.space.reason
     for each in (many, late, large):
         assert each.found is None
@@ -325,7 +325,7 @@ def test_an_interrupted_dive_returns_what_is_known() -> None:
 
 
 def test_progress_of_a_dive_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    dive(StubbornSets(shared_memory(6)), Limits(progress=True), engine="kernel")
+    dive(StubbornSets(shared_memory(6)), limits=Limits(progress=True), engine="kernel")
     assert "markings" in capsys.readouterr().err
 
 

@@ -17,6 +17,7 @@ from wfsim.verification.nets.findings import (
     livelock_finding,
     stuck_finding,
 )
+from wfsim.verification.nets.limits import Ended
 from wfsim.verification.nets.reduced import Searched, nearest_by_length
 from wfsim.verification.nets.structure.reduction import Keep, Reduction, reduce, unreduced
 from wfsim.verification.nets.unbounded import GrowthWatch
@@ -47,7 +48,10 @@ class Outcome(Searched):
     @property
     def settled(self) -> bool:
         """Whether soundness is decided, or the user has ended the search."""
-        return self.space.complete or bool(self.findings) or self.space.interrupted
+        if self.reduction.rules and self.findings:
+            return True
+        # More clauses may fail beyond where the net as it is was searched, and nearer deadlocks be found.
+        return self.space.ended in (Ended.FINISHED, Ended.STOPPED, Ended.INTERRUPTED)
 
 
 def plain_soundness(net: PetriNet, final: Marking, limits: Limits) -> Outcome:

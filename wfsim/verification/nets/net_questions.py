@@ -125,8 +125,10 @@ def bounded_by(search: NetSearch, name: str, k: int) -> Verdict:
     number = search.small.first_above(k)
     if number is not None or search.exhausted:
         return _above(search.small, number, name)
-    for place, t in filled(net).items():
-        times = (k - net.initial_marking.tokens[place]) // dict(net.rules[t].changes)[place] + 1
+    here = net.initial_marking.tokens
+    pumped = [((k - here[p]) // dict(net.rules[t].changes)[p] + 1, p, t) for p, t in filled(net).items()]
+    if pumped:
+        times, place, t = min(pumped)
         reason = (
             f"{net.transitions[t]!r} needs nothing; after {times:,} firings {net.places[place]!r} holds more than {k}."
         )

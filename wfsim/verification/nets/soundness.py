@@ -21,7 +21,7 @@ from wfsim.verification.nets.findings import (
     sentence,
     shown,
 )
-from wfsim.verification.nets.limits import DEFAULT_MEMORY, Limits, OutOfTime
+from wfsim.verification.nets.limits import DEFAULT_MEMORY, Ended, Limits, OutOfTime
 from wfsim.verification.nets.net_search import NetSearch
 from wfsim.verification.nets.reduced import direct_markings
 from wfsim.verification.nets.state_space import StateSpace, advised
@@ -123,13 +123,14 @@ class _Soundness:
         """The verdict within the limits."""
         first = limits.fewer(direct_markings(self.net))
         outcome = plain_soundness(self.net, self.final, first)
-        if outcome.settled or outcome.space.n_markings < first.max_markings or first == limits:
+        if outcome.space.ended is not Ended.MARKINGS or first.max_markings == limits.max_markings:
             return self._listed(outcome)
         try:
             both = NetSearch(self.net, limits).settle(self._search, lambda outcome: outcome.settled, self._counted)
         except OutOfTime as over:
             return out_of_time(outcome.space, limits, self.name, over)
-        return both.answered or self._listed(both.found, both.told)
+        # A verdict that is violated is false.
+        return self._listed(both.found, both.told) if both.answered is None else both.answered
 
     def _search(self, limits: Limits) -> Outcome:
         # The rules of reduction keep classical soundness; they say nothing of the others.
