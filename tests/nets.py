@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from wfsim.net.petri import PetriNet
+from wfsim.verification.nets.check import check
+from wfsim.verification.nets.formulas import And, Linear, Temporal
+from wfsim.verification.verdict import Verdict
 
 
 def net_of(name: str, flow: str, marking: dict[str, int] | None = None, **more: Any) -> PetriNet:
@@ -47,3 +50,25 @@ def parallel(branches: int, *forms: str, broken: int | None = None) -> PetriNet:
         if k == broken:
             chains += [f"a{k}>Left{k}>y{k}>Wait{k}>c{k}", f"a{k}>Right{k}>z{k}>Wait{k}"]
     return net_of("parallel", " ".join(chains), {"i": 1}, final_marking={"o": 1})
+
+
+# --- questions as functions ----------------------------------------------------------------------------------
+
+
+def deadlock_free(net: PetriNet, **limits: Any) -> Verdict:
+    return check(net, "no_deadlock", **limits)
+
+
+def quasi_live(net: PetriNet, **limits: Any) -> Verdict:
+    return check(net, "quasi_live", **limits)
+
+
+def bounded(net: PetriNet, k: int | None = None, **limits: Any) -> Verdict:
+    return check(net, {"bounded": k} if k is not None else "bounded", **limits)
+
+
+def reachable(net: PetriNet, tokens: dict[str, int], *, exactly: bool = False, **limits: Any) -> Verdict:
+    """Whether so many tokens can lie in these places together."""
+    wanted = [Linear(((place, -1),), -count) for place, count in tokens.items()]
+    wanted += [Linear(((place, 1),), count) for place, count in tokens.items() if exactly]
+    return check(net, Temporal("E", "F", (And(tuple(wanted)),)), **limits)

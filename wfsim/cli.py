@@ -356,10 +356,11 @@ def check(
     traces: Annotated[bool, typer.Option(help="Show the traces.")] = True,
 ) -> None:
     """Ask a Petri net; by default every question with a name."""
+    from wfsim.verification.nets.limits import Limits
     from wfsim.verification.nets.net_files import all_hold, check_file
 
-    limits: Any = {"max_markings": max_markings, "max_seconds": max_seconds, "max_memory": max_memory * 2**20}
-    verdicts = check_file(net, properties, ask or [], **limits, trust_units=trust_units)
+    limits = Limits(max_markings, max_seconds, max_memory * 2**20)
+    verdicts = check_file(net, properties, ask or [], limits, trust_units=trust_units)
     if as_json:
         _print_json([verdict.to_dict() for verdict in verdicts])
     else:

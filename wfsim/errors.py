@@ -97,6 +97,10 @@ class UnknownNode(NetError, KeyError):
         return visible(str(self.args[0])) if self.args else ""
 
 
+class OptionError(WfsimError, ValueError):
+    """An option has a value that it cannot have; the text says which there are."""
+
+
 class VerdictUnknown(WfsimError):
     """A verdict that is `unknown` or `error` was used as a truth value."""
 

@@ -19,11 +19,10 @@ from tests.benchmarks.nets_bench import (
     philosophers,
     shared_memory,
 )
+from tests.nets import deadlock_free, reachable
 from wfsim.net.petri import PetriNet
 from wfsim.verification.nets.dive import dive
 from wfsim.verification.nets.explore import explore
-from wfsim.verification.nets.reachability import reachable
-from wfsim.verification.nets.soundness import deadlock_free
 from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.stubborn import StubbornSets
 from wfsim.verification.verdict import Verdict

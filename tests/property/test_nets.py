@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.nets import bounded, deadlock_free
 from tests.random_cases import cases
 from wfsim.errors import NetError
 from wfsim.net.arcs import Arc, ArcKind
@@ -17,7 +18,7 @@ from wfsim.net.marking import Marking
 from wfsim.net.petri import PetriNet
 from wfsim.net.pnml import from_pnml, to_pnml
 from wfsim.verification.nets.explore import explore
-from wfsim.verification.nets.soundness import bounded, deadlock_free, soundness
+from wfsim.verification.nets.soundness import soundness
 from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.unbounded import growth_is_provable
 from wfsim.verification.verdict import NetWitness, Status

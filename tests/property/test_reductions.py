@@ -8,22 +8,24 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.nets import reachable
 from tests.property.test_nets import ALL_KINDS, PLAIN, nets, refined_workflows
 from tests.random_cases import cases
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
+from wfsim.verification.nets.clauses import reduced_soundness
 from wfsim.verification.nets.explore import explore
 from wfsim.verification.nets.findings import COMPLETES, NO_DEAD, PROPER
-from wfsim.verification.nets.limits import DEFAULT_MEMORY, SearchLimits
-from wfsim.verification.nets.reachability import reachable
-from wfsim.verification.nets.reduced import Searched, nearest_deadlock, reduced_deadlock, reduced_soundness
+from wfsim.verification.nets.limits import Limits
+from wfsim.verification.nets.reachability import reduced_deadlock
+from wfsim.verification.nets.reduced import Searched, nearest_deadlock
 from wfsim.verification.nets.soundness import soundness
 from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.structure.reduction import Keep, reduce
 from wfsim.verification.verdict import Status
 
 SETTINGS = cases(400)
-LIMITS: SearchLimits = {"max_markings": 3_000, "max_seconds": None, "max_memory": DEFAULT_MEMORY, "progress": False}
+LIMITS = Limits(3_000)
 
 
 @st.composite
@@ -101,7 +103,7 @@ def test_soundness_of_a_reduced_net_is_that_of_the_net(net: PetriNet) -> None:
     space = explore(net, max_markings=3_000)
     assume(space.complete)
     whole = soundness(net, max_markings=3_000)
-    outcome = reduced_soundness(net, net.final_marking, **LIMITS)
+    outcome = reduced_soundness(net, net.final_marking, LIMITS)
     if outcome is None:
         return
     assert outcome.space.complete
@@ -136,7 +138,7 @@ def test_deadlocks_of_a_reduced_net_are_those_of_the_net_and_as_near(
 ) -> None:
     space = explore(net, max_markings=3_000)
     assume(space.complete)
-    found = search(net, net.final_marking, **LIMITS)
+    found = search(net, net.final_marking, LIMITS)
     witness = found.witness
     assert found.space.finished or witness is not None
     assert (None if witness is None else len(witness)) == shortest_deadlock(space)
@@ -149,7 +151,7 @@ def test_deadlocks_of_a_reduced_net_are_those_of_the_net_and_as_near(
 def test_workflows_grown_by_the_rules_shrink_again(net: PetriNet) -> None:
     verdict = soundness(net, max_markings=20_000)
     final = net.marking({"o": 1})
-    outcome = reduced_soundness(net.with_marking({"i": 1}, {"o": 1}), final, **LIMITS)
+    outcome = reduced_soundness(net.with_marking({"i": 1}, {"o": 1}), final, LIMITS)
     assert verdict.status is Status.HOLDS
     if outcome is not None:
         assert outcome.findings == []

@@ -9,13 +9,13 @@ import networkx as nx
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.nets import bounded
 from tests.property.test_nets import PLAIN, nets
 from tests.random_cases import cases
 from wfsim.net.arcs import ArcKind
 from wfsim.net.incidence import incidence
 from wfsim.net.petri import PetriNet
 from wfsim.verification.nets.explore import explore
-from wfsim.verification.nets.soundness import bounded
 from wfsim.verification.nets.structure import (
     Certificate,
     classify,

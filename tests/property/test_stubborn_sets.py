@@ -12,6 +12,7 @@ import wfsim.verification.nets.packed_space as packed_module
 import wfsim.verification.nets.stubborn as stubborn_module
 from tests.benchmarks.nets_bench import fms, kanban, orders, parallel, philosophers, shared_memory
 from tests.differential.test_kernel_against_python import compare
+from tests.nets import deadlock_free
 from tests.property.test_nets import ALL_KINDS, nets
 from tests.property.test_reductions import any_net
 from tests.random_cases import cases
@@ -24,9 +25,8 @@ from wfsim.verification.nets.check import check
 from wfsim.verification.nets.dive import dive, shortened
 from wfsim.verification.nets.explore import Engine, explore
 from wfsim.verification.nets.formulas import And, Or, Plain, Temporal, linear
-from wfsim.verification.nets.limits import DEFAULT_MEMORY, SearchLimits
+from wfsim.verification.nets.limits import Limits
 from wfsim.verification.nets.marking_tests import marking_test
-from wfsim.verification.nets.soundness import deadlock_free
 from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.stubborn import StubbornSets, TooManyConflicts, _Effect
 from wfsim.verification.nets.stubborn_search import look_for
@@ -34,7 +34,7 @@ from wfsim.verification.verdict import NetWitness, Status
 
 SETTINGS = cases(120)
 MOST = 2_000
-LIMITS: SearchLimits = {"max_markings": MOST, "max_seconds": None, "max_memory": DEFAULT_MEMORY, "progress": False}
+LIMITS = Limits(MOST)
 
 
 @st.composite
@@ -120,7 +120,7 @@ def test_what_is_sought_is_found_as_near_as_it_is(case: tuple[PetriNet, Plain]) 
     full, test = explore(net, max_markings=MOST), marking_test(wanted, net)
     assume(full.complete)
     nearest = next((n for n in range(full.n_markings) if test(full.tokens[n])), None)
-    found = look_for(StubbornSets(net, wanted), lambda tokens: True, **LIMITS)
+    found = look_for(StubbornSets(net, wanted), lambda tokens: True, LIMITS)
     assert found.space.finished or found.numbers
     assert (nearest is None) == (not found.numbers)
     if nearest is not None:
@@ -158,12 +158,12 @@ def test_a_dive_finds_what_there_is(
 ) -> None:
     net, wanted = case
     stubborn = StubbornSets(net) if deadlocks else StubbornSets(net, wanted)
-    plain = dive(stubborn, max_markings=limit, engine="python")
+    plain = dive(stubborn, limits=Limits(max_markings=limit), engine="python")
     with (
         mock.patch.object(packed_module, "SLICE", 7 if small_slices else packed_module.SLICE),
         mock.patch.object(packed_module, "RESERVED", 1 if small_slices else packed_module.RESERVED),
     ):
-        packed = dive(stubborn, max_markings=limit, engine="kernel")
+        packed = dive(stubborn, limits=Limits(max_markings=limit), engine="kernel")
     assert list(plain.space.tokens) == list(packed.space.tokens)
     assert (plain.found, plain.space.finished, plain.space.reason) == (
         packed.found,
@@ -284,7 +284,7 @@ def test_what_only_a_reset_arc_can_bring_about_is_found() -> None:
     net = PetriNet("flushed", ["p", "a", "b", "c"], ["flush", "go"], arcs, {"p": 3, "a": 1, "b": 2})
     for wanted, expected in ((linear([("p", 1)], 0), 1), (linear([("p", 1), ("c", -1)], -1), 2)):
         stubborn = StubbornSets(net, wanted)
-        found = look_for(stubborn, lambda tokens: True, **LIMITS)
+        found = look_for(stubborn, lambda tokens: True, LIMITS)
         assert len(found.space.path_to(found.numbers[0])) == expected
         assert dive(stubborn).found is not None
 
@@ -292,11 +292,11 @@ def test_what_only_a_reset_arc_can_bring_about_is_found() -> None:
 @pytest.mark.parametrize("engine", ["python", "kernel"])
 def test_a_dive_keeps_its_limits_and_says_so(engine: Engine) -> None:
     stubborn = StubbornSets(philosophers(12), linear([("eat0", -1), ("eat1", -1)], -2))
-    many = dive(stubborn, max_markings=500, engine=engine)
+    many = dive(stubborn, limits=Limits(max_markings=500), engine=engine)
     assert many.space.reason.startswith("Stopped after 500 markings")
-    late = dive(stubborn, max_seconds=0, engine=engine)
+    late = dive(stubborn, limits=Limits(max_seconds=0), engine=engine)
     assert late.space.reason.startswith("Stopped after 0 s")
-    large = dive(stubborn, max_memory=200_000, engine=engine)
+    large = dive(stubborn, limits=Limits(max_memory=200_000), engine=engine)
     assert "limit of 200,000 bytes" in large.space.reason
     for each in (many, late, large):
         assert each.found is None
@@ -326,7 +326,7 @@ def test_an_interrupted_dive_returns_what_is_known() -> None:
 
 
 def test_progress_of_a_dive_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    dive(StubbornSets(shared_memory(6)), engine="kernel", progress=True)
+    dive(StubbornSets(shared_memory(6)), limits=Limits(progress=True), engine="kernel")
     assert "markings" in capsys.readouterr().err
 
 

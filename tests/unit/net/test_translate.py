@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 import wfsim as wf
+from tests.nets import deadlock_free
 from tests.unit.net.translated import FIRST_TRY, C, flows, run, workflow
 from wfsim.errors import NetError
 from wfsim.net.arcs import ArcKind
 from wfsim.net.translate import to_net
-from wfsim.verification.nets.soundness import deadlock_free
 
 GO = {"from": "a", "event": "go", "to": "c"}
 

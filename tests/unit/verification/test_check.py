@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,17 +13,20 @@ from tests.nets import net_of
 from wfsim.errors import DefinitionError, NetError, NotCovered, UnknownNode
 from wfsim.net.petri import PetriNet
 from wfsim.net.units import NestedUnits, Unit
+from wfsim.verification.nets import explore as explore_module
 from wfsim.verification.nets import packed_space
 from wfsim.verification.nets.check import CLAIMS, KINDS, check, check_all
 from wfsim.verification.nets.contest import UpperBound
 from wfsim.verification.nets.ctl import Labelling
 from wfsim.verification.nets.explore import explore
 from wfsim.verification.nets.formulas import CanFire, Linear, Temporal, plain
+from wfsim.verification.nets.limits import Limits
+from wfsim.verification.nets.looks import Most, Scan
 from wfsim.verification.nets.net_claims import parse_net_claim
 from wfsim.verification.nets.net_questions import QUESTIONS
-from wfsim.verification.nets.net_search import Most, NetSearch, Scan
+from wfsim.verification.nets.net_search import NetSearch
 from wfsim.verification.nets.simplify import Simplifier
-from wfsim.verification.nets.state_space import Wake
+from wfsim.verification.nets.state_space import StateSpace, Wake
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
@@ -395,17 +399,17 @@ def test_of_markings_with_equally_many_tokens_the_nearest_is_kept() -> None:
 
 
 def test_several_questions_share_one_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    searched = []
+    spaces: list[StateSpace] = []
 
-    def counted(net: PetriNet, **limits: object) -> object:
-        searched.append(limits)
-        return explore(net, **limits)  # type: ignore[arg-type]
+    def counted(net: PetriNet, limits: Limits, **more: Any) -> StateSpace:
+        spaces.append(explore_module.searched(net, limits, **more))
+        return spaces[-1]
 
-    monkeypatch.setattr("wfsim.verification.nets.net_search.explore", counted)
+    monkeypatch.setattr("wfsim.verification.nets.net_search.searched", counted)
     fed = {"eventually": 'tokens("eat0") == 1'}
     asked = [fed, {"precedes": {"first": 'tokens("eat1") == 1', "then": 'tokens("eat0") == 1'}}, fed]
     assert [verdict.status for verdict in check_all(philosophers(7), asked)] == [Status.VIOLATED] * 3
-    assert len(searched) == 1
+    assert len(spaces) == 1
     live = check_all(kanban(2), ["reversible", {"leads_to": {"from": "true", "to": 'tokens("m1") == 1'}}, "stable"])
     assert [verdict.status for verdict in live] == [Status.HOLDS, Status.VIOLATED, Status.VIOLATED]
     search = NetSearch(philosophers(6))

@@ -12,19 +12,21 @@ import pytest
 
 from tests.benchmarks.nets_bench import KNOWN, kanban, philosophers, shared_memory
 from tests.benchmarks.nets_bench import parallel as branches
+from tests.clock import Looks
 from tests.differential.test_diagram_verdicts import diagrams_first
-from tests.nets import net_of, parallel
+from tests.nets import bounded, deadlock_free, net_of, parallel, reachable
 from wfsim.errors import NetError, SearchIncomplete
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
 from wfsim.verification.nets import explore as explore_module
-from wfsim.verification.nets.diagrams import answers, coded, turns
+from wfsim.verification.nets import net_questions, net_search
+from wfsim.verification.nets.diagrams import answers, coded, tries
 from wfsim.verification.nets.diagrams import search as search_module
 from wfsim.verification.nets.diagrams.search import NotOneSafe, search_symbolically
 from wfsim.verification.nets.explore import explore
 from wfsim.verification.nets.formulas import And, Constant, Linear
-from wfsim.verification.nets.reachability import reachable
-from wfsim.verification.nets.soundness import bounded, deadlock_free, soundness
+from wfsim.verification.nets.limits import Ended, Limits
+from wfsim.verification.nets.soundness import soundness
 from wfsim.verification.verdict import NetWitness, Status
 
 # --- counts ---------------------------------------------------------------------------------------------------
@@ -153,9 +155,9 @@ def test_a_shortest_trace_that_takes_too_long_is_refused_and_another_one_given()
     trace = space.trace_to(space.deadlocks, shortest=False)
     assert space.net.enabled(space.net.fire_sequence(trace)[-1]) == ()
     with pytest.raises(SearchIncomplete, match="not enough time"):
-        space.able_to_reach(space.deadlocks, max_seconds=0)
+        space.able_to_reach(space.deadlocks, Limits(max_seconds=0))
     with pytest.raises(SearchIncomplete, match="not enough time to count the edges"):
-        space.count_all(time.monotonic())
+        space.count_all(Limits(max_seconds=0))
     space.count_all()
 
 
@@ -268,7 +270,7 @@ def test_the_limit_of_time_is_kept() -> None:
 
 
 def test_the_limit_of_work_ends_at_the_same_place_each_time() -> None:
-    spaces = [search_symbolically(philosophers(60), max_memory=2**30, max_work=200_000) for _ in range(2)]
+    spaces = [search_symbolically(philosophers(60), Limits(max_memory=2**30), 200_000) for _ in range(2)]
     assert spaces[0].reason == spaces[1].reason
     assert "which had cost as much as allowed" in spaces[0].reason
     assert not spaces[0].complete
@@ -331,7 +333,7 @@ def test_where_a_shortest_trace_costs_too_much_another_one_is_given_and_called_s
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Searches that leave the rest to diagrams early."""
-    monkeypatch.setattr(turns, "EARLY_MARKINGS", 1_000)
+    monkeypatch.setattr(net_search, "EARLY_MARKINGS", 1_000)
 
 
 @pytest.mark.usefixtures("soon")
@@ -344,8 +346,22 @@ def test_places_of_many_philosophers_that_are_marked_together_or_not() -> None:
     assert every_other.bound["markings"] == 3**20
     assert isinstance(every_other.witness, NetWitness)
     assert every_other.witness.replay()[-1]["eat18"] == 1
-    assert bounded(net, 1).bound["markings"] == 3**20
-    assert bounded(net).status is Status.HOLDS
+
+
+@pytest.mark.parametrize("k", [None, 1, 4])
+def test_bounds_that_no_weights_prove_are_told_by_diagrams(k: int | None) -> None:
+    net = philosophers(20)
+    with (
+        diagrams_first(),
+        mock.patch.object(net_questions, "proved_bounds", return_value={}),
+        mock.patch.object(net_questions, "bounding_weights", return_value=None),
+        mock.patch.object(net_questions, "refuted", return_value=None),
+    ):
+        verdict = bounded(net, k, max_markings=20_000)
+    assert verdict.status is Status.HOLDS
+    assert verdict.method.startswith("decision diagrams")
+    assert verdict.bound["markings"] == 3**20
+    assert set(verdict.statistics["bounds"].values()) == {1}
 
 
 @pytest.mark.usefixtures("soon")
@@ -360,10 +376,10 @@ def test_branches_with_contests_are_sound_of_every_kind(kind: str) -> None:
         assert verdict.bound["markings"] > 10**20
 
 
-def test_time_is_shared_between_the_search_and_the_diagrams() -> None:
-    start = time.monotonic()
-    verdict = deadlock_free(philosophers(300), max_seconds=1, max_markings=10**9)
-    assert time.monotonic() - start < 6
+def test_time_is_shared_between_the_search_and_the_diagrams(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch)
+    verdict = deadlock_free(philosophers(300), max_seconds=4_000, max_markings=10**9)
+    assert looks.n < 4_100
     assert verdict.status is Status.UNKNOWN
     assert "Decision diagrams: Stopped after " in verdict.reason
     assert "Raise max_markings or max_seconds" in verdict.reason
@@ -381,7 +397,7 @@ def test_an_interrupted_search_is_not_followed_by_diagrams() -> None:
 
     with (
         mock.patch.object(explore_module, "_search", interrupted),
-        mock.patch.object(turns, "search_symbolically", side_effect=AssertionError),
+        mock.patch.object(tries, "search_symbolically", side_effect=AssertionError),
     ):
         verdict = soundness(parallel(40, "contest"), kind="weak")
     assert verdict.status is Status.UNKNOWN
@@ -391,8 +407,8 @@ def test_an_interrupted_search_is_not_followed_by_diagrams() -> None:
 def test_interrupted_diagrams_are_not_followed_by_another_search() -> None:
     net = philosophers(16)
     told = explore(net, engine="diagrams")
-    told.complete, told.reason = False, "Interrupted after a while."
-    with diagrams_first(), mock.patch.object(turns, "search_symbolically", return_value=told) as called:
+    told.ended, told.reason = Ended.INTERRUPTED, "Interrupted after a while."
+    with diagrams_first(), mock.patch.object(tries, "search_symbolically", return_value=told) as called:
         verdict = deadlock_free(net)
     assert called.call_count == 1
     assert verdict.status is Status.UNKNOWN
@@ -400,8 +416,9 @@ def test_interrupted_diagrams_are_not_followed_by_another_search() -> None:
 
 
 def test_nets_with_more_tokens_than_one_in_a_place_stay_with_the_search() -> None:
-    with mock.patch.object(turns, "search_symbolically", side_effect=AssertionError):
-        assert bounded(kanban(3), 9, max_markings=10_000).status is Status.UNKNOWN
+    with mock.patch.object(tries, "search_symbolically", side_effect=AssertionError):
+        home = kanban(3).with_marking(kanban(3).initial_marking, kanban(3).initial_marking)
+        assert soundness(home, kind="weak", max_markings=10_000).status is Status.UNKNOWN
 
 
 def test_a_net_found_not_to_be_safe_is_searched_as_far_as_allowed() -> None:
@@ -416,7 +433,7 @@ def test_a_net_found_not_to_be_safe_is_searched_as_far_as_allowed() -> None:
         ("p", "up", 99, "inhibitor"),
     ]
     net = PetriNet("growing", ["p", "q", "r"], ["up", "down", "to", "back"], arcs, {"q": 1})
-    with mock.patch.object(turns, "EARLY_MARKINGS", 50):
+    with mock.patch.object(net_search, "EARLY_MARKINGS", 50):
         verdict = deadlock_free(net.with_marking({"q": 1}), max_markings=10_000)
     assert verdict.status is Status.HOLDS
     assert verdict.method != "decision diagrams"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import wfsim as wf
-from tests.nets import net_of
+from tests.nets import deadlock_free, net_of
 from tests.unit.widgets.test_stepper_widget import Nesting
 from wfsim.errors import WfsimError
-from wfsim.verification.nets.soundness import deadlock_free, soundness
+from wfsim.verification.nets.soundness import soundness
 from wfsim.widgets.token_game import MOST_BUTTONS, TokenGame
 
 DESK = net_of("desk", "new>Pick>picked>Check>done free>Pick free>Check", {"new": 3, "free": 2})

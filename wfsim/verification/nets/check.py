@@ -24,20 +24,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from wfsim.errors import DefinitionError, ExpressionError, NotCovered, did_you_mean, listed
 from wfsim.model.problems import Problem, definition_error, from_validation
 from wfsim.net.petri import PetriNet
+from wfsim.verification.nets.answer import Answer, bound_of, out_of_time
 from wfsim.verification.nets.contest import ContestProperty, UpperBound
-from wfsim.verification.nets.ctl import Labelling
-from wfsim.verification.nets.findings import after, shown
+from wfsim.verification.nets.findings import reached, shown
 from wfsim.verification.nets.formulas import (
     And,
+    CanFire,
     Constant,
+    Deadlock,
     Formula,
+    Linear,
     Not,
     Or,
     Temporal,
@@ -45,20 +48,26 @@ from wfsim.verification.nets.formulas import (
     check_names,
     plain,
 )
-from wfsim.verification.nets.limits import DEFAULT_MEMORY
+from wfsim.verification.nets.limits import DEFAULT_MEMORY, UNLIMITED, Limits, OutOfTime
 from wfsim.verification.nets.marking_tests import marking_test
 from wfsim.verification.nets.net_claims import parse_net_claim
 from wfsim.verification.nets.net_questions import QUESTIONS, bounded_by, upper_bound
 from wfsim.verification.nets.net_search import NetSearch
-from wfsim.verification.nets.reachability import Answer, find
+from wfsim.verification.nets.reachability import find
 from wfsim.verification.nets.simplify import Simplifier
 from wfsim.verification.nets.state_space import StateSpace, advised
+from wfsim.verification.nets.workflow_net import listed as quoted
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
+if TYPE_CHECKING:
+    from wfsim.verification.nets.ctl import Labelling
+
 Asked: TypeAlias = "str | Mapping[str, Any] | Property | Formula | UpperBound | ContestProperty"
 MAXIMAL = "a run goes on as long as a net transition is enabled; which one fires is left open (no fairness)"
+EMPTY = "no place holds a token at the start, as the net is marked"
 LABELLING = "explicit breadth-first search, then labelling of all markings (CTL)"
+FORMULAS = Constant | Linear | CanFire | Deadlock | Not | And | Or | Temporal
 SIMPLIFIED = "formula simplified by the marking equation"
 LONGEST = 160
 """Signs of a formula that are shown in a reason."""
@@ -216,8 +225,10 @@ def check(
     property
         A name such as `"live"`; a mapping such as `{"never": 'tokens("p") > 1'}`, or a `Property`; a formula
         (`wfsim.verification.nets.formulas`); or what `wf.read_properties` has read. The module lists what there is.
-    max_markings, max_seconds, max_memory
+    max_markings, max_memory
         Limits of each search, as of `wf.explore`; running into one gives `unknown` unless it is decided already.
+    max_seconds
+        For the answer, whatever is tried.
     trust_units
         Take it as given that the net is unit-safe where its file says so (NUPN). Verdicts that need it name it among
         their assumptions; that the nearest markings contradict it is an error.
@@ -255,41 +266,20 @@ def check(
     >>> check(tool, "live").status, check(tool, {"never": 'tokens("used") > 1'}).status
     (<Status.HOLDS: 'holds'>, <Status.HOLDS: 'holds'>)
     """
-    return check_all(
-        net,
-        [property],
-        max_markings=max_markings,
-        max_seconds=max_seconds,
-        max_memory=max_memory,
-        trust_units=trust_units,
-        progress=progress,
-    )[0]
+    limits = Limits(max_markings, max_seconds, max_memory, progress)
+    return check_all(net, [property], limits, trust_units=trust_units)[0]
 
 
 def check_all(
-    net: PetriNet,
-    properties: Iterable[Asked],
-    *,
-    max_markings: int = 1_000_000,
-    max_seconds: float | None = None,
-    max_memory: int = DEFAULT_MEMORY,
-    trust_units: bool = False,
-    progress: bool = False,
+    net: PetriNet, properties: Iterable[Asked], limits: Limits = UNLIMITED, *, trust_units: bool = False
 ) -> list[Verdict]:
-    """Ask a net several questions, as `check` does; what is found for one serves the others.
+    """Ask a net several questions, as `check` does, each within the limits; what is found for one serves the others.
 
     All are read and checked before the first is answered.
     """
     if not isinstance(net, PetriNet):
         raise TypeError(f"check asks a PetriNet, not a {type(net).__name__}. Make one: wf.to_net(workflow).")
-    search = NetSearch(
-        net,
-        max_markings=max_markings,
-        max_seconds=max_seconds,
-        max_memory=max_memory,
-        progress=progress,
-        trust_units=trust_units,
-    )
+    search = NetSearch(net, limits, trust_units=trust_units)
     search.check_assumed()
     checker = _Checker(search)
     return [answer() for answer in [checker.prepared(each) for each in properties]]
@@ -316,7 +306,8 @@ class _Checker:
             for place in asked.places:
                 self.net.place_index(place)
             places = asked.places
-            return lambda: upper_bound(self.search, places)
+            name = f"upper bound of the tokens in {quoted(dict.fromkeys(places))} of {self.net.name!r}"
+            return lambda: self._asked(name, lambda: upper_bound(self.search, name, places))
         if isinstance(asked, str):
             asked = Property(asked)
         if isinstance(asked, Mapping):
@@ -324,6 +315,11 @@ class _Checker:
                 raise DefinitionError(f"a property is a mapping with one key such as {{'live': {{}}}}, not {asked!r}.")
             ((key, options),) = asked.items()
             asked = Property(key, {} if options is None else options)
+        if not isinstance(asked, Property | FORMULAS):
+            raise TypeError(
+                f"{asked!r} is no property. Ask by name ('live'), by a mapping ({{'never': 'tokens(\"p\") > 1'}}), or "
+                "with what wf.read_properties has read."
+            )
         if isinstance(asked, Property):
             return self._named(asked)
         check_names(asked, self.net)
@@ -347,28 +343,33 @@ class _Checker:
             raise definition_error([Problem((name, *wrong.path), wrong.message) for wrong in found]) from None
         if isinstance(options, Bounded):
             k = options.k
-            return lambda: bounded_by(self.search, k)
+            if k is not None:
+                bounded = f"{self.net.name!r} is {k}-bounded"
+                return lambda: self._asked(bounded, lambda: bounded_by(self.search, bounded, k))
         if isinstance(options, _Options):
             formula = options.formula()
             check_names(formula, self.net)
             return lambda: self._formula(formula, str(asked))
-        return lambda: QUESTIONS[name](self.search)
+        title, question = QUESTIONS[name]
+        text = title.format(repr(self.net.name))
+        return lambda: self._asked(text, lambda: question(self.search, text))
+
+    def _asked(self, name: str, answer: Callable[[], Verdict]) -> Verdict:
+        """The answer to one question, with all the time that there is for one."""
+        self.search.begin()
+        try:
+            verdict = answer()
+        except OutOfTime as over:
+            verdict = out_of_time(self.search.small, self.search.limits, name, over)
+        if self.net.initial_marking.total or not verdict.assumptions:
+            return verdict
+        return replace(verdict, assumptions=(*verdict.assumptions, EMPTY))
 
     # --- formulas -------------------------------------------------------------------------------------------
 
     def _formula(self, formula: Formula, text: str) -> Verdict:
-        answer = self.truth(formula)
-        status = {True: Status.HOLDS, False: Status.VIOLATED, None: Status.UNKNOWN}[answer.found]
-        return Verdict(
-            status,
-            f"{_short(text)} in {self.net.name!r}",
-            answer.reason,
-            answer.witness,
-            answer.bound,
-            answer.assumptions,
-            answer.method,
-            answer.statistics,
-        )
+        name = f"{_short(text)} in {self.net.name!r}"
+        return self._asked(name, lambda: self.truth(formula).verdict(name))
 
     def truth(self, formula: Formula) -> Answer:
         """Whether a formula is true of the initial marking."""
@@ -378,15 +379,13 @@ class _Checker:
                 reason = f"At the start `{_short(str(formula))}` is {'true' if value else 'false'}."
                 return Answer(value, reason, method="the initial marking alone", assumptions=())
             case Not(f) if _effort(f) < 2:
-                answer = self.truth(f)
-                return replace(answer, found=None if answer.found is None else not answer.found)
+                return self.truth(f).negated()
             case And(operands) | Or(operands):
                 return self._several(operands, isinstance(formula, Or))
             case Temporal("E", "F", (f,)) if about_one_marking(f):
                 return self._reached(f, f, "true")
             case Temporal("A", "G", (f,)) if about_one_marking(f):
-                answer = self._reached(Not(f), f, "false")
-                return replace(answer, found=None if answer.found is None else not answer.found)
+                return self._reached(Not(f), f, "false").negated()
         return self._labelled(formula)
 
     def _several(self, operands: tuple[Formula, ...], decides: bool) -> Answer:
@@ -405,8 +404,7 @@ class _Checker:
         answer = find(self.search, wanted)
         text = _short(str(claim))
         if answer.witness is not None:
-            told = after(answer.witness)
-            reason = f"{told[0].upper()}{told[1:]}, with {shown(answer.witness.marking)}, `{text}` is {value}."
+            reason = f"{reached(answer.witness)}, with {shown(answer.witness.marking)}, `{text}` is {value}."
         elif answer.found is False:
             reason = f"`{text}` is never {value}. {answer.reason}"
         else:
@@ -433,15 +431,16 @@ class _Checker:
         return self._labels(formula, self.search.whole())
 
     def _labels(self, formula: Formula, space: StateSpace) -> Answer:
+        from wfsim.verification.nets.ctl import Labelling
+
         if self._labelling is None or self._labelling.space is not space:
-            self._labelling = Labelling(space)
+            self._labelling = Labelling(space, self.search.limits)
         labels = self._labelling
-        bound: dict[str, Any] = {"markings": space.n_markings, "edges": space.n_edges, "complete": space.complete}
-        if not space.complete:
-            bound["stopped"] = space.reason
+        labels.limits = self.search.limits
+        bound = bound_of(space)
         true, false = labels.sure(formula, True), labels.sure(formula, False)
         if not true[0] and not false[0]:
-            reason = advised(space.reason, " What lies beyond may decide it.")
+            reason = advised(space, " What lies beyond may decide it.")
             return Answer(None, reason, None, bound, LABELLING, {}, (MAXIMAL,))
         value = bool(true[0])
         text, verb = _short(str(formula)), "true" if value else "false"

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfsim.verification.nets.formulas import And, Deadlock, Formula, Not, Or, Temporal, about_one_marking, plain
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.nets.many_markings import where
 
 if TYPE_CHECKING:
@@ -35,13 +36,16 @@ class Labelling:
     """Which markings of a space satisfy formulas; what is found is kept for formulas to come.
 
     Of an incomplete space the edges of some markings are not known. What is *sure* then is what holds whatever these
-    edges are [3]_; in a complete space each formula is surely true or surely false of each marking.
+    edges are [3]_; in a complete space each formula is surely true or surely false of each marking. `OutOfTime` if the
+    time of the limits is over.
     """
 
-    def __init__(self, space: StateSpace) -> None:
+    def __init__(self, space: StateSpace, limits: Limits = UNLIMITED) -> None:
         from scipy.sparse import csr_matrix
 
+        limits.check("the graph of all markings was made")
         self.space = space
+        self.limits = limits
         n = space.n_markings
         edges = space.edge_arrays()
         beyond = n - space.n_expanded
@@ -62,6 +66,7 @@ class Labelling:
         """For each marking whether the formula surely has this value there."""
         found = self._known.get((formula, value))
         if found is None:
+            self.limits.check("markings were labelled")
             found = self._known[formula, value] = self._computed(formula, value)
         return found
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from wfsim.net.firing import Tokens, successor
-from wfsim.verification.nets.explore import CLOCK_EVERY, SMALL, Engine, progress_bar
-from wfsim.verification.nets.limits import DEFAULT_MEMORY
+from wfsim.verification.nets.explore import CLOCK_EVERY, Engine, progress_bar
+from wfsim.verification.nets.limits import UNLIMITED, Ended, Limits
 from wfsim.verification.nets.listed_space import ListedSpace
-from wfsim.verification.nets.state_space import Limits, StateSpace
+from wfsim.verification.nets.readiness import Compiled, worth_it
+from wfsim.verification.nets.state_space import StateSpace
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -41,11 +41,7 @@ class Dive(NamedTuple):
 def dive(
     stubborn: StubbornSets,
     sought: Callable[[Tokens], bool] = lambda tokens: True,
-    *,
-    max_markings: int = 1_000_000,
-    max_seconds: float | None = None,
-    max_memory: int = DEFAULT_MEMORY,
-    progress: bool = False,
+    limits: Limits = UNLIMITED,
     engine: Engine = "auto",
 ) -> Dive:
     """Look depth first for a marking that stubborn sets are made to find.
@@ -54,7 +50,7 @@ def dive(
     ----------
     sought
         Which of those markings will do; all, unless told otherwise.
-    max_markings, max_seconds, max_memory, progress, engine
+    limits, engine
         As in `wfsim.verification.nets.explore.explore`. The engines pass the same markings in the same order.
 
     Returns
@@ -68,24 +64,21 @@ def dive(
     real, but may be a long detour. Time and memory as in `explore`, with 4 bytes for each firing that waits.
     """
     net = stubborn.net
-    limits = Limits(max_markings, max_memory, max_seconds)
-    deadline = None if max_seconds is None else time.monotonic() + max_seconds
-    bar = progress_bar(net.name) if progress else None
+    bar = progress_bar(net.name) if limits.progress else None
     turn = stubborn.turns()
     space = ListedSpace(net, stubborn)
     try:
         if engine != "kernel":
-            found = _dive(space, stubborn, turn, sought, limits, deadline, bar, small_only=engine == "auto")
-            if found is not None or space.finished or space.reason:
+            found = _dive(space, turn, sought, limits, bar, small_only=engine == "auto")
+            if found is not None or space.ended is not None:
                 return Dive(space, found)
         from wfsim.verification.nets.packed_space import CannotPack, dive_packed
 
         try:
-            return Dive(*dive_packed(ListedSpace(net, stubborn), turn, sought, limits, deadline, bar))
+            return Dive(*dive_packed(ListedSpace(net, stubborn), turn, sought, limits, bar))
         except CannotPack:
             space = ListedSpace(net, stubborn)
-            found = _dive(space, stubborn, turn, sought, limits, deadline, bar, small_only=False)
-            return Dive(space, found)
+            return Dive(space, _dive(space, turn, sought, limits, bar, small_only=False))
     finally:
         if bar is not None:
             bar.close()
@@ -93,33 +86,33 @@ def dive(
 
 def _dive(
     space: ListedSpace,
-    stubborn: StubbornSets,
     turn: list[int],
     sought: Callable[[Tokens], bool],
     limits: Limits,
-    deadline: float | None,
     bar: tqdm[NoReturn] | None,
     *,
     small_only: bool,
 ) -> int | None:
-    """Dive in Python: the number found. With neither that, nor an end, nor a reason, the net is not small."""
-    rules = space.net.rules
+    """Dive in Python: the number found. With neither that nor an end, the compiled one is to begin anew."""
+    rules, stubborn = space.net.rules, space.stubborn
+    assert stubborn is not None
     # Firings still to be tried, the next one last; a -1 below those of one marking leads back to the one before it.
     pending: list[int] = []
     here, arrived = 0, True
+    ended = Ended.FINISHED
     try:
         while arrived or pending:
             if arrived:
                 if space.n_markings % CLOCK_EVERY == 0:
-                    if deadline is not None and time.monotonic() >= deadline:
-                        space.reason = limits.time_over(space)
-                        return None
-                    if space.memory > limits.memory:
-                        space.reason = limits.too_large(space)
-                        return None
+                    if limits.late:
+                        ended = Ended.SECONDS
+                        break
+                    if space.memory > limits.max_memory:
+                        ended = Ended.MEMORY
+                        break
                     if bar is not None:
                         bar.update(space.n_markings - bar.n)
-                    if small_only and space.n_markings * len(rules) > SMALL:
+                    if small_only and worth_it(Compiled.DIVE, space.n_markings * len(rules), limits):
                         return None
                 tokens = space.tokens[here]
                 if stubborn.sought(tokens) and sought(tokens):
@@ -135,16 +128,16 @@ def _dive(
             after = successor(space.tokens[here], rules[transition])
             assert after is not None
             if space._find(after) is None:
-                if space.n_markings >= limits.markings:
-                    space.reason = limits.too_many(space)
-                    return None
+                if space.n_markings >= limits.max_markings:
+                    ended = Ended.MARKINGS
+                    break
                 space._enter(here, transition, after)
                 here, arrived = space.n_markings - 1, True
             pending.pop()
-        space.finished = True
     except KeyboardInterrupt:
         space._repair()
-        space.reason = limits.interrupted(space)
+        ended = Ended.INTERRUPTED
+    space.end(ended, limits)
     return None
 
 

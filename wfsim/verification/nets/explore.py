@@ -6,29 +6,26 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Literal, NoReturn, get_args, overload
 
-from wfsim.errors import NetError
-from wfsim.verification.nets.limits import DEFAULT_MEMORY, MAX_MARKINGS, check_limits
+from wfsim.errors import NetError, OptionError
+from wfsim.net.petri import PetriNet
+from wfsim.verification.nets.limits import DEFAULT_MEMORY, MAX_MARKINGS, UNLIMITED, Ended, Limits
 from wfsim.verification.nets.listed_space import ListedSpace
-from wfsim.verification.nets.state_space import Limits, StateSpace, Stop, Wake, show
+from wfsim.verification.nets.readiness import Compiled, worth_it
+from wfsim.verification.nets.state_space import StateSpace, Stop, Wake, show
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from wfsim.net.petri import PetriNet
     from wfsim.verification.nets.diagrams.space import SymbolicSpace
     from wfsim.verification.nets.stubborn import StubbornSets
 
 CLOCK_EVERY = 64
 """Markings expanded between two looks at the clock; fewer where that would be more than `TRIES_AT_ONCE`."""
 
-TRIES_AT_ONCE = 20_000
+TRIES_AT_ONCE = 5_000
 """Tries of a net transition between two looks at the clock."""
-
-SMALL = 500_000
-"""Tries of a net transition after which `auto` goes on with the compiled search: some tenths of a second."""
 
 Engine = Literal["auto", "python", "kernel"]
 """What lists the markings."""
@@ -89,8 +86,9 @@ def explore(
         What `stop` waits for. The compiled search then calls it only after expansions in which that happens;
         without, after every one, which takes some microseconds each.
     engine
-        `python` for plain tuples, `kernel` for the compiled search, `auto` for the former on small nets and the
-        latter from where that would take more than some tenths of a second. They find the same. `diagrams`, for
+        `python` for plain tuples, `kernel` for the compiled search. `auto` begins in Python and goes on compiled: where
+        that is loaded already, after some hundredths of a second; else after some tenths, if the time allows to load
+        it, or to compile it. They find the same. `diagrams`, for
         1-safe nets, finds all markings as one decision diagram, be they 2**60 or more: exact counts, bounds,
         deadlocks and traces, but no numbers of markings and no edges one by one. It has no `max_markings`, `stop`,
         `wake` and `stubborn`.
@@ -118,37 +116,51 @@ def explore(
     Breadth first, so paths are shortest. O(markings x transitions) tries of a net transition, each O(places
     concerned). In memory about 250 bytes, 8 per place and 16 per edge for each marking in Python; in the kernel
     8 for each word of markings and 13 to 19 besides. Arcs of every kind are treated. The kernel is compiled at
-    its first use on a machine, which takes some seconds, and then kept.
+    its first use on a machine, which takes some seconds, and then kept; `auto` does so only if `max_seconds` allows
+    for it, `engine="kernel"` in any case, beyond that limit.
     """
-    check_limits(max_markings, max_memory)
-    engines = (*get_args(Engine), *get_args(Diagrams))
-    if engine not in engines:
-        raise ValueError(f"engine must be one of {', '.join(engines)}, not {engine!r}.")
-    if stubborn is not None and stubborn.net is not net and stubborn.net != net:
-        raise ValueError(f"these are stubborn sets of {stubborn.net.name!r}, not of {net.name!r}.")
-    if engine == "diagrams":
-        if stop is not None or wake is not None or stubborn is not None or max_markings != MAX_MARKINGS:
-            raise ValueError(
-                "engine='diagrams' finds markings by sets, not one by one: it has no max_markings, stop, wake and "
-                "stubborn. Limit it by max_seconds and max_memory."
-            )
-        from wfsim.verification.nets.diagrams.search import search_symbolically
+    if not isinstance(net, PetriNet):
+        raise TypeError(f"explore searches a PetriNet, not a {type(net).__name__}. Make one: wf.to_net(workflow).")
+    limits = Limits(max_markings, max_seconds, max_memory, progress)
+    if engine != "diagrams":
+        return searched(net, limits, stop=stop, wake=wake, engine=engine, stubborn=stubborn)
+    if stop is not None or wake is not None or stubborn is not None or max_markings != MAX_MARKINGS:
+        raise OptionError(
+            "engine='diagrams' finds markings by sets, not one by one: it has no max_markings, stop, wake and "
+            "stubborn. Limit it by max_seconds and max_memory."
+        )
+    from wfsim.verification.nets.diagrams.search import search_symbolically
 
-        return search_symbolically(net, max_seconds=max_seconds, max_memory=max_memory, progress=progress)
-    limits = Limits(max_markings, max_memory, max_seconds)
-    deadline = None if max_seconds is None else time.monotonic() + max_seconds
-    bar = progress_bar(net.name) if progress else None
+    return search_symbolically(net, limits)
+
+
+def searched(
+    net: PetriNet,
+    limits: Limits = UNLIMITED,
+    *,
+    stop: Stop | None = None,
+    wake: Wake | None = None,
+    engine: Engine = "auto",
+    stubborn: StubbornSets | None = None,
+) -> StateSpace:
+    """What `explore` finds, for questions that have limits of their own."""
+    if engine not in get_args(Engine):
+        names = ", ".join((*get_args(Engine), *get_args(Diagrams)))
+        raise OptionError(f"engine must be one of {names}, not {engine!r}.")
+    if stubborn is not None and stubborn.net is not net and stubborn.net != net:
+        raise OptionError(f"these are stubborn sets of {stubborn.net.name!r}, not of {net.name!r}.")
+    bar = progress_bar(net.name) if limits.progress else None
     listed = ListedSpace(net, stubborn)
     try:
-        if engine != "kernel" and _run(listed, limits, deadline, stop, bar, small_only=engine == "auto"):
+        if engine != "kernel" and _run(listed, limits, stop, bar, small_only=engine == "auto"):
             return listed
         from wfsim.verification.nets.packed_space import CannotPack, search_packed
 
         try:
-            return search_packed(listed, limits, deadline, stop, wake, bar)
+            return search_packed(listed, limits, stop, wake, bar)
         except KeyboardInterrupt:
             # While it was made ready, so this is all that is known.
-            listed.reason = limits.interrupted(listed)
+            listed.end(Ended.INTERRUPTED, limits)
             return listed
         except CannotPack as problem:
             if engine == "kernel":
@@ -156,7 +168,7 @@ def explore(
                     f"net {net.name!r} does not fit the compiled search: {problem}. Use engine='python'."
                 ) from None
         # A stop may so be asked once more about markings that it has seen.
-        _run(listed, limits, deadline, stop, bar, small_only=False)
+        _run(listed, limits, stop, bar, small_only=False)
         return listed
     finally:
         if bar is not None:
@@ -164,59 +176,47 @@ def explore(
 
 
 def _run(
-    space: ListedSpace,
-    limits: Limits,
-    deadline: float | None,
-    stop: Stop | None,
-    bar: tqdm[NoReturn] | None,
-    *,
-    small_only: bool,
+    space: ListedSpace, limits: Limits, stop: Stop | None, bar: tqdm[NoReturn] | None, *, small_only: bool
 ) -> bool:
     """Search in Python until there is an end; False if it is still open, but the net is not small."""
     try:
-        reason = _search(space, limits, deadline, stop, bar, small_only)
+        ended = _search(space, limits, stop, bar, small_only)
     except KeyboardInterrupt:
-        space._repair()
-        reason = limits.interrupted(space)
+        ended = Ended.INTERRUPTED
     space._repair()
     if bar is not None:
         show(bar, space)
-    if reason is None:
-        return False
-    space.reason = reason
-    space.finished = not reason
-    return True
+    if ended is not None and ended is not Ended.STOPPED:
+        space.end(ended, limits)
+    return ended is not None
 
 
 def _search(
-    space: ListedSpace,
-    limits: Limits,
-    deadline: float | None,
-    stop: Stop | None,
-    bar: tqdm[NoReturn] | None,
-    small_only: bool,
-) -> str | None:
-    """Expand until nothing is left; why it ended before, or the empty text; None if more would take long."""
+    space: ListedSpace, limits: Limits, stop: Stop | None, bar: tqdm[NoReturn] | None, small_only: bool
+) -> Ended | None:
+    """Expand until nothing is left, or why it ended before; None if the compiled search is to go on."""
     tries = max(1, len(space.net.transitions))
     every = max(1, min(CLOCK_EVERY, TRIES_AT_ONCE // tries))
+    which = Compiled.PLAIN if space.stubborn is None else Compiled.STUBBORN
     source = space.n_expanded
     while source < space.n_markings:
         if source % every == 0:
-            if deadline is not None and time.monotonic() >= deadline:
-                return limits.time_over(space)
-            if space.memory > limits.memory:
-                return limits.too_large(space)
+            if limits.late:
+                return Ended.SECONDS
+            if space.memory > limits.max_memory:
+                return Ended.MEMORY
             if bar is not None:
                 show(bar, space)
-            if small_only and source * tries > SMALL:
+            if small_only and worth_it(which, source * tries, limits):
                 return None
-        if not space._expand(source, limits.markings):
-            return limits.too_many(space)
+        if not space._expand(source, limits.max_markings):
+            return Ended.MARKINGS
         reason = stop(space, source) if stop is not None else None
         if reason:
-            return reason
+            space.stop(reason)
+            return Ended.STOPPED
         source += 1
-    return ""
+    return Ended.FINISHED
 
 
 def progress_bar(name: str) -> tqdm[NoReturn]:

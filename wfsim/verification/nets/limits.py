@@ -1,8 +1,12 @@
-"""How far a search may go: what a question about a net hands on to each search that it needs."""
+"""How far an answer may go in markings, time and memory, and why a search has ended where it did."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+import time
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from wfsim.errors import OptionError
 
 DEFAULT_MEMORY = 2**31
 """Bytes that a search may take unless told otherwise."""
@@ -11,18 +15,110 @@ MAX_MARKINGS = 1_000_000
 """Markings that a search may find unless told otherwise."""
 
 
-class SearchLimits(TypedDict):
-    """Parameters of `explore` that a question about a net hands on to each search."""
+class Ended(Enum):
+    """Why a search has ended."""
 
-    max_markings: int
-    max_seconds: float | None
-    max_memory: int
-    progress: bool
+    FINISHED = auto()
+    """Nothing is left to be expanded."""
+    STOPPED = auto()
+    """Whoever asked has seen enough."""
+    MARKINGS = auto()
+    """There are more markings, or more work, than allowed."""
+    SECONDS = auto()
+    MEMORY = auto()
+    INTERRUPTED = auto()
+    """By the user."""
 
 
-def check_limits(max_markings: int, max_memory: int) -> None:
-    """Refuse limits that not even the initial marking keeps."""
-    if max_markings < 1:
-        raise ValueError(f"max_markings must be at least 1, not {max_markings}.")
-    if max_memory < 1:
-        raise ValueError(f"max_memory must be at least 1 byte, not {max_memory}.")
+class OutOfTime(Exception):
+    """The time was over before a search began; the text says what was under way."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one answer: all that is done for it, whatever the method, ends with the time that it has.
+
+    Attributes
+    ----------
+    max_markings, max_memory
+        Of each search.
+    max_seconds
+        For everything together, from when the limits are made; None for as long as it takes.
+    progress
+        Whether to show progress bars.
+    deadline
+        When the time is over, by `time.monotonic`.
+    """
+
+    max_markings: int = MAX_MARKINGS
+    max_seconds: float | None = None
+    max_memory: int = DEFAULT_MEMORY
+    progress: bool = False
+    deadline: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_whole("max_markings", self.max_markings, "")
+        _check_whole("max_memory", self.max_memory, " byte")
+        seconds = self.max_seconds
+        if seconds is None:
+            return
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise TypeError(f"max_seconds is a number of seconds or None, not {seconds!r}.")
+        if not seconds >= 0:
+            raise OptionError(f"max_seconds must be at least 0, not {seconds}.")
+        if self.deadline is None:
+            object.__setattr__(self, "deadline", time.monotonic() + seconds)
+
+    def begun_anew(self) -> Limits:
+        """The same with all the time again, for the next question."""
+        return replace(self, deadline=None)
+
+    def fewer(self, markings: int) -> Limits:
+        """The same with at most so many markings."""
+        return replace(self, max_markings=max(1, min(markings, self.max_markings)))
+
+    def half(self) -> Limits:
+        """The same with half of the time that is left."""
+        if self.deadline is None:
+            return self
+        now = time.monotonic()
+        return replace(self, deadline=now + max(0.0, self.deadline - now) / 2)
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is over."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    @property
+    def seconds_left(self) -> float | None:
+        """What is left of the time."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def allow(self, *, seconds: float = 0.0, memory: int = 0) -> bool:
+        """Whether there is so much of both, so that something may be begun that cannot be stopped half-way."""
+        left = self.seconds_left
+        return memory <= self.max_memory and (left is None or left > seconds)
+
+    def check(self, doing: str) -> None:
+        """Raise `OutOfTime` if the time is over, saying what was under way."""
+        if self.late:
+            raise OutOfTime(doing)
+
+
+def _check_whole(name: str, value: object, unit: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is a whole number, not {value!r}.")
+    if value < 1:
+        raise OptionError(f"{name} must be at least 1{unit}, not {value}.")
+
+
+UNLIMITED = Limits()
+"""As many markings and bytes as usual, and time without end."""
+
+
+def amount(memory: int) -> str:
+    """So many bytes, for a text."""
+    mebi = 2**20
+    if memory >= 10 * mebi or memory % mebi == 0:
+        return f"{memory / mebi:,.0f} MiB"
+    return f"{memory:,} byte{'' if memory == 1 else 's'}"

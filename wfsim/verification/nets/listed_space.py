@@ -95,6 +95,13 @@ class ListedSpace(StateSpace):
         return dict(zip(self.net.places, highest))
 
     @property
+    def fullest(self) -> tuple[str, int]:
+        # In C, as it is asked for when the time is over.
+        most = max(max(tokens, default=0) for tokens in self._tokens)
+        first = min((tokens.index(most) for tokens in self._tokens if most in tokens), default=None)
+        return ("", 0) if first is None else (self.net.places[first], most)
+
+    @property
     def most_tokens(self) -> int:
         return max(map(sum, self._tokens))
 

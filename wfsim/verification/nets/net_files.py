@@ -9,6 +9,7 @@ from wfsim.errors import DefinitionError
 from wfsim.net.pnml import read_pnml
 from wfsim.verification.nets.check import CLAIMS, Asked, check_all
 from wfsim.verification.nets.contest import read_properties
+from wfsim.verification.nets.limits import Limits
 from wfsim.verification.nets.net_questions import QUESTIONS
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import Status, Verdict
@@ -37,10 +38,8 @@ def check_file(
     net: Path,
     properties: Path | None,
     asked: Sequence[str],
+    limits: Limits,
     *,
-    max_markings: int,
-    max_seconds: float | None,
-    max_memory: int,
     trust_units: bool,
 ) -> list[Verdict]:
     """Verdicts on a net in PNML: of a property file, of questions in text, or of every question that has a name."""
@@ -49,14 +48,7 @@ def check_file(
     read = read_pnml(net)
     if not questions:
         questions += [name for name in QUESTIONS if name != "unit_safe" or read.units is not None]
-    return check_all(
-        read,
-        questions,
-        max_markings=max_markings,
-        max_seconds=max_seconds,
-        max_memory=max_memory,
-        trust_units=trust_units,
-    )
+    return check_all(read, questions, limits, trust_units=trust_units)
 
 
 def all_hold(verdicts: Sequence[Verdict]) -> bool | None:

@@ -6,7 +6,6 @@ it is widened, what was found so far is packed anew, and the search goes on wher
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 
@@ -16,9 +15,11 @@ from numpy.typing import NDArray
 from wfsim.net.firing import Tokens, successor
 from wfsim.verification.nets import kernel, passes
 from wfsim.verification.nets.arrays import Integers, Words
+from wfsim.verification.nets.limits import Ended, Limits
 from wfsim.verification.nets.packing import CannotPack, Layout, first_widths
 from wfsim.verification.nets.place_bounds import proved_bounds
-from wfsim.verification.nets.state_space import EdgeArrays, Limits, StateSpace, Stop, Wake, show
+from wfsim.verification.nets.readiness import Compiled, loaded
+from wfsim.verification.nets.state_space import EdgeArrays, StateSpace, Stop, Wake, show
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -309,7 +310,7 @@ class _Search:
         self.above = None if wake is None else wake.above
         self.now_and_then = wake is not None and wake.now_and_then
         self.tables = space._store.layout.tables(self.above)
-        self.max_markings = min(limits.markings, kernel.MAX_NUMBER)
+        self.max_markings = min(limits.max_markings, kernel.MAX_NUMBER)
         if wake is None:
             self.wake = kernel.EACH_EVENT
         else:
@@ -355,18 +356,18 @@ class _Search:
         used = space.n_markings * row + store.table.nbytes
         if outcome == kernel.TABLE_SMALL:
             table = 2 * len(store.table)
-            if used + 4 * table > self.limits.memory:
+            if used + 4 * table > self.limits.max_memory:
                 return False
             space._grow(table=table)
         elif outcome == kernel.STORE_SMALL:
-            spare = (self.limits.memory - used) // row
+            spare = (self.limits.max_memory - used) // row
             room = min(2 * store.room, self.max_markings, spare)
             if room <= store.room:
                 return False
             space._grow(room=room)
         else:
             wider = self._wider()
-            if 2 * used + store.room * 8 * max(0, wider.n_words - store.layout.n_words) > self.limits.memory:
+            if 2 * used + store.room * 8 * max(0, wider.n_words - store.layout.n_words) > self.limits.max_memory:
                 return False
             space._change_layout(wider)
             self.tables = wider.tables(self.above)
@@ -390,12 +391,7 @@ class _Search:
 
 
 def search_packed(
-    listed: ListedSpace,
-    limits: Limits,
-    deadline: float | None,
-    stop: Stop | None,
-    wake: Wake | None,
-    bar: tqdm[NoReturn] | None,
+    listed: ListedSpace, limits: Limits, stop: Stop | None, wake: Wake | None, bar: tqdm[NoReturn] | None
 ) -> PackedSpace:
     """Go on with a search begun in Python.
 
@@ -407,23 +403,25 @@ def search_packed(
     work = _begun(listed, limits, wake)
     space = work.space
     try:
-        space.reason = _run(work, deadline, stop, bar)
+        ended = _run(work, stop, bar)
     except KeyboardInterrupt:
-        space.reason = limits.interrupted(space)
+        ended = Ended.INTERRUPTED
     if bar is not None:
         show(bar, space)
-    space.finished = not space.reason
+    if ended is not Ended.STOPPED:
+        space.end(ended, limits)
+    loaded.add(Compiled.PLAIN if space.stubborn is None else Compiled.STUBBORN)
     return space
 
 
 def _begun(listed: ListedSpace, limits: Limits, wake: Wake | None) -> _Search:
     """A compiled search that stands where one in Python does."""
     net = listed.net
-    proved = proved_bounds(net)
+    proved = proved_bounds(net, limits=limits)
     seen = dict(zip(range(len(net.places)), map(max, zip(*listed.tokens))))
     layout = Layout(net, first_widths(net, {**seen, **proved}))
     row = 8 * (layout.n_words + 1)
-    room = max(1, listed.n_markings, min(limits.markings, min(RESERVED, limits.memory // 2) // row))
+    room = max(1, listed.n_markings, min(limits.max_markings, min(RESERVED, limits.max_memory // 2) // row))
     space = PackedSpace(net, layout, room, listed.stubborn)
     space._take_over(listed)
     return _Search(space, limits, wake, frozenset(proved))
@@ -434,7 +432,6 @@ def dive_packed(
     turn: Sequence[int],
     sought: Callable[[Tokens], bool],
     limits: Limits,
-    deadline: float | None,
     bar: tqdm[NoReturn] | None,
 ) -> tuple[PackedSpace, int | None]:
     """`nets.dive.dive`, compiled, from the initial marking of a space in which nothing was expanded yet.
@@ -449,10 +446,11 @@ def dive_packed(
     space, found = work.space, None
     pending = np.empty(len(space.net.transitions) + 1, np.int32)
     turns = np.array(turn, np.int64)
+    ended: Ended | None = None
     try:
-        while not space.reason and not space.finished and found is None:
-            if deadline is not None and time.monotonic() >= deadline:
-                space.reason = limits.time_over(space)
+        while ended is None and found is None:
+            if limits.late:
+                ended = Ended.SECONDS
                 break
             if bar is not None:
                 bar.update(space.n_markings - bar.n)
@@ -474,43 +472,41 @@ def dive_packed(
             here = int(space._state[kernel.SOURCE])
             if outcome == kernel.WOKEN:
                 found = here if sought(space.tokens[here]) else None
-            elif outcome == kernel.FULL:
-                space.reason = limits.too_many(space)
-            elif outcome == kernel.PENDING_SMALL and space.memory + 3 * pending.nbytes <= limits.memory:
+            elif outcome == kernel.PENDING_SMALL and space.memory + 3 * pending.nbytes <= limits.max_memory:
                 pending = np.concatenate([pending, np.empty_like(pending)])
-            elif outcome not in (kernel.DONE, kernel.PAUSED) and not work.has_made_room(outcome):
-                space.reason = limits.too_large(space)
-            space.finished = outcome == kernel.DONE
+            elif outcome != kernel.PAUSED:
+                ended = ENDS.get(outcome) or (None if work.has_made_room(outcome) else Ended.MEMORY)
     except KeyboardInterrupt:
-        space.reason = limits.interrupted(space)
+        ended = Ended.INTERRUPTED
     # Nothing was expanded with all that it enables.
     space._state[[kernel.SOURCE, kernel.TRANSITION]] = 0
+    if ended is not None:
+        space.end(ended, limits)
+    loaded.add(Compiled.DIVE)
     return space, found
 
 
-def _run(work: _Search, deadline: float | None, stop: Stop | None, bar: tqdm[NoReturn] | None) -> str:
-    """Search until nothing is left; why it ended before, or the empty text."""
-    space, limits = work.space, work.limits
+ENDS = {kernel.DONE: Ended.FINISHED, kernel.FULL: Ended.MARKINGS}
+"""What the kernel returns when it has come to an end."""
+
+
+def _run(work: _Search, stop: Stop | None, bar: tqdm[NoReturn] | None) -> Ended:
+    """Search until nothing is left, or why it ended before."""
+    space = work.space
     while True:
-        if deadline is not None and time.monotonic() >= deadline:
-            return limits.time_over(space)
+        if work.limits.late:
+            return Ended.SECONDS
         if bar is not None:
             show(bar, space)
         # The first expansion is always told.
         events = 0 if stop is None else work.wake if space.n_expanded else kernel.EACH_EVENT
         outcome = work.slice(events, SLICE)
-        if outcome == kernel.DONE:
-            return ""
-        if outcome == kernel.FULL:
-            return limits.too_many(space)
-        if outcome == kernel.WOKEN:
+        if outcome in ENDS:
+            return ENDS[outcome]
+        if outcome == kernel.WOKEN or (outcome == kernel.PAUSED and work.now_and_then):
             reason = stop(space, space.n_expanded - 1) if stop is not None else None
             if reason:
-                return reason
-        elif outcome == kernel.PAUSED:
-            reason = stop(space, space.n_expanded - 1) if stop is not None and work.now_and_then else None
-            if reason:
-                return reason
-        else:
-            if not work.has_made_room(outcome):
-                return limits.too_large(space)
+                space.stop(reason)
+                return Ended.STOPPED
+        elif outcome != kernel.PAUSED and not work.has_made_room(outcome):
+            return Ended.MEMORY

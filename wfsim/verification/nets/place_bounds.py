@@ -15,6 +15,8 @@ from heapq import heappop, heappush
 from math import gcd
 from typing import TYPE_CHECKING, NamedTuple
 
+from wfsim.verification.nets.limits import UNLIMITED, Limits
+
 if TYPE_CHECKING:
     from wfsim.net.petri import PetriNet
 
@@ -29,14 +31,14 @@ class _Row(NamedTuple):
     changes: dict[int, int]
 
 
-def proved_bounds(net: PetriNet, effort: int = EFFORT) -> dict[int, int]:
+def proved_bounds(net: PetriNet, effort: int = EFFORT, limits: Limits = UNLIMITED) -> dict[int, int]:
     """The most tokens that places can ever hold, by index, where an invariant says so.
 
     Parameters
     ----------
     effort
-        Entries of rows to touch at most. There can be exponentially many invariants; when the effort is spent,
-        those found so far serve, and other places have no proved bound.
+        Entries of rows to touch at most. There can be exponentially many invariants; when the effort is spent, or
+        the time of the `limits` is over, those found so far serve, and other places have no proved bound.
 
     Notes
     -----
@@ -49,7 +51,7 @@ def proved_bounds(net: PetriNet, effort: int = EFFORT) -> dict[int, int]:
         for place, difference in rule.changes:
             rows[place].changes[transition] = difference
     start = net.initial_marking.tokens
-    return _bounds(_invariants(rows, len(net.transitions), effort), start)
+    return _bounds(_invariants(rows, len(net.transitions), effort, limits), start)
 
 
 def _bounds(invariants: list[dict[int, int]], start: tuple[int, ...]) -> dict[int, int]:
@@ -61,12 +63,12 @@ def _bounds(invariants: list[dict[int, int]], start: tuple[int, ...]) -> dict[in
     return bounds
 
 
-def _invariants(rows: list[_Row], n_transitions: int, effort: int) -> list[dict[int, int]]:
+def _invariants(rows: list[_Row], n_transitions: int, effort: int, limits: Limits) -> list[dict[int, int]]:
     """Weights of the rows that no net transition changes, of those there are when all is eliminated."""
     table = _Rows(n_transitions)
     for row in rows:
         table.add(row)
-    while effort > 0 and (transition := table.cheapest()) is not None:
+    while effort > 0 and not limits.late and (transition := table.cheapest()) is not None:
         up, down = table.take(transition)
         fresh: list[_Row] = []
         for more in up:

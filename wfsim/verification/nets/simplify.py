@@ -11,7 +11,6 @@ References
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -44,7 +43,7 @@ class Simplifier:
 
     def __init__(self, search: NetSearch) -> None:
         self.net = search.net
-        self._deadline = search.deadline()
+        self._limits = search.limits
         self._left = MAX_PROOFS
         self._known: dict[Formula, Formula] = {}
 
@@ -76,11 +75,9 @@ class Simplifier:
 
     def _ruled_out(self, formula: Formula, value: bool) -> bool:
         """Whether it is proved that the formula has this value in no reachable marking."""
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            return False
         choices = alternatives(plain(formula, self.net, negated=not value), self._left) or []
         self._left -= len(choices)
-        return bool(choices) and all(refuted(self.net, choice) is not None for choice in choices)
+        return bool(choices) and all(refuted(self.net, choice, self._limits) is not None for choice in choices)
 
 
 def _not(formula: Formula) -> Formula:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 from wfsim.errors import NetError, SearchIncomplete
 from wfsim.net.firing import Tokens
 from wfsim.net.marking import Marking
+from wfsim.verification.nets.limits import Ended, amount
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from wfsim.net.marked_net import MarkingLike
     from wfsim.net.petri import PetriNet
+    from wfsim.verification.nets.diagrams.space import SymbolicSpace
+    from wfsim.verification.nets.limits import Limits
     from wfsim.verification.nets.stubborn import StubbornSets
 
 
@@ -29,11 +32,8 @@ class EdgeArrays(NamedTuple):
     target: NDArray[np.integer[Any]]
 
 
-INTERRUPTED = "Interrupted after "
-"""How the reason of a search begins that the user has ended."""
-
-MORE_MEMORY = "Raise max_memory if the machine has more."
-"""How the reason of a search ends that would have taken too much memory."""
+MANY = 100
+"""Tokens in one place beyond which it is told how to ask whether there is an end."""
 
 
 class StateSpace(ABC):
@@ -50,17 +50,49 @@ class StateSpace(ABC):
     stubborn
         The stubborn sets to which the search kept, if any. What is found then is only a part, though with all
         deadlocks that can be reached, as near as they are.
-    finished
-        Whether nothing is left to be expanded.
+    ended
+        Why the search ended; None while it is under way.
     reason
-        Why the search ended early; empty if it is finished.
+        The same for people, if it ended early; empty if it is finished.
     """
 
     def __init__(self, net: PetriNet, stubborn: StubbornSets | None = None) -> None:
         self.net = net
         self.stubborn = stubborn
-        self.finished = False
+        self.ended: Ended | None = None
         self.reason = ""
+
+    def end(self, ended: Ended, limits: Limits) -> None:
+        """Note why the search has ended, and tell it."""
+        self.ended = ended
+        if ended is Ended.FINISHED:
+            return
+        place, most = self.fullest
+        held = "."
+        if place:
+            held = f"; place {place!r} held {most:,} token{'' if most == 1 else 's'}."
+        if most > MANY:
+            held += ' wf.check(net, "bounded") tells whether that has an end.'
+        match ended:
+            case Ended.SECONDS:
+                self.reason = f"Stopped after {limits.max_seconds} s with {found(self)}{held}"
+            case Ended.INTERRUPTED:
+                self.reason = f"Interrupted after {found(self)}{held}"
+            case Ended.MEMORY:
+                limit = f"as more would take more memory than the limit of {amount(limits.max_memory)}"
+                advice = "Raise max_memory if the machine has more."
+                self.reason = f"Stopped after {found(self)}, {limit}{held} {advice}"
+            case _:
+                self.reason = f"Stopped after {found(self)}{held}"
+
+    def stop(self, reason: str) -> None:
+        """Note that whoever asked has seen enough."""
+        self.ended, self.reason = Ended.STOPPED, reason
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to be expanded."""
+        return self.ended is Ended.FINISHED
 
     @property
     def complete(self) -> bool:
@@ -104,6 +136,13 @@ class StateSpace(ABC):
     @abstractmethod
     def bounds(self) -> dict[str, int]:
         """Most tokens seen in each place; the true bounds if the space is complete, else lower ones."""
+
+    @property
+    def fullest(self) -> tuple[str, int]:
+        """A place that has held as many tokens as any, and how many; no name if there are no places."""
+        bounds = self.bounds
+        place = max(bounds, key=bounds.__getitem__, default="")
+        return place, bounds.get(place, 0)
 
     @property
     @abstractmethod
@@ -162,7 +201,7 @@ class StateSpace(ABC):
     @property
     def interrupted(self) -> bool:
         """Whether the user has ended the search."""
-        return self.reason.startswith(INTERRUPTED)
+        return self.ended is Ended.INTERRUPTED
 
     # --- markings -----------------------------------------------------------------------------------------
 
@@ -328,62 +367,15 @@ Stop = Callable[[StateSpace, int], "str | None"]
 """Given the space and the number of the marking just expanded, why the search shall end; else None or ''."""
 
 
-class Limits(NamedTuple):
-    """Where a search ends though it is not complete, and what is said then."""
-
-    markings: int
-    memory: int
-    """Bytes."""
-    seconds: float | None
-
-    def time_over(self, space: StateSpace) -> str:
-        """Reason of a space."""
-        return f"Stopped after {self.seconds:g} s with {found(space)}{fullest(space)}"
-
-    def too_many(self, space: StateSpace) -> str:
-        """Reason of a space."""
-        return f"Stopped after {found(space)}{fullest(space)}"
-
-    def interrupted(self, space: StateSpace) -> str:
-        """Reason of a space."""
-        return f"{INTERRUPTED}{found(space)}{fullest(space)}"
-
-    def too_large(self, space: StateSpace) -> str:
-        """Reason of a space."""
-        return (
-            f"Stopped after {found(space)}, as more would take more memory than the limit of {amount(self.memory)}"
-            f"{fullest(space)} {MORE_MEMORY}"
-        )
-
-
-def advised(reason: str, more: str = "") -> str:
+def advised(space: StateSpace | SymbolicSpace, more: str = "") -> str:
     """Why a search of a net has ended, what more there is to tell, and what to do next."""
-    if reason.endswith(MORE_MEMORY):
-        return f"{reason}{more}"
-    return f"{reason}{more} Raise max_markings or max_seconds, or make the net smaller."
-
-
-def amount(memory: int) -> str:
-    """So many bytes, for a text."""
-    mebi = 2**20
-    if memory >= 10 * mebi or memory % mebi == 0:
-        return f"{memory / mebi:,.0f} MiB"
-    return f"{memory:,} byte{'' if memory == 1 else 's'}"
+    advice = "" if space.ended is Ended.MEMORY else " Raise max_markings or max_seconds, or make the net smaller."
+    return f"{space.reason}{more}{advice}"
 
 
 def found(space: StateSpace) -> str:
     """How many markings, for a text."""
     return f"{space.n_markings:,} marking{'' if space.n_markings == 1 else 's'}"
-
-
-def fullest(space: StateSpace) -> str:
-    """The end of a sentence that tells which place held most."""
-    bounds = space.bounds
-    if not bounds:
-        return "."
-    place = max(bounds, key=bounds.__getitem__)
-    held = f"; place {place!r} held {bounds[place]:,} token{'' if bounds[place] == 1 else 's'}."
-    return held + (" The net may be unbounded: ask bounded(net)." if bounds[place] > 100 else "")
 
 
 def show(bar: tqdm[NoReturn], space: StateSpace) -> None:

@@ -69,6 +69,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wfsim.net.firing import FiringRule, Tokens
 from wfsim.verification.nets.goal import Goal
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 
 if TYPE_CHECKING:
     from wfsim.net.petri import PetriNet
@@ -77,6 +78,8 @@ if TYPE_CHECKING:
 
 MOST_CONFLICTS = 1_000_000
 """Pairs of transitions up to which conflicts are listed; beyond, sets would be large and cost more than they save."""
+
+MAKING = "stubborn sets were made"
 
 _CLEAN, _DIRTY = -1, -2
 """Components that are done: without an enabled transition in reach, and with one."""
@@ -154,6 +157,8 @@ class StubbornSets:
     ----------
     wanted
         The formula; None for deadlocks.
+    limits
+        The time.
 
     Attributes
     ----------
@@ -168,21 +173,24 @@ class StubbornSets:
     ------
     TooManyConflicts
         If there are more than `MOST_CONFLICTS` conflicting pairs at places.
+    OutOfTime
+        If the time is over before the sets are made.
 
     Notes
     -----
     Made in O(arcs + conflicting pairs + helpers).
     """
 
-    def __init__(self, net: PetriNet, wanted: Plain | None = None) -> None:
+    def __init__(self, net: PetriNet, wanted: Plain | None = None, limits: Limits = UNLIMITED) -> None:
         self.net = net
         self.goal = None if wanted is None else Goal(wanted, net)
         at_place = _effects(net)
-        conflicts = _conflicts(at_place, len(net.transitions))
+        conflicts = _conflicts(at_place, len(net.transitions), limits)
         self.lists: list[Sequence[int]] = [sorted(each) for each in conflicts]
         numbers: dict[tuple[int, int, bool], int] = {}
         self.conditions: list[tuple[Condition, ...]] = []
         for rule in net.rules:
+            limits.check(MAKING)
             keys = [(p, w, False) for p, w in rule.needs] + [(p, w, True) for p, w in rule.forbids]
             found = []
             for key in keys:
@@ -378,11 +386,12 @@ def _of_rule(rule: FiringRule) -> dict[int, _Effect]:
     return {p: _Effect(needs.get(p, 0), forbids.get(p), p in rule.empties, changes.get(p, 0)) for p in places}
 
 
-def _conflicts(at_place: Iterable[dict[_Effect, list[int]]], n: int) -> list[set[int]]:
+def _conflicts(at_place: Iterable[dict[_Effect, list[int]]], n: int, limits: Limits) -> list[set[int]]:
     conflicts: list[set[int]] = [set() for _ in range(n)]
     apart: list[set[int]] = [set() for _ in range(n)]
     pairs = 0
     for groups in at_place:
+        limits.check(MAKING)
         for one, ones in groups.items():
             for other, others in groups.items():
                 never = one.never_with(other)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import NamedTuple, Unpack
+from typing import NamedTuple
 
 from wfsim.net.firing import Tokens
 from wfsim.verification.nets.dive import dive
-from wfsim.verification.nets.explore import explore
-from wfsim.verification.nets.limits import SearchLimits
+from wfsim.verification.nets.explore import searched
+from wfsim.verification.nets.limits import Ended, Limits
 from wfsim.verification.nets.state_space import StateSpace, Wake
 from wfsim.verification.nets.stubborn import StubbornSets
 
@@ -38,30 +37,22 @@ class Found(NamedTuple):
     deep: bool
 
 
-def look_for(
-    stubborn: StubbornSets,
-    sought: Callable[[Tokens], bool],
-    *,
-    every: bool = False,
-    **limits: Unpack[SearchLimits],
-) -> Found:
+def look_for(stubborn: StubbornSets, sought: Callable[[Tokens], bool], limits: Limits, *, every: bool = False) -> Found:
     """Search for a marking that stubborn sets are made to find, and of which `sought` is true.
 
     Parameters
     ----------
+    limits
+        The time is that for both searches together.
     every
         Go on after the first one; a dive ends with it in any case.
-    limits
-        `max_markings`, `max_seconds`, `max_memory` and `progress` as in `wf.explore`: the time for
-        both searches together, the others for each of the two.
 
     Notes
     -----
     Without `every`, what the first search finds is as near as any. The second one begins when the first has taken
     `BREADTH_WORK` without finding anything; so what lies deep is found, too.
     """
-    net, most, seconds = stubborn.net, limits["max_markings"], limits["max_seconds"]
-    deadline = None if seconds is None else time.monotonic() + seconds
+    net = stubborn.net
     numbers: dict[int, None] = {}
 
     def stop(space: StateSpace, number: int) -> str | None:
@@ -72,13 +63,11 @@ def look_for(
         numbers[number] = None
         return None if every else "It was found."
 
-    broad = min(most, max(LEAST_BREADTH, BREADTH_WORK // max(1, len(net.transitions))))
-    nearest: SearchLimits = {**limits, "max_markings": broad}
-    space = explore(net, **nearest, stop=stop, wake=Wake(sought=True), stubborn=stubborn)
-    if numbers or space.finished or space.n_markings < broad:
+    few = limits.fewer(max(LEAST_BREADTH, BREADTH_WORK // max(1, len(net.transitions))))
+    space = searched(net, few, stop=stop, wake=Wake(sought=True), stubborn=stubborn)
+    if numbers or space.ended is not Ended.MARKINGS:
         return Found(space, list(numbers), deep=False)
-    rest: SearchLimits = {**limits, "max_seconds": None if deadline is None else max(0.0, deadline - time.monotonic())}
-    deep = dive(stubborn, sought, **rest)
+    deep = dive(stubborn, sought, limits)
     if deep.found is not None:
-        deep.space.reason = "It was found."
+        deep.space.stop("It was found.")
     return Found(deep.space, [] if deep.found is None else [deep.found], deep=True)

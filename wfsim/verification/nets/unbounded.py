@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.net.arcs import ArcKind
 from wfsim.net.marking import covers
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.nets.state_space import StateSpace, Wake
 from wfsim.verification.verdict import NetWitness
 
@@ -44,9 +45,10 @@ class GrowthWatch:
         Numbers of the covered and the covering marking, once there is such a pair.
     """
 
-    def __init__(self, net: PetriNet) -> None:
+    def __init__(self, net: PetriNet, limits: Limits = UNLIMITED) -> None:
         self._applies = growth_is_provable(net)
         self.wake = Wake(record=self._applies)
+        self._limits = limits
         self._next = 1
         self._record = net.initial_marking.total
         self._examined: set[int] = set()
@@ -70,6 +72,9 @@ class GrowthWatch:
         for later, node in enumerate(path):
             if node in self._examined:
                 # With it everything before it has been examined.
+                return False
+            if self._limits.late:
+                # The search ends at its next look at the clock.
                 return False
             self._examined.add(node)
             for earlier in range(later + 1, len(path)):

@@ -23,7 +23,8 @@ from wfsim.net.translate import check_pools
 from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.stimulus import Stimulus
-from wfsim.verification.nets.soundness import deadlock_free, soundness
+from wfsim.verification.nets.check import check
+from wfsim.verification.nets.soundness import soundness
 from wfsim.verification.nets.translated import net_of
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import Status, Verdict
@@ -402,7 +403,7 @@ def _no_deadlock(search: Search, asked: Property) -> Verdict:
                 f"In each of {n:,} states an instance is closed or something can happen to it.{told}",
             )
     net, assumed = _net(search, asked)
-    verdict = deadlock_free(net, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
+    verdict = check(net, "no_deadlock", max_markings=search.max_states * 10, max_seconds=search.max_seconds)
     return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
 
 

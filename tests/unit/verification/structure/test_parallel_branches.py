@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.nets import parallel
-from wfsim.verification.nets.reachability import reachable
-from wfsim.verification.nets.soundness import deadlock_free, soundness
+from tests.nets import deadlock_free, parallel, reachable
+from wfsim.verification.nets.soundness import soundness
 from wfsim.verification.verdict import NetWitness, Status
 
 FORMS = [("plain",), ("loop",), ("nested",), ("contest",), ("plain", "loop", "nested", "contest")]

@@ -9,14 +9,14 @@ import pytest
 
 from tests.nets import net_of, parallel
 from wfsim.net.petri import PetriNet
+from wfsim.verification.nets.clauses import reduced_soundness
 from wfsim.verification.nets.findings import COMPLETES, PROPER
-from wfsim.verification.nets.limits import DEFAULT_MEMORY, SearchLimits
-from wfsim.verification.nets.reduced import reduced_soundness
+from wfsim.verification.nets.limits import Limits
 from wfsim.verification.nets.soundness import soundness
 from wfsim.verification.nets.structure.reduction import Keep, reduce
 from wfsim.verification.verdict import Status
 
-LIMITS: SearchLimits = {"max_markings": 10_000, "max_seconds": None, "max_memory": DEFAULT_MEMORY, "progress": False}
+LIMITS = Limits(10_000)
 
 # Sound for one token in p. Two can be mixed up: A and B, then J3 takes a and d, and b and e stay behind.
 MIXED_UP = "p>A>a>J1>c A>b>J1 p>B>e>J2>c B>d>J2 p>C>a>J3>c C>d>J3"
@@ -24,7 +24,7 @@ MIXED_UP = "p>A>a>J1>c A>b>J1 p>B>e>J2>c B>d>J2 p>C>a>J3>c C>d>J3"
 
 def failed_clauses(net: PetriNet) -> set[str]:
     assert net.final_marking is not None
-    outcome = reduced_soundness(net, net.final_marking, **LIMITS)
+    outcome = reduced_soundness(net, net.final_marking, LIMITS)
     assert outcome is not None
     return {finding.clause for finding in outcome.findings}
 
@@ -38,7 +38,7 @@ def test_a_token_that_vanishes_is_still_left_over_before() -> None:
 
 def test_the_shorter_of_two_parallel_ways_is_kept() -> None:
     net = net_of("ways", "i>A>a1>B>a2>C>p i>Short>p p>Both>o p>One>stuck x>Both", {"i": 1}, final_marking={"o": 1})
-    outcome = reduced_soundness(net, net.marking({"o": 1}), **LIMITS)
+    outcome = reduced_soundness(net, net.marking({"o": 1}), LIMITS)
     assert outcome is not None
     assert "parallel transitions" in outcome.reduction.rules
     assert outcome.witness is not None
@@ -95,7 +95,7 @@ def test_soundness_needs_no_heavy_library() -> None:
 def test_the_shorter_way_is_kept_even_if_it_is_found_later() -> None:
     flow = "i>A>a1>B>a2>C>p i>D>b1>E>p p>Stop>stuck"
     net = net_of("ways", flow, {"i": 1}, final_marking={"p": 1})
-    outcome = reduced_soundness(net, net.marking({"p": 1}), **LIMITS)
+    outcome = reduced_soundness(net, net.marking({"p": 1}), LIMITS)
     assert outcome is not None
     assert outcome.witness is not None
     assert outcome.witness.firing_sequence == ("D", "E", "Stop")

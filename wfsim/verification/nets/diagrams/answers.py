@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from wfsim.verification.nets.diagrams.search import TRACE_WORK
 from wfsim.verification.nets.findings import (
-    COMPLETES,
     PROPER,
     Finding,
-    after,
     all_dead,
     dead_finding,
     dead_list,
-    shown,
-    stuck_with,
+    left_over_finding,
+    livelock_finding,
+    stuck_finding,
 )
-from wfsim.verification.nets.workflow_net import listed
 
 if TYPE_CHECKING:
     from wfsim.net.marking import Marking
     from wfsim.verification.nets.diagrams.space import MarkingSet, SymbolicSpace
+    from wfsim.verification.nets.limits import Limits
     from wfsim.verification.verdict import NetWitness
 
 
@@ -36,10 +34,10 @@ class Answers:
         The trace that was looked for, if one was.
     """
 
-    def __init__(self, space: SymbolicSpace, deadline: float | None) -> None:
+    def __init__(self, space: SymbolicSpace, limits: Limits) -> None:
         self.space = space
         self.witness: NetWitness | None = None
-        self._deadline = deadline
+        self._limits = limits
         self._shortest = True
 
     @property
@@ -62,7 +60,7 @@ class Answers:
 
     def trace_to(self, targets: MarkingSet) -> NetWitness:
         """A firing sequence to one of the markings: a shortest one, if it is found with little work and in time."""
-        self.witness, self._shortest = self.space.witness(targets, max_work=TRACE_WORK, deadline=self._deadline)
+        self.witness, self._shortest = self.space.witness(targets, max_work=TRACE_WORK, limits=self._limits)
         return self.witness
 
     def stuck(self, final: Marking | None) -> MarkingSet:
@@ -91,36 +89,21 @@ class Answers:
         return self.space.fired_into(self._able(final))
 
     def _completion(self, final: Marking) -> Finding | None:
-        net, stuck = self.space.net, self.stuck(final)
+        stuck = self.stuck(final)
         if stuck:
-            witness = self.trace_to(stuck)
-            return Finding(COMPLETES, f"{after(witness)} {stuck_with(net, witness.marking, final)}.", witness)
+            return stuck_finding(self.trace_to(stuck), final)
         lost = self.space.markings - self._able(final)
-        if not lost:
-            return None
-        witness = self.trace_to(lost)
-        return Finding(
-            COMPLETES,
-            f"{after(witness)}, with {shown(witness.marking)}, the net goes on for ever (livelock) and can never "
-            f"reach {shown(final)}; it goes on with {listed(net.enabled(witness.marking))}.",
-            witness,
-        )
+        return livelock_finding(self.trace_to(lost), final) if lost else None
 
     def _proper(self, final: Marking) -> Finding | None:
         over = self.space.strictly_covering(final)
         if not over:
             return None
-        if self.witness is not None:
-            # Only the first clause that fails is shown.
-            return Finding(PROPER, "", None)
-        witness = self.trace_to(over)
-        left = [place for place in self.space.net.places if witness.marking[place] > final[place]]
-        reason = f"{after(witness)} the net has completed, but tokens are left over in {listed(left)}."
-        return Finding(PROPER, reason, witness)
+        # Only the first clause that fails is shown.
+        return Finding(PROPER, "", None) if self.witness is not None else left_over_finding(self.trace_to(over), final)
 
     def _able(self, final: Marking) -> MarkingSet:
-        left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        return self.space.able_to_reach(self._only(final), max_seconds=left)
+        return self.space.able_to_reach(self._only(final), self._limits)
 
     def _only(self, marking: Marking) -> MarkingSet:
         return self.space.having(dict(marking), exactly=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wfsim.errors import SearchIncomplete
 from wfsim.net.firing import Tokens
 from wfsim.verification.nets.diagrams.rules import SafeRule, safe_rules
-from wfsim.verification.nets.state_space import MORE_MEMORY
+from wfsim.verification.nets.limits import Limits
 
 if TYPE_CHECKING:
     from oxidd.bdd import BDDFunction
@@ -124,7 +124,7 @@ class CodedNet:
         """The error that tells that there are too few nodes."""
         return OutOfNodes(
             f"decision diagrams of net {self.net.name!r} need more than {self.max_nodes:,} nodes "
-            f"({self.max_nodes * NODE_BYTES / 2**20:,.0f} MiB). {MORE_MEMORY}"
+            f"({self.max_nodes * NODE_BYTES / 2**20:,.0f} MiB). Raise max_memory if the machine has more."
         )
 
     def image(self, markings: BDDFunction, coded: CodedRule) -> BDDFunction:
@@ -158,20 +158,20 @@ class CodedNet:
             markings = self.do(lambda left=markings, coded=coded: left & ~coded.guard)  # type: ignore[misc]
         return markings
 
-    def leading_to(self, targets: BDDFunction, within: BDDFunction, deadline: float | None) -> BDDFunction:
+    def leading_to(self, targets: BDDFunction, within: BDDFunction, limits: Limits) -> BDDFunction:
         """The markings of `within` from which firings that stay there lead to one of `targets`, by chained preimages.
 
         Raises
         ------
         SearchIncomplete
-            If the deadline, by `time.monotonic`, comes first.
+            If the time is over before.
         """
         able = self.do(lambda: targets & within)
         turn = list(self.bottom_first)
         while True:
             before = able
             for coded in turn:
-                if deadline is not None and time.monotonic() >= deadline:
+                if limits.late:
                     raise SearchIncomplete(
                         f"there was not enough time to find all markings of net {self.net.name!r} that lead there. "
                         "Raise max_seconds."

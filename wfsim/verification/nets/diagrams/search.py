@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NoReturn
 
 from wfsim.errors import NetError, listed
@@ -10,7 +9,7 @@ from wfsim.verification.nets.diagrams.coded import GROWTH, NODE_BYTES, CodedNet,
 from wfsim.verification.nets.diagrams.order import variable_order
 from wfsim.verification.nets.diagrams.space import SymbolicSpace
 from wfsim.verification.nets.diagrams.traces import Sweeps, chained_trace, shortest_trace
-from wfsim.verification.nets.state_space import INTERRUPTED
+from wfsim.verification.nets.limits import Ended, Limits
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -51,26 +50,15 @@ class NotOneSafe(NetError):
         return "shortest" if self.shortest else "perhaps not shortest"
 
 
-def search_symbolically(
-    net: PetriNet,
-    *,
-    max_seconds: float | None = None,
-    max_memory: int,
-    max_work: int | None = None,
-    progress: bool = False,
-) -> SymbolicSpace:
+def search_symbolically(net: PetriNet, limits: Limits, max_work: int | None = None) -> SymbolicSpace:
     """Find the reachable markings of a 1-safe net as one decision diagram.
 
     Parameters
     ----------
-    max_seconds
-        Stop after about so long; looked at between two operations.
-    max_memory
-        Bytes for the nodes of diagrams, by estimate.
+    limits
+        The time is looked at between two operations; the memory is that for the nodes of diagrams, by estimate.
     max_work
         Stop when so many nodes have been looked at, by estimate: a limit that means the same on every machine.
-    progress
-        Show a progress bar.
 
     Returns
     -------
@@ -108,23 +96,21 @@ def search_symbolically(
         )
     if max(net.initial_marking.tokens, default=0) > 1:
         raise _not_one_safe(net, (), shortest=True)
-    deadline = None if max_seconds is None else time.monotonic() + max_seconds
-    most = max(FIRST_NODES, max_memory // NODE_BYTES)
-    bar = _progress_bar(net.name) if progress else None
+    most = max(FIRST_NODES, limits.max_memory // NODE_BYTES)
+    bar = _progress_bar(net.name) if limits.progress else None
     order, nodes = variable_order(net), FIRST_NODES
     try:
-        while nodes < most:
+        while True:
+            last = nodes >= most
+            search = _Search(CodedNet(net, order, nodes), limits, max_work, bar, nodes if last else nodes // FULL)
             try:
-                return _Search(CodedNet(net, order, nodes), max_work, deadline, bar, nodes // FULL, most).run(
-                    max_seconds
-                )
-            except OutOfNodes:
-                nodes = min(GROWTH * nodes, most)
-        search = _Search(CodedNet(net, order, nodes), max_work, deadline, bar, nodes, most)
-        try:
-            return search.run(max_seconds)
-        except OutOfNodes as problem:
-            return search.stopped(f"Stopped after {search.found()}: {problem}")
+                ended, reason = search.run()
+            except OutOfNodes as problem:
+                if not last:
+                    nodes = min(GROWTH * nodes, most)
+                    continue
+                ended, reason = Ended.MEMORY, f"Stopped after {search.found()}: {problem}"
+            return SymbolicSpace(search.sweeps, ended, reason, most)
     finally:
         if bar is not None:
             bar.close()
@@ -134,26 +120,19 @@ class _Search:
     """One search under way, in a manager of its own."""
 
     def __init__(
-        self,
-        coded: CodedNet,
-        max_work: int | None,
-        deadline: float | None,
-        bar: tqdm[NoReturn] | None,
-        largest: int,
-        most: int,
+        self, coded: CodedNet, limits: Limits, max_work: int | None, bar: tqdm[NoReturn] | None, largest: int
     ) -> None:
         self.coded = coded
+        self.limits = limits
         self.max_work = max_work
-        self.deadline = deadline
         self.bar = bar
         self.largest = largest
-        self.most = most
         self.work = 0
         self.sweeps = Sweeps(coded)
         self.reached = coded.initial
 
-    def run(self, max_seconds: float | None) -> SymbolicSpace:
-        """Search to the end or to a limit other than that of nodes."""
+    def run(self) -> tuple[Ended, str]:
+        """Search to the end or to a limit other than that of nodes; why it ended, and how that is told."""
         try:
             while not self._over():
                 before = self.reached
@@ -162,20 +141,16 @@ class _Search:
                 self.sweeps.levels.append(self.reached)
                 self._check_one_safe()
                 if self.reached == before:
-                    return SymbolicSpace(self.sweeps, "", self.most)
+                    return Ended.FINISHED, ""
         except KeyboardInterrupt:
-            return self.stopped(f"{INTERRUPTED}{self.found()}.")
-        if self._late():
-            return self.stopped(f"Stopped after {max_seconds:g} s with {self.found()}.")
-        return self.stopped(f"Stopped after {self.found()}, which had cost as much as allowed.")
-
-    def stopped(self, reason: str) -> SymbolicSpace:
-        """What is known so far."""
-        self.sweeps.levels.append(self.reached)
-        return SymbolicSpace(self.sweeps, reason, self.most)
+            return Ended.INTERRUPTED, f"Interrupted after {self.found()}."
+        if self.limits.late:
+            return Ended.SECONDS, f"Stopped after {self.limits.max_seconds} s with {self.found()}."
+        return Ended.MARKINGS, f"Stopped after {self.found()}, which had cost as much as allowed."
 
     def found(self) -> str:
-        """How much, for a text."""
+        """How much, for a text; what was reached belongs to the space from now on."""
+        self.sweeps.levels.append(self.reached)
         count, nodes = self.coded.count(self.reached), self.reached.node_count()
         return f"{count:,} marking{'' if count == 1 else 's'} in {nodes:,} nodes of decision diagrams"
 
@@ -196,17 +171,14 @@ class _Search:
                 return False
         return True
 
-    def _late(self) -> bool:
-        return self.deadline is not None and time.monotonic() >= self.deadline
-
     def _over(self) -> bool:
-        return self._late() or (self.max_work is not None and self.work > self.max_work)
+        return self.limits.late or (self.max_work is not None and self.work > self.max_work)
 
     def _check_one_safe(self) -> None:
         overflowing = self.coded.overflowing(self.reached)
         if not overflowing.satisfiable():
             return
-        sequence = shortest_trace(self.coded, self.coded.overflowing, TRACE_WORK, self.deadline)
+        sequence = shortest_trace(self.coded, self.coded.overflowing, TRACE_WORK, self.limits)
         shortest = sequence is not None
         if sequence is None:
             sequence = chained_trace(self.sweeps, overflowing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +11,8 @@ from wfsim.net.marking import Marking
 from wfsim.verification.nets.diagrams.coded import GROWTH, CodedNet, OutOfNodes
 from wfsim.verification.nets.diagrams.inequalities import formula_diagram
 from wfsim.verification.nets.diagrams.traces import chained_trace, shortest_trace
-from wfsim.verification.nets.state_space import INTERRUPTED, StateSpace
+from wfsim.verification.nets.limits import UNLIMITED, Ended, Limits
+from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.verdict import NetWitness
 
 if TYPE_CHECKING:
@@ -96,23 +96,28 @@ class SymbolicSpace:
     ----------
     net
         The net searched.
-    complete
-        Whether every reachable marking was found; then the net is 1-safe.
+    ended
+        Why the search ended: if it is finished, every reachable marking was found, and the net is 1-safe.
     reason
-        Why the search ended early; empty if it is complete. What was found can be reached all the same, and numbers
-        are then lower bounds.
+        The same for people, if it ended early; empty if it is finished. What was found can be reached all the same, and
+        numbers are then lower bounds.
     """
 
     engine = "diagrams"
 
-    def __init__(self, sweeps: Sweeps, reason: str, max_nodes: int) -> None:
+    def __init__(self, sweeps: Sweeps, ended: Ended, reason: str, max_nodes: int) -> None:
         self._sweeps = sweeps
         self._max_nodes = max_nodes
         self._coded = sweeps.coded
         self._reached = sweeps.reached
         self._counts: list[int] = []
+        self.ended = ended
         self.reason = reason
-        self.complete = not reason
+
+    @property
+    def complete(self) -> bool:
+        """Whether every reachable marking was found."""
+        return self.ended is Ended.FINISHED
 
     @property
     def finished(self) -> bool:
@@ -122,7 +127,7 @@ class SymbolicSpace:
     @property
     def interrupted(self) -> bool:
         """Whether the user has ended the search."""
-        return self.reason.startswith(INTERRUPTED)
+        return self.ended is Ended.INTERRUPTED
 
     @property
     def net(self) -> PetriNet:
@@ -147,18 +152,18 @@ class SymbolicSpace:
     @property
     def n_edges(self) -> int:
         """Pairs (marking found, net transition enabled in it); O(nodes) for each net transition, at the first time."""
-        return sum(self._enabled(None))
+        return sum(self._enabled(UNLIMITED))
 
-    def count_all(self, deadline: float | None = None) -> None:
+    def count_all(self, limits: Limits = UNLIMITED) -> None:
         """Find now what is kept once it was asked for: edges, deadlocks, bounds, and what never fires.
 
         Raises
         ------
         SearchIncomplete
-            If there are too few nodes for that, or the deadline, by `time.monotonic`, comes first. Later on none of
+            If there are too few nodes for that, or the time is over before. Later on none of
             these raises it.
         """
-        self._enabled(deadline)
+        self._enabled(limits)
         _ = self.deadlocks, self.bounds
 
     @property
@@ -187,14 +192,14 @@ class SymbolicSpace:
     @property
     def never_fired(self) -> tuple[str, ...]:
         """Net transitions that no marking found enables."""
-        counted = zip(self._coded.rules, self._enabled(None))
+        counted = zip(self._coded.rules, self._enabled(UNLIMITED))
         fired = {coded.rule.transition for coded, count in counted if count}
         return tuple(name for number, name in enumerate(self.net.transitions) if number not in fired)
 
-    def _enabled(self, deadline: float | None) -> list[int]:
+    def _enabled(self, limits: Limits) -> list[int]:
         """For each coded net transition how many markings found enable it."""
         while len(self._counts) < len(self._coded.rules):
-            if deadline is not None and time.monotonic() >= deadline:
+            if limits.late:
                 raise SearchIncomplete(f"there was not enough time to count the edges of net {self.net.name!r}.")
             self._counts.append(self._coded.count(self._among(self._coded.rules[len(self._counts)].guard)))
         return self._counts
@@ -240,18 +245,17 @@ class SymbolicSpace:
         least = self.net.marking(marking)
         return self.having(least.to_dict()) - self.having(dict(least), exactly=True)
 
-    def able_to_reach(self, targets: MarkingSet, *, max_seconds: float | None = None) -> MarkingSet:
+    def able_to_reach(self, targets: MarkingSet, limits: Limits = UNLIMITED) -> MarkingSet:
         """The markings found from which some firing sequence leads to one of `targets`.
 
         Raises
         ------
         SearchIncomplete
-            If there are not enough seconds, or nodes, to find them all.
+            If there is not enough time, or nodes, to find them all.
         """
-        deadline = None if max_seconds is None else time.monotonic() + max_seconds
 
         def leading(sweeps: Sweeps, wanted: BDDFunction) -> BDDFunction:
-            return sweeps.coded.leading_to(wanted, sweeps.reached, deadline)
+            return sweeps.coded.leading_to(wanted, sweeps.reached, limits)
 
         able = self._with_room(leading, self._diagram(targets))
         return MarkingSet(self, self._coded.copied([able])[0])
@@ -294,8 +298,8 @@ class SymbolicSpace:
             if self.complete:
                 raise NetError(f"{what} is not reachable in net {self.net.name!r}.")
             raise SearchIncomplete(f"{what} was not found in net {self.net.name!r}: {self.reason}")
-        deadline = None if max_seconds is None else time.monotonic() + max_seconds
-        sequence = self._shortest(wanted, None, deadline) if shortest else self._with_room(chained_trace, wanted)
+        limits = Limits(max_seconds=max_seconds)
+        sequence = self._shortest(wanted, None, limits) if shortest else self._with_room(chained_trace, wanted)
         if sequence is None:
             raise SearchIncomplete(
                 f"no shortest trace to {what} was found within the limits of time and memory. shortest=False gives "
@@ -304,13 +308,13 @@ class SymbolicSpace:
         assert self.net.fire_sequence(sequence)[-1] in targets
         return sequence
 
-    def witness(self, targets: MarkingSet, *, max_work: int, deadline: float | None) -> tuple[NetWitness, bool]:
+    def witness(self, targets: MarkingSet, *, max_work: int, limits: Limits) -> tuple[NetWitness, bool]:
         """A firing sequence to one of the markings, and whether it is known to be shortest.
 
-        A shortest one is looked for until so many nodes have been looked at, or until the deadline.
+        A shortest one is looked for until so many nodes have been looked at, or until the time is over.
         """
         wanted = self._diagram(targets)
-        sequence = self._shortest(wanted, max_work, deadline)
+        sequence = self._shortest(wanted, max_work, limits)
         shortest = sequence is not None
         if sequence is None:
             sequence = self._with_room(chained_trace, wanted)
@@ -318,10 +322,10 @@ class SymbolicSpace:
         assert witness.marking in targets
         return witness, shortest
 
-    def _shortest(self, wanted: BDDFunction, max_work: int | None, deadline: float | None) -> tuple[str, ...] | None:
+    def _shortest(self, wanted: BDDFunction, max_work: int | None, limits: Limits) -> tuple[str, ...] | None:
         def nearest(sweeps: Sweeps, wanted: BDDFunction) -> tuple[str, ...] | None:
             coded = sweeps.coded
-            return shortest_trace(coded, lambda some: coded.do(lambda: some & wanted), max_work, deadline)
+            return shortest_trace(coded, lambda some: coded.do(lambda: some & wanted), max_work, limits)
 
         try:
             return self._with_room(nearest, wanted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
     from oxidd.bdd import BDDFunction
 
     from wfsim.verification.nets.diagrams.coded import CodedNet, CodedRule
+    from wfsim.verification.nets.limits import Limits
 
 
 class Sweeps:
@@ -53,7 +53,7 @@ def shortest_trace(
     coded: CodedNet,
     wanted: Callable[[BDDFunction], BDDFunction],
     max_work: int | None,
-    deadline: float | None,
+    limits: Limits,
 ) -> tuple[str, ...] | None:
     """A shortest firing sequence to a wanted marking, through markings of at most one token in each place.
 
@@ -63,8 +63,8 @@ def shortest_trace(
         Those of a set of markings that are wanted.
     max_work
         Give up when so many nodes have been looked at, by estimate.
-    deadline
-        Give up then, by `time.monotonic`.
+    limits
+        Give up when the time is over.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def shortest_trace(
             return None
         images = []
         for each in coded.rules:
-            if deadline is not None and time.monotonic() >= deadline:
+            if limits.late:
                 return None
             images.append(coded.image(ring, each))
         after = coded.union(images)

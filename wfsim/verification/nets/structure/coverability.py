@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import NotCovered
 from wfsim.net.firing import FiringRule
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.nets.unbounded import growth_is_provable
 from wfsim.verification.verdict import NetWitness
 
@@ -82,13 +83,13 @@ class _Node:
     """Ancestors that the marking strictly covered when it was found, and the places that grow between."""
 
 
-def coverability(net: PetriNet, *, max_nodes: int = 20_000) -> Coverability:
+def coverability(net: PetriNet, *, max_nodes: int = 20_000, limits: Limits = UNLIMITED) -> Coverability:
     """Which places are bounded, by how much, and what makes the others grow.
 
     Parameters
     ----------
-    max_nodes
-        The tree can be huge; beyond, the answer is incomplete.
+    max_nodes, limits
+        The tree can be huge; beyond, or when the time is over, the answer is incomplete.
 
     Raises
     ------
@@ -123,6 +124,9 @@ def coverability(net: PetriNet, *, max_nodes: int = 20_000) -> Coverability:
     reason = ""
     at = 0
     while at < len(nodes) and not reason:
+        if limits.late:
+            reason = f"Stopped after {limits.max_seconds} s with {len(nodes):,} nodes. Raise max_seconds."
+            break
         for t, rule in enumerate(net.rules):
             after = _fired(nodes[at].marking, rule)
             if after is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.net.arcs import ArcKind
 from wfsim.verification.nets.formulas import Linear
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 
 if TYPE_CHECKING:
     from wfsim.net.petri import PetriNet
@@ -24,6 +25,9 @@ MAX_NODES = 20_000
 
 MAX_ITERATIONS = 50_000
 """Steps of the simplex method, so that the same question always gets the same answer."""
+
+NODE_BYTES = 1_000
+"""What a programme takes in memory for each place and transition, by estimate."""
 
 
 @dataclass(frozen=True)
@@ -82,19 +86,19 @@ def growth_of(net: PetriNet, weights: Mapping[str, int]) -> dict[str, int] | Non
     return growth
 
 
-def refuted(net: PetriNet, inequalities: Sequence[Linear]) -> Refutation | None:
+def refuted(net: PetriNet, inequalities: Sequence[Linear], limits: Limits = UNLIMITED) -> Refutation | None:
     """Why no reachable marking satisfies all the inequalities; None if that cannot be shown so.
 
     Notes
     -----
     Read and inhibitor arcs are left out, and places that are reset take part with weight 0, which is sound. Solved by
-    HiGHS [1]_, with sparse matrices; `MAX_NODES` and `MAX_ITERATIONS` limit it.
+    HiGHS [1]_, with sparse matrices; `MAX_NODES` and `MAX_ITERATIONS` limit it, and the time and memory of `limits`.
 
     References
     ----------
     .. [1] Huangfu, Hall (2018), Mathematical Programming Computation 10, 119-142.
     """
-    if not inequalities or len(net.places) + len(net.transitions) > MAX_NODES:
+    if not inequalities or not _affordable(net, limits):
         return None
     import numpy as np
     from scipy.optimize import linprog
@@ -124,15 +128,15 @@ def refuted(net: PetriNet, inequalities: Sequence[Linear]) -> Refutation | None:
         ],
         format="csr",
     )
-    limits = np.concatenate([np.zeros(n + change.shape[1]), [-1.0]])
+    right = np.concatenate([np.zeros(n + change.shape[1]), [-1.0]])
     weight = [(0.0, 0.0 if p in resets else None) for p in range(n)]
     result = linprog(
         np.ones(2 * n + k),
         A_ub=above,
-        b_ub=limits,
+        b_ub=right,
         bounds=[*weight, *weight, *[(0.0, None)] * k],
         method="highs",
-        options={"maxiter": MAX_ITERATIONS},
+        options=_options(limits),
     )
     if result.status != 0:
         return None
@@ -152,13 +156,15 @@ def _rounded(net: PetriNet, inequalities: Sequence[Linear], weights: Any, factor
     return None
 
 
-def greatest_sum(net: PetriNet, places: Sequence[str], others: Sequence[Linear] = ()) -> int | None:
+def greatest_sum(
+    net: PetriNet, places: Sequence[str], others: Sequence[Linear] = (), limits: Limits = UNLIMITED
+) -> int | None:
     """A number that the tokens of these places together never exceed, proved; None if none is known.
 
     The solution of the marking equation with the most tokens there, in rational numbers, rounded down: it need not be
     reached. `others` are inequalities that hold in every reachable marking.
     """
-    if not places or len(net.places) + len(net.transitions) > MAX_NODES:
+    if not places or not _affordable(net, limits):
         return None if places else 0
     import numpy as np
     from scipy.optimize import linprog
@@ -183,22 +189,22 @@ def greatest_sum(net: PetriNet, places: Sequence[str], others: Sequence[Linear] 
         A_eq=hstack([same, -change], format="csr")[kept],
         b_eq=np.array(net.initial_marking.tokens, dtype=float)[kept],
         method="highs",
-        options={"maxiter": MAX_ITERATIONS},
+        options=_options(limits),
     )
     if result.status != 0 or result.fun == -inf:
         return None
     # What the solver says is only a hint of what to prove.
     most = floor(-result.fun + 1e-6)
     beyond = Linear(tuple((place, -1) for place in places), -most - 1)
-    return None if refuted(net, [beyond, *others]) is None else most
+    return None if refuted(net, [beyond, *others], limits) is None else most
 
 
-def bounding_weights(net: PetriNet) -> dict[str, int] | None:
+def bounding_weights(net: PetriNet, limits: Limits = UNLIMITED) -> dict[str, int] | None:
     """Weights of all places, at least 1 each, of which no firing raises the weighted sum of tokens; None if not found.
 
     Then the net is bounded, from whatever marking it starts: place p by the sum at the start divided by its weight.
     """
-    if not net.places or len(net.places) + len(net.transitions) > MAX_NODES:
+    if not net.places or not _affordable(net, limits):
         return None
     import numpy as np
     from scipy.optimize import linprog
@@ -213,7 +219,7 @@ def bounding_weights(net: PetriNet) -> dict[str, int] | None:
         b_ub=np.zeros(change.shape[1]),
         bounds=[(1.0, None)] * n,
         method="highs",
-        options={"maxiter": MAX_ITERATIONS},
+        options=_options(limits),
     )
     if result.status != 0:
         return None
@@ -223,6 +229,17 @@ def bounding_weights(net: PetriNet) -> dict[str, int] | None:
         if growth is not None and min(whole) >= 1 and max(growth.values(), default=0) <= 0:
             return weights
     return None
+
+
+def _affordable(net: PetriNet, limits: Limits) -> bool:
+    """Whether a programme about the net is small enough, and its time not over."""
+    nodes = len(net.places) + len(net.transitions)
+    return nodes <= MAX_NODES and limits.allow(memory=nodes * NODE_BYTES)
+
+
+def _options(limits: Limits) -> dict[str, float]:
+    left = limits.seconds_left
+    return {"maxiter": MAX_ITERATIONS} if left is None else {"maxiter": MAX_ITERATIONS, "time_limit": left}
 
 
 def _multiples(values: Iterable[float]) -> Iterator[list[int]]:

@@ -17,6 +17,7 @@ import heapq
 
 from wfsim.net.arcs import ArcKind
 from wfsim.net.firing import FiringRule, Tokens, compile_rules, successor
+from wfsim.verification.nets.limits import Limits
 from wfsim.verification.nets.structure.dominance import joins
 from wfsim.verification.nets.structure.draft import Draft, Rope
 
@@ -29,9 +30,11 @@ MAX_JOINS = 3
 """How many joins are tried for a split."""
 
 
-def replace_parts(draft: Draft, tried: set[object]) -> bool:
+def replace_parts(draft: Draft, tried: set[object], limits: Limits) -> bool:
     """Replace parts that are sound on their own; whether there were any. `tried` remembers those that are not."""
     found = False
+    if limits.late:
+        return found
     after = joins(draft)
     users: dict[int, set[int]] = {}
     for number, step in draft.steps.items():
@@ -40,6 +43,8 @@ def replace_parts(draft: Draft, tried: set[object]) -> bool:
     for split in sorted(after):
         if split not in draft.steps or len(draft.steps[split].produces) < 2:
             continue
+        if limits.late:
+            break
         for join in after[split][:MAX_JOINS]:
             if join == split or join not in draft.steps:
                 continue

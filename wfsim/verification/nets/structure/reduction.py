@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.nets.structure import rules
 from wfsim.verification.nets.structure.draft import Draft, members, unrolled
 from wfsim.verification.nets.structure.parts import replace_parts
@@ -88,6 +89,13 @@ class Reduction:
         )
 
 
+def unreduced(net: PetriNet, final: Marking | None) -> Reduction:
+    """The net as it is, for what is asked of reduced nets."""
+    draft = Draft.of(net, final)
+    steps = {name: number for number, name in enumerate(net.transitions)}
+    return Reduction(net, net, final, (), {}, dict.fromkeys(steps, 1), draft, steps)
+
+
 def reduce(
     net: PetriNet,
     final: Marking | None = None,
@@ -95,8 +103,9 @@ def reduce(
     *,
     parts: bool = True,
     places: Iterable[str] = (),
+    limits: Limits = UNLIMITED,
 ) -> Reduction:
-    """Apply reduction rules until none applies.
+    """Apply reduction rules until none applies, or the time is over: what they have done by then counts.
 
     Parameters
     ----------
@@ -127,10 +136,10 @@ def reduce(
     draft.watched = {net.place_index(place) for place in places}
     tried: set[object] = set()
     if parts and keep is not Keep.DEADLOCK:
-        _simplify(draft, keep, keep_splits=True)
-        while replace_parts(draft, tried):
-            _simplify(draft, keep, keep_splits=True)
-    _simplify(draft, keep)
+        _simplify(draft, keep, limits, keep_splits=True)
+        while replace_parts(draft, tried, limits):
+            _simplify(draft, keep, limits, keep_splits=True)
+    _simplify(draft, keep, limits)
     small, end, numbers = draft.to_net()
     steps = dict(zip(small.transitions, numbers))
     return Reduction(
@@ -145,12 +154,12 @@ def reduce(
     )
 
 
-def _simplify(draft: Draft, keep: Keep, *, keep_splits: bool = False) -> None:
+def _simplify(draft: Draft, keep: Keep, limits: Limits, *, keep_splits: bool = False) -> None:
     again = True
-    while again:
+    while again and not limits.late:
         again = False
         todo = dict.fromkeys(sorted(draft.producers, reverse=True))
-        while todo:
+        while todo and not limits.late:
             place, _ = todo.popitem()
             if place not in draft.producers:
                 continue

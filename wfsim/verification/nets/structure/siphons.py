@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.errors import NotCovered
-from wfsim.verification.nets.explore import explore
-from wfsim.verification.nets.findings import after
-from wfsim.verification.nets.limits import DEFAULT_MEMORY
+from wfsim.net.arcs import ArcKind
+from wfsim.verification.nets.explore import searched
+from wfsim.verification.nets.findings import after, sentence
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.structure.classes import Sets, classify, neighbours
 from wfsim.verification.nets.workflow_net import listed
@@ -21,6 +22,7 @@ from wfsim.verification.verdict import NetWitness, Status, Verdict
 if TYPE_CHECKING:
     from wfsim.net.petri import PetriNet
 
+EMPTYING = Limits(max_markings=10_000)
 METHOD = "siphons and traps (Commoner's theorem)"
 
 
@@ -36,13 +38,13 @@ class PlaceSets:
     reason: str = ""
 
 
-def minimal_siphons(net: PetriNet, *, max_nodes: int = 50_000) -> PlaceSets:
+def minimal_siphons(net: PetriNet, *, max_nodes: int = 50_000, limits: Limits = UNLIMITED) -> PlaceSets:
     """All minimal non-empty siphons, by branching on the place that a siphon lacks.
 
     Parameters
     ----------
-    max_nodes
-        Nodes of the search; there can be exponentially many siphons.
+    max_nodes, limits
+        Nodes of the search, and its time; there can be exponentially many siphons.
 
     Raises
     ------
@@ -58,14 +60,14 @@ def minimal_siphons(net: PetriNet, *, max_nodes: int = 50_000) -> PlaceSets:
     """
     _check_ordinary(net)
     before, _, place_in, _ = neighbours(net)
-    return _minimal_sets(net, place_in, before, max_nodes)
+    return _minimal_sets(net, place_in, before, max_nodes, limits)
 
 
 def minimal_traps(net: PetriNet, *, max_nodes: int = 50_000) -> PlaceSets:
     """All minimal non-empty traps: the siphons of the net with its arcs turned around. See `minimal_siphons`."""
     _check_ordinary(net)
     _, fed, _, place_out = neighbours(net)
-    return _minimal_sets(net, place_out, fed, max_nodes)
+    return _minimal_sets(net, place_out, fed, max_nodes, UNLIMITED)
 
 
 def largest_trap(net: PetriNet, places: tuple[str, ...]) -> tuple[str, ...]:
@@ -81,9 +83,7 @@ def largest_trap(net: PetriNet, places: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(place for place in net.places if place in inside)
 
 
-def liveness(
-    net: PetriNet, *, max_nodes: int = 50_000, max_markings: int = 10_000, max_memory: int = DEFAULT_MEMORY
-) -> Verdict:
+def liveness(net: PetriNet, *, max_nodes: int = 50_000, limits: Limits = EMPTYING) -> Verdict:
     """Whether from every reachable marking every transition can fire again some day, by Commoner's theorem [1]_.
 
     An extended free-choice net is live if and only if every minimal siphon holds a trap that is marked at the
@@ -94,8 +94,8 @@ def liveness(
     ----------
     max_nodes
         As in `minimal_siphons`.
-    max_markings, max_memory
-        How far to search, as in `explore`, for a marking in which the siphon without a marked
+    limits
+        Of everything; the markings and the memory, of a search for a marking in which the siphon without a marked
         trap is empty, as a witness.
 
     References
@@ -103,29 +103,30 @@ def liveness(
     .. [1] Desel, Esparza (1995), Free Choice Petri Nets, Cambridge University Press, chapter 4.
     """
     name = f"liveness of {net.name!r}"
-    if not classify(net).ordinary:
+    shape = classify(net)
+    if not shape.ordinary:
         reason = "The theorem is about nets with normal arcs of weight 1 only. Ask the reachability graph instead."
         return Verdict(Status.UNKNOWN, name, reason, method=METHOD)
-    found = minimal_siphons(net, max_nodes=max_nodes)
+    found = minimal_siphons(net, max_nodes=max_nodes, limits=limits)
     *_, place_out = neighbours(net)
     bare = []
     for siphon in found.sets:
+        limits.check("traps were looked for in siphons")
         trap = largest_trap(net, siphon)
         # A place without arcs is a siphon, but keeps nothing from firing.
         if place_out[siphon[0]] and not any(net.initial_marking[place] for place in trap):
             bare.append(siphon)
     bound = {"siphons": len(found.sets), "complete": found.complete}
-    if not classify(net).extended_free_choice:
+    if not shape.extended_free_choice:
         reason = "The net is not free choice, so siphons and traps do not decide liveness."
         if found.complete and not bare and net.transitions:
             reason += " But each siphon holds a marked trap, so no reachable marking is a deadlock."
         return Verdict(Status.UNKNOWN, name, reason, bound=bound, method=METHOD)
     if bare:
-        witness = _emptied(net, bare[0], max_markings, max_memory)
+        witness = _emptied(net, bare[0], limits)
         reason = f"The siphon {listed(bare[0])} holds no trap that is marked at the start."
         if witness is not None:
-            told = after(witness)
-            reason += f" {told[0].upper()}{told[1:]} it is empty, and will stay so."
+            reason += f" {sentence(after(witness))} it is empty, and will stay so."
         return Verdict(Status.VIOLATED, name, reason, witness, bound, method=METHOD)
     if not found.complete:
         return Verdict(Status.UNKNOWN, name, found.reason, bound=bound, method=METHOD)
@@ -133,7 +134,7 @@ def liveness(
     return Verdict(Status.HOLDS, name, reason, bound=bound, method=METHOD)
 
 
-def _emptied(net: PetriNet, siphon: tuple[str, ...], max_markings: int, max_memory: int) -> NetWitness | None:
+def _emptied(net: PetriNet, siphon: tuple[str, ...], limits: Limits) -> NetWitness | None:
     positions = [net.place_index(place) for place in siphon]
     found: list[int] = []
 
@@ -143,19 +144,19 @@ def _emptied(net: PetriNet, siphon: tuple[str, ...], max_markings: int, max_memo
         found.append(number)
         return "The siphon is empty."
 
-    space = explore(net, max_markings=max_markings, max_memory=max_memory, stop=stop)
+    space = searched(net, limits, stop=stop)
     return NetWitness.of(net, space.path_to(found[0])) if found else None
 
 
 def _check_ordinary(net: PetriNet) -> None:
-    if not classify(net).ordinary:
+    if any(arc.kind is not ArcKind.NORMAL or arc.weight != 1 for arc in net.arcs):
         raise NotCovered(
             f"siphons and traps of {net.name!r} are not looked for: it has arcs of weight above 1, or read, inhibitor "
             "or reset arcs."
         )
 
 
-def _minimal_sets(net: PetriNet, feeds: Sets, wants: Sets, max_nodes: int) -> PlaceSets:
+def _minimal_sets(net: PetriNet, feeds: Sets, wants: Sets, max_nodes: int, limits: Limits) -> PlaceSets:
     """Sets of places such that every transition of `feeds` of one of them has one of its `wants` among them."""
     position = {place: i for i, place in enumerate(net.places)}
     found: list[frozenset[str]] = []
@@ -166,8 +167,10 @@ def _minimal_sets(net: PetriNet, feeds: Sets, wants: Sets, max_nodes: int) -> Pl
         while todo:
             inside, outside = todo.pop()
             nodes += 1
-            if nodes > max_nodes:
+            if nodes > max_nodes or limits.late:
                 reason = f"More than {max_nodes:,} nodes searched. Raise max_nodes."
+                if nodes <= max_nodes:
+                    reason = f"Stopped after {limits.max_seconds} s with {nodes:,} nodes searched. Raise max_seconds."
                 return PlaceSets(_ordered(found, position), complete=False, reason=reason)
             if any(other <= inside for other in found):
                 continue
