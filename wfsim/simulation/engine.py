@@ -60,7 +60,7 @@ FIRST_CHILD = 2**30
 # Classes of calendar entries at equal times (M6.3).
 CONTROLS, RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = range(5)
 # Entries.
-ARRIVES, STARTS, ENDS, FAILS, EVENT, TIMER, CHILD_ENDS, STOPS, LETTER, RETURNED, OVERDUE = range(11)
+ARRIVES, STARTS, ENDS, EVENT, TIMER, CHILD_ENDS, STOPS, LETTER, RETURNED, OVERDUE = range(10)
 
 MOST_STEPS = 100_000
 MOST_DEPTH, MOST_RELATIVES = 100, 100_000
@@ -110,7 +110,7 @@ class Simulation:
         self.summary = RunSummary()
         self.cases: dict[int, SimulatedCase] = {}
         self.now = 0
-        self._calendar: list[tuple[int, int, int, int, int, int, int, int]] = []
+        self._calendar: list[tuple[int, int, int, int, int, tuple[int, ...]]] = []
         self._serial = 0
         self._run_key = draws.mix_key(seed, replication, 0)
         self._root_has_come = False
@@ -137,11 +137,11 @@ class Simulation:
             for which in range(len(self._streams)):
                 self._next_arrival(which)
             while self._calendar:
-                time, _, _, what, case, a, b, c = heapq.heappop(self._calendar)
+                time, _, _, what, case, details = heapq.heappop(self._calendar)
                 if self.horizon is not None and time > self.horizon:
                     break
                 self.now = time
-                self._happen(what, case, a, b, c)
+                self._happen(what, case, details)
                 while self._births:
                     self._births.popleft()()
         except KeyboardInterrupt:
@@ -159,13 +159,15 @@ class Simulation:
 
     # --- the calendar ----------------------------------------------------------------------------
 
-    def _put(self, time: int, order: int, what: int, case: int, a: int = 0, b: int = 0, c: int = 0) -> None:
+    def _put(self, time: int, order: int, what: int, case: int, *which: int) -> None:
+        """Something of kind `what` will happen to a case; the numbers behind say which, as `_happen` reads them."""
         self._serial += 1
-        heapq.heappush(self._calendar, (time, order, self._serial, what, case, a, b, c))
+        heapq.heappush(self._calendar, (time, order, self._serial, what, case, which))
 
-    def _happen(self, what: int, number: int, a: int, b: int, c: int) -> None:
+    def _happen(self, what: int, number: int, which: tuple[int, ...]) -> None:
         if what == ARRIVES:
-            self._arrive(a, b, c)
+            stream, arrival, waited = which
+            self._arrive(stream, arrival, waited)
             return
         if what == OVERDUE:
             for letter in self._post.overdue(self.now):
@@ -174,32 +176,43 @@ class Simulation:
         case = self.cases.get(number)
         if case is None:
             if what == CHILD_ENDS:
-                del self._endings[b]
+                _, child = which
+                del self._endings[child]
             elif what == LETTER:
-                self._send_back(self._post.letters.pop(a)[0], "closed")
+                (kept,) = which
+                self._send_back(self._post.letters.pop(kept)[0], "closed")
             return
         instance = case.instance
         if what == TIMER:
             # A timer that was dropped or set anew since then leaves its entry behind.
-            if instance.runs_timer(a, b):
-                self._after(number, case, instance.timer_fired(self.now, a, b))
+            place, timer_id = which
+            if instance.runs_timer(place, timer_id):
+                self._after(number, case, instance.timer_fired(self.now, place, timer_id))
         elif what == EVENT:
-            self._deliver(number, case, a, b, c)
+            region, activation, count, plan = which
+            self._deliver(number, case, region, activation, count, plan)
         elif what == STARTS:
-            self._start_attempt(number, case, a, b)
+            serial, attempt = which
+            self._start_attempt(number, case, serial, attempt)
         elif what == CHILD_ENDS:
-            self._after(number, case, instance.child_closed(self.now, a, *self._endings.pop(b)))
+            activation, child = which
+            self._after(number, case, instance.child_closed(self.now, activation, *self._endings.pop(child)))
         elif what == LETTER:
-            letter = self._post.hand_over(case.name, a)
+            (kept,) = which
+            letter = self._post.hand_over(case.name, kept)
             self._sent += 1
             self._after(number, case, instance.event(self.now, letter.event, letter.payload, letter.id, letter.sender))
         elif what == RETURNED:
-            letter, reason = self._post.letters.pop(a)
+            (kept,) = which
+            letter, reason = self._post.letters.pop(kept)
             self._after(number, case, instance.message_returned(self.now, letter.number, reason))
         elif what == STOPS:
-            self._after(number, case, instance.control(self.now, "terminate" if a else "cancel", None, "parent"))
+            (terminates,) = which
+            command = "terminate" if terminates else "cancel"
+            self._after(number, case, instance.control(self.now, command, None, "parent"))
         else:
-            self._end_attempt(number, case, a, b, c if what == FAILS else -1)
+            serial, attempt, way = which
+            self._end_attempt(number, case, serial, attempt, way)
 
     def _after(self, number: int, case: SimulatedCase, output: Output) -> None:
         """Hand the step's output on, then carry out its effects."""
@@ -262,7 +275,7 @@ class Simulation:
         if arrival is None:
             self._root_has_come = self._root_has_come or which == 0
         elif self.horizon is None or arrival.time <= self.horizon:
-            self._put(arrival.time, EVENTS, ARRIVES, 0, which, arrival.number)
+            self._put(arrival.time, EVENTS, ARRIVES, 0, which, arrival.number, 0)
 
     def _arrive(self, which: int, number: int, waited: int) -> None:
         stream = self._streams[which]
@@ -444,14 +457,14 @@ class Simulation:
         if len(plans.plans) > 1:
             which = sampling.pick(plans.edges, draws.draw(case.key, draws.EVENT_CHOICE, activation, count))
         delay = plans.delays[which](draws.draw(case.key, draws.EVENT_DELAY, activation, count))
-        self._put(self.now + int(delay), EVENTS, EVENT, number, region, activation, count << 16 | which)
+        self._put(self.now + int(delay), EVENTS, EVENT, number, region, activation, count, which)
 
-    def _deliver(self, number: int, case: SimulatedCase, region: int, activation: int, packed: int) -> None:
+    def _deliver(self, number: int, case: SimulatedCase, region: int, activation: int, count: int, which: int) -> None:
+        """The event chosen by `_plan_event`, the `count`-th of this stay in the state, if that lasts."""
         instance = case.instance
         cell = instance.m[case.member.program.rows[region].slot]
         if cell.phase != ACTIVE or cell.activation != activation:
             return
-        count, which = packed >> 16, packed & 0xFFFF
         plans = case.member.events[cell.state]
         payload = {
             name: plan.get(instance, case.key, draws.PAYLOAD, activation << 8 | k, count)
@@ -502,7 +515,7 @@ class Simulation:
             way = next((k for k, edge in enumerate(work.edges) if u < edge), -1)
         if way == len(work.edges) - 1:
             return
-        self._put(end, RESULTS, FAILS if way >= 0 else ENDS, number, serial, attempt, way)
+        self._put(end, RESULTS, ENDS, number, serial, attempt, way)
 
     def _end_attempt(self, number: int, case: SimulatedCase, serial: int, attempt: int, way: int) -> None:
         work = self._running.get((number, serial, attempt))
