@@ -33,7 +33,7 @@ from .rows import (
     note,
     note_payload,
 )
-from .work import child_of, work_of, work_with_clock
+from .work import work_of, work_with_clock
 
 
 @kernel
@@ -100,7 +100,7 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
         row.error_type = NONE
         row.status = inbox.command
         row.outcome = inbox.permanent
-        w = child_of(p, m, i, inbox.serial)
+        w = work_of(p, m, i, inbox.serial, 1)
         if w >= 0:
             row.region = m[i + w].region
             row.state = m[i + p[row.region].slot].state
@@ -115,7 +115,7 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
             row.state = m[i + p[r].slot].state
     else:
         row.activity_id = inbox.serial
-        w = work_of(p, m, i, inbox.serial)
+        w = work_of(p, m, i, inbox.serial, 0)
         if inbox.kind == TIMER:
             row.flight = inbox.serial
             w = work_with_clock(p, m, i, inbox.serial)

@@ -51,7 +51,7 @@ from .transitions import (
     write,
 )
 from .values import copy_cell
-from .work import child_of, close_work, late_entry, log_entry, retry_work, start_attempt, work_of, work_with_clock
+from .work import close_work, late_entry, log_entry, retry_work, start_attempt, work_of, work_with_clock
 
 
 @kernel
@@ -140,7 +140,7 @@ def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result:
 def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
     """An executor's word on an attempt: started, succeeded or failed; of an ended one it is late (M5.4)."""
     row = m[i + k]
-    w = work_of(p, m, i, row.serial)
+    w = work_of(p, m, i, row.serial, 0)
     if w < 0 or m[i + w].attempt != row.attempt or m[i + w].phase > RUNNING:
         logged = 0
         if row.kind == ACTIVITY_SUCCEEDED:
@@ -174,7 +174,7 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
 def child_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
     """M4.4: a child has closed: `done` with its outputs, or `error` of the state that invoked it."""
     row = m[i + k]
-    w = child_of(p, m, i, row.serial)
+    w = work_of(p, m, i, row.serial, 1)
     if w < 0:
         ignore(p, m, o, i, row, T_LATE)
         return

@@ -228,29 +228,32 @@ def dispatch_event(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
 
 
 @kernel
-def concerns_busy(p: Rows, m: Rows, i: int, row: Queued, block: int) -> int:
-    """M2.2: 1 if the stimulus concerns a busy region, or one that an earlier held stimulus shares.
+def is_held(p: Rows, m: Rows, i: int, row: Queued) -> int:
+    """M2.2: 1 if the stimulus concerns a busy region, or one that an earlier held stimulus shares."""
+    if row.kind == EVENT:
+        for at in range(p[row.event].first_listener, p[row.event].end_listener):
+            cell = m[i + p[p[at].region].slot]
+            if cell.phase == ACTIVE and (cell.blocked or cell.flight_phase != GROUNDED):
+                return 1
+    elif row.kind == TIMER:
+        r = region_of_timer(p, row.timer)
+        if r >= 0 and (m[i + p[r].slot].blocked or m[i + p[r].slot].flight_phase != GROUNDED):
+            return 1
+    return 0
 
-    With `block`, the regions it concerns are marked as shared.
-    """
+
+@kernel
+def block_regions(p: Rows, m: Rows, i: int, row: Queued) -> None:
+    """M2.2: what a held stimulus concerns, nothing later gets at before it."""
     if row.kind == EVENT:
         for at in range(p[row.event].first_listener, p[row.event].end_listener):
             cell = m[i + p[p[at].region].slot]
             if cell.phase == ACTIVE:
-                if block:
-                    cell.blocked = 1
-                elif cell.blocked or cell.flight_phase != GROUNDED:
-                    return 1
-        return 0
-    if row.kind == TIMER:
+                cell.blocked = 1
+    elif row.kind == TIMER:
         r = region_of_timer(p, row.timer)
         if r >= 0:
-            cell = m[i + p[r].slot]
-            if block:
-                cell.blocked = 1
-            elif cell.blocked or cell.flight_phase != GROUNDED:
-                return 1
-    return 0
+            m[i + p[r].slot].blocked = 1
 
 
 @kernel
@@ -318,8 +321,8 @@ def dispatch_deferred(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         if row.offered >= me.commits:
             k = after
             continue
-        if concerns_busy(p, m, i, row, 0):
-            concerns_busy(p, m, i, row, 1)
+        if is_held(p, m, i, row):
+            block_regions(p, m, i, row)
         else:
             row.offered = me.commits
             cause = me.cause
@@ -366,8 +369,8 @@ def dispatch_waiting(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     while k >= 0:
         row = m[i + k]
         after = row.next
-        if concerns_busy(p, m, i, row, 0):
-            concerns_busy(p, m, i, row, 1)
+        if is_held(p, m, i, row):
+            block_regions(p, m, i, row)
         else:
             unlink(m, i, WAITING, k)
             me.cause = row.cause

@@ -134,7 +134,7 @@ def correlation_key(program: Program, inputs: Mapping[str, Value]) -> Value:
     except EvaluationFault as fault:
         raise StartRefused(f"{what}, cannot be computed: {fault.message}") from None
     if key is None or isinstance(key, (list, dict)):
-        raise StartRefused(f"{what}, is {brief(key)}: nobody could find the instance by it. Give it text or a number.")
+        raise StartRefused(f"{what}, is {key!r:.80}: nobody could find the instance by it. Give it text or a number.")
     return key
 
 

@@ -174,47 +174,42 @@ def open_activity(
 
 
 @kernel
-def work_of(p: Rows, m: Rows, i: int, serial: int) -> int:
-    """Offset of the open activity with this serial, or -1."""
-    for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
-        if SCHEDULED <= m[i + w].phase <= BACKOFF and m[i + w].serial == serial:
-            return w
-    at: int = m[i + ITEMS].first
-    while at >= 0:
-        if m[i + at].phase != CHILD and m[i + at].serial == serial:
-            return at
-        at = m[i + at].next
-    return NONE
+def next_work(p: Rows, m: Rows, i: int, w: int) -> int:
+    """Offset of the work behind `w`, from -1 the first: two of each region, open or not, then items, the newest first.
+
+    Behind the last one -1.
+    """
+    head = p[0]
+    if w < 0:
+        first: int = head.first_work
+        return first
+    if w < head.first_work + head.n_works - 1:
+        return w + 1
+    behind: int = m[i + ITEMS].first if w < head.first_work + head.n_works else m[i + w].next
+    return behind
 
 
 @kernel
-def child_of(p: Rows, m: Rows, i: int, activation: int) -> int:
-    """Offset of the work whose child was started by this activation, or -1."""
-    for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
-        if m[i + w].phase == CHILD and m[i + w].serial == activation:
+def work_of(p: Rows, m: Rows, i: int, number: int, is_child: int) -> int:
+    """Offset of the open activity with this serial, or of the child that this activation has started; or -1."""
+    w = next_work(p, m, i, NONE)
+    while w >= 0:
+        phase = m[i + w].phase
+        if m[i + w].serial == number and (phase == CHILD if is_child else SCHEDULED <= phase <= BACKOFF):
             return w
-    at: int = m[i + ITEMS].first
-    while at >= 0:
-        if m[i + at].phase == CHILD and m[i + at].serial == activation:
-            return at
-        at = m[i + at].next
+        w = next_work(p, m, i, w)
     return NONE
 
 
 @kernel
 def work_with_clock(p: Rows, m: Rows, i: int, number: int) -> int:
     """Offset of the open work whose running clock has this id, or -1."""
-    if number < 0:
-        return NONE
-    for w in range(p[0].first_work, p[0].first_work + p[0].n_works):
+    w = next_work(p, m, i, NONE) if number >= 0 else NONE
+    while w >= 0:
         work = m[i + w]
         if work.phase != IDLE and (work.due_id == number or work.deadline_id == number):
             return w
-    at: int = m[i + ITEMS].first
-    while at >= 0:
-        if m[i + at].due_id == number or m[i + at].deadline_id == number:
-            return at
-        at = m[i + at].next
+        w = next_work(p, m, i, w)
     return NONE
 
 
@@ -233,7 +228,7 @@ def late_entry(p: Rows, m: Rows, v: Cells, i: int, row: Queued, result: int) -> 
             drop_held(m, i, k)
             return 1
         k = m[i + k].next
-    w = work_of(p, m, i, row.serial)
+    w = work_of(p, m, i, row.serial, 0)
     if w >= 0 and m[i + w].undoes < 0 and m[i + w].held >= 0 and p[m[i + w].activity].undo >= 0:
         k = m[i + w].held
         if m[i + k].logged == 0:
