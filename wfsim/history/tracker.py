@@ -143,9 +143,7 @@ class CaseTrack:
             attempt[2] = row.time
             return row.time - attempt[1], NONE
         del self.attempts[row.activity_id]
-        if kind == R_ACTIVITY_CANCELLED or attempt[2] < 0:
-            return NONE, NONE
-        return NONE, row.time - attempt[2]
+        return NONE, row.time - attempt[2] if attempt[2] >= 0 else NONE
 
 
 def track_rows(

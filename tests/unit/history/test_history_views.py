@@ -231,11 +231,11 @@ def attempts_of(records: dict[int, list[Record]]) -> list[Attempt]:
             for later in rows[k + 1 :]:
                 if later.activity_id != row.activity_id or later.seq in late:
                     continue
-                if later.kind in ("activity_cancelled", "activity_scheduled"):
+                if later.kind == "activity_scheduled":
                     break
                 if later.kind == "activity_started" and started is None:
                     started = later.time
-                if later.kind in ("activity_succeeded", "activity_failed", "attempt_timed_out"):
+                if later.kind in ("activity_succeeded", "activity_failed", "attempt_timed_out", "activity_cancelled"):
                     ended = later.time
                     break
             wait = None if started is None else started - row.time
@@ -277,6 +277,22 @@ def test_activity_stats_count_attempts_and_measure_wait_and_service(made: Any) -
         [quantile(waits, 0.5), quantile(waits, 0.95), quantile(services, 0.5), quantile(services, 0.95)], abs=1
     )
     assert row[16] == dict(errors)
+
+
+def test_what_a_worker_did_until_it_was_cancelled_counts_as_service(made: Any) -> None:
+    began = {}
+    for case, rows in made.records.items():
+        late = ignored(rows)
+        for row in rows:
+            if row.kind == "activity_started" and row.seq not in late:
+                began.setdefault((case, row.activity_id, row.attempt), row.time)
+    rows = table(
+        made, 'SELECT "case", activity_id, attempt, time, service FROM history WHERE kind = \'activity_cancelled\''
+    )
+    services = [service for *_, service in rows if service is not None]
+    assert services
+    for *attempt, time, service in rows:
+        assert service == (time - began[tuple(attempt)] if tuple(attempt) in began else None)
 
 
 def test_bottlenecks_rank_states_and_activities_by_total_waiting(made: Any) -> None:
