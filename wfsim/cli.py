@@ -22,12 +22,13 @@ from rich.table import Table
 from rich.text import Text
 
 from wfsim.errors import DefinitionError, WfsimError
-from wfsim.printing import indented, show_findings, show_trace, show_verdict
+from wfsim.printing import indented, show_conditions, show_findings, show_trace, show_verdict
 
 if TYPE_CHECKING:
     from wfsim.history.history import History
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.workflow import Workflow
+    from wfsim.verification.workflows.conditions.findings import Conditions
     from wfsim.verification.workflows.report import Report
 
 FINE, VIOLATED, UNANSWERED = 0, 1, 2
@@ -274,18 +275,25 @@ def verify(
         Path | None, typer.Option(help="Also write the verdicts to this file as JUnit XML.", show_default=False)
     ] = None,
 ) -> None:
-    """Ask what must hold; violations come with a shortest trace."""
+    """Ask what must hold; violations come with a shortest trace.
+
+    A workflow alone is asked about its conditions as well (as `wfsim conditions` does), which decides nothing here: the
+    order of the file may be meant, and so may nothing being taken.
+    """
     import wfsim as wf
     from wfsim.verification.workflows.report import as_expected
     from wfsim.verification.workflows.report import junit as as_junit
 
     asked = _asked(files)
     reports: list[tuple[str | None, Report]] = []
+    beside: Conditions | None = None
     for file, properties in asked:
         workflow = _load(file)
         known = _catalogue(file, workflow, catalogue)
         report = wf.verify(workflow, properties, max_states=max_states, max_seconds=max_seconds, catalogue=known)
         reports.append((None if properties is None else str(properties), report))
+        if properties is None:
+            beside = wf.conditions(workflow, max_seconds=max_seconds)
         if as_json:
             continue
         if len(asked) > 1:
@@ -296,15 +304,34 @@ def verify(
                 indented(out, Text(f"Allowed to stay open: {one.allow_unknown}"), 4)
         n = sum(map(as_expected, report.properties, report))
         out.print(f"{n} of {len(report)} as expected.", highlight=False)
+        if beside is not None:
+            show_conditions(out, beside)
     if junit is not None:
         junit.write_text(as_junit(reports), encoding="utf-8")
     if as_json:
         plain = [report.to_dict() for _, report in reports]
+        if beside is not None:
+            plain[0]["conditions"] = beside.to_dict()
         _print_json(plain[0] if len(plain) == 1 else plain)
     if all(report.ok for _, report in reports):
         raise typer.Exit(FINE)
     wrong = any(report.violated for _, report in reports)
     raise typer.Exit(VIOLATED if wrong else UNANSWERED)
+
+
+@app.command()
+def conditions(file: File, as_json: AsJson = False, max_seconds: Seconds = None) -> None:
+    """Find values that fall between conditions, or into two of them. Exit code 1 if there are any."""
+    import wfsim as wf
+    from wfsim.verification.verdict import Status
+
+    found = wf.conditions(_load(file), max_seconds=max_seconds)
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        show_conditions(out, found)
+    statuses = {finding.status for finding in found}
+    raise typer.Exit(VIOLATED if Status.VIOLATED in statuses else UNANSWERED if statuses else FINE)
 
 
 def _asked(files: list[Path]) -> list[tuple[Path, Path | None]]:

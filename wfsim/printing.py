@@ -13,10 +13,22 @@ from wfsim.errors import listed, visible
 if TYPE_CHECKING:
     from wfsim.model.lint import Finding, Findings
     from wfsim.verification.verdict import Verdict
+    from wfsim.verification.workflows.conditions.findings import Conditions
 
 _SEVERITY = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _STATUS = {"holds": "green", "violated": "bold red", "unknown": "yellow", "error": "magenta"}
 _MARK = {"holds": "✓", "violated": "✗", "unknown": "?", "error": "!"}
+
+
+def show_conditions(out: Console, found: Conditions) -> None:
+    """A line of counts, then a block for each finding about conditions, with an example of values."""
+    out.print(Text(f"Conditions of {found.head()}."), soft_wrap=True)
+    for each in found:
+        doubt = "" if each.status.value == "violated" else "unknown "
+        where = "" if each.file is None else f"{visible(each.file)}:{each.line}  "
+        line = Text("  ").append(where, style="bold").append(f"{doubt}{each.kind}", style="yellow")
+        out.print(line, soft_wrap=True)
+        indented(out, Text(f"{each.place}: {each.told}"), 4)
 
 
 def show_findings(out: Console, findings: Findings, *, short: bool = False) -> None:

@@ -332,7 +332,7 @@ def test_wrong_usage_is_told_and_has_exit_code_2(wfsim: Command, arguments: list
 def test_help_lists_the_commands(wfsim: Command) -> None:
     code, out, _ = wfsim("--help")
     assert code == 0
-    for command in ("new", "lint", "draw", "verify", "simulate", "report", "demo"):
+    for command in ("new", "lint", "draw", "verify", "conditions", "simulate", "report", "demo"):
         assert command in out
 
 
@@ -442,6 +442,32 @@ def test_an_interruption_ends_with_exit_code_2(wfsim: Command, monkeypatch: pyte
 
     monkeypatch.setattr(wf, "load", interrupted)
     assert wfsim("lint", ORDER)[0] == 2
+
+
+def test_conditions_are_told_with_values_and_a_place(wfsim: Command) -> None:
+    code, out, _ = wfsim("conditions", ORDER)
+    assert code == 1
+    assert "2 conditions in 2 choices; 1 gap" in out
+    assert (
+        "  models/order_processing.yaml:42  gap\n    in 'payment_failed' on retry_payment: with context.attempts = 3"
+        in out
+    )
+    code, out, _ = wfsim("conditions", "models/shipping.yaml")
+    assert (code, out) == (0, "Conditions of 'shipping': 0 conditions in 0 choices; nothing found.\n")
+    code, out, _ = wfsim("conditions", ORDER, "--json")
+    assert code == 1
+    assert json.loads(out)["findings"][0]["values"] == {"context.attempts": 3}
+
+
+def test_verify_of_a_workflow_alone_tells_of_its_conditions_and_does_not_count_them(wfsim: Command) -> None:
+    code, out, _ = wfsim("verify", ORDER)
+    assert code == 0
+    assert "7 of 7 as expected" in out
+    assert "gap\n    in 'payment_failed' on retry_payment" in out
+    _, out, _ = wfsim("verify", ORDER, "--json")
+    assert json.loads(out)["conditions"]["findings"][0]["kind"] == "gap"
+    _, out, _ = wfsim("verify", ORDER, "verification/order_processing.yaml")
+    assert "gap" not in out
 
 
 def test_the_demo_says_where_the_command_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

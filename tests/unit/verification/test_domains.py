@@ -377,6 +377,42 @@ def test_computing_a_written_value_from_the_payload_is_only_sampled() -> None:
     assert verdict(flow, "no_failure") == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("expression", "error"),
+    [
+        ("100 // event.k", "Expression.division"),
+        ("100 % event.k", "Expression.division"),
+        ("100 // (event.k - 7)", "Expression.division"),
+        ("100 // (7 + event.k)", "Expression.division"),
+        ("100 // (12 - event.k)", "Expression.division"),
+        ("context.n + event.k", "Expression.overflow"),
+        ("0 - event.k", "Expression.overflow"),
+        ("-event.k", "Expression.overflow"),
+        ("event.k * 2", "Expression.overflow"),
+    ],
+)
+def test_values_with_which_arithmetic_goes_wrong_are_tried(expression: str, error: str) -> None:
+    flow = workflow(
+        {"k": "integer"}, variables={"n": {"type": "integer", "initial": 1}}, writes={"n": f"${{{expression}}}"}
+    )
+    (answer,) = wf.verify(flow, [Property("no_failure")])
+    assert answer.status == "violated"
+    assert error in answer.reason
+
+
+def test_limits_of_a_range_are_tried_where_a_value_is_computed_with() -> None:
+    flow = workflow(
+        variables={
+            "v": {"type": "integer", "input": True, "minimum": -50, "maximum": 1_000},
+            "n": {"type": "integer", "initial": 0},
+        },
+        writes={"n": "${context.v * 2}"},
+    )
+    tried = inputs(flow)
+    assert {0, 1, -1, -50, 1_000} <= set(tried)
+    assert all(-50 <= value <= 1_000 for value in tried)
+
+
 def test_a_value_that_is_only_passed_on_needs_one_candidate() -> None:
     flow = workflow({"k": "string"}, None, {"v": {"type": "string", "optional": True}}, {"v": "${event.k}"})
     assert candidates(flow) == ["text"]

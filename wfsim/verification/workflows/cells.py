@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +25,10 @@ PLAIN: dict[ValueType, Any] = {
     ValueType.ANY: "text",
 }
 """A value of each type, where any will do."""
+
+TELLING_INTEGERS = (0, 1, -1, LARGEST_INTEGER, SMALLEST_INTEGER)
+TELLING_NUMBERS = (0.0, 1.0, -1.0, sys.float_info.max, -sys.float_info.max)
+"""With these arithmetic fails if it ever does by division or overflow, or nearly so."""
 
 
 def numbers(constants: Iterable[Any], kind: ValueType) -> list[Any]:

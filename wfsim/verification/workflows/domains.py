@@ -4,7 +4,8 @@ Names that a definition compares or assigns to each other form a class; each cla
 compared with, the limits of the variables it is written to, and a value from each gap between those. The limits
 of a variable cut its values before those outside are dropped, so that every cell within is met. For
 values that are only compared and copied this is exact: every value behaves like one of the candidates. Where
-values are computed with (`context.n + 1`), or have no fixed type, it samples.
+values are computed with (`context.n + 1`), or have no fixed type, it samples: beside the above those with which
+arithmetic goes wrong (division by 0, overflow).
 """
 
 from __future__ import annotations
@@ -47,7 +48,15 @@ from wfsim.model.workflow import Workflow
 from wfsim.semantics.activations import LONGEST_SECONDS
 from wfsim.semantics.expression_code import can_raise
 from wfsim.semantics.program import Program
-from wfsim.verification.workflows.cells import PLAIN, distinct, fitting, numbers, texts
+from wfsim.verification.workflows.cells import (
+    PLAIN,
+    TELLING_INTEGERS,
+    TELLING_NUMBERS,
+    distinct,
+    fitting,
+    numbers,
+    texts,
+)
 
 Key = tuple[str, str]
 """What is classified: ('variable', name), or (event, field)."""
@@ -86,6 +95,7 @@ class Domains:
     _constants: dict[Key, list[Any]] = field(default_factory=dict)
     _read: set[Key] = field(default_factory=set)
     _computed: set[Key] = field(default_factory=set)
+    _reckoned: set[Key] = field(default_factory=set)
     _given: set[Key] = field(default_factory=set)
     _valued: set[Key] = field(default_factory=set)
     _ordered: set[Key] = field(default_factory=set)
@@ -119,6 +129,7 @@ class Domains:
         self._given |= {("variable", name) for name, v in self.program.variables.items() if v.input}
         self._given |= {(event, name) for event, each in self.program.events.items() for name in each.payload}
         self._read = {self._root(key) for key in self._read}
+        self._reckoned = {self._root(key) for key in self._reckoned}
         self._ordered = {self._root(key) for key in self._ordered}
         self._lists = {self._root(key) for key in self._lists}
         self._equalled = {self._root(key) for key in self._equalled}
@@ -271,8 +282,18 @@ class Domains:
                 inside = self._inside(node, event)
                 self._read.update(inside)
                 self._computed.update(inside)
+                if not isinstance(node, Call):
+                    self._reckoned.update(inside)
+                if isinstance(node, Arithmetic) and node.operator in ("/", "//", "%"):
+                    self._divide(node.right, event)
             elif isinstance(node, Compare):
                 self._compare(node, event)
+
+    def _divide(self, divisor: Expression, event: str) -> None:
+        """A divisor such as `event.k - 7` is 0 where a name in it is a number beside it, or its opposite."""
+        beside = [value for value in _literals(divisor) if isinstance(value, (int, float))]
+        for key in self._inside(divisor, event):
+            self._constants.setdefault(key, []).extend([*beside, *(-value for value in beside)])
 
     def _inside(self, template: Template, event: str) -> list[Key]:
         """The names in an expression, those in the whole payload and in all variables included."""
@@ -377,6 +398,8 @@ class Domains:
             values += [["text"] * n for n in range(MOST_ITEMS + 1)]
         if kind in (ValueType.INTEGER, ValueType.NUMBER, ValueType.ANY):
             values += numbers(constants, kind)
+            if root in self._reckoned:
+                values += TELLING_INTEGERS if kind is ValueType.INTEGER else TELLING_NUMBERS
         if kind is ValueType.ANY and (any(isinstance(c, bool) for c in constants) or not constants):
             values += [True, False] if self._is_looked_at(root) else []
         if kind is ValueType.STRING or (kind is ValueType.ANY and any(isinstance(c, str) for c in constants)):

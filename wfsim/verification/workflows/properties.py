@@ -223,7 +223,19 @@ def _transitions_live(search: Search, asked: Property) -> Verdict:
             f"Not taken with the values tried and the states searched: {'; '.join(texts)}; but {search.unfound()}",
         )
     verdicts = [_dead(search, asked, row, text) for row, text in zip(dead, texts)]
-    return replace(verdicts[0], further=tuple(verdicts[1:]), statistics={"dead": texts})
+    head = "" if len(dead) == 1 else f"No run takes {len(dead)} transitions: {'; '.join(texts)}. The first: "
+    return _together(verdicts, head, {"dead": texts})
+
+
+def _together(verdicts: list[Verdict], head: str, statistics: dict[str, Any]) -> Verdict:
+    """One verdict for several places: its reason names all of them, each of the others keeps its own trace."""
+    first = verdicts[0]
+    return replace(first, reason=head + first.reason, further=tuple(verdicts[1:]), statistics=statistics)
+
+
+def _likewise(states: list[str], first: str) -> str:
+    others = [repr(state) for state in states if state != first]
+    return f" So it is in {listed(others)} as well." if others else ""
 
 
 def _dead(search: Search, asked: Property, row: int, text: str) -> Verdict:
@@ -277,8 +289,8 @@ def _can_complete(search: Search, asked: Property) -> Verdict:
     space = search.space
     shared, told = _shared(search, asked)
     lost = shared.lost if space.complete else []
+    states = sorted({space.instance(k).state for k in lost})
     if lost and not space.exact:
-        states = sorted({space.instance(k).state for k in lost})
         return search.verdict(
             asked.name,
             Status.UNKNOWN,
@@ -292,9 +304,10 @@ def _can_complete(search: Search, asked: Property) -> Verdict:
         return search.verdict(
             str(asked),
             Status.VIOLATED,
-            f"In state '{instance.state}' no terminal state can be reached any more: {then}.",
+            f"In state '{instance.state}' no terminal state can be reached any more: {then}."
+            + _likewise(states, instance.state),
             witness=witness_along(space, shared.path_to(lost[0]), lost[0]),
-            statistics={"states": sorted({space.instance(k).state for k in lost})},
+            statistics={"states": states},
         )
     return search.holds(str(asked), f"From every open state a terminal state can be reached.{told}")
 
@@ -335,8 +348,10 @@ def _no_closing(status: int, what: str) -> Callable[[Search, Property], Verdict]
     def answer(search: Search, asked: Property) -> Verdict:
         space = search.space
         closed = {k for k in range(space.n_states) if space.status(k) == status}
+        backstop = _backstop(space) if status == TIMED_OUT else ""
         if not closed:
-            return search.holds(asked.name, f"No run closes as {STATUSES[status]}.")
+            held = "No timeout of a state ends a run." if backstop else f"No run closes as {STATUSES[status]}."
+            return search.holds(asked.name, held + backstop)
         endings: dict[tuple[str, bool], tuple[str, int, Edge]] = {}
         for (k, error), (at, edge) in space.failures.items():
             if k in closed:
@@ -351,13 +366,30 @@ def _no_closing(status: int, what: str) -> Callable[[Search, Property], Verdict]
             )
             for (state, _), (error, at, edge) in endings.items()
         ]
-        return replace(
-            verdicts[0],
-            further=tuple(verdicts[1:]),
-            statistics={"endings": [f"{state}: {error}" for (state, _), (error, _, _) in endings.items()]},
-        )
+        told = [f"{state}: {error}" for (state, _), (error, _, _) in endings.items()]
+        head = "" if len(told) == 1 else f"{what} in {len(told)} places: {'; '.join(told)}. The first: "
+        verdict = _together(verdicts, head, {"endings": told})
+        return replace(verdict, reason=verdict.reason + backstop)
 
     return answer
+
+
+def _backstop(space: WorkflowSpace) -> str:
+    """That the workflow's own timeout, which the search leaves out where nothing handles it, ends an instance too."""
+    workflow = space.program.workflow
+    handled = {one.from_ for one in workflow.transitions if one.event == "workflow_timeout"}
+    rows = space.program.state_rows
+    open_to = [
+        state.name
+        for state in workflow.states
+        if not state.is_terminal and state.name not in handled and rows[state.name] in space.reached
+    ]
+    if workflow.timeouts.workflow is None or not open_to:
+        return ""
+    return (
+        f" The workflow's own timeout, {workflow.timeouts.workflow}, is not looked at here: where nothing handles it "
+        f"({listed(open_to)}) it ends an instance as timed_out."
+    )
 
 
 def _sound(search: Search, asked: Property) -> Verdict:
@@ -387,13 +419,14 @@ def _no_deadlock(search: Search, asked: Property) -> Verdict:
         shared, told = _shared(search, asked)
         stuck = shared.stuck
         if stuck:
-            at = space.instance(stuck[0])
+            at, states = space.instance(stuck[0]), sorted({space.instance(k).state for k in stuck})
             return search.verdict(
                 str(asked),
                 Status.VIOLATED,
-                f"In state '{at.state}' nothing can happen any more, and the instance is not closed.",
+                f"In state '{at.state}' nothing can happen any more, and the instance is not closed."
+                + _likewise(states, at.state),
                 witness=witness_along(space, shared.path_to(stuck[0]), stuck[0]),
-                statistics={"states": sorted({space.instance(k).state for k in stuck})},
+                statistics={"states": states},
             )
         if space.complete:
             n = len(shared.states)

@@ -115,12 +115,13 @@ class Conditions:
         return len(self.findings)
 
     def __str__(self) -> str:
-        return "\n".join([self._head(), *(f"  {each}" for each in self.findings)])
+        return "\n".join([self.head(), *(f"  {each}" for each in self.findings)])
 
     def __repr__(self) -> str:
         return str(self)
 
-    def _head(self) -> str:
+    def head(self) -> str:
+        """How many conditions in how many choices, and what was found, in one line."""
         conditions = f"{self.n_conditions} condition{'' if self.n_conditions == 1 else 's'}"
         chosen = f"{self.n_choices} choice{'' if self.n_choices == 1 else 's'}"
         counts = [
@@ -151,7 +152,7 @@ class Conditions:
 
     def _repr_html_(self) -> str:
         if not self.findings:
-            return f"<p>{html.escape(self._head())}.</p>"
+            return f"<p>{html.escape(self.head())}.</p>"
         head = "".join(f"<th>{name}</th>" for name in ("kind", "status", "place", "told", "values", "line"))
         rows = "".join(
             "<tr>"
@@ -169,7 +170,7 @@ class Conditions:
             + "</tr>"
             for each in self.findings
         )
-        return f"<p>{html.escape(self._head())}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"<p>{html.escape(self.head())}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def told_values(values: Mapping[str, Value]) -> str:
