@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from wfsim.arguments import as_path
 from wfsim.errors import DefinitionError, ScenarioError
 from wfsim.model import yaml_reader
 from wfsim.model.duration import UNITS, Duration
@@ -272,7 +273,7 @@ def load_scenario(path: str | Path) -> Scenario:
     ScenarioError
         With file, line, value and what is allowed.
     """
-    file = Path(path)
+    file = as_path(path, "load_scenario")
     try:
         document = yaml_reader.read(yaml_reader.decode(file.read_bytes(), str(path)), str(path))
     except OSError as error:
