@@ -68,7 +68,7 @@ def _search(net: PetriNet, stubborn: bool) -> tuple[StateSpace, float]:
     found: list[StateSpace] = []
 
     def search() -> None:
-        found.append(explore(net, engine="kernel", stubborn=StubbornSets(net) if stubborn else None))
+        found.append(explore(net, stubborn=StubbornSets(net) if stubborn else None))
 
     seconds = cpu_seconds(search)
     return found[0], seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any, Literal
 
+from wfsim.arguments import expect
 from wfsim.errors import HistoryError, did_you_mean
 from wfsim.history.views import ranked_paths
 
@@ -141,6 +142,7 @@ def hot_paths(
         )
     if by not in ("cases", "time"):
         raise HistoryError(f"by={by!r} is not a ranking. Give 'cases' or 'time'.{did_you_mean(by, ['cases', 'time'])}")
+    expect(limit, int, "hot_paths takes as limit a whole number", "By default 20.")
     if limit < 1:
         raise HistoryError(f"limit={limit}: ask for at least one path.")
     known = [one.run for one in history.runs]

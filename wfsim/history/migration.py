@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from wfsim.arguments import expect
 from wfsim.errors import DefinitionError, WfsimError, listed
 from wfsim.model.catalogue import as_catalogue
 from wfsim.model.changes import Change, changes
@@ -178,6 +179,9 @@ def migration(
         )
     found: list[CaseMigration] = []
     if history is not None:
+        from .history import History
+
+        expect(history, History, "migration takes a History", "Open one: wf.open_history(path).")
         program = compile_workflow(new, as_catalogue(catalogue) if catalogue is not None else None)
         found = [_replayed(case, program) for case in _cases_of(old, history)]
     return Migration(old, new, tuple(changes(old, new)), tuple(found))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import semver
 
+from wfsim.arguments import listed_in
 from wfsim.errors import CatalogueError, did_you_mean, listed
 from wfsim.model.fields import range_parts
 from wfsim.model.problems import shown
@@ -60,7 +61,7 @@ class Catalogue:
             for file in files:
                 self._add(load(file), str(file))
         else:
-            for workflow in source:
+            for workflow in listed_in(source, "a catalogue takes workflows, or their folder", "Give wf.load(path)."):
                 self.add(workflow)
 
     def add(self, workflow: Workflow) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wfsim.arguments import expect
 from wfsim.errors import DefinitionError, did_you_mean
 from wfsim.model.yaml_io import loads
 
@@ -190,6 +191,7 @@ def new(template: str = "minimal") -> Workflow:
     DefinitionError
         For an unknown template; the text lists those there are.
     """
+    expect(template, str, "new takes the name of a template", f"Templates: {', '.join(TEMPLATES)}.")
     text = TEMPLATES.get(template)
     if text is None:
         raise DefinitionError(

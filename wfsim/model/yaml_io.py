@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from wfsim.arguments import as_path, expect
 from wfsim.errors import DefinitionError
 from wfsim.files import read_file
 from wfsim.model.check import check
@@ -58,7 +59,7 @@ def load(path: str | os.PathLike[str]) -> Workflow:
     DefinitionError
         Naming file and line of every problem found, the values, and what to write instead.
     """
-    file = Path(path)
+    file = as_path(path, "load")
     try:
         raw = read_file(file, LARGEST_FILE)
     except OSError as error:
@@ -75,6 +76,7 @@ def loads(text: str, name: str = "<text>") -> Workflow:
     DefinitionError
         As `load`.
     """
+    expect(text, str, "loads takes the text of a workflow", "A file is read by wf.load(path).")
     return _build(text.removeprefix("\ufeff"), name)
 
 
@@ -85,6 +87,7 @@ def dumps(workflow: Workflow) -> str:
     that did not change. Otherwise keys come in canonical order, defaults are left out, durations are text.
     What other files share is spelt out, and so is all shorthand once a workflow that uses it has changed.
     """
+    expect(workflow, Workflow, "dumps takes a Workflow", "Load one: wf.load(path).")
     source = source_of(workflow)
     if source is None or source.included:
         return write(workflow)
@@ -105,7 +108,8 @@ def save(workflow: Workflow, path: str | os.PathLike[str]) -> None:
     DefinitionError
         If the file cannot be written, or the workflow was changed into one that could not be loaded.
     """
-    target = Path(path)
+    expect(workflow, Workflow, "save takes a Workflow", "Load one: wf.load(path).")
+    target = as_path(path, "save")
     source = source_of(workflow)
     beside = source is not None and source.included and target.parent.resolve() == source.folder
     text = source.text if source is not None and beside and workflow == source.workflow else dumps(workflow)

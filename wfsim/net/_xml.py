@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from wfsim.errors import NetError
-from wfsim.files import UnfitFile, read_file
+from wfsim.files import read_file
 
 MAX_BYTES = 256 * 2**20
 MAX_DEPTH = 64
@@ -24,14 +24,12 @@ def net_file(path: str | os.PathLike[str]) -> bytes:
     Raises
     ------
     NetError
-        If it is no regular file, or too large.
-    OSError
-        If it is not there, or cannot be read.
+        If it cannot be read, is no regular file, or too large.
     """
     try:
         return read_file(path, MAX_BYTES)
-    except UnfitFile as error:
-        raise NetError(f"{os.fspath(path)}: cannot be read: {error.strerror}.") from None
+    except OSError as error:
+        raise NetError(f"{os.fspath(path)}: cannot be read: {error.strerror or error}.") from None
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ import re
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from wfsim.arguments import as_path, expect
 from wfsim.errors import NetError
 from wfsim.net._pnml_reader import NetReader
 from wfsim.net._xml import id_from_name, net_file, parse, unwritable
@@ -50,11 +51,9 @@ def read_pnml(path: str | Path, *, net: str | None = None) -> PetriNet:
     ------
     NetError
         With `file:line`: not well-formed, DOCTYPE, duplicate or dangling ids, numbers that are none or too
-        large, nets of a sort that is not read.
-    FileNotFoundError
-        If there is no such file.
+        large, nets of a sort that is not read. Without a line: the file cannot be read.
     """
-    return from_pnml(net_file(path), net=net, file=str(path))
+    return from_pnml(net_file(as_path(path, "read_pnml")), net=net, file=str(path))
 
 
 def from_pnml(text: str | bytes, *, net: str | None = None, file: str = "<pnml>") -> PetriNet:
@@ -78,7 +77,8 @@ def from_pnml(text: str | bytes, *, net: str | None = None, file: str = "<pnml>"
 
 def write_pnml(net: PetriNet, path: str | Path, *, extended: bool = False) -> None:
     """Write a net as a PNML file; `to_pnml` says what it holds."""
-    Path(path).write_text(to_pnml(net, extended=extended), encoding="utf-8", newline="\n")
+    expect(net, PetriNet, "write_pnml takes a PetriNet", "Make one: wf.to_net(workflow).")
+    as_path(path, "write_pnml").write_text(to_pnml(net, extended=extended), encoding="utf-8", newline="\n")
 
 
 def to_pnml(net: PetriNet, *, extended: bool = False) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from wfsim.arguments import expect
 from wfsim.errors import NetError
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
@@ -51,6 +52,7 @@ def to_snakes(net: PetriNet) -> snakes.nets.PetriNet:
     from snakes.nets import Flush, Place, Test, Transition, dot, tBlackToken
     from snakes.nets import PetriNet as SnakesNet
 
+    expect(net, PetriNet, "to_snakes takes a PetriNet", "Make one: wf.to_net(workflow).")
     inputs: dict[tuple[str, str], list[Arc]] = defaultdict(list)
     for arc in net.arcs:
         if arc.weight > MAX_WEIGHT:
@@ -127,8 +129,10 @@ def from_snakes(snakes_net: snakes.nets.PetriNet) -> PetriNet:
         For anything coloured: other tokens, variables, expressions, guards, places restricted to other types;
         and for transitions without input arcs, which SNAKES never enables and other nets always do.
     """
+    import snakes.nets
     from snakes.nets import BlackToken, dot
 
+    expect(snakes_net, snakes.nets.PetriNet, "from_snakes takes a net of SNAKES", "Make one: wf.to_snakes(net).")
     arcs: list[Arc] = []
     marking = {}
     for place in snakes_net.place():

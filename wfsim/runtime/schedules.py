@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
+from wfsim.arguments import listed_in
 from wfsim.errors import StartRefused, WfsimError, did_you_mean, listed
 from wfsim.model.schedule import times, told
 from wfsim.model.workflow import Workflow
@@ -345,7 +346,8 @@ def run_schedules(
     """
     if not isinstance(workflow, Workflow):
         raise WfsimError(f"schedules are those of a Workflow, not of a {type(workflow).__name__}.")
-    names = list(workflow.schedules if only is None else only)
+    what, advice = "run_schedules takes the names of schedules", f"There are: {listed(workflow.schedules)}."
+    names = list(workflow.schedules) if only is None else listed_in(only, what, advice)
     unknown = [name for name in names if name not in workflow.schedules]
     if unknown or not names:
         missing = f"no schedule {unknown[0]!r}" if unknown else "no schedule"

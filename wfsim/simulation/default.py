@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any
 
+from wfsim.arguments import expect
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.duration import Duration
 from wfsim.model.elements import Event, ForEach, Outcome, Region, State, Transition, Variable
@@ -69,6 +70,7 @@ def default_scenario(
     CatalogueError
         If a catalogue is given, and lacks one of them.
     """
+    expect(workflow, Workflow, "default_scenario takes a Workflow", "Load one: wf.load(path).")
     variables = declared_variables(workflow)
     family = [workflow] if catalogue is None else family_of(workflow, as_catalogue(catalogue))
     values = _values(workflow, family)

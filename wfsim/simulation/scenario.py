@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from wfsim.arguments import as_path
 from wfsim.errors import DefinitionError, ScenarioError
 from wfsim.files import is_below, read_file
 from wfsim.model import yaml_reader
@@ -274,7 +275,7 @@ def load_scenario(path: str | Path) -> Scenario:
     ScenarioError
         With file, line, value and what is allowed.
     """
-    file = Path(path)
+    file = as_path(path, "load_scenario")
     try:
         document = yaml_reader.read(yaml_reader.decode(read_file(file, yaml_reader.LARGEST_FILE), str(path)), str(path))
     except OSError as error:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import networkx as nx
 import pytest
 
+import wfsim.verification.nets.explore as explore_module
 import wfsim.verification.nets.listed_space as listed_module
+from tests.benchmarks.nets_bench import KNOWN, kanban
+from tests.nets import net_of
 from wfsim.errors import NetError, SearchIncomplete
 from wfsim.net.petri import PetriNet
+from wfsim.verification.nets import readiness
 from wfsim.verification.nets.explore import explore
+from wfsim.verification.nets.listed_space import ListedSpace
+from wfsim.verification.nets.readiness import Compiled
 
 
 def diamond() -> PetriNet:
@@ -210,3 +216,25 @@ def test_membership_and_numbers_agree() -> None:
 def test_the_representation_says_whether_it_is_complete() -> None:
     assert repr(explore(diamond())) == "StateSpace('diamond', 6 markings, 6 edges, complete)"
     assert "incomplete: Stopped" in repr(explore(diamond(), max_markings=1))
+
+
+def test_a_loaded_kernel_is_used_from_the_first_hundreds_of_markings_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = kanban(2)
+    explore(net, engine="kernel")
+    expanded: list[int] = []
+    real = ListedSpace._expand
+
+    def counted(space: ListedSpace, source: int, max_markings: int) -> bool:
+        expanded.append(source)
+        return real(space, source, max_markings)
+
+    monkeypatch.setattr(ListedSpace, "_expand", counted)
+    space = explore(net)
+    assert (space.engine, space.n_markings, space.n_edges) == ("kernel", *KNOWN["kanban-2"])
+    assert len(expanded) * len(net.transitions) <= readiness.TINY + explore_module.CLOCK_EVERY * len(net.transitions)
+
+
+def test_a_small_net_is_answered_without_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "loaded", set(Compiled))
+    assert explore(kanban(1)).engine == "kernel"
+    assert explore(net_of("small", "a>T>b>U>a", {"a": 3})).engine == "python"

@@ -160,7 +160,7 @@ def sliding(columns: int, *, framed: bool = False) -> PetriNet:
 PUZZLE = sliding(4)
 SWAPPED = {"gap0": 1, "tile1at2": 1, "tile2at1": 1, **{f"tile{tile}at{tile}": 1 for tile in range(3, 8)}}
 """The other half of all orders: no place weights tell that it is out of reach."""
-LITTLE = 60_000
+LITTLE = 30_000
 """Bytes that a search in Python has taken before a compiled one would begin."""
 ALWAYS_BACK = Temporal("A", "G", (Temporal("E", "F", (Linear((("gap0", -1),), -1),)),))
 HOME = kanban(3).with_marking(kanban(3).initial_marking, kanban(3).initial_marking)
@@ -185,7 +185,7 @@ def test_memory_at_its_limit_leaves_a_question_open_with_advice(ask: Callable[..
     verdict = ask(max_memory=LITTLE)
     assert verdict.status is Status.UNKNOWN
     assert verdict.witness is None
-    assert "more memory than the limit of 60,000 bytes" in verdict.reason
+    assert "more memory than the limit of 30,000 bytes" in verdict.reason
     assert "Raise max_memory" in verdict.reason
     assert "Raise max_markings" not in verdict.reason
     assert verdict.bound["complete"] is False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from wfsim.arguments import expect, listed_in
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.lint import children, clocks, regions, structure, talking, undoing, variables, work
 from wfsim.model.lint.findings import SEVERITIES, Finding, Findings, Severity
@@ -49,6 +50,7 @@ def lint(workflow: Workflow, *, catalogue: Catalogue | str | os.PathLike[str] | 
     >>> lint(new("order"))
     no findings
     """
+    expect(workflow, Workflow, "lint takes a Workflow", "Load one: wf.load(path).")
     source = source_of(workflow)
     found: list[tuple[tuple[int, ...], Finding]] = []
 
@@ -81,7 +83,11 @@ def lint(workflow: Workflow, *, catalogue: Catalogue | str | os.PathLike[str] | 
     undoing.undoing(workflow, graphs[0], report)
     # Read twice, so that a generator will do.
     others = as_catalogue(catalogue) if isinstance(catalogue, (str, os.PathLike)) else catalogue
-    others = others if isinstance(others, Catalogue) else list(others)
+    others = (
+        others
+        if isinstance(others, Catalogue)
+        else listed_in(others, "lint takes a catalogue", "Give wf.Catalogue(folder).")
+    )
     talking.talking(workflow, others, report)
     children.children(workflow, others, report)
     found.sort(key=lambda pair: (pair[0], pair[1].code, pair[1].place, pair[1].message))

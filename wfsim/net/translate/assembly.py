@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from wfsim.arguments import expect, listed_in
 from wfsim.errors import NetError, did_you_mean
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.uses import declared_activities
@@ -89,13 +90,20 @@ def to_net(
     states without a transition on them: they close any instance, and would hide every dead end. `docs/nets.md` says
     which constructs are exact, and where the net allows more.
     """
+    numbers = {"instances": instances, "messages": messages, "items": items, "max_variants": max_variants}
+    for name, number in numbers.items():
+        expect(number, int, f"to_net takes as {name} a whole number", "See its documentation.")
     for name, number in (("instances", instances), ("messages", messages)):
         if number < 1:
             raise NetError(f"{name}={number} is not a number of {name}. Give 1 or more.")
     if items < 0 or max_variants < 1:
         raise NetError(f"items={items}, max_variants={max_variants}: give 0 or more items, 1 or more variants.")
     known = as_catalogue(catalogue)
-    workflows = [workflow] if isinstance(workflow, Workflow) else list(workflow)
+    what, advice = "to_net takes a Workflow, or several", "Load one: wf.load(path)."
+    workflows = [workflow] if isinstance(workflow, Workflow) else listed_in(workflow, what, advice)
+    for each in workflows:
+        expect(each, Workflow, what, advice)
+    expect(pools or {}, Mapping, "to_net takes pools as a mapping", "Such as {'packers': 2}.")
     check_pools(workflows, known, dict(pools or {}))
     if len(workflows) == 1:
         members = [(workflows[0], "", instances)]

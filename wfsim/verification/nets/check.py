@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from wfsim.arguments import expect
 from wfsim.errors import DefinitionError, ExpressionError, NotCovered, did_you_mean, listed
 from wfsim.model.problems import Problem, definition_error, from_validation
 from wfsim.net.petri import PetriNet
@@ -67,7 +68,10 @@ Asked: TypeAlias = "str | Mapping[str, Any] | Property | Formula | UpperBound | 
 MAXIMAL = "a run goes on as long as a net transition is enabled; which one fires is left open (no fairness)"
 EMPTY = "no place holds a token at the start, as the net is marked"
 LABELLING = "explicit breadth-first search, then labelling of all markings (CTL)"
-FORMULAS = Constant | Linear | CanFire | Deadlock | Not | And | Or | Temporal
+FORMULAS = (Constant, Linear, CanFire, Deadlock, Not, And, Or, Temporal)
+HOW_TO_ASK = (
+    """Ask by name ('live'), by a mapping ({'never': 'tokens("p") > 1'}), or with what wf.read_properties has read."""
+)
 SIMPLIFIED = "formula simplified by the marking equation"
 LONGEST = 160
 """Signs of a formula that are shown in a reason."""
@@ -277,8 +281,7 @@ def check_all(
 
     All are read and checked before the first is answered.
     """
-    if not isinstance(net, PetriNet):
-        raise TypeError(f"check asks a PetriNet, not a {type(net).__name__}. Make one: wf.to_net(workflow).")
+    expect(net, PetriNet, "check asks a PetriNet", "Make one: wf.to_net(workflow).")
     search = NetSearch(net, limits, trust_units=trust_units)
     search.check_assumed()
     checker = _Checker(search)
@@ -315,11 +318,7 @@ class _Checker:
                 raise DefinitionError(f"a property is a mapping with one key such as {{'live': {{}}}}, not {asked!r}.")
             ((key, options),) = asked.items()
             asked = Property(key, {} if options is None else options)
-        if not isinstance(asked, Property | FORMULAS):
-            raise TypeError(
-                f"{asked!r} is no property. Ask by name ('live'), by a mapping ({{'never': 'tokens(\"p\") > 1'}}), or "
-                "with what wf.read_properties has read."
-            )
+        expect(asked, (Property, *FORMULAS), "check asks a property", HOW_TO_ASK)
         if isinstance(asked, Property):
             return self._named(asked)
         check_names(asked, self.net)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
+from wfsim.arguments import as_path
 from wfsim.errors import NetError
 from wfsim.net._xml import Element, name_from_id, net_file, parse
 from wfsim.net.marking import nearest
@@ -98,11 +99,10 @@ def read_properties(path: str | Path) -> list[ContestProperty]:
     Raises
     ------
     NetError
-        With `file:line`: not well-formed, DOCTYPE, elements that are unknown or stand where they cannot.
-    FileNotFoundError
-        If there is no such file.
+        If it cannot be read; with `file:line`: not well-formed, DOCTYPE, elements that are unknown or stand where they
+        cannot.
     """
-    return from_property_set(net_file(path), file=str(path))
+    return from_property_set(net_file(as_path(path, "read_properties")), file=str(path))
 
 
 def from_property_set(text: str | bytes, *, file: str = "<property-set>") -> list[ContestProperty]:

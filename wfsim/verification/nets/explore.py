@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NoReturn, get_args, overload
 
+from wfsim.arguments import expect
 from wfsim.errors import NetError, OptionError
 from wfsim.net.petri import PetriNet
 from wfsim.verification.nets.limits import DEFAULT_MEMORY, MAX_MARKINGS, UNLIMITED, Ended, Limits
@@ -87,7 +88,7 @@ def explore(
         without, after every one, which takes some microseconds each.
     engine
         `python` for plain tuples, `kernel` for the compiled search. `auto` begins in Python and goes on compiled: where
-        that is loaded already, after some hundredths of a second; else after some tenths, if the time allows to load
+        that is loaded already, after some thousandths of a second; else after some tenths, if the time allows to load
         it, or to compile it. They find the same. `diagrams`, for
         1-safe nets, finds all markings as one decision diagram, be they 2**60 or more: exact counts, bounds,
         deadlocks and traces, but no numbers of markings and no edges one by one. It has no `max_markings`, `stop`,
@@ -119,8 +120,11 @@ def explore(
     its first use on a machine, which takes some seconds, and then kept; `auto` does so only if `max_seconds` allows
     for it, `engine="kernel"` in any case, beyond that limit.
     """
-    if not isinstance(net, PetriNet):
-        raise TypeError(f"explore searches a PetriNet, not a {type(net).__name__}. Make one: wf.to_net(workflow).")
+    expect(net, PetriNet, "explore searches a PetriNet", "Make one: wf.to_net(workflow).")
+    if stop is not None and not callable(stop):
+        raise TypeError(f"explore takes as stop a function of a space and a number, not {stop!r}.")
+    if wake is not None:
+        expect(wake, Wake, "explore takes a Wake", "wfsim.verification.nets.state_space has it.")
     limits = Limits(max_markings, max_seconds, max_memory, progress)
     if engine != "diagrams":
         return searched(net, limits, stop=stop, wake=wake, engine=engine, stubborn=stubborn)
@@ -147,6 +151,10 @@ def searched(
     if engine not in get_args(Engine):
         names = ", ".join((*get_args(Engine), *get_args(Diagrams)))
         raise OptionError(f"engine must be one of {names}, not {engine!r}.")
+    if stubborn is not None:
+        from wfsim.verification.nets.stubborn import StubbornSets
+
+        expect(stubborn, StubbornSets, "explore takes StubbornSets", "Make them: StubbornSets(net).")
     if stubborn is not None and stubborn.net is not net and stubborn.net != net:
         raise OptionError(f"these are stubborn sets of {stubborn.net.name!r}, not of {net.name!r}.")
     bar = progress_bar(net.name) if limits.progress else None

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from wfsim.errors import OptionError
+from wfsim.arguments import expect_seconds, expect_whole
 
 DEFAULT_MEMORY = 2**31
 """Bytes that a search may take unless told otherwise."""
@@ -57,17 +57,11 @@ class Limits:
     deadline: float | None = None
 
     def __post_init__(self) -> None:
-        _check_whole("max_markings", self.max_markings, "")
-        _check_whole("max_memory", self.max_memory, " byte")
-        seconds = self.max_seconds
-        if seconds is None:
-            return
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            raise TypeError(f"max_seconds is a number of seconds or None, not {seconds!r}.")
-        if not seconds >= 0:
-            raise OptionError(f"max_seconds must be at least 0, not {seconds}.")
-        if self.deadline is None:
-            object.__setattr__(self, "deadline", time.monotonic() + seconds)
+        expect_whole("max_markings", self.max_markings)
+        expect_whole("max_memory", self.max_memory, unit=" byte")
+        expect_seconds("max_seconds", self.max_seconds)
+        if self.max_seconds is not None and self.deadline is None:
+            object.__setattr__(self, "deadline", time.monotonic() + self.max_seconds)
 
     def begun_anew(self) -> Limits:
         """The same with all the time again, for the next question."""
@@ -103,13 +97,6 @@ class Limits:
         """Raise `OutOfTime` if the time is over, saying what was under way."""
         if self.late:
             raise OutOfTime(doing)
-
-
-def _check_whole(name: str, value: object, unit: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is a whole number, not {value!r}.")
-    if value < 1:
-        raise OptionError(f"{name} must be at least 1{unit}, not {value}.")
 
 
 UNLIMITED = Limits()

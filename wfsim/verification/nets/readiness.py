@@ -13,8 +13,8 @@ from wfsim.verification.nets.limits import Limits
 SMALL = 500_000
 """Tries of a net transition after which the compiled search is loaded or compiled: some tenths of a second."""
 
-TINY = 20_000
-"""The same where it is loaded already: some hundredths of a second."""
+TINY = 2_000
+"""The same where it is loaded already: about what it takes to begin it, some thousandths of a second."""
 
 LOADING, COMPILING = 4.0, 40.0
 """Seconds that must be left to load the compiled search, and to compile it; neither can be stopped, so it is twice as

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TypedDict
 
+from wfsim.arguments import listed_in
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.uses import parts
 from wfsim.model.workflow import Workflow
@@ -33,7 +34,8 @@ class Translation(TypedDict, total=False):
 
 def net_of(workflow: Workflow | Iterable[Workflow], **translation: object) -> tuple[PetriNet, tuple[str, ...]]:
     """The net of a workflow, or of several together, and what the translation assumes."""
-    workflows = [workflow] if isinstance(workflow, Workflow) else list(workflow)
+    what = "soundness asks a PetriNet, a Workflow, or several Workflows"
+    workflows = [workflow] if isinstance(workflow, Workflow) else listed_in(workflow, what, "Load one: wf.load(path).")
     options: Translation = {**translation}  # type: ignore[typeddict-item]
     catalogue = as_catalogue(options.get("catalogue"))
     options["catalogue"] = catalogue

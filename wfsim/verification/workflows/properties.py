@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from wfsim.arguments import expect, expect_seconds, expect_whole
 from wfsim.errors import DefinitionError, did_you_mean, listed
 from wfsim.files import read_file
 from wfsim.model import yaml_reader
@@ -39,6 +40,8 @@ from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.together import Shared
 from wfsim.verification.workflows.told import OutOfTime, witness_along, witness_to
 from wfsim.verification.workflows.watched import refuted
+
+HOW_TO_ASK = "Make each with wf.Property(name, options)."
 
 
 def verify(
@@ -72,10 +75,16 @@ def verify(
     DefinitionError
         If the property file cannot be read, asks nothing, or is about another workflow.
     """
+    expect(workflow, Workflow, "verify asks one Workflow", "Of several that send each other messages: wf.soundness.")
+    expect_whole("max_states", max_states)
+    expect_seconds("max_seconds", max_seconds)
+    expect(properties, (str, os.PathLike, list, type(None)), "verify takes a property file, or a list", HOW_TO_ASK)
     if properties is None:
         asked = [Property(name) for name in BUILT_IN]
     elif isinstance(properties, list):
         asked = properties
+        for each in asked:
+            expect(each, Property, "verify takes a list of properties", HOW_TO_ASK)
     else:
         named, asked = load_properties(properties)
         if named is not None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from wfsim.arguments import expect, expect_seconds, expect_whole
 from wfsim.errors import WfsimError
 from wfsim.model.expression_tree import Expression
 from wfsim.model.workflow import Workflow
@@ -421,6 +422,10 @@ def explore_workflow(
     out, and so are an operator's `cancel` and the workflow timer in states that do not handle them: they close any
     instance and would hide every dead end.
     """
+    expect(workflow, Workflow, "explore_workflow searches a Workflow", "Load one: wf.load(path).")
+    expect(claims, tuple, "explore_workflow takes a tuple of claims", "Parse each: parse_condition(text).")
+    expect_whole("max_states", max_states)
+    expect_seconds("max_seconds", max_seconds)
     if engine not in ENGINES:
         raise WfsimError(f"{engine!r} is not an engine of the search. Engines: {', '.join(ENGINES)}.")
     space = WorkflowSpace(compile_workflow(workflow, erased=erase_conditions), claims, engine)

@@ -9,6 +9,7 @@ import pytest
 from tests.nets import net_of, parallel
 from wfsim.errors import NotCovered
 from wfsim.net.petri import PetriNet
+from wfsim.verification.nets.formulas import Linear
 from wfsim.verification.nets.structure import (
     classify,
     coverability,
@@ -16,12 +17,10 @@ from wfsim.verification.nets.structure import (
     liveness,
     minimal_siphons,
     minimal_traps,
-    place_flows,
     place_invariants,
-    structural_bounds,
     transition_invariants,
-    unreachable,
 )
+from wfsim.verification.nets.structure.farkas import refuted
 from wfsim.verification.verdict import NetWitness, Status
 
 MUTEX = net_of(
@@ -54,7 +53,6 @@ def test_place_invariants_of_mutual_exclusion() -> None:
         frozenset({"n1", "c1"}),
         frozenset({"m", "c0", "c1"}),
     }
-    assert structural_bounds(MUTEX) == dict.fromkeys(MUTEX.places, 1)
 
 
 def test_readers_and_writers_weigh_a_writer_like_all_readers() -> None:
@@ -62,7 +60,6 @@ def test_readers_and_writers_weigh_a_writer_like_all_readers() -> None:
         (("idle", 1), ("reading", 1), ("writing", 1)),
         (("reading", 1), ("writing", 3), ("permits", 1)),
     }
-    assert structural_bounds(READERS) == {"idle": 3, "reading": 3, "writing": 1, "permits": 3}
     assert transition_invariants(READERS).vectors == (
         {"start_read": 1, "end_read": 1},
         {"start_write": 1, "end_write": 1},
@@ -77,7 +74,6 @@ def test_exponentially_many_invariants_are_told_not_to_be_all() -> None:
     found = place_invariants(crossed, max_rows=50)
     assert not found.complete
     assert "Raise max_rows" in found.reason
-    assert len(place_flows(crossed)) == len(net.places) - len(net.transitions) + 1
 
 
 def test_what_is_reset_takes_part_in_no_invariant() -> None:
@@ -148,24 +144,12 @@ def test_liveness_is_left_open_where_the_theorem_does_not_speak() -> None:
 
 
 def test_the_equation_shows_that_two_never_enter_together() -> None:
-    verdict = unreachable(MUTEX, {"c0": 1, "c1": 1}, at_least=True)
-    assert verdict
-    weights = verdict.statistics["certificate"]
-    assert all(w > 0 for w in weights.values())
-    assert {"c0", "c1"} <= set(weights)
-    assert unreachable(MUTEX, {"c0": 1, "c1": 1})
-    one = unreachable(MUTEX, {"c0": 1, "n1": 1})
-    assert one.status is Status.UNKNOWN
-    assert one.statistics["firing_counts"] == {"Enter0": 1}
-
-
-def test_one_way_nets_need_inequalities() -> None:
-    # No invariant with equality tells: lose makes the sum fall, nothing makes it rise.
-    net = net_of("leak", "p>Go>q>Back>p p>Lose q>Lose2", {"p": 2})
-    verdict = unreachable(net, {"p": 2, "q": 1})
-    assert verdict
-    assert verdict.statistics["certificate"] == {"p": 1, "q": 1}
-    assert unreachable(net, {"q": 1}).status is Status.UNKNOWN
+    inside = [Linear((("c0", -1),), -1), Linear((("c1", -1),), -1)]
+    proof = refuted(MUTEX, inside)
+    assert proof is not None
+    assert proof.holds_for(MUTEX, inside)
+    assert {"c0", "c1"} <= set(proof.weights)
+    assert refuted(MUTEX, [inside[0], Linear((("n1", -1),), -1)]) is None
 
 
 def test_coverability_names_the_place_and_the_loop() -> None:

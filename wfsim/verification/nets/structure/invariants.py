@@ -42,7 +42,7 @@ def place_invariants(net: PetriNet, *, max_rows: int = 5_000) -> Invariants:
     ----------
     max_rows
         Intermediate vectors; there can be exponentially many. Beyond, the result is incomplete, and holds what
-        `place_flows` finds of non-negative vectors.
+        elimination finds of non-negative vectors.
 
     Notes
     -----
@@ -82,34 +82,6 @@ def transition_invariants(net: PetriNet, *, max_rows: int = 5_000) -> Invariants
     return _invariants([rows[t] for t in kept], [net.transitions[t] for t in kept], max_rows)
 
 
-def place_flows(net: PetriNet) -> tuple[Mapping[str, int], ...]:
-    """A basis of all integer y with y C = 0, negative weights allowed; O(places^2 transitions) operations.
-
-    Places that a reset arc empties take part in none.
-    """
-    excluded = {net.place_index(arc.source) for arc in net.arcs if arc.kind is ArcKind.RESET}
-    rows = _incidence(net)
-    kept = [place for place in range(len(net.places)) if place not in excluded]
-    names = [net.places[place] for place in kept]
-    return tuple(_named(vector, names) for vector in _kernel([rows[place] for place in kept]))
-
-
-def structural_bounds(net: PetriNet, *, max_rows: int = 5_000) -> dict[str, int | None]:
-    """For each place a number of tokens that it never exceeds; None where no place invariant tells.
-
-    The bound from an invariant y is y m0 / y(p), rounded down; the least of them is given. It holds in every
-    reachable marking, but need not be reached. Incomplete invariants give larger bounds, or None.
-    """
-    bounds: dict[str, int | None] = dict.fromkeys(net.places)
-    for weights in place_invariants(net, max_rows=max_rows).vectors:
-        total = sum(weight * net.initial_marking[place] for place, weight in weights.items())
-        for place, weight in weights.items():
-            known = bounds[place]
-            bound = total // weight
-            bounds[place] = bound if known is None else min(known, bound)
-    return bounds
-
-
 def _incidence(net: PetriNet) -> list[Row]:
     """Rows of the incidence matrix, one per place; of normal arcs."""
     rows: list[Row] = [{} for _ in net.places]
@@ -130,7 +102,7 @@ def _invariants(rows: Sequence[Row], names: Sequence[str], max_rows: int) -> Inv
     if found is not None:
         return Invariants(tuple(_named(vector, names) for vector in found))
     some = [vector for vector in _kernel(rows) if min(vector.values()) >= 0]
-    reason = f"More than {max_rows:,} intermediate vectors. Raise max_rows, or ask for place_flows, a basis."
+    reason = f"More than {max_rows:,} intermediate vectors. Raise max_rows."
     return Invariants(tuple(_named(vector, names) for vector in some), complete=False, reason=reason)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from wfsim.arguments import expect, expect_seconds, listed_in
+from wfsim.errors import OptionError
 from wfsim.model.workflow import Workflow
 from wfsim.verification.workflows.conditions.choices import choices
 from wfsim.verification.workflows.conditions.findings import Conditions, Finding, Kind
@@ -38,7 +40,7 @@ def conditions(
 
     Raises
     ------
-    ValueError
+    OptionError
         If a kind is unknown, or the limit is negative.
 
     Notes
@@ -56,10 +58,14 @@ def conditions(
     ----------
     .. [1] de Moura, Bjørner (2008), Z3: an efficient SMT solver, TACAS, LNCS 4963, 337-340.
     """
-    wanted = frozenset(Kind(kind) for kind in kinds)
+    expect(workflow, Workflow, "conditions asks a Workflow", "Load one: wf.load(path).")
+    named = listed_in(kinds, "conditions takes a list of kinds", f"There are: {', '.join(Kind)}.")
+    unknown = next((kind for kind in named if kind not in list(Kind)), None)
+    if unknown is not None:
+        raise OptionError(f"there is no kind {unknown!r} of finding. Kinds: {', '.join(Kind)}.")
+    expect_seconds("max_seconds", max_seconds)
+    wanted = frozenset(map(Kind, named))
     limit = SECONDS if max_seconds is None else max_seconds
-    if limit < 0:
-        raise ValueError(f"max_seconds must not be negative, and it is {max_seconds}.")
     found: list[Finding] = []
     all_choices = list(choices(workflow))
     n_questions = 0

@@ -1,0 +1,129 @@
+"""What public functions say to arguments of the wrong sort, and to options that there are not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wfsim as wf
+from tests.unit.test_public_names import NAMES
+
+ORDER = wf.new("order")
+NET = wf.to_net(ORDER)
+
+WRONG = {"nothing": None, "number": 7, "text": "nonsense \0", "workflows": [ORDER, ORDER], "list": [7]}
+
+GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
+    "Catalogue": lambda folder: ([ORDER],),
+    "Stepper": lambda folder: (ORDER,),
+    "TokenGame": lambda folder: (NET,),
+    "check": lambda folder: (NET, "live"),
+    "conditions": lambda folder: (ORDER,),
+    "default_scenario": lambda folder: (ORDER,),
+    "dumps": lambda folder: (ORDER,),
+    "explore": lambda folder: (NET,),
+    "explore_workflow": lambda folder: (ORDER,),
+    "from_snakes": lambda folder: (wf.to_snakes(NET),),
+    "hot_paths": lambda folder: (wf.simulate(ORDER, cases=1),),
+    "lint": lambda folder: (ORDER,),
+    "load": lambda folder: (folder / "order.yaml",),
+    "load_scenario": lambda folder: (folder / "order.scenario.yaml",),
+    "loads": lambda folder: (wf.dumps(ORDER),),
+    "migration": lambda folder: (ORDER, ORDER),
+    "new": lambda folder: ("order",),
+    "open_history": lambda folder: (folder / "order.duckdb",),
+    "picture": lambda folder: (ORDER,),
+    "read_pnml": lambda folder: (folder / "net.pnml",),
+    "read_properties": lambda folder: (folder / "properties.xml",),
+    "reopen": lambda folder: (folder / "store.duckdb", "a"),
+    "run_schedules": lambda folder: (ORDER,),
+    "save": lambda folder: (ORDER, folder / "saved.yaml"),
+    "simulate": lambda folder: (ORDER,),
+    "soundness": lambda folder: (NET,),
+    "start": lambda folder: (ORDER,),
+    "to_net": lambda folder: (ORDER,),
+    "to_snakes": lambda folder: (NET,),
+    "verify": lambda folder: (ORDER,),
+    "write_pnml": lambda folder: (NET, folder / "written.pnml"),
+}
+"""Arguments that are right, but perhaps of files that are not there."""
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "check": {"max_markings": 0, "max_seconds": -1, "max_memory": 0},
+    "conditions": {"kinds": ["odd"], "max_seconds": -1},
+    "default_scenario": {"catalogue": 7},
+    "explore": {"engine": "steam", "max_markings": 0, "max_seconds": -1, "max_memory": 0, "stop": 7, "stubborn": 7},
+    "explore_workflow": {"engine": "steam", "max_states": 0, "max_seconds": -1, "claims": 7},
+    "hot_paths": {"limit": 0, "by": "colour", "run": 7, "workflow": "none"},
+    "lint": {"catalogue": 7},
+    "migration": {"history": 7},
+    "picture": {"direction": "up"},
+    "read_pnml": {"net": 7},
+    "run_schedules": {"only": 7},
+    "simulate": {"scenario": 7, "catalogue": 7, "cases": -1, "replications": 0, "engine": "steam"},
+    "soundness": {"kind": "strong", "max_markings": 0, "max_seconds": -1, "max_memory": 0},
+    "start": {"input": 7, "activities": 7, "catalogue": 7, "store": 7},
+    "to_net": {"instances": 0, "pools": 7, "catalogue": 7, "items": -1, "messages": 0, "max_variants": 0},
+    "verify": {"properties": 7, "max_states": 0, "max_seconds": -1, "catalogue": 7},
+}
+
+OF_THEIR_OWN = {"Builder", "Duration", "History", "ManualClock", "PetriNet", "Property", "Scenario", "Workflow"}
+"""Classes of which each has tests for what it is made of."""
+MADE_BY_WFSIM = {"ActivityContext", "ActivityError", "DefinitionError", "EventRejected", "WfsimError", "errors"}
+
+
+def refused(error: Exception) -> None:
+    """An error of wfsim, or a `TypeError` that says what to pass."""
+    assert isinstance(error, wf.WfsimError | TypeError), repr(error)
+    text = str(error)
+    if not isinstance(error, wf.WfsimError) and "expected str, bytes or os.PathLike object" not in text:
+        assert ", not " in text, text
+        assert text.endswith("."), text
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    before = Path.cwd()
+    wf.save(ORDER, tmp_path / "order.yaml")
+    wf.write_pnml(NET, tmp_path / "net.pnml")
+    os.chdir(tmp_path)
+    yield tmp_path
+    os.chdir(before)
+
+
+def test_every_public_name_is_swept_or_said_not_to_be() -> None:
+    assert set(GOOD) | OF_THEIR_OWN | MADE_BY_WFSIM == set(NAMES)
+    assert set(OPTIONS) <= set(GOOD)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("name", GOOD)
+def test_arguments_of_a_wrong_sort_are_refused_in_a_sentence(name: str, wrong: str, folder: Path) -> None:
+    right = GOOD[name](folder)
+    for position in range(len(right)):
+        given = (*right[:position], WRONG[wrong], *right[position + 1 :])
+        try:
+            getattr(wf, name)(*given)
+        except Exception as error:
+            refused(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [(name, option) for name, options in OPTIONS.items() for option in options]
+)
+def test_options_that_there_are_not_are_refused_in_a_sentence(name: str, option: str, folder: Path) -> None:
+    for value in (OPTIONS[name][option], object()):
+        with pytest.raises((wf.WfsimError, TypeError)) as caught:  # noqa: PT012
+            getattr(wf, name)(*GOOD[name](folder), **{option: value})
+        refused(caught.value)
+
+
+def test_kinds_of_soundness_and_lists_of_workflows_are_refused_with_advice() -> None:
+    with pytest.raises(wf.WfsimError, match=r"no soundness of kind 'strong'\. Kinds: classical, weak, relaxed\."):
+        wf.soundness(NET, kind="strong")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"verify asks one Workflow, not \[.*wf\.soundness"):
+        wf.verify([ORDER, ORDER])  # type: ignore[arg-type]
