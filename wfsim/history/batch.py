@@ -6,10 +6,13 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import HistoryError
-from wfsim.semantics.codes import FAULT, KEY_VALUE, LIST, NUMBER, OBJECT, STRING
+from wfsim.semantics.codes import COMMANDS, KEY_VALUE, NUMBER
 from wfsim.semantics.layout import ValueRow
+from wfsim.semantics.records import CALLED, NUMBERS
 from wfsim.semantics.texts import canonical
 
+from .handles import clean, codes_of, json_of, texts_of
+from .payloads import RecordColumns, ValueColumns, payloads_of
 from .schema import KEY_SLOT, RECORD_COLUMNS, VALUE_COLUMNS
 from .tracker import RAW
 
@@ -79,9 +82,12 @@ class Batch:
         self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths
     ) -> tuple[pa.Table, pa.Table]:
         """The batch as Arrow tables `records` (without `is_last`) and `record_values`; cost is linear."""
-        return self._records(run, workflow, codes, program, paths), self._values(run, codes)
+        values = self._value_columns()
+        return self._records(run, workflow, codes, program, paths, values), self._values(run, codes, values)
 
-    def _records(self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
+    def _records(
+        self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths, values: ValueColumns
+    ) -> pa.Table:
         import numpy as np
         import pyarrow as pa
 
@@ -95,14 +101,32 @@ class Batch:
             numbers = column(name)
             return pa.array(numbers.astype(kind), mask=numbers < least)
 
+        def text(name: str) -> pa.Array:
+            return texts_of(column(name), starts, _plain)
+
         def coded(name: str, table: NDArray[np.int32]) -> pa.Array:
             found = table[column(name)]
             return pa.array(found, mask=found < 0)
 
-        timer, path = column("timer"), column("path")
-        flight = column("flight").astype(np.int32)
+        path = column("path")
         hashes = np.array(paths.hashes, dtype=np.uint64)
         starts = [(start, texts) for start, _, texts in self._texts]
+        errors = codes_of(column("error_type"), starts, codes, "error_type_names")
+        transitions = program.transitions[column("transition")].astype(np.int64)
+        timers = column("timer") - program.first_timer
+        told = RecordColumns(
+            case=column("case"),
+            seq=column("seq"),
+            kind=column("kind"),
+            key=column("key"),
+            numbers={"transition": transitions, **{name: column(field) for name, field in NUMBERS.items()}},
+            texts={
+                "timer": pa.array([json_of(name) for name in program.timers]).take(pa.array(timers, mask=timers < 0)),
+                "command": pa.array([json_of(name) for name in COMMANDS]).take(whole("command")),
+            },
+            called={name: column(name) for name in CALLED},
+            starts=starts,
+        )
         arrays = {
             "run": pa.array(np.full(len(self), run, np.int32)),
             "case": whole("case"),
@@ -115,26 +139,27 @@ class Batch:
             "state": coded("state", program.states),
             "to_state": coded("to_state", program.states),
             "event": coded("event", program.events),
-            "event_id": _texts_of(column("event_id"), starts),
+            "event_id": text("event_id"),
             "activity": coded("activity", program.activities),
             "activity_id": whole("activity_id"),
             "attempt": whole("attempt", least=1),
-            "error_type": _codes_of(column("error_type"), starts, codes, "error_type_names"),
+            "error_type": pa.array(errors, mask=errors < 0),
             "status": whole("status", np.uint8),
             "outcome": whole("outcome", np.uint8, least=1),
-            "reason": _texts_of(column("reason"), starts),
-            "transition": coded("transition", program.transitions),
-            "flight": pa.array(flight, mask=(column("transition") < 0) | (flight < 0)),
+            "reason": text("reason"),
+            "transition": pa.array(transitions, pa.int32(), mask=transitions < 0),
+            "flight": whole("flight"),
             "activation": whole("activation"),
             "timer": whole("timer"),
-            "timer_id": pa.array(flight, mask=(timer < 0) | (flight < 0)),
+            "timer_id": whole("timer_id"),
             "due": whole("due", np.int64),
             "delay": whole("delay", np.int64),
-            "source": _texts_of(column("source"), starts),
+            "source": text("source"),
             "command": whole("command", np.uint8),
             "compensates": whole("undoes"),
             "index": whole("index"),
             "message_id": whole("message"),
+            "payload": payloads_of(told, values, program.program),
             "entered_seq": whole("entered_seq"),
             "dwell": whole("dwell", np.int64),
             "wait": whole("wait", np.int64),
@@ -143,27 +168,32 @@ class Batch:
         }
         return pa.table(arrays)
 
-    def _values(self, run: int, codes: Codes) -> pa.Table:
+    def _value_columns(self) -> ValueColumns:
+        import numpy as np
+
+        raw = np.frombuffer(self.values, dtype=np.int64).reshape(-1, _VALUE_WIDTH).T.copy()
+        real = np.frombuffer(self.reals, dtype=np.float64).copy()
+        case, seq, position, name, tag, whole = raw
+        starts = [(start, texts) for _, start, texts in self._texts]
+        return ValueColumns(case, seq, position, name, tag, whole, real, starts)
+
+    def _values(self, run: int, codes: Codes, values: ValueColumns) -> pa.Table:
         import numpy as np
         import pyarrow as pa
 
-        raw = np.frombuffer(self.values, dtype=np.int64).reshape(-1, _VALUE_WIDTH).T.copy()
-        case, seq, position, name, tag, whole = raw
-        reals = np.frombuffer(self.reals, dtype=np.float64).copy()
-        is_text = np.isin(tag, (STRING, LIST, OBJECT, FAULT))
-        is_real = tag == NUMBER
-        starts = [(start, texts) for _, start, texts in self._texts]
+        is_text, is_real, is_key = values.is_text, values.tag == NUMBER, values.name == KEY_VALUE
+        slots = codes_of(np.where(is_key, -1, values.name), values.starts, codes, "slot_names")
         return pa.table(
             {
-                "run": pa.array(np.full(len(case), run, np.int32)),
-                "case": pa.array(case.astype(np.int32)),
-                "seq": pa.array(seq.astype(np.int32)),
-                "position": pa.array(position.astype(np.int32)),
-                "slot": _slots_of(name, starts, codes),
-                "tag": pa.array(tag.astype(np.uint8)),
-                "whole": pa.array(whole, mask=is_text | is_real),
-                "real": pa.array(reals, mask=~is_real),
-                "text": _texts_of(np.where(is_text, whole, -1), starts),
+                "run": pa.array(np.full(len(slots), run, np.int32)),
+                "case": pa.array(values.case.astype(np.int32)),
+                "seq": pa.array(values.seq.astype(np.int32)),
+                "position": pa.array(values.position.astype(np.int32)),
+                "slot": pa.array(np.where(is_key, KEY_SLOT, slots), mask=(slots < 0) & ~is_key),
+                "tag": pa.array(values.tag.astype(np.uint8)),
+                "whole": pa.array(values.whole, mask=is_text | is_real),
+                "real": pa.array(values.real, mask=~is_real),
+                "text": texts_of(np.where(is_text, values.whole, -1), values.starts, _plain),
             }
         )
 
@@ -182,66 +212,5 @@ def insert(con: duckdb.DuckDBPyConnection, records: pa.Table, values: pa.Table) 
             con.unregister("arrow_batch")
 
 
-def clean(text: str) -> str:
-    """The text as DuckDB can store it: what is not Unicode (lone surrogates) becomes `?`."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode()
-    return text
-
-
-def _texts_of(handles: NDArray[np.int64], starts: list[tuple[int, Texts]]) -> pa.Array:
-    """Handles as a dictionary-encoded column of texts; lists and objects as canonical JSON."""
-    import numpy as np
-    import pyarrow as pa
-
-    numbers: dict[str, int] = {}
-    indices = np.full(len(handles), -1, np.int32)
-    for (start, texts), end in zip(starts, [start for start, _ in starts[1:]] + [len(handles)]):
-        part = handles[start:end]
-        used, inverse = np.unique(part, return_inverse=True)
-        found = np.empty(len(used), np.int32)
-        for k, handle in enumerate(used.tolist()):
-            if handle < 0:
-                found[k] = -1
-            else:
-                value = texts.value(handle)
-                text = clean(value if isinstance(value, str) else canonical(value))
-                found[k] = numbers.setdefault(text, len(numbers))
-        indices[start:end] = found[inverse]
-    return pa.DictionaryArray.from_arrays(
-        pa.array(indices, mask=indices < 0), pa.array(list(numbers), type=pa.string())
-    )
-
-
-def _slots_of(names: NDArray[np.int64], starts: list[tuple[int, Texts]], codes: Codes) -> pa.Array:
-    import numpy as np
-    import pyarrow as pa
-
-    found = _found_codes(names, starts, codes, "slot_names")
-    return pa.array(np.where(names == KEY_VALUE, KEY_SLOT, found), mask=(found < 0) & (names != KEY_VALUE))
-
-
-def _codes_of(handles: NDArray[np.int64], starts: list[tuple[int, Texts]], codes: Codes, dimension: str) -> pa.Array:
-    """Handles as codes of a dimension."""
-    import pyarrow as pa
-
-    found = _found_codes(handles, starts, codes, dimension)
-    return pa.array(found, mask=found < 0)
-
-
-def _found_codes(
-    handles: NDArray[np.int64], starts: list[tuple[int, Texts]], codes: Codes, dimension: str
-) -> NDArray[np.int32]:
-    import numpy as np
-
-    found = np.full(len(handles), -1, np.int32)
-    for (start, texts), end in zip(starts, [start for start, _ in starts[1:]] + [len(handles)]):
-        part = handles[start:end]
-        used, inverse = np.unique(part, return_inverse=True)
-        translated = [
-            -1 if handle < 0 else codes.code(dimension, clean(texts.value(handle))) for handle in used.tolist()
-        ]
-        found[start:end] = np.array(translated, np.int32)[inverse] if translated else -1
-    return found
+def _plain(value: Any) -> str:
+    return clean(value if isinstance(value, str) else canonical(value))

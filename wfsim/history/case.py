@@ -13,20 +13,14 @@ from wfsim.semantics.codes import (
     INTEGER,
     NULL,
     NUMBER,
-    R_ACTIVITY_SCHEDULED,
-    R_CHILD_STARTED,
-    R_EVENT_RECEIVED,
     R_INSTANCE_CLOSED,
-    R_MESSAGE_SENT,
     R_STARTED,
     R_STATUS_CHANGED,
-    R_TRANSITION,
-    R_VARIABLES_SET,
     RECORD_KINDS,
     STRING,
 )
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.records import LISTS, REASON_CALLED, SOURCE_CALLED, Record
+from wfsim.semantics.records import CALLED, LISTS, VALUES_CALLED, Record
 from wfsim.semantics.stimulus import Stimulus
 
 from .replay_case import CAUSES, programs_of, replay_records, stimuli_of
@@ -66,16 +60,6 @@ FROM record_values v LEFT JOIN slot_names s ON s.code = v.slot
 WHERE v.run = $run AND v."case" BETWEEN $first AND $last AND v.seq > $after AND v.seq <= $upto
 ORDER BY v."case", v.seq, v.position
 """
-_INNER = {
-    R_TRANSITION: "set",
-    R_VARIABLES_SET: "set",
-    R_STARTED: "input",
-    R_CHILD_STARTED: "input",
-    R_ACTIVITY_SCHEDULED: "input",
-    R_INSTANCE_CLOSED: "output",
-    R_EVENT_RECEIVED: "payload",
-    R_MESSAGE_SENT: "payload",
-}
 _LAST = 2**31 - 1
 
 
@@ -282,7 +266,7 @@ def records_in(
     found: dict[int, list[Record]] = {}
     for case, number, key, seq, time, kind, *rest in con.execute(_RECORDS, where).fetchall():
         payload = {name: value for name, value in zip(_REST, rest[len(_NAMED) :]) if value is not None}
-        for column, called in (("source", SOURCE_CALLED), ("reason", REASON_CALLED)):
+        for column, called in CALLED.items():
             if kind in called and column in payload:
                 payload[called[kind]] = payload.pop(column)
         if kind == R_STARTED:
@@ -298,9 +282,9 @@ def records_in(
                 values.setdefault(slot, []).append(value)
             else:
                 values[slot] = value
-        if kind in _INNER:
+        if kind in VALUES_CALLED:
             if values:
-                payload[_INNER[kind]] = values
+                payload[VALUES_CALLED[kind]] = values
         else:
             payload.update(values)
         named = dict(zip(_NAMED, rest))

@@ -57,21 +57,34 @@ class Codes:
                     [[code for _, code in fresh], [name for name, _ in fresh]],
                 )
 
-    def written(self) -> None:
-        """All names so far are stored."""
-        self._stored = self.sizes()
+    def written(self) -> bool:
+        """All names so far are stored; whether there are more than at the last call."""
+        before, self._stored = self._stored, self.sizes()
+        return self._stored != before
 
 
 @dataclass(frozen=True)
 class ProgramCodes:
-    """For each program row the code of its name; -1 in the last place, so that index -1 stays -1."""
+    """For each program row the code of its name; -1 in the last place, so that index -1 stays -1.
 
+    Timers have names only, from row `first_timer` on.
+    """
+
+    program: Program
     regions: NDArray[np.int32]
     states: NDArray[np.int32]
     events: NDArray[np.int32]
     activities: NDArray[np.int32]
     transitions: NDArray[np.int32]
-    timers: Sequence[tuple[int, str]]
+    first_timer: int
+    timers: Sequence[str]
+
+    def store_timers(self, con: duckdb.DuckDBPyConnection, run: int, workflow: int) -> None:
+        """Write the names of the timers of a run's workflow."""
+        con.execute(
+            "INSERT INTO timers SELECT ?, ?, unnest(?), unnest(?)",
+            [run, workflow, list(range(self.first_timer, self.first_timer + len(self.timers))), list(self.timers)],
+        )
 
 
 def program_codes(program: Program, codes: Codes) -> ProgramCodes:
@@ -97,10 +110,12 @@ def program_codes(program: Program, codes: Codes) -> ProgramCodes:
     head = program.head
     example = Instance(program)
     return ProgramCodes(
+        program=program,
         regions=table("region_names", program.region_rows),
         states=table("state_names", program.state_rows),
         events=events,
         activities=table("activity_names", program.activity_rows),
         transitions=transitions,
-        timers=[(place, example.timer_name(place)) for place in range(head.first_timer, head.first_clock + N_CLOCKS)],
+        first_timer=head.first_timer,
+        timers=[example.timer_name(place) for place in range(head.first_timer, head.first_clock + N_CLOCKS)],
     )

@@ -13,7 +13,7 @@ from . import opening
 from .case import Case, find_case
 from .digest import digest_of
 from .failures import told
-from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, question
+from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, question, too_many
 from .runs import Run, runs_in
 
 if TYPE_CHECKING:
@@ -125,7 +125,9 @@ class History:
         HistoryError
             If there are more records than `max_rows`: a million of them take about 1.5 GB as a table.
         """
-        return self.sql('FROM history ORDER BY run, "case", seq', max_rows=max_rows).df()
+        if max_rows is not None and len(self) > max_rows:
+            raise too_many(self.path, max_rows)
+        return self.sql('FROM history ORDER BY run, "case", seq', max_rows=None).df()
 
     @property
     def digest(self) -> str:

@@ -136,10 +136,7 @@ class Result:
         with self._answer(None if most is None else most + 1) as answer:
             found = getattr(answer, how)()
         if most is not None and len(found) > most:
-            raise HistoryError(
-                f"{self._history.path}: the answer has more than {most:,} rows, which may be more than fits into "
-                "memory. Count or group in SQL, add LIMIT or WHERE, or allow it: sql(query, max_rows=None)."
-            )
+            raise too_many(self._history.path, most)
         return found
 
     @contextmanager
@@ -161,6 +158,14 @@ class Result:
             "<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>" for row in shown
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def too_many(path: Path, most: int) -> HistoryError:
+    """An answer is longer than it may be."""
+    return HistoryError(
+        f"{path}: the answer has more than {most:,} rows, which may be more than fits into memory. "
+        "Count or group in SQL, add LIMIT or WHERE, or allow it with max_rows=None."
+    )
 
 
 @contextmanager

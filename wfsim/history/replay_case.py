@@ -17,7 +17,7 @@ from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.stimulus import Stimulus, Unreadable, event_problem
 from wfsim.semantics.texts import canonical
 
-from .batch import clean
+from .handles import clean
 from .runs import Run, RunWorkflow, workflow_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS, STATUSES
 if TYPE_CHECKING:
     import duckdb
 
-FORMAT = 2
+FORMAT = 3
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
 DIMENSIONS = (
@@ -64,6 +64,7 @@ RECORD_COLUMNS: tuple[tuple[str, str], ...] = (
     ("compensates", "INTEGER"),
     ('"index"', "INTEGER"),
     ("message_id", "INTEGER"),
+    ("payload", "JSON"),
     ("entered_seq", "INTEGER"),
     ("dwell", "BIGINT"),
     ("wait", "BIGINT"),

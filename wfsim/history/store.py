@@ -12,9 +12,10 @@ from wfsim.semantics.codes import R_INSTANCE_CLOSED
 from wfsim.semantics.layout import RecordRow
 
 from . import opening
-from .batch import Batch, clean, insert
+from .batch import Batch, insert
 from .case import Case, find_case
 from .codes import Codes, ProgramCodes, program_codes
+from .handles import clean
 from .history import History
 from .mail import OpenCase, fates, open_cases
 from .paths import EMPTY, Paths
@@ -22,6 +23,7 @@ from .replay_case import programs_of
 from .runs import Run, catalogue_of, runs_in, workflows_of
 from .snapshots import store_snapshot
 from .tracker import ROLE, CaseTrack, track_rows
+from .views import name_records
 
 if TYPE_CHECKING:
     import os
@@ -352,7 +354,8 @@ class Store:
             if isinstance(error, duckdb.Error):
                 raise HistoryError(f"{self.path}: the append failed, nothing was written: {error}") from None
             raise
-        self._codes.written()
+        if self._codes.written():
+            name_records(self._con)
 
     def _store_variant(self, path: int, states: list[str]) -> None:
         known = self._con.execute("SELECT states FROM variants_seen WHERE path_hash = ?", [path]).fetchall()
@@ -410,10 +413,7 @@ class Store:
             for one, each in zip(workflows, programs_of(run)):
                 codes = program_codes(each, self._codes)
                 self._programs[number, one.number] = (each, codes)
-                self._con.executemany(
-                    "INSERT INTO timers VALUES (?, ?, ?, ?)",
-                    [[number, one.number, place, name] for place, name in codes.timers],
-                )
+                codes.store_timers(self._con, number, one.number)
             self._codes.store(self._con)
             self._con.execute("COMMIT")
         except BaseException:
@@ -422,6 +422,7 @@ class Store:
             raise
         self._runs[number] = run
         self._codes.written()
+        name_records(self._con)
         return run.run
 
     def _run(self, run: int) -> Run:

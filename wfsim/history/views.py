@@ -10,37 +10,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wfsim.semantics.codes import (
-    BOOLEAN,
-    INTEGER,
-    NULL,
-    NUMBER,
     R_ACTIVITY_CANCELLED,
     R_ACTIVITY_FAILED,
     R_ACTIVITY_SCHEDULED,
     R_ACTIVITY_STARTED,
     R_ACTIVITY_SUCCEEDED,
     R_ATTEMPT_TIMED_OUT,
-    R_CHILD_STARTED,
-    R_CHILD_STOP_REQUESTED,
-    R_COMPENSATION_FINISHED,
-    R_COMPENSATION_STARTED,
-    R_EVENT_RECEIVED,
     R_INSTANCE_CLOSED,
-    R_MESSAGE_SENT,
     R_RETRY_SCHEDULED,
-    R_STARTED,
     R_STATE_ENTERED,
     R_STATUS_CHANGED,
     R_STIMULUS_IGNORED,
     R_TIMER_FIRED,
     R_TRANSITION,
-    R_VARIABLES_SET,
-    STRING,
 )
 
-from .schema import KEY_SLOT
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import duckdb
 
 # Two versions of one workflow in one run are told apart.
@@ -50,82 +37,43 @@ SELECT run, number, if(count(*) OVER (PARTITION BY run, name) > 1, name || ' ' |
 FROM workflows ORDER BY run, number
 """
 
-# Assembled as text: json_merge_patch would drop the nulls that a payload may hold.
-HISTORY = f"""
-CREATE VIEW history AS
-WITH pieces AS (
-    SELECT v.run, v."case", v.seq, v.position,
-        CASE WHEN v.slot IS NULL THEN nullif(v.text[2:-2], '')
-            ELSE if(v.slot = {KEY_SLOT}, '"key"', to_json(s.name)::VARCHAR) || ':' ||
-            CASE v.tag WHEN {NULL} THEN 'null' WHEN {BOOLEAN} THEN if(v.whole = 1, 'true', 'false')
-                WHEN {INTEGER} THEN v.whole::VARCHAR WHEN {NUMBER} THEN to_json(v.real)::VARCHAR
-                WHEN {STRING} THEN to_json(v.text)::VARCHAR ELSE v.text END END AS piece,
-        s.name, v.whole, v.slot IS NOT DISTINCT FROM {KEY_SLOT} AS is_key
-    FROM record_values v LEFT JOIN slot_names s ON s.code = v.slot
-),
-inner_values AS (
-    SELECT run, "case", seq, string_agg(piece, ',' ORDER BY position) FILTER (NOT is_key) AS inside,
-        min(piece) FILTER (is_key) AS key, min(name) AS name,
-        string_agg(whole::VARCHAR, ',' ORDER BY position) AS listed
-    FROM pieces GROUP BY run, "case", seq
-)
-SELECT
-    r.run, r."case", w.workflow, r.seq, r.time, k.name AS kind, r.cause_seq, g.name AS region, s.name AS state,
-    t.name AS to_state, e.name AS event, r.event_id, a.name AS activity, r.activity_id, r.attempt,
-    x.name AS error_type, u.name AS status, o.name AS outcome,
-    ('{{' || concat_ws(',',
-        '"transition":' || r.transition,
-        '"flight":' || r.flight,
-        '"activation":' || r.activation,
-        '"timer":' || to_json(m.name)::VARCHAR,
-        '"place":' || r.timer,
-        '"timer_id":' || r.timer_id,
-        '"due":' || r.due,
-        '"delay":' || r.delay,
-        CASE r.kind WHEN {R_EVENT_RECEIVED} THEN '"sender":' WHEN {R_ACTIVITY_STARTED} THEN '"worker":'
-            WHEN {R_STARTED} THEN '"parent":' WHEN {R_CHILD_STARTED} THEN '"workflow":'
-            WHEN {R_MESSAGE_SENT} THEN '"to":'
-            ELSE '"source":' END || to_json(r.source)::VARCHAR,
-        '"command":' || to_json(c.name)::VARCHAR,
-        CASE r.kind WHEN {R_ACTIVITY_FAILED} THEN '"message":' WHEN {R_VARIABLES_SET} THEN '"by":'
-            WHEN {R_CHILD_STARTED} THEN '"version":' WHEN {R_CHILD_STOP_REQUESTED} THEN '"policy":'
-            ELSE '"reason":' END || to_json(r.reason)::VARCHAR,
-        '"compensates":' || r.compensates,
-        '"index":' || r."index",
-        '"message_id":' || r.message_id,
-        v.key,
-        CASE WHEN r.kind = {R_STARTED} THEN '"workflow":' || to_json(n.name)::VARCHAR || ',"version":'
-            || to_json(n.version)::VARCHAR || ',"seed":' || i.key END,
-        CASE
-            WHEN r.kind IN ({R_TRANSITION}, {R_VARIABLES_SET}) THEN '"set":{{' || v.inside || '}}'
-            WHEN r.kind IN ({R_STARTED}, {R_ACTIVITY_SCHEDULED}, {R_CHILD_STARTED})
-                THEN '"input":{{' || v.inside || '}}'
-            WHEN r.kind = {R_INSTANCE_CLOSED} THEN '"output":{{' || v.inside || '}}'
-            WHEN r.kind IN ({R_EVENT_RECEIVED}, {R_MESSAGE_SENT}) THEN '"payload":{{' || v.inside || '}}'
-            WHEN r.kind IN ({R_COMPENSATION_STARTED}, {R_COMPENSATION_FINISHED})
-                THEN to_json(v.name)::VARCHAR || ':[' || v.listed || ']'
-            ELSE v.inside
-        END
-    ) || '}}')::JSON AS payload,
-    r.entered_seq, r.dwell, r.wait, r.service, r.path_hash, r.is_last
-FROM records r
-JOIN workflows n ON n.run = r.run AND n.number = r.workflow
-JOIN workflow_names w ON w.run = r.run AND w.number = r.workflow
-JOIN cases i ON i.run = r.run AND i."case" = r."case"
-JOIN kind_names k ON k.code = r.kind
-LEFT JOIN region_names g ON g.code = r.region
-LEFT JOIN state_names s ON s.code = r.state
-LEFT JOIN state_names t ON t.code = r.to_state
-LEFT JOIN event_names e ON e.code = r.event
-LEFT JOIN activity_names a ON a.code = r.activity
-LEFT JOIN error_type_names x ON x.code = r.error_type
-LEFT JOIN status_names u ON u.code = r.status
-LEFT JOIN outcome_names o ON o.code = r.outcome
-LEFT JOIN command_names c ON c.code = r.command
-LEFT JOIN timers m ON m.run = r.run AND m.workflow = r.workflow AND m.place = r.timer
-LEFT JOIN inner_values v ON v.run = r.run AND v."case" = r."case" AND v.seq = r.seq
-ORDER BY r.run, r."case", r.seq
-"""
+# Names are written into the view: without a join the order of the records is known, and the first rows cost no more
+# than they are.
+_NAMED = {column: f"{column}_names" for column in ("kind", "region", "event", "activity", "error_type")} | {
+    "state": "state_names",
+    "to_state": "state_names",
+    "status": "status_names",
+    "outcome": "outcome_names",
+}
+
+
+def name_records(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the view `history`, with the names that there are now; again whenever there are more."""
+    named = {}
+    for column, table in _NAMED.items():
+        names = con.execute(f"SELECT name FROM {table} ORDER BY code").fetchall()
+        named[column] = f"({_texts(name for (name,) in names)})[{column} + 1] AS {column}"
+    workflows: dict[int, list[str]] = {}
+    for run, workflow in con.execute("SELECT run, workflow FROM workflow_names ORDER BY run, number").fetchall():
+        workflows.setdefault(run, []).append(workflow)
+    runs = ", ".join(_texts(workflows.get(run, ())) for run in range(1, max(workflows, default=0) + 1))
+    # A simulation lies sorted; what a store appended does not.
+    grown = con.execute("SELECT 1 FROM runs WHERE source = 'runtime' LIMIT 1").fetchall()
+    con.execute(f"""
+CREATE OR REPLACE VIEW history AS
+SELECT run, "case", ([{runs}]::VARCHAR[][])[run][workflow + 1] AS workflow, seq, time, {named["kind"]}, cause_seq,
+    {named["region"]}, {named["state"]}, {named["to_state"]}, {named["event"]}, event_id, {named["activity"]},
+    activity_id, attempt, {named["error_type"]}, {named["status"]}, {named["outcome"]}, payload,
+    entered_seq, dwell, wait, service, path_hash, is_last
+FROM {'(FROM records ORDER BY run, "case", seq)' if grown else "records"}
+""")
+
+
+def _texts(names: Iterable[str]) -> str:
+    """A list of texts in SQL."""
+    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    return f"[{quoted}]::VARCHAR[]"
+
 
 # A retried case closes more than once; its last change of status counts.
 DURATIONS = f"""
@@ -432,7 +380,6 @@ ORDER BY d.run, w.number, d.status, d.outcome NULLS FIRST
 
 VIEWS = (
     WORKFLOW_NAMES,
-    HISTORY,
     DURATIONS,
     STAYS,
     DFG,
@@ -452,3 +399,4 @@ def create_views(con: duckdb.DuckDBPyConnection) -> None:
     """Create every view and macro in the connection's own database."""
     for statement in VIEWS:
         con.execute(statement)
+    name_records(con)

@@ -218,11 +218,7 @@ class HistoryWriter:
             codes = program_codes(program, self._codes)
             totals = Totals() if self._log == "aggregates" else None
             self._members[number] = _Member(number, program, codes, Batch(), totals)
-            places, names = zip(*codes.timers)
-            self._con.execute(
-                "INSERT INTO timers SELECT ?, ?, unnest(?), unnest(?)",
-                [self._last_run, number, list(places), list(names)],
-            )
+            codes.store_timers(self._con, self._last_run, number)
         self._by_program[id(program)] = (program, self._members[number])
         return self._members[number]
 

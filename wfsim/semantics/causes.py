@@ -108,7 +108,7 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
             note(o, row.seq, T_RESULT, v[payload + RESULT])
     elif inbox.kind == TIMER and inbox.timer < head.first_clock:
         row.due = m[i + inbox.timer].due
-        row.flight = inbox.serial
+        row.timer_id = inbox.serial
         r = region_of_timer(p, inbox.timer)
         if r >= 0:
             row.region = r
@@ -117,7 +117,7 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
         row.activity_id = inbox.serial
         w = work_of(p, m, i, inbox.serial, 0)
         if inbox.kind == TIMER:
-            row.flight = inbox.serial
+            row.timer_id = inbox.serial
             w = work_with_clock(p, m, i, inbox.serial)
             row.activity_id = NONE
             if w >= 0:

@@ -107,7 +107,7 @@ def ignore(p: Rows, m: Rows, o: Output, i: int, row: Queued, reason: int) -> Non
     record.event = row.event
     record.event_id = row.event_id
     if row.kind == TIMER:
-        record.flight = row.serial
+        record.timer_id = row.serial
     elif row.kind == CHILD_CLOSED:
         record.activation = row.serial
     else:

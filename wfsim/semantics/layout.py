@@ -456,6 +456,7 @@ class RecordRow:
     flight: int = NONE
     activation: int = NONE
     timer: int = NONE
+    timer_id: int = NONE
     due: int = NONE
     delay: int = NONE
     source: int = NONE

@@ -129,26 +129,40 @@ def step(program: Program, instance: Instance, stimulus: Stimulus) -> tuple[Inst
     return twin, records_of(twin, output), effects_of(twin, output)
 
 
-# What two columns are called, by the kind of record (the section "Records").
-SOURCE_CALLED = {
-    R_STARTED: "parent",
-    R_EVENT_RECEIVED: "sender",
-    R_ACTIVITY_STARTED: "worker",
-    R_CHILD_STARTED: "workflow",
-    R_MESSAGE_SENT: "to",
+# What a payload says in whole numbers, and the field of the row that holds each; -1 is none.
+NUMBERS = {
+    "flight": "flight",
+    "activation": "activation",
+    "place": "timer",
+    "timer_id": "timer_id",
+    "due": "due",
+    "delay": "delay",
+    "compensates": "undoes",
+    "index": "index",
+    "message_id": "message",
 }
-REASON_CALLED = {
-    R_ACTIVITY_FAILED: "message",
-    R_VARIABLES_SET: "by",
-    R_CHILD_STARTED: "version",
-    R_CHILD_STOP_REQUESTED: "policy",
+# What two columns are called in a payload, by the kind of record (the section "Records").
+CALLED = {
+    "source": {
+        R_STARTED: "parent",
+        R_EVENT_RECEIVED: "sender",
+        R_ACTIVITY_STARTED: "worker",
+        R_CHILD_STARTED: "workflow",
+        R_MESSAGE_SENT: "to",
+    },
+    "reason": {
+        R_ACTIVITY_FAILED: "message",
+        R_VARIABLES_SET: "by",
+        R_CHILD_STARTED: "version",
+        R_CHILD_STOP_REQUESTED: "policy",
+    },
 }
 # Records whose values are lists: equal names belong together.
 LISTS = (R_COMPENSATION_STARTED, R_COMPENSATION_FINISHED)
-_SET = (R_TRANSITION, R_VARIABLES_SET)
-
-
-_WHERE = {
+# Under which name a record's values stand in its payload; elsewhere they stand in it directly.
+VALUES_CALLED = {
+    R_TRANSITION: "set",
+    R_VARIABLES_SET: "set",
     R_STARTED: "input",
     R_CHILD_STARTED: "input",
     R_ACTIVITY_SCHEDULED: "input",
@@ -164,31 +178,18 @@ def record_of(instance: Instance, row: RecordRow, values: Iterable[ValueRow] = (
     payload: dict[str, Any] = {}
     if row.transition >= 0:
         payload["transition"] = program.transition_numbers[row.transition]
-    if row.flight >= 0 and row.transition >= 0:
-        payload["flight"] = row.flight
-    if row.activation >= 0:
-        payload["activation"] = row.activation
     if row.timer >= 0:
         payload["timer"] = instance.timer_name(row.timer)
-        payload["place"] = row.timer
-        if row.flight >= 0:
-            payload["timer_id"] = row.flight
-    if row.due >= 0:
-        payload["due"] = row.due
-    if row.delay >= 0:
-        payload["delay"] = row.delay
-    if row.source >= 0:
-        payload[SOURCE_CALLED.get(row.kind, "source")] = texts.text(row.source)
+    for name, field_name in NUMBERS.items():
+        number = getattr(row, field_name)
+        if number >= 0:
+            payload[name] = number
     if row.command >= 0:
         payload["command"] = COMMANDS[row.command]
-    if row.reason >= 0:
-        payload[REASON_CALLED.get(row.kind, "reason")] = texts.text(row.reason)
-    if row.undoes >= 0:
-        payload["compensates"] = row.undoes
-    if row.index >= 0:
-        payload["index"] = row.index
-    if row.message >= 0:
-        payload["message_id"] = row.message
+    for name, called in CALLED.items():
+        handle = getattr(row, name)
+        if handle >= 0:
+            payload[called.get(row.kind, name)] = texts.text(handle)
     if row.kind == R_STARTED:
         payload.update(workflow=program.workflow.name, version=program.workflow.version, seed=row.key)
     inner: dict[str, Any] = {}
@@ -202,12 +203,9 @@ def record_of(instance: Instance, row: RecordRow, values: Iterable[ValueRow] = (
             inner.setdefault(texts.text(value.name) or "", []).append(decoded)
         else:
             inner[texts.text(value.name) or ""] = decoded
-    if row.kind in _SET:
+    if row.kind in VALUES_CALLED:
         if inner:
-            payload["set"] = inner
-    elif row.kind in _WHERE:
-        if inner:
-            payload[_WHERE[row.kind]] = inner
+            payload[VALUES_CALLED[row.kind]] = inner
     else:
         payload.update(inner)
     return Record(

@@ -101,6 +101,27 @@ def test_explain_and_describe_are_questions(made: Any) -> None:
     assert columns[:6] == ["run", "case", "workflow", "seq", "time", "kind"]
 
 
+def test_the_first_rows_of_a_large_history_cost_no_more_than_they_are(make: Any, tmp_path: Path) -> None:
+    import duckdb
+
+    path = tmp_path / "h.duckdb"
+    made = make(into=path)
+    rows, last = made.history.sql('FROM history ORDER BY run, "case", seq LIMIT 5').fetchall(), len(made.records)
+    made.history.close()
+    with duckdb.connect(str(path)) as con:
+        for table in ("records", "record_values", "cases"):
+            more = f'SELECT t.* REPLACE ("case" + {last} * range AS "case") FROM {table} t, range(1, 150)'
+            con.execute(f'INSERT INTO {table} FROM ({more}) ORDER BY run, "case"')
+        (n,) = con.execute("SELECT count(*) FROM records").fetchall()[0]
+    assert n > 250_000
+    with open_history(path, max_memory=48 * 2**20) as history:
+        assert history.sql("FROM history LIMIT 5").fetchall() == rows
+        assert len(history.sql('FROM history WHERE "case" = 8888').df()) > 0
+        assert history.sql("SELECT count(payload) FROM history").fetchall() == [(n,)]
+        with pytest.raises(HistoryError, match=r"more than 1,000 rows.*max_rows=None"):
+            history.df(max_rows=1_000)
+
+
 def test_df_is_the_whole_history_in_order(made: Any) -> None:
     frame = made.history.df()
     assert len(frame) == len(made.history)
@@ -166,7 +187,7 @@ def test_another_format_is_refused(make: Any, tmp_path: Path) -> None:
     make(cases=2, into=path).history.close()
     with duckdb.connect(str(path)) as con:
         con.execute("UPDATE about SET format = 99")
-    with pytest.raises(HistoryError, match=r"written in format 99, this version reads 2"):
+    with pytest.raises(HistoryError, match=r"written in format 99, this version reads 3"):
         open_history(path)
 
 
