@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from wfsim.arguments import expect
 from wfsim.errors import CatalogueError, did_you_mean, listed
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load
@@ -61,6 +62,8 @@ def example(name: str) -> Workflow:
     ------
     CatalogueError
         If there is no such example.
+    TypeError
+        If `name` is no text.
 
     Examples
     --------
@@ -68,9 +71,10 @@ def example(name: str) -> Workflow:
     <Workflow 'order_processing' 2.0.0: 13 states, 29 transitions>
     """
     known = examples()
+    expect(name, str, "example takes the name of an example", f"Examples: {listed(known)}.")
     if name not in known:
         raise CatalogueError(
-            f"{name!r} is not an example of wfsim. Examples: {listed(known)}.{did_you_mean(str(name), known)}"
+            f"{name!r} is not an example of wfsim. Examples: {listed(known)}.{did_you_mean(name, known)}"
         )
     return load(known[name].definition)
 
