@@ -11,11 +11,12 @@ from typing import Any
 
 from tests.benchmarks import Measured, cpu_seconds, median
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.codes import CHILD, FREE, INBOX
+from wfsim.semantics.codes import CHILD, INBOX
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 from wfsim.semantics.layout import Cell, Queued
+from wfsim.semantics.snapshot import add_spare_rows
 
 SECOND = 1_000_000
 RUNS = 5
@@ -158,11 +159,7 @@ def _compiled(cases: int) -> tuple[float, int]:
     recorder = _Recorder(program)
     play(recorder)
     fresh = Instance(program)
-    for _ in range(SPARE_ROWS):
-        fresh.m.append(Queued(next=fresh.m[FREE].first))
-        fresh.v.extend(Cell() for _ in range(head.n_fields))
-        fresh.m[FREE].first = len(fresh.m) - 1
-        fresh.m[FREE].length += 1
+    add_spare_rows(fresh, SPARE_ROWS)
     p = to_array(program.rows, speed.PROGRAM)
     m0, v0 = to_array(fresh.m, speed.MEMORY), to_array(fresh.v, speed.CELL)
     boxes, payloads = to_array(recorder.boxes, speed.MEMORY), to_array(recorder.payloads, speed.CELL)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from wfsim.semantics import codes, layout, speed
-from wfsim.semantics.arrays import answer_of, from_array, to_array
+from wfsim.semantics.arrays import Question, answer_of, from_array, to_array
 from wfsim.semantics.compiled import step as compiled_step
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
@@ -114,7 +114,5 @@ class CompiledInstance(Instance):
     def _answer(self, tally: Any, asked: Any) -> layout.Cell:
         cells = [layout.Cell() for _ in asked]
         from_array(asked, cells)
-        question, left, right, state, payload = (
-            int(tally[name]) for name in ("question", "left", "right", "state", "payload")
-        )
-        return answer_of(self.program, self.host, question, left, right, state, payload, cells)
+        question = Question(*(int(tally[name]) for name in ("question", "left", "right", "state", "payload")))
+        return answer_of(self.program, self.host, question, cells)

@@ -17,12 +17,10 @@ from tests.strategies import workflows
 from wfsim.model.expressions import parse_condition
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
-from wfsim.semantics.snapshot import take_snapshot
 from wfsim.verification.workflows import compiled_cache, compiled_space
 from wfsim.verification.workflows import space as space_module
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.erased import ErasedHost
-from wfsim.verification.workflows.flat_words import snapshot_of, words_of
 from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -313,16 +311,3 @@ def test_a_number_that_no_state_has_is_refused() -> None:
     assert space.snapshots[-1] == space.snapshots[space.n_states - 1]
     with pytest.raises(IndexError, match="there are"):
         space.snapshots[space.n_states]
-
-
-# --- snapshots -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("number", [3, 9, 30, 48, 86, 100])
-def test_a_snapshot_is_the_same_after_a_line_of_words_and_after_an_instance(number: int) -> None:
-    # In 100 an entry of the log is undone while the activity that it is of still holds its inputs.
-    flow = rich_workflow(number, undo=number % 2 == 0, children=number % 3 == 0, waits=number % 5 < 2)
-    space = explore_workflow(flow, max_states=200, engine="python")
-    for k, snapshot in enumerate(space.snapshots):
-        assert repr(snapshot_of(space.program, words_of(space.program, snapshot))) == repr(snapshot)
-        assert take_snapshot(space.instance(k)) == snapshot

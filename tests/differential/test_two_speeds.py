@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from wfsim.semantics.compiled import draws as compiled_draws
 from wfsim.semantics.compiled import step as compiled_step
 from wfsim.semantics.compiled import values as compiled_values
 from wfsim.semantics.instance import Instance
+from wfsim.semantics.snapshot import from_snapshot, take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 
 QUEUES = (codes.WAITING, codes.INTERNAL, codes.DEFERRED)
@@ -236,12 +238,14 @@ class Careful(list[Any]):
 @given(workflows(regions=True), choices)
 def test_no_reference_to_nothing_is_followed(workflow: Workflow, picks: list[tuple[int, int]]) -> None:
     # Neither Python nor the bounds check of numba objects to index -1.
-    program = compile_workflow(workflow)
+    compiled = compile_workflow(workflow)
+    program = replace(compiled, rows=Careful(compiled.rows))
     instance = Instance(program, key=12345)
-    program.rows, instance.m, instance.v = Careful(program.rows), Careful(instance.m), Careful(instance.v)
+    instance.m, instance.v = Careful(instance.m), Careful(instance.v)
     instance.apply(Stimulus("start"))
     for number, pick in enumerate(picks):
         instance.apply(next_stimulus(instance, *pick, number))
+        assert take_snapshot(from_snapshot(program, instance.texts, take_snapshot(instance)))[0] == instance.me.status
 
 
 @cases(60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import fields
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,25 +46,27 @@ def from_array(array: np.ndarray[Any, Any], rows: list[Any]) -> None:
             setattr(row, name, struct.unpack("<d", struct.pack("<q", value))[0] if real else value)
 
 
-def answer_of(
-    program: Program,
-    host: Host,
-    question: int,
-    left: int,
-    right: int,
-    state: int,
-    payload: int,
-    cells: list[layout.Cell],
-) -> layout.Cell:
-    """What the host answers to a question of a compiled step, given as `speed.Outputs` says."""
+class Question(NamedTuple):
+    """What a compiled step asks its host: an expression by its `number`, or one of the sorts that `speed` numbers."""
+
+    number: int
+    left: int
+    right: int
+    state: int
+    payload: int
+
+
+def answer_of(program: Program, host: Host, question: Question, cells: list[layout.Cell]) -> layout.Cell:
+    """What the host answers; `cells` are all that it may read."""
     answer = layout.Cell()
-    if question == speed.ORDER_QUESTION:
+    number, left, right = question.number, question.left, question.right
+    if number == speed.ORDER_QUESTION:
         return layout.Cell(codes.INTEGER, host.order(left, right))
-    if question == speed.LENGTH_QUESTION:
+    if number == speed.LENGTH_QUESTION:
         return layout.Cell(codes.INTEGER, host.length(left))
-    if question == speed.ELEMENT_QUESTION:
+    if number == speed.ELEMENT_QUESTION:
         host.element(left, right, answer)
-    elif question == speed.RESULTS_QUESTION:
+    elif number == speed.RESULTS_QUESTION:
         n = speed.PER_ITEM
         ended = [(k, cells[n * k].whole, cells[n * k + 1 : n * (k + 1)]) for k in range(left)]
         host.results(ended, right, answer)
@@ -72,6 +74,7 @@ def answer_of(
         head = program.head
         root = program.rows[head.root].slot
         rows: list[Any] = [layout.Me(cells=0), *(layout.RegionCell() for _ in range(root))]
-        rows[root].state = state
-        host.evaluate(question, rows, cells, 0, codes.NONE, head.n_variables if payload else codes.NONE, answer)
+        rows[root].state = question.state
+        payload = head.n_variables if question.payload else codes.NONE
+        host.evaluate(number, rows, cells, 0, codes.NONE, payload, answer)
     return answer

@@ -349,6 +349,7 @@ class _Compiler:
             number, _ = self.add(
                 EventRow(
                     name=self.text(name),
+                    outside=1 if event else 0,
                     unhandled=POLICIES[policy],
                     first_field=first_fields[name],
                     n_fields=len(fields),

@@ -8,13 +8,16 @@ Nothing else differs between the speeds, and a test compares what they put out.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from .layout import Cell, Cells, Each, EffectRow, Held, Queued, RecordRow, Rows, ValueRow, WorkCell
 
 COMPILED = __name__.endswith(".compiled.kernel")
 
+Line: TypeAlias = list[int]
+"""A line of words: what `codec` writes, and scratch."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -101,6 +104,16 @@ if not COMPILED:
         row = m[k] = Each()
         return row
 
+    def bits_of(real: float) -> int:
+        """The bits of a double as an integer."""
+        bits: int = struct.unpack("<q", struct.pack("<d", real))[0]
+        return bits
+
+    def real_of(bits: int) -> float:
+        """The double with these bits."""
+        real: float = struct.unpack("<d", struct.pack("<q", bits))[0]
+        return real
+
     def ask(p: Rows, m: Rows, v: Cells, o: Output, i: int, number: int, private: int, payload: int, at: int) -> None:
         """Let the surroundings evaluate host expression `number` into cell `at`."""
         o.host.evaluate(number, m, v, i, private, payload, v[at])
@@ -141,6 +154,7 @@ else:
         ask_length,
         ask_order,
         ask_results,
+        bits_of,
         fresh_each,
         fresh_held,
         fresh_queued,
@@ -150,4 +164,5 @@ else:
         new_effect,
         new_record,
         new_value,
+        real_of,
     )

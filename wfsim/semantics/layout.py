@@ -100,9 +100,10 @@ class ConstantRow:
 
 @dataclass(slots=True)
 class EventRow:
-    """An event, with the regions that have a transition on it anywhere (M2.2)."""
+    """An event, whether others send it, and the regions that have a transition on it anywhere (M2.2)."""
 
     name: int = NONE
+    outside: int = 0
     unhandled: int = REJECT
     first_field: int = NONE
     n_fields: int = 0

@@ -41,6 +41,8 @@ KERNEL_FILES = (
     "controls.py",
     "causes.py",
     "step.py",
+    "codec.py",
+    "possible.py",
 )
 
 
@@ -145,6 +147,7 @@ _TYPES = {
     "int": numba.int64,
     "float": numba.float64,
     "None": numba.void,
+    "Line": _typeof(np.zeros(1, np.int64)),
     "Cell": numba.from_dtype(CELL),
     "Queued": numba.from_dtype(MEMORY),
     "WorkCell": numba.from_dtype(MEMORY),
@@ -172,6 +175,9 @@ def cache_folder() -> Path:
 _config.CACHE_DIR = str(cache_folder())
 
 
+_CALLED_FROM_OUTSIDE = ("step", "draw", "draw_bits", "mix_key", "evaluate", "arithmetic", "pack", "unpack", "possible")
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel function with the signature that its annotations say."""
     parameters = [
@@ -179,7 +185,7 @@ def kernel(function: Callable[..., Any]) -> Any:
         for name, parameter in inspect.signature(function).parameters.items()
     ]
     answer = _TYPES[str(inspect.signature(function).return_annotation)]
-    outside = function.__name__ in ("step", "draw", "draw_bits", "mix_key", "evaluate", "arithmetic")
+    outside = function.__name__ in _CALLED_FROM_OUTSIDE
     return _njit([answer(*parameters)], cache=True, nogil=True, no_cpython_wrapper=not outside)(function)
 
 
@@ -241,6 +247,18 @@ def keep_cell(source: Any, target: Any) -> None:
     target.tag = source.tag
     target.whole = source.whole
     target.real = source.real
+
+
+@_second_form
+def bits_of(real: float) -> Any:
+    """The bits of a double as an integer."""
+    return np.float64(real).view(np.int64)
+
+
+@_second_form
+def real_of(bits: int) -> Any:
+    """The double with these bits."""
+    return np.int64(bits).view(np.float64)
 
 
 @_second_form

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import wfsim as wf
+from wfsim.semantics.snapshot import region_states
 from wfsim.verification.workflows import space as space_module
 from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
 
@@ -149,7 +150,7 @@ def test_paths_are_shortest_and_start_with_the_start() -> None:
 @pytest.mark.parametrize("path", ["models/order_processing.yaml", "models/published/order_processing.yaml"])
 def test_every_state_that_is_found_was_entered_by_some_edge(path: str, erased: bool) -> None:
     space = explore_workflow(wf.load(path), erase_conditions=erased)
-    active = {region[1] for snapshot in space.snapshots for region in snapshot[2] if region is not None}
+    active = {state for snapshot in space.snapshots for state in region_states(space.program, snapshot)} - {-1}
     assert active <= set(space.reached)
     entered = {s: {r.to_state or r.state for r in space.records_of(*where)} for s, where in space.reached.items()}
     assert all(space.program.name(s) in names for s, names in entered.items())

@@ -1,7 +1,7 @@
 """The compiled search as a function: loaded from numba's cache, or compiled once per machine.
 
 It is kept in a folder of its own, named by all sources that it is made of, as numba looks only at one of them. What is
-loaded from there has the compiled step inside; `flat_search.step` is set only where it has to be compiled.
+loaded from there has the compiled kernel inside; `flat_search` is given its functions only where it has to be compiled.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-_FILES = ("borrowed.py", "byte_keys.py", "flat.py", "flat_search.py", "../../semantics/snapshot.py")
+_FILES = ("borrowed.py", "byte_keys.py", "flat_search.py")
 """What the search is made of, but for the kernel modules, whose digest names the folder around."""
+_KERNEL = (("step", "step"), ("codec", "pack"), ("codec", "unpack"), ("possible", "possible"))
 _ready: list[Any] = []
 
 
@@ -38,7 +39,8 @@ def compiled_search(arguments: tuple[Any, ...]) -> Any:
         if not is_cached(arguments):
             from wfsim.verification.workflows import flat_search
 
-            flat_search.step = import_module("wfsim.semantics.compiled.step").step
+            for module, name in _KERNEL:
+                setattr(flat_search, name, getattr(import_module(f"wfsim.semantics.compiled.{module}"), name))
         from numba import typeof
 
         dispatcher = _dispatcher()

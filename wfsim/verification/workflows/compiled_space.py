@@ -16,14 +16,16 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from wfsim.semantics import speed
-from wfsim.semantics.arrays import answer_of, from_array, to_array
-from wfsim.semantics.codes import FREE, INBOX, NONE, RECORD_KINDS, RUNNING, RUNNING_STATUS
+from wfsim.semantics.arrays import Question, answer_of, from_array, to_array
+from wfsim.semantics.codec import N_SCRATCH
+from wfsim.semantics.codes import INBOX, NONE, RECORD_KINDS, RUNNING, RUNNING_STATUS
 from wfsim.semantics.evaluator import Evaluator
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Host, Output
-from wfsim.semantics.layout import ActivityRow, Cell, EventRow, Queued
+from wfsim.semantics.layout import ActivityRow, Cell, EventRow
+from wfsim.semantics.possible import POSSIBILITY
 from wfsim.semantics.program import Program
-from wfsim.semantics.snapshot import Snapshot
+from wfsim.semantics.snapshot import Snapshot, add_spare_rows, longest_line
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
 from wfsim.verification.workflows import flat_search as f
@@ -32,8 +34,7 @@ from wfsim.verification.workflows.candidates import Candidates
 from wfsim.verification.workflows.compiled_cache import compiled_search
 from wfsim.verification.workflows.edges import TOLD, Edge
 from wfsim.verification.workflows.erased import ErasedHost
-from wfsim.verification.workflows.flat import HEADER, N_SCRATCH, QUEUED, REAL, REGION, TAG, WHOLE, WORK, Memory
-from wfsim.verification.workflows.flat_words import snapshot_of, words_of
+from wfsim.verification.workflows.flat_search import REAL, TAG, WHOLE, Memory
 
 STEPS = 20_000
 """Between two looks at the clock, and chances to interrupt: some hundredths of a second."""
@@ -131,11 +132,6 @@ class CompiledSearch:
 
     def _new_known(self) -> f.Known:
         program = self.program
-        head = program.head
-        regions = np.full(head.n_timers, NONE, np.int64)
-        for r in range(head.first_region, head.first_region + head.n_regions):
-            row = program.rows[r]
-            regions[row.first_timer - head.first_timer :][: row.n_timers] = r
         told = np.zeros(len(RECORD_KINDS), np.int64)
         for kind, column in TOLD.items():
             told[kind] = _COLUMNS[column]
@@ -148,8 +144,6 @@ class CompiledSearch:
         return f.Known(
             p=to_array(program.rows, speed.PROGRAM),
             fresh=self._fresh(),
-            events=np.array([program.event_rows[name] for name in program.events], np.int64),
-            regions=regions,
             told=told,
             inboxes=np.zeros((0, speed.MEMORY.itemsize // 8), np.int64),
             payloads=np.zeros((0, 3), np.int64),
@@ -163,11 +157,7 @@ class CompiledSearch:
     def _fresh(self) -> Memory:
         """An instance before its start, with free rows for what will wait in it."""
         instance = Instance(self.program, texts=self.texts)
-        first = len(instance.m)
-        instance.m += [Queued(next=k + 1) for k in range(first, first + self._spare)]
-        instance.m[-1].next = NONE
-        instance.m[FREE].first, instance.m[FREE].length = first, self._spare
-        instance.v += [Cell() for _ in range(self._spare * self.program.head.n_fields)]
+        add_spare_rows(instance, self._spare)
         return _memory(to_array(instance.m, speed.MEMORY), to_array(instance.v, speed.CELL))
 
     def _new_work(self) -> f.Work:
@@ -177,14 +167,15 @@ class CompiledSearch:
         o = speed.new_outputs(
             self._outputs, answers=self._outputs, cells=head.n_variables + head.n_fields + speed.PER_ITEM * self._spare
         )
-        # More than any snapshot, question, or list of what happened has.
-        n_words = HEADER + rows * (QUEUED + WORK + REGION) + 4 * cells + 3 * len(o.cells) + 2 * self._outputs + 64
+        # More than any line, list of possibilities, question, or list of what happened has.
+        n_words = longest_line(rows, cells) + POSSIBILITY * (3 * rows + head.n_events) + 3 * len(o.cells)
+        n_words += 2 * self._outputs + 64
         return f.Work(
             memory=_memory(fresh.m.copy(), fresh.v.copy()),
             base=_memory(fresh.m.copy(), fresh.v.copy()),
             o=o,
             o_cells=o.cells.view(np.int64).reshape(-1, 3),
-            scratch=np.zeros((N_SCRATCH, rows), np.int64),
+            scratch=np.zeros(N_SCRATCH * rows, np.int64),
             words=np.zeros(n_words, np.int64),
             key=np.zeros(10 * n_words, np.uint8),
             stimuli=np.zeros((256, 3), np.int64),
@@ -216,7 +207,7 @@ class CompiledSearch:
 
     def _add_first_states(self) -> None:
         for snapshot in self._first_snapshots:
-            words = np.array(words_of(self.program, snapshot), np.int64)
+            words = np.array(snapshot, np.int64)
             key = np.zeros(10 * len(words), np.uint8)
             while number_of(self._found.states, words, len(words), key) < 0:
                 self._found = _grown(self._found, 0)
@@ -279,13 +270,12 @@ class CompiledSearch:
     def _add_answer(self, number: int) -> None:
         """Put a question to the host, and keep its answer."""
         words = self._line(self._found.questions, number)
-        question, left, right, state, payload = words[: f.QUESTION]
         rest = np.array(words[f.QUESTION :], np.int64).reshape(-1, 3)
         lines = np.zeros((len(rest), 3), np.int64)
         lines[:, [TAG, WHOLE, REAL]] = rest
         cells = [Cell() for _ in rest]
         from_array(lines.view(speed.CELL).reshape(-1), cells)
-        answer = answer_of(self.program, self.host, question, left, right, state, payload, cells)
+        answer = answer_of(self.program, self.host, Question(*words[: f.QUESTION]), cells)
         answers = self._known.answers
         if number >= len(answers):
             answers = np.concatenate([answers, np.zeros(len(answers), speed.CELL)])
@@ -402,7 +392,7 @@ class CompiledSearch:
     def _snapshot(self, number: int) -> Snapshot:
         if number < len(self._first_snapshots):
             return self._first_snapshots[number]
-        return snapshot_of(self.program, self._line(self._found.states, number))
+        return tuple(self._line(self._found.states, number))
 
     def _span(self, number: int) -> tuple[int, int]:
         """The edges of a state: from, to."""

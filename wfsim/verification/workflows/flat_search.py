@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfsim.semantics import speed
+from wfsim.semantics.codec import ROWS
 from wfsim.semantics.codes import (
-    ACTIVE,
-    CHILD,
-    COMPLETED,
+    ACTIVITY_FAILED,
+    ACTIVITY_STARTED,
+    ACTIVITY_SUCCEEDED,
     CONTROL,
     EVENT,
     FAILED,
-    GROUNDED,
     INBOX,
     NONE,
     R_EVENT_DEFERRED,
@@ -31,26 +31,23 @@ from wfsim.semantics.codes import (
     R_STIMULUS_IGNORED,
     R_TRANSITION,
     R_TRANSITION_ABORTED,
-    RUNNING,
-    SCHEDULE_TO_CLOSE,
-    SCHEDULED,
     TIMED_OUT,
     TIMER,
-    WAITING,
 )
-from wfsim.semantics.timers import clock_of as _clock_of
+from wfsim.semantics.possible import ATTEMPT, KIND, NAMED, POSSIBILITY, ROW, UNTAKEN
 from wfsim.verification.workflows.borrowed import borrowed
 from wfsim.verification.workflows.byte_keys import Integers, Keys, add, decode, encode, find, hash_of, number_of
-from wfsim.verification.workflows.flat import REAL, TAG, WHOLE, WORKS, Memory, copy_rows, list_works, pack, rebuild
 
 # numba's own type stubs do not know its options.
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True)
 # Calls that pass tuples of arrays count references to each of them; inside one function most of that is pruned.
 _inlined: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, inline="always")
 
-clock_of = _njit(_clock_of)
 step: Any = None
-"""The compiled step, which `compiled_cache` puts here where the search has to be compiled."""
+pack: Any = None
+unpack: Any = None
+possible: Any = None
+"""Compiled functions of the kernel, which `compiled_cache` puts here where the search has to be compiled."""
 
 # --- the search's own numbers, in an array so that they outlive a return ---------------------------------------
 
@@ -77,15 +74,34 @@ QUESTION = 5
 """Words of a question before its cells: its number, left, right, state, and whether it may read a payload."""
 
 
+_CELL_FIELDS = speed.CELL.fields
+assert _CELL_FIELDS is not None
+TAG, WHOLE, REAL = (_CELL_FIELDS[name][1] // 8 for name in ("tag", "whole", "real"))
+"""Where in the three words of a cell its fields lie."""
+
+
+class Memory(NamedTuple):
+    """An instance's rows and cells as the compiled step sees them, and the same memory as words."""
+
+    m: Any
+    words: Integers
+    v: Any
+    cells: Integers
+
+
+@_njit
+def copy_rows(source: Any, first: Any, target: Any, place: Any, n: Any) -> None:
+    """Copy `n` rows; a loop, as an assignment of slices looks for overlaps first."""
+    for k in range(n):
+        for word in range(source.shape[1]):
+            target[place + k, word] = source[first + k, word]
+
+
 class Known(NamedTuple):
     """What is given: the workflow, and its candidate stimuli as they lie in the inbox."""
 
     p: Any
     fresh: Memory
-    events: Integers
-    """Rows of the events that may come from outside, in order."""
-    regions: Integers
-    """The region row of each timer, -1 for the workflow's."""
     told: Integers
     inboxes: Integers
     """Templates: the inbox as words."""
@@ -148,34 +164,6 @@ class Found(NamedTuple):
 
 
 @_njit
-def _handles(p: Any, m: Any, event: Any) -> Any:
-    """Whether a transition of the root region's state waits for the event."""
-    root = m[p[p[0].root].slot]
-    if root.phase != ACTIVE:
-        # While cancelling, nothing is active.
-        return False
-    state = p[root.state]
-    found = False
-    for t in range(state.first_transition, state.end_transition):
-        found = found or p[t].event == event
-    return found and not state.terminal
-
-
-@_njit
-def _all_rest(p: Any, m: Any, event: Any) -> Any:
-    """Whether some active region listens to the event, and none that does is busy."""
-    row = p[event]
-    found = False
-    for k in range(row.first_listener, row.end_listener):
-        cell = m[p[p[k].region].slot]
-        if cell.phase == ACTIVE:
-            if cell.flight_phase != GROUNDED:
-                return False
-            found = True
-    return found
-
-
-@_njit
 def _put(stimuli: Any, n: Any, template: Any, what: Any, which: Any) -> Any:
     """Add a stimulus; where there is no room, it is only counted."""
     if n < stimuli.shape[0]:
@@ -184,83 +172,47 @@ def _put(stimuli: Any, n: Any, template: Any, what: Any, which: Any) -> Any:
 
 
 @_njit
-def _put_list(known: Any, which: Any, stimuli: Any, n: Any, serial: Any, attempt: Any, state: Any) -> Any:
-    """Add the stimuli of a list; where it is not made yet, say so."""
-    if known.first[which] < 0 and state[LACKING] < 0:
-        state[LACKING] = which
-    for template in range(known.first[which], known.end[which]):
-        n = _put(stimuli, n, template, serial, attempt)
-    return n
+def _list_of(p: Any, kind: Any, row: Any) -> Any:
+    """Which list has the stimuli of a possibility."""
+    if kind in (EVENT, ACTIVITY_FAILED):
+        return row
+    taken = row if row >= 0 else p.shape[0] + (RESULTS if row == UNTAKEN else UNNAMED)
+    return taken if kind == ACTIVITY_SUCCEEDED else p.shape[0] + N_LISTS + taken
 
 
 @_njit
-def _results_of(p: Any, m: Any, number: Any, k: Any) -> Any:
-    """The list of what the work of that number, in row `k`, may return."""
-    if m[k].undoes >= 0 or m[k].each >= 0:
-        return p.shape[0] + UNNAMED
-    cell = m[p[p[0].first_region + number // 2].slot]
-    row = p[cell.action].variable if number % 2 else p[cell.state].result_variable
-    return row if row >= 0 else p.shape[0] + RESULTS
-
-
-@_njit
-def _timers(known: Any, m: Any, s: Any, n_works: Any, held: Any, stimuli: Any, n: Any) -> Any:
-    """Timers that may fire: in a rebuilt instance those of states are due first, then clocks, then deadlines."""
-    p = known.p
-    head = p[0]
-    for place in range(head.first_timer, head.first_clock):
-        if m[place].due < 0:
-            continue
-        r = known.regions[place - head.first_timer]
-        if r < 0:
-            if not _handles(p, m, head.workflow_timeout_event):
-                continue
-        else:
-            cell = m[p[r].slot]
-            if held or cell.phase != ACTIVE or cell.flight_phase != GROUNDED:
-                continue
-        n = _put(stimuli, n, TIMER_FIRES, place, m[place].id)
-    for number in range(n_works):
-        work = m[s[WORKS, number]]
-        if work.due >= 0:
-            n = _put(stimuli, n, TIMER_FIRES, head.first_clock + clock_of(work.phase), work.due_id)
-    for number in range(n_works):
-        work = m[s[WORKS, number]]
-        if work.deadline >= 0:
-            n = _put(stimuli, n, TIMER_FIRES, head.first_clock + SCHEDULE_TO_CLOSE, work.deadline_id)
-    return n
-
-
-@_njit
-def _stimuli(known: Any, m: Any, s: Any, stimuli: Any, state: Any) -> Any:
-    """`WorkflowSpace._stimuli`: everything that can happen to an instance; returns how much."""
-    p = known.p
+def _stimuli(known: Any, work: Any, state: Any) -> Any:
+    """List what can happen to the instance in `base`; returns how much. A list that is not made yet is lacking."""
+    p, w, stimuli = known.p, work.words, work.stimuli
     n = 0
     state[LACKING] = NONE
-    if m[0].status >= COMPLETED:
-        return n
-    # Where an automatic transition came first, its region may hold what set the step off: then nobody sends more.
-    held = m[WAITING].first >= 0
-    for event in known.events:
-        if not held and _all_rest(p, m, event):
-            n = _put_list(known, event, stimuli, n, 0, 0, state)
-    n_works = p[0].n_works + list_works(p, m, s)
-    n = _timers(known, m, s, n_works, held, stimuli, n)
-    for number in range(n_works):
-        k = s[WORKS, number]
-        work = m[k]
-        if work.phase == CHILD:
-            which = _results_of(p, m, number, k)
-            n = _put_list(known, p.shape[0] + N_LISTS + which, stimuli, n, work.serial, 0, state)
-        elif work.phase == SCHEDULED:
-            n = _put(stimuli, n, ATTEMPT_STARTS, work.serial, work.attempt)
-        elif work.phase == RUNNING:
-            which = _results_of(p, m, number, k)
-            n = _put_list(known, which, stimuli, n, work.serial, work.attempt, state)
-            n = _put_list(known, work.activity, stimuli, n, work.serial, work.attempt, state)
-    if _handles(p, m, p[0].cancel_requested):
-        n = _put(stimuli, n, CANCEL, 0, 0)
+    for at in range(0, POSSIBILITY * possible(p, work.base.m, 0, work.scratch, w), POSSIBILITY):
+        kind, row, named, attempt = w[at + KIND], w[at + ROW], w[at + NAMED], w[at + ATTEMPT]
+        if kind == TIMER:
+            n = _put(stimuli, n, TIMER_FIRES, row, named)
+        elif kind == ACTIVITY_STARTED:
+            n = _put(stimuli, n, ATTEMPT_STARTS, named, attempt)
+        elif kind == CONTROL:
+            n = _put(stimuli, n, CANCEL, 0, 0)
+        else:
+            which = _list_of(p, kind, row)
+            if known.first[which] < 0 and state[LACKING] < 0:
+                state[LACKING] = which
+            for template in range(known.first[which], known.end[which]):
+                n = _put(stimuli, n, template, named, attempt)
     return n
+
+
+@_njit
+def _set_up(known: Any, work: Any) -> Any:
+    """Make `base` the instance with the line in `words`; False if it has too few rows."""
+    base, fresh = work.base, known.fresh
+    if known.p[0].first_queued + 1 + work.words[ROWS] > base.m.shape[0]:
+        return False
+    copy_rows(fresh.words, 0, base.words, 0, base.words.shape[0])
+    copy_rows(fresh.cells, 0, base.cells, 0, base.cells.shape[0])
+    unpack(known.p, base.m, base.v, 0, work.scratch, work.words)
+    return True
 
 
 # --- the step ------------------------------------------------------------------------------------------------
@@ -397,7 +349,7 @@ def _keep(known: Any, work: Any, found: Any, state: Any) -> Any:
     if what < 0 or script < 0 or stimulus < 0:
         return GROW
     m = work.memory.m
-    length = encode(w, pack(known.p, m, work.memory.cells, work.scratch, w), key)
+    length = encode(w, pack(known.p, m, work.memory.v, 0, work.scratch, w), key)
     hashed = hash_of(key, length)
     target = find(found.states, key, length, hashed)
     if target < 0:
@@ -477,9 +429,9 @@ def _search(known: Any, work: Any, found: Any, state: Any) -> Any:
     while state[AT] < found.states.size[0]:
         if not state[PREPARED]:
             decode(found.states, state[AT], work.words)
-            if not rebuild(known.p, work.words, known.fresh, work.base, work.scratch):
+            if not _set_up(known, work):
                 return ROOM
-            state[STIMULI] = _stimuli(known, work.base.m, work.scratch, work.stimuli, state)
+            state[STIMULI] = _stimuli(known, work, state)
             if state[LACKING] >= 0:
                 return LIST
             if state[STIMULI] > work.stimuli.shape[0]:

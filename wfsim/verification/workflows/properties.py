@@ -23,6 +23,7 @@ from wfsim.net.petri import PetriNet
 from wfsim.net.translate import check_pools
 from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
 from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.snapshot import region_states
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.verification.nets.check import check
 from wfsim.verification.nets.soundness import soundness
@@ -252,10 +253,7 @@ def _dead(search: Search, asked: Property, row: int, text: str) -> Verdict:
     space = search.space
     program = space.program
     source = program.rows[row].source
-    at = next(
-        (k for k, s in enumerate(space.snapshots) for region in s[2] if region is not None and region[1] == source),
-        None,
-    )
+    at = next((k for k, each in enumerate(space.snapshots) if source in region_states(program, each)), None)
     if at is None and source in space.reached:
         before, edge = space.reached[source]
         return search.verdict(

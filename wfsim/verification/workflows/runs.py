@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 from wfsim.model.evaluate import evaluate, need_boolean
 from wfsim.model.expression_tree import Whole, walk
 from wfsim.model.values import EvaluationFault
-from wfsim.semantics.codes import COMPLETED, OUTCOMES, STATUSES, TIMED_OUT
+from wfsim.semantics.codec import OUTCOME, STATUS
+from wfsim.semantics.codes import COMPLETED, NONE, OUTCOMES, STATUSES, TIMED_OUT
+from wfsim.semantics.snapshot import region_states, variable_cells
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.verification.workflows.claims import Active, Atom, Claim, Happened, Once, Standing
 from wfsim.verification.workflows.edges import Edge
@@ -161,11 +163,12 @@ class Moments:
         found = self._views.get(number)
         if found is None:
             snapshot = self.space.snapshots[number]
-            regions = snapshot[2]
-            active = frozenset(cell[1] for cell in regions if cell is not None) & self._active
-            root = regions[self._root][1] if self._named and regions[self._root] is not None else -1
-            cells = tuple(snapshot[-1][k] for k in self._variables.values())
-            found = self._views[number] = (snapshot[0], snapshot[1], root, active, cells)
+            states = region_states(self.space.program, snapshot)
+            root = states[self._root] if self._named else NONE
+            values = variable_cells(self.space.program, snapshot) if self._variables else []
+            cells = tuple(values[k] for k in self._variables.values())
+            active = frozenset(self._active.intersection(states))
+            found = self._views[number] = (snapshot[STATUS], snapshot[OUTCOME], root, active, cells)
         return found
 
     def _after(self, memory: Memory, view: View, happened: Happenings) -> Memory:

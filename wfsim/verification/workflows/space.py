@@ -16,13 +16,15 @@ from wfsim.arguments import expect, expect_seconds, expect_whole
 from wfsim.errors import WfsimError
 from wfsim.model.expression_tree import Expression
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.codec import N_SCRATCH
 from wfsim.semantics.codes import (
-    ACTIVE,
-    BACKOFF,
-    CHILD,
+    ACTIVITY_FAILED,
+    ACTIVITY_STARTED,
+    ACTIVITY_SUCCEEDED,
+    CHILD_CLOSED,
+    COMMANDS,
+    EVENT,
     FAILED,
-    GROUNDED,
-    IDLE,
     R_EVENT_DEFERRED,
     R_EVENT_DISCARDED,
     R_EVENT_REJECTED,
@@ -30,14 +32,13 @@ from wfsim.semantics.codes import (
     R_STIMULUS_IGNORED,
     R_TRANSITION,
     R_TRANSITION_ABORTED,
-    RUNNING,
-    SCHEDULED,
     TIMED_OUT,
-    WAITING,
+    TIMER,
 )
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
+from wfsim.semantics.possible import POSSIBILITY, UNSEEN, handles, possible
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.snapshot import Mark, Snapshot, from_snapshot, take_snapshot
@@ -206,75 +207,39 @@ class WorkflowSpace:
                 script = None if self.host is None else next_script(script, self.host.asked)
 
     def _stimuli(self, instance: Instance) -> Iterator[Stimulus]:
-        """Everything that can happen to an instance in this state."""
-        if instance.is_closed:
-            return
-        program, m, head = self.program, instance.m, self.program.head
-        # Where an automatic transition came first, its region may hold what set the step off: then nobody sends more.
-        held = m[WAITING].first >= 0
-        busy = {}
-        for r in range(head.first_region, head.first_region + head.n_regions):
-            cell = m[program.rows[r].slot]
-            if cell.phase == ACTIVE:
-                busy[r] = cell.flight_phase != GROUNDED
-        for name in program.events:
-            row = program.rows[program.event_rows[name]]
-            listening = [program.rows[k].region for k in range(row.first_listener, row.end_listener)]
-            concerned = [r for r in listening if r in busy]
-            if concerned and not held and not any(busy[r] for r in concerned):
-                for payload in self.candidates.payloads(name):
-                    yield Stimulus("event", event=name, payload=payload)
-        for timer in instance.timers():
-            if timer.name == "workflow":
-                event = "workflow_timeout"
-                if not self.handles(instance, event):
-                    continue
-            elif (
-                timer.activity_id is None
-                and timer.region is not None
-                and (held or busy.get(program.region_rows[timer.region], True))
-            ):
-                continue
-            yield Stimulus("timer", timer=timer.place, timer_id=timer.id)
-        for k, work in enumerate(instance.works()):
-            if work.phase in (IDLE, BACKOFF):
-                continue
-            if work.phase == CHILD:
-                yield from self.candidates.child_ends(self._results(instance, k), work.serial)
-                continue
-            common: dict[str, Any] = {"activity_id": work.serial, "attempt": work.attempt}
-            if work.phase == SCHEDULED:
-                yield Stimulus("activity_started", **common)
-            if work.phase == RUNNING:
-                for result in self._results(instance, k):
-                    yield Stimulus("activity_succeeded", result=result, **common)
-                for error_type, message in self.candidates.errors(work.activity):
+        """Everything that can happen to an instance in this state, with every value that is tried."""
+        head, size = self.program.head, len(instance.m)
+        found = [0] * (POSSIBILITY * (head.n_events + 3 * size))
+        n = possible(self.program.rows, instance.m, 0, [0] * (N_SCRATCH * size), found)
+        for at in range(0, POSSIBILITY * n, POSSIBILITY):
+            kind, row, named, attempt = found[at : at + POSSIBILITY]
+            if kind == EVENT:
+                event = self.program.name(row) or ""
+                for payload in self.candidates.payloads(event):
+                    yield Stimulus("event", event=event, payload=payload)
+            elif kind == TIMER:
+                yield Stimulus("timer", timer=row, timer_id=named)
+            elif kind == CHILD_CLOSED:
+                yield from self.candidates.child_ends(self._results(row), named)
+            elif kind == ACTIVITY_STARTED:
+                yield Stimulus("activity_started", activity_id=named, attempt=attempt)
+            elif kind == ACTIVITY_SUCCEEDED:
+                for result in self._results(row):
+                    yield Stimulus("activity_succeeded", activity_id=named, attempt=attempt, result=result)
+            elif kind == ACTIVITY_FAILED:
+                common: dict[str, Any] = {"activity_id": named, "attempt": attempt}
+                for error_type, message in self.candidates.errors(row):
                     yield Stimulus("activity_failed", error_type=error_type, message=message, **common)
-        if self.handles(instance, "cancel_requested"):
-            yield Stimulus("control", command="cancel")
+            else:
+                yield Stimulus("control", command=COMMANDS[row])
 
     def handles(self, instance: Instance, event: str) -> bool:
         """Whether a transition of the root region's state waits for the event."""
-        root = instance.m[self.program.rows[self.program.head.root].slot]
-        if root.phase != ACTIVE:
-            # While cancelling, nothing is active.
-            return False
-        state = self.program.rows[root.state]
-        wanted = self.program.event_rows[event]
-        return not state.terminal and any(
-            self.program.rows[t].event == wanted for t in range(state.first_transition, state.end_transition)
-        )
+        return bool(handles(self.program.rows, instance.m, 0, self.program.event_rows[event]))
 
-    def _results(self, instance: Instance, k: int) -> list[Any]:
-        """Candidates for what an activity returns: all that its result variable can hold."""
-        work = instance.works()[k]
-        if work.undoes >= 0 or work.each >= 0:
-            # What items give goes into one list, which no condition can look into.
-            return [None]
-        head = self.program.head
-        cell = instance.m[self.program.rows[head.first_region + k // 2].slot]
-        row = self.program.rows[cell.action].variable if k % 2 else self.program.rows[cell.state].result_variable
-        return self.candidates.results(row)
+    def _results(self, variable: int) -> list[Any]:
+        """Candidates for what an activity or child returns: all that its result variable can hold."""
+        return [None] if variable == UNSEEN else self.candidates.results(variable)
 
     def search(self, max_states: int, max_seconds: float | None) -> None:
         """Visit states breadth first until none is new or a limit is reached."""

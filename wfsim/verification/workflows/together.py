@@ -49,8 +49,7 @@ class Shared:
 
     def held(self, number: int) -> Counter[str]:
         """The workers that an instance holds in a state, of each pool."""
-        works = self.space.snapshots[number][3]
-        running = (work[1] for work in works if work is not None and work[0] == RUNNING)
+        running = (work.activity for work in self.space.instance(number).works() if work.phase == RUNNING)
         return Counter(self._pool[activity] for activity in running if activity in self._pool)
 
     def _fits(self, number: int) -> bool:

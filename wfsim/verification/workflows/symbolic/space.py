@@ -32,11 +32,13 @@ from wfsim.model.uses import receiver
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.activations import LONGEST_SECONDS
-from wfsim.semantics.codes import ABSENT, BOOLEAN, FAULT, INTEGER, NULL, STRING
+from wfsim.semantics.codes import ABSENT, BOOLEAN, FAULT, INTEGER, STRING
 from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import Cell, Cells, Rows
 from wfsim.semantics.program import Program
-from wfsim.semantics.snapshot import Snapshot, take_snapshot
+from wfsim.semantics.rows import payload_of
+from wfsim.semantics.snapshot import kept_rows, take_snapshot, variable_cells
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
 from wfsim.semantics.values import set_null, set_whole
@@ -324,7 +326,8 @@ class SymbolicSpace(WorkflowSpace):
                 guard = both(*self.host.path)
                 if guard is False:
                     continue
-                snapshot, writes = self._placed(take_snapshot(instance))
+                writes = self._place_markers(instance)
+                snapshot = take_snapshot(instance)
                 target = self._numbers.get(snapshot, len(self.snapshots))
                 move = Move(stimulus, answers, target, self._happened(output), guard, writes)
                 if target == len(self.snapshots):
@@ -339,46 +342,46 @@ class SymbolicSpace(WorkflowSpace):
             self.n_expanded = max(at + 1, 0)
             at += 1
 
-    def _placed(self, snapshot: Snapshot) -> tuple[Snapshot, dict[str, Term]]:
-        """The snapshot with markers that name their places instead, and the term that each place holds."""
+    def _place_markers(self, instance: Instance) -> dict[str, Term]:
+        """Put markers in an instance that name their places instead; returns the term that each place holds."""
+        program, m, v = self.program, instance.m, instance.v
+        head = program.head
         writes: dict[str, Term] = {}
+        declared = [*self.declared.values()]
+        n = len(declared)
+        for k in range(head.inbox_cells):
+            of = declared[k % n] if n and k < n * (head.n_regions + 1) else _ANY
+            self._place(v[k], f"@cell {k}", of, writes)
+        held, waiting = kept_rows(instance)
+        for number, row in enumerate(waiting):
+            base = payload_of(program.rows, m, 0, row)
+            for k in range(head.n_fields):
+                self._place(v[base + k], f"@entry {number} {m[row].event} {k}", _ANY, writes)
+        for row in held:
+            base = payload_of(program.rows, m, 0, row)
+            for cell in v[base : base + head.n_fields]:
+                if cell.tag == STRING and cell.whole in self.host.terms:
+                    # What an activity was given is never looked at again.
+                    set_null(cell)
+        return writes
 
-        def place(cells: tuple[tuple[int, int, float], ...], where: str, types: list[Variable]) -> Any:
-            return tuple(self._place(cell, f"@{where} {k}", types[k], writes) for k, cell in enumerate(cells))
-
-        *head, held, undoing, timers, lists, entries, cells = snapshot
-        n = len(self.declared)
-        variables = [*self.declared.values()]
-        kinds = [
-            variables[k % n] if n and k < n * (self.program.head.n_regions + 1) else _ANY for k in range(len(cells))
-        ]
-        kept = tuple(
-            (*entry[:-1], place(entry[-1], f"entry {number} {entry[1]}", [_ANY] * len(entry[-1])))
-            for number, entry in enumerate(entries)
-        )
-        # What an activity was given is never looked at again.
-        quiet = tuple((*each[:-1], tuple(_unmarked(cell, self.host.terms) for cell in each[-1])) for each in held)
-        return (*head, quiet, undoing, timers, lists, kept, place(cells, "cell", kinds)), writes
-
-    def _place(self, cell: Any, name: str, declared: Variable, writes: dict[str, Term]) -> Any:
-        tag, whole, _ = cell
-        if tag == ABSENT:
+    def _place(self, cell: Cell, name: str, declared: Variable, writes: dict[str, Term]) -> None:
+        if cell.tag == ABSENT:
             # What a flight wrote before means nothing.
-            return ABSENT, 0, 0.0
-        if tag != STRING or whole not in self.host.terms:
-            return cell
-        if name not in self.places:
-            self.places[name] = self.symbols.of_variable(name, declared, null=_nullable(declared))
-        writes[name] = self.host.terms[whole]
-        self.host.marker(name, self.places[name])
-        return STRING, self.texts.handle(f"{self.host.mark}{name}"), 0.0
+            cell.whole, cell.real = 0, 0.0
+        elif cell.tag == STRING and cell.whole in self.host.terms:
+            if name not in self.places:
+                self.places[name] = self.symbols.of_variable(name, declared, null=_nullable(declared))
+            writes[name] = self.host.terms[cell.whole]
+            self.host.marker(name, self.places[name])
+            cell.whole = self.texts.handle(f"{self.host.mark}{name}")
 
     def value_after(self, move: Move, variable: int) -> Term:
         """What a variable holds after a move."""
         name = f"@cell {variable}"
-        return (
-            move.writes[name] if name in move.writes else self.host.term_of(*self.snapshots[move.target][-1][variable])
-        )
+        if name in move.writes:
+            return move.writes[name]
+        return self.host.term_of(*variable_cells(self.program, self.snapshots[move.target])[variable])
 
 
 class MarkedCandidates(Candidates):
@@ -432,10 +435,6 @@ _ANY = Variable(type=ValueType.ANY, optional=True)
 
 def _nullable(variable: Variable) -> bool:
     return variable.optional or variable.type is ValueType.ANY
-
-
-def _unmarked(cell: Any, terms: Mapping[int, Term]) -> Any:
-    return (NULL, 0, 0.0) if cell[0] == STRING and cell[1] in terms else cell
 
 
 def _refuse(workflow: Workflow) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wfsim.errors import NotCovered
 from wfsim.model.expression_tree import Name, Whole
 from wfsim.model.expressions import to_text
+from wfsim.semantics.snapshot import region_states
 from wfsim.verification.workflows.claims import Claim
 from wfsim.verification.workflows.conditions.terms import Term, Truth, both, constant, needed_boolean
 from wfsim.verification.workflows.conditions.translation import Translation
@@ -112,8 +113,8 @@ class System:
         def name(node: Name | Whole) -> Term:
             if isinstance(node, Whole):
                 root = self.space.program.head.root - self.space.program.head.first_region
-                region = self.space.snapshots[move.target][2][root]
-                return constant("" if region is None else self.space.program.name(region[1]) or "")
+                states = region_states(self.space.program, self.space.snapshots[move.target])
+                return constant(self.space.program.name(states[root]) or "")
             if node.scope == "item":
                 return constant(items[node.field])
             return self.space.value_after(move, self.variables[node.field])
