@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.differential.rich_workflows import rich_workflow
+from tests.random_cases import cases
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
 from wfsim.semantics import speed
@@ -97,7 +98,7 @@ def test_rich_workflows_are_packed_and_unpacked_the_same_at_both_speeds(kind: in
     assert most >= MORE
 
 
-@settings(deadline=None, max_examples=40)
+@cases(40)
 @given(workflows(regions=True, undo=True, children=True), choices)
 def test_random_definitions_are_packed_and_unpacked_the_same_at_both_speeds(
     workflow: Workflow, picks: list[tuple[int, int]]

@@ -157,8 +157,10 @@ def _check_json(value: Value) -> str | None:
             waiting.extend((item, depth + 1) for item in part)
         elif isinstance(part, Mapping):
             for key, item in part.items():
-                if not isinstance(key, str) or not _is_text(key):
+                if not isinstance(key, str):
                     return f"the key {brief(key)} of an object is not a string"
+                if not _is_text(key):
+                    return f"the key {brief(key)} of an object holds half a character (a surrogate)"
                 waiting.append((item, depth + 1))
         else:
             return f"a value of type {type(part).__name__} is not JSON"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -56,11 +55,9 @@ def test_thirty_thousand_places_are_answered_or_left_open() -> None:
     assert "… 29,799 more steps, all in witness.steps …" in text
     assert len(text.splitlines()) < 250
     assert len(found._repr_html_()) < 100_000
-    began = time.monotonic()
     space = explore(net, max_seconds=1)
     assert not space.complete
     assert "Stopped after 1 s" in space.reason
-    assert time.monotonic() - began < 30
 
 
 def test_a_split_into_a_thousand_branches_is_decided() -> None:
