@@ -17,7 +17,7 @@ from wfsim.verification.nets import net_search, reachability
 from wfsim.verification.nets.check import check
 from wfsim.verification.nets.contest import UpperBound
 from wfsim.verification.nets.ctl import Labelling
-from wfsim.verification.nets.explore import explore
+from wfsim.verification.nets.explore import explore, searched
 from wfsim.verification.nets.formulas import (
     And,
     CanFire,
@@ -138,9 +138,9 @@ def other_ways(patch: pytest.MonkeyPatch, data: st.DataObject) -> None:
     if data.draw(st.booleans()):
         patch.setattr(net_search, "direct_markings", lambda net: 1)
     if data.draw(st.booleans()):
-        compiled = partial(explore, engine="kernel")
-        patch.setattr(net_search, "explore", compiled)
-        patch.setattr(reachability, "explore", compiled)
+        compiled = partial(searched, engine="kernel")
+        patch.setattr(net_search, "searched", compiled)
+        patch.setattr(reachability, "searched", compiled)
 
 
 def shows(verdict: Verdict, net: PetriNet) -> Iterator[NetWitness]:

@@ -102,13 +102,16 @@ def search_symbolically(net: PetriNet, limits: Limits, max_work: int | None = No
     try:
         while True:
             last = nodes >= most
-            search = _Search(CodedNet(net, order, nodes), limits, max_work, bar, nodes if last else nodes // FULL)
+            search = None
             try:
+                search = _Search(CodedNet(net, order, nodes), limits, max_work, bar, nodes if last else nodes // FULL)
                 ended, reason = search.run()
             except OutOfNodes as problem:
                 if not last:
                     nodes = min(GROWTH * nodes, most)
                     continue
+                if search is None:
+                    raise
                 ended, reason = Ended.MEMORY, f"Stopped after {search.found()}: {problem}"
             return SymbolicSpace(search.sweeps, ended, reason, most)
     finally:
