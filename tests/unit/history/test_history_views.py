@@ -287,7 +287,7 @@ def test_what_a_worker_did_until_it_was_cancelled_counts_as_service(made: Any) -
             if row.kind == "activity_started" and row.seq not in late:
                 began.setdefault((case, row.activity_id, row.attempt), row.time)
     rows = table(
-        made, 'SELECT "case", activity_id, attempt, time, service FROM history WHERE kind = \'activity_cancelled\''
+        made, "SELECT \"case\", activity_id, attempt, time, service FROM history WHERE kind = 'activity_cancelled'"
     )
     services = [service for *_, service in rows if service is not None]
     assert services
