@@ -23,6 +23,7 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import CALLED, LISTS, VALUES_CALLED, Record
 from wfsim.semantics.stimulus import Stimulus
 
+from .failures import reading
 from .replay_case import CAUSES, programs_of, replay_records, stimuli_of
 from .runs import Run, runs_in
 from .schema import KEY_SLOT
@@ -248,6 +249,7 @@ def _nearest(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None) -
     return f"{where}. There are {n:,} cases" + (f", numbered {least} to {most}." if n else ".")
 
 
+@reading("the history")
 def records_in(
     con: duckdb.DuckDBPyConnection, run: Run, first: int, last: int, upto: int = _LAST, *, after: int = 0
 ) -> dict[int, list[Record]]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from wfsim.errors import HistoryError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
+    from pathlib import Path
 
+    import duckdb
+
+_MAKE_ROOM = "If the disk is full, free some of it, or take another one."
 VIEWS = "The views and their columns: docs/history.md, or .sql('DESCRIBE history')."
 
 
@@ -39,6 +45,43 @@ def cannot_open(error: Exception, path: str | os.PathLike[str]) -> HistoryError:
             f"{path}: this process has the file open already. Use that one, or close it first (`.close()`)."
         )
     return HistoryError(f"{path}: cannot be opened as a history: {_first(error)}")
+
+
+@contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Whatever DuckDB reports inside is told as `HistoryError`."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise HistoryError(
+            f"{path}: cannot be read: {_first(error)}\n"
+            "Close it and open it again; if that fails too, the file is damaged."
+        ) from None
+
+
+def cannot_write(error: Exception, path: str | os.PathLike[str], kept: Path | None) -> HistoryError:
+    """Why a simulated history was not written to its end, and where that is which was."""
+    left = (
+        f"What was written is in {kept}, which says that it is incomplete"
+        if kept is not None
+        else "Nothing of it is kept"
+    )
+    return HistoryError(f"{path}: cannot be written to its end: {_first(error)}\n{left}. {_MAKE_ROOM} Then run again.")
+
+
+def not_appended(error: Exception, path: str | os.PathLike[str]) -> HistoryError:
+    """Why a store did not take something."""
+    return HistoryError(f"{path}: the append failed, nothing was written: {_first(error)}\n{_MAKE_ROOM}")
+
+
+def roll_back(con: duckdb.DuckDBPyConnection) -> None:
+    """End a transaction that has failed; where the failure itself has ended it, that is all that was wanted."""
+    import duckdb
+
+    with suppress(duckdb.Error):
+        con.execute("ROLLBACK")
 
 
 def _first(error: Exception) -> str:

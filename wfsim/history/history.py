@@ -5,14 +5,14 @@ from __future__ import annotations
 import html
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from wfsim.errors import HistoryError, listed
 
 from . import opening
 from .case import Case, find_case
 from .digest import digest_of
-from .failures import told
+from .failures import reading, told
 from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, question, too_many
 from .runs import Run, runs_in
 
@@ -136,34 +136,32 @@ class History:
         Cost: one ordered pass over the rows; remembered once the history is complete.
         """
         if self._digest is None or self._lent:
-            self._digest = digest_of(self.connection())
+            with reading(self.path):
+                self._digest = digest_of(self.connection())
         return self._digest
 
     def __len__(self) -> int:
         """The number of records."""
-        return int(self.connection().execute("SELECT count(*) FROM records").fetchall()[0][0])
+        return int(self._all("SELECT count(*) FROM records")[0][0])
 
     @property
     def runs(self) -> list[Run]:
         """The runs, in order."""
-        return runs_in(self.connection())
+        with reading(self.path):
+            return runs_in(self.connection())
 
     @property
     def notes(self) -> list[str]:
         """What its writer wants readers to know, for example that a run was ended early."""
-        return [note for (note,) in self.connection().execute("SELECT note FROM notes ORDER BY run, rowid").fetchall()]
+        return [note for (note,) in self._all("SELECT note FROM notes ORDER BY run, rowid")]
 
     @property
     def counts(self) -> dict[str, int]:
         """Root cases per status and outcome over all runs: `completed/success`, `failed`, …, `open`; no children."""
-        rows = (
-            self.connection()
-            .execute(
-                "SELECT concat_ws('/', status, outcome) AS what, count(*) FROM durations d JOIN workflow_names w ON "
-                "w.run = d.run AND w.workflow = d.workflow WHERE w.number = 0 AND d.parent_case IS NULL "
-                "GROUP BY what ORDER BY what = 'open', what"
-            )
-            .fetchall()
+        rows = self._all(
+            "SELECT concat_ws('/', status, outcome) AS what, count(*) FROM durations d JOIN workflow_names w ON "
+            "w.run = d.run AND w.workflow = d.workflow WHERE w.number = 0 AND d.parent_case IS NULL "
+            "GROUP BY what ORDER BY what = 'open', what"
         )
         return {str(what): int(n) for what, n in rows}
 
@@ -188,10 +186,21 @@ class History:
         HistoryError
             If there is no such case, or several.
         """
-        found = find_case(self.connection(), case, run)
+        with reading(self.path):
+            found = find_case(self.connection(), case, run)
         # The connection lives as long as its history.
         found.owner = self
         return found
+
+    def _all(self, query: str) -> list[tuple[Any, ...]]:
+        with reading(self.path):
+            rows: list[tuple[Any, ...]] = self.connection().execute(query).fetchall()
+        return rows
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that happened is here: no run was interrupted, and there was room for everything."""
+        return all(run.complete for run in self.runs)
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -222,7 +231,8 @@ class History:
         if self._closed:
             return f"<History {self.path}, closed>"
         counts = ", ".join(f"{n:,} {what}" for what, n in self.counts.items())
-        return f"<History of {listed(self._workflows(), 3)}: {len(self):,} records; cases: {counts or 'none'}>"
+        what = "History" if self.complete else "Incomplete history"
+        return f"<{what} of {listed(self._workflows(), 3)}: {len(self):,} records; cases: {counts or 'none'}>"
 
     def _workflows(self) -> list[str]:
         return list(dict.fromkeys(f"{run.workflow} {run.version}" for run in self.runs))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from wfsim.semantics.program import Program
 
-COLUMNS = "run, source, scenario, seed, replication, engine, params, log"
+COLUMNS = "run, source, scenario, seed, replication, engine, params, log, complete"
 WORKFLOW_COLUMNS = "number, name, version, definition, model_hash"
 
 
@@ -63,6 +63,8 @@ class Run:
         Further arguments of the run.
     log
         `full`, `transitions` or `aggregates`.
+    complete
+        Whether all that happened is here; not so if a simulation was interrupted, or its disk was full.
     """
 
     run: int
@@ -74,6 +76,7 @@ class Run:
     engine: str | None = None
     params: Mapping[str, Any] | None = None
     log: str = "full"
+    complete: bool = True
 
     @property
     def workflow(self) -> str:
@@ -121,7 +124,7 @@ class Run:
     def store(self, con: duckdb.DuckDBPyConnection) -> None:
         """Insert it, and its workflows."""
         con.execute(
-            f"INSERT INTO runs ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO runs ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 self.run,
                 self.source,
@@ -131,6 +134,7 @@ class Run:
                 self.engine,
                 None if self.params is None else json.dumps(dict(self.params), sort_keys=True),
                 self.log,
+                self.complete,
             ],
         )
         con.executemany(

@@ -99,7 +99,7 @@ CREATE TABLE about (format INTEGER NOT NULL);
 INSERT INTO about VALUES ({FORMAT});
 CREATE TABLE runs (
     run INTEGER PRIMARY KEY, source VARCHAR NOT NULL, scenario VARCHAR, seed BIGINT, replication INTEGER,
-    engine VARCHAR, params JSON, log VARCHAR NOT NULL
+    engine VARCHAR, params JSON, log VARCHAR NOT NULL, complete BOOLEAN NOT NULL
 );
 CREATE TABLE workflows (
     run INTEGER NOT NULL, number INTEGER NOT NULL, name VARCHAR NOT NULL, version VARCHAR NOT NULL,

@@ -82,13 +82,15 @@ def simulate(
         If the scenario cannot be read, does not fit the workflow, or a number given is out of range.
     CatalogueError
         If a workflow that it starts is not in the catalogue.
+    HistoryError
+        If `into` cannot be written, for example since the disk is full; it says where to find what was written.
     NotCovered
         For constructs or engines that cannot be simulated yet.
 
     Notes
     -----
     About 20,000 steps a second and core in the python engine. Ctrl-C ends the run early and keeps what there is;
-    `history.notes` then says so.
+    `history.notes` then says so, and the run is not `complete`. So it is with what was written before a disk was full.
     """
     if engine not in ("auto", "python"):
         raise NotCovered(f"there is no engine {engine!r} yet. Engines: auto, python.")
@@ -140,7 +142,7 @@ def simulate(
             notes += summary.notes
             if not summary.complete:
                 break
-        return writer.finish(notes=notes)
+        return writer.finish(notes=notes, complete=summary.complete)
 
 
 def _witnessed(

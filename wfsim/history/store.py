@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +16,7 @@ from . import opening
 from .batch import Batch, insert
 from .case import Case, find_case
 from .codes import Codes, ProgramCodes, program_codes
+from .failures import not_appended, reading, roll_back
 from .handles import clean
 from .history import History
 from .mail import OpenCase, fates, open_cases
@@ -27,7 +29,7 @@ from .views import name_records
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     import pyarrow as pa
@@ -147,7 +149,7 @@ class Store:
         HistoryError
             If the external id is taken, or a child's workflow is none of the run's.
         """
-        with self._turn:
+        with self._asked():
             if parent is None:
                 run = self._run_of(program)
                 workflow = 0
@@ -172,13 +174,13 @@ class Store:
 
     def find(self, external_id: str) -> StoredCase | None:
         """The case of that external id, if there is one."""
-        with self._turn:
+        with self._asked():
             rows = self._con.execute(_PLACES + "WHERE external_id = ?", [external_id]).fetchall()
         return StoredCase(*rows[0]) if rows else None
 
     def children(self, place: StoredCase) -> list[StoredCase]:
         """The cases that a case has started, in order of their activations."""
-        with self._turn:
+        with self._asked():
             rows = self._con.execute(
                 _PLACES + "WHERE run = ? AND parent_case = ? ORDER BY parent_activation", [place.run, place.case]
             ).fetchall()
@@ -188,7 +190,7 @@ class Store:
         """The case that started a case; `None` for a root."""
         if place.parent_case is None:
             return None
-        with self._turn:
+        with self._asked():
             rows = self._con.execute(
                 _PLACES + 'WHERE run = ? AND "case" = ?', [place.run, place.parent_case]
             ).fetchall()
@@ -196,22 +198,22 @@ class Store:
 
     def catalogue(self, run: int) -> Catalogue:
         """The workflows of a run: its children resolve among them, whatever versions have come since."""
-        with self._turn:
+        with self._asked():
             return catalogue_of(self._run(run))
 
     def program(self, place: StoredCase) -> Program:
         """The program of a case, as stored with its run."""
-        with self._turn:
+        with self._asked():
             return self._programs_of(place.run, place.workflow)[0]
 
     def case(self, case: int | str, *, run: int | None = None) -> Case:
         """One case, by number or external id. Its `.replay()` goes on where it stood, ids seen included."""
-        with self._turn:
+        with self._asked():
             return find_case(opening.cursor(self._con), case, run)
 
     def event_ids(self, run: int, case: int) -> set[str]:
         """Ids of the events and commands that a case has received."""
-        with self._turn:
+        with self._asked():
             rows = self._con.execute(
                 'SELECT DISTINCT event_id FROM records WHERE run = ? AND "case" = ? AND event_id IS NOT NULL',
                 [run, case],
@@ -220,17 +222,17 @@ class Store:
 
     def open_cases(self) -> list[OpenCase]:
         """All open cases of real runs that have a name, with their keys (M7.2)."""
-        with self._turn:
+        with self._asked():
             return open_cases(self._con)
 
     def fates(self, event_ids: Iterable[str]) -> dict[str, str | None]:
         """Of those events that have arrived in some case: why each was turned away for good, or `None` if not."""
-        with self._turn:
+        with self._asked():
             return fates(self._con, event_ids)
 
     def history(self) -> History:
         """The history so far, for questions while the store is open; it sees every append at once."""
-        with self._turn:
+        with self._asked():
             return History(self.path, con=opening.cursor(self._con))
 
     # --- appends ---------------------------------------------------------------------------------
@@ -272,7 +274,7 @@ class Store:
                 f"case {place.case}: the first record has seq {records[0].seq}, but the expected version is "
                 f"{expected_version}. Append each step once, with the version before it."
             )
-        with self._turn:
+        with self._asked():
             stored = self._version(place)
             if stored != expected_version:
                 raise _conflict(place, expected_version, stored)
@@ -347,12 +349,14 @@ class Store:
             if last.seq // self._snapshot_every > expected_version // self._snapshot_every:
                 store_snapshot(con, place.run, place.case, instance)
             con.execute("COMMIT")
-        except BaseException as error:
-            con.execute("ROLLBACK")
-            if isinstance(error, duckdb.TransactionException | duckdb.ConstraintException):
-                raise _conflict(place, expected_version, self._version(place)) from None
-            if isinstance(error, duckdb.Error):
-                raise HistoryError(f"{self.path}: the append failed, nothing was written: {error}") from None
+        except duckdb.Error as error:
+            roll_back(con)
+            stored = self._version(place)
+            if stored != expected_version or isinstance(error, duckdb.ConstraintException):
+                raise _conflict(place, expected_version, stored) from None
+            raise not_appended(error, self.path) from None
+        except BaseException:
+            roll_back(con)
             raise
         if self._codes.written():
             name_records(self._con)
@@ -401,6 +405,8 @@ class Store:
 
     def _run_of(self, program: Program) -> int:
         """The run of a root: all instances in a store whose families of workflows are equal are one run."""
+        import duckdb
+
         workflows = workflows_of(program)
         rows = self._con.execute(_SAME_FAMILY, [[one.model_hash for one in workflows]]).fetchall()
         if rows:
@@ -416,9 +422,11 @@ class Store:
                 codes.store_timers(self._con, number, one.number)
             self._codes.store(self._con)
             self._con.execute("COMMIT")
-        except BaseException:
-            self._con.execute("ROLLBACK")
+        except BaseException as error:
+            roll_back(self._con)
             self._programs = {place: known for place, known in self._programs.items() if place[0] != number}
+            if isinstance(error, duckdb.Error):
+                raise not_appended(error, self.path) from None
             raise
         self._runs[number] = run
         self._codes.written()
@@ -439,11 +447,17 @@ class Store:
             self._programs[place] = (program, program_codes(program, self._codes))
         return self._programs[place]
 
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """One thread at a time, and no error of DuckDB's own."""
+        with self._turn, reading(self.path):
+            yield
+
     # --- life ------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._turn:
+        with self._asked():
             self._con.close()
 
     def __enter__(self) -> Self:

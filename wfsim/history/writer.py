@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +21,16 @@ from wfsim.semantics.codes import (
     R_TRANSITION,
     RECORD_KINDS,
 )
-from wfsim.simulation.engine import FIRST_CHILD
 
 from . import opening, schema
 from .batch import Batch, insert
 from .codes import Codes, ProgramCodes, program_codes
+from .failures import cannot_write
 from .history import History
+from .numbering import PROVISIONAL, final_numbers
 from .paths import EMPTY, Paths
 from .runs import Run, workflows_of
+from .sorting import Known, write_sorted
 from .totals import Totals
 from .tracker import RAW, CaseTrack, Raw, track_rows
 
@@ -53,11 +56,6 @@ _KEPT: dict[str, frozenset[int]] = {
     ),
     "aggregates": frozenset((R_STATUS_CHANGED, R_INSTANCE_CLOSED)),
 }
-
-
-PROVISIONAL = FIRST_CHILD
-"""From this number on, a case's number is a passing one: see `HistoryWriter.announce`."""
-RENUMBERED = 'CREATE TABLE IF NOT EXISTS renumbered (run INTEGER, "case" INTEGER, number INTEGER)'
 
 
 @dataclass(slots=True)
@@ -127,15 +125,15 @@ class HistoryWriter:
             raise HistoryError(f"{log!r} is not a log level. Levels: {', '.join(_KEPT)}.")
         self._into = None if into is None else Path(into)
         self._codes, self._last_run = self._prepare(existing)
-        self._appending = existing == "append" and self._into is not None and self._into.exists()
-        self._sizes = self._codes.sizes()
-        self._first_run = self._last_run + 1
+        appending = existing == "append" and self._into is not None and self._into.exists()
+        self._known = Known(self._codes.sizes(), self._last_run) if appending else None
         self._folder = tempfile.TemporaryDirectory(prefix="wfsim-")
         self._con = duckdb.connect(":memory:")
         self._con.execute(f"SET temp_directory = '{opening.quoted(self._folder.name)}'")
         self._con.execute("SET memory_limit = '2GB'")
         schema.create(self._con)
         schema.create_facts(self._con)
+        self._con.execute('CREATE TABLE renumbered (run INTEGER, "case" INTEGER, number INTEGER)')
         self._source = source
         self._log: Log = log
         self._kept = _KEPT[log]
@@ -162,7 +160,7 @@ class HistoryWriter:
 
         What is not given stays as it was.
         """
-        self._end_run()
+        self._end_run(complete=True)
         last = self._run
         self._begin(
             workflow or self._workflow,
@@ -313,16 +311,23 @@ class HistoryWriter:
         self._n_waiting += len(kept)
 
     def _flush(self) -> None:
+        import duckdb
+
         for member in self._members.values():
             batch = member.batch
             if len(batch):
                 self.n_rows += len(batch)
-                insert(self._con, *batch.tables(self._last_run, member.number, self._codes, member.codes, self._paths))
+                tables = batch.tables(self._last_run, member.number, self._codes, member.codes, self._paths)
+                try:
+                    insert(self._con, *tables)
+                except duckdb.Error as error:
+                    raise cannot_write(error, self._folder.name, None) from None
                 batch.clear()
         self._n_waiting = 0
 
-    def _end_run(self) -> None:
+    def _end_run(self, *, complete: bool) -> None:
         self._flush()
+        self._con.execute("UPDATE runs SET complete = ? WHERE run = ?", [complete, self._last_run])
         for member in self._members.values():
             if member.totals is not None:
                 member.totals.store(self._con, self._last_run, member.number, member.codes)
@@ -333,7 +338,7 @@ class HistoryWriter:
         import pyarrow as pa
 
         tracks = self._cases.values()
-        numbers = self._final_numbers()
+        numbers = final_numbers(self._cases)
         paths = np.array([track.path for track in tracks], dtype=np.int64)
         self._final_paths.update(path for path in paths.tolist() if path != EMPTY)
         table = pa.table(
@@ -353,82 +358,89 @@ class HistoryWriter:
                 "path_hash": pa.array(np.array(self._paths.hashes, np.uint64)[paths], mask=paths == EMPTY),
             }
         )
-        if len(table):
-            self._con.register("arrow_cases", table)
-            self._con.execute("INSERT INTO cases SELECT * FROM arrow_cases")
-            self._con.unregister("arrow_cases")
-
-    def _final_numbers(self) -> dict[int, int]:
-        """The lasting number of each case that came under a provisional one."""
-        provisional = sum(case >= PROVISIONAL for case in self._cases)
-        if not provisional:
-            return {}
-        import pyarrow as pa
-
-        children: dict[int, list[tuple[int, int]]] = {}
-        for case, track in self._cases.items():
-            if track.parent is not None:
-                children.setdefault(track.parent[0], []).append((track.parent[1], case))
-        generation = sorted(case for case in self._cases if case < PROVISIONAL)
-        others = [case for case, track in self._cases.items() if case >= PROVISIONAL and track.parent is None]
-        generation += sorted(others, key=lambda case: self._cases[case].external_id or "")
-        last = max((case for case in generation if case < PROVISIONAL), default=0)
-        numbers: dict[int, int] = {}
-        while generation:
-            for case in generation:
-                if case >= PROVISIONAL:
-                    numbers[case] = last = last + 1
-            # The next generation, in the order of its parents.
-            generation = [case for parent in generation for _, case in sorted(children.get(parent, ()))]
-        table = pa.table(
+        renumbered = pa.table(
             {
                 "run": pa.array([self._last_run] * len(numbers), type=pa.int32()),
                 "case": pa.array(list(numbers), type=pa.int32()),
                 "number": pa.array(list(numbers.values()), type=pa.int32()),
             }
         )
-        self._con.execute(RENUMBERED)
-        self._con.register("arrow_numbers", table)
-        self._con.execute("INSERT INTO renumbered SELECT * FROM arrow_numbers")
-        self._con.unregister("arrow_numbers")
-        return numbers
+        self._take("cases", table)
+        self._take("renumbered", renumbered)
+
+    def _take(self, name: str, table: Any) -> None:
+        self._con.register("arrow_table", table)
+        self._con.execute(f"INSERT INTO {name} SELECT * FROM arrow_table")
+        self._con.unregister("arrow_table")
 
     # --- the file --------------------------------------------------------------------------------
 
-    def finish(self, *, notes: Iterable[str] = ()) -> History:
+    def finish(self, *, notes: Iterable[str] = (), complete: bool = True) -> History:
         """Sort everything into the file and open it for reading. The writer is then used up.
 
-        `notes` are what readers should know, for example that the run was ended early; see `History.notes`.
+        Parameters
+        ----------
+        notes
+            What readers should know; see `History.notes`.
+        complete
+            Whether the last run came to its end; see `Run.complete`.
 
         Raises
         ------
         HistoryError
-            If the file cannot be written, or `existing="append"` and somebody else wrote to it meanwhile.
+            If the file cannot be written: what was written until then is kept, says that it is incomplete, and the
+            error where it is. Also if `existing="append"` and somebody else wrote to it meanwhile.
         """
+        import duckdb
+
         if self._finished:
             raise HistoryError("this writer has finished. Make a new one for further rows.")
-        self._end_run()
-        self._codes.store(self._con)
-        for note in notes:
-            self._con.execute("INSERT INTO notes VALUES (?, ?)", [self._last_run, note])
-        self._store_variants()
-        if self._into is None:
-            handle, name = tempfile.mkstemp(prefix="wfsim-", suffix=".duckdb")
-            os.close(handle)
-            os.unlink(name)
-            target = Path(name)
-        elif self._appending:
-            target = self._into
-        else:
-            target = self._into.with_name(self._into.name + ".partial")
-            target.unlink(missing_ok=True)
         try:
-            self._write(target)
+            self._end_run(complete=complete)
+            self._codes.store(self._con)
+            for note in notes:
+                self._con.execute("INSERT INTO notes VALUES (?, ?)", [self._last_run, note])
+            self._store_variants()
+            target = self._target()
+            try:
+                write_sorted(self._con, target, self._known)
+            except duckdb.Error as error:
+                raise cannot_write(error, self._into or target, self._keep(target)) from None
+            except BaseException:
+                self._keep(target)
+                raise
         finally:
             self.close()
-        if self._into is not None and not self._appending:
+        if self._into is not None and self._known is None:
             os.replace(target, self._into)
-        return History(self._into if self._into is not None else target, temporary=self._into is None)
+        return History(self._into or target, temporary=self._into is None)
+
+    def _target(self) -> Path:
+        """What is written to before it takes its place."""
+        if self._into is None:
+            return Path(tempfile.gettempdir()) / f"wfsim-{uuid.uuid4().hex}.duckdb"
+        if self._known is not None:
+            return self._into
+        target = self._into.with_name(self._into.name + ".partial")
+        _remove(target)
+        return target
+
+    def _keep(self, target: Path) -> Path | None:
+        """Where what was written until a failure can be read; `None` if there is nothing."""
+        if self._known is not None:
+            return target
+        try:
+            opening.open_for_reading(target).close()
+        except HistoryError:
+            _remove(target)
+            return None
+        if self._into is None or self._into.exists():
+            return target
+        for end in ("", ".wal"):
+            written = target.with_name(target.name + end)
+            if written.exists():
+                os.replace(written, self._into.with_name(self._into.name + end))
+        return self._into
 
     def _store_variants(self) -> None:
         import pyarrow as pa
@@ -440,78 +452,7 @@ class HistoryWriter:
                 "states": pa.array([self._paths.states(path) for path in paths], type=pa.list_(pa.string())),
             }
         )
-        self._con.register("arrow_variants", table)
-        self._con.execute("INSERT INTO variants_seen SELECT * FROM arrow_variants")
-        self._con.unregister("arrow_variants")
-
-    def _write(self, target: Path) -> None:
-        import duckdb
-
-        con = self._con
-        try:
-            con.execute(f"ATTACH '{opening.quoted(target)}' AS target")
-            con.execute("USE target")
-            con.execute("BEGIN")
-            if self._appending:
-                self._check_unchanged(con, target)
-            else:
-                schema.create(con)
-                schema.create_facts(con)
-            self._copy(con)
-            con.execute("COMMIT")
-            con.execute("CHECKPOINT target")
-        except duckdb.Error as error:
-            raise HistoryError(f"{target}: cannot be written: {str(error).splitlines()[0]}") from None
-
-    def _check_unchanged(self, con: Any, target: Path) -> None:
-        last = con.execute("SELECT coalesce(max(run), 0) FROM target.runs").fetchall()[0][0]
-        if last != self._first_run - 1 or Codes.stored_in(con).sizes() != self._sizes:
-            raise HistoryError(f"{target}: somebody else wrote to it meanwhile. Run again.")
-
-    def _copy(self, con: Any) -> None:
-        for name in schema.DIMENSIONS:
-            con.execute(
-                f"INSERT INTO target.{name} SELECT * FROM memory.{name} WHERE code >= {self._sizes[name]} ORDER BY code"
-            )
-        for name in ("runs", "workflows", "timers", "notes", "edge_totals", "activity_totals"):
-            con.execute(f"INSERT INTO target.{name} SELECT * FROM memory.{name}")
-        con.execute('INSERT INTO target.cases SELECT * FROM memory.cases ORDER BY run, "case"')
-        con.execute(
-            "INSERT INTO target.variants_seen SELECT * FROM memory.variants_seen v "
-            "WHERE v.path_hash NOT IN (SELECT path_hash FROM target.variants_seen) ORDER BY path_hash"
-        )
-        clash = con.execute(
-            "SELECT a.path_hash FROM target.variants_seen a JOIN memory.variants_seen b "
-            "ON a.path_hash = b.path_hash AND a.states <> b.states"
-        ).fetchall()
-        if clash:
-            raise HistoryError(f"two paths share the hash {clash[0][0]}. Write this run into a file of its own.")
-        # The last stored row of each case: at log levels below full not always the case's last version.
-        columns = ", ".join("r." + column for column, _ in schema.RECORD_COLUMNS[:-1])
-        records, values = self._with_final_numbers(con)
-        con.execute(
-            f"""
-            INSERT INTO target.records
-            SELECT {columns}, r.seq = last.seq
-            FROM {records} r
-            JOIN (SELECT run, "case", max(seq) AS seq FROM {records} GROUP BY ALL) last
-                USING (run, "case")
-            ORDER BY r.run, r."case", r.seq
-            """
-        )
-        con.execute(f'INSERT INTO target.record_values SELECT * FROM {values} ORDER BY run, "case", seq, position')
-
-    def _with_final_numbers(self, con: Any) -> tuple[str, str]:
-        """What to read the staged records and values from."""
-        plain = ("memory.records", "memory.record_values")
-        if not con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'renumbered'").fetchall():
-            return plain
-        records, values = (
-            f'(SELECT t.* REPLACE (coalesce(n.number, t."case") AS "case") FROM {name} t '
-            'LEFT JOIN memory.renumbered n ON n.run = t.run AND n."case" = t."case")'
-            for name in plain
-        )
-        return records, values
+        self._take("variants_seen", table)
 
     def _prepare(self, existing: Existing) -> tuple[Codes, int]:
         """Look at what stands at `into`; returns the codes to go on from and the last run's number."""
@@ -557,3 +498,8 @@ class HistoryWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _remove(path: Path) -> None:
+    for end in ("", ".wal"):
+        path.with_name(path.name + end).unlink(missing_ok=True)

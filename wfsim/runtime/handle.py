@@ -102,8 +102,16 @@ class Run:
 
     @property
     def status(self) -> str:
-        """`running`, `paused`, `cancelling`, `completed`, `failed`, `cancelled`, `terminated`, `timed_out`."""
-        return self._view.status
+        """`running`, `paused`, `cancelling`, `completed`, `failed`, `cancelled`, `terminated`, `timed_out`.
+
+        `stopped` if it goes on no more here though it is not closed, for example since the disk is full; what is asked
+        of it then says why (`RunStopped`).
+        """
+        return "stopped" if self._has_stopped else self._view.status
+
+    @property
+    def _has_stopped(self) -> bool:
+        return self._member.dispatcher.stopped is not None and not self._view.is_closed
 
     @property
     def is_closed(self) -> bool:
@@ -430,14 +438,14 @@ class Run:
     def __repr__(self) -> str:
         view = self._view
         outcome = f" ({view.outcome})" if view.outcome else ""
-        stands = f"{view.status}{outcome} in {view.state!r}, version {view.version}"
+        stands = f"{self.status}{outcome} in {view.state!r}, version {view.version}"
         return f"<Run {self.id!r} of {self.workflow.name}: {stands}>"
 
     def _repr_html_(self) -> str:
         view = self._view
         rows = [
             ("workflow", f"{self.workflow.name} {self.workflow.version}"),
-            ("status", view.status + (f", {view.outcome}" if view.outcome else "")),
+            ("status", self.status + (f", {view.outcome}" if view.outcome else "")),
             ("state", ", ".join(view.configuration.values())),
             *((name, "" if value is None else repr(value)[:200]) for name, value in view.variables.items()),
             *((f"activity {work.activity}", f"attempt {work.attempt}, {work.phase}") for work in view.activities),

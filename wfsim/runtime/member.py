@@ -48,6 +48,7 @@ class Driver(Protocol):
     members: dict[str, Member]
     news: threading.Condition
     changes: int
+    stopped: str | None
     thread: threading.Thread
 
     @property
