@@ -125,7 +125,7 @@ def _short(path: str | None) -> str:
 
 
 def say(record: Record) -> str:
-    """A record in a few words: the notation of the meaning's examples, with more where a reader of the page wants it."""
+    """A record in a few words: the notation of the meaning's examples, with more where the page wants it."""
     rest = record.payload
     match record.kind:
         case "state_entered":
