@@ -131,10 +131,10 @@ def test_random_workflows_with_children_lists_and_compensation(kind: int) -> Non
 
 def test_random_workflows_whose_children_are_undone() -> None:
     n_edges = 0
-    for number in (21, 70, 76, 81, 124):
+    for number in (21, 76, 124):
         flow = rich_workflow(number, undo=True, children=True, recalls=True)
-        n_edges += searched_twice(flow, 40).n_edges + searched_twice(flow, 20, erased=True).n_edges
-    assert n_edges > 500
+        n_edges += searched_twice(flow, 40).n_edges
+    assert n_edges > 200
 
 
 @cases(40)
