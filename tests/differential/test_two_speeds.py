@@ -25,6 +25,7 @@ from wfsim.model.workflow import Workflow
 from wfsim.semantics import codes, draws, layout, speed, values
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.compiled import draws as compiled_draws
+from wfsim.semantics.compiled import possible as compiled_possible
 from wfsim.semantics.compiled import step as compiled_step
 from wfsim.semantics.compiled import values as compiled_values
 from wfsim.semantics.instance import Instance
@@ -466,6 +467,8 @@ def test_the_cache_folder_is_where_it_is_told_to_be(tmp_path: Path, monkeypatch:
 def test_kernel_files_are_exactly_the_modules_that_are_imported_a_second_time() -> None:
     prefix = "wfsim.semantics.compiled."
     second = {f"{name.removeprefix(prefix)}.py" for name in sys.modules if name.startswith(prefix)}
+    # Of those that step does not call, `possible` calls the codec.
+    assert compiled_possible.__name__ in sys.modules
     assert {*second, "speed.py"} == set(speed.KERNEL_FILES)
 
 
@@ -484,6 +487,7 @@ def signatures() -> dict[str, int]:
 
 def compare_a_handful() -> None:
     """Compare both speeds on a few definitions; run in a process that has compiled everything by itself."""
+    from tests.differential.test_codec import checked
     from tests.unit.semantics.told import activity, region, regions, set_variable, terminal, workflow
 
     policy = {"max_attempts": 3, "initial_interval": "1s", "jitter": 0.5}
@@ -532,6 +536,7 @@ def compare_a_handful() -> None:
     for run in range(25):
         picks = [(draws.draw_bits(run, 1, k, 0) % 10_000, draws.draw_bits(run, 2, k, 0) % 10 - 3) for k in range(60)]
         in_step(definition, picks, room=1 + run % 4)
+        checked(definition, picks[:20])
     answer_questions(1)
     answer_questions(64)
 
