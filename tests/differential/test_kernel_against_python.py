@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 from typing import Any
 from unittest import mock
@@ -296,6 +297,15 @@ def test_an_interrupt_returns_what_is_known(calls: int) -> None:
 
 
 def test_control_c_ends_a_long_search_at_once() -> None:
+    # A process that was started in the background ignores the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _interrupt_a_long_search()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt_a_long_search() -> None:
     explore(kanban(1), engine="kernel")
     timer = threading.Timer(0.3, _thread.interrupt_main)
     timer.start()

@@ -179,7 +179,7 @@ def test_a_violation_is_a_run_that_replays_to_what_it_says() -> None:
                     if each.property in closing:
                         assert last.status == closing[each.property]
                         # The reason names the error that closes this very run.
-                        error = each.reason.split(": ")[1].rstrip(".")
+                        error = each.reason.rpartition("The first: ")[2].split(": ")[1].rstrip(".")
                         assert f"reason={error}" in each.witness.steps[-1].detail["rows"][-1]
     assert shown > SEEDS // 4
 

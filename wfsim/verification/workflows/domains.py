@@ -105,8 +105,11 @@ class Domains:
     def __post_init__(self) -> None:
         for transition, event in _transitions(self.program.workflow):
             self._learn(transition, event)
+        by_definition = set(self._reckoned)
         for claim in self.claims:
             self._see(claim, "")
+        # A claim that overflows for a huge value would be an error, and hide where it is violated.
+        self._reckoned = by_definition
         for state in _states(self.program.workflow):
             for value in (state.timeout, self.program.workflow.timeouts.states.get(state.name)):
                 self._time(value)
