@@ -129,7 +129,7 @@ FRAME = Workflow(
 
 def compiled(expression: Expression) -> tuple[Instance, int, int]:
     """An instance whose program holds the expression; the row of its code, and how many questions it asks."""
-    compiler = _Compiler(FRAME, {}, False)
+    compiler = _Compiler((FRAME,), {}, erased=False, symbolic=False)
     code = ExpressionCode(compiler.texts, compiler.host, compiler.variable_index, compiler.fields["e"], "value")
     code.compile(expression)
     asked = sum(op.op == OP_ASK for op in code.ops)

@@ -29,7 +29,7 @@ def verdicts(name: str) -> tuple[Verdict, ...]:
 
 
 def witness(name: str, text: str = "") -> WorkflowWitness:
-    found = next(v.witness for v in verdicts(name) if text in v.reason)
+    found = next(v.witness for v in verdicts(name) if text in v.reason.rpartition("The first: ")[2])
     assert isinstance(found, WorkflowWitness)
     return found
 
