@@ -5,20 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from wfsim.errors import DefinitionError, did_you_mean, listed
-from wfsim.model.elements import (
-    Action,
-    Activity,
-    ActivityAction,
-    CompensateAction,
-    Event,
-    RetryPolicy,
-    Schedule,
-    SendAction,
-    SetVariableAction,
-    State,
-    Transition,
-    Variable,
-)
+from wfsim.model.elements import Activity, Event, RetryPolicy, Schedule, State, Transition, Variable
+from wfsim.model.operations import Action, ActivityAction, CompensateAction, SendAction, SetVariableAction
 from wfsim.model.workflow import Workflow
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.errors import listed
-from wfsim.model.elements import ActivityAction, CompensateAction, State, Transition, Variable
+from wfsim.model.elements import State, Transition, Variable
 from wfsim.model.lint.findings import Severity
 from wfsim.model.uses import declared_activities, declared_events, declared_variables
 from wfsim.model.values import ValueType
@@ -97,7 +97,7 @@ def _states(old: Workflow, new: Workflow) -> Iterator[Change]:
                 "is terminal now, so nothing would ever leave it" if there.is_terminal else "is not terminal any more"
             )
             yield Change("state-terminal", where, f"it {what}.")
-        was, is_now = work_of(state), work_of(there)
+        was, is_now = (None if each.work is None else each.work.told for each in (state, there))
         if was != is_now:
             yield Change("work-changed", where, f"it ran {was or 'nothing'} and now runs {is_now or 'nothing'}.")
         elif state.invoke is not None and there.invoke is not None:
@@ -118,18 +118,6 @@ def _states(old: Workflow, new: Workflow) -> Iterator[Change]:
 
 
 _UNDONE_OTHERWISE = "what is in the log would be undone by another compensator, or not at all."
-
-
-def work_of(state: State) -> str:
-    """What a state runs, in words; empty if nothing."""
-    if state.activity is not None:
-        return f"activity {state.activity.name!r}"
-    if state.invoke is not None:
-        return f"workflow {state.invoke.workflow!r}"
-    if state.for_each is not None:
-        kind = "activity" if state.for_each.activity is not None else "workflow"
-        return f"{kind} {state.for_each.activity or state.for_each.workflow!r} for each item"
-    return "regions" if state.parallel is not None else ""
 
 
 def _clocks(workflow: Workflow, path: tuple[str, ...], state: State) -> list[str]:
@@ -176,14 +164,13 @@ def _transitions(workflow: Workflow) -> Iterator[tuple[tuple[tuple[str, ...], st
 
 
 def _waits(transition: Transition) -> bool:
-    actions = (*transition.pre_actions, *transition.post_actions)
-    return any(isinstance(action, ActivityAction | CompensateAction) for action in actions)
+    return any(action.waits for action in transition.actions)
 
 
 def _actions(transition: Transition) -> tuple[object, ...]:
     """What decides where in a transition an instance can be."""
     return tuple(
-        tuple((each.action_type, each.name if isinstance(each, ActivityAction) else None) for each in actions)
+        tuple((each.action_type, each.runs) for each in actions)
         for actions in (transition.pre_actions, transition.post_actions)
     )
 

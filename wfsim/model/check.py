@@ -10,15 +10,17 @@ from typing import TypeAlias
 
 from wfsim.errors import did_you_mean, listed
 from wfsim.model.definition import Definition
-from wfsim.model.elements import Activity, ActivityAction, CompensateAction, RetryPolicy, SendAction, State, Variable
+from wfsim.model.elements import Activity, RetryPolicy, State, Variable
 from wfsim.model.evaluate import evaluate_template, fit
 from wfsim.model.expression_tree import Name, TemplateList, TemplateLiteral, TemplateObject, Whole, names
-from wfsim.model.expressions import is_template, parse_template
+from wfsim.model.expressions import is_template
+from wfsim.model.operations import SendAction
 from wfsim.model.problems import Path, Problem
 from wfsim.model.static import static_type
 from wfsim.model.uses import (
     Part,
     Use,
+    Write,
     activity_uses,
     declared_activities,
     declared_events,
@@ -58,9 +60,10 @@ def check(workflow: Definition) -> list[Problem]:
     _schedules(workflow, report)
     _states_and_transitions(workflow, report)
     _error_sources(workflow, report)
-    _names_in_expressions(workflow, report)
-    _written_variables(workflow, report)
-    _types(workflow, report)
+    variables, found, written = declared_variables(workflow), list(uses(workflow)), list(writes(workflow))
+    _names_in_expressions(workflow, variables, found, report)
+    _written_variables(variables, written, report)
+    _types(workflow, variables, found, written, report)
     return problems
 
 
@@ -145,8 +148,7 @@ def _activities(workflow: Definition, report: Report) -> None:
         if name not in known:
             report(
                 path,
-                f"{what} {'by ' if path[0] == 'activities' else ''}{name!r}, which is not an activity. "
-                f"Activities: {listed(known)}.{did_you_mean(name, known)}",
+                f"{what} {name!r}, which is not an activity. Activities: {listed(known)}.{did_you_mean(name, known)}",
             )
     for name, activity in workflow.activities.items():
         _clocks(("activities", name), name, activity, report)
@@ -257,15 +259,10 @@ def _states_and_transitions(workflow: Definition, report: Report) -> None:
                     f"{part.transition_label(index)}: write error.<source>.",
                 )
             for path, action in transition_actions(part, index, transition):
-                if isinstance(action, SendAction) and is_reserved(action.event):
-                    report(
-                        (*path, "event"),
-                        f"{part.transition_label(index)} sends {action.event!r}, an event of the engine.",
-                    )
-                if isinstance(action, SendAction):
-                    _receiver(workflow, path, action, part.transition_label(index), report)
-                if isinstance(action, CompensateAction):
-                    _scope(workflow, (*path, "scope"), action.scope, report)
+                if action.sends is not None:
+                    _message(workflow, path, action.sends, part.transition_label(index), report)
+                if action.undoes is not None:
+                    _scope(workflow, (*path, "scope"), action.undoes.scope, report)
 
 
 def _no_state(name: str, own: Mapping[str, State], everywhere: Mapping[str, str]) -> str:
@@ -277,9 +274,11 @@ def _no_state(name: str, own: Mapping[str, State], everywhere: Mapping[str, str]
     return f"{name!r}, which is not a state. States: {listed(own)}.{did_you_mean(name, own)}"
 
 
-def _receiver(workflow: Definition, path: Path, action: SendAction, label: str, report: Report) -> None:
+def _message(workflow: Definition, path: Path, action: SendAction, label: str, report: Report) -> None:
     """A message has a receiver; what an instance tells itself must fit its own event."""
-    to = parse_template(action.to)
+    if is_reserved(action.event):
+        report((*path, "event"), f"{label} sends {action.event!r}, an event of the engine.")
+    to = action.to_tree
     if isinstance(to, TemplateObject):
         keys = [key for key, _ in to.fields]
         if sorted(keys) != ["key", "workflow"]:
@@ -380,21 +379,12 @@ def _sources(part: Part, state_name: str) -> Iterator[str]:
         after = state_name == (transition.to or transition.from_)
         for path, action in transition_actions(part, index, transition):
             if before if path[-2] == "pre_actions" else after:
-                if isinstance(action, ActivityAction):
-                    yield action.name
-                else:
-                    yield action.action_type
-                    if action.name is not None:
-                        yield action.name
+                yield from action.sources
     for index, state in enumerate(part.region.states):
         if state.name != state_name:
             continue
-        if state.activity is not None:
-            yield state.activity.name
-        if state.invoke is not None:
-            yield state.invoke.workflow
-        if state.for_each is not None:
-            yield from (name for name in (state.for_each.activity, state.for_each.workflow) if name)
+        if state.work is not None:
+            yield from state.work.sources
         for number, region in enumerate(state.parallel.regions if state.parallel else ()):
             inner = Part((*part.state_path(index), "parallel", "regions", number), region, region.name)
             for name in dict.fromkeys(one.name for one in region.states):
@@ -405,9 +395,10 @@ def _sources(part: Part, state_name: str) -> Iterator[str]:
 # Expressions ---------------------------------------------------------------------------------------------
 
 
-def _names_in_expressions(workflow: Definition, report: Report) -> None:
-    variables = declared_variables(workflow)
-    for use in uses(workflow):
+def _names_in_expressions(
+    workflow: Definition, variables: Mapping[str, Variable], found: list[Use], report: Report
+) -> None:
+    for use in found:
         fields = payload_fields(workflow, use.event) if use.event is not None else None
         for name in names(use.tree):
             message = _unknown_name(name, use, variables, fields)
@@ -442,9 +433,8 @@ def _unknown_name(
     return None
 
 
-def _written_variables(workflow: Definition, report: Report) -> None:
-    variables = declared_variables(workflow)
-    for write in writes(workflow):
+def _written_variables(variables: Mapping[str, Variable], written: list[Write], report: Report) -> None:
+    for write in written:
         if write.variable not in variables:
             report(
                 write.path,
@@ -453,16 +443,17 @@ def _written_variables(workflow: Definition, report: Report) -> None:
             )
 
 
-def _types(workflow: Definition, report: Report) -> None:
+def _types(
+    workflow: Definition, variables: Mapping[str, Variable], found: list[Use], written: list[Write], report: Report
+) -> None:
     """Operations and assignments that can never work because the declared types differ."""
-    variables = declared_variables(workflow)
     types = {name: variable.type for name, variable in variables.items()}
     targets = {
         (*write.path[:-1], "value"): variables[write.variable]
-        for write in writes(workflow)
+        for write in written
         if write.value is not None and write.variable in variables
     }
-    for use in uses(workflow):
+    for use in found:
         payload = payload_fields(workflow, use.event) if use.event is not None else None
         for expression in expression_parts(use.tree):
 

@@ -21,6 +21,7 @@ from wfsim.model.elements import (
     Variable,
 )
 from wfsim.model.fields import Count, Element, Identifier, Name, Version
+from wfsim.model.operations import Operation
 
 
 class Definition(Element):
@@ -58,3 +59,12 @@ class Definition(Element):
                     yield from walk((*path, state.name, inner.name), inner)
 
         return walk((), self)
+
+    def operations(self) -> Iterator[Operation]:
+        """Whatever its states and transitions do, region by region in file order."""
+        for _, region in self.regions():
+            for state in region.states:
+                if state.work is not None:
+                    yield state.work
+            for transition in region.transitions:
+                yield from transition.actions

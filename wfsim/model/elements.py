@@ -1,4 +1,4 @@
-"""The elements of a definition: states, transitions, actions, activities, events, variables.
+"""The elements of a definition: states, transitions, activities, events, variables; `operations` has what they do.
 
 These are plain, frozen pydantic objects. They say what was written and check what can be checked locally.
 """
@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from functools import cached_property
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, Strict, model_validator
 
 from wfsim.model.duration import Duration
+from wfsim.model.expression_tree import Expression, Template
+from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
 from wfsim.model.fields import (
     Bound,
     Condition,
@@ -27,10 +30,9 @@ from wfsim.model.fields import (
     Key,
     Name,
     Scalar,
-    TemplateValue,
     TimeZone,
-    VersionRange,
 )
+from wfsim.model.operations import Action, ActivityWork, CompensateWith, Failure, ForEach, Invoke, Operation
 from wfsim.model.values import ValueType
 
 
@@ -64,17 +66,6 @@ class RetryPolicy(Element):
         return any(error_type == listed or error_type.startswith(listed + ".") for listed in self.non_retryable_errors)
 
 
-class Compensation(Element):
-    """Which activity undoes this one, and from when on there is something to undo (M9.1)."""
-
-    activity: Name
-    when: Literal["completed", "attempted"] = "completed"
-
-
-def _compensation(value: object) -> object:
-    return {"activity": value} if isinstance(value, str) else value
-
-
 class Activity(Element):
     """Work done by the surroundings: its clocks, retries, and the pool of workers that serves it (M5)."""
 
@@ -84,7 +75,7 @@ class Activity(Element):
     schedule_to_close: Duration | None = None
     heartbeat: Duration | None = None
     retry_policy: RetryPolicy | None = None
-    compensate_with: Annotated[Compensation, BeforeValidator(_compensation)] | None = None
+    compensate_with: CompensateWith | None = None
     pool: Name | None = None
 
 
@@ -124,103 +115,29 @@ class Variable(Element):
     overflow: Literal["error", "saturate"] = "error"
 
 
-class ActivityAction(Element):
-    """Run an activity and wait for it (M3.1)."""
-
-    name: Name
-    action_type: Literal["activity"]
-    description: str | None = None
-    parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
-    result_variable: Identifier | None = None
-    on_failure: Literal["abort", "ignore"] = "abort"
-
-
-class Assignment(Element):
-    """The parameters of `set_variable`."""
-
-    name: Identifier
-    value: TemplateValue
-
-
-class SetVariableAction(Element):
-    """Give a variable a value (M3.3)."""
-
-    action_type: Literal["set_variable"]
-    name: Name | None = None
-    description: str | None = None
-    parameters: Assignment
-    on_failure: Literal["abort", "ignore"] = "abort"
-
-
-class SendAction(Element):
-    """Send a message to an instance (M7.2)."""
-
-    action_type: Literal["send"]
-    name: Name | None = None
-    description: str | None = None
-    event: Name
-    to: TemplateValue
-    payload: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
-    on_failure: Literal["abort", "ignore"] = "abort"
-
-
-class CompensateAction(Element):
-    """Undo what the compensation log holds (M9.1)."""
-
-    action_type: Literal["compensate"]
-    name: Name | None = None
-    description: str | None = None
-    scope: str | None = None
-    on_failure: Literal["abort", "ignore"] = "abort"
-
-
-Action = Annotated[
-    ActivityAction | SetVariableAction | SendAction | CompensateAction, Field(discriminator="action_type")
-]
-
-
-class ActivityWork(Element):
-    """The activity that a state runs while it is active (M4.1)."""
-
-    name: Name
-    parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
-    result_variable: Identifier | None = None
-
-
-class Invoke(Element):
-    """The child workflow that a state runs (M4.4), and the activity that undoes what it has done (M9.1)."""
-
-    workflow: Name
-    version: VersionRange | None = None
-    input: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
-    result_variable: Identifier | None = None
-    compensate_with: Annotated[Compensation, BeforeValidator(_compensation)] | None = None
-    parent_close: Literal["cancel", "terminate", "abandon"] = "cancel"
-
-
-class ForEach(Element):
-    """One activity or child workflow for each item of a list (M4.5)."""
-
-    items: TemplateValue
-    as_: Identifier = Field(alias="as")
-    activity: Name | None = None
-    workflow: Name | None = None
-    version: VersionRange | None = None
-    parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
-    max_parallel: Count | None = Field(default=None, ge=1)
-    result_variable: Identifier | None = None
-    on_failure: Literal["fail_fast", "collect"] = "fail_fast"
-
-
-class Parallel(Element):
+class Parallel(Operation):
     """Regions that run side by side inside a state (M4.3)."""
+
+    field: ClassVar[str] = "parallel"
 
     join: Literal["all", "any"] | Annotated[int, Strict(), Field(ge=1)] = "all"
     regions: tuple[Region, ...] = Field(min_length=1)
 
+    @property
+    def told(self) -> str:
+        return "regions"
+
+    @property
+    def fails_of(self) -> frozenset[Failure]:
+        return frozenset({Failure.WORK})
+
 
 def _activity_work(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
+
+
+def _deadline_tree(value: Duration | str | None) -> Template | None:
+    return parse_template(value) if isinstance(value, str) and is_template(value) else None
 
 
 class State(Element):
@@ -237,9 +154,23 @@ class State(Element):
     parallel: Parallel | None = None
     metadata: Mapping[str, Json] = Field(default_factory=dict)
 
+    @property
+    def _works(self) -> tuple[Work | None, ...]:
+        return self.activity, self.invoke, self.for_each, self.parallel
+
+    @property
+    def work(self) -> Work | None:
+        """What it does while it is active."""
+        return next((work for work in self._works if work is not None), None)
+
+    @cached_property
+    def timeout_tree(self) -> Template | None:
+        """The expression that gives its timeout; `None` where that is none or fixed."""
+        return _deadline_tree(self.timeout)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        works = [key for key in ("activity", "invoke", "for_each", "parallel") if getattr(self, key) is not None]
+        works = [work.field for work in self._works if work is not None]
         if len(works) > 1:
             raise ValueError(f"state {self.name!r} has {' and '.join(works)}; a state does one of them (M1.1).")
         if self.is_terminal and (works or self.timeout is not None):
@@ -276,6 +207,21 @@ class Transition(Element):
         return self
 
     @property
+    def actions(self) -> tuple[Action, ...]:
+        """Those before the commit, then those after it."""
+        return (*self.pre_actions, *self.post_actions)
+
+    @cached_property
+    def condition_tree(self) -> Expression | None:
+        """What must be true for it to be taken."""
+        return None if self.condition is None else parse_condition(self.condition)
+
+    @cached_property
+    def after_tree(self) -> Template | None:
+        """The expression that gives its delay; `None` where that is none or fixed."""
+        return _deadline_tree(self.after)
+
+    @property
     def trigger(self) -> str:
         """What sets it off, as people read it: `on pay`, `after 2h`, `automatic`."""
         if self.event is not None:
@@ -300,6 +246,7 @@ class Region(Element):
 
 
 Parallel.model_rebuild()
+Work: TypeAlias = ActivityWork | Invoke | ForEach | Parallel
 
 
 class Timeouts(Element):
@@ -343,3 +290,8 @@ class Correlation(Element):
     """The expression that identifies an open instance to senders of messages (M7.2)."""
 
     key: Key
+
+    @cached_property
+    def key_tree(self) -> Expression:
+        """What is computed at the start."""
+        return parse(self.key)

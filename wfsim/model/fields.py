@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -230,6 +232,25 @@ class Element(BaseModel, metaclass=_Readable):
     model_config = ConfigDict(
         extra="forbid", frozen=True, populate_by_name=True, use_enum_values=False, allow_inf_nan=False
     )
+
+    _derived: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
+        """Note what is derived from fields: the trees of expressions."""
+        cls._derived = tuple(name for name in dir(cls) if isinstance(getattr(cls, name, None), cached_property))
+
+    def model_post_init(self, context: Any) -> None:
+        """Derive it now, so that nobody reads a text again."""
+        for name in self._derived:
+            getattr(self, name)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other fields, which are not checked; what is derived from them is derived anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in self._derived:
+            copied.__dict__.pop(name, None)
+        return copied
 
     @model_validator(mode="before")
     @classmethod

@@ -16,9 +16,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from wfsim.drawing import Edge, Group, Node, Picture
-from wfsim.model.elements import ActivityAction, CompensateAction, Outcome, SendAction, SetVariableAction
+from wfsim.model.elements import Outcome
 from wfsim.model.expression_tree import TemplateLiteral, TemplateObject
-from wfsim.model.expressions import parse_template
+from wfsim.model.operations import ActivityAction, CompensateAction, SendAction, SetVariableAction
 from wfsim.model.schedule import told
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from wfsim.drawing import Direction, Head, LineStyle, Role
     from wfsim.model.definition import Definition
-    from wfsim.model.elements import Action, State, Transition
+    from wfsim.model.elements import State, Transition
     from wfsim.model.expression_tree import Template
+    from wfsim.model.operations import Action
 
 _TIMERS = ("timeout", "workflow_timeout")
 
@@ -193,7 +194,7 @@ def _action(action: Action) -> str:
         case SetVariableAction():
             return f"set {action.parameters.name}"
         case SendAction():
-            return f"send {action.event}{_receiver(parse_template(action.to))}"
+            return f"send {action.event}{_receiver(action.to_tree)}"
         case CompensateAction():
             return "compensate" if action.scope is None else f"compensate {action.scope}"
 

@@ -6,22 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from wfsim.model.definition import Definition
-from wfsim.model.elements import (
-    Action,
-    Activity,
-    ActivityAction,
-    Event,
-    ForEach,
-    Region,
-    SendAction,
-    SetVariableAction,
-    State,
-    Transition,
-    Variable,
-)
+from wfsim.model.elements import Activity, Event, Region, State, Transition, Variable
 from wfsim.model.expression_tree import Expression, Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
-from wfsim.model.expressions import is_template, parse, parse_template
-from wfsim.model.fields import TemplateValue
+from wfsim.model.operations import Action, Operation
 from wfsim.model.values import ValueType
 
 if TYPE_CHECKING:
@@ -126,77 +113,53 @@ def uses(workflow: Definition) -> Iterator[Use]:
         for index, transition in enumerate(part.region.transitions):
             yield from transition_uses(part, index, transition)
     if workflow.correlation is not None:
-        yield Use(("correlation", "key"), "the correlation key", "key", parse(workflow.correlation.key))
+        yield Use(("correlation", "key"), "the correlation key", "key", workflow.correlation.key_tree)
 
 
 def state_uses(part: Part, index: int, state: State) -> Iterator[Use]:
     """Expressions evaluated when a state is entered: its deadline, the input of its work."""
     path, what = part.state_path(index), f"state {state.name!r}"
-    if isinstance(state.timeout, str) and is_template(state.timeout):
-        yield Use((*path, "timeout"), f"the timeout of {what}", "deadline", parse_template(state.timeout))
-    if state.activity is not None:
-        yield from _parameters((*path, "activity", "parameters"), what, state.activity.parameters, None)
-    if state.invoke is not None:
-        yield from _parameters((*path, "invoke", "input"), what, state.invoke.input, None)
-    if state.for_each is not None:
-        items = parse_template(state.for_each.items)
-        yield Use((*path, "for_each", "items"), f"the items of {what}", "items", items)
-        yield from _parameters(
-            (*path, "for_each", "parameters"), what, state.for_each.parameters, None, item=state.for_each.as_
-        )
+    if state.timeout_tree is not None:
+        yield Use((*path, "timeout"), f"the timeout of {what}", "deadline", state.timeout_tree)
+    if state.work is not None:
+        yield from operation_uses((*path, state.work.field), what, state.work, None)
 
 
 def transition_uses(part: Part, index: int, transition: Transition) -> Iterator[Use]:
     """Expressions of a transition: its delay, its condition, then its actions in order."""
     path, label, event = part.transition_path(index), part.transition_label(index), transition.event
-    if isinstance(transition.after, str) and is_template(transition.after):
-        yield Use((*path, "after"), f"the delay of {label}", "deadline", parse_template(transition.after))
-    if transition.condition is not None:
-        condition = parse(transition.condition)
-        yield Use((*path, "condition"), f"the condition of {label}", "condition", condition, event)
-    for key, actions in (("pre_actions", transition.pre_actions), ("post_actions", transition.post_actions)):
-        for number, action in enumerate(actions):
-            yield from action_uses((*path, key, number), label, action, event)
+    if transition.after_tree is not None:
+        yield Use((*path, "after"), f"the delay of {label}", "deadline", transition.after_tree)
+    if transition.condition_tree is not None:
+        yield Use((*path, "condition"), f"the condition of {label}", "condition", transition.condition_tree, event)
+    for place, action in transition_actions(part, index, transition):
+        yield from operation_uses(place, label, action, event)
 
 
-def action_uses(path: Path, label: str, action: Action, event: str | None) -> Iterator[Use]:
-    """Expressions of one action."""
-    if isinstance(action, ActivityAction):
-        yield from _parameters((*path, "parameters"), label, action.parameters, event)
-    elif isinstance(action, SetVariableAction):
-        value = parse_template(action.parameters.value)
-        what = f"the value for {action.parameters.name!r} in {label}"
-        yield Use((*path, "parameters", "value"), what, "value", value, event)
-    elif isinstance(action, SendAction):
-        yield Use((*path, "to"), f"the receiver in {label}", "value", parse_template(action.to), event)
-        yield from _parameters((*path, "payload"), label, action.payload, event)
-
-
-def _parameters(
-    path: Path, what: str, parameters: Mapping[str, object], event: str | None, item: str | None = None
-) -> Iterator[Use]:
-    for key, value in parameters.items():
-        yield Use((*path, key), f"the parameter {key!r} of {what}", "value", parse_template(value), event, item)
+def operation_uses(path: Path, whose: str, operation: Operation, event: str | None) -> Iterator[Use]:
+    """Expressions of an action or a work."""
+    for read in operation.reads:
+        kind: Literal["items", "value"] = "items" if read.path == ("items",) else "value"
+        yield Use((*path, *read.path), f"{read.what} {whose}", kind, read.tree, event, read.item)
 
 
 def writes(workflow: Definition) -> Iterator[Write]:
     """Every place that gives a variable a value, in file order; inputs and initial values aside."""
+    for path, label, operation in located(workflow):
+        written = operation.written
+        if written is not None:
+            yield Write((*path, *written.path), label, written.variable, written.tree)
+
+
+def located(workflow: Definition) -> Iterator[tuple[Path, str, Operation]]:
+    """Whatever states and transitions do, with its path and what does it, in file order."""
     for part in parts(workflow):
         for index, state in enumerate(part.region.states):
-            for key, work in (
-                ("activity", state.activity),
-                ("invoke", state.invoke),
-                ("for_each", state.for_each),
-            ):
-                if work is not None and work.result_variable is not None:
-                    path = (*part.state_path(index), key, "result_variable")
-                    yield Write(path, f"the result of state {state.name!r}", work.result_variable)
+            if state.work is not None:
+                yield (*part.state_path(index), state.work.field), f"state {state.name!r}", state.work
         for index, transition in enumerate(part.region.transitions):
-            label = part.transition_label(index)
             for path, action in transition_actions(part, index, transition):
-                written = action_write(path, label, action)
-                if written is not None:
-                    yield written
+                yield path, part.transition_label(index), action
 
 
 def transition_actions(part: Part, index: int, transition: Transition) -> Iterator[tuple[Path, Action]]:
@@ -206,42 +169,20 @@ def transition_actions(part: Part, index: int, transition: Transition) -> Iterat
             yield (*part.transition_path(index), key, number), action
 
 
-def action_write(path: Path, label: str, action: Action) -> Write | None:
-    """The variable an action writes when it succeeds."""
-    if isinstance(action, SetVariableAction):
-        value = parse_template(action.parameters.value)
-        return Write((*path, "parameters", "name"), label, action.parameters.name, value)
-    if isinstance(action, ActivityAction) and action.result_variable is not None:
-        return Write((*path, "result_variable"), label, action.result_variable)
-    return None
-
-
 def activity_uses(workflow: Definition) -> Iterator[tuple[Path, str, str]]:
     """Path, place and name wherever an activity is named, in file order."""
     for name, activity in workflow.activities.items():
         if activity.compensate_with is not None:
             yield (
                 ("activities", name, "compensate_with"),
-                f"activity {name!r} is compensated",
+                f"activity {name!r} is compensated by",
                 activity.compensate_with.activity,
             )
-    for part in parts(workflow):
-        for index, state in enumerate(part.region.states):
-            if state.activity is not None:
-                yield (*part.state_path(index), "activity"), f"state {state.name!r} runs", state.activity.name
-            if state.invoke is not None and state.invoke.compensate_with is not None:
-                yield (
-                    (*part.state_path(index), "invoke", "compensate_with"),
-                    f"workflow {state.invoke.workflow!r} in state {state.name!r} is compensated",
-                    state.invoke.compensate_with.activity,
-                )
-            if state.for_each is not None and state.for_each.activity is not None:
-                where: Path = (*part.state_path(index), "for_each", "activity")
-                yield where, f"state {state.name!r} runs", state.for_each.activity
-        for index, transition in enumerate(part.region.transitions):
-            for path, action in transition_actions(part, index, transition):
-                if isinstance(action, ActivityAction):
-                    yield (*path, "name"), f"{part.transition_label(index)} runs", action.name
+    for path, label, operation in located(workflow):
+        if operation.runs is not None:
+            yield (*path, operation.names_activity), f"{label} runs", operation.runs
+        if operation.undone_by is not None:
+            yield (*path, "compensate_with"), f"what {label} runs is compensated by", operation.undone_by.activity
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,41 +199,16 @@ def invoked(workflow: Definition) -> Iterator[Invoked]:
     """Each workflow that a state runs, once or for each item of a list, in file order."""
     for part in parts(workflow):
         for index, state in enumerate(part.region.states):
-            for key, work in (("invoke", state.invoke), ("for_each", state.for_each)):
-                if work is not None and work.workflow is not None:
-                    path: Path = (*part.state_path(index), key, "workflow")
-                    yield Invoked(path, state.name, work.workflow, work.version)
+            if state.work is not None and state.work.invokes is not None:
+                path: Path = (*part.state_path(index), state.work.field, "workflow")
+                yield Invoked(path, state.name, *state.work.invokes)
 
 
 def addressed(workflow: Definition) -> tuple[str, ...]:
     """Names of the other workflows that it sends messages to by key, in order of first use."""
-    found: dict[str, None] = {}
-    for part in parts(workflow):
-        for index, transition in enumerate(part.region.transitions):
-            for _, action in transition_actions(part, index, transition):
-                to = receiver(action)[0] if isinstance(action, SendAction) and is_keyed(action) else None
-                if isinstance(to, TemplateLiteral) and isinstance(to.value, str) and to.value != workflow.name:
-                    found[to.value] = None
-    return tuple(found)
-
-
-def is_keyed(action: SendAction) -> bool:
-    """Whether a message goes to a workflow and a key, not to an instance."""
-    return isinstance(parse_template(action.to), TemplateObject)
-
-
-def item_inputs(work: ForEach) -> Mapping[str, TemplateValue]:
-    """What each item's activity or workflow is given: the parameters written, else the item under its own name."""
-    return work.parameters or {work.as_: f"${{item.{work.as_}}}"}
-
-
-def receiver(action: SendAction) -> tuple[Template, Template | None]:
-    """Who gets a message: a template for `self`, `parent` or an instance, or for a workflow with that of the key."""
-    to = parse_template(action.to)
-    if isinstance(to, TemplateObject):
-        fields = dict(to.fields)
-        return fields.get("workflow", TemplateLiteral(None)), fields.get("key", TemplateLiteral(None))
-    return to, None
+    sent = (operation.sends for operation in workflow.operations())
+    found = (message.addressed for message in sent if message is not None)
+    return tuple(dict.fromkeys(name for name in found if name is not None and name != workflow.name))
 
 
 def listened_events(workflow: Definition) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from wfsim.model.duration import Duration
-from wfsim.model.elements import ActivityWork, Compensation, FieldType
+from wfsim.model.elements import FieldType
+from wfsim.model.operations import ActivityWork, Compensation
 from wfsim.model.published import SECONDS_KEYS
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_reader import plain_scalar

@@ -9,8 +9,7 @@ from typing import Any
 
 from wfsim.errors import StartRefused, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue
-from wfsim.model.elements import ActivityAction
-from wfsim.model.uses import activity_uses, invoked, item_inputs, parts, transition_actions
+from wfsim.model.uses import activity_uses, invoked
 from wfsim.model.workflow import Workflow
 
 Function = Callable[..., Any]
@@ -125,18 +124,7 @@ def _is_context(parameter: inspect.Parameter) -> bool:
 
 def _inputs(workflow: Workflow) -> list[tuple[str, tuple[str, ...]]]:
     """Each use of an activity, with the names of its inputs there."""
-    found: list[tuple[str, tuple[str, ...]]] = []
-    for part in parts(workflow):
-        for state in part.region.states:
-            if state.activity is not None:
-                found.append((state.activity.name, tuple(state.activity.parameters)))
-            if state.for_each is not None and state.for_each.activity is not None:
-                found.append((state.for_each.activity, tuple(item_inputs(state.for_each))))
-        for index, transition in enumerate(part.region.transitions):
-            for _, action in transition_actions(part, index, transition):
-                if isinstance(action, ActivityAction):
-                    found.append((action.name, tuple(action.parameters)))
-    return found
+    return [(each.runs, tuple(each.inputs)) for each in workflow.operations() if each.runs is not None]
 
 
 def _mismatch(implementation: Implementation, inputs: tuple[str, ...]) -> str | None:

@@ -14,7 +14,7 @@ from wfsim.model.duration import time_text
 from wfsim.model.elements import Unhandled
 from wfsim.model.evaluate import evaluate
 from wfsim.model.expression_tree import Bool, Expression, Name, names
-from wfsim.model.expressions import parse_condition, to_text
+from wfsim.model.expressions import to_text
 from wfsim.model.values import EvaluationFault, Value
 
 from .codes import ACTIVE, BACKOFF, CHILD, EACH, GROUNDED, IDLE, PARALLEL, RUNNING, SCHEDULED, SUCCEEDED
@@ -166,10 +166,10 @@ def held(instance: Instance, region: int) -> str | None:
 
 def judge(instance: Instance, transition: int, payload: Mapping[str, Value] | None) -> Choice:
     """What the condition of a transition is worth now; payload `None` means that it is not known yet."""
-    text = instance.program.transitions[transition].condition
-    if text is None:
+    taken = instance.program.transitions[transition]
+    text, condition = taken.condition, taken.condition_tree
+    if condition is None:
         return Choice(transition, Worth.HOLDS, "")
-    condition = parse_condition(text)
     if payload is None and any(name.scope == "event" for name in names(condition)):
         return Choice(transition, Worth.DEPENDS, f"its payload makes `{text}` true")
     shown = _values(instance, condition, payload)

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.duration import Duration
-from wfsim.model.elements import (
+from wfsim.model.elements import Outcome, Region, RetryPolicy, State, Transition, Unhandled
+from wfsim.model.expression_tree import Literal, Name, Template, TemplateLiteral, names
+from wfsim.model.operations import (
     Action,
-    ActivityAction,
     CompensateAction,
     Compensation,
     ForEach,
-    Outcome,
-    Region,
-    RetryPolicy,
+    Operation,
     SendAction,
     SetVariableAction,
-    State,
-    Transition,
-    Unhandled,
 )
-from wfsim.model.expression_tree import Literal, Name, Template, TemplateLiteral, names
-from wfsim.model.expressions import is_template, parse_condition, parse_template
 from wfsim.model.uses import (
     RESERVED_PAYLOADS,
     addressed,
@@ -32,8 +26,6 @@ from wfsim.model.uses import (
     declared_events,
     declared_variables,
     invoked,
-    item_inputs,
-    receiver,
     scoped,
     uses,
 )
@@ -259,10 +251,10 @@ class _Compiler:
                 for used in names(use.tree):
                     if isinstance(used, Name) and used.scope == "event" and used.field not in read:
                         read.append(used.field)
-        for action in self._actions():
-            if isinstance(action, SendAction) and action.event in self.events:
-                own = fields[action.event]
-                own.extend(name for name in action.payload if name not in own)
+        for message in (each.sends for each in self.workflow.operations()):
+            if message is not None and message.event in self.events:
+                own = fields[message.event]
+                own.extend(name for name in message.inputs if name not in own)
         return {name: {used: k + 1 for k, used in enumerate(listed)} for name, listed in fields.items()}
 
     # --- tables ----------------------------------------------------------------------------------
@@ -359,35 +351,13 @@ class _Compiler:
             self.event_rows[name] = number
         head.n_events = len(self.fields)
         # Payload cells also hold an activity's result and inputs, for its later attempts and its compensator.
-        most_inputs = max((len(listed) for listed in self._inputs()), default=0)
+        most_inputs = max((len(each.inputs) for each in self.workflow.operations()), default=0)
         head.n_fields = 1 + max(most_inputs, *(len(fields) for fields in self.fields.values()))
         head.done, head.error, head.timeout, head.after, head.automatic = (
             self.event_rows[name] for name in BUILT_IN[:5]
         )
         head.cancel_requested = self.event_rows["cancel_requested"]
         head.workflow_timeout_event = self.event_rows["workflow_timeout"]
-
-    def _actions(self) -> Iterator[Action]:
-        for _, region in self.regions:
-            for transition in region.transitions:
-                yield from transition.pre_actions
-                yield from transition.post_actions
-
-    def _inputs(self) -> Iterator[Mapping[str, Any]]:
-        """The inputs of everything that runs an activity or a workflow, and the payloads of messages."""
-        for _, region in self.regions:
-            for state in region.states:
-                if state.activity is not None:
-                    yield state.activity.parameters
-                if state.invoke is not None:
-                    yield state.invoke.input
-                if state.for_each is not None:
-                    yield item_inputs(state.for_each)
-        for action in self._actions():
-            if isinstance(action, ActivityAction):
-                yield action.parameters
-            elif isinstance(action, SendAction):
-                yield action.payload
 
     def _regions(self) -> None:
         """Regions in preorder, their states, and transitions grouped by source state in file order."""
@@ -433,10 +403,9 @@ class _Compiler:
             )
             if transition.event is not None and transition.event.startswith("error."):
                 row.error_source = self.text(transition.event.removeprefix("error."))
-            if transition.after is not None:
-                row.after, row.after_code = self._deadline(transition.after)
-            if transition.condition is not None:
-                row.condition = self._code(parse_condition(transition.condition), fields, "condition")
+            row.after, row.after_code = self._deadline(transition.after, transition.after_tree)
+            if transition.condition_tree is not None:
+                row.condition = self._code(transition.condition_tree, fields, "condition")
             pre = [self._action(action, fields) for action in transition.pre_actions]
             post = [self._action(action, fields) for action in transition.post_actions]
             row.first_pre, row.end_pre = self._block(pre)
@@ -465,18 +434,17 @@ class _Compiler:
         timeout = state.timeout
         if timeout is None and not path:
             timeout = self.workflow.timeouts.states.get(state.name)
-        if timeout is not None:
-            row.timeout, row.timeout_code = self._deadline(timeout)
+        row.timeout, row.timeout_code = self._deadline(timeout, state.timeout_tree)
         if state.activity is not None:
             row.work = ACTIVITY
             row.activity = self.activity_rows[state.activity.name]
-            row.first_input, row.end_input = self._parameters(state.activity.parameters, {})
+            row.first_input, row.end_input = self._parameters(state.activity, {})
             if state.activity.result_variable is not None:
                 row.result_variable = self._variable_row(state.activity.result_variable)
         elif state.invoke is not None:
             row.work = INVOKE
             row.parent_close = CLOSINGS[state.invoke.parent_close]
-            row.first_input, row.end_input = self._parameters(state.invoke.input, {})
+            row.first_input, row.end_input = self._parameters(state.invoke, {})
             row.activity = self._child(state.invoke.workflow, state.invoke.version)
             child: ChildRow = self.rows[row.activity]
             child.undo, child.undo_when = _undo(self.activity_rows, state.invoke.compensate_with)
@@ -493,7 +461,7 @@ class _Compiler:
 
     def _for_each(self, row: StateRow, work: ForEach) -> None:
         row.work = FOR_EACH
-        row.items = self._code(parse_template(work.items), {}, "items")
+        row.items = self._code(work.items_tree, {}, "items")
         row.max_parallel = work.max_parallel or 0
         row.collect = 1 if work.on_failure == "collect" else 0
         if work.workflow is not None:
@@ -501,7 +469,7 @@ class _Compiler:
             row.activity = self._child(work.workflow, work.version)
         else:
             row.activity = self.activity_rows[work.activity or ""]
-        row.first_input, row.end_input = self._parameters(item_inputs(work), {work.as_: ITEM}, "item")
+        row.first_input, row.end_input = self._parameters(work, {work.as_: ITEM}, "item")
         if work.result_variable is not None:
             row.result_variable = self._variable_row(work.result_variable)
 
@@ -536,8 +504,7 @@ class _Compiler:
     def _action(self, action: Action, fields: _Fields) -> ActionRow:
         ignore = 1 if action.on_failure == "ignore" else 0
         if isinstance(action, SetVariableAction):
-            name, value = action.parameters.name, action.parameters.value
-            template = parse_template(value)
+            name, template = action.parameters.name, action.parameters.value_tree
             if isinstance(template, (TemplateLiteral, Literal)) and template.value is not None:
                 template = type(template)(coerce(self.variables[name].type, template.value))
             return ActionRow(
@@ -554,7 +521,7 @@ class _Compiler:
             return ActionRow(action=COMPENSATE, scope=scope, ignore=ignore)
         if isinstance(action, SendAction):
             return self._send(action, fields)
-        first, end = self._parameters(action.parameters, fields)
+        first, end = self._parameters(action, fields)
         result = action.result_variable
         return ActionRow(
             action=RUN_ACTIVITY,
@@ -567,18 +534,17 @@ class _Compiler:
         )
 
     def _send(self, action: SendAction, fields: Mapping[str, int]) -> ActionRow:
-        to, key = receiver(action)
         named, _ = self.add(FieldRow(self.text(action.event)), action.event)
-        first, end = self._parameters(action.payload, fields)
+        first, end = self._parameters(action, fields)
         places = self.fields.get(action.event, {}) if action.event in self.events else {}
-        for k, name in enumerate(action.payload):
+        for k, name in enumerate(action.inputs):
             self.rows[first + k].cell = places.get(name, k + 1)
         return ActionRow(
             action=SEND,
             event=named,
             own_event=self.event_rows[action.event] if action.event in self.events else NONE,
-            code=self._code(to, fields, "receiver"),
-            key=NONE if key is None else self._code(key, fields, "key"),
+            code=self._code(action.receiver, fields, "receiver"),
+            key=NONE if action.key is None else self._code(action.key, fields, "key"),
             first_input=first,
             end_input=end,
             ignore=1 if action.on_failure == "ignore" else 0,
@@ -590,17 +556,17 @@ class _Compiler:
             self.add(row)
         return first, len(self.rows)
 
-    def _parameters(self, parameters: Mapping[str, Any], fields: _Fields, role: str = "value") -> tuple[int, int]:
-        coded = [(name, self._code(parse_template(value), fields, role)) for name, value in parameters.items()]
+    def _parameters(self, operation: Operation, fields: _Fields, role: str = "value") -> tuple[int, int]:
+        coded = [(name, self._code(tree, fields, role)) for name, tree in operation.inputs.items()]
         first = len(self.rows)
         for name, code in coded:
             self.add(ParameterRow(name=self.text(name), code=code))
         return first, len(self.rows)
 
-    def _deadline(self, value: Duration | str) -> tuple[int, int]:
-        if isinstance(value, str) and is_template(value):
-            return NONE, self._code(parse_template(value), {}, "duration")
-        return int(Duration.of(value)), NONE
+    def _deadline(self, value: Duration | str | None, tree: Template | None) -> tuple[int, int]:
+        if tree is not None:
+            return NONE, self._code(tree, {}, "duration")
+        return NONE if value is None else int(Duration.of(value)), NONE
 
     def _code(self, template: Template, fields: _Fields, role: str = "value", target: str | None = None) -> int:
         """Compile an expression; returns the row of its first operation."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from wfsim.errors import StartRefused, WfsimError
 from wfsim.model.evaluate import evaluate, fit
-from wfsim.model.expressions import parse
 from wfsim.model.values import EvaluationFault, Value, ValueType, brief, check_value
 
 from .codes import NONE
@@ -130,7 +129,7 @@ def correlation_key(program: Program, inputs: Mapping[str, Value]) -> Value:
     context = {name: inputs.get(name, variable.initial) for name, variable in program.variables.items()}
     what = f"the key of {program.workflow.name}, {correlation.key}"
     try:
-        key = evaluate(parse(correlation.key), context, None, "")
+        key = evaluate(correlation.key_tree, context, None, "")
     except EvaluationFault as fault:
         raise StartRefused(f"{what}, cannot be computed: {fault.message}") from None
     if key is None or isinstance(key, (list, dict)):

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from wfsim.errors import CatalogueError, ScenarioError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue
-from wfsim.model.elements import Activity, ActivityAction, Event, Unhandled, Variable
+from wfsim.model.elements import Activity, Event, Unhandled, Variable
 from wfsim.model.evaluate import fit
 from wfsim.model.expression_tree import Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
 from wfsim.model.expressions import parse_template
@@ -21,9 +21,7 @@ from wfsim.model.uses import (
     expression_parts,
     invoked,
     is_reserved,
-    parts,
     payload_fields,
-    transition_actions,
 )
 from wfsim.model.values import EvaluationFault, ValueType, check_value
 from wfsim.model.workflow import Workflow
@@ -315,13 +313,9 @@ def _listening(workflow: Workflow) -> dict[str, list[str]]:
 
 def result_takers(workflow: Workflow) -> list[tuple[str, str]]:
     """Activity and variable wherever a result is written; the lists that `for_each` makes are none."""
-    found: list[tuple[str, str]] = []
-    for part in parts(workflow):
-        for state in part.region.states:
-            if state.activity is not None and state.activity.result_variable is not None:
-                found.append((state.activity.name, state.activity.result_variable))
-        for index, transition in enumerate(part.region.transitions):
-            for _, action in transition_actions(part, index, transition):
-                if isinstance(action, ActivityAction) and action.result_variable is not None:
-                    found.append((action.name, action.result_variable))
+    found = [
+        (each.runs, each.written.variable)
+        for each in workflow.operations()
+        if each.runs is not None and each.written is not None and not each.repeats
+    ]
     return list(dict.fromkeys(found))

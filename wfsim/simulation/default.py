@@ -10,10 +10,10 @@ from typing import Any
 from wfsim.arguments import expect
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.duration import Duration
-from wfsim.model.elements import Event, ForEach, Outcome, Region, State, Transition, Variable
+from wfsim.model.elements import Event, Outcome, Region, State, Transition, Variable
 from wfsim.model.expression_tree import Name
-from wfsim.model.expressions import parse_template
-from wfsim.model.uses import declared_activities, declared_events, declared_variables, item_inputs
+from wfsim.model.operations import ForEach
+from wfsim.model.uses import declared_activities, declared_events, declared_variables
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 
@@ -140,7 +140,7 @@ def for_eaches(workflow: Workflow) -> list[tuple[State, ForEach]]:
 
 def item_list(work: ForEach) -> str | None:
     """The variable whose items a `for_each` takes, where it is one."""
-    tree = parse_template(work.items)
+    tree = work.items_tree
     return tree.field if isinstance(tree, Name) and tree.scope == "context" else None
 
 
@@ -159,8 +159,8 @@ def _values(workflow: Workflow, family: list[Workflow]) -> dict[str, Any]:
 
 def _item(work: ForEach, family: list[Workflow]) -> Any:
     for child in family:
-        for name, value in item_inputs(work).items():
-            if child.name == work.workflow and value == f"${{item.{work.as_}}}":
+        for name, tree in work.inputs.items():
+            if child.name == work.workflow and tree == Name("item", work.as_):
                 variable = declared_variables(child).get(name)
                 if variable is not None:
                     return variable.values[0] if variable.values else default_value(variable)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.model.duration import UNITS, time_text
-from wfsim.model.elements import FieldType, SetVariableAction
+from wfsim.model.elements import FieldType
 from wfsim.model.expression_tree import Name, names
-from wfsim.model.expressions import parse_condition, parse_template
 from wfsim.model.values import ValueType
 from wfsim.semantics.chances import active_regions, can_be_retried, leaving, not_due, region_cell
 from wfsim.semantics.codes import COMMANDS, NONE
@@ -315,13 +314,9 @@ def _soon(instance: Instance) -> int:
 
 
 def _reads_result(transition: Transition) -> bool:
-    trees: list[Any] = [] if transition.condition is None else [parse_condition(transition.condition)]
-    for action in (*transition.pre_actions, *transition.post_actions):
-        if isinstance(action, SetVariableAction):
-            trees.append(parse_template(action.parameters.value))
-        elif action.action_type in ("activity", "send"):
-            given = action.parameters if action.action_type == "activity" else action.payload
-            trees += [parse_template(value) for value in given.values()]
+    condition = transition.condition_tree
+    trees = [read.tree for action in transition.actions for read in action.reads]
+    trees += [] if condition is None else [condition]
     return any(
         name.scope == "event" and (not isinstance(name, Name) or name.field == _RESULT)
         for tree in trees

@@ -206,6 +206,14 @@ def test_a_payload_for_which_no_condition_holds_is_an_event_rejected() -> None:
     assert stepping.instance.variables["priority"] == 1
 
 
+def test_a_result_that_only_says_who_gets_a_message_is_asked_for() -> None:
+    told = ", pre_actions: [{action_type: send, event: e, to: '${event.result}'}]}"
+    text = TICKET.replace(", result_variable: answer", "").replace("event: done}", f"event: done{told}")
+    stepping = Stepping(loads(text))
+    do(stepping, "event:solve", "activity:1:start")
+    assert [one.name for one in actions(stepping)["activity:1:succeed"].parameters] == ["result"]
+
+
 def test_activities_start_then_succeed_with_a_result_that_is_asked_for() -> None:
     stepping = Stepping(loads(TICKET))
     do(stepping, "event:solve")

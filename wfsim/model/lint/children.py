@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import CatalogueError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue
-from wfsim.model.elements import ForEach
 from wfsim.model.evaluate import fit
-from wfsim.model.expression_tree import TemplateLiteral
-from wfsim.model.expressions import parse_template
+from wfsim.model.expression_tree import Template, TemplateList, TemplateLiteral, TemplateObject
+from wfsim.model.expressions import to_text
 from wfsim.model.static import template_type
-from wfsim.model.uses import declared_variables, item_inputs, parts
+from wfsim.model.uses import declared_variables, parts
 from wfsim.model.values import EvaluationFault, ValueType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from wfsim.model.elements import State, Variable
-    from wfsim.model.fields import TemplateValue
     from wfsim.model.lint.report import Report
+    from wfsim.model.operations import Inputs
     from wfsim.model.problems import Path
     from wfsim.model.workflow import Workflow
 
@@ -32,43 +31,40 @@ def children(workflow: Workflow, others: Iterable[Workflow], report: Report) -> 
     known = Catalogue([workflow, *(one for one in versions if one.name != workflow.name)])
     for part in parts(workflow):
         for index, state in enumerate(part.region.states):
-            for key, work in (("invoke", state.invoke), ("for_each", state.for_each)):
-                if work is None or work.workflow is None:
-                    continue
-                path: Path = (*part.state_path(index), key)
-                try:
-                    child = known.get(work.workflow, work.version)
-                except CatalogueError as error:
-                    report(
-                        "child-unknown",
-                        (*path, "workflow"),
-                        f"state {state.name!r}",
-                        f"what it runs is not among the workflows given: {error}",
-                        "Correct the name or the version, or give the workflow too.",
-                    )
-                    continue
-                if isinstance(work, ForEach):
-                    _inputs(workflow, state, child, item_inputs(work), (*path, "parameters"), report)
-                else:
-                    _inputs(workflow, state, child, work.input, (*path, "input"), report)
-                    _result(workflow, state, child, (*path, "result_variable"), report)
+            work = state.work
+            if work is None or work.invokes is None:
+                continue
+            path: Path = (*part.state_path(index), work.field)
+            try:
+                child = known.get(*work.invokes)
+            except CatalogueError as error:
+                report(
+                    "child-unknown",
+                    (*path, "workflow"),
+                    f"state {state.name!r}",
+                    f"what it runs is not among the workflows given: {error}",
+                    "Correct the name or the version, or give the workflow too.",
+                )
+                continue
+            _inputs(workflow, state, child, work.inputs, (*path, work.inputs_field), report)
+            _result(workflow, state, child, (*path, "result_variable"), report)
 
 
 def _inputs(
     workflow: Workflow,
     state: State,
     child: Workflow,
-    inputs: Mapping[str, TemplateValue],
+    inputs: Inputs,
     path: Path,
     report: Report,
 ) -> None:
     accepted = {name: one for name, one in declared_variables(child).items() if one.input}
     told: list[str] = []
-    for name, value in inputs.items():
+    for name, tree in inputs.items():
         if name not in accepted:
             told.append(f"{name!r} is no input there{did_you_mean(name, accepted) or ''}".rstrip("."))
             continue
-        reason = _misfit(workflow, accepted[name], value)
+        reason = _misfit(workflow, accepted[name], tree)
         if reason is not None:
             told.append(f"{name!r}: {reason}")
     told += [
@@ -87,9 +83,8 @@ def _inputs(
         )
 
 
-def _misfit(workflow: Workflow, variable: Variable, value: TemplateValue) -> str | None:
+def _misfit(workflow: Workflow, variable: Variable, tree: Template) -> str | None:
     """Why a value never fits an input; `None` if it may."""
-    tree = parse_template(value)
     if isinstance(tree, TemplateLiteral):
         try:
             fit(variable, tree.value)
@@ -101,7 +96,8 @@ def _misfit(workflow: Workflow, variable: Variable, value: TemplateValue) -> str
         return None
     if kind is ValueType.INTEGER and variable.type is ValueType.NUMBER:
         return None
-    return f"{value} is of type {kind}, not {variable.type}"
+    shown = "it" if isinstance(tree, TemplateList | TemplateObject) else f"${{{to_text(tree)}}}"
+    return f"{shown} is of type {kind}, not {variable.type}"
 
 
 def _result(workflow: Workflow, state: State, child: Workflow, path: Path, report: Report) -> None:

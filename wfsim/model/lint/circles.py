@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wfsim.model.expression_tree import Name, names
-from wfsim.model.expressions import parse
 from wfsim.model.lint.graph import RegionGraph, reach
 from wfsim.model.lint.variables import proved, unprovided
-from wfsim.model.uses import action_write, transition_actions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wfsim.model.elements import Transition
+    from wfsim.model.expression_tree import Expression
 
 
 def unbounded_ways(graph: RegionGraph, goes: Callable[[Transition], bool] = lambda _: True) -> dict[str, list[str]]:
@@ -34,7 +33,7 @@ def unbounded_ways(graph: RegionGraph, goes: Callable[[Transition], bool] = lamb
     inner: dict[int, list[int]] = {}
     for index in graph.usable_indices:
         transition = graph.region.transitions[index]
-        if not goes(transition) or (transition.condition and proved(parse(transition.condition), True) & null):
+        if not goes(transition) or (transition.condition_tree and proved(transition.condition_tree, True) & null):
             continue
         if home[transition.from_] == home[transition.to or transition.from_]:
             inner.setdefault(home[transition.from_], []).append(index)
@@ -43,7 +42,7 @@ def unbounded_ways(graph: RegionGraph, goes: Callable[[Transition], bool] = lamb
         changed = _written(graph, indices, graph.components[number])
         for index in indices:
             transition = graph.region.transitions[index]
-            if transition.to is not None and not _bounds(transition.condition, changed):
+            if transition.to is not None and not _bounds(transition.condition_tree, changed):
                 ways.setdefault(transition.from_, []).append(transition.to)
     return ways
 
@@ -62,26 +61,15 @@ def shortest_circle(ways: dict[str, list[str]], name: str) -> list[str] | None:
 
 
 def _written(graph: RegionGraph, indices: list[int], states: frozenset[str]) -> set[str]:
-    changed = {
-        work.result_variable
-        for state in graph.region.states
-        if state.name in states
-        for work in (state.activity, state.invoke, state.for_each)
-        if work is not None and work.result_variable is not None
-    }
-    for index in indices:
-        for path, action in transition_actions(graph.part, index, graph.region.transitions[index]):
-            written = action_write(path, "", action)
-            if written is not None:
-                changed.add(written.variable)
-    return changed
+    works = [state.work for state in graph.region.states if state.name in states and state.work is not None]
+    actions = [action for index in indices for action in graph.region.transitions[index].actions]
+    return {each.written.variable for each in (*works, *actions) if each.written is not None}
 
 
-def _bounds(condition: str | None, changed: set[str]) -> bool:
+def _bounds(condition: Expression | None, changed: set[str]) -> bool:
     """Whether a condition reads something that the circle changes, so that it can stop it."""
     if condition is None:
         return False
     return any(
-        name.scope == "context" and (not isinstance(name, Name) or name.field in changed)
-        for name in names(parse(condition))
+        name.scope == "context" and (not isinstance(name, Name) or name.field in changed) for name in names(condition)
     )

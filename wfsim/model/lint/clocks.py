@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from wfsim.model.duration import Duration
-from wfsim.model.elements import ActivityAction
 from wfsim.model.lint.circles import shortest_circle, unbounded_ways
 from wfsim.model.lint.graph import RegionGraph
 from wfsim.model.lint.regions import inner, needed
@@ -136,7 +135,7 @@ def _against_work(
 
 def _slow_work(graphs: list[RegionGraph], graph: RegionGraph, state: State, timeout: Duration) -> _Slow | None:
     """What the state's work needs, and may take longer than this; of regions, one where too few others are quick."""
-    name = state.activity.name if state.activity else state.for_each.activity if state.for_each else None
+    name = None if state.work is None else state.work.runs
     schedule = None if name is None else longest_schedule(graph.workflow, name)
     if name is not None and schedule is not None and schedule[0] > timeout:
         return _Slow(name, "", *schedule)
@@ -158,7 +157,7 @@ def _against_flights(graph: RegionGraph, state: State, timeout: Duration, path: 
         if way.event == "timeout":
             continue
         for action in way.pre_actions:
-            schedule = longest_schedule(graph.workflow, action.name) if isinstance(action, ActivityAction) else None
+            schedule = None if action.runs is None else longest_schedule(graph.workflow, action.runs)
             if schedule is None or schedule[0] <= timeout:
                 continue
             total, told = schedule
@@ -166,7 +165,7 @@ def _against_flights(graph: RegionGraph, state: State, timeout: Duration, path: 
                 "timeout-contradiction",
                 path,
                 f"state {state.name!r}",
-                f"its timeout {timeout} is shorter than pre-action {action.name!r} of "
+                f"its timeout {timeout} is shorter than pre-action {action.runs!r} of "
                 f"{graph.part.transition_label(index)} ({told} take up to {Duration(total)}), and does not end it: "
                 "while the transition is under way the timeout is held, and void once that has left the state (M2.2).",
                 "Lengthen the timeout, allow shorter attempts, or run the activity in a state of its own.",

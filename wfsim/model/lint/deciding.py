@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.model.evaluate import evaluate, fit
 from wfsim.model.expression_tree import Expression, Literal, Name, TemplateLiteral, Whole, names, walk
-from wfsim.model.expressions import parse
 from wfsim.model.uses import declared_variables, writes
 from wfsim.model.values import EvaluationFault, ValueType
 
@@ -37,9 +36,9 @@ def values_left_over(graph: RegionGraph, state: State) -> dict[str, Any] | None:
         there are too many cases. Empty if there is no condition-only transition.
     """
     conditions = [
-        parse(way.condition)
+        way.condition_tree
         for _, way in graph.usable_from(state.name)
-        if way.event is None and way.after is None and way.condition is not None
+        if way.event is None and way.after is None and way.condition_tree is not None
     ]
     read = dict.fromkeys(name for condition in conditions for name in names(condition))
     if any(isinstance(name, Whole) for name in read):

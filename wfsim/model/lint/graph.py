@@ -8,9 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from wfsim.model.duration import Duration
-from wfsim.model.elements import SetVariableAction
-from wfsim.model.expression_tree import Literal, names
-from wfsim.model.expressions import parse, parse_template
+from wfsim.model.expression_tree import Literal
 from wfsim.model.uses import parts
 
 if TYPE_CHECKING:
@@ -70,13 +68,9 @@ class RegionGraph:
         first, second = self.region.transitions[sooner], self.region.transitions[later]
         if sooner == later or not isinstance(first.after, Duration) or not isinstance(second.after, Duration):
             return False
-        always = first.condition is None or parse(first.condition) == Literal(True)
+        always = first.condition_tree in (None, Literal(True))
         # A failing action leaves the source where it is, and its other timers run on (M3.4).
-        certain = all(
-            action.on_failure == "ignore"
-            or (isinstance(action, SetVariableAction) and not names(parse_template(action.parameters.value)))
-            for action in first.pre_actions
-        )
+        certain = all(action.on_failure == "ignore" or not action.fails_of for action in first.pre_actions)
         return always and certain and first.to is not None and (first.after, sooner) < (second.after, later)
 
     def _hides(self, earlier: int, later: int) -> bool:
@@ -89,10 +83,7 @@ class RegionGraph:
         )
         if not same_trigger:
             return False
-        if first.condition is None:
-            return True
-        condition = parse(first.condition)
-        return condition == Literal(True) or (second.condition is not None and parse(second.condition) == condition)
+        return first.condition_tree in (None, Literal(True), second.condition_tree)
 
     def timeout_of(self, state: State) -> Duration | str | None:
         """The timeout of a state, wherever it is written; an expression stays text."""
@@ -104,7 +95,7 @@ class RegionGraph:
         state = self.states[transition.from_]
         if transition.event == "timeout" and self.timeout_of(state) is None:
             return f"state {state.name!r} has no timeout"
-        if transition.event == "done" and not has_work(state):
+        if transition.event == "done" and state.work is None:
             return f"state {state.name!r} does no work that could be done"
         if transition.event == "workflow_timeout" and self.workflow.timeouts.workflow is None:
             return "the workflow has no timeout"
@@ -119,7 +110,7 @@ class RegionGraph:
             not self.states[transition.from_].is_terminal
             and index not in self.shadowed
             and self.impossible(index) is None
-            and not (transition.condition is not None and parse(transition.condition) == Literal(False))
+            and transition.condition_tree != Literal(False)
         )
 
     @cached_property
@@ -171,12 +162,6 @@ class RegionGraph:
                 predecessors[target].append(name)
         terminal = [state.name for state in self.region.states if state.is_terminal]
         return frozenset(reach(terminal, lambda name: predecessors[name]))
-
-
-def has_work(state: State) -> bool:
-    """Whether a state does something that ends by itself: activity, child, for_each, regions."""
-    works = (state.activity, state.invoke, state.for_each, state.parallel)
-    return any(work is not None for work in works)
 
 
 def reach(start: Iterable[str], successors: Callable[[str], Iterable[str]]) -> dict[str, str | None]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wfsim.model.elements import ActivityAction, CompensateAction, Outcome
+from wfsim.model.elements import Outcome
 from wfsim.model.expression_tree import TemplateLiteral
 from wfsim.model.uses import writes
 
 if TYPE_CHECKING:
-    from wfsim.model.elements import Action, State, Transition
+    from wfsim.model.elements import State, Transition
     from wfsim.model.lint.graph import RegionGraph
     from wfsim.model.lint.report import Report
+    from wfsim.model.operations import Action
     from wfsim.model.problems import Path
     from wfsim.model.uses import Write
     from wfsim.model.workflow import Workflow
@@ -134,4 +135,4 @@ def _beside(graph: RegionGraph, inside: Path, outside: Path) -> bool:
 
 
 def _wait(actions: tuple[Action, ...]) -> bool:
-    return any(isinstance(action, ActivityAction | CompensateAction) for action in actions)
+    return any(action.waits for action in actions)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import did_you_mean
 from wfsim.model.lint.deciding import values_left_over
-from wfsim.model.lint.graph import RegionGraph, has_work
+from wfsim.model.lint.graph import RegionGraph
 from wfsim.model.uses import RESERVED_EVENTS, activity_uses, is_reserved, listened_events
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _waits_forever(graph: RegionGraph, state: State) -> dict[str, Any] | None:
     if _bounded_by_time(graph, state):
         return None
     ways = [transition for _, transition in graph.usable_from(state.name)]
-    if has_work(state) and any(way.event == "done" for way in ways):
+    if state.work is not None and any(way.event == "done" for way in ways):
         return None
     return values_left_over(graph, state)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wfsim.model.elements import SendAction
 from wfsim.model.expression_tree import Template, TemplateLiteral, TemplateObject
-from wfsim.model.expressions import parse, parse_template
 from wfsim.model.lint.graph import reach
 from wfsim.model.lint.variables import null_reads
+from wfsim.model.operations import SendAction
 from wfsim.model.static import static_type, template_type
 from wfsim.model.uses import (
     declared_variables,
@@ -16,7 +15,6 @@ from wfsim.model.uses import (
     listened_events,
     parts,
     payload_fields,
-    receiver,
     transition_actions,
 )
 from wfsim.model.values import ValueType
@@ -45,37 +43,37 @@ def _messages(workflow: Workflow, known: dict[str, list[Workflow]], report: Repo
     for part in parts(workflow):
         for index, transition in enumerate(part.region.transitions):
             for path, action in transition_actions(part, index, transition):
-                if not isinstance(action, SendAction):
+                message = action.sends
+                if message is None:
                     continue
-                who, receivers, starting = _receivers(parse_template(action.to), workflow, known)
-                mismatch = _foreign_key(workflow, transition, action, receivers)
+                who, receivers, starting = _receivers(message.to_tree, workflow, known)
+                mismatch = _foreign_key(workflow, transition, message, receivers)
                 if mismatch is not None:
                     report(
                         "key-mismatch",
                         (*path, "to"),
                         part.transition_label(index),
-                        f"it sends {action.event!r} to {who} with a key that is {mismatch}: no instance ever has that "
+                        f"it sends {message.event!r} to {who} with a key that is {mismatch}: no instance ever has that "
                         "key (M7.2).",
                         "Send the value that the receiver's correlation key is made of, in the same type.",
                     )
-                if receivers and not any(_takes(one, action.event, starting=starting) for one in receivers):
+                if receivers and not any(_takes(one, message.event, starting=starting) for one in receivers):
                     report(
                         "message-unreceived",
                         (*path, "event"),
                         part.transition_label(index),
-                        f"it sends {action.event!r} to {who}, where no transition takes it: it is refused every time.",
+                        f"it sends {message.event!r} to {who}, where no transition takes it: it is refused every time.",
                         "Add the transition that takes it, or correct the name.",
                     )
 
 
-def _foreign_key(workflow: Workflow, transition: Transition, action: SendAction, to: list[Workflow]) -> str | None:
+def _foreign_key(workflow: Workflow, transition: Transition, message: SendAction, to: list[Workflow]) -> str | None:
     """Of which type a message's key is and should be, in words, where no version of the receiver can have it."""
-    key = receiver(action)[1]
-    if key is None:
+    if message.key is None:
         return None
     payload = None if transition.event is None else payload_fields(workflow, transition.event)
-    sent = template_type(key, _types(workflow), payload)
-    wanted = [static_type(parse(other.correlation.key), _types(other)) for other in to if other.correlation is not None]
+    sent = template_type(message.key, _types(workflow), payload)
+    wanted = [static_type(other.correlation.key_tree, _types(other)) for other in to if other.correlation is not None]
     if sent is None or not wanted or any(kind is None or _kin(kind, sent) for kind in wanted):
         return None
     return f"of type {sent}, not {wanted[0]}"
@@ -126,7 +124,7 @@ def _key(workflow: Workflow, report: Report) -> None:
         if variable.initial is not None
         or (variable.input and not variable.optional and variable.type is not ValueType.ANY)
     }
-    for name in dict.fromkeys(null_reads(parse(workflow.correlation.key))):
+    for name in dict.fromkeys(null_reads(workflow.correlation.key_tree)):
         if name not in sure:
             report(
                 "key-may-be-null",

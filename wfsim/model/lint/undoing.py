@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wfsim.model.elements import ActivityAction, CompensateAction, Outcome
+from wfsim.model.elements import Outcome
 from wfsim.model.uses import activity_uses, parts
 
 if TYPE_CHECKING:
@@ -61,20 +61,20 @@ class _Undoing:
         self.uses = [(path, name, self.kinds[name]) for path, _, name in activity_uses(workflow) if name in self.kinds]
         for part in parts(workflow):
             for index, state in enumerate(part.region.states):
-                invoke = state.invoke
-                if invoke is not None and invoke.compensate_with is not None:
-                    self.uses.append((part.state_path(index), invoke.workflow, invoke.compensate_with.when))
+                work = state.work
+                if work is not None and work.undone_by is not None and work.invokes is not None:
+                    self.uses.append((part.state_path(index), work.invokes[0], work.undone_by.when))
 
     def after(self, transition: Transition, log: _Log) -> _Log:
         """What the log may hold after a transition."""
         held = {*log, *((name, False) for name in self.done(transition))}
         if transition.event == "cancel_requested":
             held = {(name, True) for name, _ in held}
-        for action in (*transition.pre_actions, *transition.post_actions):
-            if isinstance(action, CompensateAction):
+        for action in transition.actions:
+            if action.undoes is not None:
                 held.clear()
-            elif isinstance(action, ActivityAction) and action.name in self.kinds:
-                held.add((action.name, transition.event == "cancel_requested"))
+            elif action.runs in self.kinds:
+                held.add((action.runs, transition.event == "cancel_requested"))
         return frozenset(held)
 
     def done(self, transition: Transition) -> set[str]:
@@ -89,7 +89,6 @@ class _Undoing:
             for _, other in self.graph.usable_from(state.name):
                 for number, action in enumerate(other.pre_actions):
                     later = any(after.on_failure == "abort" for after in other.pre_actions[number + 1 :])
-                    logged = isinstance(action, ActivityAction) and action.name in self.kinds
-                    if logged and (later or self.kinds[action.name or ""] == "attempted"):
-                        found.add(action.name or "")
+                    if action.runs in self.kinds and (later or self.kinds[action.runs] == "attempted"):
+                        found.add(action.runs)
         return found

@@ -31,11 +31,9 @@ from wfsim.model.expression_tree import (
     children,
     names,
 )
-from wfsim.model.expressions import parse
 from wfsim.model.uses import (
-    action_uses,
-    action_write,
     declared_variables,
+    operation_uses,
     state_uses,
     transition_actions,
     transition_uses,
@@ -46,7 +44,7 @@ from wfsim.model.uses import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from wfsim.model.elements import State, Transition, Variable
+    from wfsim.model.elements import Transition, Variable
     from wfsim.model.lint.graph import RegionGraph
     from wfsim.model.lint.report import Report
     from wfsim.model.problems import Path
@@ -206,8 +204,9 @@ class _Flow:
 
     def inside(self, graph: RegionGraph, name: str, facts: _Facts) -> _Facts:
         """What the work of a state may have written while the state is active."""
-        for written in _work_results(graph.states[name]):
-            facts = facts.after(written, certain=False)
+        work = graph.states[name].work
+        if work is not None and work.written is not None:
+            facts = facts.after(work.written.variable, certain=False)
         return _Facts(facts.must, facts.may | self.written_inside(graph, name))
 
     def written_inside(self, graph: RegionGraph, name: str) -> frozenset[str]:
@@ -226,8 +225,8 @@ class _Flow:
         facts = self.settled[key]
         state = graph.states[transition.from_]
         if event == "done":
-            for written in _work_results(state):
-                facts = facts.after(written)
+            if state.work is not None and state.work.written is not None:
+                facts = facts.after(state.work.written.variable)
             # Which regions must have ended depends on the join; none is blamed for what another left out.
             facts = facts.proved(self.written_inside(graph, transition.from_))
         return facts
@@ -235,11 +234,11 @@ class _Flow:
     def across(self, graph: RegionGraph, index: int, transition: Transition) -> tuple[_Facts, _Facts]:
         """Facts at the commit of a transition, and after its last action."""
         facts = self.guarded(graph, index, self.before(graph, transition))
-        if transition.condition is not None:
-            facts = facts.proved(proved(parse(transition.condition), True))
+        if transition.condition_tree is not None:
+            facts = facts.proved(proved(transition.condition_tree, True))
         committed = facts
         for path, action in transition_actions(graph.part, index, transition):
-            written = action_write(path, "", action)
+            written = action.written
             if written is not None:
                 facts = facts.after(written.variable, certain=action.on_failure == "abort")
             if path[-2] == "pre_actions":
@@ -253,8 +252,8 @@ class _Flow:
             if earlier >= index:
                 break
             other = graph.region.transitions[earlier]
-            if other.event == transition.event and other.condition and other.after is None is transition.after:
-                facts = facts.proved(proved(parse(other.condition), False))
+            if other.event == transition.event and other.condition_tree and other.after is None is transition.after:
+                facts = facts.proved(proved(other.condition_tree, False))
         return facts
 
     def judge(self, graph: RegionGraph) -> None:
@@ -276,13 +275,13 @@ class _Flow:
                 self.check(use, use.tree, entered, strict=True)
             elif use.kind == "condition":
                 self.check(use, use.tree, facts, strict=True)
-                assert transition.condition is not None
-                facts = facts.proved(proved(parse(transition.condition), True))
+                assert transition.condition_tree is not None
+                facts = facts.proved(proved(transition.condition_tree, True))
         label = graph.part.transition_label(index)
         for path, action in transition_actions(graph.part, index, transition):
-            for use in action_uses(path, label, action, transition.event):
+            for use in operation_uses(path, label, action, transition.event):
                 self.check(use, use.tree, facts, strict=False)
-            written = action_write(path, label, action)
+            written = action.written
             if written is not None:
                 facts = facts.after(written.variable, certain=action.on_failure == "abort")
 
@@ -313,12 +312,6 @@ class _Flow:
                     f"{use.what} reads it, but on no path has anything set it by then.",
                     "Set it earlier, make it an input, or give it an initial value.",
                 )
-
-
-def _work_results(state: State) -> Iterator[str]:
-    for work in (state.activity, state.invoke, state.for_each):
-        if work is not None and work.result_variable is not None:
-            yield work.result_variable
 
 
 # What expressions read and prove -------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wfsim.model.elements import ActivityAction, CompensateAction, Outcome
+from wfsim.model.elements import Outcome
 from wfsim.model.expression_tree import (
     Bool,
     Call,
@@ -16,17 +16,18 @@ from wfsim.model.expression_tree import (
     TemplateLiteral,
     names,
 )
-from wfsim.model.expressions import parse, parse_template
 from wfsim.model.lint.circles import shortest_circle, unbounded_ways
-from wfsim.model.lint.graph import RegionGraph, has_work
+from wfsim.model.lint.graph import RegionGraph
 from wfsim.model.lint.regions import ends, inner, needed
+from wfsim.model.operations import Failure
 from wfsim.model.uses import activity_uses, transition_actions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wfsim.model.elements import Action, State, Transition
+    from wfsim.model.elements import State, Transition
     from wfsim.model.lint.report import Report
+    from wfsim.model.operations import Action
     from wfsim.model.problems import Path
     from wfsim.model.workflow import Workflow
 
@@ -48,7 +49,7 @@ def work(graphs: list[RegionGraph], report: Report) -> None:
 
 
 def _done(graphs: list[RegionGraph], graph: RegionGraph, state: State, path: Path, report: Report) -> None:
-    if not has_work(state):
+    if state.work is None:
         return
     if state.parallel is not None:
         able = sum(ends(other, Outcome.SUCCESS) for other in inner(graphs, graph, state))
@@ -73,9 +74,8 @@ def _leads_on(way: Transition) -> bool:
 
 
 def _errors(graphs: list[RegionGraph], graph: RegionGraph, state: State, path: Path, report: Report) -> None:
-    failing = [
-        told for source, told in _failing(graphs, graph, state) if not _handled([(graph, state), *graph.around], source)
-    ]
+    places = [(graph, state), *graph.around]
+    failing = [told for sources, told in _failing(graphs, graph, state) if not _handled(places, sources)]
     if failing:
         shown = ", ".join(dict.fromkeys(failing))
         report(
@@ -88,35 +88,31 @@ def _errors(graphs: list[RegionGraph], graph: RegionGraph, state: State, path: P
         )
 
 
-def _failing(graphs: list[RegionGraph], graph: RegionGraph, state: State) -> Iterator[tuple[str, str]]:
+def _failing(graphs: list[RegionGraph], graph: RegionGraph, state: State) -> Iterator[tuple[tuple[str, ...], str]]:
     """Sources of `error` while a state is active, each with what to call it."""
-    if state.activity is not None:
-        yield state.activity.name, f"activity {state.activity.name!r}"
-    if state.invoke is not None:
-        yield state.invoke.workflow, f"workflow {state.invoke.workflow!r}"
-    if state.for_each is not None and state.for_each.on_failure == "fail_fast":
-        source = state.for_each.activity or state.for_each.workflow or ""
-        yield source, f"an item's {source!r}"
+    work = state.work
     if state.parallel is not None:
         own = inner(graphs, graph, state)
         sure = sum(not ends(other, Outcome.FAILURE) for other in own)
         if sure < needed(state) and any(ends(other, Outcome.FAILURE) for other in own):
-            yield state.name, "its join (a region may end with failure)"
+            yield (state.name,), "its join (a region may end with failure)"
+    elif work is not None and Failure.WORK in work.fails_of:
+        yield work.sources or (state.name,), work.told
     for index in graph.usable_indices:
         transition = graph.region.transitions[index]
         for path, action in transition_actions(graph.part, index, transition):
             active = transition.from_ if path[-2] == "pre_actions" else transition.to or transition.from_
             if active == state.name and _can_fail(action):
-                source = action.name or action.action_type
-                yield source, f"{source!r} in {graph.part.transition_label(index)}"
+                told = action.name or action.action_type
+                yield action.sources, f"{told!r} in {graph.part.transition_label(index)}"
 
 
 def _can_fail(action: Action) -> bool:
-    return isinstance(action, ActivityAction | CompensateAction) and action.on_failure == "abort"
+    return Failure.WORK in action.fails_of and action.on_failure == "abort"
 
 
-def _handled(places: list[tuple[RegionGraph, State]], source: str) -> bool:
-    wanted = ("error", f"error.{source}")
+def _handled(places: list[tuple[RegionGraph, State]], sources: tuple[str, ...]) -> bool:
+    wanted = ("error", *(f"error.{source}" for source in sources))
     return any(way.event in wanted for owner, around in places for _, way in owner.usable_from(around.name))
 
 
@@ -126,7 +122,7 @@ def _endings(graph: RegionGraph, report: Report) -> None:
         if transition.to is None or not graph.states[transition.to].is_terminal:
             continue
         for number, action in enumerate(transition.post_actions):
-            if _can_fail(action) and not _handled(list(graph.around), action.name or action.action_type):
+            if _can_fail(action) and not _handled(list(graph.around), action.sources):
                 report(
                     "ending-can-fail",
                     (*graph.part.transition_path(index), "post_actions", number),
@@ -141,7 +137,7 @@ def _endings(graph: RegionGraph, report: Report) -> None:
 def _items(graph: RegionGraph, state: State, path: Path, report: Report) -> None:
     if state.for_each is None or state.for_each.max_parallel is not None:
         return
-    items = parse_template(state.for_each.items)
+    items = state.for_each.items_tree
     if isinstance(items, TemplateList | ListOf | TemplateLiteral):
         return
     entering = [graph.region.transitions[index] for index in graph.usable_indices]
@@ -159,9 +155,9 @@ def _items(graph: RegionGraph, state: State, path: Path, report: Report) -> None
 
 def _limits(way: Transition, items: Template) -> bool:
     """Whether the condition of a transition bounds the length of the list."""
-    if way.condition is None:
+    condition = way.condition_tree
+    if condition is None:
         return False
-    condition = parse(way.condition)
     parts = condition.operands if isinstance(condition, Bool) and condition.operator == "and" else (condition,)
     length = Call("len", (items,))  # type: ignore[arg-type]
     for part in parts:
@@ -210,7 +206,7 @@ def _by_itself(transition: Transition) -> bool:
     if transition.event is None or transition.event.split(".")[0] not in ("done", "error"):
         return False
     # What the work brings may differ from round to round.
-    read = names(parse(transition.condition)) if transition.condition is not None else ()
+    read = () if transition.condition_tree is None else names(transition.condition_tree)
     return not any(name.scope == "event" for name in read)
 
 

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from wfsim.model.elements import (
-    CompensateAction,
-    SendAction,
-    SetVariableAction,
-)
-from wfsim.model.expression_tree import TemplateLiteral, names
-from wfsim.model.expressions import is_template, parse_template
-from wfsim.model.fields import TemplateValue
-from wfsim.model.uses import receiver
+from wfsim.model.expression_tree import TemplateList, TemplateLiteral, TemplateObject, names
+from wfsim.model.operations import CompensateAction, Operation, SendAction, SetVariableAction
 from wfsim.model.values import ValueType
 from wfsim.semantics.expression_code import can_raise
 
@@ -60,14 +52,14 @@ def outcomes(view: WorkflowView, log: Log, transition: NumberedTransition, when:
                 else:
                     rest = outcomes(view, log, transition, when, k + 1)
                     found += [replace(each, sent=sent + each.sent) for each in rest]
-            if (to := addressed_workflow(action)) is not None:
+            if (to := action.addressed) is not None:
                 sent = (*sent, (action.event, to))
         elif isinstance(action, CompensateAction):
             if log.within(action.scope):
                 place = undoing_place(transition, when, k)
                 return [*done(), Outcome("wait", place=place, sent=sent)]
         else:
-            if inputs_raise(action.parameters):
+            if inputs_raise(action):
                 if stops:
                     found.append(Outcome("error", source=action.name, sent=sent))
                 else:
@@ -85,36 +77,28 @@ def undoing_place(transition: NumberedTransition, when: When, action: int) -> st
     return f"{transition.prefix(when, action)}.undoing"
 
 
-def inputs_raise(parameters: Mapping[str, TemplateValue]) -> bool:
-    """Whether computing inputs can raise."""
-    return any(can_raise(parse_template(value)) for value in parameters.values())
+def inputs_raise(operation: Operation) -> bool:
+    """Whether computing its inputs can raise."""
+    return any(can_raise(tree) for tree in operation.inputs.values())
 
 
 def sending_fails(action: SendAction) -> bool:
     """Whether a message may not even be sent: its receiver or payload raises, or is no text."""
-    to, key = receiver(action)
-    unknown = any(any(True for _ in names(each)) for each in (to, key) if each is not None)
-    return unknown or inputs_raise(action.payload)
-
-
-def addressed_workflow(action: SendAction) -> str | None:
-    """The workflow that a message is addressed to by key, if it is named."""
-    to, key = receiver(action)
-    return to.value if key is not None and isinstance(to, TemplateLiteral) and isinstance(to.value, str) else None
+    return bool(names(action.to_tree)) or inputs_raise(action)
 
 
 def tells_itself(action: SendAction) -> bool:
     """Whether a message may come back to its own sender, within the same step."""
-    to, key = receiver(action)
-    return key is None and (not isinstance(to, TemplateLiteral) or to.value == "self")
+    to = action.receiver
+    return action.key is None and (not isinstance(to, TemplateLiteral) or to.value == "self")
 
 
 def assignment_fails(view: WorkflowView, action: SetVariableAction) -> bool:
     """Whether an assignment can fail: its expression raises, or what it gives may not fit the variable."""
-    value = action.parameters.value
-    if can_raise(parse_template(value)):
+    tree = action.parameters.value_tree
+    if can_raise(tree):
         return True
     variable = view.variables[action.parameters.name]
     free = variable.type is ValueType.ANY and variable.values is None
-    constant = not (isinstance(value, str) and is_template(value))
+    constant = isinstance(tree, TemplateLiteral | TemplateList | TemplateObject)
     return not (constant or (free and variable.optional))

@@ -96,7 +96,7 @@ class Child:
         """It starts, unless its input raises."""
         invoke = self.at.state.invoke
         found = [{self._called if self.entry is not None and self.entry.attempted else self._place: 1}]
-        if invoke is not None and inputs_raise(invoke.input):
+        if invoke is not None and inputs_raise(invoke):
             found.append({f"{self.at.name}.failed": 1})
         return found
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from wfsim.model.elements import SendAction
-
 from .actions import outcomes, tells_itself
 from .log import Log
 from .views import NumberedTransition, StateView, WorkflowView
@@ -16,10 +14,10 @@ def states_on_circles(view: WorkflowView, log: Log) -> set[StateView]:
     levels: entering a state enters the regions inside, and their errors and ends lead to the state around.
     """
     told = {
-        action.event
+        action.sends.event
         for each in view.transitions
-        for action in (*each.transition.pre_actions, *each.transition.post_actions)
-        if isinstance(action, SendAction) and tells_itself(action)
+        for action in each.transition.actions
+        if action.sends is not None and tells_itself(action.sends)
     }
     follows: dict[StateView, set[StateView]] = {at: set() for at in view.states}
     for each in view.transitions:

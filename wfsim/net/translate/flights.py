@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from wfsim.model.elements import ActivityAction, CompensateAction
+from wfsim.model.operations import Action
 
 from .actions import Outcome, outcomes, undoing_place
 from .activities import Activities
@@ -138,25 +138,24 @@ class Flights:
     def add_waits(self, transition: NumberedTransition) -> None:
         """M3.2: the waits of a transition, before the commit in the source and after it in the target."""
         for k, action in enumerate(transition.transition.pre_actions):
-            prefix = transition.prefix("pre", k)
-            if isinstance(action, ActivityAction):
-                entry = self.log.of(action.name, transition.origin)
-                self.activities.add(prefix, action.name, transition.source, entry)
-                ends = [take(f"{prefix}.succeeded")], [take(f"{prefix}.failed")]
-                self._goes_on(transition, k, action.name, action.on_failure == "ignore", ends)
-            elif isinstance(action, CompensateAction) and self.log.within(action.scope):
-                ends = self.undoing.add(prefix, undoing_place(transition, "pre", k), action.scope, transition.source)
-                self._goes_on(transition, k, "compensate", action.on_failure == "ignore", ends)
+            for name, ends in self._ends(transition, "pre", k, action):
+                self._goes_on(transition, k, name, action.on_failure == "ignore", ends)
         for k, action in enumerate(transition.transition.post_actions):
-            prefix = transition.prefix("post", k)
-            if isinstance(action, ActivityAction):
-                entry = self.log.of(action.name, transition.target)
-                self.activities.add(prefix, action.name, transition.source, entry)
-                ends = [take(f"{prefix}.succeeded")], [take(f"{prefix}.failed")]
-                self._goes_on_after(transition, k, action.name, action.on_failure == "ignore", ends)
-            elif isinstance(action, CompensateAction) and self.log.within(action.scope):
-                ends = self.undoing.add(prefix, undoing_place(transition, "post", k), action.scope, transition.source)
-                self._goes_on_after(transition, k, "compensate", action.on_failure == "ignore", ends)
+            for name, ends in self._ends(transition, "post", k, action):
+                self._goes_on_after(transition, k, name, action.on_failure == "ignore", ends)
+
+    def _ends(
+        self, transition: NumberedTransition, when: When, k: int, action: Action
+    ) -> Iterator[tuple[str, tuple[list[Change], list[Change]]]]:
+        """What an action waits for, if it does: the name of its errors, and how it ends, well or badly."""
+        prefix = transition.prefix(when, k)
+        if action.runs is not None:
+            at = transition.origin if when == "pre" else transition.target
+            self.activities.add(prefix, action.runs, transition.source, self.log.of(action.runs, at))
+            yield action.runs, ([take(f"{prefix}.succeeded")], [take(f"{prefix}.failed")])
+        elif action.undoes is not None and self.log.within(action.undoes.scope):
+            place = undoing_place(transition, when, k)
+            yield "compensate", self.undoing.add(prefix, place, action.undoes.scope, transition.source)
 
     def _goes_on(
         self, transition: NumberedTransition, k: int, name: str, ignored: bool, ends: tuple[list[Change], list[Change]]

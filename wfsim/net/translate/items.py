@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
-from wfsim.model.elements import ForEach
 from wfsim.model.expression_tree import ListOf, TemplateList, names
-from wfsim.model.expressions import parse_template
-from wfsim.model.uses import item_inputs
+from wfsim.model.operations import ForEach
 
 from .actions import inputs_raise
 from .activities import Activities
@@ -52,7 +50,7 @@ class Items:
     @property
     def lengths(self) -> list[int]:
         """How many items there may be."""
-        items = parse_template(self.work.items)
+        items = self.work.items_tree
         if self._is_fixed:
             assert isinstance(items, TemplateList)
             return [len(items.items)]
@@ -62,7 +60,7 @@ class Items:
     @property
     def _is_fixed(self) -> bool:
         """Whether the list is written out."""
-        items = parse_template(self.work.items)
+        items = self.work.items_tree
         return isinstance(items, TemplateList) and not any(True for _ in names(items))
 
     @property
@@ -116,7 +114,7 @@ class Items:
         if among + opened == min(left, self.widest):
             return [("open", left, opened)]
         found = self._opened(left, opened + 1, among)
-        if inputs_raise(item_inputs(self.work)):
+        if inputs_raise(self.work):
             if self.work.on_failure == "fail_fast":
                 found.append(("failed", left, opened))
             else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wfsim.model.elements import ActivityAction, CompensateAction, Compensation
+from wfsim.model.operations import Compensation
 from wfsim.model.uses import scoped
 
 from .changes import Change, read
@@ -151,24 +151,22 @@ def _around(at: StateView) -> Iterator[StateView | RegionView]:
 def _runs(view: WorkflowView) -> Iterator[tuple[str, StateView]]:
     """Every activity with the state that it runs in."""
     for at in view.states:
-        if at.state.activity is not None:
-            yield at.state.activity.name, at
-        if at.state.for_each is not None and at.state.for_each.activity is not None:
-            yield at.state.for_each.activity, at
+        if at.state.work is not None and at.state.work.runs is not None:
+            yield at.state.work.runs, at
     for each in view.transitions:
         for action in each.transition.pre_actions:
-            if isinstance(action, ActivityAction):
-                yield action.name, each.origin
+            if action.runs is not None:
+                yield action.runs, each.origin
         for action in each.transition.post_actions:
-            if isinstance(action, ActivityAction):
-                yield action.name, each.target
+            if action.runs is not None:
+                yield action.runs, each.target
 
 
 def _compensates(transition: NumberedTransition) -> Iterator[StateView]:
     """The states in which it compensates."""
     ends = transition.transition
     for actions, at in ((ends.pre_actions, transition.origin), (ends.post_actions, transition.target)):
-        if any(isinstance(action, CompensateAction) for action in actions):
+        if any(action.undoes is not None for action in actions):
             yield at
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from wfsim.model.elements import SendAction
 from wfsim.model.uses import declared_events
 from wfsim.model.workflow import Workflow
 
-from .actions import addressed_workflow
 from .changes import Change, combinations
 from .place_names import Tokens
 from .views import WorkflowView
@@ -66,15 +64,13 @@ def post_office(workflows: Iterable[Workflow], capacity: int) -> PostOffice:
     for workflow in members.values():
         view = WorkflowView(workflow)
         for each in view.transitions:
-            for action in (*each.transition.pre_actions, *each.transition.post_actions):
-                if not isinstance(action, SendAction):
-                    continue
-                to = addressed_workflow(action)
-                if to is None or to not in members or action.event not in declared_events(members[to]):
+            for message in (action.sends for action in each.transition.actions):
+                to = None if message is None else message.addressed
+                if message is None or to not in members or message.event not in declared_events(members[to]):
                     continue
                 events = office.places.setdefault(to, {})
-                name = f"{action.event} to {to}"
-                if action.event not in events and declared_events(members[to])[action.event].starts:
-                    office.starts.setdefault(to, []).append(action.event)
-                events.setdefault(action.event, (f"message {name}", f"room for {name}"))
+                name = f"{message.event} to {to}"
+                if message.event not in events and declared_events(members[to])[message.event].starts:
+                    office.starts.setdefault(to, []).append(message.event)
+                events.setdefault(message.event, (f"message {name}", f"room for {name}"))
     return office

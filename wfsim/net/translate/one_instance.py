@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from wfsim.errors import NetError, NotCovered
 from wfsim.model.catalogue import Catalogue
-from wfsim.model.elements import Invoke, Outcome, Unhandled
+from wfsim.model.elements import Outcome, Unhandled
+from wfsim.model.operations import Invoke
 from wfsim.model.uses import invoked
 from wfsim.model.workflow import Workflow
 

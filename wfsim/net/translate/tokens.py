@@ -8,8 +8,7 @@ from itertools import product
 from typing import Literal, Protocol
 
 from wfsim.errors import NotCovered
-from wfsim.model.elements import ActivityAction, CompensateAction, Outcome
-from wfsim.model.expressions import is_template, parse_template
+from wfsim.model.elements import Outcome
 from wfsim.semantics.expression_code import can_raise
 
 from .actions import inputs_raise
@@ -219,10 +218,10 @@ class Configurations:
         ends = transition.transition
         for k, action in enumerate(ends.pre_actions if when == "pre" else ends.post_actions):
             prefix = transition.prefix(when, k)
-            if isinstance(action, ActivityAction):
-                yield from self.activities.open_ways(prefix, action.name)
-            elif isinstance(action, CompensateAction):
-                for entry in self.log.within(action.scope):
+            if action.runs is not None:
+                yield from self.activities.open_ways(prefix, action.runs)
+            elif action.undoes is not None:
+                for entry in self.log.within(action.undoes.scope):
                     for way in self.activities.open_ways(undo_prefix(prefix, entry.name), entry.undo):
                         yield from (way & left for left in self.log.given_up(entry))
 
@@ -233,10 +232,10 @@ class Configurations:
             for k, action in enumerate(ends.pre_actions if when == "pre" else ends.post_actions):
                 prefix = transition.prefix("pre" if when == "pre" else "post", k)
                 owners = [prefix]
-                if isinstance(action, CompensateAction):
+                if action.undoes is not None:
                     yield f"{prefix}.undoing"
-                    owners = [undo_prefix(prefix, entry.name) for entry in self.log.within(action.scope)]
-                elif not isinstance(action, ActivityAction):
+                    owners = [undo_prefix(prefix, entry.name) for entry in self.log.within(action.undoes.scope)]
+                elif action.runs is None:
                     continue
                 for owner in owners:
                     yield f"{owner}.succeeded"
@@ -456,8 +455,8 @@ class Configurations:
         Each is where the token of the region comes to lie, and the tokens inside the state.
         """
         controls = [at.name]
-        deadlines = [at.timeout, *(each.transition.after for each in at.leaving)]
-        if any(isinstance(d, str) and is_template(d) and can_raise(parse_template(d)) for d in deadlines):
+        deadlines = [at.state.timeout_tree, *(each.transition.after_tree for each in at.leaving)]
+        if any(tree is not None and can_raise(tree) for tree in deadlines):
             controls.append(self.own_error(at, at.state.name))
         calm = {self.no_pending(place): 1 for place in self.pending_at(at)}
         for control in controls:
@@ -469,7 +468,7 @@ class Configurations:
         activity = at.state.activity
         if activity is not None:
             found = [{attempt_place(at.name, "scheduled", 1): 1}]
-            return [*found, {f"{at.name}.failed": 1}] if inputs_raise(activity.parameters) else found
+            return [*found, {f"{at.name}.failed": 1}] if inputs_raise(activity) else found
         if at in self.works:
             return self.works[at].starts()
         if at.inner:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from wfsim.model.elements import Outcome, Region, RetryPolicy, State, Transition
-from wfsim.model.expressions import parse_condition
 from wfsim.model.uses import declared_activities, declared_variables, is_reserved
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.expression_code import condition_can_raise
@@ -36,9 +35,7 @@ class NumberedTransition:
     @property
     def trigger(self) -> str:
         """What sets it off: an event's name, `after <n>` by its own time, or `automatic`."""
-        if self.transition.event is not None:
-            return self.transition.event
-        return f"after {self.transition.after}" if self.transition.after is not None else "automatic"
+        return self.transition.event if self.transition.event is not None else self.transition.trigger
 
     @property
     def origin(self) -> StateView:
@@ -53,8 +50,8 @@ class NumberedTransition:
     @property
     def condition_raises(self) -> bool:
         """Whether its condition can raise (M2.5)."""
-        condition = self.transition.condition
-        return condition is not None and condition_can_raise(parse_condition(condition))
+        condition = self.transition.condition_tree
+        return condition is not None and condition_can_raise(condition)
 
     def prefix(self, when: When, action: int) -> str:
         """What the places of its action's activity begin with."""

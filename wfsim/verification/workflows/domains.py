@@ -17,16 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wfsim.errors import NotCovered
-from wfsim.model.elements import (
-    ActivityAction,
-    FieldType,
-    ForEach,
-    SendAction,
-    SetVariableAction,
-    State,
-    Transition,
-    Variable,
-)
+from wfsim.model.elements import FieldType, State, Transition, Variable
 from wfsim.model.expression_tree import (
     Arithmetic,
     Call,
@@ -41,8 +32,7 @@ from wfsim.model.expression_tree import (
     Whole,
     walk,
 )
-from wfsim.model.expressions import is_template, parse_condition, parse_template
-from wfsim.model.uses import item_inputs, receiver
+from wfsim.model.operations import ForEach, SendAction
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.activations import LONGEST_SECONDS
@@ -111,11 +101,10 @@ class Domains:
         # A claim that overflows for a huge value would be an error, and hide where it is violated.
         self._reckoned = by_definition
         for state in _states(self.program.workflow):
-            for value in (state.timeout, self.program.workflow.timeouts.states.get(state.name)):
-                self._time(value)
+            self._time(state.timeout_tree)
             if state.activity is not None:
-                for value in state.activity.parameters.values():
-                    self._use(parse_template(value), "")
+                for template in state.activity.inputs.values():
+                    self._use(template, "")
                 if state.activity.result_variable is not None:
                     self._given.add(("variable", state.activity.result_variable))
             if state.for_each is not None:
@@ -184,35 +173,35 @@ class Domains:
         self._above[self._root(left)] = self._root(right)
 
     def _learn(self, transition: Transition, event: str) -> None:
-        if transition.condition is not None:
-            condition = parse_condition(transition.condition)
+        condition = transition.condition_tree
+        if condition is not None:
             for name in _named(condition):
                 if name.scope == "event":
                     self._given.add(_key(name, event))
             self._see(condition, event)
-        self._time(transition.after)
-        for action in (*transition.pre_actions, *transition.post_actions):
-            if isinstance(action, SetVariableAction):
-                self._assign(parse_template(action.parameters.value), action.parameters.name, event)
-            elif isinstance(action, SendAction):
-                self._send(action, event)
-            elif isinstance(action, ActivityAction):
-                for value in action.parameters.values():
-                    self._use(parse_template(value), event)
-                if action.result_variable is not None:
-                    self._given.add(("variable", action.result_variable))
+        self._time(transition.after_tree)
+        for action in transition.actions:
+            written = action.written
+            if action.sends is not None:
+                self._send(action.sends, event)
+            elif written is not None and written.tree is not None:
+                self._assign(written.tree, written.variable, event)
+            else:
+                for read in action.reads:
+                    self._use(read.tree, event)
+                if written is not None:
+                    self._given.add(("variable", written.variable))
 
     def _items(self, work: ForEach) -> None:
         """How many items there are matters, and what they are where the inputs of one may raise."""
-        items = parse_template(work.items)
+        items = work.items_tree
         for name in _named(items):
             self._read.add(_key(name, ""))
             if items == name:
                 self._lists.add(_key(name, ""))
             else:
                 self._computed.add(_key(name, ""))
-        for value in item_inputs(work).values():
-            template = parse_template(value)
+        for template in work.inputs.values():
             self._use(template, "item")
             if can_raise(template):
                 self._computed.update(key for key in self._lists)
@@ -221,12 +210,10 @@ class Domains:
 
     def _send(self, action: SendAction, event: str) -> None:
         """A receiver must not be null; what an instance tells itself are values of its own event."""
-        to, key = receiver(action)
-        for template in (to, key):
+        for template in (action.receiver, action.key):
             if template is not None:
                 self._see(template, event)
-        for name, value in action.payload.items():
-            template = parse_template(value)
+        for name, template in action.inputs.items():
             self._use(template, event)
             if action.event not in self.program.events:
                 continue
@@ -264,10 +251,9 @@ class Domains:
         if can_raise(template):
             self._see(template, event)
 
-    def _time(self, value: object) -> None:
+    def _time(self, template: Template | None) -> None:
         """A duration must not be null, negative or too long (M10.3); its length does not matter here."""
-        if isinstance(value, str) and is_template(value):
-            template = parse_template(value)
+        if template is not None:
             self._see(template, "")
             for name in _named(template):
                 self._constants.setdefault(_key(name, ""), []).extend([0, LONGEST_SECONDS])

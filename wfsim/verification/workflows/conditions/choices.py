@@ -9,8 +9,7 @@ from typing import TypeAlias
 from wfsim.model.elements import FieldType, Transition, Unhandled
 from wfsim.model.evaluate import evaluate, need_boolean
 from wfsim.model.expression_tree import Bool, Compare, Expression, ListOf, Literal, Name, Whole, names
-from wfsim.model.expressions import parse_condition
-from wfsim.model.lint.graph import RegionGraph, has_work, region_graphs
+from wfsim.model.lint.graph import RegionGraph, region_graphs
 from wfsim.model.problems import Path
 from wfsim.model.uses import RESERVED_PAYLOADS, declared_events
 from wfsim.model.values import EvaluationFault, Value, ValueType
@@ -168,11 +167,16 @@ def _trigger(transition: Transition, index: int) -> _Trigger:
 
 def _option(graph: RegionGraph, index: int) -> Option:
     transition = graph.region.transitions[index]
-    written = parse_condition(transition.condition) if transition.condition is not None else None
     event = transition.event or ""
     named = event.removeprefix("error.") if event.startswith("error.") else None
     source = None if named is None else Compare("==", SOURCE, Literal(named))
-    return Option(transition, graph.part.transition_label(index), graph.part.transition_path(index), written, source)
+    return Option(
+        transition,
+        graph.part.transition_label(index),
+        graph.part.transition_path(index),
+        transition.condition_tree,
+        source,
+    )
 
 
 def _fields(declared: Mapping[str, FieldType] | None, event: str) -> dict[str, FieldType]:
@@ -192,7 +196,7 @@ def _left(workflow: Workflow, graph: RegionGraph, state: str, trigger: _Trigger)
         # Conditions that wait for something are what automatic transitions are for, if something may still come.
         alone = all(graph.region.transitions[each].trigger == "automatic" for each in graph.leaving[state])
         waits = "the instance stays in the state, and only a change of variables leads on (M2.6)"
-        return waits if alone and not has_work(graph.states[state]) else None
+        return waits if alone and graph.states[state].work is None else None
     if kind == "after":
         return "the timer is discarded, and the state stays (M6.2)"
     if event in _LEFT:

@@ -22,9 +22,7 @@ from typing import Any
 import z3
 
 from wfsim.errors import StartRefused
-from wfsim.model.elements import SetVariableAction
 from wfsim.model.expression_tree import Expression, Literal, walk
-from wfsim.model.expressions import parse_condition, parse_template
 from wfsim.model.values import EvaluationFault
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
@@ -288,10 +286,8 @@ class _Search:
         trees: list[Any] = list(self.claims)
         for _, region in self.workflow.regions():
             for transition in region.transitions:
-                trees += [parse_condition(transition.condition)] if transition.condition is not None else []
-                for action in (*transition.pre_actions, *transition.post_actions):
-                    if isinstance(action, SetVariableAction):
-                        trees.append(parse_template(action.parameters.value))
+                assigned = (action.written.tree for action in transition.actions if action.written is not None)
+                trees += [tree for tree in (transition.condition_tree, *assigned) if tree is not None]
         named = [node.value for tree in trees for node in walk(tree) if isinstance(node, Literal)]
         for variable in self.system.space.declared.values():
             named += [variable.initial, variable.minimum, variable.maximum]

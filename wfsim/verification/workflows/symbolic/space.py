@@ -17,7 +17,7 @@ from typing import Any
 import z3
 
 from wfsim.errors import NotCovered
-from wfsim.model.elements import Event, SendAction, Variable
+from wfsim.model.elements import Event, Variable
 from wfsim.model.expression_tree import (
     Name,
     Template,
@@ -27,8 +27,7 @@ from wfsim.model.expression_tree import (
     Whole,
     names,
 )
-from wfsim.model.expressions import parse_template, to_text
-from wfsim.model.uses import receiver
+from wfsim.model.expressions import to_text
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.activations import LONGEST_SECONDS
@@ -445,8 +444,6 @@ def _refuse(workflow: Workflow) -> None:
                 what = "goes through a list" if state.for_each is not None else "runs another workflow"
                 raise NotCovered(f"state {state.name!r} {what}, and what comes of that is not followed symbolically.")
         for transition in region.transitions:
-            for action in (*transition.pre_actions, *transition.post_actions):
-                if isinstance(action, SendAction):
-                    parts = [*receiver(action), *map(parse_template, action.payload.values())]
-                    if any(names(part) for part in parts if part is not None):
-                        raise NotCovered(f"{transition} sends values, and these are not followed symbolically.")
+            for action in transition.actions:
+                if action.sends is not None and any(names(read.tree) for read in action.reads):
+                    raise NotCovered(f"{transition} sends values, and these are not followed symbolically.")

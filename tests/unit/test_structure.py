@@ -1,0 +1,62 @@
+"""One fact, one place: what may know the kinds of actions and works, and who may read the text of an expression."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from wfsim.model.elements import Work
+from wfsim.model.operations import Action
+
+CODE = Path(__file__).parents[2] / "wfsim"
+KINDS = {kind.__name__ for kind in (*get_args(get_args(Action)[0]), *get_args(Work))}
+# They turn each kind into something of its own: rows, what it comes to in a net, words on a picture, short YAML.
+DISPATCHING = {
+    "semantics/compile.py",
+    "net/translate/actions.py",
+    "model/picture.py",
+    "model/yaml_writer.py",
+}
+# What people type elsewhere than in a definition: the values of a scenario.
+TYPED = {"simulation/check.py", "simulation/plans.py", "simulation/scenario.py"}
+# The fields that admit it, and the elements that offer the trees.
+READING = {"model/fields.py", "model/elements.py", "model/operations.py"}
+
+
+def modules() -> Iterator[tuple[str, list[ast.AST]]]:
+    for file in sorted(CODE.rglob("*.py")):
+        yield file.relative_to(CODE).as_posix(), list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+def names(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} | {
+        each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)
+    }
+
+
+def asks_for_a_kind(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(ast.Name("isinstance"), [_, kinds]):
+            return not KINDS.isdisjoint(names(kinds))
+        case ast.MatchClass(kind):
+            return not KINDS.isdisjoint(names(kind))
+        case ast.Compare(left, _, [*others]):
+            return any("action_type" in names(side) for side in (left, *others))
+    return False
+
+
+def test_few_modules_know_the_kinds_of_actions_and_works_all_others_ask_what_they_do() -> None:
+    assert {name for name, nodes in modules() if any(map(asks_for_a_kind, nodes))} == DISPATCHING
+
+
+def test_the_text_of_an_expression_is_read_where_it_comes_in_and_nowhere_else() -> None:
+    parsers = {"parse_condition", "parse_template"}
+
+    def parses(node: ast.AST) -> bool:
+        if isinstance(node, ast.ImportFrom) and node.module == "wfsim.model.expressions":
+            return any(each.name in {"parse", *parsers} for each in node.names)
+        return isinstance(node, ast.Call) and not parsers.isdisjoint(names(node.func))
+
+    assert {name for name, nodes in modules() if any(map(parses, nodes))} == TYPED | READING
