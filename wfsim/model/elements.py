@@ -128,6 +128,10 @@ class Parallel(Operation):
         return "regions"
 
     @property
+    def waits(self) -> bool:
+        return True
+
+    @property
     def fails_of(self) -> frozenset[Failure]:
         return frozenset({Failure.WORK})
 

@@ -48,6 +48,7 @@ class Read:
     path: Path
     what: str
     tree: Template
+    kind: Literal["value", "items"] = "value"
     item: str | None = None
 
 
@@ -84,9 +85,9 @@ class Operation(Element):
         return self._parameters()
 
     def _parameters(self, item: str | None = None) -> tuple[Read, ...]:
-        where = self.inputs_field
         return tuple(
-            Read((where, name), f"the parameter {name!r} of", tree, item) for name, tree in self.inputs.items()
+            Read((self.inputs_field, name), f"the parameter {name!r} of", tree, item=item)
+            for name, tree in self.inputs.items()
         )
 
     @property
@@ -127,7 +128,7 @@ class Operation(Element):
     @property
     def waits(self) -> bool:
         """Whether it can take time, so that a transition is in flight meanwhile (M3.2)."""
-        return Failure.WORK in self.fails_of
+        return any(each is not None for each in (self.runs, self.invokes, self.undoes))
 
     @property
     def fails_of(self) -> frozenset[Failure]:
@@ -410,7 +411,7 @@ class ForEach(Operation):
     @property
     def reads(self) -> tuple[Read, ...]:
         parameters = self._parameters(self.as_) if self.parameters else ()
-        return (Read(("items",), "the items of", self.items_tree), *parameters)
+        return (Read(("items",), "the items of", self.items_tree, "items"), *parameters)
 
     @property
     def written(self) -> Written | None:

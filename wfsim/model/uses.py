@@ -139,8 +139,7 @@ def transition_uses(part: Part, index: int, transition: Transition) -> Iterator[
 def operation_uses(path: Path, whose: str, operation: Operation, event: str | None) -> Iterator[Use]:
     """Expressions of an action or a work."""
     for read in operation.reads:
-        kind: Literal["items", "value"] = "items" if read.path == ("items",) else "value"
-        yield Use((*path, *read.path), f"{read.what} {whose}", kind, read.tree, event, read.item)
+        yield Use((*path, *read.path), f"{read.what} {whose}", read.kind, read.tree, event, read.item)
 
 
 def writes(workflow: Definition) -> Iterator[Write]:

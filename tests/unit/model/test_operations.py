@@ -65,7 +65,7 @@ KINDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     (
         {"for_each": {"items": [1], "as": "one", "workflow": "child", "on_failure": "collect"}},
-        {"invokes": ("child", None), "reads": ["items"], "inputs": ["one"], "fails_of": {Failure.VALUE}},
+        {"invokes": ("child", None), "reads": ["items"], "inputs": ["one"], "waits": True, "fails_of": {Failure.VALUE}},
     ),
     (
         {"parallel": {"regions": [{"name": "r", "initial_state": "a", "states": [{"name": "a"}]}]}},
