@@ -183,7 +183,7 @@ def _text(transition: Transition) -> list[str]:
     if transition.condition is not None:
         lines.append(f"[{transition.condition}]")
     if transition.pre_actions or transition.post_actions:
-        lines.append("/ " + ", ".join(map(_action, (*transition.pre_actions, *transition.post_actions))))
+        lines.append("/ " + ", ".join(map(_action, transition.actions)))
     return lines
 
 
