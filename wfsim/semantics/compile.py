@@ -411,18 +411,21 @@ class _Compiler:
             row.first_pre, row.end_pre = self._block(pre)
             row.first_post, row.end_post = self._block(post)
             ready[k] = row
+        leaving: dict[str, list[int]] = {state.name: [] for state in region.states}
+        for k, transition in enumerate(region.transitions):
+            leaving[transition.from_].append(k)
         for state in region.states:
             owner: StateRow = self.rows[self.state_rows[_path(path, state.name)]]
             owner.first_transition = len(self.rows)
             timers = 1
-            for k, transition in enumerate(region.transitions):
-                if transition.from_ == state.name:
-                    if transition.after is not None:
-                        ready[k].timer = timers
-                        timers += 1
-                    at, _ = self.add(ready[k], str(transition))
-                    self.transitions[at] = transition
-                    self.transition_numbers[at] = first_number + k + 1
+            for k in leaving[state.name]:
+                transition = region.transitions[k]
+                if transition.after is not None:
+                    ready[k].timer = timers
+                    timers += 1
+                at, _ = self.add(ready[k], str(transition))
+                self.transitions[at] = transition
+                self.transition_numbers[at] = first_number + k + 1
             owner.end_transition = len(self.rows)
             owner.n_timers = timers
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
 import wfsim as wf
+from tests.work import lines
 from wfsim.errors import DefinitionError
 from wfsim.model import expressions
 from wfsim.model.elements import State, Transition
@@ -224,3 +226,24 @@ def test_a_copy_with_another_text_has_the_tree_of_that_text() -> None:
     assert state.model_copy(update={"timeout": "3h"}).timeout_tree is None
     action: Action = way.pre_actions[1]
     assert action.model_copy(update={"payload": {"m": 1}}).inputs == {"m": parse_template(1)}
+
+
+# Cost -----------------------------------------------------------------------------------------------------------
+
+
+def chain(length: int) -> Workflow:
+    run = "pre_actions: [{action_type: activity, name: f}]"
+    numbers = range(length)
+    return loads(
+        "name: chain\ninitial_state: s0\nunhandled: reject\nstates:\n"
+        + "".join(f"  - name: s{k}\n" for k in numbers)
+        + f"  - {{name: s{length}, is_terminal: true}}\ntransitions:\n"
+        + "".join(f"  - {{from: s{k}, to: s{k + 1}, event: e, condition: event.k > {k}, {run}}}\n" for k in numbers)
+    )
+
+
+@pytest.mark.parametrize("read", [wf.lint, compile_workflow])
+def test_reading_a_definition_takes_twice_the_work_for_twice_the_length(read: Callable[[Workflow], object]) -> None:
+    short, long = chain(100), chain(200)
+    read(chain(10))
+    assert lines(lambda: read(long)) < 2.2 * lines(lambda: read(short))

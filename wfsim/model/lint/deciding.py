@@ -40,6 +40,8 @@ def values_left_over(graph: RegionGraph, state: State) -> dict[str, Any] | None:
         for _, way in graph.usable_from(state.name)
         if way.event is None and way.after is None and way.condition_tree is not None
     ]
+    if not conditions:
+        return {}
     read = dict.fromkeys(name for condition in conditions for name in names(condition))
     if any(isinstance(name, Whole) for name in read):
         return None

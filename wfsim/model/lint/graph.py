@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from wfsim.model.definition import Definition
     from wfsim.model.elements import Region, State, Transition
+    from wfsim.model.operations import Action
     from wfsim.model.uses import Part
     from wfsim.model.workflow import Workflow
 
@@ -127,6 +128,16 @@ class RegionGraph:
         table: dict[str, list[int]] = {name: [] for name in self.states}
         for index in self.usable_indices:
             table[self.region.transitions[index].from_].append(index)
+        return table
+
+    @cached_property
+    def actions_in(self) -> dict[str, list[tuple[str, Action]]]:
+        """Actions of usable transitions by the state that is active while they run, with where they stand."""
+        table: dict[str, list[tuple[str, Action]]] = {name: [] for name in self.states}
+        for index in self.usable_indices:
+            way, label = self.region.transitions[index], self.part.transition_label(index)
+            table[way.from_] += [(label, action) for action in way.pre_actions]
+            table[way.to or way.from_] += [(label, action) for action in way.post_actions]
         return table
 
     @cached_property

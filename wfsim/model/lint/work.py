@@ -20,7 +20,7 @@ from wfsim.model.lint.circles import shortest_circle, unbounded_ways
 from wfsim.model.lint.graph import RegionGraph
 from wfsim.model.lint.regions import ends, inner, needed
 from wfsim.model.operations import Failure
-from wfsim.model.uses import activity_uses, transition_actions
+from wfsim.model.uses import activity_uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,13 +98,9 @@ def _failing(graphs: list[RegionGraph], graph: RegionGraph, state: State) -> Ite
             yield (state.name,), "its join (a region may end with failure)"
     elif work is not None and Failure.WORK in work.fails_of:
         yield work.sources or (state.name,), work.told
-    for index in graph.usable_indices:
-        transition = graph.region.transitions[index]
-        for path, action in transition_actions(graph.part, index, transition):
-            active = transition.from_ if path[-2] == "pre_actions" else transition.to or transition.from_
-            if active == state.name and _can_fail(action):
-                told = action.name or action.action_type
-                yield action.sources, f"{told!r} in {graph.part.transition_label(index)}"
+    for label, action in graph.actions_in[state.name]:
+        if _can_fail(action):
+            yield action.sources, f"{action.name or action.action_type!r} in {label}"
 
 
 def _can_fail(action: Action) -> bool:
