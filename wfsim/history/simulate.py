@@ -7,6 +7,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Literal
 
 from wfsim.errors import DefinitionError, NotCovered, ScenarioError
+from wfsim.exploration.workflow_witness import WorkflowWitness
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.problems import shown
 from wfsim.model.workflow import Workflow
@@ -16,7 +17,6 @@ from wfsim.simulation.check import check_scenario, family_of
 from wfsim.simulation.default import default_scenario
 from wfsim.simulation.engine import Simulation
 from wfsim.simulation.scenario import Scenario, load_scenario
-from wfsim.verification.workflows.told import WorkflowWitness
 
 from .writer import HistoryWriter
 

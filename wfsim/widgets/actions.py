@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import WfsimError, did_you_mean, listed
+from wfsim.exploration.domains import Domains
 from wfsim.model.duration import UNITS, time_text
 from wfsim.model.elements import FieldType, SetVariableAction
 from wfsim.model.expression_tree import Name, names
@@ -45,8 +46,6 @@ class Actions:
     """Finds the actions of the instances of one program."""
 
     def __init__(self, program: Program) -> None:
-        from wfsim.verification.workflows.domains import Domains
-
         self.program = program
         self._domains = Domains(program)
         self._fields = {name: self._event_parameters(name) for name in program.events}

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from wfsim.errors import StartRefused
+from wfsim.exploration.cells import fresh
+from wfsim.exploration.domains import Domains
 from wfsim.semantics.codes import COMPLETED, NONE, STATUSES
 from wfsim.semantics.program import Program
 from wfsim.semantics.stimulus import Stimulus, checked_inputs
-from wfsim.verification.workflows.cells import fresh
-from wfsim.verification.workflows.domains import Domains
 
 MOST_PAYLOADS = 2_000
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from wfsim.errors import NotCovered
+from wfsim.exploration.domains import MOST_ITEMS
 from wfsim.model.expression_tree import TemplateList, names
 from wfsim.semantics.codes import BOOLEAN, FAULT, INTEGER, LIST, NULL, STRING, T_TYPE
 from wfsim.semantics.layout import Cell, Cells, Rows
 from wfsim.semantics.program import Program
 from wfsim.semantics.texts import Texts
 from wfsim.semantics.values import set_null
-from wfsim.verification.workflows.domains import MOST_ITEMS
 
 
 class ErasedHost:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from wfsim.arguments import expect, expect_seconds, expect_whole
 from wfsim.errors import WfsimError
+from wfsim.exploration.domains import Domains
 from wfsim.model.expression_tree import Expression
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codec import N_SCRATCH
@@ -45,7 +46,6 @@ from wfsim.semantics.snapshot import Mark, Snapshot, from_snapshot, take_snapsho
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
 from wfsim.verification.workflows.candidates import Candidates
-from wfsim.verification.workflows.domains import Domains
 from wfsim.verification.workflows.edges import TOLD, Edge, Happened
 from wfsim.verification.workflows.erased import ErasedHost, next_script
 
