@@ -55,7 +55,7 @@ from .codes import (
     WAITING,
 )
 from .evaluator import Evaluator
-from .kernel import Output
+from .kernel import Host, Output
 from .layout import Cell, Cells, ChildRow, Each, ListCell, Me, Queued, RegionCell, Rows, TimerCell, WorkCell
 from .program import Program
 from .rows import EXTRAS, RESULT
@@ -155,7 +155,7 @@ class Instance:
             self.v[k].tag = ABSENT
         self.events_seen: dict[str, int] = {}
         self.commands_seen: set[str] = set()
-        self.host = Evaluator(program, self.texts)
+        self.host: Host = Evaluator(program, self.texts)
 
     def copy(self) -> Instance:
         """An independent instance in the same state; the table of texts is shared, since it only grows."""

@@ -70,12 +70,3 @@ class ErasedHost:
     def order(self, left: int, right: int) -> int:
         """Never asked: an erased program compares nothing."""
         raise NotCovered("an erased program compares no texts.")
-
-
-def next_script(script: list[int], asked: list[int]) -> list[int] | None:
-    """The next answers to try: the last question that has a further answer gets it, and later ones start over."""
-    full = script + [0] * (len(asked) - len(script))
-    for at in range(len(asked) - 1, -1, -1):
-        if full[at] + 1 < asked[at]:
-            return [*full[:at], full[at] + 1]
-    return None
