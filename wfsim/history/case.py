@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfsim.errors import HistoryError, did_you_mean, listed
 from wfsim.semantics.codes import (
@@ -55,6 +55,7 @@ LEFT JOIN command_names c ON c.code = r.command
 LEFT JOIN timers m ON m.run = r.run AND m.workflow = r.workflow AND m.place = r.timer
 ORDER BY r."case", r.seq
 """
+_CASES = 'SELECT run, "case", workflow, external_id, key, parent_case, parent_activation, version FROM cases'
 _VALUES = """
 SELECT v."case", v.seq, v.slot, s.name, v.tag, v.whole, v.real, v.text
 FROM record_values v LEFT JOIN slot_names s ON s.code = v.slot
@@ -62,6 +63,19 @@ WHERE v.run = $run AND v."case" BETWEEN $first AND $last AND v.seq > $after AND 
 ORDER BY v."case", v.seq, v.position
 """
 _LAST = 2**31 - 1
+
+
+class _Row(NamedTuple):
+    """A row of `cases`."""
+
+    run: int
+    case: int
+    workflow: int
+    external_id: str | None
+    key: int
+    parent_case: int | None
+    parent_activation: int | None
+    version: int
 
 
 class Case:
@@ -79,28 +93,17 @@ class Case:
         `seq` of its last record.
     """
 
-    def __init__(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        run: Run,
-        case: int,
-        workflow: int,
-        external_id: str | None,
-        key: int,
-        parent_case: int | None,
-        parent_activation: int | None,
-        version: int,
-    ) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, run: Run, row: _Row) -> None:
         self._con = con
         self.owner: object = None
         self.run = run
-        self.workflow = run.workflows[workflow]
-        self.case = case
-        self.external_id = external_id
-        self.key = key
-        self.parent_activation = parent_activation
-        self.version = version
-        self._parent_case = parent_case
+        self.workflow = run.workflows[row.workflow]
+        self.case = row.case
+        self.external_id = row.external_id
+        self.key = row.key
+        self.parent_activation = row.parent_activation
+        self.version = row.version
+        self._parent_case = row.parent_case
         self._program: Program | None = None
 
     @property
@@ -218,21 +221,15 @@ def find_case(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None =
         If there is none, or several runs have it.
     """
     column = "external_id" if isinstance(case, str) else '"case"'
-    query = (
-        'SELECT run, "case", workflow, external_id, key, parent_case, parent_activation, version '
-        f"FROM cases WHERE {column} = ?"
-    )
-    rows = con.execute(query + " ORDER BY run", [case]).fetchall()
-    if run is not None:
-        rows = [row for row in rows if row[0] == run]
+    found = map(_Row._make, con.execute(f"{_CASES} WHERE {column} = ? ORDER BY run", [case]).fetchall())
+    rows = [row for row in found if run is None or row.run == run]
     if not rows:
         raise HistoryError(f"there is no case {case!r}{_nearest(con, case, run)}")
     if len(rows) > 1:
-        runs = listed(str(row[0]) for row in rows)
-        raise HistoryError(f"case {case!r} occurs in the runs {runs}. Say which: case({case!r}, run={rows[0][0]}).")
-    number = rows[0][0]
-    known = next(one for one in runs_in(con) if one.run == number)
-    return Case(con, known, *rows[0][1:])
+        runs = listed(str(row.run) for row in rows)
+        raise HistoryError(f"case {case!r} occurs in the runs {runs}. Say which: case({case!r}, run={rows[0].run}).")
+    known = next(one for one in runs_in(con) if one.run == rows[0].run)
+    return Case(con, known, rows[0])
 
 
 def _nearest(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None) -> str:

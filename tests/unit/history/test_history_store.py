@@ -156,7 +156,7 @@ def test_a_failed_append_leaves_the_store_as_it_was(
 def test_the_store_and_the_writer_make_the_same_history(program: Program, tmp_path: Path) -> None:
     """Reopening between appends loses nothing of what rows know only while they are written."""
     path = tmp_path / "runs.duckdb"
-    writer = HistoryWriter(None, program.workflow, program)
+    writer = HistoryWriter(None, program)
     instance = Instance(program, key=3)
     stimuli = [
         lambda: instance.start(5),
