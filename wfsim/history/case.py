@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfsim.errors import HistoryError, did_you_mean, listed
@@ -20,13 +21,13 @@ from wfsim.semantics.codes import (
     STRING,
 )
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.records import CALLED, LISTS, VALUES_CALLED, Record
+from wfsim.semantics.records import CALLED, LISTS, NUMBERS, VALUES_CALLED, Record
 from wfsim.semantics.stimulus import Stimulus
 
 from .failures import reading
 from .replay_case import CAUSES, programs_of, replay_records, stimuli_of
 from .runs import Run, runs_in
-from .schema import KEY_SLOT
+from .schema import KEY_SLOT, joined, named
 from .snapshots import latest_snapshot
 
 if TYPE_CHECKING:
@@ -35,24 +36,17 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.semantics.program import Program
 
-_RECORDS = """
-SELECT r."case", r.workflow, i.key, r.seq, r.time, r.kind, r.cause_seq, g.name, s.name, t.name, e.name,
-    r.event_id, a.name, r.activity_id,
-    r.attempt, x.name, u.name, nullif(o.name, ''), r.transition, r.flight, r.activation, m.name, r.timer,
-    r.timer_id, r.due, r.delay, r.source, c.name, r.reason, r.compensates,
-    r."index", r.message_id
+# What a record names itself, then what its payload says, in the order of `records_of`.
+_NAMED = tuple(field.name for field in fields(Record) if field.name not in ("kind", "seq", "time", "payload"))
+_REST = ("transition", "timer", *NUMBERS, "command", *CALLED)
+_COLUMNS = [*_NAMED, *({"place": "timer", "index": '"index"'}.get(name, name) for name in _REST if name != "timer")]
+_AT = _COLUMNS.index("transition") + 1
+_RECORDS = f"""
+SELECT r."case", r.workflow, i.key, r.seq, r.time, r.kind, {named(_COLUMNS[:_AT])}, m.name, {named(_COLUMNS[_AT:])}
 FROM (FROM records WHERE run = $run AND "case" BETWEEN $first AND $last AND seq > $after AND seq <= $upto) r
 JOIN cases i ON i.run = r.run AND i."case" = r."case"
-LEFT JOIN region_names g ON g.code = r.region
-LEFT JOIN state_names s ON s.code = r.state
-LEFT JOIN state_names t ON t.code = r.to_state
-LEFT JOIN event_names e ON e.code = r.event
-LEFT JOIN activity_names a ON a.code = r.activity
-LEFT JOIN error_type_names x ON x.code = r.error_type
-LEFT JOIN status_names u ON u.code = r.status
-LEFT JOIN outcome_names o ON o.code = r.outcome
-LEFT JOIN command_names c ON c.code = r.command
 LEFT JOIN timers m ON m.run = r.run AND m.workflow = r.workflow AND m.place = r.timer
+{joined(_COLUMNS)}
 ORDER BY r."case", r.seq
 """
 _CASES = 'SELECT run, "case", workflow, external_id, key, parent_case, parent_activation, version FROM cases'
@@ -289,38 +283,6 @@ def records_in(
         named = dict(zip(_NAMED, rest))
         found.setdefault(case, []).append(Record(kind=RECORD_KINDS[kind], seq=seq, time=time, payload=payload, **named))
     return found
-
-
-_NAMED = (
-    "cause_seq",
-    "region",
-    "state",
-    "to_state",
-    "event",
-    "event_id",
-    "activity",
-    "activity_id",
-    "attempt",
-    "error_type",
-    "status",
-    "outcome",
-)
-_REST = (
-    "transition",
-    "flight",
-    "activation",
-    "timer",
-    "place",
-    "timer_id",
-    "due",
-    "delay",
-    "source",
-    "command",
-    "reason",
-    "compensates",
-    "index",
-    "message_id",
-)
 
 
 def _value(tag: int, whole: int | None, real: float | None, text: str | None) -> Any:

@@ -80,6 +80,12 @@ def test_every_case_of_a_family_reads_back_and_replays_at_every_version(written:
         assert instance.variables == written.play.instances[name].variables
 
 
+def test_a_record_that_is_read_back_is_told_in_the_same_words(written: Written, history: History) -> None:
+    for name, expected in written.records.items():
+        case = history.case(name) if "/" in name else history.case(int(name))
+        assert [str(record) for record in case.records()] == [str(record) for record in expected]
+
+
 def test_indices_keys_and_messages_are_kept(history: History) -> None:
     of = {record.seq: record for record in history.case(1).records()}
     assert of[1].payload["key"] == 1
