@@ -28,7 +28,7 @@ from .kernel import Output, ask_element, ask_length, ask_results, fresh_each, fr
 from .layout import Cells, Rows
 from .rows import ERROR_INDEX, ERROR_MESSAGE, ERROR_TYPE, ITEM, free_row, new_row, payload_of, prepend, unlink
 from .values import copy_cell, evaluate, set_null, set_whole
-from .work import cancel_one, hold_inputs, open_activity, open_child
+from .work import cancel_one, hold_inputs, open_activity, open_child, open_work
 
 
 @kernel
@@ -161,19 +161,10 @@ def start_each(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) ->
     each.items = items
     each.n = n
     each.state = s
+    open_work(m, i, r, p[r].work, p[s].activity, k)
     work = m[i + p[r].work]
     work.phase = EACH
-    work.activity = p[s].activity
     work.serial = NONE
-    work.attempt = 0
-    work.region = r
-    work.due = NONE
-    work.due_id = NONE
-    work.deadline = NONE
-    work.deadline_id = NONE
-    work.held = k
-    work.undoes = NONE
-    work.unsure = 0
     open_items(p, m, v, o, i, r)
 
 

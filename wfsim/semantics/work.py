@@ -148,18 +148,11 @@ def hold_for(p: Rows, m: Rows, i: int, r: int, k: int, serial: int) -> None:
 
 
 @kernel
-def open_activity(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, activity: int, held: int) -> None:
-    """Schedule the first attempt of an activity of region `r` in the work at offset `w` (M5.1, M5.3).
-
-    What a compensator undoes stands in its work already.
-    """
-    me = m[i]
-    me.serials += 1
+def open_work(m: Rows, i: int, r: int, w: int, runs: int, held: int) -> None:
+    """The work at offset `w` begins, for what is at row `runs`; none of its clocks runs, and none of its attempts."""
     work = m[i + w]
-    work.activity = activity
-    work.serial = me.serials
-    work.attempt = 1
-    work.delay = p[activity].initial_interval
+    work.activity = runs
+    work.attempt = 0
     work.region = r
     work.due = NONE
     work.due_id = NONE
@@ -167,6 +160,21 @@ def open_activity(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int,
     work.deadline_id = NONE
     work.held = held
     work.unsure = 0
+
+
+@kernel
+def open_activity(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, activity: int, held: int) -> None:
+    """Schedule the first attempt of an activity of region `r` in the work at offset `w` (M5.1, M5.3).
+
+    What a compensator undoes stands in its work already.
+    """
+    me = m[i]
+    me.serials += 1
+    open_work(m, i, r, w, activity, held)
+    work = m[i + w]
+    work.serial = me.serials
+    work.attempt = 1
+    work.delay = p[activity].initial_interval
     if held >= 0 and work.undoes < 0:
         hold_for(p, m, i, r, held, work.serial)
     start_attempt(p, m, v, o, i, w)
@@ -278,18 +286,9 @@ def close_work(p: Rows, m: Rows, o: Output, i: int, w: int, sure: int) -> None:
 def open_child(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, child: int, held: int) -> None:
     """M4.4: start a child of region `r`'s active state; the number of an activation names it, and is its work's."""
     cell = m[i + p[r].slot]
+    open_work(m, i, r, w, child, held)
     work = m[i + w]
     work.phase = CHILD
-    work.activity = child
-    work.attempt = 0
-    work.region = r
-    work.due = NONE
-    work.due_id = NONE
-    work.deadline = NONE
-    work.deadline_id = NONE
-    work.held = held
-    work.undoes = NONE
-    work.unsure = 0
     row = emit(m, o, i, R_CHILD_STARTED)
     row.region = r
     row.state = cell.state

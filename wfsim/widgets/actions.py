@@ -13,7 +13,7 @@ from wfsim.model.expressions import parse_condition, parse_template
 from wfsim.model.values import ValueType
 from wfsim.semantics.chances import active_regions, can_be_retried, leaving, not_due, region_cell
 from wfsim.semantics.codes import COMMANDS, NONE
-from wfsim.semantics.instance import Timer
+from wfsim.semantics.pending import Timer
 from wfsim.semantics.stimulus import Stimulus, event_problem
 
 from .action import Action
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from wfsim.model.elements import Transition
     from wfsim.model.values import Value
-    from wfsim.semantics.instance import Instance, OpenActivity
+    from wfsim.semantics.instance import Instance
     from wfsim.semantics.layout import StateRow
+    from wfsim.semantics.pending import OpenActivity
     from wfsim.semantics.program import Program
     from wfsim.semantics.records import Record
 

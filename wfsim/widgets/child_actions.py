@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
-    from wfsim.semantics.instance import Instance, OpenChild
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.pending import OpenChild
 
 _HOW, _RESULT = "how", "result"
 FAILURES = ("failure", "failed", "cancelled", "terminated", "timed_out")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wfsim.drawing import Picture, Role
     from wfsim.history.case import Case
     from wfsim.model.values import Value
-    from wfsim.semantics.instance import OpenChild
+    from wfsim.semantics.pending import OpenChild
 
 FORMAT_VERSION = 1
 """Version of the form of `Stepping.to_dict`."""
