@@ -86,7 +86,7 @@ def show_verdict(out: Console, asked: str, verdict: Verdict, expected: str, trac
 
 def show_trace(out: Console, verdict: Verdict) -> None:
     """The steps of a witness, a line for each; of a long one the first and the last."""
-    from wfsim.verification.verdict import left_out
+    from wfsim.exploration.witness import left_out
 
     if verdict.witness is None:
         return

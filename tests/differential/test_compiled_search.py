@@ -71,9 +71,9 @@ def twin(quick: WorkflowSpace, max_states: int) -> WorkflowSpace:
     """The same search in Python."""
     plain = WorkflowSpace(compile_workflow(quick.program.workflow, erased=quick.program.erased), quick.domains.claims)
     # With one table of texts handles are the same, whichever search comes first upon a text.
-    plain.texts = quick.texts
-    if plain.host is not None:
-        plain.host = ErasedHost(plain.program, plain.texts)
+    plain.successors.texts = quick.texts
+    if plain.program.erased:
+        plain.successors.host = ErasedHost(plain.program, quick.texts)
     plain.search(max_states, None)
     return plain
 
@@ -277,7 +277,7 @@ def test_the_cache_is_found_once_something_was_compiled(monkeypatch: pytest.Monk
     explore_workflow(orders(), engine="compiled")
     program = compile_workflow(orders())
     space = WorkflowSpace(program)
-    search = compiled_space.CompiledSearch(program, space.texts, None, space.candidates, [], [], [], 0)
+    search = compiled_space.CompiledSearch(program, space.texts, space.candidates, [], [], [], 0)
     assert compiled_cache.is_cached(search.arguments)
     assert not compiled_cache.is_cached((*search.arguments[:-1], np.zeros(1)))
 

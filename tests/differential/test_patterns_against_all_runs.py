@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import wfsim as wf
 from tests.random_cases import cases
 from wfsim.errors import WfsimError
+from wfsim.exploration.workflow_witness import WorkflowWitness
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import records_of
@@ -24,7 +25,7 @@ from wfsim.semantics.snapshot import take_snapshot
 from wfsim.verification.property import Property
 from wfsim.verification.workflows.properties import verify
 from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
-from wfsim.verification.workflows.told import WorkflowWitness, _real
+from wfsim.verification.workflows.told import _real
 
 LONGEST = 6
 MOST_RUNS = 4_000

@@ -203,7 +203,7 @@ def text(record: Record) -> str:
 
 
 def written(workflow: Workflow, program: Program, steps: list[tuple[int, Instance, Output]]) -> History:
-    writer = HistoryWriter(None, workflow, program, batch_rows=7)
+    writer = HistoryWriter(None, program, batch_rows=7)
     for case, instance, output in steps:
         writer.append(case, instance, output)
     return writer.finish()

@@ -17,6 +17,7 @@ from wfsim.history.case import Case
 from wfsim.history.history import History
 from wfsim.history.replay import replay_all
 from wfsim.history.replay_case import CAUSES
+from wfsim.history.runs import Origin
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
@@ -39,11 +40,11 @@ Simulated = list[tuple[Workflow, int]]
 def simulated(all_of_them: Simulated) -> History:
     """One history with a run for each workflow and seed: opening a history costs more than such a run."""
     first, seed = all_of_them[0]
-    with HistoryWriter(None, first, compile_workflow(first), seed=seed) as writer:
+    with HistoryWriter(None, compile_workflow(first), origin=Origin(seed=seed)) as writer:
         for number, (workflow, seed) in enumerate(all_of_them):
             program, scenario = compile_workflow(workflow), default_scenario(workflow)
             if number:
-                writer.new_run(workflow=workflow, program=program, seed=seed)
+                writer.new_run(Origin(seed=seed), program)
             scenario = scenario.changed(seed=seed, cases=CASES, horizon="1h")
             simulation = Simulation(program, scenario, sink=writer.append)
             assert simulation.run().complete
@@ -66,7 +67,7 @@ def test_the_histories_of_random_scenarios_replay_exactly_and_repeat(all_of_them
 def simulated_family(catalogue: Catalogue, seed: int) -> History:
     root = catalogue.get("random")
     program, scenario = compile_workflow(root, catalogue), default_scenario(root, catalogue)
-    with HistoryWriter(None, root, program, seed=seed) as writer:
+    with HistoryWriter(None, program, origin=Origin(seed=seed)) as writer:
         scenario = scenario.changed(seed=seed, cases=CASES, horizon="1h")
         simulation = Simulation(program, scenario, sink=writer.append, birth=writer.announce)
         # A random family may go round without end; who is given up is open, and all else must hold.

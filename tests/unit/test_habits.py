@@ -1,8 +1,10 @@
-"""Habits of the tests themselves: no clock decides, and random cases are drawn in one way."""
+"""Habits: of the tests, that no clock decides and random cases are drawn in one way; of the code, short signatures."""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
@@ -37,3 +39,51 @@ def test_random_cases_are_drawn_in_one_way() -> None:
         if re.search(r"^@given", text, re.M) and "random_cases import" not in text
     ]
     assert without == []
+
+
+MOST_PARAMETERS = 7
+# Every kernel function is passed what it works on: program, memory, cells, output, where the instance begins.
+PASSED = ("p", "m", "v", "o", "i")
+MOST_OF_ITS_OWN = 4
+LONGER = {
+    # What people type: all but the first one or two are given by name.
+    "cli.check",
+    "history.simulate.simulate",
+    "model.builder.Builder.transition",
+    "net.marked_net.MarkedNet.__init__",
+    "runtime.run.start",
+    "verification.nets.explore.explore",
+    # Compiled loops over arrays; a tuple of them would be unpacked at each call.
+    "verification.nets.kernel.search",
+    "verification.nets.kernel.dive",
+    "verification.nets.kernel.edges_of",
+}
+
+
+def functions() -> Iterator[tuple[str, list[str]]]:
+    """Every function of the package with its parameters, `self` left out."""
+
+    def inside(node: ast.AST, name: str) -> Iterator[tuple[str, list[str]]]:
+        for child in ast.iter_child_nodes(node):
+            within = f"{name}.{child.name}" if isinstance(child, (ast.ClassDef, ast.FunctionDef)) else name
+            if isinstance(child, ast.FunctionDef):
+                given = child.args
+                every = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+                every += [one for one in (given.vararg, given.kwarg) if one is not None]
+                yield within, [one.arg for one in every if one.arg not in ("self", "cls")]
+            yield from inside(child, within)
+
+    root = TESTS.parent / "wfsim"
+    for file in sorted(root.rglob("*.py")):
+        module = ".".join(file.relative_to(root).with_suffix("").parts)
+        yield from inside(ast.parse(file.read_text(encoding="utf-8")), module)
+
+
+def test_no_function_has_many_parameters() -> None:
+    found = set()
+    for name, parameters in functions():
+        own = [one for one in parameters if one not in PASSED]
+        in_kernel = name.startswith("semantics.") and parameters[:1] in (["p"], ["m"])
+        if len(own) > MOST_OF_ITS_OWN if in_kernel else len(parameters) > MOST_PARAMETERS:
+            found.add(name)
+    assert found == LONGER

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfsim.errors import HistoryError, did_you_mean, listed
 from wfsim.semantics.codes import (
@@ -20,13 +21,13 @@ from wfsim.semantics.codes import (
     STRING,
 )
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.records import CALLED, LISTS, VALUES_CALLED, Record
+from wfsim.semantics.records import CALLED, LISTS, NUMBERS, VALUES_CALLED, Record
 from wfsim.semantics.stimulus import Stimulus
 
 from .failures import reading
 from .replay_case import CAUSES, programs_of, replay_records, stimuli_of
 from .runs import Run, runs_in
-from .schema import KEY_SLOT
+from .schema import KEY_SLOT, joined, named
 from .snapshots import latest_snapshot
 
 if TYPE_CHECKING:
@@ -35,26 +36,20 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.semantics.program import Program
 
-_RECORDS = """
-SELECT r."case", r.workflow, i.key, r.seq, r.time, r.kind, r.cause_seq, g.name, s.name, t.name, e.name,
-    r.event_id, a.name, r.activity_id,
-    r.attempt, x.name, u.name, nullif(o.name, ''), r.transition, r.flight, r.activation, m.name, r.timer,
-    r.timer_id, r.due, r.delay, r.source, c.name, r.reason, r.compensates,
-    r."index", r.message_id
+# What a record names itself, then what its payload says, in the order of `records_of`.
+_NAMED = tuple(field.name for field in fields(Record) if field.name not in ("kind", "seq", "time", "payload"))
+_REST = ("transition", "timer", *NUMBERS, "command", *CALLED)
+_COLUMNS = [*_NAMED, *({"place": "timer", "index": '"index"'}.get(name, name) for name in _REST if name != "timer")]
+_AT = _COLUMNS.index("transition") + 1
+_RECORDS = f"""
+SELECT r."case", r.workflow, i.key, r.seq, r.time, r.kind, {named(_COLUMNS[:_AT])}, m.name, {named(_COLUMNS[_AT:])}
 FROM (FROM records WHERE run = $run AND "case" BETWEEN $first AND $last AND seq > $after AND seq <= $upto) r
 JOIN cases i ON i.run = r.run AND i."case" = r."case"
-LEFT JOIN region_names g ON g.code = r.region
-LEFT JOIN state_names s ON s.code = r.state
-LEFT JOIN state_names t ON t.code = r.to_state
-LEFT JOIN event_names e ON e.code = r.event
-LEFT JOIN activity_names a ON a.code = r.activity
-LEFT JOIN error_type_names x ON x.code = r.error_type
-LEFT JOIN status_names u ON u.code = r.status
-LEFT JOIN outcome_names o ON o.code = r.outcome
-LEFT JOIN command_names c ON c.code = r.command
 LEFT JOIN timers m ON m.run = r.run AND m.workflow = r.workflow AND m.place = r.timer
+{joined(_COLUMNS)}
 ORDER BY r."case", r.seq
 """
+_CASES = 'SELECT run, "case", workflow, external_id, key, parent_case, parent_activation, version FROM cases'
 _VALUES = """
 SELECT v."case", v.seq, v.slot, s.name, v.tag, v.whole, v.real, v.text
 FROM record_values v LEFT JOIN slot_names s ON s.code = v.slot
@@ -62,6 +57,19 @@ WHERE v.run = $run AND v."case" BETWEEN $first AND $last AND v.seq > $after AND 
 ORDER BY v."case", v.seq, v.position
 """
 _LAST = 2**31 - 1
+
+
+class _Row(NamedTuple):
+    """A row of `cases`."""
+
+    run: int
+    case: int
+    workflow: int
+    external_id: str | None
+    key: int
+    parent_case: int | None
+    parent_activation: int | None
+    version: int
 
 
 class Case:
@@ -79,28 +87,17 @@ class Case:
         `seq` of its last record.
     """
 
-    def __init__(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        run: Run,
-        case: int,
-        workflow: int,
-        external_id: str | None,
-        key: int,
-        parent_case: int | None,
-        parent_activation: int | None,
-        version: int,
-    ) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, run: Run, row: _Row) -> None:
         self._con = con
         self.owner: object = None
         self.run = run
-        self.workflow = run.workflows[workflow]
-        self.case = case
-        self.external_id = external_id
-        self.key = key
-        self.parent_activation = parent_activation
-        self.version = version
-        self._parent_case = parent_case
+        self.workflow = run.workflows[row.workflow]
+        self.case = row.case
+        self.external_id = row.external_id
+        self.key = row.key
+        self.parent_activation = row.parent_activation
+        self.version = row.version
+        self._parent_case = row.parent_case
         self._program: Program | None = None
 
     @property
@@ -218,21 +215,15 @@ def find_case(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None =
         If there is none, or several runs have it.
     """
     column = "external_id" if isinstance(case, str) else '"case"'
-    query = (
-        'SELECT run, "case", workflow, external_id, key, parent_case, parent_activation, version '
-        f"FROM cases WHERE {column} = ?"
-    )
-    rows = con.execute(query + " ORDER BY run", [case]).fetchall()
-    if run is not None:
-        rows = [row for row in rows if row[0] == run]
+    found = map(_Row._make, con.execute(f"{_CASES} WHERE {column} = ? ORDER BY run", [case]).fetchall())
+    rows = [row for row in found if run is None or row.run == run]
     if not rows:
         raise HistoryError(f"there is no case {case!r}{_nearest(con, case, run)}")
     if len(rows) > 1:
-        runs = listed(str(row[0]) for row in rows)
-        raise HistoryError(f"case {case!r} occurs in the runs {runs}. Say which: case({case!r}, run={rows[0][0]}).")
-    number = rows[0][0]
-    known = next(one for one in runs_in(con) if one.run == number)
-    return Case(con, known, *rows[0][1:])
+        runs = listed(str(row.run) for row in rows)
+        raise HistoryError(f"case {case!r} occurs in the runs {runs}. Say which: case({case!r}, run={rows[0].run}).")
+    known = next(one for one in runs_in(con) if one.run == rows[0].run)
+    return Case(con, known, rows[0])
 
 
 def _nearest(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None) -> str:
@@ -292,38 +283,6 @@ def records_in(
         named = dict(zip(_NAMED, rest))
         found.setdefault(case, []).append(Record(kind=RECORD_KINDS[kind], seq=seq, time=time, payload=payload, **named))
     return found
-
-
-_NAMED = (
-    "cause_seq",
-    "region",
-    "state",
-    "to_state",
-    "event",
-    "event_id",
-    "activity",
-    "activity_id",
-    "attempt",
-    "error_type",
-    "status",
-    "outcome",
-)
-_REST = (
-    "transition",
-    "flight",
-    "activation",
-    "timer",
-    "place",
-    "timer_id",
-    "due",
-    "delay",
-    "source",
-    "command",
-    "reason",
-    "compensates",
-    "index",
-    "message_id",
-)
 
 
 def _value(tag: int, whole: int | None, real: float | None, text: str | None) -> Any:

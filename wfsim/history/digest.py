@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from .schema import RECORD_COLUMNS, joined, named
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -17,26 +19,16 @@ SELECT dense_rank() OVER (ORDER BY run) AS run, "case", workflow, key, external_
     started
 FROM cases ORDER BY run, "case"
 """
-RECORDS = """
-SELECT r.run, r."case", r.seq, r.time, k.name AS kind, r.cause_seq, g.name AS region, s.name AS state,
-    t.name AS to_state, e.name AS event, r.event_id, a.name AS activity, r.activity_id, r.attempt,
-    x.name AS error_type, u.name AS status, o.name AS outcome, r.reason, r.transition, r.flight, r.activation,
-    r.timer, r.timer_id, r.due, r.delay, r.source, c.name AS command, r.compensates,
-    r."index", r.message_id
+_COLUMNS = [name for name, _ in RECORD_COLUMNS]
+# All before the payload, which only says the same again; cases tell their workflow.
+_TOLD = [name for name in _COLUMNS[: _COLUMNS.index("payload")] if name not in ("run", "workflow")]
+RECORDS = f"""
+SELECT n.place AS run, {named(_TOLD)}
 FROM records r
 JOIN (SELECT run, dense_rank() OVER (ORDER BY run) AS place FROM runs) n ON n.run = r.run
-JOIN kind_names k ON k.code = r.kind
-LEFT JOIN region_names g ON g.code = r.region
-LEFT JOIN state_names s ON s.code = r.state
-LEFT JOIN state_names t ON t.code = r.to_state
-LEFT JOIN event_names e ON e.code = r.event
-LEFT JOIN activity_names a ON a.code = r.activity
-LEFT JOIN error_type_names x ON x.code = r.error_type
-LEFT JOIN status_names u ON u.code = r.status
-LEFT JOIN outcome_names o ON o.code = r.outcome
-LEFT JOIN command_names c ON c.code = r.command
+{joined(_TOLD)}
 ORDER BY r.run, r."case", r.seq
-""".replace("SELECT r.run,", "SELECT n.place AS run,", 1)
+"""
 VALUES = """
 SELECT n.place AS run, v."case", v.seq, if(v.slot = -1, '-1', s.name) AS slot, v.tag, v.whole, v.real, v.text
 FROM record_values v

@@ -16,7 +16,8 @@ from wfsim.model.lint.findings import Severity
 from wfsim.model.problems import shown
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
-from wfsim.semantics.instance import Instance, Timer
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.pending import Timer
 from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.texts import canonical
 

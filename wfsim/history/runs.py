@@ -46,6 +46,17 @@ class RunWorkflow:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What made a simulated run, for readers; `params` are further arguments."""
+
+    seed: int | None = None
+    replication: int | None = 0
+    scenario: str | None = None
+    engine: str | None = "python"
+    params: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """One run in a history: instances of one workflow, with their children.
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS, STATUSES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import duckdb
 
 FORMAT = 3
@@ -85,8 +87,34 @@ VALUE_COLUMNS: tuple[tuple[str, str], ...] = (
 )
 
 
+NAMES = {
+    "kind": "kind_names",
+    "region": "region_names",
+    "state": "state_names",
+    "to_state": "state_names",
+    "event": "event_names",
+    "activity": "activity_names",
+    "error_type": "error_type_names",
+    "status": "status_names",
+    "outcome": "outcome_names",
+    "command": "command_names",
+}
+"""Columns of `records` that hold codes, and the dimension that has the name of each."""
+
 KEY_SLOT = -1
 """Slot of a correlation key, which stands beside a record's named values; what an event adds unnamed has none."""
+
+
+def named(columns: Iterable[str]) -> str:
+    """Columns of `records r` as a SELECT lists them, with names instead of codes; `joined` gives the names."""
+    return ", ".join(f"n_{name}.name AS {name}" if name in NAMES else f"r.{name}" for name in columns)
+
+
+def joined(columns: Iterable[str]) -> str:
+    """The joins that `named` needs."""
+    return " ".join(
+        f"LEFT JOIN {NAMES[name]} n_{name} ON n_{name}.code = r.{name}" for name in columns if name in NAMES
+    )
 
 
 def columns_of(columns: tuple[tuple[str, str], ...]) -> str:

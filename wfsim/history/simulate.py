@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Literal
 
 from wfsim.errors import DefinitionError, NotCovered, ScenarioError
+from wfsim.exploration.workflow_witness import WorkflowWitness
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.problems import shown
 from wfsim.model.workflow import Workflow
@@ -16,8 +18,8 @@ from wfsim.simulation.check import check_scenario, family_of
 from wfsim.simulation.default import default_scenario
 from wfsim.simulation.engine import Simulation
 from wfsim.simulation.scenario import Scenario, load_scenario
-from wfsim.verification.workflows.told import WorkflowWitness
 
+from .runs import Origin
 from .writer import HistoryWriter
 
 if TYPE_CHECKING:
@@ -122,14 +124,15 @@ def simulate(
     check_scenario(plan, workflow, known)
     program = compile_workflow(workflow, known)
     text = json.dumps(plan.model_dump(mode="json", exclude_unset=True), sort_keys=True)
+    origin = Origin(seed=plan.seed, scenario=text)
     total = None if plan.cases is None else plan.cases * plan.replications
     with (
-        HistoryWriter(into, workflow, program, seed=plan.seed, scenario=text, engine="python", log=log) as writer,
+        HistoryWriter(into, program, origin=origin, log=log) as writer,
         _Progress(total, progress) as bar,
     ):
         for replication in range(plan.replications):
             if replication:
-                writer.new_run(replication=replication)
+                writer.new_run(replace(origin, replication=replication))
             simulation = Simulation(
                 program,
                 plan,
@@ -150,7 +153,7 @@ def _witnessed(
 ) -> History:
     """A history of one case, to which happens what the witness tells."""
     program = compile_workflow(witness.workflow)
-    with HistoryWriter(into, witness.workflow, program, engine="python", log=log) as writer:
+    with HistoryWriter(into, program, log=log) as writer:
         instance = Instance(program)
         for stimulus in witness.stimuli:
             writer.append(1, instance, instance.apply(stimulus))

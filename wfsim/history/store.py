@@ -23,6 +23,7 @@ from .mail import OpenCase, fates, open_cases
 from .paths import EMPTY, Paths
 from .replay_case import programs_of
 from .runs import Run, catalogue_of, runs_in, workflows_of
+from .schema import joined, named
 from .snapshots import store_snapshot
 from .tracker import ROLE, CaseTrack, track_rows
 from .views import name_records
@@ -42,12 +43,10 @@ if TYPE_CHECKING:
 SNAPSHOT_EVERY = 1_000
 """Records of a case between two snapshots: replaying so many takes about 50 ms."""
 
-_TRACKED = """
-SELECT r.kind, r.seq, r.time, g.name, s.name, t.name, r.activity_id, r.attempt
-FROM records r
-LEFT JOIN region_names g ON g.code = r.region
-LEFT JOIN state_names s ON s.code = r.state
-LEFT JOIN state_names t ON t.code = r.to_state
+_WHERE = ("region", "state", "to_state")
+_TRACKED = f"""
+SELECT r.kind, r.seq, r.time, {named(_WHERE)}, r.activity_id, r.attempt
+FROM records r {joined(_WHERE)}
 WHERE r.run = ? AND r."case" = ? ORDER BY r.seq
 """
 
@@ -210,15 +209,6 @@ class Store:
         """One case, by number or external id. Its `.replay()` goes on where it stood, ids seen included."""
         with self._asked():
             return find_case(opening.cursor(self._con), case, run)
-
-    def event_ids(self, run: int, case: int) -> set[str]:
-        """Ids of the events and commands that a case has received."""
-        with self._asked():
-            rows = self._con.execute(
-                'SELECT DISTINCT event_id FROM records WHERE run = ? AND "case" = ? AND event_id IS NOT NULL',
-                [run, case],
-            ).fetchall()
-        return {event_id for (event_id,) in rows}
 
     def open_cases(self) -> list[OpenCase]:
         """All open cases of real runs that have a name, with their keys (M7.2)."""

@@ -25,6 +25,8 @@ from wfsim.semantics.codes import (
     R_TRANSITION,
 )
 
+from .schema import NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -39,18 +41,12 @@ FROM workflows ORDER BY run, number
 
 # Names are written into the view: without a join the order of the records is known, and the first rows cost no more
 # than they are.
-_NAMED = {column: f"{column}_names" for column in ("kind", "region", "event", "activity", "error_type")} | {
-    "state": "state_names",
-    "to_state": "state_names",
-    "status": "status_names",
-    "outcome": "outcome_names",
-}
 
 
 def name_records(con: duckdb.DuckDBPyConnection) -> None:
     """Make the view `history`, with the names that there are now; again whenever there are more."""
     named = {}
-    for column, table in _NAMED.items():
+    for column, table in NAMES.items():
         names = con.execute(f"SELECT name FROM {table} ORDER BY code").fetchall()
         named[column] = f"({_texts(name for (name,) in names)})[{column} + 1] AS {column}"
     workflows: dict[int, list[str]] = {}

@@ -29,16 +29,15 @@ from .failures import cannot_write
 from .history import History
 from .numbering import PROVISIONAL, final_numbers
 from .paths import EMPTY, Paths
-from .runs import Run, workflows_of
+from .runs import Origin, Run, workflows_of
 from .sorting import Known, write_sorted
 from .totals import Totals
 from .tracker import RAW, CaseTrack, Raw, track_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from types import TracebackType
 
-    from wfsim.model.workflow import Workflow
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.layout import RecordRow
@@ -79,12 +78,10 @@ class HistoryWriter:
     ----------
     into
         The file to make; `None` keeps the history in a temporary file that goes with the `History` object.
-    workflow, program
+    program
         What runs; the definition is stored with the run, and those of the workflows that the program's family names.
-    seed, replication, scenario, engine, params
+    origin
         Stored with the run, for readers.
-    source
-        `simulation`, or `runtime` for rows that come from real runs.
     log
         `full` keeps every row and promises replay; `transitions` keeps starts, moves between states and
         closings; `aggregates` keeps closings and sums per edge and activity.
@@ -106,15 +103,9 @@ class HistoryWriter:
     def __init__(
         self,
         into: str | os.PathLike[str] | None,
-        workflow: Workflow,
         program: Program,
         *,
-        seed: int | None = None,
-        replication: int | None = 0,
-        scenario: str | None = None,
-        engine: str | None = "python",
-        params: Mapping[str, Any] | None = None,
-        source: Literal["simulation", "runtime"] = "simulation",
+        origin: Origin | None = None,
         log: Log = "full",
         existing: Existing = "replace",
         batch_rows: int = BATCH,
@@ -134,7 +125,6 @@ class HistoryWriter:
         schema.create(self._con)
         schema.create_facts(self._con)
         self._con.execute('CREATE TABLE renumbered (run INTEGER, "case" INTEGER, number INTEGER)')
-        self._source = source
         self._log: Log = log
         self._kept = _KEPT[log]
         self._batch_rows = batch_rows
@@ -142,61 +132,28 @@ class HistoryWriter:
         self._final_paths: set[int] = set()
         self._finished = False
         self.n_rows = 0
-        self._begin(workflow, program, seed, replication, scenario, engine, params)
+        self._begin(program, origin or Origin())
 
     # --- runs ------------------------------------------------------------------------------------
 
-    def new_run(
-        self,
-        *,
-        workflow: Workflow | None = None,
-        program: Program | None = None,
-        seed: int | None = None,
-        replication: int | None = None,
-        scenario: str | None = None,
-        params: Mapping[str, Any] | None = None,
-    ) -> int:
+    def new_run(self, origin: Origin, program: Program | None = None) -> int:
         """Start another run in the same history, for example the next replication; returns its number.
 
-        What is not given stays as it was.
+        Without a program it is one of the same.
         """
         self._end_run(complete=True)
-        last = self._run
-        self._begin(
-            workflow or self._workflow,
-            program or self._program,
-            last.seed if seed is None else seed,
-            last.replication if replication is None else replication,
-            last.scenario if scenario is None else scenario,
-            last.engine,
-            last.params if params is None else params,
-        )
+        self._begin(program or self._program, origin)
         return self._run.run
 
-    def _begin(
-        self,
-        workflow: Workflow,
-        program: Program,
-        seed: int | None,
-        replication: int | None,
-        scenario: str | None,
-        engine: str | None,
-        params: Mapping[str, Any] | None,
-    ) -> None:
-        if program.workflow != workflow:
-            raise HistoryError(f"the program is that of {program.workflow.name!r}, not of {workflow.name!r}.")
-        self._workflow, self._program = workflow, program
+    def _begin(self, program: Program, origin: Origin) -> None:
+        self._program = program
         self._last_run += 1
         self._run = Run(
             run=self._last_run,
             workflows=workflows_of(program),
-            source=self._source,
-            scenario=scenario,
-            seed=seed,
-            replication=replication,
-            engine=engine,
-            params=params,
+            source="simulation",
             log=self._log,
+            **vars(origin),
         )
         self._run.store(self._con)
         self._members: dict[int, _Member] = {}

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from wfsim.history.store import Store
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.workflow import Workflow
-    from wfsim.semantics.instance import Instance, OpenActivity, Timer
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.pending import OpenActivity, Timer
     from wfsim.semantics.post import Handling, Letter
 
     from .clock import Clock

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from wfsim.history.history import History
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
-    from wfsim.semantics.instance import Instance, Timer
+    from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
+    from wfsim.semantics.pending import Timer
     from wfsim.semantics.records import Record
 
     from .member import Driver, Member

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wfsim.model.values import Value
-    from wfsim.semantics.instance import Instance, OpenActivity, OpenChild, Timer
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.pending import OpenActivity, OpenChild, Timer
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from .codes import (
     TIMED_OUT,
     WAITING,
 )
-from .internal import clear_private, ignore, own_error, raise_error
+from .internal import clear_private, ignore, raise_error
 from .items import cancel_work, start_each
 from .kernel import Output, kernel, new_effect
 from .layout import Cells, Queued, Rows
@@ -116,7 +116,7 @@ def duration(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, constant: in
     fault = cell.whole if cell.tag == FAULT else T_TYPE
     if cell.tag == INTEGER or cell.tag == NUMBER:
         fault = T_RANGE
-    raise_error(p, m, v, o, i, r, state.name, fault, NONE, NONE)
+    raise_error(p, m, v, o, i, r, state.name, fault)
     return NONE
 
 
@@ -145,19 +145,18 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
             if length >= 0:
                 set_timer(m, o, i, p[r].first_timer + transition.timer, me.time + length)
     if state.work == ACTIVITY:
-        held = hold_inputs(p, m, v, o, i, state.activity, state.first_input, state.end_input, NONE, NONE)
+        held = hold_inputs(p, m, v, o, i, s, NONE, NONE)
         if held < NONE:
-            raise_error(p, m, v, o, i, r, p[state.activity].name, -2 - held, NONE, NONE)
-            own_error(m, i)
+            m[i + raise_error(p, m, v, o, i, r, p[state.activity].name, -2 - held)].own = 1
         else:
-            open_activity(p, m, v, o, i, r, p[r].work, state.activity, held, NONE)
+            open_activity(p, m, v, o, i, r, p[r].work, state.activity, held)
     elif state.work == INVOKE:
-        held = hold_inputs(p, m, v, o, i, state.activity, state.first_input, state.end_input, NONE, NONE)
+        held = hold_inputs(p, m, v, o, i, s, NONE, NONE)
         if held < NONE:
-            raise_error(p, m, v, o, i, r, state.name, -2 - held, NONE, NONE)
-            own_error(m, i)
+            m[i + raise_error(p, m, v, o, i, r, state.name, -2 - held)].own = 1
         else:
-            open_child(p, m, v, o, i, r, p[r].work, state.activity, held, cell.activation)
+            m[i + p[r].work].serial = cell.activation
+            open_child(p, m, v, o, i, r, p[r].work, state.activity, held)
     elif state.work == FOR_EACH:
         start_each(p, m, v, o, i, r, s)
     elif state.work == PARALLEL:

@@ -449,13 +449,14 @@ def get_queued(p: Rows, m: Rows, v: Cells, i: int, k: int, first: int, w: Line, 
 
 
 @kernel
-def get_work(p: Rows, m: Rows, i: int, k: int, number: int, s: Line, w: Line, at: int) -> int:
-    """The work of that number in row `k`; the inputs that works hold lie in the rows behind the first queued one."""
+def get_work(p: Rows, m: Rows, i: int, k: int, s: Line, w: Line, at: int) -> int:
+    """The work in row `k`, where an item has its serial; held inputs lie in the rows behind the first queued one."""
     head = p[0]
     if w[at] == IDLE:
         return at + 1
     held = head.first_queued + 1
     work = m[i + k]
+    number = k - head.first_work if k < head.first_work + head.n_works else work.serial - 1
     work.phase = w[at]
     work.activity = w[at + 1]
     work.attempt = w[at + 2]
@@ -547,8 +548,9 @@ def unpack(p: Rows, m: Rows, v: Cells, i: int, s: Line, w: Line) -> None:
             row += 1
             item = fresh_work(m, i + k)
             item.holds = 1
+            item.serial = number + 1
             prepend(m, i, ITEMS, k)
-        at = get_work(p, m, i, k, number, s, w, at)
+        at = get_work(p, m, i, k, s, w, at)
     for number in range(head.first_clock - head.first_timer):
         if w[at]:
             timer = m[i + head.first_timer + number]

@@ -83,7 +83,8 @@ def undo_next(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, scope: int,
     entry.undoing = 1
     entry.holds += 1
     entry.undo_serial = m[i].serials + 1
-    open_activity(p, m, v, o, i, r, p[r].flight_work, p[entry.activity].undo, k, k)
+    m[i + p[r].flight_work].undoes = k
+    open_activity(p, m, v, o, i, r, p[r].flight_work, p[entry.activity].undo, k)
     return 1
 
 

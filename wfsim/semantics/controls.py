@@ -89,7 +89,7 @@ def offer_to_root(p: Rows, m: Rows, v: Cells, o: Output, i: int, event: int, rea
     k = new_queued(p, m, v, o, i)
     m[i + k].kind = CONTROL
     m[i + k].event = event
-    t = choose(p, m, v, o, i, r, event, NONE, NONE, k)
+    t = choose(p, m, v, o, i, r, event, k)
     if t >= 0:
         if m[i].status == PAUSED:
             resume(p, m, o, i)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from wfsim.errors import WfsimError
 from wfsim.model.elements import RetryPolicy
@@ -19,7 +18,6 @@ from .codes import (
     ACTIVITY_FAILED,
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
-    BACKOFF,
     CHILD,
     CHILD_CLOSED,
     COMMANDS,
@@ -30,8 +28,6 @@ from .codes import (
     FREE,
     IDLE,
     INBOX,
-    ITEMS,
-    LIST,
     LOG,
     MESSAGE_RETURNED,
     N_CLOCKS,
@@ -39,9 +35,6 @@ from .codes import (
     NULL,
     OUTCOMES,
     REPLY,
-    RUNNING,
-    SCHEDULE_TO_CLOSE,
-    SCHEDULED,
     START,
     STATUSES,
     T_DEFERRED,
@@ -55,8 +48,18 @@ from .codes import (
     WAITING,
 )
 from .evaluator import Evaluator
-from .kernel import Output
-from .layout import Cell, Cells, ChildRow, Each, ListCell, Me, Queued, RegionCell, Rows, TimerCell, WorkCell
+from .kernel import Host, Output
+from .layout import Cell, Cells, ListCell, Me, Queued, RegionCell, Rows, TimerCell, WorkCell
+from .pending import (
+    OpenActivity,
+    OpenChild,
+    Timer,
+    open_activities,
+    open_children,
+    running_timers,
+    timer_place,
+    works_of,
+)
 from .program import Program
 from .rows import EXTRAS, RESULT
 from .step import step as step_rows
@@ -71,51 +74,7 @@ from .stimulus import (
     refused_payload,
 )
 from .texts import Texts
-from .timers import clock_of
 from .work import work_with_clock
-
-CLOCKS = ("start_to_close", "schedule_to_start", "schedule_to_close", "retry")
-
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """A running timer of an instance."""
-
-    place: int
-    id: int
-    due: int
-    name: str
-    region: str | None
-    activity_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenActivity:
-    """An activity that has been scheduled and has not ended."""
-
-    activity: str
-    activity_id: int
-    attempt: int
-    phase: str
-    region: str
-    compensates: int | None = None
-    """`activity_id` of the log entry that it undoes (M9.1)."""
-    index: int | None = None
-    """Which item of a `for_each` it is for (M4.5), and that item."""
-    item: Value = None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenChild:
-    """A child that was started and whose end is awaited (M4.4); `index` and `item` as of an activity."""
-
-    activation: int
-    workflow: str
-    version: str | None
-    state: str
-    region: str
-    index: int | None = None
-    item: Value = None
 
 
 class Instance:
@@ -155,7 +114,7 @@ class Instance:
             self.v[k].tag = ABSENT
         self.events_seen: dict[str, int] = {}
         self.commands_seen: set[str] = set()
-        self.host = Evaluator(program, self.texts)
+        self.host: Host = Evaluator(program, self.texts)
 
     def copy(self) -> Instance:
         """An independent instance in the same state; the table of texts is shared, since it only grows."""
@@ -485,67 +444,15 @@ class Instance:
 
     def activities(self) -> list[OpenActivity]:
         """Activities that have not ended, in order of their places."""
-        phases = {SCHEDULED: "scheduled", RUNNING: "running", BACKOFF: "backoff"}
-        return [
-            OpenActivity(
-                activity=self.program.name(work.activity) or "",
-                activity_id=work.serial,
-                attempt=work.attempt,
-                phase=phases[work.phase],
-                region=self.program.name(work.region) or "",
-                compensates=None if work.undoes < 0 else self.m[work.undoes].serial,
-                index=None if work.index < 0 else work.index,
-                item=self._item(work),
-            )
-            for work in self.works()
-            if work.phase in phases
-        ]
+        return open_activities(self.program, self.m, self.texts)
 
     def children(self) -> list[OpenChild]:
         """Children that have not ended and are awaited, in order of their places."""
-        found = []
-        for work in self.works():
-            if work.phase == CHILD:
-                child: ChildRow = self.program.rows[work.activity]
-                found.append(
-                    OpenChild(
-                        activation=work.serial,
-                        workflow=self.program.name(work.activity) or "",
-                        version=self.texts.text(child.version),
-                        state=self.program.name(self._region_cell(work.region).state) or "",
-                        region=self.program.name(work.region) or "",
-                        index=None if work.index < 0 else work.index,
-                        item=self._item(work),
-                    )
-                )
-        return found
-
-    def _item(self, work: WorkCell) -> Value:
-        """The item of a `for_each` that a work is for."""
-        if work.index < 0 or work.each < 0:
-            return None
-        each: Each = self.m[work.each]
-        items = self.texts.decode(LIST, each.items, 0.0)
-        return items[work.index] if isinstance(items, list) else None
+        return open_children(self.program, self.m, self.texts)
 
     def timers(self) -> list[Timer]:
         """Running timers, soonest first."""
-        head = self.program.head
-        found = []
-        for place in range(head.first_timer, head.first_clock):
-            cell: TimerCell = self.m[place]
-            if cell.due >= 0 and cell.left < 0:
-                name, region = self._timer_place(place)
-                found.append(Timer(place, cell.id, cell.due, name, region))
-        for work in self.works():
-            region = self.program.name(work.region)
-            for clock, due, number in (
-                (clock_of(work.phase), work.due, work.due_id),
-                (SCHEDULE_TO_CLOSE, work.deadline, work.deadline_id),
-            ):
-                if due >= 0:
-                    found.append(Timer(head.first_clock + clock, number, due, CLOCKS[clock], region, work.serial))
-        return sorted(found, key=lambda timer: (timer.due, timer.id))
+        return running_timers(self.program, self.m)
 
     def runs_timer(self, place: int, timer_id: int) -> bool:
         """Whether the timer set under this id is still running at this place."""
@@ -574,21 +481,7 @@ class Instance:
 
     def timer_name(self, place: int) -> str:
         """`timeout`, `after <n>` (n-th in file order), `workflow`, or the clock of an activity."""
-        return self._timer_place(place)[0]
-
-    def _timer_place(self, place: int) -> tuple[str, str | None]:
-        """Name of the timer at a place, and the region it belongs to."""
-        head = self.program.head
-        if place == head.first_timer:
-            return "workflow", None
-        if place >= head.first_clock:
-            return CLOCKS[place - head.first_clock], None
-        for number in range(head.first_region, head.first_region + head.n_regions):
-            row = self.program.rows[number]
-            if row.first_timer <= place < row.first_timer + row.n_timers:
-                which = place - row.first_timer
-                return "timeout" if which == 0 else f"after {which}", self.program.name(number)
-        raise WfsimError(f"there is no timer at place {place}.")
+        return timer_place(self.program, place)[0]
 
     def _listed(self, which: int) -> Iterator[Queued]:
         k = self.m[which].first
@@ -598,14 +491,7 @@ class Instance:
 
     def works(self) -> list[WorkCell]:
         """Activities and children: two places of each region, its state's and its flight's, open or not; then items."""
-        head = self.program.head
-        works: list[WorkCell] = self.m[head.first_work : head.first_work + head.n_works]
-        items = []
-        k = self.m[ITEMS].first
-        while k >= 0:
-            items.append(self.m[k])
-            k = self.m[k].next
-        return works + items[::-1]
+        return works_of(self.program, self.m)
 
     def _region_cell(self, number: int) -> RegionCell:
         cell: RegionCell = self.m[self.program.rows[number].slot]

@@ -21,19 +21,8 @@ from .values import copy_cell, set_whole
 
 
 @kernel
-def raise_error(
-    p: Rows,
-    m: Rows,
-    v: Cells,
-    o: Output,
-    i: int,
-    r: int,
-    source: int,
-    error_type: int,
-    message: int,
-    origin: int,
-) -> None:
-    """M4.2: `error` waits for the active state of region `r`; `origin` is the event whose transition failed."""
+def raise_error(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, source: int, error_type: int) -> int:
+    """M4.2: `error` waits for the active state of region `r`; returns its row, for what else is known of it."""
     k = new_queued(p, m, v, o, i)
     row = m[i + k]
     row.kind = INTERNAL_ERROR
@@ -42,26 +31,28 @@ def raise_error(
     row.activation = m[i + p[r].slot].activation
     row.source = source
     row.error_type = error_type
-    row.reason = message
-    row.origin = origin
-    if origin >= 0:
-        m[i + origin].holds += 1
     payload = payload_of(p, m, i, k)
     set_whole(v[payload + ERROR_SOURCE], STRING, source)
     set_whole(v[payload + ERROR_TYPE], STRING, error_type)
-    if message >= 0:
-        set_whole(v[payload + ERROR_MESSAGE], STRING, message)
     row.chained = m[i].answering
     append(m, i, INTERNAL, k)
+    return k
 
 
 @kernel
-def own_error(m: Rows, i: int) -> None:
-    """The error raised last comes from the state's own activity, not from a flight."""
-    last = m[i + INTERNAL].last
-    # Nothing is in the list when the error lies in the scratch row.
-    if last >= 0:
-        m[i + last].own = 1
+def add_message(p: Rows, m: Rows, v: Cells, i: int, k: int, message: int) -> None:
+    """The error in row `k` has a message, unless that is -1."""
+    if message >= 0:
+        m[i + k].reason = message
+        set_whole(v[payload_of(p, m, i, k) + ERROR_MESSAGE], STRING, message)
+
+
+@kernel
+def add_origin(m: Rows, i: int, k: int, origin: int) -> None:
+    """The error in row `k` comes from a transition on the event in row `origin`, unless that is -1."""
+    m[i + k].origin = origin
+    if origin >= 0:
+        m[i + origin].holds += 1
 
 
 @kernel

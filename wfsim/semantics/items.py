@@ -11,7 +11,6 @@ from .codes import (
     FAULT,
     IDLE,
     INTEGER,
-    INTERNAL,
     ITEM_DONE,
     ITEM_FAILED,
     ITEMS,
@@ -24,12 +23,12 @@ from .codes import (
     T_NULL,
     T_TYPE,
 )
-from .internal import own_error, raise_done, raise_error
+from .internal import add_message, raise_done, raise_error
 from .kernel import Output, ask_element, ask_length, ask_results, fresh_each, fresh_work, kernel
 from .layout import Cells, Rows
 from .rows import ERROR_INDEX, ERROR_MESSAGE, ERROR_TYPE, ITEM, free_row, new_row, payload_of, prepend, unlink
 from .values import copy_cell, evaluate, set_null, set_whole
-from .work import cancel_one, hold_inputs, open_activity, open_child
+from .work import cancel_one, hold_inputs, open_activity, open_child, open_work
 
 
 @kernel
@@ -71,11 +70,10 @@ def fail_each(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, index: int,
     state = p[m[i + p[r].slot].state]
     source = state.name if state.runs_children else p[state.activity].name
     end_each(p, m, o, i, p[r].work, T_ERROR)
-    raise_error(p, m, v, o, i, r, source, error_type, message, NONE)
-    own_error(m, i)
-    last = m[i + INTERNAL].last
-    if last >= 0:
-        set_whole(v[payload_of(p, m, i, last) + ERROR_INDEX], INTEGER, index)
+    k = raise_error(p, m, v, o, i, r, source, error_type)
+    add_message(p, m, v, i, k, message)
+    m[i + k].own = 1
+    set_whole(v[payload_of(p, m, i, k) + ERROR_INDEX], INTEGER, index)
 
 
 @kernel
@@ -109,7 +107,7 @@ def open_item(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: int, ind
     work.index = index
     cells = payload_of(p, m, i, w)
     ask_element(v, o, m[i + k].items, index, cells + ITEM)
-    held = hold_inputs(p, m, v, o, i, state.activity, state.first_input, state.end_input, NONE, cells)
+    held = hold_inputs(p, m, v, o, i, m[i + k].state, NONE, cells)
     if held < NONE:
         keep_ended(p, m, v, i, w, -2 - held, NONE)
         return -2 - held
@@ -117,9 +115,10 @@ def open_item(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: int, ind
     m[i + k].open += 1
     if state.runs_children:
         m[i].activations += 1
-        open_child(p, m, v, o, i, r, w, state.activity, held, m[i].activations)
+        m[i + w].serial = m[i].activations
+        open_child(p, m, v, o, i, r, w, state.activity, held)
     else:
-        open_activity(p, m, v, o, i, r, w, state.activity, held, NONE)
+        open_activity(p, m, v, o, i, r, w, state.activity, held)
     return NONE
 
 
@@ -153,8 +152,7 @@ def start_each(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) ->
     items = v[at].whole
     if v[at].tag != LIST:
         fault = items if v[at].tag == FAULT else T_NULL if v[at].tag == NULL else T_TYPE
-        raise_error(p, m, v, o, i, r, p[s].name, fault, NONE, NONE)
-        own_error(m, i)
+        m[i + raise_error(p, m, v, o, i, r, p[s].name, fault)].own = 1
         return
     n = ask_length(o, items)
     k = new_row(p, m, v, o, i)
@@ -163,19 +161,10 @@ def start_each(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) ->
     each.items = items
     each.n = n
     each.state = s
+    open_work(m, i, r, p[r].work, p[s].activity, k)
     work = m[i + p[r].work]
     work.phase = EACH
-    work.activity = p[s].activity
     work.serial = NONE
-    work.attempt = 0
-    work.region = r
-    work.due = NONE
-    work.due_id = NONE
-    work.deadline = NONE
-    work.deadline_id = NONE
-    work.held = k
-    work.undoes = NONE
-    work.unsure = 0
     open_items(p, m, v, o, i, r)
 
 

@@ -91,10 +91,9 @@ def taken_up_by(p: Rows, m: Rows, i: int, number: int, k: int) -> int:
 
 
 @kernel
-def put_timers(p: Rows, m: Rows, i: int, s: Line, n_works: int, held: int, w: Line, n: int) -> int:
-    """Timers that may fire: those of states by place, then the clocks of works, then their deadlines."""
+def put_timers(p: Rows, m: Rows, i: int, held: int, w: Line, n: int) -> int:
+    """Timers of states that may fire, by place."""
     head = p[0]
-    size = len(m)
     for place in range(head.first_timer, head.first_clock):
         if m[i + place].due < 0:
             continue
@@ -107,6 +106,14 @@ def put_timers(p: Rows, m: Rows, i: int, s: Line, n_works: int, held: int, w: Li
             if held or cell.phase != ACTIVE or cell.flight_phase != GROUNDED:
                 continue
         n = put_possible(w, n, TIMER, place, m[i + place].id, 0)
+    return n
+
+
+@kernel
+def put_clocks(p: Rows, m: Rows, i: int, s: Line, n_works: int, w: Line, n: int) -> int:
+    """Clocks of works that may run out, then their deadlines."""
+    head = p[0]
+    size = len(m)
     for number in range(n_works):
         work = m[i + s[WORK_ROW * size + number]]
         if work.due >= 0:
@@ -135,7 +142,8 @@ def possible(p: Rows, m: Rows, i: int, s: Line, w: Line) -> int:
             n = put_possible(w, n, EVENT, event, NONE, 0)
     size = len(m)
     n_works = list_works(p, m, i, s, size)
-    n = put_timers(p, m, i, s, n_works, held, w, n)
+    n = put_timers(p, m, i, held, w, n)
+    n = put_clocks(p, m, i, s, n_works, w, n)
     for number in range(n_works):
         k = s[WORK_ROW * size + number]
         work = m[i + k]

@@ -31,7 +31,7 @@ from .codes import (
     WHEN_ATTEMPTED,
 )
 from .compensation import end_undoing, finish_compensation, undo_next
-from .internal import ignore, own_error, raise_done, raise_error
+from .internal import add_message, ignore, raise_done, raise_error
 from .items import end_item
 from .kernel import (
     Output,
@@ -98,8 +98,9 @@ def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type
         else:
             settle(p, m, v, o, i)
     else:
-        raise_error(p, m, v, o, i, r, name, error_type, message, NONE)
-        own_error(m, i)
+        k = raise_error(p, m, v, o, i, r, name, error_type)
+        add_message(p, m, v, i, k, message)
+        m[i + k].own = 1
 
 
 @kernel
@@ -125,7 +126,7 @@ def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result:
     cell = m[i + p[r].slot]
     action = p[cell.action]
     if action.variable >= 0:
-        fault = write(p, m, v, o, i, r, action.variable, result, 1, T_RESULT)
+        fault = write(p, m, v, o, i, r, action.variable, result, T_RESULT)
         if fault >= 0:
             if fail_action(p, m, v, o, i, r, name, fault, NONE) == GOES_ON:
                 advance(p, m, v, o, i, r)
@@ -189,8 +190,7 @@ def child_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
     elif row.error_type < 0:
         raise_done(p, m, v, o, i, r, payload_of(p, m, i, k) + RESULT)
     else:
-        raise_error(p, m, v, o, i, r, p[m[i + p[r].slot].state].name, row.error_type, NONE, NONE)
-        own_error(m, i)
+        m[i + raise_error(p, m, v, o, i, r, p[m[i + p[r].slot].state].name, row.error_type)].own = 1
 
 
 @kernel

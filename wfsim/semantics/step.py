@@ -114,22 +114,11 @@ def offer_done(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
     state = p[m[i + p[r].slot].state]
     payload = payload_of(p, m, i, k)
     if state.result_variable >= 0:
-        fault = write(p, m, v, o, i, r, state.result_variable, payload + RESULT, 1, T_DONE)
+        fault = write(p, m, v, o, i, r, state.result_variable, payload + RESULT, T_DONE)
         if fault >= 0:
-            raise_error(
-                p,
-                m,
-                v,
-                o,
-                i,
-                r,
-                p[state.activity].name if state.work == ACTIVITY else state.name,
-                fault,
-                NONE,
-                NONE,
-            )
+            raise_error(p, m, v, o, i, r, p[state.activity].name if state.work == ACTIVITY else state.name, fault)
             return
-    t = choose(p, m, v, o, i, r, p[0].done, NONE, NONE, k)
+    t = choose(p, m, v, o, i, r, p[0].done, k)
     if t >= 0:
         take(p, m, v, o, i, r, t, k)
     elif t != RAISED:
@@ -154,7 +143,7 @@ def offer_error(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
         note(o, record.seq, T_MESSAGE, v[payload + ERROR_MESSAGE])
     if v[payload + ERROR_INDEX].tag != NULL:
         note(o, record.seq, T_INDEX, v[payload + ERROR_INDEX])
-    t = choose(p, m, v, o, i, r, p[0].error, row.source, NONE, k)
+    t = choose(p, m, v, o, i, r, p[0].error, k)
     if t >= 0:
         take(p, m, v, o, i, r, t, k)
         return
@@ -187,13 +176,13 @@ def state_timer_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: 
     which = timer - p[r].first_timer
     event = p[0].timeout if which == 0 else p[0].after
     m[i + k].event = event
-    t = choose(p, m, v, o, i, r, event, NONE, which, k)
+    t = choose(p, m, v, o, i, r, event, k)
     if t >= 0:
         take(p, m, v, o, i, r, t, k)
     elif t == RAISED:
         return
     elif which == 0:
-        raise_error(p, m, v, o, i, r, p[m[i + p[r].slot].state].name, T_TIMEOUT_STATE, NONE, NONE)
+        raise_error(p, m, v, o, i, r, p[m[i + p[r].slot].state].name, T_TIMEOUT_STATE)
     else:
         turn_away(p, m, o, i, R_EVENT_DISCARDED, m[i + k], T_CONDITION)
 

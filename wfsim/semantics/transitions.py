@@ -42,7 +42,7 @@ from .codes import (
     T_SEND,
 )
 from .compensation import next_entry, show_compensation, undo_next
-from .internal import clear_private, raise_done, raise_error
+from .internal import add_message, add_origin, clear_private, raise_done, raise_error
 from .items import cancel_work
 from .kernel import Output, kernel
 from .layout import Cells, Rows
@@ -64,24 +64,23 @@ NO_TRANSITION, FALSE_CONDITION, RAISED = -1, -2, -3
 
 
 @kernel
-def choose(
-    p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, event: int, source: int, timer: int, entry: int
-) -> int:
+def choose(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, event: int, entry: int) -> int:
     """M2.3 in one region: the first transition in file order whose condition holds.
 
     Returns its row, or NO_TRANSITION, FALSE_CONDITION, RAISED (M2.5). Nothing leaves a terminal state (M3.7).
-    `source` is the error's, `timer` the `after` that fired, `entry` the queued row whose payload conditions read.
+    `entry` is the queued row whose payload conditions read; of an error its source counts too, of an `after` its timer.
     """
     cell = m[i + p[r].slot]
     state = p[cell.state]
     answer = NO_TRANSITION
     if state.terminal:
         return answer
+    timer = m[i + entry].timer - p[r].first_timer if event == p[0].after and entry >= 0 else NONE
     for t in range(state.first_transition, state.end_transition):
         transition = p[t]
         if transition.event != event:
             continue
-        if transition.error_source >= 0 and transition.error_source != source:
+        if transition.error_source >= 0 and transition.error_source != m[i + entry].source:
             continue
         if timer > 0 and transition.timer != timer:
             continue
@@ -92,7 +91,7 @@ def choose(
         if holds < 0:
             # M2.5: not false. Falling through could approve what a missing field should have stopped.
             origin = entry if entry >= 0 and m[i + entry].kind == EVENT else NONE
-            raise_error(p, m, v, o, i, r, state.name, v[at].whole, NONE, origin)
+            add_origin(m, i, raise_error(p, m, v, o, i, r, state.name, v[at].whole), origin)
             return RAISED
         if holds == 1:
             return t
@@ -123,7 +122,7 @@ def choose_everywhere(p: Rows, m: Rows, v: Cells, o: Output, i: int, event: int,
         cell = m[i + p[r].slot]
         if cell.phase != ACTIVE or cell.took or cell.flight_phase != GROUNDED or cell.stuck:
             continue
-        t = choose(p, m, v, o, i, r, event, NONE, NONE, entry)
+        t = choose(p, m, v, o, i, r, event, entry)
         if t >= 0 or t == RAISED:
             cell.chosen = t
             answer = TAKEN
@@ -166,7 +165,9 @@ def fail_flight(
     origin = NONE
     if cell.flight_phase == BEFORE_COMMIT and cell.entry >= 0 and m[i + cell.entry].kind == EVENT:
         origin = cell.entry
-    raise_error(p, m, v, o, i, r, source, error_type, message, origin)
+    k = raise_error(p, m, v, o, i, r, source, error_type)
+    add_message(p, m, v, i, k, message)
+    add_origin(m, i, k, origin)
     abort_flight(p, m, v, o, i, r, T_ERROR)
 
 
@@ -190,13 +191,13 @@ def fail_action(
 
 
 @kernel
-def write(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, variable: int, at: int, lenient: int, by: int) -> int:
-    """Fit the value in cell `at` to a variable and write it: -1, or the error type.
+def write(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, variable: int, at: int, by: int) -> int:
+    """Fit the value in cell `at` to a variable and write it: -1, or the error type. `by` says what writes it.
 
     Before the commit the write is private to the flight (M3.3), otherwise it is public and recorded at once.
     """
     cell = m[i + p[r].slot]
-    fault = admit(p, variable, v[at], lenient)
+    fault = admit(p, variable, v[at], 0 if by == T_POST_ACTION else 1)
     if fault >= 0:
         return fault
     k = variable - p[0].first_variable
@@ -221,11 +222,11 @@ def run_action(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> int:
     private = me.cells + p[r].private_cells if cell.flight_phase == BEFORE_COMMIT else NONE
     payload = payload_of(p, m, i, cell.entry)
     if action.action == RUN_ACTIVITY:
-        held = hold_inputs(p, m, v, o, i, action.activity, action.first_input, action.end_input, private, payload)
+        held = hold_inputs(p, m, v, o, i, cell.action, private, payload)
         if held < NONE:
             return fail_action(p, m, v, o, i, r, p[action.activity].name, -2 - held, NONE)
         show_started(p, m, v, o, i, r)
-        open_activity(p, m, v, o, i, r, p[r].flight_work, action.activity, held, NONE)
+        open_activity(p, m, v, o, i, r, p[r].flight_work, action.activity, held)
         return WAITS
     if action.action == COMPENSATE:
         if next_entry(p, m, i, action.scope, cell.flight_number) < 0:
@@ -242,7 +243,7 @@ def run_action(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> int:
         cell.action += 1
         return GOES_ON
     at = evaluate(p, m, v, o, i, action.code, private, payload)
-    fault = v[at].whole if v[at].tag == FAULT else write(p, m, v, o, i, r, action.variable, at, 0, T_POST_ACTION)
+    fault = v[at].whole if v[at].tag == FAULT else write(p, m, v, o, i, r, action.variable, at, T_POST_ACTION)
     if fault >= 0:
         return fail_action(p, m, v, o, i, r, p[cell.state].name, fault, NONE)
     cell.action += 1
@@ -305,7 +306,7 @@ def join(p: Rows, m: Rows, v: Cells, o: Output, i: int, s: int) -> None:
         raise_done(p, m, v, o, i, r, NONE)
     elif succeeded + alive < p[s].join:
         work.attempt = 1
-        raise_error(p, m, v, o, i, r, p[s].name, T_JOIN_IMPOSSIBLE, NONE, NONE)
+        raise_error(p, m, v, o, i, r, p[s].name, T_JOIN_IMPOSSIBLE)
 
 
 @kernel

@@ -49,13 +49,14 @@ from .values import copy_cell, evaluate
 
 
 @kernel
-def hold_inputs(
-    p: Rows, m: Rows, v: Cells, o: Output, i: int, activity: int, first: int, end: int, private: int, payload: int
-) -> int:
-    """Evaluate an activity's inputs: the row that holds them, -1 for none to hold, or -2 - (the error type).
+def hold_inputs(p: Rows, m: Rows, v: Cells, o: Output, i: int, a: int, private: int, payload: int) -> int:
+    """Evaluate the inputs of what action or state `a` runs: the row that holds them, -1 for none, -2 - (error type).
 
     All attempts have the same inputs, and so has the compensator, whatever becomes of the variables.
     """
+    activity = p[a].activity
+    first = p[a].first_input
+    end = p[a].end_input
     if first == end and p[activity].undo < 0:
         return NONE
     k = new_row(p, m, v, o, i)
@@ -147,26 +148,34 @@ def hold_for(p: Rows, m: Rows, i: int, r: int, k: int, serial: int) -> None:
 
 
 @kernel
-def open_activity(
-    p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, activity: int, held: int, undoes: int
-) -> None:
-    """Schedule the first attempt of an activity of region `r` in the work at offset `w` (M5.1, M5.3)."""
-    me = m[i]
-    me.serials += 1
+def open_work(m: Rows, i: int, r: int, w: int, runs: int, held: int) -> None:
+    """The work at offset `w` begins, for what is at row `runs`; none of its clocks runs, and none of its attempts."""
     work = m[i + w]
-    work.activity = activity
-    work.serial = me.serials
-    work.attempt = 1
-    work.delay = p[activity].initial_interval
+    work.activity = runs
+    work.attempt = 0
     work.region = r
     work.due = NONE
     work.due_id = NONE
     work.deadline = NONE
     work.deadline_id = NONE
     work.held = held
-    work.undoes = undoes
     work.unsure = 0
-    if held >= 0 and undoes < 0:
+
+
+@kernel
+def open_activity(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, activity: int, held: int) -> None:
+    """Schedule the first attempt of an activity of region `r` in the work at offset `w` (M5.1, M5.3).
+
+    What a compensator undoes stands in its work already.
+    """
+    me = m[i]
+    me.serials += 1
+    open_work(m, i, r, w, activity, held)
+    work = m[i + w]
+    work.serial = me.serials
+    work.attempt = 1
+    work.delay = p[activity].initial_interval
+    if held >= 0 and work.undoes < 0:
         hold_for(p, m, i, r, held, work.serial)
     start_attempt(p, m, v, o, i, w)
     if p[activity].schedule_to_close >= 0:
@@ -274,28 +283,16 @@ def close_work(p: Rows, m: Rows, o: Output, i: int, w: int, sure: int) -> None:
 
 
 @kernel
-def open_child(
-    p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, child: int, held: int, number: int
-) -> None:
-    """M4.4: start a child of region `r`'s active state; the number of an activation names it."""
+def open_child(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, child: int, held: int) -> None:
+    """M4.4: start a child of region `r`'s active state; the number of an activation names it, and is its work's."""
     cell = m[i + p[r].slot]
+    open_work(m, i, r, w, child, held)
     work = m[i + w]
     work.phase = CHILD
-    work.activity = child
-    work.serial = number
-    work.attempt = 0
-    work.region = r
-    work.due = NONE
-    work.due_id = NONE
-    work.deadline = NONE
-    work.deadline_id = NONE
-    work.held = held
-    work.undoes = NONE
-    work.unsure = 0
     row = emit(m, o, i, R_CHILD_STARTED)
     row.region = r
     row.state = cell.state
-    row.activation = number
+    row.activation = work.serial
     row.index = work.index
     row.source = p[child].name
     row.reason = p[child].version
@@ -311,7 +308,7 @@ def open_child(
     effect = new_effect(o)
     effect.kind = START_CHILD
     effect.activity = child
-    effect.activity_id = number
+    effect.activity_id = work.serial
     effect.seq = row.seq
 
 

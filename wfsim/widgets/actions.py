@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import WfsimError, did_you_mean, listed
+from wfsim.exploration.domains import Domains
 from wfsim.model.duration import UNITS, time_text
 from wfsim.model.elements import FieldType
 from wfsim.model.expression_tree import Name, names
 from wfsim.model.values import ValueType
 from wfsim.semantics.chances import active_regions, can_be_retried, leaving, not_due, region_cell
 from wfsim.semantics.codes import COMMANDS, NONE
-from wfsim.semantics.instance import Timer
+from wfsim.semantics.pending import Timer
 from wfsim.semantics.stimulus import Stimulus, event_problem
 
 from .action import Action
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     from wfsim.model.elements import Transition
     from wfsim.model.values import Value
-    from wfsim.semantics.instance import Instance, OpenActivity
+    from wfsim.semantics.instance import Instance
     from wfsim.semantics.layout import StateRow
+    from wfsim.semantics.pending import OpenActivity
     from wfsim.semantics.program import Program
     from wfsim.semantics.records import Record
 
@@ -44,8 +46,6 @@ class Actions:
     """Finds the actions of the instances of one program."""
 
     def __init__(self, program: Program) -> None:
-        from wfsim.verification.workflows.domains import Domains
-
         self.program = program
         self._domains = Domains(program)
         self._fields = {name: self._event_parameters(name) for name in program.events}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from wfsim.exploration.domains import Domains
 from wfsim.model.values import ValueType
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.stimulus import Stimulus
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
-    from wfsim.semantics.instance import Instance, OpenChild
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.pending import OpenChild
+
 _HOW, _RESULT = "how", "result"
 FAILURES = ("failure", "failed", "cancelled", "terminated", "timed_out")
 """How a child may fail: completed with failure, or closed otherwise."""
@@ -112,8 +115,6 @@ def _outputs(workflow: Workflow | None) -> tuple[Parameter, ...]:
 
 @lru_cache(maxsize=64)
 def _outputs_of(workflow: Workflow) -> tuple[Parameter, ...]:
-    from wfsim.verification.workflows.domains import Domains
-
     program = compile_workflow(workflow)
     domains = Domains(program)
     return tuple(

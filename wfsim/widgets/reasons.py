@@ -19,7 +19,8 @@ from wfsim.semantics.chances import (
 )
 
 if TYPE_CHECKING:
-    from wfsim.semantics.instance import Instance, Timer
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.pending import Timer
 
 
 class Chance(NamedTuple):

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
+    from wfsim.exploration.workflow_witness import WorkflowWitness
     from wfsim.history.case import Case
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
     from wfsim.semantics.instance import Instance
-    from wfsim.verification.workflows.told import WorkflowWitness
 
     from .action import Action
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import WfsimError, did_you_mean, listed
+from wfsim.exploration.workflow_witness import WorkflowWitness, describe
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.duration import time_text
 from wfsim.model.picture import edge_ids, picture
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from wfsim.drawing import Picture, Role
     from wfsim.history.case import Case
     from wfsim.model.values import Value
-    from wfsim.semantics.instance import OpenChild
-    from wfsim.verification.workflows.told import WorkflowWitness
+    from wfsim.semantics.pending import OpenChild
 
 FORMAT_VERSION = 1
 """Version of the form of `Stepping.to_dict`."""
@@ -415,7 +415,6 @@ class Stepping:
     def _load(self, source: object, input: Mapping[str, Value] | None) -> None:
         from wfsim.history.case import Case
         from wfsim.history.runs import catalogue_of
-        from wfsim.verification.workflows.told import WorkflowWitness
 
         if input is not None and not isinstance(source, Workflow):
             raise WfsimError("input starts a new instance; give it together with a workflow.")
@@ -457,8 +456,6 @@ class Stepping:
         self._edge_ids = edge_ids(first.program.workflow)
 
     def _happens(self, instance: Instance, stimulus: Stimulus) -> Step:
-        from wfsim.verification.workflows.told import describe
-
         twin = instance.copy()
         records = records_of(twin, twin.apply(stimulus))
         title = describe(twin, stimulus, records[0])

@@ -12,6 +12,7 @@ from wfsim.analytics.hot_paths import HotPaths, hot_paths, short_time
 from wfsim.analytics.sankey import ENDINGS, path_sankey
 from wfsim.errors import HistoryError
 from wfsim.history.history import History
+from wfsim.history.runs import Origin
 from wfsim.history.simulate import simulate
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
@@ -66,7 +67,7 @@ def play(writer: HistoryWriter, cases: list[list[str]]) -> None:
 @pytest.fixture(scope="module", name="history")
 def loop_history() -> History:
     workflow = Workflow.model_validate(LOOP)
-    writer = HistoryWriter(None, workflow, compile_workflow(workflow))
+    writer = HistoryWriter(None, compile_workflow(workflow))
     play(writer, CASES)
     return writer.finish()
 
@@ -157,9 +158,9 @@ def test_labels_and_cells_are_escaped(history: History) -> None:
 
 def test_all_runs_count_together_unless_one_is_named() -> None:
     workflow = Workflow.model_validate(LOOP)
-    writer = HistoryWriter(None, workflow, compile_workflow(workflow))
+    writer = HistoryWriter(None, compile_workflow(workflow))
     play(writer, CASES[:2])
-    writer.new_run(replication=1)
+    writer.new_run(Origin(replication=1))
     play(writer, CASES[3:4])
     history = writer.finish()
     assert hot_paths(history).df()["cases"].tolist() == [2, 1]
@@ -178,7 +179,7 @@ def test_wrong_arguments_are_named(history: History) -> None:
 
 def test_a_history_without_closed_cases_gives_an_empty_table_and_figure() -> None:
     workflow = Workflow.model_validate(LOOP)
-    writer = HistoryWriter(None, workflow, compile_workflow(workflow))
+    writer = HistoryWriter(None, compile_workflow(workflow))
     play(writer, [["send"]])
     paths = hot_paths(writer.finish())
     assert isinstance(paths, HotPaths)

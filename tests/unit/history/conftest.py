@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from wfsim.history.history import History
+from wfsim.history.runs import Origin
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
@@ -168,7 +169,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
         **options: Any,
     ) -> Made:
         workflow = Workflow.model_validate(spec)
-        writer = HistoryWriter(into, workflow, compile_workflow(workflow), seed=seed, **options)
+        writer = HistoryWriter(into, compile_workflow(workflow), origin=Origin(seed=seed), **options)
         records: dict[int, list[Record]] = {}
 
         def take(case: int, instance: Instance, output: Output) -> None:

@@ -135,7 +135,7 @@ def test_names_are_escaped_in_html() -> None:
         {"name": name, "initial_state": name, "states": [{"name": name}], "transitions": []}
     )
     program = compile_workflow(workflow)
-    writer = HistoryWriter(None, workflow, program)
+    writer = HistoryWriter(None, program)
     instance = Instance(program)
     writer.append(1, instance, instance.start(0), external_id="<b>")
     history = writer.finish()

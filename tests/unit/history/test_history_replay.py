@@ -140,7 +140,7 @@ def spec(**events: Any) -> dict[str, Any]:
 def test_what_was_refused_at_the_door_is_refused_again(event: str, payload: dict[str, Any]) -> None:
     workflow = Workflow.model_validate(spec(typed={"payload": {"s": "string"}}, free={}))
     program = compile_workflow(workflow)
-    writer = HistoryWriter(None, workflow, program)
+    writer = HistoryWriter(None, program)
     for case, given in ((1, {}), (2, {"given": None}), (3, {"given": "x"})):
         instance = Instance(program, key=case)
         writer.append(case, instance, instance.start(0, given))

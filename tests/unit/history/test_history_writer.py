@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from wfsim.errors import HistoryError, WfsimError
 from wfsim.history.history import open_history
 from wfsim.history.paths import Paths
-from wfsim.history.runs import definition_of, workflow_of
+from wfsim.history.runs import Origin, definition_of, workflow_of
 from wfsim.history.store import Store
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
@@ -108,7 +108,7 @@ def test_the_digest_does_not_depend_on_the_order_of_codes(make: Any, tmp_path: P
     plain = make(cases=5).history.digest
     path = tmp_path / "two.duckdb"
     workflow = Workflow.model_validate(TINY)
-    HistoryWriter(path, workflow, compile_workflow(workflow)).finish().close()
+    HistoryWriter(path, compile_workflow(workflow)).finish().close()
     make(cases=5, into=path, existing="append").history.close()
     with duckdb.connect(str(path)) as con:
         for table in ("runs", "timers"):
@@ -151,7 +151,7 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.compile import compile_workflow
 workflow = Workflow.model_validate({spec!r})
 program = compile_workflow(workflow)
-writer = HistoryWriter(None, workflow, program)
+writer = HistoryWriter(None, program)
 for case in range(1, 4):
     instance = Instance(program, key=case)
     writer.append(case, instance, instance.start(case, {{"n": 1}}))
@@ -184,7 +184,7 @@ def test_another_seed_gives_another_digest(make: Any, made: Any) -> None:
 def test_values_of_every_type_survive(tmp_path: Path) -> None:
     workflow = Workflow.model_validate(TINY)
     program = compile_workflow(workflow)
-    writer = HistoryWriter(tmp_path / "h.duckdb", workflow, program)
+    writer = HistoryWriter(tmp_path / "h.duckdb", program)
     instance = Instance(program)
     payloads: list[dict[str, Any]] = [
         {"i": -(2**63), "j": 2**63 - 1, "t": True, "f": False, "none": None},
@@ -228,7 +228,7 @@ def test_an_integer_beyond_64_bits_never_gets_into_an_instance_or_a_history() ->
         }
     )
     program = compile_workflow(workflow)
-    writer = HistoryWriter(None, workflow, program)
+    writer = HistoryWriter(None, program)
     instance = Instance(program)
     writer.append(1, instance, instance.start(0))
     before = instance.version
@@ -244,7 +244,7 @@ def test_an_integer_beyond_64_bits_never_gets_into_an_instance_or_a_history() ->
 def test_steps_out_of_order_are_refused() -> None:
     workflow = Workflow.model_validate(TINY)
     program = compile_workflow(workflow)
-    writer = HistoryWriter(None, workflow, program)
+    writer = HistoryWriter(None, program)
     instance = Instance(program)
     start = instance.start(0)
     note = instance.event(1, "note")
@@ -263,7 +263,7 @@ def test_nothing_is_seen_at_the_path_before_finish(make: Any, tmp_path: Path) ->
     path = tmp_path / "h.duckdb"
     workflow = Workflow.model_validate(TINY)
     program = compile_workflow(workflow)
-    with HistoryWriter(path, workflow, program) as writer:
+    with HistoryWriter(path, program) as writer:
         instance = Instance(program)
         writer.append(1, instance, instance.start(0))
     assert list(tmp_path.iterdir()) == []
@@ -298,10 +298,11 @@ def test_append_adds_runs_and_refuse_refuses(make: Any, tmp_path: Path) -> None:
 def test_replications_are_runs_of_one_file() -> None:
     workflow = Workflow.model_validate(TINY)
     program = compile_workflow(workflow)
-    writer = HistoryWriter(None, workflow, program, seed=5, scenario="arrivals: []", params={"cases": 1})
+    origin = Origin(seed=5, scenario="arrivals: []", params={"cases": 1})
+    writer = HistoryWriter(None, program, origin=origin)
     for replication in range(3):
         if replication:
-            assert writer.new_run(replication=replication) == replication + 1
+            assert writer.new_run(replace(origin, replication=replication)) == replication + 1
         instance = Instance(program, key=replication)
         writer.append(1, instance, instance.start(replication))
     history = writer.finish()
@@ -377,7 +378,7 @@ def test_aggregates_keep_sums_per_edge_and_activity_and_the_closings(make: Any, 
 def test_notes_of_the_writer_reach_the_reader() -> None:
     workflow = Workflow.model_validate(TINY)
     program = compile_workflow(workflow)
-    writer = HistoryWriter(None, workflow, program)
+    writer = HistoryWriter(None, program)
     instance = Instance(program)
     writer.append(1, instance, instance.start(0))
     history = writer.finish(notes=["ended early", "<b>"])

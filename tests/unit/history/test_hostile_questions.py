@@ -184,7 +184,7 @@ def history(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
             store.append(store.new_case(program, "door"), instance, instance.start(0), expected_version=0)
             yield found
     else:
-        with HistoryWriter(None if request.param == "simulated" else path, WORKFLOW, program) as writer:
+        with HistoryWriter(None if request.param == "simulated" else path, program) as writer:
             writer.append(1, instance, instance.start(0))
             made = writer.finish()
         with made, open_history(made.path, max_memory=SMALL) as found:

@@ -348,13 +348,14 @@ def test_a_run_that_cannot_write_stops_and_loses_nothing(monkeypatch: pytest.Mon
 
 
 def test_simulated_cases_are_not_gone_on_with(tmp_path: Path) -> None:
+    from wfsim.history.runs import Origin
     from wfsim.history.writer import HistoryWriter
     from wfsim.semantics.compile import compile_workflow
 
     definition, path = workflow(), tmp_path / "s.duckdb"
     program = compile_workflow(definition)
     instance = Instance(program)
-    writer = HistoryWriter(path, definition, program, seed=1)
+    writer = HistoryWriter(path, program, origin=Origin(seed=1))
     writer.append(1, instance, instance.start(0), external_id="case-1")
     writer.finish().close()
     with pytest.raises(HistoryError):

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 import wfsim as wf
 from tests.random_cases import cases
+from wfsim.exploration.cells import fitting, numbers, texts
+from wfsim.exploration.domains import Domains
+from wfsim.exploration.workflow_witness import WorkflowWitness
 from wfsim.model.elements import FieldType, Variable
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
-from wfsim.verification.workflows.cells import fitting, numbers, texts
-from wfsim.verification.workflows.domains import Domains
 from wfsim.verification.workflows.properties import PROPERTIES, Property, verify
 from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
-from wfsim.verification.workflows.told import WorkflowWitness
 
 SEEDS = 160
 PARTS = 4

@@ -14,7 +14,7 @@ from tests.clock import Looks
 from tests.nets import bounded, deadlock_free, net_of, parallel, quasi_live, reachable
 from wfsim.net.arcs import Arc
 from wfsim.net.petri import PetriNet
-from wfsim.verification.nets import net_search, place_bounds, readiness, stubborn_search
+from wfsim.verification.nets import net_search, readiness, stubborn_search
 from wfsim.verification.nets import stubborn as stubborn_module
 from wfsim.verification.nets.check import check, check_all
 from wfsim.verification.nets.ctl import Labelling
@@ -28,7 +28,15 @@ from wfsim.verification.nets.net_questions import QUESTIONS
 from wfsim.verification.nets.net_search import NetSearch
 from wfsim.verification.nets.readiness import Compiled
 from wfsim.verification.nets.soundness import soundness
-from wfsim.verification.nets.structure import coverability, farkas, minimal_siphons, parts, place_invariants, rules
+from wfsim.verification.nets.structure import (
+    coverability,
+    farkas,
+    minimal_siphons,
+    parts,
+    place_invariants,
+    rules,
+    semiflows,
+)
 from wfsim.verification.nets.structure.siphons import liveness
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
@@ -295,7 +303,7 @@ DEAR = [
     (CodedNet, "image"),
     (Labelling, "leads_to"),
     (import_module("wfsim.verification.nets.structure.coverability"), "_accelerated"),
-    (place_bounds, "_combined"),
+    (semiflows, "_combined"),
 ]
 """What the engines do again and again where they take long."""
 

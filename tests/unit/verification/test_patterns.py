@@ -10,12 +10,12 @@ import pytest
 import wfsim as wf
 from tests.unit.verification.test_properties import GO, STOP, C, actions, workflow
 from wfsim.errors import DefinitionError, ExpressionError
+from wfsim.exploration.workflow_witness import WorkflowWitness
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import Verdict
 from wfsim.verification.workflows.claims import parse_claim
 from wfsim.verification.workflows.properties import verify
 from wfsim.verification.workflows.property_files import load_properties
-from wfsim.verification.workflows.told import WorkflowWitness
 
 CHARGE = {"action_type": "activity", "name": "charge"}
 REFUND = {"action_type": "activity", "name": "refund"}

@@ -10,9 +10,9 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import DefinitionError, StartRefused, VerdictUnknown
+from wfsim.exploration.workflow_witness import WorkflowWitness
 from wfsim.verification.workflows import candidates
 from wfsim.verification.workflows.properties import BUILT_IN, PROPERTIES, Property, Report, load_properties, verify
-from wfsim.verification.workflows.told import WorkflowWitness
 
 C = {"name": "c", "is_terminal": True}
 GO = {"from": "a", "event": "go", "to": "c"}

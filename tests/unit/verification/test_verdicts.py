@@ -8,8 +8,9 @@ import json
 import pytest
 
 from wfsim.errors import NetError, VerdictUnknown
+from wfsim.exploration.witness import Witness
 from wfsim.net.petri import PetriNet
-from wfsim.verification.verdict import NetWitness, Status, Verdict, Witness
+from wfsim.verification.verdict import NetWitness, Status, Verdict
 
 
 def mail() -> PetriNet:

@@ -10,9 +10,11 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import WfsimError
-from wfsim.verification.verdict import NetWitness, Verdict, WitnessStep
+from wfsim.exploration.witness import WitnessStep
+from wfsim.exploration.workflow_witness import WorkflowWitness
+from wfsim.verification.verdict import NetWitness, Verdict
 from wfsim.verification.workflows.properties import Property, verify
-from wfsim.verification.workflows.told import WorkflowWitness, witness_to
+from wfsim.verification.workflows.told import witness_to
 
 SPACE_QUESTIONS = ("transitions_live", "can_complete", "no_failure", "no_unhandled_timeout")
 

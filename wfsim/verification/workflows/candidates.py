@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from wfsim.errors import StartRefused
+from wfsim.exploration.cells import fresh
+from wfsim.exploration.domains import Domains
 from wfsim.semantics.codes import COMPLETED, NONE, STATUSES
 from wfsim.semantics.program import Program
 from wfsim.semantics.stimulus import Stimulus, checked_inputs
-from wfsim.verification.workflows.cells import fresh
-from wfsim.verification.workflows.domains import Domains
 
 MOST_PAYLOADS = 2_000
 
@@ -98,16 +98,17 @@ class Candidates:
         known = [each for each in types if each and each.partition(".")[0] not in ("Timeout", "Expression")]
         yield from itertools.product(known, [None] if self.program.erased else self.domains.of_message())
 
-    def child_ends(self, results: Iterable[Any], serial: int = NONE) -> Iterator[Stimulus]:
-        """A child may close in every way (M4.4); its outputs are one object, as large as its workflow makes it."""
-        for result in results:
-            if result is None or isinstance(result, dict):
-                yield Stimulus(
-                    "child_closed", activity_id=serial, status="completed", outcome="success", payload=result or {}
-                )
-        for status in STATUSES[COMPLETED:]:
-            outcome = "failure" if status == "completed" else None
-            yield Stimulus("child_closed", activity_id=serial, status=status, outcome=outcome)
+
+def child_ends(results: Iterable[Any], serial: int = NONE) -> Iterator[Stimulus]:
+    """A child may close in every way (M4.4); its outputs are one object, as large as its workflow makes it."""
+    for result in results:
+        if result is None or isinstance(result, dict):
+            yield Stimulus(
+                "child_closed", activity_id=serial, status="completed", outcome="success", payload=result or {}
+            )
+    for status in STATUSES[COMPLETED:]:
+        outcome = "failure" if status == "completed" else None
+        yield Stimulus("child_closed", activity_id=serial, status=status, outcome=outcome)
 
 
 def _plain_inputs(program: Program) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
 from wfsim.verification.workflows import flat_search as f
 from wfsim.verification.workflows.byte_keys import Integers, Keys, decode, new_keys, number_of, refill
-from wfsim.verification.workflows.candidates import Candidates
+from wfsim.verification.workflows.candidates import Candidates, child_ends
 from wfsim.verification.workflows.compiled_cache import compiled_search
 from wfsim.verification.workflows.edges import TOLD, Edge
 from wfsim.verification.workflows.erased import ErasedHost
@@ -83,8 +83,6 @@ class CompiledSearch:
 
     Parameters
     ----------
-    host
-        Who answers for an erased program; `None` for one that is not erased.
     snapshots, edges, before
         What was found so far: all states, the edges of those that are expanded, and by which edge each was found.
     """
@@ -93,7 +91,6 @@ class CompiledSearch:
         self,
         program: Program,
         texts: Texts,
-        host: ErasedHost | None,
         candidates: Candidates,
         snapshots: Sequence[Snapshot],
         edges: Sequence[list[Edge]],
@@ -102,8 +99,8 @@ class CompiledSearch:
     ) -> None:
         self.program = program
         self.texts = texts
-        self.erased = host
-        self.host: Host = Evaluator(program, texts) if host is None else host
+        self.erased = ErasedHost(program, texts) if program.erased else None
+        self.host: Host = Evaluator(program, texts) if self.erased is None else self.erased
         self.candidates = candidates
         self._first_snapshots = snapshots
         self._first_edges = edges
@@ -220,7 +217,7 @@ class CompiledSearch:
         of_children = len(rows) + f.N_LISTS
         stimuli: Iterable[Stimulus]
         if which >= of_children:
-            stimuli = self.candidates.child_ends(self._results(which - of_children))
+            stimuli = child_ends(self._results(which - of_children))
         elif which < len(rows) and isinstance(rows[which], EventRow):
             name = self.program.name(which) or ""
             stimuli = (Stimulus("event", event=name, payload=payload) for payload in self.candidates.payloads(name))

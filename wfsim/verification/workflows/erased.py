@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from wfsim.errors import NotCovered
+from wfsim.exploration.domains import MOST_ITEMS
 from wfsim.model.expression_tree import TemplateList, names
 from wfsim.semantics.codes import BOOLEAN, FAULT, INTEGER, LIST, NULL, STRING, T_TYPE
 from wfsim.semantics.layout import Cell, Cells, Rows
 from wfsim.semantics.program import Program
 from wfsim.semantics.texts import Texts
 from wfsim.semantics.values import set_null
-from wfsim.verification.workflows.domains import MOST_ITEMS
 
 
 class ErasedHost:
@@ -70,12 +70,3 @@ class ErasedHost:
     def order(self, left: int, right: int) -> int:
         """Never asked: an erased program compares nothing."""
         raise NotCovered("an erased program compares no texts.")
-
-
-def next_script(script: list[int], asked: list[int]) -> list[int] | None:
-    """The next answers to try: the last question that has a further answer gets it, and later ones start over."""
-    full = script + [0] * (len(asked) - len(script))
-    for at in range(len(asked) - 1, -1, -1):
-        if full[at] + 1 < asked[at]:
-            return [*full[:at], full[at] + 1]
-    return None

@@ -66,7 +66,7 @@ class Unfair:
         number, memory = self.product.states[k]
         instance = self.space.instance(number)
         timer = next((timer for timer in instance.timers() if timer.name == "workflow"), None)
-        if timer is None or self.space.handles(instance, "workflow_timeout"):
+        if timer is None or self.space.successors.handles(instance, "workflow_timeout"):
             return found
         if self.product.moments.timed_out(memory, number)[0] not in self.open:
             return None
@@ -90,7 +90,7 @@ class Unfair:
             for timer in instance.timers()
             # The workflow timer that nothing handles is not searched.
             if timer.place < first_clock
-            and (timer.name != "workflow" or self.space.handles(instance, "workflow_timeout"))
+            and (timer.name != "workflow" or self.space.successors.handles(instance, "workflow_timeout"))
         ]
         return found + [("work", n) for n, work in enumerate(instance.works()) if work.phase in _WORKING]
 

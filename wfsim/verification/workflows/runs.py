@@ -5,7 +5,7 @@ So a violation of a safety property comes after as few steps as can be. What is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -14,8 +14,10 @@ from wfsim.model.expression_tree import Whole, walk
 from wfsim.model.values import EvaluationFault
 from wfsim.semantics.codec import OUTCOME, STATUS
 from wfsim.semantics.codes import COMPLETED, NONE, OUTCOMES, STATUSES, TIMED_OUT
-from wfsim.semantics.snapshot import region_states, variable_cells
+from wfsim.semantics.program import Program
+from wfsim.semantics.snapshot import Snapshot, region_states, variable_cells
 from wfsim.semantics.stimulus import Stimulus
+from wfsim.semantics.texts import Texts
 from wfsim.verification.workflows.claims import Active, Atom, Claim, Happened, Once, Standing
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.edges import Happened as Happenings
@@ -60,7 +62,7 @@ class Product:
     def __init__(self, space: WorkflowSpace, automaton: Automaton) -> None:
         self.space = space
         self.automaton = automaton
-        self.moments = Moments(space, automaton.claims, automaton.step)
+        self.moments = Moments(space.program, space.texts, space.snapshots, automaton.claims, automaton.step)
         self.states: list[tuple[int, Memory]] = []
         self.before: list[tuple[int, Edge]] = []
         self.edges: list[list[tuple[int, Edge]]] = []
@@ -107,9 +109,16 @@ class Moments:
     """What claims say at each moment, and what an automaton makes of it; each different moment is evaluated once."""
 
     def __init__(
-        self, space: WorkflowSpace, claims: tuple[Claim, ...], step: Callable[[int, tuple[bool, ...]], int]
+        self,
+        program: Program,
+        texts: Texts,
+        snapshots: Sequence[Snapshot],
+        claims: tuple[Claim, ...],
+        step: Callable[[int, tuple[bool, ...]], int],
     ) -> None:
-        self.space = space
+        self.program = program
+        self.texts = texts
+        self.snapshots = snapshots
         self.claims = claims
         self.step = step
         self.once = list(dict.fromkeys(_once(claims)))
@@ -118,7 +127,6 @@ class Moments:
         self.first: Memory = (0, (False,) * len(self.once))
         every = [*claims, *self.once]
         atoms = [atom for claim in every for atom in claim.atoms]
-        program = space.program
         rows = {"event": program.event_rows, "activity": program.activity_rows, "state": program.state_rows}
         self._records = {
             atom: {(kind, rows[atom.what][atom.name]) for kind in atom.records}
@@ -162,10 +170,10 @@ class Moments:
         """A state as far as claims look at it."""
         found = self._views.get(number)
         if found is None:
-            snapshot = self.space.snapshots[number]
-            states = region_states(self.space.program, snapshot)
+            snapshot = self.snapshots[number]
+            states = region_states(self.program, snapshot)
             root = states[self._root] if self._named else NONE
-            values = variable_cells(self.space.program, snapshot) if self._variables else []
+            values = variable_cells(self.program, snapshot) if self._variables else []
             cells = tuple(values[k] for k in self._variables.values())
             active = frozenset(self._active.intersection(states))
             found = self._views[number] = (snapshot[STATUS], snapshot[OUTCOME], root, active, cells)
@@ -188,7 +196,7 @@ class Moments:
     ) -> dict[str, bool | str | None]:
         """What the atoms of a claim are worth at a moment, under the names that stand for them in its tree."""
         status, outcome, _, active, _ = view
-        program = self.space.program
+        program = self.program
 
         def value(atom: Atom) -> bool | str | None:
             match atom:
@@ -209,7 +217,7 @@ class Moments:
 
     def _truth(self, claim: Claim, view: View, happened: Happenings, been: Mapping[Claim, bool]) -> bool:
         _, _, root, _, cells = view
-        program, texts = self.space.program, self.space.texts
+        program, texts = self.program, self.texts
         item = self.items(claim, view, happened, been)
         context = {name: texts.decode(*cell) for name, cell in zip(self._variables, cells)}
         found = evaluate(claim.tree, context, None, program.name(root) or "", item)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from wfsim.exploration.domains import MOST_ITEMS, Domains
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.verification.verdict import Status, Verdict
 from wfsim.verification.workflows.claims import Claim
-from wfsim.verification.workflows.domains import MOST_ITEMS, Domains
 from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
 
 if TYPE_CHECKING:

@@ -9,45 +9,33 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence, Set
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Iterable, Sequence, Set
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from wfsim.arguments import expect, expect_seconds, expect_whole
 from wfsim.errors import WfsimError
+from wfsim.exploration.domains import Domains
 from wfsim.model.expression_tree import Expression
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.codec import N_SCRATCH
 from wfsim.semantics.codes import (
-    ACTIVITY_FAILED,
-    ACTIVITY_STARTED,
-    ACTIVITY_SUCCEEDED,
-    CHILD_CLOSED,
-    COMMANDS,
-    EVENT,
     FAILED,
-    R_EVENT_DEFERRED,
-    R_EVENT_DISCARDED,
-    R_EVENT_REJECTED,
     R_STATE_ENTERED,
-    R_STIMULUS_IGNORED,
     R_TRANSITION,
     R_TRANSITION_ABORTED,
     TIMED_OUT,
-    TIMER,
 )
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.possible import POSSIBILITY, UNSEEN, handles, possible
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Record, records_of
-from wfsim.semantics.snapshot import Mark, Snapshot, from_snapshot, take_snapshot
+from wfsim.semantics.snapshot import Snapshot, take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
 from wfsim.verification.workflows.candidates import Candidates
-from wfsim.verification.workflows.domains import Domains
-from wfsim.verification.workflows.edges import TOLD, Edge, Happened
-from wfsim.verification.workflows.erased import ErasedHost, next_script
+from wfsim.verification.workflows.edges import Edge
+from wfsim.verification.workflows.erased import ErasedHost
+from wfsim.verification.workflows.successors import Successors
 
 if TYPE_CHECKING:
     from wfsim.verification.workflows.compiled_space import CompiledSearch
@@ -57,7 +45,6 @@ ENGINES: tuple[str, ...] = ("auto", "python", "compiled")
 FEW_EDGES, MANY_EDGES = 500, 10_000
 """From how many edges on `auto` goes on with the compiled search: if it is loaded, and if it has to be."""
 TOO_LONG = "max_seconds reached"
-_VAIN = (R_EVENT_REJECTED, R_EVENT_DEFERRED, R_EVENT_DISCARDED, R_STIMULUS_IGNORED)
 
 
 class WorkflowSpace:
@@ -88,10 +75,11 @@ class WorkflowSpace:
 
     def __init__(self, program: Program, claims: tuple[Expression, ...] = (), engine: Engine = "python") -> None:
         self.program = program
-        self.texts: Texts = program.texts.copy()
         self.domains = Domains(program, claims)
         self.candidates = Candidates(program, self.domains)
-        self.host = ErasedHost(program, self.texts) if program.erased else None
+        texts = program.texts.copy()
+        host = ErasedHost(program, texts) if program.erased else None
+        self.successors = Successors(program, texts, self.candidates, host)
         self._snapshots: list[Snapshot] = []
         self._edges: list[list[Edge]] = []
         self._before: list[tuple[int, Edge]] = []
@@ -109,9 +97,13 @@ class WorkflowSpace:
         self.aborted: dict[int, tuple[int, Edge]] = {}
         self.failures: dict[tuple[int, str], tuple[int, Edge]] = {}
         self._numbers: dict[Snapshot, int] = {}
-        self._told: dict[Happened, Happened] = {}
         self._engine = engine
         self._n_more_edges = 0
+
+    @property
+    def texts(self) -> Texts:
+        """The texts, lists and objects that snapshots refer to."""
+        return self.successors.texts
 
     @property
     def n_states(self) -> int:
@@ -141,13 +133,7 @@ class WorkflowSpace:
 
     def instance(self, number: int) -> Instance:
         """An instance in that state; -1 is before the start."""
-        if number < 0:
-            instance = Instance(self.program, texts=self.texts)
-        else:
-            instance = from_snapshot(self.program, self.texts, self.snapshots[number])
-        if self.host is not None:
-            instance.host = self.host  # type: ignore[assignment]
-        return instance
+        return self.successors.instance(None if number < 0 else self.snapshots[number])
 
     def path_to(self, number: int) -> list[Edge]:
         """The stimuli of a shortest way to a state, the start first; none to -1, before the start."""
@@ -187,59 +173,7 @@ class WorkflowSpace:
     def apply(self, number: int, stimulus: Stimulus, script: list[int]) -> tuple[Instance, Output]:
         """What a stimulus does in a state (-1: before the start); an erased program is answered by the script."""
         instance = self.instance(number)
-        return instance, self._answered(instance, stimulus, script)
-
-    def _answered(self, instance: Instance, stimulus: Stimulus, script: list[int]) -> Output:
-        if self.host is not None:
-            self.host.begin(script)
-        return instance.apply(stimulus)
-
-    def _successors(self, number: int) -> Iterator[tuple[Stimulus, tuple[int, ...], Instance, Output]]:
-        """All that can happen in a state, in one instance that is put back after each."""
-        instance = self.instance(number)
-        mark = Mark(instance)
-        for stimulus in list(self.candidates.starts() if number < 0 else self._stimuli(instance)):
-            script: list[int] | None = []
-            while script is not None:
-                output = self._answered(mark.restore(), stimulus, script)
-                if not (stimulus.kind == "event" and len(output.records) > 1 and output.records[1].kind in _VAIN):
-                    yield stimulus, tuple(script), instance, output
-                script = None if self.host is None else next_script(script, self.host.asked)
-
-    def _stimuli(self, instance: Instance) -> Iterator[Stimulus]:
-        """Everything that can happen to an instance in this state, with every value that is tried."""
-        head, size = self.program.head, len(instance.m)
-        found = [0] * (POSSIBILITY * (head.n_events + 3 * size))
-        n = possible(self.program.rows, instance.m, 0, [0] * (N_SCRATCH * size), found)
-        for at in range(0, POSSIBILITY * n, POSSIBILITY):
-            kind, row, named, attempt = found[at : at + POSSIBILITY]
-            if kind == EVENT:
-                event = self.program.name(row) or ""
-                for payload in self.candidates.payloads(event):
-                    yield Stimulus("event", event=event, payload=payload)
-            elif kind == TIMER:
-                yield Stimulus("timer", timer=row, timer_id=named)
-            elif kind == CHILD_CLOSED:
-                yield from self.candidates.child_ends(self._results(row), named)
-            elif kind == ACTIVITY_STARTED:
-                yield Stimulus("activity_started", activity_id=named, attempt=attempt)
-            elif kind == ACTIVITY_SUCCEEDED:
-                for result in self._results(row):
-                    yield Stimulus("activity_succeeded", activity_id=named, attempt=attempt, result=result)
-            elif kind == ACTIVITY_FAILED:
-                common: dict[str, Any] = {"activity_id": named, "attempt": attempt}
-                for error_type, message in self.candidates.errors(row):
-                    yield Stimulus("activity_failed", error_type=error_type, message=message, **common)
-            else:
-                yield Stimulus("control", command=COMMANDS[row])
-
-    def handles(self, instance: Instance, event: str) -> bool:
-        """Whether a transition of the root region's state waits for the event."""
-        return bool(handles(self.program.rows, instance.m, 0, self.program.event_rows[event]))
-
-    def _results(self, variable: int) -> list[Any]:
-        """Candidates for what an activity or child returns: all that its result variable can hold."""
-        return [None] if variable == UNSEEN else self.candidates.results(variable)
+        return instance, self.successors.apply(instance, stimulus, script)
 
     def search(self, max_states: int, max_seconds: float | None) -> None:
         """Visit states breadth first until none is new or a limit is reached."""
@@ -260,10 +194,10 @@ class WorkflowSpace:
     def _expand(self, at: int, max_states: int, deadline: float) -> int:
         """Find all edges of a state, or before the start, unless a limit is reached; returns how many."""
         found: list[Edge] = self.starts if at < 0 else []
-        for stimulus, answers, instance, output in self._successors(at):
+        for stimulus, answers, instance, output in self.successors.of(None if at < 0 else self.snapshots[at]):
             snapshot = take_snapshot(instance)
             target = self._numbers.get(snapshot, self.n_states)
-            edge = Edge(stimulus, answers, target, self._happened(output))
+            edge = Edge(stimulus, answers, target, self.successors.happened(output))
             if target == self.n_states:
                 if target >= max_states:
                     self._stop(f"max_states={max_states:,} reached")
@@ -311,7 +245,7 @@ class WorkflowSpace:
         from wfsim.verification.workflows.compiled_space import CompiledSearch
 
         first = (self._snapshots, self._edges, self._before, self.n_expanded)
-        search = CompiledSearch(self.program, self.texts, self.host, self.candidates, *first)
+        search = CompiledSearch(self.program, self.texts, self.candidates, *first)
         if auto and not compiled_cache.is_cached(search.arguments):
             self._engine = "python"
             return None
@@ -334,15 +268,6 @@ class WorkflowSpace:
                     known.setdefault(row, place)
             for closed, place in search.failures():
                 self.failures.setdefault(closed, place)
-
-    def _happened(self, output: Output) -> Happened:
-        """What a step records of what can be asked about, each list kept once."""
-        found = tuple(
-            (record.kind, row)
-            for record in output.records
-            if record.kind in TOLD and (row := getattr(record, TOLD[record.kind])) >= 0
-        )
-        return self._told.setdefault(found, found)
 
     def _stop(self, reason: str) -> None:
         self.complete = False

@@ -8,6 +8,7 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 from wfsim.net.arcs import ArcKind
+from wfsim.verification.nets.structure.semiflows import WeightedSum, all_semiflows
 
 if TYPE_CHECKING:
     from wfsim.net.petri import PetriNet
@@ -46,12 +47,8 @@ def place_invariants(net: PetriNet, *, max_rows: int = 5_000) -> Invariants:
 
     Notes
     -----
-    Farkas' algorithm [1]_ with the pivot that makes the fewest combinations, and rows of non-minimal support
-    dropped. Read and inhibitor arcs move no tokens; places that a reset arc empties take part in no invariant.
-
-    References
-    ----------
-    .. [1] Colom, Silva (1991), Convex geometry and semiflows in P/T nets, LNCS 483, 79-112.
+    Farkas' algorithm (see `semiflows`). Read and inhibitor arcs move no tokens; places that a reset arc empties take
+    part in no invariant.
 
     Examples
     --------
@@ -98,7 +95,9 @@ def _incidence(net: PetriNet) -> list[Row]:
 
 
 def _invariants(rows: Sequence[Row], names: Sequence[str], max_rows: int) -> Invariants:
-    found = _farkas(rows, max_rows)
+    n_columns = 1 + max((column for row in rows for column in row), default=-1)
+    sums = [WeightedSum({i: 1}, dict(row)) for i, row in enumerate(rows)]
+    found = all_semiflows(sums, n_columns, max_rows)
     if found is not None:
         return Invariants(tuple(_named(vector, names) for vector in found))
     some = [vector for vector in _kernel(rows) if min(vector.values()) >= 0]
@@ -127,42 +126,6 @@ def _reduced(left: Row, right: Row) -> tuple[Row, Row]:
         left = {key: value // divisor for key, value in left.items()}
         right = {key: value // divisor for key, value in right.items()}
     return left, right
-
-
-def _farkas(matrix: Sequence[Row], max_rows: int) -> list[Row] | None:
-    """Non-negative y of minimal support with y · matrix = 0; None beyond `max_rows` rows at a time."""
-    rows: list[tuple[Row, Row]] = [(dict(row), {i: 1}) for i, row in enumerate(matrix)]
-    columns = {column for row in matrix for column in row}
-    while columns:
-        signs = {column: [0, 0] for column in columns}
-        for left, _ in rows:
-            for column, value in left.items():
-                signs[column][value > 0] += 1
-        pivot = min(columns, key=lambda c: (signs[c][0] * signs[c][1] - sum(signs[c]), c))
-        columns.discard(pivot)
-        if len(rows) + signs[pivot][0] * signs[pivot][1] > 20 * max_rows:
-            return None
-        positive = [row for row in rows if row[0].get(pivot, 0) > 0]
-        negative = [row for row in rows if row[0].get(pivot, 0) < 0]
-        rows = [row for row in rows if pivot not in row[0]]
-        for left, right in positive:
-            for other, also in negative:
-                a, b = -other[pivot], left[pivot]
-                rows.append(_reduced(_combined(left, other, a, b), _combined(right, also, a, b)))
-        rows = _minimal(rows)
-        if len(rows) > max_rows:
-            return None
-    return [right for _, right in sorted(rows, key=lambda row: sorted(row[1]))]
-
-
-def _minimal(rows: list[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
-    """Those whose support holds no other's; of equal supports the first."""
-    kept: list[tuple[frozenset[int], tuple[Row, Row]]] = []
-    for row in sorted(rows, key=lambda row: len(row[1])):
-        support = frozenset(row[1])
-        if not any(other <= support for other, _ in kept):
-            kept.append((support, row))
-    return [row for _, row in kept]
 
 
 def _kernel(matrix: Sequence[Row]) -> list[Row]:

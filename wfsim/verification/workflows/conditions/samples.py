@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from wfsim.exploration.cells import distinct, fitting, numbers, texts
 from wfsim.model.elements import FieldType, Variable
 from wfsim.model.values import Value, ValueType
-from wfsim.verification.workflows.cells import distinct, fitting, numbers, texts
 
 WIDEST = 64
 """Of integers within so narrow limits all values are tried."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from wfsim.errors import WfsimError
+from wfsim.exploration.witness import Witness, WitnessStep
 from wfsim.model.values import Value
 from wfsim.model.workflow import Workflow
-from wfsim.verification.verdict import Witness, WitnessStep
 from wfsim.verification.workflows.conditions.choices import Choice, choices, outcome
 
 

@@ -92,7 +92,7 @@ def decide(
     """
     deadline = time.monotonic() + (SECONDS if max_seconds is None else max_seconds)
     if not space.complete:
-        return Decided("unknown", f"the symbolic search stopped: {space.reason}.", 0, space.n_states)
+        return Decided("unknown", f"the symbolic search stopped: {space.reason}.", 0, len(space.snapshots))
     system = System(space, automaton, MOST_LOCATIONS)
     if not system.complete:
         return Decided("unknown", f"there are more than {MOST_LOCATIONS:,} locations.", 0, len(system.locations))
@@ -112,7 +112,7 @@ class _Search:
         for k, arrow in enumerate(system.arrows):
             self.leaving.setdefault(arrow.source, []).append(k)
             self.entering.setdefault(arrow.target, []).append(k)
-        primed = {name: _renamed(term, self._names("'")) for name, term in system.space.places.items()}
+        primed = {name: _renamed(term, self._names("'")) for name, term in system.space.places.terms.items()}
         self.facts: list[Truth] = [
             both(arrow.guard, *(keeps(primed[name], term) for name, term in arrow.move.writes.items()))
             for arrow in system.arrows
@@ -241,7 +241,9 @@ class _Search:
     def _replayed(self, model: z3.ModelRef, depth: int) -> Decided | None:
         """Put the values of a model through `step`."""
         line = WorkflowSpace(compile_workflow(self.workflow), self.claims)
-        moments = Moments(line, self.system.automaton.claims, self.system.automaton.step)
+        moments = Moments(
+            line.program, line.texts, line.snapshots, self.system.automaton.claims, self.system.automaton.step
+        )
         memory = moments.first
         path: list[Edge] = []
         for d in range(depth + 1):
@@ -251,7 +253,7 @@ class _Search:
                 instance, output = line.apply(d - 1, stimulus, [])
             except StartRefused:
                 return None
-            edge = Edge(stimulus, (), d, line._happened(output))
+            edge = Edge(stimulus, (), d, line.successors.happened(output))
             line.add_state(take_snapshot(instance), d - 1, edge)
             (line.starts if d == 0 else line.edges[d - 1]).append(edge)
             path.append(edge)
@@ -268,13 +270,12 @@ class _Search:
 
     def _real(self, arrow: Arrow, model: z3.ModelRef, depth: int) -> Stimulus:
         """The stimulus of an arrow with the values of the model instead of markers."""
-        host = self.system.space.host
+        markers = self.system.space.markers
         names = self._names(f"!{depth}")
 
         def value(given: Any) -> Any:
-            if not isinstance(given, str) or host.texts.handle(given) not in host.terms:
-                return given
-            return value_of(_renamed(host.terms[host.texts.handle(given)], names), model)
+            term = markers.of_text(given) if isinstance(given, str) else None
+            return given if term is None else value_of(_renamed(term, names), model)
 
         stimulus = arrow.move.stimulus
         payload = {name: value(each) for name, each in stimulus.payload.items()}

@@ -51,7 +51,7 @@ def _order(operator: str, first: Case, second: Case) -> Truth:
 
 def lemmas(system: System, constants: Iterable[int], deadline: float) -> dict[int, Truth]:
     """For each location what always holds there of its places; nothing where the time was too short."""
-    places = system.space.places
+    places = system.space.places.terms
     bounds = sorted(set(constants), key=abs)[:MOST_BOUNDS]
     whole = [name for name, term in places.items() if name.startswith("@cell") and term.kind("integer") is not False]
     left: dict[int, list[Guess]] = {}

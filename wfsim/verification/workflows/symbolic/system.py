@@ -53,7 +53,7 @@ class System:
     def __init__(self, space: SymbolicSpace, automaton: Automaton, max_locations: int) -> None:
         self.space = space
         self.automaton = automaton
-        self.moments = Moments(space, automaton.claims, automaton.step)
+        self.moments = Moments(space.program, space.texts, space.snapshots, automaton.claims, automaton.step)
         self.variables = {name: k for k, name in enumerate(space.declared)}
         self.locations: list[tuple[int, Memory]] = []
         self.arrows: list[Arrow] = []
@@ -64,7 +64,6 @@ class System:
         while at < len(self.locations):
             number, memory = self.locations[at] if at >= 0 else (-1, self.moments.first)
             for move in space.edges[number] if number >= 0 else space.starts:
-                assert isinstance(move, Move)
                 for guard, after in self._after(memory, move):
                     target = REFUTED
                     if after is not None and after[0] != BAD:

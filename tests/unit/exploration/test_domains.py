@@ -8,9 +8,9 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import NotCovered
+from wfsim.exploration.domains import Domains
 from wfsim.semantics.compile import compile_workflow
 from wfsim.verification.workflows.candidates import MOST_PAYLOADS
-from wfsim.verification.workflows.domains import Domains
 from wfsim.verification.workflows.properties import Property
 from wfsim.verification.workflows.space import explore_workflow
 

@@ -17,6 +17,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wfsim.errors import NotCovered
+from wfsim.exploration.cells import (
+    PLAIN,
+    TELLING_INTEGERS,
+    TELLING_NUMBERS,
+    distinct,
+    fitting,
+    numbers,
+    texts,
+)
 from wfsim.model.elements import FieldType, State, Transition, Variable
 from wfsim.model.expression_tree import (
     Arithmetic,
@@ -38,15 +47,6 @@ from wfsim.model.workflow import Workflow
 from wfsim.semantics.activations import LONGEST_SECONDS
 from wfsim.semantics.expression_code import can_raise
 from wfsim.semantics.program import Program
-from wfsim.verification.workflows.cells import (
-    PLAIN,
-    TELLING_INTEGERS,
-    TELLING_NUMBERS,
-    distinct,
-    fitting,
-    numbers,
-    texts,
-)
 
 Key = tuple[str, str]
 """What is classified: ('variable', name), or (event, field)."""

@@ -1,0 +1,196 @@
+"""Who answers the questions of a symbolic program, in every way that values may make them come out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import z3
+
+from wfsim.errors import NotCovered
+from wfsim.model.elements import Variable
+from wfsim.model.expression_tree import Name, Template, TemplateList, TemplateLiteral, TemplateObject, Whole
+from wfsim.model.expressions import to_text
+from wfsim.semantics.activations import LONGEST_SECONDS
+from wfsim.semantics.codes import ABSENT, BOOLEAN, FAULT, INTEGER
+from wfsim.semantics.layout import Cell, Cells, Rows
+from wfsim.semantics.program import Program
+from wfsim.semantics.values import set_null, set_whole
+from wfsim.verification.workflows.conditions.symbols import Symbols
+from wfsim.verification.workflows.conditions.terms import (
+    NotTaken,
+    Term,
+    Truth,
+    alternatives,
+    both,
+    constant,
+    either,
+    in_order,
+    known_value,
+    limited,
+    needed_boolean,
+    opposite,
+    order,
+)
+from wfsim.verification.workflows.conditions.translation import Translation
+from wfsim.verification.workflows.symbolic.admission import fitted
+from wfsim.verification.workflows.symbolic.markers import Markers
+
+MILLISECONDS = 200
+"""For the question whether an edge is possible at all; one that is not known to be impossible is kept."""
+
+
+class SymbolicHost:
+    """Answers an expression in each way that it may come out, and remembers for which values that is."""
+
+    def __init__(self, program: Program, declared: Mapping[str, Variable], markers: Markers, symbols: Symbols) -> None:
+        self.program = program
+        self.declared = declared
+        self.markers = markers
+        self.symbols = symbols
+        self.script: list[int] = []
+        self.asked: list[int] = []
+        self.path: list[Truth] = []
+        self._fresh = itertools.count()
+        self._asked_before: dict[z3.BoolRef, bool] = {}
+
+    def begin(self, script: list[int]) -> None:
+        """Answer the next questions by this script, and the first choice beyond it."""
+        self.script = script
+        self.asked = []
+        self.path = []
+
+    def evaluate(self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell) -> None:
+        """One of the answers that the expression could have."""
+        asked = self.program.host[number]
+        base = m[i].cells
+        order_of = list(self.program.variables)
+
+        def name(node: Name | Whole) -> Term:
+            if isinstance(node, Whole):
+                if node.scope != "state":
+                    raise NotTaken(f"`{node.scope}` as a whole is an object")
+                root = self.program.rows[self.program.head.root].slot
+                return constant(self.program.name(m[i + root].state) or "")
+            if node.scope == "context":
+                k = order_of.index(node.field)
+                hidden = private >= 0 and v[private + k].tag != ABSENT
+                cell = v[private + k if hidden else base + k]
+            elif payload < 0:
+                return constant(None)
+            else:
+                cell = v[payload + asked.fields[node.field]]
+            return self.markers.term_of(cell.tag, cell.whole, cell.real)
+
+        term = self._translated(asked.template, name)
+        if asked.role == "condition":
+            self._answer_condition(term, answer)
+        elif asked.role == "duration":
+            self._answer_duration(term, answer)
+        elif asked.role == "value":
+            self._answer_value(term if asked.target is None else fitted(self.declared[asked.target], term), answer)
+        else:
+            raise NotCovered(f"what is {asked.role} of a for_each or a message is not followed symbolically.")
+
+    def _translated(self, template: Template, name: Any) -> Term:
+        if isinstance(template, TemplateLiteral):
+            return constant(template.value)
+        if isinstance(template, TemplateList | TemplateObject):
+            given = template.items if isinstance(template, TemplateList) else [part for _, part in template.fields]
+            faults, fine = in_order([self._translated(part, name) for part in given])
+            empty = (
+                [None] * len(given)
+                if isinstance(template, TemplateList)
+                else dict.fromkeys(map(str, range(len(given))))
+            )
+            return alternatives(Term(faults), limited(constant(empty), fine))
+        translation = Translation(self.symbols, name)
+        term = translation.of(template)
+        for node, why in translation.left_open.items():
+            raise NotCovered(f"`{to_text(node)}` is not followed symbolically: {why}.")
+        return term
+
+    def _choose(self, choices: list[Truth]) -> int:
+        """The choice of the script among those that are possible after what was chosen before."""
+        possible = [k for k, guard in enumerate(choices) if guard is not False]
+        if len(possible) > 1:
+            possible = [k for k in possible if self.possible(both(*self.path, choices[k]))]
+        at = len(self.asked)
+        self.asked.append(len(possible))
+        chosen = possible[self.script[at] if at < len(self.script) else 0]
+        self.path.append(choices[chosen])
+        return chosen
+
+    def possible(self, guard: Truth) -> bool:
+        """Whether some values make it true; also if that is not known."""
+        if isinstance(guard, bool):
+            return guard
+        if guard not in self._asked_before:
+            solver = z3.Solver()
+            solver.set("timeout", MILLISECONDS)
+            solver.add(guard, *self.symbols.known)
+            self._asked_before[guard] = bool(solver.check() != z3.unsat)
+        return self._asked_before[guard]
+
+    def _fault(self, kind: str, answer: Cell) -> None:
+        set_whole(answer, FAULT, self.markers.texts.handle(kind))
+
+    def _answer_condition(self, term: Term, answer: Cell) -> None:
+        term = needed_boolean(term)
+        kinds = list(term.faults)
+        chosen = self._choose([term.is_boolean(True), term.is_boolean(False), *term.faults.values()])
+        if chosen < 2:
+            set_whole(answer, BOOLEAN, 1 - chosen)
+        else:
+            self._fault(kinds[chosen - 2], answer)
+
+    def _answer_duration(self, term: Term, answer: Cell) -> None:
+        inside: list[Truth] = []
+        outside: list[Truth] = []
+        for case in term.cases:
+            if case.kind in ("integer", "number"):
+                low, high = (
+                    order(op, case, constant(end).cases[0]) for op, end in ((">=", 0), ("<=", LONGEST_SECONDS))
+                )
+                assert low is not None
+                assert high is not None
+                inside.append(both(case.guard, low, high))
+                outside.append(both(case.guard, opposite(both(low, high))))
+        kinds = list(term.faults)
+        other = opposite(either(*inside, *outside, term.fault))
+        chosen = self._choose([either(*inside), either(*outside), other, *term.faults.values()])
+        if chosen < 2:
+            set_whole(answer, INTEGER, 1 - 2 * chosen)
+        elif chosen == 2:
+            set_null(answer)
+        else:
+            self._fault(kinds[chosen - 3], answer)
+
+    def _answer_value(self, term: Term, answer: Cell) -> None:
+        kinds = list(term.faults)
+        chosen = self._choose([opposite(term.fault), *term.faults.values()])
+        if chosen:
+            self._fault(kinds[chosen - 1], answer)
+            return
+        known = known_value(term)
+        if known is not None:
+            self.markers.texts.encode(known[0], answer)
+        else:
+            self.markers.texts.encode(self.markers.put(f"term {next(self._fresh)}", term), answer)
+
+    def length(self, items: int) -> int:
+        """Never asked: a list that is gone through is not covered."""
+        raise NotCovered("a list that for_each goes through is not followed symbolically.")
+
+    def element(self, items: int, index: int, answer: Cell) -> None:
+        """Never asked either."""
+        raise NotCovered("a list that for_each goes through is not followed symbolically.")
+
+    def results(self, ended: list[tuple[int, int, Cells]], collect: int, answer: Cell) -> None:
+        """Never asked either."""
+        raise NotCovered("a list that for_each goes through is not followed symbolically.")
+
+    def order(self, left: int, right: int) -> int:
+        """Never asked: the program compares nothing itself that could be a marker."""
+        raise NotCovered("the order of texts is not asked of a symbolic program.")

@@ -1,0 +1,70 @@
+"""Values from outside that are not known: one marker for each, which stands for all that its declaration admits."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from wfsim.errors import NotCovered
+from wfsim.exploration.domains import Domains
+from wfsim.model.elements import FieldType, Variable
+from wfsim.semantics.program import Program
+from wfsim.semantics.stimulus import Stimulus
+from wfsim.verification.workflows.candidates import Candidates
+from wfsim.verification.workflows.conditions.symbols import Symbols
+from wfsim.verification.workflows.symbolic.markers import Markers
+from wfsim.verification.workflows.symbolic.places import nullable
+
+MOST_STARTS = 16
+"""Ways to leave out inputs that have an initial value."""
+
+
+class MarkedValues:
+    """What comes from outside: markers; and of the words of a worker, those that conditions tell apart."""
+
+    def __init__(
+        self, program: Program, declared: Mapping[str, Variable], domains: Domains, markers: Markers, symbols: Symbols
+    ) -> None:
+        self.program = program
+        self.declared = declared
+        self.markers = markers
+        self.symbols = symbols
+        self.candidates = Candidates(program, domains)
+
+    def starts(self) -> Iterator[Stimulus]:
+        """Every choice of inputs that may be left out."""
+        inputs = {name: each for name, each in self.declared.items() if each.input}
+        open_ones = [name for name, each in inputs.items() if each.initial is not None]
+        if 2 ** len(open_ones) > MOST_STARTS:
+            raise NotCovered(f"{len(open_ones)} inputs may be left out, in too many combinations.")
+        for left_out in itertools.product([False, True], repeat=len(open_ones)):
+            gone = {name for name, out in zip(open_ones, left_out) if out}
+            yield Stimulus("start", payload={name: self._kept("start", name) for name in inputs if name not in gone})
+
+    def payloads(self, event: str) -> Iterator[dict[str, Any]]:
+        """One payload, of the fields that somebody reads."""
+        declared = self.program.workflow.events
+        fields = declared[event].payload if event in declared else {}
+        read = self.program.event_fields[event]
+        names = [name for name in dict.fromkeys([*fields, *read]) if name in read]
+        yield {name: self._field(event, name, fields.get(name)) for name in names}
+
+    def results(self, row: int) -> list[Any]:
+        """One marker."""
+        if row < 0:
+            return [self._field("result", "value", None)]
+        return [self._kept("result", self.program.name(row) or "")]
+
+    def errors(self, activity: int) -> Iterator[tuple[str, str | None]]:
+        """Error types and messages, as everywhere: they are not computed with."""
+        return self.candidates.errors(activity)
+
+    def _kept(self, what: str, name: str) -> str:
+        """A marker for what is written to a variable."""
+        declared = self.declared[name]
+        term = self.symbols.of_variable(f"?{what}.{name}", declared, null=nullable(declared))
+        return self.markers.put(f"{what}.{name}", term)
+
+    def _field(self, what: str, name: str, declared: FieldType | None) -> str:
+        return self.markers.put(f"{what}.{name}", self.symbols.of_field(f"?{what}.{name}", declared))
