@@ -74,7 +74,7 @@ def twin(quick: WorkflowSpace, max_states: int) -> WorkflowSpace:
     plain.texts = quick.texts
     if plain.host is not None:
         plain.host = ErasedHost(plain.program, plain.texts)
-    plain.search(max_states, None)
+    plain.search(max_states)
     return plain
 
 

@@ -97,9 +97,23 @@ def soundness(
     if kind not in get_args(Kind):
         raise OptionError(f"there is no soundness of kind {kind!r}. Kinds: {', '.join(get_args(Kind))}.")
     limits = Limits(max_markings, max_seconds, max_memory, progress)
+    return soundness_within(net, kind, limits, **translation)
+
+
+def soundness_within(
+    net: PetriNet | Workflow | Iterable[Workflow],
+    kind: Kind,
+    limits: Limits,
+    **translation: Unpack[Translation],
+) -> Verdict:
+    """The same, with the time that the limits leave."""
     assumed: tuple[str, ...] = ()
     if not isinstance(net, PetriNet):
-        net, assumed = net_of(net, **translation)
+        try:
+            net, assumed = net_of(net, limits, **translation)
+        except OutOfTime as over:
+            reason = f"Stopped after {limits.max_seconds:g} s, while {over}. Raise max_seconds."
+            return Verdict(Status.UNKNOWN, "soundness", reason, bound={"complete": False, "stopped": "max_seconds"})
     elif translation:
         raise TypeError(f"{', '.join(translation)}: the net is there already. Give the workflow instead of its net.")
     name = f"{'' if kind == 'classical' else f'{kind} '}soundness of {net.name!r}"

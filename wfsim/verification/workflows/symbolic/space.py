@@ -9,7 +9,6 @@ replaced by one that names its place. So two instances that differ in values onl
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -42,6 +41,7 @@ from wfsim.semantics.snapshot import kept_rows, take_snapshot, variable_cells
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
 from wfsim.semantics.values import set_null, set_whole
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.workflows.candidates import Candidates
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import (
@@ -316,9 +316,8 @@ class SymbolicSpace(WorkflowSpace):
 
     # --- the search ------------------------------------------------------------------------------------
 
-    def search(self, max_states: int, max_seconds: float | None) -> None:
+    def search(self, max_states: int, limits: Limits = UNLIMITED) -> None:
         """Visit control states breadth first until none is new or a limit is reached."""
-        deadline = None if max_seconds is None else time.monotonic() + max_seconds
         at = -1
         while at < len(self.snapshots):
             found = self.starts if at < 0 else self._edges[at]
@@ -336,8 +335,8 @@ class SymbolicSpace(WorkflowSpace):
                         return
                     self.add_state(snapshot, at, move)
                 found.append(move)
-                if deadline is not None and time.monotonic() > deadline:
-                    self._stop(f"max_seconds={max_seconds:g} reached")
+                if limits.late:
+                    self._stop(f"max_seconds={limits.max_seconds:g} reached")
                     return
             self.n_expanded = max(at + 1, 0)
             at += 1
