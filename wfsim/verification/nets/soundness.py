@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 from wfsim.errors import OptionError
 from wfsim.model.workflow import Workflow
 from wfsim.net.petri import PetriNet
-from wfsim.verification.nets.answer import SEARCH, bound_of, out_of_time
+from wfsim.verification.nets.answer import SEARCH, bound_of, out_of_time, unfinished
 from wfsim.verification.nets.clauses import Outcome, plain_soundness, reduced_soundness
 from wfsim.verification.nets.findings import (
     COMPLETES,
@@ -112,8 +112,7 @@ def soundness_within(
         try:
             net, assumed = net_of(net, limits, **translation)
         except OutOfTime as over:
-            reason = f"Stopped after {limits.max_seconds:g} s, while {over}. Raise max_seconds."
-            return Verdict(Status.UNKNOWN, "soundness", reason, bound={"complete": False, "stopped": "max_seconds"})
+            return unfinished("soundness", limits, over)
     elif translation:
         raise TypeError(f"{', '.join(translation)}: the net is there already. Give the workflow instead of its net.")
     name = f"{'' if kind == 'classical' else f'{kind} '}soundness of {net.name!r}"

@@ -25,6 +25,7 @@ from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.snapshot import region_states
 from wfsim.semantics.stimulus import Stimulus
+from wfsim.verification.nets.answer import unfinished
 from wfsim.verification.nets.check import check_all
 from wfsim.verification.nets.limits import Limits, OutOfTime
 from wfsim.verification.nets.soundness import soundness_within
@@ -127,8 +128,7 @@ def answers(
         except NotReplayed as problem:
             return search.verdict(str(each), Status.UNKNOWN, f"A violation was found, but {problem}")
         except OutOfTime as over:
-            reason = f"Stopped after {max_seconds:g} s, while {over}. Raise max_seconds."
-            return Verdict(Status.UNKNOWN, str(each), reason, None, {"complete": False, "stopped": "max_seconds"})
+            return unfinished(str(each), limits, over)
 
     return answer
 
