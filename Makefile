@@ -9,7 +9,7 @@ TEST_STAMP := $(VENV)/.installed-test
 CONSTRAINTS ?=
 CONSTRAIN := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: help demo test test-wheel test-lowest fuzz coverage mutate constraints lab lint bench clean
+.PHONY: help demo test test-long test-wheel test-lowest fuzz coverage mutate constraints lab lint bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
@@ -18,7 +18,7 @@ demo: $(STAMP)  ## the whole path once: findings, proofs, 10,000 orders, SQL, pi
 	@$(BIN)/wfsim demo
 
 # One lane compiles the kernels, if their cache is empty, while the other is at what does not need them.
-test: $(TEST_STAMP)  ## every test
+test: $(TEST_STAMP)  ## every test but for those of test-long
 	@mkdir -p build
 	@$(BIN)/python -m tests.compiled > build/compiled.log 2>&1 & compiling=$$!; \
 	trap "kill $$compiling 2>/dev/null || true" EXIT; set -ex; \
@@ -27,6 +27,9 @@ test: $(TEST_STAMP)  ## every test
 	$(BIN)/python -m pytest --nbval notebooks; \
 	wait $$compiling || { cat build/compiled.log; exit 1; }; \
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests
+
+test-long: $(TEST_STAMP)  ## the tests that `make test` leaves out because they take long
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
 
 test-wheel: $(VENV)/bin/python  ## build the wheel, install it in an empty environment, run the demo there
 	@rm -rf build/wheel && mkdir -p build/wheel

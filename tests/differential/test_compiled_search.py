@@ -74,7 +74,7 @@ def twin(quick: WorkflowSpace, max_states: int) -> WorkflowSpace:
     plain.successors.texts = quick.texts
     if plain.program.erased:
         plain.successors.host = ErasedHost(plain.program, quick.texts)
-    plain.search(max_states, None)
+    plain.search(max_states)
     return plain
 
 

@@ -140,13 +140,13 @@ def check(conditions: list[str]) -> None:
     assert found == by_trying(conditions), [to_text(parse_condition(each)) for each in conditions]
 
 
-@cases(300)
+@cases(120)
 @given(st.lists(CONDITIONS.filter(acceptable), min_size=1, max_size=3))
 def test_plain_values_find_what_all_values_find(conditions: list[str]) -> None:
     check(conditions)
 
 
-@cases(120)
+@cases(60)
 @given(st.lists(WITHOUT_ROUNDING.filter(acceptable), min_size=1, max_size=3))
 def test_the_solver_finds_what_all_values_find(conditions: list[str]) -> None:
     with mock.patch.object(questions, "MOST_TRIED", 0):

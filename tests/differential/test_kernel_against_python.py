@@ -31,7 +31,7 @@ from wfsim.verification.nets.soundness import soundness
 from wfsim.verification.nets.state_space import StateSpace, Wake
 from wfsim.verification.verdict import NetWitness, Status
 
-SETTINGS = cases(150)
+SETTINGS = cases(80)
 
 
 def compare(one: StateSpace, other: StateSpace) -> None:

@@ -339,7 +339,7 @@ def test_integers_at_the_edges_of_64_bits_are_exact_or_overflow(op: int) -> None
 integers = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**33), 2**33), st.sampled_from(EDGES))
 
 
-@cases(300)
+@cases(150)
 @given(st.sampled_from(list(OPERATORS)), integers, integers)
 def test_integer_arithmetic_is_exact_or_overflows(op: int, a: int, b: int) -> None:
     check_integers(op, a, b)
@@ -400,7 +400,7 @@ def test_draws_are_philox(module: Any, counter: tuple[int, ...], key: tuple[int,
     assert found == (answer[0] << 32 | answer[1]) >> 11
 
 
-@cases(200)
+@cases(100)
 @given(st.integers(0, 2**62 - 1), st.integers(0, 2**31), st.integers(0, 2**63 - 1), st.integers(0, 2**31))
 def test_draws_are_equal_at_both_speeds(key: int, stream: int, index: int, attempt: int) -> None:
     assert compiled_draws.draw_bits(key, stream, index, attempt) == draws.draw_bits(key, stream, index, attempt)
@@ -541,6 +541,7 @@ def compare_a_handful() -> None:
     answer_questions(64)
 
 
+@pytest.mark.long
 def test_compiled_anew_with_bounds_checked_nothing_is_out_of_bounds_and_nothing_compiled_twice(tmp_path: Path) -> None:
     code = (
         "from tests.differential import test_two_speeds as t\n"

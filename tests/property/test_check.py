@@ -41,7 +41,7 @@ from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.structure.farkas import bounding_weights, greatest_sum, refuted
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
-SETTINGS = cases(80, unchecked=[HealthCheck.filter_too_much])
+SETTINGS = cases(40, unchecked=[HealthCheck.filter_too_much])
 MOST = 60
 """Markings of nets that are asked everything."""
 
@@ -304,7 +304,7 @@ def test_what_the_marking_equation_rules_out_is_never_reached(data: st.DataObjec
     assert graph.true(Simplifier(NetSearch(net))(formula)) == graph.true(formula)
 
 
-@cases(50, unchecked=[HealthCheck.filter_too_much])
+@cases(30, unchecked=[HealthCheck.filter_too_much])
 @given(st.data())
 def test_questions_with_a_name_against_their_definitions(data: st.DataObject) -> None:
     net = data.draw(nets())

@@ -209,7 +209,7 @@ def written(workflow: Workflow, program: Program, steps: list[tuple[int, Instanc
     return writer.finish()
 
 
-@cases(30, unchecked=list(HealthCheck))
+@cases(12, unchecked=list(HealthCheck))
 @given(runs())
 def test_what_is_written_reads_back_and_replays(
     run: tuple[Workflow, Program, list[tuple[int, Instance, Output]], dict[int, list[Record]]],
@@ -229,7 +229,7 @@ def test_what_is_written_reads_back_and_replays(
             assert again.configuration == instance.configuration
 
 
-@cases(10, unchecked=list(HealthCheck))
+@cases(4, unchecked=list(HealthCheck))
 @given(runs())
 def test_a_store_that_is_reopened_before_each_append_holds_the_same(
     run: tuple[Workflow, Program, list[tuple[int, Instance, Output]], dict[int, list[Record]]],
@@ -253,7 +253,7 @@ def test_a_store_that_is_reopened_before_each_append_holds_the_same(
         store.close()
 
 
-@cases(60)
+@cases(40)
 @given(workflows())
 def test_the_stored_definition_gives_the_workflow_again(workflow: Workflow) -> None:
     definition = definition_of(workflow)

@@ -25,7 +25,7 @@ from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.unbounded import growth_is_provable
 from wfsim.verification.verdict import NetWitness, Status
 
-SETTINGS = cases(150)
+SETTINGS = cases(80)
 ALL_KINDS = tuple(ArcKind)
 PLAIN = (ArcKind.NORMAL, ArcKind.READ)
 

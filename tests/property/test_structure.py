@@ -27,7 +27,7 @@ from wfsim.verification.nets.structure import (
 )
 from wfsim.verification.verdict import NetWitness, Status
 
-SETTINGS = cases(200)
+SETTINGS = cases(100)
 NO_RESETS = (ArcKind.NORMAL, ArcKind.NORMAL, ArcKind.READ, ArcKind.INHIBITOR)
 
 

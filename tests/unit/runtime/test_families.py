@@ -434,6 +434,7 @@ def finish(run: Run, clock: ManualClock) -> None:
                 clock.settle()
 
 
+@pytest.mark.long
 def test_a_crash_between_any_two_appends_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Store.append
     left = 0

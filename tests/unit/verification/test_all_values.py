@@ -160,7 +160,7 @@ def test_a_claim_without_a_value_is_an_error_with_the_way_there() -> None:
         events={"go": {"payload": {"k": {"type": "integer", "optional": True}}}, "stop": {}},
     )
     automaton = PATTERNS["always"].model_validate("context.n > -5 or context.n <= -5").automaton()
-    decided = decide(symbolic_space(workflow, None), automaton, tuple(automaton.claims[0].trees()), None)
+    decided = decide(symbolic_space(workflow), automaton, tuple(automaton.claims[0].trees()))
     assert decided.finding is not None
     assert decided.finding.kind == "fault"
     assert "Expression.null" in decided.finding.told

@@ -24,7 +24,7 @@ from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
 SEEDS = 160
 PARTS = 4
 
-relaxed = cases(150)
+relaxed = cases(60)
 
 # All constants and limits lie well within: beyond the ends of a range nothing changes any more.
 ALL: dict[str, list[Any]] = {

@@ -52,6 +52,7 @@ def chain(n: int, start: int = 1) -> PetriNet:
 # --- size --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_thirty_thousand_places_are_answered_or_left_open() -> None:
     net = chain(30_000)
     assert soundness(net)
@@ -177,7 +178,6 @@ HOME = kanban(3).with_marking(kanban(3).initial_marking, kanban(3).initial_marki
         (lambda **limit: soundness(sliding(4, framed=True), **limit), Status.HOLDS),
         (lambda **limit: soundness(HOME, kind="weak", **limit), Status.HOLDS),
         (lambda **limit: soundness(sliding(4, framed=True), kind="relaxed", **limit), Status.HOLDS),
-        (lambda **limit: deadlock_free(PUZZLE, **limit), Status.HOLDS),
         (lambda **limit: quasi_live(PUZZLE, **limit), Status.HOLDS),
         (lambda **limit: reachable(PUZZLE, SWAPPED, **limit), Status.VIOLATED),
         (lambda **limit: check(PUZZLE, "no_deadlock", **limit), Status.HOLDS),

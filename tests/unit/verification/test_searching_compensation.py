@@ -7,7 +7,7 @@ import pytest
 import wfsim as wf
 from wfsim.verification.workflows.properties import Property, verify
 from wfsim.verification.workflows.space import explore_workflow
-from wfsim.verification.workflows.told import OutOfTime, witness_to
+from wfsim.verification.workflows.told import NotReplayed, witness_to
 
 TRIP = """
 name: trip
@@ -70,7 +70,7 @@ transitions: [{from: a, to: z, event: done}]
 """)
     space = explore_workflow(workflow)
     (waiting,) = [k for k in range(space.n_states) if [w.phase for w in space.instance(k).activities()] == ["backoff"]]
-    with pytest.raises(OutOfTime, match="does not replay in time"):
+    with pytest.raises(NotReplayed, match="does not replay in time"):
         witness_to(space, waiting)
     asked = [Property("at_most", {"of": "activity.f.started", "times": 1}), Property("states_reachable")]
     late, reached = verify(workflow, asked)

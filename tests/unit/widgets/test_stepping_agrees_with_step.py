@@ -21,7 +21,7 @@ from wfsim.widgets.stepping import Stepping
 
 VAIN = ("event_rejected", "event_deferred", "event_discarded", "stimulus_ignored")
 picks = st.lists(st.integers(0, 10_000), max_size=12)
-relaxed = cases(60)
+relaxed = cases(30)
 
 
 def walk(workflow: Workflow, choices: list[int]) -> Stepping:

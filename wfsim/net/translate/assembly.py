@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wfsim.arguments import expect, listed_in
@@ -35,6 +35,7 @@ class _Plan:
     office: PostOffice
     limit: int
     bound: int
+    between: Callable[[], None]
 
 
 def to_net(
@@ -46,6 +47,7 @@ def to_net(
     items: int = 2,
     messages: int = 1,
     max_variants: int = MOST_VARIANTS,
+    between: Callable[[], None] = lambda: None,
 ) -> PetriNet:
     """The workflow net of a workflow; or one net of several workflows that send each other messages.
 
@@ -68,6 +70,8 @@ def to_net(
     max_variants
         Ending what is inside a state takes one net transition for each configuration it may be in; where there are
         more than this, reset arcs instead.
+    between
+        Called before each net transition that is added; it may raise, to give the net up.
 
     Returns
     -------
@@ -112,12 +116,12 @@ def to_net(
         members = [(each, f"{each.name}/", 1) for each in workflows]
     name = " and ".join(each.name for each in workflows)
     office = post_office(workflows, messages) if len(workflows) > 1 else PostOffice()
-    plan = _Plan(name, members, dict(pools or {}), known, office, max_variants, items)
+    plan = _Plan(name, members, dict(pools or {}), known, office, max_variants, items, between)
     draft, net = _built(plan)
     if instances > 1 and draft.has_resets:
         # A reset arc would end what is inside all of them.
         alone = [(workflows[0], f"{k + 1}/", 1) for k in range(instances)]
-        _, net = _built(_Plan(name, alone, plan.pools, known, office, max_variants, items))
+        _, net = _built(_Plan(name, alone, plan.pools, known, office, max_variants, items, between))
     return net
 
 
@@ -178,7 +182,7 @@ def _built(plan: _Plan) -> tuple[NetDraft, PetriNet]:
 
 
 def _draft(plan: _Plan, known: Knowledge | None) -> tuple[NetDraft, list[InstanceNet]]:
-    draft = NetDraft()
+    draft = NetDraft(between=plan.between)
     shared = Surroundings(draft, plan.pools, plan.catalogue, known, plan.limit, plan.bound, plan.office)
     nets = [InstanceNet(workflow, shared, prefix) for workflow, prefix, _ in plan.members]
     for net in nets:

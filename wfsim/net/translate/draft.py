@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from wfsim.errors import NetError
@@ -21,12 +21,15 @@ class NetDraft:
     ----------
     places, transitions
         From name to source, in the order of adding.
+    between
+        Called before each net transition that is added; it may raise to give the net up.
     """
 
     places: dict[str, str] = field(default_factory=dict)
     transitions: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     changes: dict[str, Change] = field(default_factory=dict)
+    between: Callable[[], None] = lambda: None
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def place(self, name: str, source: str) -> str:
@@ -49,6 +52,7 @@ class NetDraft:
 
     def make(self, move: Move) -> None:
         """Add a net transition; equal labels are numbered."""
+        self.between()
         name = move.label
         while name in self.transitions or name in self.places:
             self._numbers[move.label] = self._numbers.get(move.label, 1) + 1

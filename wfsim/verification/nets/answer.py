@@ -112,6 +112,13 @@ def out_of_time(space: StateSpace, limits: Limits, name: str, over: OutOfTime) -
     return by_search(space, Status.UNKNOWN, name, reason)
 
 
+def unfinished(name: str, limits: Limits, over: OutOfTime) -> Verdict:
+    """The verdict where the time was over before anything was searched."""
+    seconds = f"{limits.max_seconds:g}"
+    reason = f"Stopped after {seconds} s, while {over}. Raise max_seconds."
+    return Verdict(Status.UNKNOWN, name, reason, bound={"complete": False, "stopped": f"max_seconds={seconds} reached"})
+
+
 def proved(
     status: Status,
     name: str,

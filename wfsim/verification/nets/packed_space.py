@@ -18,7 +18,7 @@ from wfsim.verification.nets.arrays import Integers, Words
 from wfsim.verification.nets.limits import Ended, Limits
 from wfsim.verification.nets.packing import CannotPack, Layout, first_widths
 from wfsim.verification.nets.place_bounds import proved_bounds
-from wfsim.verification.nets.readiness import Compiled, loaded
+from wfsim.verification.nets.readiness import Compiled, announce, loaded
 from wfsim.verification.nets.state_space import EdgeArrays, StateSpace, Stop, Wake, show
 
 if TYPE_CHECKING:
@@ -402,6 +402,8 @@ def search_packed(
     """
     work = _begun(listed, limits, wake)
     space = work.space
+    which = Compiled.PLAIN if space.stubborn is None else Compiled.STUBBORN
+    announce(which)
     try:
         ended = _run(work, stop, bar)
     except KeyboardInterrupt:
@@ -410,7 +412,7 @@ def search_packed(
         show(bar, space)
     if ended is not Ended.STOPPED:
         space.end(ended, limits)
-    loaded.add(Compiled.PLAIN if space.stubborn is None else Compiled.STUBBORN)
+    loaded.add(which)
     return space
 
 
@@ -447,6 +449,7 @@ def dive_packed(
     pending = np.empty(len(space.net.transitions) + 1, np.int32)
     turns = np.array(turn, np.int64)
     ended: Ended | None = None
+    announce(Compiled.DIVE)
     try:
         while ended is None and found is None:
             if limits.late:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 from wfsim.errors import OptionError
 from wfsim.model.workflow import Workflow
 from wfsim.net.petri import PetriNet
-from wfsim.verification.nets.answer import SEARCH, bound_of, out_of_time
+from wfsim.verification.nets.answer import SEARCH, bound_of, out_of_time, unfinished
 from wfsim.verification.nets.clauses import Outcome, plain_soundness, reduced_soundness
 from wfsim.verification.nets.findings import (
     COMPLETES,
@@ -97,9 +97,22 @@ def soundness(
     if kind not in get_args(Kind):
         raise OptionError(f"there is no soundness of kind {kind!r}. Kinds: {', '.join(get_args(Kind))}.")
     limits = Limits(max_markings, max_seconds, max_memory, progress)
+    return soundness_within(net, kind, limits, **translation)
+
+
+def soundness_within(
+    net: PetriNet | Workflow | Iterable[Workflow],
+    kind: Kind,
+    limits: Limits,
+    **translation: Unpack[Translation],
+) -> Verdict:
+    """The same, with the time that the limits leave."""
     assumed: tuple[str, ...] = ()
     if not isinstance(net, PetriNet):
-        net, assumed = net_of(net, **translation)
+        try:
+            net, assumed = net_of(net, limits, **translation)
+        except OutOfTime as over:
+            return unfinished("soundness", limits, over)
     elif translation:
         raise TypeError(f"{', '.join(translation)}: the net is there already. Give the workflow instead of its net.")
     name = f"{'' if kind == 'classical' else f'{kind} '}soundness of {net.name!r}"

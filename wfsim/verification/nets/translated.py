@@ -12,6 +12,7 @@ from wfsim.model.uses import parts
 from wfsim.model.workflow import Workflow
 from wfsim.net.petri import PetriNet
 from wfsim.net.translate import to_net
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 
 DEFAULT_ITEMS = 2
 
@@ -32,14 +33,26 @@ class Translation(TypedDict, total=False):
     max_variants: int
 
 
-def net_of(workflow: Workflow | Iterable[Workflow], **translation: object) -> tuple[PetriNet, tuple[str, ...]]:
-    """The net of a workflow, or of several together, and what the translation assumes."""
+def net_of(
+    workflow: Workflow | Iterable[Workflow], limits: Limits = UNLIMITED, **translation: object
+) -> tuple[PetriNet, tuple[str, ...]]:
+    """The net of a workflow, or of several together, and what the translation assumes.
+
+    Raises
+    ------
+    OutOfTime
+        If the time is over before the net is there.
+    """
     what = "soundness asks a PetriNet, a Workflow, or several Workflows"
     workflows = [workflow] if isinstance(workflow, Workflow) else listed_in(workflow, what, "Load one: wf.load(path).")
     options: Translation = {**translation}  # type: ignore[typeddict-item]
     catalogue = as_catalogue(options.get("catalogue"))
     options["catalogue"] = catalogue
-    net = to_net(workflows[0] if len(workflows) == 1 else workflows, **options)
+
+    def between() -> None:
+        limits.check("the workflow was translated to a net")
+
+    net = to_net(workflows[0] if len(workflows) == 1 else workflows, between=between, **options)
     family = {each.name: each for each in workflows}
     for each in workflows:
         if len(catalogue):

@@ -12,10 +12,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from wfsim.verification.nets.readiness import announce_compiling
+
 _FILES = ("borrowed.py", "byte_keys.py", "flat_search.py")
 """What the search is made of, but for the kernel modules, whose digest names the folder around."""
 _KERNEL = (("step", "step"), ("codec", "pack"), ("codec", "unpack"), ("possible", "possible"))
 _ready: list[Any] = []
+
+LOADING = 4.0
+"""Seconds that must be left to load it, which cannot be stopped: twice what it takes on a slow machine."""
 
 
 def is_loaded() -> bool:
@@ -37,6 +42,7 @@ def compiled_search(arguments: tuple[Any, ...]) -> Any:
     """The function for arguments of these types: in two seconds if it is cached, else in a minute or two."""
     if not _ready:
         if not is_cached(arguments):
+            announce_compiling("the search of workflows", "a minute or two")
             from wfsim.verification.workflows import flat_search
 
             for module, name in _KERNEL:

@@ -7,7 +7,6 @@ it when they are looked at.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -28,6 +27,7 @@ from wfsim.semantics.program import Program
 from wfsim.semantics.snapshot import Snapshot, add_spare_rows, longest_line
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.workflows import flat_search as f
 from wfsim.verification.workflows.byte_keys import Integers, Keys, decode, new_keys, number_of, refill
 from wfsim.verification.workflows.candidates import Candidates, child_ends
@@ -296,7 +296,7 @@ class CompiledSearch:
 
     # --- the search ------------------------------------------------------------------------------
 
-    def run(self, max_states: int, deadline: float) -> str:
+    def run(self, max_states: int, limits: Limits = UNLIMITED) -> str:
         """Go on until no state is new, or a limit is reached: which one, `states` or `seconds`; else nothing."""
         state = self._state
         state[f.MAX_STATES] = max_states
@@ -309,7 +309,7 @@ class CompiledSearch:
                 return ""
             if why == f.FULL:
                 return "states"
-            if time.monotonic() > deadline:
+            if limits.late:
                 return "seconds"
             if why == f.LIST:
                 self._add_list(int(state[f.LACKING]))

@@ -26,6 +26,7 @@ from wfsim.verification.workflows.runs import Finding, Product
 
 Duty: TypeAlias = tuple[str, int]
 """A clock, by place, or a work, by number: what comes to an end by itself."""
+_DOING = "runs without end were looked for"
 _WORKING = (SCHEDULED, RUNNING, BACKOFF, CHILD)
 
 
@@ -35,6 +36,7 @@ class Unfair:
     def __init__(self, product: Product) -> None:
         self.product = product
         self.space = product.space
+        self.limits = product.limits
         self.open = product.automaton.open
         self._duties: dict[int, frozenset[Duty]] = {}
         self._renewed: dict[tuple[int, int], frozenset[Duty]] = {}
@@ -49,6 +51,7 @@ class Unfair:
         if fairness == "strong":
             return _shortest([self._bottom(component) for component in self._components(owing)])
         for k in owing:
+            self.limits.check(_DOING)
             if self._closed(k):
                 return self._end("closed", k)
             if not self._duties_of(k) and (found := self._for_ever(self._end("waits", k), k)) is not None:
@@ -126,6 +129,7 @@ class Unfair:
         inside = set(component)
         lasting = frozenset.intersection(*map(self._duties_of, component))
         for k in component if lasting else ():
+            self.limits.check(_DOING)
             for target, edge in self._edges(k):
                 if target in inside and lasting:
                     lasting -= self._renewed_by(k, edge)
@@ -139,6 +143,7 @@ class Unfair:
             return bool(left - self._duties_of(target) or left & self._renewed_by(k, edge))
 
         while left:
+            self.limits.check(_DOING)
             for k, edge, target in self._way(at, inside, meets):
                 loop.append(edge)
                 left = (left - self._renewed_by(k, edge)) & self._duties_of(target)
@@ -190,6 +195,7 @@ class Unfair:
         """
         import networkx
 
+        self.limits.check(_DOING)
         inside = set(owing)
         graph = networkx.DiGraph()
         graph.add_nodes_from(owing)

@@ -25,8 +25,10 @@ from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.snapshot import region_states
 from wfsim.semantics.stimulus import Stimulus
-from wfsim.verification.nets.check import check
-from wfsim.verification.nets.soundness import soundness
+from wfsim.verification.nets.answer import unfinished
+from wfsim.verification.nets.check import check_all
+from wfsim.verification.nets.limits import Limits, OutOfTime
+from wfsim.verification.nets.soundness import soundness_within
 from wfsim.verification.nets.translated import net_of
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import Status, Verdict
@@ -39,7 +41,7 @@ from wfsim.verification.workflows.report import Report
 from wfsim.verification.workflows.searched import SAMPLED, Search
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.together import Shared
-from wfsim.verification.workflows.told import OutOfTime, witness_along, witness_to
+from wfsim.verification.workflows.told import NotReplayed, witness_along, witness_to
 from wfsim.verification.workflows.watched import refuted
 
 HOW_TO_ASK = "Make each with wf.Property(name, options)."
@@ -60,8 +62,10 @@ def verify(
     properties
         A property file, or properties. By default those of `BUILT_IN`: all states reachable, all transitions live,
         completion possible, no failure, no unhandled timeout, soundness, no useless condition.
-    max_states, max_seconds
-        Limits of each search; running into one gives `unknown` unless a violation was found before.
+    max_states
+        Limit of each search; running into it gives `unknown` unless a violation was found before.
+    max_seconds
+        For each property, whatever is tried for it. What one has searched serves the others, as far as it went.
     catalogue
         Where to find the workflows that states run, for the questions asked of the net. Without it, and in the
         questions asked of `step`, a child closes in every way it may.
@@ -114,13 +118,17 @@ def answers(
         If a property or a name in it is unknown; see `verify`.
     """
     claims = _claims(workflow, asked, None if file is None else str(file))
-    search = Search(workflow, max_states, max_seconds, catalogue, claims)
+    limits = Limits(max_markings=max_states * 10, max_seconds=max_seconds)
+    search = Search(workflow, max_states, limits, catalogue, claims)
 
     def answer(each: Property) -> Verdict:
+        search.begin(more_follows=each.name in PATTERNS or each.name == "no_deadlock")
         try:
             return refuted(search, each) if each.name in PATTERNS else PROPERTIES[each.name][1](search, each)
-        except OutOfTime as problem:
+        except NotReplayed as problem:
             return search.verdict(str(each), Status.UNKNOWN, f"A violation was found, but {problem}")
+        except OutOfTime as over:
+            return unfinished(str(each), limits, over)
 
     return answer
 
@@ -330,7 +338,7 @@ def _shared(search: Search, asked: Property) -> tuple[Shared, str]:
             " So it is for any number of instances: a worker is held only while an attempt runs, which may end at any "
             "moment, so nobody waits for ever for somebody who waits."
         )
-    return Shared(search.space, options.pools), several
+    return Shared(search.space, options.pools, search.limits), several
 
 
 def _closings(space: WorkflowSpace, start: int) -> Iterator[int]:
@@ -402,7 +410,7 @@ def _backstop(space: WorkflowSpace) -> str:
 def _sound(search: Search, asked: Property) -> Verdict:
     net, assumed = _net(search, asked)
     kind = SoundOptions.model_validate(asked.options).kind
-    verdict = soundness(net, kind=kind, max_markings=search.max_states * 10, max_seconds=search.max_seconds)
+    verdict = soundness_within(net, kind, search.limits)
     return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
 
 
@@ -415,6 +423,7 @@ def _net(search: Search, asked: Property) -> tuple[PetriNet, tuple[str, ...]]:
         pools=options.pools,
         items=options.items,
         catalogue=search.catalogue,
+        limits=search.limits,
     )
 
 
@@ -443,12 +452,12 @@ def _no_deadlock(search: Search, asked: Property) -> Verdict:
                 f"In each of {n:,} states an instance is closed or something can happen to it.{told}",
             )
     net, assumed = _net(search, asked)
-    verdict = check(net, "no_deadlock", max_markings=search.max_states * 10, max_seconds=search.max_seconds)
+    (verdict,) = check_all(net, ["no_deadlock"], search.limits)
     return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
 
 
 def _of_conditions(search: Search, asked: Property) -> Verdict:
-    return verdict_on(search.workflow, asked.name, search.max_seconds)
+    return verdict_on(search.workflow, asked.name, search.limits)
 
 
 _ANSWERS: dict[str, Callable[[Search, Property], Verdict]] = {

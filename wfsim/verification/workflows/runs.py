@@ -18,6 +18,7 @@ from wfsim.semantics.program import Program
 from wfsim.semantics.snapshot import Snapshot, region_states, variable_cells
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.workflows.claims import Active, Atom, Claim, Happened, Once, Standing
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.edges import Happened as Happenings
@@ -57,10 +58,16 @@ class Product:
         For properties of whole runs: what leads from each state, and where to.
     finding
         The violation that ended the search, if one did.
+
+    Raises
+    ------
+    OutOfTime
+        If the time is over before all states are held against the automaton.
     """
 
-    def __init__(self, space: WorkflowSpace, automaton: Automaton) -> None:
+    def __init__(self, space: WorkflowSpace, automaton: Automaton, limits: Limits = UNLIMITED) -> None:
         self.space = space
+        self.limits = limits
         self.automaton = automaton
         self.moments = Moments(space.program, space.texts, space.snapshots, automaton.claims, automaton.step)
         self.states: list[tuple[int, Memory]] = []
@@ -73,6 +80,7 @@ class Product:
         numbers: dict[tuple[int, Memory], int] = {}
         at = -1
         while at < len(self.states):
+            self.limits.check("the runs found were held against the property")
             number, memory = self.states[at] if at >= 0 else (-1, self.moments.first)
             kept: dict[Any, tuple[int, Edge]] = {}
             for edge in self.space.edges[number] if number >= 0 else self.space.starts:

@@ -9,9 +9,10 @@ from wfsim.exploration.domains import MOST_ITEMS, Domains
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
+from wfsim.verification.nets.limits import Limits
 from wfsim.verification.verdict import Status, Verdict
 from wfsim.verification.workflows.claims import Claim
-from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
+from wfsim.verification.workflows.space import WorkflowSpace
 
 if TYPE_CHECKING:
     from wfsim.verification.workflows.symbolic.space import SymbolicSpace
@@ -33,24 +34,35 @@ class Search:
 
     Claims about variables cut the values of these more finely. One space serves all questions, unless the claims ask
     for values that cannot all be tried: then the questions without claims keep a space of their own.
+
+    Attributes
+    ----------
+    limits
+        Of the question that is being answered; each has all the time for itself.
     """
 
     def __init__(
         self,
         workflow: Workflow,
         max_states: int,
-        max_seconds: float | None,
+        limits: Limits,
         catalogue: Catalogue,
         claims: tuple[Claim, ...] = (),
     ) -> None:
         self.workflow = workflow
         self.catalogue = catalogue
         self.max_states = max_states
-        self.max_seconds = max_seconds
+        self.limits = limits
+        self._more_follows = False
         self.trees = tuple(dict.fromkeys(tree for claim in claims if claim.variables for tree in claim.trees()))
         program = compile_workflow(workflow)
         self._one = not self.trees or Domains(program, self.trees).exact == Domains(program).exact
         self._spaces: dict[bool, WorkflowSpace] = {}
+
+    def begin(self, more_follows: bool) -> None:
+        """Begin with a question; a search leaves half of its time to what follows, if more than a look does."""
+        self.limits = self.limits.begun_anew()
+        self._more_follows = more_follows
 
     @property
     def space(self) -> WorkflowSpace:
@@ -76,16 +88,13 @@ class Search:
         """
         from wfsim.verification.workflows.symbolic.induction import symbolic_space
 
-        return symbolic_space(self.workflow, self.max_seconds)
+        return symbolic_space(self.workflow, self.limits)
 
     def _searched(self, watched: bool) -> WorkflowSpace:
         if watched not in self._spaces:
-            self._spaces[watched] = explore_workflow(
-                self.workflow,
-                max_states=self.max_states,
-                max_seconds=self.max_seconds,
-                claims=self.trees if watched else (),
-            )
+            space = WorkflowSpace(compile_workflow(self.workflow), self.trees if watched else (), "auto")
+            space.search(self.max_states, self.limits.half() if self._more_follows else self.limits)
+            self._spaces[watched] = space
         return self._spaces[watched]
 
     def verdict(

@@ -7,12 +7,10 @@ Mailboxes are empty between steps. Breadth first, so every path is a shortest on
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from wfsim.arguments import expect, expect_seconds, expect_whole
+from wfsim.arguments import expect, expect_whole
 from wfsim.errors import WfsimError
 from wfsim.exploration.domains import Domains
 from wfsim.model.expression_tree import Expression
@@ -32,6 +30,7 @@ from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.snapshot import Snapshot, take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.workflows.candidates import Candidates
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.erased import ErasedHost
@@ -175,23 +174,22 @@ class WorkflowSpace:
         instance = self.instance(number)
         return instance, self.successors.apply(instance, stimulus, script)
 
-    def search(self, max_states: int, max_seconds: float | None) -> None:
+    def search(self, max_states: int, limits: Limits = UNLIMITED) -> None:
         """Visit states breadth first until none is new or a limit is reached."""
-        deadline = math.inf if max_seconds is None else time.monotonic() + max_seconds
         at, n_edges = -1, 0
         try:
             while at < self.n_states and self.complete:
-                if at >= 0 and (search := self._compiled(n_edges)) is not None:
-                    self._go_on(search, max_states, deadline)
+                if at >= 0 and (search := self._compiled(n_edges, limits)) is not None:
+                    self._go_on(search, max_states, limits)
                     break
-                n_edges += self._expand(at, max_states, deadline)
+                n_edges += self._expand(at, max_states, limits)
                 at += 1
         except KeyboardInterrupt:
             self._stop("interrupted")
         if self.reason == TOO_LONG:
-            self.reason = f"max_seconds={max_seconds:g} reached"
+            self.reason = f"max_seconds={limits.max_seconds:g} reached"
 
-    def _expand(self, at: int, max_states: int, deadline: float) -> int:
+    def _expand(self, at: int, max_states: int, limits: Limits) -> int:
         """Find all edges of a state, or before the start, unless a limit is reached; returns how many."""
         found: list[Edge] = self.starts if at < 0 else []
         for stimulus, answers, instance, output in self.successors.of(None if at < 0 else self.snapshots[at]):
@@ -216,7 +214,7 @@ class WorkflowSpace:
                     self.aborted.setdefault(record.transition, (at, edge))
                 elif record.kind == R_STATE_ENTERED:
                     self.reached.setdefault(record.state, (at, edge))
-            if time.monotonic() > deadline:
+            if limits.late:
                 self._stop(TOO_LONG)
                 return 0
         if at >= 0:
@@ -233,14 +231,15 @@ class WorkflowSpace:
         self._before.append((at, edge))
         self._edges.append([])
 
-    def _compiled(self, n_edges: int) -> CompiledSearch | None:
+    def _compiled(self, n_edges: int, limits: Limits) -> CompiledSearch | None:
         """The compiled search, if it goes on from here; for `auto` if that pays and nothing has to be compiled."""
         auto = self._engine == "auto"
         if self._engine == "python" or (auto and n_edges < FEW_EDGES):
             return None
         from wfsim.verification.workflows import compiled_cache
 
-        if auto and n_edges < MANY_EDGES and not compiled_cache.is_loaded():
+        worth_it = n_edges >= MANY_EDGES and limits.allow(seconds=compiled_cache.LOADING)
+        if auto and not (worth_it or compiled_cache.is_loaded()):
             return None
         from wfsim.verification.workflows.compiled_space import CompiledSearch
 
@@ -251,10 +250,10 @@ class WorkflowSpace:
             return None
         return search
 
-    def _go_on(self, search: CompiledSearch, max_states: int, deadline: float) -> None:
+    def _go_on(self, search: CompiledSearch, max_states: int, limits: Limits) -> None:
         """Let the compiled search go on, and take over what it finds."""
         try:
-            limit = search.run(max_states, deadline)
+            limit = search.run(max_states, limits)
             if limit:
                 self._stop(f"max_states={max_states:,} reached" if limit == "states" else TOO_LONG)
         finally:
@@ -299,7 +298,7 @@ def explore_workflow(
         `python` runs the interpreted step, `compiled` the compiled one; they find the same states and edges under the
         same numbers. `auto` begins with the first and goes on with the second where that pays, if it need not be
         compiled: so it is on this machine once `engine="compiled"` or `make bench` has been run, which takes a minute
-        or two to compile. Loading takes two seconds in each process.
+        or two to compile, which it says and no limit of time can stop. Loading takes two seconds in each process.
 
     Raises
     ------
@@ -315,9 +314,9 @@ def explore_workflow(
     expect(workflow, Workflow, "explore_workflow searches a Workflow", "Load one: wf.load(path).")
     expect(claims, tuple, "explore_workflow takes a tuple of claims", "Parse each: parse_condition(text).")
     expect_whole("max_states", max_states)
-    expect_seconds("max_seconds", max_seconds)
+    limits = Limits(max_seconds=max_seconds)
     if engine not in ENGINES:
         raise WfsimError(f"{engine!r} is not an engine of the search. Engines: {', '.join(ENGINES)}.")
     space = WorkflowSpace(compile_workflow(workflow, erased=erase_conditions), claims, engine)
-    space.search(max_states, max_seconds)
+    space.search(max_states, limits)
     return space

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from wfsim.semantics.codes import COMPLETED, RUNNING
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.space import WorkflowSpace
 
@@ -30,9 +31,14 @@ class Shared:
     ----------
     states
         Their numbers in the space, nearest first.
+
+    Raises
+    ------
+    OutOfTime
+        If the time is over before all are found.
     """
 
-    def __init__(self, space: WorkflowSpace, pools: Mapping[str, int]) -> None:
+    def __init__(self, space: WorkflowSpace, pools: Mapping[str, int], limits: Limits = UNLIMITED) -> None:
         self.space = space
         self.pools = pools
         program = space.program
@@ -41,6 +47,7 @@ class Shared:
         self._before: dict[int, tuple[int, Edge]] = {}
         todo = [(-1, edge) for edge in space.starts]
         for before, edge in todo:
+            limits.check("the states that workers allow were counted")
             if edge.target in self._before or not self._fits(edge.target):
                 continue
             self._before[edge.target] = (before, edge)

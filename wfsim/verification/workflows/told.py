@@ -19,7 +19,7 @@ from wfsim.verification.workflows.space import WorkflowSpace
 SECOND = 1_000_000
 
 
-class OutOfTime(NotCovered):
+class NotReplayed(NotCovered):
     """A way that the search has found, as it has no clocks, cannot be gone in time."""
 
 
@@ -64,7 +64,7 @@ def witness_along(
             continue
         if _comparable(instance) != _comparable(space.instance(number)):
             if any(activity.schedule_to_close is not None for activity in program.activities.values()):
-                raise OutOfTime(
+                raise NotReplayed(
                     "the search lets every clock run out at any moment or never, and found a way that does not replay "
                     "in time: this happens where an activity would be tried again after its schedule_to_close. Take "
                     "that clock out to have the question answered without it."

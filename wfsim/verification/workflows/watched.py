@@ -77,7 +77,7 @@ def _of_all_values(search: Search, asked: Property, pattern: Pattern, automaton:
 
     more: dict[str, Any] = {"assumptions": ASSUMPTIONS, "method": INDUCTION}
     try:
-        found = decide(search.symbolic, automaton, search.trees, search.max_seconds)
+        found = decide(search.symbolic, automaton, search.trees, search.limits)
     except NotCovered as limit:
         return Verdict(Status.UNKNOWN, str(asked), str(limit), None, {}, **more)
     bound = {"depth": found.depth, "locations": found.locations}
@@ -101,7 +101,7 @@ def _for_want_of_a_case(automaton: Automaton) -> str:
 def _searched(search: Search, asked: Property, pattern: Pattern, automaton: Automaton) -> Verdict:
     """The verdict on the runs that the space holds."""
     space = search.watched
-    product = Product(space, automaton)
+    product = Product(space, automaton, search.limits)
     finding = product.finding
     if finding is None and automaton.open:
         finding = Unfair(product).find()

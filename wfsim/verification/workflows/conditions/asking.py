@@ -11,6 +11,7 @@ from wfsim.model.problems import Path
 from wfsim.model.values import Value
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import source_of
+from wfsim.verification.nets.limits import Limits
 from wfsim.verification.verdict import Status
 from wfsim.verification.workflows.conditions.choices import Choice, Option
 from wfsim.verification.workflows.conditions.findings import Finding, Kind, told_values
@@ -27,19 +28,19 @@ class Asked:
     n_questions: int
 
 
-def ask_choice(workflow: Workflow, choice: Choice, kinds: Iterable[Kind], max_seconds: float) -> Asked:
+def ask_choice(workflow: Workflow, choice: Choice, kinds: Iterable[Kind], limits: Limits) -> Asked:
     """Ask a choice for what is wanted."""
-    asking = _Asking(workflow, choice, frozenset(kinds), max_seconds)
+    asking = _Asking(workflow, choice, frozenset(kinds), limits)
     found = tuple(asking.findings())
     return Asked(found, asking.questions.n_asked)
 
 
 class _Asking:
-    def __init__(self, workflow: Workflow, choice: Choice, kinds: frozenset[Kind], max_seconds: float) -> None:
+    def __init__(self, workflow: Workflow, choice: Choice, kinds: frozenset[Kind], limits: Limits) -> None:
         self.workflow = workflow
         self.choice = choice
         self.kinds = kinds
-        self.questions = Questions(workflow, choice, max_seconds)
+        self.questions = Questions(workflow, choice, limits)
         self.source = source_of(workflow)
 
     def findings(self) -> Iterator[Finding]:

@@ -51,22 +51,28 @@ class Formulas:
             return self.symbols.of_variable(called(name), variable, null=can_be_null(variable))
         return self.symbols.of_field(called(name), self.choice.fields.get(name.field))
 
-    def solve(self, wishes: Sequence[Wish], max_seconds: float) -> tuple[dict[str, Value] | None, str]:
-        """Values for which the wishes are met; else why there are none: the empty text, if it is impossible."""
+    def solve(
+        self, wishes: Sequence[Wish], seconds: float, max_seconds: float | None = None
+    ) -> tuple[dict[str, Value] | None, str]:
+        """Values for which the wishes are met; else why there are none: the empty text, if it is impossible.
+
+        The solver has so many seconds, of those (`max_seconds`) that the user gave.
+        """
         fact = both(*(self.fact(wish) for wish in wishes), *self.symbols.known)
         if isinstance(fact, bool):
             return ({}, "") if fact else (None, "")
-        if max_seconds <= 0:
-            return None, "max_seconds=0, so the solver was not asked. Raise it."
+        given = f"{seconds if max_seconds is None else max_seconds:g}"
+        if seconds <= 0:
+            return None, f"max_seconds={given}, so the solver was not asked. Raise it."
         solver = z3.Solver()
-        solver.set("timeout", max(1, int(max_seconds * 1000)))
+        solver.set("timeout", max(1, int(seconds * 1000)))
         solver.add(fact)
         status = solver.check()
         if status == z3.sat:
             return self.symbols.values(solver.model()), ""
         reason = "" if status == z3.unsat else solver.reason_unknown()
         if reason in ("timeout", "canceled"):
-            reason = f"the solver found no answer within max_seconds={max_seconds:g}. Raise it."
+            reason = f"the solver found no answer within max_seconds={given}. Raise it."
         elif reason:
             reason = (
                 f"the solver gave up ({reason}). Write the condition more plainly, say without products of variables."

@@ -14,6 +14,7 @@ from wfsim.model.expression_tree import Literal, Whole, walk
 from wfsim.model.uses import declared_variables
 from wfsim.model.values import EvaluationFault, Value, ValueType, check_value
 from wfsim.model.workflow import Workflow
+from wfsim.verification.nets.limits import Limits
 from wfsim.verification.workflows.conditions.choices import Choice, called, outcome
 from wfsim.verification.workflows.conditions.findings import told_values
 from wfsim.verification.workflows.conditions.samples import combinations, of_field, of_variable
@@ -21,6 +22,9 @@ from wfsim.verification.workflows.conditions.wishes import Wish, Written
 
 if TYPE_CHECKING:
     from wfsim.verification.workflows.conditions.formulas import Formulas
+
+SECONDS = 2.0
+"""For each question, unless told otherwise."""
 
 MOST_TRIED = 500
 """So many combinations of plain values are tried before the solver is asked."""
@@ -44,13 +48,13 @@ class Questions:
 
     Parameters
     ----------
-    max_seconds
-        For each question.
+    limits
+        For all questions to all choices; without a limit of time, each has `SECONDS`.
     """
 
-    def __init__(self, workflow: Workflow, choice: Choice, max_seconds: float) -> None:
+    def __init__(self, workflow: Workflow, choice: Choice, limits: Limits) -> None:
         self.choice = choice
-        self.max_seconds = max_seconds
+        self.limits = limits
         self.n_asked = 0
         self.variables = declared_variables(workflow)
         constants = [
@@ -91,18 +95,26 @@ class Questions:
     def ask(self, *wishes: Wish) -> Answer:
         """Whether all wishes can be met together."""
         self.n_asked += 1
+        # With no time at all, plain values are what was asked for.
+        if self.limits.late and self.limits.max_seconds:
+            return Answer(unknown=f"max_seconds={self.limits.max_seconds:g} was over before. Raise it.")
         for values in self.tried:
             if self._met(wishes, values):
                 return Answer(values)
         if self.exhaustive:
             return Answer()
-        found, why = self.formulas.solve(wishes, self.max_seconds)
+        found, why = self.formulas.solve(wishes, self._share(), self.limits.max_seconds)
         if found is None:
             return Answer(unknown=why)
         for values in self._with_lists(found):
             if self._admitted(values) and self._met(wishes, values):
                 return Answer(self._plainer(wishes, values))
         return Answer(unknown=self.formulas.told_open() or self._disagreed(found))
+
+    def _share(self) -> float:
+        """Seconds for one question: half of those that are left, or what each has by default if there is so much."""
+        left = self.limits.seconds_left
+        return SECONDS if left is None else min(left, max(left / 2, SECONDS))
 
     def outcomes(self, values: Mapping[str, Value]) -> list[str]:
         """What the evaluator makes of each condition."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wfsim.arguments import expect, expect_seconds, listed_in
+from wfsim.arguments import expect, listed_in
 from wfsim.errors import OptionError
 from wfsim.model.workflow import Workflow
+from wfsim.verification.nets.limits import Limits
+from wfsim.verification.verdict import Status
 from wfsim.verification.workflows.conditions.choices import choices
 from wfsim.verification.workflows.conditions.findings import Conditions, Finding, Kind
-
-SECONDS = 2.0
-"""For each question, unless told otherwise."""
 
 
 def conditions(
@@ -29,8 +28,8 @@ def conditions(
     kinds
         What to ask for: `unsatisfiable`, `implied`, `shadowed`, `overlap`, `gap`, `fault`; all by default.
     max_seconds
-        Limit of each question (2 by default); beyond it the answer is `unknown`. With 0 only plain values are
-        tried.
+        For all questions together; what is not answered by then is `unknown`. With 0 only plain values are tried. By
+        default 2 for each question.
 
     Returns
     -------
@@ -63,17 +62,29 @@ def conditions(
     unknown = next((kind for kind in named if kind not in list(Kind)), None)
     if unknown is not None:
         raise OptionError(f"there is no kind {unknown!r} of finding. Kinds: {', '.join(Kind)}.")
-    expect_seconds("max_seconds", max_seconds)
-    wanted = frozenset(map(Kind, named))
-    limit = SECONDS if max_seconds is None else max_seconds
+    return conditions_within(workflow, map(Kind, named), Limits(max_seconds=max_seconds))
+
+
+def conditions_within(workflow: Workflow, kinds: Iterable[Kind], limits: Limits) -> Conditions:
+    """The same, with the time that the limits leave."""
+    wanted = frozenset(kinds)
     found: list[Finding] = []
     all_choices = list(choices(workflow))
     n_questions = 0
     if all_choices:
         from wfsim.verification.workflows.conditions.asking import ask_choice
 
-        for choice in all_choices:
-            asked = ask_choice(workflow, choice, wanted, limit)
+        for k, choice in enumerate(all_choices):
+            if limits.late and limits.max_seconds and wanted:
+                rest = len(all_choices) - k
+                told = (
+                    f"max_seconds={limits.max_seconds:g} was over before this was asked about"
+                    + (f", and about {rest - 1:,} choices after it" if rest > 1 else "")
+                    + ". Raise it."
+                )
+                found.append(Finding(min(wanted, key=list(Kind).index), Status.UNKNOWN, choice.place, told))
+                break
+            asked = ask_choice(workflow, choice, wanted, limits)
             found += asked.findings
             n_questions += asked.n_questions
     n_conditions = sum(option.written is not None for choice in all_choices for option in choice.options)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from wfsim.model.workflow import Workflow
+from wfsim.verification.nets.limits import Limits
 from wfsim.verification.verdict import Status, Verdict
 from wfsim.verification.workflows.conditions.findings import Finding, Kind
-from wfsim.verification.workflows.conditions.report import conditions
+from wfsim.verification.workflows.conditions.report import conditions_within
 
 METHOD = "each condition as a formula, given to the solver Z3; examples tried by the evaluator"
 ASSUMPTIONS = (
@@ -27,15 +28,9 @@ _HOLDS = {
 }
 
 
-def verdict_on(workflow: Workflow, name: str, max_seconds: float | None = None) -> Verdict:
-    """The verdict on a property of conditions; the first finding is its reason, `further` has the rest.
-
-    Parameters
-    ----------
-    max_seconds
-        For each question that the solver is asked; see `conditions`.
-    """
-    report = conditions(workflow, kinds=KINDS_OF[name], max_seconds=max_seconds)
+def verdict_on(workflow: Workflow, name: str, limits: Limits) -> Verdict:
+    """The verdict on a property of conditions; the first finding is its reason, `further` has the rest."""
+    report = conditions_within(workflow, KINDS_OF[name], limits)
     found = [each for each in report if each.status is Status.VIOLATED]
     unsure = [each for each in report if each.status is Status.UNKNOWN]
     bound: dict[str, object] = {"questions": report.n_questions, "complete": not unsure}

@@ -14,7 +14,6 @@ References
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,6 +27,7 @@ from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.snapshot import take_snapshot
 from wfsim.semantics.stimulus import Stimulus
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.workflows.conditions.symbols import value_of
 from wfsim.verification.workflows.conditions.terms import Case, Term, Truth, both
 from wfsim.verification.workflows.edges import Edge
@@ -67,7 +67,7 @@ class Decided:
     finding: Finding | None = None
 
 
-def symbolic_space(workflow: Workflow, max_seconds: float | None) -> SymbolicSpace:
+def symbolic_space(workflow: Workflow, limits: Limits = UNLIMITED) -> SymbolicSpace:
     """The control states of a workflow, whatever the values; complete unless a limit was reached.
 
     Raises
@@ -76,12 +76,12 @@ def symbolic_space(workflow: Workflow, max_seconds: float | None) -> SymbolicSpa
         Naming the construct whose values are not followed.
     """
     space = SymbolicSpace(workflow)
-    space.search(MOST_LOCATIONS, SECONDS if max_seconds is None else max_seconds)
+    space.search(MOST_LOCATIONS, _at_most(limits))
     return space
 
 
 def decide(
-    space: SymbolicSpace, automaton: Automaton, claims: tuple[Expression, ...], max_seconds: float | None
+    space: SymbolicSpace, automaton: Automaton, claims: tuple[Expression, ...], limits: Limits = UNLIMITED
 ) -> Decided:
     """Whether a safety property holds, for all values.
 
@@ -90,21 +90,25 @@ def decide(
     NotCovered
         If a claim looks at what the solver does not know.
     """
-    deadline = time.monotonic() + (SECONDS if max_seconds is None else max_seconds)
     if not space.complete:
         return Decided("unknown", f"the symbolic search stopped: {space.reason}.", 0, len(space.snapshots))
-    system = System(space, automaton, MOST_LOCATIONS)
+    limits = _at_most(limits)
+    system = System(space, automaton, MOST_LOCATIONS, limits)
     if not system.complete:
         return Decided("unknown", f"there are more than {MOST_LOCATIONS:,} locations.", 0, len(system.locations))
-    return _Search(system, claims, deadline).run()
+    return _Search(system, claims, limits).run()
+
+
+def _at_most(limits: Limits) -> Limits:
+    return limits if limits.deadline is not None else Limits(max_seconds=SECONDS)
 
 
 class _Search:
-    def __init__(self, system: System, claims: tuple[Expression, ...], deadline: float) -> None:
+    def __init__(self, system: System, claims: tuple[Expression, ...], limits: Limits) -> None:
         self.system = system
         self.workflow = system.space.workflow
         self.claims = claims
-        self.deadline = deadline
+        self.limits = limits
         self.symbols = system.space.symbols
         self._named: dict[str, list[tuple[Any, Any]]] = {}
         self.leaving: dict[int, list[int]] = {}
@@ -137,7 +141,7 @@ class _Search:
         refuting = [arrow for arrow in self.system.arrows if arrow.target == REFUTED]
         if not refuting:
             return self._decided("holds", "No control state refutes it, whatever the values.", 0)
-        self.lemmas = lemmas(self.system, self._constants(), self.deadline)
+        self.lemmas = lemmas(self.system, self._constants(), self.limits)
         base, step = z3.Solver(), z3.Solver()
         frontier = {-1}
         for depth in range(DEEPEST):
@@ -145,7 +149,7 @@ class _Search:
             found = self._refuted(base, depth, last)
             if found is not None:
                 return found
-            if time.monotonic() > self.deadline:
+            if self.limits.late:
                 return self._gave_up(depth)
             frontier = {self.system.arrows[k].target for k in last} - {REFUTED}
             if not frontier:
@@ -154,7 +158,7 @@ class _Search:
                 )
             if self._inductive(step, depth):
                 return self._decided("holds", _PROVED if not depth else _INDUCTIVE.format(depth), depth + 1)
-            if time.monotonic() > self.deadline:
+            if self.limits.late:
                 return self._gave_up(depth + 1)
         return self._gave_up(DEEPEST)
 
@@ -165,7 +169,7 @@ class _Search:
 
     def _gave_up(self, depth: int) -> Decided:
         steps = f"{depth} step{'' if depth == 1 else 's'}"
-        why = "time was up" if time.monotonic() > self.deadline else "induction over longer runs was not tried"
+        why = "time was up" if self.limits.late else "induction over longer runs was not tried"
         return self._decided(
             "unknown",
             f"No run of up to {steps} refutes it, but induction does not show that none does; {why}. Raise "
@@ -174,7 +178,7 @@ class _Search:
         )
 
     def _check(self, solver: z3.Solver, *assumed: Any) -> z3.CheckSatResult:
-        solver.set("timeout", max(1, int((self.deadline - time.monotonic()) * 1000)))
+        solver.set("timeout", max(1, int((self.limits.seconds_left or 0) * 1000)))
         return solver.check(*assumed)
 
     def _unroll(self, solver: z3.Solver, depth: int, sources: Iterable[int] | None) -> list[int]:

@@ -11,12 +11,12 @@ References
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import z3
 
+from wfsim.verification.nets.limits import Limits
 from wfsim.verification.workflows.conditions.terms import Case, Term, Truth, both, constant, either, opposite, order
 from wfsim.verification.workflows.symbolic.system import REFUTED, System
 
@@ -49,7 +49,7 @@ def _order(operator: str, first: Case, second: Case) -> Truth:
     return found
 
 
-def lemmas(system: System, constants: Iterable[int], deadline: float) -> dict[int, Truth]:
+def lemmas(system: System, constants: Iterable[int], limits: Limits) -> dict[int, Truth]:
     """For each location what always holds there of its places; nothing where the time was too short."""
     places = system.space.places.terms
     bounds = sorted(set(constants), key=abs)[:MOST_BOUNDS]
@@ -70,21 +70,21 @@ def lemmas(system: System, constants: Iterable[int], deadline: float) -> dict[in
     solver = z3.Solver()
     solver.add(*system.space.symbols.known)
     while waiting:
-        if time.monotonic() > deadline:
+        if limits.late:
             return {}
         k = next(iter(waiting))
         del waiting[k]
         arrow = system.arrows[k]
         before = len(left[arrow.target])
         assumed = both(arrow.guard, *(guess.fact(places) for guess in left.get(arrow.source, ())))
-        left[arrow.target] = _kept(solver, assumed, left[arrow.target], arrow.move.writes, deadline)
+        left[arrow.target] = _kept(solver, assumed, left[arrow.target], arrow.move.writes, limits)
         if len(left[arrow.target]) < before:
             waiting |= dict.fromkeys(j for j in leaving.get(arrow.target, ()) if system.arrows[j].target != REFUTED)
     return {location: both(*(guess.fact(places) for guess in guesses)) for location, guesses in left.items()}
 
 
 def _kept(
-    solver: z3.Solver, assumed: Truth, guesses: list[Guess], after: Mapping[str, Term], deadline: float
+    solver: z3.Solver, assumed: Truth, guesses: list[Guess], after: Mapping[str, Term], limits: Limits
 ) -> list[Guess]:
     """The guesses that hold after an arrow, if the assumed holds before."""
     while True:
@@ -94,7 +94,7 @@ def _kept(
         if claim is False:
             return guesses
         solver.push()
-        solver.set("timeout", max(1, int((deadline - time.monotonic()) * 1000)))
+        solver.set("timeout", max(1, int((limits.seconds_left or 0) * 1000)))
         solver.add(claim)
         status = solver.check()
         model = solver.model() if status == z3.sat else None

@@ -8,7 +8,6 @@ replaced by one that names its place. So two instances that differ in values onl
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +19,7 @@ from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.snapshot import Snapshot, take_snapshot, variable_cells
+from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import Term, Truth, both
 from wfsim.verification.workflows.edges import Edge
@@ -99,9 +99,8 @@ class SymbolicSpace:
         self.complete = True
         self.reason = ""
 
-    def search(self, max_states: int, max_seconds: float | None) -> None:
+    def search(self, max_states: int, limits: Limits = UNLIMITED) -> None:
         """Visit control states breadth first until none is new or a limit is reached."""
-        deadline = None if max_seconds is None else time.monotonic() + max_seconds
         numbers: dict[Snapshot, int] = {}
         at = -1
         while at < len(self.snapshots):
@@ -120,8 +119,8 @@ class SymbolicSpace:
                     self.snapshots.append(snapshot)
                     self.edges.append([])
                 found.append(Move(stimulus, answers, target, self._successors.happened(output), guard, writes))
-                if deadline is not None and time.monotonic() > deadline:
-                    self._stop(f"max_seconds={max_seconds:g} reached")
+                if limits.late:
+                    self._stop(f"max_seconds={limits.max_seconds:g} reached")
                     return
             at += 1
 

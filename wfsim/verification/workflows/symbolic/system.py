@@ -9,6 +9,7 @@ from wfsim.errors import NotCovered
 from wfsim.model.expression_tree import Name, Whole
 from wfsim.model.expressions import to_text
 from wfsim.semantics.snapshot import region_states
+from wfsim.verification.nets.limits import Limits
 from wfsim.verification.workflows.claims import Claim
 from wfsim.verification.workflows.conditions.terms import Term, Truth, both, constant, needed_boolean
 from wfsim.verification.workflows.conditions.translation import Translation
@@ -48,9 +49,11 @@ class System:
     ------
     NotCovered
         If a claim looks at what the solver does not know.
+    OutOfTime
+        If the time is over before all are found.
     """
 
-    def __init__(self, space: SymbolicSpace, automaton: Automaton, max_locations: int) -> None:
+    def __init__(self, space: SymbolicSpace, automaton: Automaton, max_locations: int, limits: Limits) -> None:
         self.space = space
         self.automaton = automaton
         self.moments = Moments(space.program, space.texts, space.snapshots, automaton.claims, automaton.step)
@@ -62,6 +65,7 @@ class System:
         numbers: dict[tuple[int, Memory], int] = {}
         at = -1
         while at < len(self.locations):
+            limits.check("control states were held against the property")
             number, memory = self.locations[at] if at >= 0 else (-1, self.moments.first)
             for move in space.edges[number] if number >= 0 else space.starts:
                 for guard, after in self._after(memory, move):
