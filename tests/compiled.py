@@ -5,16 +5,19 @@ Two workers that both find the cache empty would both compile, for some minutes 
 
 from __future__ import annotations
 
-import importlib
-
 import wfsim as wf
-from wfsim.semantics.speed import KERNEL_FILES
+from tests.differential.test_codec import checked
+from tests.differential.test_two_speeds import at_both_speeds, in_step
+from wfsim.semantics import codes, layout, roots
 
 
 def main() -> None:
-    """The kernel modules, the search over `step`, and the search of nets."""
-    for file in KERNEL_FILES:
-        importlib.import_module(f"wfsim.semantics.compiled.{file.removesuffix('.py')}")
+    """What tests of the kernel call, the search over `step`, and the search of nets."""
+    checked(wf.new("minimal"), [])
+    in_step(wf.new("minimal"), [], room=1)
+    at_both_speeds(codes.OP_ADD, layout.Cell(codes.INTEGER, 1), layout.Cell(codes.INTEGER, 1))
+    for draw in (roots.draw, roots.draw_bits, roots.mix_key):
+        draw(1, 1, 1, *(() if draw is roots.mix_key else (1,)))
     wf.explore_workflow(wf.new("minimal"), engine="compiled")
     wf.explore(wf.to_net(wf.new("order")), engine="kernel")
 

@@ -152,6 +152,8 @@ def _compiled(cases: int) -> tuple[float, int]:
 
     from tests.differential.compiled_instance import to_array
     from wfsim.semantics import speed
+    from wfsim.semantics.bare import out as out_of
+    from wfsim.semantics.bare import rows
     from wfsim.semantics.compiled import step as compiled
 
     program = compile_workflow(definition())
@@ -180,7 +182,7 @@ def _compiled(cases: int) -> tuple[float, int]:
                 o.tally[0].records = 0
                 o.tally[0].values = 0
                 o.tally[0].effects = 0
-                step(p, m, v, o, 0)
+                step(rows(p), rows(m), rows(v), out_of(o), 0)
                 records += o.tally[0].records
         return records
 

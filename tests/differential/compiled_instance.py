@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from wfsim.semantics import codes, layout, speed
+from wfsim.semantics import codes, layout, roots, speed
 from wfsim.semantics.arrays import Question, answer_of, from_array, to_array
-from wfsim.semantics.compiled import step as compiled_step
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 
@@ -54,9 +53,9 @@ class CompiledInstance(Instance):
             m, v = self._memory(), to_array(self.v, speed.CELL)
             head = self.program.head
             out = speed.new_outputs(self.room, cells=max(self.cells, head.n_variables + head.n_fields))
-            out = out._replace(answers=to_array([*answers, layout.Cell()], speed.CELL))
+            out = speed.outputs_of(*out[:4], to_array([*answers, layout.Cell()], speed.CELL), out.cells)
             out.tally["n_answers"] = len(answers)
-            compiled_step.step(self.rows, m, v, out, 0)
+            roots.step(self.rows, m, v, out, 0)
             tally = out.tally[0]
             if tally["question"] >= 0:
                 self.questions += 1

@@ -12,13 +12,11 @@ from tests.differential.rich_workflows import rich_workflow
 from tests.random_cases import cases
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
-from wfsim.semantics import speed
+from wfsim.semantics import roots, speed
 from wfsim.semantics.arrays import from_array, to_array
 from wfsim.semantics.codec import N_SCRATCH, ROWS, unpack
 from wfsim.semantics.codes import FREE
 from wfsim.semantics.compile import compile_workflow
-from wfsim.semantics.compiled import codec as compiled_codec
-from wfsim.semantics.compiled import possible as compiled_possible
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.possible import KIND, POSSIBILITY, ROW, possible
 from wfsim.semantics.snapshot import Snapshot, add_spare_rows, from_snapshot, longest_line, take_snapshot
@@ -31,7 +29,7 @@ def packed_compiled(instance: Instance) -> Snapshot:
     """`take_snapshot`, by the compiled codec."""
     m, v = to_array(instance.m, speed.MEMORY), to_array(instance.v, speed.CELL)
     line = np.zeros(longest_line(len(m), len(v)), np.int64)
-    n = compiled_codec.pack(to_array(instance.program.rows, speed.PROGRAM), m, v, 0, scratch(len(m)), line)
+    n = roots.pack(to_array(instance.program.rows, speed.PROGRAM), m, v, 0, scratch(len(m)), line)
     return tuple(line[:n].tolist())
 
 
@@ -45,7 +43,7 @@ def unpacked_compiled(instance: Instance, snapshot: Snapshot) -> tuple[list[Any]
     add_spare_rows(fresh, snapshot[ROWS])
     m, v = to_array(fresh.m, speed.MEMORY), to_array(fresh.v, speed.CELL)
     p = to_array(instance.program.rows, speed.PROGRAM)
-    compiled_codec.unpack(p, m, v, 0, scratch(len(m)), np.array(snapshot, np.int64))
+    roots.unpack(p, m, v, 0, scratch(len(m)), np.array(snapshot, np.int64))
     rows, cells = [type(row)() for row in instance.m], [type(cell)() for cell in instance.v]
     from_array(m, rows)
     from_array(v, cells)
@@ -59,7 +57,7 @@ def both_possible(instance: Instance) -> tuple[list[int], list[int]]:
     plain, quick = [0] * room, np.zeros(room, np.int64)
     n = possible(instance.program.rows, instance.m, 0, [0] * (N_SCRATCH * size), plain)
     p, m = to_array(instance.program.rows, speed.PROGRAM), to_array(instance.m, speed.MEMORY)
-    assert compiled_possible.possible(p, m, 0, scratch(size), quick) == n
+    assert roots.possible(p, m, 0, scratch(size), quick) == n
     return plain[: POSSIBILITY * n], quick[: POSSIBILITY * n].tolist()
 
 

@@ -175,7 +175,7 @@ def put_region(p: Rows, m: Rows, i: int, r: int, s: Line, w: Line, at: int) -> i
         w[at + 3] = cell.flight_phase
         w[at + 4] = cell.waited
         w[at + 5] = cell.action
-        w[at + 6] = place_of(s, len(m), PLACE, cell.entry)
+        w[at + 6] = place_of(s, len(s) // N_SCRATCH, PLACE, cell.entry)
     w[at + 7] = cell.stuck
     # Whether the regions inside its state have been joined, or can no longer be (M4.3).
     w[at + 8] = 1 if p[cell.state].work == PARALLEL and m[i + row.work].attempt == 1 else 0
@@ -257,14 +257,14 @@ def put_queued(p: Rows, m: Rows, v: Cells, i: int, k: int, s: Line, w: Line, at:
     w[at + 10] = row.own
     alive = row.region < 0 or row.activation == m[i + p[row.region].slot].activation
     w[at + 11] = 1 if alive else 0
-    w[at + 12] = place_of(s, len(m), PLACE, row.origin)
+    w[at + 12] = place_of(s, len(s) // N_SCRATCH, PLACE, row.origin)
     return put_cells(v, payload_of(p, m, i, k), p[0].n_fields, w, at + QUEUED)
 
 
 @kernel
 def put_work(m: Rows, i: int, k: int, s: Line, w: Line, at: int) -> int:
     """A work; a `for_each` and its items name which one it is."""
-    size = len(m)
+    size = len(s) // N_SCRATCH
     work = m[i + k]
     w[at] = work.phase
     if work.phase == IDLE:
@@ -286,7 +286,7 @@ def put_work(m: Rows, i: int, k: int, s: Line, w: Line, at: int) -> int:
 @kernel
 def keep_waiting(p: Rows, m: Rows, i: int, s: Line, w: Line) -> int:
     """Give places to the events of flights and to what waits, and note the lengths of lists; returns how many."""
-    size = len(m)
+    size = len(s) // N_SCRATCH
     head = p[0]
     n = 0
     for r in range(head.first_region, head.first_region + head.n_regions):
@@ -306,7 +306,7 @@ def keep_waiting(p: Rows, m: Rows, i: int, s: Line, w: Line) -> int:
 def pack(p: Rows, m: Rows, v: Cells, i: int, s: Line, w: Line) -> int:
     """Write the line of the instance at row `i`; returns its length. Linear in the instance's size."""
     head = p[0]
-    size = len(m)
+    size = len(s) // N_SCRATCH
     for line in (PLACE, HELD_PLACE, EACH_PLACE):
         for k in range(head.first_queued, size):
             s[line * size + k] = NONE

@@ -7,7 +7,7 @@ or end. Which payloads, results and errors it tries is for the asker to say; a r
 from __future__ import annotations
 
 from .causes import region_of_timer
-from .codec import WORK_ROW, list_works
+from .codec import N_SCRATCH, WORK_ROW, list_works
 from .codes import (
     ACTIVE,
     ACTIVITY_FAILED,
@@ -113,7 +113,7 @@ def put_timers(p: Rows, m: Rows, i: int, held: int, w: Line, n: int) -> int:
 def put_clocks(p: Rows, m: Rows, i: int, s: Line, n_works: int, w: Line, n: int) -> int:
     """Clocks of works that may run out, then their deadlines."""
     head = p[0]
-    size = len(m)
+    size = len(s) // N_SCRATCH
     for number in range(n_works):
         work = m[i + s[WORK_ROW * size + number]]
         if work.due >= 0:
@@ -140,7 +140,7 @@ def possible(p: Rows, m: Rows, i: int, s: Line, w: Line) -> int:
     for event in range(head.first_event, head.first_event + head.n_events):
         if p[event].outside and not held and all_rest(p, m, i, event):
             n = put_possible(w, n, EVENT, event, NONE, 0)
-    size = len(m)
+    size = len(s) // N_SCRATCH
     n_works = list_works(p, m, i, s, size)
     n = put_timers(p, m, i, held, w, n)
     n = put_clocks(p, m, i, s, n_works, w, n)

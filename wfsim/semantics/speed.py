@@ -14,18 +14,21 @@ import numba
 import numpy as np
 
 from . import layout
+from .bare import CHECKED, OutType, RowsType
 from .codes import ABSENT
+from .linking import collecting
 
 # numba's own type stubs know neither its records nor these options.
 _njit: Any = numba.njit
 _typeof: Any = numba.typeof
-_config: Any = numba.config
 
 KERNEL_FILES = (
     "codes.py",
     "layout.py",
     "kernel.py",
     "speed.py",
+    "bare.py",
+    "linking.py",
     "draws.py",
     "values.py",
     "rows.py",
@@ -121,13 +124,15 @@ class Outputs(NamedTuple):
     effects: Any
     answers: Any
     cells: Any
+    table: Any
+    """Where these lie, and how many rows they have: what compiled functions are given."""
 
 
 def new_outputs(n: int, *, answers: int = 64, cells: int = 256) -> Outputs:
     """Room for `n` records, values and effects each, for `answers`, and for the `cells` that a question may read."""
     tally = np.zeros(1, TALLY)
     tally["question"] = -1
-    return Outputs(
+    return outputs_of(
         tally,
         np.zeros(n, RECORD),
         np.zeros(n, VALUE),
@@ -137,12 +142,21 @@ def new_outputs(n: int, *, answers: int = 64, cells: int = 256) -> Outputs:
     )
 
 
+def outputs_of(*arrays: Any) -> Outputs:
+    """Output in these arrays, in the order of `Outputs`."""
+    table = np.array([each.ctypes.data for each in arrays] + [len(each) for each in arrays], np.int64)
+    return Outputs._make([*arrays, table])
+
+
 _ARRAYS = {
     "p": _typeof(np.zeros(1, PROGRAM)),
     "m": _typeof(np.zeros(1, MEMORY)),
     "v": _typeof(np.zeros(1, CELL)),
     "o": _typeof(new_outputs(1)),
 }
+_ROWS: dict[str, Any] = {name: RowsType(array.dtype) for name, array in _ARRAYS.items() if name != "o"}
+_ROWS["o"] = OutType(tuple((name, array.dtype) for name, array in zip(Outputs._fields[:-1], _ARRAYS["o"])))
+_GIVEN = _ARRAYS if CHECKED else _ROWS
 _TYPES = {
     "int": numba.int64,
     "float": numba.float64,
@@ -159,7 +173,7 @@ _TYPES = {
 
 def sources_digest() -> str:
     """A digest of everything that compiled code depends on; a changed constant must never run old code."""
-    digest = hashlib.sha256(numba.__version__.encode())
+    digest = hashlib.sha256(f"{numba.__version__} {CHECKED}".encode())
     for name in KERNEL_FILES:
         digest.update((Path(__file__).parent / name).read_bytes())
     return digest.hexdigest()[:16]
@@ -172,21 +186,22 @@ def cache_folder() -> Path:
     return base / sources_digest()
 
 
-_config.CACHE_DIR = str(cache_folder())
-
-
-_CALLED_FROM_OUTSIDE = ("step", "draw", "draw_bits", "mix_key", "evaluate", "arithmetic", "pack", "unpack", "possible")
-
-
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a kernel function with the signature that its annotations say."""
+    """Compile a kernel function with the signature that its annotations say, as a part of what calls it (`roots`)."""
     parameters = [
-        _ARRAYS[name] if name in _ARRAYS else _TYPES[str(parameter.annotation)]
+        _GIVEN[name] if name in _GIVEN else _TYPES[str(parameter.annotation)]
         for name, parameter in inspect.signature(function).parameters.items()
     ]
     answer = _TYPES[str(inspect.signature(function).return_annotation)]
-    outside = function.__name__ in _CALLED_FROM_OUTSIDE
-    return _njit([answer(*parameters)], cache=True, nogil=True, no_cpython_wrapper=not outside)(function)
+    with collecting():
+        return _njit(
+            [answer(*parameters)], nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+        )(function)
+
+
+def room_of(name: str) -> str:
+    """How many rows of an output there are, in the words of compiled code."""
+    return f"o.{name}.shape[0]" if CHECKED else f"o.n_{name}"
 
 
 def _blank(cls: type) -> dict[str, Any]:
@@ -199,7 +214,7 @@ def _fresh(cls: type, array: str, counter: str) -> Any:
         "def fresh(o):",
         "    tally = o.tally[0]",
         f"    at = tally.{counter}",
-        f"    if at >= o.{array}.shape[0]:",
+        f"    if at >= {room_of(array)}:",
         "        if tally.question < 0:",
         "            tally.full = 1",
         "        at = 0",
@@ -261,6 +276,15 @@ def real_of(bits: int) -> Any:
     return np.int64(bits).view(np.float64)
 
 
+def _n_cells() -> Any:
+    space: dict[str, Any] = {}
+    exec(f"def n_cells(o):\n    return {room_of('cells')}", space)
+    return _njit(space["n_cells"])
+
+
+n_cells = _n_cells()
+
+
 @_second_form
 def ask(p: Any, m: Any, v: Any, o: Any, i: int, number: int, private: int, payload: int, at: int) -> None:
     """Take the next prepared answer; without one, put the first question into the output and go on with what is there.
@@ -274,7 +298,7 @@ def ask(p: Any, m: Any, v: Any, o: Any, i: int, number: int, private: int, paylo
     elif tally.question < 0 and tally.full == 0:
         head = p[0]
         n = head.n_variables
-        if n + head.n_fields > o.cells.shape[0]:
+        if n + head.n_fields > n_cells(o):
             tally.full = 1
             tally.wanted = n + head.n_fields
             return
@@ -343,7 +367,7 @@ def ask_results(p: Any, m: Any, v: Any, o: Any, i: int, each: int, collect: int,
     elif tally.question < 0 and tally.full == 0:
         head = p[0]
         n = m[i + each].n
-        if PER_ITEM * n > o.cells.shape[0]:
+        if PER_ITEM * n > n_cells(o):
             tally.full = 1
             tally.wanted = PER_ITEM * n
             return

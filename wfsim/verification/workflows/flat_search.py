@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfsim.semantics import speed
+from wfsim.semantics.bare import out, rows
 from wfsim.semantics.codec import ROWS
 from wfsim.semantics.codes import (
     ACTIVITY_FAILED,
@@ -186,7 +187,7 @@ def _stimuli(known: Any, work: Any, state: Any) -> Any:
     p, w, stimuli = known.p, work.words, work.stimuli
     n = 0
     state[LACKING] = NONE
-    for at in range(0, POSSIBILITY * possible(p, work.base.m, 0, work.scratch, w), POSSIBILITY):
+    for at in range(0, POSSIBILITY * possible(rows(p), rows(work.base.m), 0, work.scratch, w), POSSIBILITY):
         kind, row, named, attempt = w[at + KIND], w[at + ROW], w[at + NAMED], w[at + ATTEMPT]
         if kind == TIMER:
             n = _put(stimuli, n, TIMER_FIRES, row, named)
@@ -211,7 +212,7 @@ def _set_up(known: Any, work: Any) -> Any:
         return False
     copy_rows(fresh.words, 0, base.words, 0, base.words.shape[0])
     copy_rows(fresh.cells, 0, base.cells, 0, base.cells.shape[0])
-    unpack(known.p, base.m, base.v, 0, work.scratch, work.words)
+    unpack(rows(known.p), rows(base.m), rows(base.v), 0, work.scratch, work.words)
     return True
 
 
@@ -349,7 +350,7 @@ def _keep(known: Any, work: Any, found: Any, state: Any) -> Any:
     if what < 0 or script < 0 or stimulus < 0:
         return GROW
     m = work.memory.m
-    length = encode(w, pack(known.p, m, work.memory.v, 0, work.scratch, w), key)
+    length = encode(w, pack(rows(known.p), rows(m), rows(work.memory.v), 0, work.scratch, w), key)
     hashed = hash_of(key, length)
     target = find(found.states, key, length, hashed)
     if target < 0:
@@ -401,7 +402,7 @@ def _happen(known: Any, work: Any, found: Any, state: Any) -> Any:
         _set_off(known, work, template, what, which)
         tally.n_answers = n_answers
         state[BUDGET] -= 1
-        step(known.p, memory.m, memory.v, work.o, 0)
+        step(rows(known.p), rows(memory.m), rows(memory.v), out(work.o), 0)
         if tally.full:
             return ROOM
         if tally.question < 0:

@@ -1,0 +1,143 @@
+"""Rows for compiled code behind a bare pointer: no length, no owner, no reference count.
+
+An array that is passed in a call is some eight words, and its owner's references are counted up and down, locked; where
+kernel functions call each other some hundred times in a step, that was five sixths of its time. Whoever enters the
+kernel holds the arrays until it returns. With `NUMBA_BOUNDSCHECK=1` rows are the arrays themselves, from the same
+source, and each access is checked.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba import extending, types
+from numba.core.typing import templates
+
+# numba's own type stubs know little of these.
+_config: Any = numba.config
+_numba: Any = extending
+_templates: Any = templates
+_njit: Any = numba.njit
+CHECKED = bool(_config.BOUNDSCHECK)
+"""Whether rows are arrays whose bounds are checked."""
+
+_BYTE_POINTER = ir.IntType(8).as_pointer()
+_WORD = ir.IntType(64)
+
+
+class RowsType(types.Type):
+    """Records one behind another."""
+
+    def __init__(self, record: Any) -> None:
+        self.record = record
+        super().__init__(name=f"Rows({record})")
+
+
+class OutType(types.Type):
+    """A table of addresses of rows, by name, and behind them of their numbers."""
+
+    def __init__(self, records: tuple[tuple[str, Any], ...]) -> None:
+        self.records = records
+        super().__init__(name=f"Out({', '.join(f'{name}: {record}' for name, record in records)})")
+
+
+@_numba.register_model(RowsType)
+@_numba.register_model(OutType)
+class _Address(_numba.models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _BYTE_POINTER)
+
+
+@_numba.type_callable(operator.getitem)
+def _type_of_row(context: Any) -> Any:
+    def typed(rows: Any, index: Any) -> Any:
+        if isinstance(rows, RowsType) and isinstance(index, types.Integer):
+            return rows.record
+        return None
+
+    return typed
+
+
+@_numba.lower_builtin(operator.getitem, RowsType, types.Integer)
+def _row(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    record = signature.return_type
+    index = context.cast(builder, arguments[1], signature.args[1], types.int64)
+    offset = builder.mul(index, ir.Constant(_WORD, record.size), flags=["nsw"])
+    return builder.bitcast(builder.gep(arguments[0], [offset]), context.get_value_type(record))
+
+
+@_numba.intrinsic
+def _rows_at(context: Any, array: Any) -> Any:
+    """The rows of an array."""
+
+    def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        held = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return builder.bitcast(held.data, _BYTE_POINTER)
+
+    return RowsType(array.dtype)(array), make
+
+
+@_numba.intrinsic
+def _out_at(context: Any, out: Any) -> Any:
+    """The table of an `Outputs`, which holds it as its last array."""
+    *arrays, _ = zip(out.fields, out.types)
+
+    def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        table = builder.extract_value(arguments[0], len(kind.types) - 1)
+        held = context.make_array(kind.types[-1])(context, builder, table)
+        return builder.bitcast(held.data, _BYTE_POINTER)
+
+    return OutType(tuple((name, array.dtype) for name, array in arrays))(out), make
+
+
+@_numba.infer_getattr
+class _Members(_templates.AttributeTemplate):
+    """`o.records` are rows, `o.n_records` is how many there are."""
+
+    key = OutType
+
+    def generic_resolve(self, out: Any, name: str) -> Any:
+        for each, record in out.records:
+            if name == each:
+                return RowsType(record)
+            if name == f"n_{each}":
+                return types.int64
+        return None
+
+
+@_numba.lower_getattr_generic(OutType)
+def _member(context: Any, builder: Any, out: Any, table: Any, name: str) -> Any:
+    names = [each for each, _ in out.records]
+    place = names.index(name) if name in names else len(names) + names.index(name.removeprefix("n_"))
+    words = builder.bitcast(table, _WORD.as_pointer())
+    word = builder.load(builder.gep(words, [ir.Constant(_WORD, place)]))
+    return builder.inttoptr(word, _BYTE_POINTER) if name in names else word
+
+
+if CHECKED:
+
+    @_njit
+    def rows(array: Any) -> Any:
+        """The rows of an array, for a call into the kernel; the caller holds the array until that returns."""
+        return array
+
+    @_njit
+    def out(outputs: Any) -> Any:
+        """The same of an `Outputs`."""
+        return outputs
+
+else:
+
+    @_njit(inline="always")
+    def rows(array: Any) -> Any:
+        """The rows of an array, for a call into the kernel; the caller holds the array until that returns."""
+        return _rows_at(array)
+
+    @_njit(inline="always")
+    def out(outputs: Any) -> Any:
+        """The same of an `Outputs`."""
+        return _out_at(outputs)
