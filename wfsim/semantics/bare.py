@@ -14,6 +14,7 @@ from typing import Any
 import numba
 from llvmlite import ir
 from numba import extending, types
+from numba.core import cgutils
 from numba.core.typing import templates
 
 # numba's own type stubs know little of these.
@@ -29,7 +30,7 @@ _WORD = ir.IntType(64)
 
 
 class RowsType(types.Type):
-    """Records one behind another."""
+    """Records, or numbers, one behind another."""
 
     def __init__(self, record: Any) -> None:
         self.record = record
@@ -61,12 +62,55 @@ def _type_of_row(context: Any) -> Any:
     return typed
 
 
+@_numba.type_callable(operator.setitem)
+def _type_of_setting(context: Any) -> Any:
+    def typed(rows: Any, index: Any, value: Any) -> Any:
+        if isinstance(rows, RowsType) and isinstance(index, types.Integer) and isinstance(rows.record, types.Number):
+            return _templates.signature(types.none, rows, types.int64, rows.record)
+        return None
+
+    return typed
+
+
+def _address(context: Any, builder: Any, kind: Any, rows: Any, index: Any) -> Any:
+    """Where a row lies, of the type that a value of it has in memory."""
+    record = kind.record
+    size = record.size if isinstance(record, types.Record) else record.bitwidth // 8
+    place = builder.gep(rows, [builder.mul(index, ir.Constant(_WORD, size), flags=["nsw"])])
+    if isinstance(record, types.Record):
+        return builder.bitcast(place, context.get_value_type(record))
+    return builder.bitcast(place, context.get_data_type(record).as_pointer())
+
+
 @_numba.lower_builtin(operator.getitem, RowsType, types.Integer)
 def _row(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    record = signature.return_type
+    kind = signature.args[0]
     index = context.cast(builder, arguments[1], signature.args[1], types.int64)
-    offset = builder.mul(index, ir.Constant(_WORD, record.size), flags=["nsw"])
-    return builder.bitcast(builder.gep(arguments[0], [offset]), context.get_value_type(record))
+    place = _address(context, builder, kind, arguments[0], index)
+    return place if isinstance(kind.record, types.Record) else builder.load(place)
+
+
+@_numba.lower_builtin(operator.setitem, RowsType, types.Integer, types.Number)
+def _set(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    rows, index, value = arguments
+    builder.store(value, _address(context, builder, signature.args[0], rows, index))
+
+
+@_numba.intrinsic
+def _copied(context: Any, target: Any, at: Any, source: Any, first: Any, n: Any) -> Any:
+    def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        into, place, out_of, origin, number = arguments
+        size = ir.Constant(_WORD, target.record.size)
+        cgutils.raw_memcpy(
+            builder,
+            builder.gep(into, [builder.mul(place, size)]),
+            builder.gep(out_of, [builder.mul(origin, size)]),
+            builder.mul(number, size),
+            1,
+        )
+        return context.get_dummy_value()
+
+    return types.none(target, types.int64, source, types.int64, types.int64), make
 
 
 @_numba.intrinsic
@@ -130,6 +174,12 @@ if CHECKED:
         """The same of an `Outputs`."""
         return outputs
 
+    @_njit
+    def copy_rows(target: Any, at: int, source: Any, first: int, n: int) -> None:
+        """Copy so many records; the two may not overlap."""
+        for k in range(n):
+            target[at + k] = source[first + k]
+
 else:
 
     @_njit(inline="always")
@@ -141,3 +191,8 @@ else:
     def out(outputs: Any) -> Any:
         """The same of an `Outputs`."""
         return _out_at(outputs)
+
+    @_njit(inline="always")
+    def copy_rows(target: Any, at: int, source: Any, first: int, n: int) -> None:
+        """Copy so many records; the two may not overlap."""
+        _copied(target, at, source, first, n)

@@ -7,14 +7,16 @@ that it is made of, as numba looks only at one of them; what is loaded needs no 
 from __future__ import annotations
 
 import hashlib
-import inspect
+import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from . import entries, speed
+from .linking import collecting
 
 
 class Root:
@@ -27,15 +29,17 @@ class Root:
     kernel
         Those globals, each with the kernel module and the name in it.
     others
-        Further source files, beside the kernel and the function's own.
+        Further modules that it is made of, beside the kernel, each with its own such globals.
     """
 
     def __init__(
-        self, function: Callable[..., Any], kernel: Mapping[str, tuple[str, str]], others: tuple[Path, ...] = ()
+        self,
+        function: Callable[..., Any],
+        kernel: Mapping[str, tuple[str, str]],
+        others: Mapping[ModuleType, Mapping[str, tuple[str, str]]] | None = None,
     ) -> None:
         self.function = function
-        self.kernel = kernel
-        self.others = others
+        self.modules = {sys.modules[function.__module__]: kernel, **(others or {})}
         self.is_loaded = False
         """Whether this process has it."""
 
@@ -45,8 +49,8 @@ class Root:
         from numba import config, njit
 
         digest = hashlib.sha256()
-        for file in (Path(inspect.getfile(self.function)), *self.others):
-            digest.update(file.read_bytes())
+        for module in self.modules:
+            digest.update(Path(module.__file__ or "").read_bytes())
         # numba's own type stubs do not know that this can be set.
         settings: Any = config
         before = settings.CACHE_DIR
@@ -67,14 +71,18 @@ class Root:
     def ready(self, arguments: tuple[Any, ...], compiling: Callable[[], None] = lambda: None) -> Any:
         """The compiled function for arguments of these types; `compiling` is told if it has to be compiled first."""
         if not self.is_loaded:
-            from numba import typeof
+            from numba import njit, typeof
 
+            types = tuple(map(typeof, arguments))
             if not self.is_cached(arguments):
                 compiling()
-                module: Any = inspect.getmodule(self.function)
-                for name, (room, kernel_name) in self.kernel.items():
-                    setattr(module, name, getattr(import_module(f"wfsim.semantics.compiled.{room}"), kernel_name))
-            self.dispatcher.compile(tuple(map(typeof, arguments)))
+                for module, names in self.modules.items():
+                    for name, (room, kernel_name) in names.items():
+                        setattr(module, name, getattr(import_module(f"wfsim.semantics.compiled.{room}"), kernel_name))
+                with collecting():
+                    # So all that it calls is compiled, as parts, before it is.
+                    njit(nogil=True, error_model="numpy")(self.function).compile(types)
+            self.dispatcher.compile(types)
             self.is_loaded = True
         return self.dispatcher
 

@@ -30,6 +30,7 @@ KERNEL_FILES = (
     "bare.py",
     "linking.py",
     "draws.py",
+    "quantiles.py",
     "values.py",
     "rows.py",
     "timers.py",

@@ -139,7 +139,7 @@ class Distribution(Part):
             raise ValueError(f"a distribution is one of {', '.join(type(self).model_fields)}.")
         return self
 
-    def sampler(self) -> sampling.Sampler:
+    def sampler(self) -> sampling.Law:
         """The inverse distribution function, from a uniform number to microseconds."""
         if self.exponential is not None:
             return sampling.exponential(float(self.exponential.mean))

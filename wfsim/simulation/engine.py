@@ -75,6 +75,14 @@ MOST_DEPTH, MOST_RELATIVES = 100, 100_000
 """How deep instances start each other, and how many one arrival sets going, before no more are started."""
 
 
+def given_up(case: str, state: str) -> str:
+    """What the notes say of a case that has taken too many steps."""
+    return (
+        f"Case {case} took {MOST_STEPS:,} steps and was given up in state {state!r}: "
+        "it may never end. Look for a loop, or give a horizon."
+    )
+
+
 class Simulation:
     """One replication of a scenario.
 
@@ -247,10 +255,7 @@ class Simulation:
             for request in [each for each in self._running if each[0] == number]:
                 self._let_go(request)
             self.summary.complete = False
-            self.summary.notes.append(
-                f"Case {case.name} took {MOST_STEPS:,} steps and was given up in state {instance.state!r}: "
-                "it may never end. Look for a loop, or give a horizon."
-            )
+            self.summary.notes.append(given_up(case.name, instance.state))
             return
         for record in output.records:
             if record.kind == R_STATE_ENTERED or (record.kind == R_TRANSITION and record.to_state >= 0):

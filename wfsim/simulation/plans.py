@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from wfsim.errors import ScenarioError
@@ -75,16 +75,21 @@ def _has_expression(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(_has_expression(each) for each in value)
 
 
+def choices(
+    choice: Sequence[Any] | Mapping[Any, float], weights: Sequence[float] | None
+) -> tuple[list[Any], list[float]]:
+    """The values of a choice, and the running sums of their weights."""
+    if isinstance(choice, Mapping):
+        # A mapping has no order of its own.
+        pairs = sorted(choice.items(), key=lambda pair: (type(pair[0]).__name__, str(pair[0])))
+        return [value for value, _ in pairs], sampling.cumulative([weight for _, weight in pairs])
+    values = list(choice)
+    return values, sampling.cumulative(list(weights or [1.0] * len(values)))
+
+
 def _draw_plan(draw: Draw) -> Callable[[float], Any]:
     if draw.choice is not None:
-        if isinstance(draw.choice, Mapping):
-            # A mapping has no order of its own.
-            pairs = sorted(draw.choice.items(), key=lambda pair: (type(pair[0]).__name__, str(pair[0])))
-            values, weights = [value for value, _ in pairs], [weight for _, weight in pairs]
-        else:
-            values = list(draw.choice)
-            weights = list(draw.weights or [1.0] * len(values))
-        edges = sampling.cumulative(weights)
+        values, edges = choices(draw.choice, draw.weights)
         return lambda u: values[sampling.pick(edges, u)]
     if draw.integer is not None:
         low, high = draw.integer

@@ -89,7 +89,7 @@ class Arrivals(Part):
             raise ValueError("every: 0s would start everything at once. Give a positive duration, or use at.")
         return self
 
-    def interval(self) -> sampling.Sampler | None:
+    def interval(self) -> sampling.Law | None:
         """Sampler of the time between arrivals in microseconds, where they follow a process."""
         if self.poisson is not None:
             number, unit = self.poisson.split("/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from wfsim.semantics.roots import Root
@@ -16,7 +15,7 @@ SEARCH = Root(
     flat_search.search,
     {"step": ("step", "step"), "pack": ("codec", "pack"), "unpack": ("codec", "unpack")}
     | {"possible": ("possible", "possible")},
-    tuple(Path(module.__file__ or "") for module in (borrowed, byte_keys)),
+    {borrowed: {}, byte_keys: {}},
 )
 
 

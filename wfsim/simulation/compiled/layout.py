@@ -1,0 +1,154 @@
+"""Rows that the compiled calendar reads and writes, and the arrays that hold them.
+
+Times are microseconds. A reference to nothing is -1. Rows of the program, of instances and of what a step puts out are
+those of `semantics.layout`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from wfsim.semantics import speed
+
+
+def _record(wide: str, narrow: str, real: str = "") -> np.dtype[Any]:
+    """Fields of eight bytes, of four, and doubles; the whole a multiple of eight bytes."""
+    names, formats, offsets, at = [], [], [], 0
+    for fields, form, size in ((wide, "i8", 8), (real, "f8", 8), (narrow, "i4", 4)):
+        for name in fields.split():
+            names.append(name)
+            formats.append(form)
+            offsets.append(at)
+            at += size
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": (at + 7) // 8 * 8})
+
+
+# --- what is given -----------------------------------------------------------------------------------------
+
+LAW = _record("", "family first n", "a b c")
+"""A distribution; `first` and `n` say where its values and edges lie in `numbers`, the values first."""
+
+VALUE = _record("name_key low high", "kind place law first n tag")
+"""A value that the surroundings give: `place` is the cell it goes to, `first` and `n` its choices in `cells`, whose
+edges lie at `law` in `numbers`."""
+
+EVENT_PLAN = _record("", "event law first_value end_value", "edge")
+"""An event that may come to a stay in a state; `edge` is the running sum of weights."""
+
+STATE_PLAN = _record("", "first_plan n_plans")
+"""By program row of a state."""
+
+WORK_PLAN = _record("", "law first_failure n_failures pool priority result", "ends_ever")
+"""By program row of an activity. `ends_ever` is the last edge: beyond the failures' lies never to report at all."""
+
+FAILURE = _record("", "error_type permanent", "edge")
+POOL = _record("", "capacity by_priority")
+
+SETTINGS = _record(
+    "run_key seed replication horizon cases most_steps n_times",
+    "rows cells n_regions root patience interval first_input end_input n_uniques keeps margin n_pools n_reasons",
+)
+"""Of the whole run. `rows` and `cells` are those of one instance; `interval` is the law of the time between arrivals, or
+-1 if their times are given; `keeps` whether every step may have to be repeated, else only those that begin with fewer free
+rows than `margin`."""
+
+# --- what changes ------------------------------------------------------------------------------------------
+
+STATE = _record(
+    "now serial n_heap n_live n_arrived n_started n_closed n_steps n_records n_sent n_rejected end_time free_slot "
+    "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end "
+    "log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places output_room "
+    "phase slot activity kept again answers budget",
+    "",
+    "moment",
+)
+"""Numbers of the run that change, and how much fits where. `phase` is where it goes on after it has returned."""
+
+HAPPENING = _record("time key", "what slot epoch a b c d")
+"""An entry of the calendar; `key` is its class and its number. What a to d mean depends on `what`."""
+
+CASE = _record(
+    "key started seq steps",
+    "number epoch first_attempt first_track path next open",
+)
+"""An instance in its slot; `epoch` tells it from those that were there before."""
+
+STAY = _record("entered", "entered_seq activation n_events planned")
+"""Of each region: when and by which record its state was entered, and the stay whose planned event has come."""
+
+ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits next")
+TRACK = _record("scheduled started", "serial attempt next")
+QUEUED = _record("ticket", "priority attempt")
+QUEUE = _record("", "n busy waiting pad")
+
+LOG = _record(
+    "time due delay key dwell wait service",
+    "case seq kind cause region state to_state event event_id activity activity_id attempt error_type status outcome "
+    "reason transition flight activation timer timer_id source command undoes index message entered_seq path",
+)
+"""A record as it is logged: what the step put out, and what follows from the case's course."""
+
+LOGGED_VALUE = _record("whole", "case seq position name tag", "real")
+CLOSED_CASE = _record("key started", "case seq path")
+
+PATH = _record("", "before state")
+"""A path through the root region's states: the path before, and the state that follows."""
+
+
+class Known(NamedTuple):
+    """What is given."""
+
+    p: Any
+    m: Any
+    v: Any
+    box: Any
+    settings: Any
+    states: Any
+    plans: Any
+    works: Any
+    failures: Any
+    pools: Any
+    laws: Any
+    values: Any
+    cells: Any
+    numbers: Any
+    times: Any
+    table: Any
+
+
+class Run(NamedTuple):
+    """What changes."""
+
+    state: Any
+    now: Any
+    heap: Any
+    cases: Any
+    m: Any
+    v: Any
+    kept_m: Any
+    kept_v: Any
+    stays: Any
+    attempts: Any
+    tracks: Any
+    queues: Any
+    queued: Any
+    log: Any
+    values: Any
+    done: Any
+    paths: Any
+    places: Any
+    rejected: Any
+    uniques: Any
+    table: Any
+
+
+def with_table(kind: Any, arrays: dict[str, Any]) -> Any:
+    """A `Known` or `Run` of these arrays."""
+    held = [np.ascontiguousarray(arrays[name]) for name in kind._fields[:-1]]
+    table = np.array([each.ctypes.data for each in held] + [len(each) for each in held], np.int64)
+    return kind._make([*held, table])
+
+
+MEMORY, CELL = speed.MEMORY, speed.CELL

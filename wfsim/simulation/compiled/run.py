@@ -1,0 +1,345 @@
+"""The compiled calendar from Python: its tables, what it asks for, and what it has logged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from wfsim.errors import NotCovered
+from wfsim.semantics import draws, speed
+from wfsim.semantics.arrays import Question, answer_of, from_array, to_array
+from wfsim.semantics.codes import FREE, NONE
+from wfsim.semantics.evaluator import Evaluator
+from wfsim.semantics.layout import Cell, Queued
+from wfsim.semantics.program import Program
+from wfsim.semantics.roots import Root
+from wfsim.simulation import engine
+from wfsim.simulation.compiled import calendar, kernel, layout
+from wfsim.simulation.compiled import draws as compiled_draws
+from wfsim.simulation.compiled.draws import UNIQUES
+from wfsim.simulation.compiled.tables import REASONS, Tables, covered, needed_rows
+from wfsim.simulation.instances import RunSummary
+from wfsim.simulation.plans import Member, members_of
+from wfsim.simulation.scenario import Scenario
+
+CHUNK = 262_144
+"""Records that are handed on at once."""
+STEPS = 200_000
+"""Between two looks at the keyboard, and words on the progress."""
+
+_KERNEL = {
+    "step": ("step", "step"),
+    "work_with_clock": ("work", "work_with_clock"),
+    "draw": ("draws", "draw"),
+    "mix_key": ("draws", "mix_key"),
+}
+_DRAWS = {name: ("quantiles", name) for name in ("log", "exp", "power", "normal_quantile")} | {
+    "draw": ("draws", "draw")
+}
+SIMULATE = Root(
+    kernel.simulate,
+    _KERNEL,
+    {calendar: {}, compiled_draws: _DRAWS, layout: {}},
+)
+
+
+class Chunk(NamedTuple):
+    """Records in the order of their steps, with the values that belong to them, and the cases closed since the last.
+
+    Attributes
+    ----------
+    log, values, closed
+        Rows of `layout.LOG`, `LOGGED_VALUE` and `CLOSED_CASE`; good until the next chunk is asked for.
+    paths
+        Rows of `layout.PATH`, all so far; the first is no path.
+    """
+
+    log: Any
+    values: Any
+    closed: Any
+    paths: Any
+
+
+Sink: TypeAlias = Callable[[Chunk], None]
+
+
+class CompiledSimulation:
+    """One replication of a scenario, as `engine.Simulation` would run it.
+
+    Raises
+    ------
+    NotCovered
+        Naming what it leaves to that one.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        scenario: Scenario,
+        *,
+        replication: int = 0,
+        sink: Sink,
+        progress: Callable[[int], None] | None = None,
+        chunk: int = CHUNK,
+    ) -> None:
+        self.scenario = scenario
+        self.sink = sink
+        self.progress = progress
+        self.summary = RunSummary()
+        members = members_of(program, scenario, {})
+        covered(members[0], members)
+        self.member: Member = members[0]
+        self.host = Evaluator(program, self.member.texts)
+        run_key = draws.mix_key(scenario.seed, replication, 0)
+        tables = Tables(self.member, scenario, run_key, replication)
+        self._uniques = tables.uniques
+        self.known = tables.known(needed_rows(program) + 4)
+        self.known.settings["most_steps"] = engine.MOST_STEPS
+        self._outputs = speed.new_outputs(1_024, cells=1_024)
+        self.run_tables = self._new_run(chunk)
+        self._set_rooms()
+
+    # --- tables ----------------------------------------------------------------------------------
+
+    def _new_run(self, chunk: int) -> layout.Run:
+        given = self.known.settings[0]
+        slots, rows, cells = 64, int(given["rows"]), int(given["cells"])
+        zeros = np.zeros
+        run = layout.with_table(
+            layout.Run,
+            {
+                "state": zeros(1, layout.STATE),
+                "now": zeros(1, layout.HAPPENING),
+                "heap": zeros(4_096, layout.HAPPENING),
+                "cases": _free(zeros(slots, layout.CASE)),
+                "m": zeros(slots * rows, speed.MEMORY),
+                "v": zeros(slots * cells, speed.CELL),
+                "kept_m": zeros(rows, speed.MEMORY),
+                "kept_v": zeros(cells, speed.CELL),
+                "stays": zeros(slots * int(given["n_regions"]), layout.STAY),
+                "attempts": _free(zeros(4_096, layout.ATTEMPT)),
+                "tracks": _free(zeros(4_096, layout.TRACK)),
+                "queues": zeros(max(1, int(given["n_pools"])), layout.QUEUE),
+                "queued": zeros(max(1, int(given["n_pools"])) * 2_048, layout.QUEUED),
+                "log": zeros(chunk + 4_096, layout.LOG),
+                "values": zeros(chunk + 4_096, layout.LOGGED_VALUE),
+                "done": zeros(chunk + 1, layout.CLOSED_CASE),
+                "paths": zeros(8_192, layout.PATH),
+                "places": zeros(16_384, np.int32),
+                "rejected": zeros((len(self.known.p) + 1) * REASONS, np.int64),
+                "uniques": zeros(max(1, len(self._uniques)) * UNIQUES, np.int64),
+            },
+        )
+        state = run.state[0]
+        state["uniques_end"] = 1
+        return run
+
+    def _set_rooms(self) -> None:
+        """Tell how much fits where."""
+        run, state = self.run_tables, self.run_tables.state[0]
+        state["log_room"] = len(run.log)
+        state["value_room"] = len(run.values)
+        state["case_room"] = len(run.done)
+        # A row behind the heap is used when it is put in order.
+        state["heap_room"] = len(run.heap) - 1
+        state["attempt_room"] = len(run.attempts)
+        state["track_room"] = len(run.tracks)
+        state["queue_room"] = len(run.queued) // len(run.queues)
+        state["path_room"] = len(run.paths) - 1
+        state["path_places"] = len(run.places)
+        outputs = self._outputs
+        state["output_room"] = min(len(outputs.records), len(outputs.values), len(outputs.effects))
+
+    def _replace(self, **arrays: Any) -> None:
+        kept = self.run_tables._asdict()
+        kept.pop("table")
+        self.run_tables = layout.with_table(layout.Run, kept | arrays)
+        self._set_rooms()
+
+    def _more_slots(self) -> None:
+        run, given = self.run_tables, self.known.settings[0]
+        n = len(run.cases)
+        cases = np.concatenate([run.cases, _free(np.zeros(n, layout.CASE), n)])
+        run.state["free_slot"] = n
+        self._replace(
+            cases=cases,
+            m=_longer(run.m),
+            v=_longer(run.v),
+            stays=np.concatenate([run.stays, np.zeros(n * int(given["n_regions"]), layout.STAY)]),
+        )
+
+    def _more_tables(self) -> None:
+        """Twice the room in each table that is more than half full."""
+        run, state = self.run_tables, self.run_tables.state[0]
+        more: dict[str, Any] = {}
+        if 2 * state["n_heap"] > len(run.heap) - 8_192:
+            more["heap"] = _longer(run.heap)
+        for name, free, used in (("attempts", "free_attempt", "n_attempts"), ("tracks", "free_track", "n_tracks")):
+            table = getattr(run, name)
+            if 2 * state[used] > len(table) - 8_192:
+                n = len(table)
+                rows = np.concatenate([table, _free(np.zeros(n, table.dtype), n)])
+                rows["next"][-1] = state[free]
+                state[free] = n
+                more[name] = rows
+        if 2 * run.queues["n"].max() > state["queue_room"] - 8_192:
+            room, n = int(state["queue_room"]), len(run.queues)
+            queued = np.zeros((n, 2 * room), layout.QUEUED)
+            queued[:, :room] = run.queued.reshape(n, room)
+            more["queued"] = queued.reshape(-1)
+        if 2 * state["n_paths"] > len(run.paths) - 8_192:
+            more["paths"], more["places"] = _longer(run.paths), np.zeros(2 * len(run.places), np.int32)
+            _place_paths(more["paths"], int(state["n_paths"]), more["places"])
+        self._replace(**more)
+
+    def _more_rows(self) -> None:
+        """Twice the spare rows for every instance."""
+        run, known = self.run_tables, self.known
+        given = known.settings[0]
+        rows, cells, slots = int(given["rows"]), int(given["cells"]), len(run.cases)
+        head = self.member.program.head
+        spare = rows - head.first_queued - 1
+        fields = head.n_fields
+        fresh_m = np.concatenate([known.m, np.zeros(spare, speed.MEMORY)])
+        blank = to_array([Queued()], speed.MEMORY)[0]
+
+        def longer(m: Any, v: Any, i: int) -> tuple[Any, Any]:
+            new = np.concatenate([m[i * rows : (i + 1) * rows], np.zeros(spare, speed.MEMORY)])
+            for k in range(rows, rows + spare):
+                new[k] = blank
+                new[k]["next"] = k + 1
+            new[rows + spare - 1]["next"] = new[FREE]["first"]
+            new[FREE]["first"] = rows
+            new[FREE]["length"] += spare
+            return new, np.concatenate([v[i * cells : (i + 1) * cells], np.zeros(spare * fields, speed.CELL)])
+
+        m, v = zip(*(longer(run.m, run.v, i) for i in range(slots)))
+        for i in range(slots):
+            m[i][0]["cells"] = i * (cells + spare * fields)
+        fresh_m, fresh_v = longer(known.m, known.v, 0)
+        kept_m, kept_v = longer(run.kept_m, run.kept_v, 0)
+        kept_m[0]["cells"] = int(run.state["slot"][0]) * (cells + spare * fields)
+        given["rows"], given["cells"] = rows + spare, cells + spare * fields
+        held = known._asdict()
+        held.pop("table")
+        self.known = layout.with_table(layout.Known, held | {"m": fresh_m, "v": fresh_v})
+        self._replace(m=np.concatenate(m), v=np.concatenate(v), kept_m=kept_m, kept_v=kept_v)
+
+    def _more_output(self) -> None:
+        old = self._outputs
+        wanted = max(2 * len(old.cells), int(old.tally[0]["wanted"]))
+        new = speed.new_outputs(2 * len(old.records), answers=len(old.answers), cells=wanted)
+        new.answers[:] = old.answers
+        self._outputs = new
+        if len(new.records) > len(self.run_tables.log) // 2:
+            self._flush()
+            self._replace(log=_longer(self.run_tables.log), values=_longer(self.run_tables.values))
+        self._set_rooms()
+
+    # --- what it asks for ------------------------------------------------------------------------
+
+    def _answer(self) -> None:
+        """Put a question to the host, and keep its answer for the step that is made again."""
+        state, outputs = self.run_tables.state[0], self._outputs
+        tally, number = outputs.tally[0], int(state["answers"])
+        cells = [Cell() for _ in outputs.cells]
+        from_array(outputs.cells, cells)
+        question = Question(*(int(tally[name]) for name in ("question", "left", "right", "state", "payload")))
+        answer = answer_of(self.member.program, self.host, question, cells)
+        if number >= len(outputs.answers):
+            self._outputs = outputs = speed.outputs_of(*outputs[:4], _longer(outputs.answers), outputs.cells)
+        outputs.answers[number : number + 1] = to_array([answer], speed.CELL)
+        state["answers"] = number + 1
+
+    def _make_uniques(self) -> None:
+        """Texts of their own for the next arrivals."""
+        run, texts = self.run_tables, self.member.texts
+        first = int(run.state["uniques_end"][0])
+        end = (first - 1) // UNIQUES * UNIQUES + UNIQUES + 1
+        for column, base in enumerate(self._uniques):
+            handles = [texts.handle(f"{base}-{number}") for number in range(first, end)]
+            run.uniques[column * UNIQUES + (first - 1) % UNIQUES :][: end - first] = handles
+        run.state["uniques_end"] = end
+
+    def _flush(self) -> None:
+        """Hand on what is logged."""
+        run, state = self.run_tables, self.run_tables.state[0]
+        n, values, closed = int(state["n_log"]), int(state["n_values"]), int(state["n_cases"])
+        if n or closed:
+            self.sink(
+                Chunk(run.log[:n], run.values[:values], run.done[:closed], run.paths[: int(state["n_paths"]) + 1])
+            )
+        state["n_log"] = state["n_values"] = state["n_cases"] = 0
+
+    # --- the run ---------------------------------------------------------------------------------
+
+    def run(self) -> RunSummary:
+        """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so."""
+        summary = self.summary
+        kernel_run = SIMULATE.ready((self.known, self.run_tables, self._outputs))
+        does: dict[int, Callable[[], None]] = {
+            kernel.FLUSH: self._flush,
+            kernel.ROWS: self._more_rows,
+            kernel.ANSWER: self._answer,
+            kernel.OUTPUT: self._more_output,
+            kernel.SLOTS: self._more_slots,
+            kernel.TABLES: self._more_tables,
+            kernel.UNIQUES: self._make_uniques,
+            kernel.GIVEN_UP: self._give_up,
+            kernel.PAUSED: self._pause,
+        }
+        try:
+            while (why := kernel_run(self.known, self.run_tables, self._outputs)) != kernel.DONE:
+                if why == kernel.NOT_KEPT:
+                    raise NotCovered("a step that takes more rows than were kept free for it")
+                does[why]()
+        except KeyboardInterrupt:
+            summary.complete = False
+            summary.notes.append("The run was interrupted; the history holds what happened until then.")
+        self._flush()
+        self._sum_up()
+        return summary
+
+    def _pause(self) -> None:
+        state = self.run_tables.state[0]
+        state["budget"] = STEPS
+        if self.progress is not None:
+            self.progress(int(state["n_closed"]))
+
+    def _give_up(self) -> None:
+        run = self.run_tables
+        slot, given = int(run.state["slot"][0]), self.known.settings[0]
+        cell = run.m[slot * int(given["rows"]) + self.member.program.rows[given["root"]].slot]
+        self.summary.complete = False
+        self.summary.notes.append(
+            engine.given_up(str(run.cases[slot]["number"]), self.member.program.name(int(cell["state"])) or "")
+        )
+
+    def _sum_up(self) -> None:
+        state, summary = self.run_tables.state[0], self.summary
+        summary.n_started, summary.n_closed = int(state["n_started"]), int(state["n_closed"])
+        summary.n_steps, summary.n_records = int(state["n_steps"]), int(state["n_records"])
+        summary.end_time = int(state["end_time"])
+
+
+def _free(rows: Any, first: int = 0) -> Any:
+    """Rows in one list of free ones; `first` is the number of the first."""
+    rows["next"] = np.arange(first + 1, first + len(rows) + 1)
+    rows["next"][-1] = NONE
+    return rows
+
+
+def _longer(array: Any) -> Any:
+    return np.concatenate([array, np.zeros_like(array)])
+
+
+def _place_paths(paths: Any, n: int, places: Any) -> None:
+    """Put all paths where `kernel.path_after` looks for them."""
+    mask = len(places) - 1
+    for number in range(1, n + 1):
+        place = (int(paths[number]["before"]) * 1_000_003 + int(paths[number]["state"]) * 7_919) & mask
+        while places[place]:
+            place = (place + 1) & mask
+        places[place] = number
