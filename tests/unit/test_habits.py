@@ -51,6 +51,7 @@ LONGER = {
     "history.simulate.simulate",
     "model.builder.Builder.transition",
     "net.marked_net.MarkedNet.__init__",
+    "net.translate.assembly.to_net",
     "runtime.run.start",
     "verification.nets.explore.explore",
     # Compiled loops over arrays; a tuple of them would be unpacked at each call.

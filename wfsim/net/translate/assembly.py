@@ -14,7 +14,7 @@ from wfsim.model.workflow import Workflow
 
 from ..petri import PetriNet
 from .changes import Move, read, take
-from .draft import NetDraft
+from .draft import NetDraft, nothing
 from .messages import PostOffice, post_office
 from .one_instance import InstanceNet, Surroundings
 from .place_names import START, Tokens, pool_place
@@ -47,7 +47,7 @@ def to_net(
     items: int = 2,
     messages: int = 1,
     max_variants: int = MOST_VARIANTS,
-    between: Callable[[], None] = lambda: None,
+    between: Callable[[], None] = nothing,
 ) -> PetriNet:
     """The workflow net of a workflow; or one net of several workflows that send each other messages.
 

@@ -13,6 +13,10 @@ from .changes import BOTH, Change, Move
 from .place_names import Tokens
 
 
+def nothing() -> None:
+    """Go on."""
+
+
 @dataclass
 class NetDraft:
     """Places and net transitions, each with its source: the state, transition or pool of the workflow it stands for.
@@ -29,7 +33,7 @@ class NetDraft:
     transitions: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     changes: dict[str, Change] = field(default_factory=dict)
-    between: Callable[[], None] = lambda: None
+    between: Callable[[], None] = nothing
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def place(self, name: str, source: str) -> str:
