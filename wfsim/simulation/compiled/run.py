@@ -161,13 +161,13 @@ class CompiledSimulation:
     def _more_slots(self) -> None:
         run, given = self.run_tables, self.known.settings[0]
         n = len(run.cases)
-        cases = np.concatenate([run.cases, _free(np.zeros(n, layout.CASE), n)])
+        cases = _joined(run.cases, _free(np.zeros(n, layout.CASE), n))
         run.state["free_slot"] = n
         self._replace(
             cases=cases,
             m=_longer(run.m),
             v=_longer(run.v),
-            stays=np.concatenate([run.stays, np.zeros(n * int(given["n_regions"]), layout.STAY)]),
+            stays=_longer(run.stays),
         )
 
     def _more_tables(self) -> None:
@@ -180,7 +180,7 @@ class CompiledSimulation:
             table = getattr(run, name)
             if 2 * state[used] > len(table) - 8_192:
                 n = len(table)
-                rows = np.concatenate([table, _free(np.zeros(n, table.dtype), n)])
+                rows = _joined(table, _free(np.zeros(n, table.dtype), n))
                 rows["next"][-1] = state[free]
                 state[free] = n
                 more[name] = rows
@@ -202,18 +202,17 @@ class CompiledSimulation:
         head = self.member.program.head
         spare = rows - head.first_queued - 1
         fields = head.n_fields
-        fresh_m = np.concatenate([known.m, np.zeros(spare, speed.MEMORY)])
         blank = to_array([Queued()], speed.MEMORY)[0]
 
         def longer(m: Any, v: Any, i: int) -> tuple[Any, Any]:
-            new = np.concatenate([m[i * rows : (i + 1) * rows], np.zeros(spare, speed.MEMORY)])
+            new = _joined(m[i * rows : (i + 1) * rows], np.zeros(spare, speed.MEMORY))
             for k in range(rows, rows + spare):
                 new[k] = blank
                 new[k]["next"] = k + 1
             new[rows + spare - 1]["next"] = new[FREE]["first"]
             new[FREE]["first"] = rows
             new[FREE]["length"] += spare
-            return new, np.concatenate([v[i * cells : (i + 1) * cells], np.zeros(spare * fields, speed.CELL)])
+            return new, _joined(v[i * cells : (i + 1) * cells], np.zeros(spare * fields, speed.CELL))
 
         m, v = zip(*(longer(run.m, run.v, i) for i in range(slots)))
         for i in range(slots):
@@ -225,7 +224,7 @@ class CompiledSimulation:
         held = known._asdict()
         held.pop("table")
         self.known = layout.with_table(layout.Known, held | {"m": fresh_m, "v": fresh_v})
-        self._replace(m=np.concatenate(m), v=np.concatenate(v), kept_m=kept_m, kept_v=kept_v)
+        self._replace(m=_joined(*m), v=_joined(*v), kept_m=kept_m, kept_v=kept_v)
 
     def _more_output(self) -> None:
         old = self._outputs
@@ -332,7 +331,13 @@ def _free(rows: Any, first: int = 0) -> Any:
 
 
 def _longer(array: Any) -> Any:
-    return np.concatenate([array, np.zeros_like(array)])
+    return _joined(array, np.zeros(len(array), array.dtype))
+
+
+def _joined(*arrays: Any) -> Any:
+    """Arrays of one type, one behind another; numpy would move the fields of records."""
+    kind = arrays[0].dtype
+    return np.concatenate([np.ascontiguousarray(each).view(np.uint8) for each in arrays]).view(kind)
 
 
 def _place_paths(paths: Any, n: int, places: Any) -> None:
