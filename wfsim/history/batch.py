@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfsim.errors import HistoryError
 from wfsim.semantics.codes import COMMANDS, KEY_VALUE, NUMBER
@@ -17,7 +17,7 @@ from .schema import KEY_SLOT, RECORD_COLUMNS, VALUE_COLUMNS
 from .tracker import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import duckdb
     import numpy as np
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from wfsim.semantics.texts import Texts
 
     from .codes import Codes, ProgramCodes
+    from .handles import Starts
     from .paths import Paths
 
-_AT = {name: k for k, name in enumerate(RAW)}
 _VALUE_WIDTH = 6
 
 
@@ -78,24 +78,44 @@ class Batch:
         self.rows, self.values, self.reals = array("q"), array("q"), array("d")
         self._texts = [(0, 0, table) for _, _, table in texts]
 
+    def columns(self) -> Columns:
+        """The batch as columns."""
+        import numpy as np
+
+        raw = np.frombuffer(self.rows, dtype=np.int64).reshape(-1, len(RAW)).T.copy()
+        return Columns(dict(zip(RAW, raw)), [(start, texts) for start, _, texts in self._texts], self._value_columns())
+
+    def _value_columns(self) -> ValueColumns:
+        import numpy as np
+
+        raw = np.frombuffer(self.values, dtype=np.int64).reshape(-1, _VALUE_WIDTH).T.copy()
+        real = np.frombuffer(self.reals, dtype=np.float64).copy()
+        case, seq, position, name, tag, whole = raw
+        starts = [(start, texts) for _, start, texts in self._texts]
+        return ValueColumns(case, seq, position, name, tag, whole, real, starts)
+
+
+class Columns(NamedTuple):
+    """Records by the columns of `RAW`, the tables of texts that their handles lie in, and their values."""
+
+    records: Mapping[str, NDArray[np.int64]]
+    starts: Starts
+    values: ValueColumns
+
     def tables(
         self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths
     ) -> tuple[pa.Table, pa.Table]:
-        """The batch as Arrow tables `records` (without `is_last`) and `record_values`; cost is linear."""
-        values = self._value_columns()
-        return self._records(run, workflow, codes, program, paths, values), self._values(run, codes, values)
+        """Arrow tables `records` (without `is_last`) and `record_values`; cost is linear."""
+        return self._record_table(run, workflow, codes, program, paths), self._value_table(run, codes)
 
-    def _records(
-        self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths, values: ValueColumns
-    ) -> pa.Table:
+    def _record_table(self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
         import numpy as np
         import pyarrow as pa
 
-        raw = np.frombuffer(self.rows, dtype=np.int64).reshape(-1, len(RAW)).T.copy()
+        starts = self.starts
 
         def column(name: str) -> NDArray[np.int64]:
-            found: NDArray[np.int64] = raw[_AT[name]]
-            return found
+            return self.records[name]
 
         def whole(name: str, kind: Any = np.int32, least: int = 0) -> pa.Array:
             numbers = column(name)
@@ -110,7 +130,6 @@ class Batch:
 
         path = column("path")
         hashes = np.array(paths.hashes, dtype=np.uint64)
-        starts = [(start, texts) for start, _, texts in self._texts]
         errors = codes_of(column("error_type"), starts, codes, "error_type_names")
         transitions = program.transitions[column("transition")].astype(np.int64)
         timers = column("timer") - program.first_timer
@@ -128,9 +147,9 @@ class Batch:
             starts=starts,
         )
         arrays = {
-            "run": pa.array(np.full(len(self), run, np.int32)),
+            "run": pa.array(np.full(len(path), run, np.int32)),
             "case": whole("case"),
-            "workflow": pa.array(np.full(len(self), workflow, np.int32)),
+            "workflow": pa.array(np.full(len(path), workflow, np.int32)),
             "seq": whole("seq"),
             "time": whole("time", np.int64),
             "kind": whole("kind", np.uint8),
@@ -159,7 +178,7 @@ class Batch:
             "compensates": whole("undoes"),
             "index": whole("index"),
             "message_id": whole("message"),
-            "payload": payloads_of(told, values, program.program),
+            "payload": payloads_of(told, self.values, program.program),
             "entered_seq": whole("entered_seq"),
             "dwell": whole("dwell", np.int64),
             "wait": whole("wait", np.int64),
@@ -168,19 +187,11 @@ class Batch:
         }
         return pa.table(arrays)
 
-    def _value_columns(self) -> ValueColumns:
-        import numpy as np
-
-        raw = np.frombuffer(self.values, dtype=np.int64).reshape(-1, _VALUE_WIDTH).T.copy()
-        real = np.frombuffer(self.reals, dtype=np.float64).copy()
-        case, seq, position, name, tag, whole = raw
-        starts = [(start, texts) for _, start, texts in self._texts]
-        return ValueColumns(case, seq, position, name, tag, whole, real, starts)
-
-    def _values(self, run: int, codes: Codes, values: ValueColumns) -> pa.Table:
+    def _value_table(self, run: int, codes: Codes) -> pa.Table:
         import numpy as np
         import pyarrow as pa
 
+        values = self.values
         is_text, is_real, is_key = values.is_text, values.tag == NUMBER, values.name == KEY_VALUE
         slots = codes_of(np.where(is_key, -1, values.name), values.starts, codes, "slot_names")
         return pa.table(

@@ -23,10 +23,11 @@ from wfsim.semantics.codes import (
 )
 
 from . import opening, schema
-from .batch import Batch, insert
+from .batch import Batch, Columns, insert
 from .codes import Codes, ProgramCodes, program_codes
 from .failures import cannot_write
 from .history import History
+from .logged import columns_of, follow, kept
 from .numbering import PROVISIONAL, final_numbers
 from .paths import EMPTY, Paths
 from .runs import Origin, Run, workflows_of
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.layout import RecordRow
     from wfsim.semantics.program import Program
+    from wfsim.semantics.texts import Texts
+    from wfsim.simulation.compiled.run import Chunk
 
 BATCH = 100_000
 Log = Literal["full", "transitions", "aggregates"]
@@ -161,6 +164,7 @@ class HistoryWriter:
         self._by_program: dict[int, tuple[Program, _Member]] = {}
         self._announced: dict[int, tuple[str | None, tuple[int, int] | None]] = {}
         self._cases: dict[int, CaseTrack] = {}
+        self._nodes: list[int] = [EMPTY]
         self._n_waiting = 0
         self._member(program)
 
@@ -267,20 +271,42 @@ class HistoryWriter:
         batch.add_values(case, [value for value in output.values if value.seq in numbers])
         self._n_waiting += len(kept)
 
-    def _flush(self) -> None:
-        import duckdb
+    def append_logged(self, chunk: Chunk, texts: Texts) -> None:
+        """Take what the compiled calendar has logged of the run's own workflow, and the cases that it has finished with.
 
+        Rows of one case come in order; `texts` has the texts of all of them.
+        """
+        member = self._member(self._program)
+        follow(chunk, self._program, self._nodes, self._paths)
+        columns = columns_of(chunk, texts, self._nodes)
+        if member.totals is not None:
+            for raw in zip(*(columns.records[name].tolist() for name in RAW)):
+                member.totals.add(raw)
+        if self._log != "full":
+            columns = kept(columns, self._kept)
+        self.n_rows += len(columns.records["kind"])
+        self._insert(columns, member)
+        for case, key, started, seq, path in chunk.cases[["case", "key", "started", "seq", "path"]].tolist():
+            track = self._cases[case] = CaseTrack(key=key, started=started)
+            track.path, track.version = self._nodes[path], seq
+
+    def _flush(self) -> None:
         for member in self._members.values():
             batch = member.batch
             if len(batch):
                 self.n_rows += len(batch)
-                tables = batch.tables(self._last_run, member.number, self._codes, member.codes, self._paths)
-                try:
-                    insert(self._con, *tables)
-                except duckdb.Error as error:
-                    raise cannot_write(error, self._folder.name, None) from None
+                self._insert(batch.columns(), member)
                 batch.clear()
         self._n_waiting = 0
+
+    def _insert(self, columns: Columns, member: _Member) -> None:
+        import duckdb
+
+        tables = columns.tables(self._last_run, member.number, self._codes, member.codes, self._paths)
+        try:
+            insert(self._con, *tables)
+        except duckdb.Error as error:
+            raise cannot_write(error, self._folder.name, None) from None
 
     def _end_run(self, *, complete: bool) -> None:
         self._flush()

@@ -7,11 +7,15 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from wfsim.semantics.post import Letter
 
     from .pools import Request
+
+
+SPARE_ENTRIES = 4_096
+"""So many entries that nobody waits for any more do no harm."""
 
 
 class Order(IntEnum):
@@ -128,6 +132,7 @@ class Calendar:
         # Tuples, which the heap compares in C; no two serials are equal, so a happening is never compared.
         self._heap: list[tuple[int, Order, int, Happening]] = []
         self._serial = 0
+        self._n_awaited = 0
 
     def __bool__(self) -> bool:
         return bool(self._heap)
@@ -136,6 +141,13 @@ class Calendar:
         """Let it happen at a time, in microseconds."""
         self._serial += 1
         heapq.heappush(self._heap, (time, order, self._serial, happening))
+
+    def tidy(self, is_awaited: Callable[[Happening], bool]) -> None:
+        """Drop what nobody waits for any more once it may be most of what is there, so that size follows what is open."""
+        if len(self._heap) > 2 * self._n_awaited + SPARE_ENTRIES:
+            self._heap = [entry for entry in self._heap if is_awaited(entry[3])]
+            heapq.heapify(self._heap)
+            self._n_awaited = len(self._heap)
 
     def take(self) -> tuple[int, Happening]:
         """The next happening and its time; at least one must be left."""

@@ -70,6 +70,8 @@ number and the activation that started it."""
 FIRST_CHILD = 2**30
 """What others start gets passing numbers from here on, in order of the starts; who keeps them gives lasting ones."""
 
+INTERRUPTED = "The run was interrupted; the history holds what happened until then."
+
 MOST_STEPS = 100_000
 MOST_DEPTH, MOST_RELATIVES = 100, 100_000
 """How deep instances start each other, and how many one arrival sets going, before no more are started."""
@@ -152,17 +154,17 @@ class Simulation:
                 self._happen(happening)
                 while self._births:
                     self._births.popleft()()
+                self._calendar.tidy(self._is_awaited)
         except KeyboardInterrupt:
             summary.complete = False
-            summary.notes.append("The run was interrupted; the history holds what happened until then.")
-        summary.end_time = self.now
+            summary.notes.append(INTERRUPTED)
         summary.notes += rejections_told(self._rejected, self._sent, self.root)
         if summary.n_refused:
             summary.notes.append(f"{summary.n_refused:,} arrivals were refused; the first: {self._refused}")
         for stream in self._streams:
             summary.notes += stream.told()
         if not self._calendar:
-            summary.notes += open_told(list(self.cases.values()), self.root)
+            summary.notes += open_told(((case.instance.state, case.member) for case in self.cases.values()), self.root)
         return summary
 
     # --- the calendar ----------------------------------------------------------------------------
@@ -211,9 +213,21 @@ class Simulation:
                 command = "terminate" if what.terminate else "cancel"
                 self._after(number, case, instance.control(self.now, command, None, "parent"))
 
+    def _is_awaited(self, what: Happening) -> bool:
+        """Whether something would come of it; timers that were dropped are most of what would not."""
+        if not isinstance(what, (TimerDue, EventComes, AttemptStarts, AttemptEnds)):
+            return True
+        case = self.cases.get(what.case)
+        if case is None:
+            return False
+        if isinstance(what, TimerDue):
+            return case.instance.runs_timer(what.timer, what.id)
+        return case.state_of(what.stay) is not None if isinstance(what, EventComes) else what.request in self._running
+
     def _after(self, number: int, case: SimulatedCase, output: Output) -> None:
         """Hand the step's output on, then carry out its effects."""
         case.steps += 1
+        self.summary.end_time = self.now
         self.summary.n_steps += 1
         self.summary.n_records += len(output.records)
         for record in output.records:
@@ -463,7 +477,7 @@ class Simulation:
 
     def _resume_plans(self, number: int, case: SimulatedCase) -> None:
         """Where a delivered event left its state open, the surroundings try the next one."""
-        for region, stay in list(case.unfinished.items()):
+        for region, stay in sorted(case.unfinished.items()):
             if case.state_of(stay) is None:
                 del case.unfinished[region]
             elif case.cell(region).flight_phase == GROUNDED and case.instance.status == "running":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from wfsim.semantics.instance import Instance
 from .plans import Member
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wfsim.semantics.layout import RegionCell
 
     from .calendar import Stay
@@ -134,17 +137,17 @@ def rejections_told(rejected: dict[tuple[Member, int, int], int], sent: int, roo
     ]
 
 
-def open_told(cases: list[SimulatedCase], root: Member) -> list[str]:
-    """Where cases stand that nothing will ever move: a sign of a gap in scenario or workflow."""
-    if not cases:
+def open_told(cases: Iterable[tuple[str, Member]], root: Member) -> list[str]:
+    """Where cases stand that nothing will ever move: a sign of a gap in scenario or workflow.
+
+    `cases` are the open ones: state, and the workflow of which they are.
+    """
+    stuck = Counter(f"{state!r}{_of(member, root)}" for state, member in cases)
+    if not stuck:
         return []
-    stuck: dict[str, int] = {}
-    for case in cases:
-        where = f"{case.instance.state!r}{_of(case.member, root)}"
-        stuck[where] = stuck.get(where, 0) + 1
     told = ", ".join(f"{where} ({n})" for where, n in sorted(stuck.items()))
     return [
-        f"{len(cases):,} cases are open and nothing is due that could move them: {told}. "
+        f"{stuck.total():,} cases are open and nothing is due that could move them: {told}. "
         "The scenario plans no event there, its patience ran out, or the workflow cannot leave."
     ]
 

@@ -44,7 +44,7 @@ from wfsim.semantics.codes import (
 )
 from wfsim.semantics.draws import ARRIVAL, ATTEMPT_FAILURE, DURATION, EVENT_CHOICE, EVENT_DELAY, INPUT, PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
-from wfsim.simulation.calendar import Order
+from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.calendar import heapify, pop, push
 from wfsim.simulation.compiled.draws import fill_value, sample
 
@@ -67,9 +67,6 @@ DONE, PAUSED, FLUSH, ROWS, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, GIVEN_UP, NOT
 """Why it returned: nothing is due; the budget is used up; the log is full; an instance needs more rows; the step asks
 something; a step puts out more than fits; no slot is free; a table may be too small; texts of the next arrivals are needed;
 a case has taken too many steps; a step that lacks something had not been kept, so all has to begin anew."""
-
-SPARE_ENTRIES = 4_096
-"""So many entries of the calendar that nobody waits for any more do no harm."""
 
 _RESULT = int(Order.RESULT)
 _EVENT = int(Order.EVENT)

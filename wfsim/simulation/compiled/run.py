@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from wfsim.errors import NotCovered
 from wfsim.semantics import draws, speed
 from wfsim.semantics.arrays import Question, answer_of, from_array, to_array
 from wfsim.semantics.codes import FREE, NONE
 from wfsim.semantics.evaluator import Evaluator
 from wfsim.semantics.layout import Cell, Queued
 from wfsim.semantics.program import Program
-from wfsim.semantics.roots import Root
+from wfsim.semantics.roots import Root, announce_compiling
 from wfsim.simulation import engine
 from wfsim.simulation.compiled import calendar, kernel, layout
 from wfsim.simulation.compiled import draws as compiled_draws
 from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.tables import REASONS, Tables, covered, needed_rows
-from wfsim.simulation.instances import RunSummary
+from wfsim.simulation.instances import RunSummary, open_told, rejections_told
 from wfsim.simulation.plans import Member, members_of
 from wfsim.simulation.scenario import Scenario
 
@@ -46,19 +48,20 @@ SIMULATE = Root(
 
 
 class Chunk(NamedTuple):
-    """Records in the order of their steps, with the values that belong to them, and the cases closed since the last.
+    """Records in the order of their steps, the values that belong to them, and the cases that are finished with.
 
     Attributes
     ----------
-    log, values, closed
-        Rows of `layout.LOG`, `LOGGED_VALUE` and `CLOSED_CASE`; good until the next chunk is asked for.
+    log, values, cases
+        Rows of `layout.LOG`, `LOGGED_VALUE` and `CLOSED_CASE`; good until the next chunk is asked for. A case comes once
+        it is closed, or all is over.
     paths
         Rows of `layout.PATH`, all so far; the first is no path.
     """
 
     log: Any
     values: Any
-    closed: Any
+    cases: Any
     paths: Any
 
 
@@ -87,18 +90,28 @@ class CompiledSimulation:
         self.scenario = scenario
         self.sink = sink
         self.progress = progress
+        self.replication = replication
         self.summary = RunSummary()
         members = members_of(program, scenario, {})
         covered(members[0], members)
         self.member: Member = members[0]
         self.host = Evaluator(program, self.member.texts)
-        run_key = draws.mix_key(scenario.seed, replication, 0)
-        tables = Tables(self.member, scenario, run_key, replication)
+        self._chunk = chunk
+        self._handed = self._to_skip = (0, 0, 0)
+        self._begin(keeps=False)
+
+    def _begin(self, keeps: bool) -> None:
+        """Make the tables; with `keeps` each instance is kept before its step, in case that has to be repeated."""
+        program, scenario = self.member.program, self.scenario
+        run_key = draws.mix_key(scenario.seed, self.replication, 0)
+        tables = Tables(self.member, scenario, run_key, self.replication)
         self._uniques = tables.uniques
         self.known = tables.known(needed_rows(program) + 4)
         self.known.settings["most_steps"] = engine.MOST_STEPS
+        if keeps:
+            self.known.settings["keeps"] = 1
         self._outputs = speed.new_outputs(1_024, cells=1_024)
-        self.run_tables = self._new_run(chunk)
+        self.run_tables = self._new_run(self._chunk)
         self._set_rooms()
 
     # --- tables ----------------------------------------------------------------------------------
@@ -263,21 +276,35 @@ class CompiledSimulation:
         run.state["uniques_end"] = end
 
     def _flush(self) -> None:
-        """Hand on what is logged."""
+        """Hand on what is logged, but for what was handed on before all began anew."""
         run, state = self.run_tables, self.run_tables.state[0]
-        n, values, closed = int(state["n_log"]), int(state["n_values"]), int(state["n_cases"])
-        if n or closed:
-            self.sink(
-                Chunk(run.log[:n], run.values[:values], run.done[:closed], run.paths[: int(state["n_paths"]) + 1])
-            )
+        counts = tuple(int(state[name]) for name in ("n_log", "n_values", "n_cases"))
         state["n_log"] = state["n_values"] = state["n_cases"] = 0
+        first = [min(n, skip) for n, skip in zip(counts, self._to_skip)]
+        self._to_skip = tuple(skip - n for skip, n in zip(self._to_skip, first))
+        self._handed = tuple(handed + n - known for handed, n, known in zip(self._handed, counts, first))
+        if list(counts) != first:
+            log, values, cases = (
+                rows[begin:end] for rows, begin, end in zip((run.log, run.values, run.done), first, counts)
+            )
+            self.sink(Chunk(log, values, cases, run.paths[: int(state["n_paths"]) + 1]))
+
+    def _anew(self) -> None:
+        """Begin anew, and this time keep each instance before its step."""
+        self._to_skip = self._handed
+        self._begin(keeps=True)
 
     # --- the run ---------------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing need be compiled for it."""
+        return SIMULATE.is_loaded or SIMULATE.is_cached((self.known, self.run_tables, self._outputs))
 
     def run(self) -> RunSummary:
         """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so."""
         summary = self.summary
-        kernel_run = SIMULATE.ready((self.known, self.run_tables, self._outputs))
+        simulate = SIMULATE.ready((self.known, self.run_tables, self._outputs), _compiling)
         does: dict[int, Callable[[], None]] = {
             kernel.FLUSH: self._flush,
             kernel.ROWS: self._more_rows,
@@ -288,17 +315,17 @@ class CompiledSimulation:
             kernel.UNIQUES: self._make_uniques,
             kernel.GIVEN_UP: self._give_up,
             kernel.PAUSED: self._pause,
+            kernel.NOT_KEPT: self._anew,
         }
-        try:
-            while (why := kernel_run(self.known, self.run_tables, self._outputs)) != kernel.DONE:
-                if why == kernel.NOT_KEPT:
-                    raise NotCovered("a step that takes more rows than were kept free for it")
+        why = NONE
+        with interrupts() as asked:
+            while not asked() and (why := simulate(self.known, self.run_tables, self._outputs)) != kernel.DONE:
                 does[why]()
-        except KeyboardInterrupt:
+        if why != kernel.DONE:
             summary.complete = False
-            summary.notes.append("The run was interrupted; the history holds what happened until then.")
-        self._flush()
+            summary.notes.append(engine.INTERRUPTED)
         self._sum_up()
+        self._flush()
         return summary
 
     def _pause(self) -> None:
@@ -308,19 +335,64 @@ class CompiledSimulation:
             self.progress(int(state["n_closed"]))
 
     def _give_up(self) -> None:
-        run = self.run_tables
-        slot, given = int(run.state["slot"][0]), self.known.settings[0]
-        cell = run.m[slot * int(given["rows"]) + self.member.program.rows[given["root"]].slot]
+        slot = int(self.run_tables.state["slot"][0])
         self.summary.complete = False
-        self.summary.notes.append(
-            engine.given_up(str(run.cases[slot]["number"]), self.member.program.name(int(cell["state"])) or "")
-        )
+        number = str(self.run_tables.cases[slot]["number"])
+        self.summary.notes.append(engine.given_up(number, self._state_in(slot)))
 
     def _sum_up(self) -> None:
-        state, summary = self.run_tables.state[0], self.summary
+        run, state, summary = self.run_tables, self.run_tables.state[0], self.summary
         summary.n_started, summary.n_closed = int(state["n_started"]), int(state["n_closed"])
         summary.n_steps, summary.n_records = int(state["n_steps"]), int(state["n_records"])
         summary.end_time = int(state["end_time"])
+        rejected = {
+            (self.member, int(place) // REASONS, int(place) % REASONS): int(run.rejected[place])
+            for place in np.flatnonzero(run.rejected)
+        }
+        summary.notes += rejections_told(rejected, int(state["n_sent"]), self.member)
+        slots = np.flatnonzero(run.cases["open"])
+        if not state["n_heap"]:
+            summary.notes += open_told(((self._state_in(slot), self.member) for slot in slots), self.member)
+        self._flush()
+        if len(slots) > len(run.done):
+            self._replace(done=np.zeros(len(slots), layout.CLOSED_CASE))
+        done = self.run_tables.done[: len(slots)]
+        for name, of in (("case", "number"), ("key", "key"), ("started", "started"), ("seq", "seq"), ("path", "path")):
+            done[name] = run.cases[of][slots]
+        self.run_tables.state["n_cases"] = len(slots)
+
+    def _state_in(self, slot: int) -> str:
+        """The root's state of the instance in a slot."""
+        given, program = self.known.settings[0], self.member.program
+        cell = self.run_tables.m[slot * int(given["rows"]) + program.rows[int(given["root"])].slot]
+        return program.name(int(cell["state"])) or ""
+
+
+def _compiling() -> None:
+    announce_compiling("the simulator", "a quarter of a minute")
+
+
+@contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """While this lasts Ctrl-C only asks for an end, so that nothing is left half done; asked twice it comes at once."""
+    asked = False
+
+    def note(number: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    ours = threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: asked
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _free(rows: Any, first: int = 0) -> Any:

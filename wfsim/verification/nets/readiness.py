@@ -5,10 +5,10 @@ A small net, or a small budget, is better served in Python than by a search that
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import Any
 
+from wfsim.semantics.roots import announce_compiling
 from wfsim.verification.nets.limits import Limits
 
 SMALL = 500_000
@@ -47,11 +47,6 @@ def announce(which: Compiled) -> None:
     """Say that something will be compiled, if so it is: no limit of time can stop that."""
     if which not in loaded and not is_cached(which):
         announce_compiling(f"the {which} of nets", "up to a minute")
-
-
-def announce_compiling(what: str, time: str) -> None:
-    """Say on the error stream what takes its time now and never again."""
-    print(f"wfsim compiles {what}; this takes {time}, once on this machine.", file=sys.stderr, flush=True)
 
 
 def is_cached(which: Compiled) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wfsim.semantics.roots import Root
-from wfsim.verification.nets.readiness import announce_compiling
+from wfsim.semantics.roots import Root, announce_compiling
 from wfsim.verification.workflows import borrowed, byte_keys, flat_search
 
 LOADING = 4.0
