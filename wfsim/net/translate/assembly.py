@@ -47,7 +47,7 @@ def to_net(
     items: int = 2,
     messages: int = 1,
     max_variants: int = MOST_VARIANTS,
-    between: Callable[[], None] = nothing,
+    between: Callable[[], None] | None = None,
 ) -> PetriNet:
     """The workflow net of a workflow; or one net of several workflows that send each other messages.
 
@@ -116,12 +116,12 @@ def to_net(
         members = [(each, f"{each.name}/", 1) for each in workflows]
     name = " and ".join(each.name for each in workflows)
     office = post_office(workflows, messages) if len(workflows) > 1 else PostOffice()
-    plan = _Plan(name, members, dict(pools or {}), known, office, max_variants, items, between)
+    plan = _Plan(name, members, dict(pools or {}), known, office, max_variants, items, between or nothing)
     draft, net = _built(plan)
     if instances > 1 and draft.has_resets:
         # A reset arc would end what is inside all of them.
         alone = [(workflows[0], f"{k + 1}/", 1) for k in range(instances)]
-        _, net = _built(_Plan(name, alone, plan.pools, known, office, max_variants, items, between))
+        _, net = _built(_Plan(name, alone, plan.pools, known, office, max_variants, items, between or nothing))
     return net
 
 
