@@ -40,8 +40,8 @@ def kept(columns: Columns, kinds: Collection[int]) -> Columns:
     wanted = np.isin(records["kind"], list(kinds))
     chosen = {name: column[wanted] for name, column in records.items()}
     of = np.isin(values.case << 32 | values.seq, chosen["case"] << 32 | chosen["seq"])
-    rest = (values.case, values.seq, values.position, values.name, values.tag, values.whole)
-    return Columns(chosen, columns.starts, ValueColumns(*(each[of] for each in rest), values.real[of], values.starts))
+    whole = {name: getattr(values, name)[of] for name in ("case", "seq", "position", "name", "tag", "whole")}
+    return Columns(chosen, columns.starts, ValueColumns(**whole, real=values.real[of], starts=values.starts))
 
 
 def follow(chunk: Chunk, program: Program, nodes: list[int], paths: Paths) -> None:

@@ -302,7 +302,7 @@ class Store:
             batch.rows.extend,
         )
         batch.add_values(place.case, output.values)
-        records, values = batch.tables(place.run, place.workflow, self._codes, codes, self._paths)
+        records, values = batch.columns().tables(place.run, place.workflow, self._codes, codes, self._paths)
         path = None if track.path == EMPTY else self._paths.hashes[track.path]
         con = self._con
         con.execute("BEGIN")

@@ -272,7 +272,7 @@ class HistoryWriter:
         self._n_waiting += len(kept)
 
     def append_logged(self, chunk: Chunk, texts: Texts) -> None:
-        """Take what the compiled calendar has logged of the run's own workflow, and the cases that it has finished with.
+        """Take what the compiled calendar has logged of the run's own workflow, and the cases that it is done with.
 
         Rows of one case come in order; `texts` has the texts of all of them.
         """

@@ -56,6 +56,13 @@ class Question(NamedTuple):
     payload: int
 
 
+def n_asked(program: Program, question: Question) -> int:
+    """How many cells a question may read."""
+    if question.number < speed.ORDER_QUESTION:
+        return program.head.n_variables + (program.head.n_fields if question.payload else 0)
+    return speed.PER_ITEM * question.left if question.number == speed.RESULTS_QUESTION else 0
+
+
 def answer_of(program: Program, host: Host, question: Question, cells: list[layout.Cell]) -> layout.Cell:
     """What the host answers; `cells` are all that it may read."""
     answer = layout.Cell()

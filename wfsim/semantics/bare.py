@@ -21,6 +21,7 @@ from numba.core.typing import templates
 _config: Any = numba.config
 _numba: Any = extending
 _templates: Any = templates
+_cgutils: Any = cgutils
 _njit: Any = numba.njit
 CHECKED = bool(_config.BOUNDSCHECK)
 """Whether rows are arrays whose bounds are checked."""
@@ -101,7 +102,7 @@ def _copied(context: Any, target: Any, at: Any, source: Any, first: Any, n: Any)
     def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         into, place, out_of, origin, number = arguments
         size = ir.Constant(_WORD, target.record.size)
-        cgutils.raw_memcpy(
+        _cgutils.raw_memcpy(
             builder,
             builder.gep(into, [builder.mul(place, size)]),
             builder.gep(out_of, [builder.mul(origin, size)]),

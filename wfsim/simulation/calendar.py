@@ -143,7 +143,7 @@ class Calendar:
         heapq.heappush(self._heap, (time, order, self._serial, happening))
 
     def tidy(self, is_awaited: Callable[[Happening], bool]) -> None:
-        """Drop what nobody waits for any more once it may be most of what is there, so that size follows what is open."""
+        """Drop what nobody waits for any more, once it may be most of what is there: the size follows what is open."""
         if len(self._heap) > 2 * self._n_awaited + SPARE_ENTRIES:
             self._heap = [entry for entry in self._heap if is_awaited(entry[3])]
             heapq.heapify(self._heap)

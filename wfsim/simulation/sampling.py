@@ -1,7 +1,7 @@
 """Sampling from distributions, with the same bits on every machine.
 
-All functions map one uniform number in [0, 1) to one sample: the inverse of the distribution function, so a draw has one
-index and streams stay aligned. Logarithms and the like are wfsim's own (`semantics.quantiles`).
+All functions map one uniform number in [0, 1) to one sample: the inverse of the distribution function, so a draw has
+one index and streams stay aligned. Logarithms and the like are wfsim's own (`semantics.quantiles`).
 """
 
 from __future__ import annotations

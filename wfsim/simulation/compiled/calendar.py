@@ -16,7 +16,7 @@ CLASS = 58
 
 
 @_njit
-def is_before(one: Any, other: Any) -> bool:
+def is_before(one: Any, other: Any) -> Any:
     """Whether an entry comes before another."""
     if one.time != other.time:
         return one.time < other.time

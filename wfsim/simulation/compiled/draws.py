@@ -33,7 +33,7 @@ _WEIBULL = int(Family.WEIBULL)
 
 
 @_njit
-def pick(numbers: Any, first: int, n: int, u: float) -> int:
+def pick(numbers: Any, first: int, n: int, u: float) -> Any:
     """Which of the running sums a uniform number selects."""
     wanted = u * numbers[first + n - 1]
     low, high = 0, n
@@ -47,7 +47,7 @@ def pick(numbers: Any, first: int, n: int, u: float) -> int:
 
 
 @_njit
-def sample(k: Any, which: int, u: float) -> float:
+def sample(k: Any, which: int, u: float) -> Any:
     """A sample of a law."""
     law = k.laws[which]
     family, a, b, c = law.family, law.a, law.b, law.c
@@ -74,10 +74,11 @@ def sample(k: Any, which: int, u: float) -> float:
 
 
 @_njit
-def fill_value(
-    k: Any, r: Any, which: int, cells: int, key: int, stream: int, index: int, attempt: int, number: int
-) -> None:
-    """Put a value into its cell behind `cells`; `number` is that of the arrival."""
+def fill_value(k: Any, r: Any, which: int, cells: int, place: Any, number: int) -> None:
+    """Put a value into its cell behind `cells`; `number` is that of the arrival.
+
+    `place` is where a draw is made: key, stream, index, attempt.
+    """
     value = k.values[which]
     cell = r.v[cells + value.place]
     kind = value.kind
@@ -90,6 +91,7 @@ def fill_value(
         cell.tag, cell.real = value.tag, 0.0
         cell.whole = r.uniques[value.first * UNIQUES + (number - 1) % UNIQUES]
     else:
+        key, stream, index, attempt = place
         u = draw(key ^ value.name_key, stream, index, attempt)
         if kind == CHOICE:
             source = k.cells[value.first + pick(k.numbers, value.law, value.n, u)]

@@ -57,17 +57,25 @@ mix_key: Any = None
 """Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
 ARRIVES, STARTS, ENDS, COMES, DUE = range(5)
-"""Sorts of happenings. Of `STARTS` and `ENDS` a and b are activity and attempt, c the failure or -1; of `COMES` a to d are
-region, activation, number of the event, plan; of `DUE` a and b are timer and id."""
+"""Sorts of happenings. Of `STARTS` and `ENDS` a and b are activity and attempt, c the failure or -1; of `COMES` a to d
+are region, activation, number of the event, plan; of `DUE` a and b are timer and id."""
 
 BEGIN, TAKE, STEP, PUT_OUT = range(4)
 """Phases: begin; take the next happening; let the step happen; log it and carry out its effects."""
 
 DONE, PAUSED, FLUSH, ROWS, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, GIVEN_UP, NOT_KEPT = range(11)
 """Why it returned: nothing is due; the budget is used up; the log is full; an instance needs more rows; the step asks
-something; a step puts out more than fits; no slot is free; a table may be too small; texts of the next arrivals are needed;
-a case has taken too many steps; a step that lacks something had not been kept, so all has to begin anew."""
+something; a step puts out more than fits; no slot is free; a table may be too small; texts of the next arrivals are
+needed; a case has taken too many steps; a step that lacks something had not been kept, so all has to begin anew."""
 
+_OF_ATTEMPTS = (
+    R_ACTIVITY_SCHEDULED,
+    R_ACTIVITY_STARTED,
+    R_ACTIVITY_SUCCEEDED,
+    R_ACTIVITY_FAILED,
+    R_ATTEMPT_TIMED_OUT,
+    R_ACTIVITY_CANCELLED,
+)
 _RESULT = int(Order.RESULT)
 _EVENT = int(Order.EVENT)
 _TIMER = int(Order.TIMER)
@@ -97,7 +105,7 @@ def next_arrival(k: Any, r: Any) -> None:
 
 
 @_njit
-def set_up(k: Any, r: Any, number: int) -> int:
+def set_up(k: Any, r: Any, number: int) -> Any:
     """A fresh instance in a free slot, its inputs in place; returns the slot."""
     given, s = k.settings[0], r.state[0]
     slot = s.free_slot
@@ -124,7 +132,7 @@ def set_up(k: Any, r: Any, number: int) -> int:
         stay.entered = NONE
         stay.planned = 0
     for which in range(given.first_input, given.end_input):
-        fill_value(k, r, which, slot * cells, me.key, INPUT, 0, 0, number)
+        fill_value(k, r, which, slot * cells, (me.key, INPUT, 0, 0), number)
     return slot
 
 
@@ -132,7 +140,7 @@ def set_up(k: Any, r: Any, number: int) -> int:
 
 
 @_njit
-def attempt_of(r: Any, slot: int, serial: int, attempt: int) -> int:
+def attempt_of(r: Any, slot: int, serial: int, attempt: int) -> Any:
     """The row of an attempt that is under way, or -1."""
     at = r.cases[slot].first_attempt
     while at >= 0:
@@ -144,7 +152,7 @@ def attempt_of(r: Any, slot: int, serial: int, attempt: int) -> int:
 
 
 @_njit
-def is_before(one: Any, other: Any) -> bool:
+def is_before(one: Any, other: Any) -> Any:
     """Whether a waiting attempt is served before another: by priority, high first, then by arrival."""
     if one.priority != other.priority:
         return one.priority > other.priority
@@ -182,7 +190,7 @@ def swap(r: Any, i: int, j: int) -> None:
 
 
 @_njit
-def first_waiting(r: Any, pool: int, room: int) -> int:
+def first_waiting(r: Any, pool: int, room: int) -> Any:
     """Take the attempt that is served next out of the queue; -1 if none waits."""
     queue, first = r.queues[pool], pool * room
     while queue.n > 0:
@@ -295,7 +303,7 @@ def plan_end(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
 
 
 @_njit
-def state_of(k: Any, r: Any, slot: int, region: int, activation: int) -> int:
+def state_of(k: Any, r: Any, slot: int, region: int, activation: int) -> Any:
     """The state in which a stay goes on, or -1 if it is over."""
     cell = r.m[slot * k.settings[0].rows + k.p[region].slot]
     return cell.state if cell.phase == ACTIVE and cell.activation == activation else NONE
@@ -339,7 +347,7 @@ def resume_plans(k: Any, r: Any, slot: int) -> None:
 
 
 @_njit
-def runs_timer(k: Any, r: Any, slot: int, timer: int, number: int) -> bool:
+def runs_timer(k: Any, r: Any, slot: int, timer: int, number: int) -> Any:
     """Whether the timer set under this id is still running at this place."""
     i = slot * k.settings[0].rows
     if timer >= k.p[0].first_clock:
@@ -349,7 +357,7 @@ def runs_timer(k: Any, r: Any, slot: int, timer: int, number: int) -> bool:
 
 
 @_njit
-def is_awaited(k: Any, r: Any, entry: Any) -> bool:
+def is_awaited(k: Any, r: Any, entry: Any) -> Any:
     """Whether something would come of an entry of the calendar."""
     what, slot = entry.what, entry.slot
     if what == ARRIVES:
@@ -379,7 +387,7 @@ def compact(k: Any, r: Any) -> None:
 
 
 @_njit
-def begin(k: Any, r: Any) -> int:
+def begin(k: Any, r: Any) -> Any:
     """Put what is due now into the inbox of its instance; returns its slot, or -1 if nothing comes of it."""
     given, s, entry = k.settings[0], r.state[0], r.now[0]
     what, slot = entry.what, entry.slot
@@ -412,7 +420,7 @@ def begin(k: Any, r: Any) -> int:
         plan = k.plans[k.states[cell.state].first_plan + entry.d]
         inbox.kind, inbox.event = EVENT, plan.event
         for which in range(plan.first_value, plan.end_value):
-            fill_value(k, r, which, first, case.key, PAYLOAD, entry.b, entry.c, 0)
+            fill_value(k, r, which, first, (case.key, PAYLOAD, entry.b, entry.c), 0)
         stay = r.stays[slot * given.n_regions + entry.a - k.p[0].first_region]
         stay.activation, stay.n_events, stay.planned = entry.b, entry.c + 1, 1
         s.n_sent += 1
@@ -426,7 +434,7 @@ def begin(k: Any, r: Any) -> int:
         else:
             inbox.kind = ACTIVITY_SUCCEEDED
             if k.works[s.activity].result >= 0:
-                fill_value(k, r, k.works[s.activity].result, first, case.key, RESULT_DRAW, entry.a, entry.b, 0)
+                fill_value(k, r, k.works[s.activity].result, first, (case.key, RESULT_DRAW, entry.a, entry.b), 0)
     return slot
 
 
@@ -471,7 +479,7 @@ def follow_attempt(r: Any, case: Any, record: Any, row: Any) -> None:
 
 
 @_njit
-def path_after(r: Any, path: int, state: int) -> int:
+def path_after(r: Any, path: int, state: int) -> Any:
     """The path that follows another by a state."""
     s = r.state[0]
     mask = s.path_places - 1
@@ -496,7 +504,7 @@ def follow_state(k: Any, r: Any, slot: int, record: Any, row: Any) -> None:
     """The time in the state that a record ends, and the path so far."""
     given, kind = k.settings[0], record.kind
     enters = kind == R_STATE_ENTERED or (kind == R_TRANSITION and record.to_state >= 0)
-    if record.region < 0 or not (enters or kind == R_STATE_LEFT or kind == R_INSTANCE_CLOSED):
+    if record.region < 0 or not (enters or kind in (R_STATE_LEFT, R_INSTANCE_CLOSED)):
         return
     stay = r.stays[slot * given.n_regions + record.region - k.p[0].first_region]
     if kind != R_STATE_ENTERED and stay.entered >= 0:
@@ -528,14 +536,7 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> None:
         row.source, row.command, row.undoes = record.source, record.command, record.undoes
         row.index, row.message, row.key = record.index, record.message, record.key
         row.entered_seq, row.dwell, row.wait, row.service = NONE, NONE, NONE, NONE
-        if (
-            kind == R_ACTIVITY_SCHEDULED
-            or kind == R_ACTIVITY_STARTED
-            or kind == R_ACTIVITY_SUCCEEDED
-            or kind == R_ACTIVITY_FAILED
-            or kind == R_ATTEMPT_TIMED_OUT
-            or kind == R_ACTIVITY_CANCELLED
-        ):
+        if kind in _OF_ATTEMPTS:
             follow_attempt(r, case, record, row)
         else:
             follow_state(k, r, slot, record, row)
@@ -595,7 +596,7 @@ def leave(r: Any, slot: int) -> None:
 
 
 @_njit
-def put_out(k: Any, r: Any, o: Any, slot: int) -> bool:
+def put_out(k: Any, r: Any, o: Any, slot: int) -> Any:
     """Log a step and let the surroundings react; False if the case was given up."""
     given, s, case, tally, entry = k.settings[0], r.state[0], r.cases[slot], o.tally[0], r.now[0]
     case.steps += 1
@@ -627,7 +628,7 @@ def put_out(k: Any, r: Any, o: Any, slot: int) -> bool:
 
 
 @_njit
-def has_room(k: Any, r: Any, o: Any) -> int:
+def has_room(k: Any, r: Any, o: Any) -> Any:
     """What is too small for all that may follow this step, or `DONE`."""
     s, tally = r.state[0], o.tally[0]
     more = tally.records + tally.effects + 8
@@ -644,7 +645,7 @@ def has_room(k: Any, r: Any, o: Any) -> int:
 
 
 @_njit
-def lacks(o: Any, s: Any) -> int:
+def lacks(o: Any, s: Any) -> Any:
     """What a step lacked, or `DONE`."""
     tally = o.tally[0]
     if tally.full == 0 and tally.question < 0:
@@ -671,7 +672,7 @@ def keep(k: Any, r: Any, slot: int) -> None:
 
 
 @_njit
-def run_on(k: Any, r: Any, o: Any) -> int:
+def run_on(k: Any, r: Any, o: Any) -> Any:
     """Let happen what is due, until something is lacking."""
     given, s, tally = k.settings[0], r.state[0], o.tally[0]
     if s.phase == BEGIN:
@@ -722,6 +723,6 @@ def run_on(k: Any, r: Any, o: Any) -> int:
             compact(k, r)
 
 
-def simulate(known: Any, run: Any, o: Any) -> int:
+def simulate(known: Any, run: Any, o: Any) -> Any:
     """Let happen what is due, until something is lacking; says what."""
-    return run_on(out(known), out(run), out(o))  # type: ignore[no-any-return]
+    return run_on(out(known), out(run), out(o))

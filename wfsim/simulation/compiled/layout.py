@@ -6,7 +6,7 @@ those of `semantics.layout`.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -50,9 +50,9 @@ SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times",
     "rows cells n_regions root patience interval first_input end_input n_uniques keeps margin n_pools n_reasons",
 )
-"""Of the whole run. `rows` and `cells` are those of one instance; `interval` is the law of the time between arrivals, or
--1 if their times are given; `keeps` whether every step may have to be repeated, else only those that begin with fewer free
-rows than `margin`."""
+"""Of the whole run. `rows` and `cells` are those of one instance; `interval` is the law of the time between arrivals,
+or -1 if their times are given; `keeps` whether every step may have to be repeated, else only those that begin with
+fewer free rows than `margin`."""
 
 # --- what changes ------------------------------------------------------------------------------------------
 
@@ -95,6 +95,9 @@ CLOSED_CASE = _record("key started", "case seq path")
 
 PATH = _record("", "before state")
 """A path through the root region's states: the path before, and the state that follows."""
+
+
+T = TypeVar("T", "Known", "Run")
 
 
 class Known(NamedTuple):
@@ -144,11 +147,11 @@ class Run(NamedTuple):
     table: Any
 
 
-def with_table(kind: Any, arrays: dict[str, Any]) -> Any:
+def with_table(kind: type[T], arrays: dict[str, Any]) -> T:
     """A `Known` or `Run` of these arrays."""
     held = [np.ascontiguousarray(arrays[name]) for name in kind._fields[:-1]]
     table = np.array([each.ctypes.data for each in held] + [len(each) for each in held], np.int64)
-    return kind._make([*held, table])
+    return kind(*held, table)  # type: ignore[call-arg]
 
 
 MEMORY, CELL = speed.MEMORY, speed.CELL

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from wfsim.semantics import draws, speed
-from wfsim.semantics.arrays import Question, answer_of, from_array, to_array
+from wfsim.semantics.arrays import Question, answer_of, from_array, n_asked, to_array
 from wfsim.semantics.codes import FREE, NONE
 from wfsim.semantics.evaluator import Evaluator
 from wfsim.semantics.layout import Cell, Queued
@@ -53,8 +53,8 @@ class Chunk(NamedTuple):
     Attributes
     ----------
     log, values, cases
-        Rows of `layout.LOG`, `LOGGED_VALUE` and `CLOSED_CASE`; good until the next chunk is asked for. A case comes once
-        it is closed, or all is over.
+        Rows of `layout.LOG`, `LOGGED_VALUE` and `CLOSED_CASE`; good until the next chunk is asked for. A case comes
+        once it is closed, or all is over.
     paths
         Rows of `layout.PATH`, all so far; the first is no path.
     """
@@ -97,7 +97,7 @@ class CompiledSimulation:
         self.member: Member = members[0]
         self.host = Evaluator(program, self.member.texts)
         self._chunk = chunk
-        self._handed = self._to_skip = (0, 0, 0)
+        self._handed = self._to_skip = [0, 0, 0]
         self._begin(keeps=False)
 
     def _begin(self, keeps: bool) -> None:
@@ -172,7 +172,7 @@ class CompiledSimulation:
         self._set_rooms()
 
     def _more_slots(self) -> None:
-        run, given = self.run_tables, self.known.settings[0]
+        run = self.run_tables
         n = len(run.cases)
         cases = _joined(run.cases, _free(np.zeros(n, layout.CASE), n))
         run.state["free_slot"] = n
@@ -256,9 +256,9 @@ class CompiledSimulation:
         """Put a question to the host, and keep its answer for the step that is made again."""
         state, outputs = self.run_tables.state[0], self._outputs
         tally, number = outputs.tally[0], int(state["answers"])
-        cells = [Cell() for _ in outputs.cells]
-        from_array(outputs.cells, cells)
         question = Question(*(int(tally[name]) for name in ("question", "left", "right", "state", "payload")))
+        cells = [Cell() for _ in range(n_asked(self.member.program, question))]
+        from_array(outputs.cells, cells)
         answer = answer_of(self.member.program, self.host, question, cells)
         if number >= len(outputs.answers):
             self._outputs = outputs = speed.outputs_of(*outputs[:4], _longer(outputs.answers), outputs.cells)
@@ -278,12 +278,12 @@ class CompiledSimulation:
     def _flush(self) -> None:
         """Hand on what is logged, but for what was handed on before all began anew."""
         run, state = self.run_tables, self.run_tables.state[0]
-        counts = tuple(int(state[name]) for name in ("n_log", "n_values", "n_cases"))
+        counts = [int(state[name]) for name in ("n_log", "n_values", "n_cases")]
         state["n_log"] = state["n_values"] = state["n_cases"] = 0
         first = [min(n, skip) for n, skip in zip(counts, self._to_skip)]
-        self._to_skip = tuple(skip - n for skip, n in zip(self._to_skip, first))
-        self._handed = tuple(handed + n - known for handed, n, known in zip(self._handed, counts, first))
-        if list(counts) != first:
+        self._to_skip = [skip - n for skip, n in zip(self._to_skip, first)]
+        self._handed = [handed + n - known for handed, n, known in zip(self._handed, counts, first)]
+        if counts != first:
             log, values, cases = (
                 rows[begin:end] for rows, begin, end in zip((run.log, run.values, run.done), first, counts)
             )
@@ -350,7 +350,7 @@ class CompiledSimulation:
             for place in np.flatnonzero(run.rejected)
         }
         summary.notes += rejections_told(rejected, int(state["n_sent"]), self.member)
-        slots = np.flatnonzero(run.cases["open"])
+        slots = np.flatnonzero(run.cases["open"]).tolist()
         if not state["n_heap"]:
             summary.notes += open_told(((self._state_in(slot), self.member) for slot in slots), self.member)
         self._flush()

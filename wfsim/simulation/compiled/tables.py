@@ -16,6 +16,7 @@ from wfsim.semantics.arrays import to_array
 from wfsim.semantics.codes import FREE, INTEGER, NONE, NUMBER, SEND, STRING
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import ActionRow, Cell, Queued, StateRow
+from wfsim.semantics.program import Program
 from wfsim.semantics.rows import RESULT
 from wfsim.semantics.snapshot import add_spare_rows
 from wfsim.simulation import sampling
@@ -104,15 +105,17 @@ class Tables:
             for value in values:
                 self._cell(fitted(value))
             return CHOICE, law, first, len(values), 0, 0, INTEGER
-        law = sampling.lognormal(*draw.lognormal) if draw.lognormal else sampling.uniform(*(draw.number or (0.0, 1.0)))
+        drawn = (
+            sampling.lognormal(*draw.lognormal) if draw.lognormal else sampling.uniform(*(draw.number or (0.0, 1.0)))
+        )
         # What lies between two ends that fit fits as well.
-        for end in draw.integer or (law(0.0), law(1.0 - 2.0**-53)):
+        for end in draw.integer or (drawn(0.0), drawn(1.0 - 2.0**-53)):
             if fitted(end) != end:
                 raise NotCovered(f"the random value {draw!r}, which does not fit as it is")
         if draw.integer is not None:
             low, high = draw.integer
             return WHOLE, 0, 0, 0, low, high, NUMBER if real else INTEGER
-        return REAL, self.law(law), 0, 0, 0, 0, NUMBER
+        return REAL, self.law(drawn), 0, 0, 0, 0, NUMBER
 
     # --- plans -----------------------------------------------------------------------------------
 
@@ -147,7 +150,7 @@ class Tables:
     def states(self) -> tuple[list[tuple[int, int]], list[tuple[Any, ...]]]:
         """By row the event plans of each state, and the plans."""
         program = self.program
-        states, plans = [(0, 0)] * len(program.rows), []
+        states, plans = [(0, 0)] * len(program.rows), list[tuple[Any, ...]]()
         for row, planned in self.member.events.items():
             states[row] = (len(plans), len(planned.plans))
             for which, plan in enumerate(planned.plans):
@@ -259,10 +262,10 @@ class Tables:
         )
 
 
-def needed_rows(program: Any) -> int:
+def needed_rows(program: Program) -> int:
     """Free rows with which any step of a workflow without lists and messages gets by.
 
-    An event that waits, an internal event and an error for each region, and inputs, an entry of the log and a compensator
+    An event that waits, an internal event and an error for each region; inputs, an entry of the log and a compensator
     for each work.
     """
     return 4 + 4 * (program.head.n_regions + program.head.n_works)
