@@ -28,6 +28,8 @@ from wfsim.simulation.scenario import Scenario
 
 CHUNK = 262_144
 """Records that are handed on at once."""
+SLOTS, ENTRIES = 64, 4_096
+"""Room for instances, and rows in the tables beside, to begin with."""
 STEPS = 200_000
 """Between two looks at the keyboard, and words on the progress."""
 
@@ -118,29 +120,29 @@ class CompiledSimulation:
 
     def _new_run(self, chunk: int) -> layout.Run:
         given = self.known.settings[0]
-        slots, rows, cells = 64, int(given["rows"]), int(given["cells"])
+        slots, rows, cells = SLOTS, int(given["rows"]), int(given["cells"])
         zeros = np.zeros
         run = layout.with_table(
             layout.Run,
             {
                 "state": zeros(1, layout.STATE),
                 "now": zeros(1, layout.HAPPENING),
-                "heap": zeros(4_096, layout.HAPPENING),
+                "heap": zeros(ENTRIES, layout.HAPPENING),
                 "cases": _free(zeros(slots, layout.CASE)),
                 "m": zeros(slots * rows, speed.MEMORY),
                 "v": zeros(slots * cells, speed.CELL),
                 "kept_m": zeros(rows, speed.MEMORY),
                 "kept_v": zeros(cells, speed.CELL),
                 "stays": zeros(slots * int(given["n_regions"]), layout.STAY),
-                "attempts": _free(zeros(4_096, layout.ATTEMPT)),
-                "tracks": _free(zeros(4_096, layout.TRACK)),
+                "attempts": _free(zeros(ENTRIES, layout.ATTEMPT)),
+                "tracks": _free(zeros(ENTRIES, layout.TRACK)),
                 "queues": zeros(max(1, int(given["n_pools"])), layout.QUEUE),
-                "queued": zeros(max(1, int(given["n_pools"])) * 2_048, layout.QUEUED),
+                "queued": zeros(max(1, int(given["n_pools"])) * ENTRIES, layout.QUEUED),
                 "log": zeros(chunk + 4_096, layout.LOG),
                 "values": zeros(chunk + 4_096, layout.LOGGED_VALUE),
                 "done": zeros(chunk + 1, layout.CLOSED_CASE),
-                "paths": zeros(8_192, layout.PATH),
-                "places": zeros(16_384, np.int32),
+                "paths": zeros(2 * ENTRIES, layout.PATH),
+                "places": zeros(1 << (4 * ENTRIES - 1).bit_length(), np.int32),
                 "rejected": zeros((len(self.known.p) + 1) * REASONS, np.int64),
                 "uniques": zeros(max(1, len(self._uniques)) * UNIQUES, np.int64),
             },
@@ -184,25 +186,26 @@ class CompiledSimulation:
         )
 
     def _more_tables(self) -> None:
-        """Twice the room in each table that is more than half full."""
-        run, state = self.run_tables, self.run_tables.state[0]
+        """Twice the room in each table that may be too small for what follows this step (`kernel.has_room`)."""
+        run, state, tally = self.run_tables, self.run_tables.state[0], self._outputs.tally[0]
+        n_more = int(tally["records"] + tally["effects"]) + 8
         more: dict[str, Any] = {}
-        if 2 * state["n_heap"] > len(run.heap) - 8_192:
+        if state["n_heap"] + n_more > state["heap_room"]:
             more["heap"] = _longer(run.heap)
         for name, free, used in (("attempts", "free_attempt", "n_attempts"), ("tracks", "free_track", "n_tracks")):
             table = getattr(run, name)
-            if 2 * state[used] > len(table) - 8_192:
+            if state[used] + n_more > len(table):
                 n = len(table)
                 rows = _joined(table, _free(np.zeros(n, table.dtype), n))
                 rows["next"][-1] = state[free]
                 state[free] = n
                 more[name] = rows
-        if 2 * run.queues["n"].max() > state["queue_room"] - 8_192:
+        if run.queues["n"].max() + n_more > state["queue_room"]:
             room, n = int(state["queue_room"]), len(run.queues)
             queued = np.zeros((n, 2 * room), layout.QUEUED)
             queued[:, :room] = run.queued.reshape(n, room)
             more["queued"] = queued.reshape(-1)
-        if 2 * state["n_paths"] > len(run.paths) - 8_192:
+        if state["n_paths"] + n_more > state["path_room"]:
             more["paths"], more["places"] = _longer(run.paths), np.zeros(2 * len(run.places), np.int32)
             _place_paths(more["paths"], int(state["n_paths"]), more["places"])
         self._replace(**more)
