@@ -12,13 +12,14 @@ from wfsim.semantics import codes, layout, roots
 
 
 def main() -> None:
-    """What tests of the kernel call, the search over `step`, and the search of nets."""
+    """What tests of the kernel call, the search over `step`, the simulator, and the search of nets."""
     checked(wf.new("minimal"), [])
     in_step(wf.new("minimal"), [], room=1)
     at_both_speeds(codes.OP_ADD, layout.Cell(codes.INTEGER, 1), layout.Cell(codes.INTEGER, 1))
     for draw in (roots.draw, roots.draw_bits, roots.mix_key):
         draw(1, 1, 1, *(() if draw is roots.mix_key else (1,)))
     wf.explore_workflow(wf.new("minimal"), engine="compiled")
+    wf.simulate(wf.new("order"), cases=2, engine="compiled")
     wf.explore(wf.to_net(wf.new("order")), engine="kernel")
 
 

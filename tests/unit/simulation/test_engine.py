@@ -156,7 +156,7 @@ def test_a_single_server_queue_waits_as_long_as_the_formula_says() -> None:
     assert abs(mean - 0.7 / 0.3) < 5 * error
 
 
-@pytest.mark.parametrize("engine", ["compiled", "warp"])
+@pytest.mark.parametrize("engine", ["warp"])
 def test_an_engine_that_does_not_exist_is_refused(engine: Any) -> None:
     with pytest.raises(wf.errors.NotCovered, match="no engine"):
         wf.simulate(ORDER, SCENARIO, cases=1, engine=engine)

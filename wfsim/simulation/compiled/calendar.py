@@ -24,8 +24,8 @@ def is_before(one: Any, other: Any) -> Any:
 
 
 @_njit
-def push(r: Any, time: int, order: int, what: int, slot: int, epoch: int, a: int, b: int, c: int, d: int) -> None:
-    """Add an entry; there is room for it."""
+def push(r: Any, time: int, order: int, what: int, slot: int, epoch: int, about: Any) -> None:
+    """Add an entry about four numbers; there is room for it."""
     s = r.state[0]
     s.serial += 1
     key = (order << CLASS) | s.serial
@@ -41,7 +41,7 @@ def push(r: Any, time: int, order: int, what: int, slot: int, epoch: int, a: int
     row = r.heap[i]
     row.time, row.key = time, key
     row.what, row.slot, row.epoch = what, slot, epoch
-    row.a, row.b, row.c, row.d = a, b, c, d
+    row.a, row.b, row.c, row.d = about
 
 
 @_njit

@@ -25,6 +25,10 @@ def _record(wide: str, narrow: str, real: str = "") -> np.dtype[Any]:
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": (at + 7) // 8 * 8})
 
 
+ARRIVES, STARTS, ENDS, COMES, DUE = range(5)
+"""Sorts of happenings. Of `STARTS` and `ENDS` a and b are activity and attempt, c the failure or -1; of `COMES` a to d
+are region, activation, number of the event, plan; of `DUE` a and b are timer and id."""
+
 # --- what is given -----------------------------------------------------------------------------------------
 
 LAW = _record("", "family first n", "a b c")

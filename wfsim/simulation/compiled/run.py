@@ -18,7 +18,7 @@ from wfsim.semantics.layout import Cell, Queued
 from wfsim.semantics.program import Program
 from wfsim.semantics.roots import Root, announce_compiling
 from wfsim.simulation import engine
-from wfsim.simulation.compiled import calendar, kernel, layout
+from wfsim.simulation.compiled import calendar, events, kernel, layout, log, workers
 from wfsim.simulation.compiled import draws as compiled_draws
 from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.tables import REASONS, Tables, covered, needed_rows
@@ -39,13 +39,12 @@ _KERNEL = {
     "draw": ("draws", "draw"),
     "mix_key": ("draws", "mix_key"),
 }
-_DRAWS = {name: ("quantiles", name) for name in ("log", "exp", "power", "normal_quantile")} | {
-    "draw": ("draws", "draw")
-}
+_DRAW = {"draw": ("draws", "draw")}
+_DRAWS = {name: ("quantiles", name) for name in ("log", "exp", "power", "normal_quantile")} | _DRAW
 SIMULATE = Root(
     kernel.simulate,
     _KERNEL,
-    {calendar: {}, compiled_draws: _DRAWS, layout: {}},
+    {calendar: {}, compiled_draws: _DRAWS, events: _DRAW, layout: {}, log: {}, workers: _DRAW},
 )
 
 

@@ -1,0 +1,63 @@
+"""Events that the surroundings plan for stays in states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+from wfsim.semantics.codes import ACTIVE, GROUNDED, NONE, RUNNING_STATUS
+from wfsim.semantics.draws import EVENT_CHOICE, EVENT_DELAY
+from wfsim.simulation.calendar import Order
+from wfsim.simulation.compiled.calendar import push
+from wfsim.simulation.compiled.draws import sample
+from wfsim.simulation.compiled.layout import COMES
+
+_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+
+draw: Any = None
+"""A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""
+
+_EVENT = int(Order.EVENT)
+
+
+@_njit
+def state_of(k: Any, r: Any, slot: int, region: int, activation: int) -> Any:
+    """The state in which a stay goes on, or -1 if it is over."""
+    cell = r.m[slot * k.settings[0].rows + k.p[region].slot]
+    return cell.state if cell.phase == ACTIVE and cell.activation == activation else NONE
+
+
+@_njit
+def plan_event(k: Any, r: Any, slot: int, region: int, activation: int, n_events: int) -> None:
+    """Draw which event comes next to a stay in a state, and when."""
+    state = state_of(k, r, slot, region, activation)
+    if state < 0 or k.states[state].n_plans == 0 or n_events >= k.settings[0].patience:
+        return
+    s, case, planned = r.state[0], r.cases[slot], k.states[state]
+    which = 0
+    if planned.n_plans > 1:
+        last = planned.n_plans - 1
+        wanted = draw(case.key, EVENT_CHOICE, activation, n_events) * k.plans[planned.first_plan + last].edge
+        while which < last and not wanted < k.plans[planned.first_plan + which].edge:
+            which += 1
+    law = k.plans[planned.first_plan + which].law
+    delay = sample(k, law, draw(case.key, EVENT_DELAY, activation, n_events))
+    push(r, s.now + int(delay), _EVENT, COMES, slot, case.epoch, (region, activation, n_events, which))
+
+
+@_njit
+def resume_plans(k: Any, r: Any, slot: int) -> None:
+    """Where a delivered event left its state open, the surroundings try the next one."""
+    given = k.settings[0]
+    me, first = r.m[slot * given.rows], k.p[0].first_region
+    for number in range(given.n_regions):
+        stay = r.stays[slot * given.n_regions + number]
+        if not stay.planned:
+            continue
+        if state_of(k, r, slot, first + number, stay.activation) < 0:
+            stay.planned = 0
+        elif r.m[slot * given.rows + k.p[first + number].slot].flight_phase == GROUNDED and me.status == RUNNING_STATUS:
+            stay.planned = 0
+            plan_event(k, r, slot, first + number, stay.activation, stay.n_events)

@@ -1,0 +1,182 @@
+"""Attempts and the workers who make them: who is served, and who waits in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+from wfsim.semantics.codes import NONE
+from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION
+from wfsim.simulation.calendar import Order
+from wfsim.simulation.compiled.calendar import push
+from wfsim.simulation.compiled.draws import sample
+from wfsim.simulation.compiled.layout import ENDS, STARTS
+
+_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+
+draw: Any = None
+"""A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""
+
+_RESULT = int(Order.RESULT)
+
+
+@_njit
+def attempt_of(r: Any, slot: int, serial: int, attempt: int) -> Any:
+    """The row of an attempt that is under way, or -1."""
+    at = r.cases[slot].first_attempt
+    while at >= 0:
+        row = r.attempts[at]
+        if row.serial == serial and row.attempt == attempt:
+            return at
+        at = row.next
+    return NONE
+
+
+@_njit
+def is_before(one: Any, other: Any) -> Any:
+    """Whether a waiting attempt is served before another: by priority, high first, then by arrival."""
+    if one.priority != other.priority:
+        return one.priority > other.priority
+    return one.ticket < other.ticket
+
+
+@_njit
+def wait_in(r: Any, pool: int, room: int, priority: int, at: int) -> None:
+    """Let an attempt wait for a worker."""
+    s, queue, first = r.state[0], r.queues[pool], pool * room
+    s.tickets += 1
+    row = r.attempts[at]
+    row.waits = 1
+    row.ticket = s.tickets
+    queue.waiting += 1
+    i = queue.n
+    queue.n += 1
+    last = r.queued[first + i]
+    last.priority, last.ticket, last.attempt = priority, s.tickets, at
+    while i > 0:
+        above = (i - 1) >> 1
+        if not is_before(r.queued[first + i], r.queued[first + above]):
+            break
+        swap(r, first + i, first + above)
+        i = above
+
+
+@_njit
+def swap(r: Any, i: int, j: int) -> None:
+    """Exchange two waiting attempts."""
+    one, other = r.queued[i], r.queued[j]
+    priority, ticket, attempt = one.priority, one.ticket, one.attempt
+    one.priority, one.ticket, one.attempt = other.priority, other.ticket, other.attempt
+    other.priority, other.ticket, other.attempt = priority, ticket, attempt
+
+
+@_njit
+def first_waiting(r: Any, pool: int, room: int) -> Any:
+    """Take the attempt that is served next out of the queue; -1 if none waits."""
+    queue, first = r.queues[pool], pool * room
+    while queue.n > 0:
+        top = r.queued[first]
+        at, ticket = top.attempt, top.ticket
+        queue.n -= 1
+        n = queue.n
+        swap(r, first, first + n)
+        i = 0
+        while True:
+            best = 2 * i + 1
+            if best >= n:
+                break
+            if best + 1 < n and is_before(r.queued[first + best + 1], r.queued[first + best]):
+                best += 1
+            if not is_before(r.queued[first + best], r.queued[first + i]):
+                break
+            swap(r, first + i, first + best)
+            i = best
+        # Who was cancelled meanwhile has left his entry behind.
+        if r.attempts[at].waits and r.attempts[at].ticket == ticket:
+            return at
+    return NONE
+
+
+@_njit
+def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int) -> None:
+    """An attempt is to be made: a worker takes it, or it waits."""
+    s, case = r.state[0], r.cases[slot]
+    work = k.works[activity]
+    at = s.free_attempt
+    row = r.attempts[at]
+    s.free_attempt = row.next
+    s.n_attempts += 1
+    row.slot, row.epoch, row.serial, row.attempt = slot, case.epoch, serial, attempt
+    row.activity, row.pool, row.waits, row.next = activity, work.pool, 0, NONE
+    if case.first_attempt < 0:
+        case.first_attempt = at
+    else:
+        last = case.first_attempt
+        while r.attempts[last].next >= 0:
+            last = r.attempts[last].next
+        r.attempts[last].next = at
+    if work.pool >= 0:
+        queue = r.queues[work.pool]
+        if queue.busy >= k.pools[work.pool].capacity:
+            by_priority = k.pools[work.pool].by_priority
+            wait_in(r, work.pool, s.queue_room, work.priority if by_priority else 0, at)
+            return
+        queue.busy += 1
+    push(r, s.now, _RESULT, STARTS, slot, case.epoch, (serial, attempt, 0, 0))
+
+
+@_njit
+def let_go(r: Any, slot: int, at: int) -> None:
+    """An attempt is over: its worker, if any, takes the next."""
+    s, case, row = r.state[0], r.cases[slot], r.attempts[at]
+    if case.first_attempt == at:
+        case.first_attempt = row.next
+    else:
+        before = case.first_attempt
+        while r.attempts[before].next != at:
+            before = r.attempts[before].next
+        r.attempts[before].next = row.next
+    waits, pool = row.waits, row.pool
+    row.waits = 0
+    row.ticket = NONE
+    row.next = s.free_attempt
+    s.free_attempt = at
+    s.n_attempts -= 1
+    if pool < 0:
+        return
+    queue = r.queues[pool]
+    if waits:
+        queue.waiting -= 1
+        return
+    queue.busy -= 1
+    heir = first_waiting(r, pool, s.queue_room)
+    if heir >= 0:
+        taken = r.attempts[heir]
+        taken.waits = 0
+        queue.waiting -= 1
+        queue.busy += 1
+        push(r, s.now, _RESULT, STARTS, taken.slot, taken.epoch, (taken.serial, taken.attempt, 0, 0))
+
+
+@_njit
+def plan_end(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
+    """An attempt has started: when will it end, and how?"""
+    at = attempt_of(r, slot, serial, attempt)
+    if at < 0:
+        return
+    s, case = r.state[0], r.cases[slot]
+    work = k.works[r.attempts[at].activity]
+    end = s.now + int(sample(k, work.law, draw(case.key, DURATION, serial, attempt)))
+    failure = NONE
+    if work.ends_ever > 0.0:
+        u = draw(case.key, ATTEMPT_FAILURE, serial, attempt)
+        for which in range(work.n_failures):
+            if u < k.failures[work.first_failure + which].edge:
+                failure = which
+                break
+        if failure < 0 and u < work.ends_ever:
+            # The last way is never to report at all.
+            return
+    push(r, end, _RESULT, ENDS, slot, case.epoch, (serial, attempt, failure, 0))
