@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import wfsim as wf
 from tests.benchmarks import Measured, cpu_seconds, median
@@ -13,10 +14,11 @@ from tests.benchmarks.simpy_order import LEFT_OUT, OrderModel
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
+from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
 from wfsim.simulation.engine import Simulation
 
 MODELS = Path(__file__).parents[2] / "models"
-CASES = 2_000
+CASES, MANY = 2_000, 50_000
 RUNS = 5
 
 
@@ -42,11 +44,37 @@ def _engine() -> tuple[float, int]:
     return seconds, found[0]
 
 
-def _whole() -> float:
-    """CPU seconds of `wf.simulate` with its history in memory."""
+def _compiled() -> tuple[float, int]:
+    """CPU seconds and records of the compiled engine, all its records kept in memory."""
     workflow = wf.load(MODELS / "order_processing.yaml")
     scenario = wf.load_scenario(MODELS / "order_processing.scenario.yaml")
-    return median(3, lambda: cpu_seconds(lambda: wf.simulate(workflow, scenario, cases=CASES, progress=False)))
+    program = compile_workflow(workflow)
+    found = []
+
+    def run() -> None:
+        kept = []
+
+        def sink(chunk: Chunk) -> None:
+            kept.append((chunk.log.copy(), chunk.values.copy(), chunk.cases.copy()))
+
+        CompiledSimulation(program, scenario.changed(seed=7, cases=MANY), sink=sink).run()
+        found.append(sum(len(log) for log, _, _ in kept))
+
+    run()
+    seconds = median(RUNS, lambda: cpu_seconds(run))
+    assert len(set(found)) == 1
+    return seconds, found[0]
+
+
+def _whole(engine: Literal["compiled", "python"], cases: int) -> float:
+    """CPU seconds of `wf.simulate` with its history in a file."""
+    workflow = wf.load(MODELS / "order_processing.yaml")
+    scenario = wf.load_scenario(MODELS / "order_processing.scenario.yaml")
+
+    def run() -> None:
+        wf.simulate(workflow, scenario, cases=cases, progress=False, engine=engine).close()
+
+    return median(3, lambda: cpu_seconds(run))
 
 
 def _simpy() -> tuple[float, int]:
@@ -76,17 +104,21 @@ def measure() -> list[Measured]:
     bare = _import_seconds("pass")
     imported = _import_seconds("import wfsim")
     seconds, records = _engine()
-    whole = _whole()
+    quick, many = _compiled()
+    whole = {engine: _whole(engine, cases) for engine, cases in (("python", CASES), ("compiled", MANY))}
     simpy_seconds, simpy_rows = _simpy()
     return [
         Measured("import wfsim", 1000 * (imported - bare), "ms", "beyond an empty interpreter"),
-        Measured("engine alone", records / seconds, "rows/s", f"{CASES:,} orders, {records / CASES:.1f} rows each"),
-        Measured("wf.simulate", records / whole, "rows/s", "history in DuckDB, with digest and paths"),
+        Measured("in Python, alone", records / seconds, "rows/s", f"{CASES:,} orders, {records / CASES:.1f} rows each"),
+        Measured("in Python, wf.simulate", records / whole["python"], "rows/s", "history in DuckDB"),
+        Measured("compiled, alone", many / quick, "rows/s", f"{MANY:,} orders, the whole log kept in memory"),
+        Measured("compiled, wf.simulate", many / whole["compiled"], "rows/s", "history in DuckDB"),
         Measured(
             "SimPy", simpy_rows / simpy_seconds, "rows/s", f"{simpy_rows / CASES:.1f} rows each, tuples in a list"
         ),
-        Measured("engine / SimPy, rows/s", records / seconds / (simpy_rows / simpy_seconds), "times"),
-        Measured("engine / SimPy, orders/s", simpy_seconds / seconds, "times", f"SimPy leaves out: {LEFT_OUT}"),
+        Measured("in Python / SimPy, orders/s", simpy_seconds / seconds, "times", f"SimPy leaves out: {LEFT_OUT}"),
+        Measured("compiled / SimPy, orders/s", MANY / quick / (CASES / simpy_seconds), "times"),
+        Measured("compiled / in Python, orders/s", MANY / quick / (CASES / seconds), "times"),
     ]
 
 

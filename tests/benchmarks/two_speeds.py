@@ -23,7 +23,16 @@ RUNS = 5
 # More queued rows than a case of this workflow needs at once, so that no compiled step has to be repeated.
 SPARE_ROWS = 8
 
-LOAD = "import time; t = time.perf_counter(); import wfsim.semantics.compiled.step; print(time.perf_counter() - t)"
+LOAD = """
+import time
+import wfsim as wf
+from tests.differential.compiled_instance import CompiledInstance
+from wfsim.semantics.compile import compile_workflow
+program = compile_workflow(wf.new("minimal"))
+began = time.perf_counter()
+CompiledInstance(program).start(0)
+print(time.perf_counter() - began)
+"""
 
 
 def definition() -> Workflow:
