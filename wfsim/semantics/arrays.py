@@ -15,35 +15,40 @@ from .program import Program
 
 
 @cache
-def _places(cls: type, dtype: np.dtype[Any]) -> list[tuple[str, int, bool]]:
-    """For each field of a row class its name, its place in eights of bytes, and whether it is a double."""
+def _packed(cls: type, dtype: np.dtype[Any]) -> tuple[struct.Struct, list[str]]:
+    """How a row of a class lies in a record, and its fields in that order."""
     assert dtype.fields is not None
-    return [(f.name, dtype.fields[f.name][1] // 8, f.type == "float") for f in fields(cls)]
+    places = {f.name: dtype.fields[f.name] for f in fields(cls)}
+    names = sorted(places, key=lambda name: places[name][1])
+    form, at = "<", 0
+    for name in names:
+        kind, offset, *_ = places[name]
+        form += f"{offset - at}x{_FORMS[kind.str[1:]]}"
+        at = offset + kind.itemsize
+    return struct.Struct(form + f"{dtype.itemsize - at}x"), names
+
+
+_FORMS = {"i8": "q", "i4": "i", "f8": "d"}
 
 
 def to_array(rows: list[Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """Rows as records of one array."""
-    width = dtype.itemsize // 8
-    words = []
+    packed = bytearray()
     for row in rows:
-        line = [0] * width
         cls: Any = type(row)
-        for name, place, real in _places(cls, dtype):
-            value = getattr(row, name)
-            line[place] = struct.unpack("<q", struct.pack("<d", value))[0] if real else value
-        words.append(line)
-    return np.array(words, np.int64).reshape(len(rows), width).view(dtype)[:, 0]
+        form, names = _packed(cls, dtype)
+        packed += form.pack(*(getattr(row, name) for name in names))
+    return np.frombuffer(packed, dtype).copy()
 
 
 def from_array(array: np.ndarray[Any, Any], rows: list[Any]) -> None:
     """Write records back into the rows they came from."""
-    width = array.dtype.itemsize // 8
-    words = np.ascontiguousarray(array[: len(rows)]).view(np.int64).reshape(len(rows), width).tolist()
-    for line, row in zip(words, rows):
+    packed, width = np.ascontiguousarray(array[: len(rows)]).tobytes(), array.dtype.itemsize
+    for k, row in enumerate(rows):
         cls: Any = type(row)
-        for name, place, real in _places(cls, array.dtype):
-            value = line[place]
-            setattr(row, name, struct.unpack("<d", struct.pack("<q", value))[0] if real else value)
+        form, names = _packed(cls, array.dtype)
+        for name, value in zip(names, form.unpack_from(packed, k * width)):
+            setattr(row, name, value)
 
 
 class Question(NamedTuple):

@@ -50,34 +50,48 @@ KERNEL_FILES = (
 )
 
 
-def union_type(classes: Iterable[type]) -> np.dtype[Any]:
+WIDE = frozenset({"time", "key", "due", "left", "deadline", "delay", "holds", "whole"})
+"""Fields of instances and of what a step puts out that need eight bytes: times, random keys, values, and sums of bits.
+All others are rows, handles, small numbers and counters of one instance."""
+
+
+def union_type(classes: Iterable[type], narrow: bool = True) -> np.dtype[Any]:
     """One record type for rows of several classes: fields of different classes overlap, equal names agree.
 
-    Every field takes eight bytes; a name has the same place in all classes that have it.
+    Every field takes eight bytes, or where rows are `narrow` four unless it is `WIDE`; a name has the same place in all
+    classes that have it.
     """
     place: dict[str, int] = {}
     kinds: dict[str, str] = {}
     for cls in classes:
         for f in fields(cls):
-            kinds[f.name] = "f8" if f.type == "float" else "i8"
+            kinds[f.name] = "f8" if f.type == "float" else "i4" if narrow and f.name not in WIDE else "i8"
     members = [[f.name for f in fields(cls)] for cls in classes]
-    # Names that occur in most classes first: they are hardest to place.
-    for name in sorted(kinds, key=lambda n: (-sum(n in names for names in members), n)):
-        taken = {place[other] for names in members if name in names for other in names if other in place}
-        place[name] = next(k for k in range(256) if k not in taken)
+
+    def halves(name: str) -> set[int]:
+        """The fours of bytes that a field takes."""
+        return {place[name], place[name] + 1} if kinds[name] != "i4" else {place[name]}
+
+    # Those of eight bytes first, then names that occur in most classes: they are hardest to place.
+    for name in sorted(kinds, key=lambda n: (kinds[n] == "i4", -sum(n in names for names in members), n)):
+        others = {other for names in members if name in names for other in names if other in place}
+        taken = set().union(*(halves(other) for other in others))
+        size = 1 if kinds[name] == "i4" else 2
+        place[name] = next(k for k in range(0, 512, size) if taken.isdisjoint(range(k, k + size)))
+    end = max(max(halves(name)) for name in place) + 1
     return np.dtype(
         {
             "names": list(place),
             "formats": [kinds[name] for name in place],
-            "offsets": [8 * k for k in place.values()],
-            "itemsize": 8 * (1 + max(place.values())),
+            "offsets": [4 * k for k in place.values()],
+            "itemsize": 4 * (end + end % 2),
         }
     )
 
 
-PROGRAM = union_type(layout.PROGRAM_ROWS)
+PROGRAM = union_type(layout.PROGRAM_ROWS, narrow=False)
 MEMORY = union_type(layout.MEMORY_ROWS)
-CELL = union_type([layout.Cell])
+CELL = union_type([layout.Cell], narrow=False)
 RECORD = union_type([layout.RecordRow])
 VALUE = union_type([layout.ValueRow])
 EFFECT = union_type([layout.EffectRow])

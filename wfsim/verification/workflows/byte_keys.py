@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # numba's own type stubs do not know its options.
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, cache=True)
+_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True)
 
 Integers = NDArray[np.int64]
 

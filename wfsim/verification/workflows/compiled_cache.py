@@ -16,6 +16,10 @@ SEARCH = Root(
     | {"possible": ("possible", "possible")},
     {borrowed: {}, byte_keys: {}},
 )
+decode, number_of, refill = (
+    Root(function.py_func, {}) for function in (byte_keys.decode, byte_keys.number_of, byte_keys.refill)
+)
+"""Those of `byte_keys` that Python calls."""
 
 
 def is_loaded() -> bool:

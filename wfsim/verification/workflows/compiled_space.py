@@ -29,9 +29,9 @@ from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
 from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.workflows import flat_search as f
-from wfsim.verification.workflows.byte_keys import Integers, Keys, decode, new_keys, number_of, refill
+from wfsim.verification.workflows.byte_keys import Integers, Keys, new_keys
 from wfsim.verification.workflows.candidates import Candidates, child_ends
-from wfsim.verification.workflows.compiled_cache import compiled_search
+from wfsim.verification.workflows.compiled_cache import compiled_search, decode, number_of, refill
 from wfsim.verification.workflows.edges import TOLD, Edge
 from wfsim.verification.workflows.erased import ErasedHost
 from wfsim.verification.workflows.flat_search import REAL, TAG, WHOLE, Memory
