@@ -57,8 +57,10 @@ def _numbered(handles: NDArray[np.int64], starts: Starts, number: Callable[[Any]
     found = np.full(len(handles), -1, np.int32)
     ends = [start for start, _ in starts[1:]] + [len(handles)]
     for (start, texts), end in zip(starts, ends):
-        used, inverse = np.unique(handles[start:end], return_inverse=True)
-        if len(used):
-            numbers = [-1 if handle < 0 else number(texts.value(handle)) for handle in used.tolist()]
-            found[start:end] = np.array(numbers, np.int32)[inverse]
+        # Most records have no such text, and sorting is what costs.
+        there = start + np.flatnonzero(handles[start:end] >= 0)
+        if len(there):
+            used, inverse = np.unique(handles[there], return_inverse=True)
+            numbers = [number(texts.value(handle)) for handle in used.tolist()]
+            found[there] = np.array(numbers, np.int32)[inverse]
     return found

@@ -107,7 +107,7 @@ class CompiledSimulation:
         run_key = draws.mix_key(scenario.seed, self.replication, 0)
         tables = Tables(self.member, scenario, run_key, self.replication)
         self._uniques = tables.uniques
-        self.known = tables.known(needed_rows(program) + 4)
+        self.known = tables.known(needed_rows(program) + 6)
         self.known.settings["most_steps"] = engine.MOST_STEPS
         if keeps:
             self.known.settings["keeps"] = 1

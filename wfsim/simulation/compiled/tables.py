@@ -268,7 +268,7 @@ def needed_rows(program: Program) -> int:
     An event that waits, an internal event and an error for each region; inputs, an entry of the log and a compensator
     for each work.
     """
-    return 4 + 4 * (program.head.n_regions + program.head.n_works)
+    return 2 + program.head.n_regions + program.head.n_works
 
 
 def covered(member: Member, members: list[Member]) -> None:
