@@ -24,8 +24,8 @@ test: $(TEST_STAMP)  ## every test but for those of test-long
 	trap "kill $$compiling 2>/dev/null || true" EXIT; set -ex; \
 	$(MAKE) --no-print-directory lint; \
 	$(BIN)/python -m pytest --doctest-modules wfsim; \
-	$(BIN)/python -m pytest --nbval notebooks; \
 	wait $$compiling || { cat build/compiled.log; exit 1; }; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval notebooks; \
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests
 
 test-long: $(TEST_STAMP)  ## the tests that `make test` leaves out because they take long

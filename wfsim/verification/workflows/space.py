@@ -297,8 +297,8 @@ def explore_workflow(
     engine
         `python` runs the interpreted step, `compiled` the compiled one; they find the same states and edges under the
         same numbers. `auto` begins with the first and goes on with the second where that pays, if it need not be
-        compiled: so it is on this machine once `engine="compiled"` or `make bench` has been run, which takes a minute
-        or two to compile, which it says and no limit of time can stop. Loading takes two seconds in each process.
+        compiled: so it is on this machine once `engine="compiled"` or `make bench` has been run, which takes half a
+        minute, says so, and cannot be stopped by a limit of time. Loading takes a second in each process.
 
     Raises
     ------
@@ -307,7 +307,7 @@ def explore_workflow(
 
     Notes
     -----
-    About 8,000 edges a second in Python, 200,000 compiled. An operator's `terminate` and `pause` are left
+    About 8,000 edges a second in Python, 500,000 compiled. An operator's `terminate` and `pause` are left
     out, and so are an operator's `cancel` and the workflow timer in states that do not handle them: they close any
     instance and would hide every dead end.
     """
