@@ -20,7 +20,7 @@ from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.simulation import engine
-from wfsim.simulation.compiled import kernel, run, tables
+from wfsim.simulation.compiled import calendar, kernel, run
 from wfsim.simulation.compiled.layout import LOG
 from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
 from wfsim.simulation.default import default_scenario
@@ -161,26 +161,14 @@ def test_in_small_chunks_and_from_small_tables_it_is_the_same(name: str, monkeyp
     assert compare(workflow, scenario, chunk=1_000) > 3_000
 
 
-def test_with_few_spare_rows_each_instance_is_kept_and_gets_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instances_get_more_rows_when_they_need_them(monkeypatch: pytest.MonkeyPatch) -> None:
     workflow, scenario = of_example("order_processing", 60)
     again = []
     real = CompiledSimulation._more_rows
     monkeypatch.setattr(CompiledSimulation, "_more_rows", lambda self: again.append(self) or real(self))
-    monkeypatch.setattr(run, "needed_rows", lambda program: -3)
-    monkeypatch.setattr(tables, "needed_rows", lambda program: 1_000)
+    monkeypatch.setattr(run, "SPARE_ROWS", 1)
     compare(workflow, scenario)
     assert again
-
-
-def test_a_step_that_needs_more_than_was_thought_begins_all_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    workflow, scenario = of_example("order_processing", 60)
-    anew = []
-    real = CompiledSimulation._anew
-    monkeypatch.setattr(CompiledSimulation, "_anew", lambda self: anew.append(self._handed) or real(self))
-    monkeypatch.setattr(run, "needed_rows", lambda program: -2)
-    monkeypatch.setattr(tables, "needed_rows", lambda program: 0)
-    compare(workflow, scenario, chunk=100)
-    assert anew
 
 
 @pytest.mark.parametrize(
@@ -318,5 +306,21 @@ def test_ctrl_c_keeps_what_has_happened_and_says_so(monkeypatch: pytest.MonkeyPa
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.parametrize(("limit", "what"), [("MOST_MEMORY", "instances take more than"), ("MOST_ENTRIES", "are due")])
+def test_a_queue_that_grows_for_ever_stops_with_the_pool_that_is_too_small(
+    monkeypatch: pytest.MonkeyPatch, limit: str, what: str
+) -> None:
+    workflow, scenario = of_example("order_processing", 20_000)
+    crowded = scenario.model_dump(exclude_unset=True) | {"arrivals": {"poisson": "1/s"}}
+    crowded["pools"] = {"packers": {"capacity": 2}}
+    monkeypatch.setattr(run if limit == "MOST_MEMORY" else calendar, limit, 2**22 if limit == "MOST_MEMORY" else 5_000)
+    with wf.simulate(workflow, Scenario.model_validate(crowded), engine="compiled") as history:
+        assert not history.complete
+        (note,) = (note for note in history.notes if note.startswith("The run was stopped at"))
+        assert what in note
+        assert "Pool 'packers' has 2 of 2 workers busy and" in note
+        assert replay_all(history)
+
+
 def test_each_phase_and_reason_has_its_number() -> None:
-    assert len({kernel.DONE, kernel.PAUSED, kernel.FLUSH, kernel.ROWS, kernel.ANSWER, kernel.NOT_KEPT}) == 6
+    assert len({kernel.DONE, kernel.PAUSED, kernel.FLUSH, kernel.ROWS, kernel.ANSWER, kernel.GIVEN_UP}) == 6

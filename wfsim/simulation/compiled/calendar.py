@@ -1,4 +1,8 @@
-"""The calendar as a heap of rows, four below each: what is due first lies in row 0."""
+"""The calendar as a heap with four entries below each: what is due first lies at its root.
+
+An entry of the heap is a time and a key of eight bytes each, so that four that are compared lie in one line of the
+cache; what it is about lies elsewhere (`Run.entries`), under the number in the last bits of the key.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,17 @@ from typing import Any
 
 import numba
 
-from wfsim.semantics.bare import copy_rows
-
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
 
-CLASS = 58
-"""From which bit on an entry's key is its class (M6.3); below is its number, so that no two are equal."""
+ROOT = 3
+"""Where the first entry lies: its four successors, and theirs, then begin at multiples of 64 bytes."""
+NUMBER = 24
+"""Bits of the key for the number of what an entry is about."""
+CLASS = 60
+"""From which bit on a key is the class (M6.3); between is in which order entries came, so that no two are equal."""
+MOST_ENTRIES = 1 << NUMBER
 
-
-@_njit
-def is_before(one: Any, other: Any) -> Any:
-    """Whether an entry comes before another."""
-    if one.time != other.time:
-        return one.time < other.time
-    return one.key < other.key
+_NUMBERS = MOST_ENTRIES - 1
 
 
 @_njit
@@ -28,56 +29,81 @@ def push(r: Any, time: int, order: int, what: int, slot: int, epoch: int, about:
     """Add an entry about four numbers; there is room for it."""
     s = r.state[0]
     s.serial += 1
-    key = (order << CLASS) | s.serial
+    number = s.free_entry
+    entry = r.entries[number]
+    s.free_entry = entry.next
+    entry.time, entry.what, entry.slot, entry.epoch = time, what, slot, epoch
+    entry.a, entry.b, entry.c, entry.d = about
+    key = (order << CLASS) | (s.serial << NUMBER) | number
     i = s.n_heap
     s.n_heap += 1
     while i > 0:
         above = (i - 1) >> 2
-        upper = r.heap[above]
+        upper = r.heap[ROOT + above]
         if upper.time < time or (upper.time == time and upper.key < key):
             break
-        copy_rows(r.heap, i, r.heap, above, 1)
+        row = r.heap[ROOT + i]
+        row.time, row.key = upper.time, upper.key
         i = above
-    row = r.heap[i]
+    row = r.heap[ROOT + i]
     row.time, row.key = time, key
-    row.what, row.slot, row.epoch = what, slot, epoch
-    row.a, row.b, row.c, row.d = about
+
+
+@_njit
+def first(r: Any) -> Any:
+    """What is due first; there is something."""
+    return r.entries[r.heap[ROOT].key & _NUMBERS]
+
+
+@_njit
+def free(r: Any, number: int) -> None:
+    """Give up the row of what an entry was about."""
+    s = r.state[0]
+    r.entries[number].next = s.free_entry
+    s.free_entry = number
 
 
 @_njit
 def pop(r: Any) -> None:
-    """Move the first entry to `Run.now`."""
-    s = r.state[0]
-    copy_rows(r.now, 0, r.heap, 0, 1)
+    """Move what is due first to `Run.now`."""
+    s, now = r.state[0], r.now[0]
+    number = r.heap[ROOT].key & _NUMBERS
+    entry = r.entries[number]
+    now.time, now.what, now.slot, now.epoch = entry.time, entry.what, entry.slot, entry.epoch
+    now.a, now.b, now.c, now.d = entry.a, entry.b, entry.c, entry.d
+    free(r, number)
     s.n_heap -= 1
     if s.n_heap > 0:
-        sink(r, 0, s.n_heap)
+        last = r.heap[ROOT + s.n_heap]
+        sink(r, 0, last.time, last.key)
 
 
 @_njit
-def sink(r: Any, i: int, last: int) -> None:
-    """Put the entry in row `last`, behind the heap, where it belongs at `i` or below."""
+def sink(r: Any, i: int, time: int, key: int) -> None:
+    """Put an entry where it belongs at `i` or below; what lay at `i` is gone."""
     n = r.state[0].n_heap
-    entry = r.heap[last]
     while True:
         best = 4 * i + 1
         if best >= n:
             break
+        row = r.heap[ROOT + best]
+        best_time, best_key = row.time, row.key
         for other in range(best + 1, min(best + 4, n)):
-            if is_before(r.heap[other], r.heap[best]):
-                best = other
-        if not is_before(r.heap[best], entry):
+            row = r.heap[ROOT + other]
+            if row.time < best_time or (row.time == best_time and row.key < best_key):
+                best, best_time, best_key = other, row.time, row.key
+        if time < best_time or (time == best_time and key < best_key):
             break
-        copy_rows(r.heap, i, r.heap, best, 1)
+        row = r.heap[ROOT + i]
+        row.time, row.key = best_time, best_key
         i = best
-    if i != last:
-        copy_rows(r.heap, i, r.heap, last, 1)
+    row = r.heap[ROOT + i]
+    row.time, row.key = time, key
 
 
 @_njit
 def heapify(r: Any) -> None:
-    """Make a heap of entries in any order; the row behind them is free."""
-    n = r.state[0].n_heap
-    for i in range((n - 2) >> 2, -1, -1):
-        copy_rows(r.heap, n, r.heap, i, 1)
-        sink(r, i, n)
+    """Make a heap of entries in any order."""
+    for i in range((r.state[0].n_heap - 2) >> 2, -1, -1):
+        row = r.heap[ROOT + i]
+        sink(r, i, row.time, row.key)

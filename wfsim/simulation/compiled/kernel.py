@@ -19,7 +19,6 @@ from wfsim.semantics.codes import (
     CANCEL_ATTEMPT,
     COMPLETED,
     EVENT,
-    FREE,
     INBOX,
     NONE,
     NULL,
@@ -33,7 +32,7 @@ from wfsim.semantics.codes import (
 from wfsim.semantics.draws import ARRIVAL, INPUT, PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
-from wfsim.simulation.compiled.calendar import heapify, pop, push
+from wfsim.simulation.compiled.calendar import MOST_ENTRIES, ROOT, first, free, heapify, pop, push
 from wfsim.simulation.compiled.draws import fill_value, sample
 from wfsim.simulation.compiled.events import plan_event, resume_plans, state_of
 from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, STARTS
@@ -51,10 +50,10 @@ mix_key: Any = None
 BEGIN, TAKE, STEP, PUT_OUT = range(4)
 """Phases: begin; take the next happening; let the step happen; log it and carry out its effects."""
 
-DONE, PAUSED, FLUSH, ROWS, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, GIVEN_UP, NOT_KEPT = range(11)
+DONE, PAUSED, FLUSH, ROWS, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, GIVEN_UP = range(10)
 """Why it returned: nothing is due; the budget is used up; the log is full; an instance needs more rows; the step asks
 something; a step puts out more than fits; no slot is free; a table may be too small; texts of the next arrivals are
-needed; a case has taken too many steps; a step that lacks something had not been kept, so all has to begin anew."""
+needed; a case has taken too many steps."""
 
 _EVENT = int(Order.EVENT)
 _TIMER = int(Order.TIMER)
@@ -149,10 +148,14 @@ def compact(k: Any, r: Any) -> None:
     s = r.state[0]
     n = 0
     for i in range(s.n_heap):
-        if is_awaited(k, r, r.heap[i]):
-            if n != i:
-                copy_rows(r.heap, n, r.heap, i, 1)
+        row = r.heap[ROOT + i]
+        number = row.key & (MOST_ENTRIES - 1)
+        if is_awaited(k, r, r.entries[number]):
+            kept = r.heap[ROOT + n]
+            kept.time, kept.key = row.time, row.key
             n += 1
+        else:
+            free(r, number)
     s.n_heap = n
     s.n_live = n
     heapify(r)
@@ -304,8 +307,6 @@ def lacks(o: Any, s: Any) -> Any:
     tally = o.tally[0]
     if tally.full == 0 and tally.question < 0:
         return DONE
-    if not s.kept:
-        return NOT_KEPT
     s.again = 1
     if tally.full == 0:
         return ANSWER
@@ -315,12 +316,10 @@ def lacks(o: Any, s: Any) -> Any:
 
 @_njit
 def keep(k: Any, r: Any, slot: int) -> None:
-    """Keep an instance as it is before its step, if that may have to be repeated."""
+    """Keep an instance as it is before its step, which may have to be repeated."""
     given, s = k.settings[0], r.state[0]
-    s.kept = 1 if given.keeps or r.m[slot * given.rows + FREE].length < given.margin else 0
-    if s.kept:
-        copy_rows(r.kept_m, 0, r.m, slot * given.rows, given.rows)
-        copy_rows(r.kept_v, 0, r.v, slot * given.cells, given.cells)
+    copy_rows(r.kept_m, 0, r.m, slot * given.rows, given.rows)
+    copy_rows(r.kept_v, 0, r.v, slot * given.cells, given.cells)
     s.again = 0
     s.answers = 0
 
@@ -336,15 +335,15 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
         if s.phase == TAKE:
             if s.n_heap == 0:
                 return DONE
-            first = r.heap[0]
-            if given.horizon >= 0 and first.time > given.horizon:
+            coming = first(r)
+            if given.horizon >= 0 and coming.time > given.horizon:
                 return DONE
             if s.budget <= 0:
                 return PAUSED
-            if first.what == ARRIVES:
+            if coming.what == ARRIVES:
                 if s.free_slot < 0:
                     return SLOTS
-                if given.n_uniques > 0 and first.a >= s.uniques_end:
+                if given.n_uniques > 0 and coming.a >= s.uniques_end:
                     return UNIQUES
             pop(r)
             slot = begin(k, r)

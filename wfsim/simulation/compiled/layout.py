@@ -52,26 +52,28 @@ POOL = _record("", "capacity by_priority")
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times",
-    "rows cells n_regions root patience interval first_input end_input n_uniques keeps margin n_pools n_reasons",
+    "rows cells n_regions root patience interval first_input end_input n_uniques n_pools n_reasons",
 )
 """Of the whole run. `rows` and `cells` are those of one instance; `interval` is the law of the time between arrivals,
-or -1 if their times are given; `keeps` whether every step may have to be repeated, else only those that begin with
-fewer free rows than `margin`."""
+or -1 if their times are given."""
 
 # --- what changes ------------------------------------------------------------------------------------------
 
 STATE = _record(
     "now serial n_heap n_live n_arrived n_started n_closed n_steps n_records n_sent n_rejected end_time free_slot "
-    "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end "
+    "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
     "log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places output_room "
-    "phase slot activity kept again answers budget",
+    "phase slot activity again answers budget",
     "",
     "moment",
 )
 """Numbers of the run that change, and how much fits where. `phase` is where it goes on after it has returned."""
 
-HAPPENING = _record("time key", "what slot epoch a b c d")
-"""An entry of the calendar; `key` is its class and its number. What a to d mean depends on `what`."""
+HEAP = _record("time key", "")
+"""An entry of the calendar's heap; see `compiled.calendar`."""
+
+HAPPENING = _record("time", "what slot epoch a b c d next")
+"""What is due. What a to d mean depends on `what`."""
 
 CASE = _record(
     "key started seq steps",
@@ -131,6 +133,7 @@ class Run(NamedTuple):
     state: Any
     now: Any
     heap: Any
+    entries: Any
     cases: Any
     m: Any
     v: Any

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from wfsim.model.duration import Duration
 from wfsim.semantics import draws, speed
 from wfsim.semantics.arrays import Question, answer_of, from_array, n_asked, to_array
 from wfsim.semantics.codes import FREE, NONE
@@ -21,13 +22,17 @@ from wfsim.simulation import engine
 from wfsim.simulation.compiled import calendar, events, kernel, layout, log, workers
 from wfsim.simulation.compiled import draws as compiled_draws
 from wfsim.simulation.compiled.draws import UNIQUES
-from wfsim.simulation.compiled.tables import REASONS, Tables, covered, needed_rows
+from wfsim.simulation.compiled.tables import REASONS, Tables, covered
 from wfsim.simulation.instances import RunSummary, open_told, rejections_told
 from wfsim.simulation.plans import Member, members_of
 from wfsim.simulation.scenario import Scenario
 
 CHUNK = 262_144
 """Records that are handed on at once."""
+SPARE_ROWS = 4
+"""Rows of each instance for what waits in it, to begin with."""
+MOST_MEMORY = 2**33
+"""Bytes that instances in flight may take."""
 SLOTS, ENTRIES = 64, 4_096
 """Room for instances, and rows in the tables beside, to begin with."""
 STEPS = 200_000
@@ -91,28 +96,19 @@ class CompiledSimulation:
         self.scenario = scenario
         self.sink = sink
         self.progress = progress
-        self.replication = replication
         self.summary = RunSummary()
         members = members_of(program, scenario, {})
         covered(members[0], members)
         self.member: Member = members[0]
         self.host = Evaluator(program, self.member.texts)
-        self._chunk = chunk
-        self._handed = self._to_skip = [0, 0, 0]
-        self._begin(keeps=False)
-
-    def _begin(self, keeps: bool) -> None:
-        """Make the tables; with `keeps` each instance is kept before its step, in case that has to be repeated."""
-        program, scenario = self.member.program, self.scenario
-        run_key = draws.mix_key(scenario.seed, self.replication, 0)
-        tables = Tables(self.member, scenario, run_key, self.replication)
+        self._stopped = ""
+        run_key = draws.mix_key(scenario.seed, replication, 0)
+        tables = Tables(self.member, scenario, run_key, replication)
         self._uniques = tables.uniques
-        self.known = tables.known(needed_rows(program) + 6)
+        self.known = tables.known(SPARE_ROWS)
         self.known.settings["most_steps"] = engine.MOST_STEPS
-        if keeps:
-            self.known.settings["keeps"] = 1
         self._outputs = speed.new_outputs(1_024, cells=1_024)
-        self.run_tables = self._new_run(self._chunk)
+        self.run_tables = self._new_run(chunk)
         self._set_rooms()
 
     # --- tables ----------------------------------------------------------------------------------
@@ -126,7 +122,8 @@ class CompiledSimulation:
             {
                 "state": zeros(1, layout.STATE),
                 "now": zeros(1, layout.HAPPENING),
-                "heap": zeros(ENTRIES, layout.HAPPENING),
+                "heap": _aligned(ENTRIES + calendar.ROOT),
+                "entries": _free(zeros(ENTRIES, layout.HAPPENING)),
                 "cases": _free(zeros(slots, layout.CASE)),
                 "m": zeros(slots * rows, speed.MEMORY),
                 "v": zeros(slots * cells, speed.CELL),
@@ -156,8 +153,7 @@ class CompiledSimulation:
         state["log_room"] = len(run.log)
         state["value_room"] = len(run.values)
         state["case_room"] = len(run.done)
-        # A row behind the heap is used when it is put in order.
-        state["heap_room"] = len(run.heap) - 1
+        state["heap_room"] = len(run.entries)
         state["attempt_room"] = len(run.attempts)
         state["track_room"] = len(run.tracks)
         state["queue_room"] = len(run.queued) // len(run.queues)
@@ -172,9 +168,27 @@ class CompiledSimulation:
         self.run_tables = layout.with_table(layout.Run, kept | arrays)
         self._set_rooms()
 
+    def _stop_crowded(self, what: str) -> None:
+        """Stop, since more instances are open than there can be, and say which pool they wait for."""
+        run, state = self.run_tables, self.run_tables.state[0]
+        n_open, now = int(run.cases["open"].sum()), Duration(int(state["now"]))
+        told = f"The run was stopped at {now}: {what}, {n_open:,} cases open."
+        names = list(self.scenario.pools)
+        if names:
+            most = int(run.queues["waiting"][: len(names)].argmax())
+            busy, waiting = int(run.queues[most]["busy"]), int(run.queues[most]["waiting"])
+            told += (
+                f" Pool {names[most]!r} has {busy:,} of {self.scenario.pools[names[most]].capacity:,} workers busy and "
+                f"{waiting:,} attempts waiting."
+            )
+        self._stopped = f"{told} Give more workers, let less arrive, or set a horizon."
+
     def _more_slots(self) -> None:
         run = self.run_tables
         n = len(run.cases)
+        if 2 * (run.m.nbytes + run.v.nbytes) > MOST_MEMORY:
+            self._stop_crowded(f"instances take more than {MOST_MEMORY / 2**31:,.1f} GiB")
+            return
         cases = _joined(run.cases, _free(np.zeros(n, layout.CASE), n))
         run.state["free_slot"] = n
         self._replace(
@@ -190,7 +204,15 @@ class CompiledSimulation:
         n_more = int(tally["records"] + tally["effects"]) + 8
         more: dict[str, Any] = {}
         if state["n_heap"] + n_more > state["heap_room"]:
-            more["heap"] = _longer(run.heap)
+            n = len(run.entries)
+            if 2 * n > calendar.MOST_ENTRIES:
+                self._stop_crowded(f"more than {n:,} events, timers and reports are due")
+                return
+            more["heap"] = _aligned(2 * n + calendar.ROOT)
+            more["heap"][: len(run.heap)] = run.heap
+            more["entries"] = _joined(run.entries, _free(np.zeros(n, layout.HAPPENING), n))
+            more["entries"]["next"][-1] = state["free_entry"]
+            state["free_entry"] = n
         for name, free, used in (("attempts", "free_attempt", "n_attempts"), ("tracks", "free_track", "n_tracks")):
             table = getattr(run, name)
             if state[used] + n_more > len(table):
@@ -278,23 +300,13 @@ class CompiledSimulation:
         run.state["uniques_end"] = end
 
     def _flush(self) -> None:
-        """Hand on what is logged, but for what was handed on before all began anew."""
+        """Hand on what is logged."""
         run, state = self.run_tables, self.run_tables.state[0]
-        counts = [int(state[name]) for name in ("n_log", "n_values", "n_cases")]
+        n, values, cases = int(state["n_log"]), int(state["n_values"]), int(state["n_cases"])
         state["n_log"] = state["n_values"] = state["n_cases"] = 0
-        first = [min(n, skip) for n, skip in zip(counts, self._to_skip)]
-        self._to_skip = [skip - n for skip, n in zip(self._to_skip, first)]
-        self._handed = [handed + n - known for handed, n, known in zip(self._handed, counts, first)]
-        if counts != first:
-            log, values, cases = (
-                rows[begin:end] for rows, begin, end in zip((run.log, run.values, run.done), first, counts)
-            )
-            self.sink(Chunk(log, values, cases, run.paths[: int(state["n_paths"]) + 1]))
-
-    def _anew(self) -> None:
-        """Begin anew, and this time keep each instance before its step."""
-        self._to_skip = self._handed
-        self._begin(keeps=True)
+        if n or cases:
+            paths = run.paths[: int(state["n_paths"]) + 1]
+            self.sink(Chunk(run.log[:n], run.values[:values], run.done[:cases], paths))
 
     # --- the run ---------------------------------------------------------------------------------
 
@@ -317,15 +329,17 @@ class CompiledSimulation:
             kernel.UNIQUES: self._make_uniques,
             kernel.GIVEN_UP: self._give_up,
             kernel.PAUSED: self._pause,
-            kernel.NOT_KEPT: self._anew,
         }
         why = NONE
         with interrupts() as asked:
-            while not asked() and (why := simulate(self.known, self.run_tables, self._outputs)) != kernel.DONE:
+            while (
+                not (asked() or self._stopped)
+                and (why := simulate(self.known, self.run_tables, self._outputs)) != kernel.DONE
+            ):
                 does[why]()
         if why != kernel.DONE:
             summary.complete = False
-            summary.notes.append(engine.INTERRUPTED)
+            summary.notes.append(self._stopped or engine.INTERRUPTED)
         self._sum_up()
         self._flush()
         return summary
@@ -402,6 +416,14 @@ def _free(rows: Any, first: int = 0) -> Any:
     rows["next"] = np.arange(first + 1, first + len(rows) + 1)
     rows["next"][-1] = NONE
     return rows
+
+
+def _aligned(n: int) -> Any:
+    """Rows of the heap that begin at a multiple of 64 bytes."""
+    size = layout.HEAP.itemsize
+    memory = np.zeros(n * size + 64, np.uint8)
+    skip = -memory.ctypes.data % 64
+    return memory[skip : skip + n * size].view(layout.HEAP)
 
 
 def _longer(array: Any) -> Any:

@@ -13,10 +13,9 @@ from wfsim.model.evaluate import fit
 from wfsim.model.values import EvaluationFault, ValueType, coerce
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import to_array
-from wfsim.semantics.codes import FREE, INTEGER, NONE, NUMBER, SEND, STRING
+from wfsim.semantics.codes import FREE, INTEGER, NONE, NUMBER, STRING
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.layout import ActionRow, Cell, Queued, StateRow
-from wfsim.semantics.program import Program
+from wfsim.semantics.layout import Cell, Queued
 from wfsim.semantics.rows import RESULT
 from wfsim.semantics.snapshot import add_spare_rows
 from wfsim.simulation import sampling
@@ -211,8 +210,6 @@ class Tables:
         interval = NONE if law is None else self.law(law)
         times = sorted(int(time) for time in arrivals.at or ())
         rows: list[Any] = program.rows
-        sends = any(isinstance(row, ActionRow) and row.action == SEND for row in rows)
-        listed = any(isinstance(row, StateRow) and row.items >= 0 for row in rows)
         settings = np.zeros(1, layout.SETTINGS)
         for name, number in {
             "run_key": self.run_key,
@@ -230,8 +227,6 @@ class Tables:
             "first_input": first_input,
             "end_input": end_input,
             "n_uniques": len(self.uniques),
-            "keeps": int(bool(program.host) or sends or listed),
-            "margin": needed_rows(program),
             "n_pools": len(pools),
             "n_reasons": REASONS,
         }.items():
@@ -260,15 +255,6 @@ class Tables:
                 "times": np.array([*times, 0], np.int64),
             },
         )
-
-
-def needed_rows(program: Program) -> int:
-    """Free rows with which any step of a workflow without lists and messages gets by.
-
-    An event that waits, an internal event and an error for each region; inputs, an entry of the log and a compensator
-    for each work.
-    """
-    return 2 + program.head.n_regions + program.head.n_works
 
 
 def covered(member: Member, members: list[Member]) -> None:
