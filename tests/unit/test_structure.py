@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import networkx as nx
+
 from wfsim.model.elements import Work
 from wfsim.model.operations import Action
 
@@ -60,3 +62,28 @@ def test_the_text_of_an_expression_is_read_where_it_comes_in_and_nowhere_else() 
         return isinstance(node, ast.Call) and not parsers.isdisjoint(names(node.func))
 
     assert {name for name, nodes in modules() if any(map(parses, nodes))} == TYPED | READING
+
+
+def imported(module: str, tree: ast.AST, known: set[str]) -> set[str]:
+    """The modules of the package that a module imports anywhere, for its types as well."""
+    package = module if f"{module}.__init__" in known else module.rpartition(".")[0]
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            home = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {f"{home}.{alias.name}" if f"{home}.{alias.name}" in known else home for alias in node.names}
+    return found & known
+
+
+def test_no_two_modules_import_each_other_not_even_round_about() -> None:
+    sources = {".".join(path.with_suffix("").parts): path for path in Path("wfsim").rglob("*.py")}
+    graph = nx.DiGraph()
+    for name, path in sources.items():
+        module = name.removesuffix(".__init__")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        graph.add_edges_from((module, other) for other in imported(module, tree, {*sources}) if other != module)
+    assert graph.number_of_edges() > 1_000
+    assert [sorted(circle) for circle in nx.strongly_connected_components(graph) if len(circle) > 1] == []

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from wfsim.errors import HistoryError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from .history import History
 
 Parameters: TypeAlias = "Sequence[Any] | Mapping[str, Any] | None"
 
@@ -99,6 +98,19 @@ def _one(con: duckdb.DuckDBPyConnection, query: str, kinds: Sequence[str]) -> st
     return raw[: min(ends, default=len(raw))].decode()
 
 
+class Readable(Protocol):
+    """What can be asked: a file and the connection to it."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """What it is read with."""
+        ...
+
+
 class Result:
     """The answer to a query: `.df()`, `.fetchall()`, `.arrow()`; shown, it is a table.
 
@@ -106,7 +118,7 @@ class Result:
     `sql` was told.
     """
 
-    def __init__(self, history: History, asked: Question) -> None:
+    def __init__(self, history: Readable, asked: Question) -> None:
         self._history = history
         self._question = asked
         with self._answer(0) as answer:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.verification.nets.findings import NO_FAIRNESS
 from wfsim.verification.nets.limits import Ended, Limits, OutOfTime
-from wfsim.verification.nets.state_space import advised
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
 if TYPE_CHECKING:
@@ -79,6 +78,12 @@ class Answer:
         status = {True: Status.HOLDS, False: Status.VIOLATED, None: Status.UNKNOWN}[self.found]
         told = self.reason if reason is None else reason
         return Verdict(status, name, told, self.witness, self.bound, self.assumptions, self.method, self.statistics)
+
+
+def advised(space: StateSpace | SymbolicSpace, more: str = "") -> str:
+    """Why a search of a net has ended, what more there is to tell, and what to do next."""
+    advice = "" if space.ended is Ended.MEMORY else " Raise max_markings or max_seconds, or make the net smaller."
+    return f"{space.reason}{more}{advice}"
 
 
 def bound_of(space: StateSpace | SymbolicSpace, *, deep: bool = False) -> dict[str, Any]:

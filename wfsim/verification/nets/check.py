@@ -32,7 +32,7 @@ from wfsim.arguments import expect
 from wfsim.errors import DefinitionError, ExpressionError, NotCovered, did_you_mean, listed
 from wfsim.model.problems import Problem, definition_error, from_validation
 from wfsim.net.petri import PetriNet
-from wfsim.verification.nets.answer import Answer, bound_of, out_of_time
+from wfsim.verification.nets.answer import Answer, advised, bound_of, out_of_time
 from wfsim.verification.nets.contest import ContestProperty, UpperBound
 from wfsim.verification.nets.findings import reached, shown
 from wfsim.verification.nets.formulas import (
@@ -56,7 +56,7 @@ from wfsim.verification.nets.net_questions import QUESTIONS, bounded_by, upper_b
 from wfsim.verification.nets.net_search import NetSearch
 from wfsim.verification.nets.reachability import find
 from wfsim.verification.nets.simplify import Simplifier
-from wfsim.verification.nets.state_space import StateSpace, advised
+from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.workflow_net import listed as quoted
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import NetWitness, Status, Verdict

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wfsim.net.firing import Tokens
-from wfsim.verification.nets.answer import SEARCH, by_search, proved
+from wfsim.verification.nets.answer import SEARCH, advised, by_search, proved
 from wfsim.verification.nets.findings import (
     NO_FAIRNESS,
     dead_finding,
@@ -28,7 +28,7 @@ from wfsim.verification.nets.reachability import EQUATION, find, find_deadlock, 
 from wfsim.verification.nets.reduced import told_method
 from wfsim.verification.nets.sources import METHOD as NEEDS_NOTHING
 from wfsim.verification.nets.sources import MOST_SHOWN, filled, free_transitions
-from wfsim.verification.nets.state_space import StateSpace, Wake, advised
+from wfsim.verification.nets.state_space import StateSpace, Wake
 from wfsim.verification.nets.structure.classes import classify
 from wfsim.verification.nets.structure.coverability import coverability
 from wfsim.verification.nets.structure.farkas import bounding_weights, greatest_sum, refuted

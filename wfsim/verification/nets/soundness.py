@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 from wfsim.errors import OptionError
 from wfsim.model.workflow import Workflow
 from wfsim.net.petri import PetriNet
-from wfsim.verification.nets.answer import SEARCH, bound_of, out_of_time, unfinished
+from wfsim.verification.nets.answer import SEARCH, advised, bound_of, out_of_time, unfinished
 from wfsim.verification.nets.clauses import Outcome, plain_soundness, reduced_soundness
 from wfsim.verification.nets.findings import (
     COMPLETES,
@@ -24,7 +24,7 @@ from wfsim.verification.nets.findings import (
 from wfsim.verification.nets.limits import DEFAULT_MEMORY, Ended, Limits, OutOfTime
 from wfsim.verification.nets.net_search import NetSearch
 from wfsim.verification.nets.reduced import direct_markings
-from wfsim.verification.nets.state_space import StateSpace, advised
+from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.translated import Translation, net_of
 from wfsim.verification.nets.workflow_net import NotAWorkflowNet, Task, listed, workflow_task
 from wfsim.verification.verdict import NetWitness, Status, Verdict

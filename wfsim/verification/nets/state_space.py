@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from wfsim.net.marked_net import MarkingLike
     from wfsim.net.petri import PetriNet
-    from wfsim.verification.nets.diagrams.space import SymbolicSpace
     from wfsim.verification.nets.limits import Limits
     from wfsim.verification.nets.stubborn import StubbornSets
 
@@ -365,12 +364,6 @@ class Wake(NamedTuple):
 
 Stop = Callable[[StateSpace, int], "str | None"]
 """Given the space and the number of the marking just expanded, why the search shall end; else None or ''."""
-
-
-def advised(space: StateSpace | SymbolicSpace, more: str = "") -> str:
-    """Why a search of a net has ended, what more there is to tell, and what to do next."""
-    advice = "" if space.ended is Ended.MEMORY else " Raise max_markings or max_seconds, or make the net smaller."
-    return f"{space.reason}{more}{advice}"
 
 
 def found(space: StateSpace) -> str:
