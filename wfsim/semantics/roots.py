@@ -45,6 +45,7 @@ class Root:
     ) -> None:
         self.function = function
         self.modules = {sys.modules[function.__module__]: kernel, **(others or {})}
+        self._is_kept = True
         self.is_loaded = False
         """Whether this process has it."""
 
@@ -59,17 +60,27 @@ class Root:
         # numba's own type stubs do not know that this can be set.
         settings: Any = config
         before = settings.CACHE_DIR
-        settings.CACHE_DIR = str(speed.cache_folder() / digest.hexdigest()[:16])
+        folder = str(speed.cache_folder() / digest.hexdigest()[:16])
+        settings.CACHE_DIR = folder
         try:
-            return njit(cache=True, nogil=True, error_model="numpy")(self.function)
+            kept: Any = njit(cache=True, nogil=True, error_model="numpy")(self.function)
+            if kept._cache.cache_path.startswith(folder):
+                return kept
+        except (OSError, RuntimeError):
+            pass
         finally:
             settings.CACHE_DIR = before
+        # It cannot be kept there, and elsewhere code of other sources might be found: each process compiles it.
+        self._is_kept = False
+        return njit(nogil=True, error_model="numpy")(self.function)
 
     def is_cached(self, arguments: tuple[Any, ...]) -> bool:
         """Whether it need not be compiled for arguments of these types; reads an index of a few hundred bytes."""
         from numba import typeof
 
-        known = self.dispatcher._cache
+        known: Any = self.dispatcher._cache
+        if not self._is_kept:
+            return False
         key = known._index_key(tuple(map(typeof, arguments)), self.dispatcher.targetctx.codegen())
         return key in known._cache_file._load_index()
 
