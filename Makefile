@@ -29,6 +29,7 @@ test: $(TEST_STAMP)  ## every test but for those of test-long
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests
 
 test-long: $(TEST_STAMP)  ## the tests that `make test` leaves out because they take long
+	WFSIM_KILLS=100 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' tests/runtime_kill
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
 
 test-wheel: $(VENV)/bin/python  ## build the wheel, install it in an empty environment, run the demo there

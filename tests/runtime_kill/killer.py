@@ -18,8 +18,8 @@ from wfsim.semantics.records import Record
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-KILLS = int(os.environ.get("WFSIM_KILLS", "60"))
-"""How many processes are killed in each test; more of them search longer."""
+KILLS = int(os.environ.get("WFSIM_KILLS", "15"))
+"""How many processes are killed in each test; `make test-long` kills a hundred."""
 
 Drive = Callable[[str, str, "Connection", "int | None"], None]
 

@@ -55,7 +55,13 @@ def test_every_scenario_fits_its_workflow(path: Path) -> None:
     assert not [note for note in history.notes if "could move" in note]
 
 
-@pytest.mark.parametrize("path", CLAIMS, ids=ids)
+# It takes half of the time that all of them take together.
+LONGEST = {"incident_response"}
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=[pytest.mark.long] * (path.stem in LONGEST)) for path in CLAIMS], ids=ids
+)
 def test_every_property_file_says_what_is_so(path: Path) -> None:
     report = models_page.report(path)
     assert report.ok, str(report)
