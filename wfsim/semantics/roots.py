@@ -19,11 +19,6 @@ from . import entries, speed
 from .linking import collecting
 
 
-def announce_compiling(what: str, time: str) -> None:
-    """Say on the error stream what takes its time now and never again."""
-    print(f"wfsim compiles {what}; this takes {time}, once on this machine.", file=sys.stderr, flush=True)
-
-
 class Root:
     """A function to be compiled, and what it is made of.
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from wfsim.model.duration import Duration
 from wfsim.semantics import draws, speed
+from wfsim.semantics.announcing import announce_compiling
 from wfsim.semantics.arrays import Question, answer_of, from_array, n_asked, to_array
 from wfsim.semantics.codes import FREE, NONE
 from wfsim.semantics.evaluator import Evaluator
 from wfsim.semantics.layout import Cell, Queued
 from wfsim.semantics.program import Program
-from wfsim.semantics.roots import Root, announce_compiling
+from wfsim.semantics.roots import Root
 from wfsim.simulation import engine
 from wfsim.simulation.compiled import calendar, events, kernel, layout, log, workers
 from wfsim.simulation.compiled import draws as compiled_draws

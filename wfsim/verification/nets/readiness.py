@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from wfsim.semantics.roots import announce_compiling
+from wfsim.semantics.announcing import announce_compiling
 from wfsim.verification.nets.limits import Limits
 
 SMALL = 500_000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from wfsim.semantics.roots import Root, announce_compiling
+from wfsim.semantics.announcing import announce_compiling
+from wfsim.semantics.roots import Root
 from wfsim.verification.workflows import borrowed, byte_keys, flat_search
 
 LOADING = 4.0
