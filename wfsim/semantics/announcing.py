@@ -1,4 +1,4 @@
-"""A word on what takes its time once and never again. It loads nothing, so that those who may have to say it stay light."""
+"""A word on what takes its time once and never again. It loads nothing: those who may have to say it stay light."""
 
 from __future__ import annotations
 
