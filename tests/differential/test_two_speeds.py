@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import wfsim as wf
 from tests.differential.compiled_instance import CompiledInstance, from_array, to_array
 from tests.random_cases import cases
 from tests.strategies import choices, next_stimulus, workflows
@@ -458,6 +459,20 @@ def test_the_cache_folder_is_where_it_is_told_to_be(tmp_path: Path, monkeypatch:
     monkeypatch.delenv("WFSIM_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert speed.cache_folder() == tmp_path / "wfsim" / speed.sources_digest()
+
+
+def test_what_is_kept_is_loaded_without_compiling_what_it_is_made_of() -> None:
+    in_step(wf.new("minimal"), [])
+    history = wf.simulate(wf.new("minimal"), cases=2, engine="compiled")
+    code = (
+        "import sys, wfsim as wf\n"
+        "from tests.differential.test_two_speeds import in_step\n"
+        "in_step(wf.new('minimal'), [])\n"
+        "print(wf.simulate(wf.new('minimal'), cases=2, engine='compiled').digest)\n"
+        "print([name for name in sys.modules if name.startswith('wfsim.semantics.compiled.')])"
+    )
+    told = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert told.split() == [history.digest, "[]"]
 
 
 def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(tmp_path: Path) -> None:

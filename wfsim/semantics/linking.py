@@ -19,6 +19,7 @@ _Library: Any = codegen.CPUCodeLibrary
 _finalize = _Library.finalize
 _Codegen: Any = codegen.JITCPUCodegen
 _set_env = _Codegen.set_env
+_ENVIRONMENT = "_ZN08NumbaEnv"
 _parts: WeakSet[Any] = WeakSet()
 """Libraries that hold only their own intermediate code."""
 _collecting = 0
@@ -43,6 +44,7 @@ def _finalize_or_collect(library: Any) -> None:
         return
     below = _below(library)
     if any(each in _parts for each in below):
+        own = {variable.name for variable in library._final_module.global_variables}
         for each in below:
             library._reload_init.update(each._reload_init)
             library._final_module.link_in(each._get_module_for_linking(), preserve=True)
@@ -51,6 +53,11 @@ def _finalize_or_collect(library: Any) -> None:
             # Nobody else will call them, so what is inlined everywhere need not be kept.
             if not function.is_declaration and function.linkage.name == "linkonce_odr":
                 function.linkage = "internal"
+        for variable in library._final_module.global_variables:
+            # Environments of parts are used by none of them, and would have their modules imported, and compiled, when
+            # the root is loaded from the cache. As nobody refers to them, they are dropped.
+            if variable.name.startswith(_ENVIRONMENT) and variable.name not in own:
+                variable.linkage = "internal"
     _finalize(library)
 
 
