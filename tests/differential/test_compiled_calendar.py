@@ -209,6 +209,7 @@ def test_cases_that_go_round_without_end_are_given_up_alike(monkeypatch: pytest.
         ("triangular", {"low": "1s", "mode": "1m", "high": "3m"}),
         ("normal", {"mean": "90s", "deviation": "60s"}),
         ("lognormal", {"median": "90s", "sigma": 1.3}),
+        ("lognormal", {"median": "90d", "sigma": 10.0}),
         ("weibull", {"scale": "90s", "shape": 0.7}),
         ("empirical", {"values": ["1s", "2m", "7s"], "weights": [1, 0, 2.5]}),
     ],

@@ -168,7 +168,7 @@ class ArrivalStream:
             while True:
                 number += 1
                 moment += sample(draws.draw(self.key, draws.ARRIVAL, number, 0))
-                yield int(moment), {}, ""
+                yield sampling.whole(moment), {}, ""
 
     def _by_the_clock(self, name: str) -> Iterator[tuple[int, Mapping[str, Any], str]]:
         schedule = self.member.program.workflow.schedules[name]

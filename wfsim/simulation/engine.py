@@ -461,7 +461,7 @@ class Simulation:
         if len(plans.plans) > 1:
             which = sampling.pick(plans.edges, draws.draw(case.key, draws.EVENT_CHOICE, stay.activation, stay.n_events))
         delay = plans.delays[which](draws.draw(case.key, draws.EVENT_DELAY, stay.activation, stay.n_events))
-        self._calendar.put(self.now + int(delay), Order.EVENT, EventComes(number, stay, which))
+        self._calendar.put(self.now + sampling.whole(delay), Order.EVENT, EventComes(number, stay, which))
 
     def _deliver(self, case: SimulatedCase, coming: EventComes) -> None:
         stay, instance = coming.stay, case.instance
@@ -507,7 +507,7 @@ class Simulation:
         self._after(number, case, case.instance.activity_started(self.now, serial, attempt))
         if request not in self._running:
             return
-        end = self.now + int(work.duration(draws.draw(case.key, draws.DURATION, serial, attempt)))
+        end = self.now + sampling.whole(work.duration(draws.draw(case.key, draws.DURATION, serial, attempt)))
         failure = -1
         if work.edges[-1] > 0.0:
             u = draws.draw(case.key, draws.ATTEMPT_FAILURE, serial, attempt)

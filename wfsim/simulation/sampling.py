@@ -23,6 +23,15 @@ def name_key(name: str) -> int:
     return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 2
 
 
+LONGEST = 10**17
+"""Microseconds, some three thousand years: no duration is longer, so that times stay within 64 bits."""
+
+
+def whole(duration: float) -> int:
+    """A duration that was drawn in whole microseconds."""
+    return int(min(duration, LONGEST))
+
+
 class Family(IntEnum):
     """Families of distributions; the numbers are those that compiled code reads."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numba
 
 from wfsim.semantics.codes import INTEGER, NUMBER
-from wfsim.simulation.sampling import Family
+from wfsim.simulation.sampling import LONGEST, Family
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
 
@@ -30,6 +30,13 @@ UNIQUES = 1_024
 _CONSTANT, _EXPONENTIAL, _UNIFORM = int(Family.CONSTANT), int(Family.EXPONENTIAL), int(Family.UNIFORM)
 _TRIANGULAR, _NORMAL, _LOGNORMAL = int(Family.TRIANGULAR), int(Family.NORMAL), int(Family.LOGNORMAL)
 _WEIBULL = int(Family.WEIBULL)
+_LONGEST = float(LONGEST)
+
+
+@_njit
+def whole(duration: float) -> Any:
+    """A duration that was drawn in whole microseconds."""
+    return int(min(duration, _LONGEST))
 
 
 @_njit

@@ -11,7 +11,7 @@ from wfsim.semantics.codes import ACTIVE, GROUNDED, NONE, RUNNING_STATUS
 from wfsim.semantics.draws import EVENT_CHOICE, EVENT_DELAY
 from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.calendar import push
-from wfsim.simulation.compiled.draws import sample
+from wfsim.simulation.compiled.draws import sample, whole
 from wfsim.simulation.compiled.layout import COMES
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
@@ -44,7 +44,7 @@ def plan_event(k: Any, r: Any, slot: int, region: int, activation: int, n_events
             which += 1
     law = k.plans[planned.first_plan + which].law
     delay = sample(k, law, draw(case.key, EVENT_DELAY, activation, n_events))
-    push(r, s.now + int(delay), _EVENT, COMES, slot, case.epoch, (region, activation, n_events, which))
+    push(r, s.now + whole(delay), _EVENT, COMES, slot, case.epoch, (region, activation, n_events, which))
 
 
 @_njit

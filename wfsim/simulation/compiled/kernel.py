@@ -33,7 +33,7 @@ from wfsim.semantics.draws import ARRIVAL, INPUT, PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.calendar import MOST_ENTRIES, ROOT, first, free, heapify, pop, push
-from wfsim.simulation.compiled.draws import fill_value, sample
+from wfsim.simulation.compiled.draws import fill_value, sample, whole
 from wfsim.simulation.compiled.events import plan_event, resume_plans, state_of
 from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, STARTS
 from wfsim.simulation.compiled.log import log_records
@@ -75,7 +75,7 @@ def next_arrival(k: Any, r: Any) -> None:
     number = s.n_arrived
     if given.interval >= 0:
         s.moment += sample(k, given.interval, draw(given.run_key, ARRIVAL, number, 0))
-        time = int(s.moment)
+        time = whole(s.moment)
     else:
         time = k.times[number - 1]
     if given.horizon < 0 or time <= given.horizon:

@@ -135,7 +135,7 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> None:
             follow_state(k, r, slot, record, row)
             if kind == R_EVENT_REJECTED:
                 given = k.settings[0]
-                r.rejected[record.event * given.n_reasons + min(record.reason, given.n_reasons - 1)] += 1
+                r.rejected[(record.event + 1) * given.n_reasons + min(record.reason, given.n_reasons - 1)] += 1
                 s.n_rejected += 1
         row.path = case.path
         case.seq = record.seq

@@ -363,7 +363,7 @@ class CompiledSimulation:
         summary.n_steps, summary.n_records = int(state["n_steps"]), int(state["n_records"])
         summary.end_time = int(state["end_time"])
         rejected = {
-            (self.member, int(place) // REASONS, int(place) % REASONS): int(run.rejected[place])
+            (self.member, int(place) // REASONS - 1, int(place) % REASONS): int(run.rejected[place])
             for place in np.flatnonzero(run.rejected)
         }
         summary.notes += rejections_told(rejected, int(state["n_sent"]), self.member)

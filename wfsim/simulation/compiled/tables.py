@@ -13,7 +13,7 @@ from wfsim.model.evaluate import fit
 from wfsim.model.values import EvaluationFault, ValueType, coerce
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import to_array
-from wfsim.semantics.codes import FREE, INTEGER, NONE, NUMBER, STRING
+from wfsim.semantics.codes import FREE, INTEGER, KNOWN_TEXTS, NONE, NUMBER, STRING
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import Cell, Queued
 from wfsim.semantics.rows import RESULT
@@ -26,8 +26,8 @@ from wfsim.simulation.mail import uses_mail
 from wfsim.simulation.plans import Member, ValuePlan, choices
 from wfsim.simulation.scenario import Scenario
 
-REASONS = 64
-"""Reasons of the engine have small handles."""
+REASONS = len(KNOWN_TEXTS)
+"""Why events are rejected are texts that every table knows."""
 
 
 class Tables:

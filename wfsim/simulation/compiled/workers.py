@@ -11,7 +11,7 @@ from wfsim.semantics.codes import NONE
 from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION
 from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.calendar import push
-from wfsim.simulation.compiled.draws import sample
+from wfsim.simulation.compiled.draws import sample, whole
 from wfsim.simulation.compiled.layout import ENDS, STARTS
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
@@ -168,7 +168,7 @@ def plan_end(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
         return
     s, case = r.state[0], r.cases[slot]
     work = k.works[r.attempts[at].activity]
-    end = s.now + int(sample(k, work.law, draw(case.key, DURATION, serial, attempt)))
+    end = s.now + whole(sample(k, work.law, draw(case.key, DURATION, serial, attempt)))
     failure = NONE
     if work.ends_ever > 0.0:
         u = draw(case.key, ATTEMPT_FAILURE, serial, attempt)
