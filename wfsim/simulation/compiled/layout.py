@@ -10,8 +10,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from wfsim.semantics import speed
-
 
 def _record(wide: str, narrow: str, real: str = "") -> np.dtype[Any]:
     """Fields of eight bytes, of four, and doubles; the whole a multiple of eight bytes."""
@@ -159,6 +157,3 @@ def with_table(kind: type[T], arrays: dict[str, Any]) -> T:
     held = [np.ascontiguousarray(arrays[name]) for name in kind._fields[:-1]]
     table = np.array([each.ctypes.data for each in held] + [len(each) for each in held], np.int64)
     return kind(*held, table)  # type: ignore[call-arg]
-
-
-MEMORY, CELL = speed.MEMORY, speed.CELL
