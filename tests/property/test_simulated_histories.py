@@ -25,7 +25,7 @@ from wfsim.semantics.codes import CHILD
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.records import Record
 from wfsim.semantics.texts import canonical
-from wfsim.simulation import engine
+from wfsim.simulation import engine, relations
 from wfsim.simulation.default import default_scenario
 from wfsim.simulation.engine import Simulation
 
@@ -71,7 +71,7 @@ def simulated_family(catalogue: Catalogue, seed: int) -> History:
         scenario = scenario.changed(seed=seed, cases=CASES, horizon="1h")
         simulation = Simulation(program, scenario, sink=writer.append, birth=writer.announce)
         # A random family may go round without end; who is given up is open, and all else must hold.
-        with patch.object(engine, "MOST_STEPS", MOST_STEPS), patch.object(engine, "MOST_RELATIVES", 200):
+        with patch.object(engine, "MOST_STEPS", MOST_STEPS), patch.object(relations, "MOST_RELATIVES", 200):
             simulation.run()
         return writer.finish()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wfsim.simulation.engine import FIRST_CHILD
+from wfsim.simulation.relations import FIRST_CHILD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

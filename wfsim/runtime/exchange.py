@@ -152,7 +152,7 @@ class Exchange:
 
     def turned_away(self, receiver: Member, output: Output) -> None:
         """What a step of a receiver has turned away for good goes back."""
-        for identity, reason in turned_away(receiver.instance, output).items():
+        for identity, reason in turned_away(receiver.instance.texts, output).items():
             name, _, number = identity.rpartition(":m")
             with self._turn:
                 sender = self._driven.get(name)

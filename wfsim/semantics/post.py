@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
 
-    from .instance import Instance
     from .kernel import Output
     from .program import Program
+    from .texts import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +212,9 @@ def _place(workflow: str, key: Value) -> tuple[str, str, Value]:
     return (workflow, "boolean" if isinstance(key, bool) else "", key)
 
 
-def turned_away(instance: Instance, output: Output) -> dict[str, str]:
+def turned_away(texts: Texts, output: Output) -> dict[str, str]:
     """Ids of the events that this step has turned away for good, with the reason: letters among them go back."""
-    text = instance.texts.text
+    text = texts.text
     return {
         text(row.event_id) or "": text(row.reason) or ""
         for row in output.records

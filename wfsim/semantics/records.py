@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wfsim.errors import WfsimError, visible
 
@@ -36,6 +36,9 @@ from .kernel import Output
 from .layout import RecordRow, ValueRow
 from .program import Program
 from .stimulus import Stimulus
+
+if TYPE_CHECKING:
+    from .texts import Texts
 
 EFFECTS = (
     "set_timer",
@@ -236,9 +239,21 @@ def records_of(instance: Instance, output: Output) -> list[Record]:
     return [record_of(instance, row, by_seq.get(row.seq, ())) for row in output.records]
 
 
-def effects_of(instance: Instance, output: Output) -> list[Effect]:
+class Names(Protocol):
+    """Whoever knows the names behind codes and handles: an instance, or the member of a simulation."""
+
+    @property
+    def program(self) -> Program:
+        """What is run."""
+
+    @property
+    def texts(self) -> Texts:
+        """The table of texts."""
+
+
+def effects_of(names: Names, output: Output) -> list[Effect]:
     """The effects of one step, with names."""
-    texts = instance.texts
+    texts = names.texts
     found = []
     for row in output.effects:
         values: dict[str, Any] = {}
@@ -257,7 +272,7 @@ def effects_of(instance: Instance, output: Output) -> list[Effect]:
                 timer=row.timer,
                 timer_id=NONE if sends else row.id,
                 due=row.due,
-                activity=instance.program.name(row.activity),
+                activity=names.program.name(row.activity),
                 activity_id=row.activity_id,
                 attempt=row.attempt,
                 compensates=None if row.undoes < 0 else row.undoes,
@@ -266,7 +281,7 @@ def effects_of(instance: Instance, output: Output) -> list[Effect]:
                 message_id=row.id if sends else NONE,
                 to=texts.text(row.to),
                 key=key,
-                event=instance.program.name(row.event),
+                event=names.program.name(row.event),
                 payload=values if sends else {},
                 event_id=texts.text(row.event_id),
                 fate=texts.text(row.fate),

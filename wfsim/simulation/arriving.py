@@ -13,7 +13,6 @@ from wfsim.errors import ScenarioError
 from wfsim.model.schedule import times
 from wfsim.model.values import ValueType
 from wfsim.semantics import draws
-from wfsim.semantics.codes import COMPLETED
 
 from . import sampling
 from .plans import Member, ValuePlan
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from wfsim.semantics.program import Program
 
-    from .instances import SimulatedCase
+    from .instances import Case
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -55,7 +54,7 @@ class Arrival:
 class Scheduled:
     """What overlapping starts of one schedule need to know."""
 
-    last: SimulatedCase | None = None
+    last: Case | None = None
     waiting: deque[Arrival] = field(default_factory=deque)
     n_skipped: int = 0
     n_queued: int = 0
@@ -63,7 +62,7 @@ class Scheduled:
     @property
     def is_open(self) -> bool:
         """Whether the instance started last has not closed."""
-        return self.last is not None and self.last.instance.me.status < COMPLETED
+        return self.last is not None and self.last.is_open
 
 
 class ArrivalStream:
@@ -127,12 +126,12 @@ class ArrivalStream:
             known.waiting.append(arrival)
         return False
 
-    def started(self, arrival: Arrival, case: SimulatedCase) -> None:
+    def started(self, arrival: Arrival, case: Case) -> None:
         """An arrival has become an instance."""
         if arrival.schedule:
             self.schedules[arrival.schedule].last = case
 
-    def released(self, case: SimulatedCase) -> Arrival | None:
+    def released(self, case: Case) -> Arrival | None:
         """The arrival that waited for this instance to close, if one did."""
         for known in self.schedules.values():
             if known.last is case and known.waiting:

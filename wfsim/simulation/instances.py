@@ -6,17 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wfsim.semantics.codes import ACTIVE
-from wfsim.semantics.instance import Instance
-
 from .plans import Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from wfsim.semantics.layout import RegionCell
-
-    from .calendar import Stay
 
 NOTABLE_REJECTIONS, NOTABLE_SHARE = 10, 0.01
 """From so many rejected events on, if they are more than this share of those sent, the notes tell."""
@@ -54,8 +47,8 @@ class RunSummary:
     notes: list[str] = field(default_factory=list)
 
 
-class SimulatedCase:
-    """One instance and what the surroundings remember of it.
+class Case:
+    """What others know of an instance: what it is called, whose it is, and whom it has started.
 
     Parameters
     ----------
@@ -69,52 +62,27 @@ class SimulatedCase:
         Of a child: its parent's number, and which of its activations started it.
     """
 
-    __slots__ = (
-        "activation",
-        "children",
-        "depth",
-        "instance",
-        "key",
-        "member",
-        "name",
-        "parent",
-        "relatives",
-        "steps",
-        "unfinished",
-    )
+    __slots__ = ("activation", "children", "depth", "is_open", "key", "member", "name", "parent", "relatives")
 
     def __init__(
         self,
         member: Member,
         name: str,
         key: int,
-        origin: SimulatedCase | None = None,
+        origin: Case | None = None,
         parent: int = 0,
         activation: int = 0,
     ) -> None:
         self.member = member
-        self.instance = Instance(member.program, key=key, texts=member.texts)
         self.key = key
         self.name = name
-        self.steps = 0
-        # By region: stays whose planned event has been delivered, and may have left them open.
-        self.unfinished: dict[int, Stay] = {}
+        self.is_open = True
         self.parent = parent
         self.activation = activation
         self.children: dict[int, int] = {}
         self.depth: int = 0 if origin is None else origin.depth + 1
         # How many instances the first of the family has set going, in one list that they all share.
         self.relatives: list[int] = [0] if origin is None else origin.relatives
-
-    def cell(self, region: int) -> RegionCell:
-        """What the instance remembers of a region, a row of its program."""
-        cell: RegionCell = self.instance.m[self.member.program.rows[region].slot]
-        return cell
-
-    def state_of(self, stay: Stay) -> int | None:
-        """The state, a row of the program, in which a stay goes on; `None` when it is over."""
-        cell = self.cell(stay.region)
-        return cell.state if cell.phase == ACTIVE and cell.activation == stay.activation else None
 
 
 def rejections_told(rejected: dict[tuple[Member, int, int], int], sent: int, root: Member) -> list[str]:

@@ -96,13 +96,13 @@ class Mail:
         """The letter is with its receiver now; it goes back if it is turned away one day."""
         self._delivered.setdefault(receiver, {})[letter.id] = letter
 
-    def returned(self, receiver: str, instance: Instance, output: Output) -> list[tuple[Letter, str]]:
+    def returned(self, receiver: str, member: Member, output: Output) -> list[tuple[Letter, str]]:
         """Letters that this step of their receiver has turned away, with the reason."""
         waiting = self._delivered.get(receiver)
         if not waiting:
             return []
         back = []
-        for identity, reason in turned_away(instance, output).items():
+        for identity, reason in turned_away(member.texts, output).items():
             letter = waiting.pop(identity, None)
             if letter is not None:
                 back.append((letter, reason))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
 from wfsim.errors import ScenarioError
 from wfsim.model.catalogue import Catalogue
@@ -32,6 +33,18 @@ class Place(NamedTuple):
     attempt: int
 
 
+class Seen(Protocol):
+    """What expressions of a scenario see of an instance."""
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """Values of all variables."""
+
+    @property
+    def state(self) -> str:
+        """Name of the root region's state."""
+
+
 class ValuePlan:
     """A scenario's value: a constant, an expression over the instance's variables, or a function of one draw.
 
@@ -53,7 +66,7 @@ class ValuePlan:
         elif _has_expression(value):
             self.template = parse_template(value)
 
-    def get(self, instance: Instance, place: Place, number: int = 0) -> Any:
+    def get(self, instance: Seen, place: Place, number: int = 0) -> Any:
         """The value for this instance; only random ones make the draw at their place, unique ones take the number."""
         if self.unique:
             return made_unique(self.value, number)
@@ -149,6 +162,11 @@ class Member:
             pool = activity.pool or program.activities[name].pool
             self.works[row] = Work(activity, pools.get(pool) if pool else None)
         self.children: dict[int, Member] = {}
+
+    @cached_property
+    def fresh(self) -> Instance:
+        """An instance that never starts: what expressions over one that is about to start can see."""
+        return Instance(self.program, texts=self.texts)
 
 
 def members_of(program: Program, scenario: Scenario, pools: Mapping[str, WorkerPool]) -> list[Member]:

@@ -142,11 +142,11 @@ def test_only_what_was_turned_away_for_good_goes_back() -> None:
     instance = Instance(compile_workflow(wf.loads(COURIER)))
     instance.start(0, {"parcel": "P1"})
     fates = [
-        turned_away(instance, instance.event(1, "order", {"parcel": "P1", "weight": 1.0}, "a:m1")),
-        turned_away(instance, instance.event(1, "forget", {}, "a:m2")),
-        turned_away(instance, instance.event(1, "forget", {}, "a:m2")),
-        turned_away(instance, instance.event(1, "unheard", {}, "a:m3")),
-        turned_away(instance, instance.event(1, "hurry", {}, "a:m4")),
-        turned_away(instance, instance.event(1, "order", {"parcel": "P1", "weight": 1.0}, "a:m5")),
+        turned_away(instance.texts, instance.event(1, "order", {"parcel": "P1", "weight": 1.0}, "a:m1")),
+        turned_away(instance.texts, instance.event(1, "forget", {}, "a:m2")),
+        turned_away(instance.texts, instance.event(1, "forget", {}, "a:m2")),
+        turned_away(instance.texts, instance.event(1, "unheard", {}, "a:m3")),
+        turned_away(instance.texts, instance.event(1, "hurry", {}, "a:m4")),
+        turned_away(instance.texts, instance.event(1, "order", {"parcel": "P1", "weight": 1.0}, "a:m5")),
     ]
     assert fates == [{}, {"a:m2": "condition"}, {}, {"a:m3": "undeclared"}, {}, {"a:m5": "closed"}]

@@ -1,0 +1,385 @@
+"""What instances have to do with each other and with the world: arrivals, children, letters.
+
+Both calendars ask it, the one in Python and the compiled one. It decides who starts and who is told; the calendar, its
+`Stage`, has the time and the instances, and lets things happen. Children are instances of their own, whose random key
+is a function of their parent's and of the activation that started them (M4.4).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+from wfsim.errors import ScenarioError, StartRefused
+from wfsim.semantics import draws
+from wfsim.semantics.codes import SEND_MESSAGE, START_CHILD, STOP_CHILD
+
+from .arriving import Arrival, ArrivalStream, streams_of
+from .calendar import (
+    Arrives,
+    ChildEnded,
+    Happening,
+    LetterComes,
+    LetterReturns,
+    Order,
+    Overdue,
+    Stops,
+)
+from .instances import Case, RunSummary
+from .mail import Mail, uses_mail
+from .plans import Member, Place
+
+if TYPE_CHECKING:
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.kernel import Output
+    from wfsim.semantics.layout import EffectRow
+    from wfsim.semantics.post import Handling, Letter
+    from wfsim.semantics.records import Effect
+
+    from .scenario import Scenario
+
+Birth: TypeAlias = Callable[[int, str, int | None, int | None], None]
+"""Told of each instance that another one starts, before its first step: number, name, and of a child its parent's
+number and the activation that started it."""
+
+FIRST_CHILD = 2**30
+"""What others start gets passing numbers from here on, in order of the starts; who keeps them gives lasting ones."""
+
+MOST_DEPTH, MOST_RELATIVES = 100, 100_000
+"""How deep instances start each other, and how many one arrival sets going, before no more are started."""
+
+
+class Entered(NamedTuple):
+    """An instance has been let in; its first step, and what that brings about, follows."""
+
+    number: int
+    case: Case
+
+
+class Stage(Protocol):
+    """What a calendar lets `Relations` do."""
+
+    now: int
+
+    def put(self, time: int, order: Order, happening: Happening) -> None:
+        """Let it happen at a time, in microseconds."""
+
+    def enter(self, case: Case, inputs: Mapping[str, Any], parent: str | None) -> Instance:
+        """Let an instance in with these inputs, whose first step follows; only its key is read of what is returned.
+
+        Raises
+        ------
+        StartRefused
+            For bad input (M7.2); nothing has happened then.
+        """
+
+
+class _Comes(NamedTuple):
+    """The next arrival of a stream is to be put into the calendar."""
+
+    stream: int
+
+
+class _Child(NamedTuple):
+    number: int
+    case: Case
+    parent: str
+    inputs: Mapping[str, Any]
+
+
+class _ByLetter(NamedTuple):
+    sender: Case
+    letter: Letter
+
+
+class Relations:
+    """Arrivals, families and mail of one replication.
+
+    Parameters
+    ----------
+    stage
+        The calendar.
+    members
+        The workflows of the run, the root's first.
+    summary
+        Where it counts and notes.
+    birth
+        Told of what others start.
+
+    Attributes
+    ----------
+    afterwards
+        What follows once the effects of the step under way are carried out, in this order; see `follow`.
+    n_sent
+        Letters that reached somebody.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        members: list[Member],
+        scenario: Scenario,
+        replication: int,
+        summary: RunSummary,
+        birth: Birth | None,
+    ) -> None:
+        self._stage = stage
+        self._scenario = scenario
+        self._replication = replication
+        self._summary = summary
+        self._birth = birth
+        self._root = members[0]
+        self._mail = Mail(members) if any(uses_mail(member.program) for member in members) else None
+        self._root_has_come = False
+        self._most_relatives = False
+        self._refused = ""
+        self.afterwards: deque[_Comes | _Child | _ByLetter] = deque()
+        self.n_sent = 0
+        self.streams: list[ArrivalStream] = streams_of(scenario, members, draws.mix_key(scenario.seed, replication, 0))
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether any instance writes to others, or is found by a key."""
+        return self._mail is not None
+
+    def told(self) -> list[str]:
+        """What to note at the end."""
+        told = []
+        if self._summary.n_refused:
+            told.append(f"{self._summary.n_refused:,} arrivals were refused; the first: {self._refused}")
+        for stream in self.streams:
+            told += stream.told()
+        return told
+
+    # --- arrivals --------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Put the first arrival of each stream into the calendar."""
+        for which in range(len(self.streams)):
+            self._next_arrival(which)
+
+    def _next_arrival(self, which: int) -> None:
+        arrival = self.streams[which].take()
+        horizon = self._scenario.horizon
+        if arrival is None:
+            self._root_has_come = self._root_has_come or which == 0
+        elif horizon is None or arrival.time <= horizon:
+            self._stage.put(arrival.time, Order.EVENT, Arrives(which, arrival.number))
+
+    def arrive(self, arrives: Arrives) -> Entered | None:
+        """An arrival is due."""
+        which = arrives.stream
+        stream = self.streams[which]
+        if which and self._root_has_come and stream.limit is None and self._scenario.horizon is None:
+            # Otherwise the run would never end.
+            return None
+        if not arrives.waited:
+            self.afterwards.append(_Comes(which))
+        arrival = stream.pending.pop(arrives.number)
+        return self._begin(which, stream, arrival) if stream.may_start(arrival) else None
+
+    def _begin(self, which: int, stream: ArrivalStream, arrival: Arrival) -> Entered | None:
+        number, member = arrival.number, stream.member
+        key = draws.mix_key(*((self._scenario.seed, self._replication) if which == 0 else (stream.key, 0)), number)
+        name = str(number) if which == 0 else f"{member.program.workflow.name}-{number}"
+        case = Case(member, name, key)
+        place = Place(key, draws.INPUT, 0, 0)
+        inputs = {name: plan.get(member.fresh, place, number) for name, plan in stream.inputs.items()}
+        inputs.update(arrival.inputs)
+        try:
+            taken = self._taken(case, inputs)
+            instance = None if taken else self._stage.enter(case, inputs, None)
+        except StartRefused as refusal:
+            raise ScenarioError(
+                f"{refusal} The scenario's inputs: {', '.join(inputs) or 'none'}; add the missing ones under 'inputs'."
+            ) from None
+        if instance is None:
+            # M7.2: the number remains a gap.
+            self._summary.n_refused += 1
+            self._refused = self._refused or str(taken)
+            return None
+        stream.started(arrival, case)
+        if which == 0:
+            self._summary.n_started += 1
+        else:
+            number = self._new_number(case)
+            self._tell_birth(number, case)
+        return self._opened(number, case, instance)
+
+    def _taken(self, case: Case, inputs: Mapping[str, Any]) -> str | None:
+        return None if self._mail is None else self._mail.taken(case.member.program, inputs)
+
+    def _opened(self, number: int, case: Case, instance: Instance, parent: str | None = None) -> Entered:
+        """An instance is in: what has been kept for it follows."""
+        if self._mail is not None:
+            for letter in self._mail.opened(case.name, number, instance, parent):
+                self._soon(Order.EVENT, LetterComes(number, letter))
+        return Entered(number, case)
+
+    def _tell_birth(self, number: int, case: Case) -> None:
+        if self._birth is not None:
+            born = (case.parent, case.activation) if case.parent else (None, None)
+            self._birth(number, case.name, *born)
+
+    def _soon(self, order: Order, happening: Happening) -> None:
+        """Let it happen in a later step, at the same time."""
+        self._stage.put(self._stage.now, order, happening)
+
+    # --- what follows a step ----------------------------------------------------------------------
+
+    def carry_out(self, number: int, case: Case, row: EffectRow, effect: Effect) -> None:
+        """An effect that concerns others, of a step of this instance."""
+        if row.kind == START_CHILD:
+            self._conceive(number, case, case.member.children[row.activity], effect)
+        elif row.kind == STOP_CHILD:
+            child = case.children.get(effect.activity_id)
+            if child is not None:
+                self._soon(Order.CONTROL, Stops(child, effect.reason == "terminate"))
+        elif row.kind == SEND_MESSAGE:
+            self._handle(case, self._post.send(case.name, effect, self._stage.now, case.member.program))
+        else:
+            self._tell_parent(case, effect.status or "", effect.outcome, effect.output)
+
+    def turn_back(self, case: Case, output: Output) -> None:
+        """Letters that a step of this instance has turned away go back."""
+        if self._mail is not None:
+            for letter, reason in self._mail.returned(case.name, case.member, output):
+                self._send_back(letter, reason)
+
+    def closed(self, case: Case) -> None:
+        """An instance has closed."""
+        case.is_open = False
+        if self._mail is not None:
+            self._mail.closed(case.name)
+        for which, stream in enumerate(self.streams):
+            waited = stream.released(case) if stream.schedules else None
+            if waited is not None:
+                self._soon(Order.EVENT, Arrives(which, waited.number, waited=True))
+
+    def follow(self) -> Entered | None:
+        """Do what comes first `afterwards`."""
+        what = self.afterwards.popleft()
+        if isinstance(what, _Comes):
+            self._next_arrival(what.stream)
+            return None
+        return self._begin_child(what) if isinstance(what, _Child) else self._begin_by(what.sender, what.letter)
+
+    # --- what comes from others ------------------------------------------------------------------
+
+    def deliver(self, case: Case, instance: Instance, what: Happening) -> Output:
+        """Let what others did reach an open instance."""
+        now = self._stage.now
+        match what:
+            case ChildEnded():
+                return instance.child_closed(now, what.activation, what.status, what.outcome, what.result)
+            case LetterComes(_, letter):
+                self._post.hand_over(case.name, letter)
+                self.n_sent += 1
+                return instance.event(now, letter.event, letter.payload, letter.id, letter.sender)
+            case LetterReturns(_, letter, reason):
+                return instance.message_returned(now, letter.number, reason)
+            case Stops():
+                return instance.control(now, "terminate" if what.terminate else "cancel", None, "parent")
+        raise AssertionError(f"{what} comes from no other instance")
+
+    def too_late(self, what: Happening) -> None:
+        """What it was for is not open any more."""
+        if isinstance(what, LetterComes):
+            self._send_back(what.letter, "closed")
+
+    def overdue(self) -> None:
+        """Letters that nobody has come for in time go back."""
+        for letter in self._post.overdue(self._stage.now):
+            self._send_back(letter, "expired")
+
+    # --- families --------------------------------------------------------------------------------
+
+    def _conceive(self, parent: int, case: Case, member: Member, effect: Effect) -> None:
+        """M4.4: a child gets its number at once; it starts when the step's effects have been carried out."""
+        activation = effect.activity_id
+        name, key = f"{case.name}/{activation}", draws.mix_key(case.key, 0, activation)
+        child = Case(member, name, key, case, parent, activation)
+        number = case.children[activation] = self._new_number(child)
+        if self._too_many(child):
+            self._tell_parent(child, "failed", None, {})
+        else:
+            self.afterwards.append(_Child(number, child, case.name, effect.input))
+
+    def _begin_child(self, born: _Child) -> Entered | None:
+        child = born.case
+        try:
+            instance = None if self._taken(child, born.inputs) else self._stage.enter(child, born.inputs, born.parent)
+        except StartRefused:
+            instance = None
+        if instance is None:
+            # M7.2: nothing has started; its parent takes that for a failure.
+            self._tell_parent(child, "failed", None, {})
+            return None
+        self._tell_birth(born.number, child)
+        return self._opened(born.number, child, instance, born.parent)
+
+    def _tell_parent(self, child: Case, status: str, outcome: str | None, result: Mapping[str, Any]) -> None:
+        """M6.3: how a child ended comes with the results, in a later step."""
+        self._soon(Order.RESULT, ChildEnded(child.parent, child.activation, status, outcome, result))
+
+    def _new_number(self, case: Case) -> int:
+        self._summary.n_children += 1
+        case.relatives[0] += 1
+        return FIRST_CHILD - 1 + self._summary.n_children
+
+    def _too_many(self, case: Case) -> bool:
+        """Whether instances start each other without end; the notes then say so, once."""
+        if case.depth <= MOST_DEPTH and case.relatives[0] <= MOST_RELATIVES:
+            return False
+        if not self._most_relatives:
+            self._most_relatives = True
+            self._summary.complete = False
+            self._summary.notes.append(
+                f"What case {case.name.split('/')[0].split(':')[0]} starts goes on without end: {case.relatives[0]:,} "
+                f"instances, {case.depth} deep. No more are started there, which counts as a failure. "
+                "Look for workflows that run each other, or give the recursion an end."
+            )
+        return True
+
+    # --- messages --------------------------------------------------------------------------------
+
+    @property
+    def _post(self) -> Mail:
+        assert self._mail is not None, "a workflow that sends has mail"
+        return self._mail
+
+    def _handle(self, sender: Case, handling: Handling) -> None:
+        """M7.3: what the post office says is done in a later step, at the same time."""
+        letter = handling.letter
+        if handling.what == "deliver":
+            self._soon(Order.EVENT, LetterComes(self._post.number(handling.receiver), letter))
+        elif handling.what == "keep":
+            self._stage.put(handling.until, Order.TIMER, Overdue())
+        elif handling.what == "start":
+            self.afterwards.append(_ByLetter(sender, letter))
+        else:
+            self._send_back(letter, handling.reason)
+
+    def _begin_by(self, sender: Case, letter: Letter) -> Entered | None:
+        """An instance that a message starts, and then gets; another one may have taken the key meanwhile."""
+        handling = self._post.send_again(letter, self._stage.now, sender.member.program)
+        if handling.what != "start":
+            self._handle(sender, handling)
+            return None
+        key = draws.mix_key(sender.key, 1, letter.number)
+        case = Case(self._post.members[handling.workflow], letter.id, key, sender)
+        number = self._new_number(case)
+        if self._too_many(case):
+            self._send_back(letter, "no more instances are started here")
+            return None
+        instance = self._stage.enter(case, handling.inputs, None)
+        self._tell_birth(number, case)
+        self._soon(Order.EVENT, LetterComes(number, letter))
+        return self._opened(number, case, instance)
+
+    def _send_back(self, letter: Letter, reason: str) -> None:
+        """Returned messages are recorded at their senders, as long as these are open."""
+        number = self._post.number(letter.sender)
+        if number:
+            self._soon(Order.EVENT, LetterReturns(number, letter, reason))
