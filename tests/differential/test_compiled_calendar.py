@@ -3,112 +3,120 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import wfsim as wf
 from tests.language import catalogue, examples
 from tests.random_cases import cases
 from tests.strategies import workflows
-from wfsim.errors import CatalogueError, NotCovered
+from wfsim.errors import ScenarioError
 from wfsim.history.replay import replay_all
+from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.program import Program
 from wfsim.simulation import engine
-from wfsim.simulation.compiled import calendar, run
+from wfsim.simulation.compiled import calendar, memory, run
 from wfsim.simulation.compiled.layout import LOG
 from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
 from wfsim.simulation.default import default_scenario
 from wfsim.simulation.scenario import Scenario
 
 PAGE = Path("docs/language.md").read_text(encoding="utf-8")
-LEFT_TO_PYTHON = {"parcel", "tour", "deliveries", "kitchen", "guest", "settlement"}
-"""Examples of the language reference with children, messages or schedules."""
 TEXTS = ("event_id", "error_type", "reason", "source")
-PLAIN = [name for name in LOG.names or () if name not in (*TEXTS, "entered_seq", "dwell", "wait", "service", "path")]
+FOLLOWS = ("entered_seq", "dwell", "wait", "service", "path", "member")
+PLAIN = [name for name in LOG.names or () if name not in TEXTS + FOLLOWS]
 
-Log = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
+Log = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[Any, ...]]]
 
 
-def in_python(workflow: Workflow, scenario: Scenario) -> tuple[Log, engine.RunSummary]:
-    """Records and values as the calendar in Python makes them, and its summary."""
+def in_python(workflow: Workflow, scenario: Scenario, known: Catalogue | None = None) -> tuple[Log, engine.RunSummary]:
+    """Records, values and births as the calendar in Python makes them, and its summary."""
     records: list[tuple[Any, ...]] = []
     values: list[tuple[Any, ...]] = []
+    births: list[tuple[Any, ...]] = []
 
     def sink(case: int, instance: Any, output: Any) -> None:
-        text = instance.texts.text
+        text, name = instance.texts.text, instance.program.workflow.name
         for record in output.records:
-            plain = (case if name == "case" else getattr(record, name) for name in PLAIN)
-            records.append((*plain, *(text(getattr(record, name)) for name in TEXTS)))
+            plain = (case if column == "case" else getattr(record, column) for column in PLAIN)
+            records.append((name, *plain, *(text(getattr(record, column)) for column in TEXTS)))
         for value in output.values:
             found = instance.texts.decode(value.tag, value.whole, value.real)
-            values.append((case, value.seq, value.name, found))
+            values.append((case, value.seq, value.name if value.name < 0 else text(value.name), found))
 
-    return (records, values), engine.Simulation(compile_workflow(workflow), scenario, sink=sink).run()
+    def birth(*told: Any) -> None:
+        births.append(told)
+
+    summary = engine.Simulation(program_of(workflow, known), scenario, sink=sink, birth=birth).run()
+    return (records, values, births), summary
 
 
-def compiled(workflow: Workflow, scenario: Scenario, chunk: int = run.CHUNK) -> tuple[Log, engine.RunSummary]:
+def compiled(
+    workflow: Workflow, scenario: Scenario, known: Catalogue | None = None, chunk: int = run.CHUNK
+) -> tuple[Log, engine.RunSummary]:
     """The same by the compiled calendar."""
     records: list[tuple[Any, ...]] = []
     values: list[tuple[Any, ...]] = []
+    births: list[tuple[Any, ...]] = []
 
     def sink(taken: Chunk) -> None:
-        texts = simulation.member.texts
+        members = simulation.members
+        names = [member.program.workflow.name for member in members]
         columns: list[list[Any]] = [taken.log[name].tolist() for name in PLAIN]
-        columns += [[texts.text(handle) for handle in taken.log[name].tolist()] for name in TEXTS]
-        records.extend(zip(*columns))
-        rows = zip(*(taken.values[name].tolist() for name in ("case", "seq", "name", "tag", "whole", "real")))
-        values.extend((case, seq, name, texts.decode(*cell)) for case, seq, name, *cell in rows)
+        of = taken.log["member"].tolist()
+        for name in TEXTS:
+            columns.append([members[which].texts.text(handle) for which, handle in zip(of, taken.log[name].tolist())])
+        records.extend(zip([names[which] for which in of], *columns))
+        rows = zip(*(taken.values[name].tolist() for name in ("member", "case", "seq", "name", "tag", "whole", "real")))
+        for which, case, seq, name, *cell in rows:
+            texts = members[which].texts
+            values.append((case, seq, name if name < 0 else texts.text(name), texts.decode(*cell)))
 
-    simulation = CompiledSimulation(compile_workflow(workflow), scenario, sink=sink, chunk=chunk)
-    return (records, values), simulation.run()
+    def birth(*told: Any) -> None:
+        births.append(told)
+
+    simulation = CompiledSimulation(program_of(workflow, known), scenario, sink=sink, birth=birth, chunk=chunk)
+    summary = simulation.run()
+    return (records, values, births), summary
 
 
-def compare(workflow: Workflow, scenario: Scenario, chunk: int = run.CHUNK) -> int:
+def program_of(workflow: Workflow, known: Catalogue | None) -> Program:
+    return compile_workflow(workflow, known.family(workflow) if known else None)
+
+
+def compare(workflow: Workflow, scenario: Scenario, known: Catalogue | None = None, chunk: int = run.CHUNK) -> int:
     """Both, compared; returns the number of records."""
-    expected, told = in_python(workflow, scenario)
-    found, summary = compiled(workflow, scenario, chunk)
+    expected, told = in_python(workflow, scenario, known)
+    found, summary = compiled(workflow, scenario, known, chunk)
     assert found == expected
     assert summary == told
     return len(expected[0])
 
 
-def covered(name: str) -> bool:
-    workflow = wf.example(name)
-    try:
-        CompiledSimulation(compile_workflow(workflow), default_scenario(workflow), sink=lambda chunk: None)
-    except (NotCovered, CatalogueError):
-        return False
-    return True
-
-
-SINGLE = [name for name in wf.examples() if covered(name)]
+MODELS = Catalogue(wf.example(name) for name in wf.examples())
 
 
 def of_example(name: str, n: int) -> tuple[Workflow, Scenario]:
     workflow, files = wf.example(name), wf.examples()[name]
-    scenario = wf.load_scenario(files.scenario) if files.scenario else default_scenario(workflow)
+    scenario = wf.load_scenario(files.scenario) if files.scenario else default_scenario(workflow, MODELS)
     return workflow, scenario.changed(cases=n)
 
 
 # --- the same ----------------------------------------------------------------------------------------
 
 
-def test_most_examples_are_covered() -> None:
-    assert {"order_processing", "incident_response", "release", "shipping", "subscription", "travel_booking"} <= set(
-        SINGLE
-    )
-
-
-@pytest.mark.parametrize("name", SINGLE)
+@pytest.mark.parametrize("name", wf.examples())
 def test_every_example_makes_the_same_records(name: str) -> None:
     workflow, scenario = of_example(name, 60)
-    assert compare(workflow, scenario) > 200
+    assert compare(workflow, scenario, MODELS) > 200
 
 
 @pytest.mark.parametrize("log", ["full", "transitions", "aggregates"])
@@ -131,36 +139,16 @@ def test_histories_are_the_same_at_every_level(name: str, log: Any) -> None:
     assert list(other.sql("SELECT DISTINCT engine FROM runs").fetchall()) == [("compiled",)]
 
 
-@pytest.mark.parametrize(
-    "example",
-    [example for example in examples(PAGE) if example.workflow.name not in LEFT_TO_PYTHON],
-    ids=lambda example: example.workflow.name,
-)
+@pytest.mark.parametrize("example", examples(PAGE), ids=lambda example: example.workflow.name)
 def test_examples_of_the_language_reference_make_the_same_records(example: Any) -> None:
-    workflow = example.workflow
-    compare(workflow, default_scenario(workflow, catalogue(PAGE)).changed(cases=20, horizon="30d"))
-
-
-def test_of_the_language_reference_only_children_messages_and_schedules_are_left_to_python() -> None:
-    left = set()
-    for example in examples(PAGE):
-        workflow, known = example.workflow, catalogue(PAGE)
-        program = compile_workflow(workflow, known.family(workflow))
-        try:
-            CompiledSimulation(program, default_scenario(workflow, known), sink=lambda chunk: None)
-        except NotCovered:
-            left.add(workflow.name)
-    assert left == LEFT_TO_PYTHON
+    workflow, known = example.workflow, catalogue(PAGE)
+    compare(workflow, default_scenario(workflow, known).changed(cases=20, horizon="30d"), known)
 
 
 @cases(60, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])
 @given(workflows(undo=True, regions=True, children=False), st.integers(0, 2**32))
 def test_random_workflows_make_the_same_records(workflow: Workflow, seed: int) -> None:
-    scenario = default_scenario(workflow).changed(cases=5, horizon="1h", seed=seed)
-    try:
-        compare(workflow, scenario)
-    except (NotCovered, CatalogueError):
-        assume(False)
+    compare(workflow, default_scenario(workflow).changed(cases=5, horizon="1h", seed=seed))
 
 
 # --- whatever happens on the way ---------------------------------------------------------------------
@@ -169,20 +157,21 @@ def test_random_workflows_make_the_same_records(workflow: Workflow, seed: int) -
 @pytest.mark.parametrize("name", ["order_processing", "travel_booking"])
 def test_in_small_chunks_and_from_small_tables_it_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     workflow, scenario = of_example(name, 150)
-    monkeypatch.setattr(run, "SLOTS", 1)
-    monkeypatch.setattr(run, "ENTRIES", 600)
+    monkeypatch.setattr(memory, "SLOTS", 1)
+    monkeypatch.setattr(memory, "ENTRIES", 600)
     monkeypatch.setattr(run, "STEPS", 7)
     assert compare(workflow, scenario, chunk=1_000) > 3_000
 
 
 def test_instances_get_more_rows_when_they_need_them(monkeypatch: pytest.MonkeyPatch) -> None:
     workflow, scenario = of_example("order_processing", 60)
-    again = []
-    real = CompiledSimulation._more_rows
-    monkeypatch.setattr(CompiledSimulation, "_more_rows", lambda self: again.append(self) or real(self))
     monkeypatch.setattr(run, "SPARE_ROWS", 1)
     compare(workflow, scenario)
-    assert again
+    simulation = CompiledSimulation(compile_workflow(workflow), scenario, sink=lambda chunk: None)
+    simulation.run()
+    cases, given = simulation.memory.run.cases, simulation.memory.known.members[0]
+    assert max(cases["rows"]) > given["n_rows"] + 1
+    assert min(cases[cases["rows"] > 0]["rows"]) == given["n_rows"] + 1
 
 
 @pytest.mark.parametrize(
@@ -261,22 +250,7 @@ def test_every_family_is_drawn_alike(family: str, parameters: dict[str, Any]) ->
     assert compare(w.build(), Scenario.model_validate(plan)) > 3_000
 
 
-# --- what it does not do -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("order_fulfilment", "workflows that run others"),
-        ("document_request", "messages between instances"),
-    ],
-)
-def test_what_is_not_covered_is_named_and_left_to_python(name: str, why: str) -> None:
-    workflow, scenario = of_example(name, 400)
-    with pytest.raises(NotCovered, match=f"the compiled engine does not cover {why}"):
-        wf.simulate(workflow, scenario, catalogue="models", engine="compiled")
-    history = wf.simulate(workflow, scenario.changed(cases=310), catalogue="models")
-    assert history.sql("SELECT DISTINCT engine FROM runs").fetchall() == [("python",)]
+# --- what it asks of Python --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -289,10 +263,12 @@ def test_what_is_not_covered_is_named_and_left_to_python(name: str, why: str) ->
     ],
     ids=str,
 )
-def test_inputs_that_it_takes_python_to_make_are_left_to_python(changes: dict[str, Any]) -> None:
+def test_inputs_that_are_refused_are_refused_alike(changes: dict[str, Any]) -> None:
     workflow, scenario = of_example("order_processing", 5)
     other = Scenario.model_validate(scenario.model_dump(exclude_unset=True) | changes)
-    with pytest.raises(NotCovered):
+    with pytest.raises(ScenarioError) as told:
+        in_python(workflow, other)
+    with pytest.raises(ScenarioError, match=re.escape(str(told.value))):
         compiled(workflow, other)
 
 
@@ -328,7 +304,9 @@ def test_a_queue_that_grows_for_ever_stops_with_the_pool_that_is_too_small(
     workflow, scenario = of_example("order_processing", 20_000)
     crowded = scenario.model_dump(exclude_unset=True) | {"arrivals": {"poisson": "1/s"}}
     crowded["pools"] = {"packers": {"capacity": 2}}
-    monkeypatch.setattr(run if limit == "MOST_MEMORY" else calendar, limit, 2**22 if limit == "MOST_MEMORY" else 5_000)
+    monkeypatch.setattr(
+        memory if limit == "MOST_MEMORY" else calendar, limit, 2**22 if limit == "MOST_MEMORY" else 5_000
+    )
     with wf.simulate(workflow, Scenario.model_validate(crowded), engine="compiled") as history:
         assert not history.complete
         (note,) = (note for note in history.notes if note.startswith("The run was stopped at"))

@@ -9,27 +9,32 @@ from .payloads import ValueColumns
 from .tracker import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from wfsim.semantics.program import Program
-    from wfsim.semantics.texts import Texts
     from wfsim.simulation.compiled.run import Chunk
+    from wfsim.simulation.plans import Member
 
     from .paths import Paths
 
 
-def columns_of(chunk: Chunk, texts: Texts, nodes: Sequence[int]) -> Columns:
-    """The records and values of a chunk; `nodes` are the numbers in `Paths` of its paths."""
+def columns_of(chunk: Chunk, members: Sequence[Member], nodes: Sequence[int]) -> Iterator[tuple[Member, Columns]]:
+    """The records and values of a chunk, by workflow; `nodes` are the numbers in `Paths` of its paths."""
     import numpy as np
 
-    records = {name: chunk.log[name].astype(np.int64) for name in RAW if name != "path"}
-    records["path"] = np.array(nodes, np.int64)[chunk.log["path"]]
-    case, seq, position, name, tag, whole = (
-        chunk.values[each].astype(np.int64) for each in ("case", "seq", "position", "name", "tag", "whole")
-    )
-    starts = [(0, texts)]
-    values = ValueColumns(case, seq, position, name, tag, whole, chunk.values["real"].copy(), starts)
-    return Columns(records, starts, values)
+    for number, member in enumerate(members):
+        log, kept = chunk.log, chunk.values
+        if len(members) > 1:
+            log, kept = log[log["member"] == number], kept[kept["member"] == number]
+        if not len(log):
+            continue
+        records = {name: log[name].astype(np.int64) for name in RAW if name != "path"}
+        records["path"] = np.array(nodes, np.int64)[log["path"]]
+        case, seq, position, name, tag, whole = (
+            kept[each].astype(np.int64) for each in ("case", "seq", "position", "name", "tag", "whole")
+        )
+        starts = [(0, member.texts)]
+        values = ValueColumns(case, seq, position, name, tag, whole, kept["real"].copy(), starts)
+        yield member, Columns(records, starts, values)
 
 
 def kept(columns: Columns, kinds: Collection[int]) -> Columns:
@@ -44,8 +49,9 @@ def kept(columns: Columns, kinds: Collection[int]) -> Columns:
     return Columns(chosen, columns.starts, ValueColumns(**whole, real=values.real[of], starts=values.starts))
 
 
-def follow(chunk: Chunk, program: Program, nodes: list[int], paths: Paths) -> None:
+def follow(chunk: Chunk, members: Iterable[Member], nodes: list[int], paths: Paths) -> None:
     """Give the paths of a chunk that are new their numbers in `Paths`."""
-    for number in range(len(nodes), len(chunk.paths)):
-        before, state = chunk.paths[number]["before"], chunk.paths[number]["state"]
-        nodes.append(paths.extend(nodes[before], program.names[state] or ""))
+    if len(nodes) < len(chunk.paths):
+        names = [name for member in members for name in member.program.names]
+        for before, state in chunk.paths[len(nodes) :].tolist():
+            nodes.append(paths.extend(nodes[before], names[state] or ""))

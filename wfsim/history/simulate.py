@@ -70,8 +70,7 @@ def simulate(
         (`"7d"`, or seconds).
     engine
         `compiled` runs the compiled step and calendar, with its history some nine times as fast as `python`; both
-        make the same history. It covers one workflow without children and messages, and is compiled once per machine.
-        `auto` takes it where it covers what is asked and that pays.
+        make the same history. It is compiled once per machine; `auto` takes it where that pays.
     into
         DuckDB file; an earlier simulated history there is replaced once the new one is complete. Without it the
         history lives in a temporary file.
@@ -162,26 +161,15 @@ def simulate(
 
 
 def _chosen(engine: str, program: Program, plan: Scenario) -> str:
-    """Which engine runs it: the compiled one, if it covers what is asked, and if that pays or is wished.
-
-    Raises
-    ------
-    NotCovered
-        If the compiled one is wished and does not cover it.
-    """
+    """Which engine runs it: the compiled one, if that pays or is wished."""
     cases = MANY_CASES if plan.cases is None else plan.cases * plan.replications
     if engine == "python" or (engine == "auto" and cases < FEW_CASES):
         return "python"
     from wfsim.simulation.compiled.run import CompiledSimulation
 
-    try:
-        simulation = CompiledSimulation(program, plan, sink=lambda chunk: None)
-    except NotCovered as limit:
-        if engine == "auto":
-            return "python"
-        raise NotCovered(f"the compiled engine does not cover {limit}. Take engine='python', or 'auto'.") from None
-    pays = engine == "compiled" or cases >= MANY_CASES or simulation.is_ready
-    return "compiled" if pays else "python"
+    if engine == "compiled" or cases >= MANY_CASES:
+        return "compiled"
+    return "compiled" if CompiledSimulation(program, plan, sink=lambda chunk: None).is_ready else "python"
 
 
 def _run_compiled(
@@ -190,9 +178,11 @@ def _run_compiled(
     from wfsim.simulation.compiled.run import CompiledSimulation
 
     def take(chunk: Chunk) -> None:
-        writer.append_logged(chunk, simulation.member.texts)
+        writer.append_logged(chunk, simulation.members)
 
-    simulation = CompiledSimulation(program, plan, replication=replication, sink=take, progress=bar.advance)
+    simulation = CompiledSimulation(
+        program, plan, replication=replication, sink=take, birth=writer.announce, progress=bar.advance
+    )
     return simulation.run()
 
 

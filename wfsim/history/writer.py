@@ -36,15 +36,15 @@ from .totals import Totals
 from .tracker import RAW, CaseTrack, Raw, track_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.layout import RecordRow
     from wfsim.semantics.program import Program
-    from wfsim.semantics.texts import Texts
     from wfsim.simulation.compiled.run import Chunk
+    from wfsim.simulation.plans import Member as Simulated
 
 BATCH = 100_000
 Log = Literal["full", "transitions", "aggregates"]
@@ -271,24 +271,28 @@ class HistoryWriter:
         batch.add_values(case, [value for value in output.values if value.seq in numbers])
         self._n_waiting += len(kept)
 
-    def append_logged(self, chunk: Chunk, texts: Texts) -> None:
-        """Take what the compiled calendar has logged of the run's own workflow, and the cases that it is done with.
+    def append_logged(self, chunk: Chunk, workflows: Sequence[Simulated]) -> None:
+        """Take what the compiled calendar has logged, and the cases that it is done with; rows of one come in order.
 
-        Rows of one case come in order; `texts` has the texts of all of them.
+        `workflows` are those of the run, by the numbers that the chunk has for them.
         """
-        member = self._member(self._program)
-        follow(chunk, self._program, self._nodes, self._paths)
-        columns = columns_of(chunk, texts, self._nodes)
-        if member.totals is not None:
-            for raw in zip(*(columns.records[name].tolist() for name in RAW)):
-                member.totals.add(raw)
-        if self._log != "full":
-            columns = kept(columns, self._kept)
-        self.n_rows += len(columns.records["kind"])
-        self._insert(columns, member)
-        for case, key, started, seq, path in chunk.cases[["case", "key", "started", "seq", "path"]].tolist():
-            track = self._cases[case] = CaseTrack(key=key, started=started)
+        follow(chunk, workflows, self._nodes, self._paths)
+        for simulated, columns in columns_of(chunk, workflows, self._nodes):
+            member = self._member(simulated.program)
+            if member.totals is not None:
+                for raw in zip(*(columns.records[name].tolist() for name in RAW)):
+                    member.totals.add(raw)
+            if self._log != "full":
+                columns = kept(columns, self._kept)
+            self.n_rows += len(columns.records["kind"])
+            self._insert(columns, member)
+        told = chunk.cases[["case", "key", "started", "seq", "path", "member"]].tolist()
+        for case, key, started, seq, path, which in told:
+            name, parent = self._announced.pop(case, (None, None))
+            number = self._member(workflows[which].program).number
+            track = CaseTrack(key=key, started=started, external_id=name, parent=parent, workflow=number)
             track.path, track.version = self._nodes[path], seq
+            self._cases[case] = track
 
     def _flush(self) -> None:
         for member in self._members.values():

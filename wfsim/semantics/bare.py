@@ -115,6 +115,18 @@ def _copied(context: Any, target: Any, at: Any, source: Any, first: Any, n: Any)
 
 
 @_numba.intrinsic
+def _rows_from(context: Any, rows: Any, first: Any) -> Any:
+    """The rows from a number on."""
+
+    def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0].record
+        size = kind.size if isinstance(kind, types.Record) else kind.bitwidth // 8
+        return builder.gep(arguments[0], [builder.mul(arguments[1], ir.Constant(_WORD, size))])
+
+    return rows(rows, types.int64), make
+
+
+@_numba.intrinsic
 def _rows_at(context: Any, array: Any) -> Any:
     """The rows of an array."""
 
@@ -176,6 +188,11 @@ if CHECKED:
         return outputs
 
     @_njit
+    def rows_from(rows: Any, first: int) -> Any:
+        """The rows from a number on, which are then numbered from 0."""
+        return rows[first:]
+
+    @_njit
     def copy_rows(target: Any, at: int, source: Any, first: int, n: int) -> None:
         """Copy so many records; the two may not overlap."""
         for k in range(n):
@@ -192,6 +209,11 @@ else:
     def out(outputs: Any) -> Any:
         """The same of an `Outputs`."""
         return _out_at(outputs)
+
+    @_njit(inline="always")
+    def rows_from(rows: Any, first: int) -> Any:
+        """The rows from a number on, which are then numbered from 0."""
+        return _rows_from(rows, first)
 
     @_njit(inline="always")
     def copy_rows(target: Any, at: int, source: Any, first: int, n: int) -> None:

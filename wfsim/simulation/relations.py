@@ -60,7 +60,9 @@ class Entered(NamedTuple):
 class Stage(Protocol):
     """What a calendar lets `Relations` do."""
 
-    now: int
+    @property
+    def now(self) -> int:
+        """Microseconds."""
 
     def put(self, time: int, order: Order, happening: Happening) -> None:
         """Let it happen at a time, in microseconds."""

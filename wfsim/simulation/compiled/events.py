@@ -7,6 +7,7 @@ from typing import Any
 
 import numba
 
+from wfsim.semantics.bare import rows_from
 from wfsim.semantics.codes import ACTIVE, GROUNDED, NONE, RUNNING_STATUS
 from wfsim.semantics.draws import EVENT_CHOICE, EVENT_DELAY
 from wfsim.simulation.calendar import Order
@@ -25,17 +26,20 @@ _EVENT = int(Order.EVENT)
 @_njit
 def state_of(k: Any, r: Any, slot: int, region: int, activation: int) -> Any:
     """The state in which a stay goes on, or -1 if it is over."""
-    cell = r.m[slot * k.settings[0].rows + k.p[region].slot]
+    case = r.cases[slot]
+    cell = r.m[case.m + k.p[case.first_row + region].slot]
     return cell.state if cell.phase == ACTIVE and cell.activation == activation else NONE
 
 
 @_njit
 def plan_event(k: Any, r: Any, slot: int, region: int, activation: int, n_events: int) -> None:
     """Draw which event comes next to a stay in a state, and when."""
-    state = state_of(k, r, slot, region, activation)
-    if state < 0 or k.states[state].n_plans == 0 or n_events >= k.settings[0].patience:
+    s, case, state = r.state[0], r.cases[slot], state_of(k, r, slot, region, activation)
+    if state < 0:
         return
-    s, case, planned = r.state[0], r.cases[slot], k.states[state]
+    planned = k.states[case.first_row + state]
+    if planned.n_plans == 0 or n_events >= k.members[case.member].patience:
+        return
     which = 0
     if planned.n_plans > 1:
         last = planned.n_plans - 1
@@ -50,14 +54,15 @@ def plan_event(k: Any, r: Any, slot: int, region: int, activation: int, n_events
 @_njit
 def resume_plans(k: Any, r: Any, slot: int) -> None:
     """Where a delivered event left its state open, the surroundings try the next one."""
-    given = k.settings[0]
-    me, first = r.m[slot * given.rows], k.p[0].first_region
+    case = r.cases[slot]
+    p, given = rows_from(k.p, case.first_row), k.members[case.member]
+    me, first = r.m[case.m], p[0].first_region
     for number in range(given.n_regions):
-        stay = r.stays[slot * given.n_regions + number]
+        stay = r.stays[case.stays + number]
         if not stay.planned:
             continue
         if state_of(k, r, slot, first + number, stay.activation) < 0:
             stay.planned = 0
-        elif r.m[slot * given.rows + k.p[first + number].slot].flight_phase == GROUNDED and me.status == RUNNING_STATUS:
+        elif r.m[case.m + p[first + number].slot].flight_phase == GROUNDED and me.status == RUNNING_STATUS:
             stay.planned = 0
             plan_event(k, r, slot, first + number, stay.activation, stay.n_events)

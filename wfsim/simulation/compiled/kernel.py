@@ -2,6 +2,7 @@
 
 `simulate` runs until it lacks something, says what in its answer, and goes on where it was (`STATE.phase`) when it is
 called again: nothing that it has begun is half done. What it puts out lies in `Run.log`, `Run.values` and `Run.done`.
+What instances have to do with each other, and values that are expressions, it asks of Python in the same way.
 """
 
 from __future__ import annotations
@@ -11,22 +12,27 @@ from typing import Any
 
 import numba
 
-from wfsim.semantics.bare import copy_rows, out
+from wfsim.semantics.bare import copy_rows, out, rows_from
 from wfsim.semantics.codes import (
     ACTIVITY_FAILED,
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
     CANCEL_ATTEMPT,
+    CLOSED,
     COMPLETED,
     EVENT,
+    FREE,
     INBOX,
     NONE,
     NULL,
     R_STATE_ENTERED,
     R_TRANSITION,
+    SEND_MESSAGE,
     SET_TIMER,
     START,
     START_ATTEMPT,
+    START_CHILD,
+    STOP_CHILD,
     TIMER,
 )
 from wfsim.semantics.draws import ARRIVAL, INPUT, PAYLOAD
@@ -35,7 +41,7 @@ from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.calendar import MOST_ENTRIES, ROOT, first, free, heapify, pop, push
 from wfsim.simulation.compiled.draws import fill_value, sample, whole
 from wfsim.simulation.compiled.events import plan_event, resume_plans, state_of
-from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, STARTS
+from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, STARTS, TOLD
 from wfsim.simulation.compiled.log import log_records
 from wfsim.simulation.compiled.workers import attempt_of, let_go, plan_end, request
 
@@ -47,14 +53,23 @@ draw: Any = None
 mix_key: Any = None
 """Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
-BEGIN, TAKE, STEP, PUT_OUT = range(4)
-"""Phases: begin; take the next happening; let the step happen; log it and carry out its effects."""
+BEGIN, TAKE, PLACE, FILLED, KEEP, STEP, PUT_OUT, EFFECTS, TURNED = range(9)
+"""Phases: begin; take the next happening; give an instance that Python lets in its place; put what Python has filled in
+where it belongs; keep the instance as it is; let the step happen; log it; carry out its effects; and what follows."""
 
-DONE, PAUSED, FLUSH, ROWS, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, GIVEN_UP = range(10)
-"""Why it returned: nothing is due; the budget is used up; the log is full; an instance needs more rows; the step asks
-something; a step puts out more than fits; no slot is free; a table may be too small; texts of the next arrivals are
-needed; a case has taken too many steps."""
+DONE, PAUSED, FLUSH, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, GIVEN_UP, HAPPENS, FILL, EFFECT, TURN, FOLLOW = range(14)
+"""Why it returned: nothing is due; the budget is used up; the log is full; the step asks something; a step puts out
+more than fits; there is no room for an instance, or for more rows of one; a table may be too small; texts of the next
+arrivals are needed; a case has taken too many steps. And for Python to do: what is due; the values of a stimulus; an
+effect; what a step means for others; what follows before the next happening."""
 
+NEVER, AT_THE_END, ALWAYS = range(3)
+"""When Python is told what a step of an instance means for others."""
+
+IN_PYTHON = -2
+"""In place of the law of the time between arrivals: Python lets instances in."""
+
+_FOR_OTHERS = (START_CHILD, STOP_CHILD, SEND_MESSAGE)
 _EVENT = int(Order.EVENT)
 _TIMER = int(Order.TIMER)
 _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
@@ -67,7 +82,7 @@ _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
 def next_arrival(k: Any, r: Any) -> None:
     """Put the next arrival into the calendar, unless there is none."""
     given, s = k.settings[0], r.state[0]
-    if given.cases >= 0 and s.n_arrived >= given.cases:
+    if given.interval == IN_PYTHON or (given.cases >= 0 and s.n_arrived >= given.cases):
         return
     if given.interval < 0 and s.n_arrived >= given.n_times:
         return
@@ -83,22 +98,56 @@ def next_arrival(k: Any, r: Any) -> None:
 
 
 @_njit
-def set_up(k: Any, r: Any, number: int) -> Any:
-    """A fresh instance in a free slot, its inputs in place; returns the slot."""
-    given, s = k.settings[0], r.state[0]
-    slot = s.free_slot
+def free_slot(k: Any, r: Any, member: int) -> Any:
+    """A slot for an instance of a member, with rows, cells and stays of its own; -1 if there is no room."""
+    s, given, slot = r.state[0], k.members[member], r.free[member]
+    if slot >= 0:
+        r.free[member] = r.cases[slot].next
+        return slot
+    spare = k.settings[0].spare
+    rows, cells = given.n_rows + spare, given.n_cells + spare * given.n_fields
+    full = s.n_slots >= s.slot_room or s.stays_end + given.n_regions > s.stays_room
+    if full or s.m_end + rows > s.m_room or s.v_end + cells > s.v_room or rows > s.kept_rows or cells > s.kept_cells:
+        return NONE
+    slot = s.n_slots
+    s.n_slots += 1
     case = r.cases[slot]
-    s.free_slot = case.next
-    rows, cells = given.rows, given.cells
-    copy_rows(r.m, slot * rows, k.m, 0, rows)
-    copy_rows(r.v, slot * cells, k.v, 0, cells)
-    me = r.m[slot * rows]
-    me.cells = slot * cells
-    me.key = mix_key(given.seed, given.replication, number)
-    case.key = me.key
+    case.member, case.first_row = member, given.first_row
+    case.m, case.v, case.stays, case.rows, case.cells = s.m_end, s.v_end, s.stays_end, rows, cells
+    s.m_end += rows
+    s.v_end += cells
+    s.stays_end += given.n_regions
+    return slot
+
+
+@_njit
+def link_free(m: Any, i: int, first: int, end: int) -> None:
+    """Put rows that are new into an instance's list of free ones."""
+    if first < end:
+        free = m[i + FREE]
+        for n in range(first, end - 1):
+            m[i + n].next = n + 1
+        m[i + end - 1].next = free.first
+        free.first = first
+        free.length += end - first
+
+
+@_njit
+def set_up(k: Any, r: Any, slot: int, number: int, key: int) -> None:
+    """A fresh instance in a slot."""
+    s, case = r.state[0], r.cases[slot]
+    given = k.members[case.member]
+    copy_rows(r.m, case.m, k.m, given.m, given.n_rows)
+    copy_rows(r.v, case.v, k.v, given.v, given.n_cells)
+    link_free(r.m, case.m, given.n_rows, case.rows)
+    me = r.m[case.m]
+    me.cells = case.v
+    me.key = key
+    case.key = key
     case.number = number
     case.epoch += 1
     case.open = 1
+    case.watched = NEVER
     case.seq = 0
     case.steps = 0
     case.path = 0
@@ -106,12 +155,27 @@ def set_up(k: Any, r: Any, number: int) -> Any:
     case.first_attempt = NONE
     case.first_track = NONE
     for region in range(given.n_regions):
-        stay = r.stays[slot * given.n_regions + region]
+        stay = r.stays[case.stays + region]
         stay.entered = NONE
         stay.planned = 0
-    for which in range(given.first_input, given.end_input):
-        fill_value(k, r, which, slot * cells, (me.key, INPUT, 0, 0), number)
-    return slot
+
+
+@_njit
+def widen(k: Any, r: Any, slot: int) -> Any:
+    """More free rows for an instance, as it was kept before its step; False if there is no room for them."""
+    s, case = r.state[0], r.cases[slot]
+    given = k.members[case.member]
+    more = max(4, case.rows - given.n_rows)
+    rows, cells = case.rows + more, case.cells + more * given.n_fields
+    if s.m_end + rows > s.m_room or s.v_end + cells > s.v_room or rows > s.kept_rows or cells > s.kept_cells:
+        return False
+    case.m, case.v = s.m_end, s.v_end
+    s.m_end += rows
+    s.v_end += cells
+    link_free(r.kept_m, 0, case.rows, rows)
+    r.kept_m[0].cells = case.v
+    case.rows, case.cells = rows, cells
+    return True
 
 
 # --- what is due -------------------------------------------------------------------------------------------
@@ -120,9 +184,10 @@ def set_up(k: Any, r: Any, number: int) -> Any:
 @_njit
 def runs_timer(k: Any, r: Any, slot: int, timer: int, number: int) -> Any:
     """Whether the timer set under this id is still running at this place."""
-    i = slot * k.settings[0].rows
-    if timer >= k.p[0].first_clock:
-        return work_with_clock(k.p, r.m, i, number) >= 0
+    case = r.cases[slot]
+    p, i = rows_from(k.p, case.first_row), case.m
+    if timer >= p[0].first_clock:
+        return work_with_clock(p, r.m, i, number) >= 0
     cell = r.m[i + timer]
     return cell.id == number and cell.due >= 0 and cell.left < 0
 
@@ -131,7 +196,7 @@ def runs_timer(k: Any, r: Any, slot: int, timer: int, number: int) -> Any:
 def is_awaited(k: Any, r: Any, entry: Any) -> Any:
     """Whether something would come of an entry of the calendar."""
     what, slot = entry.what, entry.slot
-    if what == ARRIVES:
+    if what in (ARRIVES, TOLD):
         return True
     if r.cases[slot].epoch != entry.epoch:
         return False
@@ -162,6 +227,16 @@ def compact(k: Any, r: Any) -> None:
 
 
 @_njit
+def take_posted(r: Any) -> None:
+    """Put what Python has posted into the calendar, in that order."""
+    s = r.state[0]
+    for n in range(s.n_posted):
+        posted = r.posted[n]
+        push(r, posted.time, posted.order, TOLD, NONE, 0, (posted.ticket, 0, 0, 0))
+    s.n_posted = 0
+
+
+@_njit
 def begin(k: Any, r: Any) -> Any:
     """Put what is due now into the inbox of its instance; returns its slot, or -1 if nothing comes of it."""
     given, s, entry = k.settings[0], r.state[0], r.now[0]
@@ -170,35 +245,38 @@ def begin(k: Any, r: Any) -> Any:
         return NONE
     s.now = entry.time
     if what == ARRIVES:
-        slot = set_up(k, r, entry.a)
+        slot = free_slot(k, r, 0)
+        set_up(k, r, slot, entry.a, mix_key(given.seed, given.replication, entry.a))
+        for which in range(given.first_input, given.end_input):
+            fill_value(k, r, which, r.cases[slot].v, (r.cases[slot].key, INPUT, 0, 0), entry.a)
         s.n_started += 1
     elif what == ENDS:
         at = attempt_of(r, slot, entry.a, entry.b)
         # The activity is needed below, when its row is free already.
         s.activity = r.attempts[at].activity
         let_go(r, slot, at)
-    i, cells = slot * given.rows, slot * given.cells
+    case = r.cases[slot]
+    p, i = rows_from(k.p, case.first_row), case.m
     copy_rows(r.m, i + INBOX, k.box, 0, 1)
-    first = cells + k.p[0].inbox_cells
-    for n in range(k.p[0].n_fields):
+    first = case.v + p[0].inbox_cells
+    for n in range(p[0].n_fields):
         cell = r.v[first + n]
         cell.tag, cell.whole, cell.real = NULL, 0, 0.0
     inbox = r.m[i + INBOX]
     inbox.time = s.now
-    case = r.cases[slot]
     if what == ARRIVES:
         inbox.kind = START
     elif what == DUE:
         inbox.kind, inbox.timer, inbox.serial = TIMER, entry.a, entry.b
     elif what == COMES:
-        cell = r.m[i + k.p[entry.a].slot]
-        plan = k.plans[k.states[cell.state].first_plan + entry.d]
+        plan = k.plans[k.states[case.first_row + r.m[i + p[entry.a].slot].state].first_plan + entry.d]
         inbox.kind, inbox.event = EVENT, plan.event
         for which in range(plan.first_value, plan.end_value):
             fill_value(k, r, which, first, (case.key, PAYLOAD, entry.b, entry.c), 0)
-        stay = r.stays[slot * given.n_regions + entry.a - k.p[0].first_region]
+        stay = r.stays[case.stays + entry.a - p[0].first_region]
         stay.activation, stay.n_events, stay.planned = entry.b, entry.c + 1, 1
         s.n_sent += 1
+        s.again = plan.asks
     else:
         inbox.serial, inbox.attempt = entry.a, entry.b
         if what == STARTS:
@@ -210,27 +288,42 @@ def begin(k: Any, r: Any) -> Any:
             inbox.kind = ACTIVITY_SUCCEEDED
             if k.works[s.activity].result >= 0:
                 fill_value(k, r, k.works[s.activity].result, first, (case.key, RESULT_DRAW, entry.a, entry.b), 0)
+            s.again = k.works[s.activity].asks
     return slot
+
+
+@_njit
+def fill_in(k: Any, r: Any, slot: int, starts: bool) -> None:
+    """Put what Python has made of a stimulus into the instance: of a start with the inputs."""
+    case = r.cases[slot]
+    given, first = k.members[case.member], 0 if starts else k.p[case.first_row].inbox_cells
+    copy_rows(r.m, case.m + INBOX, r.door_m, 0, 1)
+    copy_rows(r.v, case.v + first, r.door_v, first, given.n_front - first)
 
 
 # --- what follows a step -----------------------------------------------------------------------------------
 
 
 @_njit
-def carry_out(k: Any, r: Any, o: Any, slot: int) -> None:
-    """The effects of a step, in order."""
-    epoch = r.cases[slot].epoch
-    for n in range(o.tally[0].effects):
-        effect = o.effects[n]
-        if effect.kind == SET_TIMER:
-            order = _WORKFLOW_TIMER if effect.timer == k.p[0].first_timer else _TIMER
-            push(r, effect.due, order, DUE, slot, epoch, (effect.timer, effect.id, 0, 0))
-        elif effect.kind == START_ATTEMPT:
-            request(k, r, slot, effect.activity_id, effect.attempt, effect.activity)
-        elif effect.kind == CANCEL_ATTEMPT:
+def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
+    """The effects of a step, in order; False before one that is for Python."""
+    s, case = r.state[0], r.cases[slot]
+    while s.effect < o.tally[0].effects:
+        effect = o.effects[s.effect]
+        kind = effect.kind
+        if kind == SET_TIMER:
+            order = _WORKFLOW_TIMER if effect.timer == k.p[case.first_row].first_timer else _TIMER
+            push(r, effect.due, order, DUE, slot, case.epoch, (effect.timer, effect.id, 0, 0))
+        elif kind == START_ATTEMPT:
+            request(k, r, slot, effect.activity_id, effect.attempt, case.first_row + effect.activity)
+        elif kind == CANCEL_ATTEMPT:
             at = attempt_of(r, slot, effect.activity_id, effect.attempt)
             if at >= 0:
                 let_go(r, slot, at)
+        elif kind in _FOR_OTHERS or (kind == CLOSED and case.watched != NEVER):
+            return False
+        s.effect += 1
+    return True
 
 
 @_njit
@@ -240,6 +333,7 @@ def leave(r: Any, slot: int) -> None:
     done = r.done[s.n_cases]
     s.n_cases += 1
     done.case, done.key, done.started, done.seq, done.path = case.number, case.key, case.started, case.seq, case.path
+    done.member = case.member
     while case.first_track >= 0:
         at = case.first_track
         case.first_track = r.tracks[at].next
@@ -248,24 +342,19 @@ def leave(r: Any, slot: int) -> None:
         s.n_tracks -= 1
     case.open = 0
     case.epoch += 1
-    case.next = s.free_slot
-    s.free_slot = slot
+    case.next = r.free[case.member]
+    r.free[case.member] = slot
 
 
 @_njit
-def put_out(k: Any, r: Any, o: Any, slot: int) -> Any:
-    """Log a step and let the surroundings react; False if the case was given up."""
+def react(k: Any, r: Any, o: Any, slot: int) -> Any:
+    """Let the surroundings react to a step whose effects are carried out; False if the case was given up."""
     given, s, case, tally, entry = k.settings[0], r.state[0], r.cases[slot], o.tally[0], r.now[0]
-    case.steps += 1
-    s.n_steps += 1
-    s.n_records += tally.records
-    s.end_time = s.now
-    log_records(k, r, o, slot)
-    carry_out(k, r, o, slot)
     kept = True
-    if r.m[slot * given.rows].status >= COMPLETED:
+    if r.m[case.m].status >= COMPLETED:
         leave(r, slot)
-        s.n_closed += 1
+        if case.number < given.first_child:
+            s.n_closed += 1
     elif case.steps > given.most_steps:
         while case.first_attempt >= 0:
             let_go(r, slot, case.first_attempt)
@@ -301,79 +390,141 @@ def has_room(k: Any, r: Any, o: Any) -> Any:
     return DONE
 
 
-@_njit
-def lacks(o: Any, s: Any) -> Any:
-    """What a step lacked, or `DONE`."""
-    tally = o.tally[0]
-    if tally.full == 0 and tally.question < 0:
-        return DONE
-    s.again = 1
-    if tally.full == 0:
-        return ANSWER
-    most = max(tally.records, max(tally.values, tally.effects))
-    return OUTPUT if tally.wanted > 0 or most >= s.output_room else ROWS
+# --- the run -----------------------------------------------------------------------------------------------
 
 
 @_njit
-def keep(k: Any, r: Any, slot: int) -> None:
+def keep(r: Any, slot: int) -> None:
     """Keep an instance as it is before its step, which may have to be repeated."""
-    given, s = k.settings[0], r.state[0]
-    copy_rows(r.kept_m, 0, r.m, slot * given.rows, given.rows)
-    copy_rows(r.kept_v, 0, r.v, slot * given.cells, given.cells)
+    s, case = r.state[0], r.cases[slot]
+    copy_rows(r.kept_m, 0, r.m, case.m, case.rows)
+    copy_rows(r.kept_v, 0, r.v, case.v, case.cells)
     s.again = 0
     s.answers = 0
+
+
+@_njit
+def take_step(k: Any, r: Any, o: Any, slot: int) -> Any:
+    """Let the step happen; what it lacked, or `DONE`."""
+    s, case, tally = r.state[0], r.cases[slot], o.tally[0]
+    while True:
+        if s.again:
+            copy_rows(r.m, case.m, r.kept_m, 0, case.rows)
+            copy_rows(r.v, case.v, r.kept_v, 0, case.cells)
+        tally.records, tally.values, tally.effects, tally.full, tally.asked = 0, 0, 0, 0, 0
+        tally.question, tally.left, tally.right, tally.wanted, tally.state, tally.payload = NONE, 0, 0, 0, 0, 0
+        tally.n_answers = s.answers
+        step(rows_from(k.p, case.first_row), r.m, r.v, o, case.m)
+        if tally.full == 0 and tally.question < 0:
+            return DONE
+        s.again = 1
+        if tally.full == 0:
+            return ANSWER
+        most = max(tally.records, max(tally.values, tally.effects))
+        if tally.wanted > 0 or most >= s.output_room:
+            return OUTPUT
+        if not widen(k, r, slot):
+            return SLOTS
+
+
+@_njit
+def take(k: Any, r: Any) -> Any:
+    """Take what is due next and begin with it; says what is lacking, or `DONE` if the next phase may follow."""
+    given, s = k.settings[0], r.state[0]
+    coming = first(r)
+    if coming.what == ARRIVES:
+        if given.n_uniques > 0 and coming.a >= s.uniques_end:
+            return UNIQUES
+        slot = free_slot(k, r, 0)
+        if slot < 0:
+            return SLOTS
+        # `begin` takes it again.
+        r.cases[slot].next = r.free[0]
+        r.free[0] = slot
+    pop(r)
+    if coming.what == TOLD:
+        s.now = r.now[0].time
+        return HAPPENS
+    s.again = 0
+    slot = begin(k, r)
+    if slot >= 0:
+        s.slot = slot
+        s.phase = KEEP
+        if s.again:
+            return FILL
+    return DONE
 
 
 @_njit
 def run_on(k: Any, r: Any, o: Any) -> Any:
     """Let happen what is due, until something is lacking."""
     given, s, tally = k.settings[0], r.state[0], o.tally[0]
+    if s.n_heap + s.n_posted + 8 > s.heap_room:
+        return TABLES
+    take_posted(r)
     if s.phase == BEGIN:
         next_arrival(k, r)
         s.phase = TAKE
     while True:
         if s.phase == TAKE:
-            if s.n_heap == 0:
-                return DONE
-            coming = first(r)
-            if given.horizon >= 0 and coming.time > given.horizon:
+            if s.follows:
+                return FOLLOW
+            if s.n_heap > 2 * s.n_live + SPARE_ENTRIES:
+                compact(k, r)
+            if s.n_heap == 0 or (given.horizon >= 0 and first(r).time > given.horizon):
                 return DONE
             if s.budget <= 0:
                 return PAUSED
-            if coming.what == ARRIVES:
-                if s.free_slot < 0:
-                    return SLOTS
-                if given.n_uniques > 0 and coming.a >= s.uniques_end:
-                    return UNIQUES
-            pop(r)
-            slot = begin(k, r)
-            if slot < 0:
+            why = take(k, r)
+            if why != DONE:
+                return why
+            if s.phase == TAKE:
                 continue
+        if s.phase == PLACE:
+            slot = free_slot(k, r, s.member)
+            if slot < 0:
+                return SLOTS
+            set_up(k, r, slot, s.number, s.key)
+            r.cases[slot].watched = AT_THE_END
+            r.now[0].what = TOLD
             s.slot = slot
-            keep(k, r, slot)
-            s.phase = STEP
+            fill_in(k, r, slot, True)
+            s.phase = KEEP
         slot = s.slot
+        case = r.cases[slot]
+        if s.phase == FILLED:
+            fill_in(k, r, slot, False)
+            s.phase = KEEP
+        if s.phase == KEEP:
+            keep(r, slot)
+            s.phase = STEP
         if s.phase == STEP:
-            if s.again:
-                copy_rows(r.m, slot * given.rows, r.kept_m, 0, given.rows)
-                copy_rows(r.v, slot * given.cells, r.kept_v, 0, given.cells)
-            tally.records, tally.values, tally.effects, tally.full, tally.asked = 0, 0, 0, 0, 0
-            tally.question, tally.left, tally.right, tally.wanted, tally.state, tally.payload = NONE, 0, 0, 0, 0, 0
-            tally.n_answers = s.answers
-            step(k.p, r.m, r.v, o, slot * given.rows)
-            why = lacks(o, s)
+            why = take_step(k, r, o, slot)
             if why != DONE:
                 return why
             s.phase = PUT_OUT
-        why = has_room(k, r, o)
-        if why != DONE:
-            return why
-        s.phase = TAKE
-        s.budget -= 1
-        if not put_out(k, r, o, slot):
-            return GIVEN_UP
-        if s.n_heap > 2 * s.n_live + SPARE_ENTRIES:
-            compact(k, r)
+        if s.phase == PUT_OUT:
+            why = has_room(k, r, o)
+            if why != DONE:
+                return why
+            s.budget -= 1
+            case.steps += 1
+            s.n_steps += 1
+            s.n_records += tally.records
+            s.end_time = s.now
+            log_records(k, r, o, slot)
+            s.effect = 0
+            s.phase = EFFECTS
+        if s.phase == EFFECTS:
+            if not carry_out(k, r, o, slot):
+                return EFFECT
+            s.phase = TURNED
+            if case.watched == ALWAYS or (case.watched != NEVER and r.m[case.m].status >= COMPLETED):
+                return TURN
+        if s.phase == TURNED:
+            s.phase = TAKE
+            if not react(k, r, o, slot):
+                return GIVEN_UP
 
 
 def simulate(known: Any, run: Any, o: Any) -> Any:

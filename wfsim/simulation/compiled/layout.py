@@ -23,9 +23,10 @@ def _record(wide: str, narrow: str, real: str = "") -> np.dtype[Any]:
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": (at + 7) // 8 * 8})
 
 
-ARRIVES, STARTS, ENDS, COMES, DUE = range(5)
-"""Sorts of happenings. Of `STARTS` and `ENDS` a and b are activity and attempt, c the failure or -1; of `COMES` a to d
-are region, activation, number of the event, plan; of `DUE` a and b are timer and id."""
+ARRIVES, STARTS, ENDS, COMES, DUE, TOLD = range(6)
+"""Sorts of happenings. Of `ARRIVES` a is the number; of `STARTS` and `ENDS` a and b are activity and attempt, c the
+failure or -1; of `COMES` a to d are region, activation, number of the event, plan; of `DUE` a and b are timer and id;
+of `TOLD` a is the ticket under which Python knows what it is."""
 
 # --- what is given -----------------------------------------------------------------------------------------
 
@@ -36,36 +37,46 @@ VALUE = _record("name_key low high", "kind place law first n tag")
 """A value that the surroundings give: `place` is the cell it goes to, `first` and `n` its choices in `cells`, whose
 edges lie at `law` in `numbers`."""
 
-EVENT_PLAN = _record("", "event law first_value end_value", "edge")
-"""An event that may come to a stay in a state; `edge` is the running sum of weights."""
+EVENT_PLAN = _record("", "event law first_value end_value asks", "edge")
+"""An event that may come to a stay in a state; `edge` is the running sum of weights. Python fills in the payload where
+`asks` says so."""
 
 STATE_PLAN = _record("", "first_plan n_plans")
 """By program row of a state."""
 
-WORK_PLAN = _record("", "law first_failure n_failures pool priority result", "ends_ever")
-"""By program row of an activity. `ends_ever` is the last edge: beyond the failures' lies never to report at all."""
+WORK_PLAN = _record("", "law first_failure n_failures pool priority result asks", "ends_ever")
+"""By program row of an activity. Python fills in the result where `asks` says so. `ends_ever` is the last edge: beyond
+the failures' lies never to report at all."""
 
 FAILURE = _record("", "error_type permanent", "edge")
 POOL = _record("", "capacity by_priority")
 
+MEMBER = _record("", "first_row n_rows n_cells n_fields n_front n_regions root patience m v")
+"""A workflow of the run. `first_row` is where its program begins among all of them (and what is known by program row);
+`m` and `v` are where a fresh instance lies, of `n_rows` and `n_cells`, of which the first `n_front` are those that a
+start or a stimulus may fill in."""
+
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times",
-    "rows cells n_regions root patience interval first_input end_input n_uniques n_pools n_reasons",
+    "interval first_input end_input n_uniques n_pools n_reasons first_child spare",
 )
-"""Of the whole run. `rows` and `cells` are those of one instance; `interval` is the law of the time between arrivals,
-or -1 if their times are given."""
+"""Of the whole run. `interval` is the law of the time between arrivals, or -1 if their times are given, or -2 if Python
+knows of them. `spare` is how many free rows an instance has to begin with."""
 
 # --- what changes ------------------------------------------------------------------------------------------
 
 STATE = _record(
-    "now serial n_heap n_live n_arrived n_started n_closed n_steps n_records n_sent n_rejected end_time free_slot "
-    "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
-    "log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places output_room "
-    "phase slot activity again answers budget",
+    "now serial n_heap n_live n_arrived n_started n_closed n_steps n_records n_sent n_rejected end_time n_slots m_end "
+    "v_end stays_end free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end "
+    "free_entry n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room "
+    "path_places output_room slot_room m_room v_room stays_room kept_rows kept_cells phase slot activity again answers "
+    "budget effect follows member number key",
     "",
     "moment",
 )
-"""Numbers of the run that change, and how much fits where. `phase` is where it goes on after it has returned."""
+"""Numbers of the run that change, and how much fits where. `phase` is where it goes on after it has returned; `follows`
+how much Python has still to do before the next happening. `member`, `number` and `key` are of an instance that Python
+lets in."""
 
 HEAP = _record("time key", "")
 """An entry of the calendar's heap; see `compiled.calendar`."""
@@ -75,9 +86,11 @@ HAPPENING = _record("time", "what slot epoch a b c d next")
 
 CASE = _record(
     "key started seq steps",
-    "number epoch first_attempt first_track path next open",
+    "number epoch first_attempt first_track path next open member first_row m rows v cells stays watched pad",
 )
-"""An instance in its slot; `epoch` tells it from those that were there before."""
+"""An instance in its slot; `epoch` tells it from those that were there before. Its rows, cells and stays begin at `m`,
+`v` and `stays`. `watched` says when Python is told
+what a step of it means for others."""
 
 STAY = _record("entered", "entered_seq activation n_events planned")
 """Of each region: when and by which record its state was entered, and the stay whose planned event has come."""
@@ -86,19 +99,21 @@ ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits next"
 TRACK = _record("scheduled started", "serial attempt next")
 QUEUED = _record("ticket", "priority attempt")
 QUEUE = _record("", "n busy waiting pad")
+POSTED = _record("time", "order ticket")
+"""What Python puts into the calendar, until that is done."""
 
 LOG = _record(
     "time due delay key dwell wait service",
     "case seq kind cause region state to_state event event_id activity activity_id attempt error_type status outcome "
-    "reason transition flight activation timer timer_id source command undoes index message entered_seq path",
+    "reason transition flight activation timer timer_id source command undoes index message entered_seq path member",
 )
 """A record as it is logged: what the step put out, and what follows from the case's course."""
 
-LOGGED_VALUE = _record("whole", "case seq position name tag", "real")
-CLOSED_CASE = _record("key started", "case seq path")
+LOGGED_VALUE = _record("whole", "case seq position name tag member", "real")
+CLOSED_CASE = _record("key started", "case seq path member")
 
 PATH = _record("", "before state")
-"""A path through the root region's states: the path before, and the state that follows."""
+"""A path through the root region's states: the path before, and the state that follows, a row among all programs."""
 
 
 T = TypeVar("T", "Known", "Run")
@@ -112,6 +127,7 @@ class Known(NamedTuple):
     v: Any
     box: Any
     settings: Any
+    members: Any
     states: Any
     plans: Any
     works: Any
@@ -133,10 +149,14 @@ class Run(NamedTuple):
     heap: Any
     entries: Any
     cases: Any
+    free: Any
+    posted: Any
     m: Any
     v: Any
     kept_m: Any
     kept_v: Any
+    door_m: Any
+    door_v: Any
     stays: Any
     attempts: Any
     tracks: Any

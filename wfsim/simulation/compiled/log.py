@@ -17,9 +17,11 @@ from wfsim.semantics.codes import (
     R_ATTEMPT_TIMED_OUT,
     R_EVENT_REJECTED,
     R_INSTANCE_CLOSED,
+    R_MESSAGE_SENT,
     R_STATE_ENTERED,
     R_STATE_LEFT,
     R_TRANSITION,
+    T_SELF,
 )
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
@@ -95,20 +97,20 @@ def path_after(r: Any, path: int, state: int) -> Any:
 @_njit
 def follow_state(k: Any, r: Any, slot: int, record: Any, row: Any) -> None:
     """The time in the state that a record ends, and the path so far."""
-    given, kind = k.settings[0], record.kind
+    case, kind = r.cases[slot], record.kind
     enters = kind == R_STATE_ENTERED or (kind == R_TRANSITION and record.to_state >= 0)
     if record.region < 0 or not (enters or kind in (R_STATE_LEFT, R_INSTANCE_CLOSED)):
         return
-    stay = r.stays[slot * given.n_regions + record.region - k.p[0].first_region]
+    stay = r.stays[case.stays + record.region - k.p[case.first_row].first_region]
     if kind != R_STATE_ENTERED and stay.entered >= 0:
         row.dwell = record.time - stay.entered
         row.entered_seq = stay.entered_seq
         stay.entered = NONE
     if enters:
         stay.entered, stay.entered_seq = record.time, record.seq
-        if record.region == given.root:
+        if record.region == k.members[case.member].root:
             state = record.state if kind == R_STATE_ENTERED else record.to_state
-            r.cases[slot].path = path_after(r, r.cases[slot].path, state)
+            case.path = path_after(r, case.path, case.first_row + state)
 
 
 @_njit
@@ -134,10 +136,13 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> None:
         else:
             follow_state(k, r, slot, record, row)
             if kind == R_EVENT_REJECTED:
-                given = k.settings[0]
-                r.rejected[(record.event + 1) * given.n_reasons + min(record.reason, given.n_reasons - 1)] += 1
+                n_reasons = k.settings[0].n_reasons
+                event = case.first_row + case.member + record.event + 1
+                r.rejected[event * n_reasons + min(record.reason, n_reasons - 1)] += 1
                 s.n_rejected += 1
-        row.path = case.path
+            elif kind == R_MESSAGE_SENT and record.source == T_SELF:
+                s.n_sent += 1
+        row.path, row.member = case.path, case.member
         case.seq = record.seq
     seq = position = NONE
     for n in range(tally.values):
@@ -145,5 +150,5 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> None:
         s.n_values += 1
         position = position + 1 if value.seq == seq else 0
         seq = value.seq
-        kept.case, kept.seq, kept.position = case.number, value.seq, position
+        kept.case, kept.seq, kept.position, kept.member = case.number, value.seq, position, case.member
         kept.name, kept.tag, kept.whole, kept.real = value.name, value.tag, value.whole, value.real

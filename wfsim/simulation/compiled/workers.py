@@ -101,7 +101,7 @@ def first_waiting(r: Any, pool: int, room: int) -> Any:
 
 @_njit
 def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int) -> None:
-    """An attempt is to be made: a worker takes it, or it waits."""
+    """An attempt is to be made: a worker takes it, or it waits. The activity is a row among all programs."""
     s, case = r.state[0], r.cases[slot]
     work = k.works[activity]
     at = s.free_attempt

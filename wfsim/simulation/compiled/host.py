@@ -1,0 +1,269 @@
+"""What the compiled calendar asks of Python: what instances have to do with each other, and values to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wfsim.model.values import Value
+from wfsim.semantics import speed
+from wfsim.semantics.arrays import from_array, to_array
+from wfsim.semantics.codes import CLOSED, COMPLETED, CREATED, INBOX, RUNNING_STATUS
+from wfsim.semantics.draws import PAYLOAD
+from wfsim.semantics.draws import RESULT as RESULT_DRAW
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.kernel import Output
+from wfsim.semantics.layout import Cell, EffectRow, RecordRow, ValueRow
+from wfsim.semantics.records import Effect, effects_of
+from wfsim.simulation.calendar import Arrives, Happening, LetterComes, Order, Overdue
+from wfsim.simulation.compiled import kernel
+from wfsim.simulation.compiled.layout import COMES
+from wfsim.simulation.compiled.memory import Memory
+from wfsim.simulation.instances import Case
+from wfsim.simulation.plans import Member, Place
+from wfsim.simulation.relations import Entered, Relations
+
+
+class Door(Instance):
+    """What a stimulus looks like at the door of an instance: checked and put into the inbox, and no step follows."""
+
+    __slots__ = ()
+
+    def _run(self) -> Output:
+        return Output(self.host)
+
+    def closed(self) -> Door:
+        """As an instance that has not started."""
+        for k, cell in enumerate(self.program.initial_cells):
+            self.v[k].tag, self.v[k].whole, self.v[k].real = cell.tag, cell.whole, cell.real
+        self.me.status = CREATED
+        return self
+
+    def opened(self) -> Door:
+        """As one that is running."""
+        self.events_seen.clear()
+        self.me.status = RUNNING_STATUS
+        return self
+
+
+class _Seen:
+    """What expressions of a scenario see of an instance in its slot."""
+
+    def __init__(self, member: Member, memory: Memory, case: Any) -> None:
+        self._member = member
+        self._memory = memory
+        self._case = case
+
+    @property
+    def variables(self) -> Mapping[str, Value]:
+        """Values of all variables."""
+        first, names, decode = int(self._case["v"]), self._member.program.variables, self._member.texts.decode
+        cells = self._memory.run.v[first : first + len(names)]
+        rows = zip(cells["tag"].tolist(), cells["whole"].tolist(), cells["real"].tolist())
+        return {name: decode(*row) for name, row in zip(names, rows)}
+
+    @property
+    def state(self) -> str:
+        """Name of the root region's state."""
+        return state_in(self._member, self._memory, self._case)
+
+
+def state_in(member: Member, memory: Memory, case: Any) -> str:
+    """The root's state of the instance of a row of `CASE`."""
+    program = member.program
+    cell = memory.run.m[int(case["m"]) + program.rows[program.head.root].slot]
+    return program.name(int(cell["state"])) or ""
+
+
+class Host:
+    """The stage on which `Relations` plays, where the compiled calendar is the one that has the time.
+
+    Attributes
+    ----------
+    memory
+        Whose rows it reads and fills in.
+    relations
+        What it asks.
+
+    Notes
+    -----
+    What it puts into the calendar lies here under a ticket, until that is due. An instance has a `Case` here once
+    others know it, from the beginning if Python has let it in.
+    """
+
+    memory: Memory
+    relations: Relations
+
+    def __init__(self, members: list[Member]) -> None:
+        self.members = members
+        self._doors = [Door(member.program, texts=member.texts) for member in members]
+        self._numbers = {id(member): number for number, member in enumerate(members)}
+        self._happenings: dict[int, Happening] = {}
+        self._tickets = 0
+        self._slots: dict[int, int] = {}
+        self._cases: dict[int, Case] = {}
+        self._entering: Entered | None = None
+        self._told: tuple[int, Output, list[Effect]] | None = None
+
+    def begin(self, memory: Memory, relations: Relations) -> None:
+        """Know the tables, and who decides."""
+        self.memory = memory
+        self.relations = relations
+
+    # --- the stage -------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """Microseconds."""
+        return int(self.memory.state["now"])
+
+    def put(self, time: int, order: Order, happening: Happening) -> None:
+        """Let it happen at a time."""
+        self._tickets += 1
+        self._happenings[self._tickets] = happening
+        self.memory.post(time, order, self._tickets)
+
+    def enter(self, case: Case, inputs: Mapping[str, Any], parent: str | None) -> Instance:
+        """Fill in what an instance starts with."""
+        number = self._numbers[id(case.member)]
+        door = self._doors[number].closed()
+        door.start(self.now, inputs, parent)
+        self._fill_in(door)
+        state = self.memory.state
+        state["member"], state["key"] = number, case.key
+        return door
+
+    def _let_in(self, entered: Entered | None) -> None:
+        if entered is not None:
+            self._entering = entered
+            self.memory.state["number"] = entered.number
+            self.memory.state["phase"] = kernel.PLACE
+
+    def has_returned(self) -> None:
+        """The calendar has returned: an instance that was let in has its slot by now, unless there was no room."""
+        state = self.memory.state
+        if self._entering is not None and state["phase"] != kernel.PLACE:
+            number, case = self._entering
+            self._slots[number], self._cases[number] = int(state["slot"]), case
+            self._entering = None
+
+    # --- what the calendar asks ------------------------------------------------------------------
+
+    def happens(self) -> None:
+        """What Python has put into the calendar is due."""
+        memory, relations = self.memory, self.relations
+        what = self._happenings.pop(int(memory.run.now[0]["a"]))
+        if isinstance(what, Arrives):
+            self._let_in(relations.arrive(what))
+        elif isinstance(what, Overdue):
+            relations.overdue()
+        else:
+            slot = self._slots.get(what.case)
+            if slot is None:
+                relations.too_late(what)
+            else:
+                row = memory.run.cases[slot]
+                door = self._doors[int(row["member"])].opened()
+                relations.deliver(self._cases[what.case], door, what)
+                if isinstance(what, LetterComes):
+                    row["watched"] = kernel.ALWAYS
+                self._fill_in(door)
+                memory.state["slot"], memory.state["phase"] = slot, kernel.FILLED
+        self._set_follows()
+
+    def fill(self) -> None:
+        """The payload of an event, or the result of an activity, that it takes Python to make."""
+        memory = self.memory
+        state, entry = memory.state, memory.run.now[0]
+        row = memory.run.cases[int(state["slot"])]
+        member, key = self.members[int(row["member"])], int(row["key"])
+        door, seen = self._doors[int(row["member"])].opened(), _Seen(member, memory, row)
+        a, b, c, d = (int(entry[name]) for name in "abcd")
+        if entry["what"] == COMES:
+            program = member.program
+            cell = memory.run.m[int(row["m"]) + program.rows[a].slot]
+            plans = member.events[int(cell["state"])]
+            place = Place(key, PAYLOAD, b, c)
+            payload = {name: plan.get(seen, place) for name, plan in plans.payloads[d].items()}
+            door.event(self.now, plans.plans[d].event, payload)
+        else:
+            work = member.works[int(state["activity"]) - int(row["first_row"])]
+            result = work.result.get(seen, Place(key, RESULT_DRAW, a, b)) if work.result else None
+            door.activity_succeeded(self.now, a, b, result)
+        self._fill_in(door)
+        state["phase"] = kernel.FILLED
+
+    def effect(self) -> None:
+        """An effect that concerns other instances."""
+        memory = self.memory
+        state = memory.state
+        slot, which = int(state["slot"]), int(state["effect"])
+        number, case = self._case_in(slot)
+        output, effects = self._output(case.member)
+        row = output.effects[which]
+        if row.kind != CLOSED or case.parent:
+            self.relations.carry_out(number, case, row, effects[which])
+        state["effect"] = which + 1
+        self._set_follows()
+
+    def turn(self) -> None:
+        """What a step means for others, once its effects are carried out."""
+        number, case = self._case_in(int(self.memory.state["slot"]))
+        output, _ = self._output(case.member)
+        self.relations.turn_back(case, output)
+        if self._is_closed():
+            self.forget(number)
+            self.relations.closed(case)
+        self._set_follows()
+
+    def follow(self) -> None:
+        """What follows before the next happening."""
+        self._let_in(self.relations.follow())
+        self._set_follows()
+
+    def forget(self, number: int) -> str:
+        """Nothing reaches an instance any more; returns what it was called."""
+        self._slots.pop(number, None)
+        case = self._cases.pop(number, None)
+        return str(number) if case is None else case.name
+
+    def _set_follows(self) -> None:
+        self.memory.state["follows"] = len(self.relations.afterwards)
+
+    def _is_closed(self) -> bool:
+        memory = self.memory
+        case = memory.run.cases[int(memory.state["slot"])]
+        return bool(memory.run.m[int(case["m"])]["status"] >= COMPLETED)
+
+    # --- rows as objects -------------------------------------------------------------------------
+
+    def _case_in(self, slot: int) -> tuple[int, Case]:
+        """The instance in a slot; one that the calendar has let in by itself is known from now on."""
+        row = self.memory.run.cases[slot]
+        number = int(row["number"])
+        if number not in self._cases:
+            self._slots[number] = slot
+            self._cases[number] = Case(self.members[int(row["member"])], str(number), int(row["key"]))
+            row["watched"] = max(int(row["watched"]), kernel.AT_THE_END)
+        return number, self._cases[number]
+
+    def _output(self, member: Member) -> tuple[Output, list[Effect]]:
+        """What the step has put out, and its effects with names."""
+        step = int(self.memory.state["n_steps"])
+        if self._told is None or self._told[0] != step:
+            outputs = self.memory.outputs
+            tally, output = outputs.tally[0], Output(self._doors[0].host)
+            output.records += [RecordRow() for _ in range(int(tally["records"]))]
+            output.values += [ValueRow() for _ in range(int(tally["values"]))]
+            output.effects += [EffectRow() for _ in range(int(tally["effects"]))]
+            from_array(outputs.records, output.records)
+            from_array(outputs.values, output.values)
+            from_array(outputs.effects, output.effects)
+            self._told = step, output, effects_of(member, output)
+        return self._told[1], self._told[2]
+
+    def _fill_in(self, door: Door) -> None:
+        """Put what a door has made of a stimulus where the calendar finds it."""
+        run, front = self.memory.run, door.program.head.inbox_cells + door.program.head.n_fields
+        run.door_m[:1] = to_array([door.m[INBOX]], speed.MEMORY)
+        run.door_v[:front] = to_array(door.v[:front] or [Cell()], speed.CELL)[:front]

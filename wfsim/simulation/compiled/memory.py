@@ -1,0 +1,241 @@
+"""The tables of the compiled calendar, and how they grow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wfsim.model.duration import Duration
+from wfsim.semantics import speed
+from wfsim.semantics.codes import NONE
+from wfsim.simulation.compiled import calendar, layout
+from wfsim.simulation.compiled.draws import UNIQUES
+from wfsim.simulation.compiled.tables import REASONS
+from wfsim.simulation.scenario import Scenario
+
+MOST_MEMORY = 2**33
+"""Bytes that instances in flight may take."""
+SLOTS, ENTRIES = 64, 4_096
+"""Room for instances, and rows in the tables beside, to begin with."""
+
+
+class Memory:
+    """What changes while it runs.
+
+    Attributes
+    ----------
+    known, run, outputs
+        What is given, what changes, and what a step puts out.
+    full
+        Why there can be no more of something, once it is so.
+    """
+
+    def __init__(self, known: layout.Known, scenario: Scenario, n_uniques: int, chunk: int) -> None:
+        self.known = known
+        self.scenario = scenario
+        self.full = ""
+        self.outputs = speed.new_outputs(1_024, cells=1_024)
+        given, zeros = known.settings[0], np.zeros
+        pools = max(1, int(given["n_pools"]))
+        rows = int(known.members["n_rows"].max()) + int(given["spare"])
+        cells = int((known.members["n_cells"] + given["spare"] * known.members["n_fields"]).max())
+        regions = max(1, int(known.members["n_regions"].max()))
+        self.run = layout.with_table(
+            layout.Run,
+            {
+                "state": zeros(1, layout.STATE),
+                "now": zeros(1, layout.HAPPENING),
+                "heap": _aligned(ENTRIES + calendar.ROOT),
+                "entries": _free(zeros(ENTRIES, layout.HAPPENING)),
+                "cases": zeros(SLOTS, layout.CASE),
+                "free": np.full(len(known.members), NONE, np.int64),
+                "posted": zeros(64, layout.POSTED),
+                "m": zeros(SLOTS * rows, speed.MEMORY),
+                "v": zeros(SLOTS * cells, speed.CELL),
+                "kept_m": zeros(2 * rows, speed.MEMORY),
+                "kept_v": zeros(2 * cells, speed.CELL),
+                "door_m": zeros(1, speed.MEMORY),
+                "door_v": zeros(max(1, int(known.members["n_front"].max())), speed.CELL),
+                "stays": zeros(SLOTS * regions, layout.STAY),
+                "attempts": _free(zeros(ENTRIES, layout.ATTEMPT)),
+                "tracks": _free(zeros(ENTRIES, layout.TRACK)),
+                "queues": zeros(pools, layout.QUEUE),
+                "queued": zeros(pools * ENTRIES, layout.QUEUED),
+                "log": zeros(chunk + 4_096, layout.LOG),
+                "values": zeros(chunk + 4_096, layout.LOGGED_VALUE),
+                "done": zeros(chunk + 1, layout.CLOSED_CASE),
+                "paths": zeros(2 * ENTRIES, layout.PATH),
+                "places": zeros(1 << (4 * ENTRIES - 1).bit_length(), np.int32),
+                "rejected": zeros((len(known.p) + len(known.members) + 1) * REASONS, np.int64),
+                "uniques": zeros(max(1, n_uniques) * UNIQUES, np.int64),
+            },
+        )
+        self.run.state["uniques_end"] = 1
+        self._set_rooms()
+
+    @property
+    def state(self) -> Any:
+        """The one row of numbers that change."""
+        return self.run.state[0]
+
+    def _set_rooms(self) -> None:
+        """Tell how much fits where."""
+        run, state = self.run, self.state
+        for name, table in (
+            ("log", run.log),
+            ("value", run.values),
+            ("case", run.done),
+            ("heap", run.entries),
+            ("attempt", run.attempts),
+            ("track", run.tracks),
+            ("slot", run.cases),
+            ("m", run.m),
+            ("v", run.v),
+            ("stays", run.stays),
+        ):
+            state[f"{name}_room"] = len(table)
+        state["queue_room"] = len(run.queued) // len(run.queues)
+        state["path_room"] = len(run.paths) - 1
+        state["path_places"] = len(run.places)
+        state["kept_rows"], state["kept_cells"] = len(run.kept_m), len(run.kept_v)
+        outputs = self.outputs
+        state["output_room"] = min(len(outputs.records), len(outputs.values), len(outputs.effects))
+
+    def replace(self, **arrays: Any) -> None:
+        """Put other arrays in the place of some."""
+        kept = self.run._asdict()
+        kept.pop("table")
+        self.run = layout.with_table(layout.Run, kept | arrays)
+        self._set_rooms()
+
+    def post(self, time: int, order: int, ticket: int) -> None:
+        """Let Python's happening be put into the calendar, before anything else is."""
+        n = int(self.state["n_posted"])
+        if n == len(self.run.posted):
+            self.replace(posted=_longer(self.run.posted))
+        self.run.posted[n] = (time, order, ticket)
+        self.state["n_posted"] = n + 1
+
+    # --- more room -------------------------------------------------------------------------------
+
+    def _stop_crowded(self, what: str) -> None:
+        """Stop, since more instances are open than there can be, and say which pool they wait for."""
+        run, state = self.run, self.state
+        n_open, now = int(run.cases["open"].sum()), Duration(int(state["now"]))
+        told = f"The run was stopped at {now}: {what}, {n_open:,} cases open."
+        names = list(self.scenario.pools)
+        if names:
+            most = int(run.queues["waiting"][: len(names)].argmax())
+            busy, waiting = int(run.queues[most]["busy"]), int(run.queues[most]["waiting"])
+            told += (
+                f" Pool {names[most]!r} has {busy:,} of {self.scenario.pools[names[most]].capacity:,} workers busy and "
+                f"{waiting:,} attempts waiting."
+            )
+        self.full = f"{told} Give more workers, let less arrive, or set a horizon."
+
+    def more_slots(self) -> None:
+        """Room for twice as many instances, or for larger ones, where there may be too little."""
+        run, state, members = self.run, self.state, self.known.members
+        given = self.known.settings[0]
+        rows = max(int(state["kept_rows"]), int((members["n_rows"] + given["spare"]).max()))
+        cells = max(int(state["kept_cells"]), int((members["n_cells"] + given["spare"] * members["n_fields"]).max()))
+        more: dict[str, Any] = {}
+        if state["m_end"] + rows > state["m_room"] or state["v_end"] + cells > state["v_room"]:
+            if 2 * (run.m.nbytes + run.v.nbytes) > MOST_MEMORY:
+                self._stop_crowded(f"instances take more than {MOST_MEMORY / 2**31:,.1f} GiB")
+                return
+            more |= {"m": _longer(run.m), "v": _longer(run.v)}
+        if state["n_slots"] == state["slot_room"]:
+            more["cases"] = _longer(run.cases)
+        if state["stays_end"] + int(members["n_regions"].max()) > state["stays_room"]:
+            more["stays"] = _longer(run.stays)
+        if not more:
+            # An instance has grown beyond what is kept of one.
+            more = {"kept_m": _longer(run.kept_m), "kept_v": _longer(run.kept_v)}
+        self.replace(**more)
+
+    def more_tables(self) -> None:
+        """Twice the room in each table that may be too small for what follows this step (`kernel.has_room`)."""
+        run, state, tally = self.run, self.state, self.outputs.tally[0]
+        n_more = int(tally["records"] + tally["effects"] + state["n_posted"]) + 8
+        more: dict[str, Any] = {}
+        while state["n_heap"] + n_more > len(more.get("entries", run.entries)):
+            heap, entries = more.get("heap", run.heap), more.get("entries", run.entries)
+            n = len(entries)
+            if 2 * n > calendar.MOST_ENTRIES:
+                self._stop_crowded(f"more than {n:,} events, timers and reports are due")
+                return
+            more["heap"] = _aligned(2 * n + calendar.ROOT)
+            more["heap"][: len(heap)] = heap
+            more["entries"] = _joined(entries, _free(np.zeros(n, layout.HAPPENING), n))
+            more["entries"]["next"][-1] = state["free_entry"]
+            state["free_entry"] = n
+        for name, free, used in (("attempts", "free_attempt", "n_attempts"), ("tracks", "free_track", "n_tracks")):
+            table = getattr(run, name)
+            if state[used] + n_more > len(table):
+                n = len(table)
+                rows = _joined(table, _free(np.zeros(n, table.dtype), n))
+                rows["next"][-1] = state[free]
+                state[free] = n
+                more[name] = rows
+        if run.queues["n"].max() + n_more > state["queue_room"]:
+            room, n = int(state["queue_room"]), len(run.queues)
+            queued = np.zeros((n, 2 * room), layout.QUEUED)
+            queued[:, :room] = run.queued.reshape(n, room)
+            more["queued"] = queued.reshape(-1)
+        if state["n_paths"] + n_more > state["path_room"]:
+            more["paths"], more["places"] = _longer(run.paths), np.zeros(2 * len(run.places), np.int32)
+            _place_paths(more["paths"], int(state["n_paths"]), more["places"])
+        self.replace(**more)
+
+    def more_output(self) -> None:
+        """Room for a step that puts out more."""
+        old = self.outputs
+        wanted = max(2 * len(old.cells), int(old.tally[0]["wanted"]))
+        new = speed.new_outputs(2 * len(old.records), answers=len(old.answers), cells=wanted)
+        new.answers[:] = old.answers
+        self.outputs = new
+        if len(new.records) > len(self.run.log) // 2:
+            self.replace(log=_longer(self.run.log), values=_longer(self.run.values))
+        self._set_rooms()
+
+    def more_answers(self) -> None:
+        """Room for twice as many answers to one step."""
+        outputs = self.outputs
+        self.outputs = speed.outputs_of(*outputs[:4], _longer(outputs.answers), outputs.cells)
+
+
+def _free(rows: Any, first: int = 0) -> Any:
+    """Rows in one list of free ones; `first` is the number of the first."""
+    rows["next"] = np.arange(first + 1, first + len(rows) + 1)
+    rows["next"][-1] = NONE
+    return rows
+
+
+def _aligned(n: int) -> Any:
+    """Rows of the heap that begin at a multiple of 64 bytes."""
+    size = layout.HEAP.itemsize
+    memory = np.zeros(n * size + 64, np.uint8)
+    skip = -memory.ctypes.data % 64
+    return memory[skip : skip + n * size].view(layout.HEAP)
+
+
+def _longer(array: Any) -> Any:
+    return _joined(array, np.zeros(len(array), array.dtype))
+
+
+def _joined(*arrays: Any) -> Any:
+    """Arrays of one type, one behind another; numpy would move the fields of records."""
+    kind = arrays[0].dtype
+    return np.concatenate([np.ascontiguousarray(each).view(np.uint8) for each in arrays]).view(kind)
+
+
+def _place_paths(paths: Any, n: int, places: Any) -> None:
+    """Put all paths where `kernel.path_after` looks for them."""
+    mask = len(places) - 1
+    for number in range(1, n + 1):
+        place = (int(paths[number]["before"]) * 1_000_003 + int(paths[number]["state"]) * 7_919) & mask
+        while places[place]:
+            place = (place + 1) & mask
+        places[place] = number
