@@ -7,6 +7,7 @@ import re
 import signal
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -15,14 +16,15 @@ from hypothesis import strategies as st
 import wfsim as wf
 from tests.language import catalogue, examples
 from tests.random_cases import cases
-from tests.strategies import workflows
+from tests.scenarios import scenarios
+from tests.strategies import families, workflows
 from wfsim.errors import ScenarioError
 from wfsim.history.replay import replay_all
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.program import Program
-from wfsim.simulation import engine
+from wfsim.simulation import engine, relations
 from wfsim.simulation.compiled import calendar, memory, run
 from wfsim.simulation.compiled.layout import LOG
 from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
@@ -145,10 +147,32 @@ def test_examples_of_the_language_reference_make_the_same_records(example: Any) 
     compare(workflow, default_scenario(workflow, known).changed(cases=20, horizon="30d"), known)
 
 
+@st.composite
+def random_workflows(draw: st.DrawFn) -> tuple[Workflow, Scenario, Catalogue | None]:
+    """A workflow with its scenario, alone or with others that it runs and writes to."""
+    if draw(st.booleans()):
+        workflow = draw(workflows(undo=True, regions=True, children=False))
+        return workflow, draw(scenarios(default_scenario(workflow))), None
+    known = draw(families())
+    workflow = known.get("random")
+    return workflow, draw(scenarios(default_scenario(workflow, known))), known
+
+
 @cases(60, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])
-@given(workflows(undo=True, regions=True, children=False), st.integers(0, 2**32))
-def test_random_workflows_make_the_same_records(workflow: Workflow, seed: int) -> None:
-    compare(workflow, default_scenario(workflow).changed(cases=5, horizon="1h", seed=seed))
+@given(random_workflows())
+def test_random_workflows_under_random_scenarios_make_the_same_records(
+    given: tuple[Workflow, Scenario, Catalogue | None],
+) -> None:
+    workflow, scenario, known = given
+    with mock.patch.object(engine, "MOST_STEPS", 300), mock.patch.object(relations, "MOST_RELATIVES", 40):
+        try:
+            expected = in_python(workflow, scenario, known)
+        except ScenarioError as refused:
+            # Not every value fits where it is put.
+            with pytest.raises(ScenarioError, match=re.escape(str(refused))):
+                compiled(workflow, scenario, known)
+            return
+        assert compiled(workflow, scenario, known) == expected
 
 
 # --- whatever happens on the way ---------------------------------------------------------------------

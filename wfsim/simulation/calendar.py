@@ -149,6 +149,11 @@ class Calendar:
             heapq.heapify(self._heap)
             self._n_awaited = len(self._heap)
 
+    @property
+    def next_time(self) -> int:
+        """When the next happening is due; at least one must be left."""
+        return self._heap[0][0]
+
     def take(self) -> tuple[int, Happening]:
         """The next happening and its time; at least one must be left."""
         time, _, _, happening = heapq.heappop(self._heap)

@@ -151,11 +151,8 @@ class Simulation:
         summary, relations = self.summary, self._relations
         try:
             relations.begin()
-            while self._calendar:
-                time, happening = self._calendar.take()
-                if self.horizon is not None and time > self.horizon:
-                    break
-                self.now = time
+            while self._calendar and (self.horizon is None or self._calendar.next_time <= self.horizon):
+                self.now, happening = self._calendar.take()
                 self._happen(happening)
                 while relations.afterwards:
                     self._let_in(relations.follow())

@@ -8,7 +8,7 @@ from typing import Any
 from wfsim.model.values import Value
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import from_array, to_array
-from wfsim.semantics.codes import CLOSED, COMPLETED, CREATED, INBOX, RUNNING_STATUS
+from wfsim.semantics.codes import CLOSED, COMPLETED, CREATED, INBOX, NONE, RUNNING_STATUS
 from wfsim.semantics.draws import PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.instance import Instance
@@ -136,15 +136,15 @@ class Host:
     def _let_in(self, entered: Entered | None) -> None:
         if entered is not None:
             self._entering = entered
-            self.memory.state["number"] = entered.number
-            self.memory.state["phase"] = kernel.PLACE
+            state = self.memory.state
+            state["number"], state["placed"], state["phase"] = entered.number, NONE, kernel.PLACE
 
     def has_returned(self) -> None:
         """The calendar has returned: an instance that was let in has its slot by now, unless there was no room."""
-        state = self.memory.state
-        if self._entering is not None and state["phase"] != kernel.PLACE:
+        slot = int(self.memory.state["placed"])
+        if self._entering is not None and slot >= 0:
             number, case = self._entering
-            self._slots[number], self._cases[number] = int(state["slot"]), case
+            self._slots[number], self._cases[number] = slot, case
             self._entering = None
 
     # --- what the calendar asks ------------------------------------------------------------------

@@ -488,6 +488,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             r.cases[slot].watched = AT_THE_END
             r.now[0].what = TOLD
             s.slot = slot
+            s.placed = slot
             fill_in(k, r, slot, True)
             s.phase = KEEP
         slot = s.slot

@@ -70,13 +70,13 @@ STATE = _record(
     "v_end stays_end free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end "
     "free_entry n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room "
     "path_places output_room slot_room m_room v_room stays_room kept_rows kept_cells phase slot activity again answers "
-    "budget effect follows member number key",
+    "budget effect follows member number key placed",
     "",
     "moment",
 )
 """Numbers of the run that change, and how much fits where. `phase` is where it goes on after it has returned; `follows`
 how much Python has still to do before the next happening. `member`, `number` and `key` are of an instance that Python
-lets in."""
+lets in, `placed` is the slot that it was given."""
 
 HEAP = _record("time key", "")
 """An entry of the calendar's heap; see `compiled.calendar`."""

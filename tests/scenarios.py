@@ -1,0 +1,69 @@
+"""Random scenarios: a default one, with other arrivals, workers, times, failures and values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from wfsim.simulation.scenario import Scenario
+
+SECONDS = st.integers(0, 400).map(lambda number: f"{number}s")
+LONG = st.integers(1, 400).map(lambda number: f"{number}s")
+ARRIVALS = st.one_of(
+    st.sampled_from(["1/s", "3/m", "7/h"]).map(lambda rate: {"poisson": rate}),
+    LONG.map(lambda time: {"every": time}),
+    st.lists(SECONDS, min_size=1, max_size=6).map(lambda times: {"at": times}),
+)
+DELAYS = st.one_of(
+    SECONDS.map(lambda time: {"constant": time}),
+    LONG.map(lambda time: {"exponential": {"mean": time}}),
+    st.builds(
+        lambda median, sigma: {"lognormal": {"median": median, "sigma": sigma}}, LONG, st.sampled_from([0.0, 0.5, 2.0])
+    ),
+    st.lists(SECONDS, min_size=1, max_size=3).map(lambda values: {"empirical": {"values": values}}),
+)
+POOLS = {
+    "one": {"capacity": 1},
+    "two": {"capacity": 2, "discipline": "priority"},
+}
+VALUES = st.sampled_from(
+    ["text", 1, 2.5, True, None, [1], {"a": 1}, {"integer": [0, 3]}, {"choice": ["x", 1]}, "${state}", "${1 + 1}"]
+)
+
+
+@st.composite
+def scenarios(draw: st.DrawFn, base: Scenario, most_cases: int = 5) -> Scenario:
+    """The scenario with some of all that can be different."""
+    data = base.model_dump(mode="json", exclude_unset=True)
+    data |= {"seed": draw(st.integers(0, 2**32)), "cases": draw(st.integers(1, most_cases)), "horizon": "1h"}
+    data["patience"] = draw(st.sampled_from([1, 2, 5]))
+    if "schedules" not in data["arrivals"]:
+        data["arrivals"] = draw(ARRIVALS)
+    data["pools"] = POOLS
+    for part in [data, *data.get("workflows", {}).values()]:
+        part["activities"] = {name: _activity(draw, plan) for name, plan in part.get("activities", {}).items()}
+        for plans in part.get("events", {}).values():
+            for plan in plans:
+                plan["delay"] = draw(DELAYS)
+                plan["payload"] = {
+                    name: draw(VALUES) if draw(st.booleans()) else value
+                    for name, value in plan.get("payload", {}).items()
+                }
+    if draw(st.integers(0, 3)) == 0:
+        for part in data.get("workflows", {}).values():
+            part["arrivals"], part["cases"] = draw(ARRIVALS), draw(st.integers(0, 2))
+    return Scenario.model_validate(data)
+
+
+def _activity(draw: st.DrawFn, plan: dict[str, Any]) -> dict[str, Any]:
+    changed: dict[str, Any] = {"duration": draw(DELAYS), "priority": draw(st.integers(0, 2))}
+    pool = draw(st.sampled_from([None, *POOLS]))
+    if pool is not None:
+        changed["pool"] = pool
+    if draw(st.booleans()):
+        changed["result"] = draw(VALUES)
+    if draw(st.booleans()):
+        changed["failures"] = [{"error_type": "Error", "probability": 0.3}, {"error_type": "Other", "probability": 0.1}]
+        changed["never_ends"] = draw(st.sampled_from([0.0, 0.1]))
+    return plan | changed
