@@ -25,9 +25,9 @@ _EVENT = int(Order.EVENT)
 
 @_njit
 def state_of(k: Any, r: Any, slot: int, region: int, activation: int) -> Any:
-    """The state in which a stay goes on, or -1 if it is over."""
+    """The state in which a stay of an instance that lies in its area goes on, or -1 if it is over."""
     case = r.cases[slot]
-    cell = r.m[case.m + k.p[case.first_row + region].slot]
+    cell = r.m[r.areas[case.member].m + k.p[case.first_row + region].slot]
     return cell.state if cell.phase == ACTIVE and cell.activation == activation else NONE
 
 
@@ -56,13 +56,13 @@ def resume_plans(k: Any, r: Any, slot: int) -> None:
     """Where a delivered event left its state open, the surroundings try the next one."""
     case = r.cases[slot]
     p, given = rows_from(k.p, case.first_row), k.members[case.member]
-    me, first = r.m[case.m], p[0].first_region
+    i, first = r.areas[case.member].m, p[0].first_region
     for number in range(given.n_regions):
         stay = r.stays[case.stays + number]
         if not stay.planned:
             continue
         if state_of(k, r, slot, first + number, stay.activation) < 0:
             stay.planned = 0
-        elif r.m[case.m + p[first + number].slot].flight_phase == GROUNDED and me.status == RUNNING_STATUS:
+        elif r.m[i + p[first + number].slot].flight_phase == GROUNDED and r.m[i].status == RUNNING_STATUS:
             stay.planned = 0
             plan_event(k, r, slot, first + number, stay.activation, stay.n_events)

@@ -8,7 +8,7 @@ from typing import Any
 from wfsim.model.values import Value
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import from_array, to_array
-from wfsim.semantics.codes import CLOSED, COMPLETED, CREATED, INBOX, NONE, RUNNING_STATUS
+from wfsim.semantics.codes import CLOSED, COMPLETED, CREATED, FIRST_REGION, INBOX, NONE, RUNNING_STATUS
 from wfsim.semantics.draws import PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.instance import Instance
@@ -17,7 +17,7 @@ from wfsim.semantics.layout import Cell, EffectRow, RecordRow, ValueRow
 from wfsim.semantics.records import Effect, effects_of
 from wfsim.simulation.calendar import Arrives, Happening, LetterComes, Order, Overdue
 from wfsim.simulation.compiled import kernel
-from wfsim.simulation.compiled.layout import COMES
+from wfsim.simulation.compiled.layout import COMES, Run
 from wfsim.simulation.compiled.memory import Memory
 from wfsim.simulation.instances import Case
 from wfsim.simulation.plans import Member, Place
@@ -46,32 +46,35 @@ class Door(Instance):
         return self
 
 
-class _Seen:
-    """What expressions of a scenario see of an instance in its slot."""
+class Seen:
+    """What expressions of a scenario see of an instance that lies in its area."""
 
-    def __init__(self, member: Member, memory: Memory, case: Any) -> None:
+    def __init__(self, member: Member, run: Run, area: Any) -> None:
         self._member = member
-        self._memory = memory
-        self._case = case
+        self._run = run
+        self._area = area
 
     @property
     def variables(self) -> Mapping[str, Value]:
         """Values of all variables."""
-        first, names, decode = int(self._case["v"]), self._member.program.variables, self._member.texts.decode
-        cells = self._memory.run.v[first : first + len(names)]
+        first, names, decode = int(self._area["v"]), self._member.program.variables, self._member.texts.decode
+        cells = self._run.v[first : first + len(names)]
         rows = zip(cells["tag"].tolist(), cells["whole"].tolist(), cells["real"].tolist())
         return {name: decode(*row) for name, row in zip(names, rows)}
 
     @property
     def state(self) -> str:
         """Name of the root region's state."""
-        return state_in(self._member, self._memory, self._case)
+        program = self._member.program
+        cell = self._run.m[int(self._area["m"]) + program.rows[program.head.root].slot]
+        return program.name(int(cell["state"])) or ""
 
 
 def state_in(member: Member, memory: Memory, case: Any) -> str:
-    """The root's state of the instance of a row of `CASE`."""
+    """The root's state of the instance of a row of `CASE`, in its block."""
     program = member.program
-    cell = memory.run.m[int(case["m"]) + program.rows[program.head.root].slot]
+    block = memory.run.blocks[int(case["block"])]
+    cell = memory.run.block_m[int(block["m"]) + 1 + program.rows[program.head.root].slot - FIRST_REGION]
     return program.name(int(cell["state"])) or ""
 
 
@@ -177,11 +180,12 @@ class Host:
         state, entry = memory.state, memory.run.now[0]
         row = memory.run.cases[int(state["slot"])]
         member, key = self.members[int(row["member"])], int(row["key"])
-        door, seen = self._doors[int(row["member"])].opened(), _Seen(member, memory, row)
+        area = memory.run.areas[int(row["member"])]
+        door, seen = self._doors[int(row["member"])].opened(), Seen(member, memory.run, area)
         a, b, c, d = (int(entry[name]) for name in "abcd")
         if entry["what"] == COMES:
             program = member.program
-            cell = memory.run.m[int(row["m"]) + program.rows[a].slot]
+            cell = memory.run.m[int(area["m"]) + program.rows[a].slot]
             plans = member.events[int(cell["state"])]
             place = Place(key, PAYLOAD, b, c)
             payload = {name: plan.get(seen, place) for name, plan in plans.payloads[d].items()}
@@ -232,8 +236,8 @@ class Host:
 
     def _is_closed(self) -> bool:
         memory = self.memory
-        case = memory.run.cases[int(memory.state["slot"])]
-        return bool(memory.run.m[int(case["m"])]["status"] >= COMPLETED)
+        area = memory.run.areas[int(memory.run.cases[int(memory.state["slot"])]["member"])]
+        return bool(memory.run.m[int(area["m"])]["status"] >= COMPLETED)
 
     # --- rows as objects -------------------------------------------------------------------------
 

@@ -21,7 +21,6 @@ from wfsim.semantics.codes import (
     CLOSED,
     COMPLETED,
     EVENT,
-    FREE,
     INBOX,
     NONE,
     NULL,
@@ -38,6 +37,7 @@ from wfsim.semantics.codes import (
 from wfsim.semantics.draws import ARRIVAL, INPUT, PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
+from wfsim.simulation.compiled.areas import give_back, has_block, keep_inbox, load, put_back, set_up, store
 from wfsim.simulation.compiled.calendar import MOST_ENTRIES, ROOT, first, free, heapify, pop, push
 from wfsim.simulation.compiled.draws import fill_value, sample, whole
 from wfsim.simulation.compiled.events import plan_event, resume_plans, state_of
@@ -57,9 +57,11 @@ BEGIN, TAKE, PLACE, FILLED, KEEP, STEP, PUT_OUT, EFFECTS, TURNED = range(9)
 """Phases: begin; take the next happening; give an instance that Python lets in its place; put what Python has filled in
 where it belongs; keep the instance as it is; let the step happen; log it; carry out its effects; and what follows."""
 
-DONE, PAUSED, FLUSH, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, GIVEN_UP, HAPPENS, FILL, EFFECT, TURN, FOLLOW = range(14)
-"""Why it returned: nothing is due; the budget is used up; the log is full; the step asks something; a step puts out
-more than fits; there is no room for an instance, or for more rows of one; a table may be too small; texts of the next
+DONE, PAUSED, FLUSH, ROWS, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, GIVEN_UP, HAPPENS, FILL, EFFECT, TURN, FOLLOW = (
+    range(15)
+)
+"""Why it returned: nothing is due; the budget is used up; the log is full; an instance needs more rows; the step asks
+something; a step puts out more than fits; there is no room for an instance; a table may be too small; texts of the next
 arrivals are needed; a case has taken too many steps. And for Python to do: what is due; the values of a stimulus; an
 effect; what a step means for others; what follows before the next happening."""
 
@@ -99,50 +101,29 @@ def next_arrival(k: Any, r: Any) -> None:
 
 @_njit
 def free_slot(k: Any, r: Any, member: int) -> Any:
-    """A slot for an instance of a member, with rows, cells and stays of its own; -1 if there is no room."""
+    """A slot for an instance of a member; -1 if there is no room for it."""
     s, given, slot = r.state[0], k.members[member], r.free[member]
+    if not has_block(k, r, member):
+        return NONE
     if slot >= 0:
         r.free[member] = r.cases[slot].next
         return slot
-    spare = k.settings[0].spare
-    rows, cells = given.n_rows + spare, given.n_cells + spare * given.n_fields
-    full = s.n_slots >= s.slot_room or s.stays_end + given.n_regions > s.stays_room
-    if full or s.m_end + rows > s.m_room or s.v_end + cells > s.v_room or rows > s.kept_rows or cells > s.kept_cells:
+    if s.n_slots >= s.slot_room or s.stays_end + given.n_regions > s.stays_room:
         return NONE
     slot = s.n_slots
     s.n_slots += 1
     case = r.cases[slot]
-    case.member, case.first_row = member, given.first_row
-    case.m, case.v, case.stays, case.rows, case.cells = s.m_end, s.v_end, s.stays_end, rows, cells
-    s.m_end += rows
-    s.v_end += cells
+    case.member, case.first_row, case.block, case.stays = member, given.first_row, NONE, s.stays_end
     s.stays_end += given.n_regions
     return slot
 
 
 @_njit
-def link_free(m: Any, i: int, first: int, end: int) -> None:
-    """Put rows that are new into an instance's list of free ones."""
-    if first < end:
-        free = m[i + FREE]
-        for n in range(first, end - 1):
-            m[i + n].next = n + 1
-        m[i + end - 1].next = free.first
-        free.first = first
-        free.length += end - first
-
-
-@_njit
-def set_up(k: Any, r: Any, slot: int, number: int, key: int) -> None:
+def begin_case(k: Any, r: Any, slot: int, number: int, key: int) -> None:
     """A fresh instance in a slot."""
     s, case = r.state[0], r.cases[slot]
-    given = k.members[case.member]
-    copy_rows(r.m, case.m, k.m, given.m, given.n_rows)
-    copy_rows(r.v, case.v, k.v, given.v, given.n_cells)
-    link_free(r.m, case.m, given.n_rows, case.rows)
-    me = r.m[case.m]
-    me.cells = case.v
-    me.key = key
+    set_up(k, r, slot)
+    r.m[r.areas[case.member].m].key = key
     case.key = key
     case.number = number
     case.epoch += 1
@@ -154,28 +135,10 @@ def set_up(k: Any, r: Any, slot: int, number: int, key: int) -> None:
     case.started = s.now
     case.first_attempt = NONE
     case.first_track = NONE
-    for region in range(given.n_regions):
+    for region in range(k.members[case.member].n_regions):
         stay = r.stays[case.stays + region]
         stay.entered = NONE
         stay.planned = 0
-
-
-@_njit
-def widen(k: Any, r: Any, slot: int) -> Any:
-    """More free rows for an instance, as it was kept before its step; False if there is no room for them."""
-    s, case = r.state[0], r.cases[slot]
-    given = k.members[case.member]
-    more = max(4, case.rows - given.n_rows)
-    rows, cells = case.rows + more, case.cells + more * given.n_fields
-    if s.m_end + rows > s.m_room or s.v_end + cells > s.v_room or rows > s.kept_rows or cells > s.kept_cells:
-        return False
-    case.m, case.v = s.m_end, s.v_end
-    s.m_end += rows
-    s.v_end += cells
-    link_free(r.kept_m, 0, case.rows, rows)
-    r.kept_m[0].cells = case.v
-    case.rows, case.cells = rows, cells
-    return True
 
 
 # --- what is due -------------------------------------------------------------------------------------------
@@ -185,7 +148,7 @@ def widen(k: Any, r: Any, slot: int) -> Any:
 def runs_timer(k: Any, r: Any, slot: int, timer: int, number: int) -> Any:
     """Whether the timer set under this id is still running at this place."""
     case = r.cases[slot]
-    p, i = rows_from(k.p, case.first_row), case.m
+    p, i = rows_from(k.p, case.first_row), r.areas[case.member].m
     if timer >= p[0].first_clock:
         return work_with_clock(p, r.m, i, number) >= 0
     cell = r.m[i + timer]
@@ -200,11 +163,10 @@ def is_awaited(k: Any, r: Any, entry: Any) -> Any:
         return True
     if r.cases[slot].epoch != entry.epoch:
         return False
-    if what == DUE:
-        return runs_timer(k, r, slot, entry.a, entry.b)
-    if what == COMES:
-        return state_of(k, r, slot, entry.a, entry.b) >= 0
-    return attempt_of(r, slot, entry.a, entry.b) >= 0
+    if what in (STARTS, ENDS):
+        return attempt_of(r, slot, entry.a, entry.b) >= 0
+    load(k, r, slot)
+    return runs_timer(k, r, slot, entry.a, entry.b) if what == DUE else state_of(k, r, slot, entry.a, entry.b) >= 0
 
 
 @_njit
@@ -246,19 +208,22 @@ def begin(k: Any, r: Any) -> Any:
     s.now = entry.time
     if what == ARRIVES:
         slot = free_slot(k, r, 0)
-        set_up(k, r, slot, entry.a, mix_key(given.seed, given.replication, entry.a))
+        begin_case(k, r, slot, entry.a, mix_key(given.seed, given.replication, entry.a))
         for which in range(given.first_input, given.end_input):
-            fill_value(k, r, which, r.cases[slot].v, (r.cases[slot].key, INPUT, 0, 0), entry.a)
+            fill_value(k, r, which, r.areas[0].v, (r.cases[slot].key, INPUT, 0, 0), entry.a)
+        store(k, r, slot)
         s.n_started += 1
     elif what == ENDS:
         at = attempt_of(r, slot, entry.a, entry.b)
         # The activity is needed below, when its row is free already.
         s.activity = r.attempts[at].activity
         let_go(r, slot, at)
+    load(k, r, slot)
     case = r.cases[slot]
-    p, i = rows_from(k.p, case.first_row), case.m
+    area, p = r.areas[case.member], rows_from(k.p, case.first_row)
+    i = area.m
     copy_rows(r.m, i + INBOX, k.box, 0, 1)
-    first = case.v + p[0].inbox_cells
+    first = area.v + p[0].inbox_cells
     for n in range(p[0].n_fields):
         cell = r.v[first + n]
         cell.tag, cell.whole, cell.real = NULL, 0, 0.0
@@ -296,9 +261,15 @@ def begin(k: Any, r: Any) -> Any:
 def fill_in(k: Any, r: Any, slot: int, starts: bool) -> None:
     """Put what Python has made of a stimulus into the instance: of a start with the inputs."""
     case = r.cases[slot]
-    given, first = k.members[case.member], 0 if starts else k.p[case.first_row].inbox_cells
-    copy_rows(r.m, case.m + INBOX, r.door_m, 0, 1)
-    copy_rows(r.v, case.v + first, r.door_v, first, given.n_front - first)
+    given, area = k.members[case.member], r.areas[case.member]
+    if starts:
+        copy_rows(r.v, area.v, r.door_v, 0, given.n_kept)
+        store(k, r, slot)
+    else:
+        load(k, r, slot)
+    first = k.p[case.first_row].inbox_cells
+    copy_rows(r.m, area.m + INBOX, r.door_m, 0, 1)
+    copy_rows(r.v, area.v + first, r.door_v, first, given.n_front - first)
 
 
 # --- what follows a step -----------------------------------------------------------------------------------
@@ -340,6 +311,8 @@ def leave(r: Any, slot: int) -> None:
         r.tracks[at].next = s.free_track
         s.free_track = at
         s.n_tracks -= 1
+    give_back(r, case)
+    r.areas[case.member].slot = NONE
     case.open = 0
     case.epoch += 1
     case.next = r.free[case.member]
@@ -351,7 +324,7 @@ def react(k: Any, r: Any, o: Any, slot: int) -> Any:
     """Let the surroundings react to a step whose effects are carried out; False if the case was given up."""
     given, s, case, tally, entry = k.settings[0], r.state[0], r.cases[slot], o.tally[0], r.now[0]
     kept = True
-    if r.m[case.m].status >= COMPLETED:
+    if r.m[r.areas[case.member].m].status >= COMPLETED:
         leave(r, slot)
         if case.number < given.first_child:
             s.n_closed += 1
@@ -384,6 +357,8 @@ def has_room(k: Any, r: Any, o: Any) -> Any:
         return TABLES
     if s.n_paths + more > s.path_room:
         return TABLES
+    if not has_block(k, r, r.cases[s.slot].member):
+        return SLOTS
     for pool in range(k.settings[0].n_pools):
         if r.queues[pool].n + more > s.queue_room:
             return TABLES
@@ -394,37 +369,22 @@ def has_room(k: Any, r: Any, o: Any) -> Any:
 
 
 @_njit
-def keep(r: Any, slot: int) -> None:
-    """Keep an instance as it is before its step, which may have to be repeated."""
-    s, case = r.state[0], r.cases[slot]
-    copy_rows(r.kept_m, 0, r.m, case.m, case.rows)
-    copy_rows(r.kept_v, 0, r.v, case.v, case.cells)
-    s.again = 0
-    s.answers = 0
-
-
-@_njit
 def take_step(k: Any, r: Any, o: Any, slot: int) -> Any:
     """Let the step happen; what it lacked, or `DONE`."""
     s, case, tally = r.state[0], r.cases[slot], o.tally[0]
-    while True:
-        if s.again:
-            copy_rows(r.m, case.m, r.kept_m, 0, case.rows)
-            copy_rows(r.v, case.v, r.kept_v, 0, case.cells)
-        tally.records, tally.values, tally.effects, tally.full, tally.asked = 0, 0, 0, 0, 0
-        tally.question, tally.left, tally.right, tally.wanted, tally.state, tally.payload = NONE, 0, 0, 0, 0, 0
-        tally.n_answers = s.answers
-        step(rows_from(k.p, case.first_row), r.m, r.v, o, case.m)
-        if tally.full == 0 and tally.question < 0:
-            return DONE
-        s.again = 1
-        if tally.full == 0:
-            return ANSWER
-        most = max(tally.records, max(tally.values, tally.effects))
-        if tally.wanted > 0 or most >= s.output_room:
-            return OUTPUT
-        if not widen(k, r, slot):
-            return SLOTS
+    if s.again:
+        put_back(k, r, slot)
+    tally.records, tally.values, tally.effects, tally.full, tally.asked = 0, 0, 0, 0, 0
+    tally.question, tally.left, tally.right, tally.wanted, tally.state, tally.payload = NONE, 0, 0, 0, 0, 0
+    tally.n_answers = s.answers
+    step(rows_from(k.p, case.first_row), r.m, r.v, o, r.areas[case.member].m)
+    if tally.full == 0 and tally.question < 0:
+        return DONE
+    s.again = 1
+    if tally.full == 0:
+        return ANSWER
+    most = max(tally.records, max(tally.values, tally.effects))
+    return OUTPUT if tally.wanted > 0 or most >= s.output_room else ROWS
 
 
 @_njit
@@ -484,7 +444,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             slot = free_slot(k, r, s.member)
             if slot < 0:
                 return SLOTS
-            set_up(k, r, slot, s.number, s.key)
+            begin_case(k, r, slot, s.number, s.key)
             r.cases[slot].watched = AT_THE_END
             r.now[0].what = TOLD
             s.slot = slot
@@ -497,7 +457,9 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             fill_in(k, r, slot, False)
             s.phase = KEEP
         if s.phase == KEEP:
-            keep(r, slot)
+            keep_inbox(k, r, slot)
+            s.again = 0
+            s.answers = 0
             s.phase = STEP
         if s.phase == STEP:
             why = take_step(k, r, o, slot)
@@ -514,13 +476,14 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             s.n_records += tally.records
             s.end_time = s.now
             log_records(k, r, o, slot)
+            store(k, r, slot)
             s.effect = 0
             s.phase = EFFECTS
         if s.phase == EFFECTS:
             if not carry_out(k, r, o, slot):
                 return EFFECT
             s.phase = TURNED
-            if case.watched == ALWAYS or (case.watched != NEVER and r.m[case.m].status >= COMPLETED):
+            if case.watched == ALWAYS or (case.watched != NEVER and r.m[r.areas[case.member].m].status >= COMPLETED):
                 return TURN
         if s.phase == TURNED:
             s.phase = TAKE

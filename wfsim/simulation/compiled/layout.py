@@ -51,17 +51,17 @@ the failures' lies never to report at all."""
 FAILURE = _record("", "error_type permanent", "edge")
 POOL = _record("", "capacity by_priority")
 
-MEMBER = _record("", "first_row n_rows n_cells n_fields n_front n_regions root patience m v")
+MEMBER = _record("", "first_row n_base n_kept n_fields n_front n_regions root patience m v")
 """A workflow of the run. `first_row` is where its program begins among all of them (and what is known by program row);
-`m` and `v` are where a fresh instance lies, of `n_rows` and `n_cells`, of which the first `n_front` are those that a
-start or a stimulus may fill in."""
+`m` and `v` are where a fresh instance lies. `n_base` rows and `n_kept` cells are those that no instance is without;
+`n_front` cells are those that a start or a stimulus may fill in."""
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times",
-    "interval first_input end_input n_uniques n_pools n_reasons first_child spare",
+    "interval first_input end_input n_uniques n_pools n_reasons first_child",
 )
 """Of the whole run. `interval` is the law of the time between arrivals, or -1 if their times are given, or -2 if Python
-knows of them. `spare` is how many free rows an instance has to begin with."""
+knows of them."""
 
 # --- what changes ------------------------------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ STATE = _record(
     "now serial n_heap n_live n_arrived n_started n_closed n_steps n_records n_sent n_rejected end_time n_slots m_end "
     "v_end stays_end free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end "
     "free_entry n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room "
-    "path_places output_room slot_room m_room v_room stays_room kept_rows kept_cells phase slot activity again answers "
+    "path_places output_room slot_room m_room v_room stays_room n_blocks block_room phase slot activity again answers "
     "budget effect follows member number key placed",
     "",
     "moment",
@@ -86,11 +86,17 @@ HAPPENING = _record("time", "what slot epoch a b c d next")
 
 CASE = _record(
     "key started seq steps",
-    "number epoch first_attempt first_track path next open member first_row m rows v cells stays watched pad",
+    "number epoch first_attempt first_track path next open member first_row block extra listed stays watched",
 )
-"""An instance in its slot; `epoch` tells it from those that were there before. Its rows, cells and stays begin at `m`,
-`v` and `stays`. `watched` says when Python is told
-what a step of it means for others."""
+"""An instance in its slot; `epoch` tells it from those that were there before. Its stays begin at `stays`; it has
+`extra` rows beside those that all have, and `listed` says whether they are in lists (`compiled.areas`). `watched` says
+when Python is told what a step of it means for others."""
+
+AREA = _record("", "m v spare slot plain")
+"""Where an instance of a workflow lies for its step: who does, and whether all of `spare` rows are free."""
+
+BLOCK = _record("", "m v size next")
+"""Where an instance lies between its steps."""
 
 STAY = _record("entered", "entered_seq activation n_events planned")
 """Of each region: when and by which record its state was entered, and the stay whose planned event has come."""
@@ -151,8 +157,15 @@ class Run(NamedTuple):
     cases: Any
     free: Any
     posted: Any
+    areas: Any
     m: Any
     v: Any
+    marks: Any
+    blocks: Any
+    free_blocks: Any
+    block_m: Any
+    block_v: Any
+    block_rows: Any
     kept_m: Any
     kept_v: Any
     door_m: Any

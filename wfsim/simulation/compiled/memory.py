@@ -8,16 +8,24 @@ import numpy as np
 
 from wfsim.model.duration import Duration
 from wfsim.semantics import speed
+from wfsim.semantics.arrays import to_array
 from wfsim.semantics.codes import NONE
+from wfsim.semantics.instance import Instance
+from wfsim.semantics.layout import Cell
+from wfsim.semantics.snapshot import add_spare_rows
 from wfsim.simulation.compiled import calendar, layout
+from wfsim.simulation.compiled.areas import SIZES
 from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.tables import REASONS
+from wfsim.simulation.plans import Member
 from wfsim.simulation.scenario import Scenario
 
 MOST_MEMORY = 2**33
 """Bytes that instances in flight may take."""
 SLOTS, ENTRIES = 64, 4_096
 """Room for instances, and rows in the tables beside, to begin with."""
+SPARE_ROWS = 4
+"""Rows for what waits in an instance, to begin with."""
 
 
 class Memory:
@@ -31,15 +39,20 @@ class Memory:
         Why there can be no more of something, once it is so.
     """
 
-    def __init__(self, known: layout.Known, scenario: Scenario, n_uniques: int, chunk: int) -> None:
+    def __init__(
+        self, known: layout.Known, members: list[Member], scenario: Scenario, n_uniques: int, chunk: int
+    ) -> None:
         self.known = known
+        self._members = members
         self.scenario = scenario
         self.full = ""
         self.outputs = speed.new_outputs(1_024, cells=1_024)
         given, zeros = known.settings[0], np.zeros
         pools = max(1, int(given["n_pools"]))
-        rows = int(known.members["n_rows"].max()) + int(given["spare"])
-        cells = int((known.members["n_cells"] + given["spare"] * known.members["n_fields"]).max())
+        self._spare = [SPARE_ROWS] * len(members)
+        areas, m, v = self._areas()
+        rows, cells = (max(1, int(known.members[name].max())) for name in ("n_base", "n_kept"))
+        fields = max(1, int(known.members["n_fields"].max()))
         regions = max(1, int(known.members["n_regions"].max()))
         self.run = layout.with_table(
             layout.Run,
@@ -51,10 +64,17 @@ class Memory:
                 "cases": zeros(SLOTS, layout.CASE),
                 "free": np.full(len(known.members), NONE, np.int64),
                 "posted": zeros(64, layout.POSTED),
-                "m": zeros(SLOTS * rows, speed.MEMORY),
-                "v": zeros(SLOTS * cells, speed.CELL),
-                "kept_m": zeros(2 * rows, speed.MEMORY),
-                "kept_v": zeros(2 * cells, speed.CELL),
+                "areas": areas,
+                "m": m,
+                "v": v,
+                "marks": zeros(len(m) + 1, np.int8),
+                "blocks": zeros(SLOTS, layout.BLOCK),
+                "free_blocks": np.full(len(members) * SIZES, NONE, np.int64),
+                "block_m": zeros(SLOTS * (rows + 16), speed.MEMORY),
+                "block_v": zeros(SLOTS * (cells + 16 * fields), speed.CELL),
+                "block_rows": zeros(SLOTS * (rows + 16), np.int32),
+                "kept_m": zeros(1, speed.MEMORY),
+                "kept_v": zeros(fields, speed.CELL),
                 "door_m": zeros(1, speed.MEMORY),
                 "door_v": zeros(max(1, int(known.members["n_front"].max())), speed.CELL),
                 "stays": zeros(SLOTS * regions, layout.STAY),
@@ -74,6 +94,18 @@ class Memory:
         self.run.state["uniques_end"] = 1
         self._set_rooms()
 
+    def _areas(self) -> tuple[Any, Any, Any]:
+        """An area for each workflow, with nothing in it but free rows."""
+        areas, rows, cells = np.zeros(len(self._members), layout.AREA), list[Any](), list[Cell]()
+        for area, member, spare in zip(areas, self._members, self._spare):
+            fresh = Instance(member.program, texts=member.texts)
+            add_spare_rows(fresh, spare)
+            for name, number in (("m", len(rows)), ("v", len(cells)), ("spare", spare), ("slot", NONE), ("plain", 1)):
+                area[name] = number
+            rows += fresh.m
+            cells += fresh.v
+        return areas, to_array(rows, speed.MEMORY), to_array(cells or [Cell()], speed.CELL)
+
     @property
     def state(self) -> Any:
         """The one row of numbers that change."""
@@ -90,15 +122,15 @@ class Memory:
             ("attempt", run.attempts),
             ("track", run.tracks),
             ("slot", run.cases),
-            ("m", run.m),
-            ("v", run.v),
+            ("block", run.blocks),
+            ("m", run.block_m),
+            ("v", run.block_v),
             ("stays", run.stays),
         ):
             state[f"{name}_room"] = len(table)
         state["queue_room"] = len(run.queued) // len(run.queues)
         state["path_room"] = len(run.paths) - 1
         state["path_places"] = len(run.places)
-        state["kept_rows"], state["kept_cells"] = len(run.kept_m), len(run.kept_v)
         outputs = self.outputs
         state["output_room"] = min(len(outputs.records), len(outputs.values), len(outputs.effects))
 
@@ -134,25 +166,27 @@ class Memory:
             )
         self.full = f"{told} Give more workers, let less arrive, or set a horizon."
 
+    def more_rows(self, member: int) -> None:
+        """Twice the free rows for what waits in an instance of a workflow."""
+        self._spare[member] *= 2
+        areas, m, v = self._areas()
+        self.replace(areas=areas, m=m, v=v, marks=np.zeros(len(m) + 1, np.int8))
+
     def more_slots(self) -> None:
-        """Room for twice as many instances, or for larger ones, where there may be too little."""
-        run, state, members = self.run, self.state, self.known.members
-        given = self.known.settings[0]
-        rows = max(int(state["kept_rows"]), int((members["n_rows"] + given["spare"]).max()))
-        cells = max(int(state["kept_cells"]), int((members["n_cells"] + given["spare"] * members["n_fields"]).max()))
+        """Room for twice as many instances, or as large ones, where there may be too little."""
+        run, state = self.run, self.state
+        if 2 * (run.block_m.nbytes + run.block_v.nbytes) > MOST_MEMORY:
+            self._stop_crowded(f"instances take more than {MOST_MEMORY / 2**31:,.1f} GiB")
+            return
         more: dict[str, Any] = {}
-        if state["m_end"] + rows > state["m_room"] or state["v_end"] + cells > state["v_room"]:
-            if 2 * (run.m.nbytes + run.v.nbytes) > MOST_MEMORY:
-                self._stop_crowded(f"instances take more than {MOST_MEMORY / 2**31:,.1f} GiB")
-                return
-            more |= {"m": _longer(run.m), "v": _longer(run.v)}
         if state["n_slots"] == state["slot_room"]:
             more["cases"] = _longer(run.cases)
-        if state["stays_end"] + int(members["n_regions"].max()) > state["stays_room"]:
+        if state["stays_end"] + int(self.known.members["n_regions"].max()) > state["stays_room"]:
             more["stays"] = _longer(run.stays)
+        if state["n_blocks"] == state["block_room"]:
+            more["blocks"] = _longer(run.blocks)
         if not more:
-            # An instance has grown beyond what is kept of one.
-            more = {"kept_m": _longer(run.kept_m), "kept_v": _longer(run.kept_v)}
+            more = {name: _longer(getattr(run, name)) for name in ("block_m", "block_v", "block_rows")}
         self.replace(**more)
 
     def more_tables(self) -> None:

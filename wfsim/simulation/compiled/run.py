@@ -19,10 +19,10 @@ from wfsim.semantics.layout import Cell
 from wfsim.semantics.program import Program
 from wfsim.semantics.roots import Root
 from wfsim.simulation import engine
-from wfsim.simulation.compiled import calendar, events, kernel, layout, log, workers
+from wfsim.simulation.compiled import areas, calendar, events, kernel, layout, log, workers
 from wfsim.simulation.compiled import draws as compiled_draws
 from wfsim.simulation.compiled.draws import UNIQUES
-from wfsim.simulation.compiled.host import Host, state_in
+from wfsim.simulation.compiled.host import Host, Seen, state_in
 from wfsim.simulation.compiled.memory import Memory
 from wfsim.simulation.compiled.tables import REASONS, Tables
 from wfsim.simulation.instances import RunSummary, open_told, rejections_told
@@ -32,8 +32,6 @@ from wfsim.simulation.scenario import Scenario
 
 CHUNK = 262_144
 """Records that are handed on at once."""
-SPARE_ROWS = 4
-"""Rows of each instance for what waits in it, to begin with."""
 STEPS = 200_000
 """Between two looks at the keyboard, and words on the progress."""
 
@@ -48,7 +46,7 @@ _DRAWS = {name: ("quantiles", name) for name in ("log", "exp", "power", "normal_
 SIMULATE = Root(
     kernel.simulate,
     _KERNEL,
-    {calendar: {}, compiled_draws: _DRAWS, events: _DRAW, layout: {}, log: {}, workers: _DRAW},
+    {areas: {}, calendar: {}, compiled_draws: _DRAWS, events: _DRAW, layout: {}, log: {}, workers: _DRAW},
 )
 
 
@@ -103,10 +101,10 @@ class CompiledSimulation:
         host = Host(self.members)
         self.relations = Relations(host, self.members, scenario, replication, self.summary, birth)
         tables = Tables(self.members, scenario, draws.mix_key(scenario.seed, replication, 0), replication)
-        known = tables.known(self.relations.streams, self.relations.has_mail, SPARE_ROWS, engine.MOST_STEPS)
+        known = tables.known(self.relations.streams, self.relations.has_mail, engine.MOST_STEPS)
         self._uniques = tables.uniques
         self._in_python = tables.in_python
-        self.memory = Memory(known, scenario, len(tables.uniques), chunk)
+        self.memory = Memory(known, self.members, scenario, len(tables.uniques), chunk)
         host.begin(self.memory, self.relations)
         self.host = host
 
@@ -147,6 +145,10 @@ class CompiledSimulation:
             paths = run.paths[: int(state["n_paths"]) + 1]
             self.sink(Chunk(run.log[:n], run.values[:values], run.done[:cases], paths))
 
+    def _more_rows(self) -> None:
+        memory = self.memory
+        memory.more_rows(int(memory.run.cases[int(memory.state["slot"])]["member"]))
+
     def _more_output(self) -> None:
         self._flush()
         self.memory.more_output()
@@ -168,6 +170,7 @@ class CompiledSimulation:
         simulate = SIMULATE.ready(self._arguments, _compiling)
         does: dict[int, Callable[[], None]] = {
             kernel.FLUSH: self._flush,
+            kernel.ROWS: self._more_rows,
             kernel.ANSWER: self._answer,
             kernel.OUTPUT: self._more_output,
             kernel.SLOTS: memory.more_slots,
@@ -205,7 +208,9 @@ class CompiledSimulation:
         row = self.memory.run.cases[int(self.memory.state["slot"])]
         self.summary.complete = False
         name = self.host.forget(int(row["number"]))
-        self.summary.notes.append(engine.given_up(name, self._state_in(row)))
+        which = int(row["member"])
+        left = Seen(self.members[which], self.memory.run, self.memory.run.areas[which])
+        self.summary.notes.append(engine.given_up(name, left.state))
 
     def _sum_up(self) -> None:
         run, state, summary = self.memory.run, self.memory.state, self.summary

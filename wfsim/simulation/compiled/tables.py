@@ -14,7 +14,7 @@ from wfsim.model.evaluate import fit
 from wfsim.model.values import EvaluationFault, ValueType, coerce
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import to_array
-from wfsim.semantics.codes import INTEGER, KNOWN_TEXTS, NONE, NUMBER, STRING
+from wfsim.semantics.codes import FIRST_REGION, INTEGER, KNOWN_TEXTS, NONE, NUMBER, STRING
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import Cell, Queued
 from wfsim.semantics.rows import RESULT
@@ -227,8 +227,8 @@ class Tables:
         self.in_python = True
         return 0, 0, IN_PYTHON, []
 
-    def known(self, streams: list[ArrivalStream], has_mail: bool, spare: int, most_steps: int) -> layout.Known:
-        """All that is given; instances have so many spare rows."""
+    def known(self, streams: list[ArrivalStream], has_mail: bool, most_steps: int) -> layout.Known:
+        """All that is given."""
         scenario = self.scenario
         first_input, end_input, interval, times = self._arrivals(streams, has_mail)
         states, plans = self.states()
@@ -237,7 +237,8 @@ class Tables:
         programs, rows, cells = list[Any](), list[Any](), list[Cell]()
         for member in self.members:
             head, fresh = member.program.head, Instance(member.program, texts=member.texts)
-            sizes = len(fresh.m), len(fresh.v), head.n_fields, head.inbox_cells + head.n_fields, head.n_regions
+            base = 1 + head.first_queued - FIRST_REGION
+            sizes = base, head.inbox_cells, head.n_fields, head.inbox_cells + head.n_fields, head.n_regions
             plan = (head.root, member.plan.patience, len(rows), len(cells))
             members.append((len(programs), *sizes, *plan))
             programs += member.program.rows
@@ -259,7 +260,6 @@ class Tables:
             "n_pools": len(scenario.pools),
             "n_reasons": REASONS,
             "first_child": FIRST_CHILD,
-            "spare": spare,
         }.items():
             settings[name] = number
         pools = [(pool.capacity, int(pool.discipline == "priority")) for pool in scenario.pools.values()]
