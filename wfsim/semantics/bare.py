@@ -28,6 +28,8 @@ CHECKED = bool(_config.BOUNDSCHECK)
 
 _BYTE_POINTER = ir.IntType(8).as_pointer()
 _WORD = ir.IntType(64)
+LINE = 64
+"""Bytes of a line of the processor's cache."""
 
 
 class RowsType(types.Type):
@@ -127,6 +129,26 @@ def _rows_from(context: Any, rows: Any, first: Any) -> Any:
 
 
 @_numba.intrinsic
+def _prefetched(context: Any, rows: Any, index: Any, line: Any) -> Any:
+    """Ask for a line of the cache of a row."""
+
+    def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0].record
+        size = kind.size if isinstance(kind, types.Record) else kind.bitwidth // 8
+        offset = builder.add(
+            builder.mul(arguments[1], ir.Constant(_WORD, size)), builder.mul(arguments[2], ir.Constant(_WORD, LINE))
+        )
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [_BYTE_POINTER, number, number, number])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", [_BYTE_POINTER], kind)
+        read, keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
+        builder.call(ask, [builder.gep(arguments[0], [offset]), read, keep, data])
+        return context.get_dummy_value()
+
+    return types.none(rows, types.int64, types.int64), make
+
+
+@_numba.intrinsic
 def _rows_at(context: Any, array: Any) -> Any:
     """The rows of an array."""
 
@@ -193,6 +215,10 @@ if CHECKED:
         return rows[first:]
 
     @_njit
+    def prefetch(rows: Any, index: int, lines: int) -> None:
+        """Ask for so many lines of the cache from a row on, which will soon be needed."""
+
+    @_njit
     def copy_rows(target: Any, at: int, source: Any, first: int, n: int) -> None:
         """Copy so many records; the two may not overlap."""
         for k in range(n):
@@ -214,6 +240,12 @@ else:
     def rows_from(rows: Any, first: int) -> Any:
         """The rows from a number on, which are then numbered from 0."""
         return _rows_from(rows, first)
+
+    @_njit(inline="always")
+    def prefetch(rows: Any, index: int, lines: int) -> None:
+        """Ask for so many lines of the cache from a row on, which will soon be needed."""
+        for line in range(lines):
+            _prefetched(rows, index, line)
 
     @_njit(inline="always")
     def copy_rows(target: Any, at: int, source: Any, first: int, n: int) -> None:

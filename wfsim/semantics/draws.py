@@ -9,7 +9,6 @@ RETRY_JITTER, ARRIVAL, EVENT_DELAY, EVENT_CHOICE, DURATION, ATTEMPT_FAILURE, PAY
     10
 )
 
-_LOW16 = 0xFFFF
 _LOW32 = 0xFFFFFFFF
 
 
@@ -27,16 +26,13 @@ def draw_bits(key: int, stream: int, index: int, attempt: int) -> int:
     c2 = attempt & _LOW32
     c3 = stream & _LOW32
     for _ in range(10):
-        # Both 64-bit products in 16-bit steps, so that nothing leaves signed 64 bits; written out, since calls
-        # would double the time of the interpreted speed.
-        part0 = (c0 & _LOW16) * 0xD2511F53
-        rest0 = (c0 >> 16) * 0xD2511F53 + (part0 >> 16)
-        part1 = (c2 & _LOW16) * 0xCD9E8D57
-        rest1 = (c2 >> 16) * 0xCD9E8D57 + (part1 >> 16)
-        c0 = (rest1 >> 16) ^ c1 ^ k0
-        c1 = ((rest1 & _LOW16) << 16) | (part1 & _LOW16)
-        c2 = (rest0 >> 16) ^ c3 ^ k1
-        c3 = ((rest0 & _LOW16) << 16) | (part0 & _LOW16)
+        # In Python the products have 64 bits and no sign; compiled they wrap, and their bits are the same.
+        product0 = c0 * 0xD2511F53
+        product1 = c2 * 0xCD9E8D57
+        c0 = ((product1 >> 32) & _LOW32) ^ c1 ^ k0
+        c1 = product1 & _LOW32
+        c2 = ((product0 >> 32) & _LOW32) ^ c3 ^ k1
+        c3 = product0 & _LOW32
         k0 = (k0 + 0x9E3779B9) & _LOW32
         k1 = (k1 + 0xBB67AE85) & _LOW32
     return (c0 << 21) | (c1 >> 11)

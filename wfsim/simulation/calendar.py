@@ -149,6 +149,10 @@ class Calendar:
             heapq.heapify(self._heap)
             self._n_awaited = len(self._heap)
 
+    def is_awaited(self, is_awaited: Callable[[Happening], bool]) -> bool:
+        """Whether anything is left that somebody waits for."""
+        return any(is_awaited(entry[3]) for entry in self._heap)
+
     @property
     def next_time(self) -> int:
         """When the next happening is due; at least one must be left."""

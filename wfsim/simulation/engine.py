@@ -162,7 +162,7 @@ class Simulation:
             summary.notes.append(INTERRUPTED)
         summary.notes += rejections_told(self._rejected, self._sent + relations.n_sent, self.root)
         summary.notes += relations.told()
-        if not self._calendar:
+        if not self._calendar.is_awaited(self._is_awaited):
             summary.notes += open_told(((case.instance.state, case.member) for case in self.cases.values()), self.root)
         return summary
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numba
 
-from wfsim.semantics.bare import copy_rows, out, rows_from
+from wfsim.semantics.bare import LINE, copy_rows, out, prefetch, rows_from
 from wfsim.semantics.codes import (
     ACTIVITY_FAILED,
     ACTIVITY_STARTED,
@@ -20,6 +20,7 @@ from wfsim.semantics.codes import (
     CANCEL_ATTEMPT,
     CLOSED,
     COMPLETED,
+    DROP_TIMER,
     EVENT,
     INBOX,
     NONE,
@@ -36,12 +37,25 @@ from wfsim.semantics.codes import (
 )
 from wfsim.semantics.draws import ARRIVAL, INPUT, PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
+from wfsim.semantics.speed import CELL, MEMORY
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.areas import give_back, has_block, keep_inbox, load, put_back, set_up, store
-from wfsim.simulation.compiled.calendar import MOST_ENTRIES, ROOT, first, free, heapify, pop, push
+from wfsim.simulation.compiled.calendar import (
+    MOST_ENTRIES,
+    ROOT,
+    due,
+    fetch,
+    first,
+    free,
+    heapify,
+    n_due,
+    pop,
+    push,
+    void,
+)
 from wfsim.simulation.compiled.draws import fill_value, sample, whole
 from wfsim.simulation.compiled.events import plan_event, resume_plans, state_of
-from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, STARTS, TOLD
+from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, STARTS, TOLD, VOID
 from wfsim.simulation.compiled.log import log_records
 from wfsim.simulation.compiled.workers import attempt_of, let_go, plan_end, request
 
@@ -71,6 +85,7 @@ NEVER, AT_THE_END, ALWAYS = range(3)
 IN_PYTHON = -2
 """In place of the law of the time between arrivals: Python lets instances in."""
 
+_ROW, _CELL = MEMORY.itemsize, CELL.itemsize
 _FOR_OTHERS = (START_CHILD, STOP_CHILD, SEND_MESSAGE)
 _EVENT = int(Order.EVENT)
 _TIMER = int(Order.TIMER)
@@ -108,13 +123,16 @@ def free_slot(k: Any, r: Any, member: int) -> Any:
     if slot >= 0:
         r.free[member] = r.cases[slot].next
         return slot
-    if s.n_slots >= s.slot_room or s.stays_end + given.n_regions > s.stays_room:
+    full = s.n_slots >= s.slot_room or s.stays_end + given.n_regions > s.stays_room
+    if full or s.timers_end + given.n_timers > s.timers_room:
         return NONE
     slot = s.n_slots
     s.n_slots += 1
     case = r.cases[slot]
-    case.member, case.first_row, case.block, case.stays = member, given.first_row, NONE, s.stays_end
+    case.member, case.first_row, case.block = member, given.first_row, NONE
+    case.stays, case.timers = s.stays_end, s.timers_end
     s.stays_end += given.n_regions
+    s.timers_end += given.n_timers
     return slot
 
 
@@ -139,6 +157,8 @@ def begin_case(k: Any, r: Any, slot: int, number: int, key: int) -> None:
         stay = r.stays[case.stays + region]
         stay.entered = NONE
         stay.planned = 0
+    for timer in range(k.members[case.member].n_timers):
+        r.timers[case.timers + timer] = NONE
 
 
 # --- what is due -------------------------------------------------------------------------------------------
@@ -161,6 +181,8 @@ def is_awaited(k: Any, r: Any, entry: Any) -> Any:
     what, slot = entry.what, entry.slot
     if what in (ARRIVES, TOLD):
         return True
+    if what == VOID:
+        return False
     if r.cases[slot].epoch != entry.epoch:
         return False
     if what in (STARTS, ENDS):
@@ -170,21 +192,28 @@ def is_awaited(k: Any, r: Any, entry: Any) -> Any:
 
 
 @_njit
+def tidy(k: Any, r: Any, rows: Any, first: int, n: int) -> Any:
+    """Keep only what somebody waits for of so many entries from `first` on; returns how many."""
+    kept = 0
+    for i in range(n):
+        row = rows[first + i]
+        number = row.key & (MOST_ENTRIES - 1)
+        if is_awaited(k, r, r.entries[number]):
+            moved = rows[first + kept]
+            moved.time, moved.key = row.time, row.key
+            kept += 1
+        else:
+            free(r, number)
+    return kept
+
+
+@_njit
 def compact(k: Any, r: Any) -> None:
     """Drop the entries that nobody waits for any more, so that the calendar follows what is open."""
     s = r.state[0]
-    n = 0
-    for i in range(s.n_heap):
-        row = r.heap[ROOT + i]
-        number = row.key & (MOST_ENTRIES - 1)
-        if is_awaited(k, r, r.entries[number]):
-            kept = r.heap[ROOT + n]
-            kept.time, kept.key = row.time, row.key
-            n += 1
-        else:
-            free(r, number)
-    s.n_heap = n
-    s.n_live = n
+    s.n_heap = tidy(k, r, r.heap, ROOT, s.n_heap)
+    s.n_far = tidy(k, r, r.far, 0, s.n_far)
+    s.n_live = n_due(s)
     heapify(r)
 
 
@@ -199,13 +228,13 @@ def take_posted(r: Any) -> None:
 
 
 @_njit
-def begin(k: Any, r: Any) -> Any:
+def begin(k: Any, r: Any, time: int) -> Any:
     """Put what is due now into the inbox of its instance; returns its slot, or -1 if nothing comes of it."""
     given, s, entry = k.settings[0], r.state[0], r.now[0]
     what, slot = entry.what, entry.slot
     if what != ARRIVES and not is_awaited(k, r, entry):
         return NONE
-    s.now = entry.time
+    s.now = time
     if what == ARRIVES:
         slot = free_slot(k, r, 0)
         begin_case(k, r, slot, entry.a, mix_key(given.seed, given.replication, entry.a))
@@ -233,6 +262,8 @@ def begin(k: Any, r: Any) -> Any:
         inbox.kind = START
     elif what == DUE:
         inbox.kind, inbox.timer, inbox.serial = TIMER, entry.a, entry.b
+        if entry.a < p[0].first_clock:
+            r.timers[case.timers + entry.a - p[0].first_timer] = NONE
     elif what == COMES:
         plan = k.plans[k.states[case.first_row + r.m[i + p[entry.a].slot].state].first_plan + entry.d]
         inbox.kind, inbox.event = EVENT, plan.event
@@ -276,6 +307,15 @@ def fill_in(k: Any, r: Any, slot: int, starts: bool) -> None:
 
 
 @_njit
+def drop_timer(r: Any, case: Any, which: int) -> None:
+    """The entry of a timer, if it has one, is void."""
+    number = r.timers[case.timers + which]
+    if number >= 0:
+        void(r, number)
+        r.timers[case.timers + which] = NONE
+
+
+@_njit
 def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
     """The effects of a step, in order; False before one that is for Python."""
     s, case = r.state[0], r.cases[slot]
@@ -283,8 +323,16 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
         effect = o.effects[s.effect]
         kind = effect.kind
         if kind == SET_TIMER:
-            order = _WORKFLOW_TIMER if effect.timer == k.p[case.first_row].first_timer else _TIMER
-            push(r, effect.due, order, DUE, slot, case.epoch, (effect.timer, effect.id, 0, 0))
+            head = k.p[case.first_row]
+            order = _WORKFLOW_TIMER if effect.timer == head.first_timer else _TIMER
+            number = push(r, effect.due, order, DUE, slot, case.epoch, (effect.timer, effect.id, 0, 0))
+            if effect.timer < head.first_clock:
+                drop_timer(r, case, effect.timer - head.first_timer)
+                r.timers[case.timers + effect.timer - head.first_timer] = number
+        elif kind == DROP_TIMER:
+            head = k.p[case.first_row]
+            if effect.timer < head.first_clock:
+                drop_timer(r, case, effect.timer - head.first_timer)
         elif kind == START_ATTEMPT:
             request(k, r, slot, effect.activity_id, effect.attempt, case.first_row + effect.activity)
         elif kind == CANCEL_ATTEMPT:
@@ -298,7 +346,7 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
 
 
 @_njit
-def leave(r: Any, slot: int) -> None:
+def leave(k: Any, r: Any, slot: int) -> None:
     """A case is over: its slot is free."""
     s, case = r.state[0], r.cases[slot]
     done = r.done[s.n_cases]
@@ -311,6 +359,8 @@ def leave(r: Any, slot: int) -> None:
         r.tracks[at].next = s.free_track
         s.free_track = at
         s.n_tracks -= 1
+    for timer in range(k.members[case.member].n_timers):
+        drop_timer(r, case, timer)
     give_back(r, case)
     r.areas[case.member].slot = NONE
     case.open = 0
@@ -325,13 +375,13 @@ def react(k: Any, r: Any, o: Any, slot: int) -> Any:
     given, s, case, tally, entry = k.settings[0], r.state[0], r.cases[slot], o.tally[0], r.now[0]
     kept = True
     if r.m[r.areas[case.member].m].status >= COMPLETED:
-        leave(r, slot)
+        leave(k, r, slot)
         if case.number < given.first_child:
             s.n_closed += 1
     elif case.steps > given.most_steps:
         while case.first_attempt >= 0:
             let_go(r, slot, case.first_attempt)
-        leave(r, slot)
+        leave(k, r, slot)
         kept = False
     else:
         for n in range(tally.records):
@@ -353,7 +403,7 @@ def has_room(k: Any, r: Any, o: Any) -> Any:
     more = tally.records + tally.effects + 8
     if s.n_log + tally.records > s.log_room or s.n_values + tally.values > s.value_room or s.n_cases >= s.case_room:
         return FLUSH
-    if s.n_heap + more > s.heap_room or s.n_attempts + more > s.attempt_room or s.n_tracks + more > s.track_room:
+    if n_due(s) + more > s.heap_room or s.n_attempts + more > s.attempt_room or s.n_tracks + more > s.track_room:
         return TABLES
     if s.n_paths + more > s.path_room:
         return TABLES
@@ -374,6 +424,7 @@ def take_step(k: Any, r: Any, o: Any, slot: int) -> Any:
     s, case, tally = r.state[0], r.cases[slot], o.tally[0]
     if s.again:
         put_back(k, r, slot)
+    expect_case(r)
     tally.records, tally.values, tally.effects, tally.full, tally.asked = 0, 0, 0, 0, 0
     tally.question, tally.left, tally.right, tally.wanted, tally.state, tally.payload = NONE, 0, 0, 0, 0, 0
     tally.n_answers = s.answers
@@ -385,6 +436,24 @@ def take_step(k: Any, r: Any, o: Any, slot: int) -> Any:
         return ANSWER
     most = max(tally.records, max(tally.values, tally.effects))
     return OUTPUT if tally.wanted > 0 or most >= s.output_room else ROWS
+
+
+@_njit
+def expect_case(r: Any) -> None:
+    """What is due next will need its case."""
+    if r.state[0].n_soon + r.state[0].n_heap > 0 and first(r).slot >= 0:
+        prefetch(r.cases, first(r).slot, 2)
+
+
+@_njit
+def expect_block(k: Any, r: Any) -> None:
+    """What is due next will need its instance."""
+    if r.state[0].n_soon + r.state[0].n_heap > 0 and first(r).slot >= 0:
+        case = r.cases[first(r).slot]
+        if case.block >= 0:
+            given, block = k.members[case.member], r.blocks[case.block]
+            prefetch(r.block_m, block.m, given.n_base * _ROW // LINE + 1)
+            prefetch(r.block_v, block.v, given.n_kept * _CELL // LINE + 1)
 
 
 @_njit
@@ -401,12 +470,15 @@ def take(k: Any, r: Any) -> Any:
         # `begin` takes it again.
         r.cases[slot].next = r.free[0]
         r.free[0] = slot
-    pop(r)
-    if coming.what == TOLD:
-        s.now = r.now[0].time
+    what = coming.what
+    time = pop(r)
+    if what == VOID:
+        return DONE
+    if what == TOLD:
+        s.now = time
         return HAPPENS
     s.again = 0
-    slot = begin(k, r)
+    slot = begin(k, r, time)
     if slot >= 0:
         s.slot = slot
         s.phase = KEEP
@@ -419,7 +491,7 @@ def take(k: Any, r: Any) -> Any:
 def run_on(k: Any, r: Any, o: Any) -> Any:
     """Let happen what is due, until something is lacking."""
     given, s, tally = k.settings[0], r.state[0], o.tally[0]
-    if s.n_heap + s.n_posted + 8 > s.heap_room:
+    if n_due(s) + s.n_posted + 8 > s.heap_room:
         return TABLES
     take_posted(r)
     if s.phase == BEGIN:
@@ -429,9 +501,12 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
         if s.phase == TAKE:
             if s.follows:
                 return FOLLOW
-            if s.n_heap > 2 * s.n_live + SPARE_ENTRIES:
+            if n_due(s) > 2 * s.n_live + SPARE_ENTRIES:
                 compact(k, r)
-            if s.n_heap == 0 or (given.horizon >= 0 and first(r).time > given.horizon):
+            if s.n_soon == 0 and s.n_far > 0:
+                fetch(r)
+            if n_due(s) == 0 or (given.horizon >= 0 and due(r) > given.horizon):
+                compact(k, r)
                 return DONE
             if s.budget <= 0:
                 return PAUSED
@@ -475,6 +550,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             s.n_steps += 1
             s.n_records += tally.records
             s.end_time = s.now
+            expect_block(k, r)
             log_records(k, r, o, slot)
             store(k, r, slot)
             s.effect = 0

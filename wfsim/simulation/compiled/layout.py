@@ -23,10 +23,10 @@ def _record(wide: str, narrow: str, real: str = "") -> np.dtype[Any]:
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": (at + 7) // 8 * 8})
 
 
-ARRIVES, STARTS, ENDS, COMES, DUE, TOLD = range(6)
+ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID = range(7)
 """Sorts of happenings. Of `ARRIVES` a is the number; of `STARTS` and `ENDS` a and b are activity and attempt, c the
 failure or -1; of `COMES` a to d are region, activation, number of the event, plan; of `DUE` a and b are timer and id;
-of `TOLD` a is the ticket under which Python knows what it is."""
+of `TOLD` a is the ticket under which Python knows what it is. Of what is `VOID` nothing comes."""
 
 # --- what is given -----------------------------------------------------------------------------------------
 
@@ -51,7 +51,7 @@ the failures' lies never to report at all."""
 FAILURE = _record("", "error_type permanent", "edge")
 POOL = _record("", "capacity by_priority")
 
-MEMBER = _record("", "first_row n_base n_kept n_fields n_front n_regions root patience m v")
+MEMBER = _record("", "first_row n_base n_kept n_fields n_front n_regions n_timers root patience m v")
 """A workflow of the run. `first_row` is where its program begins among all of them (and what is known by program row);
 `m` and `v` are where a fresh instance lies. `n_base` rows and `n_kept` cells are those that no instance is without;
 `n_front` cells are those that a start or a stimulus may fill in."""
@@ -66,29 +66,32 @@ knows of them."""
 # --- what changes ------------------------------------------------------------------------------------------
 
 STATE = _record(
-    "now serial n_heap n_live n_arrived n_started n_closed n_steps n_records n_sent n_rejected end_time n_slots m_end "
-    "v_end stays_end free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end "
-    "free_entry n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room "
-    "path_places output_room slot_room m_room v_room stays_room n_blocks block_room phase slot activity again answers "
-    "budget effect follows member number key placed",
+    "now serial first_soon n_soon n_heap n_far far_from far_first far_length n_live n_arrived n_started n_closed "
+    "n_steps n_records n_sent n_rejected end_time n_slots m_end v_end stays_end timers_end free_attempt "
+    "n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry n_posted "
+    "log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places output_room "
+    "slot_room m_room v_room stays_room timers_room n_blocks block_room phase slot activity again answers budget "
+    "effect follows member number key placed",
     "",
     "moment",
 )
 """Numbers of the run that change, and how much fits where. `phase` is where it goes on after it has returned; `follows`
 how much Python has still to do before the next happening. `member`, `number` and `key` are of an instance that Python
-lets in, `placed` is the slot that it was given."""
+lets in, `placed` is the slot that it was given. What is due later than `far_from` lies far, the first of it is due at
+`far_first`; the next limit lies `far_length` later."""
 
 HEAP = _record("time key", "")
 """An entry of the calendar's heap; see `compiled.calendar`."""
 
-HAPPENING = _record("time", "what slot epoch a b c d next")
+HAPPENING = _record("", "what slot epoch a b c d next")
 """What is due. What a to d mean depends on `what`."""
 
 CASE = _record(
     "key started seq steps",
-    "number epoch first_attempt first_track path next open member first_row block extra listed stays watched",
+    "number epoch first_attempt first_track path next open member first_row block extra listed stays timers watched",
 )
-"""An instance in its slot; `epoch` tells it from those that were there before. Its stays begin at `stays`; it has
+"""An instance in its slot; `epoch` tells it from those that were there before. Its stays and the
+numbers of the entries of its timers begin at `stays` and `timers`; it has
 `extra` rows beside those that all have, and `listed` says whether they are in lists (`compiled.areas`). `watched` says
 when Python is told what a step of it means for others."""
 
@@ -153,6 +156,8 @@ class Run(NamedTuple):
     state: Any
     now: Any
     heap: Any
+    far: Any
+    soon: Any
     entries: Any
     cases: Any
     free: Any
@@ -171,6 +176,7 @@ class Run(NamedTuple):
     door_m: Any
     door_v: Any
     stays: Any
+    timers: Any
     attempts: Any
     tracks: Any
     queues: Any

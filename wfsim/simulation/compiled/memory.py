@@ -9,6 +9,7 @@ import numpy as np
 from wfsim.model.duration import Duration
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import to_array
+from wfsim.semantics.bare import LINE
 from wfsim.semantics.codes import NONE
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import Cell
@@ -53,14 +54,16 @@ class Memory:
         areas, m, v = self._areas()
         rows, cells = (max(1, int(known.members[name].max())) for name in ("n_base", "n_kept"))
         fields = max(1, int(known.members["n_fields"].max()))
-        regions = max(1, int(known.members["n_regions"].max()))
+        regions, timers = (max(1, int(known.members[name].max())) for name in ("n_regions", "n_timers"))
         self.run = layout.with_table(
             layout.Run,
             {
                 "state": zeros(1, layout.STATE),
                 "now": zeros(1, layout.HAPPENING),
-                "heap": _aligned(ENTRIES + calendar.ROOT),
-                "entries": _free(zeros(ENTRIES, layout.HAPPENING)),
+                "heap": _aligned(ENTRIES + calendar.ROOT, layout.HEAP),
+                "far": zeros(ENTRIES, layout.HEAP),
+                "soon": zeros(ENTRIES, np.int64),
+                "entries": _free(_aligned(ENTRIES, layout.HAPPENING)),
                 "cases": zeros(SLOTS, layout.CASE),
                 "free": np.full(len(known.members), NONE, np.int64),
                 "posted": zeros(64, layout.POSTED),
@@ -78,6 +81,7 @@ class Memory:
                 "door_m": zeros(1, speed.MEMORY),
                 "door_v": zeros(max(1, int(known.members["n_front"].max())), speed.CELL),
                 "stays": zeros(SLOTS * regions, layout.STAY),
+                "timers": np.full(SLOTS * timers, NONE, np.int64),
                 "attempts": _free(zeros(ENTRIES, layout.ATTEMPT)),
                 "tracks": _free(zeros(ENTRIES, layout.TRACK)),
                 "queues": zeros(pools, layout.QUEUE),
@@ -92,6 +96,7 @@ class Memory:
             },
         )
         self.run.state["uniques_end"] = 1
+        self.run.state["far_length"] = 1
         self._set_rooms()
 
     def _areas(self) -> tuple[Any, Any, Any]:
@@ -126,6 +131,7 @@ class Memory:
             ("m", run.block_m),
             ("v", run.block_v),
             ("stays", run.stays),
+            ("timers", run.timers),
         ):
             state[f"{name}_room"] = len(table)
         state["queue_room"] = len(run.queued) // len(run.queues)
@@ -183,6 +189,8 @@ class Memory:
             more["cases"] = _longer(run.cases)
         if state["stays_end"] + int(self.known.members["n_regions"].max()) > state["stays_room"]:
             more["stays"] = _longer(run.stays)
+        if state["timers_end"] + int(self.known.members["n_timers"].max()) > state["timers_room"]:
+            more["timers"] = _longer(run.timers)
         if state["n_blocks"] == state["block_room"]:
             more["blocks"] = _longer(run.blocks)
         if not more:
@@ -194,15 +202,21 @@ class Memory:
         run, state, tally = self.run, self.state, self.outputs.tally[0]
         n_more = int(tally["records"] + tally["effects"] + state["n_posted"]) + 8
         more: dict[str, Any] = {}
-        while state["n_heap"] + n_more > len(more.get("entries", run.entries)):
+        n_due = int(state["n_soon"] + state["n_heap"] + state["n_far"])
+        while n_due + n_more > len(more.get("entries", run.entries)):
             heap, entries = more.get("heap", run.heap), more.get("entries", run.entries)
             n = len(entries)
             if 2 * n > calendar.MOST_ENTRIES:
                 self._stop_crowded(f"more than {n:,} events, timers and reports are due")
                 return
-            more["heap"] = _aligned(2 * n + calendar.ROOT)
+            more["heap"] = _aligned(2 * n + calendar.ROOT, layout.HEAP)
             more["heap"][: len(heap)] = heap
-            more["entries"] = _joined(entries, _free(np.zeros(n, layout.HAPPENING), n))
+            more["far"] = _longer(more.get("far", run.far))
+            soon = np.roll(more.get("soon", run.soon), -int(state["first_soon"]))
+            more["soon"], state["first_soon"] = _joined(soon, np.zeros(n, np.int64)), 0
+            more["entries"] = _aligned(2 * n, layout.HAPPENING)
+            more["entries"][:n] = entries
+            more["entries"][n:] = _free(np.zeros(n, layout.HAPPENING), n)
             more["entries"]["next"][-1] = state["free_entry"]
             state["free_entry"] = n
         for name, free, used in (("attempts", "free_attempt", "n_attempts"), ("tracks", "free_track", "n_tracks")):
@@ -247,12 +261,11 @@ def _free(rows: Any, first: int = 0) -> Any:
     return rows
 
 
-def _aligned(n: int) -> Any:
-    """Rows of the heap that begin at a multiple of 64 bytes."""
-    size = layout.HEAP.itemsize
-    memory = np.zeros(n * size + 64, np.uint8)
-    skip = -memory.ctypes.data % 64
-    return memory[skip : skip + n * size].view(layout.HEAP)
+def _aligned(n: int, dtype: np.dtype[Any]) -> Any:
+    """Rows that begin at a line of the cache."""
+    memory = np.zeros(n * dtype.itemsize + LINE, np.uint8)
+    skip = -memory.ctypes.data % LINE
+    return memory[skip : skip + n * dtype.itemsize].view(dtype)
 
 
 def _longer(array: Any) -> Any:

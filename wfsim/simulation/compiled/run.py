@@ -228,7 +228,7 @@ class CompiledSimulation:
         summary.notes += rejections_told(rejected, sent, self.members[0])
         summary.notes += self.relations.told()
         slots = np.flatnonzero(run.cases["open"]).tolist()
-        if not state["n_heap"]:
+        if not state["n_soon"] + state["n_heap"] + state["n_far"]:
             cases = [run.cases[slot] for slot in slots]
             told = ((self._state_in(case), self.members[int(case["member"])]) for case in cases)
             summary.notes += open_told(told, self.members[0])

@@ -238,7 +238,8 @@ class Tables:
         for member in self.members:
             head, fresh = member.program.head, Instance(member.program, texts=member.texts)
             base = 1 + head.first_queued - FIRST_REGION
-            sizes = base, head.inbox_cells, head.n_fields, head.inbox_cells + head.n_fields, head.n_regions
+            front = head.inbox_cells + head.n_fields
+            sizes = base, head.inbox_cells, head.n_fields, front, head.n_regions, head.n_timers
             plan = (head.root, member.plan.patience, len(rows), len(cells))
             members.append((len(programs), *sizes, *plan))
             programs += member.program.rows
