@@ -77,6 +77,10 @@ class ScenarioError(WfsimError):
     """A scenario cannot be read, or does not fit the workflow it is meant for."""
 
 
+class SimulationError(WfsimError):
+    """A run of a simulation cannot be kept, or gone on with."""
+
+
 class NotCovered(WfsimError):
     """The construct is part of the language, but this tool cannot treat it yet; the text says which."""
 

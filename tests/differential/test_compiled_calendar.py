@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import signal
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,7 +21,7 @@ from tests.language import catalogue, examples
 from tests.random_cases import cases
 from tests.scenarios import scenarios
 from tests.strategies import families, workflows
-from wfsim.errors import ScenarioError
+from wfsim.errors import ScenarioError, SimulationError
 from wfsim.history.replay import replay_all
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
@@ -62,9 +65,13 @@ def in_python(workflow: Workflow, scenario: Scenario, known: Catalogue | None = 
 
 
 def compiled(
-    workflow: Workflow, scenario: Scenario, known: Catalogue | None = None, chunk: int = run.CHUNK
+    workflow: Workflow,
+    scenario: Scenario,
+    known: Catalogue | None = None,
+    chunk: int = run.CHUNK,
+    saved_at: Path | None = None,
 ) -> tuple[Log, engine.RunSummary]:
-    """The same by the compiled calendar."""
+    """The same by the compiled calendar, put on disk every 100 steps if `saved_at` says where."""
     records: list[tuple[Any, ...]] = []
     values: list[tuple[Any, ...]] = []
     births: list[tuple[Any, ...]] = []
@@ -85,7 +92,15 @@ def compiled(
     def birth(*told: Any) -> None:
         births.append(told)
 
-    simulation = CompiledSimulation(program_of(workflow, known), scenario, sink=sink, birth=birth, chunk=chunk)
+    def new() -> CompiledSimulation:
+        return CompiledSimulation(program_of(workflow, known), scenario, sink=sink, birth=birth, chunk=chunk)
+
+    simulation = new()
+    if saved_at is not None:
+        while not simulation.advance(100):
+            simulation.save(saved_at)
+            simulation = new()
+            simulation.restore(saved_at)
     summary = simulation.run()
     return (records, values, births), summary
 
@@ -173,6 +188,44 @@ def test_random_workflows_under_random_scenarios_make_the_same_records(
                 compiled(workflow, scenario, known)
             return
         assert compiled(workflow, scenario, known) == expected
+
+
+@pytest.mark.parametrize("name", wf.examples())
+def test_stopped_put_on_disk_and_resumed_it_is_the_same(name: str, tmp_path: Path) -> None:
+    workflow, scenario = of_example(name, 40)
+    expected = in_python(workflow, scenario, MODELS)
+    saved_at = tmp_path / "run"
+    assert compiled(workflow, scenario, MODELS, chunk=1_000, saved_at=saved_at) == expected
+    assert saved_at.exists()
+
+
+def test_what_is_no_run_on_disk_is_refused_and_runs_nothing(tmp_path: Path) -> None:
+    workflow, scenario = of_example("order_processing", 40)
+    simulation = CompiledSimulation(compile_workflow(workflow), scenario, sink=lambda chunk: None)
+    assert not simulation.advance(100)
+    whole, harmful = tmp_path / "whole", tmp_path / "harmful"
+    simulation.save(whole)
+    with zipfile.ZipFile(whole) as read, zipfile.ZipFile(harmful, "w") as written:
+        for name in read.namelist():
+            written.writestr(name, pickle.dumps(Harmful()) if name == "state" else read.read(name))
+    for path in (harmful, tmp_path / "missing", Path(__file__)):
+        with pytest.raises(SimulationError, match="no run of a simulation can be read there"):
+            simulation.restore(path)
+    assert not Harmful.ran
+
+
+class Harmful:
+    ran = False
+
+    def __reduce__(self) -> Any:
+        return setattr, (Harmful, "ran", True)
+
+
+def test_two_at_once_are_each_the_same(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(compiled, *of_example(name, 300), MODELS) for name in ("order_processing", "release")]
+        found = [future.result() for future in futures]
+    assert found == [in_python(*of_example(name, 300), MODELS) for name in ("order_processing", "release")]
 
 
 # --- whatever happens on the way ---------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.errors import StartRefused
 
@@ -94,6 +94,14 @@ class PostOffice:
         self._kept: dict[tuple[str, str, Value], dict[str, tuple[int, Letter]]] = {}
         self._due: list[tuple[int, int, tuple[str, str, Value], str]] = []
         self._serial = 0
+
+    def state(self) -> tuple[object, ...]:
+        """All that it remembers; see `restore`."""
+        return self._open, self._by_key, self._kept, self._due, self._serial
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Remember what another office of the same programs did."""
+        self._open, self._by_key, self._kept, self._due, self._serial = state
 
     def opened(self, name: str, workflow: str, key: Value, parent: str | None = None) -> list[Letter]:
         """An instance has started: what has been kept for it, in order.

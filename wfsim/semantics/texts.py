@@ -35,6 +35,10 @@ class Texts:
     def __len__(self) -> int:
         return len(self._values)
 
+    def since(self, n: int) -> list[Any]:
+        """What stands in the table behind the first `n`, in order."""
+        return self._values[n:]
+
     def handle(self, value: Any) -> int:
         """The handle of a text, list or object; new ones get the next number."""
         key = "s" + value if isinstance(value, str) else "j" + canonical(value)

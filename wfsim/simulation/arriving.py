@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import ScenarioError
@@ -98,6 +99,15 @@ class ArrivalStream:
         self._begins = begins
         self._n = 0
         self._coming = self._all()
+
+    def state(self) -> tuple[object, ...]:
+        """How many have come, and what waits; see `restore`."""
+        return self._n, self.pending, self.schedules
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Go on where another stream of the same arrivals was; takes as long as that took."""
+        self._n, self.pending, self.schedules = state
+        deque(islice(self._coming, self._n), maxlen=0)
 
     def take(self) -> Arrival | None:
         """The next one, kept among those `pending`; `None` when there are no more."""

@@ -43,6 +43,16 @@ class Mail:
         programs = {name: member.program for name, member in self.members.items()}
         self._office = PostOffice(programs, self._closed.__contains__)
 
+    def state(self) -> tuple[object, ...]:
+        """All that it remembers; see `restore`."""
+        return self._numbers, self._closed, self._delivered, self._office.state()
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Remember what another one of the same members did."""
+        self._numbers, closed, self._delivered, office = state
+        self._closed |= closed
+        self._office.restore(office)
+
     def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
         """Why an instance with these inputs cannot start now: an open one has its key (M7.2).
 

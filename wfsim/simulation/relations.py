@@ -140,6 +140,22 @@ class Relations:
         self.n_sent = 0
         self.streams: list[ArrivalStream] = streams_of(scenario, members, draws.mix_key(scenario.seed, replication, 0))
 
+    def state(self) -> tuple[object, ...]:
+        """All that it remembers between two happenings, its summary too; see `restore`."""
+        mail = None if self._mail is None else self._mail.state()
+        told = self._root_has_come, self._most_relatives, self._refused, self.n_sent
+        return told, vars(self._summary), mail, [stream.state() for stream in self.streams]
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Go on where the relations of the same run were."""
+        told, summary, mail, streams = state
+        self._root_has_come, self._most_relatives, self._refused, self.n_sent = told
+        vars(self._summary).update(summary)
+        if self._mail is not None:
+            self._mail.restore(mail)
+        for stream, of in zip(self.streams, streams):
+            stream.restore(of)
+
     @property
     def has_mail(self) -> bool:
         """Whether any instance writes to others, or is found by a key."""

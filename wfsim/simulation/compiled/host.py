@@ -113,6 +113,15 @@ class Host:
         self.memory = memory
         self.relations = relations
 
+    def state(self) -> tuple[object, ...]:
+        """What it remembers between two happenings, without the tables; see `restore`."""
+        return self._happenings, self._tickets, self._slots, self._cases, self.relations.state()
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Go on where the host of the same run was."""
+        self._happenings, self._tickets, self._slots, self._cases, relations = state
+        self.relations.restore(relations)
+
     # --- the stage -------------------------------------------------------------------------------
 
     @property

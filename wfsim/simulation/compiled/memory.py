@@ -147,6 +147,15 @@ class Memory:
         self.run = layout.with_table(layout.Run, kept | arrays)
         self._set_rooms()
 
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Take the arrays of another memory of the same run."""
+        for name in ("heap", "entries"):
+            rows = _aligned(len(arrays[name]), arrays[name].dtype)
+            rows[:] = arrays[name]
+            arrays[name] = rows
+        self._spare = arrays["areas"]["spare"].tolist()
+        self.replace(**arrays)
+
     def post(self, time: int, order: int, ticket: int) -> None:
         """Let Python's happening be put into the calendar, before anything else is."""
         n = int(self.state["n_posted"])

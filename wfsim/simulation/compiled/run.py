@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from os import PathLike
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from wfsim.errors import SimulationError
 from wfsim.semantics import draws, speed
 from wfsim.semantics.announcing import announce_compiling
 from wfsim.semantics.arrays import Question, answer_of, from_array, n_asked, to_array
@@ -19,7 +22,7 @@ from wfsim.semantics.layout import Cell
 from wfsim.semantics.program import Program
 from wfsim.semantics.roots import Root
 from wfsim.simulation import engine
-from wfsim.simulation.compiled import areas, calendar, events, kernel, layout, log, workers
+from wfsim.simulation.compiled import areas, calendar, checkpoint, events, kernel, layout, log, workers
 from wfsim.simulation.compiled import draws as compiled_draws
 from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.host import Host, Seen, state_in
@@ -96,6 +99,9 @@ class CompiledSimulation:
         self.sink = sink
         self.progress = progress
         self.summary = RunSummary()
+        self._is_begun = False
+        self._left: int | None = None
+        self._is_left = False
         self.members: list[Member] = members_of(program, scenario, {})
         self._evaluators = [Evaluator(member.program, member.texts) for member in self.members]
         host = Host(self.members)
@@ -105,6 +111,7 @@ class CompiledSimulation:
         self._uniques = tables.uniques
         self._in_python = tables.in_python
         self.memory = Memory(known, self.members, scenario, len(tables.uniques), chunk)
+        self._n_texts = [len(member.texts) for member in self.members]
         host.begin(self.memory, self.relations)
         self.host = host
 
@@ -164,8 +171,52 @@ class CompiledSimulation:
         """Whether nothing need be compiled for it."""
         return SIMULATE.is_loaded or SIMULATE.is_cached(self._arguments)
 
+    def _given(self) -> str:
+        """Tells this run from others."""
+        digest = hashlib.sha256(speed.sources_digest().encode())
+        for array in self.memory.known[:-1]:
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Put a run that `run` has left on disk, to go on with it in another process.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        texts = [member.texts.since(n) for member, n in zip(self.members, self._n_texts)]
+        state = self._given(), self._is_begun, texts, self.host.state()
+        arrays = {name: getattr(self.memory.run, name) for name in layout.Run._fields[:-1]}
+        checkpoint.save(path, arrays, state, self.members)
+
+    def restore(self, path: str | PathLike[str]) -> None:
+        """Go on where a run of the same program, scenario and replication was when it was saved.
+
+        Raises
+        ------
+        SimulationError
+            If the file cannot be read, or is of another run.
+        """
+        dtypes = {name: getattr(self.memory.run, name).dtype for name in layout.Run._fields[:-1]}
+        arrays, state = checkpoint.load(path, dtypes, self.members)
+        given, self._is_begun, texts, host = state
+        if given != self._given():
+            raise SimulationError(f"{path}: a run of another workflow, scenario, replication or version of wfsim.")
+        for member, values in zip(self.members, texts):
+            for value in values:
+                member.texts.handle(value)
+        self.memory.restore(arrays)
+        self.host.restore(host)
+
     def run(self) -> RunSummary:
         """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so."""
+        self.advance()
+        return self._sum_up()
+
+    def advance(self, most_steps: int | None = None) -> bool:
+        """Go on to the end, or for so many steps; returns whether it is over. `run` goes on after it."""
         summary, host, memory = self.summary, self.host, self.memory
         simulate = SIMULATE.ready(self._arguments, _compiling)
         does: dict[int, Callable[[], None]] = {
@@ -184,23 +235,31 @@ class CompiledSimulation:
             kernel.TURN: host.turn,
             kernel.FOLLOW: host.follow,
         }
-        if self._in_python:
+        self._left, self._is_left = most_steps, False
+        memory.state["budget"] = 0
+        if self._in_python and not self._is_begun:
             self.relations.begin()
+        self._is_begun = True
         why = NONE
         with interrupts() as asked:
-            while not (asked() or memory.full) and (why := simulate(*self._arguments)) != kernel.DONE:
+            while not (asked() or memory.full or self._is_left) and (
+                (why := simulate(*self._arguments)) != kernel.DONE
+            ):
                 host.has_returned()
                 does[why]()
-        if why != kernel.DONE:
+        self._flush()
+        if why != kernel.DONE and not self._is_left:
             summary.complete = False
             summary.notes.append(memory.full or engine.INTERRUPTED)
-        self._sum_up()
-        self._flush()
-        return summary
+        return not self._is_left
 
     def _pause(self) -> None:
         state = self.memory.state
         state["budget"] = STEPS
+        if self._left is not None:
+            state["budget"] = min(STEPS, self._left)
+            self._is_left = self._left == 0
+            self._left -= int(state["budget"])
         if self.progress is not None:
             self.progress(int(state["n_closed"]))
 
@@ -212,7 +271,7 @@ class CompiledSimulation:
         left = Seen(self.members[which], self.memory.run, self.memory.run.areas[which])
         self.summary.notes.append(engine.given_up(name, left.state))
 
-    def _sum_up(self) -> None:
+    def _sum_up(self) -> RunSummary:
         run, state, summary = self.memory.run, self.memory.state, self.summary
         summary.n_started += int(state["n_started"])
         summary.n_closed = int(state["n_closed"])
@@ -232,13 +291,14 @@ class CompiledSimulation:
             cases = [run.cases[slot] for slot in slots]
             told = ((self._state_in(case), self.members[int(case["member"])]) for case in cases)
             summary.notes += open_told(told, self.members[0])
-        self._flush()
         if len(slots) > len(run.done):
             self.memory.replace(done=np.zeros(len(slots), layout.CLOSED_CASE))
         done = self.memory.run.done[: len(slots)]
         for name, of in (("case", "number"), *((same, same) for same in ("key", "started", "seq", "path", "member"))):
             done[name] = run.cases[of][slots]
         self.memory.state["n_cases"] = len(slots)
+        self._flush()
+        return summary
 
     def _state_in(self, row: Any) -> str:
         return state_in(self.members[int(row["member"])], self.memory, row)
