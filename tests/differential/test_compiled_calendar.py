@@ -212,6 +212,9 @@ def test_what_is_no_run_on_disk_is_refused_and_runs_nothing(tmp_path: Path) -> N
         with pytest.raises(SimulationError, match="no run of a simulation can be read there"):
             simulation.restore(path)
     assert not Harmful.ran
+    other = CompiledSimulation(compile_workflow(workflow), scenario.changed(seed=99), sink=lambda chunk: None)
+    with pytest.raises(SimulationError, match="a run of another workflow, scenario, replication"):
+        other.restore(whole)
 
 
 class Harmful:

@@ -81,7 +81,7 @@ def put(r: Any, time: int, key: int) -> None:
 def fetch(r: Any) -> None:
     """Let what is due next be in the heap, if anything is left: move what is due before a later time there.
 
-    How much later is found by trial, so that about a tenth of what lies far is moved at once.
+    How much later is found by trial, so that between two such moves about as much is put in as one looks through.
     """
     s = r.state[0]
     while s.n_far > 0 and (s.n_heap == 0 or r.heap[ROOT].time > s.far_from):
@@ -103,10 +103,12 @@ def fetch(r: Any) -> None:
                 s.far_first = min(s.far_first, time)
                 kept += 1
         s.n_far = kept
-        if 16 * (n - kept) < n:
+        pushed = s.serial - s.far_serial
+        s.far_serial = s.serial
+        if 4 * pushed < n:
             s.far_length *= 2
-        elif 8 * (n - kept) > n and s.far_length > 1:
-            s.far_length //= 2
+        elif pushed > n:
+            s.far_length = max(1, s.far_length // 2)
 
 
 @_njit

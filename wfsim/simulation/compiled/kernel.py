@@ -153,9 +153,11 @@ def begin_case(k: Any, r: Any, slot: int, number: int, key: int) -> None:
     case.started = s.now
     case.first_attempt = NONE
     case.first_track = NONE
+    case.first_clock = NONE
     for region in range(k.members[case.member].n_regions):
         stay = r.stays[case.stays + region]
         stay.entered = NONE
+        stay.current = NONE
         stay.planned = 0
     for timer in range(k.members[case.member].n_timers):
         r.timers[case.timers + timer] = NONE
@@ -177,28 +179,42 @@ def runs_timer(k: Any, r: Any, slot: int, timer: int, number: int) -> Any:
 
 @_njit
 def is_awaited(k: Any, r: Any, entry: Any) -> Any:
-    """Whether something would come of an entry of the calendar."""
+    """Whether something would come of an entry of the calendar; its instance lies in its area then."""
     what, slot = entry.what, entry.slot
-    if what in (ARRIVES, TOLD):
-        return True
-    if what == VOID:
-        return False
-    if r.cases[slot].epoch != entry.epoch:
-        return False
     if what in (STARTS, ENDS):
-        return attempt_of(r, slot, entry.a, entry.b) >= 0
-    load(k, r, slot)
-    return runs_timer(k, r, slot, entry.a, entry.b) if what == DUE else state_of(k, r, slot, entry.a, entry.b) >= 0
+        return r.cases[slot].epoch == entry.epoch and attempt_of(r, slot, entry.a, entry.b) >= 0
+    if what in (DUE, COMES):
+        if r.cases[slot].epoch != entry.epoch:
+            return False
+        load(k, r, slot)
+        return runs_timer(k, r, slot, entry.a, entry.b) if what == DUE else state_of(k, r, slot, entry.a, entry.b) >= 0
+    return what != VOID
 
 
 @_njit
-def tidy(k: Any, r: Any, rows: Any, first: int, n: int) -> Any:
-    """Keep only what somebody waits for of so many entries from `first` on; returns how many."""
+def may_come(k: Any, r: Any, entry: Any) -> Any:
+    """Whether something may come of an entry, as far as that can be seen without its instance."""
+    what, slot = entry.what, entry.slot
+    if what in (VOID, ARRIVES, TOLD):
+        return what != VOID
+    case = r.cases[slot]
+    if case.epoch != entry.epoch:
+        return False
+    if what == COMES:
+        stay = r.stays[case.stays + entry.a - k.p[case.first_row].first_region]
+        return stay.entered >= 0 and stay.current == entry.b
+    return what == DUE or attempt_of(r, slot, entry.a, entry.b) >= 0
+
+
+@_njit
+def tidy(k: Any, r: Any, rows: Any, first: int, n: int, exactly: bool) -> Any:
+    """Keep only what somebody may wait for of so many entries from `first` on; returns how many."""
     kept = 0
     for i in range(n):
         row = rows[first + i]
         number = row.key & (MOST_ENTRIES - 1)
-        if is_awaited(k, r, r.entries[number]):
+        entry = r.entries[number]
+        if may_come(k, r, entry) and (not exactly or is_awaited(k, r, entry)):
             moved = rows[first + kept]
             moved.time, moved.key = row.time, row.key
             kept += 1
@@ -208,11 +224,25 @@ def tidy(k: Any, r: Any, rows: Any, first: int, n: int) -> Any:
 
 
 @_njit
-def compact(k: Any, r: Any) -> None:
+def take_clock(r: Any, case: Any, which: int) -> Any:
+    """The entry of the clock with this id, which is then none of the case's any more; -1 if it has none."""
+    before, number = NONE, case.first_clock
+    while number >= 0 and r.entries[number].b != which:
+        before, number = number, r.entries[number].c
+    if number >= 0:
+        if before < 0:
+            case.first_clock = r.entries[number].c
+        else:
+            r.entries[before].c = r.entries[number].c
+    return number
+
+
+@_njit
+def compact(k: Any, r: Any, exactly: bool) -> None:
     """Drop the entries that nobody waits for any more, so that the calendar follows what is open."""
     s = r.state[0]
-    s.n_heap = tidy(k, r, r.heap, ROOT, s.n_heap)
-    s.n_far = tidy(k, r, r.far, 0, s.n_far)
+    s.n_heap = tidy(k, r, r.heap, ROOT, s.n_heap, exactly)
+    s.n_far = tidy(k, r, r.far, 0, s.n_far, exactly)
     s.n_live = n_due(s)
     heapify(r)
 
@@ -262,8 +292,6 @@ def begin(k: Any, r: Any, time: int) -> Any:
         inbox.kind = START
     elif what == DUE:
         inbox.kind, inbox.timer, inbox.serial = TIMER, entry.a, entry.b
-        if entry.a < p[0].first_clock:
-            r.timers[case.timers + entry.a - p[0].first_timer] = NONE
     elif what == COMES:
         plan = k.plans[k.states[case.first_row + r.m[i + p[entry.a].slot].state].first_plan + entry.d]
         inbox.kind, inbox.event = EVENT, plan.event
@@ -325,14 +353,21 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
         if kind == SET_TIMER:
             head = k.p[case.first_row]
             order = _WORKFLOW_TIMER if effect.timer == head.first_timer else _TIMER
-            number = push(r, effect.due, order, DUE, slot, case.epoch, (effect.timer, effect.id, 0, 0))
+            number = push(r, effect.due, order, DUE, slot, case.epoch, (effect.timer, effect.id, NONE, 0))
             if effect.timer < head.first_clock:
                 drop_timer(r, case, effect.timer - head.first_timer)
                 r.timers[case.timers + effect.timer - head.first_timer] = number
+            else:
+                r.entries[number].c = case.first_clock
+                case.first_clock = number
         elif kind == DROP_TIMER:
             head = k.p[case.first_row]
             if effect.timer < head.first_clock:
                 drop_timer(r, case, effect.timer - head.first_timer)
+            else:
+                number = take_clock(r, case, effect.id)
+                if number >= 0:
+                    void(r, number)
         elif kind == START_ATTEMPT:
             request(k, r, slot, effect.activity_id, effect.attempt, case.first_row + effect.activity)
         elif kind == CANCEL_ATTEMPT:
@@ -361,6 +396,10 @@ def leave(k: Any, r: Any, slot: int) -> None:
         s.n_tracks -= 1
     for timer in range(k.members[case.member].n_timers):
         drop_timer(r, case, timer)
+    number = case.first_clock
+    while number >= 0:
+        void(r, number)
+        number = r.entries[number].c
     give_back(r, case)
     r.areas[case.member].slot = NONE
     case.open = 0
@@ -471,6 +510,13 @@ def take(k: Any, r: Any) -> Any:
         r.cases[slot].next = r.free[0]
         r.free[0] = slot
     what = coming.what
+    if what == DUE and r.cases[coming.slot].epoch == coming.epoch:
+        case = r.cases[coming.slot]
+        head = k.p[case.first_row]
+        if coming.a < head.first_clock:
+            r.timers[case.timers + coming.a - head.first_timer] = NONE
+        else:
+            take_clock(r, case, coming.b)
     time = pop(r)
     if what == VOID:
         return DONE
@@ -502,11 +548,11 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             if s.follows:
                 return FOLLOW
             if n_due(s) > 2 * s.n_live + SPARE_ENTRIES:
-                compact(k, r)
+                compact(k, r, False)
             if s.n_soon == 0 and s.n_far > 0:
                 fetch(r)
             if n_due(s) == 0 or (given.horizon >= 0 and due(r) > given.horizon):
-                compact(k, r)
+                compact(k, r, True)
                 return DONE
             if s.budget <= 0:
                 return PAUSED

@@ -25,8 +25,9 @@ def _record(wide: str, narrow: str, real: str = "") -> np.dtype[Any]:
 
 ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID = range(7)
 """Sorts of happenings. Of `ARRIVES` a is the number; of `STARTS` and `ENDS` a and b are activity and attempt, c the
-failure or -1; of `COMES` a to d are region, activation, number of the event, plan; of `DUE` a and b are timer and id;
-of `TOLD` a is the ticket under which Python knows what it is. Of what is `VOID` nothing comes."""
+failure or -1; of `COMES` a to d are region, activation, number of the event, plan; of `DUE` a and b are timer and id,
+and of a clock c is the next one of its case; of `TOLD` a is the ticket under which Python knows what it is. Of what is
+`VOID` nothing comes."""
 
 # --- what is given -----------------------------------------------------------------------------------------
 
@@ -66,12 +67,12 @@ knows of them."""
 # --- what changes ------------------------------------------------------------------------------------------
 
 STATE = _record(
-    "now serial first_soon n_soon n_heap n_far far_from far_first far_length n_live n_arrived n_started n_closed "
-    "n_steps n_records n_sent n_rejected end_time n_slots m_end v_end stays_end timers_end free_attempt "
-    "n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry n_posted "
-    "log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places output_room "
-    "slot_room m_room v_room stays_room timers_room n_blocks block_room phase slot activity again answers budget "
-    "effect follows member number key placed",
+    "now serial first_soon n_soon n_heap n_far far_from far_first far_length far_serial n_live n_arrived "
+    "n_started n_closed n_steps n_records n_sent n_rejected end_time n_slots m_end v_end stays_end timers_end "
+    "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
+    "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
+    "output_room slot_room m_room v_room stays_room timers_room n_blocks block_room phase slot activity again "
+    "answers budget effect follows member number key placed",
     "",
     "moment",
 )
@@ -88,7 +89,8 @@ HAPPENING = _record("", "what slot epoch a b c d next")
 
 CASE = _record(
     "key started seq steps",
-    "number epoch first_attempt first_track path next open member first_row block extra listed stays timers watched",
+    "number epoch first_attempt first_track first_clock path next open member first_row block extra listed stays "
+    "timers watched",
 )
 """An instance in its slot; `epoch` tells it from those that were there before. Its stays and the
 numbers of the entries of its timers begin at `stays` and `timers`; it has
@@ -101,8 +103,9 @@ AREA = _record("", "m v spare slot plain")
 BLOCK = _record("", "m v size next")
 """Where an instance lies between its steps."""
 
-STAY = _record("entered", "entered_seq activation n_events planned")
-"""Of each region: when and by which record its state was entered, and the stay whose planned event has come."""
+STAY = _record("entered", "entered_seq current activation n_events planned pad")
+"""Of each region: when and by which record its state was entered, in which activation it is, and the stay whose planned
+event has come."""
 
 ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits next")
 TRACK = _record("scheduled started", "serial attempt next")

@@ -107,7 +107,7 @@ def follow_state(k: Any, r: Any, slot: int, record: Any, row: Any) -> None:
         row.entered_seq = stay.entered_seq
         stay.entered = NONE
     if enters:
-        stay.entered, stay.entered_seq = record.time, record.seq
+        stay.entered, stay.entered_seq, stay.current = record.time, record.seq, record.activation
         if record.region == k.members[case.member].root:
             state = record.state if kind == R_STATE_ENTERED else record.to_state
             case.path = path_after(r, case.path, case.first_row + state)
