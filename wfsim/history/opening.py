@@ -29,7 +29,9 @@ MAX_MEMORY = 2 * 2**30
 _MAX_SPILLED = "16GiB"
 _READ_ONLY = "(READ_ONLY)"
 _SEARCH_PATH = "SET search_path = 'memory.main,views.main,history.main'"
-_LOCK = "SET enable_external_access = false; SET lock_configuration = true"
+_LOCK = f"""
+SET max_temp_directory_size = '{_MAX_SPILLED}'; SET enable_external_access = false; SET lock_configuration = true
+"""
 """Takes away what SQL could use to reach other files, or its own limits."""
 
 
@@ -43,7 +45,7 @@ def open_for_writing(path: str | os.PathLike[str], max_memory: int = MAX_MEMORY)
     HistoryError
         If it cannot be opened: held by somebody else, no history, or of another format.
     """
-    return _open(connect(max_memory), path, "")
+    return _open(path, "", max_memory)
 
 
 def open_for_reading(path: str | os.PathLike[str], max_memory: int = MAX_MEMORY) -> duckdb.DuckDBPyConnection:
@@ -56,7 +58,7 @@ def open_for_reading(path: str | os.PathLike[str], max_memory: int = MAX_MEMORY)
     """
     if not Path(path).is_file():
         raise HistoryError(f"{path}: there is no such history. Give the path that a run was stored `into`.")
-    return _open(connect(max_memory), path, _READ_ONLY)
+    return _open(path, _READ_ONLY, max_memory)
 
 
 def open_within(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
@@ -67,7 +69,7 @@ def open_within(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str]) ->
     HistoryError
         If it cannot be opened; the connection is closed then.
     """
-    return _open(con, path, _READ_ONLY)
+    return _open(path, _READ_ONLY, MAX_MEMORY, con)
 
 
 def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -77,32 +79,30 @@ def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     return found
 
 
-def connect(max_memory: int = MAX_MEMORY) -> duckdb.DuckDBPyConnection:
-    """A database in memory, with nothing in it, that uses so many bytes.
+def connect() -> duckdb.DuckDBPyConnection:
+    """A database in memory, with nothing in it.
 
-    What does not fit goes to a folder of its own: DuckDB makes it when needed, and removes it.
-
-    Raises
-    ------
-    HistoryError
-        If that is no number of bytes.
+    What does not fit there goes to a folder of its own: DuckDB makes it when needed, and removes it.
     """
     import duckdb
 
-    if isinstance(max_memory, bool) or not isinstance(max_memory, int) or max_memory < 2**20:
-        raise HistoryError(f"max_memory={max_memory!r}: give a whole number of bytes, at least 1 MiB (2**20).")
+    folder = Path(tempfile.gettempdir()) / f"wfsim-{uuid.uuid4().hex}"
     settings: dict[str, str | bool | int | float | list[str]] = {
-        "temp_directory": str(Path(tempfile.gettempdir()) / f"wfsim-{uuid.uuid4().hex}"),
-        "max_temp_directory_size": _MAX_SPILLED,
-        "memory_limit": f"{max_memory}B",
+        "temp_directory": str(folder),
+        "memory_limit": f"{MAX_MEMORY}B",
         "python_enable_replacements": False,
     }
     return duckdb.connect(":memory:", config=settings)
 
 
-def _open(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str], how: str) -> duckdb.DuckDBPyConnection:
+def _open(
+    path: str | os.PathLike[str], how: str, max_memory: int, con: duckdb.DuckDBPyConnection | None = None
+) -> duckdb.DuckDBPyConnection:
     import duckdb
 
+    if isinstance(max_memory, bool) or not isinstance(max_memory, int) or max_memory < 2**20:
+        raise HistoryError(f"max_memory={max_memory!r}: give a whole number of bytes, at least 1 MiB (2**20).")
+    con = con or connect()
     try:
         con.execute(f"ATTACH '{quoted(path)}' AS history {how}")
         con.execute("USE history")
@@ -116,7 +116,7 @@ def _open(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str], how: str
         con.execute(_SEARCH_PATH)
         if how:
             name_records(con)
-        con.execute(_LOCK)
+        con.execute(f"SET memory_limit = '{max_memory}B'; {_LOCK}")
     except duckdb.Error as error:
         con.close()
         raise cannot_open(error, path) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import duckdb
 import pytest
 
 import wfsim as wf
-from wfsim.files import cache_root
+from wfsim.errors import HistoryError
 from wfsim.history.history import open_history
 from wfsim.history.store import Store
 from wfsim.model.workflow import Workflow
@@ -109,40 +108,37 @@ def test_nothing_of_what_was_staged_is_left_beside_a_history() -> None:
         assert history.sql("FROM duckdb_tables() WHERE database_name = 'memory'").fetchall() == []
 
 
-def _without_a_cache(cache: Path) -> None:
-    cache.write_text("this is a file")
+@pytest.fixture
+def views(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the views, in a cache of its own, and damaged."""
+    monkeypatch.setenv("WFSIM_CACHE", str(tmp_path / "cache"))
+    open_history(stored).close()
+    (file,) = (tmp_path / "cache").iterdir()
+    file.write_bytes(b"no views" * 4096)
+    return file
 
 
-def _with_a_damaged_one(cache: Path) -> None:
-    cache.mkdir()
-    for known in cache_root().glob("views-*"):
-        (cache / known.name).write_bytes(b"no views" * 4096)
+def has_its_views(path: Path) -> None:
+    with open_history(path) as history:
+        names = history.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1").fetchall()
+        assert ", ".join(name for (name,) in names) == VIEWS
+        assert history.sql("SELECT sum(cases) FROM hot_paths").fetchall() == [(3,)]
+        assert history.sql("FROM occupancy(3600000000)").fetchall()
 
 
-@pytest.mark.parametrize("spoil", [_without_a_cache, _with_a_damaged_one])
-def test_the_views_are_there_whatever_became_of_the_cache(
-    stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None]
+def test_the_views_are_there_where_nothing_can_be_kept(
+    stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = tmp_path / "cache"
-    spoil(cache)
-    monkeypatch.setenv("WFSIM_CACHE", str(cache))
-    for _ in range(2):
-        with open_history(stored) as history:
-            names = history.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1").fetchall()
-            assert ", ".join(name for (name,) in names) == VIEWS
-            assert history.sql("SELECT sum(cases) FROM hot_paths").fetchall() == [(3,)]
-            assert history.sql("FROM occupancy(3600000000)").fetchall()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("WFSIM_CACHE", str(tmp_path / "file"))
+    has_its_views(stored)
 
 
-def test_a_damaged_file_of_views_is_made_anew(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = tmp_path / "cache"
-    _with_a_damaged_one(cache)
-    (damaged,) = cache.iterdir()
-    monkeypatch.setenv("WFSIM_CACHE", str(cache))
-    open_history(stored).close()
-    assert not damaged.exists()
-    open_history(stored).close()
-    with duckdb.connect(str(damaged), read_only=True) as con:
+def test_the_views_are_there_though_their_file_is_damaged_and_it_is_made_anew(stored: Path, views: Path) -> None:
+    has_its_views(stored)
+    assert not views.exists()
+    has_its_views(stored)
+    with duckdb.connect(str(views), read_only=True) as con:
         assert con.execute("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchall() == [(11,)]
 
 
@@ -161,3 +157,21 @@ def test_a_live_history_has_the_names_that_came_after_it(tmp_path: Path) -> None
             with wf.start(each, store=store) as run:
                 run.send("push")
         assert history.sql("SELECT DISTINCT workflow FROM history ORDER BY 1").fetchall() == [("door",), ("gate",)]
+
+
+@pytest.mark.parametrize("megabytes", [1, 4])
+def test_little_memory_is_enough_to_make_a_store_or_said_to_be_too_little(megabytes: int) -> None:
+    if megabytes == 1:
+        with pytest.raises(HistoryError, match="cannot be opened as a history: Out of Memory"):
+            Store(":memory:", max_memory=2**20)
+    else:
+        Store(":memory:", max_memory=megabytes * 2**20).close()
+
+
+def test_a_damaged_file_is_not_said_to_be_held_by_another_process(stored: Path) -> None:
+    raw = bytearray(stored.read_bytes())
+    raw[4096:12288] = b"\0" * 8192
+    stored.write_bytes(raw)
+    with pytest.raises(HistoryError, match="cannot be opened as a history") as caught:
+        open_history(stored)
+    assert "another process" not in str(caught.value)
