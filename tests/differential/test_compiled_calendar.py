@@ -153,7 +153,7 @@ def test_of_the_language_reference_only_children_messages_and_schedules_are_left
     assert left == LEFT_TO_PYTHON
 
 
-@cases(60, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])
+@cases(40, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])
 @given(workflows(undo=True, regions=True, children=False), st.integers(0, 2**32))
 def test_random_workflows_make_the_same_records(workflow: Workflow, seed: int) -> None:
     scenario = default_scenario(workflow).changed(cases=5, horizon="1h", seed=seed)
@@ -305,7 +305,7 @@ def test_ctrl_c_keeps_what_has_happened_and_says_so(monkeypatch: pytest.MonkeyPa
     def pause(self: CompiledSimulation) -> None:
         paused.append(self)
         real(self)
-        if len(paused) == 20:
+        if len(paused) == 6:
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(CompiledSimulation, "_pause", pause)

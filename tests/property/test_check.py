@@ -41,7 +41,7 @@ from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.structure.farkas import bounding_weights, greatest_sum, refuted
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
-SETTINGS = cases(40, unchecked=[HealthCheck.filter_too_much])
+SETTINGS = cases(30, unchecked=[HealthCheck.filter_too_much])
 MOST = 60
 """Markings of nets that are asked everything."""
 
@@ -183,7 +183,7 @@ def test_labelling_agrees_with_the_fixpoints_that_define_ctl(data: st.DataObject
             assert witness.replay()[-1 - len(witness.repeatable)] == witness.marking
 
 
-@cases(30, unchecked=[HealthCheck.filter_too_much])
+@cases(20, unchecked=[HealthCheck.filter_too_much])
 @given(st.data())
 def test_a_part_of_a_space_is_sure_only_of_what_the_whole_says(data: st.DataObject) -> None:
     net = data.draw(nets())
@@ -319,7 +319,7 @@ def test_what_the_marking_equation_rules_out_is_never_reached(data: st.DataObjec
     assert graph.true(Simplifier(NetSearch(net))(formula)) == graph.true(formula)
 
 
-@cases(30, unchecked=[HealthCheck.filter_too_much])
+@cases(20, unchecked=[HealthCheck.filter_too_much])
 @given(st.data())
 def test_questions_with_a_name_against_their_definitions(data: st.DataObject) -> None:
     net = data.draw(nets())
