@@ -89,7 +89,7 @@ def checked(workflow: Workflow, picks: list[tuple[int, int]]) -> int:
 @pytest.mark.parametrize("kind", range(4))
 def test_rich_workflows_are_packed_and_unpacked_the_same_at_both_speeds(kind: int) -> None:
     most = 0
-    for number in range(kind, 80, 4):
+    for number in range(kind, 120, 4):
         options = {"undo": number % 2 == 0, "children": number % 3 == 0, "waits": number % 5 < 2}
         flow = rich_workflow(number, **options, recalls=number % 6 == 0)
         most = max(most, checked(flow, [(7 * number + 31 * k, k % 5) for k in range(20)]))
