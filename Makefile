@@ -48,8 +48,8 @@ test-lowest:  ## the unit tests with the lowest versions that pyproject.toml all
 	  --python build/lowest/venv/bin/python -e '.[test-core]'
 	build/lowest/venv/bin/python -m pytest -n 2 --dist worksteal tests/unit
 
-fuzz: $(TEST_STAMP)  ## random tests with ten times as many cases, new ones every time; takes an hour or more
-	WFSIM_FUZZ=$(or $(TIMES),10) $(BIN)/python -m pytest -n 2 --dist worksteal tests/property tests/differential tests/unit
+fuzz: $(TEST_STAMP)  ## random tests with fifteen times as many cases, new ones every time; takes an hour or more
+	WFSIM_FUZZ=$(or $(TIMES),15) $(BIN)/python -m pytest -n 2 --dist worksteal tests/property tests/differential tests/unit
 
 coverage: $(TEST_STAMP)  ## which lines the tests reach, and which they do not
 	$(BIN)/python -m coverage erase

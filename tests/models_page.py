@@ -14,7 +14,7 @@ from wfsim.verification.workflows.properties import Report, load_properties, ver
 
 PAGE = Path("models/README.md")
 IMAGES = Path("models/images")
-_PROVED = re.compile(r"<!-- proved (\w+) -->\n.*?<!-- end -->\n", re.DOTALL)
+_PROVED = re.compile(r"<!-- proved (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 
 
 def models() -> list[str]:
@@ -35,6 +35,11 @@ def proved(name: str) -> str:
     found = report(Path("verification") / f"{name}.yaml")
     lines = [f"- `{asked}` **{verdict.status}**: {verdict.reason}" for asked, verdict in zip(found.properties, found)]
     return "\n".join(lines) + "\n"
+
+
+def told() -> dict[str, str]:
+    """What the page says is proved of each model."""
+    return {found[1]: found[2] for found in _PROVED.finditer(PAGE.read_text(encoding="utf-8"))}
 
 
 def rewritten(text: str) -> str:

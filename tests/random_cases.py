@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import cache, lru_cache
+from typing import Any
 
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 FUZZ = int(os.environ.get("WFSIM_FUZZ", "0"))
 """0: the same cases every time. Else so many times as many, new ones at each call."""
@@ -26,3 +29,14 @@ def cases(number: int, *, unchecked: Iterable[HealthCheck] = ()) -> settings:
         derandomize=not FUZZ,
         print_blob=bool(FUZZ),
     )
+
+
+# Strategies are made once: hypothesis takes longer to look at a new one than to draw from it.
+BOOLEANS = st.booleans()
+whole = cache(st.integers)
+
+
+@lru_cache(maxsize=None, typed=True)
+def among(*members: Any) -> st.SearchStrategy[Any]:
+    """One of these, which can be keys."""
+    return st.sampled_from(members)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.random_cases import BOOLEANS, among, whole
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import CHILD
@@ -40,6 +42,7 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
 )
 
 
+@cache
 def _actions(undo: bool, talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
     run = st.builds(
         lambda name, inputs, result, ignore: {
@@ -98,6 +101,7 @@ def _actions(undo: bool, talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
     return st.lists(st.one_of(kinds), max_size=2)
 
 
+@cache
 def _for_each() -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(
         lambda items, runs, inputs, limit, collect, result: {
@@ -120,64 +124,84 @@ def _for_each() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@cache
 @st.composite
 def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool) -> dict[str, Any]:
-    n = draw(st.integers(2, 4 if root else 3))
+    n = draw(whole(2, 4 if root else 3))
     names = [f"s{k}" for k in range(n)]
     states: list[dict[str, Any]] = []
     for k, name in enumerate(names):
         state: dict[str, Any] = {"name": name}
         nested = "parallel" if depth else "plain"
         child, each = ("child", "each") if children else ("plain", "plain")
-        kind = draw(st.sampled_from(["plain", child, each, each, "activity", "timeout", "both", nested]))
-        if k == n - 1 or (k > 0 and draw(st.integers(0, 4)) == 0):
-            state |= {"is_terminal": True, "outcome": draw(st.sampled_from(["success", "failure"]))}
+        kind = draw(among("plain", child, each, each, "activity", "timeout", "both", nested))
+        if k == n - 1 or (k > 0 and draw(whole(0, 4)) == 0):
+            state |= {"is_terminal": True, "outcome": draw(among("success", "failure"))}
         elif kind == "parallel":
             inner = [
-                draw(_region(depth - 1, False, undo, children)) | {"name": f"r{j}"}
-                for j in range(draw(st.integers(1, 2)))
+                draw(_region(depth - 1, False, undo, children)) | {"name": f"r{j}"} for j in range(draw(whole(1, 2)))
             ]
-            state["parallel"] = {"join": draw(st.sampled_from(["all", "any"])), "regions": inner}
+            state["parallel"] = {"join": draw(among("all", "any")), "regions": inner}
         elif kind == "child":
-            close = draw(st.sampled_from(["cancel", "terminate", "abandon"]))
+            close = draw(among("cancel", "terminate", "abandon"))
             state["invoke"] = {"workflow": "other", "input": {"n": "${context.n}"}, "parent_close": close}
-            if draw(st.booleans()):
+            if draw(BOOLEANS):
                 state["invoke"]["result_variable"] = "maybe"
-            if undo and draw(st.booleans()):
+            if undo and draw(BOOLEANS):
                 state["invoke"]["compensate_with"] = draw(_UNDONE_BY_G)
         elif kind == "each":
             state["for_each"] = draw(_for_each())
         elif kind in ("activity", "both"):
-            work: dict[str, Any] = {"name": draw(st.sampled_from(ACTIVITIES))}
-            if draw(st.booleans()):
+            work: dict[str, Any] = {"name": draw(among(*ACTIVITIES))}
+            if draw(BOOLEANS):
                 work["result_variable"] = "maybe"
             state["activity"] = work
         if kind in ("timeout", "both") and not state.get("is_terminal"):
-            state["timeout"] = draw(st.sampled_from(["5s", "1m", "${context.n}"]))
+            state["timeout"] = draw(among("5s", "1m", "${context.n}"))
         states.append(state)
     triggers = [*EVENTS, *EVENTS, "done", "error", "error.f", "timeout", "automatic", "after"]
     if root:
         triggers += ["cancel_requested", "workflow_timeout"]
     transitions = []
-    for _ in range(draw(st.integers(1, 6))):
-        trigger = draw(st.sampled_from(triggers))
-        transition: dict[str, Any] = {"from": draw(st.sampled_from(names))}
-        target = draw(st.sampled_from([*names, None]))
+    for _ in range(draw(whole(1, 6))):
+        trigger = draw(among(*triggers))
+        transition: dict[str, Any] = {"from": draw(among(*names))}
+        target = draw(among(*names, None))
         if target is not None:
             transition["to"] = target
         conditions = [*CONDITIONS, *(EVENT_CONDITIONS if trigger in EVENTS else ())]
         if trigger in ("cancel_requested", "workflow_timeout"):
             conditions = ["context.maybe == null"]
-        if trigger == "automatic" or draw(st.integers(0, 2)) == 0:
-            transition["condition"] = draw(st.sampled_from(conditions))
+        if trigger == "automatic" or draw(whole(0, 2)) == 0:
+            transition["condition"] = draw(among(*conditions))
         if trigger == "after":
-            transition["after"] = draw(st.sampled_from(["2s", "30s"]))
+            transition["after"] = draw(among("2s", "30s"))
         elif trigger != "automatic":
             transition["event"] = trigger
         transition["pre_actions"] = draw(_actions(undo, children))
         transition["post_actions"] = draw(_actions(undo, children))
         transitions.append(transition)
     return {"initial_state": names[0], "states": states, "transitions": transitions}
+
+
+_POLICY = st.one_of(
+    st.none(),
+    st.builds(
+        lambda n, fatal, jitter: {
+            "max_attempts": n,
+            "initial_interval": "1s",
+            "backoff_coefficient": 1.5,
+            "jitter": jitter,
+            "non_retryable_errors": ["Bad"] if fatal else [],
+        },
+        st.integers(1, 3),
+        st.booleans(),
+        st.sampled_from([0, 0.5]),
+    ),
+)
+_CLOCKS = st.fixed_dictionaries(
+    {}, optional={"timeout": st.just("3s"), "schedule_to_start": st.just("4s"), "schedule_to_close": st.just("20s")}
+)
 
 
 @st.composite
@@ -192,28 +216,10 @@ def workflows(
     undo = regions if undo is None else undo
     children = regions if children is None else children
     root = draw(_region(2 if regions else 0, True, undo, children))
-    policy = st.one_of(
-        st.none(),
-        st.builds(
-            lambda n, fatal, jitter: {
-                "max_attempts": n,
-                "initial_interval": "1s",
-                "backoff_coefficient": 1.5,
-                "jitter": jitter,
-                "non_retryable_errors": ["Bad"] if fatal else [],
-            },
-            st.integers(1, 3),
-            st.booleans(),
-            st.sampled_from([0, 0.5]),
-        ),
-    )
-    clocks = st.fixed_dictionaries(
-        {}, optional={"timeout": st.just("3s"), "schedule_to_start": st.just("4s"), "schedule_to_close": st.just("20s")}
-    )
     activities = {}
     for name in ACTIVITIES:
-        activities[name] = draw(clocks)
-        chosen = draw(policy)
+        activities[name] = draw(_CLOCKS)
+        chosen = draw(_POLICY)
         if chosen is not None:
             activities[name]["retry_policy"] = chosen
     data = {
@@ -224,7 +230,7 @@ def workflows(
                 "initial": 0,
                 "minimum": 0,
                 "maximum": 3,
-                "overflow": draw(st.sampled_from(["error", "saturate"])),
+                "overflow": draw(among("error", "saturate")),
             },
             "flag": {"type": "boolean", "initial": False},
             "word": {"type": "string", "initial": "x", "output": True},
@@ -235,16 +241,16 @@ def workflows(
             "go": {"payload": {"k": "integer"}},
             "stop": {
                 "payload": {"k": {"type": "integer", "optional": True}},
-                "unhandled": draw(st.sampled_from(["reject", "discard"])),
+                "unhandled": draw(among("reject", "discard")),
             },
-            "pay": {"payload": {"k": "integer"}, "unhandled": draw(st.sampled_from(["defer", "reject"]))},
+            "pay": {"payload": {"k": "integer"}, "unhandled": draw(among("defer", "reject"))},
         },
         "activities": activities,
-        "pause_timers": draw(st.sampled_from(["run", "freeze"])),
+        "pause_timers": draw(among("run", "freeze")),
         "max_automatic": 10,
         **root,
     }
-    if draw(st.booleans()):
+    if draw(BOOLEANS):
         data["timeouts"] = {"workflow": "10m"}
     used = {
         a["name"]
@@ -264,7 +270,7 @@ def workflows(
         for t in region["transitions"]:
             if t.get("event") == "error.f" and not _has_source(region, t["from"], "f"):
                 t["event"] = "error"
-    if undo and "f" in used and draw(st.booleans()):
+    if undo and "f" in used and draw(BOOLEANS):
         activities["f"]["compensate_with"] = draw(_UNDONE_BY_G)
         used.add("g")
     if any("compensate_with" in s.get("invoke", {}) for region in _regions(data) for s in region["states"]):

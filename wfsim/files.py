@@ -1,4 +1,7 @@
-"""The one door through which files come in: regular ones, of bounded size, below the folder they belong to."""
+"""The one door through which files come in: regular ones, of bounded size, below the folder they belong to.
+
+And the place of those that may go at any time.
+"""
 
 from __future__ import annotations
 
@@ -48,3 +51,9 @@ def read_file(path: str | os.PathLike[str], largest: int) -> bytes:
 def is_below(path: Path, folder: Path) -> bool:
     """Whether a file lies in a folder, or below it, once symbolic links and `..` are followed."""
     return path.resolve().is_relative_to(folder.resolve())
+
+
+def cache_root() -> Path:
+    """Where what can be made again is kept: `WFSIM_CACHE`, or the user's cache folder."""
+    root = os.environ.get("WFSIM_CACHE")
+    return Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wfsim"

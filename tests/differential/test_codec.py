@@ -96,7 +96,7 @@ def test_rich_workflows_are_packed_and_unpacked_the_same_at_both_speeds(kind: in
     assert most >= MORE
 
 
-@cases(40)
+@cases(25)
 @given(workflows(regions=True, undo=True, children=True), choices)
 def test_random_definitions_are_packed_and_unpacked_the_same_at_both_speeds(
     workflow: Workflow, picks: list[tuple[int, int]]

@@ -173,7 +173,7 @@ def random_workflows(draw: st.DrawFn) -> tuple[Workflow, Scenario, Catalogue | N
     return workflow, draw(scenarios(default_scenario(workflow, known))), known
 
 
-@cases(60, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])
+@cases(40, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])
 @given(random_workflows())
 def test_random_workflows_under_random_scenarios_make_the_same_records(
     given: tuple[Workflow, Scenario, Catalogue | None],
@@ -359,7 +359,7 @@ def test_ctrl_c_keeps_what_has_happened_and_says_so(monkeypatch: pytest.MonkeyPa
     def pause(self: CompiledSimulation) -> None:
         paused.append(self)
         real(self)
-        if len(paused) == 20:
+        if len(paused) == 6:
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(CompiledSimulation, "_pause", pause)

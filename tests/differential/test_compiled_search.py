@@ -137,7 +137,7 @@ def test_random_workflows_whose_children_are_undone() -> None:
     assert n_edges > 200
 
 
-@cases(40)
+@cases(25)
 @given(workflows(regions=True))
 def test_random_workflows_with_values(flow: Workflow) -> None:
     searched_twice(flow, 40)

@@ -21,7 +21,7 @@ from wfsim.verification.nets.formulas import And, Linear, Or, Plain
 from wfsim.verification.nets.marking_tests import marking_test
 from wfsim.verification.nets.state_space import StateSpace
 
-SETTINGS = cases(100)
+SETTINGS = cases(60)
 KINDS = (ArcKind.NORMAL, *ArcKind)
 
 
@@ -170,7 +170,7 @@ def test_formulas_are_true_of_the_markings_that_pass_their_test(net: PetriNet, d
     assert set(found) == {marking for marking in explicit.markings if test(marking.tokens)}
 
 
-@cases(60)
+@cases(40)
 @given(st.one_of(nearly_safe_nets(), safe_nets()), st.integers(0, 10))
 def test_an_unlucky_order_changes_no_answer(net: PetriNet, turn: int) -> None:
     places = list(range(len(net.places)))

@@ -31,7 +31,7 @@ from wfsim.verification.nets.soundness import soundness
 from wfsim.verification.nets.state_space import StateSpace, Wake
 from wfsim.verification.verdict import NetWitness, Status
 
-SETTINGS = cases(80)
+SETTINGS = cases(50)
 
 
 def compare(one: StateSpace, other: StateSpace) -> None:
@@ -184,7 +184,7 @@ def test_verdicts_do_not_depend_on_the_engine(net: PetriNet, max_markings: int) 
             packed.witness.replay()
 
 
-@cases(60)
+@cases(40)
 @given(nets())
 def test_snakes_builds_the_same_graph_as_the_kernel(net: PetriNet) -> None:
     space = explore(net, max_markings=60, engine="kernel")

@@ -188,7 +188,7 @@ def fair(circle: list[Instance]) -> bool:
     return not set.intersection(*timers) and not set.intersection(*works)
 
 
-@cases(150, unchecked=list(HealthCheck))
+@cases(100, unchecked=list(HealthCheck))
 @given(flows())
 def test_verdicts_are_what_all_runs_say(flow: wf.Workflow) -> None:
     space = explore_workflow(flow, max_states=25)
@@ -215,7 +215,7 @@ def test_verdicts_are_what_all_runs_say(flow: wf.Workflow) -> None:
             assert len(witness) == runs.found[k]
 
 
-@cases(150, unchecked=list(HealthCheck))
+@cases(100, unchecked=list(HealthCheck))
 @given(flows())
 def test_strongly_fair_runs_close_exactly_where_every_state_can_still_close(flow: wf.Workflow) -> None:
     space = explore_workflow(flow)

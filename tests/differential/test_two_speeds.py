@@ -59,7 +59,7 @@ def in_step(workflow: Workflow, picks: list[tuple[int, int]], room: int = 4) -> 
     return quick
 
 
-@cases(60)
+@cases(40)
 @given(workflows(regions=True), choices)
 def test_both_speeds_put_out_the_same_and_leave_the_same(workflow: Workflow, picks: list[tuple[int, int]]) -> None:
     in_step(workflow, picks)
@@ -232,7 +232,7 @@ class Careful(list[Any]):
         return super().__getitem__(at)
 
 
-@cases(60)
+@cases(40)
 @given(workflows(regions=True), choices)
 def test_no_reference_to_nothing_is_followed(workflow: Workflow, picks: list[tuple[int, int]]) -> None:
     # Neither Python nor the bounds check of numba objects to index -1.
@@ -246,7 +246,7 @@ def test_no_reference_to_nothing_is_followed(workflow: Workflow, picks: list[tup
         assert take_snapshot(from_snapshot(program, instance.texts, take_snapshot(instance)))[0] == instance.me.status
 
 
-@cases(60)
+@cases(40)
 @given(workflows(regions=True), choices)
 def test_every_queued_row_is_free_or_held_as_often_as_it_is_referred_to(
     workflow: Workflow, picks: list[tuple[int, int]]

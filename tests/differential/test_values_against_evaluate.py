@@ -191,7 +191,7 @@ def check(expression: Expression, context: dict[str, Any], event: dict[str, Any]
     assert same(found, expected), f"{expression}: {found!r}, expected {expected!r}"
 
 
-@cases(200)
+@cases(150)
 @given(expressions, contexts, payloads)
 def test_the_stack_machine_computes_what_the_evaluator_computes(
     expression: Expression, context: dict[str, Any], event: dict[str, Any] | None
@@ -245,7 +245,7 @@ def check_solver(expression: Expression, context: dict[str, Any], event: dict[st
     assert same(found, expected), f"{expression}: {found!r}, expected {expected!r}"
 
 
-@cases(200)
+@cases(150)
 @given(expressions, contexts, payloads)
 def test_the_solver_computes_what_the_evaluator_computes(
     expression: Expression, context: dict[str, Any], event: dict[str, Any] | None
@@ -253,13 +253,13 @@ def test_the_solver_computes_what_the_evaluator_computes(
     check_solver(expression, context, event)
 
 
-@cases(200)
+@cases(150)
 @given(conditions(small), small_contexts)
 def test_the_solver_agrees_on_logic_and_comparisons(expression: Expression, context: dict[str, Any]) -> None:
     check_solver(expression, context, None)
 
 
-@cases(200)
+@cases(150)
 @given(conditions(small), small_contexts)
 def test_logic_and_comparisons_agree(expression: Expression, context: dict[str, Any]) -> None:
     check(expression, context, None)
@@ -279,13 +279,13 @@ arithmetic = st.recursive(
 )
 
 
-@cases(200)
+@cases(150)
 @given(arithmetic, st.fixed_dictionaries({name: st.one_of(integers, numbers) for name in VARIABLES}))
 def test_arithmetic_agrees_to_the_last_bit(expression: Expression, context: dict[str, Any]) -> None:
     check(expression, context, None)
 
 
-@cases(200)
+@cases(150)
 @given(st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), json_values, json_values)
 def test_comparisons_of_any_two_values_agree(operator: Any, left: Any, right: Any) -> None:
     expression = Compare(operator, Name("context", "a"), Name("context", "b"))
@@ -349,7 +349,7 @@ def admitted(variable: Variable, value: Any, lenient: int) -> Any:
     return instance.texts.decode(cell.tag, cell.whole, cell.real)
 
 
-@cases(200)
+@cases(150)
 @given(variables(), json_values)
 def test_a_variable_admits_what_the_door_admits(variable: Variable, value: Any) -> None:
     try:

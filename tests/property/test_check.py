@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 
 import pytest
 from hypothesis import HealthCheck, assume, given
@@ -41,24 +41,34 @@ from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.structure.farkas import bounding_weights, greatest_sum, refuted
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
-SETTINGS = cases(40, unchecked=[HealthCheck.filter_too_much])
+SETTINGS = cases(30, unchecked=[HealthCheck.filter_too_much])
 MOST = 60
 """Markings of nets that are asked everything."""
 
 
-def linears(net: PetriNet) -> st.SearchStrategy[Linear]:
-    weight = st.tuples(st.sampled_from(net.places), st.sampled_from([-2, -1, 1, 1, 2]))
+@cache
+def _linears(places: tuple[str, ...]) -> st.SearchStrategy[Linear]:
+    weight = st.tuples(st.sampled_from(places), st.sampled_from([-2, -1, 1, 1, 2]))
     weights = st.lists(weight, min_size=1, max_size=3)
     sums = weights.map(lambda pairs: tuple(dict(pairs).items()))
     return st.builds(Linear, sums, st.integers(-3, 4))
 
 
-def claims(net: PetriNet) -> st.SearchStrategy[Formula]:
-    atoms: list[st.SearchStrategy[Formula]] = [linears(net), st.just(Deadlock()), st.booleans().map(Constant)]
-    if net.transitions:
-        several = st.lists(st.sampled_from(net.transitions), min_size=1, max_size=2)
+def linears(net: PetriNet) -> st.SearchStrategy[Linear]:
+    return _linears(net.places)
+
+
+@cache
+def _claims(places: tuple[str, ...], transitions: tuple[str, ...]) -> st.SearchStrategy[Formula]:
+    atoms: list[st.SearchStrategy[Formula]] = [_linears(places), st.just(Deadlock()), st.booleans().map(Constant)]
+    if transitions:
+        several = st.lists(st.sampled_from(transitions), min_size=1, max_size=2)
         atoms.append(several.map(lambda names: CanFire(tuple(names))))
     return st.recursive(st.one_of(*atoms), lambda inner: joined(inner), max_leaves=4)
+
+
+def claims(net: PetriNet) -> st.SearchStrategy[Formula]:
+    return _claims(net.places, net.transitions)
 
 
 def joined(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
@@ -66,13 +76,18 @@ def joined(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
     return st.one_of(inner.map(Not), several.map(And), several.map(Or))
 
 
-def formulas(net: PetriNet) -> st.SearchStrategy[Formula]:
+@cache
+def _formulas(places: tuple[str, ...], transitions: tuple[str, ...]) -> st.SearchStrategy[Formula]:
     def more(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
         quantifier = st.sampled_from(["A", "E"])
         one = st.builds(Temporal, quantifier, st.sampled_from(["X", "F", "G"]), st.tuples(inner))
         return st.one_of(one, st.builds(Temporal, quantifier, st.just("U"), st.tuples(inner, inner)), joined(inner))
 
-    return st.recursive(claims(net), more, max_leaves=5)
+    return st.recursive(_claims(places, transitions), more, max_leaves=5)
+
+
+def formulas(net: PetriNet) -> st.SearchStrategy[Formula]:
+    return _formulas(net.places, net.transitions)
 
 
 class Graph:
@@ -168,7 +183,7 @@ def test_labelling_agrees_with_the_fixpoints_that_define_ctl(data: st.DataObject
             assert witness.replay()[-1 - len(witness.repeatable)] == witness.marking
 
 
-@cases(30, unchecked=[HealthCheck.filter_too_much])
+@cases(20, unchecked=[HealthCheck.filter_too_much])
 @given(st.data())
 def test_a_part_of_a_space_is_sure_only_of_what_the_whole_says(data: st.DataObject) -> None:
     net = data.draw(nets())
@@ -304,7 +319,7 @@ def test_what_the_marking_equation_rules_out_is_never_reached(data: st.DataObjec
     assert graph.true(Simplifier(NetSearch(net))(formula)) == graph.true(formula)
 
 
-@cases(30, unchecked=[HealthCheck.filter_too_much])
+@cases(20, unchecked=[HealthCheck.filter_too_much])
 @given(st.data())
 def test_questions_with_a_name_against_their_definitions(data: st.DataObject) -> None:
     net = data.draw(nets())

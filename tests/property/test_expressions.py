@@ -75,7 +75,7 @@ VALUES = st.one_of(
 )
 
 
-@cases(300)
+@cases(200)
 @given(EXPRESSIONS)
 def test_the_text_of_a_tree_is_read_back_as_the_same_tree(tree: Expression) -> None:
     text = to_text(tree)
@@ -91,7 +91,7 @@ def _value(tree: Expression, a: Any, b: Any, c: Any) -> tuple[Any, str | None]:
         return None, fault.kind
 
 
-@cases(300)
+@cases(200)
 @given(EXPRESSIONS, VALUES, VALUES, VALUES)
 def test_evaluation_gives_json_or_a_known_fault(tree: Expression, a: Any, b: Any, c: Any) -> None:
     value, kind = _value(tree, a, b, c)
@@ -101,7 +101,7 @@ def test_evaluation_gives_json_or_a_known_fault(tree: Expression, a: Any, b: Any
         assert math.copysign(1.0, value) == 1.0 or isinstance(tree, Name | IfElse | Call)
 
 
-@cases(300)
+@cases(200)
 @given(EXPRESSIONS, VALUES, VALUES, VALUES)
 def test_a_static_type_is_the_type_of_the_value(tree: Expression, a: Any, b: Any, c: Any) -> None:
     types = {name: ValueType(kind_of(v)) for name, v in (("a", a), ("b", b)) if v is not None}
@@ -112,7 +112,7 @@ def test_a_static_type_is_the_type_of_the_value(tree: Expression, a: Any, b: Any
         assert kind_of(value) == kind.value
 
 
-@cases(300)
+@cases(200)
 @given(EXPRESSIONS, VALUES, VALUES, VALUES)
 def test_a_complaint_about_an_operation_always_evaluated_means_a_fault(
     tree: Expression, a: Any, b: Any, c: Any
@@ -133,7 +133,7 @@ def _parts(tree: Expression) -> list[Any]:
     return list(walk(tree))
 
 
-@cases(300)
+@cases(200)
 @given(st.text(st.sampled_from("context.event()[]'\"\\+-*/%<>=!&|~^@:;,{}$#?_ \n\t019aeinortx"), max_size=60))
 def test_any_text_is_read_or_refused_never_anything_else(text: str) -> None:
     try:

@@ -17,7 +17,7 @@ from wfsim.semantics.records import effects_of, records_of
 from wfsim.semantics.snapshot import Mark
 from wfsim.semantics.stimulus import Stimulus
 
-relaxed = cases(50)
+relaxed = cases(30)
 
 
 @relaxed

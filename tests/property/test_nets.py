@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from unittest import mock
 
 import networkx as nx
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.nets import bounded, deadlock_free
-from tests.random_cases import cases
+from tests.random_cases import BOOLEANS, among, cases, whole
 from wfsim.errors import NetError
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.incidence import incidence
@@ -30,23 +31,28 @@ ALL_KINDS = tuple(ArcKind)
 PLAIN = (ArcKind.NORMAL, ArcKind.READ)
 
 
+@cache
+def _ends(n_places: int, n_transitions: int) -> st.SearchStrategy[list[tuple[str, str]]]:
+    ends = st.tuples(among(*(f"p{i}" for i in range(n_places))), among(*(f"t{i}" for i in range(n_transitions))))
+    return st.lists(ends, max_size=14)
+
+
 @st.composite
 def nets(draw: st.DrawFn, kinds: tuple[ArcKind, ...] = ALL_KINDS, final: bool = False) -> PetriNet:
     """Up to five places and five transitions, weights up to three."""
-    places = [f"p{i}" for i in range(draw(st.integers(1, 5)))]
-    transitions = [f"t{i}" for i in range(draw(st.integers(0, 5)))]
-    ends = st.tuples(st.sampled_from(places), st.sampled_from(transitions or places))
+    places = [f"p{i}" for i in range(draw(whole(1, 5)))]
+    transitions = [f"t{i}" for i in range(draw(whole(0, 5)))]
     arcs: dict[tuple[str, str, ArcKind], Arc] = {}
     if transitions:
-        for place, transition in draw(st.lists(ends, max_size=14)):
-            kind = draw(st.sampled_from(kinds))
-            weight = 1 if kind is ArcKind.RESET else draw(st.sampled_from([1, 1, 1, 2, 3]))
+        for place, transition in draw(_ends(len(places), len(transitions))):
+            kind = draw(among(*kinds))
+            weight = 1 if kind is ArcKind.RESET else draw(among(1, 1, 1, 2, 3))
             arc = Arc(place, transition, weight, kind)
-            if kind is ArcKind.NORMAL and draw(st.booleans()):
+            if kind is ArcKind.NORMAL and draw(BOOLEANS):
                 arc = Arc(transition, place, weight)
             arcs[arc.source, arc.target, kind] = arc
-    tokens = [draw(st.integers(int(final), 3)), *(draw(st.integers(0, 3)) for _ in places[1:])]
-    end = draw(st.lists(st.integers(0, 2), min_size=len(places), max_size=len(places))) if final else None
+    tokens = [draw(whole(int(final), 3)), *(draw(whole(0, 3)) for _ in places[1:])]
+    end = draw(st.lists(whole(0, 2), min_size=len(places), max_size=len(places))) if final else None
     return PetriNet("random", places, transitions, arcs.values(), tokens, end)
 
 

@@ -24,7 +24,7 @@ from wfsim.verification.nets.state_space import StateSpace
 from wfsim.verification.nets.structure.reduction import Keep, reduce
 from wfsim.verification.verdict import Status
 
-SETTINGS = cases(150)
+SETTINGS = cases(80)
 LIMITS = Limits(3_000)
 
 
@@ -146,7 +146,7 @@ def test_deadlocks_of_a_reduced_net_are_those_of_the_net_and_as_near(
         assert space.is_deadlock(space.number_of(witness.replay()[-1]) or 0)
 
 
-@cases(60)
+@cases(40)
 @given(refined_workflows())
 def test_workflows_grown_by_the_rules_shrink_again(net: PetriNet) -> None:
     verdict = soundness(net, max_markings=20_000)

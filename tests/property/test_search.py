@@ -11,7 +11,7 @@ from wfsim.verification.workflows.space import explore_workflow
 from wfsim.verification.workflows.told import witness_to
 
 
-@cases(20, unchecked=[HealthCheck.filter_too_much])
+@cases(12, unchecked=[HealthCheck.filter_too_much])
 @given(workflows(regions=True))
 def test_the_way_to_every_state_found_replays(workflow: Workflow) -> None:
     # The search lets clocks run out at any moment, so of deadlines it may find ways that no run takes.

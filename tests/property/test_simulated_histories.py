@@ -51,7 +51,7 @@ def simulated(all_of_them: Simulated) -> History:
         return writer.finish()
 
 
-@cases(10, unchecked=[HealthCheck.data_too_large, HealthCheck.large_base_example])
+@cases(6, unchecked=[HealthCheck.data_too_large, HealthCheck.large_base_example])
 @given(st.lists(st.tuples(workflows(undo=True), st.integers(0, 2**32)), min_size=4, max_size=4))
 def test_the_histories_of_random_scenarios_replay_exactly_and_repeat(all_of_them: Simulated) -> None:
     with simulated(all_of_them) as history:
@@ -76,7 +76,7 @@ def simulated_family(catalogue: Catalogue, seed: int) -> History:
         return writer.finish()
 
 
-@cases(6, unchecked=[HealthCheck.data_too_large, HealthCheck.large_base_example])
+@cases(5, unchecked=[HealthCheck.data_too_large, HealthCheck.large_base_example])
 @given(families(), st.integers(0, 2**32))
 def test_families_replay_repeat_and_lose_nothing(catalogue: Catalogue, seed: int) -> None:
     with simulated_family(catalogue, seed) as history:

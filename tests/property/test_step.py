@@ -17,7 +17,7 @@ from wfsim.semantics.records import Record, records_of, step
 from wfsim.semantics.snapshot import from_snapshot, take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 
-relaxed = cases(60)
+relaxed = cases(40)
 
 
 def run(workflow: Workflow, picks: list[tuple[int, int]]) -> tuple[Instance, list[Stimulus], list[Record]]:

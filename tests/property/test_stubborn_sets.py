@@ -32,7 +32,7 @@ from wfsim.verification.nets.stubborn import StubbornSets, TooManyConflicts, _Ef
 from wfsim.verification.nets.stubborn_search import look_for
 from wfsim.verification.verdict import NetWitness, Status
 
-SETTINGS = cases(60)
+SETTINGS = cases(40)
 MOST = 2_000
 LIMITS = Limits(MOST)
 

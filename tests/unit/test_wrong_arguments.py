@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from tests.unit.test_public_names import NAMES
 
 ORDER = wf.new("order")
 NET = wf.to_net(ORDER)
+
+
+@cache
+def small_history() -> wf.History:
+    return wf.simulate(ORDER, cases=1)  # type: ignore[no-any-return, operator]
+
 
 WRONG = {"nothing": None, "number": 7, "text": "nonsense \0", "workflows": [ORDER, ORDER], "list": [7]}
 
@@ -29,7 +36,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "explore": lambda folder: (NET,),
     "explore_workflow": lambda folder: (ORDER,),
     "from_snakes": lambda folder: (wf.to_snakes(NET),),
-    "hot_paths": lambda folder: (wf.simulate(ORDER, cases=1),),
+    "hot_paths": lambda folder: (small_history(),),
     "lint": lambda folder: (ORDER,),
     "load": lambda folder: (folder / "order.yaml",),
     "load_scenario": lambda folder: (folder / "order.scenario.yaml",),
@@ -87,14 +94,19 @@ def refused(error: Exception) -> None:
         assert text.endswith("."), text
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("files")
+    wf.save(ORDER, made / "order.yaml")
+    wf.write_pnml(NET, made / "net.pnml")
+    return made
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    before = Path.cwd()
-    wf.save(ORDER, tmp_path / "order.yaml")
-    wf.write_pnml(NET, tmp_path / "net.pnml")
-    os.chdir(tmp_path)
-    yield tmp_path
-    os.chdir(before)
+def folder(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(files, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def test_every_public_name_is_swept_or_said_not_to_be() -> None:

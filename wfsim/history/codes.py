@@ -9,7 +9,7 @@ from wfsim.semantics.codes import N_CLOCKS, SEND
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import ActionRow
 
-from .schema import DIMENSIONS
+from .schema import DIMENSIONS, FIXED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wfsim.semantics.program import Program
+
+_STORED = " UNION ALL ".join(f"SELECT '{each}' AS dimension, code, name FROM {each}" for each in DIMENSIONS)
+_STORED += " ORDER BY dimension, code"
+
+
+def names_in(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The names of each dimension of a history, in the order of their codes; those that the language fixes too."""
+    names: dict[str, list[str]] = {dimension: [] for dimension in DIMENSIONS}
+    for dimension, _, name in con.execute(_STORED).fetchall():
+        names[dimension].append(name)
+    for dimension, members in FIXED.items():
+        names[dimension] = list(members)
+    return names
 
 
 class Codes:
@@ -32,10 +45,9 @@ class Codes:
     def stored_in(cls, con: duckdb.DuckDBPyConnection) -> Codes:
         """The codes that a history has already."""
         codes = cls()
-        for dimension in DIMENSIONS:
-            for (name,) in con.execute(f"SELECT name FROM {dimension} ORDER BY code").fetchall():
-                codes.code(dimension, name)
-            codes._stored[dimension] = len(codes._codes[dimension])
+        names = names_in(con)
+        codes._codes = {each: {name: code for code, name in enumerate(names[each])} for each in DIMENSIONS}
+        codes.written()
         return codes
 
     def code(self, dimension: str, name: str) -> int:

@@ -34,7 +34,7 @@ def told(error: Exception, path: str | os.PathLike[str]) -> HistoryError:
 def cannot_open(error: Exception, path: str | os.PathLike[str]) -> HistoryError:
     """Why a file could not be opened."""
     text = str(error)
-    if "lock" in text:
+    if "Conflicting lock" in text:
         holder = text.split("Conflicting lock is held in")[-1].split(". ")[0].strip()
         return HistoryError(
             f"{path}: another process holds this file ({holder}). One process writes at a time: "

@@ -37,10 +37,12 @@ class History:
     temporary
         Whether the file goes with this object.
     con
-        A connection that the file's writer lends; without one the file is opened read-only.
+        A connection to it, from `opening`; without one the file is opened read-only.
+    live
+        Whether its writer is still at work, and only lends that connection.
     max_memory
-        Bytes that DuckDB may use here, before it writes to a temporary folder or gives up; of a lent connection its
-        writer has said it.
+        Bytes that DuckDB may use here, before it writes to a temporary folder or gives up; of a given connection
+        whoever opened it has said it.
 
     Raises
     ------
@@ -54,10 +56,11 @@ class History:
         *,
         temporary: bool = False,
         con: duckdb.DuckDBPyConnection | None = None,
+        live: bool = False,
         max_memory: int = opening.MAX_MEMORY,
     ) -> None:
         self.path = Path(path)
-        self._lent = con is not None
+        self._live = live
         self._con = opening.open_for_reading(path, max_memory) if con is None else con
         self._digest: str | None = None
         self._closed = False
@@ -76,7 +79,7 @@ class History:
         HistoryError
             If the history is closed, or its writer is still at work: then ask through `sql`.
         """
-        if self._lent:
+        if self._live:
             raise HistoryError(
                 f"{self.path}: a run still writes here, so its connection is not given away. Use `.sql`."
             )
@@ -135,7 +138,7 @@ class History:
 
         Cost: one ordered pass over the rows; remembered once the history is complete.
         """
-        if self._digest is None or self._lent:
+        if self._digest is None or self._live:
             with reading(self.path):
                 self._digest = digest_of(self.connection())
         return self._digest

@@ -1,6 +1,6 @@
 """How a history file is opened, for writing and for reading; whoever opens it gets the views of this version.
 
-The file is attached to a database in memory, which holds the views. So views are never out of date, several readers of
+The file is attached to a database in memory, and so are the views. So views are never out of date, several readers of
 one path, one of them from before the file was replaced, do not meet, and a file need not be writable to be asked.
 """
 
@@ -15,7 +15,9 @@ from wfsim.errors import HistoryError, listed
 
 from . import schema
 from .failures import cannot_open
-from .views import create_views
+from .schema import quoted
+from .view_file import attach_views
+from .views import name_records
 
 if TYPE_CHECKING:
     import os
@@ -25,11 +27,18 @@ if TYPE_CHECKING:
 MAX_MEMORY = 2 * 2**30
 """Bytes that DuckDB uses for one file unless told otherwise."""
 _MAX_SPILLED = "16GiB"
-_SEARCH_PATH = "SET search_path = 'memory.main,history.main'"
+_READ_ONLY = "(READ_ONLY)"
+_SEARCH_PATH = "SET search_path = 'memory.main,views.main,history.main'"
+_LOCK = f"""
+SET max_temp_directory_size = '{_MAX_SPILLED}'; SET enable_external_access = false; SET lock_configuration = true
+"""
+"""Takes away what SQL could use to reach other files, or its own limits."""
 
 
 def open_for_writing(path: str | os.PathLike[str], max_memory: int = MAX_MEMORY) -> duckdb.DuckDBPyConnection:
     """Open a history for writing, or make one; `:memory:` for one that ends with its connection.
+
+    The view `history` is for the writer to make, once somebody asks: it has the names, and they grow.
 
     Raises
     ------
@@ -49,7 +58,18 @@ def open_for_reading(path: str | os.PathLike[str], max_memory: int = MAX_MEMORY)
     """
     if not Path(path).is_file():
         raise HistoryError(f"{path}: there is no such history. Give the path that a run was stored `into`.")
-    return _open(path, "(READ_ONLY)", max_memory)
+    return _open(path, _READ_ONLY, max_memory)
+
+
+def open_within(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
+    """Open a history for reading, with a connection from `connect` that has been used for something else.
+
+    Raises
+    ------
+    HistoryError
+        If it cannot be opened; the connection is closed then.
+    """
+    return _open(path, _READ_ONLY, MAX_MEMORY, con)
 
 
 def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -59,17 +79,30 @@ def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     return found
 
 
-def quoted(path: str | os.PathLike[str]) -> str:
-    """A path as it stands between the quotes of an SQL text."""
-    return str(path).replace("'", "''")
+def connect() -> duckdb.DuckDBPyConnection:
+    """A database in memory, with nothing in it.
+
+    What does not fit there goes to a folder of its own: DuckDB makes it when needed, and removes it.
+    """
+    import duckdb
+
+    folder = Path(tempfile.gettempdir()) / f"wfsim-{uuid.uuid4().hex}"
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "temp_directory": str(folder),
+        "memory_limit": f"{MAX_MEMORY}B",
+        "python_enable_replacements": False,
+    }
+    return duckdb.connect(":memory:", config=settings)
 
 
-def _open(path: str | os.PathLike[str], how: str, max_memory: int) -> duckdb.DuckDBPyConnection:
+def _open(
+    path: str | os.PathLike[str], how: str, max_memory: int, con: duckdb.DuckDBPyConnection | None = None
+) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     if isinstance(max_memory, bool) or not isinstance(max_memory, int) or max_memory < 2**20:
         raise HistoryError(f"max_memory={max_memory!r}: give a whole number of bytes, at least 1 MiB (2**20).")
-    con = duckdb.connect(":memory:")
+    con = con or connect()
     try:
         con.execute(f"ATTACH '{quoted(path)}' AS history {how}")
         con.execute("USE history")
@@ -78,14 +111,12 @@ def _open(path: str | os.PathLike[str], how: str, max_memory: int) -> duckdb.Duc
             _check_format(con, path, tables)
         else:
             # One transaction: a process killed here leaves an empty file, not half a schema.
-            con.execute("BEGIN")
-            schema.create(con)
-            schema.create_facts(con)
-            con.execute(schema.INDEXES)
-            con.execute("COMMIT")
+            con.execute(f"BEGIN; {schema.TABLES} {schema.FIRST_ROWS} {schema.INDEXES} COMMIT")
+        attach_views(con)
         con.execute(_SEARCH_PATH)
-        create_views(con)
-        _lock(con, max_memory)
+        if how:
+            name_records(con)
+        con.execute(f"SET memory_limit = '{max_memory}B'; {_LOCK}")
     except duckdb.Error as error:
         con.close()
         raise cannot_open(error, path) from None
@@ -93,18 +124,6 @@ def _open(path: str | os.PathLike[str], how: str, max_memory: int) -> duckdb.Duc
         con.close()
         raise
     return con
-
-
-def _lock(con: duckdb.DuckDBPyConnection, max_memory: int) -> None:
-    """Take away what SQL could use to reach other files, Python variables, or its own limits."""
-    # A folder of this connection's own: DuckDB makes it when something does not fit into memory, and removes it.
-    folder = Path(tempfile.gettempdir()) / f"wfsim-{uuid.uuid4().hex}"
-    con.execute(f"SET temp_directory = '{quoted(folder)}'")
-    con.execute(f"SET max_temp_directory_size = '{_MAX_SPILLED}'")
-    con.execute(f"SET memory_limit = '{max_memory}B'")
-    con.execute("SET python_enable_replacements = false")
-    con.execute("SET enable_external_access = false")
-    con.execute("SET lock_configuration = true")
 
 
 def _check_format(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str], tables: list[str]) -> None:

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS, STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import duckdb
+    import os
 
 FORMAT = 3
 
@@ -105,26 +103,18 @@ KEY_SLOT = -1
 """Slot of a correlation key, which stands beside a record's named values; what an event adds unnamed has none."""
 
 
-def named(columns: Iterable[str]) -> str:
-    """Columns of `records r` as a SELECT lists them, with names instead of codes; `joined` gives the names."""
-    return ", ".join(f"n_{name}.name AS {name}" if name in NAMES else f"r.{name}" for name in columns)
-
-
-def joined(columns: Iterable[str]) -> str:
-    """The joins that `named` needs."""
-    return " ".join(
-        f"LEFT JOIN {NAMES[name]} n_{name} ON n_{name}.code = r.{name}" for name in columns if name in NAMES
-    )
-
-
 def columns_of(columns: tuple[tuple[str, str], ...]) -> str:
     """The column list of a CREATE TABLE."""
     return ", ".join(f"{name} {kind}" for name, kind in columns)
 
 
+def quoted(path: str | os.PathLike[str]) -> str:
+    """A path as it stands between the quotes of an SQL text."""
+    return str(path).replace("'", "''")
+
+
 TABLES = f"""
 CREATE TABLE about (format INTEGER NOT NULL);
-INSERT INTO about VALUES ({FORMAT});
 CREATE TABLE runs (
     run INTEGER PRIMARY KEY, source VARCHAR NOT NULL, scenario VARCHAR, seed BIGINT, replication INTEGER,
     engine VARCHAR, params JSON, log VARCHAR NOT NULL, complete BOOLEAN NOT NULL
@@ -156,8 +146,17 @@ CREATE TABLE activity_totals (
     attempts BIGINT, successes BIGINT, failures BIGINT, timeouts BIGINT, waits BIGINT, wait BIGINT,
     services BIGINT, service BIGINT
 );
+CREATE TABLE records ({columns_of(RECORD_COLUMNS)});
+CREATE TABLE record_values ({columns_of(VALUE_COLUMNS)});
 """
+TABLES += "".join(f"CREATE TABLE {name} (code INTEGER PRIMARY KEY, name VARCHAR NOT NULL);" for name in DIMENSIONS)
+TABLES += "".join(f"CREATE TABLE {name} (code UTINYINT PRIMARY KEY, name VARCHAR NOT NULL);" for name in FIXED)
 
+FIRST_ROWS = f"INSERT INTO about VALUES ({FORMAT});" + "".join(
+    f"INSERT INTO {name} VALUES {', '.join(str(pair) for pair in enumerate(members))};"
+    for name, members in FIXED.items()
+)
+"""What every history says: its format, and the names that the language fixes."""
 
 INDEXES = """
 CREATE UNIQUE INDEX records_place ON records (run, "case", seq);
@@ -166,19 +165,3 @@ CREATE UNIQUE INDEX cases_external ON cases (external_id);
 CREATE UNIQUE INDEX snapshots_place ON snapshots (run, "case", seq);
 """
 """What a file has that grows append by append; a simulated history lies sorted instead."""
-
-
-def create(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables of an empty history, without the facts."""
-    con.execute(TABLES)
-    for name in DIMENSIONS:
-        con.execute(f"CREATE TABLE {name} (code INTEGER PRIMARY KEY, name VARCHAR NOT NULL)")
-    for name, members in FIXED.items():
-        con.execute(f"CREATE TABLE {name} (code UTINYINT PRIMARY KEY, name VARCHAR NOT NULL)")
-        con.execute(f"INSERT INTO {name} SELECT unnest(?), unnest(?)", [list(range(len(members))), list(members)])
-
-
-def create_facts(con: duckdb.DuckDBPyConnection) -> None:
-    """Make empty tables of facts."""
-    con.execute(f"CREATE TABLE records ({columns_of(RECORD_COLUMNS)})")
-    con.execute(f"CREATE TABLE record_values ({columns_of(VALUE_COLUMNS)})")

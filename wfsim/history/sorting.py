@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import HistoryError
 
-from . import opening, schema
+from . import schema
 from .codes import Codes
 from .failures import roll_back
 
@@ -25,9 +25,12 @@ _PIECE = 1_000_000
 
 UNFINISHED = "The run is incomplete: it was not written to its end, since the disk was full or somebody interrupted it."
 
+RENUMBERED = 'CREATE TABLE memory.renumbered (run INTEGER, "case" INTEGER, number INTEGER);'
+"""Cases that have had passing numbers, with their lasting ones. No table of a history: not in `staged`."""
+
 # Where a record's case has a passing number, it gets its lasting one.
 _RENUMBERED = (
-    '(SELECT t.* REPLACE (coalesce(n.number, t."case") AS "case") FROM memory.{name} t '
+    '(SELECT t.* REPLACE (coalesce(n.number, t."case") AS "case") FROM staged.{name} t '
     'LEFT JOIN memory.renumbered n ON n.run = t.run AND n."case" = t."case")'
 )
 
@@ -40,8 +43,8 @@ class Known:
     last_run: int
 
 
-def write_sorted(con: duckdb.DuckDBPyConnection, target: Path, known: Known | None) -> None:
-    """Write all that is staged in `con` to a new file, or behind what is `known` of an old one.
+def write_sorted(con: duckdb.DuckDBPyConnection, target: Path, codes: Codes, known: Known | None) -> None:
+    """Write all that is in the database `staged` of `con` to a new file, or behind what is `known` of an old one.
 
     Raises
     ------
@@ -50,16 +53,16 @@ def write_sorted(con: duckdb.DuckDBPyConnection, target: Path, known: Known | No
     HistoryError
         If somebody else wrote to the file meanwhile.
     """
-    con.execute(f"ATTACH '{opening.quoted(target)}' AS target")
+    con.execute(f"ATTACH '{schema.quoted(target)}' AS target")
     con.execute("USE target")
     try:
         con.execute("BEGIN")
         if known is None:
-            schema.create(con)
-            schema.create_facts(con)
+            con.execute(f"COPY FROM DATABASE staged TO target (SCHEMA); {schema.FIRST_ROWS}")
         else:
             _check_unchanged(con, target, known)
-        _write_names(con, {} if known is None else known.sizes)
+        codes.store(con)
+        _write_runs(con)
         con.execute("COMMIT")
         facts = _facts(con)
         for run, first, last in _pieces(con):
@@ -68,7 +71,7 @@ def write_sorted(con: duckdb.DuckDBPyConnection, target: Path, known: Known | No
             con.execute("COMMIT")
         con.execute("BEGIN")
         con.execute(
-            "UPDATE target.runs SET complete = true WHERE run IN (SELECT s.run FROM memory.runs s WHERE s.complete)"
+            "UPDATE target.runs SET complete = true WHERE run IN (SELECT s.run FROM staged.runs s WHERE s.complete)"
         )
         con.execute("DELETE FROM target.notes WHERE note = ?", [UNFINISHED])
         con.execute("COMMIT")
@@ -77,8 +80,7 @@ def write_sorted(con: duckdb.DuckDBPyConnection, target: Path, known: Known | No
         roll_back(con)
         raise
     finally:
-        con.execute("USE memory")
-        con.execute("DETACH target")
+        con.execute("USE staged; DETACH target")
 
 
 def _check_unchanged(con: duckdb.DuckDBPyConnection, target: Path, known: Known) -> None:
@@ -87,24 +89,20 @@ def _check_unchanged(con: duckdb.DuckDBPyConnection, target: Path, known: Known)
         raise HistoryError(f"{target}: somebody else wrote to it meanwhile. Run again.")
 
 
-def _write_names(con: duckdb.DuckDBPyConnection, sizes: dict[str, int]) -> None:
-    """All but cases and facts."""
-    for name in schema.DIMENSIONS:
-        con.execute(
-            f"INSERT INTO target.{name} SELECT * FROM memory.{name} WHERE code >= ? ORDER BY code", [sizes.get(name, 0)]
-        )
-    con.execute("INSERT INTO target.runs SELECT * REPLACE (false AS complete) FROM memory.runs")
-    con.execute("INSERT INTO target.notes SELECT run, ? FROM memory.runs", [UNFINISHED])
+def _write_runs(con: duckdb.DuckDBPyConnection) -> None:
+    """All but names, cases and facts."""
+    con.execute("INSERT INTO target.runs SELECT * REPLACE (false AS complete) FROM staged.runs")
+    con.execute("INSERT INTO target.notes SELECT run, ? FROM staged.runs", [UNFINISHED])
     for name in ("workflows", "timers", "notes", "edge_totals", "activity_totals"):
-        con.execute(f"INSERT INTO target.{name} SELECT * FROM memory.{name}")
+        con.execute(f"INSERT INTO target.{name} SELECT * FROM staged.{name}")
     clash = con.execute(
-        "SELECT a.path_hash FROM target.variants_seen a JOIN memory.variants_seen b "
+        "SELECT a.path_hash FROM target.variants_seen a JOIN staged.variants_seen b "
         "ON a.path_hash = b.path_hash AND a.states <> b.states"
     ).fetchall()
     if clash:
         raise HistoryError(f"two paths share the hash {clash[0][0]}. Write this run into a file of its own.")
     con.execute(
-        "INSERT INTO target.variants_seen SELECT * FROM memory.variants_seen v "
+        "INSERT INTO target.variants_seen SELECT * FROM staged.variants_seen v "
         "WHERE v.path_hash NOT IN (SELECT path_hash FROM target.variants_seen) ORDER BY path_hash"
     )
 
@@ -114,7 +112,7 @@ def _pieces(con: duckdb.DuckDBPyConnection) -> list[tuple[int, int, int]]:
     found: list[tuple[int, int, int]] = con.execute(
         """
         WITH sums AS (
-            SELECT run, "case", sum(version) OVER (PARTITION BY run ORDER BY "case") // ? AS piece FROM memory.cases
+            SELECT run, "case", sum(version) OVER (PARTITION BY run ORDER BY "case") // ? AS piece FROM staged.cases
         )
         SELECT run, min("case"), max("case") FROM sums GROUP BY run, piece ORDER BY run, piece
         """,
@@ -126,7 +124,7 @@ def _pieces(con: duckdb.DuckDBPyConnection) -> list[tuple[int, int, int]]:
 def _facts(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:
     """What to read the staged records and values from."""
     some = con.execute("SELECT 1 FROM memory.renumbered LIMIT 1").fetchall()
-    source = _RENUMBERED if some else "memory.{name}"
+    source = _RENUMBERED if some else "staged.{name}"
     return source.format(name="records"), source.format(name="record_values")
 
 
@@ -134,7 +132,7 @@ def _write_cases(con: duckdb.DuckDBPyConnection, facts: tuple[str, str], run: in
     """Some cases, with all that belongs to them."""
     where = 'run = $run AND "case" BETWEEN $first AND $last'
     place = {"run": run, "first": first, "last": last}
-    con.execute(f'INSERT INTO target.cases SELECT * FROM memory.cases WHERE {where} ORDER BY "case"', place)
+    con.execute(f'INSERT INTO target.cases SELECT * FROM staged.cases WHERE {where} ORDER BY "case"', place)
     records, values = facts
     # The last stored row of each case: at log levels below full not always the case's last version.
     columns = ", ".join("r." + column for column, _ in schema.RECORD_COLUMNS[:-1])

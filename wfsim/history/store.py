@@ -15,7 +15,7 @@ from wfsim.semantics.layout import RecordRow
 from . import opening
 from .batch import Batch, insert
 from .case import Case, find_case
-from .codes import Codes, ProgramCodes, program_codes
+from .codes import Codes, ProgramCodes, names_in, program_codes
 from .failures import not_appended, reading, roll_back
 from .handles import clean
 from .history import History
@@ -23,14 +23,13 @@ from .mail import OpenCase, fates, open_cases
 from .paths import EMPTY, Paths
 from .replay_case import programs_of
 from .runs import Run, catalogue_of, runs_in, workflows_of
-from .schema import joined, named
 from .snapshots import store_snapshot
 from .tracker import ROLE, CaseTrack, track_rows
 from .views import name_records
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     import pyarrow as pa
@@ -43,11 +42,9 @@ if TYPE_CHECKING:
 SNAPSHOT_EVERY = 1_000
 """Records of a case between two snapshots: replaying so many takes about 50 ms."""
 
-_WHERE = ("region", "state", "to_state")
-_TRACKED = f"""
-SELECT r.kind, r.seq, r.time, {named(_WHERE)}, r.activity_id, r.attempt
-FROM records r {joined(_WHERE)}
-WHERE r.run = ? AND r."case" = ? ORDER BY r.seq
+_TRACKED = """
+SELECT kind, seq, time, region, state, to_state, activity_id, attempt
+FROM records WHERE run = ? AND "case" = ? ORDER BY seq
 """
 
 
@@ -120,6 +117,7 @@ class Store:
         self._runs: dict[int, Run] = {}
         self._tracks: dict[tuple[int, int], CaseTrack] = {}
         self._reserved: dict[int, int] = {}
+        self._is_asked = False
         self._turn = threading.RLock()
 
     # --- cases -----------------------------------------------------------------------------------
@@ -223,7 +221,10 @@ class Store:
     def history(self) -> History:
         """The history so far, for questions while the store is open; it sees every append at once."""
         with self._asked():
-            return History(self.path, con=opening.cursor(self._con))
+            if not self._is_asked:
+                self._is_asked = True
+                name_records(self._con)
+            return History(self.path, con=opening.cursor(self._con), live=True)
 
     # --- appends ---------------------------------------------------------------------------------
 
@@ -286,7 +287,7 @@ class Store:
         import duckdb
 
         program, codes = self._programs_of(place.run, place.workflow)
-        track = self._track_of(place)
+        track = self._track_of(place, expected_version)
         first, last = output.records[0], output.records[-1]
         if expected_version == 0:
             track.key, track.started = first.key, first.time
@@ -348,7 +349,7 @@ class Store:
         except BaseException:
             roll_back(con)
             raise
-        if self._codes.written():
+        if self._codes.written() and self._is_asked:
             name_records(self._con)
 
     def _store_variant(self, path: int, states: list[str]) -> None:
@@ -367,29 +368,34 @@ class Store:
         ).fetchall()
         return int(rows[0][0]) if rows else 0
 
-    def _track_of(self, place: StoredCase) -> CaseTrack:
+    def _track_of(self, place: StoredCase, version: int) -> CaseTrack:
         """What the rows stored so far say of open stays and attempts."""
         key = (place.run, place.case)
         if key not in self._tracks:
-            program, _ = self._programs_of(place.run, place.workflow)
-            track = CaseTrack()
-            for kind, seq, time, region, state, to_state, activity_id, attempt in self._con.execute(
-                _TRACKED, [place.run, place.case]
-            ).fetchall():
-                if ROLE[kind]:
-                    row = RecordRow(
-                        kind=kind,
-                        seq=seq,
-                        time=time,
-                        region=program.region_rows.get(region, -1),
-                        state=program.state_rows.get(state, -1),
-                        to_state=program.state_rows.get(to_state, -1),
-                        activity_id=-1 if activity_id is None else activity_id,
-                        attempt=attempt or 0,
-                    )
-                    track_rows(place.case, [row], track, program.head.root, program.names, self._paths, _nowhere)
-            self._tracks[key] = track
+            self._tracks[key] = self._followed(place) if version else CaseTrack()
         return self._tracks[key]
+
+    def _followed(self, place: StoredCase) -> CaseTrack:
+        program, _ = self._programs_of(place.run, place.workflow)
+        names = names_in(self._con)
+        regions, states = names["region_names"], names["state_names"]
+        track = CaseTrack()
+        for kind, seq, time, region, state, to_state, activity_id, attempt in self._con.execute(
+            _TRACKED, [place.run, place.case]
+        ).fetchall():
+            if ROLE[kind]:
+                row = RecordRow(
+                    kind=kind,
+                    seq=seq,
+                    time=time,
+                    region=_row_of(program.region_rows, regions, region),
+                    state=_row_of(program.state_rows, states, state),
+                    to_state=_row_of(program.state_rows, states, to_state),
+                    activity_id=-1 if activity_id is None else activity_id,
+                    attempt=attempt or 0,
+                )
+                track_rows(place.case, [row], track, program.head.root, program.names, self._paths, _nowhere)
+        return track
 
     # --- runs ------------------------------------------------------------------------------------
 
@@ -420,7 +426,8 @@ class Store:
             raise
         self._runs[number] = run
         self._codes.written()
-        name_records(self._con)
+        if self._is_asked:
+            name_records(self._con)
         return run.run
 
     def _run(self, run: int) -> Run:
@@ -469,6 +476,10 @@ def _with_last(records: pa.Table) -> pa.Table:
     flags = np.zeros(len(records), dtype=np.bool_)
     flags[-1] = True
     return records.append_column("is_last", pa.array(flags))
+
+
+def _row_of(rows: Mapping[str, int], names: Sequence[str], code: int | None) -> int:
+    return -1 if code is None else rows.get(names[code], -1)
 
 
 def _nowhere(raw: Any) -> None:

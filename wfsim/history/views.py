@@ -25,6 +25,7 @@ from wfsim.semantics.codes import (
     R_TRANSITION,
 )
 
+from .codes import names_in
 from .schema import NAMES
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ CREATE VIEW workflow_names AS
 SELECT run, number, if(count(*) OVER (PARTITION BY run, name) > 1, name || ' ' || version, name) AS workflow
 FROM workflows ORDER BY run, number
 """
+_RUNS = "SELECT run, workflow, source FROM workflow_names JOIN runs USING (run) ORDER BY run, number"
 
 # Names are written into the view: without a join the order of the records is known, and the first rows cost no more
 # than they are.
@@ -45,16 +47,15 @@ FROM workflows ORDER BY run, number
 
 def name_records(con: duckdb.DuckDBPyConnection) -> None:
     """Make the view `history`, with the names that there are now; again whenever there are more."""
-    named = {}
-    for column, table in NAMES.items():
-        names = con.execute(f"SELECT name FROM {table} ORDER BY code").fetchall()
-        named[column] = f"({_texts(name for (name,) in names)})[{column} + 1] AS {column}"
+    names = names_in(con)
+    named = {column: f"({_texts(names[table])})[{column} + 1] AS {column}" for column, table in NAMES.items()}
     workflows: dict[int, list[str]] = {}
-    for run, workflow in con.execute("SELECT run, workflow FROM workflow_names ORDER BY run, number").fetchall():
+    grown = False
+    for run, workflow, source in con.execute(_RUNS).fetchall():
         workflows.setdefault(run, []).append(workflow)
+        # A simulation lies sorted; what a store appended does not.
+        grown = grown or source == "runtime"
     runs = ", ".join(_texts(workflows.get(run, ())) for run in range(1, max(workflows, default=0) + 1))
-    # A simulation lies sorted; what a store appended does not.
-    grown = con.execute("SELECT 1 FROM runs WHERE source = 'runtime' LIMIT 1").fetchall()
     con.execute(f"""
 CREATE OR REPLACE VIEW history AS
 SELECT run, "case", ([{runs}]::VARCHAR[][])[run][workflow + 1] AS workflow, seq, time, {named["kind"]}, cause_seq,
@@ -389,10 +390,3 @@ VIEWS = (
     ACTIVE_AT,
     OUTCOMES,
 )
-
-
-def create_views(con: duckdb.DuckDBPyConnection) -> None:
-    """Create every view and macro in the connection's own database."""
-    for statement in VIEWS:
-        con.execute(statement)
-    name_records(con)

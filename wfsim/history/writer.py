@@ -31,7 +31,7 @@ from .logged import columns_of, follow, kept
 from .numbering import PROVISIONAL, final_numbers
 from .paths import EMPTY, Paths
 from .runs import Origin, Run, workflows_of
-from .sorting import Known, write_sorted
+from .sorting import RENUMBERED, Known, write_sorted
 from .totals import Totals
 from .tracker import RAW, CaseTrack, Raw, track_rows
 
@@ -113,21 +113,14 @@ class HistoryWriter:
         existing: Existing = "replace",
         batch_rows: int = BATCH,
     ) -> None:
-        import duckdb
-
         if log not in _KEPT:
             raise HistoryError(f"{log!r} is not a log level. Levels: {', '.join(_KEPT)}.")
         self._into = None if into is None else Path(into)
         self._codes, self._last_run = self._prepare(existing)
         appending = existing == "append" and self._into is not None and self._into.exists()
         self._known = Known(self._codes.sizes(), self._last_run) if appending else None
-        self._folder = tempfile.TemporaryDirectory(prefix="wfsim-")
-        self._con = duckdb.connect(":memory:")
-        self._con.execute(f"SET temp_directory = '{opening.quoted(self._folder.name)}'")
-        self._con.execute("SET memory_limit = '2GB'")
-        schema.create(self._con)
-        schema.create_facts(self._con)
-        self._con.execute('CREATE TABLE renumbered (run INTEGER, "case" INTEGER, number INTEGER)')
+        self._con = opening.connect()
+        self._con.execute(f"ATTACH ':memory:' AS staged; USE staged; {schema.TABLES} {RENUMBERED}")
         self._log: Log = log
         self._kept = _KEPT[log]
         self._batch_rows = batch_rows
@@ -310,7 +303,7 @@ class HistoryWriter:
         try:
             insert(self._con, *tables)
         except duckdb.Error as error:
-            raise cannot_write(error, self._folder.name, None) from None
+            raise cannot_write(error, tempfile.gettempdir(), None) from None
 
     def _end_run(self, *, complete: bool) -> None:
         self._flush()
@@ -353,7 +346,7 @@ class HistoryWriter:
             }
         )
         self._take("cases", table)
-        self._take("renumbered", renumbered)
+        self._take("memory.renumbered", renumbered)
 
     def _take(self, name: str, table: Any) -> None:
         self._con.register("arrow_table", table)
@@ -384,23 +377,26 @@ class HistoryWriter:
             raise HistoryError("this writer has finished. Make a new one for further rows.")
         try:
             self._end_run(complete=complete)
-            self._codes.store(self._con)
             for note in notes:
                 self._con.execute("INSERT INTO notes VALUES (?, ?)", [self._last_run, note])
             self._store_variants()
             target = self._target()
             try:
-                write_sorted(self._con, target, self._known)
+                write_sorted(self._con, target, self._codes, self._known)
             except duckdb.Error as error:
                 raise cannot_write(error, self._into or target, self._keep(target)) from None
             except BaseException:
                 self._keep(target)
                 raise
-        finally:
+            if self._into is not None and self._known is None:
+                os.replace(target, self._into)
+            self._con.execute("USE memory; DETACH staged; DROP TABLE renumbered")
+        except BaseException:
             self.close()
-        if self._into is not None and self._known is None:
-            os.replace(target, self._into)
-        return History(self._into or target, temporary=self._into is None)
+            raise
+        self._finished = True
+        written = self._into or target
+        return History(written, temporary=self._into is None, con=opening.open_within(self._con, written))
 
     def _target(self) -> Path:
         """What is written to before it takes its place."""
@@ -471,9 +467,9 @@ class HistoryWriter:
 
     def close(self) -> None:
         """Drop what is staged; without `finish` before, nothing is left of it."""
-        self._finished = True
-        self._con.close()
-        self._folder.cleanup()
+        if not self._finished:
+            self._finished = True
+            self._con.close()
 
     def __enter__(self) -> Self:
         return self

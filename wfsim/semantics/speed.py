@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+
+from wfsim.files import cache_root
 
 from . import layout
 from .bare import CHECKED, OutType, RowsType
@@ -195,10 +196,8 @@ def sources_digest() -> str:
 
 
 def cache_folder() -> Path:
-    """Where compiled code is kept: `WFSIM_CACHE` or the user's cache folder, by digest of the sources."""
-    root = os.environ.get("WFSIM_CACHE")
-    base = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wfsim"
-    return base / sources_digest()
+    """Where compiled code is kept, by digest of the sources."""
+    return cache_root() / sources_digest()
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -118,6 +119,14 @@ def test_the_digest_does_not_depend_on_the_order_of_codes(make: Any, tmp_path: P
         assert history.digest == plain
 
 
+@pytest.fixture(scope="module")
+def five(make: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The file of a history of five cases, and its digest."""
+    path = tmp_path_factory.mktemp("five") / "h.duckdb"
+    with make(cases=5, into=path).history as history:
+        return path, history.digest
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -133,11 +142,8 @@ def test_the_digest_does_not_depend_on_the_order_of_codes(make: Any, tmp_path: P
         "UPDATE workflows SET version = '1.2.1'",
     ],
 )
-def test_the_digest_notices_every_change(make: Any, tmp_path: Path, change: str) -> None:
-    path = tmp_path / "h.duckdb"
-    made = make(cases=5, into=path)
-    before = made.history.digest
-    made.history.close()
+def test_the_digest_notices_every_change(five: tuple[Path, str], tmp_path: Path, change: str) -> None:
+    path, before = shutil.copy(five[0], tmp_path), five[1]
     with duckdb.connect(str(path)) as con:
         assert con.execute(change).fetchall()[0][0] > 0
     with open_history(path) as history:

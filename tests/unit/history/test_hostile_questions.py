@@ -171,13 +171,12 @@ GREEDY = [
 ]
 
 
-@pytest.fixture(params=["simulated", "stored", "live", "live in memory"])
-def history(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[History]:
-    """A history of one case, as each of those who have one give it."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module", params=["simulated", "stored", "live", "live in memory"])
+def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    """A history of one case, as each of those who have one give it; no question changes it, so all ask the same."""
     program = compile_workflow(WORKFLOW)
     instance = Instance(program)
-    path = tmp_path / "h.duckdb"
+    path = tmp_path_factory.mktemp("asked") / "h.duckdb"
     if request.param.startswith("live"):
         where = ":memory:" if request.param == "live in memory" else path
         with Store(where, max_memory=SMALL) as store, store.history() as found:
@@ -189,6 +188,13 @@ def history(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
             made = writer.finish()
         with made, open_history(made.path, max_memory=SMALL) as found:
             yield found
+
+
+@pytest.fixture
+def history(opened: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
+    """It, asked in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return opened
 
 
 def untouched(history: History, files: set[str]) -> None:

@@ -145,7 +145,7 @@ def test_equal_ends_and_looks_share_an_edge_and_others_do_not() -> None:
     assert set(shown.values()) == {edge.id for edge in picture(workflow).edges if edge.id.startswith("transition:")}
 
 
-@cases(60)
+@cases(40)
 @given(workflows(regions=True, children=False))
 def test_numbers_and_paths_are_those_of_records(workflow: Workflow) -> None:
     program = compile_workflow(workflow)

@@ -164,8 +164,14 @@ def sliding(columns: int, *, framed: bool = False) -> PetriNet:
 
 
 PUZZLE = sliding(4)
-SWAPPED = {"gap0": 1, "tile1at2": 1, "tile2at1": 1, **{f"tile{tile}at{tile}": 1 for tile in range(3, 8)}}
-"""The other half of all orders: no place weights tell that it is out of reach."""
+
+
+def swapped(columns: int) -> dict[str, int]:
+    """The other half of all orders of a sliding puzzle: no place weights tell that it is out of reach."""
+    rest = {f"tile{tile}at{tile}": 1 for tile in range(3, 2 * columns)}
+    return {"gap0": 1, "tile1at2": 1, "tile2at1": 1, **rest}
+
+
 LITTLE = 30_000
 """Bytes that a search in Python has taken before a compiled one would begin."""
 ALWAYS_BACK = Temporal("A", "G", (Temporal("E", "F", (Linear((("gap0", -1),), -1),)),))
@@ -179,7 +185,7 @@ HOME = kanban(3).with_marking(kanban(3).initial_marking, kanban(3).initial_marki
         (lambda **limit: soundness(HOME, kind="weak", **limit), Status.HOLDS),
         (lambda **limit: soundness(sliding(4, framed=True), kind="relaxed", **limit), Status.HOLDS),
         (lambda **limit: quasi_live(PUZZLE, **limit), Status.HOLDS),
-        (lambda **limit: reachable(PUZZLE, SWAPPED, **limit), Status.VIOLATED),
+        (lambda **limit: reachable(sliding(3), swapped(3), **limit), Status.VIOLATED),
         (lambda **limit: check(PUZZLE, "no_deadlock", **limit), Status.HOLDS),
         (lambda **limit: check(PUZZLE, "live", **limit), Status.HOLDS),
         (lambda **limit: check(kanban(3), "reversible", **limit), Status.HOLDS),
@@ -199,7 +205,7 @@ def test_memory_at_its_limit_leaves_a_question_open_with_advice(ask: Callable[..
 
 def test_a_dive_keeps_to_the_memory_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stubborn_search, "BREADTH_WORK", 0)
-    verdict = reachable(PUZZLE, SWAPPED, max_memory=2**21)
+    verdict = reachable(PUZZLE, swapped(4), max_memory=2**21)
     assert verdict.status is Status.UNKNOWN
     assert "depth-first search" in verdict.method
     assert verdict.bound["markings"] > stubborn_search.LEAST_BREADTH
@@ -236,7 +242,7 @@ def test_diagrams_asked_by_check_keep_to_the_memory_that_is_allowed(monkeypatch:
         return search_symbolically(net, limits, max_work)
 
     monkeypatch.setattr(tries, "search_symbolically", searched)
-    assert reachable(PUZZLE, SWAPPED, max_memory=2**23, max_markings=1_000).status is Status.UNKNOWN
+    assert reachable(PUZZLE, swapped(4), max_memory=2**23, max_markings=1_000).status is Status.UNKNOWN
     assert seen == [2**23]
 
 
