@@ -316,6 +316,7 @@ def test_a_trace_to_the_first_deadlock_that_is_met_is_called_shortest_where_firi
     assert not met.space.finished
     assert met.witness is not None
     assert met.method.endswith("; trace shortest")
+    assert "reduced" not in met.statistics
 
 
 def test_a_trace_of_a_reduced_net_that_was_searched_whole_is_called_shortest() -> None:
@@ -323,6 +324,7 @@ def test_a_trace_of_a_reduced_net_that_was_searched_whole_is_called_shortest() -
     assert met.space.finished
     assert met.reduction.rules
     assert met.method.endswith(", shortest")
+    assert met.statistics["reduced"] == met.reduction.to_dict()
 
 
 def test_where_there_is_no_trace_the_method_tells_of_none() -> None:
