@@ -39,14 +39,32 @@ test-wheel: $(VENV)/bin/python  ## build the wheel, install it in an empty envir
 	build/wheel/venv/bin/python -m pip install --quiet $(CONSTRAIN) build/wheel/wfsim-*.whl
 	cd build/wheel && venv/bin/wfsim demo --cases 1000
 
-# uv, as pip has no way to ask for the lowest versions.
-test-lowest:  ## the unit tests with the lowest versions that pyproject.toml allows
+# What a dependency does: its files, tables, pictures, solvers, command line; and what numba makes of each kind of root.
+# Left out is what only counts on in our own code: the rules of the meaning, histories of whole families, limits.
+LOWEST := $(addprefix tests/unit/, analytics cli drawing model net test_public_names.py test_readme.py \
+  $(addprefix history/test_, full_disks.py history_questions.py history_store.py history_views.py history_writer.py \
+    hostile_questions.py) \
+  runtime/test_schedules.py runtime/test_shipped_order.py simulation/test_scenarios.py \
+  verification/structure verification/test_conditions.py verification/test_diagrams.py \
+  widgets/test_picture_of.py widgets/test_stepper_widget.py widgets/test_token_game.py)
+LOWEST_COMPILED := $(addprefix tests/, unit/simulation/test_golden_digests.py \
+  unit/verification/test_explore_markings.py unit/verification/test_workflow_space.py \
+  $(addprefix differential/test_, compiled_search.py::test_auto_goes_over_from_python_without_a_seam \
+    two_speeds.py::test_what_is_kept_is_loaded_without_compiling_what_it_is_made_of \
+    two_speeds.py::test_draws_are_philox two_speeds.py::test_integers_at_the_edges_of_64_bits_are_exact_or_overflow))
+
+# uv, as pip has no way to ask for the lowest versions. One lane compiles, the other does without.
+test-lowest:  ## the tests of what dependencies do, with the lowest versions that pyproject.toml allows
 	@rm -rf build/lowest && mkdir -p build/lowest
 	$(PYTHON) -m venv build/lowest/venv
 	build/lowest/venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	build/lowest/venv/bin/uv pip install --quiet --resolution lowest-direct \
 	  --python build/lowest/venv/bin/python -e '.[test-core]'
-	build/lowest/venv/bin/python -m pytest -n 2 --dist worksteal tests/unit
+	@build/lowest/venv/bin/python -m pytest $(LOWEST_COMPILED) > build/lowest/compiled.log 2>&1 & compiling=$$!; \
+	trap "kill $$compiling 2>/dev/null || true" EXIT; set -e; \
+	build/lowest/venv/bin/python -m pytest $(LOWEST); \
+	wait $$compiling || { cat build/lowest/compiled.log; exit 1; }; \
+	tail -n 1 build/lowest/compiled.log
 
 fuzz: $(TEST_STAMP)  ## random tests with fifteen times as many cases, new ones every time; takes an hour or more
 	WFSIM_FUZZ=$(or $(TIMES),15) $(BIN)/python -m pytest -n 2 --dist worksteal tests/property tests/differential tests/unit

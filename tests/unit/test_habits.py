@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.mutation.__main__ import groups
+from wfsim.semantics.speed import KERNEL_FILES
 
 TESTS = Path(__file__).parents[1]
 # They wait for another thread or process, and give up one day; what they assert is no time.
@@ -39,6 +43,20 @@ def test_random_cases_are_drawn_in_one_way() -> None:
         if re.search(r"^@given", text, re.M) and "random_cases import" not in text
     ]
     assert without == []
+
+
+def test_every_kernel_function_of_the_meaning_is_in_one_group_of_mutations() -> None:
+    folder = TESTS.parent / "wfsim" / "semantics"
+    with_kernel = {
+        f"wfsim/semantics/{name}" for name in KERNEL_FILES if "\n@kernel" in (folder / name).read_text(encoding="utf-8")
+    }
+    grouped = Counter(module for group in groups().values() for module in group.modules)
+    assert {module: grouped[module] for module in with_kernel} == dict.fromkeys(with_kernel, 1)
+
+
+def test_what_the_groups_of_mutations_name_is_there() -> None:
+    named = [file for group in groups().values() for file in (*group.modules, *group.tests)]
+    assert [file for file in named if not (TESTS.parent / file.partition("::")[0]).exists()] == []
 
 
 MOST_PARAMETERS = 7

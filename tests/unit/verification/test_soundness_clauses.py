@@ -10,6 +10,8 @@ from tests.nets import bounded, deadlock_free, net_of, quasi_live
 from wfsim.errors import DefinitionError
 from wfsim.net.petri import PetriNet
 from wfsim.verification.nets import net_search
+from wfsim.verification.nets.limits import Limits
+from wfsim.verification.nets.reduced import nearest_deadlock
 from wfsim.verification.nets.soundness import soundness
 from wfsim.verification.nets.workflow_net import sink_places, source_places
 from wfsim.verification.verdict import NetWitness, Status, Verdict
@@ -306,3 +308,26 @@ def test_read_arcs_do_not_make_a_sink_and_reset_arcs_drain_one() -> None:
     net = PetriNet("n", ["i", "o", "x"], ["A", "B"], arcs, {})
     assert source_places(net) == ("i", "x")
     assert sink_places(net) == ("o",)
+
+
+def test_a_trace_to_the_first_deadlock_that_is_met_is_called_shortest_where_firings_count_once() -> None:
+    embrace = net_of("embrace", "a>TakeR>a1>TakeS>ad r>TakeR s>TakeS TakeS>r TakeS>s b>GetS>b1>GetR>bd s>GetS r>GetR")
+    met = nearest_deadlock(embrace.with_marking({"a": 1, "b": 1, "r": 1, "s": 1}), None, Limits())
+    assert not met.space.finished
+    assert met.witness is not None
+    assert met.method.endswith("; trace shortest")
+    assert "reduced" not in met.statistics
+
+
+def test_a_trace_of_a_reduced_net_that_was_searched_whole_is_called_shortest() -> None:
+    met = nearest_deadlock(net_of("chain", "p>T>q>U>r>V>s", {"p": 1}), None, Limits())
+    assert met.space.finished
+    assert met.reduction.rules
+    assert met.method.endswith(", shortest")
+    assert met.statistics["reduced"] == met.reduction.to_dict()
+
+
+def test_where_there_is_no_trace_the_method_tells_of_none() -> None:
+    met = nearest_deadlock(net_of("round", "p>T>q>U>p", {"p": 1}), None, Limits())
+    assert met.witness is None
+    assert "trace" not in met.method
