@@ -46,7 +46,8 @@ def push(r: Any, time: int, order: int, what: int, slot: int, epoch: int, about:
     entry.a, entry.b, entry.c, entry.d = about
     key = (order << CLASS) | (s.serial << NUMBER) | number
     if time == s.now and order == _RESULT:
-        r.soon[(s.first_soon + s.n_soon) & (s.heap_room - 1)] = key
+        at = s.first_soon + s.n_soon
+        r.soon[at if at < s.heap_room else at - s.heap_room] = key
         s.n_soon += 1
     else:
         put(r, time, key)
@@ -161,7 +162,7 @@ def pop(r: Any) -> Any:
     soon = is_soon(r)
     if soon:
         time, number = s.now, r.soon[s.first_soon] & _NUMBERS
-        s.first_soon = (s.first_soon + 1) & (s.heap_room - 1)
+        s.first_soon = s.first_soon + 1 if s.first_soon + 1 < s.heap_room else 0
         s.n_soon -= 1
     else:
         time, number = r.heap[ROOT].time, r.heap[ROOT].key & _NUMBERS
