@@ -22,6 +22,20 @@ DELAYS = st.one_of(
         lambda median, sigma: {"lognormal": {"median": median, "sigma": sigma}}, LONG, st.sampled_from([0.0, 0.5, 2.0])
     ),
     st.lists(SECONDS, min_size=1, max_size=3).map(lambda values: {"empirical": {"values": values}}),
+    st.builds(lambda shape, mean: {"gamma": {"shape": shape, "mean": mean}}, st.sampled_from([0.3, 1.0, 7.5]), SECONDS),
+    st.builds(
+        lambda one, other: {
+            "mixture": {
+                "of": [
+                    {"weight": 3, "erlang": {"shape": 2, "mean": one}},
+                    {"weight": 0, "constant": one},
+                    {"weight": 1, "hyperexponential": {"means": [one, other], "weights": [1, 2]}},
+                ]
+            }
+        },
+        LONG,
+        LONG,
+    ),
 )
 POOLS = {
     "one": {"capacity": 1},

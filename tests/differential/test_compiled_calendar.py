@@ -293,6 +293,21 @@ def test_cases_that_go_round_without_end_are_given_up_alike(monkeypatch: pytest.
         ("lognormal", {"median": "90d", "sigma": 10.0}),
         ("weibull", {"scale": "90s", "shape": 0.7}),
         ("empirical", {"values": ["1s", "2m", "7s"], "weights": [1, 0, 2.5]}),
+        ("lognormal", {"mean": "90s", "cv": 0.4}),
+        ("erlang", {"shape": 4, "mean": "90s"}),
+        ("gamma", {"shape": 0.3, "mean": "90s"}),
+        ("gamma", {"shape": 2_000.0, "mean": "90s"}),
+        ("hyperexponential", {"means": ["1s", "9m"], "weights": [9, 1]}),
+        (
+            "mixture",
+            {
+                "of": [
+                    {"weight": 1, "weibull": {"scale": "90s", "shape": 2.0}},
+                    {"weight": 0, "constant": "1h"},
+                    {"weight": 2, "mixture": {"of": [{"weight": 1, "gamma": {"shape": 1.5, "mean": "9s"}}]}},
+                ]
+            },
+        ),
     ],
 )
 def test_every_family_is_drawn_alike(family: str, parameters: dict[str, Any]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from wfsim.model.duration import Duration
-from wfsim.model.problems import refuse_unknown_keys
+from wfsim.model.problems import refuse_unknown_keys, shown
 from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER
+from wfsim.semantics.quantiles import log
 
 from . import sampling
 
@@ -28,6 +30,13 @@ class Part(BaseModel):
         return data
 
 
+def _whole(value: object) -> object:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ValueError(f"expected a whole number, found {shown(value)}.")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 P = TypeVar("P", bound=Part)
 Weight = Annotated[float, Field(ge=0.0)]
@@ -54,6 +63,13 @@ def need_weight(weights: Iterable[float], what: str) -> None:
     """
     if sum(weights) <= 0.0:
         raise ValueError(f"{what} all have weight 0, so none can be drawn. Give at least one a positive weight.")
+
+
+def _need_weights(given: Sequence[Any], weights: Sequence[float], what: str) -> None:
+    """Refuse weights of another number, or all 0."""
+    if len(weights) != len(given):
+        raise ValueError(f"{len(given)} {what} have {len(weights)} weights. Give each of the {what} one.")
+    need_weight(weights, f"the {what}")
 
 
 class Exponential(Part):
@@ -93,10 +109,29 @@ class Normal(Part):
 
 
 class Lognormal(Part):
-    """Half are shorter than `median`; `sigma` is the deviation of the logarithm."""
+    """Half are shorter than `median`, `sigma` is the deviation of the logarithm; or by `mean` and `cv`.
 
-    median: Duration
+    `cv`, the coefficient of variation, is the deviation in parts of the mean.
+    """
+
+    median: Duration | None = None
     sigma: Sigma = 0.5
+    mean: Duration | None = None
+    cv: Annotated[float, Field(ge=0.0, le=1_000.0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = self.model_fields_set
+        if given not in ({"median"}, {"median", "sigma"}, {"mean", "cv"}):
+            raise ValueError(f"lognormal takes median and sigma, or mean and cv, not {', '.join(sorted(given))}.")
+        return self
+
+    def sampler(self) -> sampling.Law:
+        """Its law."""
+        if self.mean is None or self.cv is None:
+            return sampling.lognormal(float(self.median or 0), self.sigma)
+        spread = 1.0 + self.cv * self.cv
+        return sampling.lognormal(float(self.mean) / math.sqrt(spread), math.sqrt(log(spread)))
 
 
 class Weibull(Part):
@@ -104,6 +139,32 @@ class Weibull(Part):
 
     scale: Duration
     shape: Annotated[float, Field(ge=0.05, le=50.0)]
+
+
+class Gamma(Part):
+    """Deviation of mean / sqrt(shape): the higher the shape, the more alike."""
+
+    shape: Annotated[float, Field(ge=0.01, le=10_000.0)]
+    mean: Duration
+
+
+class Erlang(Part):
+    """The sum of `shape` exponential times, `mean` long together."""
+
+    shape: Annotated[Whole, Field(ge=1, le=10_000)]
+    mean: Duration
+
+
+class Hyperexponential(Part):
+    """Exponential with one of these means, by weight: more spread out than exponential."""
+
+    means: tuple[Duration, ...] = Field(min_length=1)
+    weights: tuple[Weight, ...]
+
+    @model_validator(mode="after")
+    def _a_weight_each(self) -> Self:
+        _need_weights(self.means, self.weights, "means")
+        return self
 
 
 class Empirical(Part):
@@ -115,9 +176,7 @@ class Empirical(Part):
     @model_validator(mode="after")
     def _a_weight_each(self) -> Self:
         if self.weights is not None:
-            if len(self.weights) != len(self.values):
-                raise ValueError(f"{len(self.values)} values have {len(self.weights)} weights. Give each value one.")
-            need_weight(self.weights, "the values")
+            _need_weights(self.values, self.weights, "values")
         return self
 
 
@@ -132,11 +191,17 @@ class Distribution(Part):
     lognormal: Lognormal | None = None
     weibull: Weibull | None = None
     empirical: Empirical | None = None
+    erlang: Erlang | None = None
+    gamma: Gamma | None = None
+    hyperexponential: Hyperexponential | None = None
+    mixture: Mixture | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            raise ValueError(f"a distribution is one of {', '.join(type(self).model_fields)}.")
+        families = Distribution.model_fields
+        given = [name for name in families if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a distribution is one of {', '.join(families)}; found {', '.join(given) or 'none'}.")
         return self
 
     def sampler(self) -> sampling.Law:
@@ -151,12 +216,40 @@ class Distribution(Part):
         if self.normal is not None:
             return sampling.normal(float(self.normal.mean), float(self.normal.deviation))
         if self.lognormal is not None:
-            return sampling.lognormal(float(self.lognormal.median), self.lognormal.sigma)
+            return self.lognormal.sampler()
         if self.weibull is not None:
             return sampling.weibull(float(self.weibull.scale), self.weibull.shape)
         if self.empirical is not None:
             return sampling.empirical([float(v) for v in self.empirical.values], self.empirical.weights)
+        by_shape = self.erlang or self.gamma
+        if by_shape is not None:
+            return sampling.gamma(float(by_shape.shape), float(by_shape.mean))
+        if self.hyperexponential is not None:
+            means = self.hyperexponential.means
+            return sampling.mixture([sampling.exponential(float(m)) for m in means], self.hyperexponential.weights)
+        if self.mixture is not None:
+            return sampling.mixture([part.sampler() for part in self.mixture.of], [p.weight for p in self.mixture.of])
         return sampling.constant(float(self.constant or 0))
+
+
+class MixturePart(Distribution):
+    """One of the distributions of a mixture, and how often it is taken."""
+
+    weight: Weight
+
+
+class Mixture(Part):
+    """Durations of several kinds: each is drawn from one of the distributions, by weight."""
+
+    of: tuple[MixturePart, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _have_weight(self) -> Self:
+        need_weight((part.weight for part in self.of), "the parts of the mixture")
+        return self
+
+
+Distribution.model_rebuild()
 
 
 def _distribution(value: object) -> object:

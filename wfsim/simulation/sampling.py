@@ -13,7 +13,7 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import TypeAlias
 
-from wfsim.semantics.quantiles import exp, log, normal_quantile, power
+from wfsim.semantics.quantiles import exp, gamma_quantile, log, log_gamma, normal_quantile, power
 
 Sampler: TypeAlias = Callable[[float], float]
 
@@ -25,6 +25,9 @@ def name_key(name: str) -> int:
 
 LONGEST = 10**17
 """Microseconds, some three thousand years: no duration is longer, so that times stay within 64 bits."""
+
+
+_BELOW_1 = 1.0 - 2.0**-53
 
 
 def whole(duration: float) -> int:
@@ -43,6 +46,8 @@ class Family(IntEnum):
     LOGNORMAL = 5
     WEIBULL = 6
     EMPIRICAL = 7
+    GAMMA = 8
+    MIXTURE = 9
 
 
 class Law:
@@ -54,9 +59,11 @@ class Law:
         Parameters of the family, in the order of the functions below.
     values, edges
         Of an empirical one: values, and the running sums of their weights.
+    parts
+        Of a mixture: its laws, whose running sums of weights are the edges.
     """
 
-    __slots__ = ("_sample", "a", "b", "c", "edges", "family", "values")
+    __slots__ = ("_sample", "a", "b", "c", "edges", "family", "parts", "values")
 
     def __init__(
         self,
@@ -65,11 +72,13 @@ class Law:
         parameters: Sequence[float],
         values: Sequence[float] = (),
         edges: Sequence[float] = (),
+        parts: Sequence[Law] = (),
     ) -> None:
         self.family = family
         self.a, self.b, self.c = [*parameters, 0.0, 0.0, 0.0][:3]
         self.values = values
         self.edges = edges
+        self.parts = parts
         self._sample = sample
 
     def __call__(self, u: float) -> float:
@@ -123,6 +132,29 @@ def empirical(values: Sequence[float], weights: Sequence[float] | None = None) -
     """One of the values seen, by weight."""
     edges = cumulative(weights if weights is not None else [1.0] * len(values))
     return Law(Family.EMPIRICAL, lambda u: values[pick(edges, u)], [], values, edges)
+
+
+def gamma(shape: float, mean: float) -> Law:
+    """Gamma with this mean; of a whole shape the sum of so many exponential times, which is Erlang's."""
+    scale, log_factorial = mean / shape, log_gamma(shape + 1.0)
+    return Law(Family.GAMMA, lambda u: scale * gamma_quantile(shape, log_factorial, u), [scale, shape, log_factorial])
+
+
+def mixture(parts: Sequence[Law], weights: Sequence[float]) -> Law:
+    """One of several laws, by weight; what is left of the number that selects it, spread over [0, 1), is its own."""
+    edges, kept = [0.0], list[Law]()
+    for part, weight in zip(parts, weights):
+        # What can never be selected would leave nothing to divide by.
+        if edges[-1] + weight > edges[-1]:
+            edges.append(edges[-1] + weight)
+            kept.append(part)
+
+    def sample(u: float) -> float:
+        wanted = u * edges[-1]
+        which = min(bisect_right(edges, wanted), len(kept)) - 1
+        return kept[which](min((wanted - edges[which]) / (edges[which + 1] - edges[which]), _BELOW_1))
+
+    return Law(Family.MIXTURE, sample, [], edges=edges, parts=kept)
 
 
 def cumulative(weights: Sequence[float]) -> list[float]:

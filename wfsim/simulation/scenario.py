@@ -36,7 +36,7 @@ from wfsim.model.problems import LineOf, Problem, definition_error, from_validat
 from wfsim.model.workflow import Workflow
 
 from . import sampling
-from .distributions import Delay, Distribution, Part, Share, Weight, as_draw, need_weight
+from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
 
 LARGEST_SEED = 2**62 - 1
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(us|ms|s|m|h|d|w)\s*")
@@ -106,13 +106,6 @@ class EventPlan(Part):
     payload: Mapping[str, Template] = Field(default_factory=dict)
 
 
-def _whole(value: object) -> object:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise ValueError(f"expected a whole number, found {shown(value)}.")
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
 Cases = Annotated[Whole, Field(ge=0, le=100_000_000)]
 
 

@@ -18,6 +18,7 @@ log: Any = None
 exp: Any = None
 power: Any = None
 normal_quantile: Any = None
+gamma_quantile: Any = None
 """Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
 CONSTANT, CHOICE, WHOLE, REAL, UNIQUE_WHOLE, UNIQUE_TEXT = range(6)
@@ -29,7 +30,8 @@ UNIQUES = 1_024
 
 _CONSTANT, _EXPONENTIAL, _UNIFORM = int(Family.CONSTANT), int(Family.EXPONENTIAL), int(Family.UNIFORM)
 _TRIANGULAR, _NORMAL, _LOGNORMAL = int(Family.TRIANGULAR), int(Family.NORMAL), int(Family.LOGNORMAL)
-_WEIBULL = int(Family.WEIBULL)
+_WEIBULL, _GAMMA, _MIXTURE = int(Family.WEIBULL), int(Family.GAMMA), int(Family.MIXTURE)
+_BELOW_1 = 1.0 - 2.0**-53
 _LONGEST = float(LONGEST)
 
 
@@ -54,8 +56,24 @@ def pick(numbers: Any, first: int, n: int, u: float) -> Any:
 
 
 @_njit
+def part_of(k: Any, which: int, u: float) -> Any:
+    """Which law of a mixture a uniform number selects, and what is left of the number for it."""
+    while k.laws[which].family == _MIXTURE:
+        law = k.laws[which]
+        parts, edges = law.first, law.first + law.n
+        wanted = u * k.numbers[edges + law.n]
+        part = pick(k.numbers, edges + 1, law.n, u)
+        low, high = k.numbers[edges + part], k.numbers[edges + part + 1]
+        u = min((wanted - low) / (high - low), _BELOW_1)
+        which = int(k.numbers[parts + part])
+    return which, u
+
+
+@_njit
 def sample(k: Any, which: int, u: float) -> Any:
     """A sample of a law."""
+    if k.laws[which].family == _MIXTURE:
+        which, u = part_of(k, which, u)
     law = k.laws[which]
     family, a, b, c = law.family, law.a, law.b, law.c
     if family == _CONSTANT:
@@ -76,6 +94,8 @@ def sample(k: Any, which: int, u: float) -> Any:
         return a * exp(b * normal_quantile(u))
     if family == _WEIBULL:
         return 0.0 if u == 0.0 else a * power(-log(1.0 - u), 1.0 / b)
+    if family == _GAMMA:
+        return a * gamma_quantile(b, c, u)
     n = law.n
     return k.numbers[law.first + pick(k.numbers, law.first + n, n, u)]
 

@@ -45,7 +45,8 @@ _KERNEL = {
     "mix_key": ("draws", "mix_key"),
 }
 _DRAW = {"draw": ("draws", "draw")}
-_DRAWS = {name: ("quantiles", name) for name in ("log", "exp", "power", "normal_quantile")} | _DRAW
+_QUANTILES = "log", "exp", "power", "normal_quantile", "gamma_quantile"
+_DRAWS = {name: ("quantiles", name) for name in _QUANTILES} | _DRAW
 SIMULATE = Root(
     kernel.simulate,
     _KERNEL,

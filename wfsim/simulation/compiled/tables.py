@@ -63,9 +63,10 @@ class Tables:
 
     def law(self, law: sampling.Law) -> int:
         """The number of a law."""
+        values = [float(self.law(part)) for part in law.parts] or law.values
         first = len(self.numbers)
-        self.numbers += [*law.values, *law.edges]
-        self.laws.append((int(law.family), first, len(law.values), law.a, law.b, law.c))
+        self.numbers += [*values, *law.edges]
+        self.laws.append((int(law.family), first, len(values), law.a, law.b, law.c))
         return len(self.laws) - 1
 
     def _together(self, add: Callable[[], None]) -> tuple[int, int, int]:
