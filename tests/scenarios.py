@@ -14,6 +14,26 @@ ARRIVALS = st.one_of(
     st.sampled_from(["1/s", "3/m", "7/h"]).map(lambda rate: {"poisson": rate}),
     LONG.map(lambda time: {"every": time}),
     st.lists(SECONDS, min_size=1, max_size=6).map(lambda times: {"at": times}),
+    st.builds(
+        lambda n, think: {"closed": {"population": n, "think": {"uniform": {"low": think, "high": "400s"}}}},
+        st.integers(1, 4),
+        LONG,
+    ),
+    st.builds(
+        lambda way, sizes: way | {"batch": {"size": sizes}} if sizes else way,
+        st.one_of(
+            LONG.map(lambda mean: {"renewal": {"gamma": {"shape": 0.7, "mean": mean}}}),
+            LONG.map(lambda time: {"every": time}),
+            st.sampled_from(
+                [
+                    {"rates": [{"until": "1m", "rate": "0/s"}, {"until": "2m", "rate": "3/m"}, {"rate": "2/h"}]},
+                    {"rates": [{"until": "9s", "rate": "1/s"}], "repeat": "100s"},
+                    {"rates": [{"until": "1m", "rate": "2/m"}]},
+                ]
+            ),
+        ),
+        st.sampled_from([None, 2, {"choice": [1, 3], "weights": [2, 1]}]),
+    ),
 )
 DELAYS = st.one_of(
     SECONDS.map(lambda time: {"constant": time}),

@@ -190,6 +190,20 @@ def test_random_workflows_under_random_scenarios_make_the_same_records(
         assert compiled(workflow, scenario, known) == expected
 
 
+@pytest.mark.parametrize(
+    "arrivals",
+    [
+        {"closed": {"population": 7, "think": {"exponential": {"mean": "5m"}}}},
+        {"rates": [{"until": "8m", "rate": "3/m"}], "repeat": "9m", "batch": {"size": {"choice": [1, 30]}}},
+    ],
+    ids=lambda arrivals: min(arrivals),
+)
+def test_stopped_and_resumed_those_who_are_to_come_come(arrivals: dict[str, Any], tmp_path: Path) -> None:
+    workflow, scenario = of_example("order_processing", 90)
+    other = Scenario.model_validate(scenario.model_dump(exclude_unset=True) | {"arrivals": arrivals})
+    assert compiled(workflow, other, saved_at=tmp_path / "run") == in_python(workflow, other)
+
+
 @pytest.mark.parametrize("name", wf.examples())
 def test_stopped_put_on_disk_and_resumed_it_is_the_same(name: str, tmp_path: Path) -> None:
     workflow, scenario = of_example(name, 40)
@@ -259,6 +273,12 @@ def test_instances_get_more_rows_when_they_need_them(monkeypatch: pytest.MonkeyP
         {"arrivals": {"every": "10s"}, "pools": {"packers": {"capacity": 1, "discipline": "priority"}}},
         {"arrivals": {"at": ["3s", "1s", "1s"]}},
         {"arrivals": {"poisson": "1000/s"}, "pools": {"packers": {"capacity": 2}}},
+        {"arrivals": {"renewal": {"erlang": {"shape": 3, "mean": "1m"}}, "batch": {"size": 4}}},
+        {"arrivals": {"poisson": "9/m", "batch": {"size": {"choice": [1, 2, 30], "weights": [5, 3, 1]}}}},
+        {"arrivals": {"rates": [{"until": "8h", "rate": "3/h"}, {"until": "9h", "rate": "4/m"}], "repeat": "24h"}},
+        {"arrivals": {"rates": [{"until": "1h", "rate": "2/m"}, {"until": "2h", "rate": "0/h"}, {"rate": "1/s"}]}},
+        {"arrivals": {"rates": [{"until": "1h", "rate": "1/m"}], "batch": {"size": 2}}},
+        {"arrivals": {"closed": {"population": 20, "think": {"exponential": {"mean": "5m"}}}}},
         {"patience": 1},
         {"patience": 50, "seed": 3},
     ],

@@ -5,9 +5,8 @@ from __future__ import annotations
 from .kernel import kernel
 
 # Streams: what a draw is for. Numbers are part of every history's meaning; add, never renumber.
-RETRY_JITTER, ARRIVAL, EVENT_DELAY, EVENT_CHOICE, DURATION, ATTEMPT_FAILURE, PAYLOAD, INPUT, FAULT_TIME, RESULT = range(
-    10
-)
+RETRY_JITTER, ARRIVAL, EVENT_DELAY, EVENT_CHOICE, DURATION, ATTEMPT_FAILURE, PAYLOAD, INPUT, FAULT_TIME = range(9)
+RESULT, BATCH_SIZE, PATIENCE = range(9, 12)
 
 _LOW32 = 0xFFFFFFFF
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,10 @@ from wfsim.model.values import ValueType
 from wfsim.semantics import draws
 
 from . import sampling
+from .arrivals import Arrivals
 from .plans import Member, ValuePlan
-from .scenario import Arrivals, Scenario, read_trace
+from .scenario import Scenario
+from .traces import read_trace
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,7 +39,7 @@ class Arrival:
     Attributes
     ----------
     number
-        From 1, in order of time.
+        From 1, in order of time; from a closed population (k - 1) n + i of the k-th of the i-th of n members.
     time
         Microseconds.
     inputs
@@ -77,6 +80,13 @@ class ArrivalStream:
         Selects the random times between them.
     begins
         The moment that is time 0, for schedules.
+
+    Attributes
+    ----------
+    population
+        Size of a closed one, or 0.
+    present
+        Of a closed one: the numbers of its open instances, by name.
     """
 
     def __init__(
@@ -95,29 +105,40 @@ class ArrivalStream:
         self.inputs = {name: ValuePlan(value, name) for name, value in inputs.items()}
         self.pending: dict[int, Arrival] = {}
         self.schedules = {name: Scheduled() for name in arrivals.schedules or ()}
+        self.population = 0 if arrivals.closed is None else arrivals.closed.population
+        self.present: dict[str, int] = {}
         self._arrivals = arrivals
         self._begins = begins
+        self._think = None if arrivals.closed is None else arrivals.closed.think.sampler()
         self._n = 0
         self._coming = self._all()
 
     def state(self) -> tuple[object, ...]:
         """How many have come, and what waits; see `restore`."""
-        return self._n, self.pending, self.schedules
+        return self._n, self.pending, self.schedules, self.present
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Go on where another stream of the same arrivals was; takes as long as that took."""
-        self._n, self.pending, self.schedules = state
+        self._n, self.pending, self.schedules, self.present = state
         deque(islice(self._coming, self._n), maxlen=0)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether as many have been taken as may come."""
+        return self.limit is not None and self._n >= self.limit
 
     def take(self) -> Arrival | None:
         """The next one, kept among those `pending`; `None` when there are no more."""
-        if self.limit is not None and self._n >= self.limit:
-            return None
-        following = next(self._coming, None)
-        if following is None:
-            return None
+        following = None if self.is_complete else next(self._coming, None)
+        return None if following is None else self._taken(Arrival(self._n + 1, *following))
+
+    def again(self, number: int, now: int) -> Arrival | None:
+        """The next one of a member of a closed population, who begins to think now; `None` when there are no more."""
+        following = number + self.population
+        return None if self.is_complete else self._taken(Arrival(following, now + self._thinks(following), {}))
+
+    def _taken(self, arrival: Arrival) -> Arrival:
         self._n += 1
-        arrival = Arrival(self._n, *following)
         self.pending[arrival.number] = arrival
         return arrival
 
@@ -140,6 +161,8 @@ class ArrivalStream:
         """An arrival has become an instance."""
         if arrival.schedule:
             self.schedules[arrival.schedule].last = case
+        if self.population:
+            self.present[case.name] = arrival.number
 
     def released(self, case: Case) -> Arrival | None:
         """The arrival that waited for this instance to close, if one did."""
@@ -169,15 +192,31 @@ class ArrivalStream:
             yield from ((int(time), {}, "") for time in sorted(arrivals.at))
         elif arrivals.trace is not None:
             program = self.member.program
-            for time, texts in read_trace(arrivals.trace):
-                yield time, {name: _typed(program, name, text) for name, text in texts.items()}, ""
+            for time, values in read_trace(arrivals.trace):
+                yield time, {name: _typed(program, name, value) for name, value in values.items()}, ""
+        elif arrivals.closed is not None:
+            yield from ((self._thinks(number), {}, "") for number in range(1, self.population + 1))
         else:
-            sample = arrivals.interval() or sampling.constant(0.0)
-            moment, number = 0.0, 0
-            while True:
-                number += 1
-                moment += sample(draws.draw(self.key, draws.ARRIVAL, number, 0))
-                yield sampling.whole(moment), {}, ""
+            yield from ((time, {}, "") for time in self._by_chance())
+
+    def _thinks(self, number: int) -> int:
+        law = self._think or sampling.constant(0.0)
+        return sampling.whole(law(draws.draw(self.key, draws.ARRIVAL, number, 0)))
+
+    def _by_chance(self) -> Iterator[int]:
+        law, pace, sizes = self._arrivals.interval(), self._arrivals.pace(), self._arrivals.sizes()
+        assert law is not None, "all other ways are told apart before"
+        moment, time, number = 0.0, 0, 0
+        while True:
+            number += 1
+            moment += law(draws.draw(self.key, draws.ARRIVAL, number, 0))
+            when = moment if pace is None else pace.time_of(moment)
+            if when == math.inf:
+                return
+            # At the end of a period a rounding may go back.
+            time = max(time, sampling.whole(when))
+            n_together = 1 if sizes is None else int(sizes(draws.draw(self.key, draws.BATCH_SIZE, number, 0)))
+            yield from (time for _ in range(n_together))
 
     def _by_the_clock(self, name: str) -> Iterator[tuple[int, Mapping[str, Any], str]]:
         schedule = self.member.program.workflow.schedules[name]
@@ -207,8 +246,10 @@ def streams_of(scenario: Scenario, members: list[Member], run_key: int) -> list[
     return found
 
 
-def _typed(program: Program, name: str, text: str) -> Any:
-    """A text of a trace as the type of its input."""
+def _typed(program: Program, name: str, text: Any) -> Any:
+    """A value of a trace, of a text the type of its input."""
+    if not isinstance(text, str):
+        return text
     variable = program.variables.get(name)
     kind = variable.type if variable is not None else ValueType.ANY
     try:

@@ -65,8 +65,14 @@ def need_weight(weights: Iterable[float], what: str) -> None:
         raise ValueError(f"{what} all have weight 0, so none can be drawn. Give at least one a positive weight.")
 
 
-def _need_weights(given: Sequence[Any], weights: Sequence[float], what: str) -> None:
-    """Refuse weights of another number, or all 0."""
+def need_weights(given: Sequence[Any], weights: Sequence[float], what: str) -> None:
+    """Refuse weights of another number, or all 0.
+
+    Raises
+    ------
+    ValueError
+        With both numbers.
+    """
     if len(weights) != len(given):
         raise ValueError(f"{len(given)} {what} have {len(weights)} weights. Give each of the {what} one.")
     need_weight(weights, f"the {what}")
@@ -163,7 +169,7 @@ class Hyperexponential(Part):
 
     @model_validator(mode="after")
     def _a_weight_each(self) -> Self:
-        _need_weights(self.means, self.weights, "means")
+        need_weights(self.means, self.weights, "means")
         return self
 
 
@@ -176,7 +182,7 @@ class Empirical(Part):
     @model_validator(mode="after")
     def _a_weight_each(self) -> Self:
         if self.weights is not None:
-            _need_weights(self.values, self.weights, "values")
+            need_weights(self.values, self.weights, "values")
         return self
 
 

@@ -174,14 +174,21 @@ class Relations:
 
     def begin(self) -> None:
         """Put the first arrival of each stream into the calendar."""
-        for which in range(len(self.streams)):
-            self._next_arrival(which)
+        for which, stream in enumerate(self.streams):
+            for _ in range(stream.population or 1):
+                self._expect(which, stream.take())
 
-    def _next_arrival(self, which: int) -> None:
-        arrival = self.streams[which].take()
-        horizon = self._scenario.horizon
+    def _expect(self, which: int, arrival: Arrival | None) -> None:
+        horizon, stream = self._scenario.horizon, self.streams[which]
         if arrival is None:
-            self._root_has_come = self._root_has_come or which == 0
+            has_come = not (stream.population and stream.pending)
+            self._root_has_come = self._root_has_come or (which == 0 and has_come)
+        elif arrival.number >= FIRST_CHILD:
+            raise ScenarioError(
+                f"A member of the closed population of {stream.population:,} has come "
+                f"{arrival.number // stream.population:,} times, and no more can be numbered. Let it think longer, or "
+                "give a smaller population or a horizon."
+            )
         elif horizon is None or arrival.time <= horizon:
             self._stage.put(arrival.time, Order.EVENT, Arrives(which, arrival.number))
 
@@ -192,9 +199,9 @@ class Relations:
         if which and self._root_has_come and stream.limit is None and self._scenario.horizon is None:
             # Otherwise the run would never end.
             return None
-        if not arrives.waited:
-            self.afterwards.append(_Comes(which))
         arrival = stream.pending.pop(arrives.number)
+        if not arrives.waited and (stream.is_complete or not stream.population):
+            self.afterwards.append(_Comes(which))
         return self._begin(which, stream, arrival) if stream.may_start(arrival) else None
 
     def _begin(self, which: int, stream: ArrivalStream, arrival: Arrival) -> Entered | None:
@@ -216,6 +223,8 @@ class Relations:
             # M7.2: the number remains a gap.
             self._summary.n_refused += 1
             self._refused = self._refused or str(taken)
+            if stream.population:
+                self._expect(which, stream.again(number, self._stage.now))
             return None
         stream.started(arrival, case)
         if which == 0:
@@ -274,12 +283,15 @@ class Relations:
             waited = stream.released(case) if stream.schedules else None
             if waited is not None:
                 self._soon(Order.EVENT, Arrives(which, waited.number, waited=True))
+            number = stream.present.pop(case.name, None)
+            if number is not None:
+                self._expect(which, stream.again(number, self._stage.now))
 
     def follow(self) -> Entered | None:
         """Do what comes first `afterwards`."""
         what = self.afterwards.popleft()
         if isinstance(what, _Comes):
-            self._next_arrival(what.stream)
+            self._expect(what.stream, self.streams[what.stream].take())
             return None
         return self._begin_child(what) if isinstance(what, _Child) else self._begin_by(what.sender, what.letter)
 

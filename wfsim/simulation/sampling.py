@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from hashlib import blake2b
+from itertools import pairwise
 from typing import TypeAlias
 
 from wfsim.semantics.quantiles import exp, gamma_quantile, log, log_gamma, normal_quantile, power
@@ -23,11 +24,9 @@ def name_key(name: str) -> int:
     return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 2
 
 
+_BELOW_1 = 1.0 - 2.0**-53
 LONGEST = 10**17
 """Microseconds, some three thousand years: no duration is longer, so that times stay within 64 bits."""
-
-
-_BELOW_1 = 1.0 - 2.0**-53
 
 
 def whole(duration: float) -> int:
@@ -83,6 +82,16 @@ class Law:
 
     def __call__(self, u: float) -> float:
         return self._sample(u)
+
+    @property
+    def largest(self) -> float:
+        """The largest sample there may be."""
+        if self.family is Family.MIXTURE:
+            return max(part.largest for part in self.parts)
+        if self.family is Family.EMPIRICAL:
+            rises = (edge > before for before, edge in pairwise([0.0, *self.edges]))
+            return max(value for value, may_be in zip(self.values, rises) if may_be)
+        return self._sample(_BELOW_1)
 
 
 def constant(value: float) -> Law:

@@ -6,13 +6,9 @@ events reach them, how long activities take and how they fail, and how many work
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -30,26 +26,15 @@ from wfsim.arguments import as_path
 from wfsim.errors import DefinitionError, ScenarioError
 from wfsim.files import is_below, read_file
 from wfsim.model import yaml_reader
-from wfsim.model.duration import UNITS, Duration
+from wfsim.model.duration import Duration
 from wfsim.model.expressions import parse_template
 from wfsim.model.problems import LineOf, Problem, definition_error, from_validation, shown
 from wfsim.model.workflow import Workflow
 
-from . import sampling
+from .arrivals import Arrivals
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
 
 LARGEST_SEED = 2**62 - 1
-_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(us|ms|s|m|h|d|w)\s*")
-
-
-def _rate(value: object) -> object:
-    match = _RATE.fullmatch(value) if isinstance(value, str) else None
-    if match is None or float(match[1]) == 0:
-        raise ValueError(f"{value!r} is not a rate. Write a positive number per unit of time: 120/h, 0.5/s.")
-    return f"{match[1]}/{match[2]}"
-
-
-Rate = Annotated[str, BeforeValidator(_rate)]
 
 
 def _template(value: Any) -> Any:
@@ -66,35 +51,6 @@ def _template(value: Any) -> Any:
 
 Template = Annotated[Any, AfterValidator(_template)]
 """A JSON value with `${expression}` in it, or a mapping with one key of `Draw`."""
-
-
-class Arrivals(Part):
-    """When instances start: `poisson` at a rate, `every` so often, `at` given times, from a `trace`, or by `schedules`.
-
-    A trace is a CSV file with a column `time` (seconds) and, if wanted, one column per input. Schedules are those of
-    the workflow, by name; the scenario's `begins` says which moment is time 0.
-    """
-
-    poisson: Rate | None = None
-    every: Duration | None = None
-    at: tuple[Duration, ...] | None = None
-    trace: str | None = None
-    schedules: tuple[str, ...] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            raise ValueError(f"arrivals are one of {', '.join(type(self).model_fields)}.")
-        if self.every is not None and self.every == 0:
-            raise ValueError("every: 0s would start everything at once. Give a positive duration, or use at.")
-        return self
-
-    def interval(self) -> sampling.Law | None:
-        """Sampler of the time between arrivals in microseconds, where they follow a process."""
-        if self.poisson is not None:
-            number, unit = self.poisson.split("/")
-            return sampling.exponential(UNITS[unit] / float(number))
-        return None if self.every is None else sampling.constant(float(self.every))
 
 
 class EventPlan(Part):
@@ -276,15 +232,15 @@ def load_scenario(path: str | Path) -> Scenario:
     except DefinitionError as error:
         raise ScenarioError(str(error)) from None
     data = document.data
-    if isinstance(data, dict) and isinstance(data.get("arrivals"), dict) and "trace" in data["arrivals"]:
-        trace = file.parent / str(data["arrivals"]["trace"])
-        if not is_below(trace, file.parent):
-            line = document.line_of(("arrivals", "trace"))
-            raise ScenarioError(
-                f"{path}:{line}: the trace {str(data['arrivals']['trace'])!r} lies outside the folder of this file. "
-                "Put it there, or below, or read the scenario and give it: scenario.changed(arrivals={'trace': path})."
-            )
-        data = {**data, "arrivals": {"trace": str(trace)}}
+    if isinstance(data, dict):
+        data = _with_trace(data, file, document.line_of)
+        others = data.get("workflows")
+        if isinstance(others, dict):
+            found = {
+                name: _with_trace(plan, file, document.line_of, "workflows", name) if isinstance(plan, dict) else plan
+                for name, plan in others.items()
+            }
+            data = {**data, "workflows": found}
     try:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
@@ -294,24 +250,16 @@ def load_scenario(path: str | Path) -> Scenario:
     return scenario
 
 
-LARGEST_TRACE = 1_000_000_000
-"""Bytes of a trace that are read."""
-
-
-def read_trace(path: str) -> list[tuple[int, dict[str, str]]]:
-    """Arrival times (microseconds, ascending) and input texts of a trace file."""
-    rows: list[tuple[int, dict[str, str]]] = []
-    try:
-        text = read_file(path, LARGEST_TRACE).decode("utf-8-sig")
-        for row in csv.DictReader(io.StringIO(text, newline="")):
-            if "time" not in row:
-                raise ScenarioError(f"{path}: a trace needs a column 'time' (seconds). Found: {', '.join(row)}.")
-            rest = {name: text for name, text in row.items() if name != "time" and text != ""}
-            rows.append((int(Duration.of(float(row["time"] or 0))), rest))
-    except OSError as error:
-        raise ScenarioError(f"{path}: the trace cannot be read: {error.strerror}.") from None
-    except (ValueError, DefinitionError) as error:
-        raise ScenarioError(f"{path}: row {len(rows) + 2}: {error}") from None
-    if any(later[0] < earlier[0] for earlier, later in pairwise(rows)):
-        raise ScenarioError(f"{path}: arrival times must not go back. Sort the file by time.")
-    return rows
+def _with_trace(part: dict[str, Any], file: Path, line_of: LineOf, *where: str) -> dict[str, Any]:
+    """A part of a scenario file whose arrivals may come from a trace: one that lies in the folder of the file."""
+    arrivals = part.get("arrivals")
+    if not (isinstance(arrivals, dict) and "trace" in arrivals):
+        return part
+    trace = file.parent / str(arrivals["trace"])
+    if not is_below(trace, file.parent):
+        line = line_of((*where, "arrivals", "trace"))
+        raise ScenarioError(
+            f"{file}:{line}: the trace {str(arrivals['trace'])!r} lies outside the folder of this file. "
+            "Put it there, or below, or read the scenario and give it: scenario.changed(arrivals={'trace': path})."
+        )
+    return {**part, "arrivals": {**arrivals, "trace": str(trace)}}

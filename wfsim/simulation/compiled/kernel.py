@@ -35,11 +35,12 @@ from wfsim.semantics.codes import (
     STOP_CHILD,
     TIMER,
 )
-from wfsim.semantics.draws import ARRIVAL, INPUT, PAYLOAD
+from wfsim.semantics.draws import INPUT, PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.speed import CELL, MEMORY
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.areas import give_back, has_block, keep_inbox, load, put_back, set_up, store
+from wfsim.simulation.compiled.arrivals import next_arrival
 from wfsim.simulation.compiled.calendar import (
     MOST_ENTRIES,
     ROOT,
@@ -53,7 +54,7 @@ from wfsim.simulation.compiled.calendar import (
     push,
     void,
 )
-from wfsim.simulation.compiled.draws import fill_value, sample, whole
+from wfsim.simulation.compiled.draws import fill_value
 from wfsim.simulation.compiled.events import plan_event, resume_plans, state_of
 from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, STARTS, TOLD, VOID
 from wfsim.simulation.compiled.log import log_records
@@ -63,7 +64,6 @@ _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model=
 
 step: Any = None
 work_with_clock: Any = None
-draw: Any = None
 mix_key: Any = None
 """Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
@@ -82,36 +82,13 @@ effect; what a step means for others; what follows before the next happening."""
 NEVER, AT_THE_END, ALWAYS = range(3)
 """When Python is told what a step of an instance means for others."""
 
-IN_PYTHON = -2
-"""In place of the law of the time between arrivals: Python lets instances in."""
-
 _ROW, _CELL = MEMORY.itemsize, CELL.itemsize
 _FOR_OTHERS = (START_CHILD, STOP_CHILD, SEND_MESSAGE)
-_EVENT = int(Order.EVENT)
 _TIMER = int(Order.TIMER)
 _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
 
 
-# --- arrivals ----------------------------------------------------------------------------------------------
-
-
-@_njit
-def next_arrival(k: Any, r: Any) -> None:
-    """Put the next arrival into the calendar, unless there is none."""
-    given, s = k.settings[0], r.state[0]
-    if given.interval == IN_PYTHON or (given.cases >= 0 and s.n_arrived >= given.cases):
-        return
-    if given.interval < 0 and s.n_arrived >= given.n_times:
-        return
-    s.n_arrived += 1
-    number = s.n_arrived
-    if given.interval >= 0:
-        s.moment += sample(k, given.interval, draw(given.run_key, ARRIVAL, number, 0))
-        time = whole(s.moment)
-    else:
-        time = k.times[number - 1]
-    if given.horizon < 0 or time <= given.horizon:
-        push(r, time, _EVENT, ARRIVES, NONE, 0, (number, 0, 0, 0))
+# --- instances -------------------------------------------------------------------------------------------
 
 
 @_njit

@@ -59,16 +59,19 @@ MEMBER = _record("", "first_row n_base n_kept n_fields n_front n_regions n_timer
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times",
-    "interval first_input end_input n_uniques n_pools n_reasons first_child",
+    "interval batch first_piece n_pieces first_input end_input n_uniques n_pools n_reasons first_child",
+    "total period",
 )
 """Of the whole run. `interval` is the law of the time between arrivals, or -1 if their times are given, or -2 if Python
-knows of them."""
+knows of them; `batch` is the law of how many come together, or -1. Where rates change, `n_pieces` beginnings lie from
+`first_piece` on in `numbers`, then as many sums and rates (`simulation.arrivals.Pace`)."""
 
 # --- what changes ------------------------------------------------------------------------------------------
 
 STATE = _record(
     "now serial first_soon n_soon n_heap n_far far_from far_first far_length far_serial n_live n_arrived "
-    "n_started n_closed n_steps n_records n_sent n_rejected end_time n_slots m_end v_end stays_end timers_end "
+    "n_drawn n_together n_started n_closed n_steps n_records n_sent n_rejected end_time n_slots m_end v_end stays_end "
+    "timers_end "
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
     "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
     "output_room slot_room m_room v_room stays_room timers_room n_blocks block_room phase slot activity again "
@@ -78,7 +81,8 @@ STATE = _record(
 )
 """Numbers of the run that change, and how much fits where. `phase` is where it goes on after it has returned; `follows`
 how much Python has still to do before the next happening. `member`, `number` and `key` are of an instance that Python
-lets in, `placed` is the slot that it was given. What is due later than `far_from` lies far, the first of it is due at
+lets in, `placed` is the slot that it was given. So many times of arrivals are `n_drawn`, and `n_together` are still to
+come at the last. What is due later than `far_from` lies far, the first of it is due at
 `far_first`; the next limit lies `far_length` later."""
 
 HEAP = _record("time key", "")

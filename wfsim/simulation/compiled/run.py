@@ -22,7 +22,7 @@ from wfsim.semantics.layout import Cell
 from wfsim.semantics.program import Program
 from wfsim.semantics.roots import Root
 from wfsim.simulation import engine
-from wfsim.simulation.compiled import areas, calendar, checkpoint, events, kernel, layout, log, workers
+from wfsim.simulation.compiled import areas, arrivals, calendar, checkpoint, events, kernel, layout, log, workers
 from wfsim.simulation.compiled import draws as compiled_draws
 from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.host import Host, Seen, state_in
@@ -41,7 +41,6 @@ STEPS = 200_000
 _KERNEL = {
     "step": ("step", "step"),
     "work_with_clock": ("work", "work_with_clock"),
-    "draw": ("draws", "draw"),
     "mix_key": ("draws", "mix_key"),
 }
 _DRAW = {"draw": ("draws", "draw")}
@@ -50,7 +49,16 @@ _DRAWS = {name: ("quantiles", name) for name in _QUANTILES} | _DRAW
 SIMULATE = Root(
     kernel.simulate,
     _KERNEL,
-    {areas: {}, calendar: {}, compiled_draws: _DRAWS, events: _DRAW, layout: {}, log: {}, workers: _DRAW},
+    {
+        areas: {},
+        arrivals: _DRAW,
+        calendar: {},
+        compiled_draws: _DRAWS,
+        events: _DRAW,
+        layout: {},
+        log: {},
+        workers: _DRAW,
+    },
 )
 
 

@@ -21,8 +21,8 @@ from wfsim.semantics.rows import RESULT
 from wfsim.simulation import sampling
 from wfsim.simulation.arriving import ArrivalStream
 from wfsim.simulation.compiled import layout
+from wfsim.simulation.compiled.arrivals import IN_PYTHON
 from wfsim.simulation.compiled.draws import CHOICE, CONSTANT, REAL, UNIQUE_TEXT, UNIQUE_WHOLE, WHOLE
-from wfsim.simulation.compiled.kernel import IN_PYTHON
 from wfsim.simulation.distributions import Draw, as_draw
 from wfsim.simulation.plans import EventDraws, Member, ValuePlan, Work, choices
 from wfsim.simulation.relations import FIRST_CHILD
@@ -215,23 +215,30 @@ class Tables:
 
     # --- all together ----------------------------------------------------------------------------
 
-    def _arrivals(self, streams: list[ArrivalStream], has_mail: bool) -> tuple[int, int, int, list[int]]:
-        """Where the inputs of arrivals begin and end, the law of the time between them, and given times."""
-        arrivals = self.scenario.arrivals
-        plain = arrivals is not None and arrivals.trace is None and arrivals.schedules is None
-        if len(streams) == 1 and plain and not has_mail and arrivals is not None:
-            root = self.members[0]
+    def _arrivals(self, streams: list[ArrivalStream], has_mail: bool) -> tuple[dict[str, float], list[int]]:
+        """Settings of the arrivals of the root, and given times."""
+        arrivals, root = self.scenario.arrivals, self.members[0]
+        settings: dict[str, float] = {"interval": IN_PYTHON, "batch": NONE}
+        drawn = arrivals.interval()
+        if len(streams) == 1 and not has_mail and (drawn is not None or arrivals.at is not None):
             first, end, asks = self._together(partial(self._inputs, root, streams[0].inputs))
             if not asks:
-                law = arrivals.interval()
-                return first, end, NONE if law is None else self.law(law), sorted(map(int, arrivals.at or ()))
+                sizes, pace = arrivals.sizes(), arrivals.pace()
+                settings |= {"interval": NONE if drawn is None else self.law(drawn)}
+                settings |= {"first_input": first, "end_input": end}
+                settings |= {"batch": NONE if sizes is None else self.law(sizes)}
+                if pace is not None:
+                    settings |= {"first_piece": len(self.numbers), "n_pieces": len(pace.begins)}
+                    settings |= {"total": pace.total, "period": pace.period}
+                    self.numbers += [*pace.begins, *pace.sums, *pace.rates]
+                return settings, sorted(map(int, arrivals.at or ()))
         self.in_python = True
-        return 0, 0, IN_PYTHON, []
+        return settings, []
 
     def known(self, streams: list[ArrivalStream], has_mail: bool, most_steps: int) -> layout.Known:
         """All that is given."""
         scenario = self.scenario
-        first_input, end_input, interval, times = self._arrivals(streams, has_mail)
+        arriving, times = self._arrivals(streams, has_mail)
         states, plans = self.states()
         works, failures = self.works()
         members: list[tuple[Any, ...]] = []
@@ -255,9 +262,7 @@ class Tables:
             "cases": NONE if scenario.cases is None else scenario.cases,
             "most_steps": most_steps,
             "n_times": len(times),
-            "interval": interval,
-            "first_input": first_input,
-            "end_input": end_input,
+            **arriving,
             "n_uniques": len(self.uniques),
             "n_pools": len(scenario.pools),
             "n_reasons": REASONS,
