@@ -60,6 +60,8 @@ DELAYS = st.one_of(
 POOLS = {
     "one": {"capacity": 1},
     "two": {"capacity": 2, "discipline": "priority"},
+    "last": {"capacity": 1, "discipline": "lifo", "queue_limit": 2},
+    "due": {"capacity": 1, "discipline": "deadline", "renege": {"exponential": {"mean": "90s"}}},
 }
 VALUES = st.sampled_from(
     ["text", 1, 2.5, True, None, [1], {"a": 1}, {"integer": [0, 3]}, {"choice": ["x", 1]}, "${state}", "${1 + 1}"]

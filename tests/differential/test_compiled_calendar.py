@@ -273,6 +273,17 @@ def test_instances_get_more_rows_when_they_need_them(monkeypatch: pytest.MonkeyP
         {"arrivals": {"every": "10s"}, "pools": {"packers": {"capacity": 1, "discipline": "priority"}}},
         {"arrivals": {"at": ["3s", "1s", "1s"]}},
         {"arrivals": {"poisson": "1000/s"}, "pools": {"packers": {"capacity": 2}}},
+        {"arrivals": {"every": "10s"}, "pools": {"packers": {"capacity": 1, "discipline": "lifo", "queue_limit": 0}}},
+        {
+            "arrivals": {"every": "9s"},
+            "pools": {"packers": {"capacity": 2, "discipline": "deadline", "queue_limit": 5}},
+        },
+        {
+            "arrivals": {"every": "10s"},
+            "pools": {
+                "packers": {"capacity": 1, "discipline": "lifo", "renege": {"uniform": {"low": 0, "high": "3m"}}}
+            },
+        },
         {"arrivals": {"renewal": {"erlang": {"shape": 3, "mean": "1m"}}, "batch": {"size": 4}}},
         {"arrivals": {"poisson": "9/m", "batch": {"size": {"choice": [1, 2, 30], "weights": [5, 3, 1]}}}},
         {"arrivals": {"rates": [{"until": "8h", "rate": "3/h"}, {"until": "9h", "rate": "4/m"}], "repeat": "24h"}},

@@ -44,11 +44,15 @@ class AttemptStarts(NamedTuple):
 
 
 class AttemptEnds(NamedTuple):
-    """A worker reports; `failure` is the number of the plan's failure, -1 for success."""
+    """A worker reports, or a pool does; `failure` is the number of the way of failing, -1 for success.
+
+    `if_waits`: it has waited for too long, if it still waits.
+    """
 
     case: int
     request: Request
     failure: int = -1
+    if_waits: bool = False
 
 
 class Stay(NamedTuple):

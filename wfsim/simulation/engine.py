@@ -1,8 +1,8 @@
 """The calendar around `step`: arrivals, events, workers and timers of many instances, in simulated time.
 
 Every random number is a draw at its own place (M11.3): arrivals at (run, number), inputs at (case, name of the input),
-events at (case, activation, count), durations and failures at (case, activity serial, attempt). So neither the order of
-execution nor the number of cases changes what one case draws.
+events at (case, activation, count), durations, failures and patience at (case, activity serial, attempt). So neither
+the order of execution nor the number of cases changes what one case draws.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from .calendar import (
 )
 from .instances import Case, RunSummary, open_told, rejections_told
 from .plans import Member, Place, Work, members_of
-from .pools import Request, WorkerPool
+from .pools import FULL, RENEGED, Asked, Request
 from .relations import FIRST_CHILD, Birth, Entered, Relations
 from .scenario import Scenario
 
@@ -134,10 +134,7 @@ class Simulation:
         self.cases: dict[int, _Open] = {}
         self.now = 0
         self._calendar = Calendar()
-        pools = {
-            name: WorkerPool(pool.capacity, pool.discipline == "priority") for name, pool in scenario.pools.items()
-        }
-        self.pools = pools
+        pools = {name: pool.workers() for name, pool in scenario.pools.items()}
         members = members_of(program, scenario, pools)
         self.root = members[0]
         self._relations = Relations(self, members, scenario, replication, self.summary, birth)
@@ -223,7 +220,9 @@ class Simulation:
             return False
         if isinstance(what, TimerDue):
             return case.instance.runs_timer(what.timer, what.id)
-        return case.state_of(what.stay) is not None if isinstance(what, EventComes) else what.request in self._running
+        if isinstance(what, EventComes):
+            return case.state_of(what.stay) is not None
+        return self._is_under_way(what.request, isinstance(what, AttemptEnds) and what.if_waits)
 
     def _after(self, number: int, case: _Open, output: Output) -> None:
         """Hand the step's output on, then carry out its effects."""
@@ -247,7 +246,7 @@ class Simulation:
                 due = TimerDue(number, effect.timer, effect.id)
                 self._calendar.put(effect.due, Order.WORKFLOW_TIMER if whole else Order.TIMER, due)
             elif effect.kind == START_ATTEMPT:
-                self._request(case.member.works[effect.activity], (number, effect.activity_id, effect.attempt))
+                self._request(case, case.member.works[effect.activity], (number, effect.activity_id, effect.attempt))
             elif effect.kind == CANCEL_ATTEMPT:
                 self._let_go((number, effect.activity_id, effect.attempt))
             elif effect.kind in (START_CHILD, STOP_CHILD, SEND_MESSAGE) or (effect.kind == CLOSED and kin.parent):
@@ -312,10 +311,24 @@ class Simulation:
 
     # --- workers ---------------------------------------------------------------------------------
 
-    def _request(self, work: Work, request: Request) -> None:
+    def _request(self, case: _Open, work: Work, request: Request) -> None:
         self._running[request] = work
-        if work.pool is None or work.pool.ask(request, work.plan.priority):
-            self._calendar.put(self.now, Order.RESULT, AttemptStarts(request[0], request))
+        number, serial, attempt = request
+        pool = work.pool
+        asked = Asked.TAKEN if pool is None else pool.ask(request, work.plan.priority, work.due(self.now))
+        if asked is Asked.TAKEN:
+            self._calendar.put(self.now, Order.RESULT, AttemptStarts(number, request))
+        elif asked is Asked.REFUSED:
+            self._calendar.put(self.now, Order.RESULT, AttemptEnds(number, request, work.error_types.index(FULL)))
+        elif pool is not None and pool.patience is not None:
+            patience = pool.patience(draws.draw(case.key, draws.PATIENCE, serial, attempt))
+            gives_up = AttemptEnds(number, request, work.error_types.index(RENEGED), if_waits=True)
+            self._calendar.put(self.now + sampling.whole(patience), Order.RESULT, gives_up)
+
+    def _is_under_way(self, request: Request, if_waits: bool) -> bool:
+        """Whether an attempt has not ended, or even waits."""
+        work = self._running.get(request)
+        return work is not None and not (if_waits and work.pool is not None and request not in work.pool.waiting)
 
     def _let_go(self, request: Request) -> None:
         """An attempt is over: its worker, if any, takes the next."""
@@ -343,13 +356,13 @@ class Simulation:
             self._calendar.put(end, Order.RESULT, AttemptEnds(number, request, failure))
 
     def _end_attempt(self, case: _Open, end: AttemptEnds) -> None:
-        work = self._running.get(end.request)
-        if work is None:
+        if not self._is_under_way(end.request, end.if_waits):
             return
+        work = self._running[end.request]
         self._let_go(end.request)
         number, serial, attempt = end.request
         if end.failure >= 0:
-            error = work.plan.failures[end.failure].error_type
+            error = work.error_types[end.failure]
             output = case.instance.activity_failed(self.now, serial, attempt, error)
         else:
             place = Place(case.key, draws.RESULT, serial, attempt)

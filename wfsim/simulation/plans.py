@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from wfsim.errors import ScenarioError
 from wfsim.model.catalogue import Catalogue
+from wfsim.model.elements import Activity
 from wfsim.model.evaluate import evaluate_template
 from wfsim.model.expression_tree import Template
 from wfsim.model.expressions import parse_template
@@ -20,7 +21,7 @@ from wfsim.semantics.texts import Texts
 
 from . import sampling
 from .distributions import Draw, as_draw, made_unique
-from .pools import WorkerPool
+from .pools import FULL, NEVER_DUE, RENEGED, WorkerPool
 from .scenario import ActivityPlan, EventPlan, Scenario, WorkflowPlan
 
 
@@ -125,15 +126,28 @@ class EventDraws:
 
 
 class Work:
-    """The plan of one activity, ready to draw from."""
+    """The plan of one activity, ready to draw from.
 
-    def __init__(self, plan: ActivityPlan, pool: WorkerPool | None) -> None:
+    Attributes
+    ----------
+    error_types
+        As what attempts fail: first the ways of the plan, then those that the pool has.
+    """
+
+    def __init__(self, plan: ActivityPlan, activity: Activity, pool: WorkerPool | None) -> None:
         self.plan = plan
         self.pool = pool
         self.duration = plan.duration.sampler()
         self.result = None if plan.result is None else ValuePlan(plan.result, "result")
         shares = [failure.probability for failure in plan.failures]
         self.edges = sampling.cumulative([*shares, plan.never_ends])
+        self.error_types = [*(failure.error_type for failure in plan.failures), FULL, RENEGED]
+        limits = (activity.schedule_to_start, activity.schedule_to_close)
+        self.limit = next((int(limit) for limit in limits if limit is not None), None)
+
+    def due(self, now: int) -> int:
+        """By when an attempt that is asked for now is to be started."""
+        return NEVER_DUE if self.limit is None else now + self.limit
 
 
 class Member:
@@ -159,8 +173,9 @@ class Member:
         self.works: dict[int, Work] = {}
         for name, row in program.activity_rows.items():
             activity = plan.activities.get(name, ActivityPlan())
-            pool = activity.pool or program.activities[name].pool
-            self.works[row] = Work(activity, pools.get(pool) if pool else None)
+            declared = program.activities[name]
+            pool = activity.pool or declared.pool
+            self.works[row] = Work(activity, declared, pools.get(pool) if pool else None)
         self.children: dict[int, Member] = {}
 
     @cached_property

@@ -33,6 +33,7 @@ from wfsim.model.workflow import Workflow
 
 from .arrivals import Arrivals
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
+from .pools import Discipline, WorkerPool
 
 LARGEST_SEED = 2**62 - 1
 
@@ -121,10 +122,21 @@ class ActivityPlan(Part):
 
 
 class Pool(Part):
-    """Workers that serve activities: first come first served, or by the activities' `priority` (high first)."""
+    """Workers that serve activities.
+
+    `discipline` says who is served first: who came first or last, the activities' `priority` (high first), or the
+    earliest deadline. `queue_limit` is how many may wait, `renege` how long an attempt waits before it gives up.
+    """
 
     capacity: Annotated[Whole, Field(ge=1, le=1_000_000)]
-    discipline: Literal["fifo", "priority"] = "fifo"
+    discipline: Literal["fifo", "lifo", "priority", "deadline"] = "fifo"
+    queue_limit: Annotated[Whole, Field(ge=0, le=1_000_000_000)] | None = None
+    renege: Delay | None = None
+
+    def workers(self) -> WorkerPool:
+        """The pool, with nobody in it."""
+        patience = None if self.renege is None else self.renege.sampler()
+        return WorkerPool(self.capacity, Discipline[self.discipline.upper()], self.queue_limit, patience)
 
 
 @dataclass(frozen=True, slots=True)

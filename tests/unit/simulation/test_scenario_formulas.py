@@ -130,3 +130,71 @@ def test_a_closed_population_is_served_as_the_machine_repair_model_says() -> Non
     )
     # By Little's law; a machine breaks down (n - broken) / up times an hour.
     assert_agrees(of_runs(history, "avg(duration)"), HOUR * broken / ((n - broken) / up))
+
+
+# --- pools --------------------------------------------------------------------------------------------
+
+
+def shares(c: int, offered: float, room: int, leave: float = 0.0) -> list[float]:
+    """Shares of time with so many present: c workers, `room` places to wait, and who waits leaves at a rate.
+
+    The time unit is the mean service time, `offered` the arrivals in it.
+    """
+    weights = [1.0]
+    for k in range(1, c + room + 1):
+        weights.append(weights[-1] * offered / (min(k, c) + max(0, k - c) * leave))
+    return [weight / sum(weights) for weight in weights]
+
+
+EXPONENTIAL = {"duration": {"exponential": {"mean": "1m"}}}
+
+
+@pytest.mark.parametrize(("c", "room", "discipline"), [(3, 0, "fifo"), (1, 4, "fifo"), (2, 3, "lifo")])
+def test_the_share_turned_away_is_that_of_mmck_and_erlang_b(c: int, room: int, discipline: str) -> None:
+    pool = {"capacity": c, "queue_limit": room, "discipline": discipline}
+    history = desk({"poisson": "2/m"}, EXPONENTIAL, pool, cases=2_000)
+    turned_away = of_runs(history, "avg((final_state = 'left')::INTEGER)")
+    present = shares(c, 2.0, room)
+    assert_agrees(turned_away, present[-1])
+    # Those who are served wait as Little's law says.
+    n_present = sum(k * share for k, share in enumerate(present))
+    served = of_runs(history, "avg(duration)", "final_state = 'served'")
+    assert_agrees(served, MINUTE * n_present / (2.0 * (1 - present[-1])))
+
+
+def test_the_share_that_gives_up_is_that_of_erlang_a() -> None:
+    pool = {"capacity": 3, "renege": {"exponential": {"mean": "2m"}}}
+    history = desk({"poisson": "4/m"}, EXPONENTIAL, pool, cases=2_000)
+    present = shares(3, 4.0, 80, leave=0.5)
+    waiting = sum(max(0, k - 3) * share for k, share in enumerate(present))
+    assert_agrees(of_runs(history, "avg((final_state = 'left')::INTEGER)"), 0.5 * waiting / 4.0)
+
+
+def test_of_two_priorities_without_preemption_each_waits_as_cobham_says() -> None:
+    w = (
+        wf.Builder("two")
+        .activity("soon", pool="desk")
+        .activity("late", pool="desk")
+        .variable("kind", "string", input=True)
+    )
+    w.state("begin", initial=True).state("first", activity="soon").state("second", activity="late")
+    w.state("end", terminal=True)
+    for state in ("first", "second"):
+        w.transition("begin", state, condition=f"context.kind == '{state}'")
+    w.transition("first", "end", on="done").transition("second", "end", on="done")
+    scenario = {
+        "arrivals": {"poisson": "1/m"},
+        "cases": 2_000,
+        "inputs": {"kind": {"choice": {"first": 1, "second": 1}}},
+        "activities": {"soon": {"duration": "30s", "priority": 1}, "late": {"duration": "30s"}},
+        "pools": {"desk": {"capacity": 1, "discipline": "priority"}},
+    }
+    history = wf.simulate(w.build(), wf.Scenario.model_validate(scenario), replications=16, engine="compiled")
+    # Half of the time somebody is served, and half of half a minute is left; a quarter goes to those who go first.
+    left = 0.5 * 0.5 / 2
+    for activity, exact in (("soon", left / 0.75), ("late", left / (0.75 * 0.5))):
+        waits = history.sql(
+            f"""SELECT avg(wait) FROM history WHERE activity = '{activity}' AND wait IS NOT NULL AND "case" > 300
+            GROUP BY run ORDER BY run"""
+        ).fetchall()
+        assert_agrees([wait for (wait,) in waits], exact * MINUTE)

@@ -58,7 +58,7 @@ from wfsim.simulation.compiled.draws import fill_value
 from wfsim.simulation.compiled.events import plan_event, resume_plans, state_of
 from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, STARTS, TOLD, VOID
 from wfsim.simulation.compiled.log import log_records
-from wfsim.simulation.compiled.workers import attempt_of, let_go, plan_end, request
+from wfsim.simulation.compiled.workers import attempt_of, is_under_way, let_go, plan_end, request
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
 
@@ -159,7 +159,7 @@ def is_awaited(k: Any, r: Any, entry: Any) -> Any:
     """Whether something would come of an entry of the calendar; its instance lies in its area then."""
     what, slot = entry.what, entry.slot
     if what in (STARTS, ENDS):
-        return r.cases[slot].epoch == entry.epoch and attempt_of(r, slot, entry.a, entry.b) >= 0
+        return r.cases[slot].epoch == entry.epoch and is_under_way(r, entry)
     if what in (DUE, COMES):
         if r.cases[slot].epoch != entry.epoch:
             return False
@@ -180,7 +180,7 @@ def may_come(k: Any, r: Any, entry: Any) -> Any:
     if what == COMES:
         stay = r.stays[case.stays + entry.a - k.p[case.first_row].first_region]
         return stay.entered >= 0 and stay.current == entry.b
-    return what == DUE or attempt_of(r, slot, entry.a, entry.b) >= 0
+    return what == DUE or is_under_way(r, entry)
 
 
 @_njit

@@ -25,9 +25,9 @@ def _record(wide: str, narrow: str, real: str = "") -> np.dtype[Any]:
 
 ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID = range(7)
 """Sorts of happenings. Of `ARRIVES` a is the number; of `STARTS` and `ENDS` a and b are activity and attempt, c the
-failure or -1; of `COMES` a to d are region, activation, number of the event, plan; of `DUE` a and b are timer and id,
-and of a clock c is the next one of its case; of `TOLD` a is the ticket under which Python knows what it is. Of what is
-`VOID` nothing comes."""
+failure or -1, and d whether it ends only if it still waits; of `COMES` a to d are region, activation, number of the
+event, plan; of `DUE` a and b are timer and id, and of a clock c is the next one of its case; of `TOLD` a is the ticket
+under which Python knows what it is. Of what is `VOID` nothing comes."""
 
 # --- what is given -----------------------------------------------------------------------------------------
 
@@ -45,12 +45,14 @@ EVENT_PLAN = _record("", "event law first_value end_value asks", "edge")
 STATE_PLAN = _record("", "first_plan n_plans")
 """By program row of a state."""
 
-WORK_PLAN = _record("", "law first_failure n_failures pool priority result asks", "ends_ever")
+WORK_PLAN = _record("limit", "law first_failure n_failures pool priority result asks", "ends_ever")
 """By program row of an activity. Python fills in the result where `asks` says so. `ends_ever` is the last edge: beyond
-the failures' lies never to report at all."""
+the failures' lies never to report at all. Behind the failures of the plan come those of the pool. `limit` is how long
+an attempt may take to start, or -1."""
 
 FAILURE = _record("", "error_type permanent", "edge")
-POOL = _record("", "capacity by_priority")
+POOL = _record("", "capacity discipline queue_limit patience")
+"""Without a limit of the queue it is -1, and so is the law of the patience where nobody gives up."""
 
 MEMBER = _record("", "first_row n_base n_kept n_fields n_front n_regions n_timers root patience m v")
 """A workflow of the run. `first_row` is where its program begins among all of them (and what is known by program row);
@@ -113,7 +115,7 @@ event has come."""
 
 ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits next")
 TRACK = _record("scheduled started", "serial attempt next")
-QUEUED = _record("ticket", "priority attempt")
+QUEUED = _record("rank ticket", "attempt")
 QUEUE = _record("", "n busy waiting pad")
 POSTED = _record("time", "order ticket")
 """What Python puts into the calendar, until that is done."""

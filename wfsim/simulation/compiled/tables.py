@@ -25,6 +25,7 @@ from wfsim.simulation.compiled.arrivals import IN_PYTHON
 from wfsim.simulation.compiled.draws import CHOICE, CONSTANT, REAL, UNIQUE_TEXT, UNIQUE_WHOLE, WHOLE
 from wfsim.simulation.distributions import Draw, as_draw
 from wfsim.simulation.plans import EventDraws, Member, ValuePlan, Work, choices
+from wfsim.simulation.pools import WorkerPool
 from wfsim.simulation.relations import FIRST_CHILD
 from wfsim.simulation.scenario import Scenario
 
@@ -191,7 +192,7 @@ class Tables:
         works, failures = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
         for member in self.members:
             first_row = len(works)
-            works += [(0, 0, 0, NONE, 0, NONE, 0, 0.0)] * len(member.program.rows)
+            works += [(NONE, 0, 0, 0, NONE, 0, NONE, 0, 0.0)] * len(member.program.rows)
             for row, work in member.works.items():
                 works[first_row + row] = self._work(member, row, work, failures)
         return works, failures
@@ -200,9 +201,8 @@ class Tables:
         program, pools = member.program, list(self.scenario.pools)
         first, result, asks = len(failures), NONE, 0
         policy = member.fresh._policy(row)
-        for failure, edge in zip(work.plan.failures, work.edges):
-            permanent = int(policy.is_final(failure.error_type))
-            failures.append((member.texts.handle(failure.error_type), permanent, edge))
+        for error_type, edge in zip(work.error_types, [*work.edges, work.edges[-1]]):
+            failures.append((member.texts.handle(error_type), int(policy.is_final(error_type)), edge))
         plan = work.result
         if plan is not None:
             add = partial(self.value, member, plan, RESULT, ValueType.ANY, lambda value: value)
@@ -211,7 +211,12 @@ class Tables:
         name = work.plan.pool or program.activities[program.name(row) or ""].pool
         pool = pools.index(name) if name in pools else NONE
         law = self.law(work.duration)
-        return law, first, len(failures) - first, pool, work.plan.priority, result, asks, work.edges[-1]
+        n_failures, limit = len(work.plan.failures), NONE if work.limit is None else work.limit
+        return limit, law, first, n_failures, pool, work.plan.priority, result, asks, work.edges[-1]
+
+    def _pool(self, pool: WorkerPool) -> tuple[int, ...]:
+        patience = NONE if pool.patience is None else self.law(pool.patience)
+        return pool.capacity, int(pool.discipline), NONE if pool.queue_limit is None else pool.queue_limit, patience
 
     # --- all together ----------------------------------------------------------------------------
 
@@ -269,7 +274,7 @@ class Tables:
             "first_child": FIRST_CHILD,
         }.items():
             settings[name] = number
-        pools = [(pool.capacity, int(pool.discipline == "priority")) for pool in scenario.pools.values()]
+        pools = [self._pool(pool.workers()) for pool in scenario.pools.values()]
         return layout.with_table(
             layout.Known,
             {
@@ -282,7 +287,7 @@ class Tables:
                 "states": _table(states, layout.STATE_PLAN),
                 "plans": _table(plans, layout.EVENT_PLAN, "event law first_value end_value asks edge"),
                 "works": _table(
-                    works, layout.WORK_PLAN, "law first_failure n_failures pool priority result asks ends_ever"
+                    works, layout.WORK_PLAN, "limit law first_failure n_failures pool priority result asks ends_ever"
                 ),
                 "failures": _table(failures, layout.FAILURE, "error_type permanent edge"),
                 "pools": _table(pools, layout.POOL),

@@ -8,11 +8,12 @@ from typing import Any
 import numba
 
 from wfsim.semantics.codes import NONE
-from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION
+from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION, PATIENCE
 from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.draws import sample, whole
 from wfsim.simulation.compiled.layout import ENDS, STARTS
+from wfsim.simulation.pools import NEVER_DUE, SPARE_REQUESTS, Discipline
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
 
@@ -20,6 +21,7 @@ draw: Any = None
 """A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
 _RESULT = int(Order.RESULT)
+_LIFO, _PRIORITY, _DEADLINE = int(Discipline.LIFO), int(Discipline.PRIORITY), int(Discipline.DEADLINE)
 
 
 @_njit
@@ -35,26 +37,28 @@ def attempt_of(r: Any, slot: int, serial: int, attempt: int) -> Any:
 
 
 @_njit
+def is_under_way(r: Any, entry: Any) -> Any:
+    """Whether the attempt of an entry of the calendar has not ended, or even waits, where that matters."""
+    at = attempt_of(r, entry.slot, entry.a, entry.b)
+    return at >= 0 and (entry.d == 0 or r.attempts[at].waits == 1)
+
+
+@_njit
 def is_before(one: Any, other: Any) -> Any:
-    """Whether a waiting attempt is served before another: by priority, high first, then by arrival."""
-    if one.priority != other.priority:
-        return one.priority > other.priority
+    """Whether a waiting attempt is served before another: by rank, then by arrival."""
+    if one.rank != other.rank:
+        return one.rank < other.rank
     return one.ticket < other.ticket
 
 
 @_njit
-def wait_in(r: Any, pool: int, room: int, priority: int, at: int) -> None:
-    """Let an attempt wait for a worker."""
-    s, queue, first = r.state[0], r.queues[pool], pool * room
-    s.tickets += 1
-    row = r.attempts[at]
-    row.waits = 1
-    row.ticket = s.tickets
-    queue.waiting += 1
+def queue_up(r: Any, pool: int, room: int, rank: int, ticket: int, at: int) -> None:
+    """Put an attempt into the queue."""
+    queue, first = r.queues[pool], pool * room
     i = queue.n
     queue.n += 1
     last = r.queued[first + i]
-    last.priority, last.ticket, last.attempt = priority, s.tickets, at
+    last.rank, last.ticket, last.attempt = rank, ticket, at
     while i > 0:
         above = (i - 1) >> 1
         if not is_before(r.queued[first + i], r.queued[first + above]):
@@ -64,12 +68,44 @@ def wait_in(r: Any, pool: int, room: int, priority: int, at: int) -> None:
 
 
 @_njit
+def still_waits(r: Any, queued: Any) -> Any:
+    """Whether the attempt of an entry waits; who has left the queue has left his entry behind."""
+    return r.attempts[queued.attempt].waits == 1 and r.attempts[queued.attempt].ticket == queued.ticket
+
+
+@_njit
+def wait_in(k: Any, r: Any, at: int) -> None:
+    """Let an attempt wait for a worker of its pool."""
+    s, row = r.state[0], r.attempts[at]
+    pool, room, work = row.pool, s.queue_room, k.works[row.activity]
+    queue, first = r.queues[pool], pool * room
+    if queue.n > 2 * queue.waiting + SPARE_REQUESTS:
+        n, queue.n = queue.n, 0
+        for i in range(n):
+            queued = r.queued[first + i]
+            if still_waits(r, queued):
+                queue_up(r, pool, room, queued.rank, queued.ticket, queued.attempt)
+    s.tickets += 1
+    row.waits = 1
+    row.ticket = s.tickets
+    queue.waiting += 1
+    discipline, rank = k.pools[pool].discipline, 0
+    if discipline == _LIFO:
+        rank = -s.tickets
+    elif discipline == _PRIORITY:
+        rank = -work.priority
+    elif discipline == _DEADLINE:
+        rank = s.now + work.limit if work.limit >= 0 else NEVER_DUE
+    queue_up(r, pool, room, rank, s.tickets, at)
+
+
+@_njit
 def swap(r: Any, i: int, j: int) -> None:
     """Exchange two waiting attempts."""
     one, other = r.queued[i], r.queued[j]
-    priority, ticket, attempt = one.priority, one.ticket, one.attempt
-    one.priority, one.ticket, one.attempt = other.priority, other.ticket, other.attempt
-    other.priority, other.ticket, other.attempt = priority, ticket, attempt
+    rank, ticket, attempt = one.rank, one.ticket, one.attempt
+    one.rank, one.ticket, one.attempt = other.rank, other.ticket, other.attempt
+    other.rank, other.ticket, other.attempt = rank, ticket, attempt
 
 
 @_njit
@@ -77,8 +113,7 @@ def first_waiting(r: Any, pool: int, room: int) -> Any:
     """Take the attempt that is served next out of the queue; -1 if none waits."""
     queue, first = r.queues[pool], pool * room
     while queue.n > 0:
-        top = r.queued[first]
-        at, ticket = top.attempt, top.ticket
+        at, waits = r.queued[first].attempt, still_waits(r, r.queued[first])
         queue.n -= 1
         n = queue.n
         swap(r, first, first + n)
@@ -93,8 +128,7 @@ def first_waiting(r: Any, pool: int, room: int) -> Any:
                 break
             swap(r, first + i, first + best)
             i = best
-        # Who was cancelled meanwhile has left his entry behind.
-        if r.attempts[at].waits and r.attempts[at].ticket == ticket:
+        if waits:
             return at
     return NONE
 
@@ -118,10 +152,17 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
             last = r.attempts[last].next
         r.attempts[last].next = at
     if work.pool >= 0:
-        queue = r.queues[work.pool]
-        if queue.busy >= k.pools[work.pool].capacity:
-            by_priority = k.pools[work.pool].by_priority
-            wait_in(r, work.pool, s.queue_room, work.priority if by_priority else 0, at)
+        queue, pool = r.queues[work.pool], k.pools[work.pool]
+        if queue.busy >= pool.capacity:
+            if pool.queue_limit >= 0 and queue.waiting >= pool.queue_limit:
+                # It neither has a worker nor waits for one.
+                row.pool = NONE
+                push(r, s.now, _RESULT, ENDS, slot, case.epoch, (serial, attempt, work.n_failures, 0))
+                return
+            wait_in(k, r, at)
+            if pool.patience >= 0:
+                gives_up = s.now + whole(sample(k, pool.patience, draw(case.key, PATIENCE, serial, attempt)))
+                push(r, gives_up, _RESULT, ENDS, slot, case.epoch, (serial, attempt, work.n_failures + 1, 1))
             return
         queue.busy += 1
     push(r, s.now, _RESULT, STARTS, slot, case.epoch, (serial, attempt, 0, 0))
