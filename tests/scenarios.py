@@ -61,6 +61,13 @@ POOLS = {
     "one": {"capacity": 1},
     "two": {"capacity": 2, "discipline": "priority"},
     "last": {"capacity": 1, "discipline": "lifo", "queue_limit": 2},
+    "shift": {
+        "shifts": [
+            {"from": "Thu 00:05", "until": "Thu 00:30", "capacity": 1},
+            {"from": "Thu 00:10", "until": "Thu 00:11", "capacity": 2},
+            {"from": "Thu 00:50", "until": "Wed 12:00", "capacity": 1},
+        ],
+    },
     "due": {"capacity": 1, "discipline": "deadline", "renege": {"exponential": {"mean": "90s"}}},
 }
 VALUES = st.sampled_from(

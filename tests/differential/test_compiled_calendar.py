@@ -191,16 +191,25 @@ def test_random_workflows_under_random_scenarios_make_the_same_records(
 
 
 @pytest.mark.parametrize(
-    "arrivals",
+    "changes",
     [
-        {"closed": {"population": 7, "think": {"exponential": {"mean": "5m"}}}},
-        {"rates": [{"until": "8m", "rate": "3/m"}], "repeat": "9m", "batch": {"size": {"choice": [1, 30]}}},
+        {"arrivals": {"closed": {"population": 7, "think": {"exponential": {"mean": "5m"}}}}},
+        {
+            "arrivals": {
+                "rates": [{"until": "8m", "rate": "3/m"}],
+                "repeat": "9m",
+                "batch": {"size": {"choice": [1, 30]}},
+            },
+            "pools": {
+                "packers": {"shifts": [{"from": "Thu 00:09", "until": "Thu 00:16", "capacity": 2}], "renege": "2h"}
+            },
+        },
     ],
-    ids=lambda arrivals: min(arrivals),
+    ids=["closed", "batches and shifts"],
 )
-def test_stopped_and_resumed_those_who_are_to_come_come(arrivals: dict[str, Any], tmp_path: Path) -> None:
+def test_stopped_and_resumed_those_who_are_to_come_come(changes: dict[str, Any], tmp_path: Path) -> None:
     workflow, scenario = of_example("order_processing", 90)
-    other = Scenario.model_validate(scenario.model_dump(exclude_unset=True) | {"arrivals": arrivals})
+    other = Scenario.model_validate(scenario.model_dump(exclude_unset=True) | changes)
     assert compiled(workflow, other, saved_at=tmp_path / "run") == in_python(workflow, other)
 
 
@@ -283,6 +292,25 @@ def test_instances_get_more_rows_when_they_need_them(monkeypatch: pytest.MonkeyP
             "pools": {
                 "packers": {"capacity": 1, "discipline": "lifo", "renege": {"uniform": {"low": 0, "high": "3m"}}}
             },
+        },
+        {
+            "arrivals": {"poisson": "20/h"},
+            "pools": {
+                "packers": {
+                    "shifts": [
+                        {"from": f"{day} 08:00", "until": f"{day} 16:00", "capacity": 4}
+                        for day in ("Mon", "Tue", "Wed", "Thu", "Fri")
+                    ]
+                    + [{"from": "Fri 14:00", "until": "Mon 09:00", "capacity": 1}],
+                    "time_zone": "Europe/Berlin",
+                    "queue_limit": 30,
+                    "renege": {"exponential": {"mean": "6h"}},
+                }
+            },
+        },
+        {
+            "arrivals": {"every": "9d"},
+            "pools": {"packers": {"shifts": [{"from": "Mon 08:00", "until": "Mon 08:01", "capacity": 1}]}},
         },
         {"arrivals": {"renewal": {"erlang": {"shape": 3, "mean": "1m"}}, "batch": {"size": 4}}},
         {"arrivals": {"poisson": "9/m", "batch": {"size": {"choice": [1, 2, 30], "weights": [5, 3, 1]}}}},

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from wfsim.semantics.post import Letter
 
-    from .pools import Request
+    from .pools import Request, WorkerPool
 
 
 SPARE_ENTRIES = 4_096
@@ -53,6 +53,12 @@ class AttemptEnds(NamedTuple):
     request: Request
     failure: int = -1
     if_waits: bool = False
+
+
+class PoolOpens(NamedTuple):
+    """More workers of a pool may have come, for whom somebody waits."""
+
+    pool: WorkerPool
 
 
 class Stay(NamedTuple):
@@ -119,6 +125,7 @@ Happening = (
     Arrives
     | AttemptStarts
     | AttemptEnds
+    | PoolOpens
     | EventComes
     | TimerDue
     | ChildEnded

@@ -44,12 +44,13 @@ from .calendar import (
     Happening,
     Order,
     Overdue,
+    PoolOpens,
     Stay,
     TimerDue,
 )
 from .instances import Case, RunSummary, open_told, rejections_told
 from .plans import Member, Place, Work, members_of
-from .pools import FULL, RENEGED, Asked, Request
+from .pools import FULL, RENEGED, Asked, Request, WorkerPool
 from .relations import FIRST_CHILD, Birth, Entered, Relations
 from .scenario import Scenario
 
@@ -134,7 +135,7 @@ class Simulation:
         self.cases: dict[int, _Open] = {}
         self.now = 0
         self._calendar = Calendar()
-        pools = {name: pool.workers() for name, pool in scenario.pools.items()}
+        pools = {name: pool.workers(name, scenario.begins) for name, pool in scenario.pools.items()}
         members = members_of(program, scenario, pools)
         self.root = members[0]
         self._relations = Relations(self, members, scenario, replication, self.summary, birth)
@@ -153,7 +154,7 @@ class Simulation:
                 self._happen(happening)
                 while relations.afterwards:
                     self._let_in(relations.follow())
-                self._calendar.tidy(self._is_awaited)
+                self._calendar.tidy(self._may_come)
         except KeyboardInterrupt:
             summary.complete = False
             summary.notes.append(INTERRUPTED)
@@ -191,6 +192,9 @@ class Simulation:
         if isinstance(what, Overdue):
             relations.overdue()
             return
+        if isinstance(what, PoolOpens):
+            self._serve(what.pool, what.pool.open(self.now))
+            return
         number = what.case
         case = self.cases.get(number)
         if case is None:
@@ -211,8 +215,14 @@ class Simulation:
             case _:
                 self._after(number, case, relations.deliver(case.case, instance, what))
 
+    def _may_come(self, what: Happening) -> bool:
+        """Whether something may come of it, now or later: somebody may yet wait for a pool to open."""
+        return isinstance(what, PoolOpens) or self._is_awaited(what)
+
     def _is_awaited(self, what: Happening) -> bool:
         """Whether something would come of it; timers that were dropped are most of what would not."""
+        if isinstance(what, PoolOpens):
+            return bool(what.pool.waiting)
         if not isinstance(what, (TimerDue, EventComes, AttemptStarts, AttemptEnds)):
             return True
         case = self.cases.get(what.case)
@@ -315,15 +325,17 @@ class Simulation:
         self._running[request] = work
         number, serial, attempt = request
         pool = work.pool
-        asked = Asked.TAKEN if pool is None else pool.ask(request, work.plan.priority, work.due(self.now))
+        asked = Asked.TAKEN if pool is None else pool.ask(self.now, request, work.plan.priority, work.due(self.now))
         if asked is Asked.TAKEN:
             self._calendar.put(self.now, Order.RESULT, AttemptStarts(number, request))
         elif asked is Asked.REFUSED:
             self._calendar.put(self.now, Order.RESULT, AttemptEnds(number, request, work.error_types.index(FULL)))
-        elif pool is not None and pool.patience is not None:
-            patience = pool.patience(draws.draw(case.key, draws.PATIENCE, serial, attempt))
-            gives_up = AttemptEnds(number, request, work.error_types.index(RENEGED), if_waits=True)
-            self._calendar.put(self.now + sampling.whole(patience), Order.RESULT, gives_up)
+        elif pool is not None:
+            if pool.patience is not None:
+                patience = pool.patience(draws.draw(case.key, draws.PATIENCE, serial, attempt))
+                gives_up = AttemptEnds(number, request, work.error_types.index(RENEGED), if_waits=True)
+                self._calendar.put(self.now + sampling.whole(patience), Order.RESULT, gives_up)
+            self._serve(pool, None)
 
     def _is_under_way(self, request: Request, if_waits: bool) -> bool:
         """Whether an attempt has not ended, or even waits."""
@@ -334,9 +346,15 @@ class Simulation:
         """An attempt is over: its worker, if any, takes the next."""
         work = self._running.pop(request, None)
         if work is not None and work.pool is not None:
-            heir = work.pool.give_back(request)
-            if heir is not None:
-                self._calendar.put(self.now, Order.RESULT, AttemptStarts(heir[0], heir))
+            self._serve(work.pool, work.pool.give_back(self.now, request))
+
+    def _serve(self, pool: WorkerPool, heir: Request | None) -> None:
+        """An attempt gets a worker, if it does; the others learn when to ask again."""
+        if heir is not None:
+            self._calendar.put(self.now, Order.RESULT, AttemptStarts(heir[0], heir))
+        opens = pool.opening(self.now)
+        if opens is not None:
+            self._calendar.put(opens, Order.CONTROL, PoolOpens(pool))
 
     def _start_attempt(self, case: _Open, request: Request) -> None:
         work = self._running.get(request)

@@ -6,7 +6,7 @@ events reach them, how long activities take and how they fail, and how many work
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,12 +28,14 @@ from wfsim.files import is_below, read_file
 from wfsim.model import yaml_reader
 from wfsim.model.duration import Duration
 from wfsim.model.expressions import parse_template
+from wfsim.model.fields import TimeZone
 from wfsim.model.problems import LineOf, Problem, definition_error, from_validation, shown
 from wfsim.model.workflow import Workflow
 
 from .arrivals import Arrivals
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
 from .pools import Discipline, WorkerPool
+from .shifts import Shift, capacities, most_at_once
 
 LARGEST_SEED = 2**62 - 1
 
@@ -122,21 +124,43 @@ class ActivityPlan(Part):
 
 
 class Pool(Part):
-    """Workers that serve activities.
+    """Workers that serve activities: always as many (`capacity`), or by the clock of a `time_zone` (`shifts`).
 
     `discipline` says who is served first: who came first or last, the activities' `priority` (high first), or the
     earliest deadline. `queue_limit` is how many may wait, `renege` how long an attempt waits before it gives up.
     """
 
-    capacity: Annotated[Whole, Field(ge=1, le=1_000_000)]
+    capacity: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
+    shifts: Annotated[tuple[Shift, ...], Field(min_length=1)] | None = None
+    time_zone: TimeZone = "UTC"
     discipline: Literal["fifo", "lifo", "priority", "deadline"] = "fifo"
     queue_limit: Annotated[Whole, Field(ge=0, le=1_000_000_000)] | None = None
     renege: Delay | None = None
 
-    def workers(self) -> WorkerPool:
+    @model_validator(mode="after")
+    def _has_workers(self) -> Self:
+        if (self.capacity is None) == (self.shifts is None):
+            raise ValueError("a pool has either capacity, how many workers there always are, or shifts.")
+        if self.shifts is None and "time_zone" in self.model_fields_set:
+            raise ValueError("time_zone goes with shifts: workers who are always there have no clock.")
+        return self
+
+    @property
+    def most(self) -> int:
+        """How many workers there are at most at any time."""
+        return self.capacity or most_at_once(self.shifts or ())
+
+    def capacities(self, begins: datetime, time: int) -> Iterator[tuple[int, int]] | None:
+        """How many workers there are at a time in microseconds after `begins`, and when that changes, if it does."""
+        return None if self.shifts is None else capacities(self.shifts, self.time_zone, begins, time)
+
+    def workers(self, name: str, begins: datetime) -> WorkerPool:
         """The pool, with nobody in it."""
-        patience = None if self.renege is None else self.renege.sampler()
-        return WorkerPool(self.capacity, Discipline[self.discipline.upper()], self.queue_limit, patience)
+        patience, discipline = (
+            None if self.renege is None else self.renege.sampler(),
+            Discipline[self.discipline.upper()],
+        )
+        return WorkerPool(name, self.most, discipline, self.queue_limit, patience, self.capacities(begins, 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ transitions:
     to: left
     pre_actions: [{action_type: set_variable, parameters: {name: told, value: "${event.type}"}}]
 """
-ONCE, TWICE = "schedule_to_start: 1d", "retry_policy: {max_attempts: 2, initial_interval: 30s, jitter: 0}"
+ONCE, TWICE = "retry_policy: {max_attempts: 1}", "retry_policy: {max_attempts: 2, initial_interval: 30s, jitter: 0}"
 
 
 @pytest.fixture(params=["python", "compiled"])
@@ -139,3 +139,98 @@ def test_a_pool_that_makes_no_sense_is_refused_where_it_stands(tmp_path: Path, p
     file.write_text(f"seed: 1\npools:\n  desk: {pool}\n", encoding="utf-8")
     with pytest.raises(ScenarioError, match=rf"s\.yaml:3: .*{told}"):
         wf.load_scenario(file)
+
+
+# --- shifts -------------------------------------------------------------------------------------------
+
+
+def by_day(*days: str, begin: str = "08:00", end: str = "16:00", capacity: int = 1) -> list[dict[str, Any]]:
+    return [{"from": f"{day} {begin}", "until": f"{day} {end}", "capacity": capacity} for day in days]
+
+
+def hours(history: History) -> list[float]:
+    """Of each case the hour in which it ended."""
+    return [minute / 60 for _, minute in ends(history)]
+
+
+def test_outside_of_shifts_everybody_waits(engine: Any) -> None:
+    # Time 0 is midnight before Thursday, in UTC.
+    pool = {"shifts": by_day("Thu", "Fri")}
+    history = served(engine, pool, ["0s", "15h30m", "16h30m", "40h"], duration="1h")
+    # The second is at work when the shift ends, and finishes. The fourth comes after the week's last shift.
+    assert hours(history) == [9, 16.5, 33, 7 * 24 + 9]
+
+
+def test_those_of_shifts_at_the_same_time_add_up_and_all_who_wait_are_served_when_one_opens(engine: Any) -> None:
+    pool = {"shifts": [*by_day("Thu", capacity=2), *by_day("Thu", begin="09:00", capacity=3)]}
+    history = served(engine, pool, ["0s"] * 6, duration="10h")
+    assert hours(history) == [18, 18, 19, 19, 19, 7 * 24 + 18]
+
+
+def test_a_shift_may_last_over_midnight_and_over_the_week(engine: Any) -> None:
+    pool = {"shifts": [{"from": "Sun 22:00", "until": "Mon 06:00", "capacity": 1}]}
+    history = served(engine, pool, ["0s", "101h", "105h"], duration="1h")
+    assert hours(history) == [3 * 24 + 23, 102, 10 * 24 + 23]
+
+
+def test_shifts_go_by_the_clock_of_their_time_zone(engine: Any) -> None:
+    days = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    scenario = {
+        "begins": "2026-03-27T00:00:00Z",
+        "arrivals": {"at": ["0s", "24h", "48h", "72h"]},
+        "activities": {"serve": {"duration": "1h"}},
+        "pools": {"desk": {"shifts": by_day(*days), "time_zone": "Europe/Berlin"}},
+    }
+    workflow = wf.loads(DESK.replace("RETRY", ONCE))
+    history = wf.simulate(workflow, wf.Scenario.model_validate(scenario), engine=engine)  # type: ignore[arg-type]
+    # Summer begins on the 29th.
+    assert hours(history) == [8, 32, 55, 79]
+
+
+def test_with_one_worker_less_an_earlier_opening_is_in_time(engine: Any) -> None:
+    # Three are at work when only one shift of one opens, at 9; two of them go before that.
+    pool = {
+        "shifts": [
+            *by_day("Thu", begin="00:00", end="01:00", capacity=3),
+            *by_day("Thu", begin="09:00"),
+            *by_day("Thu", begin="12:00", capacity=3),
+        ]
+    }
+    at, duration = ["0s", "0s", "0s", "2h"], {"empirical": {"values": ["4h"]}}
+    assert hours(served(engine, pool, at, duration=duration)) == [4, 4, 4, 13]
+
+
+def test_whose_worker_never_comes_back_is_not_waited_for_without_end(engine: Any) -> None:
+    scenario = {
+        "arrivals": {"at": ["0s", "9h"]},
+        "activities": {"serve": {"never_ends": 1.0}},
+        "pools": {"desk": {"shifts": by_day("Thu")}},
+    }
+    workflow = wf.loads(DESK.replace("RETRY", ONCE))
+    history = wf.simulate(workflow, wf.Scenario.model_validate(scenario), engine=engine)  # type: ignore[arg-type]
+    assert history.sql("SELECT status FROM durations").fetchall() == [("open",), ("open",)]
+    assert any("2 of 2" in note or "2 cases" in note for note in history.notes), history.notes
+
+
+def test_shifts_are_known_for_as_long_as_a_run_takes(engine: Any) -> None:
+    pool = {"shifts": by_day("Thu")}
+    at = [f"{400 * 24 * year}h" for year in range(6)]
+    assert all((hour - 9) % (7 * 24) == 0 for hour in hours(served(engine, pool, at, duration="1h")))
+
+
+@pytest.mark.parametrize(
+    ("pool", "told"),
+    [
+        ("{discipline: fifo}", "a pool has either capacity"),
+        ("{capacity: 1, shifts: [{from: Mon 08:00, until: Mon 09:00, capacity: 1}]}", "a pool has either capacity"),
+        ("{capacity: 1, time_zone: Europe/Berlin}", "time_zone goes with shifts"),
+        ("{shifts: []}", "expected at least 1 entry"),
+        ("{shifts: [{from: Mon 08:00, until: Mon 08:00, capacity: 1}]}", "from Mon 08:00 until Mon 08:00 never opens"),
+        ("{shifts: [{from: Mo 08:00, until: Mon 08:00, capacity: 1}]}", "'Mo 08:00' is not a time of the week"),
+        ("{shifts: [{from: Mon 24:30, until: Mon 08:00, capacity: 1}]}", "'Mon 24:30' is not a time of the week"),
+        ("{shifts: [{from: Mon 08:00, until: Mon 09:00, capacity: 0}]}", "capacity: expected 1 or more"),
+        ("{time_zone: Berlin, shifts: [{from: Mon 08:00, until: Mon 09:00, capacity: 1}]}", "Berlin"),
+    ],
+)
+def test_shifts_that_make_no_sense_are_refused_where_they_stand(tmp_path: Path, pool: str, told: str) -> None:
+    test_a_pool_that_makes_no_sense_is_refused_where_it_stands(tmp_path, pool, told)

@@ -15,7 +15,7 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 from wfsim.semantics.layout import Cell, EffectRow, RecordRow, ValueRow
 from wfsim.semantics.records import Effect, effects_of
-from wfsim.simulation.calendar import Arrives, Happening, LetterComes, Order, Overdue
+from wfsim.simulation.calendar import Arrives, Happening, LetterComes, Order, Overdue, PoolOpens
 from wfsim.simulation.compiled import kernel
 from wfsim.simulation.compiled.layout import COMES, Run
 from wfsim.simulation.compiled.memory import Memory
@@ -170,6 +170,7 @@ class Host:
         elif isinstance(what, Overdue):
             relations.overdue()
         else:
+            assert not isinstance(what, PoolOpens), "the compiled calendar opens pools by itself"
             slot = self._slots.get(what.case)
             if slot is None:
                 relations.too_late(what)

@@ -56,9 +56,9 @@ from wfsim.simulation.compiled.calendar import (
 )
 from wfsim.simulation.compiled.draws import fill_value
 from wfsim.simulation.compiled.events import plan_event, resume_plans, state_of
-from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, STARTS, TOLD, VOID
+from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID
 from wfsim.simulation.compiled.log import log_records
-from wfsim.simulation.compiled.workers import attempt_of, is_under_way, let_go, plan_end, request
+from wfsim.simulation.compiled.workers import attempt_of, is_under_way, let_go, open_pool, plan_end, request
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
 
@@ -71,13 +71,12 @@ BEGIN, TAKE, PLACE, FILLED, KEEP, STEP, PUT_OUT, EFFECTS, TURNED = range(9)
 """Phases: begin; take the next happening; give an instance that Python lets in its place; put what Python has filled in
 where it belongs; keep the instance as it is; let the step happen; log it; carry out its effects; and what follows."""
 
-DONE, PAUSED, FLUSH, ROWS, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, GIVEN_UP, HAPPENS, FILL, EFFECT, TURN, FOLLOW = (
-    range(15)
-)
+DONE, PAUSED, FLUSH, ROWS, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, SHIFTS, GIVEN_UP, HAPPENS, FILL, EFFECT = range(14)
+TURN, FOLLOW = range(14, 16)
 """Why it returned: nothing is due; the budget is used up; the log is full; an instance needs more rows; the step asks
 something; a step puts out more than fits; there is no room for an instance; a table may be too small; texts of the next
-arrivals are needed; a case has taken too many steps. And for Python to do: what is due; the values of a stimulus; an
-effect; what a step means for others; what follows before the next happening."""
+arrivals are needed, or later shifts; a case has taken too many steps. And for Python to do: what is due; the values of
+a stimulus; an effect; what a step means for others; what follows before the next happening."""
 
 NEVER, AT_THE_END, ALWAYS = range(3)
 """When Python is told what a step of an instance means for others."""
@@ -165,14 +164,14 @@ def is_awaited(k: Any, r: Any, entry: Any) -> Any:
             return False
         load(k, r, slot)
         return runs_timer(k, r, slot, entry.a, entry.b) if what == DUE else state_of(k, r, slot, entry.a, entry.b) >= 0
-    return what != VOID
+    return r.queues[entry.a].waiting > 0 if what == OPENS else what != VOID
 
 
 @_njit
 def may_come(k: Any, r: Any, entry: Any) -> Any:
     """Whether something may come of an entry, as far as that can be seen without its instance."""
     what, slot = entry.what, entry.slot
-    if what in (VOID, ARRIVES, TOLD):
+    if what in (VOID, ARRIVES, TOLD, OPENS):
         return what != VOID
     case = r.cases[slot]
     if case.epoch != entry.epoch:
@@ -253,7 +252,7 @@ def begin(k: Any, r: Any, time: int) -> Any:
         at = attempt_of(r, slot, entry.a, entry.b)
         # The activity is needed below, when its row is free already.
         s.activity = r.attempts[at].activity
-        let_go(r, slot, at)
+        let_go(k, r, slot, at)
     load(k, r, slot)
     case = r.cases[slot]
     area, p = r.areas[case.member], rows_from(k.p, case.first_row)
@@ -350,7 +349,7 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
         elif kind == CANCEL_ATTEMPT:
             at = attempt_of(r, slot, effect.activity_id, effect.attempt)
             if at >= 0:
-                let_go(r, slot, at)
+                let_go(k, r, slot, at)
         elif kind in _FOR_OTHERS or (kind == CLOSED and case.watched != NEVER):
             return False
         s.effect += 1
@@ -396,7 +395,7 @@ def react(k: Any, r: Any, o: Any, slot: int) -> Any:
             s.n_closed += 1
     elif case.steps > given.most_steps:
         while case.first_attempt >= 0:
-            let_go(r, slot, case.first_attempt)
+            let_go(k, r, slot, case.first_attempt)
         leave(k, r, slot)
         kept = False
     else:
@@ -416,7 +415,7 @@ def react(k: Any, r: Any, o: Any, slot: int) -> Any:
 def has_room(k: Any, r: Any, o: Any) -> Any:
     """What is too small for all that may follow this step, or `DONE`."""
     s, tally = r.state[0], o.tally[0]
-    more = tally.records + tally.effects + 8
+    more = tally.records + 2 * tally.effects + 8
     if s.n_log + tally.records > s.log_room or s.n_values + tally.values > s.value_room or s.n_cases >= s.case_room:
         return FLUSH
     if n_due(s) + more > s.heap_room or s.n_attempts + more > s.attempt_room or s.n_tracks + more > s.track_room:
@@ -477,6 +476,11 @@ def take(k: Any, r: Any) -> Any:
     """Take what is due next and begin with it; says what is lacking, or `DONE` if the next phase may follow."""
     given, s = k.settings[0], r.state[0]
     coming = first(r)
+    if due(r) > s.shifts_until:
+        s.wanted = due(r)
+        return SHIFTS
+    if coming.what == OPENS and n_due(s) + 8 > s.heap_room:
+        return TABLES
     if coming.what == ARRIVES:
         if given.n_uniques > 0 and coming.a >= s.uniques_end:
             return UNIQUES
@@ -500,6 +504,10 @@ def take(k: Any, r: Any) -> Any:
     if what == TOLD:
         s.now = time
         return HAPPENS
+    if what == OPENS:
+        s.now = time
+        open_pool(k, r, r.now[0].a)
+        return DONE
     s.again = 0
     slot = begin(k, r, time)
     if slot >= 0:

@@ -23,11 +23,11 @@ def _record(wide: str, narrow: str, real: str = "") -> np.dtype[Any]:
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": (at + 7) // 8 * 8})
 
 
-ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID = range(7)
+ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID, OPENS = range(8)
 """Sorts of happenings. Of `ARRIVES` a is the number; of `STARTS` and `ENDS` a and b are activity and attempt, c the
 failure or -1, and d whether it ends only if it still waits; of `COMES` a to d are region, activation, number of the
 event, plan; of `DUE` a and b are timer and id, and of a clock c is the next one of its case; of `TOLD` a is the ticket
-under which Python knows what it is. Of what is `VOID` nothing comes."""
+under which Python knows what it is; of `OPENS` a is the pool. Of what is `VOID` nothing comes."""
 
 # --- what is given -----------------------------------------------------------------------------------------
 
@@ -52,7 +52,8 @@ an attempt may take to start, or -1."""
 
 FAILURE = _record("", "error_type permanent", "edge")
 POOL = _record("", "capacity discipline queue_limit patience")
-"""Without a limit of the queue it is -1, and so is the law of the patience where nobody gives up."""
+"""`capacity` is how many workers there are at most. Without a limit of the queue it is -1, and so is the law of the
+patience where nobody gives up."""
 
 MEMBER = _record("", "first_row n_base n_kept n_fields n_front n_regions n_timers root patience m v")
 """A workflow of the run. `first_row` is where its program begins among all of them (and what is known by program row);
@@ -77,15 +78,15 @@ STATE = _record(
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
     "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
     "output_room slot_room m_room v_room stays_room timers_room n_blocks block_room phase slot activity again "
-    "answers budget effect follows member number key placed",
+    "answers budget effect follows member number key placed shifts_until wanted",
     "",
     "moment",
 )
 """Numbers of the run that change, and how much fits where. `phase` is where it goes on after it has returned; `follows`
 how much Python has still to do before the next happening. `member`, `number` and `key` are of an instance that Python
 lets in, `placed` is the slot that it was given. So many times of arrivals are `n_drawn`, and `n_together` are still to
-come at the last. What is due later than `far_from` lies far, the first of it is due at
-`far_first`; the next limit lies `far_length` later."""
+come at the last. What is due later than `far_from` lies far, the first of it is due at `far_first`; the next limit lies
+`far_length` later. What is due after `shifts_until` needs later shifts, from when it is due (`wanted`) on."""
 
 HEAP = _record("time key", "")
 """An entry of the calendar's heap; see `compiled.calendar`."""
@@ -116,7 +117,11 @@ event has come."""
 ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits next")
 TRACK = _record("scheduled started", "serial attempt next")
 QUEUED = _record("rank ticket", "attempt")
-QUEUE = _record("", "n busy waiting pad")
+QUEUE = _record("opens", "n busy waiting capacity next_change end_change")
+"""The queue of a pool, and how many workers there are now. It opens next at `opens`, if somebody waits for that, or -1.
+When there are how many workers lies in `shifts`, for a pool where that changes."""
+
+SHIFT = _record("time", "capacity pad")
 POSTED = _record("time", "order ticket")
 """What Python puts into the calendar, until that is done."""
 
@@ -190,6 +195,7 @@ class Run(NamedTuple):
     tracks: Any
     queues: Any
     queued: Any
+    shifts: Any
     log: Any
     values: Any
     done: Any

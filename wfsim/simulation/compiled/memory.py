@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ MOST_MEMORY = 2**33
 """Bytes that instances in flight may take."""
 SLOTS, ENTRIES = 64, 4_096
 """Room for instances, and rows in the tables beside, to begin with."""
+YEAR = 364 * 86_400_000_000
+"""Microseconds for which shifts are known at once: 52 weeks."""
+NEVER = 2**62
 SPARE_ROWS = 4
 """Rows for what waits in an instance, to begin with."""
 
@@ -86,6 +90,7 @@ class Memory:
                 "tracks": _free(zeros(ENTRIES, layout.TRACK)),
                 "queues": zeros(pools, layout.QUEUE),
                 "queued": zeros(pools * ENTRIES, layout.QUEUED),
+                "shifts": zeros(1, layout.SHIFT),
                 "log": zeros(chunk + 4_096, layout.LOG),
                 "values": zeros(chunk + 4_096, layout.LOGGED_VALUE),
                 "done": zeros(chunk + 1, layout.CLOSED_CASE),
@@ -97,6 +102,10 @@ class Memory:
         )
         self.run.state["uniques_end"] = 1
         self.run.state["far_length"] = 1
+        plans = scenario.pools.values()
+        self.run.state["shifts_until"] = NONE if any(pool.shifts for pool in plans) else NEVER
+        self.run.queues["opens"] = NONE
+        self.run.queues["capacity"][: len(plans)] = [pool.most for pool in plans]
         self._set_rooms()
 
     def _areas(self) -> tuple[Any, Any, Any]:
@@ -176,7 +185,7 @@ class Memory:
             most = int(run.queues["waiting"][: len(names)].argmax())
             busy, waiting = int(run.queues[most]["busy"]), int(run.queues[most]["waiting"])
             told += (
-                f" Pool {names[most]!r} has {busy:,} of {self.scenario.pools[names[most]].capacity:,} workers busy and "
+                f" Pool {names[most]!r} has {busy:,} of {self.scenario.pools[names[most]].most:,} workers busy and "
                 f"{waiting:,} attempts waiting."
             )
         self.full = f"{told} Give more workers, let less arrive, or set a horizon."
@@ -206,10 +215,25 @@ class Memory:
             more = {name: _longer(getattr(run, name)) for name in ("block_m", "block_v", "block_rows")}
         self.replace(**more)
 
+    def more_shifts(self) -> None:
+        """Know how many workers there are from when something is due until a year later."""
+        begin, rows = int(self.state["wanted"]), list[tuple[int, int, int]]()
+        for queue, pool in zip(self.run.queues, self.scenario.pools.values()):
+            changes = pool.capacities(self.scenario.begins, begin)
+            if changes is not None:
+                queue["next_change"] = len(rows)
+                rows += (
+                    (time, capacity, 0) for time, capacity in takewhile(lambda row: row[0] < begin + YEAR, changes)
+                )
+                queue["end_change"] = len(rows)
+        # Who waits finds in two weeks all the times of a week.
+        self.state["shifts_until"] = begin + YEAR - 2 * YEAR // 52
+        self.replace(shifts=np.array(rows, layout.SHIFT))
+
     def more_tables(self) -> None:
         """Twice the room in each table that may be too small for what follows this step (`kernel.has_room`)."""
         run, state, tally = self.run, self.state, self.outputs.tally[0]
-        n_more = int(tally["records"] + tally["effects"] + state["n_posted"]) + 8
+        n_more = int(tally["records"] + 2 * tally["effects"] + state["n_posted"]) + 8
         more: dict[str, Any] = {}
         n_due = int(state["n_soon"] + state["n_heap"] + state["n_far"])
         while n_due + n_more > len(more.get("entries", run.entries)):

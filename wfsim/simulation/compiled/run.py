@@ -236,6 +236,7 @@ class CompiledSimulation:
             kernel.SLOTS: memory.more_slots,
             kernel.TABLES: memory.more_tables,
             kernel.UNIQUES: self._make_uniques,
+            kernel.SHIFTS: memory.more_shifts,
             kernel.GIVEN_UP: self._give_up,
             kernel.PAUSED: self._pause,
             kernel.HAPPENS: host.happens,

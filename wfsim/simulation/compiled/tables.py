@@ -216,7 +216,7 @@ class Tables:
 
     def _pool(self, pool: WorkerPool) -> tuple[int, ...]:
         patience = NONE if pool.patience is None else self.law(pool.patience)
-        return pool.capacity, int(pool.discipline), NONE if pool.queue_limit is None else pool.queue_limit, patience
+        return pool.most, int(pool.discipline), NONE if pool.queue_limit is None else pool.queue_limit, patience
 
     # --- all together ----------------------------------------------------------------------------
 
@@ -274,7 +274,7 @@ class Tables:
             "first_child": FIRST_CHILD,
         }.items():
             settings[name] = number
-        pools = [self._pool(pool.workers()) for pool in scenario.pools.values()]
+        pools = [self._pool(pool.workers(name, scenario.begins)) for name, pool in scenario.pools.items()]
         return layout.with_table(
             layout.Known,
             {

@@ -12,7 +12,7 @@ from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION, PATIENCE
 from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.draws import sample, whole
-from wfsim.simulation.compiled.layout import ENDS, STARTS
+from wfsim.simulation.compiled.layout import ENDS, OPENS, STARTS
 from wfsim.simulation.pools import NEVER_DUE, SPARE_REQUESTS, Discipline
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
@@ -20,7 +20,7 @@ _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model=
 draw: Any = None
 """A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
-_RESULT = int(Order.RESULT)
+_CONTROL, _RESULT = int(Order.CONTROL), int(Order.RESULT)
 _LIFO, _PRIORITY, _DEADLINE = int(Discipline.LIFO), int(Discipline.PRIORITY), int(Discipline.DEADLINE)
 
 
@@ -153,7 +153,8 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
         r.attempts[last].next = at
     if work.pool >= 0:
         queue, pool = r.queues[work.pool], k.pools[work.pool]
-        if queue.busy >= pool.capacity:
+        look(r, queue)
+        if queue.busy >= queue.capacity or queue.waiting > 0:
             if pool.queue_limit >= 0 and queue.waiting >= pool.queue_limit:
                 # It neither has a worker nor waits for one.
                 row.pool = NONE
@@ -163,13 +164,65 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
             if pool.patience >= 0:
                 gives_up = s.now + whole(sample(k, pool.patience, draw(case.key, PATIENCE, serial, attempt)))
                 push(r, gives_up, _RESULT, ENDS, slot, case.epoch, (serial, attempt, work.n_failures + 1, 1))
+            expect_opening(k, r, work.pool)
             return
         queue.busy += 1
     push(r, s.now, _RESULT, STARTS, slot, case.epoch, (serial, attempt, 0, 0))
 
 
 @_njit
-def let_go(r: Any, slot: int, at: int) -> None:
+def look(r: Any, queue: Any) -> None:
+    """Know how many workers there are now."""
+    while queue.next_change < queue.end_change and r.shifts[queue.next_change].time <= r.state[0].now:
+        queue.capacity = r.shifts[queue.next_change].capacity
+        queue.next_change += 1
+
+
+@_njit
+def expect_opening(k: Any, r: Any, pool: int) -> None:
+    """Put into the calendar when more workers come for those who wait, if that is not known already."""
+    s, queue = r.state[0], r.queues[pool]
+    if queue.end_change == 0 or queue.waiting == 0 or queue.busy >= k.pools[pool].capacity:
+        return
+    time, at = s.now, queue.next_change
+    if queue.capacity <= queue.busy:
+        while at < queue.end_change and r.shifts[at].capacity <= queue.busy:
+            at += 1
+        if at == queue.end_change:
+            return
+        time = r.shifts[at].time
+    if queue.opens < 0 or queue.opens > time:
+        queue.opens = time
+        push(r, time, _CONTROL, OPENS, NONE, 0, (pool, 0, 0, 0))
+
+
+@_njit
+def serve(k: Any, r: Any, pool: int) -> None:
+    """Let a worker who is free take the next attempt."""
+    s, queue = r.state[0], r.queues[pool]
+    look(r, queue)
+    if queue.busy < queue.capacity:
+        heir = first_waiting(r, pool, s.queue_room)
+        if heir >= 0:
+            taken = r.attempts[heir]
+            taken.waits = 0
+            queue.waiting -= 1
+            queue.busy += 1
+            push(r, s.now, _RESULT, STARTS, taken.slot, taken.epoch, (taken.serial, taken.attempt, 0, 0))
+    expect_opening(k, r, pool)
+
+
+@_njit
+def open_pool(k: Any, r: Any, pool: int) -> None:
+    """More workers may have come."""
+    queue = r.queues[pool]
+    if queue.opens >= 0 and queue.opens <= r.state[0].now:
+        queue.opens = NONE
+    serve(k, r, pool)
+
+
+@_njit
+def let_go(k: Any, r: Any, slot: int, at: int) -> None:
     """An attempt is over: its worker, if any, takes the next."""
     s, case, row = r.state[0], r.cases[slot], r.attempts[at]
     if case.first_attempt == at:
@@ -192,13 +245,7 @@ def let_go(r: Any, slot: int, at: int) -> None:
         queue.waiting -= 1
         return
     queue.busy -= 1
-    heir = first_waiting(r, pool, s.queue_room)
-    if heir >= 0:
-        taken = r.attempts[heir]
-        taken.waits = 0
-        queue.waiting -= 1
-        queue.busy += 1
-        push(r, s.now, _RESULT, STARTS, taken.slot, taken.epoch, (taken.serial, taken.attempt, 0, 0))
+    serve(k, r, pool)
 
 
 @_njit
