@@ -135,7 +135,7 @@ class Simulation:
         self.cases: dict[int, _Open] = {}
         self.now = 0
         self._calendar = Calendar()
-        pools = {name: pool.workers(name, scenario.begins) for name, pool in scenario.pools.items()}
+        pools = {name: pool.workers(scenario.begins) for name, pool in scenario.pools.items()}
         members = members_of(program, scenario, pools)
         self.root = members[0]
         self._relations = Relations(self, members, scenario, replication, self.summary, birth)

@@ -61,7 +61,6 @@ class WorkerPool:
         Attempts that wait.
     """
 
-    name: str
     capacity: int
     discipline: Discipline = Discipline.FIFO
     queue_limit: int | None = None

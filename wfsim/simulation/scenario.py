@@ -154,13 +154,13 @@ class Pool(Part):
         """How many workers there are at a time in microseconds after `begins`, and when that changes, if it does."""
         return None if self.shifts is None else capacities(self.shifts, self.time_zone, begins, time)
 
-    def workers(self, name: str, begins: datetime) -> WorkerPool:
+    def workers(self, begins: datetime) -> WorkerPool:
         """The pool, with nobody in it."""
         patience, discipline = (
             None if self.renege is None else self.renege.sampler(),
             Discipline[self.discipline.upper()],
         )
-        return WorkerPool(name, self.most, discipline, self.queue_limit, patience, self.capacities(begins, 0))
+        return WorkerPool(self.most, discipline, self.queue_limit, patience, self.capacities(begins, 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def test_one_worker_serves_one_at_a_time_in_order_of_arrival() -> None:
     [("FIFO", [2, 3, 4]), ("LIFO", [4, 3, 2]), ("PRIORITY", [3, 2, 4]), ("DEADLINE", [4, 2, 3])],
 )
 def test_a_pool_serves_in_the_order_of_its_discipline(discipline: str, order: list[int]) -> None:
-    pool = WorkerPool("desk", 1, Discipline[discipline])
+    pool = WorkerPool(1, Discipline[discipline])
     assert pool.ask(0, (1, 1, 1)) is Asked.TAKEN
     assert pool.ask(0, (2, 1, 1), 0, 50) is Asked.WAITS
     assert pool.ask(0, (3, 1, 1), 5) is Asked.WAITS
@@ -94,7 +94,7 @@ def test_a_pool_serves_in_the_order_of_its_discipline(discipline: str, order: li
 
 
 def test_whoever_leaves_the_queue_is_not_served() -> None:
-    pool = WorkerPool("desk", 1)
+    pool = WorkerPool(1)
     pool.ask(0, (1, 1, 1))
     pool.ask(0, (2, 1, 1))
     pool.ask(0, (3, 1, 1))
@@ -104,7 +104,7 @@ def test_whoever_leaves_the_queue_is_not_served() -> None:
 
 
 def test_those_who_have_left_a_queue_take_no_room_in_it() -> None:
-    pool = WorkerPool("desk", 1, Discipline.LIFO)
+    pool = WorkerPool(1, Discipline.LIFO)
     pool.ask(0, (0, 1, 1))
     for case in range(1, 1_000):
         assert pool.ask(0, (case, 1, 1)) is Asked.WAITS
@@ -113,7 +113,7 @@ def test_those_who_have_left_a_queue_take_no_room_in_it() -> None:
 
 
 def test_who_finds_the_queue_full_is_turned_away() -> None:
-    pool = WorkerPool("desk", 1, queue_limit=1)
+    pool = WorkerPool(1, queue_limit=1)
     assert [pool.ask(0, (case, 1, 1)) for case in (1, 2, 3)] == [Asked.TAKEN, Asked.WAITS, Asked.REFUSED]
     assert pool.give_back(0, (3, 1, 1)) is None
     assert pool.give_back(0, (1, 1, 1)) == (2, 1, 1)

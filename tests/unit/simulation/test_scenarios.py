@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -294,6 +296,23 @@ def test_a_scenario_made_in_python_is_told_with_its_path() -> None:
     scenario = wf.Scenario.model_validate({"inputs": {"amount": 1.0, "sum": 3}, "activities": {"rate": {"result": 1}}})
     with pytest.raises(wf.errors.ScenarioError, match=r"\ninputs.sum: input 'sum' does not exist"):
         check_scenario(scenario, CLAIM)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"arrivals": {"rates": [{"until": "8h", "rate": "0/h"}, {"rate": "2/h"}], "batch": {"size": 3}}},
+        {"arrivals": {"closed": {"population": 3, "think": {"gamma": {"shape": 0.5, "mean": "1h"}}}}},
+        {"arrivals": {"renewal": {"mixture": {"of": [{"weight": 1, "lognormal": {"mean": "1m", "cv": 2.0}}]}}}},
+        {"pools": {"desk": {"capacity": 1, "queue_limit": 0, "renege": "5m"}}},
+        {"pools": {"desk": {"shifts": [{"from": "Mon 8:00", "until": "Mon 24:00", "capacity": 1}]}}},
+    ],
+    ids=str,
+)
+def test_a_scenario_is_the_same_after_it_was_kept_as_text(part: dict[str, Any]) -> None:
+    scenario = wf.Scenario.model_validate(part)
+    text = json.dumps(scenario.model_dump(mode="json", exclude_unset=True))
+    assert wf.Scenario.model_validate(json.loads(text)) == scenario == scenario.changed(**part)
 
 
 def test_where_a_scenario_was_read_from_does_not_matter(tmp_path: Path) -> None:

@@ -274,7 +274,7 @@ class Tables:
             "first_child": FIRST_CHILD,
         }.items():
             settings[name] = number
-        pools = [self._pool(pool.workers(name, scenario.begins)) for name, pool in scenario.pools.items()]
+        pools = [self._pool(pool.workers(scenario.begins)) for pool in scenario.pools.values()]
         return layout.with_table(
             layout.Known,
             {
