@@ -11,10 +11,16 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 
-def _record(wide: str, narrow: str, real: str = "") -> np.dtype[Any]:
-    """Fields of eight bytes, of four, and doubles; the whole a multiple of eight bytes."""
+def _record(wide: str, narrow: str, real: str = "", small: str = "", tiny: str = "") -> np.dtype[Any]:
+    """Fields of eight bytes, of four, and doubles, of two bytes and of one; the whole a multiple of eight bytes."""
     names, formats, offsets, at = [], [], [], 0
-    for fields, form, size in ((wide, "i8", 8), (real, "f8", 8), (narrow, "i4", 4)):
+    for fields, form, size in (
+        (wide, "i8", 8),
+        (real, "f8", 8),
+        (narrow, "i4", 4),
+        (small, "i2", 2),
+        (tiny, "i1", 1),
+    ):
         for name in fields.split():
             names.append(name)
             formats.append(form)
@@ -115,13 +121,17 @@ POSTED = _record("time", "order ticket")
 """What Python puts into the calendar, until that is done."""
 
 LOG = _record(
-    "time due delay key dwell wait service",
-    "case seq kind cause region state to_state event event_id activity activity_id attempt error_type status outcome "
-    "reason transition flight activation timer timer_id source command undoes index message entered_seq path member",
+    "time moment span",
+    "case seq cause region state reason activation source entered_seq path node part round text about which",
+    small="member",
+    tiny="kind status outcome command",
 )
-"""A record as it is logged: what the step put out, and what follows from the case's course."""
+"""A record as it is logged: what the step put out, and what follows from the case's course. What no kind of record has
+together shares a place; `compiled.log` says what is what."""
 
-LOGGED_VALUE = _record("whole", "case seq position name tag member", "real")
+LOGGED_VALUE = _record("bits", "case seq position name", small="tag member")
+"""A value that belongs to a record; `bits` are those of a double, where it is one."""
+
 CLOSED_CASE = _record("key started", "case seq path member")
 
 PATH = _record("", "before state")
