@@ -173,6 +173,46 @@ def _out_at(context: Any, out: Any) -> Any:
     return OutType(tuple((name, array.dtype) for name, array in arrays))(out), make
 
 
+_KINDS: dict[type, OutType] = {}
+"""Arrays of one class have the same types."""
+
+
+class Handle:
+    """Arrays by name as compiled code is given them: one address. They live as long as this does.
+
+    Where rows are checked, compiled code is given the arrays themselves (`given`).
+    """
+
+    __slots__ = ("address", "arrays", "kind")
+
+    def __init__(self, arrays: Any) -> None:
+        self.arrays = arrays
+        self.address = int(arrays.table.ctypes.data)
+        cls = type(arrays)
+        if cls not in _KINDS:
+            *held, _ = zip(arrays._fields, arrays)
+            _KINDS[cls] = OutType(tuple((name, numba.from_dtype(array.dtype)) for name, array in held))
+        self.kind = _KINDS[cls]
+
+
+def given(arrays: Any) -> Any:
+    """What compiled code is to be called with, whose last array has the addresses and lengths of all others."""
+    return arrays if CHECKED else Handle(arrays)
+
+
+@_numba.typeof_impl.register(Handle)
+def _type_of_handle(handle: Handle, context: Any) -> Any:
+    return handle.kind
+
+
+@_numba.unbox(OutType)
+def _address_of_handle(kind: Any, handle: Any, context: Any) -> Any:
+    number = context.pyapi.object_getattr_string(handle, "address")
+    word = context.pyapi.long_as_longlong(number)
+    context.pyapi.decref(number)
+    return _numba.NativeValue(context.builder.inttoptr(word, _BYTE_POINTER))
+
+
 @_numba.infer_getattr
 class _Members(_templates.AttributeTemplate):
     """`o.records` are rows, `o.n_records` is how many there are."""

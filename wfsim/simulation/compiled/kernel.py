@@ -12,7 +12,7 @@ from typing import Any
 
 import numba
 
-from wfsim.semantics.bare import LINE, copy_rows, out, prefetch, rows_from
+from wfsim.semantics.bare import LINE, copy_rows, prefetch, rows_from
 from wfsim.semantics.codes import (
     ACTIVITY_FAILED,
     ACTIVITY_STARTED,
@@ -615,4 +615,4 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
 
 def simulate(known: Any, run: Any, o: Any) -> Any:
     """Let happen what is due, until something is lacking; says what."""
-    return run_on(out(known), out(run), out(o))
+    return run_on(known, run, o)
