@@ -9,7 +9,7 @@ source, and each access is checked.
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, get_type_hints
 
 import numba
 from llvmlite import ir
@@ -173,44 +173,28 @@ def _out_at(context: Any, out: Any) -> Any:
     return OutType(tuple((name, array.dtype) for name, array in arrays))(out), make
 
 
-_KINDS: dict[type, OutType] = {}
-"""Arrays of one class have the same types."""
-
-
-class Handle:
-    """Arrays by name as compiled code is given them: one address. They live as long as this does.
-
-    Where rows are checked, compiled code is given the arrays themselves (`given`).
-    """
-
-    __slots__ = ("address", "arrays", "kind")
-
-    def __init__(self, arrays: Any) -> None:
-        self.arrays = arrays
-        self.address = int(arrays.table.ctypes.data)
-        cls = type(arrays)
-        if cls not in _KINDS:
-            *held, _ = zip(arrays._fields, arrays)
-            _KINDS[cls] = OutType(tuple((name, numba.from_dtype(array.dtype)) for name, array in held))
-        self.kind = _KINDS[cls]
-
-
 def given(arrays: Any) -> Any:
-    """What compiled code is to be called with, whose last array has the addresses and lengths of all others."""
-    return arrays if CHECKED else Handle(arrays)
+    """What a root is called with for arrays by name: their table's address, or themselves where rows are checked."""
+    return arrays if CHECKED else int(arrays.table.ctypes.data)
 
 
-@_numba.typeof_impl.register(Handle)
-def _type_of_handle(handle: Handle, context: Any) -> Any:
-    return handle.kind
+def reader(cls: type) -> Any:
+    """For a root: what makes rows by name of what is `given`; the annotations of the class say their types."""
+    hints = get_type_hints(cls, include_extras=True).items()
+    kind = OutType(tuple((name, numba.from_dtype(hint.__metadata__[0])) for name, hint in hints if name != "table"))
 
+    @_numba.intrinsic
+    def at(context: Any, address: Any) -> Any:
+        def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], _BYTE_POINTER)
 
-@_numba.unbox(OutType)
-def _address_of_handle(kind: Any, handle: Any, context: Any) -> Any:
-    number = context.pyapi.object_getattr_string(handle, "address")
-    word = context.pyapi.long_as_longlong(number)
-    context.pyapi.decref(number)
-    return _numba.NativeValue(context.builder.inttoptr(word, _BYTE_POINTER))
+        return kind(types.int64), make
+
+    @_njit
+    def themselves(arrays: Any) -> Any:
+        return arrays
+
+    return themselves if CHECKED else at
 
 
 @_numba.infer_getattr

@@ -6,9 +6,12 @@ those of `semantics.layout`.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from functools import cache
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
+
+from wfsim.semantics import speed
 
 
 def _record(wide: str, narrow: str, real: str = "", small: str = "", tiny: str = "") -> np.dtype[Any]:
@@ -141,71 +144,83 @@ PATH = _record("", "before state")
 T = TypeVar("T", "Known", "Run")
 
 
+WHOLE, NUMBER, MARK, REAL = (np.dtype(form) for form in ("i8", "i4", "i1", "f8"))
+
+
 class Known(NamedTuple):
     """What is given."""
 
-    p: Any
-    m: Any
-    v: Any
-    box: Any
-    settings: Any
-    members: Any
-    states: Any
-    plans: Any
-    works: Any
-    failures: Any
-    pools: Any
-    laws: Any
-    values: Any
-    cells: Any
-    numbers: Any
-    times: Any
+    p: Annotated[Any, speed.PROGRAM]
+    m: Annotated[Any, speed.MEMORY]
+    v: Annotated[Any, speed.CELL]
+    box: Annotated[Any, speed.MEMORY]
+    settings: Annotated[Any, SETTINGS]
+    members: Annotated[Any, MEMBER]
+    states: Annotated[Any, STATE_PLAN]
+    plans: Annotated[Any, EVENT_PLAN]
+    works: Annotated[Any, WORK_PLAN]
+    failures: Annotated[Any, FAILURE]
+    pools: Annotated[Any, POOL]
+    laws: Annotated[Any, LAW]
+    values: Annotated[Any, VALUE]
+    cells: Annotated[Any, speed.CELL]
+    numbers: Annotated[Any, REAL]
+    times: Annotated[Any, WHOLE]
     table: Any
 
 
 class Run(NamedTuple):
     """What changes."""
 
-    state: Any
-    now: Any
-    heap: Any
-    far: Any
-    soon: Any
-    entries: Any
-    cases: Any
-    free: Any
-    posted: Any
-    areas: Any
-    m: Any
-    v: Any
-    marks: Any
-    blocks: Any
-    free_blocks: Any
-    block_m: Any
-    block_v: Any
-    block_rows: Any
-    kept_m: Any
-    kept_v: Any
-    door_m: Any
-    door_v: Any
-    stays: Any
-    timers: Any
-    attempts: Any
-    tracks: Any
-    queues: Any
-    queued: Any
-    log: Any
-    values: Any
-    done: Any
-    paths: Any
-    places: Any
-    rejected: Any
-    uniques: Any
+    state: Annotated[Any, STATE]
+    now: Annotated[Any, HAPPENING]
+    heap: Annotated[Any, HEAP]
+    far: Annotated[Any, HEAP]
+    soon: Annotated[Any, WHOLE]
+    entries: Annotated[Any, HAPPENING]
+    cases: Annotated[Any, CASE]
+    free: Annotated[Any, WHOLE]
+    posted: Annotated[Any, POSTED]
+    areas: Annotated[Any, AREA]
+    m: Annotated[Any, speed.MEMORY]
+    v: Annotated[Any, speed.CELL]
+    marks: Annotated[Any, MARK]
+    blocks: Annotated[Any, BLOCK]
+    free_blocks: Annotated[Any, WHOLE]
+    block_m: Annotated[Any, speed.MEMORY]
+    block_v: Annotated[Any, speed.CELL]
+    block_rows: Annotated[Any, NUMBER]
+    kept_m: Annotated[Any, speed.MEMORY]
+    kept_v: Annotated[Any, speed.CELL]
+    door_m: Annotated[Any, speed.MEMORY]
+    door_v: Annotated[Any, speed.CELL]
+    stays: Annotated[Any, STAY]
+    timers: Annotated[Any, WHOLE]
+    attempts: Annotated[Any, ATTEMPT]
+    tracks: Annotated[Any, TRACK]
+    queues: Annotated[Any, QUEUE]
+    queued: Annotated[Any, QUEUED]
+    log: Annotated[Any, LOG]
+    values: Annotated[Any, LOGGED_VALUE]
+    done: Annotated[Any, CLOSED_CASE]
+    paths: Annotated[Any, PATH]
+    places: Annotated[Any, NUMBER]
+    rejected: Annotated[Any, WHOLE]
+    uniques: Annotated[Any, WHOLE]
     table: Any
+
+
+@cache
+def _types(kind: Any) -> dict[str, np.dtype[Any]]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items() if name != "table"}
 
 
 def with_table(kind: type[T], arrays: dict[str, Any]) -> T:
     """A `Known` or `Run` of these arrays."""
     held = [np.ascontiguousarray(arrays[name]) for name in kind._fields[:-1]]
+    for name, array in zip(kind._fields, held):
+        # Compiled code goes by the address alone.
+        assert array.dtype == _types(kind)[name], name
     table = np.array([each.ctypes.data for each in held] + [len(each) for each in held], np.int64)
     return kind(*held, table)  # type: ignore[call-arg]
