@@ -6,7 +6,6 @@ those of `semantics.layout`.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
@@ -210,10 +209,14 @@ class Run(NamedTuple):
     table: Any
 
 
-@cache
-def _types(kind: Any) -> dict[str, np.dtype[Any]]:
-    hints = get_type_hints(kind, include_extras=True)
-    return {name: hint.__metadata__[0] for name, hint in hints.items() if name != "table"}
+_TYPES: dict[Any, dict[str, Any]] = {
+    kind: {
+        name: hint.__metadata__[0]
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+        if name != "table"
+    }
+    for kind in (Known, Run)
+}
 
 
 def with_table(kind: type[T], arrays: dict[str, Any]) -> T:
@@ -221,6 +224,6 @@ def with_table(kind: type[T], arrays: dict[str, Any]) -> T:
     held = [np.ascontiguousarray(arrays[name]) for name in kind._fields[:-1]]
     for name, array in zip(kind._fields, held):
         # Compiled code goes by the address alone.
-        assert array.dtype == _types(kind)[name], name
+        assert array.dtype == _TYPES[kind][name], name
     table = np.array([each.ctypes.data for each in held] + [len(each) for each in held], np.int64)
     return kind(*held, table)  # type: ignore[call-arg]
