@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from wfsim.errors import visible
+from wfsim.errors import HistoryError, visible
 from wfsim.model.duration import short_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from wfsim.simulation.statistics import Estimate
 
     Head = Sequence[tuple[str, str]]
-    Row = tuple[str, str, str, str, str]
+    Row = tuple[str, ...]
 
 TITLES = {
     "outcomes": "Outcomes",
@@ -56,6 +56,18 @@ class Measure:
     estimate: Estimate
 
 
+def expect_level(level: object) -> None:
+    """Refuse what is no level of an interval.
+
+    Raises
+    ------
+    HistoryError
+        Saying what was given.
+    """
+    if not isinstance(level, float) or not 0.0 < level < 1.0:
+        raise HistoryError(f"level={level!r}: give the level of the intervals as a number between 0 and 1, as 0.95.")
+
+
 def number(value: float, unit: str) -> str:
     """A value with its unit, three digits of it; a dash for none."""
     if math.isnan(value):
@@ -65,34 +77,27 @@ def number(value: float, unit: str) -> str:
     return f"{value:.1%}" if unit == "share" else f"{value:.3g}"
 
 
-def row(measure: Measure) -> Row:
-    """Label, value, interval, number of observations, note."""
-    one = measure.estimate
-    interval = "no interval"
-    if one.low is not None and one.high is not None:
-        interval = f"{number(one.low, measure.unit)} to {number(one.high, measure.unit)}"
-    return measure.label, number(one.value, measure.unit), interval, f"{one.n:,}", one.note
-
-
-def as_text(head: Head, level: float, measures: Sequence[Measure], remarks: Sequence[str]) -> str:
-    """As lines of text, columns below each other."""
+def as_text(head: Head, columns: Row, groups: Sequence[tuple[str, Sequence[Row]]], remarks: Sequence[str]) -> str:
+    """As lines of text, columns below each other: labels to the left, what follows to the right, notes last."""
     lines = [f"{name}: {value}" for name, value in head]
-    rows = [("", [_columns(level)]), *_groups(measures)]
-    widths = [max(len(line[k]) for _, each in rows for line in each) for k in range(4)]
-    for title, each in rows:
+    every = [("", [columns]), *groups]
+    widths = [max(len(line[k]) for _, each in every for line in each) for k in range(len(columns))]
+    for title, rows in every:
         lines += [title] if title else []
-        for label, value, interval, n, note in each:
-            line = f"  {label:<{widths[0]}}  {value:>{widths[1]}}  {interval:<{widths[2]}}  {n:>{widths[3]}}  {note}"
-            lines.append(line.rstrip())
+        for label, *cells, note in rows:
+            shown = "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths[1:]))
+            lines.append(f"  {label:<{widths[0]}}{shown}  {note}".rstrip())
     return visible("\n".join([*lines, *remarks]))
 
 
-def as_html(caption: str, head: Head, level: float, measures: Sequence[Measure], remarks: Sequence[str]) -> str:
+def as_html(
+    caption: str, head: Head, columns: Row, groups: Sequence[tuple[str, Sequence[Row]]], remarks: Sequence[str]
+) -> str:
     """As tables; everything from outside is escaped."""
     body = "".join(f'<tr><th scope="row">{_e(name)}</th><td>{_e(value)}</td></tr>' for name, value in head)
     parts = [f"<table><caption>{_e(caption)}</caption><tbody>{body}</tbody></table>"]
-    heads = "".join(f'<th scope="col">{_e(each)}</th>' for each in _columns(level))
-    for title, rows in _groups(measures):
+    heads = "".join(f'<th scope="col">{_e(each)}</th>' for each in columns)
+    for title, rows in groups:
         cells = "".join(
             f'<tr><th scope="row">{_e(label)}</th>{"".join(f"<td>{_e(each)}</td>" for each in rest)}</tr>'
             for label, *rest in rows
@@ -102,14 +107,30 @@ def as_html(caption: str, head: Head, level: float, measures: Sequence[Measure],
     return "".join(parts)
 
 
-def _columns(level: float) -> Row:
+def columns_of(level: float) -> Row:
+    """Heads of the columns of `groups_of`."""
     return "", "value", f"{level * 100:.4g} % interval", "n", ""
 
 
-def _groups(measures: Sequence[Measure]) -> Iterator[tuple[str, list[Row]]]:
+def groups_of(measures: Sequence[Measure]) -> list[tuple[str, list[Row]]]:
     """Title and rows of each group."""
-    for group, own in groupby(measures, lambda measure: measure.group):
-        yield TITLES[group], [row(measure) for measure in own]
+    return [
+        (TITLES[group], [_row(measure) for measure in own])
+        for group, own in groupby(measures, lambda measure: measure.group)
+    ]
+
+
+def interval(estimate: Estimate, unit: str) -> str:
+    """An interval as text, with its unit."""
+    if estimate.low is None or estimate.high is None:
+        return "no interval"
+    return f"{number(estimate.low, unit)} to {number(estimate.high, unit)}"
+
+
+def _row(measure: Measure) -> Row:
+    """Label, value, interval, number of observations, note."""
+    one = measure.estimate
+    return measure.label, number(one.value, measure.unit), interval(one, measure.unit), f"{one.n:,}", one.note
 
 
 def _e(text: str) -> str:

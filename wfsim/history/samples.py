@@ -5,51 +5,34 @@ Which rows they hold is SQL, kept as text so that a summary can show it.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wfsim.simulation.statistics import N_BATCHES, Truncation, mser5
+from wfsim.simulation.statistics import N_BATCHES
+
+from .questions import asking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
+    from .questions import Readable
     from .runs import Run
 
     Ask = Callable[[str], "Mapping[str, NDArray[Any]]"]
 
-LATEST = 2**62
-"""Later than any time."""
 CASES = """
-SELECT d.run, d."case", d.started, d.closed, d.duration, concat_ws('/', d.status, d.outcome) AS outcome,
-    d.final_state
-FROM durations d JOIN workflow_names w ON w.run = d.run AND w.workflow = d.workflow
+SELECT d.run, d."case", c.key, d.started, d.duration, concat_ws('/', d.status, d.outcome) AS outcome, d.final_state
+FROM durations d JOIN cases c ON c.run = d.run AND c."case" = d."case"
+JOIN workflow_names w ON w.run = d.run AND w.workflow = d.workflow
 WHERE w.number = 0 AND d.parent_case IS NULL {runs}
 ORDER BY d.run, d.started, d."case"
 """
 """The root cases."""
-
-
-@dataclass(frozen=True)
-class Cut:
-    """What is left out of a run: cases that started before a time.
-
-    Attributes
-    ----------
-    time
-        Microseconds.
-    n
-        How many root cases that were.
-    settled
-        Whether what remains looks steady.
-    """
-
-    time: int
-    n: int
-    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,6 +41,8 @@ class RunCases:
 
     Attributes
     ----------
+    case, key
+        Number, and random key: what it draws.
     duration
         -1 while a case is open.
     outcome, final_state
@@ -65,6 +50,7 @@ class RunCases:
     """
 
     case: NDArray[np.int64]
+    key: NDArray[np.int64]
     started: NDArray[np.int64]
     duration: NDArray[np.int64]
     outcome: NDArray[Any]
@@ -72,17 +58,31 @@ class RunCases:
 
     def since(self, time: int) -> RunCases:
         """Those that started then or later."""
-        kept = self.started >= time
-        return RunCases(*(column[kept] for column in self.columns()))
+        return self.at(self.started >= time)
 
     def closed(self) -> RunCases:
         """Those that have closed."""
-        kept = self.duration >= 0
-        return RunCases(*(column[kept] for column in self.columns()))
+        return self.at(self.duration >= 0)
+
+    def at(self, places: NDArray[Any]) -> RunCases:
+        """Those at some places, in that order."""
+        return RunCases(*(column[places] for column in self.columns()))
 
     def columns(self) -> tuple[NDArray[Any], ...]:
         """All columns, in order."""
-        return self.case, self.started, self.duration, self.outcome, self.final_state
+        return self.case, self.key, self.started, self.duration, self.outcome, self.final_state
+
+
+@contextmanager
+def asking_for_arrays(history: Readable) -> Iterator[Ask]:
+    """Questions in one transaction, answered as one array per column."""
+    with asking(history.connection(), history.path, None) as con:
+
+        def ask(query: str) -> Mapping[str, NDArray[Any]]:
+            found: Mapping[str, NDArray[Any]] = con.sql(query).fetchnumpy()
+            return found
+
+        yield ask
 
 
 def cases_of(ask: Ask, runs: list[Run], together: bool) -> list[RunCases]:
@@ -90,13 +90,14 @@ def cases_of(ask: Ask, runs: list[Run], together: bool) -> list[RunCases]:
     found = ask(CASES.format(runs=among(runs)))
     columns = (
         found["case"].astype(np.int64),
+        found["key"].astype(np.int64),
         found["started"].astype(np.int64),
         np.ma.filled(found["duration"].astype(np.int64), -1),
         np.ma.filled(found["outcome"], ""),
         np.ma.filled(found["final_state"], ""),
     )
     if together:
-        order = np.lexsort((columns[0], columns[1]))
+        order = np.lexsort((columns[0], columns[2]))
         return [RunCases(*(column[order] for column in columns))]
     numbers = [run.run for run in runs]
     begins, ends = (np.searchsorted(found["run"], numbers, side) for side in ("left", "right"))
@@ -106,20 +107,6 @@ def cases_of(ask: Ask, runs: list[Run], together: bool) -> list[RunCases]:
 def among(runs: list[Run], table: str = "d") -> str:
     """The condition that a row is about one of these runs."""
     return f"AND {table}.run IN ({', '.join(str(run.run) for run in runs)})"
-
-
-def cut_by_mser(cases: RunCases) -> Cut:
-    """Where MSER-5 on the sojourn times cuts."""
-    closed = cases.closed()
-    found: Truncation = mser5(closed.duration.astype(np.float64))
-    if found.n == 0:
-        return Cut(0, 0, found.settled)
-    return cut_at(cases, int(closed.started[found.n]), found.settled)
-
-
-def cut_at(cases: RunCases, time: int, settled: bool = True) -> Cut:
-    """A cut at a time, with the number of cases before it."""
-    return Cut(time, int(np.sum(cases.started < time)), settled)
 
 
 STAYS = """
@@ -148,9 +135,9 @@ WHERE p.started IS NOT NULL AND p.scheduled BETWEEN k.cut AND k.until
 """Waits for a worker of a pool."""
 
 
-def cuts_text(runs: list[Run], cuts: list[Cut], until: list[int]) -> str:
+def cuts_text(runs: list[Run], cuts: list[int], until: list[int]) -> str:
     """The runs with what is left out of each, as a table of SQL."""
-    rows = ", ".join(f"({run.run}, {cut.time}, {end})" for run, cut, end in zip(runs, cuts, until))
+    rows = ", ".join(f"({run.run}, {cut}, {end})" for run, cut, end in zip(runs, cuts, until))
     return f"WITH cuts(run, cut, until) AS (VALUES {rows})"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wfsim.errors import did_you_mean
 from wfsim.simulation.statistics import Estimate
 
-from .measures import Measure, as_html, as_text
+from .measures import Measure, as_html, as_text, columns_of, groups_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,10 +74,10 @@ class Summary(Mapping[str, Estimate]):
         return pd.DataFrame(rows, columns=names).astype({"low": float, "high": float})
 
     def __repr__(self) -> str:
-        return as_text(self._head(), self.level, self.measures, self.remarks)
+        return as_text(self._head(), columns_of(self.level), groups_of(self.measures), self.remarks)
 
     def _repr_html_(self) -> str:
-        return as_html("History", self._head(), self.level, self.measures, self.remarks)
+        return as_html("History", self._head(), columns_of(self.level), groups_of(self.measures), self.remarks)
 
     def _head(self) -> list[tuple[str, str]]:
         return [*self.head, ("cases", ", ".join(f"{n:,} {what}" for what, n in self.counts.items()))]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wfsim.errors import HistoryError
-from wfsim.model.duration import Duration
 from wfsim.simulation.statistics import (
     Estimate,
     average_over_time,
@@ -27,15 +25,12 @@ from wfsim.simulation.statistics import (
 )
 
 from . import samples
-from .measures import Measure
-from .questions import asking
+from .measures import Measure, expect_level
 from .runs import runs_in
-from .samples import Cut
 from .summary import Summary
+from .warm_up import warm_up_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from .questions import Readable
     from .runs import Run
 
@@ -52,18 +47,12 @@ def summary_of(history: Readable, run: int | None, level: float) -> Summary:
     HistoryError
         For a run that is not there, or a level that is none.
     """
-    if isinstance(level, bool) or not isinstance(level, float) or not 0.0 < level < 1.0:
-        raise HistoryError(f"level={level!r}: give the level of the intervals as a number between 0 and 1, as 0.95.")
-    with asking(history.connection(), history.path, None) as con:
-        every = runs_in(con)
+    expect_level(level)
+    with samples.asking_for_arrays(history) as ask:
+        every = runs_in(history.connection())
         runs = [one for one in every if run is None or one.run == run]
         if not runs:
             raise HistoryError(f"there is no run {run!r}. Runs: {', '.join(str(one.run) for one in every) or 'none'}.")
-
-        def ask(query: str) -> Mapping[str, NDArray[Any]]:
-            found: Mapping[str, NDArray[Any]] = con.sql(query).fetchnumpy()
-            return found
-
         return _Summing(ask, runs, level).summary()
 
 
@@ -83,8 +72,8 @@ class _Summing:
         self.together = len(runs) == 1 or not are_replications(runs)
         """One series, judged by batch means; else one series per run."""
         self.cases = samples.cases_of(ask, runs, self.together)
-        self.remarks: list[str] = []
-        self.cuts = self._warm_up()
+        warm_up = warm_up_of(runs, self.cases)
+        self.cuts, self.remarks = warm_up.cuts, warm_up.remarks
         self.kept = [cases.since(cut.time) for cases, cut in zip(self.cases, self.cuts)]
         self.horizons = self._horizons()
         self.until = self._last_arrivals()
@@ -116,36 +105,6 @@ class _Summing:
     def _notes(self) -> list[str]:
         query = f"SELECT note FROM notes d WHERE true {samples.among(self.runs)} ORDER BY run, rowid"
         return [str(note) for note in self.ask(query)["note"]]
-
-    # --- what is left out ------------------------------------------------------------------------
-
-    def _warm_up(self) -> list[Cut]:
-        """Where each series begins to count."""
-        given = {_given_warm_up(run) for run in self.runs}
-        if any(run.source != "simulation" for run in self.runs):
-            self.remarks.append("Nothing is left out as warm-up: real cases did not start in an empty system.")
-            return [Cut(int(cases.started.min(initial=samples.LATEST)), 0) for cases in self.cases]
-        if given != {None}:
-            time = max(each for each in given if each is not None)
-            cuts = [samples.cut_at(cases, time) for cases in self.cases]
-            left = sum(cut.n for cut in cuts)
-            self.remarks.append(
-                f"Warm-up: the scenario's {Duration(time)}; {left:,} cases that started earlier are left out."
-            )
-            return cuts
-        cuts = [samples.cut_by_mser(cases) for cases in self.cases]
-        left, latest = sum(cut.n for cut in cuts), Duration(max((cut.time for cut in cuts), default=0))
-        self.remarks.append(
-            f"Warm-up: MSER-5 leaves out {left:,} cases, the latest cut at {latest.about()}."
-            if left
-            else "Warm-up: MSER-5 leaves out nothing."
-        )
-        if not all(cut.settled for cut in cuts):
-            self.remarks.append(
-                "Warm-up: the sojourn times have not settled; the run may be too short, or the load too high."
-            )
-        self.remarks.append("The scenario's warm_up decides instead, if it is given; 0s keeps everything.")
-        return cuts
 
     def _method(self) -> str:
         text = f"Intervals of {self.level * 100:.4g} %, by Student's t "
@@ -193,7 +152,9 @@ class _Summing:
     def _groups(self, title: str, rows: str) -> Iterator[tuple[str, str, Estimate]]:
         """Workflow, name and mean of each group of rows, those without any time left out."""
         cuts = self.cuts * len(self.runs) if self.together else self.cuts
-        query = samples.batches_text(rows, samples.cuts_text(self.runs, cuts, self.until), self.together)
+        query = samples.batches_text(
+            rows, samples.cuts_text(self.runs, [cut.time for cut in cuts], self.until), self.together
+        )
         self.query[title] = query.strip()
         found = self.ask(query)
         places = range(len(found["n"]))
@@ -274,9 +235,3 @@ class _Summing:
                 estimate = over_replications(values, self.level, n)
             yield Measure(f"pools.{name}.{what}", "pools", f"{name} {what}", unit, estimate)
         self.remarks.append(f"Pool {name}: capacity {capacity or 'unknown'}, longest queue {longest:,}.")
-
-
-def _given_warm_up(run: Run) -> int | None:
-    """The warm-up that its scenario says, in microseconds; `None` if it says none."""
-    said = None if run.scenario is None else json.loads(run.scenario).get("warm_up")
-    return None if said is None else int(Duration.of(said))

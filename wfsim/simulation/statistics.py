@@ -167,6 +167,55 @@ def mean_of(series: list[Numbers], level: float) -> Estimate:
     return over_replications(np.array([np.mean(each) for each in used]), level, sum(map(len, used)))
 
 
+@dataclass(frozen=True)
+class Paired:
+    """What pairs of observations tell of a difference.
+
+    Attributes
+    ----------
+    first, second
+        Means of either side, over the pairs.
+    difference
+        Second minus first.
+    correlation
+        Of the means of replications, or of batches; NaN where one side does not vary.
+    shorter
+        By which part the interval is shorter than that of as many independent observations; negative if it is longer,
+        NaN without intervals.
+    """
+
+    first: float
+    second: float
+    difference: Estimate
+    correlation: float
+    shorter: float
+
+
+def paired(first: list[Numbers], second: list[Numbers], level: float) -> Paired:
+    """The difference of means of pairs, in series of equal length, one per run [1]_.
+
+    Over replications if there are several, else by batch means of the differences.
+
+    References
+    ----------
+    .. [1] Law (2015), Simulation Modeling and Analysis, 5th edition, 10.2.1 and 11.2.
+    """
+    apart = [b - a for a, b in zip(first, second)]
+    difference = mean_of(apart, level)
+    if difference.n and not any(np.any(each) for each in apart):
+        difference = replace(difference, note="no pair differs")
+    one, other = _means(first), _means(second)
+    means = (_mean(first[0]), _mean(second[0])) if len(first) == 1 else (_mean(one), _mean(other))
+    if difference.low is None:
+        return Paired(*means, difference, math.nan, math.nan)
+    spread_one, spread_other = float(np.std(one, ddof=1)), float(np.std(other, ddof=1))
+    varies = spread_one > 0.0 and spread_other > 0.0
+    correlation = float(np.corrcoef(one, other)[0, 1]) if varies else math.nan
+    unpaired = student(level, 2 * len(one) - 2) * math.hypot(spread_one, spread_other) / math.sqrt(len(one))
+    shorter = 1 - difference.half_width / unpaired if unpaired > 0.0 else math.nan
+    return Paired(*means, difference, correlation, shorter)
+
+
 def quantile_of(series: list[Numbers], p: float, level: float) -> Estimate:
     """A quantile over series, one per run.
 
@@ -202,6 +251,11 @@ def quantile_of(series: list[Numbers], p: float, level: float) -> Estimate:
 def _binomial_quantile(probability: float, n: int, p: float) -> int:
     """The least number of hits that is reached or undercut with this probability."""
     return max(math.ceil(float(special.bdtrik(probability, n, p)) - 1e-9), 0)
+
+
+def _means(series: list[Numbers]) -> Numbers:
+    """Of the batches of one run, or of each run of several."""
+    return batched(series[0])[0] if len(series) == 1 else np.array([np.mean(each) for each in series if len(each)])
 
 
 def _mean(values: Numbers) -> float:
