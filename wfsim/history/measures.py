@@ -72,9 +72,12 @@ def number(value: float, unit: str) -> str:
     """A value with its unit, three digits of it; a dash for none."""
     if math.isnan(value):
         return "–"
+    size = abs(value)
     if unit == "s":
-        return ("−" if value < 0 else "") + short_time(abs(value) * 1e6)
-    return f"{value:.1%}" if unit == "share" else f"{value:.3g}"
+        text = short_time(size * 1e6)
+    else:
+        text = f"{size:.1%}" if unit == "share" else f"{size:.3g}"
+    return f"−{text}" if value < 0 and any(digit in text for digit in "123456789") else text
 
 
 def as_text(head: Head, columns: Row, groups: Sequence[tuple[str, Sequence[Row]]], remarks: Sequence[str]) -> str:

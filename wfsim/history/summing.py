@@ -234,4 +234,6 @@ class _Summing:
             else:
                 estimate = over_replications(values, self.level, n)
             yield Measure(f"pools.{name}.{what}", "pools", f"{name} {what}", unit, estimate)
-        self.remarks.append(f"Pool {name}: capacity {capacity or 'unknown'}, longest queue {longest:,}.")
+        outside = sum(len(load.came) for load in loads) - n
+        told = f"; {outside:,} of {n + outside:,} attempts came before or after that time" if outside else ""
+        self.remarks.append(f"Pool {name}: capacity {capacity or 'unknown'}, longest queue {longest:,}{told}.")

@@ -103,6 +103,13 @@ def test_pools_are_averaged_until_the_last_case_started(four: History) -> None:
     assert f"Pool clerks: capacity 1, longest queue {longest}." in summary.remarks
 
 
+def test_attempts_outside_the_time_of_averages_are_told() -> None:
+    summary = queue(cases=100, warm_up="30s").summary()
+    n = summary["pools.clerks.queue"].n
+    assert 0 < n < 100
+    assert f"{100 - n} of 100 attempts came before or after that time." in repr(summary)
+
+
 def test_one_run_of_a_pool_is_cut_into_equal_times(one: History) -> None:
     whole = one.sql("SELECT mean_queue * span, busy_time FROM pool_utilisation").fetchall()[0]
     end = one.sql("SELECT max(started) FROM durations").fetchall()[0][0]
