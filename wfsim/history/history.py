@@ -192,8 +192,8 @@ class History:
 
         Notes
         -----
-        docs/statistics.md says how, with sources. A few passes over the records, in DuckDB: about a second for each
-        million.
+        docs/statistics.md says how, with sources. A few passes over the records, in DuckDB: a second and a half of
+        processor time for each million.
         """
         from .summing import summary_of
 

@@ -56,7 +56,7 @@ def warm_up_of(runs: list[Run], series: list[RunCases]) -> WarmUp:
         cuts = [_cut_at(cases, max(given)) for cases in series]
         left = sum(cut.n for cut in cuts)
         text = f"Warm-up: the scenario's {Duration(max(given))}; {left:,} cases that started earlier are left out."
-        return WarmUp(cuts, [text])
+        return WarmUp(cuts, [text if max(given) else "Warm-up: none, as the scenario says."])
     cuts = [_cut_by_mser(cases) for cases in series]
     left, latest = sum(cut.n for cut in cuts), Duration(max((cut.time for cut in cuts), default=0))
     told = f"{left:,} cases, the latest cut at {latest.about()}" if left else "nothing"

@@ -97,7 +97,7 @@ def over_batches(means: Numbers, sizes: NDArray[np.int64], level: float) -> Esti
         return nothing()
     mean = float(np.average(means, weights=sizes))
     if n < FEWEST:
-        return Estimate(mean, None, None, n, Method.NONE, f"{n} observations; {FEWEST} are needed")
+        return Estimate(mean, None, None, n, Method.NONE, _too_few(n))
     half = student(level, batches - 1) * float(np.std(means, ddof=1)) / math.sqrt(batches)
     lag = autocorrelation(means)
     note = (
@@ -111,7 +111,7 @@ def over_batches(means: Numbers, sizes: NDArray[np.int64], level: float) -> Esti
 def average_over_time(values: Numbers, level: float, n: int) -> Estimate:
     """A time average of one run from those of equal parts of its time; `n` observations are behind them."""
     if n < FEWEST:
-        return Estimate(_mean(values), None, None, n, Method.NONE, f"{n} observations; {FEWEST} are needed")
+        return Estimate(_mean(values), None, None, n, Method.NONE, _too_few(n))
     return replace(over_batches(values, np.full(len(values), n, np.int64), level), n=n)
 
 
@@ -230,7 +230,7 @@ def quantile_of(series: list[Numbers], p: float, level: float) -> Estimate:
     (values,) = used
     n, value = len(values), float(np.quantile(values, p))
     if n < FEWEST:
-        return Estimate(value, None, None, n, Method.NONE, f"{n} observations; {FEWEST} are needed")
+        return Estimate(value, None, None, n, Method.NONE, _too_few(n))
     tail = (1 - level) / 2
     below, _ = batched((values <= value).astype(np.float64))
     spread = student(level, len(below) - 1) * float(np.std(below, ddof=1)) / math.sqrt(len(below))
@@ -251,6 +251,10 @@ def quantile_of(series: list[Numbers], p: float, level: float) -> Estimate:
 def _binomial_quantile(probability: float, n: int, p: float) -> int:
     """The least number of hits that is reached or undercut with this probability."""
     return max(math.ceil(float(special.bdtrik(probability, n, p)) - 1e-9), 0)
+
+
+def _too_few(n: int) -> str:
+    return f"{n} of the {FEWEST} observations needed"
 
 
 def _means(series: list[Numbers]) -> Numbers:

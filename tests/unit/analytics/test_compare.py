@@ -127,7 +127,7 @@ def test_replications_that_only_one_has_are_told() -> None:
 def test_few_pairs_have_a_reason_in_place_of_an_interval() -> None:
     found = wf.compare(queue(cases=5), queue(cases=5, **THREE))["sojourn.mean"]
     assert (found.difference.low, found.difference.note) in (
-        (None, "5 observations; 10 are needed"),
+        (None, "5 of the 10 observations needed"),
         (None, "no pair differs"),
     )
     assert math.isnan(found.shorter)

@@ -148,6 +148,11 @@ def test_the_warm_up_of_the_scenario_is_left_out_and_told() -> None:
     assert summary["activities.serve.wait"].n == n
 
 
+def test_a_warm_up_of_nothing_keeps_everything(one: History) -> None:
+    assert "Warm-up: none, as the scenario says." in one.summary().remarks
+    assert one.summary()["sojourn.mean"].n == 250
+
+
 def test_without_a_word_mser5_cuts_the_beginning_and_is_told() -> None:
     plan = {key: value for key, value in BUSY.items() if key != "warm_up"}
     # Forty stand there when the counter opens.
@@ -169,7 +174,7 @@ def test_a_load_that_is_too_high_has_not_settled() -> None:
 def test_few_cases_have_reasons_in_place_of_intervals() -> None:
     summary = queue(cases=9).summary()
     assert all(each.low is None and each.note for each in summary.values())
-    assert "9 observations; 10 are needed" in repr(summary)
+    assert "9 of the 10 observations needed" in repr(summary)
     assert "no interval" in repr(summary)
 
 

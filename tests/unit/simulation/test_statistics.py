@@ -64,7 +64,7 @@ def test_batches_that_depend_on_each_other_are_told() -> None:
 def test_a_mean_of_too_little_has_a_reason_in_place_of_an_interval(series: list[Numbers]) -> None:
     found = mean_of(series, 0.95)
     assert (found.value, found.low, found.high, found.method) == (4.0, None, None, Method.NONE)
-    assert found.note in ("9 observations; 10 are needed", "one replication has something to say")
+    assert found.note in ("9 of the 10 observations needed", "one replication has something to say")
     assert math.isnan(found.half_width)
     assert average_over_time(np.arange(20.0), 0.95, 9).low is None
 
