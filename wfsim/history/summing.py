@@ -191,7 +191,8 @@ class _Summing:
     def _last_arrivals(self) -> list[int]:
         """When the last root case of each run started: later, the system only runs empty."""
         until = [int(cases.started.max(initial=0)) for cases in self.cases]
-        if all(end > cut.time for end, cut in zip(until, self.cuts)):
+        self.fed = all(end > cut.time for end, cut in zip(until, self.cuts))
+        if self.fed:
             return until * len(self.runs) if self.together else until
         return [self.horizons.get(run.run, 0) for run in self.runs]
 
@@ -204,7 +205,9 @@ class _Summing:
         if self.together and len(self.runs) > 1:
             self.remarks.append("Pools are told of one run, or of replications: history.summary(run=…).")
             return
-        self.remarks.append("Pools: averages over the time from the end of the warm-up until the last case started.")
+        begin = "the end of the warm-up" if self.runs[0].source == "simulation" else "the first record"
+        end = "the last case started" if self.fed else "the last record, as all cases started at once"
+        self.remarks.append(f"Pools: averages over the time from {begin} until {end}.")
         loads = samples.loads_of(self.ask, self.runs, self.horizons)
         waits = {name: estimate for _, name, estimate in self._groups("pool waits", samples.WAITS)}
         for name, capacity in sorted(capacities.items()):
@@ -227,7 +230,6 @@ class _Summing:
             ("queue", waiting, ""),
         ):
             if what == "utilisation" and not capacity:
-                self.remarks.append(f"Pool {name}: its capacity is not known, so it has no utilisation.")
                 continue
             if self.together:
                 estimate = average_over_time(values, self.level, n)
@@ -236,4 +238,6 @@ class _Summing:
             yield Measure(f"pools.{name}.{what}", "pools", f"{name} {what}", unit, estimate)
         outside = sum(len(load.came) for load in loads) - n
         told = f"; {outside:,} of {n + outside:,} attempts came before or after that time" if outside else ""
-        self.remarks.append(f"Pool {name}: capacity {capacity or 'unknown'}, longest queue {longest:,}{told}.")
+        self.remarks.append(
+            f"Pool {name}: capacity {capacity or 'not known, so no utilisation'}, longest queue {longest:,}{told}."
+        )

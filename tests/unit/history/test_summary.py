@@ -110,6 +110,14 @@ def test_attempts_outside_the_time_of_averages_are_told() -> None:
     assert f"{100 - n} of 100 attempts came before or after that time." in repr(summary)
 
 
+def test_pools_of_cases_that_start_at_once_are_averaged_to_the_end() -> None:
+    plan = {"arrivals": {"at": [0] * 30}, "activities": {"serve": {"duration": "2s"}}, "cases": None}
+    summary = queue(**plan).summary()
+    assert summary["pools.clerks.utilisation"].value == 1.0
+    assert summary["pools.clerks.queue"].value == pytest.approx(sum(range(30)) / 30)
+    assert "until the last record, as all cases started at once" in repr(summary)
+
+
 def test_one_run_of_a_pool_is_cut_into_equal_times(one: History) -> None:
     whole = one.sql("SELECT mean_queue * span, busy_time FROM pool_utilisation").fetchall()[0]
     end = one.sql("SELECT max(started) FROM durations").fetchall()[0][0]
@@ -230,7 +238,8 @@ def test_a_real_history_has_no_warm_up_and_no_capacities(tmp_path: Path) -> None
         summary = history.summary()
     assert summary.counts["closed"] == 3
     assert "Nothing is left out as warm-up: real cases did not start in an empty system." in summary.remarks
-    assert "Pool clerks: its capacity is not known, so it has no utilisation." in summary.remarks
+    assert "Pool clerks: capacity not known, so no utilisation, longest queue" in repr(summary)
+    assert "from the first record until the last case started." in repr(summary)
     assert "pools.clerks.utilisation" not in summary
     assert summary["pools.clerks.busy"].value < 3.0
 
