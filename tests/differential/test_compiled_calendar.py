@@ -15,13 +15,11 @@ from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given
-from hypothesis import strategies as st
 
 import wfsim as wf
 from tests.language import catalogue, examples
 from tests.random_cases import cases
-from tests.scenarios import scenarios
-from tests.strategies import families, workflows
+from tests.scenarios import random_workflows
 from wfsim.errors import ScenarioError, SimulationError
 from wfsim.history.replay import replay_all
 from wfsim.model.catalogue import Catalogue
@@ -162,17 +160,6 @@ def test_histories_are_the_same_at_every_level(name: str, log: Any) -> None:
 def test_examples_of_the_language_reference_make_the_same_records(example: Any) -> None:
     workflow, known = example.workflow, catalogue(PAGE)
     compare(workflow, default_scenario(workflow, known).changed(cases=20, horizon="30d"), known)
-
-
-@st.composite
-def random_workflows(draw: st.DrawFn) -> tuple[Workflow, Scenario, Catalogue | None]:
-    """A workflow with its scenario, alone or with others that it runs and writes to."""
-    if draw(st.booleans()):
-        workflow = draw(workflows(undo=True, regions=True, children=False))
-        return workflow, draw(scenarios(default_scenario(workflow))), None
-    known = draw(families())
-    workflow = known.get("random")
-    return workflow, draw(scenarios(default_scenario(workflow, known))), known
 
 
 @cases(40, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])
