@@ -90,6 +90,7 @@ lint: $(TEST_STAMP)  ## style, types and the order of the rooms
 	$(BIN)/lint-imports
 
 bench: $(TEST_STAMP)  ## measure, as ratios in one run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[bench]'
 	$(BIN)/python -m tests.benchmarks
 
 lab: $(VENV)/.installed-lab  ## JupyterLab on the notebooks

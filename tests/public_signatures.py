@@ -11,7 +11,10 @@ import wfsim as wf
 
 # What the functions give back: people hold these without naming their classes.
 GIVEN = """
+analytics.compare.Comparison
 analytics.hot_paths.HotPaths drawing.picture.Picture history.case.Case history.history.Result
+history.measures.Measure history.summary.Summary simulation.statistics.Estimate
+simulation.statistics.Paired
 model.lint.findings.Finding model.lint.findings.Findings runtime.handle.Run runtime.handle.RunActivity
 verification.nets.state_space.StateSpace verification.verdict.NetWitness verification.verdict.Verdict
 verification.workflows.report.Report verification.workflows.space.WorkflowSpace

@@ -6,6 +6,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.strategies import families, workflows
+from wfsim.model.catalogue import Catalogue
+from wfsim.model.workflow import Workflow
+from wfsim.simulation.default import default_scenario
 from wfsim.simulation.scenario import Scenario
 
 SECONDS = st.integers(0, 400).map(lambda number: f"{number}s")
@@ -110,3 +114,14 @@ def _activity(draw: st.DrawFn, plan: dict[str, Any]) -> dict[str, Any]:
         changed["failures"] = [{"error_type": "Error", "probability": 0.3}, {"error_type": "Other", "probability": 0.1}]
         changed["never_ends"] = draw(st.sampled_from([0.0, 0.1]))
     return plan | changed
+
+
+@st.composite
+def random_workflows(draw: st.DrawFn) -> tuple[Workflow, Scenario, Catalogue | None]:
+    """A workflow with its scenario, alone or with others that it runs and writes to."""
+    if draw(st.booleans()):
+        workflow = draw(workflows(undo=True, regions=True, children=False))
+        return workflow, draw(scenarios(default_scenario(workflow))), None
+    known = draw(families())
+    workflow = known.get("random")
+    return workflow, draw(scenarios(default_scenario(workflow, known))), known

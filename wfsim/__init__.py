@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wfsim import errors
+    from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
     from wfsim.history.history import History, open_history
@@ -70,6 +71,7 @@ __all__ = [
     "WfsimError",
     "Workflow",
     "check",
+    "compare",
     "conditions",
     "default_scenario",
     "dumps",
@@ -103,6 +105,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "analytics.compare": ("compare",),
     "analytics.hot_paths": ("hot_paths",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
     "history.history": ("History", "open_history"),

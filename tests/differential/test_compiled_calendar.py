@@ -8,36 +8,34 @@ import re
 import signal
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given
-from hypothesis import strategies as st
 
 import wfsim as wf
 from tests.language import catalogue, examples
 from tests.random_cases import cases
-from tests.scenarios import scenarios
-from tests.strategies import families, workflows
+from tests.scenarios import random_workflows
 from wfsim.errors import ScenarioError, SimulationError
 from wfsim.history.replay import replay_all
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.layout import RecordRow
 from wfsim.semantics.program import Program
 from wfsim.simulation import engine, relations
-from wfsim.simulation.compiled import calendar, memory, run
-from wfsim.simulation.compiled.layout import LOG
+from wfsim.simulation.compiled import calendar, log, memory, run
 from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
 from wfsim.simulation.default import default_scenario
 from wfsim.simulation.scenario import Scenario
 
 PAGE = Path("docs/language.md").read_text(encoding="utf-8")
 TEXTS = ("event_id", "error_type", "reason", "source")
-FOLLOWS = ("entered_seq", "dwell", "wait", "service", "path", "member")
-PLAIN = [name for name in LOG.names or () if name not in TEXTS + FOLLOWS]
+PLAIN = ["case"] + [field.name for field in fields(RecordRow) if field.name not in TEXTS]
 
 Log = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[Any, ...]]]
 
@@ -79,12 +77,14 @@ def compiled(
     def sink(taken: Chunk) -> None:
         members = simulation.members
         names = [member.program.workflow.name for member in members]
-        columns: list[list[Any]] = [taken.log[name].tolist() for name in PLAIN]
-        of = taken.log["member"].tolist()
+        logged = log.columns(taken.log)
+        columns: list[list[Any]] = [logged[name].tolist() for name in PLAIN]
+        of = logged["member"].tolist()
         for name in TEXTS:
-            columns.append([members[which].texts.text(handle) for which, handle in zip(of, taken.log[name].tolist())])
+            columns.append([members[which].texts.text(handle) for which, handle in zip(of, logged[name].tolist())])
         records.extend(zip([names[which] for which in of], *columns))
-        rows = zip(*(taken.values[name].tolist() for name in ("member", "case", "seq", "name", "tag", "whole", "real")))
+        kept = log.values(taken.values)
+        rows = zip(*(kept[name].tolist() for name in ("member", "case", "seq", "name", "tag", "whole", "real")))
         for which, case, seq, name, *cell in rows:
             texts = members[which].texts
             values.append((case, seq, name if name < 0 else texts.text(name), texts.decode(*cell)))
@@ -160,17 +160,6 @@ def test_histories_are_the_same_at_every_level(name: str, log: Any) -> None:
 def test_examples_of_the_language_reference_make_the_same_records(example: Any) -> None:
     workflow, known = example.workflow, catalogue(PAGE)
     compare(workflow, default_scenario(workflow, known).changed(cases=20, horizon="30d"), known)
-
-
-@st.composite
-def random_workflows(draw: st.DrawFn) -> tuple[Workflow, Scenario, Catalogue | None]:
-    """A workflow with its scenario, alone or with others that it runs and writes to."""
-    if draw(st.booleans()):
-        workflow = draw(workflows(undo=True, regions=True, children=False))
-        return workflow, draw(scenarios(default_scenario(workflow))), None
-    known = draw(families())
-    workflow = known.get("random")
-    return workflow, draw(scenarios(default_scenario(workflow, known))), known
 
 
 @cases(40, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])

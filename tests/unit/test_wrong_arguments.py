@@ -29,6 +29,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "Stepper": lambda folder: (ORDER,),
     "TokenGame": lambda folder: (NET,),
     "check": lambda folder: (NET, "live"),
+    "compare": lambda folder: (small_history(), small_history()),
     "conditions": lambda folder: (ORDER,),
     "default_scenario": lambda folder: (ORDER,),
     "dumps": lambda folder: (ORDER,),
@@ -62,6 +63,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "check": {"max_markings": 0, "max_seconds": -1, "max_memory": 0},
+    "compare": {"level": 95},
     "conditions": {"kinds": ["odd"], "max_seconds": -1},
     "default_scenario": {"catalogue": 7},
     "explore": {"engine": "steam", "max_markings": 0, "max_seconds": -1, "max_memory": 0, "stop": 7, "stubborn": 7},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from wfsim.arguments import expect
 from wfsim.errors import HistoryError, did_you_mean
 from wfsim.history.views import ranked_paths
+from wfsim.model.duration import short_time
 
 from .sankey import path_sankey
 
@@ -166,11 +167,3 @@ def _whose(workflow: str | None) -> tuple[str, dict[str, Any]]:
     if workflow is None:
         return "(run, workflow) IN (SELECT (run, workflow) FROM workflow_names WHERE number = 0)", {}
     return "workflow = $workflow", {"workflow": workflow}
-
-
-def short_time(microseconds: float) -> str:
-    """A duration as people say it: `340 ms`, `2.5 s`, `3.1 h`, `12 d`."""
-    for unit, size in (("d", 86_400e6), ("h", 3_600e6), ("min", 60e6), ("s", 1e6), ("ms", 1e3)):
-        if microseconds >= size:
-            return f"{microseconds / size:.3g} {unit}"
-    return f"{microseconds:.0f} µs"

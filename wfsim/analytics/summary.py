@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from wfsim.analytics.hot_paths import short_time
+from wfsim.model.duration import short_time
 
 if TYPE_CHECKING:
     from wfsim.history.history import History

@@ -17,23 +17,25 @@ if TYPE_CHECKING:
     from .paths import Paths
 
 
+_VALUES = ("case", "seq", "position", "name", "tag", "whole", "real")
+
+
 def columns_of(chunk: Chunk, members: Sequence[Member], nodes: Sequence[int]) -> Iterator[tuple[Member, Columns]]:
     """The records and values of a chunk, by workflow; `nodes` are the numbers in `Paths` of its paths."""
     import numpy as np
 
+    from wfsim.simulation.compiled import log
+
     for number, member in enumerate(members):
-        log, kept = chunk.log, chunk.values
+        rows, kept = chunk.log, chunk.values
         if len(members) > 1:
-            log, kept = log[log["member"] == number], kept[kept["member"] == number]
-        if not len(log):
+            rows, kept = rows[rows["member"] == number], kept[kept["member"] == number]
+        if not len(rows):
             continue
-        records = {name: log[name].astype(np.int64) for name in RAW if name != "path"}
-        records["path"] = np.array(nodes, np.int64)[log["path"]]
-        case, seq, position, name, tag, whole = (
-            kept[each].astype(np.int64) for each in ("case", "seq", "position", "name", "tag", "whole")
-        )
-        starts = [(0, member.texts)]
-        values = ValueColumns(case, seq, position, name, tag, whole, kept["real"].copy(), starts)
+        found = log.columns(rows)
+        records = {name: found[name] for name in RAW} | {"path": np.array(nodes, np.int64)[rows["path"]]}
+        starts, of = [(0, member.texts)], log.values(kept)
+        values = ValueColumns(**{name: of[name] for name in _VALUES}, starts=starts)
         yield member, Columns(records, starts, values)
 
 

@@ -5,7 +5,7 @@ Everything is done on columns: there is no work in Python per record or value, o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wfsim.semantics.codes import (
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from wfsim.semantics.program import Program
 
     from .handles import Starts
+
+
+_MANY = 10_000
+"""From so many records on it pays to look at each kind by itself."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +113,49 @@ class RecordColumns:
     called: Mapping[str, NDArray[np.int64]]
     starts: Starts
 
+    def of(self, rows: NDArray[np.int64]) -> RecordColumns:
+        """Some of them, where one table of texts counts for all."""
+        return replace(
+            self,
+            case=self.case[rows],
+            seq=self.seq[rows],
+            kind=self.kind[rows],
+            key=self.key[rows],
+            numbers={name: column[rows] for name, column in self.numbers.items()},
+            texts={name: column.take(rows) for name, column in self.texts.items()},
+            called={name: column[rows] for name, column in self.called.items()},
+        )
+
 
 def payloads_of(records: RecordColumns, values: ValueColumns, program: Program) -> pa.Array:
-    """What each record says beside its columns, as `records.record_of` does: an object in JSON."""
+    """What each record says beside its columns, as `records.record_of` does: an object in JSON.
+
+    Records of one kind have the same few members, so many are made kind by kind.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    inside = _values_of(records, values) if len(values.case) else None
+    if len(records.case) < _MANY or len(records.starts) > 1:
+        return _objects(records, inside, program)
+    order = np.argsort(records.kind, kind="stable")
+    ends = np.flatnonzero(np.diff(records.kind[order])) + 1
+    pieces = [
+        _objects(records.of(rows), None if inside is None else inside.take(pa.array(rows)), program)
+        for rows in np.split(order, ends)
+    ]
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    return pa.concat_arrays(pieces).take(pa.array(back))
+
+
+def _objects(records: RecordColumns, inside: pa.Array | None, program: Program) -> pa.Array:
+    """The same, of few; `inside` are the members that hold their values."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     members = [_named(name, _whole(numbers)) for name, numbers in records.numbers.items() if (numbers >= 0).any()]
-    members += [_named(name, texts) for name, texts in records.texts.items()]
+    members += [_named(name, texts) for name, texts in records.texts.items() if texts.null_count < len(texts)]
     for name, handles in records.called.items():
         if (handles >= 0).any():
             called = CALLED[name]
@@ -129,8 +168,8 @@ def payloads_of(records: RecordColumns, values: ValueColumns, program: Program) 
         told = f'"workflow":{json_of(workflow.name)},"version":{json_of(workflow.version)},"seed"'
         seeds = pc.binary_join_element_wise(told, pa.array(records.key).cast(pa.string()), ":")
         members.append(pc.if_else(is_start, seeds, None))
-    if len(values.case):
-        members.append(_values_of(records, values))
+    if inside is not None and inside.null_count < len(inside):
+        members.append(inside)
     return pc.binary_join_element_wise("{", _together(members, len(records.case)), "}", "")
 
 

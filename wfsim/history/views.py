@@ -26,6 +26,7 @@ from wfsim.semantics.codes import (
 )
 
 from .codes import names_in
+from .pool_views import POOL_VIEWS
 from .schema import NAMES
 
 if TYPE_CHECKING:
@@ -389,4 +390,5 @@ VIEWS = (
     RETRIES,
     ACTIVE_AT,
     OUTCOMES,
+    *POOL_VIEWS,
 )

@@ -115,6 +115,14 @@ def time_text(microseconds: int) -> str:
     return f"{f'{days}d ' if days else ''}{hours}:{minutes:02d}:{seconds:02d}{fraction}"
 
 
+def short_time(microseconds: float) -> str:
+    """A duration as people say it: `340 ms`, `2.5 s`, `3.1 h`, `12 d`."""
+    for unit, size in (("d", 86_400e6), ("h", 3_600e6), ("min", 60e6), ("s", 1e6), ("ms", 1e3)):
+        if microseconds >= size:
+            return f"{microseconds / size:.3g} {unit}"
+    return f"{microseconds:.0f} µs"
+
+
 def _for_pydantic(value: object) -> Duration:
     try:
         return Duration.of(value)

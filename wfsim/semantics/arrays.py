@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, lru_cache
+from itertools import chain, groupby
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -13,32 +16,54 @@ from . import codes, layout, speed
 from .kernel import Host
 from .program import Program
 
+T = TypeVar("T")
+
 
 @cache
-def _packed(cls: type, dtype: np.dtype[Any]) -> tuple[struct.Struct, list[str]]:
+def _form(cls: type, dtype: np.dtype[Any]) -> tuple[str, tuple[str, ...]]:
     """How a row of a class lies in a record, and its fields in that order."""
     assert dtype.fields is not None
     places = {f.name: dtype.fields[f.name] for f in fields(cls)}
-    names = sorted(places, key=lambda name: places[name][1])
-    form, at = "<", 0
+    names = tuple(sorted(places, key=lambda name: places[name][1]))
+    form, at = "", 0
     for name in names:
         kind, offset, *_ = places[name]
         form += f"{offset - at}x{_FORMS[kind.str[1:]]}"
         at = offset + kind.itemsize
-    return struct.Struct(form + f"{dtype.itemsize - at}x"), names
+    return form + f"{dtype.itemsize - at}x", names
+
+
+@cache
+def _reader(cls: type, dtype: np.dtype[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """Takes the fields of a row in the order of its form."""
+    names = _form(cls, dtype)[1]
+    take = attrgetter(*names)
+    return take if len(names) > 1 else lambda row: (take(row),)
+
+
+@lru_cache(maxsize=1_000)
+def _packer(cls: type, dtype: np.dtype[Any], n: int) -> struct.Struct:
+    """Packs so many rows of a class at once."""
+    return struct.Struct("<" + _form(cls, dtype)[0] * n)
+
+
+@cache
+def _maker(cls: type, dtype: np.dtype[Any]) -> tuple[struct.Struct, Callable[[tuple[Any, ...]], tuple[Any, ...]]]:
+    """Unpacks a row of a class, and puts its fields in the order of the class."""
+    names = _form(cls, dtype)[1]
+    return _packer(cls, dtype, 1), itemgetter(*(names.index(f.name) for f in fields(cls)))
 
 
 _FORMS = {"i8": "q", "i4": "i", "f8": "d"}
 
 
-def to_array(rows: list[Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+def to_array(rows: Sequence[Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """Rows as records of one array."""
     packed = bytearray()
-    for row in rows:
-        cls: Any = type(row)
-        form, names = _packed(cls, dtype)
-        packed += form.pack(*(getattr(row, name) for name in names))
-    return np.frombuffer(packed, dtype).copy()
+    for cls, alike in groupby(rows, type):
+        some = list(map(_reader(cls, dtype), alike))
+        packed += _packer(cls, dtype, len(some)).pack(*chain.from_iterable(some))
+    return np.frombuffer(packed, dtype)
 
 
 def from_array(array: np.ndarray[Any, Any], rows: list[Any]) -> None:
@@ -46,9 +71,15 @@ def from_array(array: np.ndarray[Any, Any], rows: list[Any]) -> None:
     packed, width = np.ascontiguousarray(array[: len(rows)]).tobytes(), array.dtype.itemsize
     for k, row in enumerate(rows):
         cls: Any = type(row)
-        form, names = _packed(cls, array.dtype)
-        for name, value in zip(names, form.unpack_from(packed, k * width)):
+        for name, value in zip(_form(cls, array.dtype)[1], _packer(cls, array.dtype, 1).unpack_from(packed, k * width)):
             setattr(row, name, value)
+
+
+def rows_of(array: np.ndarray[Any, Any], cls: Callable[..., T]) -> list[T]:
+    """Records as new rows of a class."""
+    kind: Any = cls
+    packer, ordered = _maker(kind, array.dtype)
+    return [cls(*ordered(values)) for values in packer.iter_unpack(np.ascontiguousarray(array).tobytes())]
 
 
 class Question(NamedTuple):

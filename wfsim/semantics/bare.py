@@ -9,7 +9,7 @@ source, and each access is checked.
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, get_type_hints
 
 import numba
 from llvmlite import ir
@@ -171,6 +171,30 @@ def _out_at(context: Any, out: Any) -> Any:
         return builder.bitcast(held.data, _BYTE_POINTER)
 
     return OutType(tuple((name, array.dtype) for name, array in arrays))(out), make
+
+
+def given(arrays: Any) -> Any:
+    """What a root is called with for arrays by name: their table's address, or themselves where rows are checked."""
+    return arrays if CHECKED else int(arrays.table.ctypes.data)
+
+
+def reader(cls: type) -> Any:
+    """For a root: what makes rows by name of what is `given`; the annotations of the class say their types."""
+    hints = get_type_hints(cls, include_extras=True).items()
+    kind = OutType(tuple((name, numba.from_dtype(hint.__metadata__[0])) for name, hint in hints if name != "table"))
+
+    @_numba.intrinsic
+    def at(context: Any, address: Any) -> Any:
+        def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], _BYTE_POINTER)
+
+        return kind(types.int64), make
+
+    @_njit
+    def themselves(arrays: Any) -> Any:
+        return arrays
+
+    return themselves if CHECKED else at
 
 
 @_numba.infer_getattr

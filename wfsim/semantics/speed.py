@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numba
 import numpy as np
@@ -134,12 +134,12 @@ class Outputs(NamedTuple):
     them; `state` is the root's state. `wanted` is how many cells a question needs, when there are fewer.
     """
 
-    tally: Any
-    records: Any
-    values: Any
-    effects: Any
-    answers: Any
-    cells: Any
+    tally: Annotated[Any, TALLY]
+    records: Annotated[Any, RECORD]
+    values: Annotated[Any, VALUE]
+    effects: Annotated[Any, EFFECT]
+    answers: Annotated[Any, CELL]
+    cells: Annotated[Any, CELL]
     table: Any
     """Where these lie, and how many rows they have: what compiled functions are given."""
 

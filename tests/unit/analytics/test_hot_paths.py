@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from tests.families import family
-from wfsim.analytics.hot_paths import HotPaths, hot_paths, short_time
+from wfsim.analytics.hot_paths import HotPaths, hot_paths
 from wfsim.analytics.sankey import ENDINGS, path_sankey
 from wfsim.errors import HistoryError
 from wfsim.history.history import History
 from wfsim.history.runs import Origin
 from wfsim.history.simulate import simulate
 from wfsim.history.writer import HistoryWriter
+from wfsim.model.duration import short_time
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance

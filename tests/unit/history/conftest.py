@@ -166,10 +166,11 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
         seed: int = 1,
         into: Path | None = None,
         spec: dict[str, Any] = CLAIMS,
+        scenario: str | None = None,
         **options: Any,
     ) -> Made:
         workflow = Workflow.model_validate(spec)
-        writer = HistoryWriter(into, compile_workflow(workflow), origin=Origin(seed=seed), **options)
+        writer = HistoryWriter(into, compile_workflow(workflow), origin=Origin(seed=seed, scenario=scenario), **options)
         records: dict[int, list[Record]] = {}
 
         def take(case: int, instance: Instance, output: Output) -> None:

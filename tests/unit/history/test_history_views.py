@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter, defaultdict
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.unit.history.conftest import CLAIMS
 from wfsim.semantics.records import Record
 
 CLOCKS = ("timeout", "workflow")
@@ -24,8 +26,17 @@ class Stay(NamedTuple):
 class Attempt(NamedTuple):
     case: int
     activity: str
-    wait: int | None
-    service: int | None
+    scheduled: int
+    started: int | None
+    ended: int | None
+
+    @property
+    def wait(self) -> int | None:
+        return None if self.started is None else self.started - self.scheduled
+
+    @property
+    def service(self) -> int | None:
+        return None if self.started is None or self.ended is None else self.ended - self.started
 
 
 def stays_of(records: dict[int, list[Record]]) -> list[Stay]:
@@ -233,14 +244,14 @@ def attempts_of(records: dict[int, list[Record]]) -> list[Attempt]:
                     continue
                 if later.kind == "activity_scheduled":
                     break
+                if later.attempt != row.attempt:
+                    continue
                 if later.kind == "activity_started" and started is None:
                     started = later.time
                 if later.kind in ("activity_succeeded", "activity_failed", "attempt_timed_out", "activity_cancelled"):
                     ended = later.time
                     break
-            wait = None if started is None else started - row.time
-            service = None if started is None or ended is None else ended - started
-            found.append(Attempt(case, row.activity or "", wait, service))
+            found.append(Attempt(case, row.activity or "", row.time, started, ended))
     return found
 
 
@@ -351,3 +362,64 @@ def test_outcomes_count_every_case_once(made: Any) -> None:
     assert {row[:2]: row[2] for row in rows} == dict(expected)
     assert sum(row[3] for row in rows) == pytest.approx(1)
     assert sum(made.history.counts.values()) == len(made.records)
+
+
+POOLED = {
+    "activities": {"check": {"pool": "checkers"}},
+    "pools": {"checkers": {"capacity": 2}, "spare": {"capacity": 5}},
+}
+
+
+@pytest.fixture(scope="module")
+def pooled(make: Any) -> Any:
+    """Sixty claims in random order, many of them open, whose checks ask for a pool."""
+    return make(seed=5, scenario=json.dumps(POOLED))
+
+
+def test_attempts_of_a_pool_are_those_of_the_activities_that_ask_for_it(pooled: Any) -> None:
+    rows = table(pooled, 'SELECT "case", activity, scheduled, started, ended FROM pool_attempts')
+    expected = attempts_of(pooled.records)
+    assert any(attempt.ended is None for attempt in expected)
+    assert any(attempt.ended is not None and attempt.started is None for attempt in expected)
+    assert Counter(rows) == Counter(map(tuple, expected))
+
+
+def test_pool_utilisation_averages_over_the_time_of_the_run(pooled: Any) -> None:
+    horizon = max(row.time for rows in pooled.records.values() for row in rows)
+    attempts = attempts_of(pooled.records)
+    queued = [
+        (each.scheduled, next(time for time in (each.started, each.ended, horizon) if time is not None))
+        for each in attempts
+    ]
+    busy = sum((horizon if each.ended is None else each.ended) - each.started for each in attempts if each.started)
+    longest = max(sum(came <= time < left for came, left in queued) for time, _ in queued)
+    waits = [each.wait for each in attempts if each.wait is not None]
+    checkers, spare = table(
+        pooled,
+        "SELECT pool, capacity, attempts, started, span, busy_time, mean_busy, utilisation, mean_queue, max_queue, "
+        "mean_wait, max_wait FROM pool_utilisation",
+    )
+    assert checkers[:6] == ("checkers", 2, len(attempts), len(waits), horizon, busy)
+    assert longest > 1
+    assert checkers[6:] == pytest.approx(
+        (
+            busy / horizon,
+            busy / horizon / 2,
+            sum(left - came for came, left in queued) / horizon,
+            longest,
+            sum(waits) / len(waits),
+            max(waits),
+        )
+    )
+    assert spare == ("spare", 5, 0, 0, horizon, 0, 0.0, 0.0, 0.0, 0, None, None)
+
+
+def test_a_pool_that_only_the_definition_names_has_no_capacity_and_no_utilisation(make: Any) -> None:
+    spec = CLAIMS | {"activities": {"check": CLAIMS["activities"]["check"] | {"pool": "desk"}}}
+    rows = table(make(cases=8, spec=spec), "SELECT pool, capacity, utilisation, attempts > 0 FROM pool_utilisation")
+    assert rows == [("desk", None, None, True)]
+
+
+def test_attempts_that_were_not_kept_are_no_empty_pool(make: Any) -> None:
+    kept = make(cases=8, scenario=json.dumps(POOLED), log="transitions")
+    assert table(kept, "FROM pool_utilisation") == []

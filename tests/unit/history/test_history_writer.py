@@ -14,7 +14,9 @@ from typing import Any
 import duckdb
 import pytest
 
+import wfsim as wf
 from wfsim.errors import HistoryError, WfsimError
+from wfsim.history import payloads
 from wfsim.history.history import open_history
 from wfsim.history.paths import Paths
 from wfsim.history.runs import Origin, definition_of, workflow_of
@@ -403,3 +405,14 @@ def test_the_stored_definition_is_the_workflow(made: Any) -> None:
     assert workflow_of(run.definition) == made.workflow
     assert definition_of(workflow_of(run.definition)) == run.definition
     assert (run.workflow, run.version, run.source, run.log) == ("claims", "1.2.0", "simulation", "full")
+
+
+@pytest.mark.parametrize("name", ["order_processing", "order_fulfilment", "travel_booking"])
+def test_payloads_of_many_records_are_those_of_few(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for many in (1, 10**9):
+        monkeypatch.setattr(payloads, "_MANY", many)
+        with wf.simulate(wf.example(name), catalogue="models", cases=20) as history:
+            found.append(history.sql("FROM history").fetchall())
+    assert found[0] == found[1]
+    assert len(found[0]) > 100

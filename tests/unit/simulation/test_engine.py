@@ -57,6 +57,31 @@ def test_more_cases_do_not_change_what_earlier_ones_draw() -> None:
     assert few.sql(first).fetchall() == many.sql(first).fetchall()
 
 
+def test_with_other_workers_what_can_stay_the_same_stays_the_same() -> None:
+    def drawn(capacity: int) -> list[tuple[object, ...]]:
+        pools = {name: {"capacity": capacity} for name in SCENARIO.pools}
+        query = 'SELECT "case", activity_id, attempt, service FROM history WHERE service IS NOT NULL ORDER BY ALL'
+        rows: list[tuple[object, ...]] = (
+            wf.simulate(ORDER, SCENARIO.changed(pools=pools), cases=100).sql(query).fetchall()
+        )
+        return rows
+
+    few, many = drawn(2), drawn(50)
+    # Who waits longer may be overtaken by a timeout; the time that the same attempt takes is the same.
+    of = {row[:3]: row[3] for row in many}
+    same = [of[row[:3]] == row[3] for row in few if row[:3] in of]
+    assert len(same) > 0.9 * len(few)
+    assert sum(same) > 0.99 * len(same)
+
+
+@pytest.mark.parametrize("engine", ["python", "compiled"])
+def test_who_waits_beyond_the_horizon_is_not_said_to_wait_for_ever(engine: Any) -> None:
+    w = wf.Builder("slow").state("a", initial=True, timeout="10d").state("b", terminal=True)
+    workflow = w.transition("a", "b", on="timeout").build()
+    scenario = wf.Scenario.model_validate({"arrivals": {"at": ["1s"]}, "horizon": "1d"})
+    assert wf.simulate(workflow, scenario, engine=engine).notes == []
+
+
 def test_replications_are_runs_of_their_own() -> None:
     history = wf.simulate(ORDER, SCENARIO, cases=50, replications=3)
     assert [run.replication for run in history.runs] == [0, 1, 2]

@@ -242,6 +242,8 @@ def test_all_workflows_share_the_pools() -> None:
     history = run(plan, root=parent, others=[child])
     starts = "SELECT workflow, time FROM history WHERE kind = 'activity_started' ORDER BY time"
     assert history.sql(starts).fetchall() == [("parent", 0), ("child", 4 * SECOND)]
+    (clerks,) = history.sql("SELECT pool, busy_time, max_queue, utilisation FROM pool_utilisation").fetchall()
+    assert clerks == ("clerks", 14 * SECOND, 1, 1.0)
 
 
 def recursive(condition: str) -> dict[str, Any]:
@@ -479,15 +481,18 @@ def test_two_versions_of_a_child_can_have_plans_of_their_own() -> None:
         ]
     }
     workflows = SCENARIO["workflows"]
-    one = {"activities": {"mail": {"duration": "1s", "result": "r"}}}
+    one = {"activities": {"mail": {"duration": "1s", "result": "r", "pool": "desk"}}}
     plan = {key: value for key, value in SCENARIO.items() if key != "activities"} | {
-        "workflows": {"check": workflows["check"], "parcel 1.0.0": one, "parcel": workflows["parcel"]}
+        "workflows": {"check": workflows["check"], "parcel 1.0.0": one, "parcel": workflows["parcel"]},
+        "pools": {"desk": {"capacity": 1}},
     }
     history = run(plan, root=root, others=[PARCEL, newer, CHECK])
     query = "SELECT workflow, min(service), max(service) FROM history WHERE service > 0 GROUP BY 1 ORDER BY 1"
     (old, recent) = history.sql(query).fetchall()
     assert old == ("parcel 1.0.0", SECOND, SECOND)
     assert recent[1] >= 10 * SECOND
+    asking = "SELECT w.workflow, p.activity, p.pool FROM activity_pools p JOIN workflow_names w USING (run, number)"
+    assert history.sql(asking).fetchall() == [("parcel 1.0.0", "mail", "desk")]
 
 
 def test_the_default_scenario_covers_children_lists_and_keys() -> None:

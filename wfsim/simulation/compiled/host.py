@@ -7,13 +7,13 @@ from typing import Any
 
 from wfsim.model.values import Value
 from wfsim.semantics import speed
-from wfsim.semantics.arrays import from_array, to_array
+from wfsim.semantics.arrays import rows_of, to_array
 from wfsim.semantics.codes import CLOSED, COMPLETED, CREATED, FIRST_REGION, INBOX, NONE, RUNNING_STATUS
 from wfsim.semantics.draws import PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import Cell, EffectRow, RecordRow, ValueRow
+from wfsim.semantics.layout import EffectRow, RecordRow, ValueRow
 from wfsim.semantics.records import Effect, effects_of
 from wfsim.simulation.calendar import Arrives, Happening, LetterComes, Order, Overdue, PoolOpens
 from wfsim.simulation.compiled import kernel
@@ -213,18 +213,20 @@ class Host:
         state = memory.state
         slot, which = int(state["slot"]), int(state["effect"])
         number, case = self._case_in(slot)
-        output, effects = self._output(case.member)
-        row = output.effects[which]
-        if row.kind != CLOSED or case.parent:
-            self.relations.carry_out(number, case, row, effects[which])
+        if case.parent or memory.outputs.effects[which]["kind"] != CLOSED:
+            output, effects = self._output(case.member)
+            self.relations.carry_out(number, case, output.effects[which], effects[which])
         state["effect"] = which + 1
         self._set_follows()
 
     def turn(self) -> None:
         """What a step means for others, once its effects are carried out."""
         number, case = self._case_in(int(self.memory.state["slot"]))
-        output, _ = self._output(case.member)
-        self.relations.turn_back(case, output)
+        if self.relations.has_mail:
+            output = Output(self._doors[0].host)
+            outputs = self.memory.outputs
+            output.records += rows_of(outputs.records[: int(outputs.tally[0]["records"])], RecordRow)
+            self.relations.turn_back(case, output)
         if self._is_closed():
             self.forget(number)
             self.relations.closed(case)
@@ -262,17 +264,13 @@ class Host:
         return number, self._cases[number]
 
     def _output(self, member: Member) -> tuple[Output, list[Effect]]:
-        """What the step has put out, and its effects with names."""
+        """Values and effects of the step, and its effects with names."""
         step = int(self.memory.state["n_steps"])
         if self._told is None or self._told[0] != step:
-            outputs = self.memory.outputs
-            tally, output = outputs.tally[0], Output(self._doors[0].host)
-            output.records += [RecordRow() for _ in range(int(tally["records"]))]
-            output.values += [ValueRow() for _ in range(int(tally["values"]))]
-            output.effects += [EffectRow() for _ in range(int(tally["effects"]))]
-            from_array(outputs.records, output.records)
-            from_array(outputs.values, output.values)
-            from_array(outputs.effects, output.effects)
+            outputs, output = self.memory.outputs, Output(self._doors[0].host)
+            tally = outputs.tally[0]
+            output.values += rows_of(outputs.values[: int(tally["values"])], ValueRow)
+            output.effects += rows_of(outputs.effects[: int(tally["effects"])], EffectRow)
             self._told = step, output, effects_of(member, output)
         return self._told[1], self._told[2]
 
@@ -280,4 +278,4 @@ class Host:
         """Put what a door has made of a stimulus where the calendar finds it."""
         run, front = self.memory.run, door.program.head.inbox_cells + door.program.head.n_fields
         run.door_m[:1] = to_array([door.m[INBOX]], speed.MEMORY)
-        run.door_v[:front] = to_array(door.v[:front] or [Cell()], speed.CELL)[:front]
+        run.door_v[:front] = to_array(door.v[:front], speed.CELL)

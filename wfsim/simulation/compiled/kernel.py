@@ -12,7 +12,7 @@ from typing import Any
 
 import numba
 
-from wfsim.semantics.bare import LINE, copy_rows, out, prefetch, rows_from
+from wfsim.semantics.bare import LINE, copy_rows, prefetch, reader, rows_from
 from wfsim.semantics.codes import (
     ACTIVITY_FAILED,
     ACTIVITY_STARTED,
@@ -37,7 +37,7 @@ from wfsim.semantics.codes import (
 )
 from wfsim.semantics.draws import INPUT, PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
-from wfsim.semantics.speed import CELL, MEMORY
+from wfsim.semantics.speed import CELL, MEMORY, Outputs
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.areas import give_back, has_block, keep_inbox, load, put_back, set_up, store
 from wfsim.simulation.compiled.arrivals import next_arrival
@@ -56,7 +56,7 @@ from wfsim.simulation.compiled.calendar import (
 )
 from wfsim.simulation.compiled.draws import fill_value
 from wfsim.simulation.compiled.events import plan_event, resume_plans, state_of
-from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID
+from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID, Known, Run
 from wfsim.simulation.compiled.log import log_records
 from wfsim.simulation.compiled.workers import attempt_of, is_under_way, let_go, open_pool, plan_end, request
 
@@ -66,6 +66,8 @@ step: Any = None
 work_with_clock: Any = None
 mix_key: Any = None
 """Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
+
+known_at, run_at, out_at = reader(Known), reader(Run), reader(Outputs)
 
 BEGIN, TAKE, PLACE, FILLED, KEEP, STEP, PUT_OUT, EFFECTS, TURNED = range(9)
 """Phases: begin; take the next happening; give an instance that Python lets in its place; put what Python has filled in
@@ -600,4 +602,4 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
 
 def simulate(known: Any, run: Any, o: Any) -> Any:
     """Let happen what is due, until something is lacking; says what."""
-    return run_on(out(known), out(run), out(o))
+    return run_on(known_at(known), run_at(run), out_at(o))

@@ -6,15 +6,23 @@ those of `semantics.layout`.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
+from wfsim.semantics import speed
 
-def _record(wide: str, narrow: str, real: str = "") -> np.dtype[Any]:
-    """Fields of eight bytes, of four, and doubles; the whole a multiple of eight bytes."""
+
+def _record(wide: str, narrow: str, real: str = "", small: str = "", tiny: str = "") -> np.dtype[Any]:
+    """Fields of eight bytes, of four, and doubles, of two bytes and of one; the whole a multiple of eight bytes."""
     names, formats, offsets, at = [], [], [], 0
-    for fields, form, size in ((wide, "i8", 8), (real, "f8", 8), (narrow, "i4", 4)):
+    for fields, form, size in (
+        (wide, "i8", 8),
+        (real, "f8", 8),
+        (narrow, "i4", 4),
+        (small, "i2", 2),
+        (tiny, "i1", 1),
+    ):
         for name in fields.split():
             names.append(name)
             formats.append(form)
@@ -126,13 +134,17 @@ POSTED = _record("time", "order ticket")
 """What Python puts into the calendar, until that is done."""
 
 LOG = _record(
-    "time due delay key dwell wait service",
-    "case seq kind cause region state to_state event event_id activity activity_id attempt error_type status outcome "
-    "reason transition flight activation timer timer_id source command undoes index message entered_seq path member",
+    "time moment span",
+    "case seq cause region state reason activation source entered_seq path node part round text about which",
+    small="member",
+    tiny="kind status outcome command",
 )
-"""A record as it is logged: what the step put out, and what follows from the case's course."""
+"""A record as it is logged: what the step put out, and what follows from the case's course. What no kind of record has
+together shares a place; `compiled.log` says what is what."""
 
-LOGGED_VALUE = _record("whole", "case seq position name tag member", "real")
+LOGGED_VALUE = _record("bits", "case seq position name", small="tag member")
+"""A value that belongs to a record; `bits` are those of a double, where it is one."""
+
 CLOSED_CASE = _record("key started", "case seq path member")
 
 PATH = _record("", "before state")
@@ -142,72 +154,88 @@ PATH = _record("", "before state")
 T = TypeVar("T", "Known", "Run")
 
 
+WHOLE, NUMBER, MARK, REAL = (np.dtype(form) for form in ("i8", "i4", "i1", "f8"))
+
+
 class Known(NamedTuple):
     """What is given."""
 
-    p: Any
-    m: Any
-    v: Any
-    box: Any
-    settings: Any
-    members: Any
-    states: Any
-    plans: Any
-    works: Any
-    failures: Any
-    pools: Any
-    laws: Any
-    values: Any
-    cells: Any
-    numbers: Any
-    times: Any
+    p: Annotated[Any, speed.PROGRAM]
+    m: Annotated[Any, speed.MEMORY]
+    v: Annotated[Any, speed.CELL]
+    box: Annotated[Any, speed.MEMORY]
+    settings: Annotated[Any, SETTINGS]
+    members: Annotated[Any, MEMBER]
+    states: Annotated[Any, STATE_PLAN]
+    plans: Annotated[Any, EVENT_PLAN]
+    works: Annotated[Any, WORK_PLAN]
+    failures: Annotated[Any, FAILURE]
+    pools: Annotated[Any, POOL]
+    laws: Annotated[Any, LAW]
+    values: Annotated[Any, VALUE]
+    cells: Annotated[Any, speed.CELL]
+    numbers: Annotated[Any, REAL]
+    times: Annotated[Any, WHOLE]
     table: Any
 
 
 class Run(NamedTuple):
     """What changes."""
 
-    state: Any
-    now: Any
-    heap: Any
-    far: Any
-    soon: Any
-    entries: Any
-    cases: Any
-    free: Any
-    posted: Any
-    areas: Any
-    m: Any
-    v: Any
-    marks: Any
-    blocks: Any
-    free_blocks: Any
-    block_m: Any
-    block_v: Any
-    block_rows: Any
-    kept_m: Any
-    kept_v: Any
-    door_m: Any
-    door_v: Any
-    stays: Any
-    timers: Any
-    attempts: Any
-    tracks: Any
-    queues: Any
-    queued: Any
-    shifts: Any
-    log: Any
-    values: Any
-    done: Any
-    paths: Any
-    places: Any
-    rejected: Any
-    uniques: Any
+    state: Annotated[Any, STATE]
+    now: Annotated[Any, HAPPENING]
+    heap: Annotated[Any, HEAP]
+    far: Annotated[Any, HEAP]
+    soon: Annotated[Any, WHOLE]
+    entries: Annotated[Any, HAPPENING]
+    cases: Annotated[Any, CASE]
+    free: Annotated[Any, WHOLE]
+    posted: Annotated[Any, POSTED]
+    areas: Annotated[Any, AREA]
+    m: Annotated[Any, speed.MEMORY]
+    v: Annotated[Any, speed.CELL]
+    marks: Annotated[Any, MARK]
+    blocks: Annotated[Any, BLOCK]
+    free_blocks: Annotated[Any, WHOLE]
+    block_m: Annotated[Any, speed.MEMORY]
+    block_v: Annotated[Any, speed.CELL]
+    block_rows: Annotated[Any, NUMBER]
+    kept_m: Annotated[Any, speed.MEMORY]
+    kept_v: Annotated[Any, speed.CELL]
+    door_m: Annotated[Any, speed.MEMORY]
+    door_v: Annotated[Any, speed.CELL]
+    stays: Annotated[Any, STAY]
+    timers: Annotated[Any, WHOLE]
+    attempts: Annotated[Any, ATTEMPT]
+    tracks: Annotated[Any, TRACK]
+    queues: Annotated[Any, QUEUE]
+    queued: Annotated[Any, QUEUED]
+    shifts: Annotated[Any, SHIFT]
+    log: Annotated[Any, LOG]
+    values: Annotated[Any, LOGGED_VALUE]
+    done: Annotated[Any, CLOSED_CASE]
+    paths: Annotated[Any, PATH]
+    places: Annotated[Any, NUMBER]
+    rejected: Annotated[Any, WHOLE]
+    uniques: Annotated[Any, WHOLE]
     table: Any
+
+
+_TYPES: dict[Any, dict[str, Any]] = {
+    kind: {
+        name: hint.__metadata__[0]
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+        if name != "table"
+    }
+    for kind in (Known, Run)
+}
 
 
 def with_table(kind: type[T], arrays: dict[str, Any]) -> T:
     """A `Known` or `Run` of these arrays."""
     held = [np.ascontiguousarray(arrays[name]) for name in kind._fields[:-1]]
+    for name, array in zip(kind._fields, held):
+        # Compiled code goes by the address alone.
+        assert array.dtype == _TYPES[kind][name], name
     table = np.array([each.ctypes.data for each in held] + [len(each) for each in held], np.int64)
     return kind(*held, table)  # type: ignore[call-arg]

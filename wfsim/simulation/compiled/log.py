@@ -1,4 +1,11 @@
-"""The log: what steps put out, and what follows from the course of a case (`wfsim.history.tracker`)."""
+"""The log: what steps put out, and what follows from the course of a case (`wfsim.history.tracker`).
+
+Memory that is written for the first time is most of what keeping a log costs, so its rows are narrow: what no kind of
+record has together shares a place. Of transitions `node`, `part` and `round` are target, transition and flight, of all
+others activity, its serial and attempt. `text` is an error type or an event's id; `about` an event, the timer that
+fired or the activity that is undone; `which` a message, the timer's id or an item's index. `moment` is when something
+is due, of a start its random key; `span` the time in a state, or how long an attempt waited or took.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +13,33 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+import numpy as np
 
 from wfsim.semantics.codes import (
     NONE,
+    NUMBER,
     R_ACTIVITY_CANCELLED,
     R_ACTIVITY_FAILED,
     R_ACTIVITY_SCHEDULED,
     R_ACTIVITY_STARTED,
     R_ACTIVITY_SUCCEEDED,
     R_ATTEMPT_TIMED_OUT,
+    R_ERROR_RAISED,
     R_EVENT_REJECTED,
     R_INSTANCE_CLOSED,
+    R_MESSAGE_RETURNED,
     R_MESSAGE_SENT,
+    R_RETRY_SCHEDULED,
+    R_STARTED,
     R_STATE_ENTERED,
     R_STATE_LEFT,
+    R_TIMER_FIRED,
     R_TRANSITION,
+    R_TRANSITION_ABORTED,
+    R_TRANSITION_STARTED,
     T_SELF,
 )
+from wfsim.semantics.speed import bits_of
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
 
@@ -34,6 +51,62 @@ _OF_ATTEMPTS = (
     R_ATTEMPT_TIMED_OUT,
     R_ACTIVITY_CANCELLED,
 )
+_MOVES = (R_TRANSITION, R_TRANSITION_STARTED, R_TRANSITION_ABORTED)
+_ERRORS = (R_ACTIVITY_FAILED, R_ATTEMPT_TIMED_OUT, R_ERROR_RAISED)
+_MESSAGES = (R_MESSAGE_SENT, R_MESSAGE_RETURNED)
+
+
+def columns(log: Any) -> dict[str, Any]:
+    """The fields of `layout.RecordRow` of rows of the log, with `case`, `member` and what follows from the course.
+
+    Arrays of 64-bit integers; what a record does not have is -1, or 0 as in a fresh `RecordRow`.
+    """
+
+    def chosen(of: Any, name: str, none: int = NONE) -> Any:
+        return np.where(of, log[name], none).astype(np.int64)
+
+    kind = log["kind"]
+    moves, errors, messages = (np.isin(kind, kinds) for kinds in (_MOVES, _ERRORS, _MESSAGES))
+    fires, schedules, starts = kind == R_TIMER_FIRED, kind == R_ACTIVITY_SCHEDULED, kind == R_STARTED
+    attempts, waits = np.isin(kind, _OF_ATTEMPTS), kind == R_ACTIVITY_STARTED
+    found = {
+        name: log[name].astype(np.int64)
+        for name in (
+            *("time", "case", "seq", "cause", "region", "state", "reason", "activation", "source", "entered_seq"),
+            *("path", "member", "kind", "status", "outcome", "command"),
+        )
+    }
+    for left, right, name, none in (
+        ("to_state", "activity", "node", NONE),
+        ("transition", "activity_id", "part", NONE),
+        ("flight", "attempt", "round", 0),
+    ):
+        found[left], found[right] = chosen(moves, name), chosen(~moves, name, none)
+    return found | {
+        "event_id": chosen(~errors, "text"),
+        "error_type": chosen(errors, "text"),
+        "event": chosen(~fires & ~schedules, "about"),
+        "timer": chosen(fires, "about"),
+        "undoes": chosen(schedules, "about"),
+        "message": chosen(messages, "which"),
+        "timer_id": chosen(fires, "which"),
+        "index": chosen(~messages & ~fires, "which"),
+        "key": chosen(starts, "moment", 0),
+        "due": chosen(~starts, "moment"),
+        "delay": np.where(kind == R_RETRY_SCHEDULED, log["moment"] - log["time"], NONE),
+        "dwell": chosen(~attempts, "span"),
+        "wait": chosen(waits, "span"),
+        "service": chosen(attempts & ~waits, "span"),
+    }
+
+
+def values(logged: Any) -> dict[str, Any]:
+    """Rows of `layout.LOGGED_VALUE` as columns: `whole` and `real` as in a cell, all others as they are."""
+    real = logged["tag"] == NUMBER
+    found = {name: logged[name].astype(np.int64) for name in ("case", "seq", "position", "name", "tag", "member")}
+    found["whole"] = np.where(real, 0, logged["bits"])
+    found["real"] = np.where(real, logged["bits"].copy().view(np.float64), 0.0)
+    return found
 
 
 @_njit
@@ -60,10 +133,10 @@ def follow_attempt(r: Any, case: Any, record: Any, row: Any) -> None:
     if record.kind == R_ACTIVITY_STARTED:
         if track.started < 0:
             track.started = record.time
-            row.wait = record.time - track.scheduled
+            row.span = record.time - track.scheduled
         return
     if track.started >= 0:
-        row.service = record.time - track.started
+        row.span = record.time - track.started
     if before < 0:
         case.first_track = track.next
     else:
@@ -103,7 +176,7 @@ def follow_state(k: Any, r: Any, slot: int, record: Any, row: Any) -> None:
         return
     stay = r.stays[case.stays + record.region - k.p[case.first_row].first_region]
     if kind != R_STATE_ENTERED and stay.entered >= 0:
-        row.dwell = record.time - stay.entered
+        row.span = record.time - stay.entered
         row.entered_seq = stay.entered_seq
         stay.entered = NONE
     if enters:
@@ -122,15 +195,18 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> None:
         s.n_log += 1
         kind = record.kind
         row.case, row.kind, row.seq, row.time, row.cause = case.number, kind, record.seq, record.time, record.cause
-        row.region, row.state, row.to_state = record.region, record.state, record.to_state
-        row.event, row.event_id, row.activity = record.event, record.event_id, record.activity
-        row.activity_id, row.attempt, row.error_type = record.activity_id, record.attempt, record.error_type
-        row.status, row.outcome, row.reason = record.status, record.outcome, record.reason
-        row.transition, row.flight, row.activation = record.transition, record.flight, record.activation
-        row.timer, row.timer_id, row.due, row.delay = record.timer, record.timer_id, record.due, record.delay
-        row.source, row.command, row.undoes = record.source, record.command, record.undoes
-        row.index, row.message, row.key = record.index, record.message, record.key
-        row.entered_seq, row.dwell, row.wait, row.service = NONE, NONE, NONE, NONE
+        row.region, row.state, row.reason, row.source = record.region, record.state, record.reason, record.source
+        row.status, row.outcome, row.command = record.status, record.outcome, record.command
+        row.activation, row.member = record.activation, case.member
+        moves, fires = kind in _MOVES, kind == R_TIMER_FIRED
+        row.node = record.to_state if moves else record.activity
+        row.part = record.transition if moves else record.activity_id
+        row.round = record.flight if moves else record.attempt
+        row.text = record.error_type if kind in _ERRORS else record.event_id
+        row.about = record.timer if fires else record.undoes if kind == R_ACTIVITY_SCHEDULED else record.event
+        row.which = record.timer_id if fires else record.message if kind in _MESSAGES else record.index
+        row.moment = record.key if kind == R_STARTED else record.due
+        row.entered_seq, row.span = NONE, NONE
         if kind in _OF_ATTEMPTS:
             follow_attempt(r, case, record, row)
         else:
@@ -142,7 +218,7 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> None:
                 s.n_rejected += 1
             elif kind == R_MESSAGE_SENT and record.source == T_SELF:
                 s.n_sent += 1
-        row.path, row.member = case.path, case.member
+        row.path = case.path
         case.seq = record.seq
     seq = position = NONE
     for n in range(tally.values):
@@ -151,4 +227,5 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> None:
         position = position + 1 if value.seq == seq else 0
         seq = value.seq
         kept.case, kept.seq, kept.position, kept.member = case.number, value.seq, position, case.member
-        kept.name, kept.tag, kept.whole, kept.real = value.name, value.tag, value.whole, value.real
+        kept.name, kept.tag = value.name, value.tag
+        kept.bits = bits_of(value.real) if value.tag == NUMBER else value.whole

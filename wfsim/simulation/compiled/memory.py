@@ -10,7 +10,7 @@ import numpy as np
 from wfsim.model.duration import Duration
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import to_array
-from wfsim.semantics.bare import LINE
+from wfsim.semantics.bare import LINE, given
 from wfsim.semantics.codes import NONE
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import Cell
@@ -40,6 +40,8 @@ class Memory:
     ----------
     known, run, outputs
         What is given, what changes, and what a step puts out.
+    arguments
+        These three as compiled code is given them.
     full
         Why there can be no more of something, once it is so.
     """
@@ -148,6 +150,7 @@ class Memory:
         state["path_places"] = len(run.places)
         outputs = self.outputs
         state["output_room"] = min(len(outputs.records), len(outputs.values), len(outputs.effects))
+        self.arguments = given(self.known), given(run), given(outputs)
 
     def replace(self, **arrays: Any) -> None:
         """Put other arrays in the place of some."""
@@ -285,6 +288,7 @@ class Memory:
         """Room for twice as many answers to one step."""
         outputs = self.outputs
         self.outputs = speed.outputs_of(*outputs[:4], _longer(outputs.answers), outputs.cells)
+        self._set_rooms()
 
 
 def _free(rows: Any, first: int = 0) -> Any:

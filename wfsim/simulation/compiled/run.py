@@ -173,7 +173,7 @@ class CompiledSimulation:
 
     @property
     def _arguments(self) -> tuple[Any, ...]:
-        return self.memory.known, self.memory.run, self.memory.outputs
+        return self.memory.arguments
 
     @property
     def is_ready(self) -> bool:

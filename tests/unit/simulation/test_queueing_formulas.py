@@ -1,0 +1,333 @@
+"""The simulator against queueing theory: each formula lies within the interval that the summary gives.
+
+All intervals are 99.9 %, of one long run each by batch means, with seed 1 (named where it is another): at this level
+some forty checks fail by chance in one of twenty-five sets of seeds, so that no seed had to be picked. Each interval
+must also be short, so that a wrong formula would lie outside. Times are in seconds.
+
+References
+----------
+.. [1] Gross, Shortle, Thompson, Harris (2008), Fundamentals of Queueing Theory, 4th edition.
+.. [2] Cobham (1954), Priority assignment in waiting line problems, Operations Research 2(1), 70–76.
+.. [3] Nelson and Tantawi (1988), Approximate analysis of fork/join synchronization in parallel queues, IEEE
+   Transactions on Computers 37(6), 739–743: exact for two servers (after Flatto and Hahn 1984).
+.. [4] Jackson (1957), Networks of waiting lines, Operations Research 5(4), 518–521.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import wfsim as wf
+from tests import flow
+from wfsim.history.history import History
+from wfsim.history.samples import asking_for_arrays, cases_of
+from wfsim.simulation.statistics import Estimate, mean_of, share_of
+
+LEVEL = 0.999
+
+
+def workflow(*, states: list[dict[str, Any]], transitions: list[dict[str, Any]], **more: Any) -> wf.Workflow:
+    """The first of the states is where cases begin; `gone` is where they end."""
+    return wf.Workflow.model_validate(
+        {
+            "name": "queue",
+            "initial_state": states[0]["name"],
+            "states": [*states, {"name": "gone", "is_terminal": True}],
+            "transitions": transitions,
+            **more,
+        }
+    )
+
+
+def in_line(*pools: str) -> wf.Workflow:
+    """One activity after another, each with a pool of its own."""
+    names = [f"at_{pool}" for pool in pools]
+    return workflow(
+        states=[{"name": name, "activity": pool} for name, pool in zip(names, pools)],
+        transitions=[{"from": one, "to": to, "event": "done"} for one, to in zip(names, [*names[1:], "gone"])],
+        activities={pool: {"pool": pool} for pool in pools},
+    )
+
+
+def exponential(mean: float) -> dict[str, Any]:
+    return {"exponential": {"mean": mean}}
+
+
+def simulated(what: wf.Workflow, rate: float, cases: int, **more: Any) -> History:
+    """`rate` Poisson arrivals a second; the first two hundred services' time is warm-up."""
+    plan = {"arrivals": {"poisson": f"{rate * 3600:.0f}/h"}, "cases": cases, "warm_up": "200s", "seed": 1, **more}
+    return wf.simulate(what, wf.Scenario.model_validate(plan), engine="compiled")
+
+
+def station(rate: float, service: Any, capacity: int = 1, cases: int = 20_000, **more: Any) -> History:
+    """Customers of one pool."""
+    return simulated(
+        in_line("serve"),
+        rate,
+        cases,
+        activities={"serve": {"duration": service}},
+        pools={"serve": {"capacity": capacity}},
+        **more,
+    )
+
+
+def holds(estimate: Estimate, truth: float, precision: float = 0.2) -> None:
+    """The truth lies in the interval, whose half is at most that part of it."""
+    assert estimate.low is not None
+    assert estimate.high is not None
+    assert estimate.low <= truth <= estimate.high, (truth, estimate)
+    assert estimate.half_width <= precision * truth, (truth, estimate)
+
+
+def waits(history: History) -> np.ndarray[Any, Any]:
+    """Waits of all activities in order of starting, in seconds."""
+    query = 'SELECT wait FROM history WHERE wait IS NOT NULL AND time > 200_000_000 ORDER BY time, "case", seq'
+    return history.sql(query, max_rows=None).df()["wait"].to_numpy() / 1e6
+
+
+def erlang_c(servers: int, load: float) -> float:
+    """The share of customers who wait in M/M/c with `load` = λ/μ [1]_."""
+    last = load**servers / math.factorial(servers) * servers / (servers - load)
+    return last / (sum(load**k / math.factorial(k) for k in range(servers)) + last)
+
+
+def test_one_server() -> None:
+    """M/M/1 [1]_: W = 1/(μ−λ), Wq = ρ/(μ−λ), Lq = ρ²/(1−ρ), and the time from start to end is exponential."""
+    history = station(0.6, exponential(1.0))
+    found = history.summary(level=LEVEL)
+    holds(found["sojourn.mean"], 1 / 0.4)
+    holds(found["activities.serve.wait"], 0.6 / 0.4)
+    holds(found["activities.serve.service"], 1.0)
+    holds(found["pools.serve.utilisation"], 0.6)
+    holds(found["pools.serve.queue"], 0.36 / 0.4)
+    holds(found["sojourn.p50"], math.log(2) / 0.4)
+    holds(found["sojourn.p95"], -math.log(0.05) / 0.4)
+
+
+@pytest.mark.parametrize(("servers", "load"), [(2, 1.4), (4, 3.2), (10, 8.0)])
+def test_several_servers(servers: int, load: float) -> None:
+    """M/M/c [1]_: Wq = C/(cμ−λ); P(wait > t) = C·exp(−(cμ−λ)t), at t = 0 and at the mean of those who wait."""
+    history = station(load, exponential(1.0), servers, cases=40_000)
+    found, waiting = history.summary(level=LEVEL), erlang_c(servers, load)
+    holds(found["activities.serve.wait"], waiting / (servers - load), 0.4)
+    holds(found["pools.serve.busy"], load)
+    series = waits(history)
+    holds(share_of([series > 0.0], LEVEL), waiting)
+    holds(share_of([series > 1 / (servers - load)], LEVEL), waiting / math.e, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("service", "variation"),
+    [
+        ("1s", 0.0),
+        ({"uniform": {"low": "500ms", "high": "1500ms"}}, 1 / 12),
+        ({"triangular": {"low": "0s", "mode": "1s", "high": "2s"}}, 1 / 6),
+        ({"lognormal": {"median": math.exp(-0.32), "sigma": 0.8}}, math.exp(0.64) - 1),
+        ({"weibull": {"scale": 1 / math.gamma(1.5), "shape": 2.0}}, math.gamma(2.0) / math.gamma(1.5) ** 2 - 1),
+        ({"empirical": {"values": ["500ms", "3s"], "weights": [0.8, 0.2]}}, 1.0),
+    ],
+    ids=["constant", "uniform", "triangular", "lognormal", "weibull", "empirical"],
+)
+def test_services_of_any_distribution(service: Any, variation: float) -> None:
+    """M/G/1 (Pollaczek and Khinchine [1]_): Wq = λ·E[S²]/(2(1−ρ)), here with E[S] = 1 and ρ = 0.6."""
+    if isinstance(service, dict):
+        # Durations have no more than six decimals.
+        service = {
+            family: {key: round(value, 6) if key in ("median", "scale") else value for key, value in given.items()}
+            for family, given in service.items()
+        }
+    found = station(0.6, service).summary(level=LEVEL)
+    holds(found["activities.serve.service"], 1.0)
+    holds(found["activities.serve.wait"], 0.6 * (1 + variation) / (2 * 0.4), 0.25)
+
+
+def test_priorities_that_do_not_interrupt() -> None:
+    """Cobham [2]_: Wq of class k is R/((1−σ of the classes above)(1−σ down to it)), R = Σ λ·E[S²]/2."""
+    what = workflow(
+        states=[{"name": "arrived"}, {"name": "first", "activity": "urgent"}, {"name": "then", "activity": "normal"}],
+        transitions=[
+            {"from": "arrived", "to": "first", "condition": "context.urgent"},
+            {"from": "arrived", "to": "then", "condition": "not context.urgent"},
+            {"from": "first", "to": "gone", "event": "done"},
+            {"from": "then", "to": "gone", "event": "done"},
+        ],
+        variables={"urgent": {"type": "boolean", "input": True}},
+        activities={"urgent": {"pool": "desk"}, "normal": {"pool": "desk"}},
+    )
+    history = simulated(
+        what,
+        0.8,
+        40_000,
+        inputs={"urgent": {"choice": [True, False], "weights": [0.25, 0.75]}},
+        activities={
+            "urgent": {"duration": exponential(1.0), "priority": 1},
+            "normal": {"duration": "1s"},
+        },
+        pools={"desk": {"capacity": 1, "discipline": "priority"}},
+    )
+    found = history.summary(level=LEVEL)
+    rest = (0.2 * 2.0 + 0.6 * 1.0) / 2
+    holds(found["activities.urgent.wait"], rest / 0.8)
+    holds(found["activities.normal.wait"], rest / (0.8 * 0.2), 0.25)
+
+
+def test_stations_in_line() -> None:
+    """Jackson [4]_: each of two stations in sequence is as if it stood alone, in numbers and in time."""
+    history = simulated(
+        in_line("desk", "till"),
+        0.6,
+        20_000,
+        activities={"desk": {"duration": exponential(1.0)}, "till": {"duration": exponential(0.8)}},
+        pools={"desk": {"capacity": 1}, "till": {"capacity": 1}},
+    )
+    found = history.summary(level=LEVEL)
+    holds(found["states.at_desk.time"], 1 / (1.0 - 0.6))
+    holds(found["states.at_till.time"], 1 / (1.25 - 0.6))
+    holds(found["sojourn.mean"], 1 / 0.4 + 1 / 0.65)
+    flow.pools(history)
+
+
+def test_fork_and_join() -> None:
+    """Two M/M/1 queues that every case enters at once [3]_: W = (12−ρ)/8 · 1/(μ−λ) until both are done."""
+    regions = [
+        {
+            "name": side,
+            "initial_state": "in",
+            "states": [{"name": "in", "activity": side}, {"name": "out", "is_terminal": True}],
+            "transitions": [{"from": "in", "to": "out", "event": "done"}],
+        }
+        for side in ("left", "right")
+    ]
+    history = simulated(
+        workflow(
+            states=[{"name": "both", "parallel": {"regions": regions}}],
+            transitions=[{"from": "both", "to": "gone", "event": "done"}],
+            activities={"left": {"pool": "left"}, "right": {"pool": "right"}},
+        ),
+        0.5,
+        20_000,
+        activities={side: {"duration": exponential(1.0)} for side in ("left", "right")},
+        pools={side: {"capacity": 1} for side in ("left", "right")},
+    )
+    found = history.summary(level=LEVEL)
+    holds(found["sojourn.mean"], (12 - 0.5) / 8 / 0.5)
+    holds(found["activities.left.wait"], 1.0)
+    flow.flows(history)
+
+
+def test_services_without_waiting() -> None:
+    """M/G/∞ [1]_: no pool, so W = E[S], and L = λ·E[S] whatever the distribution."""
+    service = {"lognormal": {"median": "10s", "sigma": 1.0}}
+    history = simulated(in_line("serve"), 0.5, 20_000, activities={"serve": {"duration": service}})
+    mean = 10 * math.exp(0.5)
+    holds(history.summary(level=LEVEL)["sojourn.mean"], mean)
+    times = history.sql("SELECT started, closed FROM durations").df() / 1e6
+    seen_at = np.arange(1_000.0, times["started"].max(), 20.0)
+    came, went = (np.searchsorted(np.sort(times[column]), seen_at, "right") for column in ("started", "closed"))
+    holds(mean_of([np.asarray(came - went, np.float64)], LEVEL), 0.5 * mean)
+
+
+def test_retries() -> None:
+    """Attempts until one succeeds, at most four, each failing with p = 0.4: a geometric number, cut off at four.
+
+    Attempts (1−p⁴)/(1−p); failed in the end p⁴; time: those attempts of mean 1, and waits of 2, 4 and 8 before the
+    second, third and fourth.
+    """
+    what = workflow(
+        states=[{"name": "tried", "activity": "try"}, {"name": "failed", "is_terminal": True, "outcome": "failure"}],
+        transitions=[
+            {"from": "tried", "to": "gone", "event": "done"},
+            {"from": "tried", "to": "failed", "event": "error"},
+        ],
+        activities={"try": {"retry_policy": {"max_attempts": 4, "initial_interval": "2s", "backoff_coefficient": 2.0}}},
+    )
+    p = 0.4
+    history = simulated(
+        what,
+        1.0,
+        20_000,
+        activities={"try": {"duration": exponential(1.0), "failures": [{"error_type": "Net", "probability": p}]}},
+    )
+    found = history.summary(level=LEVEL)
+    attempts = (1 - p**4) / (1 - p)
+    holds(found["outcomes.completed/failure"], p**4)
+    holds(found["sojourn.mean"], attempts + 2 * p + 4 * p**2 + 8 * p**3)
+    ((n, executions),) = history.sql(
+        "SELECT attempts, executions FROM activity_stats JOIN retries USING (activity)"
+    ).fetchall()
+    variance = sum(k**2 * p ** (k - 1) * (1 - p) for k in range(1, 4)) + 16 * p**3 - attempts**2
+    assert abs(n / executions - attempts) <= stats.norm.ppf(0.9995) * math.sqrt(variance / executions)
+
+
+def test_timeouts() -> None:
+    """A service of mean 1 is given up after t = 1.5: with probability exp(−t), after a mean time of 1−exp(−t)."""
+    what = workflow(
+        states=[
+            {"name": "served", "activity": "serve", "timeout": "1500ms"},
+            {"name": "left", "is_terminal": True, "outcome": "failure"},
+        ],
+        transitions=[
+            {"from": "served", "to": "gone", "event": "done"},
+            {"from": "served", "to": "left", "event": "timeout"},
+        ],
+        activities={"serve": {}},
+    )
+    history = simulated(what, 1.0, 20_000, activities={"serve": {"duration": exponential(1.0)}})
+    found = history.summary(level=LEVEL)
+    holds(found["outcomes.completed/failure"], math.exp(-1.5))
+    holds(found["sojourn.mean"], 1 - math.exp(-1.5))
+
+
+def test_events_that_race() -> None:
+    """Of two events with weights 3 to 1 and means 1 and 4: shares 0.75 and 0.25, mean time 0.75·1 + 0.25·4."""
+    what = workflow(
+        states=[{"name": "open"}, {"name": "lost", "is_terminal": True, "outcome": "failure"}],
+        transitions=[
+            {"from": "open", "to": "gone", "event": "pay"},
+            {"from": "open", "to": "lost", "event": "leave"},
+        ],
+        events={"pay": {}, "leave": {}},
+    )
+    plans = [
+        {"event": "pay", "weight": 3, "delay": exponential(1.0)},
+        {"event": "leave", "weight": 1, "delay": exponential(4.0)},
+    ]
+    found = simulated(what, 1.0, 20_000, events={"open": plans}).summary(level=LEVEL)
+    holds(found["outcomes.completed/failure"], 0.25)
+    holds(found["sojourn.mean"], 1.75)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """Sixty runs of M/M/1 at ρ = 0.5, seed 1, 1,000 cases each and a warm-up of 100 s: W = 2.
+
+    Of sixty intervals of 95 % by batch means, and of twenty by Student's t over three replications each, as many hold
+    it as 99.9 % of the binomial distribution allow.
+    """
+    history = wf.simulate(
+        in_line("serve"),
+        wf.Scenario.model_validate(
+            {
+                "arrivals": {"poisson": "1800/h"},
+                "cases": 1_000,
+                "replications": 60,
+                "activities": {"serve": {"duration": exponential(1.0)}},
+                "pools": {"serve": {"capacity": 1}},
+            }
+        ),
+        engine="compiled",
+        log="transitions",
+    )
+    with asking_for_arrays(history) as ask:
+        runs = cases_of(ask, history.runs, together=False)
+    series = [np.asarray(each.since(100_000_000).duration / 1e6, np.float64) for each in runs]
+    by_batches = [mean_of([each], 0.95) for each in series]
+    by_runs = [mean_of(series[k : k + 3], 0.95) for k in range(0, 60, 3)]
+    for found in (by_batches, by_runs):
+        covered = sum(abs(each.value - 2.0) <= each.half_width for each in found)
+        low, high = stats.binom.ppf([0.0005, 0.9995], len(found), 0.95)
+        assert low <= covered <= high

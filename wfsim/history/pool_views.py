@@ -1,0 +1,123 @@
+"""How busy pools of workers are, as SQL views: which activity asks which pool, its attempts, what the pool came to.
+
+Who may do the work stands in the definition or in the scenario, how many there are in the scenario only; both are kept
+with the run. Attempts are records of the log level `full`, so runs of other levels have no rows here.
+"""
+
+from __future__ import annotations
+
+from wfsim.semantics.codes import (
+    R_ACTIVITY_CANCELLED,
+    R_ACTIVITY_FAILED,
+    R_ACTIVITY_SCHEDULED,
+    R_ACTIVITY_STARTED,
+    R_ACTIVITY_SUCCEEDED,
+    R_ATTEMPT_TIMED_OUT,
+    R_STIMULUS_IGNORED,
+)
+
+_MAP = "MAP(VARCHAR, JSON)"
+
+# The same choice as Scenario.key_of and plans.Member: the scenario's word, then the definition's.
+ACTIVITY_POOLS = f"""
+CREATE VIEW activity_pools AS
+WITH parts AS (
+    SELECT w.run, w.number, w.name, w.version, w.number = 0 AS is_root, o.name AS root,
+        r.scenario::JSON->'activities' AS own, (r.scenario::JSON->'workflows')::{_MAP} AS others,
+        (w.definition::JSON->'activities')::{_MAP} AS declared
+    FROM workflows w JOIN runs r ON r.run = w.run JOIN workflows o ON o.run = w.run AND o.number = 0
+    WHERE r.log = 'full'
+),
+plans AS (
+    SELECT run, number, declared,
+        if(is_root OR (name = root AND others[name || ' ' || version] IS NULL), own,
+            coalesce(others[name || ' ' || version], others[name])->'activities')::{_MAP} AS planned
+    FROM parts
+),
+named AS (
+    SELECT run, number, declared, planned, unnest(list_distinct(list_concat(
+        coalesce(map_keys(declared), []), coalesce(map_keys(planned), [])))) AS activity
+    FROM plans
+)
+SELECT run, number, activity, coalesce(planned[activity]->>'pool', declared[activity]->>'pool') AS pool
+FROM named WHERE coalesce(planned[activity]->>'pool', declared[activity]->>'pool') IS NOT NULL
+ORDER BY run, number, activity
+"""
+
+# A report that was ignored, or came after an attempt was over, moves nobody.
+POOL_ATTEMPTS = f"""
+CREATE VIEW pool_attempts AS
+WITH pooled AS (
+    SELECT p.run, p.number, p.pool, a.code, a.name FROM activity_pools p JOIN activity_names a ON a.name = p.activity
+),
+ignored AS (SELECT run, "case", cause_seq FROM records WHERE kind = {R_STIMULUS_IGNORED}),
+attempts AS (
+    SELECT r.run, p.pool, r."case", r.workflow, p.name AS activity, r.activity_id, r.attempt,
+        min(r.time) FILTER (r.kind = {R_ACTIVITY_SCHEDULED}) AS scheduled,
+        min(r.time) FILTER (r.kind = {R_ACTIVITY_STARTED}) AS started,
+        min(r.time) FILTER (r.kind NOT IN ({R_ACTIVITY_SCHEDULED}, {R_ACTIVITY_STARTED})) AS ended
+    FROM records r
+    JOIN pooled p ON p.run = r.run AND p.number = r.workflow AND p.code = r.activity
+    ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
+    WHERE r.kind IN ({R_ACTIVITY_SCHEDULED}, {R_ACTIVITY_STARTED}, {R_ACTIVITY_SUCCEEDED}, {R_ACTIVITY_FAILED},
+        {R_ATTEMPT_TIMED_OUT}, {R_ACTIVITY_CANCELLED})
+    GROUP BY ALL
+)
+SELECT t.run, t.pool, t."case", w.workflow, t.activity, t.activity_id, t.attempt, t.scheduled, t.started, t.ended
+FROM attempts t JOIN workflow_names w ON w.run = t.run AND w.number = t.workflow
+WHERE t.scheduled IS NOT NULL
+ORDER BY t.run, t.pool, t.scheduled, t."case", t.activity_id, t.attempt
+"""
+
+POOL_UTILISATION = f"""
+CREATE VIEW pool_utilisation AS
+WITH spans AS (
+    SELECT r.run, if(any_value(u.source) = 'simulation', 0, min(r.time)) AS begun, max(r.time) AS horizon
+    FROM records r JOIN runs u ON u.run = r.run WHERE u.log = 'full' GROUP BY r.run
+),
+given AS (SELECT run, unnest(map_entries((scenario::JSON->'pools')::{_MAP})) AS entry FROM runs WHERE log = 'full'),
+pools AS (
+    SELECT run, pool, max(capacity) AS capacity
+    FROM (
+        SELECT run, entry.key AS pool, (entry.value->>'capacity')::BIGINT AS capacity FROM given
+        UNION ALL
+        SELECT DISTINCT run, pool, NULL FROM activity_pools
+    ) GROUP BY run, pool
+),
+taken AS (
+    SELECT a.run, a.pool, a.scheduled, a.started,
+        coalesce(a.started, a.ended, s.horizon) AS left_queue, coalesce(a.ended, s.horizon) AS freed
+    FROM pool_attempts a JOIN spans s ON s.run = a.run
+),
+sums AS (
+    SELECT run, pool, count(*) AS attempts, count(started) AS started, sum(freed - started)::BIGINT AS busy_time,
+        sum(left_queue - scheduled)::BIGINT AS queue_time, avg(started - scheduled) AS mean_wait,
+        max(started - scheduled) AS max_wait
+    FROM taken GROUP BY run, pool
+),
+changes AS (
+    SELECT run, pool, moment, sum(change) AS change
+    FROM (
+        SELECT run, pool, scheduled AS moment, 1 AS change FROM taken WHERE left_queue > scheduled
+        UNION ALL
+        SELECT run, pool, left_queue, -1 FROM taken WHERE left_queue > scheduled
+    ) GROUP BY run, pool, moment
+),
+queues AS (
+    SELECT run, pool, max(waiting)::BIGINT AS max_queue
+    FROM (SELECT run, pool, sum(change) OVER (PARTITION BY run, pool ORDER BY moment) AS waiting FROM changes)
+    GROUP BY run, pool
+)
+SELECT p.run, p.pool, p.capacity, coalesce(m.attempts, 0) AS attempts, coalesce(m.started, 0) AS started,
+    s.horizon - s.begun AS span, coalesce(m.busy_time, 0) AS busy_time,
+    coalesce(m.busy_time, 0) / nullif(s.horizon - s.begun, 0) AS mean_busy,
+    coalesce(m.busy_time, 0) / nullif(p.capacity * (s.horizon - s.begun), 0) AS utilisation,
+    coalesce(m.queue_time, 0) / nullif(s.horizon - s.begun, 0) AS mean_queue,
+    coalesce(q.max_queue, 0) AS max_queue, m.mean_wait, m.max_wait
+FROM pools p JOIN spans s ON s.run = p.run
+LEFT JOIN sums m ON m.run = p.run AND m.pool = p.pool
+LEFT JOIN queues q ON q.run = p.run AND q.pool = p.pool
+ORDER BY p.run, p.pool
+"""
+
+POOL_VIEWS = (ACTIVITY_POOLS, POOL_ATTEMPTS, POOL_UTILISATION)
