@@ -16,7 +16,7 @@ from wfsim.semantics.kernel import Output
 from wfsim.semantics.layout import EffectRow, RecordRow, ValueRow
 from wfsim.semantics.records import Effect, effects_of
 from wfsim.simulation.calendar import Arrives, Happening, LetterComes, Order, Overdue, PoolOpens
-from wfsim.simulation.compiled import kernel
+from wfsim.simulation.compiled import cases, kernel
 from wfsim.simulation.compiled.layout import COMES, Run
 from wfsim.simulation.compiled.memory import Memory
 from wfsim.simulation.instances import Case
@@ -179,7 +179,7 @@ class Host:
                 door = self._doors[int(row["member"])].opened()
                 relations.deliver(self._cases[what.case], door, what)
                 if isinstance(what, LetterComes):
-                    row["watched"] = kernel.ALWAYS
+                    row["watched"] = cases.ALWAYS
                 self._fill_in(door)
                 memory.state["slot"], memory.state["phase"] = slot, kernel.FILLED
         self._set_follows()
@@ -260,7 +260,7 @@ class Host:
         if number not in self._cases:
             self._slots[number] = slot
             self._cases[number] = Case(self.members[int(row["member"])], str(number), int(row["key"]))
-            row["watched"] = max(int(row["watched"]), kernel.AT_THE_END)
+            row["watched"] = max(int(row["watched"]), cases.AT_THE_END)
         return number, self._cases[number]
 
     def _output(self, member: Member) -> tuple[Output, list[Effect]]:

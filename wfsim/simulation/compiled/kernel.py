@@ -39,31 +39,37 @@ from wfsim.semantics.draws import INPUT, PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.speed import CELL, MEMORY, Outputs
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
-from wfsim.simulation.compiled.areas import give_back, has_block, keep_inbox, load, put_back, set_up, store
+from wfsim.simulation.compiled.areas import has_block, keep_inbox, load, put_back, store
 from wfsim.simulation.compiled.arrivals import next_arrival
+from wfsim.simulation.compiled.awaited import compact, is_awaited
 from wfsim.simulation.compiled.calendar import (
-    MOST_ENTRIES,
-    ROOT,
     due,
     fetch,
     first,
-    free,
-    heapify,
     n_due,
     pop,
     push,
     void,
 )
+from wfsim.simulation.compiled.cases import (
+    ALWAYS,
+    AT_THE_END,
+    NEVER,
+    begin_case,
+    drop_timer,
+    free_slot,
+    leave,
+    take_clock,
+)
 from wfsim.simulation.compiled.draws import fill_value
-from wfsim.simulation.compiled.events import plan_event, resume_plans, state_of
+from wfsim.simulation.compiled.events import plan_event, resume_plans
 from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID, Known, Run
 from wfsim.simulation.compiled.log import log_records
-from wfsim.simulation.compiled.workers import attempt_of, is_under_way, let_go, open_pool, plan_end, request
+from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, plan_end, request
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
 
 step: Any = None
-work_with_clock: Any = None
 mix_key: Any = None
 """Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
@@ -80,149 +86,13 @@ something; a step puts out more than fits; there is no room for an instance; a t
 arrivals are needed, or later shifts; a case has taken too many steps. And for Python to do: what is due; the values of
 a stimulus; an effect; what a step means for others; what follows before the next happening."""
 
-NEVER, AT_THE_END, ALWAYS = range(3)
-"""When Python is told what a step of an instance means for others."""
-
 _ROW, _CELL = MEMORY.itemsize, CELL.itemsize
 _FOR_OTHERS = (START_CHILD, STOP_CHILD, SEND_MESSAGE)
 _TIMER = int(Order.TIMER)
 _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
 
 
-# --- instances -------------------------------------------------------------------------------------------
-
-
-@_njit
-def free_slot(k: Any, r: Any, member: int) -> Any:
-    """A slot for an instance of a member; -1 if there is no room for it."""
-    s, given, slot = r.state[0], k.members[member], r.free[member]
-    if not has_block(k, r, member):
-        return NONE
-    if slot >= 0:
-        r.free[member] = r.cases[slot].next
-        return slot
-    full = s.n_slots >= s.slot_room or s.stays_end + given.n_regions > s.stays_room
-    if full or s.timers_end + given.n_timers > s.timers_room:
-        return NONE
-    slot = s.n_slots
-    s.n_slots += 1
-    case = r.cases[slot]
-    case.member, case.first_row, case.block = member, given.first_row, NONE
-    case.stays, case.timers = s.stays_end, s.timers_end
-    s.stays_end += given.n_regions
-    s.timers_end += given.n_timers
-    return slot
-
-
-@_njit
-def begin_case(k: Any, r: Any, slot: int, number: int, key: int) -> None:
-    """A fresh instance in a slot."""
-    s, case = r.state[0], r.cases[slot]
-    set_up(k, r, slot)
-    r.m[r.areas[case.member].m].key = key
-    case.key = key
-    case.number = number
-    case.epoch += 1
-    case.open = 1
-    case.watched = NEVER
-    case.seq = 0
-    case.steps = 0
-    case.path = 0
-    case.started = s.now
-    case.first_attempt = NONE
-    case.first_track = NONE
-    case.first_clock = NONE
-    for region in range(k.members[case.member].n_regions):
-        stay = r.stays[case.stays + region]
-        stay.entered = NONE
-        stay.current = NONE
-        stay.planned = 0
-    for timer in range(k.members[case.member].n_timers):
-        r.timers[case.timers + timer] = NONE
-
-
 # --- what is due -------------------------------------------------------------------------------------------
-
-
-@_njit
-def runs_timer(k: Any, r: Any, slot: int, timer: int, number: int) -> Any:
-    """Whether the timer set under this id is still running at this place."""
-    case = r.cases[slot]
-    p, i = rows_from(k.p, case.first_row), r.areas[case.member].m
-    if timer >= p[0].first_clock:
-        return work_with_clock(p, r.m, i, number) >= 0
-    cell = r.m[i + timer]
-    return cell.id == number and cell.due >= 0 and cell.left < 0
-
-
-@_njit
-def is_awaited(k: Any, r: Any, entry: Any) -> Any:
-    """Whether something would come of an entry of the calendar; its instance lies in its area then."""
-    what, slot = entry.what, entry.slot
-    if what in (STARTS, ENDS):
-        return r.cases[slot].epoch == entry.epoch and is_under_way(r, entry)
-    if what in (DUE, COMES):
-        if r.cases[slot].epoch != entry.epoch:
-            return False
-        load(k, r, slot)
-        return runs_timer(k, r, slot, entry.a, entry.b) if what == DUE else state_of(k, r, slot, entry.a, entry.b) >= 0
-    return r.queues[entry.a].waiting > 0 if what == OPENS else what != VOID
-
-
-@_njit
-def may_come(k: Any, r: Any, entry: Any) -> Any:
-    """Whether something may come of an entry, as far as that can be seen without its instance."""
-    what, slot = entry.what, entry.slot
-    if what in (VOID, ARRIVES, TOLD, OPENS):
-        return what != VOID
-    case = r.cases[slot]
-    if case.epoch != entry.epoch:
-        return False
-    if what == COMES:
-        stay = r.stays[case.stays + entry.a - k.p[case.first_row].first_region]
-        return stay.entered >= 0 and stay.current == entry.b
-    return what == DUE or is_under_way(r, entry)
-
-
-@_njit
-def tidy(k: Any, r: Any, rows: Any, first: int, n: int, exactly: bool) -> Any:
-    """Keep only what somebody may wait for of so many entries from `first` on; returns how many."""
-    kept = 0
-    for i in range(n):
-        row = rows[first + i]
-        number = row.key & (MOST_ENTRIES - 1)
-        entry = r.entries[number]
-        if may_come(k, r, entry) and (not exactly or is_awaited(k, r, entry)):
-            moved = rows[first + kept]
-            moved.time, moved.key = row.time, row.key
-            kept += 1
-        else:
-            free(r, number)
-    return kept
-
-
-@_njit
-def take_clock(r: Any, case: Any, which: int) -> Any:
-    """The entry of the clock with this id, which is then none of the case's any more; -1 if it has none."""
-    before, number = NONE, case.first_clock
-    while number >= 0 and r.entries[number].b != which:
-        before, number = number, r.entries[number].c
-    if number >= 0:
-        if before < 0:
-            case.first_clock = r.entries[number].c
-        else:
-            r.entries[before].c = r.entries[number].c
-    return number
-
-
-@_njit
-def compact(k: Any, r: Any, exactly: bool) -> None:
-    """Drop the entries that nobody waits for any more, so that the calendar follows what is open."""
-    s = r.state[0]
-    s.n_heap = tidy(k, r, r.heap, ROOT, s.n_heap, exactly)
-    s.n_far = tidy(k, r, r.far, 0, s.n_far, exactly)
-    s.n_live = n_due(s)
-    heapify(r)
 
 
 @_njit
@@ -313,15 +183,6 @@ def fill_in(k: Any, r: Any, slot: int, starts: bool) -> None:
 
 
 @_njit
-def drop_timer(r: Any, case: Any, which: int) -> None:
-    """The entry of a timer, if it has one, is void."""
-    number = r.timers[case.timers + which]
-    if number >= 0:
-        void(r, number)
-        r.timers[case.timers + which] = NONE
-
-
-@_njit
 def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
     """The effects of a step, in order; False before one that is for Python."""
     s, case = r.state[0], r.cases[slot]
@@ -356,34 +217,6 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
             return False
         s.effect += 1
     return True
-
-
-@_njit
-def leave(k: Any, r: Any, slot: int) -> None:
-    """A case is over: its slot is free."""
-    s, case = r.state[0], r.cases[slot]
-    done = r.done[s.n_cases]
-    s.n_cases += 1
-    done.case, done.key, done.started, done.seq, done.path = case.number, case.key, case.started, case.seq, case.path
-    done.member = case.member
-    while case.first_track >= 0:
-        at = case.first_track
-        case.first_track = r.tracks[at].next
-        r.tracks[at].next = s.free_track
-        s.free_track = at
-        s.n_tracks -= 1
-    for timer in range(k.members[case.member].n_timers):
-        drop_timer(r, case, timer)
-    number = case.first_clock
-    while number >= 0:
-        void(r, number)
-        number = r.entries[number].c
-    give_back(r, case)
-    r.areas[case.member].slot = NONE
-    case.open = 0
-    case.epoch += 1
-    case.next = r.free[case.member]
-    r.free[case.member] = slot
 
 
 @_njit

@@ -22,7 +22,19 @@ from wfsim.semantics.layout import Cell
 from wfsim.semantics.program import Program
 from wfsim.semantics.roots import Root
 from wfsim.simulation import engine
-from wfsim.simulation.compiled import areas, arrivals, calendar, checkpoint, events, kernel, layout, log, workers
+from wfsim.simulation.compiled import (
+    areas,
+    arrivals,
+    awaited,
+    calendar,
+    cases,
+    checkpoint,
+    events,
+    kernel,
+    layout,
+    log,
+    workers,
+)
 from wfsim.simulation.compiled import draws as compiled_draws
 from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.host import Host, Seen, state_in
@@ -40,7 +52,6 @@ STEPS = 200_000
 
 _KERNEL = {
     "step": ("step", "step"),
-    "work_with_clock": ("work", "work_with_clock"),
     "mix_key": ("draws", "mix_key"),
 }
 _DRAW = {"draw": ("draws", "draw")}
@@ -52,7 +63,9 @@ SIMULATE = Root(
     {
         areas: {},
         arrivals: _DRAW,
+        awaited: {"work_with_clock": ("work", "work_with_clock")},
         calendar: {},
+        cases: {},
         compiled_draws: _DRAWS,
         events: _DRAW,
         layout: {},

@@ -1,0 +1,117 @@
+"""Instances in their slots: how they come, what they keep in the calendar, and how they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+from wfsim.semantics.codes import NONE
+from wfsim.simulation.compiled.areas import give_back, has_block, set_up
+from wfsim.simulation.compiled.calendar import void
+
+_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+
+NEVER, AT_THE_END, ALWAYS = range(3)
+"""When Python is told what a step of an instance means for others."""
+
+
+@_njit
+def free_slot(k: Any, r: Any, member: int) -> Any:
+    """A slot for an instance of a member; -1 if there is no room for it."""
+    s, given, slot = r.state[0], k.members[member], r.free[member]
+    if not has_block(k, r, member):
+        return NONE
+    if slot >= 0:
+        r.free[member] = r.cases[slot].next
+        return slot
+    full = s.n_slots >= s.slot_room or s.stays_end + given.n_regions > s.stays_room
+    if full or s.timers_end + given.n_timers > s.timers_room:
+        return NONE
+    slot = s.n_slots
+    s.n_slots += 1
+    case = r.cases[slot]
+    case.member, case.first_row, case.block = member, given.first_row, NONE
+    case.stays, case.timers = s.stays_end, s.timers_end
+    s.stays_end += given.n_regions
+    s.timers_end += given.n_timers
+    return slot
+
+
+@_njit
+def begin_case(k: Any, r: Any, slot: int, number: int, key: int) -> None:
+    """A fresh instance in a slot."""
+    s, case = r.state[0], r.cases[slot]
+    set_up(k, r, slot)
+    r.m[r.areas[case.member].m].key = key
+    case.key = key
+    case.number = number
+    case.epoch += 1
+    case.open = 1
+    case.watched = NEVER
+    case.seq = 0
+    case.steps = 0
+    case.path = 0
+    case.started = s.now
+    case.first_attempt = NONE
+    case.first_track = NONE
+    case.first_clock = NONE
+    for region in range(k.members[case.member].n_regions):
+        stay = r.stays[case.stays + region]
+        stay.entered = NONE
+        stay.current = NONE
+        stay.planned = 0
+    for timer in range(k.members[case.member].n_timers):
+        r.timers[case.timers + timer] = NONE
+
+
+@_njit
+def take_clock(r: Any, case: Any, which: int) -> Any:
+    """The entry of the clock with this id, which is then none of the case's any more; -1 if it has none."""
+    before, number = NONE, case.first_clock
+    while number >= 0 and r.entries[number].b != which:
+        before, number = number, r.entries[number].c
+    if number >= 0:
+        if before < 0:
+            case.first_clock = r.entries[number].c
+        else:
+            r.entries[before].c = r.entries[number].c
+    return number
+
+
+@_njit
+def drop_timer(r: Any, case: Any, which: int) -> None:
+    """The entry of a timer, if it has one, is void."""
+    number = r.timers[case.timers + which]
+    if number >= 0:
+        void(r, number)
+        r.timers[case.timers + which] = NONE
+
+
+@_njit
+def leave(k: Any, r: Any, slot: int) -> None:
+    """A case is over: its slot is free."""
+    s, case = r.state[0], r.cases[slot]
+    done = r.done[s.n_cases]
+    s.n_cases += 1
+    done.case, done.key, done.started, done.seq, done.path = case.number, case.key, case.started, case.seq, case.path
+    done.member = case.member
+    while case.first_track >= 0:
+        at = case.first_track
+        case.first_track = r.tracks[at].next
+        r.tracks[at].next = s.free_track
+        s.free_track = at
+        s.n_tracks -= 1
+    for timer in range(k.members[case.member].n_timers):
+        drop_timer(r, case, timer)
+    number = case.first_clock
+    while number >= 0:
+        void(r, number)
+        number = r.entries[number].c
+    give_back(r, case)
+    r.areas[case.member].slot = NONE
+    case.open = 0
+    case.epoch += 1
+    case.next = r.free[case.member]
+    r.free[case.member] = slot
