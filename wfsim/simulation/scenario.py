@@ -132,7 +132,7 @@ class Pool(Part):
 
     capacity: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
     shifts: Annotated[tuple[Shift, ...], Field(min_length=1)] | None = None
-    time_zone: TimeZone = "UTC"
+    time_zone: TimeZone | None = None
     discipline: Literal["fifo", "lifo", "priority", "deadline"] = "fifo"
     queue_limit: Annotated[Whole, Field(ge=0, le=1_000_000_000)] | None = None
     renege: Delay | None = None
@@ -141,7 +141,7 @@ class Pool(Part):
     def _has_workers(self) -> Self:
         if (self.capacity is None) == (self.shifts is None):
             raise ValueError("a pool has either capacity, how many workers there always are, or shifts.")
-        if self.shifts is None and "time_zone" in self.model_fields_set:
+        if self.shifts is None and self.time_zone is not None:
             raise ValueError("time_zone goes with shifts: workers who are always there have no clock.")
         return self
 
@@ -152,7 +152,7 @@ class Pool(Part):
 
     def capacities(self, begins: datetime, time: int) -> Iterator[tuple[int, int]] | None:
         """How many workers there are at a time in microseconds after `begins`, and when that changes, if it does."""
-        return None if self.shifts is None else capacities(self.shifts, self.time_zone, begins, time)
+        return None if self.shifts is None else capacities(self.shifts, self.time_zone or "UTC", begins, time)
 
     def workers(self, begins: datetime) -> WorkerPool:
         """The pool, with nobody in it."""
