@@ -72,14 +72,14 @@ def _salabim(customers: int) -> None:
     env = salabim.Environment(trace=False, random_seed=1)
     clerk = salabim.Resource("clerk", 1)
 
-    class Customer(salabim.Component):  # type: ignore[misc]
-        def process(self):  # type: ignore[no-untyped-def]
+    class Customer(salabim.Component):
+        def process(self):
             yield self.request(clerk)
             yield self.hold(chance.expovariate(1.0 / SERVICE))
             self.release()
 
-    class Arrivals(salabim.Component):  # type: ignore[misc]
-        def process(self):  # type: ignore[no-untyped-def]
+    class Arrivals(salabim.Component):
+        def process(self):
             for _ in range(customers):
                 yield self.hold(chance.expovariate(1.0 / MEAN))
                 Customer()

@@ -97,7 +97,7 @@ def path(long_case: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(long_case, tmp_path))
 
 
-def test_the_case_is_the_same_from_a_snapshot_as_from_the_start_at_every_record(path: Path) -> None:
+def test_the_case_is_the_same_from_a_snapshot_as_from_the_start_at_every_seventeenth_record(path: Path) -> None:
     with open_history(path) as history:
         assert history.sql("SELECT count(*) FROM snapshots").fetchall()[0][0] >= 5
         case = history.case("one")

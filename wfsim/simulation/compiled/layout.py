@@ -81,7 +81,7 @@ knows of them; `batch` is the law of how many come together, or -1. Where rates 
 
 STATE = _record(
     "now serial first_soon n_soon n_heap n_far far_from far_first far_length far_serial n_live n_arrived "
-    "n_drawn n_together n_started n_closed n_steps n_records n_sent n_rejected end_time n_slots m_end v_end stays_end "
+    "n_drawn n_together n_started n_closed n_steps n_records n_sent end_time n_slots m_end v_end stays_end "
     "timers_end "
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
     "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "

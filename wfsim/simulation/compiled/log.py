@@ -215,7 +215,6 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> None:
                 n_reasons = k.settings[0].n_reasons
                 event = case.first_row + case.member + record.event + 1
                 r.rejected[event * n_reasons + min(record.reason, n_reasons - 1)] += 1
-                s.n_rejected += 1
             elif kind == R_MESSAGE_SENT and record.source == T_SELF:
                 s.n_sent += 1
         row.path = case.path
