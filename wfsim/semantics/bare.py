@@ -218,6 +218,8 @@ def _member(context: Any, builder: Any, out: Any, table: Any, name: str) -> Any:
     place = names.index(name) if name in names else len(names) + names.index(name.removeprefix("n_"))
     words = builder.bitcast(table, _WORD.as_pointer())
     word = builder.load(builder.gep(words, [ir.Constant(_WORD, place)]))
+    # The table stays as it is while a root runs, so an address need not be loaded again after each store.
+    word.set_metadata("invariant.load", builder.module.add_metadata([]))
     return builder.inttoptr(word, _BYTE_POINTER) if name in names else word
 
 

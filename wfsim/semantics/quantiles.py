@@ -76,9 +76,10 @@ _CENTER, _MIDDLE, _TAIL = 0, 16, 32
 
 @kernel
 def log(x: float) -> float:
-    """Natural logarithm of a positive number, within one unit in the last place.
+    """Natural logarithm of a positive number, within two units in the last place.
 
-    Method: x = 2^k m with m in [sqrt(1/2), sqrt(2)); log m = 2 artanh((m-1)/(m+1)) by its series.
+    Method: x = 2^k m with m in [sqrt(1/2), sqrt(2)); log m = 2 artanh((m-1)/(m+1)) by its series, whose terms are added
+    as in `exp`.
     """
     m, k = math.frexp(x)
     if m < _SQRT_HALF:
@@ -86,9 +87,11 @@ def log(x: float) -> float:
         k -= 1
     s = (m - 1.0) / (m + 1.0)
     z = s * s
-    series = 0.0
-    for n in range(23, 1, -2):
-        series = (series + 1.0 / n) * z
+    y = z * z
+    first = (1.0 / 3.0 + z * (1.0 / 5.0)) + y * (1.0 / 7.0 + z * (1.0 / 9.0))
+    second = (1.0 / 11.0 + z * (1.0 / 13.0)) + y * (1.0 / 15.0 + z * (1.0 / 17.0))
+    third = (1.0 / 19.0 + z * (1.0 / 21.0)) + y * (1.0 / 23.0)
+    series = z * (first + y * y * (second + y * y * third))
     return k * _LN2_HIGH + (2.0 * s + (2.0 * s * series + k * _LN2_LOW))
 
 
@@ -96,14 +99,18 @@ def log(x: float) -> float:
 def exp(x: float) -> float:
     """Exponential function, for |x| <= 700.
 
-    Method: x = k ln 2 + r with |r| <= ln(2)/2; exp r by its series.
+    Method: x = k ln 2 + r with |r| <= ln(2)/2; exp r by its series, whose terms are added by pairs and fours so that
+    they need not wait for each other (Estrin's scheme; Knuth, The Art of Computer Programming 2, section 4.6.4).
     """
-    k = math.floor(x / 0.6931471805599453 + 0.5)
+    k = math.floor(x * 1.4426950408889634 + 0.5)
     r = (x - k * _LN2_HIGH) - k * _LN2_LOW
-    total = 1.0
-    for n in range(16, 0, -1):
-        total = 1.0 + total * r / n
-    return math.ldexp(total, k)
+    z = r * r
+    # 1/n! from n = 2 on; what is left out is below 1e-17.
+    first = (1.0 / 2.0 + r * (1.0 / 6.0)) + z * (1.0 / 24.0 + r * (1.0 / 120.0))
+    second = (1.0 / 720.0 + r * (1.0 / 5040.0)) + z * (1.0 / 40320.0 + r * (1.0 / 362880.0))
+    third = (1.0 / 3628800.0 + r * (1.0 / 39916800.0)) + z * (1.0 / 479001600.0 + r * (1.0 / 6227020800.0))
+    fours = z * z
+    return math.ldexp(1.0 + (r + z * (first + fours * (second + fours * third))), k)
 
 
 @kernel

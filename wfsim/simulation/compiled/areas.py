@@ -1,8 +1,9 @@
 """Where instances lie: spread out for a step in the area of their workflow, and between steps packed in a block.
 
-Most of what an instance can have is empty most of the time: what waits in it, its inbox, room to compute in. A block
-has what it is never without (itself, its regions, works, timers and values) and the rows that it uses beside: a step
-reads and writes a kilobyte or two, not all that there could be, and finds the rest of its area as it was.
+Most of what an instance can have is empty most of the time: what waits in it, works, its inbox, room to compute in, what
+a flight has written. A block has the instance itself and its regions as rows, timers and values as words, and beside
+them the works that are open, the rows that are in use, and the cells of flights: a step reads and writes some hundreds
+of bytes, not all that there could be, and finds the rest of its area as it was.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 import numba
 
 from wfsim.semantics.bare import copy_rows, rows_from
-from wfsim.semantics.codes import FIRST_REGION, FREE, INBOX, NONE, WAITING
+from wfsim.semantics.codes import BEFORE_COMMIT, FIRST_REGION, FREE, IDLE, INBOX, NONE, NUMBER, PARALLEL, WAITING
+from wfsim.semantics.speed import bits_of, real_of
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
 
@@ -40,29 +42,37 @@ def rows_of(size: int) -> Any:
 
 
 @_njit
-def has_block(k: Any, r: Any, member: int) -> Any:
-    """Whether there is room for a block of any instance that fits into the area."""
-    s, given = r.state[0], k.members[member]
-    extra = rows_of(size_of(r.areas[member].spare + _LISTS))
-    full = s.n_blocks >= s.block_room or s.m_end + given.n_base + extra > s.m_room
-    return not full and s.v_end + given.n_kept + extra * given.n_fields <= s.v_room
+def most_rows(k: Any, member: int, spare: int) -> Any:
+    """How many rows there are at most in a block of a workflow whose area has so many spare rows."""
+    head = k.p[k.members[member].first_row]
+    return rows_of(size_of(spare + _LISTS + head.n_works + head.n_regions))
 
 
 @_njit
-def take_block(k: Any, r: Any, member: int, size: int) -> Any:
-    """A block; there is room."""
-    s, place = r.state[0], member * SIZES + size
+def has_block(k: Any, r: Any, member: int) -> Any:
+    """Whether there is room for a block of any instance that fits into the area."""
+    s, given = r.state[0], k.members[member]
+    extra = most_rows(k, member, r.areas[member].spare)
+    full = s.n_blocks >= s.block_room or s.m_end + given.n_rows + extra > s.m_room
+    return not full and s.w_end + given.n_words + extra * given.n_more <= s.word_room
+
+
+@_njit
+def take_block(k: Any, r: Any, case: Any, size: int) -> None:
+    """Give an instance a block; there is room."""
+    s, place = r.state[0], case.member * SIZES + size
     number = r.free_blocks[place]
     if number >= 0:
         r.free_blocks[place] = r.blocks[number].next
-        return number
-    given, number = k.members[member], s.n_blocks
-    s.n_blocks += 1
+    else:
+        given, number = k.members[case.member], s.n_blocks
+        s.n_blocks += 1
+        block = r.blocks[number]
+        block.m, block.w, block.size = s.m_end, s.w_end, size
+        s.m_end += given.n_rows + rows_of(size)
+        s.w_end += given.n_words + rows_of(size) * given.n_more
     block = r.blocks[number]
-    block.m, block.v, block.size = s.m_end, s.v_end, size
-    s.m_end += given.n_base + rows_of(size)
-    s.v_end += given.n_kept + rows_of(size) * given.n_fields
-    return number
+    case.block, case.m, case.w, case.room = number, block.m, block.w, rows_of(size)
 
 
 @_njit
@@ -117,27 +127,90 @@ def set_up(k: Any, r: Any, slot: int) -> None:
 
 
 @_njit
-def store(k: Any, r: Any, slot: int) -> None:
-    """Pack what lies in the area into the instance's block; there is room for a block."""
+def put_cells(r: Any, at: int, first: int, n: int) -> Any:
+    """Write cells of the area as words, two each; returns where they end."""
+    for cell in range(first, first + n):
+        value = r.v[cell]
+        r.block_w[at] = value.tag
+        r.block_w[at + 1] = bits_of(value.real) if value.tag == NUMBER else value.whole
+        at += 2
+    return at
+
+
+@_njit
+def get_cells(r: Any, at: int, first: int, n: int) -> Any:
+    """Read cells that `put_cells` has written; returns where they end."""
+    for cell in range(first, first + n):
+        value, tag, bits = r.v[cell], r.block_w[at], r.block_w[at + 1]
+        value.tag = tag
+        value.whole = 0 if tag == NUMBER else bits
+        value.real = real_of(bits if tag == NUMBER else 0)
+        at += 2
+    return at
+
+
+@_njit
+def is_used(p: Any, r: Any, i: int, work: int) -> Any:
+    """Whether a region's work is open; of regions that are joined it tells that they are (M4.3)."""
+    row = r.m[i + work]
+    if row.phase != IDLE:
+        return True
+    number = work - p[0].first_work
+    state = r.m[i + FIRST_REGION + number // 2].state
+    return row.attempt == 1 and number % 2 == 0 and state >= 0 and p[state].work == PARALLEL
+
+
+@_njit
+def store(k: Any, r: Any, slot: int, changed: bool) -> None:
+    """Pack what lies in the area into the instance's block; there is room for a block.
+
+    `changed` is whether its variables may have other values than those that are in the block.
+    """
     case = r.cases[slot]
     given, area = k.members[case.member], r.areas[case.member]
     p, i = rows_from(k.p, case.first_row), area.m
-    extra = area.spare - r.m[i + FREE].length
+    head = p[0]
+    end_work, n_flights, n_works = head.first_work + head.n_works, 0, 0
+    for region in range(head.n_regions):
+        n_flights += r.m[i + FIRST_REGION + region].flight_phase == BEFORE_COMMIT
+    for work in range(head.first_work, end_work):
+        n_works += is_used(p, r, i, work)
+    n_spare = area.spare - r.m[i + FREE].length
     listed = False
-    if extra:
+    if n_spare:
         for which in range(WAITING, FREE):
             listed = listed or r.m[i + which].first >= 0
-    wanted = extra + _LISTS if listed else extra
-    if case.block < 0 or rows_of(r.blocks[case.block].size) < wanted:
+    # A row has beside it the words of its own cells or of those of a flight.
+    wanted = n_spare + max(n_works + (_LISTS if listed else 0), n_flights)
+    if case.block < 0 or case.room < wanted:
         give_back(r, case)
-        case.block = take_block(k, r, case.member, size_of(wanted))
-    block = r.blocks[case.block]
-    at, cells = block.m + given.n_base, block.v + given.n_kept
-    copy_rows(r.block_m, block.m, r.m, i, 1)
-    copy_rows(r.block_m, block.m + 1, r.m, i + FIRST_REGION, given.n_base - 1)
-    copy_rows(r.block_v, block.v, r.v, area.v, given.n_kept)
-    if extra:
-        first, fields = p[0].first_queued, given.n_fields
+        take_block(k, r, case, size_of(wanted))
+        changed = True
+    copy_rows(r.block_m, case.m, r.m, i, 1)
+    for region in range(head.n_regions):
+        copy_rows(r.block_m, case.m + 1 + region, r.m, i + FIRST_REGION + region, 1)
+    at, w = case.m + given.n_rows, case.w
+    for timer in range(i + head.first_timer, i + head.first_timer + head.n_timers):
+        row = r.m[timer]
+        r.block_w[w], r.block_w[w + 1], r.block_w[w + 2] = row.due, row.id, row.left
+        w += 3
+    if changed:
+        put_cells(r, w, area.v, head.n_variables)
+        if head.key_cell >= 0:
+            put_cells(r, w + 2 * head.n_variables, area.v + head.key_cell, 1)
+    w = case.w + given.n_words
+    if n_flights:
+        for region in range(head.n_regions):
+            if r.m[i + FIRST_REGION + region].flight_phase == BEFORE_COMMIT:
+                w = put_cells(r, w, area.v + p[head.first_region + region].private_cells, head.n_variables)
+    if n_works:
+        for work in range(head.first_work, end_work):
+            if is_used(p, r, i, work):
+                copy_rows(r.block_m, at, r.m, i + work, 1)
+                r.block_rows[at] = work
+                at += 1
+    if n_spare:
+        first, fields = head.first_queued, given.n_fields
         free = r.m[i + FREE].first
         while free >= 0:
             r.marks[free] = 1
@@ -147,14 +220,13 @@ def store(k: Any, r: Any, slot: int) -> None:
                 r.marks[row] = 0
                 continue
             copy_rows(r.block_m, at, r.m, i + row, 1)
-            copy_rows(r.block_v, cells, r.v, area.v + p[0].queue_cells + (row - first) * fields, fields)
             r.block_rows[at] = row
             at += 1
-            cells += fields
+            w = put_cells(r, w, area.v + head.queue_cells + (row - first) * fields, fields)
         if listed:
             copy_rows(r.block_m, at, r.m, i + WAITING, _LISTS)
-    case.extra, case.listed = extra, listed
-    area.plain = extra == 0
+    case.extra, case.listed = n_works + n_spare, listed
+    area.plain = n_spare == 0
 
 
 @_njit
@@ -165,43 +237,47 @@ def load(k: Any, r: Any, slot: int) -> None:
     if area.slot == slot:
         return
     area.slot = slot
-    given, block, i = k.members[case.member], r.blocks[case.block], area.m
+    given, i = k.members[case.member], area.m
+    p = rows_from(k.p, case.first_row)
+    head = p[0]
     if not area.plain:
         clear(k, r, case, area)
-    copy_rows(r.m, i, r.block_m, block.m, 1)
-    copy_rows(r.m, i + FIRST_REGION, r.block_m, block.m + 1, given.n_base - 1)
-    copy_rows(r.v, area.v, r.block_v, block.v, given.n_kept)
+    copy_rows(r.m, i, r.block_m, case.m, 1)
+    for region in range(head.n_regions):
+        copy_rows(r.m, i + FIRST_REGION + region, r.block_m, case.m + 1 + region, 1)
+    for work in range(head.first_work, head.first_work + head.n_works):
+        copy_rows(r.m, i + work, k.m, given.m + work, 1)
     r.m[i].cells = area.v
+    w = case.w
+    for timer in range(i + head.first_timer, i + head.first_timer + head.n_timers):
+        row = r.m[timer]
+        row.due, row.id, row.left = r.block_w[w], r.block_w[w + 1], r.block_w[w + 2]
+        w += 3
+    w = get_cells(r, w, area.v, head.n_variables)
+    if head.key_cell >= 0:
+        w = get_cells(r, w, area.v + head.key_cell, 1)
+    # What other flights have written means nothing: a flight begins with none.
+    for region in range(head.n_regions):
+        if r.m[i + FIRST_REGION + region].flight_phase == BEFORE_COMMIT:
+            w = get_cells(r, w, area.v + p[head.first_region + region].private_cells, head.n_variables)
     if case.extra:
-        p = rows_from(k.p, case.first_row)
-        first, fields = p[0].first_queued, given.n_fields
-        at, cells = block.m + given.n_base, block.v + given.n_kept
+        first, fields, at = head.first_queued, given.n_fields, case.m + given.n_rows
         for n in range(case.extra):
             row = r.block_rows[at + n]
-            r.marks[row] = 1
             copy_rows(r.m, i + row, r.block_m, at + n, 1)
-            copy_rows(r.v, area.v + p[0].queue_cells + (row - first) * fields, r.block_v, cells + n * fields, fields)
-        link_free(r, area, first + 1)
+            if row > first:
+                r.marks[row] = 1
+                area.plain = 0
+                w = get_cells(r, w, area.v + head.queue_cells + (row - first) * fields, fields)
+        if not area.plain:
+            link_free(r, area, first + 1)
         if case.listed:
             copy_rows(r.m, i + WAITING, r.block_m, at + case.extra, _LISTS)
-        area.plain = 0
-
-
-@_njit
-def keep_inbox(k: Any, r: Any, slot: int) -> None:
-    """Keep what has come, for a step that may have to be repeated."""
-    case = r.cases[slot]
-    area, first = r.areas[case.member], k.p[case.first_row].inbox_cells
-    copy_rows(r.kept_m, 0, r.m, area.m + INBOX, 1)
-    copy_rows(r.kept_v, 0, r.v, area.v + first, k.members[case.member].n_fields)
 
 
 @_njit
 def put_back(k: Any, r: Any, slot: int) -> None:
-    """The instance as it was before its step, and what has come in its inbox again."""
-    case = r.cases[slot]
-    area, first = r.areas[case.member], k.p[case.first_row].inbox_cells
+    """The instance as it was before its step; what has come is in its inbox still, as a step only reads it."""
+    area = r.areas[r.cases[slot].member]
     area.slot, area.plain = NONE, 0
     load(k, r, slot)
-    copy_rows(r.m, area.m + INBOX, r.kept_m, 0, 1)
-    copy_rows(r.v, area.v + first, r.kept_v, 0, k.members[case.member].n_fields)

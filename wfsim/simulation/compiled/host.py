@@ -73,8 +73,7 @@ class Seen:
 def state_in(member: Member, memory: Memory, case: Any) -> str:
     """The root's state of the instance of a row of `CASE`, in its block."""
     program = member.program
-    block = memory.run.blocks[int(case["block"])]
-    cell = memory.run.block_m[int(block["m"]) + 1 + program.rows[program.head.root].slot - FIRST_REGION]
+    cell = memory.run.block_m[int(case["m"]) + 1 + program.rows[program.head.root].slot - FIRST_REGION]
     return program.name(int(cell["state"])) or ""
 
 

@@ -37,9 +37,9 @@ from wfsim.semantics.codes import (
 )
 from wfsim.semantics.draws import INPUT, PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
-from wfsim.semantics.speed import CELL, MEMORY, Outputs
+from wfsim.semantics.speed import MEMORY, Outputs
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
-from wfsim.simulation.compiled.areas import has_block, keep_inbox, load, put_back, store
+from wfsim.simulation.compiled.areas import has_block, load, put_back, store
 from wfsim.simulation.compiled.arrivals import next_arrival
 from wfsim.simulation.compiled.awaited import compact, is_awaited
 from wfsim.simulation.compiled.calendar import (
@@ -75,9 +75,9 @@ mix_key: Any = None
 
 known_at, run_at, out_at = reader(Known), reader(Run), reader(Outputs)
 
-BEGIN, TAKE, PLACE, FILLED, KEEP, STEP, PUT_OUT, EFFECTS, TURNED = range(9)
+BEGIN, TAKE, PLACE, FILLED, READY, STEP, PUT_OUT, EFFECTS, TURNED = range(9)
 """Phases: begin; take the next happening; give an instance that Python lets in its place; put what Python has filled in
-where it belongs; keep the instance as it is; let the step happen; log it; carry out its effects; and what follows."""
+where it belongs; a step may begin; let it happen; log it; carry out its effects; and what follows."""
 
 DONE, PAUSED, FLUSH, ROWS, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, SHIFTS, GIVEN_UP, HAPPENS, FILL, EFFECT = range(14)
 TURN, FOLLOW = range(14, 16)
@@ -86,7 +86,7 @@ something; a step puts out more than fits; there is no room for an instance; a t
 arrivals are needed, or later shifts; a case has taken too many steps. And for Python to do: what is due; the values of
 a stimulus; an effect; what a step means for others; what follows before the next happening."""
 
-_ROW, _CELL = MEMORY.itemsize, CELL.itemsize
+_ROW, _WORD = MEMORY.itemsize, 8
 _FOR_OTHERS = (START_CHILD, STOP_CHILD, SEND_MESSAGE)
 _TIMER = int(Order.TIMER)
 _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
@@ -118,7 +118,7 @@ def begin(k: Any, r: Any, time: int) -> Any:
         begin_case(k, r, slot, entry.a, mix_key(given.seed, given.replication, entry.a))
         for which in range(given.first_input, given.end_input):
             fill_value(k, r, which, r.areas[0].v, (r.cases[slot].key, INPUT, 0, 0), entry.a)
-        store(k, r, slot)
+        store(k, r, slot, True)
         s.n_started += 1
     elif what == ENDS:
         at = attempt_of(r, slot, entry.a, entry.b)
@@ -171,7 +171,7 @@ def fill_in(k: Any, r: Any, slot: int, starts: bool) -> None:
     given, area = k.members[case.member], r.areas[case.member]
     if starts:
         copy_rows(r.v, area.v, r.door_v, 0, given.n_kept)
-        store(k, r, slot)
+        store(k, r, slot, True)
     else:
         load(k, r, slot)
     first = k.p[case.first_row].inbox_cells
@@ -301,9 +301,9 @@ def expect_block(k: Any, r: Any) -> None:
     if r.state[0].n_soon + r.state[0].n_heap > 0 and first(r).slot >= 0:
         case = r.cases[first(r).slot]
         if case.block >= 0:
-            given, block = k.members[case.member], r.blocks[case.block]
-            prefetch(r.block_m, block.m, given.n_base * _ROW // LINE + 1)
-            prefetch(r.block_v, block.v, given.n_kept * _CELL // LINE + 1)
+            given = k.members[case.member]
+            prefetch(r.block_m, case.m, given.n_rows * _ROW // LINE + 1)
+            prefetch(r.block_w, case.w, given.n_words * _WORD // LINE + 1)
 
 
 @_njit
@@ -347,7 +347,7 @@ def take(k: Any, r: Any) -> Any:
     slot = begin(k, r, time)
     if slot >= 0:
         s.slot = slot
-        s.phase = KEEP
+        s.phase = READY
         if s.again:
             return FILL
     return DONE
@@ -391,14 +391,13 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             s.slot = slot
             s.placed = slot
             fill_in(k, r, slot, True)
-            s.phase = KEEP
+            s.phase = READY
         slot = s.slot
         case = r.cases[slot]
         if s.phase == FILLED:
             fill_in(k, r, slot, False)
-            s.phase = KEEP
-        if s.phase == KEEP:
-            keep_inbox(k, r, slot)
+            s.phase = READY
+        if s.phase == READY:
             s.again = 0
             s.answers = 0
             s.phase = STEP
@@ -417,8 +416,8 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             s.n_records += tally.records
             s.end_time = s.now
             expect_block(k, r)
-            log_records(k, r, o, slot)
-            store(k, r, slot)
+            changed = log_records(k, r, o, slot)
+            store(k, r, slot, changed)
             s.effect = 0
             s.phase = EFFECTS
         if s.phase == EFFECTS:

@@ -63,10 +63,11 @@ POOL = _record("", "capacity discipline queue_limit patience")
 """`capacity` is how many workers there are at most. Without a limit of the queue it is -1, and so is the law of the
 patience where nobody gives up."""
 
-MEMBER = _record("", "first_row n_base n_kept n_fields n_front n_regions n_timers root patience m v")
+MEMBER = _record("", "first_row n_base n_kept n_rows n_words n_more n_fields n_front n_regions n_timers root patience m v")
 """A workflow of the run. `first_row` is where its program begins among all of them (and what is known by program row);
 `m` and `v` are where a fresh instance lies. `n_base` rows and `n_kept` cells are those that no instance is without;
-`n_front` cells are those that a start or a stimulus may fill in."""
+`n_front` cells are those that a start or a stimulus may fill in. A block has `n_rows` rows and `n_words` words, and beside
+each further row `n_more` words."""
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times",
@@ -81,11 +82,11 @@ knows of them; `batch` is the law of how many come together, or -1. Where rates 
 
 STATE = _record(
     "now serial first_soon n_soon n_heap n_far far_from far_first far_length far_serial n_live n_arrived "
-    "n_drawn n_together n_started n_closed n_steps n_records n_sent end_time n_slots m_end v_end stays_end "
+    "n_drawn n_together n_started n_closed n_steps n_records n_sent end_time n_slots m_end w_end stays_end "
     "timers_end "
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
     "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
-    "output_room slot_room m_room v_room stays_room timers_room n_blocks block_room phase slot activity again "
+    "output_room slot_room m_room word_room stays_room timers_room n_blocks block_room phase slot activity again "
     "answers budget effect follows member number key placed shifts_until wanted",
     "",
     "moment",
@@ -104,18 +105,18 @@ HAPPENING = _record("", "what slot epoch a b c d next")
 
 CASE = _record(
     "key started seq steps",
-    "number epoch first_attempt first_track first_clock path next open member first_row block extra listed stays "
-    "timers watched",
+    "number epoch first_attempt first_track first_clock path next open member first_row block m w room extra listed "
+    "stays timers watched",
 )
 """An instance in its slot; `epoch` tells it from those that were there before. Its stays and the
-numbers of the entries of its timers begin at `stays` and `timers`; it has
-`extra` rows beside those that all have, and `listed` says whether they are in lists (`compiled.areas`). `watched` says
+numbers of the entries of its timers begin at `stays` and `timers`. Its block begins at `m` and `w` and has `room` for
+rows beside those that all have; `extra` are used, and `listed` says whether they are in lists (`compiled.areas`). `watched` says
 when Python is told what a step of it means for others."""
 
 AREA = _record("", "m v spare slot plain")
 """Where an instance of a workflow lies for its step: who does, and whether all of `spare` rows are free."""
 
-BLOCK = _record("", "m v size next")
+BLOCK = _record("", "m w size next")
 """Where an instance lies between its steps."""
 
 STAY = _record("entered", "entered_seq current activation n_events planned pad")
@@ -198,10 +199,8 @@ class Run(NamedTuple):
     blocks: Annotated[Any, BLOCK]
     free_blocks: Annotated[Any, WHOLE]
     block_m: Annotated[Any, speed.MEMORY]
-    block_v: Annotated[Any, speed.CELL]
+    block_w: Annotated[Any, WHOLE]
     block_rows: Annotated[Any, NUMBER]
-    kept_m: Annotated[Any, speed.MEMORY]
-    kept_v: Annotated[Any, speed.CELL]
     door_m: Annotated[Any, speed.MEMORY]
     door_v: Annotated[Any, speed.CELL]
     stays: Annotated[Any, STAY]

@@ -37,6 +37,7 @@ from wfsim.semantics.codes import (
     R_TRANSITION,
     R_TRANSITION_ABORTED,
     R_TRANSITION_STARTED,
+    R_VARIABLES_SET,
     T_SELF,
 )
 from wfsim.semantics.speed import bits_of
@@ -187,8 +188,8 @@ def follow_state(k: Any, r: Any, slot: int, record: Any, row: Any) -> None:
 
 
 @_njit
-def log_records(k: Any, r: Any, o: Any, slot: int) -> None:
-    """Log what a step has put out."""
+def log_records(k: Any, r: Any, o: Any, slot: int) -> Any:
+    """Log what a step has put out; returns whether a variable may have another value, which its record tells."""
     s, case, tally = r.state[0], r.cases[slot], o.tally[0]
     for n in range(tally.records):
         record, row = o.records[n], r.log[s.n_log]
@@ -219,12 +220,15 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> None:
                 s.n_sent += 1
         row.path = case.path
         case.seq = record.seq
-    seq = position = NONE
+    seq, position, changed = NONE, NONE, False
     for n in range(tally.values):
         value, kept = o.values[n], r.values[s.n_values]
         s.n_values += 1
         position = position + 1 if value.seq == seq else 0
         seq = value.seq
+        kind = o.records[seq - o.records[0].seq].kind
+        changed = changed or kind == R_TRANSITION or kind == R_VARIABLES_SET
         kept.case, kept.seq, kept.position, kept.member = case.number, value.seq, position, case.member
         kept.name, kept.tag = value.name, value.tag
         kept.bits = bits_of(value.real) if value.tag == NUMBER else value.whole
+    return changed

@@ -11,7 +11,7 @@ from wfsim.model.duration import Duration
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import to_array
 from wfsim.semantics.bare import LINE, given
-from wfsim.semantics.codes import NONE
+from wfsim.semantics.codes import INBOX, NONE
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import Cell
 from wfsim.semantics.snapshot import add_spare_rows
@@ -29,6 +29,8 @@ SLOTS, ENTRIES = 64, 4_096
 YEAR = 364 * 86_400_000_000
 """Microseconds for which shifts are known at once: 52 weeks."""
 NEVER = 2**62
+PAGE, LARGE = 2**21, 2**19
+"""Bytes of a large page, and from how many on it is worth while."""
 SPARE_ROWS = 4
 """Rows for what waits in an instance, to begin with."""
 
@@ -54,22 +56,21 @@ class Memory:
         self.scenario = scenario
         self.full = ""
         self.outputs = speed.new_outputs(1_024, cells=1_024)
-        given, zeros = known.settings[0], np.zeros
+        given, zeros = known.settings[0], _rows
         pools = max(1, int(given["n_pools"]))
         self._spare = [SPARE_ROWS] * len(members)
         areas, m, v = self._areas()
-        rows, cells = (max(1, int(known.members[name].max())) for name in ("n_base", "n_kept"))
-        fields = max(1, int(known.members["n_fields"].max()))
+        rows, words, more = (max(1, int(known.members[name].max())) for name in ("n_rows", "n_words", "n_more"))
         regions, timers = (max(1, int(known.members[name].max())) for name in ("n_regions", "n_timers"))
         self.run = layout.with_table(
             layout.Run,
             {
                 "state": zeros(1, layout.STATE),
                 "now": zeros(1, layout.HAPPENING),
-                "heap": _aligned(ENTRIES + calendar.ROOT, layout.HEAP),
+                "heap": zeros(ENTRIES + calendar.ROOT, layout.HEAP),
                 "far": zeros(ENTRIES, layout.HEAP),
                 "soon": zeros(ENTRIES, np.int64),
-                "entries": _free(_aligned(ENTRIES, layout.HAPPENING)),
+                "entries": _free(zeros(ENTRIES, layout.HAPPENING)),
                 "cases": zeros(SLOTS, layout.CASE),
                 "free": np.full(len(known.members), NONE, np.int64),
                 "posted": zeros(64, layout.POSTED),
@@ -80,10 +81,8 @@ class Memory:
                 "blocks": zeros(SLOTS, layout.BLOCK),
                 "free_blocks": np.full(len(members) * SIZES, NONE, np.int64),
                 "block_m": zeros(SLOTS * (rows + 16), speed.MEMORY),
-                "block_v": zeros(SLOTS * (cells + 16 * fields), speed.CELL),
+                "block_w": zeros(SLOTS * (words + 16 * more), np.int64),
                 "block_rows": zeros(SLOTS * (rows + 16), np.int32),
-                "kept_m": zeros(1, speed.MEMORY),
-                "kept_v": zeros(fields, speed.CELL),
                 "door_m": zeros(1, speed.MEMORY),
                 "door_v": zeros(max(1, int(known.members["n_front"].max())), speed.CELL),
                 "stays": zeros(SLOTS * regions, layout.STAY),
@@ -93,9 +92,9 @@ class Memory:
                 "queues": zeros(pools, layout.QUEUE),
                 "queued": zeros(pools * ENTRIES, layout.QUEUED),
                 "shifts": zeros(1, layout.SHIFT),
-                "log": zeros(chunk + 4_096, layout.LOG),
-                "values": zeros(chunk + 4_096, layout.LOGGED_VALUE),
-                "done": zeros(chunk + 1, layout.CLOSED_CASE),
+                "log": np.empty(chunk + 4_096, layout.LOG),
+                "values": np.empty(chunk + 4_096, layout.LOGGED_VALUE),
+                "done": np.empty(chunk + 1, layout.CLOSED_CASE),
                 "paths": zeros(2 * ENTRIES, layout.PATH),
                 "places": zeros(1 << (4 * ENTRIES - 1).bit_length(), np.int32),
                 "rejected": zeros((len(known.p) + len(known.members) + 1) * REASONS, np.int64),
@@ -140,7 +139,7 @@ class Memory:
             ("slot", run.cases),
             ("block", run.blocks),
             ("m", run.block_m),
-            ("v", run.block_v),
+            ("word", run.block_w),
             ("stays", run.stays),
             ("timers", run.timers),
         ):
@@ -162,7 +161,7 @@ class Memory:
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take the arrays of another memory of the same run."""
         for name in ("heap", "entries"):
-            rows = _aligned(len(arrays[name]), arrays[name].dtype)
+            rows = _rows(len(arrays[name]), arrays[name].dtype)
             rows[:] = arrays[name]
             arrays[name] = rows
         self._spare = arrays["areas"]["spare"].tolist()
@@ -194,15 +193,19 @@ class Memory:
         self.full = f"{told} Give more workers, let less arrive, or set a horizon."
 
     def more_rows(self, member: int) -> None:
-        """Twice the free rows for what waits in an instance of a workflow."""
+        """Twice the free rows for what waits in an instance of a workflow; what is in its inbox stays there."""
         self._spare[member] *= 2
         areas, m, v = self._areas()
+        old, new, head = self.run.areas[member], areas[member], self._members[member].program.head
+        m[new["m"] + INBOX] = self.run.m[old["m"] + INBOX]
+        for cell in range(head.inbox_cells, head.inbox_cells + head.n_fields):
+            v[new["v"] + cell] = self.run.v[old["v"] + cell]
         self.replace(areas=areas, m=m, v=v, marks=np.zeros(len(m) + 1, np.int8))
 
     def more_slots(self) -> None:
         """Room for twice as many instances, or as large ones, where there may be too little."""
         run, state = self.run, self.state
-        if 2 * (run.block_m.nbytes + run.block_v.nbytes) > MOST_MEMORY:
+        if 2 * (run.block_m.nbytes + run.block_w.nbytes) > MOST_MEMORY:
             self._stop_crowded(f"instances take more than {MOST_MEMORY / 2**31:,.1f} GiB")
             return
         more: dict[str, Any] = {}
@@ -215,7 +218,7 @@ class Memory:
         if state["n_blocks"] == state["block_room"]:
             more["blocks"] = _longer(run.blocks)
         if not more:
-            more = {name: _longer(getattr(run, name)) for name in ("block_m", "block_v", "block_rows")}
+            more = {name: _longer(getattr(run, name)) for name in ("block_m", "block_w", "block_rows")}
         self.replace(**more)
 
     def more_shifts(self) -> None:
@@ -245,31 +248,30 @@ class Memory:
             if 2 * n > calendar.MOST_ENTRIES:
                 self._stop_crowded(f"more than {n:,} events, timers and reports are due")
                 return
-            more["heap"] = _aligned(2 * n + calendar.ROOT, layout.HEAP)
+            more["heap"] = _rows(2 * n + calendar.ROOT, layout.HEAP)
             more["heap"][: len(heap)] = heap
             more["far"] = _longer(more.get("far", run.far))
             soon = np.roll(more.get("soon", run.soon), -int(state["first_soon"]))
-            more["soon"], state["first_soon"] = _joined(soon, np.zeros(n, np.int64)), 0
-            more["entries"] = _aligned(2 * n, layout.HAPPENING)
-            more["entries"][:n] = entries
-            more["entries"][n:] = _free(np.zeros(n, layout.HAPPENING), n)
+            more["soon"], state["first_soon"] = _longer(soon), 0
+            more["entries"] = _longer(entries)
+            _free(more["entries"][n:], n)
             more["entries"]["next"][-1] = state["free_entry"]
             state["free_entry"] = n
         for name, free, used in (("attempts", "free_attempt", "n_attempts"), ("tracks", "free_track", "n_tracks")):
             table = getattr(run, name)
             if state[used] + n_more > len(table):
                 n = len(table)
-                rows = _joined(table, _free(np.zeros(n, table.dtype), n))
+                rows = _longer(table)
+                _free(rows[n:], n)
                 rows["next"][-1] = state[free]
                 state[free] = n
                 more[name] = rows
         if run.queues["n"].max() + n_more > state["queue_room"]:
             room, n = int(state["queue_room"]), len(run.queues)
-            queued = np.zeros((n, 2 * room), layout.QUEUED)
-            queued[:, :room] = run.queued.reshape(n, room)
-            more["queued"] = queued.reshape(-1)
+            more["queued"] = _rows(2 * room * n, layout.QUEUED)
+            more["queued"].reshape(n, 2 * room)[:, :room] = run.queued.reshape(n, room)
         if state["n_paths"] + n_more > state["path_room"]:
-            more["paths"], more["places"] = _longer(run.paths), np.zeros(2 * len(run.places), np.int32)
+            more["paths"], more["places"] = _longer(run.paths), _rows(2 * len(run.places), np.int32)
             _place_paths(more["paths"], int(state["n_paths"]), more["places"])
         self.replace(**more)
 
@@ -298,21 +300,26 @@ def _free(rows: Any, first: int = 0) -> Any:
     return rows
 
 
-def _aligned(n: int, dtype: np.dtype[Any]) -> Any:
-    """Rows that begin at a line of the cache."""
-    memory = np.zeros(n * dtype.itemsize + LINE, np.uint8)
-    skip = -memory.ctypes.data % LINE
-    return memory[skip : skip + n * dtype.itemsize].view(dtype)
+def _rows(n: int, kind: Any) -> Any:
+    """Rows of zeros that begin at a line of the cache.
+
+    Many of them lie in large pages of memory, where the system has such: what is needed next lies anywhere, and a
+    processor knows the places of few pages at a time. numpy asks for large pages where it takes 4 MiB or more.
+    """
+    size = n * np.dtype(kind).itemsize
+    is_large = size >= LARGE
+    memory = np.empty(max(size + PAGE, 2 * PAGE) if is_large else size + LINE, np.uint8)
+    skip = -memory.ctypes.data % (PAGE if is_large else LINE)
+    rows = memory[skip : skip + size]
+    rows.fill(0)
+    return rows.view(kind)
 
 
 def _longer(array: Any) -> Any:
-    return _joined(array, np.zeros(len(array), array.dtype))
-
-
-def _joined(*arrays: Any) -> Any:
-    """Arrays of one type, one behind another; numpy would move the fields of records."""
-    kind = arrays[0].dtype
-    return np.concatenate([np.ascontiguousarray(each).view(np.uint8) for each in arrays]).view(kind)
+    """Twice as many rows, of which the first are the same; numpy would move the fields of records one by one."""
+    rows = _rows(2 * len(array), array.dtype)
+    rows.view(np.uint8)[: array.nbytes] = array.view(np.uint8)
+    return rows
 
 
 def _place_paths(paths: Any, n: int, places: Any) -> None:

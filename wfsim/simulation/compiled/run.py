@@ -81,8 +81,8 @@ class Chunk(NamedTuple):
     Attributes
     ----------
     log, values, cases
-        Rows of `layout.LOG`, `LOGGED_VALUE` and `CLOSED_CASE`; good until the next chunk is asked for. A case comes
-        once it is closed, or all is over.
+        Rows of `layout.LOG`, `LOGGED_VALUE` and `CLOSED_CASE`; good until the sink returns, unless it returns true: then
+        they are the sink's. A case comes once it is closed, or all is over.
     paths
         Rows of `layout.PATH`, all so far; the first is no path.
     """
@@ -93,7 +93,8 @@ class Chunk(NamedTuple):
     paths: Any
 
 
-Sink: TypeAlias = Callable[[Chunk], None]
+Sink: TypeAlias = Callable[[Chunk], bool | None]
+"""Takes a chunk; true if it keeps its arrays, so that the simulation goes on in others."""
 
 
 class CompiledSimulation:
@@ -172,7 +173,8 @@ class CompiledSimulation:
         state["n_log"] = state["n_values"] = state["n_cases"] = 0
         if n or cases:
             paths = run.paths[: int(state["n_paths"]) + 1]
-            self.sink(Chunk(run.log[:n], run.values[:values], run.done[:cases], paths))
+            if self.sink(Chunk(run.log[:n], run.values[:values], run.done[:cases], paths)):
+                self.memory.replace(**{name: np.empty_like(getattr(run, name)) for name in ("log", "values", "done")})
 
     def _more_rows(self) -> None:
         memory = self.memory

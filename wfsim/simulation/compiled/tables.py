@@ -252,7 +252,9 @@ class Tables:
             head, fresh = member.program.head, Instance(member.program, texts=member.texts)
             base = 1 + head.first_queued - FIRST_REGION
             front = head.inbox_cells + head.n_fields
-            sizes = base, head.inbox_cells, head.n_fields, front, head.n_regions, head.n_timers
+            words = 3 * head.n_timers + 2 * (head.n_variables + (head.key_cell >= 0))
+            block = 1 + head.n_regions, words, 2 * max(head.n_fields, head.n_variables)
+            sizes = base, head.inbox_cells, *block, head.n_fields, front, head.n_regions, head.n_timers
             plan = (head.root, member.plan.patience, len(rows), len(cells))
             members.append((len(programs), *sizes, *plan))
             programs += member.program.rows
