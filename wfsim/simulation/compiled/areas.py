@@ -1,9 +1,9 @@
 """Where instances lie: spread out for a step in the area of their workflow, and between steps packed in a block.
 
-Most of what an instance can have is empty most of the time: what waits in it, works, its inbox, room to compute in, what
-a flight has written. A block has the instance itself and its regions as rows, timers and values as words, and beside
-them the works that are open, the rows that are in use, and the cells of flights: a step reads and writes some hundreds
-of bytes, not all that there could be, and finds the rest of its area as it was.
+Most of what an instance can have is empty most of the time: what waits in it, works, its inbox, room to compute in,
+what a flight has written. A block has the instance itself and its regions as rows, timers and values as words, and
+beside them the works that are open, the rows that are in use, and the cells of flights: a step reads and writes some
+hundreds of bytes, not all that there could be, and finds the rest of its area as it was.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numba
 
 from wfsim.semantics.bare import copy_rows, rows_from
-from wfsim.semantics.codes import BEFORE_COMMIT, FIRST_REGION, FREE, IDLE, INBOX, NONE, NUMBER, PARALLEL, WAITING
+from wfsim.semantics.codes import BEFORE_COMMIT, FIRST_REGION, FREE, IDLE, NONE, NUMBER, PARALLEL, WAITING
 from wfsim.semantics.speed import bits_of, real_of
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")

@@ -63,11 +63,13 @@ POOL = _record("", "capacity discipline queue_limit patience")
 """`capacity` is how many workers there are at most. Without a limit of the queue it is -1, and so is the law of the
 patience where nobody gives up."""
 
-MEMBER = _record("", "first_row n_base n_kept n_rows n_words n_more n_fields n_front n_regions n_timers root patience m v")
+MEMBER = _record(
+    "", "first_row n_base n_kept n_rows n_words n_more n_fields n_front n_regions n_timers root patience m v"
+)
 """A workflow of the run. `first_row` is where its program begins among all of them (and what is known by program row);
 `m` and `v` are where a fresh instance lies. `n_base` rows and `n_kept` cells are those that no instance is without;
-`n_front` cells are those that a start or a stimulus may fill in. A block has `n_rows` rows and `n_words` words, and beside
-each further row `n_more` words."""
+`n_front` cells are those that a start or a stimulus may fill in. A block has `n_rows` rows and `n_words` words, and
+beside each further row `n_more` words."""
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times",
@@ -110,8 +112,8 @@ CASE = _record(
 )
 """An instance in its slot; `epoch` tells it from those that were there before. Its stays and the
 numbers of the entries of its timers begin at `stays` and `timers`. Its block begins at `m` and `w` and has `room` for
-rows beside those that all have; `extra` are used, and `listed` says whether they are in lists (`compiled.areas`). `watched` says
-when Python is told what a step of it means for others."""
+rows beside those that all have; `extra` are used, and `listed` says whether they are in lists (`compiled.areas`).
+`watched` says when Python is told what a step of it means for others."""
 
 AREA = _record("", "m v spare slot plain")
 """Where an instance of a workflow lies for its step: who does, and whether all of `spare` rows are free."""

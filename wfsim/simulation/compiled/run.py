@@ -81,8 +81,8 @@ class Chunk(NamedTuple):
     Attributes
     ----------
     log, values, cases
-        Rows of `layout.LOG`, `LOGGED_VALUE` and `CLOSED_CASE`; good until the sink returns, unless it returns true: then
-        they are the sink's. A case comes once it is closed, or all is over.
+        Rows of `layout.LOG`, `LOGGED_VALUE` and `CLOSED_CASE`; good until the sink returns, unless it returns true:
+        then they are the sink's. A case comes once it is closed, or all is over.
     paths
         Rows of `layout.PATH`, all so far; the first is no path.
     """
