@@ -28,6 +28,8 @@ NUMBER = 24
 CLASS = 60
 """From which bit on a key is the class (M6.3); between is in which order entries came, so that no two are equal."""
 MOST_ENTRIES = 1 << NUMBER
+AHEAD = 8
+"""How many rows before it is looked at an entry is asked for."""
 
 _NUMBERS = MOST_ENTRIES - 1
 _NEVER = 2**63 - 1
@@ -42,6 +44,8 @@ def push(r: Any, time: int, order: int, what: int, slot: int, epoch: int, about:
     number = s.free_entry
     entry = r.entries[number]
     s.free_entry = entry.next
+    # The next one that is free has perhaps not been looked at for long.
+    prefetch(r.entries, s.free_entry if s.free_entry >= 0 else 0, 1)
     entry.what, entry.slot, entry.epoch = what, slot, epoch
     entry.a, entry.b, entry.c, entry.d = about
     key = (order << CLASS) | (s.serial << NUMBER) | number
@@ -93,6 +97,7 @@ def fetch(r: Any) -> None:
         for i in range(n):
             row = r.far[i]
             time, key = row.time, row.key
+            prefetch(r.entries, r.far[min(i + AHEAD, n - 1)].key & _NUMBERS, 1)
             if time <= s.far_from:
                 if r.entries[key & _NUMBERS].what == VOID:
                     free(r, key & _NUMBERS)

@@ -304,6 +304,12 @@ def expect_block(k: Any, r: Any) -> None:
             given = k.members[case.member]
             prefetch(r.block_m, case.m, given.n_rows * _ROW // LINE + 1)
             prefetch(r.block_w, case.w, given.n_words * _WORD // LINE + 1)
+            prefetch(r.timers, case.timers, 1)
+            prefetch(r.stays, case.stays, 1)
+            if case.first_attempt >= 0:
+                prefetch(r.attempts, case.first_attempt, 1)
+            if case.first_track >= 0:
+                prefetch(r.tracks, case.first_track, 1)
 
 
 @_njit
