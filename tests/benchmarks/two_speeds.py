@@ -155,7 +155,7 @@ def _interpreted(cases: int) -> tuple[float, int, int]:
     return seconds, len(outputs), sum(len(output.records) for output in outputs)
 
 
-def _compiled(cases: int) -> tuple[float, int]:
+def compiled_case(cases: int = 10_000) -> tuple[float, int]:
     """CPU seconds and records of one case, in a compiled loop over the same stimuli."""
     import numba
 
@@ -214,7 +214,7 @@ def measure() -> list[Measured]:
         compile_seconds = _load(cache)
         load_seconds = median(3, lambda: _load(cache))
     plain, steps, records = _interpreted(200)
-    quick, same_records = _compiled(10_000)
+    quick, same_records = compiled_case()
     assert records == same_records, f"{records} records interpreted, {same_records} compiled"
     return [
         Measured("compile, first process", compile_seconds, "s", "once per version of the sources"),
