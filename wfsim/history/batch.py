@@ -6,14 +6,12 @@ from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfsim.errors import HistoryError
-from wfsim.semantics.codes import COMMANDS, KEY_VALUE, NUMBER
+from wfsim.semantics.codes import FAULT, KEY_VALUE, LIST, NUMBER, OBJECT, R_STARTED, STRING
 from wfsim.semantics.layout import ValueRow
-from wfsim.semantics.records import CALLED, NUMBERS
 from wfsim.semantics.texts import canonical
 
-from .handles import clean, codes_of, json_of, texts_of
-from .payloads import RecordColumns, ValueColumns, payloads_of
-from .schema import KEY_SLOT, RECORD_COLUMNS, VALUE_COLUMNS
+from .handles import clean, codes_of, texts_of
+from .schema import KEY_SLOT, RECORD_COLUMNS
 from .tracker import RAW
 
 if TYPE_CHECKING:
@@ -95,6 +93,51 @@ class Batch:
         return ValueColumns(case, seq, position, name, tag, whole, real, starts)
 
 
+class ValueColumns(NamedTuple):
+    """Values of many records; those of one record stand together.
+
+    Attributes
+    ----------
+    case, seq, position
+        Which record, and the how manieth value of it.
+    name
+        Handle of what it gives a value to, or a code below 0.
+    tag, whole, real
+        As in `semantics.layout.Cell`.
+    starts
+        From which value on which table of texts counts.
+    """
+
+    case: NDArray[np.int64]
+    seq: NDArray[np.int64]
+    position: NDArray[np.int64]
+    name: NDArray[np.int64]
+    tag: NDArray[np.int64]
+    whole: NDArray[np.int64]
+    real: NDArray[np.float64]
+    starts: Starts
+
+    def structs(self, codes: Codes) -> pa.StructArray:
+        """Each as it is stored."""
+        import numpy as np
+        import pyarrow as pa
+
+        is_text, is_real = np.isin(self.tag, (STRING, LIST, OBJECT, FAULT)), self.tag == NUMBER
+        is_key = self.name == KEY_VALUE
+        slots = codes_of(np.where(is_key, -1, self.name), self.starts, codes, "slot_names")
+        slots[is_key] = KEY_SLOT
+        return pa.StructArray.from_arrays(
+            [
+                pa.array(slots, mask=(slots < 0) & ~is_key),
+                pa.array(self.tag.astype(np.uint8)),
+                pa.array(self.whole, mask=is_text | is_real),
+                pa.array(self.real, mask=~is_real),
+                texts_of(np.where(is_text, self.whole, -1), self.starts, _plain),
+            ],
+            ["slot", "tag", "whole", "real", "text"],
+        )
+
+
 class Columns(NamedTuple):
     """Records by the columns of `RAW`, the tables of texts that their handles lie in, and their values."""
 
@@ -102,13 +145,8 @@ class Columns(NamedTuple):
     starts: Starts
     values: ValueColumns
 
-    def tables(
-        self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths
-    ) -> tuple[pa.Table, pa.Table]:
-        """Arrow tables `records` (without `is_last`) and `record_values`; cost is linear."""
-        return self._record_table(run, workflow, codes, program, paths), self._value_table(run, codes)
-
-    def _record_table(self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
+    def table(self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
+        """Arrow table of the columns of `records`, without `is_last`; cost is linear."""
         import numpy as np
         import pyarrow as pa
 
@@ -131,21 +169,6 @@ class Columns(NamedTuple):
         path = column("path")
         hashes = np.array(paths.hashes, dtype=np.uint64)
         errors = codes_of(column("error_type"), starts, codes, "error_type_names")
-        transitions = program.transitions[column("transition")].astype(np.int64)
-        timers = column("timer") - program.first_timer
-        told = RecordColumns(
-            case=column("case"),
-            seq=column("seq"),
-            kind=column("kind"),
-            key=column("key"),
-            numbers={"transition": transitions, **{name: column(field) for name, field in NUMBERS.items()}},
-            texts={
-                "timer": pa.array([json_of(name) for name in program.timers]).take(pa.array(timers, mask=timers < 0)),
-                "command": pa.array([json_of(name) for name in COMMANDS]).take(whole("command")),
-            },
-            called={name: column(name) for name in CALLED},
-            starts=starts,
-        )
         arrays = {
             "run": pa.array(np.full(len(path), run, np.int32)),
             "case": whole("case"),
@@ -166,7 +189,7 @@ class Columns(NamedTuple):
             "status": whole("status", np.uint8),
             "outcome": whole("outcome", np.uint8, least=1),
             "reason": text("reason"),
-            "transition": pa.array(transitions, pa.int32(), mask=transitions < 0),
+            "transition": coded("transition", program.transitions),
             "flight": whole("flight"),
             "activation": whole("activation"),
             "timer": whole("timer"),
@@ -178,7 +201,9 @@ class Columns(NamedTuple):
             "compensates": whole("undoes"),
             "index": whole("index"),
             "message_id": whole("message"),
-            "payload": payloads_of(told, self.values, program.program),
+            "values": self._values(codes),
+            "clock": coded("timer", program.timers),
+            "key": pa.array(column("key"), mask=column("kind") != R_STARTED),
             "entered_seq": whole("entered_seq"),
             "dwell": whole("dwell", np.int64),
             "wait": whole("wait", np.int64),
@@ -187,40 +212,31 @@ class Columns(NamedTuple):
         }
         return pa.table(arrays)
 
-    def _value_table(self, run: int, codes: Codes) -> pa.Table:
+    def _values(self, codes: Codes) -> pa.Array:
+        """The values of each record, as a list; null for none."""
         import numpy as np
         import pyarrow as pa
 
-        values = self.values
-        is_text, is_real, is_key = values.is_text, values.tag == NUMBER, values.name == KEY_VALUE
-        slots = codes_of(np.where(is_key, -1, values.name), values.starts, codes, "slot_names")
-        return pa.table(
-            {
-                "run": pa.array(np.full(len(slots), run, np.int32)),
-                "case": pa.array(values.case.astype(np.int32)),
-                "seq": pa.array(values.seq.astype(np.int32)),
-                "position": pa.array(values.position.astype(np.int32)),
-                "slot": pa.array(np.where(is_key, KEY_SLOT, slots), mask=(slots < 0) & ~is_key),
-                "tag": pa.array(values.tag.astype(np.uint8)),
-                "whole": pa.array(values.whole, mask=is_text | is_real),
-                "real": pa.array(values.real, mask=~is_real),
-                "text": texts_of(np.where(is_text, values.whole, -1), values.starts, _plain),
-            }
+        values, n = self.values, len(self.records["case"])
+        here, there = self.records["case"] << 32 | self.records["seq"], values.case << 32 | values.seq
+        by_place = np.argsort(here)
+        # Those of one record stand together and in order, and stay so.
+        record = by_place[np.searchsorted(here, there, sorter=by_place)]
+        order = np.argsort(record, kind="stable")
+        counts = np.bincount(record, minlength=n)
+        ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        return pa.ListArray.from_arrays(
+            pa.array(ends), values.structs(codes).take(pa.array(order)), mask=pa.array(counts == 0)
         )
 
 
-def insert(con: duckdb.DuckDBPyConnection, records: pa.Table, values: pa.Table) -> None:
-    """Append both tables to `records` and `record_values` of the connection's own database."""
-    for name, columns, table in (
-        ("records", RECORD_COLUMNS, records),
-        ("record_values", VALUE_COLUMNS, values),
-    ):
-        if len(table):
-            # By position: the Arrow columns stand in the order of the schema.
-            listed = ", ".join(column for column, _ in columns[: table.num_columns])
-            con.register("arrow_batch", table)
-            con.execute(f"INSERT INTO {name} ({listed}) SELECT * FROM arrow_batch")
-            con.unregister("arrow_batch")
+def insert(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
+    """Append rows to `records` of the connection's own database."""
+    # By position: the Arrow columns stand in the order of the schema.
+    listed = ", ".join(column for column, _ in RECORD_COLUMNS[: records.num_columns])
+    con.register("arrow_batch", records)
+    con.execute(f"INSERT INTO records ({listed}) SELECT * FROM arrow_batch")
+    con.unregister("arrow_batch")
 
 
 def _plain(value: Any) -> str:

@@ -12,7 +12,7 @@ from wfsim.semantics.layout import ActionRow
 from .schema import DIMENSIONS, FIXED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     import duckdb
     import numpy as np
@@ -77,10 +77,7 @@ class Codes:
 
 @dataclass(frozen=True)
 class ProgramCodes:
-    """For each program row the code of its name; -1 in the last place, so that index -1 stays -1.
-
-    Timers have names only, from row `first_timer` on.
-    """
+    """For each program row the code of its name; -1 in the last place, so that index -1 stays -1."""
 
     program: Program
     regions: NDArray[np.int32]
@@ -88,30 +85,23 @@ class ProgramCodes:
     events: NDArray[np.int32]
     activities: NDArray[np.int32]
     transitions: NDArray[np.int32]
-    first_timer: int
-    timers: Sequence[str]
-
-    def store_timers(self, con: duckdb.DuckDBPyConnection, run: int, workflow: int) -> None:
-        """Write the names of the timers of a run's workflow."""
-        con.execute(
-            "INSERT INTO timers SELECT ?, ?, unnest(?), unnest(?)",
-            [run, workflow, list(range(self.first_timer, self.first_timer + len(self.timers))), list(self.timers)],
-        )
+    timers: NDArray[np.int32]
 
 
 def program_codes(program: Program, codes: Codes) -> ProgramCodes:
     """Register a program's names, in the order of its definition, and return the lookup tables."""
     import numpy as np
 
-    size = len(program.rows) + 1
+    head = program.head
+    size = max(len(program.rows), head.first_clock + N_CLOCKS) + 1
 
-    def table(dimension: str, rows: dict[str, int]) -> NDArray[np.int32]:
+    def table(dimension: str, named: Iterable[tuple[str, int]]) -> NDArray[np.int32]:
         found = np.full(size, -1, np.int32)
-        for name, place in rows.items():
+        for name, place in named:
             found[place] = codes.code(dimension, name)
         return found
 
-    events = table("event_names", program.event_rows)
+    events = table("event_names", program.event_rows.items())
     for row in program.rows:
         # What is sent to others bears a name that need not be an event here (M7.2).
         if isinstance(row, ActionRow) and row.action == SEND:
@@ -119,15 +109,14 @@ def program_codes(program: Program, codes: Codes) -> ProgramCodes:
     transitions = np.full(size, -1, np.int32)
     for place, number in program.transition_numbers.items():
         transitions[place] = number
-    head = program.head
     example = Instance(program)
+    timers = [(example.timer_name(place), place) for place in range(head.first_timer, head.first_clock + N_CLOCKS)]
     return ProgramCodes(
         program=program,
-        regions=table("region_names", program.region_rows),
-        states=table("state_names", program.state_rows),
+        regions=table("region_names", program.region_rows.items()),
+        states=table("state_names", program.state_rows.items()),
         events=events,
-        activities=table("activity_names", program.activity_rows),
+        activities=table("activity_names", program.activity_rows.items()),
         transitions=transitions,
-        first_timer=head.first_timer,
-        timers=[example.timer_name(place) for place in range(head.first_timer, head.first_clock + N_CLOCKS)],
+        timers=table("timer_names", timers),
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .batch import Columns
-from .payloads import ValueColumns
+from .batch import Columns, ValueColumns
 from .tracker import RAW
 
 if TYPE_CHECKING:

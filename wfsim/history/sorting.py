@@ -30,7 +30,7 @@ RENUMBERED = 'CREATE TABLE memory.renumbered (run INTEGER, "case" INTEGER, numbe
 
 # Where a record's case has a passing number, it gets its lasting one.
 _RENUMBERED = (
-    '(SELECT t.* REPLACE (coalesce(n.number, t."case") AS "case") FROM staged.{name} t '
+    '(SELECT t.* REPLACE (coalesce(n.number, t."case") AS "case") FROM staged.records t '
     'LEFT JOIN memory.renumbered n ON n.run = t.run AND n."case" = t."case")'
 )
 
@@ -93,7 +93,7 @@ def _write_runs(con: duckdb.DuckDBPyConnection) -> None:
     """All but names, cases and facts."""
     con.execute("INSERT INTO target.runs SELECT * REPLACE (false AS complete) FROM staged.runs")
     con.execute("INSERT INTO target.notes SELECT run, ? FROM staged.runs", [UNFINISHED])
-    for name in ("workflows", "timers", "notes", "edge_totals", "activity_totals"):
+    for name in ("workflows", "notes", "edge_totals", "activity_totals"):
         con.execute(f"INSERT INTO target.{name} SELECT * FROM staged.{name}")
     clash = con.execute(
         "SELECT a.path_hash FROM target.variants_seen a JOIN staged.variants_seen b "
@@ -121,19 +121,16 @@ def _pieces(con: duckdb.DuckDBPyConnection) -> list[tuple[int, int, int]]:
     return found
 
 
-def _facts(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:
-    """What to read the staged records and values from."""
-    some = con.execute("SELECT 1 FROM memory.renumbered LIMIT 1").fetchall()
-    source = _RENUMBERED if some else "staged.{name}"
-    return source.format(name="records"), source.format(name="record_values")
+def _facts(con: duckdb.DuckDBPyConnection) -> str:
+    """What to read the staged records from."""
+    return _RENUMBERED if con.execute("SELECT 1 FROM memory.renumbered LIMIT 1").fetchall() else "staged.records"
 
 
-def _write_cases(con: duckdb.DuckDBPyConnection, facts: tuple[str, str], run: int, first: int, last: int) -> None:
+def _write_cases(con: duckdb.DuckDBPyConnection, records: str, run: int, first: int, last: int) -> None:
     """Some cases, with all that belongs to them."""
     where = 'run = $run AND "case" BETWEEN $first AND $last'
     place = {"run": run, "first": first, "last": last}
     con.execute(f'INSERT INTO target.cases SELECT * FROM staged.cases WHERE {where} ORDER BY "case"', place)
-    records, values = facts
     # The last stored row of each case: at log levels below full not always the case's last version.
     columns = ", ".join("r." + column for column, _ in schema.RECORD_COLUMNS[:-1])
     con.execute(
@@ -146,4 +143,3 @@ def _write_cases(con: duckdb.DuckDBPyConnection, facts: tuple[str, str], run: in
         """,
         place,
     )
-    con.execute(f'INSERT INTO target.record_values FROM {values} WHERE {where} ORDER BY "case", seq, position', place)

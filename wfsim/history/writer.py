@@ -170,7 +170,6 @@ class HistoryWriter:
             codes = program_codes(program, self._codes)
             totals = Totals() if self._log == "aggregates" else None
             self._members[number] = _Member(number, program, codes, Batch(), totals)
-            codes.store_timers(self._con, self._last_run, number)
         self._by_program[id(program)] = (program, self._members[number])
         return self._members[number]
 
@@ -299,9 +298,9 @@ class HistoryWriter:
     def _insert(self, columns: Columns, member: _Member) -> None:
         import duckdb
 
-        tables = columns.tables(self._last_run, member.number, self._codes, member.codes, self._paths)
+        table = columns.table(self._last_run, member.number, self._codes, member.codes, self._paths)
         try:
-            insert(self._con, *tables)
+            insert(self._con, table)
         except duckdb.Error as error:
             raise cannot_write(error, tempfile.gettempdir(), None) from None
 
