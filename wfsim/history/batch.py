@@ -11,6 +11,7 @@ from wfsim.semantics.layout import ValueRow
 from wfsim.semantics.texts import canonical
 
 from .handles import clean, codes_of, texts_of
+from .paths import EMPTY
 from .schema import KEY_SLOT, RECORD_COLUMNS
 from .tracker import RAW
 
@@ -108,11 +109,11 @@ class ValueColumns(NamedTuple):
         From which value on which table of texts counts.
     """
 
-    case: NDArray[np.int64]
-    seq: NDArray[np.int64]
-    position: NDArray[np.int64]
-    name: NDArray[np.int64]
-    tag: NDArray[np.int64]
+    case: NDArray[Any]
+    seq: NDArray[Any]
+    position: NDArray[Any]
+    name: NDArray[Any]
+    tag: NDArray[Any]
     whole: NDArray[np.int64]
     real: NDArray[np.float64]
     starts: Starts
@@ -128,10 +129,10 @@ class ValueColumns(NamedTuple):
         slots[is_key] = KEY_SLOT
         return pa.StructArray.from_arrays(
             [
-                pa.array(slots, mask=(slots < 0) & ~is_key),
+                _known(slots, (slots >= 0) | is_key),
                 pa.array(self.tag.astype(np.uint8)),
-                pa.array(self.whole, mask=is_text | is_real),
-                pa.array(self.real, mask=~is_real),
+                _known(self.whole, ~(is_text | is_real)),
+                _known(self.real, is_real),
                 texts_of(np.where(is_text, self.whole, -1), self.starts, _plain),
             ],
             ["slot", "tag", "whole", "real", "text"],
@@ -141,7 +142,7 @@ class ValueColumns(NamedTuple):
 class Columns(NamedTuple):
     """Records by the columns of `RAW`, the tables of texts that their handles lie in, and their values."""
 
-    records: Mapping[str, NDArray[np.int64]]
+    records: Mapping[str, NDArray[Any]]
     starts: Starts
     values: ValueColumns
 
@@ -152,19 +153,19 @@ class Columns(NamedTuple):
 
         starts = self.starts
 
-        def column(name: str) -> NDArray[np.int64]:
+        def column(name: str) -> NDArray[Any]:
             return self.records[name]
 
         def whole(name: str, kind: Any = np.int32, least: int = 0) -> pa.Array:
             numbers = column(name)
-            return pa.array(numbers.astype(kind), mask=numbers < least)
+            return _known(numbers.astype(kind, copy=False), numbers >= least)
 
         def text(name: str) -> pa.Array:
             return texts_of(column(name), starts, _plain)
 
         def coded(name: str, table: NDArray[np.int32]) -> pa.Array:
             found = table[column(name)]
-            return pa.array(found, mask=found < 0)
+            return _known(found, found >= 0)
 
         path = column("path")
         hashes = np.array(paths.hashes, dtype=np.uint64)
@@ -185,7 +186,7 @@ class Columns(NamedTuple):
             "activity": coded("activity", program.activities),
             "activity_id": whole("activity_id"),
             "attempt": whole("attempt", least=1),
-            "error_type": pa.array(errors, mask=errors < 0),
+            "error_type": _known(errors, errors >= 0),
             "status": whole("status", np.uint8),
             "outcome": whole("outcome", np.uint8, least=1),
             "reason": text("reason"),
@@ -203,12 +204,12 @@ class Columns(NamedTuple):
             "message_id": whole("message"),
             "values": self._values(codes),
             "clock": coded("timer", program.timers),
-            "key": pa.array(column("key"), mask=column("kind") != R_STARTED),
+            "key": _known(column("key"), column("kind") == R_STARTED),
             "entered_seq": whole("entered_seq"),
             "dwell": whole("dwell", np.int64),
             "wait": whole("wait", np.int64),
             "service": whole("service", np.int64),
-            "path_hash": pa.array(hashes[path], mask=path == 0),
+            "path_hash": _known(hashes[path], path != EMPTY),
         }
         return pa.table(arrays)
 
@@ -218,8 +219,10 @@ class Columns(NamedTuple):
         import pyarrow as pa
 
         values, n = self.values, len(self.records["case"])
-        here, there = self.records["case"] << 32 | self.records["seq"], values.case << 32 | values.seq
-        by_place = np.argsort(here)
+        here = places(self.records["case"], self.records["seq"])
+        there = places(values.case, values.seq)
+        # Stable, since this takes no time where they lie sorted already.
+        by_place = np.argsort(here, kind="stable")
         # Those of one record stand together and in order, and stay so.
         record = by_place[np.searchsorted(here, there, sorter=by_place)]
         order = np.argsort(record, kind="stable")
@@ -228,6 +231,21 @@ class Columns(NamedTuple):
         return pa.ListArray.from_arrays(
             pa.array(ends), values.structs(codes).take(pa.array(order)), mask=pa.array(counts == 0)
         )
+
+
+def places(case: NDArray[Any], seq: NDArray[Any]) -> NDArray[np.int64]:
+    """Cases and `seq` as one number, in their order."""
+    import numpy as np
+
+    found: NDArray[np.int64] = case.astype(np.int64) << 32 | seq
+    return found
+
+
+def _known(numbers: NDArray[Any], is_known: NDArray[np.bool_]) -> pa.Array:
+    """Numbers, null where they are not known."""
+    import pyarrow as pa
+
+    return pa.array(numbers, mask=None if is_known.all() else ~is_known)
 
 
 def insert(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:

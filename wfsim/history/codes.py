@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from wfsim.semantics.codes import N_CLOCKS, SEND
 from wfsim.semantics.instance import Instance
@@ -34,6 +34,19 @@ def names_in(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     return names
 
 
+Names: TypeAlias = dict[str, list[tuple[str, int]]]
+"""Names and their codes, by dimension."""
+
+
+def store_names(con: duckdb.DuckDBPyConnection, names: Names) -> None:
+    """Write names that are not in a history yet."""
+    for dimension, pairs in names.items():
+        con.execute(
+            f"INSERT INTO {dimension} SELECT unnest(?), unnest(?)",
+            [[code for _, code in pairs], [name for name, _ in pairs]],
+        )
+
+
 class Codes:
     """The codes of a history's dimensions; new names get the next number and wait to be stored."""
 
@@ -59,15 +72,14 @@ class Codes:
         """How many names each dimension has."""
         return {dimension: len(codes) for dimension, codes in self._codes.items()}
 
+    def fresh(self) -> Names:
+        """The names that are new since the last call of `written`, with their codes."""
+        found = {each: list(codes.items())[self._stored[each] :] for each, codes in self._codes.items()}
+        return {each: names for each, names in found.items() if names}
+
     def store(self, con: duckdb.DuckDBPyConnection) -> None:
         """Write the names that are new since the last call; call `written` once that is committed."""
-        for dimension, codes in self._codes.items():
-            fresh = list(codes.items())[self._stored[dimension] :]
-            if fresh:
-                con.execute(
-                    f"INSERT INTO {dimension} SELECT unnest(?), unnest(?)",
-                    [[code for _, code in fresh], [name for name, _ in fresh]],
-                )
+        store_names(con, self.fresh())
 
     def written(self) -> bool:
         """All names so far are stored; whether there are more than at the last call."""

@@ -7,8 +7,9 @@ import tempfile
 import uuid
 from array import array
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from wfsim.errors import HistoryError
 from wfsim.semantics.codes import (
@@ -22,22 +23,26 @@ from wfsim.semantics.codes import (
     RECORD_KINDS,
 )
 
-from . import opening, schema
-from .batch import Batch, Columns, insert
+from . import opening, sorting
+from .background import Background
+from .batch import Batch, Columns
 from .codes import Codes, ProgramCodes, program_codes
 from .failures import cannot_write
+from .held import Held
 from .history import History
 from .logged import columns_of, follow, kept
 from .numbering import PROVISIONAL, final_numbers
 from .paths import EMPTY, Paths
 from .runs import Origin, Run, workflows_of
-from .sorting import RENUMBERED, Known, write_sorted
+from .sorting import Known, Piece, SortedFile
 from .totals import Totals
 from .tracker import RAW, CaseTrack, Raw, track_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
+
+    import pyarrow as pa
 
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
@@ -46,7 +51,11 @@ if TYPE_CHECKING:
     from wfsim.simulation.compiled.run import Chunk
     from wfsim.simulation.plans import Member as Simulated
 
+    from .background import Task
+
 BATCH = 100_000
+_WAITING = 2
+"""Pieces that may wait to be written, before the simulation waits for them."""
 Log = Literal["full", "transitions", "aggregates"]
 Existing = Literal["replace", "append", "refuse"]
 
@@ -74,8 +83,8 @@ class _Member:
 class HistoryWriter:
     """Takes the records of many cases, in any order of cases, and makes a history sorted by (run, case, seq).
 
-    Nothing is seen at `into` before `finish`: rows are staged in a database of the writer's own and then
-    sorted into a new file, which takes the old one's place as a whole.
+    Nothing is seen at `into` before `finish`: a thread of the writer's own writes to a new file beside it, which then
+    takes the old one's place as a whole. Cases that are closed are written while others go on, if they lie together.
 
     Parameters
     ----------
@@ -99,8 +108,8 @@ class HistoryWriter:
 
     Notes
     -----
-    Memory: one batch of 100,000 rows (about 25 MB), a few hundred bytes per case, and up to 2 GB of what
-    DuckDB stages; more spills to disk. Speed: see docs/history.md.
+    Memory: one batch of 100,000 rows (about 25 MB), a few hundred bytes per case, and up to 1 GB of rows that are not
+    written yet; more lie in temporary files. Speed: see docs/history.md.
     """
 
     def __init__(
@@ -120,7 +129,12 @@ class HistoryWriter:
         appending = existing == "append" and self._into is not None and self._into.exists()
         self._known = Known(self._codes.sizes(), self._last_run) if appending else None
         self._con = opening.connect()
-        self._con.execute(f"ATTACH ':memory:' AS staged; USE staged; {schema.TABLES} {RENUMBERED}")
+        self._file = SortedFile(self._con, self._target(), self._known)
+        self._held = Held()
+        self._thread = Background("wfsim history", _WAITING)
+        # What is to be done to the file once it is begun; an older one is left alone until the end.
+        self._later: list[Task] | None = []
+        self._complete: list[int] = []
         self._log: Log = log
         self._kept = _KEPT[log]
         self._batch_rows = batch_rows
@@ -151,13 +165,16 @@ class HistoryWriter:
             log=self._log,
             **vars(origin),
         )
-        self._run.store(self._con)
+        self._to_file(partial(self._do, partial(self._file.begin_run, self._run)))
         self._members: dict[int, _Member] = {}
         # By identity; the program itself is kept, so that its number is not given out again.
         self._by_program: dict[int, tuple[Program, _Member]] = {}
         self._announced: dict[int, tuple[str | None, tuple[int, int] | None]] = {}
         self._cases: dict[int, CaseTrack] = {}
         self._nodes: list[int] = [EMPTY]
+        # The roots below this one are on their way into the file, and how many records follow of closed ones.
+        self._first = self._next = 1
+        self._n_closed = 0
         self._n_waiting = 0
         self._member(program)
 
@@ -285,6 +302,19 @@ class HistoryWriter:
             track = CaseTrack(key=key, started=started, external_id=name, parent=parent, workflow=number)
             track.path, track.version = self._nodes[path], seq
             self._cases[case] = track
+        self._write_closed()
+
+    def _write_closed(self) -> None:
+        """Write the cases from the first one on that are all done with, once they are many."""
+        if self._known is not None:
+            return
+        while (track := self._cases.get(self._next)) is not None:
+            if self._n_closed + track.version > sorting.PIECE and self._first < self._next:
+                self._begin_file()
+                self._write(range(self._first, self._next), {})
+                self._first, self._n_closed = self._next, 0
+            self._n_closed += track.version
+            self._next += 1
 
     def _flush(self) -> None:
         for member in self._members.values():
@@ -296,34 +326,54 @@ class HistoryWriter:
         self._n_waiting = 0
 
     def _insert(self, columns: Columns, member: _Member) -> None:
-        import duckdb
-
         table = columns.table(self._last_run, member.number, self._codes, member.codes, self._paths)
-        try:
-            insert(self._con, table)
-        except duckdb.Error as error:
-            raise cannot_write(error, tempfile.gettempdir(), None) from None
+        self._carry_out(partial(self._held.add, self._last_run, table))
 
     def _end_run(self, *, complete: bool) -> None:
         self._flush()
-        self._con.execute("UPDATE runs SET complete = ? WHERE run = ?", [complete, self._last_run])
+        numbers = final_numbers(self._cases)
+        if numbers:
+            self._held.renumber(self._last_run, numbers)
+        written = range(1, self._first)
+        rest = sorted((numbers.get(case, case), case) for case in self._cases if case not in written)
+        piece: list[int] = []
+        n = 0
+        for _, case in rest:
+            version = self._cases[case].version
+            if piece and n + version > sorting.PIECE:
+                self._write(piece, numbers)
+                piece, n = [], 0
+            piece.append(case)
+            n += version
+        if piece:
+            self._write(piece, numbers)
         for member in self._members.values():
             if member.totals is not None:
-                member.totals.store(self._con, self._last_run, member.number, member.codes)
-        self._store_cases()
+                store = partial(member.totals.store, run=self._last_run, workflow=member.number, program=member.codes)
+                self._to_file(partial(self._do, partial(self._file.end_run, store)))
+        if complete:
+            self._complete.append(self._last_run)
 
-    def _store_cases(self) -> None:
+    def _write(self, cases: Sequence[int], numbers: Mapping[int, int]) -> None:
+        """Write cases, in the order of their lasting numbers, with their records."""
+        first, last = (numbers.get(case, case) for case in (cases[0], cases[-1]))
+        piece = Piece(self._case_rows(cases, numbers), self._fresh_variants(cases), self._codes.fresh())
+        self._codes.written()
+        self._to_file(partial(self._write_piece, piece, self._last_run, first, last))
+
+    def _write_piece(self, piece: Piece, run: int, first: int, last: int) -> None:
+        self._do(partial(self._file.write, piece, self._held.take(run, first, last)))
+
+    def _case_rows(self, cases: Sequence[int], numbers: Mapping[int, int]) -> pa.Table:
         import numpy as np
         import pyarrow as pa
 
-        tracks = self._cases.values()
-        numbers = final_numbers(self._cases)
+        tracks = [self._cases[case] for case in cases]
         paths = np.array([track.path for track in tracks], dtype=np.int64)
-        self._final_paths.update(path for path in paths.tolist() if path != EMPTY)
-        table = pa.table(
+        return pa.table(
             {
                 "run": pa.array(np.full(len(paths), self._last_run, np.int32)),
-                "case": pa.array([numbers.get(case, case) for case in self._cases], type=pa.int32()),
+                "case": pa.array([numbers.get(case, case) for case in cases], type=pa.int32()),
                 "workflow": pa.array([track.workflow for track in tracks], type=pa.int32()),
                 "external_id": pa.array([track.external_id for track in tracks], type=pa.string()),
                 "key": pa.array(array("q", [track.key for track in tracks])),
@@ -337,20 +387,18 @@ class HistoryWriter:
                 "path_hash": pa.array(np.array(self._paths.hashes, np.uint64)[paths], mask=paths == EMPTY),
             }
         )
-        renumbered = pa.table(
+
+    def _fresh_variants(self, cases: Sequence[int]) -> pa.Table:
+        import pyarrow as pa
+
+        paths = sorted({self._cases[case].path for case in cases} - self._final_paths - {EMPTY})
+        self._final_paths.update(paths)
+        return pa.table(
             {
-                "run": pa.array([self._last_run] * len(numbers), type=pa.int32()),
-                "case": pa.array(list(numbers), type=pa.int32()),
-                "number": pa.array(list(numbers.values()), type=pa.int32()),
+                "path_hash": pa.array([self._paths.hashes[path] for path in paths], type=pa.uint64()),
+                "states": pa.array([self._paths.states(path) for path in paths], type=pa.list_(pa.string())),
             }
         )
-        self._take("cases", table)
-        self._take("memory.renumbered", renumbered)
-
-    def _take(self, name: str, table: Any) -> None:
-        self._con.register("arrow_table", table)
-        self._con.execute(f"INSERT INTO {name} SELECT * FROM arrow_table")
-        self._con.unregister("arrow_table")
 
     # --- the file --------------------------------------------------------------------------------
 
@@ -370,47 +418,81 @@ class HistoryWriter:
             If the file cannot be written: what was written until then is kept, says that it is incomplete, and the
             error where it is. Also if `existing="append"` and somebody else wrote to it meanwhile.
         """
-        import duckdb
-
         if self._finished:
             raise HistoryError("this writer has finished. Make a new one for further rows.")
         try:
             self._end_run(complete=complete)
-            for note in notes:
-                self._con.execute("INSERT INTO notes VALUES (?, ?)", [self._last_run, note])
-            self._store_variants()
-            target = self._target()
-            try:
-                write_sorted(self._con, target, self._codes, self._known)
-            except duckdb.Error as error:
-                raise cannot_write(error, self._into or target, self._keep(target)) from None
-            except BaseException:
-                self._keep(target)
-                raise
+            self._begin_file()
+            told = [(self._last_run, note) for note in notes]
+            self._do(partial(self._file.finish, self._complete, told, self._codes.fresh()))
+            self._carry_out(self._thread.wait)
+            target = self._file.path
+            assert not self._held, "every record belongs to a case of its run"
             if self._into is not None and self._known is None:
                 os.replace(target, self._into)
-            self._con.execute("USE memory; DETACH staged; DROP TABLE renumbered")
         except BaseException:
-            self.close()
+            self._give_up()
             raise
         self._finished = True
+        self._let_go()
         written = self._into or target
         return History(written, temporary=self._into is None, con=opening.open_within(self._con, written))
+
+    def _begin_file(self) -> None:
+        """Carry out what has waited for the file, and from now on all at once."""
+        if self._later is not None:
+            if self._known is None:
+                _remove(self._file.path)
+            later, self._later = self._later, None
+            self._do(self._file.open)
+            for task in later:
+                task()
+
+    def _to_file(self, task: Task) -> None:
+        if self._later is None:
+            task()
+        else:
+            self._later.append(task)
+
+    def _do(self, task: Task) -> None:
+        self._carry_out(partial(self._thread.do, task))
+
+    def _carry_out(self, what: Task) -> None:
+        """Whatever fails ends the writer; what was written until then is kept."""
+        import duckdb
+
+        try:
+            what()
+        except BaseException as error:
+            kept = self._give_up()
+            if isinstance(error, (duckdb.Error, OSError)):
+                raise cannot_write(error, self._into or self._file.path, kept) from None
+            raise
+
+    def _give_up(self) -> Path | None:
+        """Come to an early end; returns where what was written can be read."""
+        if self._finished:
+            return None
+        self._finished = True
+        self._let_go()
+        self._con.close()
+        return self._keep()
+
+    def _let_go(self) -> None:
+        self._thread.stop()
+        self._held.clear()
 
     def _target(self) -> Path:
         """What is written to before it takes its place."""
         if self._into is None:
             return Path(tempfile.gettempdir()) / f"wfsim-{uuid.uuid4().hex}.duckdb"
-        if self._known is not None:
-            return self._into
-        target = self._into.with_name(self._into.name + ".partial")
-        _remove(target)
-        return target
+        return self._into if self._known is not None else self._into.with_name(self._into.name + ".partial")
 
-    def _keep(self, target: Path) -> Path | None:
+    def _keep(self) -> Path | None:
         """Where what was written until a failure can be read; `None` if there is nothing."""
-        if self._known is not None:
-            return target
+        target = self._file.path
+        if self._known is not None or self._later is not None:
+            return None if self._known is None else target
         try:
             opening.open_for_reading(target).close()
         except HistoryError:
@@ -423,18 +505,6 @@ class HistoryWriter:
             if written.exists():
                 os.replace(written, self._into.with_name(self._into.name + end))
         return self._into
-
-    def _store_variants(self) -> None:
-        import pyarrow as pa
-
-        paths = sorted(self._final_paths)
-        table = pa.table(
-            {
-                "path_hash": pa.array([self._paths.hashes[path] for path in paths], type=pa.uint64()),
-                "states": pa.array([self._paths.states(path) for path in paths], type=pa.list_(pa.string())),
-            }
-        )
-        self._take("variants_seen", table)
 
     def _prepare(self, existing: Existing) -> tuple[Codes, int]:
         """Look at what stands at `into`; returns the codes to go on from and the last run's number."""
@@ -465,10 +535,13 @@ class HistoryWriter:
             con.close()
 
     def close(self) -> None:
-        """Drop what is staged; without `finish` before, nothing is left of it."""
+        """Drop what was taken; without `finish` before, nothing is left of it."""
         if not self._finished:
             self._finished = True
+            self._let_go()
             self._con.close()
+            if self._known is None:
+                _remove(self._file.path)
 
     def __enter__(self) -> Self:
         return self
