@@ -16,7 +16,7 @@ from .schema import KEY_SLOT, RECORD_COLUMNS
 from .tracker import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     import duckdb
     import numpy as np
@@ -146,6 +146,19 @@ class Columns(NamedTuple):
     starts: Starts
     values: ValueColumns
 
+    def of_kinds(self, kinds: Collection[int]) -> Columns:
+        """Those records that are of these kinds, with their values."""
+        import numpy as np
+
+        values = self.values
+        rows = np.flatnonzero(np.isin(self.records["kind"], list(kinds)))
+        records = {name: column[rows] for name, column in self.records.items()}
+        starts = _starts_among(rows, self.starts)
+        own = np.flatnonzero(np.isin(places(values.case, values.seq), places(records["case"], records["seq"])))
+        whole = {name: getattr(values, name)[own] for name in ("case", "seq", "position", "name", "tag", "whole")}
+        chosen = ValueColumns(**whole, real=values.real[own], starts=_starts_among(own, values.starts))
+        return Columns(records, starts, chosen)
+
     def table(self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
         """Arrow table of the columns of `records`, without `is_last`; cost is linear."""
         import numpy as np
@@ -231,6 +244,13 @@ class Columns(NamedTuple):
         return pa.ListArray.from_arrays(
             pa.array(ends), values.structs(codes).take(pa.array(order)), mask=pa.array(counts == 0)
         )
+
+
+def _starts_among(rows: NDArray[np.int64], starts: Starts) -> Starts:
+    """From which of some rows on which table of texts counts."""
+    import numpy as np
+
+    return [(int(np.searchsorted(rows, start)), texts) for start, texts in starts]
 
 
 def places(case: NDArray[Any], seq: NDArray[Any]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from .batch import Columns, ValueColumns, places
 from .tracker import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -47,18 +47,6 @@ def _sorted(rows: NDArray[Any]) -> NDArray[Any]:
 
     # `take` copies rows, an index would copy field by field.
     return rows.take(np.argsort(places(rows["case"], rows["seq"]), kind="stable"))
-
-
-def kept(columns: Columns, kinds: Collection[int]) -> Columns:
-    """Records of these kinds, with their values."""
-    import numpy as np
-
-    records, values = columns.records, columns.values
-    wanted = np.isin(records["kind"], list(kinds))
-    chosen = {name: column[wanted] for name, column in records.items()}
-    of = np.isin(places(values.case, values.seq), places(chosen["case"], chosen["seq"]))
-    whole = {name: getattr(values, name)[of] for name in ("case", "seq", "position", "name", "tag", "whole")}
-    return Columns(chosen, columns.starts, ValueColumns(**whole, real=values.real[of], starts=values.starts))
 
 
 def follow(chunk: Chunk, members: Iterable[Member], nodes: list[int], paths: Paths) -> None:

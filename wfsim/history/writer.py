@@ -30,13 +30,13 @@ from .codes import Codes, ProgramCodes, program_codes
 from .failures import cannot_write
 from .held import Held
 from .history import History
-from .logged import columns_of, follow, kept
+from .logged import columns_of, follow
 from .numbering import PROVISIONAL, final_numbers
 from .paths import EMPTY, Paths
 from .runs import Origin, Run, workflows_of
 from .sorting import Known, Piece, SortedFile
 from .totals import Totals
-from .tracker import RAW, CaseTrack, Raw, track_rows
+from .tracker import RAW, CaseTrack, track_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -141,7 +141,6 @@ class HistoryWriter:
         self._paths = Paths()
         self._final_paths: set[int] = set()
         self._finished = False
-        self.n_rows = 0
         self._begin(program, origin or Origin())
 
     # --- runs ------------------------------------------------------------------------------------
@@ -237,13 +236,10 @@ class HistoryWriter:
             )
         batch, program = member.batch, member.program
         batch.read_with(instance.texts)
-        if self._log == "full":
-            track_rows(case, records, track, program.head.root, program.names, self._paths, batch.rows.extend)
-            if output.values:
-                batch.add_values(case, output.values)
-            self._n_waiting += len(records)
-        else:
-            self._append_some(case, output, track, member)
+        track_rows(case, records, track, program.head.root, program.names, self._paths, batch.rows.extend)
+        if output.values:
+            batch.add_values(case, output.values)
+        self._n_waiting += len(records)
         if self._n_waiting >= self._batch_rows:
             self._flush()
 
@@ -266,20 +262,6 @@ class HistoryWriter:
             key=first.key, started=first.time, external_id=external_id, parent=parent, workflow=member.number
         )
 
-    def _append_some(self, case: int, output: Output, track: CaseTrack, member: _Member) -> None:
-        raws: list[Raw] = []
-        program, batch = member.program, member.batch
-        track_rows(case, output.records, track, program.head.root, program.names, self._paths, raws.append)
-        if member.totals is not None:
-            for raw in raws:
-                member.totals.add(raw)
-        kept = [raw for raw in raws if raw[_KIND] in self._kept]
-        for raw in kept:
-            batch.rows.extend(raw)
-        numbers = {raw[_SEQ] for raw in kept}
-        batch.add_values(case, [value for value in output.values if value.seq in numbers])
-        self._n_waiting += len(kept)
-
     def append_logged(self, chunk: Chunk, workflows: Sequence[Simulated]) -> None:
         """Take what the compiled calendar has logged, and the cases that it is done with; rows of one come in order.
 
@@ -287,14 +269,7 @@ class HistoryWriter:
         """
         follow(chunk, workflows, self._nodes, self._paths)
         for simulated, columns in columns_of(chunk, workflows, self._nodes):
-            member = self._member(simulated.program)
-            if member.totals is not None:
-                for raw in zip(*(columns.records[name].tolist() for name in RAW)):
-                    member.totals.add(raw)
-            if self._log != "full":
-                columns = kept(columns, self._kept)
-            self.n_rows += len(columns.records["kind"])
-            self._insert(columns, member)
+            self._insert(columns, self._member(simulated.program))
         told = chunk.cases[["case", "key", "started", "seq", "path", "member"]].tolist()
         for case, key, started, seq, path, which in told:
             name, parent = self._announced.pop(case, (None, None))
@@ -320,12 +295,17 @@ class HistoryWriter:
         for member in self._members.values():
             batch = member.batch
             if len(batch):
-                self.n_rows += len(batch)
                 self._insert(batch.columns(), member)
                 batch.clear()
         self._n_waiting = 0
 
     def _insert(self, columns: Columns, member: _Member) -> None:
+        if member.totals is not None:
+            member.totals.add(columns.records)
+        if self._log != "full":
+            columns = columns.of_kinds(self._kept)
+        if not len(columns.records["kind"]):
+            return
         table = columns.table(self._last_run, member.number, self._codes, member.codes, self._paths)
         self._carry_out(partial(self._held.add, self._last_run, table))
 

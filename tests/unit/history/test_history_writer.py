@@ -415,3 +415,25 @@ def test_payloads_in_sql_say_what_the_records_of_cases_say(name: str) -> None:
         told = {(k, one.seq): one.payload for k in history.cases()["case"] for one in history.case(k).records()}
     assert {(case, seq): json.loads(payload) for case, seq, payload in shown} == told
     assert len(told) > 100
+
+
+@pytest.mark.parametrize("log", ["transitions", "aggregates"])
+def test_both_engines_keep_the_same_of_what_a_level_keeps(log: Any) -> None:
+    order, scenario = wf.example("order_processing"), "models/order_processing.scenario.yaml"
+    with (
+        wf.simulate(order, scenario, cases=60, engine="python") as full,
+        wf.simulate(order, scenario, cases=60, engine="python", log=log) as python,
+        wf.simulate(order, scenario, cases=60, engine="compiled", log=log) as compiled,
+    ):
+        kinds = [kind for (kind,) in python.sql("SELECT DISTINCT kind FROM history").fetchall()]
+        kept = full.sql("SELECT * EXCLUDE is_last FROM history WHERE kind IN (SELECT unnest(?))", [kinds]).fetchall()
+        for other in (python, compiled):
+            assert other.sql("SELECT * EXCLUDE is_last FROM history").fetchall() == kept
+        for view, columns in (
+            ("dfg", "from_state, to_state, n, total_dwell"),
+            ("activity_stats", "* EXCLUDE mean_wait"),
+        ):
+            told = [one.sql(f"SELECT {columns} FROM {view}").fetchall() for one in (python, compiled)]
+            assert told[0] == told[1]
+        edges = "SELECT from_state, to_state, event, n, total_dwell FROM dfg ORDER BY ALL"
+        assert python.sql(edges).fetchall() == full.sql(edges).fetchall()
