@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from array import array
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from wfsim.semantics.codes import (
 from . import opening, sorting
 from .background import Background
 from .batch import Batch, Columns
+from .case_rows import case_rows, variant_rows
 from .codes import Codes, ProgramCodes, program_codes
 from .failures import cannot_write
 from .held import Held
@@ -36,13 +36,11 @@ from .paths import EMPTY, Paths
 from .runs import Origin, Run, workflows_of
 from .sorting import Known, Piece, SortedFile
 from .totals import Totals
-from .tracker import RAW, CaseTrack, track_rows
+from .tracker import CaseTrack, track_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
-
-    import pyarrow as pa
 
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
@@ -59,7 +57,6 @@ _WAITING = 2
 Log = Literal["full", "transitions", "aggregates"]
 Existing = Literal["replace", "append", "refuse"]
 
-_KIND, _SEQ = RAW.index("kind"), RAW.index("seq")
 _KEPT: dict[str, frozenset[int]] = {
     "full": frozenset(range(len(RECORD_KINDS))),
     "transitions": frozenset(
@@ -139,7 +136,7 @@ class HistoryWriter:
         self._kept = _KEPT[log]
         self._batch_rows = batch_rows
         self._paths = Paths()
-        self._final_paths: set[int] = set()
+        self._written_paths = {EMPTY}
         self._finished = False
         self._begin(program, origin or Origin())
 
@@ -337,48 +334,15 @@ class HistoryWriter:
     def _write(self, cases: Sequence[int], numbers: Mapping[int, int]) -> None:
         """Write cases, in the order of their lasting numbers, with their records."""
         first, last = (numbers.get(case, case) for case in (cases[0], cases[-1]))
-        piece = Piece(self._case_rows(cases, numbers), self._fresh_variants(cases), self._codes.fresh())
+        fresh = sorted({self._cases[case].path for case in cases} - self._written_paths)
+        self._written_paths.update(fresh)
+        rows = case_rows(self._last_run, cases, self._cases, numbers, self._paths)
+        piece = Piece(rows, variant_rows(fresh, self._paths), self._codes.fresh())
         self._codes.written()
         self._to_file(partial(self._write_piece, piece, self._last_run, first, last))
 
     def _write_piece(self, piece: Piece, run: int, first: int, last: int) -> None:
         self._do(partial(self._file.write, piece, self._held.take(run, first, last)))
-
-    def _case_rows(self, cases: Sequence[int], numbers: Mapping[int, int]) -> pa.Table:
-        import numpy as np
-        import pyarrow as pa
-
-        tracks = [self._cases[case] for case in cases]
-        paths = np.array([track.path for track in tracks], dtype=np.int64)
-        return pa.table(
-            {
-                "run": pa.array(np.full(len(paths), self._last_run, np.int32)),
-                "case": pa.array([numbers.get(case, case) for case in cases], type=pa.int32()),
-                "workflow": pa.array([track.workflow for track in tracks], type=pa.int32()),
-                "external_id": pa.array([track.external_id for track in tracks], type=pa.string()),
-                "key": pa.array(array("q", [track.key for track in tracks])),
-                "parent_case": pa.array(
-                    [track.parent and numbers.get(track.parent[0], track.parent[0]) for track in tracks],
-                    type=pa.int32(),
-                ),
-                "parent_activation": pa.array([track.parent and track.parent[1] for track in tracks], type=pa.int32()),
-                "started": pa.array(array("q", [track.started for track in tracks])),
-                "version": pa.array([track.version for track in tracks], type=pa.int32()),
-                "path_hash": pa.array(np.array(self._paths.hashes, np.uint64)[paths], mask=paths == EMPTY),
-            }
-        )
-
-    def _fresh_variants(self, cases: Sequence[int]) -> pa.Table:
-        import pyarrow as pa
-
-        paths = sorted({self._cases[case].path for case in cases} - self._final_paths - {EMPTY})
-        self._final_paths.update(paths)
-        return pa.table(
-            {
-                "path_hash": pa.array([self._paths.hashes[path] for path in paths], type=pa.uint64()),
-                "states": pa.array([self._paths.states(path) for path in paths], type=pa.list_(pa.string())),
-            }
-        )
 
     # --- the file --------------------------------------------------------------------------------
 
@@ -520,7 +484,7 @@ class HistoryWriter:
             self._finished = True
             self._let_go()
             self._con.close()
-            if self._known is None:
+            if self._known is None and self._later is None:
                 _remove(self._file.path)
 
     def __enter__(self) -> Self:

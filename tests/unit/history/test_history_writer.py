@@ -429,11 +429,7 @@ def test_both_engines_keep_the_same_of_what_a_level_keeps(log: Any) -> None:
         kept = full.sql("SELECT * EXCLUDE is_last FROM history WHERE kind IN (SELECT unnest(?))", [kinds]).fetchall()
         for other in (python, compiled):
             assert other.sql("SELECT * EXCLUDE is_last FROM history").fetchall() == kept
-        for view, columns in (
-            ("dfg", "from_state, to_state, n, total_dwell"),
-            ("activity_stats", "* EXCLUDE mean_wait"),
-        ):
-            told = [one.sql(f"SELECT {columns} FROM {view}").fetchall() for one in (python, compiled)]
-            assert told[0] == told[1]
+        for view in ("dfg", "activity_stats"):
+            assert python.sql(f"FROM {view}").fetchall() == compiled.sql(f"FROM {view}").fetchall()
         edges = "SELECT from_state, to_state, event, n, total_dwell FROM dfg ORDER BY ALL"
         assert python.sql(edges).fetchall() == full.sql(edges).fetchall()

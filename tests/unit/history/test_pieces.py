@@ -17,6 +17,7 @@ from wfsim.history.background import Background
 from wfsim.history.history import History, open_history
 from wfsim.history.sorting import SortedFile
 from wfsim.history.writer import HistoryWriter
+from wfsim.semantics.compile import compile_workflow
 from wfsim.simulation.compiled import run
 
 
@@ -159,6 +160,13 @@ def test_a_simulation_that_fails_leaves_nothing_of_the_pieces_that_were_written(
     with pytest.raises(ZeroDivisionError):
         simulate(tmp_path / "h.duckdb")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_writes_nothing_leaves_alone_what_an_earlier_failure_has_kept(tmp_path: Path) -> None:
+    kept = tmp_path / "h.duckdb.partial"
+    kept.write_text("an incomplete history")
+    HistoryWriter(tmp_path / "h.duckdb", compile_workflow(wf.example("order_processing"))).close()
+    assert kept.read_text() == "an incomplete history"
 
 
 def test_the_first_error_ends_the_thread_and_is_raised_at_each_later_call() -> None:
