@@ -267,11 +267,11 @@ class HistoryWriter:
         follow(chunk, workflows, self._nodes, self._paths)
         for simulated, columns in columns_of(chunk, workflows, self._nodes):
             self._insert(columns, self._member(simulated.program))
+        numbers = [self._member(simulated.program).number for simulated in workflows]
         told = chunk.cases[["case", "key", "started", "seq", "path", "member"]].tolist()
         for case, key, started, seq, path, which in told:
             name, parent = self._announced.pop(case, (None, None))
-            number = self._member(workflows[which].program).number
-            track = CaseTrack(key=key, started=started, external_id=name, parent=parent, workflow=number)
+            track = CaseTrack(key=key, started=started, external_id=name, parent=parent, workflow=numbers[which])
             track.path, track.version = self._nodes[path], seq
             self._cases[case] = track
         self._write_closed()
