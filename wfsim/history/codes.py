@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -48,11 +49,12 @@ def store_names(con: duckdb.DuckDBPyConnection, names: Names) -> None:
 
 
 class Codes:
-    """The codes of a history's dimensions; new names get the next number and wait to be stored."""
+    """The codes of a history's dimensions; new names, of any thread, get the next number and wait to be stored."""
 
     def __init__(self) -> None:
         self._codes: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
         self._stored: dict[str, int] = dict.fromkeys(DIMENSIONS, 0)
+        self._turn = threading.Lock()
 
     @classmethod
     def stored_in(cls, con: duckdb.DuckDBPyConnection) -> Codes:
@@ -66,7 +68,8 @@ class Codes:
     def code(self, dimension: str, name: str) -> int:
         """The code of a name."""
         codes = self._codes[dimension]
-        return codes.setdefault(name, len(codes))
+        with self._turn:
+            return codes.setdefault(name, len(codes))
 
     def sizes(self) -> dict[str, int]:
         """How many names each dimension has."""
@@ -76,6 +79,13 @@ class Codes:
         """The names that are new since the last call of `written`, with their codes."""
         found = {each: list(codes.items())[self._stored[each] :] for each, codes in self._codes.items()}
         return {each: names for each, names in found.items() if names}
+
+    def hand_over(self) -> Names:
+        """The names that are new since the last call: whoever gets them writes them."""
+        with self._turn:
+            found = self.fresh()
+            self.written()
+        return found
 
     def store(self, con: duckdb.DuckDBPyConnection) -> None:
         """Write the names that are new since the last call; call `written` once that is committed."""

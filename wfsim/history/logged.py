@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _VALUES = ("case", "seq", "position", "name", "tag", "whole", "real")
 
 
-def columns_of(chunk: Chunk, members: Sequence[Member], nodes: Sequence[int]) -> Iterator[tuple[Member, Columns]]:
+def columns_of(chunk: Chunk, members: Sequence[Member], nodes: Sequence[int]) -> Iterator[tuple[int, Columns]]:
     """The records and values of a chunk, by workflow; `nodes` are the numbers in `Paths` of its paths."""
     import numpy as np
 
@@ -38,7 +38,7 @@ def columns_of(chunk: Chunk, members: Sequence[Member], nodes: Sequence[int]) ->
         records = {name: found[name] for name in RAW} | {"path": np.array(nodes, np.int64)[rows["path"]]}
         starts, of = [(0, member.texts)], log.values(kept)
         values = ValueColumns(**{name: of[name] for name in _VALUES}, starts=starts)
-        yield member, Columns(records, starts, values)
+        yield number, Columns(records, starts, values)
 
 
 def _sorted(rows: NDArray[Any]) -> NDArray[Any]:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
+    import pyarrow as pa
+
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.layout import RecordRow
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
 
 BATCH = 100_000
 _WAITING = 2
-"""Pieces that may wait to be written, before the simulation waits for them."""
+"""Batches that may wait for a thread, before who gives it one more waits too."""
 Log = Literal["full", "transitions", "aggregates"]
 Existing = Literal["replace", "append", "refuse"]
 
@@ -80,7 +82,7 @@ class _Member:
 class HistoryWriter:
     """Takes the records of many cases, in any order of cases, and makes a history sorted by (run, case, seq).
 
-    Nothing is seen at `into` before `finish`: a thread of the writer's own writes to a new file beside it, which then
+    Nothing is seen at `into` before `finish`: threads of the writer's own write to a new file beside it, which then
     takes the old one's place as a whole. Cases that are closed are written while others go on, if they lie together.
 
     Parameters
@@ -128,7 +130,9 @@ class HistoryWriter:
         self._con = opening.connect()
         self._file = SortedFile(self._con, self._target(), self._known)
         self._held = Held()
-        self._thread = Background("wfsim history", _WAITING)
+        # The first makes columns of rows and puts them in order, for the second one, which writes.
+        self._rows = Background("wfsim rows", _WAITING)
+        self._writing = Background("wfsim history", _WAITING)
         # What is to be done to the file once it is begun; an older one is left alone until the end.
         self._later: list[Task] | None = []
         self._complete: list[int] = []
@@ -161,7 +165,7 @@ class HistoryWriter:
             log=self._log,
             **vars(origin),
         )
-        self._to_file(partial(self._do, partial(self._file.begin_run, self._run)))
+        self._to_file(partial(self._writing.do, partial(self._file.begin_run, self._run)))
         self._members: dict[int, _Member] = {}
         # By identity; the program itself is kept, so that its number is not given out again.
         self._by_program: dict[int, tuple[Program, _Member]] = {}
@@ -265,13 +269,15 @@ class HistoryWriter:
         `workflows` are those of the run, by the numbers that the chunk has for them.
         """
         follow(chunk, workflows, self._nodes, self._paths)
-        for simulated, columns in columns_of(chunk, workflows, self._nodes):
-            self._insert(columns, self._member(simulated.program))
-        numbers = [self._member(simulated.program).number for simulated in workflows]
+        members = [self._member(simulated.program) for simulated in workflows]
+        # The chunk is good until the next one is asked for.
+        kept = chunk._replace(log=chunk.log.copy(), values=chunk.values.copy())
+        self._do(partial(self._take_logged, kept, workflows, members, tuple(self._nodes), self._last_run))
         told = chunk.cases[["case", "key", "started", "seq", "path", "member"]].tolist()
         for case, key, started, seq, path, which in told:
             name, parent = self._announced.pop(case, (None, None))
-            track = CaseTrack(key=key, started=started, external_id=name, parent=parent, workflow=numbers[which])
+            number = members[which].number
+            track = CaseTrack(key=key, started=started, external_id=name, parent=parent, workflow=number)
             track.path, track.version = self._nodes[path], seq
             self._cases[case] = track
         self._write_closed()
@@ -292,25 +298,30 @@ class HistoryWriter:
         for member in self._members.values():
             batch = member.batch
             if len(batch):
-                self._insert(batch.columns(), member)
+                self._do(partial(self._insert, batch.columns(), member, self._last_run))
                 batch.clear()
         self._n_waiting = 0
 
-    def _insert(self, columns: Columns, member: _Member) -> None:
+    def _take_logged(
+        self, chunk: Chunk, workflows: Sequence[Simulated], members: Sequence[_Member], nodes: Sequence[int], run: int
+    ) -> None:
+        for which, columns in columns_of(chunk, workflows, nodes):
+            self._insert(columns, members[which], run)
+
+    def _insert(self, columns: Columns, member: _Member, run: int) -> None:
         if member.totals is not None:
             member.totals.add(columns.records)
         if self._log != "full":
             columns = columns.of_kinds(self._kept)
         if not len(columns.records["kind"]):
             return
-        table = columns.table(self._last_run, member.number, self._codes, member.codes, self._paths)
-        self._carry_out(partial(self._held.add, self._last_run, table))
+        self._held.add(run, columns.table(run, member.number, self._codes, member.codes, self._paths))
 
     def _end_run(self, *, complete: bool) -> None:
         self._flush()
         numbers = final_numbers(self._cases)
         if numbers:
-            self._held.renumber(self._last_run, numbers)
+            self._to_file(partial(self._held.renumber, self._last_run, numbers))
         written = range(1, self._first)
         rest = sorted((numbers.get(case, case), case) for case in self._cases if case not in written)
         piece: list[int] = []
@@ -327,7 +338,7 @@ class HistoryWriter:
         for member in self._members.values():
             if member.totals is not None:
                 store = partial(member.totals.store, run=self._last_run, workflow=member.number, program=member.codes)
-                self._to_file(partial(self._do, partial(self._file.end_run, store)))
+                self._to_file(partial(self._writing.do, partial(self._file.end_run, store)))
         if complete:
             self._complete.append(self._last_run)
 
@@ -337,12 +348,13 @@ class HistoryWriter:
         fresh = sorted({self._cases[case].path for case in cases} - self._written_paths)
         self._written_paths.update(fresh)
         rows = case_rows(self._last_run, cases, self._cases, numbers, self._paths)
-        piece = Piece(rows, variant_rows(fresh, self._paths), self._codes.fresh())
-        self._codes.written()
-        self._to_file(partial(self._write_piece, piece, self._last_run, first, last))
+        variants = variant_rows(fresh, self._paths)
+        self._to_file(partial(self._write_piece, rows, variants, self._last_run, first, last))
 
-    def _write_piece(self, piece: Piece, run: int, first: int, last: int) -> None:
-        self._do(partial(self._file.write, piece, self._held.take(run, first, last)))
+    def _write_piece(self, cases: pa.Table, variants: pa.Table, run: int, first: int, last: int) -> None:
+        records = self._held.take(run, first, last)
+        piece = Piece(cases, variants, self._codes.hand_over())
+        self._writing.do(partial(self._file.write, piece, records))
 
     # --- the file --------------------------------------------------------------------------------
 
@@ -368,8 +380,9 @@ class HistoryWriter:
             self._end_run(complete=complete)
             self._begin_file()
             told = [(self._last_run, note) for note in notes]
-            self._do(partial(self._file.finish, self._complete, told, self._codes.fresh()))
-            self._carry_out(self._thread.wait)
+            self._do(partial(self._finish, told))
+            self._carry_out(self._rows.wait)
+            self._carry_out(self._writing.wait)
             target = self._file.path
             assert not self._held, "every record belongs to a case of its run"
             if self._into is not None and self._known is None:
@@ -382,24 +395,27 @@ class HistoryWriter:
         written = self._into or target
         return History(written, temporary=self._into is None, con=opening.open_within(self._con, written))
 
+    def _finish(self, notes: Sequence[tuple[int, str]]) -> None:
+        self._writing.do(partial(self._file.finish, self._complete, notes, self._codes.hand_over()))
+
     def _begin_file(self) -> None:
         """Carry out what has waited for the file, and from now on all at once."""
         if self._later is not None:
             if self._known is None:
                 _remove(self._file.path)
             later, self._later = self._later, None
-            self._do(self._file.open)
+            self._do(partial(self._writing.do, self._file.open))
             for task in later:
-                task()
+                self._do(task)
 
     def _to_file(self, task: Task) -> None:
         if self._later is None:
-            task()
+            self._do(task)
         else:
             self._later.append(task)
 
     def _do(self, task: Task) -> None:
-        self._carry_out(partial(self._thread.do, task))
+        self._carry_out(partial(self._rows.do, task))
 
     def _carry_out(self, what: Task) -> None:
         """Whatever fails ends the writer; what was written until then is kept."""
@@ -423,7 +439,8 @@ class HistoryWriter:
         return self._keep()
 
     def _let_go(self) -> None:
-        self._thread.stop()
+        self._rows.stop()
+        self._writing.stop()
         self._held.clear()
 
     def _target(self) -> Path:

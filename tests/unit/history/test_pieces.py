@@ -71,7 +71,8 @@ def test_closed_cases_are_written_while_others_go_on(
         write(self, *given)
 
     def finishes(self: HistoryWriter, **given: Any) -> History:
-        self._thread.wait()
+        self._rows.wait()
+        self._writing.wait()
         happened.append("finish")
         return finish(self, **given)
 
@@ -152,7 +153,8 @@ def test_a_simulation_that_fails_leaves_nothing_of_the_pieces_that_were_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(self: HistoryWriter, **_: object) -> None:
-        self._thread.wait()
+        self._rows.wait()
+        self._writing.wait()
         assert (tmp_path / "h.duckdb.partial").exists()
         raise ZeroDivisionError
 
