@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from wfsim.errors import HistoryError
 
-from . import schema
+from . import opening, schema
 from .codes import Codes, Names, store_names
 from .failures import roll_back
 
@@ -30,6 +30,8 @@ _ROW_GROUP = 122_880
 PIECE = 2 * _ROW_GROUP
 """Most records of a piece. Just as many as row groups of DuckDB hold: at the end it would merge smaller ones."""
 
+Existing = Literal["replace", "append", "refuse"]
+
 UNFINISHED = "The run is incomplete: it was not written to its end, since the disk was full or somebody interrupted it."
 
 
@@ -39,6 +41,40 @@ class Known:
 
     sizes: dict[str, int]
     last_run: int
+
+
+def look_at(into: Path | None, existing: Existing) -> tuple[Codes, int]:
+    """What stands where a history shall be made: the codes to go on from, and the last run's number.
+
+    Raises
+    ------
+    HistoryError
+        If nothing may be made there.
+    """
+    if existing not in ("replace", "append", "refuse"):
+        raise HistoryError(f"existing={existing!r} is not known. Give 'replace', 'append' or 'refuse'.")
+    if into is None:
+        return Codes(), 0
+    if not into.parent.is_dir():
+        raise HistoryError(f"{into}: the folder {into.parent} does not exist. Make it first.")
+    if not into.exists():
+        return Codes(), 0
+    if existing == "refuse":
+        raise HistoryError(f"{into}: exists already. Give another path, or existing='replace' or 'append'.")
+    con = opening.open_for_reading(into)
+    try:
+        real = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall()[0][0]
+        if real:
+            raise HistoryError(
+                f"{into}: holds {real} runs that really happened, so a simulation does not write there. "
+                "Give another path."
+            )
+        if existing == "replace":
+            return Codes(), 0
+        last: int = con.execute("SELECT coalesce(max(run), 0) FROM runs").fetchall()[0][0]
+        return Codes.stored_in(con), last
+    finally:
+        con.close()
 
 
 @dataclass(frozen=True)

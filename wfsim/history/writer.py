@@ -26,7 +26,7 @@ from . import opening, sorting
 from .background import Background
 from .batch import Batch, Columns
 from .case_rows import case_rows, variant_rows
-from .codes import Codes, ProgramCodes, program_codes
+from .codes import ProgramCodes, program_codes
 from .failures import cannot_write
 from .held import Held
 from .history import History
@@ -34,7 +34,7 @@ from .logged import columns_of, follow
 from .numbering import PROVISIONAL, final_numbers
 from .paths import EMPTY, Paths
 from .runs import Origin, Run, workflows_of
-from .sorting import Known, Piece, SortedFile
+from .sorting import Existing, Known, Piece, SortedFile, look_at
 from .totals import Totals
 from .tracker import CaseTrack, track_rows
 
@@ -57,7 +57,6 @@ BATCH = 100_000
 _WAITING = 2
 """Batches that may wait for a thread, before who gives it one more waits too."""
 Log = Literal["full", "transitions", "aggregates"]
-Existing = Literal["replace", "append", "refuse"]
 
 _KEPT: dict[str, frozenset[int]] = {
     "full": frozenset(range(len(RECORD_KINDS))),
@@ -124,7 +123,7 @@ class HistoryWriter:
         if log not in _KEPT:
             raise HistoryError(f"{log!r} is not a log level. Levels: {', '.join(_KEPT)}.")
         self._into = None if into is None else Path(into)
-        self._codes, self._last_run = self._prepare(existing)
+        self._codes, self._last_run = look_at(self._into, existing)
         appending = existing == "append" and self._into is not None and self._into.exists()
         self._known = Known(self._codes.sizes(), self._last_run) if appending else None
         self._con = opening.connect()
@@ -466,34 +465,6 @@ class HistoryWriter:
             if written.exists():
                 os.replace(written, self._into.with_name(self._into.name + end))
         return self._into
-
-    def _prepare(self, existing: Existing) -> tuple[Codes, int]:
-        """Look at what stands at `into`; returns the codes to go on from and the last run's number."""
-        into = self._into
-        if existing not in ("replace", "append", "refuse"):
-            raise HistoryError(f"existing={existing!r} is not known. Give 'replace', 'append' or 'refuse'.")
-        if into is None:
-            return Codes(), 0
-        if not into.parent.is_dir():
-            raise HistoryError(f"{into}: the folder {into.parent} does not exist. Make it first.")
-        if not into.exists():
-            return Codes(), 0
-        if existing == "refuse":
-            raise HistoryError(f"{into}: exists already. Give another path, or existing='replace' or 'append'.")
-        con = opening.open_for_reading(into)
-        try:
-            real = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall()[0][0]
-            if real:
-                raise HistoryError(
-                    f"{into}: holds {real} runs that really happened, so a simulation does not write there. "
-                    "Give another path."
-                )
-            if existing == "replace":
-                return Codes(), 0
-            last: int = con.execute("SELECT coalesce(max(run), 0) FROM runs").fetchall()[0][0]
-            return Codes.stored_in(con), last
-        finally:
-            con.close()
 
     def close(self) -> None:
         """Drop what was taken; without `finish` before, nothing is left of it."""
