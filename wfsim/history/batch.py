@@ -6,18 +6,17 @@ from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfsim.errors import HistoryError
-from wfsim.semantics.codes import COMMANDS, KEY_VALUE, NUMBER
+from wfsim.semantics.codes import FAULT, KEY_VALUE, LIST, NUMBER, OBJECT, R_STARTED, STRING
 from wfsim.semantics.layout import ValueRow
-from wfsim.semantics.records import CALLED, NUMBERS
 from wfsim.semantics.texts import canonical
 
-from .handles import clean, codes_of, json_of, texts_of
-from .payloads import RecordColumns, ValueColumns, payloads_of
-from .schema import KEY_SLOT, RECORD_COLUMNS, VALUE_COLUMNS
+from .handles import clean, codes_of, texts_of
+from .paths import EMPTY
+from .schema import KEY_SLOT, RECORD_COLUMNS
 from .tracker import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     import duckdb
     import numpy as np
@@ -95,57 +94,95 @@ class Batch:
         return ValueColumns(case, seq, position, name, tag, whole, real, starts)
 
 
+class ValueColumns(NamedTuple):
+    """Values of many records; those of one record stand together.
+
+    Attributes
+    ----------
+    case, seq, position
+        Which record, and the how manieth value of it.
+    name
+        Handle of what it gives a value to, or a code below 0.
+    tag, whole, real
+        As in `semantics.layout.Cell`.
+    starts
+        From which value on which table of texts counts.
+    """
+
+    case: NDArray[Any]
+    seq: NDArray[Any]
+    position: NDArray[Any]
+    name: NDArray[Any]
+    tag: NDArray[Any]
+    whole: NDArray[np.int64]
+    real: NDArray[np.float64]
+    starts: Starts
+
+    def structs(self, codes: Codes) -> pa.StructArray:
+        """Each as it is stored."""
+        import numpy as np
+        import pyarrow as pa
+
+        is_text, is_real = np.isin(self.tag, (STRING, LIST, OBJECT, FAULT)), self.tag == NUMBER
+        is_key = self.name == KEY_VALUE
+        slots = codes_of(np.where(is_key, -1, self.name), self.starts, codes, "slot_names")
+        slots[is_key] = KEY_SLOT
+        return pa.StructArray.from_arrays(
+            [
+                _known(slots, (slots >= 0) | is_key),
+                pa.array(self.tag.astype(np.uint8)),
+                _known(self.whole, ~(is_text | is_real)),
+                _known(self.real, is_real),
+                texts_of(np.where(is_text, self.whole, -1), self.starts, _plain),
+            ],
+            ["slot", "tag", "whole", "real", "text"],
+        )
+
+
 class Columns(NamedTuple):
     """Records by the columns of `RAW`, the tables of texts that their handles lie in, and their values."""
 
-    records: Mapping[str, NDArray[np.int64]]
+    records: Mapping[str, NDArray[Any]]
     starts: Starts
     values: ValueColumns
 
-    def tables(
-        self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths
-    ) -> tuple[pa.Table, pa.Table]:
-        """Arrow tables `records` (without `is_last`) and `record_values`; cost is linear."""
-        return self._record_table(run, workflow, codes, program, paths), self._value_table(run, codes)
+    def of_kinds(self, kinds: Collection[int]) -> Columns:
+        """Those records that are of these kinds, with their values."""
+        import numpy as np
 
-    def _record_table(self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
+        values = self.values
+        rows = np.flatnonzero(np.isin(self.records["kind"], list(kinds)))
+        records = {name: column[rows] for name, column in self.records.items()}
+        starts = _starts_among(rows, self.starts)
+        own = np.flatnonzero(np.isin(places(values.case, values.seq), places(records["case"], records["seq"])))
+        whole = {name: getattr(values, name)[own] for name in ("case", "seq", "position", "name", "tag", "whole")}
+        chosen = ValueColumns(**whole, real=values.real[own], starts=_starts_among(own, values.starts))
+        return Columns(records, starts, chosen)
+
+    def table(self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
+        """Arrow table of the columns of `records`, without `is_last`; cost is linear."""
         import numpy as np
         import pyarrow as pa
 
         starts = self.starts
 
-        def column(name: str) -> NDArray[np.int64]:
+        def column(name: str) -> NDArray[Any]:
             return self.records[name]
 
         def whole(name: str, kind: Any = np.int32, least: int = 0) -> pa.Array:
             numbers = column(name)
-            return pa.array(numbers.astype(kind), mask=numbers < least)
+            return _known(numbers.astype(kind, copy=False), numbers >= least)
 
         def text(name: str) -> pa.Array:
             return texts_of(column(name), starts, _plain)
 
         def coded(name: str, table: NDArray[np.int32]) -> pa.Array:
             found = table[column(name)]
-            return pa.array(found, mask=found < 0)
+            return _known(found, found >= 0)
 
         path = column("path")
         hashes = np.array(paths.hashes, dtype=np.uint64)
         errors = codes_of(column("error_type"), starts, codes, "error_type_names")
-        transitions = program.transitions[column("transition")].astype(np.int64)
-        timers = column("timer") - program.first_timer
-        told = RecordColumns(
-            case=column("case"),
-            seq=column("seq"),
-            kind=column("kind"),
-            key=column("key"),
-            numbers={"transition": transitions, **{name: column(field) for name, field in NUMBERS.items()}},
-            texts={
-                "timer": pa.array([json_of(name) for name in program.timers]).take(pa.array(timers, mask=timers < 0)),
-                "command": pa.array([json_of(name) for name in COMMANDS]).take(whole("command")),
-            },
-            called={name: column(name) for name in CALLED},
-            starts=starts,
-        )
         arrays = {
             "run": pa.array(np.full(len(path), run, np.int32)),
             "case": whole("case"),
@@ -162,11 +199,11 @@ class Columns(NamedTuple):
             "activity": coded("activity", program.activities),
             "activity_id": whole("activity_id"),
             "attempt": whole("attempt", least=1),
-            "error_type": pa.array(errors, mask=errors < 0),
+            "error_type": _known(errors, errors >= 0),
             "status": whole("status", np.uint8),
             "outcome": whole("outcome", np.uint8, least=1),
             "reason": text("reason"),
-            "transition": pa.array(transitions, pa.int32(), mask=transitions < 0),
+            "transition": coded("transition", program.transitions),
             "flight": whole("flight"),
             "activation": whole("activation"),
             "timer": whole("timer"),
@@ -178,49 +215,66 @@ class Columns(NamedTuple):
             "compensates": whole("undoes"),
             "index": whole("index"),
             "message_id": whole("message"),
-            "payload": payloads_of(told, self.values, program.program),
+            "values": self._values(codes),
+            "clock": coded("timer", program.timers),
+            "key": _known(column("key"), column("kind") == R_STARTED),
             "entered_seq": whole("entered_seq"),
             "dwell": whole("dwell", np.int64),
             "wait": whole("wait", np.int64),
             "service": whole("service", np.int64),
-            "path_hash": pa.array(hashes[path], mask=path == 0),
+            "path_hash": _known(hashes[path], path != EMPTY),
         }
         return pa.table(arrays)
 
-    def _value_table(self, run: int, codes: Codes) -> pa.Table:
+    def _values(self, codes: Codes) -> pa.Array:
+        """The values of each record, as a list; null for none."""
         import numpy as np
         import pyarrow as pa
 
-        values = self.values
-        is_text, is_real, is_key = values.is_text, values.tag == NUMBER, values.name == KEY_VALUE
-        slots = codes_of(np.where(is_key, -1, values.name), values.starts, codes, "slot_names")
-        return pa.table(
-            {
-                "run": pa.array(np.full(len(slots), run, np.int32)),
-                "case": pa.array(values.case.astype(np.int32)),
-                "seq": pa.array(values.seq.astype(np.int32)),
-                "position": pa.array(values.position.astype(np.int32)),
-                "slot": pa.array(np.where(is_key, KEY_SLOT, slots), mask=(slots < 0) & ~is_key),
-                "tag": pa.array(values.tag.astype(np.uint8)),
-                "whole": pa.array(values.whole, mask=is_text | is_real),
-                "real": pa.array(values.real, mask=~is_real),
-                "text": texts_of(np.where(is_text, values.whole, -1), values.starts, _plain),
-            }
+        values, n = self.values, len(self.records["case"])
+        here = places(self.records["case"], self.records["seq"])
+        there = places(values.case, values.seq)
+        # Stable, since this takes no time where they lie sorted already.
+        by_place = np.argsort(here, kind="stable")
+        # Those of one record stand together and in order, and stay so.
+        record = by_place[np.searchsorted(here, there, sorter=by_place)]
+        order = np.argsort(record, kind="stable")
+        counts = np.bincount(record, minlength=n)
+        ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        return pa.ListArray.from_arrays(
+            pa.array(ends), values.structs(codes).take(pa.array(order)), mask=pa.array(counts == 0)
         )
 
 
-def insert(con: duckdb.DuckDBPyConnection, records: pa.Table, values: pa.Table) -> None:
-    """Append both tables to `records` and `record_values` of the connection's own database."""
-    for name, columns, table in (
-        ("records", RECORD_COLUMNS, records),
-        ("record_values", VALUE_COLUMNS, values),
-    ):
-        if len(table):
-            # By position: the Arrow columns stand in the order of the schema.
-            listed = ", ".join(column for column, _ in columns[: table.num_columns])
-            con.register("arrow_batch", table)
-            con.execute(f"INSERT INTO {name} ({listed}) SELECT * FROM arrow_batch")
-            con.unregister("arrow_batch")
+def _starts_among(rows: NDArray[np.int64], starts: Starts) -> Starts:
+    """From which of some rows on which table of texts counts."""
+    import numpy as np
+
+    return [(int(np.searchsorted(rows, start)), texts) for start, texts in starts]
+
+
+def places(case: NDArray[Any], seq: NDArray[Any]) -> NDArray[np.int64]:
+    """Cases and `seq` as one number, in their order."""
+    import numpy as np
+
+    found: NDArray[np.int64] = case.astype(np.int64) << 32 | seq
+    return found
+
+
+def _known(numbers: NDArray[Any], is_known: NDArray[np.bool_]) -> pa.Array:
+    """Numbers, null where they are not known."""
+    import pyarrow as pa
+
+    return pa.array(numbers, mask=None if is_known.all() else ~is_known)
+
+
+def insert(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
+    """Append rows to `records` of the connection's own database."""
+    # By position: the Arrow columns stand in the order of the schema.
+    listed = ", ".join(column for column, _ in RECORD_COLUMNS[: records.num_columns])
+    con.register("arrow_batch", records)
+    con.execute(f"INSERT INTO records ({listed}) SELECT * FROM arrow_batch")
+    con.unregister("arrow_batch")
 
 
 def _plain(value: Any) -> str:

@@ -32,6 +32,8 @@ from .schema import KEY_SLOT, NAMES
 from .snapshots import latest_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import duckdb
 
     from wfsim.model.values import Value
@@ -40,22 +42,15 @@ if TYPE_CHECKING:
 # What a record names itself, then what its payload says, in the order of `records_of`.
 _NAMED = tuple(field.name for field in fields(Record) if field.name not in ("kind", "seq", "time", "payload"))
 _REST = ("transition", "timer", *NUMBERS, "command", *CALLED)
-_COLUMNS = [{"timer": "m.name", "place": "r.timer"}.get(name, f'r."{name}"') for name in (*_NAMED, *_REST)]
+_COLUMNS = [{"timer": "clock", "place": "timer"}.get(name, f'"{name}"') for name in (*_NAMED, *_REST)]
 # Codes get their names here: ten joins would take DuckDB 8 ms to plan.
-_CODED = [(k, NAMES[name]) for k, name in enumerate((*_NAMED, *_REST)) if name in NAMES]
+_CODED = [(k, NAMES[column]) for k, column in enumerate(each.strip('"') for each in _COLUMNS) if column in NAMES]
 _RECORDS = f"""
-SELECT r."case", r.workflow, i.key, r.seq, r.time, r.kind, {", ".join(_COLUMNS)}
-FROM (FROM records WHERE run = $run AND "case" BETWEEN $first AND $last AND seq > $after AND seq <= $upto) r
-JOIN cases i ON i.run = r.run AND i."case" = r."case"
-LEFT JOIN timers m ON m.run = r.run AND m.workflow = r.workflow AND m.place = r.timer
-ORDER BY r."case", r.seq
+SELECT "case", workflow, key, "values", seq, time, kind, {", ".join(_COLUMNS)}
+FROM records WHERE run = $run AND "case" BETWEEN $first AND $last AND seq > $after AND seq <= $upto
+ORDER BY "case", seq
 """
 _CASES = 'SELECT run, "case", workflow, external_id, key, parent_case, parent_activation, version FROM cases'
-_VALUES = """
-SELECT "case", seq, slot, tag, whole, real, text
-FROM record_values WHERE run = $run AND "case" BETWEEN $first AND $last AND seq > $after AND seq <= $upto
-ORDER BY "case", seq, position
-"""
 _LAST = 2**31 - 1
 
 
@@ -251,17 +246,9 @@ def records_in(
     where = {"run": run.run, "first": first, "last": last, "upto": upto, "after": after}
     names = names_in(con)
     slots = names["slot_names"]
-    inner: dict[tuple[int, int], list[tuple[str | None, Any]]] = {}
-    keys: dict[tuple[int, int], Any] = {}
-    for case, seq, slot, tag, whole, real, text in con.execute(_VALUES, where).fetchall():
-        value = _value(tag, whole, real, text)
-        if slot == KEY_SLOT:
-            keys[case, seq] = value
-        else:
-            inner.setdefault((case, seq), []).append((None if slot is None else slots[slot], value))
     coded = [(k, names[dimension]) for k, dimension in _CODED]
     found: dict[int, list[Record]] = {}
-    for case, number, key, seq, time, kind, *rest in con.execute(_RECORDS, where).fetchall():
+    for case, number, key, inner, seq, time, kind, *rest in con.execute(_RECORDS, where).fetchall():
         for k, known in coded:
             if rest[k] is not None:
                 rest[k] = known[rest[k]]
@@ -272,16 +259,17 @@ def records_in(
         if kind == R_STARTED:
             workflow = run.workflows[number]
             payload.update(workflow=workflow.name, version=workflow.version, seed=key)
-        if (case, seq) in keys:
-            payload["key"] = keys[case, seq]
         values: dict[str, Any] = {}
-        for name, value in inner.get((case, seq), ()):
-            if name is None:
+        for one in inner or ():
+            slot, value = one["slot"], value_of(one)
+            if slot == KEY_SLOT:
+                payload["key"] = value
+            elif slot is None:
                 values.update(value)
             elif kind in LISTS:
-                values.setdefault(name, []).append(value)
+                values.setdefault(slots[slot], []).append(value)
             else:
-                values[name] = value
+                values[slots[slot]] = value
         if kind in VALUES_CALLED:
             if values:
                 payload[VALUES_CALLED[kind]] = values
@@ -292,13 +280,15 @@ def records_in(
     return found
 
 
-def _value(tag: int, whole: int | None, real: float | None, text: str | None) -> Any:
+def value_of(stored: Mapping[str, Any]) -> Any:
+    """A value as it stands among the `values` of a record."""
+    tag = stored["tag"]
     if tag in (STRING, FAULT):
-        return text
+        return stored["text"]
     if tag == NUMBER:
-        return real
+        return stored["real"]
     if tag == INTEGER:
-        return whole
+        return stored["whole"]
     if tag == BOOLEAN:
-        return bool(whole)
-    return None if tag == NULL else json.loads(text or "null")
+        return bool(stored["whole"])
+    return None if tag == NULL else json.loads(stored["text"] or "null")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from wfsim.semantics.codes import N_CLOCKS, SEND
 from wfsim.semantics.instance import Instance
@@ -12,7 +13,7 @@ from wfsim.semantics.layout import ActionRow
 from .schema import DIMENSIONS, FIXED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     import duckdb
     import numpy as np
@@ -34,12 +35,26 @@ def names_in(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     return names
 
 
+Names: TypeAlias = dict[str, list[tuple[str, int]]]
+"""Names and their codes, by dimension."""
+
+
+def store_names(con: duckdb.DuckDBPyConnection, names: Names) -> None:
+    """Write names that are not in a history yet."""
+    for dimension, pairs in names.items():
+        con.execute(
+            f"INSERT INTO {dimension} SELECT unnest(?), unnest(?)",
+            [[code for _, code in pairs], [name for name, _ in pairs]],
+        )
+
+
 class Codes:
-    """The codes of a history's dimensions; new names get the next number and wait to be stored."""
+    """The codes of a history's dimensions; new names, of any thread, get the next number and wait to be stored."""
 
     def __init__(self) -> None:
         self._codes: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
         self._stored: dict[str, int] = dict.fromkeys(DIMENSIONS, 0)
+        self._turn = threading.Lock()
 
     @classmethod
     def stored_in(cls, con: duckdb.DuckDBPyConnection) -> Codes:
@@ -53,21 +68,28 @@ class Codes:
     def code(self, dimension: str, name: str) -> int:
         """The code of a name."""
         codes = self._codes[dimension]
-        return codes.setdefault(name, len(codes))
+        with self._turn:
+            return codes.setdefault(name, len(codes))
 
     def sizes(self) -> dict[str, int]:
         """How many names each dimension has."""
         return {dimension: len(codes) for dimension, codes in self._codes.items()}
 
+    def fresh(self) -> Names:
+        """The names that are new since the last call of `written`, with their codes."""
+        found = {each: list(codes.items())[self._stored[each] :] for each, codes in self._codes.items()}
+        return {each: names for each, names in found.items() if names}
+
+    def hand_over(self) -> Names:
+        """The names that are new since the last call: whoever gets them writes them."""
+        with self._turn:
+            found = self.fresh()
+            self.written()
+        return found
+
     def store(self, con: duckdb.DuckDBPyConnection) -> None:
         """Write the names that are new since the last call; call `written` once that is committed."""
-        for dimension, codes in self._codes.items():
-            fresh = list(codes.items())[self._stored[dimension] :]
-            if fresh:
-                con.execute(
-                    f"INSERT INTO {dimension} SELECT unnest(?), unnest(?)",
-                    [[code for _, code in fresh], [name for name, _ in fresh]],
-                )
+        store_names(con, self.fresh())
 
     def written(self) -> bool:
         """All names so far are stored; whether there are more than at the last call."""
@@ -77,10 +99,7 @@ class Codes:
 
 @dataclass(frozen=True)
 class ProgramCodes:
-    """For each program row the code of its name; -1 in the last place, so that index -1 stays -1.
-
-    Timers have names only, from row `first_timer` on.
-    """
+    """For each program row the code of its name; -1 in the last place, so that index -1 stays -1."""
 
     program: Program
     regions: NDArray[np.int32]
@@ -88,30 +107,23 @@ class ProgramCodes:
     events: NDArray[np.int32]
     activities: NDArray[np.int32]
     transitions: NDArray[np.int32]
-    first_timer: int
-    timers: Sequence[str]
-
-    def store_timers(self, con: duckdb.DuckDBPyConnection, run: int, workflow: int) -> None:
-        """Write the names of the timers of a run's workflow."""
-        con.execute(
-            "INSERT INTO timers SELECT ?, ?, unnest(?), unnest(?)",
-            [run, workflow, list(range(self.first_timer, self.first_timer + len(self.timers))), list(self.timers)],
-        )
+    timers: NDArray[np.int32]
 
 
 def program_codes(program: Program, codes: Codes) -> ProgramCodes:
     """Register a program's names, in the order of its definition, and return the lookup tables."""
     import numpy as np
 
-    size = len(program.rows) + 1
+    head = program.head
+    size = max(len(program.rows), head.first_clock + N_CLOCKS) + 1
 
-    def table(dimension: str, rows: dict[str, int]) -> NDArray[np.int32]:
+    def table(dimension: str, named: Iterable[tuple[str, int]]) -> NDArray[np.int32]:
         found = np.full(size, -1, np.int32)
-        for name, place in rows.items():
+        for name, place in named:
             found[place] = codes.code(dimension, name)
         return found
 
-    events = table("event_names", program.event_rows)
+    events = table("event_names", program.event_rows.items())
     for row in program.rows:
         # What is sent to others bears a name that need not be an event here (M7.2).
         if isinstance(row, ActionRow) and row.action == SEND:
@@ -119,15 +131,14 @@ def program_codes(program: Program, codes: Codes) -> ProgramCodes:
     transitions = np.full(size, -1, np.int32)
     for place, number in program.transition_numbers.items():
         transitions[place] = number
-    head = program.head
     example = Instance(program)
+    timers = [(example.timer_name(place), place) for place in range(head.first_timer, head.first_clock + N_CLOCKS)]
     return ProgramCodes(
         program=program,
-        regions=table("region_names", program.region_rows),
-        states=table("state_names", program.state_rows),
+        regions=table("region_names", program.region_rows.items()),
+        states=table("state_names", program.state_rows.items()),
         events=events,
-        activities=table("activity_names", program.activity_rows),
+        activities=table("activity_names", program.activity_rows.items()),
         transitions=transitions,
-        first_timer=head.first_timer,
-        timers=[example.timer_name(place) for place in range(head.first_timer, head.first_clock + N_CLOCKS)],
+        timers=table("timer_names", timers),
     )

@@ -23,8 +23,8 @@ SELECT dense_rank() OVER (ORDER BY run) AS run, "case", workflow, key, external_
 FROM cases ORDER BY run, "case"
 """
 _COLUMNS = [name for name, _ in RECORD_COLUMNS]
-# All before the payload, which only says the same again; cases tell their workflow.
-_TOLD = [name for name in _COLUMNS[: _COLUMNS.index("payload")] if name not in ("run", "workflow")]
+# Values come after them, the others follow from these; cases tell their workflow.
+_TOLD = [name for name in _COLUMNS[: _COLUMNS.index('"values"')] if name not in ("run", "workflow")]
 # Codes get their names here: ten joins would take DuckDB longer to plan than a small history to be read.
 RECORDS = f"""
 SELECT n.place AS run, {", ".join("r." + name for name in _TOLD)}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .batch import Columns
-from .payloads import ValueColumns
+from .batch import Columns, ValueColumns, places
 from .tracker import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from wfsim.simulation.compiled.run import Chunk
     from wfsim.simulation.plans import Member
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _VALUES = ("case", "seq", "position", "name", "tag", "whole", "real")
 
 
-def columns_of(chunk: Chunk, members: Sequence[Member], nodes: Sequence[int]) -> Iterator[tuple[Member, Columns]]:
+def columns_of(chunk: Chunk, members: Sequence[Member], nodes: Sequence[int]) -> Iterator[tuple[int, Columns]]:
     """The records and values of a chunk, by workflow; `nodes` are the numbers in `Paths` of its paths."""
     import numpy as np
 
@@ -29,26 +30,23 @@ def columns_of(chunk: Chunk, members: Sequence[Member], nodes: Sequence[int]) ->
     for number, member in enumerate(members):
         rows, kept = chunk.log, chunk.values
         if len(members) > 1:
-            rows, kept = rows[rows["member"] == number], kept[kept["member"] == number]
+            rows, kept = (each.take(np.flatnonzero(each["member"] == number)) for each in (rows, kept))
         if not len(rows):
             continue
+        rows, kept = _sorted(rows), _sorted(kept)
         found = log.columns(rows)
         records = {name: found[name] for name in RAW} | {"path": np.array(nodes, np.int64)[rows["path"]]}
         starts, of = [(0, member.texts)], log.values(kept)
         values = ValueColumns(**{name: of[name] for name in _VALUES}, starts=starts)
-        yield member, Columns(records, starts, values)
+        yield number, Columns(records, starts, values)
 
 
-def kept(columns: Columns, kinds: Collection[int]) -> Columns:
-    """Records of these kinds, with their values."""
+def _sorted(rows: NDArray[Any]) -> NDArray[Any]:
+    """Rows of the log by (case, seq): here a row is moved as a whole, later column by column."""
     import numpy as np
 
-    records, values = columns.records, columns.values
-    wanted = np.isin(records["kind"], list(kinds))
-    chosen = {name: column[wanted] for name, column in records.items()}
-    of = np.isin(values.case << 32 | values.seq, chosen["case"] << 32 | chosen["seq"])
-    whole = {name: getattr(values, name)[of] for name in ("case", "seq", "position", "name", "tag", "whole")}
-    return Columns(chosen, columns.starts, ValueColumns(**whole, real=values.real[of], starts=values.starts))
+    # `take` copies rows, an index would copy field by field.
+    return rows.take(np.argsort(places(rows["case"], rows["seq"]), kind="stable"))
 
 
 def follow(chunk: Chunk, members: Iterable[Member], nodes: list[int], paths: Paths) -> None:

@@ -14,7 +14,7 @@ from wfsim.semantics.codes import (
     R_STIMULUS_IGNORED,
 )
 
-from .case import _value
+from .case import value_of
 from .schema import KEY_SLOT
 
 if TYPE_CHECKING:
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
 
 _OPEN = f"""
-SELECT c.external_id, w.name, p.external_id, v.tag, v.whole, v.real, v.text
+SELECT c.external_id, w.name, p.external_id, s.key
 FROM cases c
 JOIN runs u ON u.run = c.run AND u.source = 'runtime'
 JOIN workflows w ON w.run = c.run AND w.number = c.workflow
 LEFT JOIN cases p ON p.run = c.run AND p."case" = c.parent_case
-LEFT JOIN record_values v ON v.run = c.run AND v."case" = c."case" AND v.seq = 1 AND v.slot = {KEY_SLOT}
+LEFT JOIN (
+    SELECT run, "case", list_filter("values", lambda v: v.slot = {KEY_SLOT})[1] AS key FROM records WHERE seq = 1
+) s ON s.run = c.run AND s."case" = c."case"
 ANTI JOIN (
     SELECT run, "case" FROM records WHERE kind IN ({R_INSTANCE_CLOSED}, {R_STATUS_CHANGED})
     GROUP BY run, "case" HAVING arg_max(kind, seq) = {R_INSTANCE_CLOSED}
@@ -64,8 +66,8 @@ class OpenCase:
 def open_cases(con: duckdb.DuckDBPyConnection) -> list[OpenCase]:
     """All open cases of real runs, in order; linear in the records that tell a status."""
     return [
-        OpenCase(name, workflow, None if tag is None else _value(tag, whole, real, text), parent)
-        for name, workflow, parent, tag, whole, real, text in con.execute(_OPEN).fetchall()
+        OpenCase(name, workflow, None if key is None else value_of(key), parent)
+        for name, workflow, parent, key in con.execute(_OPEN).fetchall()
     ]
 
 

@@ -1,7 +1,7 @@
 """The tables of a history.
 
-One append-only, denormalised table `records` with a row per record of docs/meaning.md, small integer codes with a
-dimension table each, and a side table `record_values` with the values that belong to records.
+One append-only, denormalised table `records` with a row per record of docs/meaning.md, the values that belong to it
+included, and small integer codes with a dimension table each.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS, STATUSES
 if TYPE_CHECKING:
     import os
 
-FORMAT = 3
+FORMAT = 4
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
 DIMENSIONS = (
@@ -23,6 +23,7 @@ DIMENSIONS = (
     "activity_names",
     "error_type_names",
     "slot_names",
+    "timer_names",
 )
 FIXED = {
     "kind_names": RECORD_KINDS,
@@ -64,7 +65,9 @@ RECORD_COLUMNS: tuple[tuple[str, str], ...] = (
     ("compensates", "INTEGER"),
     ('"index"', "INTEGER"),
     ("message_id", "INTEGER"),
-    ("payload", "JSON"),
+    ('"values"', 'STRUCT(slot INTEGER, tag UTINYINT, whole BIGINT, "real" DOUBLE, "text" VARCHAR)[]'),
+    ("clock", "INTEGER"),
+    ("key", "BIGINT"),
     ("entered_seq", "INTEGER"),
     ("dwell", "BIGINT"),
     ("wait", "BIGINT"),
@@ -72,18 +75,7 @@ RECORD_COLUMNS: tuple[tuple[str, str], ...] = (
     ("path_hash", "UBIGINT"),
     ("is_last", "BOOLEAN"),
 )
-VALUE_COLUMNS: tuple[tuple[str, str], ...] = (
-    ("run", "INTEGER"),
-    ('"case"', "INTEGER"),
-    ("seq", "INTEGER"),
-    ("position", "INTEGER"),
-    ("slot", "INTEGER"),
-    ("tag", "UTINYINT"),
-    ("whole", "BIGINT"),
-    ("real", "DOUBLE"),
-    ("text", "VARCHAR"),
-)
-
+"""What a step put out, then, from `clock` on, what follows from it, from the definition or from the case's course."""
 
 NAMES = {
     "kind": "kind_names",
@@ -96,6 +88,7 @@ NAMES = {
     "status": "status_names",
     "outcome": "outcome_names",
     "command": "command_names",
+    "clock": "timer_names",
 }
 """Columns of `records` that hold codes, and the dimension that has the name of each."""
 
@@ -108,9 +101,9 @@ def columns_of(columns: tuple[tuple[str, str], ...]) -> str:
     return ", ".join(f"{name} {kind}" for name, kind in columns)
 
 
-def quoted(path: str | os.PathLike[str]) -> str:
-    """A path as it stands between the quotes of an SQL text."""
-    return str(path).replace("'", "''")
+def quoted(text: str | os.PathLike[str]) -> str:
+    """A text, or a path, as it stands between the quotes of an SQL text."""
+    return str(text).replace("'", "''")
 
 
 TABLES = f"""
@@ -128,9 +121,6 @@ CREATE TABLE cases (
     key BIGINT NOT NULL, parent_case INTEGER, parent_activation INTEGER, started BIGINT NOT NULL,
     version INTEGER NOT NULL, path_hash UBIGINT
 );
-CREATE TABLE timers (
-    run INTEGER NOT NULL, workflow INTEGER NOT NULL, place INTEGER NOT NULL, name VARCHAR NOT NULL
-);
 CREATE TABLE snapshots (
     run INTEGER NOT NULL, "case" INTEGER NOT NULL, seq INTEGER NOT NULL, fingerprint VARCHAR NOT NULL,
     image VARCHAR NOT NULL
@@ -147,7 +137,6 @@ CREATE TABLE activity_totals (
     services BIGINT, service BIGINT
 );
 CREATE TABLE records ({columns_of(RECORD_COLUMNS)});
-CREATE TABLE record_values ({columns_of(VALUE_COLUMNS)});
 """
 TABLES += "".join(f"CREATE TABLE {name} (code INTEGER PRIMARY KEY, name VARCHAR NOT NULL);" for name in DIMENSIONS)
 TABLES += "".join(f"CREATE TABLE {name} (code UTINYINT PRIMARY KEY, name VARCHAR NOT NULL);" for name in FIXED)

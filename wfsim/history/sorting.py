@@ -1,4 +1,4 @@
-"""Staged rows, in the order in which they came, into a history file sorted by (run, case, seq), piece by piece.
+"""A history file made of pieces, which come sorted by (run, case, seq).
 
 Each piece is a transaction of its own, and the runs are called complete in the last one: whatever ends this early, a
 full disk or Ctrl-C, leaves a history of what was written until then, which says that it is incomplete.
@@ -6,33 +6,33 @@ full disk or Ctrl-C, leaves a history of what was written until then, which says
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from wfsim.errors import HistoryError
 
-from . import schema
-from .codes import Codes
+from . import opening, schema
+from .codes import Codes, Names, store_names
 from .failures import roll_back
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import duckdb
+    import pyarrow as pa
 
-_PIECE = 1_000_000
-"""Records of a piece; sorting so many takes about 200 MB."""
+    from .runs import Run
+
+_ROW_GROUP = 122_880
+PIECE = 2 * _ROW_GROUP
+"""Most records of a piece. Just as many as row groups of DuckDB hold: at the end it would merge smaller ones."""
+
+Existing = Literal["replace", "append", "refuse"]
 
 UNFINISHED = "The run is incomplete: it was not written to its end, since the disk was full or somebody interrupted it."
-
-RENUMBERED = 'CREATE TABLE memory.renumbered (run INTEGER, "case" INTEGER, number INTEGER);'
-"""Cases that have had passing numbers, with their lasting ones. No table of a history: not in `staged`."""
-
-# Where a record's case has a passing number, it gets its lasting one.
-_RENUMBERED = (
-    '(SELECT t.* REPLACE (coalesce(n.number, t."case") AS "case") FROM staged.{name} t '
-    'LEFT JOIN memory.renumbered n ON n.run = t.run AND n."case" = t."case")'
-)
 
 
 @dataclass(frozen=True)
@@ -43,107 +43,148 @@ class Known:
     last_run: int
 
 
-def write_sorted(con: duckdb.DuckDBPyConnection, target: Path, codes: Codes, known: Known | None) -> None:
-    """Write all that is in the database `staged` of `con` to a new file, or behind what is `known` of an old one.
+def look_at(into: Path | None, existing: Existing) -> tuple[Codes, int]:
+    """What stands where a history shall be made: the codes to go on from, and the last run's number.
 
     Raises
     ------
-    duckdb.Error
-        If the file cannot be written; what was written until then can be read.
     HistoryError
-        If somebody else wrote to the file meanwhile.
+        If nothing may be made there.
     """
-    con.execute(f"ATTACH '{schema.quoted(target)}' AS target")
-    con.execute("USE target")
+    if existing not in ("replace", "append", "refuse"):
+        raise HistoryError(f"existing={existing!r} is not known. Give 'replace', 'append' or 'refuse'.")
+    if into is None:
+        return Codes(), 0
+    if not into.parent.is_dir():
+        raise HistoryError(f"{into}: the folder {into.parent} does not exist. Make it first.")
+    if not into.exists():
+        return Codes(), 0
+    if existing == "refuse":
+        raise HistoryError(f"{into}: exists already. Give another path, or existing='replace' or 'append'.")
+    con = opening.open_for_reading(into)
     try:
-        con.execute("BEGIN")
-        if known is None:
-            con.execute(f"COPY FROM DATABASE staged TO target (SCHEMA); {schema.FIRST_ROWS}")
-        else:
-            _check_unchanged(con, target, known)
-        codes.store(con)
-        _write_runs(con)
-        con.execute("COMMIT")
-        facts = _facts(con)
-        for run, first, last in _pieces(con):
-            con.execute("BEGIN")
-            _write_cases(con, facts, run, first, last)
-            con.execute("COMMIT")
-        con.execute("BEGIN")
-        con.execute(
-            "UPDATE target.runs SET complete = true WHERE run IN (SELECT s.run FROM staged.runs s WHERE s.complete)"
-        )
-        con.execute("DELETE FROM target.notes WHERE note = ?", [UNFINISHED])
-        con.execute("COMMIT")
-        con.execute("CHECKPOINT target")
-    except BaseException:
-        roll_back(con)
-        raise
+        real = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall()[0][0]
+        if real:
+            raise HistoryError(
+                f"{into}: holds {real} runs that really happened, so a simulation does not write there. "
+                "Give another path."
+            )
+        if existing == "replace":
+            return Codes(), 0
+        last: int = con.execute("SELECT coalesce(max(run), 0) FROM runs").fetchall()[0][0]
+        return Codes.stored_in(con), last
     finally:
-        con.execute("USE staged; DETACH target")
+        con.close()
 
 
-def _check_unchanged(con: duckdb.DuckDBPyConnection, target: Path, known: Known) -> None:
-    last = con.execute("SELECT coalesce(max(run), 0) FROM target.runs").fetchall()[0][0]
-    if last != known.last_run or Codes.stored_in(con).sizes() != known.sizes:
-        raise HistoryError(f"{target}: somebody else wrote to it meanwhile. Run again.")
+@dataclass(frozen=True)
+class Piece:
+    """Some cases of a run, with all that belongs to them.
+
+    Attributes
+    ----------
+    cases, variants
+        Rows of these tables, sorted; `variants` are those that no piece has had.
+    names
+        What the file does not know yet.
+    """
+
+    cases: pa.Table
+    variants: pa.Table
+    names: Names
 
 
-def _write_runs(con: duckdb.DuckDBPyConnection) -> None:
-    """All but names, cases and facts."""
-    con.execute("INSERT INTO target.runs SELECT * REPLACE (false AS complete) FROM staged.runs")
-    con.execute("INSERT INTO target.notes SELECT run, ? FROM staged.runs", [UNFINISHED])
-    for name in ("workflows", "timers", "notes", "edge_totals", "activity_totals"):
-        con.execute(f"INSERT INTO target.{name} SELECT * FROM staged.{name}")
-    clash = con.execute(
-        "SELECT a.path_hash FROM target.variants_seen a JOIN staged.variants_seen b "
-        "ON a.path_hash = b.path_hash AND a.states <> b.states"
-    ).fetchall()
-    if clash:
-        raise HistoryError(f"two paths share the hash {clash[0][0]}. Write this run into a file of its own.")
-    con.execute(
-        "INSERT INTO target.variants_seen SELECT * FROM staged.variants_seen v "
-        "WHERE v.path_hash NOT IN (SELECT path_hash FROM target.variants_seen) ORDER BY path_hash"
-    )
+class SortedFile:
+    """A new file, or what is `known` of an old one to write behind.
 
+    Every method raises `duckdb.Error` if the file cannot be written; what was written until then can be read.
+    """
 
-def _pieces(con: duckdb.DuckDBPyConnection) -> list[tuple[int, int, int]]:
-    """Runs with the first and last case of each piece, in order."""
-    found: list[tuple[int, int, int]] = con.execute(
+    def __init__(self, con: duckdb.DuckDBPyConnection, path: Path, known: Known | None) -> None:
+        self.con = con
+        self.path = path
+        self._known = known
+
+    def open(self) -> None:
+        """Begin to write.
+
+        Raises
+        ------
+        HistoryError
+            If somebody else wrote to it since `known` was looked at.
         """
-        WITH sums AS (
-            SELECT run, "case", sum(version) OVER (PARTITION BY run ORDER BY "case") // ? AS piece FROM staged.cases
+        self.con.execute(f"ATTACH '{schema.quoted(self.path)}' AS target; USE target")
+        with self._whole():
+            if self._known is None:
+                self.con.execute(schema.TABLES + schema.FIRST_ROWS)
+                return
+            last = self.con.execute("SELECT coalesce(max(run), 0) FROM runs").fetchall()[0][0]
+            if last != self._known.last_run or Codes.stored_in(self.con).sizes() != self._known.sizes:
+                raise HistoryError(f"{self.path}: somebody else wrote to it meanwhile. Run again.")
+
+    def begin_run(self, run: Run) -> None:
+        """A run, of which nothing is written yet."""
+        with self._whole():
+            replace(run, complete=False).store(self.con)
+            self.con.execute("INSERT INTO notes VALUES (?, ?)", [run.run, UNFINISHED])
+
+    def write(self, piece: Piece, records: pa.Table | None) -> None:
+        """Some cases with their records."""
+        with self._whole():
+            store_names(self.con, piece.names)
+            self._store_variants(piece.variants)
+            self._insert("cases", piece.cases)
+            if records is not None:
+                self._insert("records", records)
+
+    def end_run(self, store_totals: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+        """What is told of a run once all of it has happened."""
+        with self._whole():
+            store_totals(self.con)
+
+    def finish(self, complete: Iterable[int], notes: Iterable[tuple[int, str]], names: Names) -> None:
+        """Everything is there; lets go of the file."""
+        with self._whole():
+            store_names(self.con, names)
+            for run in complete:
+                self.con.execute("UPDATE runs SET complete = true WHERE run = ?", [run])
+            self.con.execute("DELETE FROM notes WHERE note = ?", [UNFINISHED])
+            for note in notes:
+                self.con.execute("INSERT INTO notes VALUES (?, ?)", note)
+        self.con.execute("CHECKPOINT target; USE memory; DETACH target")
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """All of what is done inside, or nothing."""
+        self.con.execute("BEGIN")
+        try:
+            yield
+            self.con.execute("COMMIT")
+        except BaseException:
+            roll_back(self.con)
+            raise
+
+    def _store_variants(self, variants: pa.Table) -> None:
+        self.con.register("arrow_table", variants)
+        clash = self.con.execute(
+            "SELECT a.path_hash FROM variants_seen a JOIN arrow_table b "
+            "ON a.path_hash = b.path_hash AND a.states <> b.states"
+        ).fetchall()
+        if clash:
+            raise HistoryError(f"two paths share the hash {clash[0][0]}. Write this run into a file of its own.")
+        self.con.execute(
+            "INSERT INTO variants_seen FROM arrow_table WHERE path_hash NOT IN (SELECT path_hash FROM variants_seen)"
         )
-        SELECT run, min("case"), max("case") FROM sums GROUP BY run, piece ORDER BY run, piece
-        """,
-        [_PIECE],
-    ).fetchall()
-    return found
+        self.con.unregister("arrow_table")
+
+    def _insert(self, name: str, table: pa.Table) -> None:
+        # In row groups, which DuckDB's threads can share.
+        self.con.register("arrow_table", _in_groups(table))
+        self.con.execute(f"INSERT INTO {name} FROM arrow_table")
+        self.con.unregister("arrow_table")
 
 
-def _facts(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:
-    """What to read the staged records and values from."""
-    some = con.execute("SELECT 1 FROM memory.renumbered LIMIT 1").fetchall()
-    source = _RENUMBERED if some else "staged.{name}"
-    return source.format(name="records"), source.format(name="record_values")
+def _in_groups(table: pa.Table) -> pa.Table:
+    import pyarrow as pa
 
-
-def _write_cases(con: duckdb.DuckDBPyConnection, facts: tuple[str, str], run: int, first: int, last: int) -> None:
-    """Some cases, with all that belongs to them."""
-    where = 'run = $run AND "case" BETWEEN $first AND $last'
-    place = {"run": run, "first": first, "last": last}
-    con.execute(f'INSERT INTO target.cases SELECT * FROM staged.cases WHERE {where} ORDER BY "case"', place)
-    records, values = facts
-    # The last stored row of each case: at log levels below full not always the case's last version.
-    columns = ", ".join("r." + column for column, _ in schema.RECORD_COLUMNS[:-1])
-    con.execute(
-        f"""
-        INSERT INTO target.records
-        SELECT {columns}, r.seq = last.seq
-        FROM (FROM {records} WHERE {where}) r
-        JOIN (SELECT "case", max(seq) AS seq FROM {records} WHERE {where} GROUP BY "case") last USING ("case")
-        ORDER BY r."case", r.seq
-        """,
-        place,
-    )
-    con.execute(f'INSERT INTO target.record_values FROM {values} WHERE {where} ORDER BY "case", seq, position', place)
+    return pa.Table.from_batches(table.to_batches(_ROW_GROUP), table.schema)

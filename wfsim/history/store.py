@@ -303,7 +303,7 @@ class Store:
             batch.rows.extend,
         )
         batch.add_values(place.case, output.values)
-        records, values = batch.columns().tables(place.run, place.workflow, self._codes, codes, self._paths)
+        records = batch.columns().table(place.run, place.workflow, self._codes, codes, self._paths)
         path = None if track.path == EMPTY else self._paths.hashes[track.path]
         con = self._con
         con.execute("BEGIN")
@@ -336,7 +336,7 @@ class Store:
             if path is not None and any(row.kind == R_INSTANCE_CLOSED for row in output.records):
                 self._store_variant(path, self._paths.states(track.path))
             self._codes.store(con)
-            insert(con, _with_last(records), values)
+            insert(con, _with_last(records))
             if last.seq // self._snapshot_every > expected_version // self._snapshot_every:
                 store_snapshot(con, place.run, place.case, instance)
             con.execute("COMMIT")
@@ -413,9 +413,7 @@ class Store:
         try:
             run.store(self._con)
             for one, each in zip(workflows, programs_of(run)):
-                codes = program_codes(each, self._codes)
-                self._programs[number, one.number] = (each, codes)
-                codes.store_timers(self._con, number, one.number)
+                self._programs[number, one.number] = (each, program_codes(each, self._codes))
             self._codes.store(self._con)
             self._con.execute("COMMIT")
         except BaseException as error:

@@ -12,24 +12,19 @@ from wfsim.semantics.codes import (
     R_TRANSITION,
 )
 
-from .tracker import RAW, Raw
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import duckdb
+    from numpy.typing import NDArray
 
     from .codes import ProgramCodes
 
-_AT = {name: k for k, name in enumerate(RAW)}
-_KIND, _DWELL, _WAIT, _SERVICE = (_AT[name] for name in ("kind", "dwell", "wait", "service"))
-_REGION, _STATE, _TO, _EVENT, _ACTIVITY = (_AT[name] for name in ("region", "state", "to_state", "event", "activity"))
+_EDGE = ("region", "state", "to_state", "event")
 # Columns of an activity's totals.
-_ATTEMPTS, _SUCCESSES, _FAILURES, _TIMEOUTS, _WAITS, _WAITED, _SERVICES, _SERVED = range(8)
-_COUNTED = {
-    R_ACTIVITY_SCHEDULED: _ATTEMPTS,
-    R_ACTIVITY_SUCCEEDED: _SUCCESSES,
-    R_ACTIVITY_FAILED: _FAILURES,
-    R_ATTEMPT_TIMED_OUT: _TIMEOUTS,
-}
+_N_COLUMNS = 8
+_WAITS, _SERVICES = 4, 6
+_COUNTED = (R_ACTIVITY_SCHEDULED, R_ACTIVITY_SUCCEEDED, R_ACTIVITY_FAILED, R_ATTEMPT_TIMED_OUT)
 
 
 class Totals:
@@ -39,27 +34,30 @@ class Totals:
         self._edges: dict[tuple[int, int, int, int], list[int]] = {}
         self._activities: dict[int, list[int]] = {}
 
-    def add(self, raw: Raw) -> None:
-        """Count one row."""
-        kind = raw[_KIND]
-        if kind == R_TRANSITION:
-            if raw[_TO] >= 0:
-                edge = self._edges.setdefault((raw[_REGION], raw[_STATE], raw[_TO], raw[_EVENT]), [0, 0])
-                edge[0] += 1
-                edge[1] += raw[_DWELL]
-            return
-        activity = raw[_ACTIVITY]
-        if activity < 0:
-            return
-        totals = self._activities.setdefault(activity, [0] * 8)
-        if kind in _COUNTED:
-            totals[_COUNTED[kind]] += 1
-        if raw[_WAIT] >= 0:
-            totals[_WAITS] += 1
-            totals[_WAITED] += raw[_WAIT]
-        if raw[_SERVICE] >= 0:
-            totals[_SERVICES] += 1
-            totals[_SERVED] += raw[_SERVICE]
+    def add(self, records: Mapping[str, NDArray[Any]]) -> None:
+        """Count rows, given by the columns of `tracker.RAW`."""
+        import numpy as np
+
+        is_move = records["kind"] == R_TRANSITION
+        moves = np.flatnonzero(is_move & (records["to_state"] >= 0))
+        edges, of = np.unique(np.stack([records[name][moves] for name in _EDGE]), axis=1, return_inverse=True)
+        sums = np.zeros((edges.shape[1], 2), np.int64)
+        np.add.at(sums, of, np.stack([np.ones(len(moves), np.int64), records["dwell"][moves]], axis=1))
+        for edge, added in zip(edges.T.tolist(), sums.tolist()):
+            _add(self._edges.setdefault(tuple(edge), [0, 0]), added)
+
+        works = np.flatnonzero(~is_move & (records["activity"] >= 0))
+        activities, of = np.unique(records["activity"][works], return_inverse=True)
+        sums = np.zeros((len(activities), _N_COLUMNS), np.int64)
+        for column, kind in enumerate(_COUNTED):
+            np.add.at(sums[:, column], of[records["kind"][works] == kind], 1)
+        for column, name in ((_WAITS, "wait"), (_SERVICES, "service")):
+            times = records[name][works]
+            known = times >= 0
+            np.add.at(sums[:, column], of[known], 1)
+            np.add.at(sums[:, column + 1], of[known], times[known])
+        for activity, added in zip(activities.tolist(), sums.tolist()):
+            _add(self._activities.setdefault(activity, [0] * _N_COLUMNS), added)
 
     def store(self, con: duckdb.DuckDBPyConnection, run: int, workflow: int, program: ProgramCodes) -> None:
         """Write the totals."""
@@ -82,3 +80,7 @@ class Totals:
             con.executemany("INSERT INTO edge_totals VALUES (?, ?, ?, ?, ?, ?, ?, ?)", edges)
         if activities:
             con.executemany("INSERT INTO activity_totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", activities)
+
+
+def _add(sums: list[int], added: list[int]) -> None:
+    sums[:] = map(int.__add__, sums, added)

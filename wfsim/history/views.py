@@ -26,12 +26,12 @@ from wfsim.semantics.codes import (
 )
 
 from .codes import names_in
+from .handles import json_of
+from .payloads import payload, texts
 from .pool_views import POOL_VIEWS
 from .schema import NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import duckdb
 
 # Two versions of one workflow in one run are told apart.
@@ -40,38 +40,49 @@ CREATE VIEW workflow_names AS
 SELECT run, number, if(count(*) OVER (PARTITION BY run, name) > 1, name || ' ' || version, name) AS workflow
 FROM workflows ORDER BY run, number
 """
-_RUNS = "SELECT run, workflow, source FROM workflow_names JOIN runs USING (run) ORDER BY run, number"
+_RUNS = """
+SELECT run, n.workflow, w.name, w.version, source
+FROM workflow_names n JOIN workflows w USING (run, number) JOIN runs USING (run) ORDER BY run, number
+"""
 
 # Names are written into the view: without a join the order of the records is known, and the first rows cost no more
-# than they are.
+# than they are. Many runs have few workflows, so what is told of these stands there once.
 
 
 def name_records(con: duckdb.DuckDBPyConnection) -> None:
     """Make the view `history`, with the names that there are now; again whenever there are more."""
     names = names_in(con)
-    named = {column: f"({_texts(names[table])})[{column} + 1] AS {column}" for column, table in NAMES.items()}
-    workflows: dict[int, list[str]] = {}
+    named = {column: f"({texts(names[table])})[{column} + 1] AS {column}" for column, table in NAMES.items()}
+    workflows: dict[tuple[str, str, str], int] = {}
+    runs: dict[int, list[int]] = {}
     grown = False
-    for run, workflow, source in con.execute(_RUNS).fetchall():
-        workflows.setdefault(run, []).append(workflow)
+    for run, *told, source in con.execute(_RUNS).fetchall():
+        runs.setdefault(run, []).append(workflows.setdefault(tuple(told), len(workflows)))
         # A simulation lies sorted; what a store appended does not.
         grown = grown or source == "runtime"
-    runs = ", ".join(_texts(workflows.get(run, ())) for run in range(1, max(workflows, default=0) + 1))
+    places = ", ".join(str(runs.get(run, [])) for run in range(1, max(runs, default=0) + 1))
+    which = f"[([{places}]::INTEGER[][])[run][workflow + 1] + 1]"
+    labels = texts(label for label, _, _ in workflows)
+    started = (f'"workflow":{json_of(name)},"version":{json_of(version)}' for _, name, version in workflows)
     con.execute(f"""
 CREATE OR REPLACE VIEW history AS
-SELECT run, "case", ([{runs}]::VARCHAR[][])[run][workflow + 1] AS workflow, seq, time, {named["kind"]}, cause_seq,
-    {named["region"]}, {named["state"]}, {named["to_state"]}, {named["event"]}, event_id, {named["activity"]},
-    activity_id, attempt, {named["error_type"]}, {named["status"]}, {named["outcome"]}, payload,
+SELECT run, "case", ({labels}){which} AS workflow, seq, time, {named["kind"]}, cause_seq, {named["region"]},
+    {named["state"]}, {named["to_state"]}, {named["event"]}, event_id, {named["activity"]},
+    activity_id, attempt, {named["error_type"]}, {named["status"]}, {named["outcome"]},
+    {payload(names, f"({texts(started)}){which}")} AS payload,
     entered_seq, dwell, wait, service, path_hash, is_last
 FROM {'(FROM records ORDER BY run, "case", seq)' if grown else "records"}
 """)
 
 
-def _texts(names: Iterable[str]) -> str:
-    """A list of texts in SQL."""
-    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
-    return f"[{quoted}]::VARCHAR[]"
-
+RECORD_VALUES = """
+CREATE VIEW record_values AS
+SELECT run, "case", seq, position, v.slot, v.tag, v.whole, v."real", v."text"
+FROM (
+    SELECT run, "case", seq, generate_subscripts("values", 1) - 1 AS position, unnest("values") AS v
+    FROM records WHERE "values" IS NOT NULL
+)
+"""
 
 # A retried case closes more than once; its last change of status counts.
 DURATIONS = f"""
@@ -317,8 +328,7 @@ fired AS (
     SELECT r.run, r.workflow, r."case", if(m.name = 'workflow', 'workflow', 'state') AS what, r.region, s.name AS name,
         m.name AS clock
     FROM records r
-    JOIN timers m ON m.run = r.run AND m.workflow = r.workflow AND m.place = r.timer
-        AND m.name IN ('timeout', 'workflow')
+    JOIN timer_names m ON m.code = r.clock AND m.name IN ('timeout', 'workflow')
     LEFT JOIN state_names s ON s.code = r.state
     ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
     WHERE r.kind = {R_TIMER_FIRED}
@@ -378,6 +388,7 @@ ORDER BY d.run, w.number, d.status, d.outcome NULLS FIRST
 
 VIEWS = (
     WORKFLOW_NAMES,
+    RECORD_VALUES,
     DURATIONS,
     STAYS,
     DFG,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from array import array
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from wfsim.errors import HistoryError
 from wfsim.semantics.codes import (
@@ -22,22 +22,27 @@ from wfsim.semantics.codes import (
     RECORD_KINDS,
 )
 
-from . import opening, schema
-from .batch import Batch, Columns, insert
-from .codes import Codes, ProgramCodes, program_codes
+from . import opening, sorting
+from .background import Background
+from .batch import Batch, Columns
+from .case_rows import case_rows, variant_rows
+from .codes import ProgramCodes, program_codes
 from .failures import cannot_write
+from .held import Held
 from .history import History
-from .logged import columns_of, follow, kept
+from .logged import columns_of, follow
 from .numbering import PROVISIONAL, final_numbers
 from .paths import EMPTY, Paths
 from .runs import Origin, Run, workflows_of
-from .sorting import RENUMBERED, Known, write_sorted
+from .sorting import Existing, Known, Piece, SortedFile, look_at
 from .totals import Totals
-from .tracker import RAW, CaseTrack, Raw, track_rows
+from .tracker import CaseTrack, track_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
+
+    import pyarrow as pa
 
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
@@ -46,11 +51,13 @@ if TYPE_CHECKING:
     from wfsim.simulation.compiled.run import Chunk
     from wfsim.simulation.plans import Member as Simulated
 
-BATCH = 100_000
-Log = Literal["full", "transitions", "aggregates"]
-Existing = Literal["replace", "append", "refuse"]
+    from .background import Task
 
-_KIND, _SEQ = RAW.index("kind"), RAW.index("seq")
+BATCH = 100_000
+_WAITING = 2
+"""Batches that may wait for a thread, before who gives it one more waits too."""
+Log = Literal["full", "transitions", "aggregates"]
+
 _KEPT: dict[str, frozenset[int]] = {
     "full": frozenset(range(len(RECORD_KINDS))),
     "transitions": frozenset(
@@ -74,8 +81,8 @@ class _Member:
 class HistoryWriter:
     """Takes the records of many cases, in any order of cases, and makes a history sorted by (run, case, seq).
 
-    Nothing is seen at `into` before `finish`: rows are staged in a database of the writer's own and then
-    sorted into a new file, which takes the old one's place as a whole.
+    Nothing is seen at `into` before `finish`: threads of the writer's own write to a new file beside it, which then
+    takes the old one's place as a whole. Cases that are closed are written while others go on, if they lie together.
 
     Parameters
     ----------
@@ -99,8 +106,8 @@ class HistoryWriter:
 
     Notes
     -----
-    Memory: one batch of 100,000 rows (about 25 MB), a few hundred bytes per case, and up to 2 GB of what
-    DuckDB stages; more spills to disk. Speed: see docs/history.md.
+    Memory: one batch of 100,000 rows (about 25 MB), a few hundred bytes per case, and up to 1 GB of rows that are not
+    written yet; more lie in temporary files. Speed: see docs/history.md.
     """
 
     def __init__(
@@ -116,18 +123,24 @@ class HistoryWriter:
         if log not in _KEPT:
             raise HistoryError(f"{log!r} is not a log level. Levels: {', '.join(_KEPT)}.")
         self._into = None if into is None else Path(into)
-        self._codes, self._last_run = self._prepare(existing)
+        self._codes, self._last_run = look_at(self._into, existing)
         appending = existing == "append" and self._into is not None and self._into.exists()
         self._known = Known(self._codes.sizes(), self._last_run) if appending else None
         self._con = opening.connect()
-        self._con.execute(f"ATTACH ':memory:' AS staged; USE staged; {schema.TABLES} {RENUMBERED}")
+        self._file = SortedFile(self._con, self._target(), self._known)
+        self._held = Held()
+        # The first makes columns of rows and puts them in order, for the second one, which writes.
+        self._rows = Background("wfsim rows", _WAITING)
+        self._writing = Background("wfsim history", _WAITING)
+        # What is to be done to the file once it is begun; an older one is left alone until the end.
+        self._later: list[Task] | None = []
+        self._complete: list[int] = []
         self._log: Log = log
         self._kept = _KEPT[log]
         self._batch_rows = batch_rows
         self._paths = Paths()
-        self._final_paths: set[int] = set()
+        self._written_paths = {EMPTY}
         self._finished = False
-        self.n_rows = 0
         self._begin(program, origin or Origin())
 
     # --- runs ------------------------------------------------------------------------------------
@@ -151,13 +164,16 @@ class HistoryWriter:
             log=self._log,
             **vars(origin),
         )
-        self._run.store(self._con)
+        self._to_file(partial(self._writing.do, partial(self._file.begin_run, self._run)))
         self._members: dict[int, _Member] = {}
         # By identity; the program itself is kept, so that its number is not given out again.
         self._by_program: dict[int, tuple[Program, _Member]] = {}
         self._announced: dict[int, tuple[str | None, tuple[int, int] | None]] = {}
         self._cases: dict[int, CaseTrack] = {}
         self._nodes: list[int] = [EMPTY]
+        # The roots below this one are on their way into the file, and how many records follow of closed ones.
+        self._first = self._next = 1
+        self._n_closed = 0
         self._n_waiting = 0
         self._member(program)
 
@@ -170,7 +186,6 @@ class HistoryWriter:
             codes = program_codes(program, self._codes)
             totals = Totals() if self._log == "aggregates" else None
             self._members[number] = _Member(number, program, codes, Batch(), totals)
-            codes.store_timers(self._con, self._last_run, number)
         self._by_program[id(program)] = (program, self._members[number])
         return self._members[number]
 
@@ -221,13 +236,10 @@ class HistoryWriter:
             )
         batch, program = member.batch, member.program
         batch.read_with(instance.texts)
-        if self._log == "full":
-            track_rows(case, records, track, program.head.root, program.names, self._paths, batch.rows.extend)
-            if output.values:
-                batch.add_values(case, output.values)
-            self._n_waiting += len(records)
-        else:
-            self._append_some(case, output, track, member)
+        track_rows(case, records, track, program.head.root, program.names, self._paths, batch.rows.extend)
+        if output.values:
+            batch.add_values(case, output.values)
+        self._n_waiting += len(records)
         if self._n_waiting >= self._batch_rows:
             self._flush()
 
@@ -250,108 +262,98 @@ class HistoryWriter:
             key=first.key, started=first.time, external_id=external_id, parent=parent, workflow=member.number
         )
 
-    def _append_some(self, case: int, output: Output, track: CaseTrack, member: _Member) -> None:
-        raws: list[Raw] = []
-        program, batch = member.program, member.batch
-        track_rows(case, output.records, track, program.head.root, program.names, self._paths, raws.append)
-        if member.totals is not None:
-            for raw in raws:
-                member.totals.add(raw)
-        kept = [raw for raw in raws if raw[_KIND] in self._kept]
-        for raw in kept:
-            batch.rows.extend(raw)
-        numbers = {raw[_SEQ] for raw in kept}
-        batch.add_values(case, [value for value in output.values if value.seq in numbers])
-        self._n_waiting += len(kept)
-
     def append_logged(self, chunk: Chunk, workflows: Sequence[Simulated]) -> None:
         """Take what the compiled calendar has logged, and the cases that it is done with; rows of one come in order.
 
         `workflows` are those of the run, by the numbers that the chunk has for them.
         """
         follow(chunk, workflows, self._nodes, self._paths)
-        for simulated, columns in columns_of(chunk, workflows, self._nodes):
-            member = self._member(simulated.program)
-            if member.totals is not None:
-                for raw in zip(*(columns.records[name].tolist() for name in RAW)):
-                    member.totals.add(raw)
-            if self._log != "full":
-                columns = kept(columns, self._kept)
-            self.n_rows += len(columns.records["kind"])
-            self._insert(columns, member)
+        members = [self._member(simulated.program) for simulated in workflows]
+        # The chunk is good until the next one is asked for.
+        kept = chunk._replace(log=chunk.log.copy(), values=chunk.values.copy())
+        self._do(partial(self._take_logged, kept, workflows, members, tuple(self._nodes), self._last_run))
         told = chunk.cases[["case", "key", "started", "seq", "path", "member"]].tolist()
         for case, key, started, seq, path, which in told:
             name, parent = self._announced.pop(case, (None, None))
-            number = self._member(workflows[which].program).number
+            number = members[which].number
             track = CaseTrack(key=key, started=started, external_id=name, parent=parent, workflow=number)
             track.path, track.version = self._nodes[path], seq
             self._cases[case] = track
+        self._write_closed()
+
+    def _write_closed(self) -> None:
+        """Write the cases from the first one on that are all done with, once they are many."""
+        if self._known is not None:
+            return
+        while (track := self._cases.get(self._next)) is not None:
+            if self._n_closed + track.version > sorting.PIECE and self._first < self._next:
+                self._begin_file()
+                self._write(range(self._first, self._next), {})
+                self._first, self._n_closed = self._next, 0
+            self._n_closed += track.version
+            self._next += 1
 
     def _flush(self) -> None:
         for member in self._members.values():
             batch = member.batch
             if len(batch):
-                self.n_rows += len(batch)
-                self._insert(batch.columns(), member)
+                self._do(partial(self._insert, batch.columns(), member, self._last_run))
                 batch.clear()
         self._n_waiting = 0
 
-    def _insert(self, columns: Columns, member: _Member) -> None:
-        import duckdb
+    def _take_logged(
+        self, chunk: Chunk, workflows: Sequence[Simulated], members: Sequence[_Member], nodes: Sequence[int], run: int
+    ) -> None:
+        for which, columns in columns_of(chunk, workflows, nodes):
+            self._insert(columns, members[which], run)
 
-        tables = columns.tables(self._last_run, member.number, self._codes, member.codes, self._paths)
-        try:
-            insert(self._con, *tables)
-        except duckdb.Error as error:
-            raise cannot_write(error, tempfile.gettempdir(), None) from None
+    def _insert(self, columns: Columns, member: _Member, run: int) -> None:
+        if member.totals is not None:
+            member.totals.add(columns.records)
+        if self._log != "full":
+            columns = columns.of_kinds(self._kept)
+        if not len(columns.records["kind"]):
+            return
+        self._held.add(run, columns.table(run, member.number, self._codes, member.codes, self._paths))
 
     def _end_run(self, *, complete: bool) -> None:
         self._flush()
-        self._con.execute("UPDATE runs SET complete = ? WHERE run = ?", [complete, self._last_run])
+        numbers = final_numbers(self._cases)
+        if numbers:
+            self._to_file(partial(self._held.renumber, self._last_run, numbers))
+        written = range(1, self._first)
+        rest = sorted((numbers.get(case, case), case) for case in self._cases if case not in written)
+        piece: list[int] = []
+        n = 0
+        for _, case in rest:
+            version = self._cases[case].version
+            if piece and n + version > sorting.PIECE:
+                self._write(piece, numbers)
+                piece, n = [], 0
+            piece.append(case)
+            n += version
+        if piece:
+            self._write(piece, numbers)
         for member in self._members.values():
             if member.totals is not None:
-                member.totals.store(self._con, self._last_run, member.number, member.codes)
-        self._store_cases()
+                store = partial(member.totals.store, run=self._last_run, workflow=member.number, program=member.codes)
+                self._to_file(partial(self._writing.do, partial(self._file.end_run, store)))
+        if complete:
+            self._complete.append(self._last_run)
 
-    def _store_cases(self) -> None:
-        import numpy as np
-        import pyarrow as pa
+    def _write(self, cases: Sequence[int], numbers: Mapping[int, int]) -> None:
+        """Write cases, in the order of their lasting numbers, with their records."""
+        first, last = (numbers.get(case, case) for case in (cases[0], cases[-1]))
+        fresh = sorted({self._cases[case].path for case in cases} - self._written_paths)
+        self._written_paths.update(fresh)
+        rows = case_rows(self._last_run, cases, self._cases, numbers, self._paths)
+        variants = variant_rows(fresh, self._paths)
+        self._to_file(partial(self._write_piece, rows, variants, self._last_run, first, last))
 
-        tracks = self._cases.values()
-        numbers = final_numbers(self._cases)
-        paths = np.array([track.path for track in tracks], dtype=np.int64)
-        self._final_paths.update(path for path in paths.tolist() if path != EMPTY)
-        table = pa.table(
-            {
-                "run": pa.array(np.full(len(paths), self._last_run, np.int32)),
-                "case": pa.array([numbers.get(case, case) for case in self._cases], type=pa.int32()),
-                "workflow": pa.array([track.workflow for track in tracks], type=pa.int32()),
-                "external_id": pa.array([track.external_id for track in tracks], type=pa.string()),
-                "key": pa.array(array("q", [track.key for track in tracks])),
-                "parent_case": pa.array(
-                    [track.parent and numbers.get(track.parent[0], track.parent[0]) for track in tracks],
-                    type=pa.int32(),
-                ),
-                "parent_activation": pa.array([track.parent and track.parent[1] for track in tracks], type=pa.int32()),
-                "started": pa.array(array("q", [track.started for track in tracks])),
-                "version": pa.array([track.version for track in tracks], type=pa.int32()),
-                "path_hash": pa.array(np.array(self._paths.hashes, np.uint64)[paths], mask=paths == EMPTY),
-            }
-        )
-        renumbered = pa.table(
-            {
-                "run": pa.array([self._last_run] * len(numbers), type=pa.int32()),
-                "case": pa.array(list(numbers), type=pa.int32()),
-                "number": pa.array(list(numbers.values()), type=pa.int32()),
-            }
-        )
-        self._take("cases", table)
-        self._take("memory.renumbered", renumbered)
-
-    def _take(self, name: str, table: Any) -> None:
-        self._con.register("arrow_table", table)
-        self._con.execute(f"INSERT INTO {name} SELECT * FROM arrow_table")
-        self._con.unregister("arrow_table")
+    def _write_piece(self, cases: pa.Table, variants: pa.Table, run: int, first: int, last: int) -> None:
+        records = self._held.take(run, first, last)
+        piece = Piece(cases, variants, self._codes.hand_over())
+        self._writing.do(partial(self._file.write, piece, records))
 
     # --- the file --------------------------------------------------------------------------------
 
@@ -371,47 +373,86 @@ class HistoryWriter:
             If the file cannot be written: what was written until then is kept, says that it is incomplete, and the
             error where it is. Also if `existing="append"` and somebody else wrote to it meanwhile.
         """
-        import duckdb
-
         if self._finished:
             raise HistoryError("this writer has finished. Make a new one for further rows.")
         try:
             self._end_run(complete=complete)
-            for note in notes:
-                self._con.execute("INSERT INTO notes VALUES (?, ?)", [self._last_run, note])
-            self._store_variants()
-            target = self._target()
-            try:
-                write_sorted(self._con, target, self._codes, self._known)
-            except duckdb.Error as error:
-                raise cannot_write(error, self._into or target, self._keep(target)) from None
-            except BaseException:
-                self._keep(target)
-                raise
+            self._begin_file()
+            told = [(self._last_run, note) for note in notes]
+            self._do(partial(self._finish, told))
+            self._carry_out(self._rows.wait)
+            self._carry_out(self._writing.wait)
+            target = self._file.path
+            assert not self._held, "every record belongs to a case of its run"
             if self._into is not None and self._known is None:
                 os.replace(target, self._into)
-            self._con.execute("USE memory; DETACH staged; DROP TABLE renumbered")
         except BaseException:
-            self.close()
+            self._give_up()
             raise
         self._finished = True
+        self._let_go()
         written = self._into or target
         return History(written, temporary=self._into is None, con=opening.open_within(self._con, written))
+
+    def _finish(self, notes: Sequence[tuple[int, str]]) -> None:
+        self._writing.do(partial(self._file.finish, self._complete, notes, self._codes.hand_over()))
+
+    def _begin_file(self) -> None:
+        """Carry out what has waited for the file, and from now on all at once."""
+        if self._later is not None:
+            if self._known is None:
+                _remove(self._file.path)
+            later, self._later = self._later, None
+            self._do(partial(self._writing.do, self._file.open))
+            for task in later:
+                self._do(task)
+
+    def _to_file(self, task: Task) -> None:
+        if self._later is None:
+            self._do(task)
+        else:
+            self._later.append(task)
+
+    def _do(self, task: Task) -> None:
+        self._carry_out(partial(self._rows.do, task))
+
+    def _carry_out(self, what: Task) -> None:
+        """Whatever fails ends the writer; what was written until then is kept."""
+        import duckdb
+
+        try:
+            what()
+        except BaseException as error:
+            kept = self._give_up()
+            if isinstance(error, (duckdb.Error, OSError)):
+                raise cannot_write(error, self._into or self._file.path, kept) from None
+            raise
+
+    def _give_up(self) -> Path | None:
+        """Come to an early end; returns where what was written can be read."""
+        if self._finished:
+            return None
+        self._finished = True
+        self._let_go()
+        self._con.close()
+        return self._keep()
+
+    def _let_go(self) -> None:
+        self._rows.stop()
+        self._writing.stop()
+        self._held.clear()
 
     def _target(self) -> Path:
         """What is written to before it takes its place."""
         if self._into is None:
             return Path(tempfile.gettempdir()) / f"wfsim-{uuid.uuid4().hex}.duckdb"
-        if self._known is not None:
-            return self._into
-        target = self._into.with_name(self._into.name + ".partial")
-        _remove(target)
-        return target
+        return self._into if self._known is not None else self._into.with_name(self._into.name + ".partial")
 
-    def _keep(self, target: Path) -> Path | None:
+    def _keep(self) -> Path | None:
         """Where what was written until a failure can be read; `None` if there is nothing."""
-        if self._known is not None:
-            return target
+        target = self._file.path
+        if self._known is not None or self._later is not None:
+            return None if self._known is None else target
         try:
             opening.open_for_reading(target).close()
         except HistoryError:
@@ -425,51 +466,14 @@ class HistoryWriter:
                 os.replace(written, self._into.with_name(self._into.name + end))
         return self._into
 
-    def _store_variants(self) -> None:
-        import pyarrow as pa
-
-        paths = sorted(self._final_paths)
-        table = pa.table(
-            {
-                "path_hash": pa.array([self._paths.hashes[path] for path in paths], type=pa.uint64()),
-                "states": pa.array([self._paths.states(path) for path in paths], type=pa.list_(pa.string())),
-            }
-        )
-        self._take("variants_seen", table)
-
-    def _prepare(self, existing: Existing) -> tuple[Codes, int]:
-        """Look at what stands at `into`; returns the codes to go on from and the last run's number."""
-        into = self._into
-        if existing not in ("replace", "append", "refuse"):
-            raise HistoryError(f"existing={existing!r} is not known. Give 'replace', 'append' or 'refuse'.")
-        if into is None:
-            return Codes(), 0
-        if not into.parent.is_dir():
-            raise HistoryError(f"{into}: the folder {into.parent} does not exist. Make it first.")
-        if not into.exists():
-            return Codes(), 0
-        if existing == "refuse":
-            raise HistoryError(f"{into}: exists already. Give another path, or existing='replace' or 'append'.")
-        con = opening.open_for_reading(into)
-        try:
-            real = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall()[0][0]
-            if real:
-                raise HistoryError(
-                    f"{into}: holds {real} runs that really happened, so a simulation does not write there. "
-                    "Give another path."
-                )
-            if existing == "replace":
-                return Codes(), 0
-            last: int = con.execute("SELECT coalesce(max(run), 0) FROM runs").fetchall()[0][0]
-            return Codes.stored_in(con), last
-        finally:
-            con.close()
-
     def close(self) -> None:
-        """Drop what is staged; without `finish` before, nothing is left of it."""
+        """Drop what was taken; without `finish` before, nothing is left of it."""
         if not self._finished:
             self._finished = True
+            self._let_go()
             self._con.close()
+            if self._known is None and self._later is None:
+                _remove(self._file.path)
 
     def __enter__(self) -> Self:
         return self

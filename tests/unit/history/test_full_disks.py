@@ -120,7 +120,7 @@ def test_a_run_that_cannot_store_says_that_it_has_stopped_and_why(monkeypatch: p
 def test_a_simulation_onto_a_full_disk_leaves_an_incomplete_history_that_can_be_read(tmp_path: Path) -> None:
     code = """
 from wfsim.history import sorting
-sorting._PIECE = 1_000
+sorting.PIECE = 1_000
 fill(1_500_000)
 try:
     wf.simulate(wf.example_order, cases=3_000, into=sys.argv[1])
@@ -145,9 +145,9 @@ except HistoryError as error:
 
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while the third piece is sorted."""
+    """Ctrl-C while the third piece is written."""
     pieces = []
-    write = sorting._write_cases
+    write = sorting.SortedFile.write
 
     def some(*arguments: Any) -> None:
         pieces.append(arguments)
@@ -155,8 +155,8 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
         write(*arguments)
 
-    monkeypatch.setattr(sorting, "_PIECE", 200)
-    monkeypatch.setattr(sorting, "_write_cases", some)
+    monkeypatch.setattr(sorting, "PIECE", 200)
+    monkeypatch.setattr(sorting.SortedFile, "write", some)
 
 
 @pytest.mark.usefixtures("interrupted")

@@ -76,7 +76,7 @@ def twelve(make: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("change", "seq"),
     [
         ("UPDATE records SET due = due + 1 WHERE kind = 22", None),
-        ("UPDATE record_values SET whole = whole + 1 WHERE tag = 2", None),
+        ('UPDATE records SET "values" = [struct_update(v, whole := v.whole + 1) for v in "values"]', None),
         ("UPDATE records SET reason = 'other' WHERE kind = 9", None),
         ("DELETE FROM records WHERE seq = 2", 2),
         ("UPDATE records SET to_state = state WHERE kind = 15 AND to_state IS NOT NULL", None),

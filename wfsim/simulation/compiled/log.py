@@ -38,6 +38,7 @@ from wfsim.semantics.codes import (
     R_TRANSITION_ABORTED,
     R_TRANSITION_STARTED,
     R_VARIABLES_SET,
+    RECORD_KINDS,
     T_SELF,
 )
 from wfsim.semantics.speed import bits_of
@@ -60,18 +61,21 @@ _MESSAGES = (R_MESSAGE_SENT, R_MESSAGE_RETURNED)
 def columns(log: Any) -> dict[str, Any]:
     """The fields of `layout.RecordRow` of rows of the log, with `case`, `member` and what follows from the course.
 
-    Arrays of 64-bit integers; what a record does not have is -1, or 0 as in a fresh `RecordRow`.
+    Arrays of integers as wide as the log has them; what a record does not have is -1, or 0 as in a fresh `RecordRow`.
     """
 
     def chosen(of: Any, name: str, none: int = NONE) -> Any:
-        return np.where(of, log[name], none).astype(np.int64)
+        return np.where(of, log[name], log.dtype[name].type(none))
+
+    def among(kinds: tuple[int, ...]) -> Any:
+        return np.isin(np.arange(len(RECORD_KINDS)), kinds)[kind]
 
     kind = log["kind"]
-    moves, errors, messages = (np.isin(kind, kinds) for kinds in (_MOVES, _ERRORS, _MESSAGES))
+    moves, errors, messages = among(_MOVES), among(_ERRORS), among(_MESSAGES)
     fires, schedules, starts = kind == R_TIMER_FIRED, kind == R_ACTIVITY_SCHEDULED, kind == R_STARTED
-    attempts, waits = np.isin(kind, _OF_ATTEMPTS), kind == R_ACTIVITY_STARTED
+    attempts, waits = among(_OF_ATTEMPTS), kind == R_ACTIVITY_STARTED
     found = {
-        name: log[name].astype(np.int64)
+        name: np.ascontiguousarray(log[name])
         for name in (
             *("time", "case", "seq", "cause", "region", "state", "reason", "activation", "source", "entered_seq"),
             *("path", "member", "kind", "status", "outcome", "command"),
@@ -104,7 +108,7 @@ def columns(log: Any) -> dict[str, Any]:
 def values(logged: Any) -> dict[str, Any]:
     """Rows of `layout.LOGGED_VALUE` as columns: `whole` and `real` as in a cell, all others as they are."""
     real = logged["tag"] == NUMBER
-    found = {name: logged[name].astype(np.int64) for name in ("case", "seq", "position", "name", "tag", "member")}
+    found = {name: np.ascontiguousarray(logged[name]) for name in ("case", "seq", "position", "name", "tag", "member")}
     found["whole"] = np.where(real, 0, logged["bits"])
     found["real"] = np.where(real, logged["bits"].copy().view(np.float64), 0.0)
     return found

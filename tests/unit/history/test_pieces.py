@@ -1,0 +1,189 @@
+"""How rows get from a simulation into their file: held, taken out sorted, written by a thread."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import wfsim as wf
+from wfsim.errors import HistoryError
+from wfsim.history import held, sorting
+from wfsim.history.background import Background
+from wfsim.history.history import History, open_history
+from wfsim.history.sorting import SortedFile
+from wfsim.history.writer import HistoryWriter
+from wfsim.semantics.compile import compile_workflow
+from wfsim.simulation.compiled import run
+
+
+def simulate(into: Path | None = None, **options: Any) -> History:
+    return wf.simulate(
+        wf.load("models/order_processing.yaml"),
+        "models/order_processing.scenario.yaml",
+        cases=400,
+        engine="compiled",
+        into=into,
+        **options,
+    )
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks and pieces so small that there are many."""
+    init = run.CompiledSimulation.__init__
+    monkeypatch.setattr(
+        run.CompiledSimulation, "__init__", lambda self, *given, **named: init(self, *given, **named, chunk=1_000)
+    )
+    monkeypatch.setattr(sorting, "PIECE", 500)
+
+
+@pytest.fixture(scope="module")
+def whole() -> str:
+    """The digest of the history that comes in one piece."""
+    with simulate() as history:
+        return history.digest
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files are, none so far."""
+    found = tmp_path / "temporary"
+    found.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(found))
+    return found
+
+
+@pytest.mark.usefixtures("small")
+def test_closed_cases_are_written_while_others_go_on(
+    whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened, main = [], threading.current_thread()
+    write, finish = SortedFile.write, HistoryWriter.finish
+
+    def writes(self: SortedFile, *given: Any) -> None:
+        happened.append("piece")
+        assert threading.current_thread() is not main
+        write(self, *given)
+
+    def finishes(self: HistoryWriter, **given: Any) -> History:
+        self._rows.wait()
+        self._writing.wait()
+        happened.append("finish")
+        return finish(self, **given)
+
+    monkeypatch.setattr(SortedFile, "write", writes)
+    monkeypatch.setattr(HistoryWriter, "finish", finishes)
+    with simulate(tmp_path / "h.duckdb") as history:
+        assert history.digest == whole
+        rows = history.sql('SELECT run, "case", seq FROM records ORDER BY rowid').fetchall()
+        assert rows == sorted(rows)
+        assert history.sql("SELECT count(*) FROM records WHERE is_last").fetchall() == [(400,)]
+    assert happened.index("finish") > 5
+    assert [file.name for file in tmp_path.iterdir()] == ["h.duckdb"]
+
+
+@pytest.mark.usefixtures("small")
+def test_rows_that_are_too_many_for_memory_wait_in_files_that_are_removed(
+    whole: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spilled = []
+    take = held.Held.take
+
+    def takes(self: held.Held, *given: Any) -> Any:
+        spilled.extend(folder.glob("*/*.arrow"))
+        return take(self, *given)
+
+    monkeypatch.setattr(held.Held, "take", takes)
+    monkeypatch.setattr(held, "MOST", 300_000)
+    with simulate(tmp_path / "h.duckdb") as history:
+        assert history.digest == whole
+        assert spilled
+    assert list(folder.iterdir()) == []
+
+
+def test_no_room_for_what_waits_is_told_and_nothing_is_left(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "MOST", 1)
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(28, "No space left on device", str(folder))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    path = tmp_path / "h.duckdb"
+    with pytest.raises(HistoryError, match=r"h.duckdb: cannot be written to its end: .*No space left"):
+        simulate(path)
+    assert list(tmp_path.glob("h*")) == []
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("at", [1, 4])
+def test_what_fails_in_the_thread_comes_back_to_the_caller_and_the_pieces_before_are_kept(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, n = SortedFile.write, 0
+
+    def fails(self: SortedFile, *given: Any) -> None:
+        nonlocal n
+        n += 1
+        if n == at:
+            raise duckdb.IOException("IO Error: No space left on device")
+        assert n < at, "nothing is written after what failed"
+        write(self, *given)
+
+    monkeypatch.setattr(SortedFile, "write", fails)
+    path = tmp_path / "h.duckdb"
+    threads = threading.active_count()
+    with pytest.raises(HistoryError, match=r"cannot be written to its end: IO Error: No space left on device"):
+        simulate(path)
+    assert threading.active_count() == threads
+    with open_history(path) as history:
+        assert not history.complete
+        assert (len(history.cases()) > 0) == (at > 1)
+        assert len(history) == history.sql("SELECT coalesce(sum(version), 0)::BIGINT FROM cases").fetchall()[0][0]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_simulation_that_fails_leaves_nothing_of_the_pieces_that_were_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: HistoryWriter, **_: object) -> None:
+        self._rows.wait()
+        self._writing.wait()
+        assert (tmp_path / "h.duckdb.partial").exists()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(HistoryWriter, "finish", fails)
+    with pytest.raises(ZeroDivisionError):
+        simulate(tmp_path / "h.duckdb")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_writes_nothing_leaves_alone_what_an_earlier_failure_has_kept(tmp_path: Path) -> None:
+    kept = tmp_path / "h.duckdb.partial"
+    kept.write_text("an incomplete history")
+    HistoryWriter(tmp_path / "h.duckdb", compile_workflow(wf.example("order_processing"))).close()
+    assert kept.read_text() == "an incomplete history"
+
+
+def test_the_first_error_ends_the_thread_and_is_raised_at_each_later_call() -> None:
+    done: list[int] = []
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    thread = Background("test", 2)
+    thread.do(lambda: done.append(1))
+    thread.do(fails)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            thread.wait()
+        with pytest.raises(ZeroDivisionError):
+            thread.do(lambda: done.append(2))
+    thread.stop()
+    assert done == [1]
