@@ -177,8 +177,8 @@ def _run_compiled(
 ) -> RunSummary:
     from wfsim.simulation.compiled.run import CompiledSimulation
 
-    def take(chunk: Chunk) -> None:
-        writer.append_logged(chunk, simulation.members)
+    def take(chunk: Chunk) -> bool:
+        return writer.append_logged(chunk, simulation.members)
 
     simulation = CompiledSimulation(
         program, plan, replication=replication, sink=take, birth=writer.announce, progress=bar.advance

@@ -262,16 +262,15 @@ class HistoryWriter:
             key=first.key, started=first.time, external_id=external_id, parent=parent, workflow=member.number
         )
 
-    def append_logged(self, chunk: Chunk, workflows: Sequence[Simulated]) -> None:
+    def append_logged(self, chunk: Chunk, workflows: Sequence[Simulated]) -> bool:
         """Take what the compiled calendar has logged, and the cases that it is done with; rows of one come in order.
 
-        `workflows` are those of the run, by the numbers that the chunk has for them.
+        `workflows` are those of the run, by the numbers that the chunk has for them. The chunk's arrays are the writer's
+        from then on; it says so to the simulation (true).
         """
         follow(chunk, workflows, self._nodes, self._paths)
         members = [self._member(simulated.program) for simulated in workflows]
-        # The chunk is good until the next one is asked for.
-        kept = chunk._replace(log=chunk.log.copy(), values=chunk.values.copy())
-        self._do(partial(self._take_logged, kept, workflows, members, tuple(self._nodes), self._last_run))
+        self._do(partial(self._take_logged, chunk, workflows, members, tuple(self._nodes), self._last_run))
         told = chunk.cases[["case", "key", "started", "seq", "path", "member"]].tolist()
         for case, key, started, seq, path, which in told:
             name, parent = self._announced.pop(case, (None, None))
@@ -280,6 +279,7 @@ class HistoryWriter:
             track.path, track.version = self._nodes[path], seq
             self._cases[case] = track
         self._write_closed()
+        return True
 
     def _write_closed(self) -> None:
         """Write the cases from the first one on that are all done with, once they are many."""
