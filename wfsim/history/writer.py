@@ -265,8 +265,8 @@ class HistoryWriter:
     def append_logged(self, chunk: Chunk, workflows: Sequence[Simulated]) -> bool:
         """Take what the compiled calendar has logged, and the cases that it is done with; rows of one come in order.
 
-        `workflows` are those of the run, by the numbers that the chunk has for them. The chunk's arrays are the writer's
-        from then on; it says so to the simulation (true).
+        `workflows` are those of the run, by the numbers that the chunk has for them. The chunk's arrays are the
+        writer's from then on; it says so to the simulation (true).
         """
         follow(chunk, workflows, self._nodes, self._paths)
         members = [self._member(simulated.program) for simulated in workflows]
