@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
+    from wfsim.experiments.sweep import sweep
     from wfsim.history.history import History, open_history
     from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
@@ -98,6 +99,7 @@ __all__ = [
     "simulate",
     "soundness",
     "start",
+    "sweep",
     "to_net",
     "to_snakes",
     "verify",
@@ -108,6 +110,7 @@ _HOMES = {
     "analytics.compare": ("compare",),
     "analytics.hot_paths": ("hot_paths",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
+    "experiments.sweep": ("sweep",),
     "history.history": ("History", "open_history"),
     "history.migration": ("migration",),
     "history.simulate": ("simulate",),

@@ -1,4 +1,4 @@
-"""How far something is that takes its time, and how long it will take: a bar, or a few lines where none can be drawn."""
+"""How far something is that takes its time, and how long the rest takes: a bar, or a few lines where there is none."""
 
 from __future__ import annotations
 
