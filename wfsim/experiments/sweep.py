@@ -121,7 +121,7 @@ def sweep(
         expect_whole("replications", replications)
     program, plan, notes = prepared(workflow, scenario, as_catalogue(catalogue), {"replications": replications})
     points = points_of(over, plan, workflow, Catalogue(program.family))
-    study = Study(program, points, engine, log, form)
+    study = Study(program, points, engine, log, form, level)
     units = study.units(range(plan.replications))
     with ExitStack() as stack:
         folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wfsim-sweep-")))
@@ -160,12 +160,14 @@ class Study:
         engine: str,
         log: Literal["full", "transitions", "aggregates"],
         form: Form,
+        level: float,
     ) -> None:
         self.program = program
         self.points = points
         self.engine = engine
         self.log = log
         self.form = form
+        self.level = level
         self._workflows = tuple(definition_of(each) for each in program.family)
 
     def units(self, replications: range) -> list[Unit]:
@@ -184,6 +186,7 @@ class Study:
                 engine=chosen,
                 log=self.log,
                 form=self.form,
+                level=self.level,
             )
             for point in self.points
             for replication in replications

@@ -227,6 +227,8 @@ def measures_of(told: Sequence[Mapping[str, Any]], level: float) -> dict[str, Me
     found = {}
     for key, own in every.items():
         first = own[0]
+        if first["group"] in ("states", "activities") and not any(one["value"] for one in own):
+            continue
         most = 1.0 if first["unit"] == "share" else math.inf
         estimate = _over(own, told, level).within(0.0, most)
         found[key] = Measure(key, first["group"], first["label"], first["unit"], estimate)
@@ -242,7 +244,10 @@ def _over(own: Sequence[Mapping[str, Any]], told: Sequence[Mapping[str, Any]], l
         return _share(own, told, level)
     values = np.array([one["value"] for one in own if not math.isnan(one["value"])], np.float64)
     n = sum(one["n"] for one in own)
-    return over_replications(values, level, n) if len(values) else replace(nothing(), note=own[0]["note"])
+    if not len(values):
+        return replace(nothing(), note=own[0]["note"])
+    found = over_replications(values, level, n)
+    return replace(found, note="nobody waited") if own[0]["group"] == "pools" and not values.any() else found
 
 
 def _share(own: Sequence[Mapping[str, Any]], told: Sequence[Mapping[str, Any]], level: float) -> Estimate:

@@ -15,6 +15,7 @@ from wfsim.errors import HistoryError, SimulationError
 from wfsim.history.history import History
 from wfsim.history.runs import workflow_of
 from wfsim.history.simulate import origin_of, run_replication
+from wfsim.history.summing import summary_of
 from wfsim.history.writer import HistoryWriter, Log
 from wfsim.model.catalogue import Catalogue
 from wfsim.semantics.compile import compile_workflow
@@ -53,6 +54,8 @@ class Unit:
         As JSON.
     engine, log, form
         How it is run, and what is kept.
+    level
+        Of the intervals of its measures, which count where it is the only replication.
     version
         Of wfsim; a worker with another one refuses.
     """
@@ -65,6 +68,7 @@ class Unit:
     engine: str
     log: Log
     form: Form
+    level: float = 0.95
     version: str = VERSION
 
     @property
@@ -125,7 +129,7 @@ def run_unit(unit: Unit, folder: Path, is_stopped: Callable[[], bool] = lambda: 
             if unit.form == "parquet":
                 for table, query in zip(tables, TABLES.values()):
                     _write_parquet(history, query, folder / table)
-            _write_whole(folder / proof, json.dumps(_told(history)).encode())
+            _write_whole(folder / proof, json.dumps(_told(history, unit.level)).encode())
     except OSError as error:
         raise HistoryError(
             f"{error.filename or folder}: cannot be written: {error.strerror or error}. If the disk is full, free some "
@@ -156,9 +160,10 @@ def keep(unit: Unit, files: dict[str, bytes], folder: Path) -> None:
         raise HistoryError(f"{error.filename or folder}: cannot be written: {error.strerror or error}.") from None
 
 
-def _told(history: History) -> dict[str, Any]:
+def _told(history: History, level: float) -> dict[str, Any]:
     """The measures of its run, and what must be said of it."""
-    summary = history.summary()
+    # A state in which no time passes in one replication may take time in another.
+    summary = summary_of(history, None, level, idle=True)
     measures = [
         {"key": one.key, "group": one.group, "label": one.label, "unit": one.unit}
         | {name: getattr(one.estimate, name) for name in ("value", "low", "high", "n", "method", "note")}

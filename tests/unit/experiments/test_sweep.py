@@ -40,10 +40,22 @@ def test_the_runs_at_the_point_as_it_is_are_those_of_simulate(desk: wf.Workflow,
 
 
 def test_one_replication_has_the_intervals_of_its_own_run(desk: wf.Workflow, plan: wf.Scenario) -> None:
-    swept = wf.sweep(desk, plan, over=[{}], replications=1)
-    assert dict(wf.simulate(desk, plan, replications=1).summary()) == {
+    swept = wf.sweep(desk, plan, over=[{}], replications=1, level=0.9)
+    assert dict(wf.simulate(desk, plan, replications=1).summary(level=0.9)) == {
         key: one.estimate for key, one in swept.measures[0].items()
     }
+
+
+def test_a_wait_that_is_none_in_some_replications_counts_there_as_none(desk: wf.Workflow, plan: wf.Scenario) -> None:
+    few = plan.changed(cases=12, arrivals={"poisson": "40/h"}, activities={"serve": {"duration": "1m"}})
+    simulated = wf.simulate(desk, few, replications=6)
+    waits = [simulated.summary(run=run)["pools.clerks.wait"] for run in range(1, 7)]
+    assert {wait.note for wait in waits if wait.value == 0} == {"nobody waited"}
+    assert 0 < sum(wait.value == 0 for wait in waits) < 6
+    swept = wf.sweep(desk, few, over=[{}], replications=6)
+    for key in ("pools.clerks.wait", "activities.serve.wait"):
+        found, expected = swept.estimate(0, key), simulated.summary()[key]
+        assert (found.n, close(found.value, expected.value), close(found.high, expected.high)) == (expected.n, True, True)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +223,7 @@ def test_a_unit_in_a_thread_is_told_to_stop(desk: wf.Workflow, plan: wf.Scenario
         ("the number of replications, the scenario", {"plan": {"replications": 3}}),
         ("the points, the scenario", {"over": {"pools.clerks.capacity": [1, 2]}}),
         ("the log level", {"log": "transitions"}),
+        ("the level of intervals", {"level": 0.9}),
         ("what is kept", {"into": None}),
     ],
 )
@@ -226,6 +239,7 @@ def test_parts_of_another_sweep_are_refused(
             plan.changed(**change.get("plan", {})),
             over=change.get("over", OVER),
             log=change.get("log", "full"),
+            level=change.get("level", 0.95),
             **place,
         )
 
