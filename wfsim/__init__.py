@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
+    from wfsim.experiments.smallest import smallest
     from wfsim.experiments.sweep import sweep
     from wfsim.history.history import History, open_history
     from wfsim.history.migration import migration
@@ -97,6 +98,7 @@ __all__ = [
     "run_schedules",
     "save",
     "simulate",
+    "smallest",
     "soundness",
     "start",
     "sweep",
@@ -110,6 +112,7 @@ _HOMES = {
     "analytics.compare": ("compare",),
     "analytics.hot_paths": ("hot_paths",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
+    "experiments.smallest": ("smallest",),
     "experiments.sweep": ("sweep",),
     "history.history": ("History", "open_history"),
     "history.migration": ("migration",),

@@ -115,7 +115,7 @@ def _on_dask(client: Client, units: Sequence[Unit], folder: Path) -> Finished:
                     files = future.result()
                 except KilledWorker as error:
                     raise SimulationError(f"its workers died one after another: {error}") from None
-            keep(unit, files, folder)
+                keep(unit, files, folder)
             future.release()
             yield unit
     finally:

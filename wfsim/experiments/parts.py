@@ -77,11 +77,6 @@ class Parts:
         """Units that are still to be run, in their order."""
         return [unit for unit in self.units if not (self.folder / unit.files()[-1]).is_file()]
 
-    def told(self, unit: Unit) -> dict[str, Any]:
-        """The measures of a finished unit, and what must be said of it."""
-        found: dict[str, Any] = json.loads((self.folder / unit.files()[-1]).read_text(encoding="utf-8"))
-        return found
-
     def histories(self) -> list[Path]:
         """The histories of all units, in their order."""
         return [self.folder / unit.files()[0] for unit in self.units]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wfsim.arguments import expect_whole
-from wfsim.errors import NotCovered, SimulationError, WfsimError
+from wfsim.errors import NotCovered, SimulationError
 from wfsim.history.joining import join_histories
 from wfsim.history.measures import expect_level
 from wfsim.history.progress import Progress
@@ -24,7 +24,7 @@ from .backends import backend_of
 from .parts import Parts, folder_of, form_of
 from .points import Over, Point, points_of
 from .sweep_result import Sweep, measures_of
-from .units import Unit
+from .units import Unit, told_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -126,11 +126,18 @@ def sweep(
     with ExitStack() as stack:
         folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wfsim-sweep-")))
         parts = Parts(folder, units)
-        study.run(parts, run_with, "" if kept is None else str(kept), progress)
+        todo = parts.unfinished()
+        try:
+            with Progress("sweep", len(units), "runs", done=len(units) - len(todo), wanted=progress) as bar:
+                study.run(todo, folder, run_with, bar)
+        except SimulationError as error:
+            raise SimulationError(f"{error}\n{_left(parts, kept)}") from None
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"the sweep was interrupted. {_left(parts, kept)}") from None
         history = None
         if form == "history":
             history = join_histories(parts.histories(), None if into is None else Path(into))
-        told = {(unit.point, unit.replication): parts.told(unit) for unit in units}
+        told = {(unit.point, unit.replication): told_of(unit, folder) for unit in units}
         if history is not None and kept is not None and resume is None:
             shutil.rmtree(kept)
     rows = [[told[point.number, replication] for replication in range(plan.replications)] for point in points]
@@ -192,36 +199,26 @@ class Study:
             for replication in replications
         ]
 
-    def run(self, parts: Parts, run_with: Backend, kept: str, progress: bool | None) -> None:
-        """Run all units that are not finished.
+    def run(self, units: Sequence[Unit], folder: Path, run_with: Backend, bar: Progress) -> None:
+        """Run units; their files are in the folder then.
 
         Raises
         ------
         SimulationError
-            If one fails; `kept` is where the others are, for the message.
-        KeyboardInterrupt
-            With where the finished units are, if somebody pressed Ctrl-C.
+            If one fails.
         """
-        todo, total = parts.unfinished(), len(parts.units)
-        if not todo:
+        if not units:
             return
-        if todo[0].engine == "compiled":
+        if units[0].engine == "compiled":
             compile_ahead(self.program, self.points[0].scenario)
-        done = total - len(todo)
-        with Progress("sweep", total, "runs", wanted=progress) as bar:
-            bar.from_here(done)
-            try:
-                with closing(run_with(todo, parts.folder)) as finished:
-                    for _ in finished:
-                        done += 1
-                        bar.to(done)
-            except WfsimError as error:
-                raise SimulationError(f"{error}\n{_left(done, total, kept)}") from None
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(f"the sweep was interrupted. {_left(done, total, kept)}") from None
+        with closing(run_with(units, folder)) as finished:
+            for _ in finished:
+                bar.step()
 
 
-def _left(done: int, total: int, kept: str) -> str:
-    if not kept:
+def _left(parts: Parts, kept: Path | None) -> str:
+    if kept is None:
         return "Nothing of it is kept: give into=… or resume=…, and an interrupted sweep can go on."
+    total = len(parts.units)
+    done = total - len(parts.unfinished())
     return f"{done:,} of {total:,} runs are finished and kept in {kept}; the same call goes on there."

@@ -160,6 +160,12 @@ def keep(unit: Unit, files: dict[str, bytes], folder: Path) -> None:
         raise HistoryError(f"{error.filename or folder}: cannot be written: {error.strerror or error}.") from None
 
 
+def told_of(unit: Unit, folder: Path) -> dict[str, Any]:
+    """The measures of a finished unit, and what must be said of it."""
+    found: dict[str, Any] = json.loads((folder / unit.files()[-1]).read_text(encoding="utf-8"))
+    return found
+
+
 def _told(history: History, level: float) -> dict[str, Any]:
     """The measures of its run, and what must be said of it."""
     # A state in which no time passes in one replication may take time in another.

@@ -28,6 +28,8 @@ class Progress:
         Its name, as `simulate`.
     total, unit
         How much there is to do, in which unit (in the plural).
+    done
+        How much of it was done before, which says nothing of how long the rest takes.
     wanted
         `False`: show nothing. `True`: show it. `None`: a bar where one can be drawn, else lines.
     clock
@@ -40,29 +42,28 @@ class Progress:
         total: float,
         unit: str,
         *,
+        done: float = 0.0,
         wanted: bool | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._what, self._total, self._unit, self._clock = what, total, unit, clock
         self._wanted = wanted is not False
         self._begun = clock()
-        self._before = 0.0
+        self._before = self._done = done
         self._told = 0
-        self._bar = _bar(what, total, unit) if self._wanted else None
+        self._bar = _bar(what, total, unit, done) if self._wanted else None
 
     def to(self, done: float) -> None:
         """So much is done, in all."""
+        self._done = done
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
         elif self._wanted:
             self._line(done)
 
-    def from_here(self, done: float) -> None:
-        """So much was done before, and says nothing about how long the rest takes."""
-        self._before = done
-        if self._bar is not None:
-            self._bar.initial = self._bar.n = done
-            self._bar.refresh()
+    def step(self) -> None:
+        """One more is done."""
+        self.to(self._done + 1)
 
     def _line(self, done: float) -> None:
         passed = self._clock() - self._begun
@@ -85,7 +86,7 @@ class Progress:
             self._bar.close()
 
 
-def _bar(what: str, total: float, unit: str) -> Any:
+def _bar(what: str, total: float, unit: str, done: float) -> Any:
     """A bar where one can be drawn: in a terminal, or a notebook."""
     from tqdm.asyncio import tqdm_asyncio
     from tqdm.auto import tqdm
@@ -94,4 +95,4 @@ def _bar(what: str, total: float, unit: str) -> Any:
     if tqdm is tqdm_asyncio and not sys.stderr.isatty():
         return None
     form = "{desc}: {percentage:3.0f}%|{bar}| {n:.4g} of {total:.6g} {unit} [{elapsed}, {remaining} left]"
-    return tqdm(total=total, desc=what, unit=unit, bar_format=form, mininterval=0.2)
+    return tqdm(total=total, initial=done, desc=what, unit=unit, bar_format=form, mininterval=0.2)

@@ -55,7 +55,11 @@ def test_a_wait_that_is_none_in_some_replications_counts_there_as_none(desk: wf.
     swept = wf.sweep(desk, few, over=[{}], replications=6)
     for key in ("pools.clerks.wait", "activities.serve.wait"):
         found, expected = swept.estimate(0, key), simulated.summary()[key]
-        assert (found.n, close(found.value, expected.value), close(found.high, expected.high)) == (expected.n, True, True)
+        assert (found.n, close(found.value, expected.value), close(found.high, expected.high)) == (
+            expected.n,
+            True,
+            True,
+        )
 
 
 @pytest.mark.parametrize(

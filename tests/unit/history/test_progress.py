@@ -31,9 +31,8 @@ def test_where_no_bar_can_be_drawn_each_tenth_is_a_line_with_what_is_left(capsys
 
 def test_what_was_done_before_does_not_make_the_rest_look_short(capsys: pytest.CaptureFixture[str]) -> None:
     seconds = iter([0, 60])
-    with Progress("sweep", 20, "runs", clock=lambda: next(seconds)) as progress:
-        progress.from_here(9)
-        progress.to(10)
+    with Progress("sweep", 20, "runs", done=9, clock=lambda: next(seconds)) as progress:
+        progress.step()
     assert capsys.readouterr().err == "sweep: 10 of 20 runs, about 10 min left.\n"
 
 
