@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
+    from wfsim.experiments.campaign import explore_seeds
     from wfsim.experiments.smallest import smallest
     from wfsim.experiments.sweep import sweep
     from wfsim.history.history import History, open_history
@@ -81,6 +82,7 @@ __all__ = [
     "example",
     "examples",
     "explore",
+    "explore_seeds",
     "explore_workflow",
     "from_snakes",
     "hot_paths",
@@ -112,6 +114,7 @@ _HOMES = {
     "analytics.compare": ("compare",),
     "analytics.hot_paths": ("hot_paths",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
+    "experiments.campaign": ("explore_seeds",),
     "experiments.smallest": ("smallest",),
     "experiments.sweep": ("sweep",),
     "history.history": ("History", "open_history"),

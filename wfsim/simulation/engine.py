@@ -159,7 +159,7 @@ class Simulation:
                     self._let_in(relations.follow())
                 self._calendar.tidy(self._may_come)
         except KeyboardInterrupt:
-            summary.complete = False
+            summary.complete, summary.interrupted = False, True
             summary.notes.append(INTERRUPTED)
         summary.notes += rejections_told(self._rejected, self._sent + relations.n_sent, self.root)
         summary.notes += relations.told()

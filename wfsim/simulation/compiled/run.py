@@ -272,7 +272,7 @@ class CompiledSimulation:
                 does[why]()
         self._flush()
         if why != kernel.DONE and not self._is_left:
-            summary.complete = False
+            summary.complete, summary.interrupted = False, not memory.full
             summary.notes.append(memory.full or engine.INTERRUPTED)
         return not self._is_left
 
