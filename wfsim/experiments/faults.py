@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FAULTS: dict[str, str] = {
     "failures": "attempts fail, with error type `Fault`",
     "never_ends": "attempts report nothing",
-    "duplicates": "events come twice",
+    "duplicates": "events come twice, the second right behind or one stimulus later",
     "reordered": "events come one stimulus too late",
     "late_timers": "timers are noticed one stimulus too late",
 }
@@ -77,19 +77,20 @@ def disturbed(happenings: Sequence[Happening], key: int, faults: Mapping[str, fl
         Selects the random numbers, with the name of the fault and the place of the stimulus.
     """
 
-    def strikes(name: str, place: int) -> bool:
+    def struck(name: str, place: int) -> float:
+        """How far below its share the draw of a fault lies, as a part of it: 0 if it does not strike."""
         share = faults.get(name, 0.0)
-        return share > 0 and draws.draw(key ^ name_key(f"faults.{name}"), draws.FAULT_TIME, place, 0) < share
+        u = draws.draw(key ^ name_key(f"faults.{name}"), draws.FAULT_TIME, place, 0) if share else 1.0
+        return 1 - u / share if u < share else 0.0
 
     found: list[Happening] = []
     late: list[Happening] = []
     for place, each in enumerate(happenings):
         kind = each.stimulus.kind
-        if (kind == "event" and strikes("reordered", place)) or (kind == "timer" and strikes("late_timers", place)):
+        if (kind == "event" and struck("reordered", place)) or (kind == "timer" and struck("late_timers", place)):
             late.append(each)
             continue
-        found += [each, *late]
-        late.clear()
-        if kind == "event" and strikes("duplicates", place):
-            late.append(each)
+        twice = struck("duplicates", place) if kind == "event" else 0.0
+        found += [each, *([each] if twice > 0.5 else []), *late]
+        late = [each] if 0.0 < twice <= 0.5 else []
     return [*found, *late]

@@ -9,12 +9,6 @@ from wfsim.history.codes import names_in
 from wfsim.history.joining import join_histories
 from wfsim.history.replay import replay_all
 
-SHOP = (
-    "{name: shop, initial_state: open, events: {buy: {payload: {what: string}}}, variables: {bought: {type: string, "
-    "optional: true}}, states: [{name: open}, {name: sold, is_terminal: true}], transitions: [{from: open, event: buy, "
-    "to: sold, pre_actions: [{assign: bought, value: '${event.what}'}]}]}"
-)
-
 
 def test_runs_keep_their_rows_and_get_codes_in_common(tmp_path: Path) -> None:
     files = [tmp_path / "a.duckdb", tmp_path / "b.duckdb"]
