@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from wfsim.arguments import expect
 from wfsim.errors import OptionError, SimulationError, WfsimError
 
 from .units import Unit, keep, run_away, run_unit
@@ -44,6 +45,10 @@ def backend_of(name: str | None, workers: int | None, client: Client | None) -> 
     if name == "dask" and client is not None:
         if workers is not None:
             raise OptionError("a Dask cluster has the workers that it has: leave workers out.")
+        _need("dask", "distributed")
+        from distributed import Client
+
+        expect(client, Client, "client is a distributed.Client", "Make one: distributed.Client('tcp://…').")
         return partial(_on_dask, client)
     if name == "dask" or client is not None:
         raise OptionError(
@@ -55,9 +60,13 @@ def backend_of(name: str | None, workers: int | None, client: Client | None) -> 
         raise OptionError(f"workers={workers!r}: give how many there are, at least 1.")
     if name == "threads":
         return partial(_in_threads, count)
-    if find_spec("loky") is None:
-        raise OptionError("backend='loky' needs the package loky: pip install 'wfsim[loky]'.")
+    _need("loky", "loky")
     return partial(_in_processes, count)
+
+
+def _need(backend: str, package: str) -> None:
+    if find_spec(package) is None:
+        raise OptionError(f"backend={backend!r} needs the package {package}: pip install 'wfsim[{backend}]'.")
 
 
 def _in_threads(workers: int, units: Sequence[Unit], folder: Path) -> Finished:

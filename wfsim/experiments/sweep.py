@@ -8,15 +8,16 @@ import tempfile
 from contextlib import ExitStack, closing
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from wfsim.arguments import expect_whole
-from wfsim.errors import NotCovered, SimulationError
+from wfsim.errors import NotCovered, OptionError, SimulationError
 from wfsim.history.joining import join_histories
 from wfsim.history.measures import expect_level
 from wfsim.history.progress import Progress
 from wfsim.history.runs import definition_of
 from wfsim.history.simulate import ENGINES, chosen_engine, compile_ahead, prepared, scenario_text
+from wfsim.history.writer import Log
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.simulation.scenario import Scenario
 
@@ -111,8 +112,6 @@ def sweep(
     Intervals are Student's t over the replications, as those of `history.summary()`. A unit costs some 0.3 seconds
     beside its simulation: a file, and its measures. Ctrl-C keeps what is finished, and says where.
     """
-    if engine not in ENGINES:
-        raise NotCovered(f"there is no engine {engine!r}. Engines: {', '.join(ENGINES)}.")
     expect_level(level)
     run_with = backend_of(backend, workers, client)
     form = form_of(into)
@@ -158,6 +157,11 @@ class Study:
     ----------
     engine
         As asked for.
+
+    Raises
+    ------
+    NotCovered, OptionError
+        If there is no such engine, or log level.
     """
 
     def __init__(
@@ -165,10 +169,14 @@ class Study:
         program: Program,
         points: Sequence[Point],
         engine: str,
-        log: Literal["full", "transitions", "aggregates"],
+        log: Log,
         form: Form,
         level: float,
     ) -> None:
+        if engine not in ENGINES:
+            raise NotCovered(f"there is no engine {engine!r}. Engines: {', '.join(ENGINES)}.")
+        if log not in get_args(Log):
+            raise OptionError(f"{log!r} is not a log level. Levels: {', '.join(get_args(Log))}.")
         self.program = program
         self.points = points
         self.engine = engine

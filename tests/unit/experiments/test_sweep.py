@@ -147,12 +147,14 @@ def test_nothing_runs_if_a_point_does_not_fit(
 
 def test_arguments_that_do_not_go_together_are_refused(desk: wf.Workflow, plan: wf.Scenario, tmp_path: Path) -> None:
     def refused(told: str, **arguments: Any) -> None:
-        with pytest.raises((OptionError, NotCovered, HistoryError), match=told):
+        with pytest.raises((OptionError, NotCovered, HistoryError, TypeError), match=told):
             wf.sweep(desk, plan, over=OVER, **arguments)
 
     refused("backend='ray' is not known. Backends: threads, loky, dask", backend="ray")
     refused("backend='dask' goes with client=", backend="dask")
     refused("client='tcp", backend="threads", client="tcp://here")
+    refused(r"client is a distributed\.Client, not 'tcp", client="tcp://here")
+    refused("'all' is not a log level. Levels: full, transitions, aggregates", log="all")
     refused("workers=0: give how many there are", workers=0)
     refused("replications must be at least 1, not 0", replications=0)
     refused("there is no engine 'fast'", engine="fast")
@@ -351,3 +353,14 @@ def test_the_form_follows_from_the_name(tmp_path: Path) -> None:
         "parquet",
         "parquet",
     ]
+
+
+@pytest.mark.parametrize(("backend", "package"), [("loky", "loky"), ("dask", "distributed")])
+def test_a_backend_that_is_not_installed_is_told_with_how_to_get_it(
+    desk: wf.Workflow, plan: wf.Scenario, backend: Any, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    client: Any = object() if backend == "dask" else None
+    told = f"backend='{backend}' needs the package {package}: pip install 'wfsim[{backend}]'."
+    with pytest.raises(OptionError, match=re.escape(told)):
+        wf.sweep(desk, plan, over=OVER, backend=backend, client=client)
