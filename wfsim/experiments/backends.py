@@ -55,7 +55,7 @@ def backend_of(name: str | None, workers: int | None, client: Client | None) -> 
             "backend='dask' goes with client=distributed.Client(…), which says where its workers are; the others take "
             f"none. Given: backend={name!r}, client={client!r}."
         )
-    count = workers if workers is not None else len(os.sched_getaffinity(0))
+    count = workers if workers is not None else os.cpu_count() or 1
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise OptionError(f"workers={workers!r}: give how many there are, at least 1.")
     if name == "threads":
@@ -112,6 +112,7 @@ def _on_dask(client: Client, units: Sequence[Unit], folder: Path) -> Finished:
     Of a worker that dies, the scheduler gives its units to others.
     """
     from distributed import KilledWorker, as_completed
+    from distributed.client import FutureCancelledError
 
     # `pure`: equal calls would be one.
     futures: dict[Any, Unit] = {client.submit(run_away, unit, pure=False): unit for unit in units}
@@ -124,6 +125,8 @@ def _on_dask(client: Client, units: Sequence[Unit], folder: Path) -> Finished:
                     files = future.result()
                 except KilledWorker as error:
                     raise SimulationError(f"its workers died one after another: {error}") from None
+                except FutureCancelledError as error:
+                    raise SimulationError(f"the cluster has given it up: {error}") from None
                 keep(unit, files, folder)
             future.release()
             yield unit

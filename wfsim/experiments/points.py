@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.errors import CatalogueError, OptionError, ScenarioError, did_you_mean, listed
+from wfsim.model.duration import Duration
 from wfsim.simulation.check import check_scenario
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Point:
     number
         From 0, in the order in which they were given; of a grid the last key changes first.
     values
-        By dotted key, as given.
+        By dotted key, as they would stand in a file.
     scenario
         What that comes to.
     """
@@ -50,12 +51,19 @@ class Point:
 
 def told(number: int, values: Mapping[str, Any]) -> str:
     """A point in a few words."""
-    given = ", ".join(f"{key} = {_short(value)}" for key, value in values.items())
+    given = ", ".join(f"{key} = {json.dumps(value, default=str)}" for key, value in values.items())
     return f"point {number} ({given or 'the scenario as it is'})"
 
 
-def _short(value: Any) -> str:
-    return json.dumps(value, default=str)
+def _plain(value: Any) -> Any:
+    """A value as it stands in a file: durations as text, numbers of numpy as Python's."""
+    if isinstance(value, Duration):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def points_of(over: Over, scenario: Scenario, workflow: Workflow, catalogue: Catalogue) -> list[Point]:
@@ -85,6 +93,7 @@ def points_of(over: Over, scenario: Scenario, workflow: Workflow, catalogue: Cat
 def _given(over: Over) -> Iterator[dict[str, Any]]:
     """The values of each point."""
     if isinstance(over, Mapping):
+        over = {key: values.tolist() if hasattr(values, "tolist") else values for key, values in over.items()}
         for key, values in over.items():
             if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Sequence) or not len(values):
                 raise OptionError(f"over[{key!r}]: give a list of the values to try, not {values!r:.80}.")
@@ -95,7 +104,7 @@ def _given(over: Over) -> Iterator[dict[str, Any]]:
         if size > MOST_POINTS:
             raise OptionError(f"over has {size:,} points, more than {MOST_POINTS:,}. Give fewer values.")
         for chosen in itertools.product(*over.values()) if over else ():
-            yield dict(zip(over, chosen))
+            yield {key: _plain(value) for key, value in zip(over, chosen)}
         return
     if isinstance(over, (str, bytes)) or not isinstance(over, Sequence):
         raise OptionError(f"over is a mapping from keys to lists of values, or a list of points, not {over!r:.80}.")
@@ -103,7 +112,7 @@ def _given(over: Over) -> Iterator[dict[str, Any]]:
         if not isinstance(point, Mapping):
             raise OptionError(f"over: each point is a mapping from keys to values, not {point!r:.80}.")
         _expect_keys(point)
-        yield dict(point)
+        yield {key: _plain(value) for key, value in point.items()}
 
 
 def _expect_keys(values: Mapping[str, Any]) -> None:
@@ -194,7 +203,8 @@ def point_named(points: Sequence[Point], which: int | Mapping[str, Any]) -> Poin
     for key in which:
         if key not in known:
             raise OptionError(f"no point has the key {key!r}.{did_you_mean(key, known)} Keys: {listed(known)}.")
-    found = [point for point in points if all(point.values.get(key) == value for key, value in which.items())]
+    wanted = {key: _plain(value) for key, value in which.items()}
+    found = [point for point in points if all(point.values.get(key) == value for key, value in wanted.items())]
     if len(found) != 1:
         what = "; ".join(map(str, found[:3])) if found else "; ".join(map(str, points[:3]))
         raise OptionError(f"{len(found)} points have {dict(which)!r}: {what}. Say which one by its values or number.")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SHOWN = ("outcomes", "sojourn", "pools")
 """Groups of measures that a table of points has."""
+MOST_SHOWN = 200
+"""Points in the table that is shown; `.df()` has all."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -185,7 +187,7 @@ class Sweep:
         shown += [key for key in self._columns() if self._any(key).group == "outcomes"]
         keys = keys_of(self.points)
         rows = []
-        for point, own in zip(self.points, self.measures):
+        for point, own in list(zip(self.points, self.measures))[:MOST_SHOWN]:
             cells = []
             for key in shown:
                 estimate = own[key].estimate if key in own else nothing()
@@ -204,7 +206,9 @@ class Sweep:
         ]
 
     def _remarks(self) -> tuple[str, ...]:
-        return (f"In brackets: intervals of {self.level * 100:.4g} %.", *self.notes)
+        more = len(self.points) - MOST_SHOWN
+        left_out = [f"{more:,} more points are in .df()."] if more > 0 else []
+        return (f"In brackets: intervals of {self.level * 100:.4g} %.", *left_out, *self.notes)
 
     def __repr__(self) -> str:
         columns, rows = self._table()

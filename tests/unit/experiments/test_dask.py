@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, Future, LocalCluster
 
 import wfsim as wf
+from wfsim.errors import SimulationError
+from wfsim.experiments import backends, units
 
 OVER = {"pools.clerks.capacity": [1, 3]}
 
@@ -42,6 +44,24 @@ def test_units_on_a_cluster_leave_what_threads_leave(
     else:
         files = [sorted(path.relative_to(folder) for path in folder.rglob("*")) for folder in place.values() if folder]
         assert files[0] == files[1]
+
+
+def test_units_that_the_cluster_gives_up_are_told_and_the_same_call_goes_on(
+    desk: wf.Workflow, plan: wf.Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    into = tmp_path / "set"
+    with cluster(n_workers=1, processes=False) as client:
+
+        def keep_and_give_up(*given: Any) -> None:
+            units.keep(*given)
+            client.cancel([Future(key, client=client) for key in client.futures])
+
+        monkeypatch.setattr(backends, "keep", keep_and_give_up)
+        with pytest.raises(SimulationError, match=r"the cluster has given it up: .*\n1 of 4 runs are finished"):
+            wf.sweep(desk, plan, over=OVER, client=client, into=into)
+        monkeypatch.undo()
+        swept = wf.sweep(desk, plan, over=OVER, client=client, into=into)
+    assert swept.df().equals(wf.sweep(desk, plan, over=OVER).df())
 
 
 @pytest.mark.long

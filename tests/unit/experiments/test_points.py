@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import wfsim as wf
@@ -27,6 +28,15 @@ def test_a_grid_has_every_combination_the_last_key_changing_first(desk: wf.Workf
     assert [point.number for point in found] == list(range(6))
     assert found[4].scenario.pools["clerks"].capacity == 2
     assert found[4].scenario == plan.changed(arrivals={"poisson": "90/h"})
+
+
+def test_durations_and_numbers_of_numpy_are_told_as_they_stand_in_a_file(desk: wf.Workflow, plan: wf.Scenario) -> None:
+    found = points(desk, plan, {"horizon": [wf.Duration.of("90m")], "pools.clerks.capacity": np.arange(1, 3)})
+    assert [str(point) for point in found] == [
+        'point 0 (horizon = "90m", pools.clerks.capacity = 1)',
+        'point 1 (horizon = "90m", pools.clerks.capacity = 2)',
+    ]
+    assert point_named(found, {"pools.clerks.capacity": np.int64(2)}).scenario.horizon == wf.Duration.of("90m")
 
 
 def test_a_list_of_points_is_taken_as_it_is(desk: wf.Workflow, plan: wf.Scenario) -> None:

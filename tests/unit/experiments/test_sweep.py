@@ -122,6 +122,14 @@ def test_the_table_has_a_row_per_point_with_intervals(desk: wf.Workflow, plan: w
         assert "desk 1.0.0" in shown
 
 
+def test_a_long_table_is_cut_and_says_so(desk: wf.Workflow, plan: wf.Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfsim.experiments.sweep_result.MOST_SHOWN", 1)
+    swept = wf.sweep(desk, plan, over={"cases": [1, 2, 3]}, replications=1)
+    assert "2 more points are in .df()." in repr(swept)
+    assert [line.split()[0] for line in repr(swept).splitlines() if line.startswith("  ")] == ["point", "0"]
+    assert len(swept.df()) == 3
+
+
 def test_a_plot_has_a_line_for_each_combination_of_the_other_keys(desk: wf.Workflow, plan: wf.Scenario) -> None:
     swept = wf.sweep(desk, plan, over={"pools.clerks.capacity": [1, 3], "arrivals.poisson": ["60/h", "120/h"]})
     figure = swept.plot("pools.clerks.capacity", "sojourn.p95")
@@ -198,6 +206,42 @@ def test_an_interrupted_sweep_goes_on_where_it_was(
     else:
         assert swept.history.digest == wf.sweep(desk, plan, over=OVER).history.digest
         assert [file.name for file in tmp_path.iterdir()] == ["s.duckdb"]
+
+
+@pytest.mark.parametrize("backend", ["threads", "loky"])
+def test_ctrl_c_stops_the_workers_and_says_what_is_kept(tmp_path: Path, backend: str) -> None:
+    # The signal comes when the first unit is finished; the others are then running or waiting.
+    code = f"""
+import os, signal, sys
+import wfsim as wf
+from wfsim.history.progress import Progress
+desk, plan = wf.Workflow.model_validate({DESK!r}), wf.Scenario.model_validate({PLAN!r})
+step = Progress.step
+def first(self):
+    step(self)
+    Progress.step = step
+    os.kill(os.getpid(), signal.SIGINT)
+Progress.step = first
+if __name__ == "__main__":
+    try:
+        wf.sweep(desk, plan, over={{"cases": [5, 60, 70, 80]}}, backend={backend!r}, workers=2, into=sys.argv[1])
+    except KeyboardInterrupt as error:
+        print(error)
+    print(len(wf.sweep(desk, plan, over={{"cases": [5, 60, 70, 80]}}, into=sys.argv[1]).history.runs))
+"""
+    (tmp_path / "script.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "s.duckdb")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told, n = done.stdout.splitlines()
+    assert re.fullmatch(
+        r"the sweep was interrupted\. [1-7] of 8 runs are finished and kept in .*s\.duckdb\.parts; .*", told
+    )
+    assert n == "8"
 
 
 def test_without_a_place_an_interruption_keeps_nothing_and_says_so(
