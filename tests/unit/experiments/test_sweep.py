@@ -39,6 +39,24 @@ def test_the_runs_at_the_point_as_it_is_are_those_of_simulate(desk: wf.Workflow,
         assert (found.n, found.method) == (expected.n, expected.method), key
 
 
+@pytest.mark.parametrize("log", ["transitions", "aggregates"])
+def test_every_log_level_is_joined_as_simulate_writes_it(desk: wf.Workflow, plan: wf.Scenario, log: Any) -> None:
+    simulated = wf.simulate(desk, plan, log=log)
+    swept = wf.sweep(desk, plan, over=[{}], log=log)
+    assert swept.history.digest == simulated.digest
+    for view in ("dfg", "activity_stats", "durations"):
+        rows = [each.sql(f"FROM {view} ORDER BY ALL").fetchall() for each in (swept.history, simulated)]
+        assert rows[0] == rows[1]
+        assert rows[0]
+
+
+def test_children_are_swept_with_their_parents() -> None:
+    workflow = wf.load("models/order_fulfilment.yaml")
+    scenario = wf.load_scenario("models/order_fulfilment.scenario.yaml").changed(cases=4, replications=2)
+    swept = wf.sweep(workflow, scenario, over=[{}], catalogue="models")
+    assert swept.history.digest == wf.simulate(workflow, scenario, catalogue="models").digest
+
+
 def test_one_replication_has_the_intervals_of_its_own_run(desk: wf.Workflow, plan: wf.Scenario) -> None:
     swept = wf.sweep(desk, plan, over=[{}], replications=1, level=0.9)
     assert dict(wf.simulate(desk, plan, replications=1).summary(level=0.9)) == {
