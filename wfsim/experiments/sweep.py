@@ -17,7 +17,7 @@ from wfsim.history.measures import expect_level
 from wfsim.history.progress import Progress
 from wfsim.history.runs import definition_of
 from wfsim.history.simulate import ENGINES, chosen_engine, compile_ahead, prepared, scenario_text
-from wfsim.history.writer import Log
+from wfsim.history.writer import HistoryWriter, Log
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.simulation.scenario import Scenario
 
@@ -103,7 +103,7 @@ def sweep(
     OptionError
         If arguments do not go together, or a backend is not installed.
     HistoryError
-        If the history cannot be written, or the folder holds parts of another sweep.
+        If the history cannot be written, `into` holds what must not be replaced, or the folder parts of another sweep.
     SimulationError
         If a unit fails, for example since the disk is full; it says which, and where the finished ones are.
 
@@ -121,6 +121,9 @@ def sweep(
     program, plan, notes = prepared(workflow, scenario, as_catalogue(catalogue), {"replications": replications})
     points = points_of(over, plan, workflow, Catalogue(program.family))
     study = Study(program, points, engine, log, form, level)
+    if into is not None and form == "history":
+        # It refuses to replace what is no simulated history, before anything runs.
+        HistoryWriter(into, program).close()
     units = study.units(range(plan.replications))
     with ExitStack() as stack:
         folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wfsim-sweep-")))

@@ -30,6 +30,7 @@ SHOWN = ("outcomes", "sojourn", "pools")
 """Groups of measures that a table of points has."""
 MOST_SHOWN = 200
 """Points in the table that is shown; `.df()` has all."""
+MOST_NOTES = 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -208,7 +209,9 @@ class Sweep:
     def _remarks(self) -> tuple[str, ...]:
         more = len(self.points) - MOST_SHOWN
         left_out = [f"{more:,} more points are in .df()."] if more > 0 else []
-        return (f"In brackets: intervals of {self.level * 100:.4g} %.", *left_out, *self.notes)
+        more = len(self.notes) - MOST_NOTES
+        left_out += [f"{more:,} more notes are in .notes."] if more > 0 else []
+        return (f"In brackets: intervals of {self.level * 100:.4g} %.", *self.notes[:MOST_NOTES], *left_out)
 
     def __repr__(self) -> str:
         columns, rows = self._table()
