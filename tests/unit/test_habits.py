@@ -66,6 +66,7 @@ MOST_OF_ITS_OWN = 4
 LONGER = {
     # What people type: all but the first one or two are given by name.
     "cli.check",
+    "cli.seeds",
     "experiments.campaign.explore_seeds",
     "experiments.smallest.smallest",
     "experiments.sweep.sweep",

@@ -122,6 +122,7 @@ def simulate(
             if replication:
                 writer.new_run(origin_of(plan, replication, chosen))
             summary = run_replication(chosen, program, plan, replication, writer, bar.to)
+            bar.to(replication + 1)
             notes += summary.notes
             if not summary.complete:
                 break
