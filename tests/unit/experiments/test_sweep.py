@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -398,6 +400,21 @@ def test_a_unit_that_fails_is_named_and_the_finished_ones_are_kept(
     monkeypatch.setattr(backends, "run_unit", fail)
     with pytest.raises(SimulationError, match=r"point 1, replication 0: the disk is full\.\n2 of 4 runs are finished"):
         wf.sweep(desk, plan, over=OVER, workers=1, into=tmp_path / "s.duckdb")
+
+
+def test_a_process_that_dies_is_told_and_the_same_call_goes_on(
+    desk: wf.Workflow, plan: wf.Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(unit: Any, folder: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(backends, "run_unit", die)
+    with pytest.raises(
+        SimulationError, match=r"a worker process died: .*give fewer workers\.\n0 of 4 runs are finished"
+    ):
+        wf.sweep(desk, plan, over=OVER, backend="loky", workers=1, into=tmp_path / "s.duckdb")
+    monkeypatch.undo()
+    assert len(wf.sweep(desk, plan, over=OVER, into=tmp_path / "s.duckdb").history.runs) == 4
 
 
 def test_a_full_disk_is_told_and_the_same_call_goes_on_when_there_is_room(tmp_path: Path) -> None:
