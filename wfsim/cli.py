@@ -462,7 +462,7 @@ def sweep(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate at many points of the scenario, with the same random numbers; a table with intervals."""
+    """Simulate at many points of the scenario. All draw the same random numbers; each number has its interval."""
     import wfsim as wf
 
     workflow = _load(file)
@@ -511,7 +511,7 @@ def seeds(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for a seed whose run breaks a property, and for the shortest such history. Exit code 1 if there is one."""
+    """Look for a seed whose run breaks a property. Exit code 1 if there is one, with the shortest history found."""
     import wfsim as wf
 
     workflow = _load(file)

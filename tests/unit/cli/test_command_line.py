@@ -475,7 +475,7 @@ def test_the_version_is_told(wfsim: Command) -> None:
     assert wfsim("--version")[:2] == (0, f"wfsim {wf.__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["new", "lint", "draw", "verify", "check", "simulate", "report", "demo"])
+@pytest.mark.parametrize("command", "new lint draw verify check simulate sweep seeds report demo".split())
 def test_help_is_short_for_every_command_and_shows_flags_as_flags(wfsim: Command, command: str) -> None:
     code, out, _ = wfsim(command, "-h")
     assert code == 0
