@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     import duckdb
 
-_SLOT = "slot_names"
-_COPIED = ("workflows", "timers", "notes", "cases")
-# Totals have the columns of records, and codes in them.
-_CODED = ("edge_totals", "activity_totals", "records")
+_CODED = {**schema.NAMES, "slot": "slot_names"}
+"""Columns that hold codes, in whichever table they stand, and their dimensions."""
+_OF_RUNS = """
+SELECT table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() WHERE database_name = 'part'
+GROUP BY table_name HAVING list_contains(list(column_name), 'run') ORDER BY table_name
+"""
 
 
 def join_histories(parts: Sequence[Path], into: Path | None) -> History:
@@ -83,15 +85,9 @@ def _take(con: duckdb.DuckDBPyConnection, run: int, codes: Codes) -> None:
     con.execute("USE target")
     codes.store(con)
     codes.written()
-    con.execute(f"INSERT INTO runs SELECT * REPLACE ({run} AS run) FROM part.runs")
-    for table in _COPIED:
-        con.execute(f"INSERT INTO {table} SELECT * REPLACE ({run} AS run) FROM part.{table}")
-    for table in _CODED:
-        columns = [name for name, *_ in con.execute(f"DESCRIBE part.{table}").fetchall()]
-        changes = _recoded({name: schema.NAMES[name] for name in columns if name in schema.NAMES}, new)
+    for table, columns in con.execute(_OF_RUNS).fetchall():
+        changes = _recoded({name: _CODED[name] for name in columns if name in _CODED}, new)
         con.execute(f"INSERT INTO {table} SELECT * REPLACE ({run} AS run{changes}) FROM part.{table}")
-    slots = _recoded({"slot": _SLOT}, new)
-    con.execute(f"INSERT INTO record_values SELECT * REPLACE ({run} AS run{slots}) FROM part.record_values")
     _take_variants(con)
 
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import wfsim as wf
 from wfsim.history.codes import names_in
+from wfsim.history.history import History
 from wfsim.history.joining import join_histories
 from wfsim.history.replay import replay_all
+
+OF_RUNS = "SELECT table_name FROM duckdb_columns() WHERE database_name = 'history' AND column_name = 'run'"
 
 
 def test_runs_keep_their_rows_and_get_codes_in_common(tmp_path: Path) -> None:
@@ -33,3 +36,20 @@ def test_runs_keep_their_rows_and_get_codes_in_common(tmp_path: Path) -> None:
         # The second had other codes before.
         assert names_in(joined.connection())["state_names"][: len(codes[1])] != codes[1]
         assert replay_all(joined)
+
+
+def test_every_table_that_tells_of_runs_is_joined(tmp_path: Path) -> None:
+    file = tmp_path / "a.duckdb"
+    wf.simulate(wf.new("order"), cases=5, log="aggregates", into=file).close()
+    tables = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'history'"
+
+    def sizes(history: History) -> dict[str, int]:
+        names = [name for (name,) in history.con.execute(tables).fetchall()]
+        return {name: history.con.execute(f"SELECT count(*) FROM history.{name}").fetchall()[0][0] for name in names}
+
+    with wf.open_history(file) as one, join_histories([file, file], None) as joined:
+        before, after = sizes(one), sizes(joined)
+        told = {name for (name,) in one.con.execute(OF_RUNS).fetchall()}
+    assert {"runs", "workflows", "cases", "records", "edge_totals", "notes"} <= told
+    assert {name: after[name] for name in told} == {name: 2 * before[name] for name in told}
+    assert {name: after[name] for name in after.keys() - told} == {name: before[name] for name in before.keys() - told}
