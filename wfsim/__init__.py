@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
+    from wfsim.experiments.campaign import explore_seeds
+    from wfsim.experiments.smallest import smallest
+    from wfsim.experiments.sweep import sweep
     from wfsim.history.history import History, open_history
     from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
@@ -79,6 +82,7 @@ __all__ = [
     "example",
     "examples",
     "explore",
+    "explore_seeds",
     "explore_workflow",
     "from_snakes",
     "hot_paths",
@@ -96,8 +100,10 @@ __all__ = [
     "run_schedules",
     "save",
     "simulate",
+    "smallest",
     "soundness",
     "start",
+    "sweep",
     "to_net",
     "to_snakes",
     "verify",
@@ -108,6 +114,9 @@ _HOMES = {
     "analytics.compare": ("compare",),
     "analytics.hot_paths": ("hot_paths",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
+    "experiments.campaign": ("explore_seeds",),
+    "experiments.smallest": ("smallest",),
+    "experiments.sweep": ("sweep",),
     "history.history": ("History", "open_history"),
     "history.migration": ("migration",),
     "history.simulate": ("simulate",),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wfsim.history.history import History
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.workflow import Workflow
+    from wfsim.simulation.scenario import Scenario
     from wfsim.verification.workflows.conditions.findings import Conditions
     from wfsim.verification.workflows.report import Report
 
@@ -73,6 +74,11 @@ Folder = Annotated[
         help="Folder of the workflows that this one starts; default: those beside the file.",
         show_default=False,
     ),
+]
+
+Beside = Annotated[
+    Path | None,
+    typer.Option("--scenario", "-s", help="A scenario; default: <file>.scenario.yaml or a guess."),
 ]
 
 
@@ -401,10 +407,7 @@ def check(
 @app.command()
 def simulate(
     file: File,
-    scenario: Annotated[
-        Path | None,
-        typer.Option("--scenario", "-s", help="A scenario; default: <file>.scenario.yaml or a guess."),
-    ] = None,
+    scenario: Beside = None,
     catalogue: Folder = None,
     cases: Annotated[int | None, typer.Option(min=1, help="How many instances.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Selects all random numbers.")] = None,
@@ -419,12 +422,9 @@ def simulate(
     if into is not None:
         _writable(into, (".duckdb", ".db"), file, scenario)
     workflow = _load(file)
-    beside = file.with_suffix("").with_suffix(".scenario.yaml")
-    chosen = scenario if scenario is not None else beside if beside.exists() else None
-    plan = wf.load_scenario(chosen) if chosen is not None else None
     history = wf.simulate(
         workflow,
-        plan,
+        _plan(file, scenario),
         catalogue=_catalogue(file, workflow, catalogue),
         cases=cases,
         seed=seed,
@@ -436,6 +436,104 @@ def simulate(
         out.print(
             f"History: {into}. Next: wfsim report {quote(str(into))}", highlight=False, markup=False, soft_wrap=True
         )
+
+
+def _plan(file: Path, scenario: Path | None) -> Scenario | None:
+    """The scenario that is given, or that lies beside the workflow."""
+    import wfsim as wf
+
+    beside = file.with_suffix("").with_suffix(".scenario.yaml")
+    chosen = scenario if scenario is not None else beside if beside.exists() else None
+    return wf.load_scenario(chosen) if chosen is not None else None
+
+
+@app.command()
+def sweep(
+    file: File,
+    over: Annotated[
+        list[str],
+        typer.Option(help="pools.packers.capacity=2,3,4: a key of the scenario, and values; several times."),
+    ],
+    scenario: Beside = None,
+    catalogue: Folder = None,
+    replications: Annotated[int | None, typer.Option(min=1, help="At each point.")] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="….duckdb for a history, or a folder for a Parquet data set; goes on there.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate at many points of the scenario. All draw the same random numbers; each number has its interval."""
+    import wfsim as wf
+
+    workflow = _load(file)
+    try:
+        swept = wf.sweep(
+            workflow,
+            _plan(file, scenario),
+            over=dict(map(_values, over)),
+            catalogue=_catalogue(file, workflow, catalogue),
+            replications=replications,
+            into=into,
+            progress=False if as_json else None,
+        )
+    except KeyboardInterrupt as interruption:
+        raise WfsimError(str(interruption)) from None
+    if as_json:
+        _print_json(json.loads(swept.df().to_json(orient="records")))
+    else:
+        out.print(Text(repr(swept)), soft_wrap=True)
+
+
+def _values(given: str) -> tuple[str, list[Any]]:
+    """A key and its values, which are YAML between commas."""
+    from wfsim.model import yaml_reader
+
+    key, sign, text = given.partition("=")
+    if not sign:
+        raise typer.BadParameter(f"{given!r} has no values. Write <key>=<value>,<value>, as cases=100,200.")
+    found: list[Any] = yaml_reader.read(f"[{text}]", f"--over {key}").data
+    return key.strip(), found
+
+
+@app.command()
+def seeds(
+    file: File,
+    properties: Annotated[Path | None, typer.Argument(help="A property file.", show_default=False)] = None,
+    never: Annotated[str | None, typer.Option(help="Or a claim that must never be true.", show_default=False)] = None,
+    scenario: Beside = None,
+    catalogue: Folder = None,
+    seed: Annotated[list[int] | None, typer.Option(help="This one; several times.", show_default=False)] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many seeds, from 1 on.")] = 10_000,
+    cases: Annotated[int, typer.Option(min=1, help="How many instances in each run.")] = 1,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="duplicates=0.1: a fault and its share; several times.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for a seed whose run breaks a property. Exit code 1 if there is one, with the shortest history found."""
+    import wfsim as wf
+
+    workflow = _load(file)
+    shares: dict[str, Any] = {
+        key: values[0] if len(values) == 1 else values for key, values in map(_values, fault or [])
+    }
+    verdict = wf.explore_seeds(
+        workflow,
+        _plan(file, scenario),
+        never=never,
+        properties=properties,
+        seeds=seed or n,
+        cases=cases,
+        faults=shares,
+        catalogue=_catalogue(file, workflow, catalogue),
+        progress=False if as_json else None,
+    )
+    if as_json:
+        _print_json(verdict.to_dict())
+    else:
+        show_verdict(out, verdict.property, verdict, "holds", traces=True)
+    raise typer.Exit({"violated": VIOLATED, "error": UNANSWERED}.get(verdict.status.value, FINE))
 
 
 @app.command()

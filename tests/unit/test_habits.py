@@ -66,6 +66,10 @@ MOST_OF_ITS_OWN = 4
 LONGER = {
     # What people type: all but the first one or two are given by name.
     "cli.check",
+    "cli.seeds",
+    "experiments.campaign.explore_seeds",
+    "experiments.smallest.smallest",
+    "experiments.sweep.sweep",
     "history.simulate.simulate",
     "model.builder.Builder.transition",
     "net.marked_net.MarkedNet.__init__",

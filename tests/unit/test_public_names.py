@@ -15,9 +15,9 @@ from tests import public_signatures
 NAMES = """
 ActivityContext ActivityError Builder Catalogue DefinitionError Duration EventRejected History ManualClock PetriNet
 Property Scenario Stepper TokenGame WfsimError Workflow check compare conditions default_scenario dumps errors example
-examples explore explore_workflow from_snakes hot_paths lint load load_scenario loads migration new open_history
-picture read_pnml read_properties reopen run_schedules save simulate soundness start to_net to_snakes verify
-write_pnml
+examples explore explore_seeds explore_workflow from_snakes hot_paths lint load load_scenario loads migration new
+open_history picture read_pnml read_properties reopen run_schedules save simulate smallest soundness start sweep to_net
+to_snakes verify write_pnml
 """.split()
 
 
@@ -53,7 +53,7 @@ def test_no_name_that_people_call_is_a_room_as_well() -> None:
 def test_importing_wfsim_loads_none_of_its_heavy_libraries() -> None:
     heavy = (
         "numpy pandas networkx snakes numba duckdb pyarrow plotly ipywidgets pygraphviz typer rich tqdm ruamel "
-        "pydantic z3"
+        "pydantic z3 loky distributed"
     ).split()
     code = f"import sys, wfsim; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

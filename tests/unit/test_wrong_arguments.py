@@ -35,6 +35,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "dumps": lambda folder: (ORDER,),
     "example": lambda folder: ("shipping",),
     "explore": lambda folder: (NET,),
+    "explore_seeds": lambda folder: (ORDER,),
     "explore_workflow": lambda folder: (ORDER,),
     "from_snakes": lambda folder: (wf.to_snakes(NET),),
     "hot_paths": lambda folder: (small_history(),),
@@ -52,8 +53,10 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "run_schedules": lambda folder: (ORDER,),
     "save": lambda folder: (ORDER, folder / "saved.yaml"),
     "simulate": lambda folder: (ORDER,),
+    "smallest": lambda folder: (ORDER,),
     "soundness": lambda folder: (NET,),
     "start": lambda folder: (ORDER,),
+    "sweep": lambda folder: (ORDER,),
     "to_net": lambda folder: (ORDER,),
     "to_snakes": lambda folder: (NET,),
     "verify": lambda folder: (ORDER,),
@@ -61,12 +64,20 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
 }
 """Arguments that are right, but perhaps of files that are not there."""
 
+NEEDED: dict[str, dict[str, Any]] = {
+    "explore_seeds": {"never": "closed", "seeds": 1},
+    "smallest": {"key": "cases", "such_that": "mean(sojourn) < 1000d", "between": (1, 1), "replications": 2},
+    "sweep": {"over": [{"cases": 1}]},
+}
+"""Options that must be given."""
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "check": {"max_markings": 0, "max_seconds": -1, "max_memory": 0},
     "compare": {"level": 95},
     "conditions": {"kinds": ["odd"], "max_seconds": -1},
     "default_scenario": {"catalogue": 7},
     "explore": {"engine": "steam", "max_markings": 0, "max_seconds": -1, "max_memory": 0, "stop": 7, "stubborn": 7},
+    "explore_seeds": {"never": 7, "properties": 7, "seeds": 0, "cases": 0, "faults": 7, "scenario": 7, "catalogue": 7},
     "explore_workflow": {"engine": "steam", "max_states": 0, "max_seconds": -1, "claims": 7},
     "hot_paths": {"limit": 0, "by": "colour", "run": 7, "workflow": "none"},
     "lint": {"catalogue": 7},
@@ -75,8 +86,34 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "read_pnml": {"net": 7},
     "run_schedules": {"only": 7},
     "simulate": {"scenario": 7, "catalogue": 7, "cases": -1, "replications": 0, "engine": "steam"},
+    "smallest": {
+        "such_that": 7,
+        "pool": 7,
+        "key": 7,
+        "between": 7,
+        "replications": 1,
+        "confidence": 95,
+        "engine": "steam",
+        "backend": "ray",
+        "workers": 0,
+        "client": 7,
+    },
     "soundness": {"kind": "strong", "max_markings": 0, "max_seconds": -1, "max_memory": 0},
     "start": {"input": 7, "activities": 7, "catalogue": 7, "store": 7},
+    "sweep": {
+        "over": 7,
+        "scenario": 7,
+        "catalogue": 7,
+        "replications": 0,
+        "engine": "steam",
+        "backend": "ray",
+        "workers": 0,
+        "client": 7,
+        "into": 7,
+        "resume": 7,
+        "log": "all",
+        "level": 95,
+    },
     "to_net": {"instances": 0, "pools": 7, "catalogue": 7, "items": -1, "messages": 0, "max_variants": 0},
     "verify": {"properties": 7, "max_states": 0, "max_seconds": -1, "catalogue": 7},
 }
@@ -123,7 +160,7 @@ def test_arguments_of_a_wrong_sort_are_refused_in_a_sentence(name: str, wrong: s
     for position in range(len(right)):
         given = (*right[:position], WRONG[wrong], *right[position + 1 :])
         try:
-            getattr(wf, name)(*given)
+            getattr(wf, name)(*given, **NEEDED.get(name, {}))
         except Exception as error:
             refused(error)
 
@@ -134,7 +171,7 @@ def test_arguments_of_a_wrong_sort_are_refused_in_a_sentence(name: str, wrong: s
 def test_options_that_there_are_not_are_refused_in_a_sentence(name: str, option: str, folder: Path) -> None:
     for value in (OPTIONS[name][option], object()):
         with pytest.raises((wf.WfsimError, TypeError)) as caught:  # noqa: PT012
-            getattr(wf, name)(*GOOD[name](folder), **{option: value})
+            getattr(wf, name)(*GOOD[name](folder), **NEEDED.get(name, {}) | {option: value})
         refused(caught.value)
 
 

@@ -135,9 +135,14 @@ def compare(first: History, second: History, *, level: float = 0.95) -> Comparis
     for history in (first, second):
         if not isinstance(history, History):
             raise HistoryError(f"compare takes two histories, not {history!r}. wf.simulate(workflow) makes one.")
+    return compare_runs((first, first.runs), (second, second.runs), level=level)
+
+
+def compare_runs(first: tuple[History, list[Run]], second: tuple[History, list[Run]], *, level: float) -> Comparison:
+    """The same of some runs of a history and some of another one, or of the same."""
     expect_level(level)
-    runs = _paired_runs(first.runs, second.runs)
-    pairs = _pairs(first, second, runs)
+    runs = _paired_runs(first[1], second[1])
+    pairs = _pairs(first[0], second[0], runs)
     n = sum(each.n for each in pairs)
     one, other = ([each.durations[k] for each in pairs] for k in (0, 1))
     differences = {"sojourn.mean": paired(one, other, level)}
@@ -149,7 +154,7 @@ def compare(first: History, second: History, *, level: float = 0.95) -> Comparis
         ("what differs", listed(_changes(runs[0][0], runs[0][1]), _MOST_CHANGES) or "nothing"),
         ("pairs", f"{n:,} cases in {len(runs):,} replication{'s' if len(runs) > 1 else ''}"),
     )
-    return Comparison(head, level, n, differences, tuple(_remarks(pairs, first, second)))
+    return Comparison(head, level, n, differences, tuple(_remarks(pairs, len(first[1]), len(second[1]))))
 
 
 def _paired_runs(first: list[Run], second: list[Run]) -> list[tuple[Run, Run]]:
@@ -237,14 +242,14 @@ def _matched(a: RunCases, b: RunCases, cut: int) -> _Pairs:
     )
 
 
-def _remarks(pairs: list[_Pairs], first: History, second: History) -> Iterator[str]:
+def _remarks(pairs: list[_Pairs], n_first: int, n_second: int) -> Iterator[str]:
     only_a, only_b = (sum(each.only[k] for each in pairs) for k in (0, 1))
     early, n_open = sum(each.n_early for each in pairs), sum(each.n_open for each in pairs)
     yield (
         f"Not paired: {only_a:,} cases only in A, {only_b:,} only in B, {early:,} that started in the warm-up, "
         f"{n_open:,} not closed in both."
     )
-    counts = len(first.runs) - len(pairs), len(second.runs) - len(pairs)
+    counts = n_first - len(pairs), n_second - len(pairs)
     if any(counts):
         yield f"Replications that only one has: {counts[0]:,} of A, {counts[1]:,} of B."
     yield "“shorter by” compares with the interval of as many cases with random numbers of their own."

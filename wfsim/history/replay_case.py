@@ -45,7 +45,7 @@ def programs_of(run: Run) -> tuple[Program, ...]:
 def stimuli_of(run: Run, program: Program, records: Sequence[Record]) -> list[Stimulus]:
     """The stimuli that gave these records, in order."""
     need_full(run)
-    return [_stimulus(program, step) for step in steps_of(records)]
+    return [stimulus_of(program, step) for step in steps_of(records)]
 
 
 def replay_records(run: Run, program: Program, records: Sequence[Record], instance: Instance | None = None) -> Instance:
@@ -72,7 +72,7 @@ def replay_records(run: Run, program: Program, records: Sequence[Record], instan
             )
         instance = Instance(program, key=first.payload["seed"])
     for step in steps_of(records):
-        output = instance.apply(_stimulus(program, step))
+        output = instance.apply(stimulus_of(program, step))
         _compare(step, records_of(instance, output))
     return instance
 
@@ -98,7 +98,8 @@ def steps_of(records: Sequence[Record]) -> Iterator[list[Record]]:
         yield step
 
 
-def _stimulus(program: Program, step: Sequence[Record]) -> Stimulus:
+def stimulus_of(program: Program, step: Sequence[Record]) -> Stimulus:
+    """The stimulus that gave the records of a step."""
     cause = step[0]
     rest = cause.payload
     common: dict[str, Any] = {"time": cause.time}

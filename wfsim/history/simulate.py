@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.errors import DefinitionError, NotCovered, ScenarioError
 from wfsim.exploration.workflow_witness import WorkflowWitness
@@ -19,14 +18,15 @@ from wfsim.simulation.default import default_scenario
 from wfsim.simulation.engine import Simulation
 from wfsim.simulation.scenario import Scenario, load_scenario
 
+from .progress import Progress
 from .runs import Origin
 from .writer import HistoryWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from wfsim.semantics.program import Program
-    from wfsim.simulation.compiled.run import Chunk
+    from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
     from wfsim.simulation.instances import RunSummary
 
     from .history import History
@@ -77,7 +77,8 @@ def simulate(
     log
         `full` keeps every record, and only then can cases be replayed.
     progress
-        Show a progress bar; by default on a terminal only.
+        `True`, `False`, or by default: a bar on a terminal and in a notebook, elsewhere a few lines if it takes long.
+        What is shown is the part of the arrivals and closings, or of the horizon, that is behind it.
 
     Returns
     -------
@@ -110,78 +111,116 @@ def simulate(
             if value is not None:
                 raise ScenarioError(f"a witness says all that happens: leave {name} out, or simulate the workflow.")
         return _witnessed(workflow, into, log)
-    if not isinstance(workflow, Workflow):
-        advice = f" Load it first: wf.simulate(wf.load({workflow!r}))." if isinstance(workflow, str) else ""
-        raise DefinitionError(f"simulate takes a workflow first, not {shown(workflow)}.{advice}")
-    known = Catalogue(family_of(workflow, as_catalogue(catalogue)))
-    notes: list[str] = []
-    if scenario is None:
-        plan = default_scenario(workflow, known)
-        notes.append(f"No scenario was given. {plan.description}")
-    else:
-        plan = _scenario(scenario)
-    changes = {
-        name: value
-        for name, value in (("cases", cases), ("horizon", horizon), ("seed", seed), ("replications", replications))
-        if value is not None
-    }
-    if changes:
-        plan = plan.changed(**changes)
-    if plan.cases is None and plan.horizon is None:
-        plan = plan.model_copy(update={"cases": DEFAULT_CASES})
-    check_scenario(plan, workflow, known)
-    program = compile_workflow(workflow, known)
-    text = json.dumps(plan.model_dump(mode="json", exclude_unset=True), sort_keys=True)
-    chosen = _chosen(engine, program, plan)
-    origin = Origin(seed=plan.seed, scenario=text, engine=chosen)
-    total = None if plan.cases is None else plan.cases * plan.replications
+    changes = {"cases": cases, "horizon": horizon, "seed": seed, "replications": replications}
+    program, plan, notes = prepared(workflow, scenario, as_catalogue(catalogue), changes)
+    chosen = chosen_engine(engine, program, plan, None if plan.cases is None else plan.cases * plan.replications)
     with (
-        HistoryWriter(into, program, origin=origin, log=log) as writer,
-        _Progress(total, progress) as bar,
+        HistoryWriter(into, program, origin=origin_of(plan, 0, chosen), log=log) as writer,
+        Progress("simulate", plan.replications, "runs", wanted=progress) as bar,
     ):
         for replication in range(plan.replications):
             if replication:
-                writer.new_run(replace(origin, replication=replication))
-            if chosen == "compiled":
-                summary = _run_compiled(program, plan, replication, writer, bar)
-            else:
-                simulation = Simulation(
-                    program,
-                    plan,
-                    replication=replication,
-                    sink=writer.append,
-                    birth=writer.announce,
-                    progress=bar.advance,
-                )
-                summary = simulation.run()
+                writer.new_run(origin_of(plan, replication, chosen))
+            summary = run_replication(chosen, program, plan, replication, writer, bar.to)
+            bar.to(replication + 1)
             notes += summary.notes
             if not summary.complete:
                 break
         return writer.finish(notes=notes, complete=summary.complete)
 
 
-def _chosen(engine: str, program: Program, plan: Scenario) -> str:
-    """Which engine runs it: the compiled one, if that pays or is wished."""
-    cases = MANY_CASES if plan.cases is None else plan.cases * plan.replications
+def prepared(
+    workflow: Workflow,
+    scenario: Scenario | str | PathLike[str] | None,
+    catalogue: Catalogue | None,
+    changes: Mapping[str, Any],
+) -> tuple[Program, Scenario, list[str]]:
+    """Program and plan of a simulation, looked at together, and what is to be told of them.
+
+    `changes` of the scenario that are `None` are none. What it raises is said at `simulate`.
+    """
+    if not isinstance(workflow, Workflow):
+        advice = f" Load it first: wf.simulate(wf.load({workflow!r}))." if isinstance(workflow, str) else ""
+        raise DefinitionError(f"simulate takes a workflow first, not {shown(workflow)}.{advice}")
+    known = Catalogue(family_of(workflow, catalogue))
+    notes: list[str] = []
+    if scenario is None:
+        plan = default_scenario(workflow, known)
+        notes.append(f"No scenario was given. {plan.description}")
+    else:
+        plan = _scenario(scenario)
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if changes:
+        plan = plan.changed(**changes)
+    if plan.cases is None and plan.horizon is None:
+        plan = plan.model_copy(update={"cases": DEFAULT_CASES})
+    check_scenario(plan, workflow, known)
+    return compile_workflow(workflow, known), plan, notes
+
+
+def scenario_text(plan: Scenario) -> str:
+    """A scenario as it is kept with its runs: canonical JSON of what was given."""
+    return json.dumps(plan.model_dump(mode="json", exclude_unset=True), sort_keys=True)
+
+
+def origin_of(plan: Scenario, replication: int, engine: str, params: Mapping[str, Any] | None = None) -> Origin:
+    """What is kept with the run of a replication."""
+    return Origin(plan.seed, replication, scenario_text(plan), engine, params)
+
+
+def chosen_engine(engine: str, program: Program, plan: Scenario, cases: int | None) -> str:
+    """Which engine runs so many cases in all: the compiled one, if that pays or is wished."""
+    cases = MANY_CASES if cases is None else cases
     if engine == "python" or (engine == "auto" and cases < FEW_CASES):
         return "python"
-    from wfsim.simulation.compiled.run import CompiledSimulation
-
     if engine == "compiled" or cases >= MANY_CASES:
         return "compiled"
-    return "compiled" if CompiledSimulation(program, plan, sink=lambda chunk: None).is_ready else "python"
+    return "compiled" if _compiled(program, plan).is_ready else "python"
 
 
-def _run_compiled(
-    program: Program, plan: Scenario, replication: int, writer: HistoryWriter, bar: _Progress
+def _compiled(program: Program, plan: Scenario) -> CompiledSimulation:
+    """A compiled run that nobody listens to."""
+    from wfsim.simulation.compiled.run import CompiledSimulation
+
+    return CompiledSimulation(program, plan, sink=lambda chunk: None)
+
+
+def compile_ahead(program: Program, plan: Scenario) -> None:
+    """Have the compiled engine ready, so that not each of several processes compiles it."""
+    _compiled(program, plan).advance(0)
+
+
+def run_replication(
+    engine: str,
+    program: Program,
+    plan: Scenario,
+    replication: int,
+    writer: HistoryWriter,
+    told: Callable[[float], None],
 ) -> RunSummary:
+    """Run one replication with an engine; its records go to the writer.
+
+    `told` learns now and then how many replications are behind it: of this one the part of its arrivals and closings,
+    or of its horizon.
+    """
+
+    def progress(done: int, time: int) -> None:
+        parts = [done / (2 * plan.cases)] if plan.cases else []
+        parts += [time / int(plan.horizon)] if plan.horizon else []
+        told(replication + min(max(parts, default=0.0), 1.0))
+
+    if engine == "python":
+        interpreted = Simulation(
+            program, plan, replication=replication, sink=writer.append, birth=writer.announce, progress=progress
+        )
+        return interpreted.run()
     from wfsim.simulation.compiled.run import CompiledSimulation
 
     def take(chunk: Chunk) -> bool:
         return writer.append_logged(chunk, simulation.members)
 
     simulation = CompiledSimulation(
-        program, plan, replication=replication, sink=take, birth=writer.announce, progress=bar.advance
+        program, plan, replication=replication, sink=take, birth=writer.announce, progress=progress
     )
     return simulation.run()
 
@@ -208,24 +247,3 @@ def _scenario(given: object) -> Scenario:
         f"simulate takes a scenario, or the path of one, second; found {shown(given)}. "
         "Use wf.load_scenario(path) or wf.Scenario.model_validate({...})."
     )
-
-
-class _Progress:
-    """A bar over closed cases, or nothing."""
-
-    def __init__(self, total: int | None, wanted: bool | None) -> None:
-        from tqdm.auto import tqdm
-
-        # tqdm's own rule for None: shown on a terminal only.
-        disable = None if wanted is None else not wanted
-        self._bar = tqdm(total=total, disable=disable, unit=" cases", desc="simulate", mininterval=0.2)
-
-    def advance(self, n_closed: int) -> None:
-        """So many cases have closed."""
-        self._bar.update(n_closed - self._bar.n)
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._bar.close()

@@ -39,8 +39,8 @@ MICRO = 1e-6
 """Seconds in a microsecond."""
 
 
-def summary_of(history: Readable, run: int | None, level: float) -> Summary:
-    """The summary of a history, or of one of its runs.
+def summary_of(history: Readable, run: int | None, level: float, *, idle: bool = False) -> Summary:
+    """The summary of a history, or of one of its runs; `idle`: with states and activities that take no time.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def summary_of(history: Readable, run: int | None, level: float) -> Summary:
         runs = [one for one in every if run is None or one.run == run]
         if not runs:
             raise HistoryError(f"there is no run {run!r}. Runs: {', '.join(str(one.run) for one in every) or 'none'}.")
-        return _Summing(ask, runs, level).summary()
+        return _Summing(ask, runs, level, idle).summary()
 
 
 def are_replications(runs: list[Run]) -> bool:
@@ -65,10 +65,11 @@ def are_replications(runs: list[Run]) -> bool:
 class _Summing:
     """The parts of a summary, and what they are computed from."""
 
-    def __init__(self, ask: samples.Ask, runs: list[Run], level: float) -> None:
+    def __init__(self, ask: samples.Ask, runs: list[Run], level: float, idle: bool) -> None:
         self.ask = ask
         self.runs = runs
         self.level = level
+        self.idle = idle
         self.together = len(runs) == 1 or not are_replications(runs)
         """One series, judged by batch means; else one series per run."""
         self.cases = samples.cases_of(ask, runs, self.together)
@@ -149,8 +150,8 @@ class _Summing:
 
     # --- states and activities -------------------------------------------------------------------
 
-    def _groups(self, title: str, rows: str) -> Iterator[tuple[str, str, Estimate]]:
-        """Workflow, name and mean of each group of rows, those without any time left out."""
+    def _groups(self, title: str, rows: str, *, idle: bool) -> Iterator[tuple[str, str, Estimate]]:
+        """Workflow, name and mean of each group of rows; those without any time only if `idle`."""
         cuts = self.cuts * len(self.runs) if self.together else self.cuts
         query = samples.batches_text(
             rows, samples.cuts_text(self.runs, [cut.time for cut in cuts], self.until), self.together
@@ -161,21 +162,22 @@ class _Summing:
         for (workflow, name), group in groupby(places, lambda k: (str(found["workflow"][k]), str(found["name"][k]))):
             own = list(group)
             sizes, means = found["n"][own].astype(np.int64), found["mean"][own].astype(np.float64) * MICRO
-            if found["most"][own].max() > 0:
+            if idle or found["most"][own].max() > 0:
                 if self.together:
                     yield workflow, name, over_batches(means, sizes, self.level)
                 else:
                     yield workflow, name, over_replications(means, self.level, int(sizes.sum()))
 
     def _states(self, several: bool) -> Iterator[Measure]:
-        for workflow, name, estimate in self._groups("states", samples.STAYS):
+        for workflow, name, estimate in self._groups("states", samples.STAYS, idle=self.idle):
             key, label = self._named(workflow, several, f"states.{name}.time", name)
             yield Measure(key, "states", label, "s", estimate)
 
     def _activities(self, several: bool) -> Iterator[Measure]:
         found = {}
         for column in ("wait", "service"):
-            for workflow, name, estimate in self._groups(f"activities.{column}", samples.REPORTS.format(column=column)):
+            rows = samples.REPORTS.format(column=column)
+            for workflow, name, estimate in self._groups(f"activities.{column}", rows, idle=self.idle):
                 key, label = self._named(workflow, several, f"activities.{name}.{column}", f"{name} {column}")
                 found[workflow, name, column] = Measure(key, "activities", label, "s", estimate)
         yield from (found[each] for each in sorted(found, key=lambda each: (each[0], each[1], each[2] == "service")))
@@ -209,10 +211,12 @@ class _Summing:
         end = "the last case started" if self.fed else "the last record, as all cases started at once"
         self.remarks.append(f"Pools: averages over the time from {begin} until {end}.")
         loads = samples.loads_of(self.ask, self.runs, self.horizons)
-        waits = {name: estimate for _, name, estimate in self._groups("pool waits", samples.WAITS)}
+        waits = {name: estimate for _, name, estimate in self._groups("pool waits", samples.WAITS, idle=True)}
         for name, capacity in sorted(capacities.items()):
             yield from self._pool(name, capacity, [loads.get((run.run, name), samples.IDLE) for run in self.runs])
-            wait = waits.get(name, replace(nothing(), note="nobody waited"))
+            wait = waits.get(name, replace(nothing(), note="nobody came"))
+            if wait.value == 0.0:
+                wait = replace(wait, note="nobody waited")
             yield Measure(f"pools.{name}.wait", "pools", f"{name} wait", "s", wait)
 
     def _pool(self, name: str, capacity: int, loads: list[samples.Load]) -> Iterator[Measure]:

@@ -386,6 +386,16 @@ GROUP BY d.run, w.number, d.workflow, d.status, d.outcome
 ORDER BY d.run, w.number, d.status, d.outcome NULLS FIRST
 """
 
+SWEEP_POINTS = """
+CREATE VIEW sweep_points AS
+WITH told AS (
+    SELECT run, replication, (params->>'$.point')::INTEGER AS point, params->'$.values' AS given FROM runs
+    WHERE params->>'$.point' IS NOT NULL
+)
+SELECT run, replication, point, key, given->>('$."' || key || '"') AS value, TRY_CAST(value AS DOUBLE) AS number
+FROM (SELECT *, unnest(json_keys(given)) AS key FROM told) ORDER BY run, key
+"""
+
 VIEWS = (
     WORKFLOW_NAMES,
     RECORD_VALUES,
@@ -401,5 +411,6 @@ VIEWS = (
     RETRIES,
     ACTIVE_AT,
     OUTCOMES,
+    SWEEP_POINTS,
     *POOL_VIEWS,
 )

@@ -57,6 +57,9 @@ from .scenario import Scenario
 Sink: TypeAlias = Callable[[int, Instance, Output], None]
 """Takes the output of each step: case number, the instance after the step, what the step put out."""
 
+Progress: TypeAlias = Callable[[int, int], None]
+"""Is told how many cases have arrived plus how many of these have closed, and the simulated time."""
+
 INTERRUPTED = "The run was interrupted; the history holds what happened until then."
 
 MOST_STEPS = 100_000
@@ -115,7 +118,7 @@ class Simulation:
     birth
         Called for each instance that others start, before its first step.
     progress
-        Called now and then with the number of cases closed.
+        Called now and then with how many cases have arrived plus how many of these have closed, and with the time.
     """
 
     def __init__(
@@ -126,7 +129,7 @@ class Simulation:
         replication: int = 0,
         sink: Sink,
         birth: Birth | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.horizon = None if scenario.horizon is None else int(scenario.horizon)
         self.sink = sink
@@ -156,7 +159,7 @@ class Simulation:
                     self._let_in(relations.follow())
                 self._calendar.tidy(self._may_come)
         except KeyboardInterrupt:
-            summary.complete = False
+            summary.complete, summary.interrupted = False, True
             summary.notes.append(INTERRUPTED)
         summary.notes += rejections_told(self._rejected, self._sent + relations.n_sent, self.root)
         summary.notes += relations.told()
@@ -182,12 +185,17 @@ class Simulation:
             case = self.cases[entered.number] = _Open(entered.case, instance)
             self._after(entered.number, case, output)
 
+    def _tell(self) -> None:
+        if self.progress is not None:
+            self.progress(self.summary.n_started + self.summary.n_closed, self.now)
+
     # --- the calendar ----------------------------------------------------------------------------
 
     def _happen(self, what: Happening) -> None:
         relations = self._relations
         if isinstance(what, Arrives):
             self._let_in(relations.arrive(what))
+            self._tell()
             return
         if isinstance(what, Overdue):
             relations.overdue()
@@ -268,8 +276,7 @@ class Simulation:
             relations.closed(kin)
             if number < FIRST_CHILD:
                 summary.n_closed += 1
-                if self.progress is not None:
-                    self.progress(summary.n_closed)
+                self._tell()
             return
         if case.steps > MOST_STEPS:
             del self.cases[number]

@@ -32,6 +32,8 @@ class RunSummary:
         Microseconds of the last thing that happened.
     complete
         Whether the run came to its end, not to a limit or an interruption.
+    interrupted
+        Whether somebody ended it with Ctrl-C.
     notes
         What a reader of the results must know, in sentences.
     """
@@ -44,6 +46,7 @@ class RunSummary:
     n_records: int = 0
     end_time: int = 0
     complete: bool = True
+    interrupted: bool = False
     notes: list[str] = field(default_factory=list)
 
 

@@ -283,6 +283,53 @@ def test_a_history_is_simulated_into_a_file_and_reported(wfsim: Command, tmp_pat
     assert f"digest {data['digest']}" in out
 
 
+def test_a_sweep_is_a_table_and_goes_into_a_file(wfsim: Command, tmp_path: Path) -> None:
+    stored = tmp_path / "sweep.duckdb"
+    over = "pools.packers.capacity=1,2", "--over", "cases=3"
+    code, out, _ = wfsim("sweep", ORDER, "--over", *over, "--replications", 2, "--into", stored, "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert [(row["pools.packers.capacity"], row["cases"], row["replications"]) for row in rows] == [
+        (1, 3, 2),
+        (2, 3, 2),
+    ]
+    with wf.open_history(stored) as history:
+        assert len(history.runs) == 4
+    code, out, _ = wfsim("sweep", ORDER, "--over", "arrivals={poisson: 60/h}", "--over", "cases=3")
+    assert code == 0
+    assert "points: 1" in out
+    code, _, err = wfsim("sweep", ORDER, "--over", "pools.packers.capacity=0")
+    assert code == 2
+    assert "point 0 (pools.packers.capacity = 0)" in err
+    code, _, err = wfsim("sweep", ORDER, "--over", "cases")
+    assert code == 2
+    assert "'cases' has no values" in err
+
+
+def test_an_interrupted_sweep_says_where_it_goes_on(wfsim: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*given: Any, **named: Any) -> Any:
+        raise KeyboardInterrupt("the sweep was interrupted. 1 of 4 runs are finished and kept in x.parts.")
+
+    monkeypatch.setattr(wf, "sweep", interrupted)
+    code, _, err = wfsim("sweep", ORDER, "--over", "cases=3")
+    assert (code, err) == (2, "the sweep was interrupted. 1 of 4 runs are finished and kept in x.parts.\n")
+
+
+def test_seeds_that_break_a_claim_or_a_property_are_a_violation(wfsim: Command, tmp_path: Path) -> None:
+    code, out, _ = wfsim("seeds", ORDER, "--never", 'state == "refunded"', "--n", 50)
+    assert code == 1
+    assert "seeds=[10]" in out
+    assert "event payment_completed" in out
+    code, out, _ = wfsim("seeds", ORDER, "--never", 'state == "refunded"', "--seed", 10, "--json")
+    assert (code, json.loads(out)["statistics"]["seed"]) == (1, 10)
+    code, out, _ = wfsim("seeds", ORDER, CLAIMS, "--n", 3, "--fault", "duplicates=0.5", "--fault", "failures=0.1")
+    assert code == 0
+    assert "None of 3 seeds breaks it" in out
+    code, _, err = wfsim("seeds", ORDER, "--never", "closed", "--fault", "duplicate=0.5")
+    assert code == 2
+    assert "Did you mean 'duplicates'" in err
+
+
 def test_the_seed_decides_the_digest(wfsim: Command) -> None:
     def digest(seed: int) -> str:
         _, out, _ = wfsim("simulate", ORDER, "--cases", 10, "--seed", seed, "--json")
@@ -428,7 +475,7 @@ def test_the_version_is_told(wfsim: Command) -> None:
     assert wfsim("--version")[:2] == (0, f"wfsim {wf.__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["new", "lint", "draw", "verify", "check", "simulate", "report", "demo"])
+@pytest.mark.parametrize("command", "new lint draw verify check simulate sweep seeds report demo".split())
 def test_help_is_short_for_every_command_and_shows_flags_as_flags(wfsim: Command, command: str) -> None:
     code, out, _ = wfsim(command, "-h")
     assert code == 0

@@ -116,7 +116,7 @@ class CompiledSimulation:
         replication: int = 0,
         sink: Sink,
         birth: Birth | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: engine.Progress | None = None,
         chunk: int = CHUNK,
     ) -> None:
         self.sink = sink
@@ -274,7 +274,7 @@ class CompiledSimulation:
                 does[why]()
         self._flush()
         if why != kernel.DONE and not self._is_left:
-            summary.complete = False
+            summary.complete, summary.interrupted = False, not memory.full
             summary.notes.append(memory.full or engine.INTERRUPTED)
         return not self._is_left
 
@@ -286,7 +286,8 @@ class CompiledSimulation:
             self._is_left = self._left == 0
             self._left -= int(state["budget"])
         if self.progress is not None:
-            self.progress(int(state["n_closed"]))
+            arrived = self.summary.n_started + int(state["n_started"])
+            self.progress(arrived + int(state["n_closed"]), int(state["end_time"]))
 
     def _give_up(self) -> None:
         row = self.memory.run.cases[int(self.memory.state["slot"])]

@@ -16,6 +16,7 @@ from wfsim.semantics.codes import (
     R_STATE_ENTERED,
     R_TRANSITION,
 )
+from wfsim.semantics.kernel import Output
 from wfsim.semantics.stimulus import Stimulus
 
 Happened: TypeAlias = tuple[tuple[int, int], ...]
@@ -31,6 +32,15 @@ TOLD = {
     R_STATE_ENTERED: "state",
 }
 """Records that edges remember, and which column names what they are about."""
+
+
+def happened_in(output: Output) -> Happened:
+    """What a step records of what can be asked about."""
+    return tuple(
+        (record.kind, row)
+        for record in output.records
+        if record.kind in TOLD and (row := getattr(record, TOLD[record.kind])) >= 0
+    )
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def answers(
     DefinitionError
         If a property or a name in it is unknown; see `verify`.
     """
-    claims = _claims(workflow, asked, None if file is None else str(file))
+    claims = claims_of(workflow, asked, None if file is None else str(file))
     limits = Limits(max_markings=max_states * 10, max_seconds=max_seconds)
     search = Search(workflow, max_states, limits, catalogue, claims)
 
@@ -133,7 +133,7 @@ def answers(
     return answer
 
 
-def _claims(workflow: Workflow, asked: list[Property], file: str | None) -> tuple[Claim, ...]:
+def claims_of(workflow: Workflow, asked: list[Property], file: str | None) -> tuple[Claim, ...]:
     """The claims of all properties.
 
     Raises

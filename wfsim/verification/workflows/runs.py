@@ -159,15 +159,22 @@ class Moments:
         EvaluationFault
             If a claim has no value there, or one that is not true or false.
         """
-        return self._after(memory, self.view(edge.target), self.seen(edge))
+        return self.after(memory, edge.target, edge.happened)
+
+    def after(self, memory: Memory, number: int, happened: Happenings) -> Memory:
+        """The memory after a moment: the state there, and what has happened in its step; errors as of `next`."""
+        return self._after(memory, self.view(number), self._seen(happened))
 
     def seen(self, edge: Edge) -> Happenings:
         """What claims ask about of what has happened on an edge."""
-        happened = self._happened.get(edge.happened)
-        if happened is None:
-            happened = tuple(dict.fromkeys(each for each in edge.happened if each in self._watched))
-            self._happened[edge.happened] = happened
-        return happened
+        return self._seen(edge.happened)
+
+    def _seen(self, happened: Happenings) -> Happenings:
+        found = self._happened.get(happened)
+        if found is None:
+            found = tuple(dict.fromkeys(each for each in happened if each in self._watched))
+            self._happened[happened] = found
+        return found
 
     def timed_out(self, memory: Memory, number: int) -> Memory:
         """The memory after the workflow timer has ended a run in a state."""

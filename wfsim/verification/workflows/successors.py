@@ -27,7 +27,7 @@ from wfsim.semantics.snapshot import Mark, Snapshot, from_snapshot
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
 from wfsim.verification.workflows.candidates import child_ends
-from wfsim.verification.workflows.edges import TOLD, Happened
+from wfsim.verification.workflows.edges import Happened, happened_in
 
 Successor: TypeAlias = tuple[Stimulus, tuple[int, ...], Instance, Output]
 """What happens, which answers the surroundings give to the questions of the step, and what comes of it."""
@@ -151,11 +151,7 @@ class Successors:
 
     def happened(self, output: Output) -> Happened:
         """What a step records of what can be asked about, each list kept once."""
-        found = tuple(
-            (record.kind, row)
-            for record in output.records
-            if record.kind in TOLD and (row := getattr(record, TOLD[record.kind])) >= 0
-        )
+        found = happened_in(output)
         return self._told.setdefault(found, found)
 
 

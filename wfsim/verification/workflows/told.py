@@ -59,7 +59,7 @@ def witness_along(
         real = _real(program, instance, stimulus)
         output = instance.apply(real)
         stimuli.append(real)
-        steps.append(_step(instance, real, records_of(instance, output), shown))
+        steps.append(told_step(instance, real, records_of(instance, output), shown))
         if len(stimuli) not in (len(path), len(path) + len(loop)):
             continue
         if _comparable(instance) != _comparable(space.instance(number)):
@@ -111,7 +111,10 @@ def _real(program: Program, instance: Instance, stimulus: Stimulus) -> Stimulus:
     return replace(stimulus, time=0 if stimulus.kind == "start" else soon)
 
 
-def _step(instance: Instance, stimulus: Stimulus, records: Sequence[Record], shown: Sequence[str] = ()) -> WitnessStep:
+def told_step(
+    instance: Instance, stimulus: Stimulus, records: Sequence[Record], shown: Sequence[str] = ()
+) -> WitnessStep:
+    """A step of a witness: a stimulus that an instance has taken, and the records that this gave."""
     detail: dict[str, Any] = {
         "time": stimulus.time / SECOND,
         "rows": [str(record).split(" ", 1)[1] for record in records[1:]],
