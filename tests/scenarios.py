@@ -74,6 +74,22 @@ POOLS = {
     },
     "due": {"capacity": 1, "discipline": "deadline", "renege": {"exponential": {"mean": "90s"}}},
 }
+OUTAGES = st.lists(
+    st.sampled_from(
+        [
+            {"from": "30s", "until": "2m", "error_type": "Error.down", "fails_after": {"exponential": {"mean": "5s"}}},
+            {"from": "1m", "until": "5m", "hangs": True},
+            {"from": "0s", "until": "20s", "repeat": "90s", "error_type": "Other"},
+        ]
+    ),
+    max_size=2,
+)
+SLOW = st.lists(
+    st.sampled_from(
+        [{"from": "0s", "until": "9m", "factor": 2.5}, {"from": "5s", "until": "1m", "repeat": "1m", "factor": 0.1}]
+    ),
+    max_size=2,
+)
 VALUES = st.sampled_from(
     ["text", 1, 2.5, True, None, [1], {"a": 1}, {"integer": [0, 3]}, {"choice": ["x", 1]}, "${state}", "${1 + 1}"]
 )
@@ -113,6 +129,8 @@ def _activity(draw: st.DrawFn, plan: dict[str, Any]) -> dict[str, Any]:
     if draw(st.booleans()):
         changed["failures"] = [{"error_type": "Error", "probability": 0.3}, {"error_type": "Other", "probability": 0.1}]
         changed["never_ends"] = draw(st.sampled_from([0.0, 0.1]))
+    if draw(st.booleans()):
+        changed["outages"], changed["slow"] = draw(OUTAGES), draw(SLOW)
     return plan | changed
 
 

@@ -49,7 +49,7 @@ from .calendar import (
     TimerDue,
 )
 from .instances import Case, RunSummary, open_told, rejections_told
-from .plans import Member, Place, Work, members_of
+from .plans import NEVER_ENDS, Member, Place, Work, members_of
 from .pools import FULL, RENEGED, Asked, Request, WorkerPool
 from .relations import FIRST_CHILD, Birth, Entered, Relations
 from .scenario import Scenario
@@ -364,14 +364,10 @@ class Simulation:
         self._after(number, case, case.instance.activity_started(self.now, serial, attempt))
         if request not in self._running:
             return
-        end = self.now + sampling.whole(work.duration(draws.draw(case.key, draws.DURATION, serial, attempt)))
-        failure = -1
-        if work.edges[-1] > 0.0:
-            u = draws.draw(case.key, draws.ATTEMPT_FAILURE, serial, attempt)
-            failure = next((k for k, edge in enumerate(work.edges) if u < edge), -1)
-        if failure < len(work.edges) - 1:
-            # The last way is never to report at all.
-            self._calendar.put(end, Order.RESULT, AttemptEnds(number, request, failure))
+        fate = work.fate(self.now, case.key, serial, attempt)
+        if fate.way != NEVER_ENDS:
+            end = self.now + sampling.whole(fate.after)
+            self._calendar.put(end, Order.RESULT, AttemptEnds(number, request, fate.way))
 
     def _end_attempt(self, case: _Open, end: AttemptEnds) -> None:
         if not self._is_under_way(end.request, end.if_waits):

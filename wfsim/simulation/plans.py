@@ -125,13 +125,28 @@ class EventDraws:
         self.payloads = [{name: ValuePlan(v, name) for name, v in plan.payload.items()} for plan in plans]
 
 
+SUCCEEDS, NEVER_ENDS = -1, -2
+"""How an attempt ends, where it does not fail."""
+
+
+class Fate(NamedTuple):
+    """How an attempt will end: which way of failing, `SUCCEEDS` or `NEVER_ENDS`, and after how many microseconds."""
+
+    way: int
+    after: float = 0.0
+
+
 class Work:
     """The plan of one activity, ready to draw from.
 
     Attributes
     ----------
     error_types
-        As what attempts fail: first the ways of the plan, then those that the pool has.
+        As what attempts fail: first the ways of the plan, then those that the pool has, then those of outages.
+    fails_after
+        By outage the law of when attempts fail in it.
+    first_outage
+        Which way of failing the first outage is.
     """
 
     def __init__(self, plan: ActivityPlan, activity: Activity, pool: WorkerPool | None) -> None:
@@ -142,12 +157,32 @@ class Work:
         shares = [failure.probability for failure in plan.failures]
         self.edges = sampling.cumulative([*shares, plan.never_ends])
         self.error_types = [*(failure.error_type for failure in plan.failures), FULL, RENEGED]
+        self.first_outage = len(self.error_types)
+        self.error_types += [outage.error_type or "" for outage in plan.outages]
+        self.fails_after = [outage.fails_after.sampler() for outage in plan.outages]
         limits = (activity.schedule_to_start, activity.schedule_to_close)
         self.limit = next((int(limit) for limit in limits if limit is not None), None)
 
     def due(self, now: int) -> int:
         """By when an attempt that is asked for now is to be started."""
         return NEVER_DUE if self.limit is None else now + self.limit
+
+    def fate(self, now: int, key: int, serial: int, attempt: int) -> Fate:
+        """How an attempt ends that begins its work now."""
+        for which, outage in enumerate(self.plan.outages):
+            if outage.holds(now):
+                if outage.hangs:
+                    return Fate(NEVER_ENDS)
+                drawn = draws.draw(key, draws.FAULT_TIME, serial, attempt)
+                return Fate(self.first_outage + which, self.fails_after[which](drawn))
+        factor = next((slow.factor for slow in self.plan.slow if slow.holds(now)), 1.0)
+        after = factor * self.duration(draws.draw(key, draws.DURATION, serial, attempt))
+        way = SUCCEEDS
+        if self.edges[-1] > 0.0:
+            u = draws.draw(key, draws.ATTEMPT_FAILURE, serial, attempt)
+            way = next((k for k, edge in enumerate(self.edges) if u < edge), SUCCEEDS)
+        # The last edge is that of those that never report.
+        return Fate(NEVER_ENDS if way == len(self.edges) - 1 else way, after)
 
 
 class Member:

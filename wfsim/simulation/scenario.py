@@ -36,6 +36,7 @@ from .arrivals import Arrivals
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
 from .pools import Discipline, WorkerPool
 from .shifts import Shift, capacities, most_at_once
+from .windows import Outage, SlowTime
 
 LARGEST_SEED = 2**62 - 1
 
@@ -100,12 +101,15 @@ class FailurePlan(Part):
 class ActivityPlan(Part):
     """How long attempts take, how they fail, what they return, who does them.
 
-    `never_ends` is the share of attempts that report nothing: what start_to_close is for.
+    `never_ends` is the share of attempts that report nothing: what start_to_close is for. `outages` and `slow` are
+    windows of time in which that is otherwise.
     """
 
     duration: Delay = Distribution(constant=Duration(0))
     failures: tuple[FailurePlan, ...] = ()
     never_ends: Share = 0.0
+    outages: tuple[Outage, ...] = ()
+    slow: tuple[SlowTime, ...] = ()
     result: Template = None
     pool: str | None = None
     priority: Whole = 0

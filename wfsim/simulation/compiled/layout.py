@@ -53,10 +53,16 @@ EVENT_PLAN = _record("", "event law first_value end_value asks", "edge")
 STATE_PLAN = _record("", "first_plan n_plans")
 """By program row of a state."""
 
-WORK_PLAN = _record("limit", "law first_failure n_failures pool priority result asks", "ends_ever")
+WORK_PLAN = _record(
+    "limit", "law first_failure n_failures pool priority result asks first_window n_outages n_slow", "ends_ever"
+)
 """By program row of an activity. Python fills in the result where `asks` says so. `ends_ever` is the last edge: beyond
-the failures' lies never to report at all. Behind the failures of the plan come those of the pool. `limit` is how long
-an attempt may take to start, or -1."""
+the failures' lies never to report at all. Behind the failures of the plan come those of the pool and of outages. `limit`
+is how long an attempt may take to start, or -1. Its outages are windows from `first_window` on, slow times follow."""
+
+WINDOW = _record("begin end period", "law failure", "factor")
+"""A window of time: an outage in which attempts fail after a time by `law`, or never report where that is -1; or a
+time in which they take `factor` times as long. Without a period it is 0."""
 
 FAILURE = _record("", "error_type permanent", "edge")
 POOL = _record("", "capacity discipline queue_limit patience")
@@ -169,6 +175,7 @@ class Known(NamedTuple):
     states: Annotated[Any, STATE_PLAN]
     plans: Annotated[Any, EVENT_PLAN]
     works: Annotated[Any, WORK_PLAN]
+    windows: Annotated[Any, WINDOW]
     failures: Annotated[Any, FAILURE]
     pools: Annotated[Any, POOL]
     laws: Annotated[Any, LAW]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,7 @@ class Tables:
         self.cells: list[Cell] = []
         self.numbers: list[float] = []
         self.uniques: list[str] = []
+        self.windows: list[tuple[Any, ...]] = []
         self.in_python = False
 
     # --- laws and values -------------------------------------------------------------------------
@@ -192,7 +194,7 @@ class Tables:
         works, failures = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
         for member in self.members:
             first_row = len(works)
-            works += [(NONE, 0, 0, 0, NONE, 0, NONE, 0, 0.0)] * len(member.program.rows)
+            works += [(NONE, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0)] * len(member.program.rows)
             for row, work in member.works.items():
                 works[first_row + row] = self._work(member, row, work, failures)
         return works, failures
@@ -201,8 +203,9 @@ class Tables:
         program, pools = member.program, list(self.scenario.pools)
         first, result, asks = len(failures), NONE, 0
         policy = member.fresh._policy(row)
-        for error_type, edge in zip(work.error_types, [*work.edges, work.edges[-1]]):
+        for error_type, edge in zip(work.error_types, chain(work.edges[:-1], repeat(work.edges[-1]))):
             failures.append((member.texts.handle(error_type), int(policy.is_final(error_type)), edge))
+        windows = self._windows(work)
         plan = work.result
         if plan is not None:
             add = partial(self.value, member, plan, RESULT, ValueType.ANY, lambda value: value)
@@ -212,7 +215,16 @@ class Tables:
         pool = pools.index(name) if name in pools else NONE
         law = self.law(work.duration)
         n_failures, limit = len(work.plan.failures), NONE if work.limit is None else work.limit
-        return limit, law, first, n_failures, pool, work.plan.priority, result, asks, work.edges[-1]
+        return limit, law, first, n_failures, pool, work.plan.priority, result, asks, *windows, work.edges[-1]
+
+    def _windows(self, work: Work) -> tuple[int, int, int]:
+        """Where the windows of an activity begin, how many are outages, and how many slow times."""
+        first, plan = len(self.windows), work.plan
+        for which, outage in enumerate(plan.outages):
+            law = NONE if outage.hangs else self.law(work.fails_after[which])
+            self.windows.append((*outage.span, law, work.first_outage + which, 1.0))
+        self.windows += [(*slow.span, NONE, NONE, slow.factor) for slow in plan.slow]
+        return first, len(plan.outages), len(plan.slow)
 
     def _pool(self, pool: WorkerPool) -> tuple[int, ...]:
         patience = NONE if pool.patience is None else self.law(pool.patience)
@@ -287,8 +299,12 @@ class Tables:
                 "states": _table(states, layout.STATE_PLAN),
                 "plans": _table(plans, layout.EVENT_PLAN, "event law first_value end_value asks edge"),
                 "works": _table(
-                    works, layout.WORK_PLAN, "limit law first_failure n_failures pool priority result asks ends_ever"
+                    works,
+                    layout.WORK_PLAN,
+                    "limit law first_failure n_failures pool priority result asks first_window n_outages n_slow "
+                    "ends_ever",
                 ),
+                "windows": _table(self.windows, layout.WINDOW, "begin end period law failure factor"),
                 "failures": _table(failures, layout.FAILURE, "error_type permanent edge"),
                 "pools": _table(pools, layout.POOL),
                 "laws": _table(self.laws, layout.LAW, "family first n a b c"),

@@ -8,11 +8,12 @@ from typing import Any
 import numba
 
 from wfsim.semantics.codes import NONE
-from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION, PATIENCE
+from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION, FAULT_TIME, PATIENCE
 from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.draws import sample, whole
 from wfsim.simulation.compiled.layout import ENDS, OPENS, STARTS
+from wfsim.simulation.plans import NEVER_ENDS, SUCCEEDS
 from wfsim.simulation.pools import NEVER_DUE, SPARE_REQUESTS, Discipline
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
@@ -249,22 +250,46 @@ def let_go(k: Any, r: Any, slot: int, at: int) -> None:
 
 
 @_njit
+def window_at(k: Any, first: int, n: int, now: int) -> Any:
+    """The first of so many windows that holds a time; -1 if none does."""
+    for which in range(first, first + n):
+        window = k.windows[which]
+        if window.begin <= (now % window.period if window.period > 0 else now) < window.end:
+            return which
+    return NONE
+
+
+@_njit
+def fate(k: Any, work: Any, now: int, place: Any) -> Any:
+    """How an attempt ends that begins its work now, and after how long (`plans.Work.fate`)."""
+    key, serial, attempt = place
+    which = window_at(k, work.first_window, work.n_outages, now)
+    if which >= 0:
+        outage = k.windows[which]
+        if outage.law < 0:
+            return NEVER_ENDS, 0.0
+        return outage.failure, sample(k, outage.law, draw(key, FAULT_TIME, serial, attempt))
+    after, which = 1.0, window_at(k, work.first_window + work.n_outages, work.n_slow, now)
+    if which >= 0:
+        after = k.windows[which].factor
+    after *= sample(k, work.law, draw(key, DURATION, serial, attempt))
+    if work.ends_ever > 0.0:
+        u = draw(key, ATTEMPT_FAILURE, serial, attempt)
+        for way in range(work.n_failures):
+            if u < k.failures[work.first_failure + way].edge:
+                return way, after
+        if u < work.ends_ever:
+            return NEVER_ENDS, after
+    return SUCCEEDS, after
+
+
+@_njit
 def plan_end(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
     """An attempt has started: when will it end, and how?"""
     at = attempt_of(r, slot, serial, attempt)
     if at < 0:
         return
     s, case = r.state[0], r.cases[slot]
-    work = k.works[r.attempts[at].activity]
-    end = s.now + whole(sample(k, work.law, draw(case.key, DURATION, serial, attempt)))
-    failure = NONE
-    if work.ends_ever > 0.0:
-        u = draw(case.key, ATTEMPT_FAILURE, serial, attempt)
-        for which in range(work.n_failures):
-            if u < k.failures[work.first_failure + which].edge:
-                failure = which
-                break
-        if failure < 0 and u < work.ends_ever:
-            # The last way is never to report at all.
-            return
-    push(r, end, _RESULT, ENDS, slot, case.epoch, (serial, attempt, failure, 0))
+    way, after = fate(k, k.works[r.attempts[at].activity], s.now, (case.key, serial, attempt))
+    if way != NEVER_ENDS:
+        push(r, s.now + whole(after), _RESULT, ENDS, slot, case.epoch, (serial, attempt, way, 0))
