@@ -57,8 +57,9 @@ WORK_PLAN = _record(
     "limit", "law first_failure n_failures pool priority result asks first_window n_outages n_slow", "ends_ever"
 )
 """By program row of an activity. Python fills in the result where `asks` says so. `ends_ever` is the last edge: beyond
-the failures' lies never to report at all. Behind the failures of the plan come those of the pool and of outages. `limit`
-is how long an attempt may take to start, or -1. Its outages are windows from `first_window` on, slow times follow."""
+the failures' lies never to report at all. Behind the failures of the plan come those of the pool and of outages.
+`limit` is how long an attempt may take to start, or -1. Its outages are windows from `first_window` on, slow times
+follow."""
 
 WINDOW = _record("begin end period", "law failure", "factor")
 """A window of time: an outage in which attempts fail after a time by `law`, or never report where that is -1; or a
