@@ -61,6 +61,7 @@ DELAYS = st.one_of(
         LONG,
     ),
 )
+WEAR = {"shape": 0.7, "mean": "30s"}
 POOLS = {
     "one": {"capacity": 1},
     "two": {"capacity": 2, "discipline": "priority"},
@@ -71,6 +72,16 @@ POOLS = {
             {"from": "Thu 00:10", "until": "Thu 00:11", "capacity": 2},
             {"from": "Thu 00:50", "until": "Wed 12:00", "capacity": 1},
         ],
+    },
+    "broken": {"capacity": 2, "breakdowns": {"every": {"exponential": {"mean": "40s"}}, "repair": {"gamma": WEAR}}},
+    "worn": {
+        "capacity": 1,
+        "renege": "5m",
+        "breakdowns": {"every": {"gamma": WEAR}, "repair": "9s", "while": "busy", "work": "fails"},
+    },
+    "night": {
+        "shifts": [{"from": "Thu 00:02", "until": "Thu 00:20", "capacity": 2}],
+        "breakdowns": {"every": "70s", "repair": {"exponential": {"mean": "1m"}}, "while": "busy"},
     },
     "due": {"capacity": 1, "discipline": "deadline", "renege": {"exponential": {"mean": "90s"}}},
 }

@@ -35,6 +35,7 @@ from wfsim.semantics.program import Program
 from wfsim.semantics.records import effects_of
 
 from . import sampling
+from .breakdowns import Done
 from .calendar import (
     Arrives,
     AttemptEnds,
@@ -50,7 +51,7 @@ from .calendar import (
 )
 from .instances import Case, RunSummary, open_told, rejections_told
 from .plans import NEVER_ENDS, Member, Place, Work, members_of
-from .pools import FULL, RENEGED, Asked, Request, WorkerPool
+from .pools import BROKEN, FULL, RENEGED, Asked, Request, WorkerPool
 from .relations import FIRST_CHILD, Birth, Entered, Relations
 from .scenario import Scenario
 
@@ -135,8 +136,7 @@ class Simulation:
         self.cases: dict[int, _Open] = {}
         self.now = 0
         self._calendar = Calendar()
-        pools = {name: pool.workers(scenario.begins) for name, pool in scenario.pools.items()}
-        members = members_of(program, scenario, pools)
+        members = members_of(program, scenario, scenario.workers(replication))
         self.root = members[0]
         self._relations = Relations(self, members, scenario, replication, self.summary, birth)
         self._entering: tuple[Instance, Output] | None = None
@@ -366,8 +366,10 @@ class Simulation:
             return
         fate = work.fate(self.now, case.key, serial, attempt)
         if fate.way != NEVER_ENDS:
-            end = self.now + sampling.whole(fate.after)
-            self._calendar.put(end, Order.RESULT, AttemptEnds(number, request, fate.way))
+            work_time, pool = sampling.whole(fate.after), work.pool
+            done = Done(self.now + work_time) if pool is None else pool.done(self.now, request, work_time)
+            way = work.error_types.index(BROKEN) if done.breaks else fate.way
+            self._calendar.put(done.time, Order.RESULT, AttemptEnds(number, request, way))
 
     def _end_attempt(self, case: _Open, end: AttemptEnds) -> None:
         if not self._is_under_way(end.request, end.if_waits):

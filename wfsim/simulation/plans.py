@@ -21,7 +21,7 @@ from wfsim.semantics.texts import Texts
 
 from . import sampling
 from .distributions import Draw, as_draw, made_unique
-from .pools import FULL, NEVER_DUE, RENEGED, WorkerPool
+from .pools import BROKEN, FULL, NEVER_DUE, RENEGED, WorkerPool
 from .scenario import ActivityPlan, EventPlan, Scenario, WorkflowPlan
 
 
@@ -156,7 +156,7 @@ class Work:
         self.result = None if plan.result is None else ValuePlan(plan.result, "result")
         shares = [failure.probability for failure in plan.failures]
         self.edges = sampling.cumulative([*shares, plan.never_ends])
-        self.error_types = [*(failure.error_type for failure in plan.failures), FULL, RENEGED]
+        self.error_types = [*(failure.error_type for failure in plan.failures), FULL, RENEGED, BROKEN]
         self.first_outage = len(self.error_types)
         self.error_types += [outage.error_type or "" for outage in plan.outages]
         self.fails_after = [outage.fails_after.sampler() for outage in plan.outages]

@@ -10,12 +10,13 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from . import sampling
+from .breakdowns import Crew, Done
 
 Request: TypeAlias = tuple[int, int, int]
 """An attempt: case, activity serial, attempt number."""
 
-FULL, RENEGED = "Pool.full", "Pool.reneged"
-"""As what an attempt fails that finds the queue full, or that has waited for too long."""
+FULL, RENEGED, BROKEN = "Pool.full", "Pool.reneged", "Pool.broken"
+"""As what an attempt fails that finds the queue full, that has waited for too long, or whose worker has broken down."""
 
 NEVER_DUE = 2**62
 """By when attempts without a deadline are to be served: after all others."""
@@ -55,8 +56,10 @@ class WorkerPool:
         Law of how long an attempt waits before it gives up.
     changes
         When there are how many workers, if that changes.
+    crew
+        The workers, if they break down.
     busy
-        Attempts that have a worker.
+        Attempts that have a worker, and which.
     waiting
         Attempts that wait.
     """
@@ -66,7 +69,8 @@ class WorkerPool:
     queue_limit: int | None = None
     patience: sampling.Law | None = None
     changes: Iterator[tuple[int, int]] | None = None
-    busy: set[Request] = field(default_factory=set)
+    crew: Crew | None = None
+    busy: dict[Request, int] = field(default_factory=dict)
     waiting: set[Request] = field(default_factory=set)
     _queue: list[tuple[int, int, Request]] = field(default_factory=list)
     _serial: int = 0
@@ -79,8 +83,9 @@ class WorkerPool:
     def ask(self, now: int, request: Request, priority: int = 0, due: int = NEVER_DUE) -> Asked:
         """Let a worker take it at once, or let it wait, if there is room."""
         self._look(now)
-        if len(self.busy) < self.capacity and not self.waiting:
-            self.busy.add(request)
+        worker = None if self.waiting else self._free(now)
+        if worker is not None:
+            self._begin(now, request, worker)
             return Asked.TAKEN
         if self.queue_limit is not None and len(self.waiting) >= self.queue_limit:
             return Asked.REFUSED
@@ -98,47 +103,71 @@ class WorkerPool:
         if request in self.waiting:
             self.waiting.remove(request)
             return None
-        if request not in self.busy:
+        worker = self.busy.pop(request, None)
+        if worker is None:
             return None
-        self.busy.remove(request)
+        if self.crew is not None:
+            self.crew.end(now, worker)
         return self._serve(now)
 
+    def done(self, now: int, request: Request, work: int) -> Done:
+        """When an attempt that has just got a worker is done with so much work."""
+        return Done(now + work) if self.crew is None else self.crew.done(now, self.busy[request], work)
+
     def open(self, now: int) -> Request | None:
-        """More workers may have come, as `opening` said; returns the attempt that gets one, if any."""
+        """A worker may have come, as `opening` said; returns the attempt that gets one, if any."""
         if self._opens is not None and self._opens <= now:
             self._opens = None
         return self._serve(now)
 
     def opening(self, now: int) -> int | None:
         """When to `open` next for those who wait, unless that is known already or never comes by the clock."""
-        if self.changes is None or not self.waiting or len(self.busy) >= self.most:
+        never = self.changes is None and self.crew is None
+        if never or not self.waiting or len(self.busy) >= self.most:
             return None
+        self._look(now)
         time, capacity, k = now, self.capacity, 0
         while capacity <= len(self.busy):
-            if k == len(self._coming):
-                self._coming.append(next(self.changes))
-            time, capacity = self._coming[k]
+            time, capacity = self._change(k)
             k += 1
+        if self.crew is not None:
+            time = self.crew.ready(time, capacity)
+            if self.changes is not None:
+                time = min(time, self._change(k)[0])
         if self._opens is not None and self._opens <= time:
             return None
         self._opens = time
         return time
 
+    def _change(self, k: int) -> tuple[int, int]:
+        """The k-th change that comes: when, and to how many workers."""
+        while self.changes is not None and k >= len(self._coming):
+            self._coming.append(next(self.changes))
+        return self._coming[k]
+
     def _look(self, now: int) -> None:
         """Know how many workers there are now."""
-        while self.changes is not None:
-            if not self._coming:
-                self._coming.append(next(self.changes))
-            if self._coming[0][0] > now:
-                return
+        while self.changes is not None and self._change(0)[0] <= now:
             self.capacity = self._coming.popleft()[1]
+
+    def _free(self, now: int) -> int | None:
+        """A worker who can take work now; where workers never break down nobody asks which."""
+        if len(self.busy) >= self.capacity:
+            return None
+        return 0 if self.crew is None else self.crew.free(now, self.capacity)
+
+    def _begin(self, now: int, request: Request, worker: int) -> None:
+        self.busy[request] = worker
+        if self.crew is not None:
+            self.crew.begin(now, worker)
 
     def _serve(self, now: int) -> Request | None:
         self._look(now)
-        while self._queue and len(self.busy) < self.capacity:
+        worker = self._free(now)
+        while worker is not None and self._queue:
             _, _, heir = heapq.heappop(self._queue)
             if heir in self.waiting:
                 self.waiting.remove(heir)
-                self.busy.add(heir)
+                self._begin(now, heir, worker)
                 return heir
         return None

@@ -31,14 +31,19 @@ from wfsim.model.expressions import parse_template
 from wfsim.model.fields import TimeZone
 from wfsim.model.problems import LineOf, Problem, definition_error, from_validation, shown
 from wfsim.model.workflow import Workflow
+from wfsim.semantics import draws
 
+from . import sampling
 from .arrivals import Arrivals
+from .breakdowns import BreakdownPlan, Crew
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
 from .pools import Discipline, WorkerPool
 from .shifts import Shift, capacities, most_at_once
 from .windows import Outage, SlowTime
 
 LARGEST_SEED = 2**62 - 1
+MOST_BREAKABLE = 10_000
+"""Workers of a pool in which they break down: whoever asks for one looks at all of them."""
 
 
 def _template(value: Any) -> Any:
@@ -132,6 +137,7 @@ class Pool(Part):
 
     `discipline` says who is served first: who came first or last, the activities' `priority` (high first), or the
     earliest deadline. `queue_limit` is how many may wait, `renege` how long an attempt waits before it gives up.
+    `breakdowns` say how workers break down and are repaired.
     """
 
     capacity: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
@@ -140,6 +146,7 @@ class Pool(Part):
     discipline: Literal["fifo", "lifo", "priority", "deadline"] = "fifo"
     queue_limit: Annotated[Whole, Field(ge=0, le=1_000_000_000)] | None = None
     renege: Delay | None = None
+    breakdowns: BreakdownPlan | None = None
 
     @model_validator(mode="after")
     def _has_workers(self) -> Self:
@@ -147,6 +154,8 @@ class Pool(Part):
             raise ValueError("a pool has either capacity, how many workers there always are, or shifts.")
         if self.shifts is None and self.time_zone is not None:
             raise ValueError("time_zone goes with shifts: workers who are always there have no clock.")
+        if self.breakdowns is not None and self.most > MOST_BREAKABLE:
+            raise ValueError(f"of {self.most:,} workers none can break down; of {MOST_BREAKABLE:,} at most.")
         return self
 
     @property
@@ -158,13 +167,12 @@ class Pool(Part):
         """How many workers there are at a time in microseconds after `begins`, and when that changes, if it does."""
         return None if self.shifts is None else capacities(self.shifts, self.time_zone or "UTC", begins, time)
 
-    def workers(self, begins: datetime) -> WorkerPool:
-        """The pool, with nobody in it."""
-        patience, discipline = (
-            None if self.renege is None else self.renege.sampler(),
-            Discipline[self.discipline.upper()],
-        )
-        return WorkerPool(self.most, discipline, self.queue_limit, patience, self.capacities(begins, 0))
+    def workers(self, begins: datetime, key: int) -> WorkerPool:
+        """The pool, with nobody in it; `key` selects its random numbers."""
+        patience = None if self.renege is None else self.renege.sampler()
+        changes = self.capacities(begins, 0)
+        crew = None if self.breakdowns is None else Crew(self.breakdowns, self.most, key)
+        return WorkerPool(self.most, Discipline[self.discipline.upper()], self.queue_limit, patience, changes, crew)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +238,14 @@ class Scenario(Surroundings):
         """What surrounds the instances of a workflow in a run of `root`; nothing if the scenario does not say."""
         key = self.key_of(workflow, root)
         return self if key is None else self.workflows.get(key, WorkflowPlan())
+
+    def workers(self, replication: int) -> dict[str, WorkerPool]:
+        """The pools of a replication, with nobody in them."""
+        run_key = draws.mix_key(self.seed, replication, 0)
+        return {
+            name: pool.workers(self.begins, run_key ^ sampling.name_key(f"pool {name}"))
+            for name, pool in self.pools.items()
+        }
 
     def located(self, problems: Sequence[Problem]) -> str:
         """Problems with file and line if it was read from a file, else with their path."""

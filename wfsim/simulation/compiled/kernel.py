@@ -42,6 +42,7 @@ from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.areas import has_block, keep_inbox, load, put_back, store
 from wfsim.simulation.compiled.arrivals import next_arrival
 from wfsim.simulation.compiled.awaited import compact, is_awaited
+from wfsim.simulation.compiled.breakdowns import begin_workers
 from wfsim.simulation.compiled.calendar import (
     due,
     fetch,
@@ -361,6 +362,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
         return TABLES
     take_posted(r)
     if s.phase == BEGIN:
+        begin_workers(k, r)
         next_arrival(k, r)
         s.phase = TAKE
     while True:

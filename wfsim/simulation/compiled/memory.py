@@ -56,6 +56,7 @@ class Memory:
         self.outputs = speed.new_outputs(1_024, cells=1_024)
         given, zeros = known.settings[0], np.zeros
         pools = max(1, int(given["n_pools"]))
+        n_workers = int(known.pools["capacity"][known.pools["every"] >= 0].sum())
         self._spare = [SPARE_ROWS] * len(members)
         areas, m, v = self._areas()
         rows, cells = (max(1, int(known.members[name].max())) for name in ("n_base", "n_kept"))
@@ -93,6 +94,7 @@ class Memory:
                 "queues": zeros(pools, layout.QUEUE),
                 "queued": zeros(pools * ENTRIES, layout.QUEUED),
                 "shifts": zeros(1, layout.SHIFT),
+                "workers": zeros(max(1, n_workers), layout.WORKER),
                 "log": zeros(chunk + 4_096, layout.LOG),
                 "values": zeros(chunk + 4_096, layout.LOGGED_VALUE),
                 "done": zeros(chunk + 1, layout.CLOSED_CASE),

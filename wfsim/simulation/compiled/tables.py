@@ -26,7 +26,6 @@ from wfsim.simulation.compiled.arrivals import IN_PYTHON
 from wfsim.simulation.compiled.draws import CHOICE, CONSTANT, REAL, UNIQUE_TEXT, UNIQUE_WHOLE, WHOLE
 from wfsim.simulation.distributions import Draw, as_draw
 from wfsim.simulation.plans import EventDraws, Member, ValuePlan, Work, choices
-from wfsim.simulation.pools import WorkerPool
 from wfsim.simulation.relations import FIRST_CHILD
 from wfsim.simulation.scenario import Scenario
 
@@ -226,9 +225,19 @@ class Tables:
         self.windows += [(*slow.span, NONE, NONE, slow.factor) for slow in plan.slow]
         return first, len(plan.outages), len(plan.slow)
 
-    def _pool(self, pool: WorkerPool) -> tuple[int, ...]:
-        patience = NONE if pool.patience is None else self.law(pool.patience)
-        return pool.most, int(pool.discipline), NONE if pool.queue_limit is None else pool.queue_limit, patience
+    def _pools(self) -> list[tuple[int, ...]]:
+        """The plan of each pool."""
+        rows, first_worker = list[tuple[int, ...]](), 0
+        for pool in self.scenario.workers(self.replication).values():
+            patience = NONE if pool.patience is None else self.law(pool.patience)
+            limit = NONE if pool.queue_limit is None else pool.queue_limit
+            key, breaks, crew = 0, (NONE, NONE, 0, 0, 0), pool.crew
+            if crew is not None:
+                key = crew.key
+                breaks = self.law(crew.every), self.law(crew.repair), first_worker, int(crew.always), int(crew.fails)
+                first_worker += pool.most
+            rows.append((key, pool.most, int(pool.discipline), limit, patience, *breaks))
+        return rows
 
     # --- all together ----------------------------------------------------------------------------
 
@@ -286,7 +295,6 @@ class Tables:
             "first_child": FIRST_CHILD,
         }.items():
             settings[name] = number
-        pools = [self._pool(pool.workers(scenario.begins)) for pool in scenario.pools.values()]
         return layout.with_table(
             layout.Known,
             {
@@ -306,7 +314,7 @@ class Tables:
                 ),
                 "windows": _table(self.windows, layout.WINDOW, "begin end period law failure factor"),
                 "failures": _table(failures, layout.FAILURE, "error_type permanent edge"),
-                "pools": _table(pools, layout.POOL),
+                "pools": _table(self._pools(), layout.POOL),
                 "laws": _table(self.laws, layout.LAW, "family first n a b c"),
                 "values": _table(self.values, layout.VALUE, "name_key low high kind place law first n tag"),
                 "cells": to_array(self.cells or [Cell()], speed.CELL),

@@ -10,6 +10,7 @@ import numba
 from wfsim.semantics.codes import NONE
 from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION, FAULT_TIME, PATIENCE
 from wfsim.simulation.calendar import Order
+from wfsim.simulation.compiled.breakdowns import begin_work, done, end_work, first_free, ready
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.draws import sample, whole
 from wfsim.simulation.compiled.layout import ENDS, OPENS, STARTS
@@ -155,7 +156,8 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
     if work.pool >= 0:
         queue, pool = r.queues[work.pool], k.pools[work.pool]
         look(r, queue)
-        if queue.busy >= queue.capacity or queue.waiting > 0:
+        worker = NONE if queue.waiting > 0 else free_worker(k, r, work.pool)
+        if worker < 0:
             if pool.queue_limit >= 0 and queue.waiting >= pool.queue_limit:
                 # It neither has a worker nor waits for one.
                 row.pool = NONE
@@ -167,8 +169,26 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
                 push(r, gives_up, _RESULT, ENDS, slot, case.epoch, (serial, attempt, work.n_failures + 1, 1))
             expect_opening(k, r, work.pool)
             return
-        queue.busy += 1
+        take_worker(k, r, row, worker)
     push(r, s.now, _RESULT, STARTS, slot, case.epoch, (serial, attempt, 0, 0))
+
+
+@_njit
+def free_worker(k: Any, r: Any, pool: int) -> Any:
+    """A worker who can take work now, or -1; where workers never break down nobody asks which."""
+    queue, given = r.queues[pool], k.pools[pool]
+    if queue.busy >= queue.capacity:
+        return NONE
+    return 0 if given.every < 0 else first_free(k, r, given, queue.capacity)
+
+
+@_njit
+def take_worker(k: Any, r: Any, row: Any, worker: int) -> None:
+    """A free worker takes an attempt."""
+    row.worker = worker
+    r.queues[row.pool].busy += 1
+    if k.pools[row.pool].every >= 0:
+        begin_work(r, k.pools[row.pool], worker)
 
 
 @_njit
@@ -182,16 +202,20 @@ def look(r: Any, queue: Any) -> None:
 @_njit
 def expect_opening(k: Any, r: Any, pool: int) -> None:
     """Put into the calendar when more workers come for those who wait, if that is not known already."""
-    s, queue = r.state[0], r.queues[pool]
-    if queue.end_change == 0 or queue.waiting == 0 or queue.busy >= k.pools[pool].capacity:
+    s, queue, given = r.state[0], r.queues[pool], k.pools[pool]
+    never = queue.end_change == 0 and given.every < 0
+    if never or queue.waiting == 0 or queue.busy >= given.capacity:
         return
-    time, at = s.now, queue.next_change
-    if queue.capacity <= queue.busy:
-        while at < queue.end_change and r.shifts[at].capacity <= queue.busy:
-            at += 1
+    time, capacity, at = s.now, queue.capacity, queue.next_change
+    while capacity <= queue.busy:
         if at == queue.end_change:
             return
-        time = r.shifts[at].time
+        time, capacity = r.shifts[at].time, r.shifts[at].capacity
+        at += 1
+    if given.every >= 0:
+        time = ready(k, r, given, time, capacity)
+        if at < queue.end_change:
+            time = min(time, r.shifts[at].time)
     if queue.opens < 0 or queue.opens > time:
         queue.opens = time
         push(r, time, _CONTROL, OPENS, NONE, 0, (pool, 0, 0, 0))
@@ -202,13 +226,14 @@ def serve(k: Any, r: Any, pool: int) -> None:
     """Let a worker who is free take the next attempt."""
     s, queue = r.state[0], r.queues[pool]
     look(r, queue)
-    if queue.busy < queue.capacity:
+    worker = free_worker(k, r, pool)
+    if worker >= 0:
         heir = first_waiting(r, pool, s.queue_room)
         if heir >= 0:
             taken = r.attempts[heir]
             taken.waits = 0
             queue.waiting -= 1
-            queue.busy += 1
+            take_worker(k, r, taken, worker)
             push(r, s.now, _RESULT, STARTS, taken.slot, taken.epoch, (taken.serial, taken.attempt, 0, 0))
     expect_opening(k, r, pool)
 
@@ -246,6 +271,8 @@ def let_go(k: Any, r: Any, slot: int, at: int) -> None:
         queue.waiting -= 1
         return
     queue.busy -= 1
+    if k.pools[pool].every >= 0:
+        end_work(k, r, k.pools[pool], row.worker)
     serve(k, r, pool)
 
 
@@ -290,6 +317,12 @@ def plan_end(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
     if at < 0:
         return
     s, case = r.state[0], r.cases[slot]
-    way, after = fate(k, k.works[r.attempts[at].activity], s.now, (case.key, serial, attempt))
-    if way != NEVER_ENDS:
-        push(r, s.now + whole(after), _RESULT, ENDS, slot, case.epoch, (serial, attempt, way, 0))
+    row = r.attempts[at]
+    work = k.works[row.activity]
+    way, after = fate(k, work, s.now, (case.key, serial, attempt))
+    if way == NEVER_ENDS:
+        return
+    time, breaks = s.now + whole(after), False
+    if row.pool >= 0 and k.pools[row.pool].every >= 0:
+        time, breaks = done(k, r, k.pools[row.pool], row.worker, whole(after))
+    push(r, time, _RESULT, ENDS, slot, case.epoch, (serial, attempt, work.n_failures + 2 if breaks else way, 0))
