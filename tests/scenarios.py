@@ -124,6 +124,9 @@ def scenarios(draw: st.DrawFn, base: Scenario, most_cases: int = 5) -> Scenario:
                     name: draw(VALUES) if draw(st.booleans()) else value
                     for name, value in plan.get("payload", {}).items()
                 }
+        for state, plans in part.get("events", {}).items():
+            if plans and draw(st.booleans()):
+                part["events"][state] = {"race": _racing(plans)}
     if draw(st.integers(0, 3)) == 0:
         for part in data.get("workflows", {}).values():
             part["arrivals"], part["cases"] = draw(ARRIVALS), draw(st.integers(0, 2))
@@ -143,6 +146,12 @@ def _activity(draw: st.DrawFn, plan: dict[str, Any]) -> dict[str, Any]:
     if draw(st.booleans()):
         changed["outages"], changed["slow"] = draw(OUTAGES), draw(SLOW)
     return plan | changed
+
+
+def _racing(plans: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each event once, and without its weight."""
+    of = {plan["event"]: plan for plan in plans}
+    return [{key: value for key, value in plan.items() if key != "weight"} for plan in of.values()]
 
 
 @st.composite

@@ -27,7 +27,7 @@ from wfsim.model.values import EvaluationFault, ValueType, check_value
 from wfsim.model.workflow import Workflow
 
 from .distributions import as_draw
-from .scenario import ActivityPlan, EventPlan, Pool, Scenario, WorkflowPlan
+from .scenario import ActivityPlan, EventPlan, Pool, Race, Scenario, WorkflowPlan
 
 Fits: TypeAlias = Callable[[Any], str | None]
 """Why a plain value does not fit; `None` if it does."""
@@ -128,10 +128,11 @@ class _Check:
             if state not in self.listening:
                 yield _missing((*self.prefix, "events", state), "state", state, self.listening)
                 continue
-            for number, plan in enumerate(plans):
-                yield from self.event((*self.prefix, "events", state, number), state, plan)
+            path: Path = (*self.prefix, "events", state, *(("race",) if isinstance(plans, Race) else ()))
+            for number, plan in enumerate(plans.race if isinstance(plans, Race) else plans):
+                yield from self.event((*path, number), state, plan)
         for name, activity in self.plan.activities.items():
-            path: Path = (*self.prefix, "activities", name)
+            path = (*self.prefix, "activities", name)
             if name not in self.activities:
                 yield _missing(path, "activity", name, self.activities)
             if activity.pool is not None and activity.pool not in self.known_pools:

@@ -292,10 +292,7 @@ class Simulation:
         plans = None if state is None else case.member.events.get(state)
         if plans is None or stay.n_events >= case.member.plan.patience:
             return
-        which = 0
-        if len(plans.plans) > 1:
-            which = sampling.pick(plans.edges, draws.draw(case.key, draws.EVENT_CHOICE, stay.activation, stay.n_events))
-        delay = plans.delays[which](draws.draw(case.key, draws.EVENT_DELAY, stay.activation, stay.n_events))
+        which, delay = plans.draw(case.key, stay.activation, stay.n_events)
         self._calendar.put(self.now + sampling.whole(delay), Order.EVENT, EventComes(number, stay, which))
 
     def _deliver(self, case: _Open, coming: EventComes) -> None:

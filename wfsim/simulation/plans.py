@@ -22,7 +22,7 @@ from wfsim.semantics.texts import Texts
 from . import sampling
 from .distributions import Draw, as_draw, made_unique
 from .pools import BROKEN, FULL, NEVER_DUE, RENEGED, WorkerPool
-from .scenario import ActivityPlan, EventPlan, Scenario, WorkflowPlan
+from .scenario import ActivityPlan, EventPlan, Race, Scenario, WorkflowPlan
 
 
 class Place(NamedTuple):
@@ -116,13 +116,34 @@ def _draw_plan(draw: Draw) -> Callable[[float], Any]:
 
 
 class EventDraws:
-    """The event plan of one state, ready to draw from."""
+    """The event plan of one state, ready to draw from.
 
-    def __init__(self, plans: tuple[EventPlan, ...]) -> None:
-        self.plans = plans
-        self.edges = sampling.cumulative([plan.weight for plan in plans])
-        self.delays = [plan.delay.sampler() for plan in plans]
-        self.payloads = [{name: ValuePlan(v, name) for name, v in plan.payload.items()} for plan in plans]
+    Attributes
+    ----------
+    name_keys
+        Of a race: tell the delays of its events apart.
+    """
+
+    def __init__(self, given: tuple[EventPlan, ...] | Race) -> None:
+        self.plans = given.race if isinstance(given, Race) else given
+        self.name_keys = [sampling.name_key(plan.event) for plan in self.plans] if isinstance(given, Race) else []
+        self.edges = sampling.cumulative([plan.weight for plan in self.plans])
+        self.delays = [plan.delay.sampler() for plan in self.plans]
+        self.payloads = [{name: ValuePlan(v, name) for name, v in plan.payload.items()} for plan in self.plans]
+
+    def draw(self, key: int, activation: int, n_events: int) -> tuple[int, float]:
+        """Which event comes next to a stay, and after how many microseconds."""
+        if self.name_keys:
+            delays = [
+                delay(draws.draw(key ^ name_key, draws.EVENT_DELAY, activation, n_events))
+                for delay, name_key in zip(self.delays, self.name_keys)
+            ]
+            which = min(range(len(delays)), key=delays.__getitem__)
+            return which, delays[which]
+        which = 0
+        if len(self.plans) > 1:
+            which = sampling.pick(self.edges, draws.draw(key, draws.EVENT_CHOICE, activation, n_events))
+        return which, self.delays[which](draws.draw(key, draws.EVENT_DELAY, activation, n_events))
 
 
 SUCCEEDS, NEVER_ENDS = -1, -2

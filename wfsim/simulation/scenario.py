@@ -15,9 +15,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Discriminator,
     Field,
     PlainSerializer,
     PrivateAttr,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -93,7 +95,31 @@ def _weighed(plans: tuple[EventPlan, ...]) -> tuple[EventPlan, ...]:
     return plans
 
 
-EventPlans = Annotated[tuple[EventPlan, ...], AfterValidator(_weighed)]
+class Race(Part):
+    """Events of which the one with the shortest delay comes; among equals the first in the list."""
+
+    race: tuple[EventPlan, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _run_by_name(self) -> Self:
+        names = [plan.event for plan in self.race]
+        for name, plan in zip(names, self.race):
+            if names.count(name) > 1:
+                raise ValueError(f"event {name!r} runs twice in one race. Give it one delay, of a mixture if need be.")
+            if "weight" in plan.model_fields_set:
+                raise ValueError(f"the weight of event {name!r} means nothing in a race, which delays decide.")
+        return self
+
+
+def _way(value: object) -> str:
+    return "race" if isinstance(value, Race) or (isinstance(value, Mapping) and "race" in value) else "list"
+
+
+EventPlans = Annotated[
+    Annotated[tuple[EventPlan, ...], AfterValidator(_weighed), Tag("list")] | Annotated[Race, Tag("race")],
+    Discriminator(_way),
+]
+"""Events of which one comes, drawn by weight or by race."""
 
 
 class FailurePlan(Part):

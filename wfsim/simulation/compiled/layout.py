@@ -46,12 +46,12 @@ VALUE = _record("name_key low high", "kind place law first n tag")
 """A value that the surroundings give: `place` is the cell it goes to, `first` and `n` its choices in `cells`, whose
 edges lie at `law` in `numbers`."""
 
-EVENT_PLAN = _record("", "event law first_value end_value asks", "edge")
+EVENT_PLAN = _record("name_key", "event law first_value end_value asks", "edge")
 """An event that may come to a stay in a state; `edge` is the running sum of weights. Python fills in the payload where
 `asks` says so."""
 
-STATE_PLAN = _record("", "first_plan n_plans")
-"""By program row of a state."""
+STATE_PLAN = _record("", "first_plan n_plans race")
+"""By program row of a state; `race` says whether delays decide, not weights."""
 
 WORK_PLAN = _record(
     "limit", "law first_failure n_failures pool priority result asks first_window n_outages n_slow", "ends_ever"

@@ -174,18 +174,21 @@ class Tables:
             field = event.payload.get(field_name, FieldType(optional=True))
             self.value(member, value, places[field_name], field.type, _field(field))
 
-    def states(self) -> tuple[list[tuple[int, int]], list[tuple[Any, ...]]]:
+    def states(self) -> tuple[list[tuple[int, int, int]], list[tuple[Any, ...]]]:
         """By row the event plans of each state, and the plans."""
-        states, plans = list[tuple[int, int]](), list[tuple[Any, ...]]()
+        states, plans = list[tuple[int, int, int]](), list[tuple[Any, ...]]()
         for member in self.members:
             program, first_row = member.program, len(states)
-            states += [(0, 0)] * len(program.rows)
+            states += [(0, 0, 0)] * len(program.rows)
             for row, planned in member.events.items():
-                states[first_row + row] = (len(plans), len(planned.plans))
+                is_race = bool(planned.name_keys)
+                states[first_row + row] = (len(plans), len(planned.plans), int(is_race))
                 for which, plan in enumerate(planned.plans):
                     values = self._together(partial(self._payload, member, planned, which))
                     law = self.law(planned.delays[which])
-                    plans.append((program.event_rows.get(plan.event, NONE), law, *values, planned.edges[which]))
+                    name_key = planned.name_keys[which] if is_race else 0
+                    event = program.event_rows.get(plan.event, NONE)
+                    plans.append((event, law, *values, planned.edges[which], name_key))
         return states, plans
 
     def works(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
@@ -305,7 +308,7 @@ class Tables:
                 "settings": settings,
                 "members": _table(members, layout.MEMBER),
                 "states": _table(states, layout.STATE_PLAN),
-                "plans": _table(plans, layout.EVENT_PLAN, "event law first_value end_value asks edge"),
+                "plans": _table(plans, layout.EVENT_PLAN, "event law first_value end_value asks edge name_key"),
                 "works": _table(
                     works,
                     layout.WORK_PLAN,
