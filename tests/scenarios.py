@@ -114,6 +114,7 @@ def scenarios(draw: st.DrawFn, base: Scenario, most_cases: int = 5) -> Scenario:
     data["patience"] = draw(st.sampled_from([1, 2, 5]))
     if "schedules" not in data["arrivals"]:
         data["arrivals"] = draw(ARRIVALS)
+    data["timer_poll"] = draw(st.sampled_from([None, "7s", "1m"]))
     data["pools"] = POOLS
     for part in [data, *data.get("workflows", {}).values()]:
         part["activities"] = {name: _activity(draw, plan) for name, plan in part.get("activities", {}).items()}
@@ -143,6 +144,8 @@ def _activity(draw: st.DrawFn, plan: dict[str, Any]) -> dict[str, Any]:
     if draw(st.booleans()):
         changed["failures"] = [{"error_type": "Error", "probability": 0.3}, {"error_type": "Other", "probability": 0.1}]
         changed["never_ends"] = draw(st.sampled_from([0.0, 0.1]))
+    if draw(st.booleans()):
+        changed["twice"] = 0.5
     if draw(st.booleans()):
         changed["outages"], changed["slow"] = draw(OUTAGES), draw(SLOW)
     return plan | changed

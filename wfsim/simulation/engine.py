@@ -47,6 +47,7 @@ from .calendar import (
     Overdue,
     PoolOpens,
     Stay,
+    SucceedsAgain,
     TimerDue,
 )
 from .instances import Case, RunSummary, open_told, rejections_told
@@ -130,6 +131,7 @@ class Simulation:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         self.horizon = None if scenario.horizon is None else int(scenario.horizon)
+        self._noticed = scenario.noticed
         self.sink = sink
         self.progress = progress
         self.summary = RunSummary()
@@ -212,6 +214,8 @@ class Simulation:
                 self._start_attempt(case, what.request)
             case AttemptEnds():
                 self._end_attempt(case, what)
+            case SucceedsAgain():
+                self._succeed(case, what.work, what.request)
             case _:
                 self._after(number, case, relations.deliver(case.case, instance, what))
 
@@ -223,11 +227,11 @@ class Simulation:
         """Whether something would come of it; timers that were dropped are most of what would not."""
         if isinstance(what, PoolOpens):
             return bool(what.pool.waiting)
-        if not isinstance(what, (TimerDue, EventComes, AttemptStarts, AttemptEnds)):
+        if not isinstance(what, (TimerDue, EventComes, AttemptStarts, AttemptEnds, SucceedsAgain)):
             return True
         case = self.cases.get(what.case)
-        if case is None:
-            return False
+        if case is None or isinstance(what, SucceedsAgain):
+            return case is not None
         if isinstance(what, TimerDue):
             return case.instance.runs_timer(what.timer, what.id)
         if isinstance(what, EventComes):
@@ -254,7 +258,7 @@ class Simulation:
             if effect.kind == SET_TIMER:
                 whole = effect.timer == case.member.program.head.first_timer
                 due = TimerDue(number, effect.timer, effect.id)
-                self._calendar.put(effect.due, Order.WORKFLOW_TIMER if whole else Order.TIMER, due)
+                self._calendar.put(self._noticed(effect.due), Order.WORKFLOW_TIMER if whole else Order.TIMER, due)
             elif effect.kind == START_ATTEMPT:
                 self._request(case, case.member.works[effect.activity], (number, effect.activity_id, effect.attempt))
             elif effect.kind == CANCEL_ATTEMPT:
@@ -376,9 +380,16 @@ class Simulation:
         number, serial, attempt = end.request
         if end.failure >= 0:
             error = work.error_types[end.failure]
-            output = case.instance.activity_failed(self.now, serial, attempt, error)
-        else:
-            place = Place(case.key, draws.RESULT, serial, attempt)
-            result = work.result.get(case.instance, place) if work.result else None
-            output = case.instance.activity_succeeded(self.now, serial, attempt, result)
-        self._after(number, case, output)
+            self._after(number, case, case.instance.activity_failed(self.now, serial, attempt, error))
+            return
+        again = work.again_after(case.key, serial, attempt)
+        if again is not None:
+            when = self.now + sampling.whole(again)
+            self._calendar.put(when, Order.RESULT, SucceedsAgain(number, end.request, work))
+        self._succeed(case, work, end.request)
+
+    def _succeed(self, case: _Open, work: Work, request: Request) -> None:
+        number, serial, attempt = request
+        place = Place(case.key, draws.RESULT, serial, attempt)
+        result = work.result.get(case.instance, place) if work.result else None
+        self._after(number, case, case.instance.activity_succeeded(self.now, serial, attempt, result))

@@ -188,6 +188,12 @@ class Work:
         """By when an attempt that is asked for now is to be started."""
         return NEVER_DUE if self.limit is None else now + self.limit
 
+    def again_after(self, key: int, serial: int, attempt: int) -> float | None:
+        """How long after its success an attempt that is carried out twice succeeds again; `None` if it is not."""
+        if self.plan.twice > 0.0 and draws.draw(key, draws.TWICE, serial, attempt) < self.plan.twice:
+            return self.duration(draws.draw(key, draws.SECOND_DURATION, serial, attempt))
+        return None
+
     def fate(self, now: int, key: int, serial: int, attempt: int) -> Fate:
         """How an attempt ends that begins its work now."""
         for which, outage in enumerate(self.plan.outages):

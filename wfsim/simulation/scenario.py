@@ -132,13 +132,14 @@ class FailurePlan(Part):
 class ActivityPlan(Part):
     """How long attempts take, how they fail, what they return, who does them.
 
-    `never_ends` is the share of attempts that report nothing: what start_to_close is for. `outages` and `slow` are
-    windows of time in which that is otherwise.
+    `never_ends` is the share of attempts that report nothing: what start_to_close is for; `twice` the share of those
+    that succeed which are carried out once more. `outages` and `slow` are windows of time in which that is otherwise.
     """
 
     duration: Delay = Distribution(constant=Duration(0))
     failures: tuple[FailurePlan, ...] = ()
     never_ends: Share = 0.0
+    twice: Share = 0.0
     outages: tuple[Outage, ...] = ()
     slow: tuple[SlowTime, ...] = ()
     result: Template = None
@@ -239,6 +240,7 @@ class Scenario(Surroundings):
     seed: Annotated[Whole, Field(ge=0, le=LARGEST_SEED)] = 1
     replications: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1
     inputs: Mapping[str, Template] = Field(default_factory=dict)
+    timer_poll: Annotated[Duration, Field(gt=0)] | None = None
     pools: Mapping[str, Pool] = Field(default_factory=dict)
     workflows: Mapping[str, WorkflowPlan] = Field(default_factory=dict)
     """What surrounds the other workflows of a run: those that the root starts or writes to, directly or not.
@@ -272,6 +274,10 @@ class Scenario(Surroundings):
             name: pool.workers(self.begins, run_key ^ sampling.name_key(f"pool {name}"))
             for name, pool in self.pools.items()
         }
+
+    def noticed(self, due: int) -> int:
+        """When a timer that is due then is noticed, in microseconds."""
+        return due if self.timer_poll is None else -(-due // self.timer_poll) * self.timer_poll
 
     def located(self, problems: Sequence[Problem]) -> str:
         """Problems with file and line if it was read from a file, else with their path."""

@@ -31,11 +31,12 @@ def _record(wide: str, narrow: str, real: str = "", small: str = "", tiny: str =
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": (at + 7) // 8 * 8})
 
 
-ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID, OPENS = range(8)
+ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID, OPENS, AGAIN = range(9)
 """Sorts of happenings. Of `ARRIVES` a is the number; of `STARTS` and `ENDS` a and b are activity and attempt, c the
 failure or -1, and d whether it ends only if it still waits; of `COMES` a to d are region, activation, number of the
 event, plan; of `DUE` a and b are timer and id, and of a clock c is the next one of its case; of `TOLD` a is the ticket
-under which Python knows what it is; of `OPENS` a is the pool. Of what is `VOID` nothing comes."""
+under which Python knows what it is; of `OPENS` a is the pool; of `AGAIN` a to c are activity, attempt, and its row
+among all programs. Of what is `VOID` nothing comes."""
 
 # --- what is given -----------------------------------------------------------------------------------------
 
@@ -54,7 +55,7 @@ STATE_PLAN = _record("", "first_plan n_plans race")
 """By program row of a state; `race` says whether delays decide, not weights."""
 
 WORK_PLAN = _record(
-    "limit", "law first_failure n_failures pool priority result asks first_window n_outages n_slow", "ends_ever"
+    "limit", "law first_failure n_failures pool priority result asks first_window n_outages n_slow", "ends_ever twice"
 )
 """By program row of an activity. Python fills in the result where `asks` says so. `ends_ever` is the last edge: beyond
 the failures' lies never to report at all. Behind the failures of the plan come those of the pool and of outages.
@@ -77,13 +78,14 @@ MEMBER = _record("", "first_row n_base n_kept n_fields n_front n_regions n_timer
 `n_front` cells are those that a start or a stimulus may fill in."""
 
 SETTINGS = _record(
-    "run_key seed replication horizon cases most_steps n_times",
+    "run_key seed replication horizon cases most_steps n_times timer_poll",
     "interval batch first_piece n_pieces first_input end_input n_uniques n_pools n_reasons first_child",
     "total period",
 )
 """Of the whole run. `interval` is the law of the time between arrivals, or -1 if their times are given, or -2 if Python
 knows of them; `batch` is the law of how many come together, or -1. Where rates change, `n_pieces` beginnings lie from
-`first_piece` on in `numbers`, then as many sums and rates (`simulation.arrivals.Pace`)."""
+`first_piece` on in `numbers`, then as many sums and rates (`simulation.arrivals.Pace`). Timers are noticed at multiples
+of `timer_poll`, unless that is 0."""
 
 # --- what changes ------------------------------------------------------------------------------------------
 

@@ -196,7 +196,7 @@ class Tables:
         works, failures = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
         for member in self.members:
             first_row = len(works)
-            works += [(NONE, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0)] * len(member.program.rows)
+            works += [(NONE, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0, 0.0)] * len(member.program.rows)
             for row, work in member.works.items():
                 works[first_row + row] = self._work(member, row, work, failures)
         return works, failures
@@ -217,7 +217,8 @@ class Tables:
         pool = pools.index(name) if name in pools else NONE
         law = self.law(work.duration)
         n_failures, limit = len(work.plan.failures), NONE if work.limit is None else work.limit
-        return limit, law, first, n_failures, pool, work.plan.priority, result, asks, *windows, work.edges[-1]
+        shares = work.edges[-1], work.plan.twice
+        return limit, law, first, n_failures, pool, work.plan.priority, result, asks, *windows, *shares
 
     def _windows(self, work: Work) -> tuple[int, int, int]:
         """Where the windows of an activity begin, how many are outages, and how many slow times."""
@@ -291,6 +292,7 @@ class Tables:
             "cases": NONE if scenario.cases is None else scenario.cases,
             "most_steps": most_steps,
             "n_times": len(times),
+            "timer_poll": int(scenario.timer_poll or 0),
             **arriving,
             "n_uniques": len(self.uniques),
             "n_pools": len(scenario.pools),
@@ -313,7 +315,7 @@ class Tables:
                     works,
                     layout.WORK_PLAN,
                     "limit law first_failure n_failures pool priority result asks first_window n_outages n_slow "
-                    "ends_ever",
+                    "ends_ever twice",
                 ),
                 "windows": _table(self.windows, layout.WINDOW, "begin end period law failure factor"),
                 "failures": _table(failures, layout.FAILURE, "error_type permanent edge"),

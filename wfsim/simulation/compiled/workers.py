@@ -8,12 +8,12 @@ from typing import Any
 import numba
 
 from wfsim.semantics.codes import NONE
-from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION, FAULT_TIME, PATIENCE
+from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION, FAULT_TIME, PATIENCE, SECOND_DURATION, TWICE
 from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.breakdowns import begin_work, done, end_work, first_free, ready
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.draws import sample, whole
-from wfsim.simulation.compiled.layout import ENDS, OPENS, STARTS
+from wfsim.simulation.compiled.layout import AGAIN, ENDS, OPENS, STARTS
 from wfsim.simulation.plans import NEVER_ENDS, SUCCEEDS
 from wfsim.simulation.pools import NEVER_DUE, SPARE_REQUESTS, Discipline
 
@@ -326,3 +326,13 @@ def plan_end(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
     if row.pool >= 0 and k.pools[row.pool].every >= 0:
         time, breaks = done(k, r, k.pools[row.pool], row.worker, whole(after))
     push(r, time, _RESULT, ENDS, slot, case.epoch, (serial, attempt, work.n_failures + 2 if breaks else way, 0))
+
+
+@_njit
+def plan_again(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
+    """An attempt has succeeded: it does so again if it is carried out twice (`plans.Work.again_after`)."""
+    s, case = r.state[0], r.cases[slot]
+    work = k.works[s.activity]
+    if work.twice > 0.0 and draw(case.key, TWICE, serial, attempt) < work.twice:
+        after = whole(sample(k, work.law, draw(case.key, SECOND_DURATION, serial, attempt)))
+        push(r, s.now + after, _RESULT, AGAIN, slot, case.epoch, (serial, attempt, s.activity, 0))
