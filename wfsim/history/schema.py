@@ -13,7 +13,7 @@ from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS, STATUSES
 if TYPE_CHECKING:
     import os
 
-FORMAT = 3
+FORMAT = 4
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
 DIMENSIONS = (
@@ -136,6 +136,9 @@ CREATE TABLE snapshots (
     image VARCHAR NOT NULL
 );
 CREATE TABLE variants_seen (path_hash UBIGINT PRIMARY KEY, states VARCHAR[] NOT NULL);
+CREATE TABLE shift_changes (
+    run INTEGER NOT NULL, pool VARCHAR NOT NULL, time BIGINT NOT NULL, capacity BIGINT NOT NULL
+);
 CREATE TABLE notes (run INTEGER NOT NULL, note VARCHAR NOT NULL);
 CREATE TABLE edge_totals (
     run INTEGER, workflow INTEGER, region INTEGER, state INTEGER, to_state INTEGER, event INTEGER,

@@ -154,6 +154,7 @@ def simulate(
                     progress=bar.advance,
                 )
                 summary = simulation.run()
+            writer.tell_shifts(plan.shift_changes(summary.end_time))
             notes += summary.notes
             if not summary.complete:
                 break

@@ -21,6 +21,7 @@ from wfsim.simulation.statistics import (
     over_batches,
     over_replications,
     quantile_of,
+    ratios,
     share_of,
 )
 
@@ -208,14 +209,17 @@ class _Summing:
         begin = "the end of the warm-up" if self.runs[0].source == "simulation" else "the first record"
         end = "the last case started" if self.fed else "the last record, as all cases started at once"
         self.remarks.append(f"Pools: averages over the time from {begin} until {end}.")
-        loads = samples.loads_of(self.ask, self.runs, self.horizons)
+        loads, shifts = samples.loads_of(self.ask, self.runs, self.horizons), samples.shifts_of(self.ask, self.runs)
         waits = {name: estimate for _, name, estimate in self._groups("pool waits", samples.WAITS)}
         for name, capacity in sorted(capacities.items()):
-            yield from self._pool(name, capacity, [loads.get((run.run, name), samples.IDLE) for run in self.runs])
+            own = [loads.get((run.run, name), samples.IDLE) for run in self.runs]
+            yield from self._pool(name, capacity, own, [shifts.get((run.run, name)) for run in self.runs])
             wait = waits.get(name, replace(nothing(), note="nobody waited"))
             yield Measure(f"pools.{name}.wait", "pools", f"{name} wait", "s", wait)
 
-    def _pool(self, name: str, capacity: int, loads: list[samples.Load]) -> Iterator[Measure]:
+    def _pool(
+        self, name: str, capacity: int, loads: list[samples.Load], shifts: list[samples.Shifts | None]
+    ) -> Iterator[Measure]:
         edges = [
             cut.time + (batch_edges(end - cut.time) if self.together else np.array([0, end - cut.time]))
             for cut, end in zip(self.cuts, self.until)
@@ -224,12 +228,21 @@ class _Summing:
         longest = max(load.longest(cut.time, end) for load, cut, end in zip(loads, self.cuts, self.until))
         busy = np.concatenate([load.busy(times) for load, times in zip(loads, edges)])
         waiting = np.concatenate([load.waiting(times) for load, times in zip(loads, edges)])
+        there = np.concatenate(
+            [
+                np.full(int(np.sum(np.diff(times) > 0)), capacity, np.float64)
+                if shift is None
+                else load.there(shift, times)
+                for load, times, shift in zip(loads, edges, shifts)
+            ]
+        )
+        has_workers = np.sum(there) > 0.0
         for what, values, unit in (
-            ("utilisation", busy / max(capacity, 1), "share"),
+            ("utilisation", ratios(busy, there) if has_workers else busy, "share"),
             ("busy", busy, ""),
             ("queue", waiting, ""),
         ):
-            if what == "utilisation" and not capacity:
+            if what == "utilisation" and not has_workers:
                 continue
             if self.together:
                 estimate = average_over_time(values, self.level, n)
@@ -238,6 +251,5 @@ class _Summing:
             yield Measure(f"pools.{name}.{what}", "pools", f"{name} {what}", unit, estimate)
         outside = sum(len(load.came) for load in loads) - n
         told = f"; {outside:,} of {n + outside:,} attempts came before or after that time" if outside else ""
-        self.remarks.append(
-            f"Pool {name}: capacity {capacity or 'not known, so no utilisation'}, longest queue {longest:,}{told}."
-        )
+        known = capacity or ("by shifts" if has_workers else "not known, so no utilisation")
+        self.remarks.append(f"Pool {name}: capacity {known}, longest queue {longest:,}{told}.")

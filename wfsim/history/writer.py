@@ -305,6 +305,15 @@ class HistoryWriter:
         except duckdb.Error as error:
             raise cannot_write(error, tempfile.gettempdir(), None) from None
 
+    def tell_shifts(self, changes: Iterable[tuple[str, int, int]]) -> None:
+        """Keep when which pool has how many workers in this run, where that changes; times in microseconds."""
+        import pyarrow as pa
+
+        rows = [(self._last_run, *change) for change in changes]
+        if rows:
+            names = ("run", "pool", "time", "capacity")
+            self._take("shift_changes", pa.Table.from_pylist([dict(zip(names, row)) for row in rows]))
+
     def _end_run(self, *, complete: bool) -> None:
         self._flush()
         self._con.execute("UPDATE runs SET complete = ? WHERE run = ?", [complete, self._last_run])

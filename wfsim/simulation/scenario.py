@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -274,6 +275,12 @@ class Scenario(Surroundings):
             name: pool.workers(self.begins, run_key ^ sampling.name_key(f"pool {name}"))
             for name, pool in self.pools.items()
         }
+
+    def shift_changes(self, end: int) -> Iterator[tuple[str, int, int]]:
+        """From when on which pool with shifts has how many workers, in microseconds until a time."""
+        for name, pool in self.pools.items():
+            for time, capacity in takewhile(lambda change: change[0] <= end, pool.capacities(self.begins, 0) or ()):
+                yield name, time, capacity
 
     def noticed(self, due: int) -> int:
         """When a timer that is due then is noticed, in microseconds."""
