@@ -73,6 +73,16 @@ class RunCases:
         return self.case, self.key, self.started, self.duration, self.outcome, self.final_state
 
 
+SLAS = """
+SELECT s.run, s.sla, s.within, s.share FROM slas s WHERE true {runs} ORDER BY s.sla, s.run
+"""
+SLA_CASES = """
+SELECT d.run, d.sla, c.started, d.met FROM sla_cases d JOIN cases c ON c.run = d.run AND c."case" = d."case"
+WHERE d.met IS NOT NULL {runs} ORDER BY c.started, d.run, d."case"
+"""
+"""Cases that are decided, in order of their start."""
+
+
 @contextmanager
 def asking_for_arrays(history: Readable) -> Iterator[Ask]:
     """Questions in one transaction, answered as one array per column."""

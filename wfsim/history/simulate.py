@@ -154,11 +154,18 @@ def simulate(
                     progress=bar.advance,
                 )
                 summary = simulation.run()
-            writer.tell_shifts(plan.shift_changes(summary.end_time))
+            _tell(writer, plan, summary.end_time)
             notes += summary.notes
             if not summary.complete:
                 break
         return writer.finish(notes=notes, complete=summary.complete)
+
+
+def _tell(writer: HistoryWriter, plan: Scenario, end: int) -> None:
+    """What views need to know of a scenario beside its text: numbers that it only implies."""
+    writer.tell("shift_changes", ("pool", "time", "capacity"), plan.shift_changes(end))
+    promises = ((sla.name, int(sla.within), sla.from_, sla.until, sla.share) for sla in plan.slas)
+    writer.tell("slas", ("sla", "within", "from_state", "until_state", "share"), promises)
 
 
 def _chosen(engine: str, program: Program, plan: Scenario) -> str:

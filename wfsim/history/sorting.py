@@ -93,7 +93,7 @@ def _write_runs(con: duckdb.DuckDBPyConnection) -> None:
     """All but names, cases and facts."""
     con.execute("INSERT INTO target.runs SELECT * REPLACE (false AS complete) FROM staged.runs")
     con.execute("INSERT INTO target.notes SELECT run, ? FROM staged.runs", [UNFINISHED])
-    for name in ("workflows", "timers", "shift_changes", "notes", "edge_totals", "activity_totals"):
+    for name in ("workflows", "timers", "shift_changes", "slas", "notes", "edge_totals", "activity_totals"):
         con.execute(f"INSERT INTO target.{name} SELECT * FROM staged.{name}")
     clash = con.execute(
         "SELECT a.path_hash FROM target.variants_seen a JOIN staged.variants_seen b "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wfsim.errors import HistoryError
+from wfsim.model.duration import short_time
 from wfsim.simulation.statistics import (
     Estimate,
     average_over_time,
@@ -26,7 +27,7 @@ from wfsim.simulation.statistics import (
 )
 
 from . import samples
-from .measures import Measure, expect_level
+from .measures import Measure, expect_level, number
 from .runs import runs_in
 from .summary import Summary
 from .warm_up import warm_up_of
@@ -84,7 +85,7 @@ class _Summing:
         """All parts."""
         several = len({run.workflow for run in self.runs}) > 1 or any(len(run.workflows) > 1 for run in self.runs)
         measures = [*self._outcomes(), *self._sojourn(), *self._states(several), *self._activities(several)]
-        measures += self._pools()
+        measures += [*self._pools(), *self._slas()]
         # No time, share or number is below 0, and no share above 1.
         measures = [
             replace(one, estimate=one.estimate.within(0.0, 1.0 if one.unit == "share" else math.inf))
@@ -253,3 +254,35 @@ class _Summing:
         told = f"; {outside:,} of {n + outside:,} attempts came before or after that time" if outside else ""
         known = capacity or ("by shifts" if has_workers else "not known, so no utilisation")
         self.remarks.append(f"Pool {name}: capacity {known}, longest queue {longest:,}{told}.")
+
+    # --- service level agreements ----------------------------------------------------------------
+
+    def _slas(self) -> Iterator[Measure]:
+        given = self.ask(samples.SLAS.format(runs=samples.among(self.runs, "s")))
+        if not len(given["sla"]):
+            return
+        found = self.ask(samples.SLA_CASES.format(runs=samples.among(self.runs)))
+        self.query["slas"] = "FROM sla"
+        cuts = self.cuts * len(self.runs) if self.together else self.cuts
+        since = {run.run: cut.time for run, cut in zip(self.runs, cuts)}
+        kept = found["started"] >= np.array([since[int(run)] for run in found["run"]], np.int64)
+        for name in dict.fromkeys(given["sla"].tolist()):
+            own = kept & (found["sla"] == name)
+            runs = [own] if self.together else [own & (found["run"] == run.run) for run in self.runs]
+            estimate = share_of([found["met"][one].astype(np.bool_) for one in runs], self.level)
+            first = given["sla"].tolist().index(name)
+            within, target = short_time(float(given["within"][first])), np.ma.filled(given["share"], math.nan)[first]
+            yield Measure(f"slas.{name}.share", "slas", f"{name} within {within}", "share", estimate)
+            if not math.isnan(target):
+                self.remarks.append(
+                    f"SLA {name}: {number(target, 'share')} are to be in time, which {_is_kept(estimate, target)}."
+                )
+
+
+def _is_kept(estimate: Estimate, target: float) -> str:
+    """Whether a share reaches its target, as far as its interval tells."""
+    if estimate.low is None or estimate.high is None:
+        return "cannot be told without an interval"
+    if estimate.low >= target:
+        return "is kept"
+    return "is not kept" if estimate.high < target else "cannot be told: the interval holds it"

@@ -28,6 +28,7 @@ from wfsim.semantics.codes import (
 from .codes import names_in
 from .pool_views import POOL_VIEWS
 from .schema import NAMES
+from .sla_views import SLA_VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -391,4 +392,5 @@ VIEWS = (
     ACTIVE_AT,
     OUTCOMES,
     *POOL_VIEWS,
+    *SLA_VIEWS,
 )

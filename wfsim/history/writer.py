@@ -305,14 +305,13 @@ class HistoryWriter:
         except duckdb.Error as error:
             raise cannot_write(error, tempfile.gettempdir(), None) from None
 
-    def tell_shifts(self, changes: Iterable[tuple[str, int, int]]) -> None:
-        """Keep when which pool has how many workers in this run, where that changes; times in microseconds."""
+    def tell(self, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+        """Keep what views need to know of this run beside its records, in columns behind its number."""
         import pyarrow as pa
 
-        rows = [(self._last_run, *change) for change in changes]
-        if rows:
-            names = ("run", "pool", "time", "capacity")
-            self._take("shift_changes", pa.Table.from_pylist([dict(zip(names, row)) for row in rows]))
+        found = [dict(zip(("run", *columns), (self._last_run, *row))) for row in rows]
+        if found:
+            self._take(table, pa.Table.from_pylist(found))
 
     def _end_run(self, *, complete: bool) -> None:
         self._flush()

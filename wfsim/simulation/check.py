@@ -58,6 +58,7 @@ def check_scenario(scenario: Scenario, workflow: Workflow, catalogue: Catalogue 
     for check in checks:
         problems += [each for each in check.problems() if each not in problems]
     problems += _unasked(scenario, checks)
+    problems += _promised(scenario, checks[0])
     if problems:
         raise ScenarioError("The scenario does not fit the workflow:\n" + scenario.located(problems))
 
@@ -105,6 +106,14 @@ def _unasked(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
     for name in scenario.pools:
         if name not in known:
             yield _missing(("pools", name), "no activity uses the pool", name, known, "Pools that activities name")
+
+
+def _promised(scenario: Scenario, root: _Check) -> Iterator[Problem]:
+    """States between which an SLA counts are there."""
+    for number, sla in enumerate(scenario.slas):
+        for key, state in (("from", sla.from_), ("until", sla.until)):
+            if state is not None and state not in root.listening:
+                yield _missing(("slas", number, key), "state", state, root.listening)
 
 
 class _Check:

@@ -42,6 +42,7 @@ from .breakdowns import BreakdownPlan, Crew
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
 from .pools import Discipline, WorkerPool
 from .shifts import Shift, capacities, most_at_once
+from .slas import Sla
 from .windows import Outage, SlowTime
 
 LARGEST_SEED = 2**62 - 1
@@ -243,12 +244,21 @@ class Scenario(Surroundings):
     inputs: Mapping[str, Template] = Field(default_factory=dict)
     timer_poll: Annotated[Duration, Field(gt=0)] | None = None
     pools: Mapping[str, Pool] = Field(default_factory=dict)
+    slas: tuple[Sla, ...] = ()
     workflows: Mapping[str, WorkflowPlan] = Field(default_factory=dict)
     """What surrounds the other workflows of a run: those that the root starts or writes to, directly or not.
 
     By name, or `<name> <version>`.
     """
     _source: Source | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _slas_have_names(self) -> Self:
+        names = [sla.name for sla in self.slas]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two slas are called {name!r}. Give each a name of its own.")
+        return self
 
     def __eq__(self, other: object) -> bool:
         """Equal when the same was written; where it was read from does not matter."""

@@ -24,7 +24,7 @@ DOOR = Workflow.model_validate(
 )
 VIEWS = (
     "activity_pools, activity_stats, bottlenecks, dfg, durations, history, hot_paths, outcomes, pool_attempts, "
-    "pool_utilisation, retries, stays, timeouts, variants, "
+    "pool_utilisation, retries, sla, sla_cases, stays, timeouts, variants, "
     "workflow_names"
 )
 
