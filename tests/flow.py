@@ -75,7 +75,7 @@ def flows(history: History) -> None:
 def pools(history: History) -> None:
     """Nobody waits while a worker is free, no more work than there are workers, and Little's law for each queue.
 
-    Of pools in which workers break down it is not known who is free.
+    Of pools in which workers break down, or begin at a rate, it is not known who is free.
     """
     attempts: dict[tuple[int, str], list[tuple[int, int, int]]] = {}
     places: dict[tuple[Any, ...], int] = {}
@@ -90,10 +90,11 @@ def pools(history: History) -> None:
     horizons = dict(history.sql("SELECT run, max(time) FROM records GROUP BY run").fetchall())
     query = """
         SELECT u.run, u.pool, capacity, span, busy_time, mean_queue, max_queue,
-            (r.scenario::JSON->'pools'->u.pool->>'breakdowns') IS NOT NULL
+            coalesce(r.scenario::JSON->'pools'->u.pool->>'breakdowns', r.scenario::JSON->'pools'->u.pool->>'rate')
+                IS NOT NULL
         FROM pool_utilisation u JOIN runs r USING (run)
     """
-    for run, pool, capacity, span, busy_time, mean_queue, max_queue, breaks in history.sql(query).fetchall():
+    for run, pool, capacity, span, busy_time, mean_queue, max_queue, stops in history.sql(query).fetchall():
         changes_of = np.array(attempts.get((run, pool), []), np.int64).reshape(-1, 3)
         times, starts = np.unique(changes_of[:, 0], return_index=True)
         if len(times) == 0:
@@ -105,7 +106,7 @@ def pools(history: History) -> None:
         assert busy.min() >= 0
         if capacity is not None:
             assert busy.max() <= capacity
-            assert breaks or (busy[waiting > 0] == capacity).all()
+            assert stops or (busy[waiting > 0] == capacity).all()
         lengths = np.diff(np.append(times, horizons[run]))
         assert int(busy @ lengths) == busy_time
         assert int(waiting @ lengths) == round(mean_queue * span)

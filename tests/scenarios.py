@@ -83,6 +83,12 @@ POOLS = {
         "shifts": [{"from": "Thu 00:02", "until": "Thu 00:20", "capacity": 2}],
         "breakdowns": {"every": "70s", "repair": {"exponential": {"mean": "1m"}}, "while": "busy"},
     },
+    "paced": {"capacity": 3, "rate": "7/m", "burst": 2, "discipline": "lifo"},
+    "tired": {
+        "shifts": [{"from": "Thu 00:01", "until": "Thu 00:40", "capacity": 2}],
+        "rate": "0.7/m",
+        "breakdowns": {"every": {"exponential": {"mean": "2m"}}, "repair": "20s"},
+    },
     "due": {"capacity": 1, "discipline": "deadline", "renege": {"exponential": {"mean": "90s"}}},
 }
 OUTAGES = st.lists(

@@ -42,6 +42,36 @@ class Asked(IntEnum):
     REFUSED = 2
 
 
+class Bucket:
+    """Tokens that come at a rate, `burst` at most at a time; it begins full. Who begins work takes one.
+
+    It keeps when the bucket will be full again: in microseconds, and what is beyond them in parts of `number`.
+
+    Parameters
+    ----------
+    number, unit
+        So many tokens come in so many microseconds.
+    """
+
+    def __init__(self, number: int, unit: int, burst: int) -> None:
+        self.number = number
+        self.unit = unit
+        self.ahead = (burst - 1) * unit // number
+        self._full = 0
+        self._part = 0
+
+    def ready(self) -> int:
+        """From when on there is a token."""
+        return self._full + (self._part > 0) - self.ahead
+
+    def take(self, now: int) -> None:
+        """Take a token that is there; what time is rounded up to whole microseconds is not lost."""
+        if self._full + (self._part > 0) < now:
+            self._full, self._part = now, 0
+        more, self._part = divmod(self._part + self.unit, self.number)
+        self._full += more
+
+
 @dataclass
 class WorkerPool:
     """Workers of one kind; among equals who came first is served first.
@@ -58,6 +88,8 @@ class WorkerPool:
         When there are how many workers, if that changes.
     crew
         The workers, if they break down.
+    bucket
+        Tokens without which nobody begins, where there is a rate.
     busy
         Attempts that have a worker, and which.
     waiting
@@ -70,6 +102,7 @@ class WorkerPool:
     patience: sampling.Law | None = None
     changes: Iterator[tuple[int, int]] | None = None
     crew: Crew | None = None
+    bucket: Bucket | None = None
     busy: dict[Request, int] = field(default_factory=dict)
     waiting: set[Request] = field(default_factory=set)
     _queue: list[tuple[int, int, Request]] = field(default_factory=list)
@@ -122,7 +155,7 @@ class WorkerPool:
 
     def opening(self, now: int) -> int | None:
         """When to `open` next for those who wait, unless that is known already or never comes by the clock."""
-        never = self.changes is None and self.crew is None
+        never = self.changes is None and self.crew is None and self.bucket is None
         if never or not self.waiting or len(self.busy) >= self.most:
             return None
         self._look(now)
@@ -130,10 +163,12 @@ class WorkerPool:
         while capacity <= len(self.busy):
             time, capacity = self._change(k)
             k += 1
+        if self.bucket is not None:
+            time = max(time, self.bucket.ready())
         if self.crew is not None:
             time = self.crew.ready(time, capacity)
-            if self.changes is not None:
-                time = min(time, self._change(k)[0])
+        if self.changes is not None and (self.crew is not None or self.bucket is not None):
+            time = min(time, self._change(k)[0])
         if self._opens is not None and self._opens <= time:
             return None
         self._opens = time
@@ -152,12 +187,14 @@ class WorkerPool:
 
     def _free(self, now: int) -> int | None:
         """A worker who can take work now; where workers never break down nobody asks which."""
-        if len(self.busy) >= self.capacity:
+        if len(self.busy) >= self.capacity or (self.bucket is not None and self.bucket.ready() > now):
             return None
         return 0 if self.crew is None else self.crew.free(now, self.capacity)
 
     def _begin(self, now: int, request: Request, worker: int) -> None:
         self.busy[request] = worker
+        if self.bucket is not None:
+            self.bucket.take(now)
         if self.crew is not None:
             self.crew.begin(now, worker)
 

@@ -37,10 +37,10 @@ from wfsim.model.workflow import Workflow
 from wfsim.semantics import draws
 
 from . import sampling
-from .arrivals import Arrivals
+from .arrivals import Arrivals, PositiveRate, tokens
 from .breakdowns import BreakdownPlan, Crew
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
-from .pools import Discipline, WorkerPool
+from .pools import Bucket, Discipline, WorkerPool
 from .shifts import Shift, capacities, most_at_once
 from .slas import Sla
 from .windows import Outage, SlowTime
@@ -108,7 +108,7 @@ class Race(Part):
         for name, plan in zip(names, self.race):
             if names.count(name) > 1:
                 raise ValueError(f"event {name!r} runs twice in one race. Give it one delay, of a mixture if need be.")
-            if "weight" in plan.model_fields_set:
+            if plan.weight != 1.0:
                 raise ValueError(f"the weight of event {name!r} means nothing in a race, which delays decide.")
         return self
 
@@ -166,7 +166,7 @@ class Pool(Part):
 
     `discipline` says who is served first: who came first or last, the activities' `priority` (high first), or the
     earliest deadline. `queue_limit` is how many may wait, `renege` how long an attempt waits before it gives up.
-    `breakdowns` say how workers break down and are repaired.
+    `breakdowns` say how workers break down and are repaired, `rate` and `burst` how often they begin at most.
     """
 
     capacity: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
@@ -176,6 +176,8 @@ class Pool(Part):
     queue_limit: Annotated[Whole, Field(ge=0, le=1_000_000_000)] | None = None
     renege: Delay | None = None
     breakdowns: BreakdownPlan | None = None
+    rate: PositiveRate | None = None
+    burst: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
 
     @model_validator(mode="after")
     def _has_workers(self) -> Self:
@@ -183,6 +185,13 @@ class Pool(Part):
             raise ValueError("a pool has either capacity, how many workers there always are, or shifts.")
         if self.shifts is None and self.time_zone is not None:
             raise ValueError("time_zone goes with shifts: workers who are always there have no clock.")
+        if self.rate is None and self.burst is not None:
+            raise ValueError("burst goes with rate: it is how many may begin at once after a pause.")
+        if self.rate is not None and max(tokens(self.rate)) * (self.burst or 1) > sampling.LONGEST:
+            raise ValueError(
+                f"a burst of {self.burst or 1:,} at the rate {self.rate} is too much to count exactly. "
+                "Give fewer, or a rate with fewer digits."
+            )
         if self.breakdowns is not None and self.most > MOST_BREAKABLE:
             raise ValueError(f"of {self.most:,} workers none can break down; of {MOST_BREAKABLE:,} at most.")
         return self
@@ -201,7 +210,9 @@ class Pool(Part):
         patience = None if self.renege is None else self.renege.sampler()
         changes = self.capacities(begins, 0)
         crew = None if self.breakdowns is None else Crew(self.breakdowns, self.most, key)
-        return WorkerPool(self.most, Discipline[self.discipline.upper()], self.queue_limit, patience, changes, crew)
+        bucket = None if self.rate is None else Bucket(*tokens(self.rate), self.burst or 1)
+        discipline = Discipline[self.discipline.upper()]
+        return WorkerPool(self.most, discipline, self.queue_limit, patience, changes, crew, bucket)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Outage(Window):
     def _ends_or_hangs(self) -> Self:
         if self.hangs == (self.error_type is not None):
             raise ValueError("in an outage attempts fail with an error_type, or hangs: true. Give one of them.")
-        if self.hangs and "fails_after" in self.model_fields_set:
+        if self.hangs and self.fails_after != Distribution(constant=Duration(0)):
             raise ValueError("fails_after goes with error_type: what hangs never reports.")
         return self
 

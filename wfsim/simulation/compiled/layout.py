@@ -67,10 +67,13 @@ WINDOW = _record("begin end period", "law failure", "factor")
 time in which they take `factor` times as long. Without a period it is 0."""
 
 FAILURE = _record("", "error_type permanent", "edge")
-POOL = _record("key", "capacity discipline queue_limit patience every repair first_worker always fails")
+POOL = _record(
+    "key number unit ahead", "capacity discipline queue_limit patience every repair first_worker always fails"
+)
 """`capacity` is how many workers there are at most. Without a limit of the queue it is -1, and so is the law of the
 patience where nobody gives up. Where workers break down, by the law `every` or else -1, they are `workers` from
-`first_worker` on, who draw with the key; `always` and `fails` are those of `breakdowns.Crew`."""
+`first_worker` on, who draw with the key; `always` and `fails` are those of `breakdowns.Crew`. The others are those of
+`pools.Bucket`; without a rate they are 0."""
 
 MEMBER = _record("", "first_row n_base n_kept n_fields n_front n_regions n_timers root patience m v")
 """A workflow of the run. `first_row` is where its program begins among all of them (and what is known by program row);
@@ -135,9 +138,10 @@ event has come."""
 ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits worker next")
 TRACK = _record("scheduled started", "serial attempt next")
 QUEUED = _record("rank ticket", "attempt")
-QUEUE = _record("opens", "n busy waiting capacity next_change end_change")
-"""The queue of a pool, and how many workers there are now. It opens next at `opens`, if somebody waits for that, or -1.
-When there are how many workers lies in `shifts`, for a pool where that changes."""
+QUEUE = _record("opens full part", "n busy waiting capacity next_change end_change")
+"""The queue of a pool, and how many workers there are now. It opens next at `opens`, if somebody waits for that, or -1;
+`full` and `part` are those of `pools.Bucket`. When there are how many workers lies in `shifts`, for a pool where that
+changes."""
 
 WORKER = _record("turns since", "works spell busy pad")
 """As `breakdowns._Worker`."""

@@ -240,7 +240,9 @@ class Tables:
                 key = crew.key
                 breaks = self.law(crew.every), self.law(crew.repair), first_worker, int(crew.always), int(crew.fails)
                 first_worker += pool.most
-            rows.append((key, pool.most, int(pool.discipline), limit, patience, *breaks))
+            bucket = pool.bucket
+            flow = (0, 0, 0) if bucket is None else (bucket.number, bucket.unit, bucket.ahead)
+            rows.append((key, *flow, pool.most, int(pool.discipline), limit, patience, *breaks))
         return rows
 
     # --- all together ----------------------------------------------------------------------------

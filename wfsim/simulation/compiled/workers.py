@@ -174,10 +174,16 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
 
 
 @_njit
+def token_from(queue: Any, given: Any) -> Any:
+    """From when on there is a token (`pools.Bucket.ready`)."""
+    return queue.full + (1 if queue.part > 0 else 0) - given.ahead
+
+
+@_njit
 def free_worker(k: Any, r: Any, pool: int) -> Any:
     """A worker who can take work now, or -1; where workers never break down nobody asks which."""
     queue, given = r.queues[pool], k.pools[pool]
-    if queue.busy >= queue.capacity:
+    if queue.busy >= queue.capacity or (given.number > 0 and token_from(queue, given) > r.state[0].now):
         return NONE
     return 0 if given.every < 0 else first_free(k, r, given, queue.capacity)
 
@@ -186,9 +192,15 @@ def free_worker(k: Any, r: Any, pool: int) -> Any:
 def take_worker(k: Any, r: Any, row: Any, worker: int) -> None:
     """A free worker takes an attempt."""
     row.worker = worker
-    r.queues[row.pool].busy += 1
-    if k.pools[row.pool].every >= 0:
-        begin_work(r, k.pools[row.pool], worker)
+    queue, given = r.queues[row.pool], k.pools[row.pool]
+    queue.busy += 1
+    if given.number > 0:
+        if token_from(queue, given) + given.ahead < r.state[0].now:
+            queue.full, queue.part = r.state[0].now, 0
+        queue.full += (queue.part + given.unit) // given.number
+        queue.part = (queue.part + given.unit) % given.number
+    if given.every >= 0:
+        begin_work(r, given, worker)
 
 
 @_njit
@@ -203,7 +215,8 @@ def look(r: Any, queue: Any) -> None:
 def expect_opening(k: Any, r: Any, pool: int) -> None:
     """Put into the calendar when more workers come for those who wait, if that is not known already."""
     s, queue, given = r.state[0], r.queues[pool], k.pools[pool]
-    never = queue.end_change == 0 and given.every < 0
+    plain = given.every < 0 and given.number == 0
+    never = queue.end_change == 0 and plain
     if never or queue.waiting == 0 or queue.busy >= given.capacity:
         return
     time, capacity, at = s.now, queue.capacity, queue.next_change
@@ -212,10 +225,12 @@ def expect_opening(k: Any, r: Any, pool: int) -> None:
             return
         time, capacity = r.shifts[at].time, r.shifts[at].capacity
         at += 1
+    if given.number > 0:
+        time = max(time, token_from(queue, given))
     if given.every >= 0:
         time = ready(k, r, given, time, capacity)
-        if at < queue.end_change:
-            time = min(time, r.shifts[at].time)
+    if not plain and at < queue.end_change:
+        time = min(time, r.shifts[at].time)
     if queue.opens < 0 or queue.opens > time:
         queue.opens = time
         push(r, time, _CONTROL, OPENS, NONE, 0, (pool, 0, 0, 0))
