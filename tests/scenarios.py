@@ -83,6 +83,7 @@ POOLS = {
         "shifts": [{"from": "Thu 00:02", "until": "Thu 00:20", "capacity": 2}],
         "breakdowns": {"every": "70s", "repair": {"exponential": {"mean": "1m"}}, "while": "busy"},
     },
+    "fair": {"capacity": 1, "discipline": "fair", "renege": {"exponential": {"mean": "3m"}}},
     "paced": {"capacity": 3, "rate": "7/m", "burst": 2, "discipline": "lifo"},
     "tired": {
         "shifts": [{"from": "Thu 00:01", "until": "Thu 00:40", "capacity": 2}],
@@ -142,6 +143,7 @@ def scenarios(draw: st.DrawFn, base: Scenario, most_cases: int = 5) -> Scenario:
 
 def _activity(draw: st.DrawFn, plan: dict[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = {"duration": draw(DELAYS), "priority": draw(st.integers(0, 2))}
+    changed["weight"] = draw(st.sampled_from([1.0, 0.3, 2.0]))
     pool = draw(st.sampled_from([None, *POOLS]))
     if pool is not None:
         changed["pool"] = pool

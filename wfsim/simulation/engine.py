@@ -1,8 +1,9 @@
 """The calendar around `step`: arrivals, events, workers and timers of many instances, in simulated time.
 
 Every random number is a draw at its own place (M11.3): arrivals at (run, number), inputs at (case, name of the input),
-events at (case, activation, count), durations, failures and patience at (case, activity serial, attempt). So neither
-the order of execution nor the number of cases changes what one case draws.
+events at (case, activation, count), durations, failures and patience at (case, activity serial, attempt), breakdowns
+and repairs at (pool, worker, number of the spell). So neither the order of execution nor the number of cases changes
+what one case draws.
 """
 
 from __future__ import annotations
@@ -326,7 +327,11 @@ class Simulation:
         self._running[request] = work
         number, serial, attempt = request
         pool = work.pool
-        asked = Asked.TAKEN if pool is None else pool.ask(self.now, request, work.plan.priority, work.due(self.now))
+        asked = (
+            Asked.TAKEN
+            if pool is None
+            else pool.ask(self.now, request, work.plan.priority, work.due(self.now), work.turns)
+        )
         if asked is Asked.TAKEN:
             self._calendar.put(self.now, Order.RESULT, AttemptStarts(number, request))
         elif asked is Asked.REFUSED:

@@ -21,7 +21,7 @@ from wfsim.semantics.texts import Texts
 
 from . import sampling
 from .distributions import Draw, as_draw, made_unique
-from .pools import BROKEN, FULL, NEVER_DUE, RENEGED, WorkerPool
+from .pools import BROKEN, FULL, NEVER_DUE, RENEGED, Turns, WorkerPool
 from .scenario import ActivityPlan, EventPlan, Race, Scenario, WorkflowPlan
 
 
@@ -173,6 +173,7 @@ class Work:
     def __init__(self, plan: ActivityPlan, activity: Activity, pool: WorkerPool | None) -> None:
         self.plan = plan
         self.pool = pool
+        self.turns = Turns(plan.weight)
         self.duration = plan.duration.sampler()
         self.result = None if plan.result is None else ValuePlan(plan.result, "result")
         shares = [failure.probability for failure in plan.failures]

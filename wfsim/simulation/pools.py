@@ -32,6 +32,7 @@ class Discipline(IntEnum):
     LIFO = 1
     PRIORITY = 2
     DEADLINE = 3
+    FAIR = 4
 
 
 class Asked(IntEnum):
@@ -40,6 +41,29 @@ class Asked(IntEnum):
     TAKEN = 0
     WAITS = 1
     REFUSED = 2
+
+
+FAIR_STEP = 2**30
+"""By how much virtual time goes on for an attempt of weight 1."""
+
+
+class Turns:
+    """When the next attempt of an activity has its turn in a pool that is fair, in virtual time [1]_.
+
+    References
+    ----------
+    .. [1] Goyal, Vin and Cheng (1996), Start-time fair queueing, Proceedings of ACM SIGCOMM, 157–168.
+    """
+
+    def __init__(self, weight: float) -> None:
+        self.step = round(FAIR_STEP / weight)
+        self._next = 0
+
+    def take(self, virtual: int) -> int:
+        """The turn of an attempt that asks now, at a virtual time."""
+        turn = max(virtual, self._next)
+        self._next = turn + self.step
+        return turn
 
 
 class Bucket:
@@ -109,15 +133,21 @@ class WorkerPool:
     _serial: int = 0
     _coming: deque[tuple[int, int]] = field(default_factory=deque)
     _opens: int | None = None
+    _virtual: int = 0
 
     def __post_init__(self) -> None:
         self.most = self.capacity
 
-    def ask(self, now: int, request: Request, priority: int = 0, due: int = NEVER_DUE) -> Asked:
-        """Let a worker take it at once, or let it wait, if there is room."""
+    def ask(
+        self, now: int, request: Request, priority: int = 0, due: int = NEVER_DUE, turns: Turns | None = None
+    ) -> Asked:
+        """Let a worker take it at once, or let it wait, if there is room; `turns` are those of its activity."""
+        turns = turns or Turns(1.0)
         self._look(now)
         worker = None if self.waiting else self._free(now)
         if worker is not None:
+            if self.discipline is Discipline.FAIR:
+                self._virtual = turns.take(self._virtual)
             self._begin(now, request, worker)
             return Asked.TAKEN
         if self.queue_limit is not None and len(self.waiting) >= self.queue_limit:
@@ -126,7 +156,10 @@ class WorkerPool:
             self._queue = [entry for entry in self._queue if entry[2] in self.waiting]
             heapq.heapify(self._queue)
         self._serial += 1
-        rank = (0, -self._serial, -priority, due)[self.discipline]
+        if self.discipline is Discipline.FAIR:
+            rank = turns.take(self._virtual)
+        else:
+            rank = (0, -self._serial, -priority, due)[self.discipline]
         heapq.heappush(self._queue, (rank, self._serial, request))
         self.waiting.add(request)
         return Asked.WAITS
@@ -202,8 +235,10 @@ class WorkerPool:
         self._look(now)
         worker = self._free(now)
         while worker is not None and self._queue:
-            _, _, heir = heapq.heappop(self._queue)
+            rank, _, heir = heapq.heappop(self._queue)
             if heir in self.waiting:
+                if self.discipline is Discipline.FAIR:
+                    self._virtual = rank
                 self.waiting.remove(heir)
                 self._begin(now, heir, worker)
                 return heir

@@ -147,6 +147,7 @@ class ActivityPlan(Part):
     result: Template = None
     pool: str | None = None
     priority: Whole = 0
+    weight: Annotated[float, Field(ge=0.001, le=1_000.0)] = 1.0
 
     @property
     def never_succeeds(self) -> bool:
@@ -164,15 +165,16 @@ class ActivityPlan(Part):
 class Pool(Part):
     """Workers that serve activities: always as many (`capacity`), or by the clock of a `time_zone` (`shifts`).
 
-    `discipline` says who is served first: who came first or last, the activities' `priority` (high first), or the
-    earliest deadline. `queue_limit` is how many may wait, `renege` how long an attempt waits before it gives up.
-    `breakdowns` say how workers break down and are repaired, `rate` and `burst` how often they begin at most.
+    `discipline` says who is served first: who came first or last, the activities' `priority` (high first), the
+    earliest deadline, or whose activity has had least for its `weight`. `queue_limit` is how many may wait, `renege`
+    how long an attempt waits before it gives up. `breakdowns` say how workers break down and are repaired, `rate` and
+    `burst` how often they begin at most.
     """
 
     capacity: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
     shifts: Annotated[tuple[Shift, ...], Field(min_length=1)] | None = None
     time_zone: TimeZone | None = None
-    discipline: Literal["fifo", "lifo", "priority", "deadline"] = "fifo"
+    discipline: Literal["fifo", "lifo", "priority", "deadline", "fair"] = "fifo"
     queue_limit: Annotated[Whole, Field(ge=0, le=1_000_000_000)] | None = None
     renege: Delay | None = None
     breakdowns: BreakdownPlan | None = None

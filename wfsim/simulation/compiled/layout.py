@@ -55,12 +55,14 @@ STATE_PLAN = _record("", "first_plan n_plans race")
 """By program row of a state; `race` says whether delays decide, not weights."""
 
 WORK_PLAN = _record(
-    "limit", "law first_failure n_failures pool priority result asks first_window n_outages n_slow", "ends_ever twice"
+    "limit step",
+    "law first_failure n_failures pool priority result asks first_window n_outages n_slow",
+    "ends_ever twice",
 )
 """By program row of an activity. Python fills in the result where `asks` says so. `ends_ever` is the last edge: beyond
 the failures' lies never to report at all. Behind the failures of the plan come those of the pool and of outages.
 `limit` is how long an attempt may take to start, or -1. Its outages are windows from `first_window` on, slow times
-follow."""
+follow. `step` is that of `pools.Turns`."""
 
 WINDOW = _record("begin end period", "law failure", "factor")
 """A window of time: an outage in which attempts fail after a time by `law`, or never report where that is -1; or a
@@ -138,10 +140,10 @@ event has come."""
 ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits worker next")
 TRACK = _record("scheduled started", "serial attempt next")
 QUEUED = _record("rank ticket", "attempt")
-QUEUE = _record("opens full part", "n busy waiting capacity next_change end_change")
+QUEUE = _record("opens full part virtual", "n busy waiting capacity next_change end_change")
 """The queue of a pool, and how many workers there are now. It opens next at `opens`, if somebody waits for that, or -1;
-`full` and `part` are those of `pools.Bucket`. When there are how many workers lies in `shifts`, for a pool where that
-changes."""
+`full` and `part` are those of `pools.Bucket`, `virtual` is the time of fair turns. When there are how many workers lies
+in `shifts`, for a pool where that changes."""
 
 WORKER = _record("turns since", "works spell busy pad")
 """As `breakdowns._Worker`."""
@@ -230,6 +232,7 @@ class Run(NamedTuple):
     queued: Annotated[Any, QUEUED]
     shifts: Annotated[Any, SHIFT]
     workers: Annotated[Any, WORKER]
+    turns: Annotated[Any, WHOLE]
     log: Annotated[Any, LOG]
     values: Annotated[Any, LOGGED_VALUE]
     done: Annotated[Any, CLOSED_CASE]

@@ -95,6 +95,7 @@ class Memory:
                 "queued": zeros(pools * ENTRIES, layout.QUEUED),
                 "shifts": zeros(1, layout.SHIFT),
                 "workers": zeros(max(1, n_workers), layout.WORKER),
+                "turns": zeros(len(known.works), np.int64),
                 "log": zeros(chunk + 4_096, layout.LOG),
                 "values": zeros(chunk + 4_096, layout.LOGGED_VALUE),
                 "done": zeros(chunk + 1, layout.CLOSED_CASE),

@@ -196,7 +196,7 @@ class Tables:
         works, failures = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
         for member in self.members:
             first_row = len(works)
-            works += [(NONE, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0, 0.0)] * len(member.program.rows)
+            works += [(NONE, 0, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0, 0.0)] * len(member.program.rows)
             for row, work in member.works.items():
                 works[first_row + row] = self._work(member, row, work, failures)
         return works, failures
@@ -218,7 +218,7 @@ class Tables:
         law = self.law(work.duration)
         n_failures, limit = len(work.plan.failures), NONE if work.limit is None else work.limit
         shares = work.edges[-1], work.plan.twice
-        return limit, law, first, n_failures, pool, work.plan.priority, result, asks, *windows, *shares
+        return limit, work.turns.step, law, first, n_failures, pool, work.plan.priority, result, asks, *windows, *shares
 
     def _windows(self, work: Work) -> tuple[int, int, int]:
         """Where the windows of an activity begin, how many are outages, and how many slow times."""
@@ -316,7 +316,7 @@ class Tables:
                 "works": _table(
                     works,
                     layout.WORK_PLAN,
-                    "limit law first_failure n_failures pool priority result asks first_window n_outages n_slow "
+                    "limit step law first_failure n_failures pool priority result asks first_window n_outages n_slow "
                     "ends_ever twice",
                 ),
                 "windows": _table(self.windows, layout.WINDOW, "begin end period law failure factor"),

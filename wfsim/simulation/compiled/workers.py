@@ -24,6 +24,7 @@ draw: Any = None
 
 _CONTROL, _RESULT = int(Order.CONTROL), int(Order.RESULT)
 _LIFO, _PRIORITY, _DEADLINE = int(Discipline.LIFO), int(Discipline.PRIORITY), int(Discipline.DEADLINE)
+_FAIR = int(Discipline.FAIR)
 
 
 @_njit
@@ -76,6 +77,14 @@ def still_waits(r: Any, queued: Any) -> Any:
 
 
 @_njit
+def take_turn(k: Any, r: Any, row: Any) -> Any:
+    """The turn of an attempt in a pool that is fair (`pools.Turns.take`)."""
+    turn = max(r.queues[row.pool].virtual, r.turns[row.activity])
+    r.turns[row.activity] = turn + k.works[row.activity].step
+    return turn
+
+
+@_njit
 def wait_in(k: Any, r: Any, at: int) -> None:
     """Let an attempt wait for a worker of its pool."""
     s, row = r.state[0], r.attempts[at]
@@ -98,6 +107,8 @@ def wait_in(k: Any, r: Any, at: int) -> None:
         rank = -work.priority
     elif discipline == _DEADLINE:
         rank = s.now + work.limit if work.limit >= 0 else NEVER_DUE
+    elif discipline == _FAIR:
+        rank = take_turn(k, r, row)
     queue_up(r, pool, room, rank, s.tickets, at)
 
 
@@ -169,6 +180,8 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
                 push(r, gives_up, _RESULT, ENDS, slot, case.epoch, (serial, attempt, work.n_failures + 1, 1))
             expect_opening(k, r, work.pool)
             return
+        if pool.discipline == _FAIR:
+            queue.virtual = take_turn(k, r, row)
         take_worker(k, r, row, worker)
     push(r, s.now, _RESULT, STARTS, slot, case.epoch, (serial, attempt, 0, 0))
 
@@ -246,6 +259,9 @@ def serve(k: Any, r: Any, pool: int) -> None:
         heir = first_waiting(r, pool, s.queue_room)
         if heir >= 0:
             taken = r.attempts[heir]
+            if k.pools[pool].discipline == _FAIR:
+                # What is taken out of the queue lies behind its end.
+                queue.virtual = r.queued[pool * s.queue_room + queue.n].rank
             taken.waits = 0
             queue.waiting -= 1
             take_worker(k, r, taken, worker)
