@@ -73,7 +73,10 @@ def flows(history: History) -> None:
 
 
 def pools(history: History) -> None:
-    """Nobody waits while a worker is free, no more work than there are workers, and Little's law for each queue."""
+    """Nobody waits while a worker is free, no more work than there are workers, and Little's law for each queue.
+
+    Of pools in which workers break down, or begin at a rate, it is not known who is free.
+    """
     attempts: dict[tuple[int, str], list[tuple[int, int, int]]] = {}
     places: dict[tuple[Any, ...], int] = {}
     for run, pool, time, case, _, serial, attempt, kind in history.sql(_ATTEMPTS, max_rows=None).fetchall():
@@ -85,8 +88,13 @@ def pools(history: History) -> None:
             changes.append((time, (after == 1) - (before == 1), (after == 2) - (before == 2)))
             places[who] = after
     horizons = dict(history.sql("SELECT run, max(time) FROM records GROUP BY run").fetchall())
-    query = "SELECT run, pool, capacity, span, busy_time, mean_queue, max_queue FROM pool_utilisation"
-    for run, pool, capacity, span, busy_time, mean_queue, max_queue in history.sql(query).fetchall():
+    query = """
+        SELECT u.run, u.pool, capacity, span, busy_time, mean_queue, max_queue,
+            coalesce(r.scenario::JSON->'pools'->u.pool->>'breakdowns', r.scenario::JSON->'pools'->u.pool->>'rate')
+                IS NOT NULL
+        FROM pool_utilisation u JOIN runs r USING (run)
+    """
+    for run, pool, capacity, span, busy_time, mean_queue, max_queue, stops in history.sql(query).fetchall():
         changes_of = np.array(attempts.get((run, pool), []), np.int64).reshape(-1, 3)
         times, starts = np.unique(changes_of[:, 0], return_index=True)
         if len(times) == 0:
@@ -98,7 +106,7 @@ def pools(history: History) -> None:
         assert busy.min() >= 0
         if capacity is not None:
             assert busy.max() <= capacity
-            assert (busy[waiting > 0] == capacity).all()
+            assert stops or (busy[waiting > 0] == capacity).all()
         lengths = np.diff(np.append(times, horizons[run]))
         assert int(busy @ lengths) == busy_time
         assert int(waiting @ lengths) == round(mean_queue * span)

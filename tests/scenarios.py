@@ -61,6 +61,7 @@ DELAYS = st.one_of(
         LONG,
     ),
 )
+WEAR = {"shape": 0.7, "mean": "30s"}
 POOLS = {
     "one": {"capacity": 1},
     "two": {"capacity": 2, "discipline": "priority"},
@@ -72,8 +73,41 @@ POOLS = {
             {"from": "Thu 00:50", "until": "Wed 12:00", "capacity": 1},
         ],
     },
+    "broken": {"capacity": 2, "breakdowns": {"every": {"exponential": {"mean": "40s"}}, "repair": {"gamma": WEAR}}},
+    "worn": {
+        "capacity": 1,
+        "renege": "5m",
+        "breakdowns": {"every": {"gamma": WEAR}, "repair": "9s", "while": "busy", "work": "fails"},
+    },
+    "night": {
+        "shifts": [{"from": "Thu 00:02", "until": "Thu 00:20", "capacity": 2}],
+        "breakdowns": {"every": "70s", "repair": {"exponential": {"mean": "1m"}}, "while": "busy"},
+    },
+    "fair": {"capacity": 1, "discipline": "fair", "renege": {"exponential": {"mean": "3m"}}},
+    "paced": {"capacity": 3, "rate": "7/m", "burst": 2, "discipline": "lifo"},
+    "tired": {
+        "shifts": [{"from": "Thu 00:01", "until": "Thu 00:40", "capacity": 2}],
+        "rate": "0.7/m",
+        "breakdowns": {"every": {"exponential": {"mean": "2m"}}, "repair": "20s"},
+    },
     "due": {"capacity": 1, "discipline": "deadline", "renege": {"exponential": {"mean": "90s"}}},
 }
+OUTAGES = st.lists(
+    st.sampled_from(
+        [
+            {"from": "30s", "until": "2m", "error_type": "Error.down", "fails_after": {"exponential": {"mean": "5s"}}},
+            {"from": "1m", "until": "5m", "hangs": True},
+            {"from": "0s", "until": "20s", "repeat": "90s", "error_type": "Other"},
+        ]
+    ),
+    max_size=2,
+)
+SLOW = st.lists(
+    st.sampled_from(
+        [{"from": "0s", "until": "9m", "factor": 2.5}, {"from": "5s", "until": "1m", "repeat": "1m", "factor": 0.1}]
+    ),
+    max_size=2,
+)
 VALUES = st.sampled_from(
     ["text", 1, 2.5, True, None, [1], {"a": 1}, {"integer": [0, 3]}, {"choice": ["x", 1]}, "${state}", "${1 + 1}"]
 )
@@ -87,6 +121,7 @@ def scenarios(draw: st.DrawFn, base: Scenario, most_cases: int = 5) -> Scenario:
     data["patience"] = draw(st.sampled_from([1, 2, 5]))
     if "schedules" not in data["arrivals"]:
         data["arrivals"] = draw(ARRIVALS)
+    data["timer_poll"] = draw(st.sampled_from([None, "7s", "1m"]))
     data["pools"] = POOLS
     for part in [data, *data.get("workflows", {}).values()]:
         part["activities"] = {name: _activity(draw, plan) for name, plan in part.get("activities", {}).items()}
@@ -97,6 +132,9 @@ def scenarios(draw: st.DrawFn, base: Scenario, most_cases: int = 5) -> Scenario:
                     name: draw(VALUES) if draw(st.booleans()) else value
                     for name, value in plan.get("payload", {}).items()
                 }
+        for state, plans in part.get("events", {}).items():
+            if plans and draw(st.booleans()):
+                part["events"][state] = {"race": _racing(plans)}
     if draw(st.integers(0, 3)) == 0:
         for part in data.get("workflows", {}).values():
             part["arrivals"], part["cases"] = draw(ARRIVALS), draw(st.integers(0, 2))
@@ -105,6 +143,7 @@ def scenarios(draw: st.DrawFn, base: Scenario, most_cases: int = 5) -> Scenario:
 
 def _activity(draw: st.DrawFn, plan: dict[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = {"duration": draw(DELAYS), "priority": draw(st.integers(0, 2))}
+    changed["weight"] = draw(st.sampled_from([1.0, 0.3, 2.0]))
     pool = draw(st.sampled_from([None, *POOLS]))
     if pool is not None:
         changed["pool"] = pool
@@ -113,7 +152,17 @@ def _activity(draw: st.DrawFn, plan: dict[str, Any]) -> dict[str, Any]:
     if draw(st.booleans()):
         changed["failures"] = [{"error_type": "Error", "probability": 0.3}, {"error_type": "Other", "probability": 0.1}]
         changed["never_ends"] = draw(st.sampled_from([0.0, 0.1]))
+    if draw(st.booleans()):
+        changed["twice"] = 0.5
+    if draw(st.booleans()):
+        changed["outages"], changed["slow"] = draw(OUTAGES), draw(SLOW)
     return plan | changed
+
+
+def _racing(plans: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each event once, and without its weight."""
+    of = {plan["event"]: plan for plan in plans}
+    return [{key: value for key, value in plan.items() if key != "weight"} for plan in of.values()]
 
 
 @st.composite

@@ -193,8 +193,19 @@ def test_random_workflows_under_random_scenarios_make_the_same_records(
                 "packers": {"shifts": [{"from": "Thu 00:09", "until": "Thu 00:16", "capacity": 2}], "renege": "2h"}
             },
         },
+        {
+            "pools": {
+                "packers": {
+                    "capacity": 3,
+                    "breakdowns": {
+                        "every": {"exponential": {"mean": "20m"}},
+                        "repair": {"exponential": {"mean": "5m"}},
+                    },
+                }
+            }
+        },
     ],
-    ids=["closed", "batches and shifts"],
+    ids=["closed", "batches and shifts", "breakdowns"],
 )
 def test_stopped_and_resumed_those_who_are_to_come_come(changes: dict[str, Any], tmp_path: Path) -> None:
     workflow, scenario = of_example("order_processing", 90)

@@ -28,6 +28,7 @@ TITLES = {
     "states": "Time in states",
     "activities": "Activities",
     "pools": "Pools",
+    "slas": "SLAs",
 }
 
 
@@ -40,7 +41,7 @@ class Measure:
     key
         What it is called in a program: `sojourn.p95`, `states.paid.time`, `pools.packers.utilisation`.
     group
-        `outcomes`, `sojourn`, `states`, `activities` or `pools`.
+        `outcomes`, `sojourn`, `states`, `activities`, `pools` or `slas`.
     label
         What it is called for people.
     unit

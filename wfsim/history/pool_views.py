@@ -69,6 +69,7 @@ WHERE t.scheduled IS NOT NULL
 ORDER BY t.run, t.pool, t.scheduled, t."case", t.activity_id, t.attempt
 """
 
+# With shifts those are there who are on shift, and who is still at work after theirs.
 POOL_UTILISATION = f"""
 CREATE VIEW pool_utilisation AS
 WITH spans AS (
@@ -95,6 +96,26 @@ sums AS (
         max(started - scheduled) AS max_wait
     FROM taken GROUP BY run, pool
 ),
+levels AS (
+    SELECT run, pool, moment, sum(on_shift) AS on_shift, sum(busy) AS busy
+    FROM (
+        SELECT run, pool, time AS moment, 0 AS busy,
+            capacity - lag(capacity, 1, 0) OVER (PARTITION BY run, pool ORDER BY time) AS on_shift
+        FROM shift_changes
+        UNION ALL
+        SELECT t.run, t.pool, unnest([t.started, t.freed]), unnest([1, -1]), 0 FROM taken t
+        SEMI JOIN shift_changes c ON c.run = t.run AND c.pool = t.pool WHERE t.started IS NOT NULL
+    ) GROUP BY run, pool, moment
+),
+there AS (
+    SELECT l.run, l.pool,
+        sum(greatest(on_shift, busy) * (coalesce(next, horizon) - moment)) / nullif(any_value(horizon), 0) AS mean
+    FROM (
+        SELECT run, pool, moment, lead(moment) OVER w AS next, sum(on_shift) OVER w AS on_shift,
+            sum(busy) OVER w AS busy
+        FROM levels WINDOW w AS (PARTITION BY run, pool ORDER BY moment)
+    ) l JOIN spans s ON s.run = l.run GROUP BY l.run, l.pool
+),
 changes AS (
     SELECT run, pool, moment, sum(change) AS change
     FROM (
@@ -111,10 +132,12 @@ queues AS (
 SELECT p.run, p.pool, p.capacity, coalesce(m.attempts, 0) AS attempts, coalesce(m.started, 0) AS started,
     s.horizon - s.begun AS span, coalesce(m.busy_time, 0) AS busy_time,
     coalesce(m.busy_time, 0) / nullif(s.horizon - s.begun, 0) AS mean_busy,
-    coalesce(m.busy_time, 0) / nullif(p.capacity * (s.horizon - s.begun), 0) AS utilisation,
+    coalesce(t.mean, p.capacity) AS mean_capacity,
+    coalesce(m.busy_time, 0) / nullif(coalesce(t.mean, p.capacity) * (s.horizon - s.begun), 0) AS utilisation,
     coalesce(m.queue_time, 0) / nullif(s.horizon - s.begun, 0) AS mean_queue,
     coalesce(q.max_queue, 0) AS max_queue, m.mean_wait, m.max_wait
 FROM pools p JOIN spans s ON s.run = p.run
+LEFT JOIN there t ON t.run = p.run AND t.pool = p.pool
 LEFT JOIN sums m ON m.run = p.run AND m.pool = p.pool
 LEFT JOIN queues q ON q.run = p.run AND q.pool = p.pool
 ORDER BY p.run, p.pool

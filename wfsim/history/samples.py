@@ -73,6 +73,16 @@ class RunCases:
         return self.case, self.key, self.started, self.duration, self.outcome, self.final_state
 
 
+SLAS = """
+SELECT s.run, s.sla, s.within, s.share FROM slas s WHERE true {runs} ORDER BY s.sla, s.run
+"""
+SLA_CASES = """
+SELECT d.run, d.sla, c.started, d.met FROM sla_cases d JOIN cases c ON c.run = d.run AND c."case" = d."case"
+WHERE d.met IS NOT NULL {runs} ORDER BY c.started, d.run, d."case"
+"""
+"""Cases that are decided, in order of their start."""
+
+
 @contextmanager
 def asking_for_arrays(history: Readable) -> Iterator[Ask]:
     """Questions in one transaction, answered as one array per column."""
@@ -162,6 +172,18 @@ ORDER BY d.run, d.pool
 CAPACITIES = """
 SELECT d.run, d.pool, d.capacity FROM pool_utilisation d WHERE true {runs}
 """
+SHIFTS = """
+SELECT d.run, d.pool, d.time, d.capacity FROM shift_changes d WHERE true {runs}
+ORDER BY d.run, d.pool, d.time
+"""
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """From when on a pool has how many workers in one run."""
+
+    times: NDArray[np.int64]
+    capacities: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -180,6 +202,16 @@ class Load:
     def waiting(self, edges: NDArray[np.int64]) -> NDArray[np.float64]:
         """Mean length of the queue between neighbouring times."""
         return _mean_count(self.came, self.left_queue, edges)
+
+    def there(self, shifts: Shifts, edges: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Mean number of workers between neighbouring times: those on shift, and who is at work after theirs."""
+        moments = np.unique(np.concatenate([shifts.times, self.started, self.ended, edges]))
+        on_shift = shifts.capacities[np.searchsorted(shifts.times, moments, "right") - 1]
+        begun, over = (np.searchsorted(np.sort(each), moments, "right") for each in (self.started, self.ended))
+        lengths = np.diff(moments)
+        areas = np.concatenate([np.zeros(1), np.cumsum(np.maximum(on_shift, begun - over)[:-1] * lengths)])
+        gaps, between = np.diff(edges), np.diff(areas[np.searchsorted(moments, edges)])
+        return np.asarray(between[gaps > 0] / gaps[gaps > 0], np.float64)
 
     def n_between(self, begin: int, end: int) -> int:
         """How many came in a span of time."""
@@ -217,6 +249,22 @@ def _time_since(times: NDArray[np.int64], edges: NDArray[np.int64]) -> NDArray[n
     return np.asarray(places * edges - sums[places], np.int64)
 
 
+def shifts_of(ask: Ask, runs: list[Run]) -> dict[tuple[int, str], Shifts]:
+    """The shifts of each pool that has some in each run."""
+    rows = ask(SHIFTS.format(runs=among(runs)))
+    times, capacities = rows["time"].astype(np.int64), rows["capacity"].astype(np.int64)
+    return {
+        (int(rows["run"][own[0]]), str(rows["pool"][own[0]])): Shifts(times[own], capacities[own])
+        for own in _of_pools(rows["run"], rows["pool"])
+    }
+
+
+def _of_pools(run: NDArray[Any], pool: NDArray[Any]) -> list[NDArray[np.int64]]:
+    """Where the rows of each pool of each run lie, which are together."""
+    changes = np.flatnonzero((run[1:] != run[:-1]) | (pool[1:] != pool[:-1])) + 1
+    return np.split(np.arange(len(run)), changes) if len(run) else []
+
+
 def loads_of(ask: Ask, runs: list[Run], horizons: Mapping[int, int]) -> dict[tuple[int, str], Load]:
     """The load of each pool in each run; what has not ended goes on to the last record."""
     rows = ask(ATTEMPTS.format(runs=among(runs)))
@@ -227,9 +275,8 @@ def loads_of(ask: Ask, runs: list[Run], horizons: Mapping[int, int]) -> dict[tup
     ended = np.ma.filled(rows["ended"].astype(np.int64), -1)
     ended = np.where(ended < 0, last, ended)
     left = np.where(started < 0, ended, started)
-    changes = np.flatnonzero((run[1:] != run[:-1]) | (pool[1:] != pool[:-1])) + 1
     found = {}
-    for own in np.split(np.arange(len(run)), changes) if len(run) else []:
+    for own in _of_pools(run, pool):
         served = own[started[own] >= 0]
         found[int(run[own[0]]), str(pool[own[0]])] = Load(came[own], left[own], started[served], ended[served])
     return found

@@ -126,6 +126,13 @@ CREATE TABLE snapshots (
     image VARCHAR NOT NULL
 );
 CREATE TABLE variants_seen (path_hash UBIGINT PRIMARY KEY, states VARCHAR[] NOT NULL);
+CREATE TABLE shift_changes (
+    run INTEGER NOT NULL, pool VARCHAR NOT NULL, time BIGINT NOT NULL, capacity BIGINT NOT NULL
+);
+CREATE TABLE slas (
+    run INTEGER NOT NULL, sla VARCHAR NOT NULL, within BIGINT NOT NULL, from_state VARCHAR, until_state VARCHAR,
+    share DOUBLE
+);
 CREATE TABLE notes (run INTEGER NOT NULL, note VARCHAR NOT NULL);
 CREATE TABLE edge_totals (
     run INTEGER, workflow INTEGER, region INTEGER, state INTEGER, to_state INTEGER, event INTEGER,

@@ -168,6 +168,13 @@ def origin_of(plan: Scenario, replication: int, engine: str, params: Mapping[str
     return Origin(plan.seed, replication, scenario_text(plan), engine, params)
 
 
+def _tell(writer: HistoryWriter, plan: Scenario, end: int) -> None:
+    """What views need to know of a scenario beside its text: numbers that it only implies."""
+    writer.tell("shift_changes", ("pool", "time", "capacity"), plan.shift_changes(end))
+    promises = ((sla.name, int(sla.within), sla.from_, sla.until, sla.share) for sla in plan.slas)
+    writer.tell("slas", ("sla", "within", "from_state", "until_state", "share"), promises)
+
+
 def chosen_engine(engine: str, program: Program, plan: Scenario, cases: int | None) -> str:
     """Which engine runs so many cases in all: the compiled one, if that pays or is wished."""
     cases = MANY_CASES if cases is None else cases
@@ -213,7 +220,9 @@ def run_replication(
         interpreted = Simulation(
             program, plan, replication=replication, sink=writer.append, birth=writer.announce, progress=progress
         )
-        return interpreted.run()
+        summary = interpreted.run()
+        _tell(writer, plan, summary.end_time)
+        return summary
     from wfsim.simulation.compiled.run import CompiledSimulation
 
     def take(chunk: Chunk) -> bool:
@@ -222,7 +231,9 @@ def run_replication(
     simulation = CompiledSimulation(
         program, plan, replication=replication, sink=take, birth=writer.announce, progress=progress
     )
-    return simulation.run()
+    summary = simulation.run()
+    _tell(writer, plan, summary.end_time)
+    return summary
 
 
 def _witnessed(

@@ -137,6 +137,13 @@ class SortedFile:
             if records is not None:
                 self._insert("records", records)
 
+    def store(self, name: str, rows: pa.Table) -> None:
+        """Rows of a table that tells of a run, by the names of their columns."""
+        with self._whole():
+            self.con.register("arrow_table", rows)
+            self.con.execute(f"INSERT INTO {name} BY NAME FROM arrow_table")
+            self.con.unregister("arrow_table")
+
     def end_run(self, store_totals: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
         """What is told of a run once all of it has happened."""
         with self._whole():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wfsim.errors import HistoryError
+from wfsim.model.duration import short_time
 from wfsim.simulation.statistics import (
     Estimate,
     average_over_time,
@@ -21,11 +22,12 @@ from wfsim.simulation.statistics import (
     over_batches,
     over_replications,
     quantile_of,
+    ratios,
     share_of,
 )
 
 from . import samples
-from .measures import Measure, expect_level
+from .measures import Measure, expect_level, number
 from .runs import runs_in
 from .summary import Summary
 from .warm_up import warm_up_of
@@ -84,7 +86,7 @@ class _Summing:
         """All parts."""
         several = len({run.workflow for run in self.runs}) > 1 or any(len(run.workflows) > 1 for run in self.runs)
         measures = [*self._outcomes(), *self._sojourn(), *self._states(several), *self._activities(several)]
-        measures += self._pools()
+        measures += [*self._pools(), *self._slas()]
         # No time, share or number is below 0, and no share above 1.
         measures = [
             replace(one, estimate=one.estimate.within(0.0, 1.0 if one.unit == "share" else math.inf))
@@ -210,16 +212,19 @@ class _Summing:
         begin = "the end of the warm-up" if self.runs[0].source == "simulation" else "the first record"
         end = "the last case started" if self.fed else "the last record, as all cases started at once"
         self.remarks.append(f"Pools: averages over the time from {begin} until {end}.")
-        loads = samples.loads_of(self.ask, self.runs, self.horizons)
+        loads, shifts = samples.loads_of(self.ask, self.runs, self.horizons), samples.shifts_of(self.ask, self.runs)
         waits = {name: estimate for _, name, estimate in self._groups("pool waits", samples.WAITS, idle=True)}
         for name, capacity in sorted(capacities.items()):
-            yield from self._pool(name, capacity, [loads.get((run.run, name), samples.IDLE) for run in self.runs])
+            own = [loads.get((run.run, name), samples.IDLE) for run in self.runs]
+            yield from self._pool(name, capacity, own, [shifts.get((run.run, name)) for run in self.runs])
             wait = waits.get(name, replace(nothing(), note="nobody came"))
             if wait.value == 0.0:
                 wait = replace(wait, note="nobody waited")
             yield Measure(f"pools.{name}.wait", "pools", f"{name} wait", "s", wait)
 
-    def _pool(self, name: str, capacity: int, loads: list[samples.Load]) -> Iterator[Measure]:
+    def _pool(
+        self, name: str, capacity: int, loads: list[samples.Load], shifts: list[samples.Shifts | None]
+    ) -> Iterator[Measure]:
         edges = [
             cut.time + (batch_edges(end - cut.time) if self.together else np.array([0, end - cut.time]))
             for cut, end in zip(self.cuts, self.until)
@@ -228,12 +233,21 @@ class _Summing:
         longest = max(load.longest(cut.time, end) for load, cut, end in zip(loads, self.cuts, self.until))
         busy = np.concatenate([load.busy(times) for load, times in zip(loads, edges)])
         waiting = np.concatenate([load.waiting(times) for load, times in zip(loads, edges)])
+        there = np.concatenate(
+            [
+                np.full(int(np.sum(np.diff(times) > 0)), capacity, np.float64)
+                if shift is None
+                else load.there(shift, times)
+                for load, times, shift in zip(loads, edges, shifts)
+            ]
+        )
+        has_workers = np.sum(there) > 0.0
         for what, values, unit in (
-            ("utilisation", busy / max(capacity, 1), "share"),
+            ("utilisation", ratios(busy, there) if has_workers else busy, "share"),
             ("busy", busy, ""),
             ("queue", waiting, ""),
         ):
-            if what == "utilisation" and not capacity:
+            if what == "utilisation" and not has_workers:
                 continue
             if self.together:
                 estimate = average_over_time(values, self.level, n)
@@ -242,6 +256,37 @@ class _Summing:
             yield Measure(f"pools.{name}.{what}", "pools", f"{name} {what}", unit, estimate)
         outside = sum(len(load.came) for load in loads) - n
         told = f"; {outside:,} of {n + outside:,} attempts came before or after that time" if outside else ""
-        self.remarks.append(
-            f"Pool {name}: capacity {capacity or 'not known, so no utilisation'}, longest queue {longest:,}{told}."
-        )
+        known = capacity or ("by shifts" if has_workers else "not known, so no utilisation")
+        self.remarks.append(f"Pool {name}: capacity {known}, longest queue {longest:,}{told}.")
+
+    # --- service level agreements ----------------------------------------------------------------
+
+    def _slas(self) -> Iterator[Measure]:
+        given = self.ask(samples.SLAS.format(runs=samples.among(self.runs, "s")))
+        if not len(given["sla"]):
+            return
+        found = self.ask(samples.SLA_CASES.format(runs=samples.among(self.runs)))
+        self.query["slas"] = "FROM sla"
+        cuts = self.cuts * len(self.runs) if self.together else self.cuts
+        since = {run.run: cut.time for run, cut in zip(self.runs, cuts)}
+        kept = found["started"] >= np.array([since[int(run)] for run in found["run"]], np.int64)
+        for name in dict.fromkeys(given["sla"].tolist()):
+            own = kept & (found["sla"] == name)
+            runs = [own] if self.together else [own & (found["run"] == run.run) for run in self.runs]
+            estimate = share_of([found["met"][one].astype(np.bool_) for one in runs], self.level)
+            first = given["sla"].tolist().index(name)
+            within, target = short_time(float(given["within"][first])), np.ma.filled(given["share"], math.nan)[first]
+            yield Measure(f"slas.{name}.share", "slas", f"{name} within {within}", "share", estimate)
+            if not math.isnan(target):
+                self.remarks.append(
+                    f"SLA {name}: {number(target, 'share')} are to be in time, which {_is_kept(estimate, target)}."
+                )
+
+
+def _is_kept(estimate: Estimate, target: float) -> str:
+    """Whether a share reaches its target, as far as its interval tells."""
+    if estimate.low is None or estimate.high is None:
+        return "cannot be told without an interval"
+    if estimate.low >= target:
+        return "is kept"
+    return "is not kept" if estimate.high < target else "cannot be told: the interval holds it"

@@ -30,6 +30,7 @@ from .handles import json_of
 from .payloads import payload, texts
 from .pool_views import POOL_VIEWS
 from .schema import NAMES
+from .sla_views import SLA_VIEWS
 
 if TYPE_CHECKING:
     import duckdb
@@ -413,4 +414,5 @@ VIEWS = (
     OUTCOMES,
     SWEEP_POINTS,
     *POOL_VIEWS,
+    *SLA_VIEWS,
 )

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from wfsim.errors import HistoryError
 from wfsim.semantics.codes import (
@@ -315,6 +315,15 @@ class HistoryWriter:
         if not len(columns.records["kind"]):
             return
         self._held.add(run, columns.table(run, member.number, self._codes, member.codes, self._paths))
+
+    def tell(self, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+        """Keep what views need to know of this run beside its records, in columns behind its number."""
+        import pyarrow as pa
+
+        found = [dict(zip(("run", *columns), (self._last_run, *row))) for row in rows]
+        if found:
+            store = partial(self._file.store, table, pa.Table.from_pylist(found))
+            self._to_file(partial(self._writing.do, store))
 
     def _end_run(self, *, complete: bool) -> None:
         self._flush()

@@ -186,6 +186,8 @@ def _sentence(error: Mapping[str, Any], value: object) -> str:
             return "the key 'action_type' is missing: activity, set_variable, send or compensate."
         case "greater_than_equal":
             return f"expected {context['ge']} or more, found {shown(value)}."
+        case "greater_than":
+            return f"expected more than {context['gt']:g}, found {shown(value)}."
         case "less_than_equal":
             return f"expected {context['le']} or less, found {shown(value)}."
         case "too_short":

@@ -6,7 +6,7 @@ from .kernel import kernel
 
 # Streams: what a draw is for. Numbers are part of every history's meaning; add, never renumber.
 RETRY_JITTER, ARRIVAL, EVENT_DELAY, EVENT_CHOICE, DURATION, ATTEMPT_FAILURE, PAYLOAD, INPUT, FAULT_TIME = range(9)
-RESULT, BATCH_SIZE, PATIENCE = range(9, 12)
+RESULT, BATCH_SIZE, PATIENCE, BREAKDOWN, REPAIR, TWICE, SECOND_DURATION = range(9, 16)
 
 _LOW32 = 0xFFFFFFFF
 

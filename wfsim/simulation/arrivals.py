@@ -6,6 +6,7 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Mapping
+from fractions import Fraction
 from itertools import accumulate
 from typing import Annotated, Any, NamedTuple, Self
 
@@ -33,6 +34,17 @@ def _positive_rate(value: object) -> object:
     if _per_microsecond(str(rate)) == 0.0:
         raise ValueError(f"{value!r} is not a rate at which anything comes. Write a positive number: 120/h, 0.5/s.")
     return rate
+
+
+PositiveRate = Annotated[str, BeforeValidator(_positive_rate)]
+"""A number of times per unit of time at which something comes: `120/h`."""
+
+
+def tokens(rate: str) -> tuple[int, int]:
+    """A rate as whole numbers: so many in so many microseconds."""
+    number, unit = rate.split("/")
+    exact = Fraction(number) / UNITS[unit]
+    return exact.numerator, exact.denominator
 
 
 def _per_microsecond(rate: str) -> float:
@@ -123,7 +135,7 @@ class Arrivals(Part):
     workflow, by name; the scenario's `begins` says which moment is time 0.
     """
 
-    poisson: Annotated[str, BeforeValidator(_positive_rate)] | None = None
+    poisson: PositiveRate | None = None
     every: Duration | None = None
     renewal: Delay | None = None
     rates: Annotated[tuple[RatePiece, ...], Field(min_length=1)] | None = None

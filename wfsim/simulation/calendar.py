@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from wfsim.semantics.post import Letter
 
+    from .plans import Work
     from .pools import Request, WorkerPool
 
 
@@ -53,6 +54,14 @@ class AttemptEnds(NamedTuple):
     request: Request
     failure: int = -1
     if_waits: bool = False
+
+
+class SucceedsAgain(NamedTuple):
+    """An attempt that has succeeded, and was carried out twice, reports a second time."""
+
+    case: int
+    request: Request
+    work: Work
 
 
 class PoolOpens(NamedTuple):
@@ -125,6 +134,7 @@ Happening = (
     Arrives
     | AttemptStarts
     | AttemptEnds
+    | SucceedsAgain
     | PoolOpens
     | EventComes
     | TimerDue

@@ -27,7 +27,7 @@ from wfsim.model.values import EvaluationFault, ValueType, check_value
 from wfsim.model.workflow import Workflow
 
 from .distributions import as_draw
-from .scenario import ActivityPlan, EventPlan, Pool, Scenario, WorkflowPlan
+from .scenario import ActivityPlan, EventPlan, Pool, Race, Scenario, WorkflowPlan
 
 Fits: TypeAlias = Callable[[Any], str | None]
 """Why a plain value does not fit; `None` if it does."""
@@ -58,6 +58,7 @@ def check_scenario(scenario: Scenario, workflow: Workflow, catalogue: Catalogue 
     for check in checks:
         problems += [each for each in check.problems() if each not in problems]
     problems += _unasked(scenario, checks)
+    problems += _promised(scenario, checks[0])
     if problems:
         raise ScenarioError("The scenario does not fit the workflow:\n" + scenario.located(problems))
 
@@ -107,6 +108,14 @@ def _unasked(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
             yield _missing(("pools", name), "no activity uses the pool", name, known, "Pools that activities name")
 
 
+def _promised(scenario: Scenario, root: _Check) -> Iterator[Problem]:
+    """States between which an SLA counts are there."""
+    for number, sla in enumerate(scenario.slas):
+        for key, state in (("from", sla.from_), ("until", sla.until)):
+            if state is not None and state not in root.listening:
+                yield _missing(("slas", number, key), "state", state, root.listening)
+
+
 class _Check:
     """What a scenario says of one workflow; `prefix` is where that stands in the scenario."""
 
@@ -128,10 +137,11 @@ class _Check:
             if state not in self.listening:
                 yield _missing((*self.prefix, "events", state), "state", state, self.listening)
                 continue
-            for number, plan in enumerate(plans):
-                yield from self.event((*self.prefix, "events", state, number), state, plan)
+            path: Path = (*self.prefix, "events", state, *(("race",) if isinstance(plans, Race) else ()))
+            for number, plan in enumerate(plans.race if isinstance(plans, Race) else plans):
+                yield from self.event((*path, number), state, plan)
         for name, activity in self.plan.activities.items():
-            path: Path = (*self.prefix, "activities", name)
+            path = (*self.prefix, "activities", name)
             if name not in self.activities:
                 yield _missing(path, "activity", name, self.activities)
             if activity.pool is not None and activity.pool not in self.known_pools:

@@ -1,8 +1,9 @@
 """The calendar around `step`: arrivals, events, workers and timers of many instances, in simulated time.
 
 Every random number is a draw at its own place (M11.3): arrivals at (run, number), inputs at (case, name of the input),
-events at (case, activation, count), durations, failures and patience at (case, activity serial, attempt). So neither
-the order of execution nor the number of cases changes what one case draws.
+events at (case, activation, count), durations, failures and patience at (case, activity serial, attempt), breakdowns
+and repairs at (pool, worker, number of the spell). So neither the order of execution nor the number of cases changes
+what one case draws.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from wfsim.semantics.program import Program
 from wfsim.semantics.records import effects_of
 
 from . import sampling
+from .breakdowns import Done
 from .calendar import (
     Arrives,
     AttemptEnds,
@@ -46,11 +48,12 @@ from .calendar import (
     Overdue,
     PoolOpens,
     Stay,
+    SucceedsAgain,
     TimerDue,
 )
 from .instances import Case, RunSummary, open_told, rejections_told
-from .plans import Member, Place, Work, members_of
-from .pools import FULL, RENEGED, Asked, Request, WorkerPool
+from .plans import NEVER_ENDS, Member, Place, Work, members_of
+from .pools import BROKEN, FULL, RENEGED, Asked, Request, WorkerPool
 from .relations import FIRST_CHILD, Birth, Entered, Relations
 from .scenario import Scenario
 
@@ -132,14 +135,14 @@ class Simulation:
         progress: Progress | None = None,
     ) -> None:
         self.horizon = None if scenario.horizon is None else int(scenario.horizon)
+        self._noticed = scenario.noticed
         self.sink = sink
         self.progress = progress
         self.summary = RunSummary()
         self.cases: dict[int, _Open] = {}
         self.now = 0
         self._calendar = Calendar()
-        pools = {name: pool.workers(scenario.begins) for name, pool in scenario.pools.items()}
-        members = members_of(program, scenario, pools)
+        members = members_of(program, scenario, scenario.workers(replication))
         self.root = members[0]
         self._relations = Relations(self, members, scenario, replication, self.summary, birth)
         self._entering: tuple[Instance, Output] | None = None
@@ -220,6 +223,8 @@ class Simulation:
                 self._start_attempt(case, what.request)
             case AttemptEnds():
                 self._end_attempt(case, what)
+            case SucceedsAgain():
+                self._succeed(case, what.work, what.request)
             case _:
                 self._after(number, case, relations.deliver(case.case, instance, what))
 
@@ -231,11 +236,11 @@ class Simulation:
         """Whether something would come of it; timers that were dropped are most of what would not."""
         if isinstance(what, PoolOpens):
             return bool(what.pool.waiting)
-        if not isinstance(what, (TimerDue, EventComes, AttemptStarts, AttemptEnds)):
+        if not isinstance(what, (TimerDue, EventComes, AttemptStarts, AttemptEnds, SucceedsAgain)):
             return True
         case = self.cases.get(what.case)
-        if case is None:
-            return False
+        if case is None or isinstance(what, SucceedsAgain):
+            return case is not None
         if isinstance(what, TimerDue):
             return case.instance.runs_timer(what.timer, what.id)
         if isinstance(what, EventComes):
@@ -262,7 +267,7 @@ class Simulation:
             if effect.kind == SET_TIMER:
                 whole = effect.timer == case.member.program.head.first_timer
                 due = TimerDue(number, effect.timer, effect.id)
-                self._calendar.put(effect.due, Order.WORKFLOW_TIMER if whole else Order.TIMER, due)
+                self._calendar.put(self._noticed(effect.due), Order.WORKFLOW_TIMER if whole else Order.TIMER, due)
             elif effect.kind == START_ATTEMPT:
                 self._request(case, case.member.works[effect.activity], (number, effect.activity_id, effect.attempt))
             elif effect.kind == CANCEL_ATTEMPT:
@@ -299,10 +304,7 @@ class Simulation:
         plans = None if state is None else case.member.events.get(state)
         if plans is None or stay.n_events >= case.member.plan.patience:
             return
-        which = 0
-        if len(plans.plans) > 1:
-            which = sampling.pick(plans.edges, draws.draw(case.key, draws.EVENT_CHOICE, stay.activation, stay.n_events))
-        delay = plans.delays[which](draws.draw(case.key, draws.EVENT_DELAY, stay.activation, stay.n_events))
+        which, delay = plans.draw(case.key, stay.activation, stay.n_events)
         self._calendar.put(self.now + sampling.whole(delay), Order.EVENT, EventComes(number, stay, which))
 
     def _deliver(self, case: _Open, coming: EventComes) -> None:
@@ -332,7 +334,11 @@ class Simulation:
         self._running[request] = work
         number, serial, attempt = request
         pool = work.pool
-        asked = Asked.TAKEN if pool is None else pool.ask(self.now, request, work.plan.priority, work.due(self.now))
+        asked = (
+            Asked.TAKEN
+            if pool is None
+            else pool.ask(self.now, request, work.plan.priority, work.due(self.now), work.turns)
+        )
         if asked is Asked.TAKEN:
             self._calendar.put(self.now, Order.RESULT, AttemptStarts(number, request))
         elif asked is Asked.REFUSED:
@@ -371,14 +377,12 @@ class Simulation:
         self._after(number, case, case.instance.activity_started(self.now, serial, attempt))
         if request not in self._running:
             return
-        end = self.now + sampling.whole(work.duration(draws.draw(case.key, draws.DURATION, serial, attempt)))
-        failure = -1
-        if work.edges[-1] > 0.0:
-            u = draws.draw(case.key, draws.ATTEMPT_FAILURE, serial, attempt)
-            failure = next((k for k, edge in enumerate(work.edges) if u < edge), -1)
-        if failure < len(work.edges) - 1:
-            # The last way is never to report at all.
-            self._calendar.put(end, Order.RESULT, AttemptEnds(number, request, failure))
+        fate = work.fate(self.now, case.key, serial, attempt)
+        if fate.way != NEVER_ENDS:
+            work_time, pool = sampling.whole(fate.after), work.pool
+            done = Done(self.now + work_time) if pool is None else pool.done(self.now, request, work_time)
+            way = work.error_types.index(BROKEN) if done.breaks else fate.way
+            self._calendar.put(done.time, Order.RESULT, AttemptEnds(number, request, way))
 
     def _end_attempt(self, case: _Open, end: AttemptEnds) -> None:
         if not self._is_under_way(end.request, end.if_waits):
@@ -388,9 +392,16 @@ class Simulation:
         number, serial, attempt = end.request
         if end.failure >= 0:
             error = work.error_types[end.failure]
-            output = case.instance.activity_failed(self.now, serial, attempt, error)
-        else:
-            place = Place(case.key, draws.RESULT, serial, attempt)
-            result = work.result.get(case.instance, place) if work.result else None
-            output = case.instance.activity_succeeded(self.now, serial, attempt, result)
-        self._after(number, case, output)
+            self._after(number, case, case.instance.activity_failed(self.now, serial, attempt, error))
+            return
+        again = work.again_after(case.key, serial, attempt)
+        if again is not None:
+            when = self.now + sampling.whole(again)
+            self._calendar.put(when, Order.RESULT, SucceedsAgain(number, end.request, work))
+        self._succeed(case, work, end.request)
+
+    def _succeed(self, case: _Open, work: Work, request: Request) -> None:
+        number, serial, attempt = request
+        place = Place(case.key, draws.RESULT, serial, attempt)
+        result = work.result.get(case.instance, place) if work.result else None
+        self._after(number, case, case.instance.activity_succeeded(self.now, serial, attempt, result))

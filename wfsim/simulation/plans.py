@@ -21,8 +21,8 @@ from wfsim.semantics.texts import Texts
 
 from . import sampling
 from .distributions import Draw, as_draw, made_unique
-from .pools import FULL, NEVER_DUE, RENEGED, WorkerPool
-from .scenario import ActivityPlan, EventPlan, Scenario, WorkflowPlan
+from .pools import BROKEN, FULL, NEVER_DUE, RENEGED, Turns, WorkerPool
+from .scenario import ActivityPlan, EventPlan, Race, Scenario, WorkflowPlan
 
 
 class Place(NamedTuple):
@@ -116,13 +116,45 @@ def _draw_plan(draw: Draw) -> Callable[[float], Any]:
 
 
 class EventDraws:
-    """The event plan of one state, ready to draw from."""
+    """The event plan of one state, ready to draw from.
 
-    def __init__(self, plans: tuple[EventPlan, ...]) -> None:
-        self.plans = plans
-        self.edges = sampling.cumulative([plan.weight for plan in plans])
-        self.delays = [plan.delay.sampler() for plan in plans]
-        self.payloads = [{name: ValuePlan(v, name) for name, v in plan.payload.items()} for plan in plans]
+    Attributes
+    ----------
+    name_keys
+        Of a race: tell the delays of its events apart.
+    """
+
+    def __init__(self, given: tuple[EventPlan, ...] | Race) -> None:
+        self.plans = given.race if isinstance(given, Race) else given
+        self.name_keys = [sampling.name_key(plan.event) for plan in self.plans] if isinstance(given, Race) else []
+        self.edges = sampling.cumulative([plan.weight for plan in self.plans])
+        self.delays = [plan.delay.sampler() for plan in self.plans]
+        self.payloads = [{name: ValuePlan(v, name) for name, v in plan.payload.items()} for plan in self.plans]
+
+    def draw(self, key: int, activation: int, n_events: int) -> tuple[int, float]:
+        """Which event comes next to a stay, and after how many microseconds."""
+        if self.name_keys:
+            delays = [
+                delay(draws.draw(key ^ name_key, draws.EVENT_DELAY, activation, n_events))
+                for delay, name_key in zip(self.delays, self.name_keys)
+            ]
+            which = min(range(len(delays)), key=delays.__getitem__)
+            return which, delays[which]
+        which = 0
+        if len(self.plans) > 1:
+            which = sampling.pick(self.edges, draws.draw(key, draws.EVENT_CHOICE, activation, n_events))
+        return which, self.delays[which](draws.draw(key, draws.EVENT_DELAY, activation, n_events))
+
+
+SUCCEEDS, NEVER_ENDS = -1, -2
+"""How an attempt ends, where it does not fail."""
+
+
+class Fate(NamedTuple):
+    """How an attempt will end: which way of failing, `SUCCEEDS` or `NEVER_ENDS`, and after how many microseconds."""
+
+    way: int
+    after: float = 0.0
 
 
 class Work:
@@ -131,23 +163,54 @@ class Work:
     Attributes
     ----------
     error_types
-        As what attempts fail: first the ways of the plan, then those that the pool has.
+        As what attempts fail: first the ways of the plan, then those that the pool has, then those of outages.
+    fails_after
+        By outage the law of when attempts fail in it.
+    first_outage
+        Which way of failing the first outage is.
     """
 
     def __init__(self, plan: ActivityPlan, activity: Activity, pool: WorkerPool | None) -> None:
         self.plan = plan
         self.pool = pool
+        self.turns = Turns(plan.weight)
         self.duration = plan.duration.sampler()
         self.result = None if plan.result is None else ValuePlan(plan.result, "result")
         shares = [failure.probability for failure in plan.failures]
         self.edges = sampling.cumulative([*shares, plan.never_ends])
-        self.error_types = [*(failure.error_type for failure in plan.failures), FULL, RENEGED]
+        self.error_types = [*(failure.error_type for failure in plan.failures), FULL, RENEGED, BROKEN]
+        self.first_outage = len(self.error_types)
+        self.error_types += [outage.error_type or "" for outage in plan.outages]
+        self.fails_after = [outage.fails_after.sampler() for outage in plan.outages]
         limits = (activity.schedule_to_start, activity.schedule_to_close)
         self.limit = next((int(limit) for limit in limits if limit is not None), None)
 
     def due(self, now: int) -> int:
         """By when an attempt that is asked for now is to be started."""
         return NEVER_DUE if self.limit is None else now + self.limit
+
+    def again_after(self, key: int, serial: int, attempt: int) -> float | None:
+        """How long after its success an attempt that is carried out twice succeeds again; `None` if it is not."""
+        if self.plan.twice > 0.0 and draws.draw(key, draws.TWICE, serial, attempt) < self.plan.twice:
+            return self.duration(draws.draw(key, draws.SECOND_DURATION, serial, attempt))
+        return None
+
+    def fate(self, now: int, key: int, serial: int, attempt: int) -> Fate:
+        """How an attempt ends that begins its work now."""
+        for which, outage in enumerate(self.plan.outages):
+            if outage.holds(now):
+                if outage.hangs:
+                    return Fate(NEVER_ENDS)
+                drawn = draws.draw(key, draws.FAULT_TIME, serial, attempt)
+                return Fate(self.first_outage + which, self.fails_after[which](drawn))
+        factor = next((slow.factor for slow in self.plan.slow if slow.holds(now)), 1.0)
+        after = factor * self.duration(draws.draw(key, draws.DURATION, serial, attempt))
+        way = SUCCEEDS
+        if self.edges[-1] > 0.0:
+            u = draws.draw(key, draws.ATTEMPT_FAILURE, serial, attempt)
+            way = next((k for k, edge in enumerate(self.edges) if u < edge), SUCCEEDS)
+        # The last edge is that of those that never report.
+        return Fate(NEVER_ENDS if way == len(self.edges) - 1 else way, after)
 
 
 class Member:

@@ -10,12 +10,13 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from . import sampling
+from .breakdowns import Crew, Done
 
 Request: TypeAlias = tuple[int, int, int]
 """An attempt: case, activity serial, attempt number."""
 
-FULL, RENEGED = "Pool.full", "Pool.reneged"
-"""As what an attempt fails that finds the queue full, or that has waited for too long."""
+FULL, RENEGED, BROKEN = "Pool.full", "Pool.reneged", "Pool.broken"
+"""As what an attempt fails that finds the queue full, that has waited for too long, or whose worker has broken down."""
 
 NEVER_DUE = 2**62
 """By when attempts without a deadline are to be served: after all others."""
@@ -31,6 +32,7 @@ class Discipline(IntEnum):
     LIFO = 1
     PRIORITY = 2
     DEADLINE = 3
+    FAIR = 4
 
 
 class Asked(IntEnum):
@@ -39,6 +41,59 @@ class Asked(IntEnum):
     TAKEN = 0
     WAITS = 1
     REFUSED = 2
+
+
+FAIR_STEP = 2**30
+"""By how much virtual time goes on for an attempt of weight 1."""
+
+
+class Turns:
+    """When the next attempt of an activity has its turn in a pool that is fair, in virtual time [1]_.
+
+    References
+    ----------
+    .. [1] Goyal, Vin and Cheng (1996), Start-time fair queueing, Proceedings of ACM SIGCOMM, 157–168.
+    """
+
+    def __init__(self, weight: float) -> None:
+        self.step = round(FAIR_STEP / weight)
+        self._next = 0
+
+    def take(self, virtual: int) -> int:
+        """The turn of an attempt that asks now, at a virtual time."""
+        turn = max(virtual, self._next)
+        self._next = turn + self.step
+        return turn
+
+
+class Bucket:
+    """Tokens that come at a rate, `burst` at most at a time; it begins full. Who begins work takes one.
+
+    It keeps when the bucket will be full again: in microseconds, and what is beyond them in parts of `number`.
+
+    Parameters
+    ----------
+    number, unit
+        So many tokens come in so many microseconds.
+    """
+
+    def __init__(self, number: int, unit: int, burst: int) -> None:
+        self.number = number
+        self.unit = unit
+        self.ahead = (burst - 1) * unit // number
+        self._full = 0
+        self._part = 0
+
+    def ready(self) -> int:
+        """From when on there is a token."""
+        return self._full + (self._part > 0) - self.ahead
+
+    def take(self, now: int) -> None:
+        """Take a token that is there; what time is rounded up to whole microseconds is not lost."""
+        if self._full + (self._part > 0) < now:
+            self._full, self._part = now, 0
+        more, self._part = divmod(self._part + self.unit, self.number)
+        self._full += more
 
 
 @dataclass
@@ -55,8 +110,12 @@ class WorkerPool:
         Law of how long an attempt waits before it gives up.
     changes
         When there are how many workers, if that changes.
+    crew
+        The workers, if they break down.
+    bucket
+        Tokens without which nobody begins, where there is a rate.
     busy
-        Attempts that have a worker.
+        Attempts that have a worker, and which.
     waiting
         Attempts that wait.
     """
@@ -66,21 +125,30 @@ class WorkerPool:
     queue_limit: int | None = None
     patience: sampling.Law | None = None
     changes: Iterator[tuple[int, int]] | None = None
-    busy: set[Request] = field(default_factory=set)
+    crew: Crew | None = None
+    bucket: Bucket | None = None
+    busy: dict[Request, int] = field(default_factory=dict)
     waiting: set[Request] = field(default_factory=set)
     _queue: list[tuple[int, int, Request]] = field(default_factory=list)
     _serial: int = 0
     _coming: deque[tuple[int, int]] = field(default_factory=deque)
     _opens: int | None = None
+    _virtual: int = 0
 
     def __post_init__(self) -> None:
         self.most = self.capacity
 
-    def ask(self, now: int, request: Request, priority: int = 0, due: int = NEVER_DUE) -> Asked:
-        """Let a worker take it at once, or let it wait, if there is room."""
+    def ask(
+        self, now: int, request: Request, priority: int = 0, due: int = NEVER_DUE, turns: Turns | None = None
+    ) -> Asked:
+        """Let a worker take it at once, or let it wait, if there is room; `turns` are those of its activity."""
+        turns = turns or Turns(1.0)
         self._look(now)
-        if len(self.busy) < self.capacity and not self.waiting:
-            self.busy.add(request)
+        worker = None if self.waiting else self._free(now)
+        if worker is not None:
+            if self.discipline is Discipline.FAIR:
+                self._virtual = turns.take(self._virtual)
+            self._begin(now, request, worker)
             return Asked.TAKEN
         if self.queue_limit is not None and len(self.waiting) >= self.queue_limit:
             return Asked.REFUSED
@@ -88,7 +156,10 @@ class WorkerPool:
             self._queue = [entry for entry in self._queue if entry[2] in self.waiting]
             heapq.heapify(self._queue)
         self._serial += 1
-        rank = (0, -self._serial, -priority, due)[self.discipline]
+        if self.discipline is Discipline.FAIR:
+            rank = turns.take(self._virtual)
+        else:
+            rank = (0, -self._serial, -priority, due)[self.discipline]
         heapq.heappush(self._queue, (rank, self._serial, request))
         self.waiting.add(request)
         return Asked.WAITS
@@ -98,47 +169,77 @@ class WorkerPool:
         if request in self.waiting:
             self.waiting.remove(request)
             return None
-        if request not in self.busy:
+        worker = self.busy.pop(request, None)
+        if worker is None:
             return None
-        self.busy.remove(request)
+        if self.crew is not None:
+            self.crew.end(now, worker)
         return self._serve(now)
 
+    def done(self, now: int, request: Request, work: int) -> Done:
+        """When an attempt that has just got a worker is done with so much work."""
+        return Done(now + work) if self.crew is None else self.crew.done(now, self.busy[request], work)
+
     def open(self, now: int) -> Request | None:
-        """More workers may have come, as `opening` said; returns the attempt that gets one, if any."""
+        """A worker may have come, as `opening` said; returns the attempt that gets one, if any."""
         if self._opens is not None and self._opens <= now:
             self._opens = None
         return self._serve(now)
 
     def opening(self, now: int) -> int | None:
         """When to `open` next for those who wait, unless that is known already or never comes by the clock."""
-        if self.changes is None or not self.waiting or len(self.busy) >= self.most:
+        never = self.changes is None and self.crew is None and self.bucket is None
+        if never or not self.waiting or len(self.busy) >= self.most:
             return None
+        self._look(now)
         time, capacity, k = now, self.capacity, 0
         while capacity <= len(self.busy):
-            if k == len(self._coming):
-                self._coming.append(next(self.changes))
-            time, capacity = self._coming[k]
+            time, capacity = self._change(k)
             k += 1
+        if self.bucket is not None:
+            time = max(time, self.bucket.ready())
+        if self.crew is not None:
+            time = self.crew.ready(time, capacity)
+        if self.changes is not None and (self.crew is not None or self.bucket is not None):
+            time = min(time, self._change(k)[0])
         if self._opens is not None and self._opens <= time:
             return None
         self._opens = time
         return time
 
+    def _change(self, k: int) -> tuple[int, int]:
+        """The k-th change that comes: when, and to how many workers."""
+        while self.changes is not None and k >= len(self._coming):
+            self._coming.append(next(self.changes))
+        return self._coming[k]
+
     def _look(self, now: int) -> None:
         """Know how many workers there are now."""
-        while self.changes is not None:
-            if not self._coming:
-                self._coming.append(next(self.changes))
-            if self._coming[0][0] > now:
-                return
+        while self.changes is not None and self._change(0)[0] <= now:
             self.capacity = self._coming.popleft()[1]
+
+    def _free(self, now: int) -> int | None:
+        """A worker who can take work now; where workers never break down nobody asks which."""
+        if len(self.busy) >= self.capacity or (self.bucket is not None and self.bucket.ready() > now):
+            return None
+        return 0 if self.crew is None else self.crew.free(now, self.capacity)
+
+    def _begin(self, now: int, request: Request, worker: int) -> None:
+        self.busy[request] = worker
+        if self.bucket is not None:
+            self.bucket.take(now)
+        if self.crew is not None:
+            self.crew.begin(now, worker)
 
     def _serve(self, now: int) -> Request | None:
         self._look(now)
-        while self._queue and len(self.busy) < self.capacity:
-            _, _, heir = heapq.heappop(self._queue)
+        worker = self._free(now)
+        while worker is not None and self._queue:
+            rank, _, heir = heapq.heappop(self._queue)
             if heir in self.waiting:
+                if self.discipline is Discipline.FAIR:
+                    self._virtual = rank
                 self.waiting.remove(heir)
-                self.busy.add(heir)
+                self._begin(now, heir, worker)
                 return heir
         return None

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Discriminator,
     Field,
     PlainSerializer,
     PrivateAttr,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -31,13 +34,20 @@ from wfsim.model.expressions import parse_template
 from wfsim.model.fields import TimeZone
 from wfsim.model.problems import LineOf, Problem, definition_error, from_validation, shown
 from wfsim.model.workflow import Workflow
+from wfsim.semantics import draws
 
-from .arrivals import Arrivals
+from . import sampling
+from .arrivals import Arrivals, PositiveRate, tokens
+from .breakdowns import BreakdownPlan, Crew
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
-from .pools import Discipline, WorkerPool
+from .pools import Bucket, Discipline, WorkerPool
 from .shifts import Shift, capacities, most_at_once
+from .slas import Sla
+from .windows import Outage, SlowTime
 
 LARGEST_SEED = 2**62 - 1
+MOST_BREAKABLE = 10_000
+"""Workers of a pool in which they break down: whoever asks for one looks at all of them."""
 
 
 def _template(value: Any) -> Any:
@@ -87,7 +97,31 @@ def _weighed(plans: tuple[EventPlan, ...]) -> tuple[EventPlan, ...]:
     return plans
 
 
-EventPlans = Annotated[tuple[EventPlan, ...], AfterValidator(_weighed)]
+class Race(Part):
+    """Events of which the one with the shortest delay comes; among equals the first in the list."""
+
+    race: tuple[EventPlan, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _run_by_name(self) -> Self:
+        names = [plan.event for plan in self.race]
+        for name, plan in zip(names, self.race):
+            if names.count(name) > 1:
+                raise ValueError(f"event {name!r} runs twice in one race. Give it one delay, of a mixture if need be.")
+            if plan.weight != 1.0:
+                raise ValueError(f"the weight of event {name!r} means nothing in a race, which delays decide.")
+        return self
+
+
+def _way(value: object) -> str:
+    return "race" if isinstance(value, Race) or (isinstance(value, Mapping) and "race" in value) else "list"
+
+
+EventPlans = Annotated[
+    Annotated[tuple[EventPlan, ...], AfterValidator(_weighed), Tag("list")] | Annotated[Race, Tag("race")],
+    Discriminator(_way),
+]
+"""Events of which one comes, drawn by weight or by race."""
 
 
 class FailurePlan(Part):
@@ -100,15 +134,20 @@ class FailurePlan(Part):
 class ActivityPlan(Part):
     """How long attempts take, how they fail, what they return, who does them.
 
-    `never_ends` is the share of attempts that report nothing: what start_to_close is for.
+    `never_ends` is the share of attempts that report nothing: what start_to_close is for; `twice` the share of those
+    that succeed which are carried out once more. `outages` and `slow` are windows of time in which that is otherwise.
     """
 
     duration: Delay = Distribution(constant=Duration(0))
     failures: tuple[FailurePlan, ...] = ()
     never_ends: Share = 0.0
+    twice: Share = 0.0
+    outages: tuple[Outage, ...] = ()
+    slow: tuple[SlowTime, ...] = ()
     result: Template = None
     pool: str | None = None
     priority: Whole = 0
+    weight: Annotated[float, Field(ge=0.001, le=1_000.0)] = 1.0
 
     @property
     def never_succeeds(self) -> bool:
@@ -126,16 +165,21 @@ class ActivityPlan(Part):
 class Pool(Part):
     """Workers that serve activities: always as many (`capacity`), or by the clock of a `time_zone` (`shifts`).
 
-    `discipline` says who is served first: who came first or last, the activities' `priority` (high first), or the
-    earliest deadline. `queue_limit` is how many may wait, `renege` how long an attempt waits before it gives up.
+    `discipline` says who is served first: who came first or last, the activities' `priority` (high first), the
+    earliest deadline, or whose activity has had least for its `weight`. `queue_limit` is how many may wait, `renege`
+    how long an attempt waits before it gives up. `breakdowns` say how workers break down and are repaired, `rate` and
+    `burst` how often they begin at most.
     """
 
     capacity: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
     shifts: Annotated[tuple[Shift, ...], Field(min_length=1)] | None = None
     time_zone: TimeZone | None = None
-    discipline: Literal["fifo", "lifo", "priority", "deadline"] = "fifo"
+    discipline: Literal["fifo", "lifo", "priority", "deadline", "fair"] = "fifo"
     queue_limit: Annotated[Whole, Field(ge=0, le=1_000_000_000)] | None = None
     renege: Delay | None = None
+    breakdowns: BreakdownPlan | None = None
+    rate: PositiveRate | None = None
+    burst: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
 
     @model_validator(mode="after")
     def _has_workers(self) -> Self:
@@ -143,6 +187,15 @@ class Pool(Part):
             raise ValueError("a pool has either capacity, how many workers there always are, or shifts.")
         if self.shifts is None and self.time_zone is not None:
             raise ValueError("time_zone goes with shifts: workers who are always there have no clock.")
+        if self.rate is None and self.burst is not None:
+            raise ValueError("burst goes with rate: it is how many may begin at once after a pause.")
+        if self.rate is not None and max(tokens(self.rate)) * (self.burst or 1) > sampling.LONGEST:
+            raise ValueError(
+                f"a burst of {self.burst or 1:,} at the rate {self.rate} is too much to count exactly. "
+                "Give fewer, or a rate with fewer digits."
+            )
+        if self.breakdowns is not None and self.most > MOST_BREAKABLE:
+            raise ValueError(f"of {self.most:,} workers none can break down; of {MOST_BREAKABLE:,} at most.")
         return self
 
     @property
@@ -154,13 +207,14 @@ class Pool(Part):
         """How many workers there are at a time in microseconds after `begins`, and when that changes, if it does."""
         return None if self.shifts is None else capacities(self.shifts, self.time_zone or "UTC", begins, time)
 
-    def workers(self, begins: datetime) -> WorkerPool:
-        """The pool, with nobody in it."""
-        patience, discipline = (
-            None if self.renege is None else self.renege.sampler(),
-            Discipline[self.discipline.upper()],
-        )
-        return WorkerPool(self.most, discipline, self.queue_limit, patience, self.capacities(begins, 0))
+    def workers(self, begins: datetime, key: int) -> WorkerPool:
+        """The pool, with nobody in it; `key` selects its random numbers."""
+        patience = None if self.renege is None else self.renege.sampler()
+        changes = self.capacities(begins, 0)
+        crew = None if self.breakdowns is None else Crew(self.breakdowns, self.most, key)
+        bucket = None if self.rate is None else Bucket(*tokens(self.rate), self.burst or 1)
+        discipline = Discipline[self.discipline.upper()]
+        return WorkerPool(self.most, discipline, self.queue_limit, patience, changes, crew, bucket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +255,23 @@ class Scenario(Surroundings):
     seed: Annotated[Whole, Field(ge=0, le=LARGEST_SEED)] = 1
     replications: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1
     inputs: Mapping[str, Template] = Field(default_factory=dict)
+    timer_poll: Annotated[Duration, Field(gt=0)] | None = None
     pools: Mapping[str, Pool] = Field(default_factory=dict)
+    slas: tuple[Sla, ...] = ()
     workflows: Mapping[str, WorkflowPlan] = Field(default_factory=dict)
     """What surrounds the other workflows of a run: those that the root starts or writes to, directly or not.
 
     By name, or `<name> <version>`.
     """
     _source: Source | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _slas_have_names(self) -> Self:
+        names = [sla.name for sla in self.slas]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two slas are called {name!r}. Give each a name of its own.")
+        return self
 
     def __eq__(self, other: object) -> bool:
         """Equal when the same was written; where it was read from does not matter."""
@@ -226,6 +290,24 @@ class Scenario(Surroundings):
         """What surrounds the instances of a workflow in a run of `root`; nothing if the scenario does not say."""
         key = self.key_of(workflow, root)
         return self if key is None else self.workflows.get(key, WorkflowPlan())
+
+    def workers(self, replication: int) -> dict[str, WorkerPool]:
+        """The pools of a replication, with nobody in them."""
+        run_key = draws.mix_key(self.seed, replication, 0)
+        return {
+            name: pool.workers(self.begins, run_key ^ sampling.name_key(f"pool {name}"))
+            for name, pool in self.pools.items()
+        }
+
+    def shift_changes(self, end: int) -> Iterator[tuple[str, int, int]]:
+        """From when on which pool with shifts has how many workers, in microseconds until a time."""
+        for name, pool in self.pools.items():
+            for time, capacity in takewhile(lambda change: change[0] <= end, pool.capacities(self.begins, 0) or ()):
+                yield name, time, capacity
+
+    def noticed(self, due: int) -> int:
+        """When a timer that is due then is noticed, in microseconds."""
+        return due if self.timer_poll is None else -(-due // self.timer_poll) * self.timer_poll
 
     def located(self, problems: Sequence[Problem]) -> str:
         """Problems with file and line if it was read from a file, else with their path."""

@@ -115,6 +115,15 @@ def average_over_time(values: Numbers, level: float, n: int) -> Estimate:
     return replace(over_batches(values, np.full(len(values), n, np.int64), level), n=n)
 
 
+def ratios(values: Numbers, whole: Numbers) -> Numbers:
+    """Numbers whose mean is the sum of the values by that of the wholes, and whose spread is that of this ratio.
+
+    Where the wholes are alike these are their ratios; else the ratio estimator's, to first order (Cochran 1977, 6.3).
+    """
+    ratio = np.sum(values) / np.sum(whole)
+    return np.asarray(ratio + (values - ratio * whole) / np.mean(whole), np.float64)
+
+
 def nothing() -> Estimate:
     """Where there is nothing to estimate from."""
     return Estimate(math.nan, None, None, 0, Method.NONE, "no observations")

@@ -109,6 +109,39 @@ def test_the_earliest_deadline_is_served_first(engine: Any) -> None:
     assert waited > 100
 
 
+def turns(folder: Path, engine: Any, coming: list[tuple[int, str]], **weights: float) -> str:
+    """Activities in the order in which those begin who come at these seconds and are served in a minute each."""
+    w = wf.Builder("turns").variable("kind", "string", input=True)
+    w.state("begin", initial=True).state("end", terminal=True)
+    kinds = sorted({kind for _, kind in coming})
+    for kind in kinds:
+        w.activity(kind, pool="desk").state(f"at_{kind}", activity=kind).transition(f"at_{kind}", "end", on="done")
+        w.transition("begin", f"at_{kind}", condition=f"context.kind == '{kind}'")
+    trace = folder / "trace.csv"
+    trace.write_text("\n".join(["time,kind", *(f"{time},{kind}" for time, kind in coming)]), encoding="utf-8")
+    plan = {
+        "arrivals": {"trace": str(trace)},
+        "activities": {kind: {"duration": "1m", "weight": weights.get(kind, 1.0)} for kind in kinds},
+        "pools": {"desk": {"capacity": 1, "discipline": "fair"}},
+    }
+    history = wf.simulate(w.build(), wf.Scenario.model_validate(plan), engine=engine)
+    begun = history.sql("SELECT activity FROM history WHERE kind = 'activity_started' ORDER BY time").fetchall()
+    return "".join(activity for (activity,) in begun)
+
+
+def test_in_a_fair_pool_activities_take_turns_whoever_came_first(tmp_path: Path, engine: Any) -> None:
+    assert turns(tmp_path, engine, list(enumerate("aaaaaabbb"))) == "abababaaa"
+
+
+def test_an_activity_of_twice_the_weight_has_twice_the_turns(tmp_path: Path, engine: Any) -> None:
+    assert turns(tmp_path, engine, list(enumerate("aaaaaabbbb")), a=2.0) == "abaabaabab"
+
+
+def test_who_did_not_ask_for_long_has_saved_no_turns(tmp_path: Path, engine: Any) -> None:
+    alone = [(60 * number, "a") for number in range(5)]
+    assert turns(tmp_path, engine, [*alone, *((300, kind) for kind in "aaaabbbb")]) == "aaaaa" + "abababab"
+
+
 def test_both_engines_tell_the_same_of_those_who_were_not_served() -> None:
     pool = {"capacity": 1, "discipline": "lifo", "queue_limit": 3, "renege": {"exponential": {"mean": "8m"}}}
     at = [f"{minute}m" for minute in range(0, 200, 3)]
@@ -120,6 +153,14 @@ def test_both_engines_tell_the_same_of_those_who_were_not_served() -> None:
         assert one.sql(f"FROM {view} ORDER BY ALL").fetchall() == other.sql(f"FROM {view} ORDER BY ALL").fetchall()
 
 
+@pytest.mark.parametrize("weight", ["0", "-1", "2000"])
+def test_a_weight_that_makes_no_sense_is_refused_where_it_stands(tmp_path: Path, weight: str) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(f"seed: 1\nactivities:\n  serve: {{weight: {weight}}}\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"s\.yaml:3: weight: expected .* or (more|less)"):
+        wf.load_scenario(file)
+
+
 @pytest.mark.parametrize(
     ("pool", "told"),
     [
@@ -128,7 +169,7 @@ def test_both_engines_tell_the_same_of_those_who_were_not_served() -> None:
         ("{capacity: 1, queue_limit: 1.5}", r"expected a whole number, found the number 1.5"),
         (
             "{capacity: 1, discipline: random}",
-            r"expected fifo or lifo or priority or deadline, found the text 'random'",
+            r"expected fifo or lifo or priority or deadline or fair, found the text 'random'",
         ),
         ("{capacity: 1, renege: {exponential: {mean: -1m}}}", r"'-1m' is not a duration"),
         ("{capacity: 1, reneg: 1m}", r"'reneg' is not a key of a pool.*Did you mean 'renege'"),

@@ -399,3 +399,27 @@ def test_values_that_are_no_text_can_be_weighed() -> None:
     values = [whole for (whole,) in history.sql("SELECT whole FROM record_values WHERE seq = 1").fetchall()]
     assert 160 <= values.count(7) <= 195
     assert values.count(7) + values.count(8) == 200
+
+
+def test_written_out_whole_a_scenario_with_all_that_can_be_said_is_the_same() -> None:
+    scenario = wf.Scenario.model_validate(
+        {
+            "arrivals": {"poisson": "1/m"},
+            "events": {"a": {"race": [{"event": "x"}, {"event": "y", "delay": "1s"}]}},
+            "activities": {
+                "f": {
+                    "twice": 0.5,
+                    "outages": [{"from": "1h", "until": "2h", "hangs": True}],
+                    "slow": [{"from": "1h", "until": "2h", "repeat": "1d", "factor": 2}],
+                }
+            },
+            "pools": {
+                "p": {"capacity": 2, "rate": "1/s", "breakdowns": {"every": "1h", "repair": "1m", "while": "busy"}},
+                "q": {"capacity": 1},
+            },
+            "slas": [{"name": "fast", "within": "1h", "from": "a"}],
+            "timer_poll": "30s",
+        }
+    )
+    whole = wf.Scenario.model_validate(json.loads(json.dumps(scenario.model_dump(mode="json"))))
+    assert whole.model_dump() == scenario.model_dump()

@@ -11,7 +11,7 @@ from wfsim.semantics.bare import rows_from
 from wfsim.simulation.compiled.areas import load
 from wfsim.simulation.compiled.calendar import MOST_ENTRIES, ROOT, free, heapify, n_due
 from wfsim.simulation.compiled.events import state_of
-from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID
+from wfsim.simulation.compiled.layout import AGAIN, ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID
 from wfsim.simulation.compiled.workers import is_under_way
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
@@ -37,6 +37,8 @@ def is_awaited(k: Any, r: Any, entry: Any) -> Any:
     what, slot = entry.what, entry.slot
     if what in (STARTS, ENDS):
         return r.cases[slot].epoch == entry.epoch and is_under_way(r, entry)
+    if what == AGAIN:
+        return r.cases[slot].epoch == entry.epoch
     if what in (DUE, COMES):
         if r.cases[slot].epoch != entry.epoch:
             return False
@@ -57,7 +59,7 @@ def may_come(k: Any, r: Any, entry: Any) -> Any:
     if what == COMES:
         stay = r.stays[case.stays + entry.a - k.p[case.first_row].first_region]
         return stay.entered >= 0 and stay.current == entry.b
-    return what == DUE or is_under_way(r, entry)
+    return what in (DUE, AGAIN) or is_under_way(r, entry)
 
 
 @_njit

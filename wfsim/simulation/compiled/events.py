@@ -32,6 +32,26 @@ def state_of(k: Any, r: Any, slot: int, region: int, activation: int) -> Any:
 
 
 @_njit
+def draw_event(k: Any, planned: Any, place: Any) -> Any:
+    """Which event comes next to a stay, and after how long (`plans.EventDraws.draw`)."""
+    key, activation, n_events = place
+    first, last = planned.first_plan, planned.n_plans - 1
+    which, delay = 0, 0.0
+    if planned.race:
+        for other in range(last + 1):
+            plan = k.plans[first + other]
+            after = sample(k, plan.law, draw(key ^ plan.name_key, EVENT_DELAY, activation, n_events))
+            if other == 0 or after < delay:
+                which, delay = other, after
+        return which, delay
+    if last > 0:
+        wanted = draw(key, EVENT_CHOICE, activation, n_events) * k.plans[first + last].edge
+        while which < last and not wanted < k.plans[first + which].edge:
+            which += 1
+    return which, sample(k, k.plans[first + which].law, draw(key, EVENT_DELAY, activation, n_events))
+
+
+@_njit
 def plan_event(k: Any, r: Any, slot: int, region: int, activation: int, n_events: int) -> None:
     """Draw which event comes next to a stay in a state, and when."""
     s, case, state = r.state[0], r.cases[slot], state_of(k, r, slot, region, activation)
@@ -40,14 +60,7 @@ def plan_event(k: Any, r: Any, slot: int, region: int, activation: int, n_events
     planned = k.states[case.first_row + state]
     if planned.n_plans == 0 or n_events >= k.members[case.member].patience:
         return
-    which = 0
-    if planned.n_plans > 1:
-        last = planned.n_plans - 1
-        wanted = draw(case.key, EVENT_CHOICE, activation, n_events) * k.plans[planned.first_plan + last].edge
-        while which < last and not wanted < k.plans[planned.first_plan + which].edge:
-            which += 1
-    law = k.plans[planned.first_plan + which].law
-    delay = sample(k, law, draw(case.key, EVENT_DELAY, activation, n_events))
+    which, delay = draw_event(k, planned, (case.key, activation, n_events))
     push(r, s.now + whole(delay), _EVENT, COMES, slot, case.epoch, (region, activation, n_events, which))
 
 

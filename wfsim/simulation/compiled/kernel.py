@@ -42,6 +42,7 @@ from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.areas import has_block, load, put_back, store
 from wfsim.simulation.compiled.arrivals import next_arrival
 from wfsim.simulation.compiled.awaited import compact, is_awaited
+from wfsim.simulation.compiled.breakdowns import begin_workers
 from wfsim.simulation.compiled.calendar import (
     due,
     fetch,
@@ -63,9 +64,10 @@ from wfsim.simulation.compiled.cases import (
 )
 from wfsim.simulation.compiled.draws import fill_value
 from wfsim.simulation.compiled.events import plan_event, resume_plans
-from wfsim.simulation.compiled.layout import ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID, Known, Run
+from wfsim.simulation.compiled.layout import AGAIN, ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID, Known, Run
 from wfsim.simulation.compiled.log import log_records
-from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, plan_end, request
+from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, plan_again, plan_end, request
+from wfsim.simulation.plans import SUCCEEDS
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
 
@@ -125,6 +127,10 @@ def begin(k: Any, r: Any, time: int) -> Any:
         # The activity is needed below, when its row is free already.
         s.activity = r.attempts[at].activity
         let_go(k, r, slot, at)
+        if entry.c == SUCCEEDS:
+            plan_again(k, r, slot, entry.a, entry.b)
+    elif what == AGAIN:
+        s.activity = entry.c
     load(k, r, slot)
     case = r.cases[slot]
     area, p = r.areas[case.member], rows_from(k.p, case.first_row)
@@ -153,7 +159,7 @@ def begin(k: Any, r: Any, time: int) -> Any:
         inbox.serial, inbox.attempt = entry.a, entry.b
         if what == STARTS:
             inbox.kind = ACTIVITY_STARTED
-        elif entry.c >= 0:
+        elif what == ENDS and entry.c != SUCCEEDS:
             failure = k.failures[k.works[s.activity].first_failure + entry.c]
             inbox.kind, inbox.error_type, inbox.permanent = ACTIVITY_FAILED, failure.error_type, failure.permanent
         else:
@@ -179,6 +185,13 @@ def fill_in(k: Any, r: Any, slot: int, starts: bool) -> None:
     copy_rows(r.v, area.v + first, r.door_v, first, given.n_front - first)
 
 
+@_njit
+def noticed(k: Any, due: int) -> Any:
+    """When a timer that is due then is noticed."""
+    poll = k.settings[0].timer_poll
+    return due if poll == 0 else -(-due // poll) * poll
+
+
 # --- what follows a step -----------------------------------------------------------------------------------
 
 
@@ -192,7 +205,7 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
         if kind == SET_TIMER:
             head = k.p[case.first_row]
             order = _WORKFLOW_TIMER if effect.timer == head.first_timer else _TIMER
-            number = push(r, effect.due, order, DUE, slot, case.epoch, (effect.timer, effect.id, NONE, 0))
+            number = push(r, noticed(k, effect.due), order, DUE, slot, case.epoch, (effect.timer, effect.id, NONE, 0))
             if effect.timer < head.first_clock:
                 drop_timer(r, case, effect.timer - head.first_timer)
                 r.timers[case.timers + effect.timer - head.first_timer] = number
@@ -367,6 +380,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
         return TABLES
     take_posted(r)
     if s.phase == BEGIN:
+        begin_workers(k, r)
         next_arrival(k, r)
         s.phase = TAKE
     while True:

@@ -31,11 +31,12 @@ def _record(wide: str, narrow: str, real: str = "", small: str = "", tiny: str =
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": (at + 7) // 8 * 8})
 
 
-ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID, OPENS = range(8)
+ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID, OPENS, AGAIN = range(9)
 """Sorts of happenings. Of `ARRIVES` a is the number; of `STARTS` and `ENDS` a and b are activity and attempt, c the
 failure or -1, and d whether it ends only if it still waits; of `COMES` a to d are region, activation, number of the
 event, plan; of `DUE` a and b are timer and id, and of a clock c is the next one of its case; of `TOLD` a is the ticket
-under which Python knows what it is; of `OPENS` a is the pool. Of what is `VOID` nothing comes."""
+under which Python knows what it is; of `OPENS` a is the pool; of `AGAIN` a to c are activity, attempt, and its row
+among all programs. Of what is `VOID` nothing comes."""
 
 # --- what is given -----------------------------------------------------------------------------------------
 
@@ -46,22 +47,35 @@ VALUE = _record("name_key low high", "kind place law first n tag")
 """A value that the surroundings give: `place` is the cell it goes to, `first` and `n` its choices in `cells`, whose
 edges lie at `law` in `numbers`."""
 
-EVENT_PLAN = _record("", "event law first_value end_value asks", "edge")
+EVENT_PLAN = _record("name_key", "event law first_value end_value asks", "edge")
 """An event that may come to a stay in a state; `edge` is the running sum of weights. Python fills in the payload where
 `asks` says so."""
 
-STATE_PLAN = _record("", "first_plan n_plans")
-"""By program row of a state."""
+STATE_PLAN = _record("", "first_plan n_plans race")
+"""By program row of a state; `race` says whether delays decide, not weights."""
 
-WORK_PLAN = _record("limit", "law first_failure n_failures pool priority result asks", "ends_ever")
+WORK_PLAN = _record(
+    "limit step",
+    "law first_failure n_failures pool priority result asks first_window n_outages n_slow",
+    "ends_ever twice",
+)
 """By program row of an activity. Python fills in the result where `asks` says so. `ends_ever` is the last edge: beyond
-the failures' lies never to report at all. Behind the failures of the plan come those of the pool. `limit` is how long
-an attempt may take to start, or -1."""
+the failures' lies never to report at all. Behind the failures of the plan come those of the pool and of outages.
+`limit` is how long an attempt may take to start, or -1. Its outages are windows from `first_window` on, slow times
+follow. `step` is that of `pools.Turns`."""
+
+WINDOW = _record("begin end period", "law failure", "factor")
+"""A window of time: an outage in which attempts fail after a time by `law`, or never report where that is -1; or a
+time in which they take `factor` times as long. Without a period it is 0."""
 
 FAILURE = _record("", "error_type permanent", "edge")
-POOL = _record("", "capacity discipline queue_limit patience")
+POOL = _record(
+    "key number unit ahead", "capacity discipline queue_limit patience every repair first_worker always fails"
+)
 """`capacity` is how many workers there are at most. Without a limit of the queue it is -1, and so is the law of the
-patience where nobody gives up."""
+patience where nobody gives up. Where workers break down, by the law `every` or else -1, they are `workers` from
+`first_worker` on, who draw with the key; `always` and `fails` are those of `breakdowns.Crew`. The others are those of
+`pools.Bucket`; without a rate they are 0."""
 
 MEMBER = _record(
     "", "first_row n_base n_kept n_rows n_words n_more n_fields n_front n_regions n_timers root patience m v"
@@ -72,13 +86,14 @@ MEMBER = _record(
 beside each further row `n_more` words."""
 
 SETTINGS = _record(
-    "run_key seed replication horizon cases most_steps n_times",
+    "run_key seed replication horizon cases most_steps n_times timer_poll",
     "interval batch first_piece n_pieces first_input end_input n_uniques n_pools n_reasons first_child",
     "total period",
 )
 """Of the whole run. `interval` is the law of the time between arrivals, or -1 if their times are given, or -2 if Python
 knows of them; `batch` is the law of how many come together, or -1. Where rates change, `n_pieces` beginnings lie from
-`first_piece` on in `numbers`, then as many sums and rates (`simulation.arrivals.Pace`)."""
+`first_piece` on in `numbers`, then as many sums and rates (`simulation.arrivals.Pace`). Timers are noticed at multiples
+of `timer_poll`, unless that is 0."""
 
 # --- what changes ------------------------------------------------------------------------------------------
 
@@ -125,12 +140,16 @@ STAY = _record("entered", "entered_seq current activation n_events planned pad")
 """Of each region: when and by which record its state was entered, in which activation it is, and the stay whose planned
 event has come."""
 
-ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits next")
+ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits worker next")
 TRACK = _record("scheduled started", "serial attempt next")
 QUEUED = _record("rank ticket", "attempt")
-QUEUE = _record("opens", "n busy waiting capacity next_change end_change")
-"""The queue of a pool, and how many workers there are now. It opens next at `opens`, if somebody waits for that, or -1.
-When there are how many workers lies in `shifts`, for a pool where that changes."""
+QUEUE = _record("opens full part virtual", "n busy waiting capacity next_change end_change")
+"""The queue of a pool, and how many workers there are now. It opens next at `opens`, if somebody waits for that, or -1;
+`full` and `part` are those of `pools.Bucket`, `virtual` is the time of fair turns. When there are how many workers lies
+in `shifts`, for a pool where that changes."""
+
+WORKER = _record("turns since", "works spell busy pad")
+"""As `breakdowns._Worker`."""
 
 SHIFT = _record("time", "capacity pad")
 POSTED = _record("time", "order ticket")
@@ -172,6 +191,7 @@ class Known(NamedTuple):
     states: Annotated[Any, STATE_PLAN]
     plans: Annotated[Any, EVENT_PLAN]
     works: Annotated[Any, WORK_PLAN]
+    windows: Annotated[Any, WINDOW]
     failures: Annotated[Any, FAILURE]
     pools: Annotated[Any, POOL]
     laws: Annotated[Any, LAW]
@@ -212,6 +232,8 @@ class Run(NamedTuple):
     queues: Annotated[Any, QUEUE]
     queued: Annotated[Any, QUEUED]
     shifts: Annotated[Any, SHIFT]
+    workers: Annotated[Any, WORKER]
+    turns: Annotated[Any, WHOLE]
     log: Annotated[Any, LOG]
     values: Annotated[Any, LOGGED_VALUE]
     done: Annotated[Any, CLOSED_CASE]

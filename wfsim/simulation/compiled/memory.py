@@ -58,6 +58,7 @@ class Memory:
         self.outputs = speed.new_outputs(1_024, cells=1_024)
         given, zeros = known.settings[0], _rows
         pools = max(1, int(given["n_pools"]))
+        n_workers = int(known.pools["capacity"][known.pools["every"] >= 0].sum())
         self._spare = [SPARE_ROWS] * len(members)
         areas, m, v = self._areas()
         rows, words, more = (max(1, int(known.members[name].max())) for name in ("n_rows", "n_words", "n_more"))
@@ -92,6 +93,8 @@ class Memory:
                 "queues": zeros(pools, layout.QUEUE),
                 "queued": zeros(pools * ENTRIES, layout.QUEUED),
                 "shifts": zeros(1, layout.SHIFT),
+                "workers": zeros(max(1, n_workers), layout.WORKER),
+                "turns": zeros(len(known.works), np.int64),
                 "log": np.empty(chunk + 4_096, layout.LOG),
                 "values": np.empty(chunk + 4_096, layout.LOGGED_VALUE),
                 "done": np.empty(chunk + 1, layout.CLOSED_CASE),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,6 @@ from wfsim.simulation.compiled.arrivals import IN_PYTHON
 from wfsim.simulation.compiled.draws import CHOICE, CONSTANT, REAL, UNIQUE_TEXT, UNIQUE_WHOLE, WHOLE
 from wfsim.simulation.distributions import Draw, as_draw
 from wfsim.simulation.plans import EventDraws, Member, ValuePlan, Work, choices
-from wfsim.simulation.pools import WorkerPool
 from wfsim.simulation.relations import FIRST_CHILD
 from wfsim.simulation.scenario import Scenario
 
@@ -58,6 +58,7 @@ class Tables:
         self.cells: list[Cell] = []
         self.numbers: list[float] = []
         self.uniques: list[str] = []
+        self.windows: list[tuple[Any, ...]] = []
         self.in_python = False
 
     # --- laws and values -------------------------------------------------------------------------
@@ -173,18 +174,21 @@ class Tables:
             field = event.payload.get(field_name, FieldType(optional=True))
             self.value(member, value, places[field_name], field.type, _field(field))
 
-    def states(self) -> tuple[list[tuple[int, int]], list[tuple[Any, ...]]]:
+    def states(self) -> tuple[list[tuple[int, int, int]], list[tuple[Any, ...]]]:
         """By row the event plans of each state, and the plans."""
-        states, plans = list[tuple[int, int]](), list[tuple[Any, ...]]()
+        states, plans = list[tuple[int, int, int]](), list[tuple[Any, ...]]()
         for member in self.members:
             program, first_row = member.program, len(states)
-            states += [(0, 0)] * len(program.rows)
+            states += [(0, 0, 0)] * len(program.rows)
             for row, planned in member.events.items():
-                states[first_row + row] = (len(plans), len(planned.plans))
+                is_race = bool(planned.name_keys)
+                states[first_row + row] = (len(plans), len(planned.plans), int(is_race))
                 for which, plan in enumerate(planned.plans):
                     values = self._together(partial(self._payload, member, planned, which))
                     law = self.law(planned.delays[which])
-                    plans.append((program.event_rows.get(plan.event, NONE), law, *values, planned.edges[which]))
+                    name_key = planned.name_keys[which] if is_race else 0
+                    event = program.event_rows.get(plan.event, NONE)
+                    plans.append((event, law, *values, planned.edges[which], name_key))
         return states, plans
 
     def works(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
@@ -192,7 +196,7 @@ class Tables:
         works, failures = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
         for member in self.members:
             first_row = len(works)
-            works += [(NONE, 0, 0, 0, NONE, 0, NONE, 0, 0.0)] * len(member.program.rows)
+            works += [(NONE, 0, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0, 0.0)] * len(member.program.rows)
             for row, work in member.works.items():
                 works[first_row + row] = self._work(member, row, work, failures)
         return works, failures
@@ -201,8 +205,9 @@ class Tables:
         program, pools = member.program, list(self.scenario.pools)
         first, result, asks = len(failures), NONE, 0
         policy = member.fresh._policy(row)
-        for error_type, edge in zip(work.error_types, [*work.edges, work.edges[-1]]):
+        for error_type, edge in zip(work.error_types, chain(work.edges[:-1], repeat(work.edges[-1]))):
             failures.append((member.texts.handle(error_type), int(policy.is_final(error_type)), edge))
+        windows = self._windows(work)
         plan = work.result
         if plan is not None:
             add = partial(self.value, member, plan, RESULT, ValueType.ANY, lambda value: value)
@@ -212,11 +217,33 @@ class Tables:
         pool = pools.index(name) if name in pools else NONE
         law = self.law(work.duration)
         n_failures, limit = len(work.plan.failures), NONE if work.limit is None else work.limit
-        return limit, law, first, n_failures, pool, work.plan.priority, result, asks, work.edges[-1]
+        shares = work.edges[-1], work.plan.twice
+        return limit, work.turns.step, law, first, n_failures, pool, work.plan.priority, result, asks, *windows, *shares
 
-    def _pool(self, pool: WorkerPool) -> tuple[int, ...]:
-        patience = NONE if pool.patience is None else self.law(pool.patience)
-        return pool.most, int(pool.discipline), NONE if pool.queue_limit is None else pool.queue_limit, patience
+    def _windows(self, work: Work) -> tuple[int, int, int]:
+        """Where the windows of an activity begin, how many are outages, and how many slow times."""
+        first, plan = len(self.windows), work.plan
+        for which, outage in enumerate(plan.outages):
+            law = NONE if outage.hangs else self.law(work.fails_after[which])
+            self.windows.append((*outage.span, law, work.first_outage + which, 1.0))
+        self.windows += [(*slow.span, NONE, NONE, slow.factor) for slow in plan.slow]
+        return first, len(plan.outages), len(plan.slow)
+
+    def _pools(self) -> list[tuple[int, ...]]:
+        """The plan of each pool."""
+        rows, first_worker = list[tuple[int, ...]](), 0
+        for pool in self.scenario.workers(self.replication).values():
+            patience = NONE if pool.patience is None else self.law(pool.patience)
+            limit = NONE if pool.queue_limit is None else pool.queue_limit
+            key, breaks, crew = 0, (NONE, NONE, 0, 0, 0), pool.crew
+            if crew is not None:
+                key = crew.key
+                breaks = self.law(crew.every), self.law(crew.repair), first_worker, int(crew.always), int(crew.fails)
+                first_worker += pool.most
+            bucket = pool.bucket
+            flow = (0, 0, 0) if bucket is None else (bucket.number, bucket.unit, bucket.ahead)
+            rows.append((key, *flow, pool.most, int(pool.discipline), limit, patience, *breaks))
+        return rows
 
     # --- all together ----------------------------------------------------------------------------
 
@@ -269,6 +296,7 @@ class Tables:
             "cases": NONE if scenario.cases is None else scenario.cases,
             "most_steps": most_steps,
             "n_times": len(times),
+            "timer_poll": int(scenario.timer_poll or 0),
             **arriving,
             "n_uniques": len(self.uniques),
             "n_pools": len(scenario.pools),
@@ -276,7 +304,6 @@ class Tables:
             "first_child": FIRST_CHILD,
         }.items():
             settings[name] = number
-        pools = [self._pool(pool.workers(scenario.begins)) for pool in scenario.pools.values()]
         return layout.with_table(
             layout.Known,
             {
@@ -287,12 +314,16 @@ class Tables:
                 "settings": settings,
                 "members": _table(members, layout.MEMBER),
                 "states": _table(states, layout.STATE_PLAN),
-                "plans": _table(plans, layout.EVENT_PLAN, "event law first_value end_value asks edge"),
+                "plans": _table(plans, layout.EVENT_PLAN, "event law first_value end_value asks edge name_key"),
                 "works": _table(
-                    works, layout.WORK_PLAN, "limit law first_failure n_failures pool priority result asks ends_ever"
+                    works,
+                    layout.WORK_PLAN,
+                    "limit step law first_failure n_failures pool priority result asks first_window n_outages n_slow "
+                    "ends_ever twice",
                 ),
+                "windows": _table(self.windows, layout.WINDOW, "begin end period law failure factor"),
                 "failures": _table(failures, layout.FAILURE, "error_type permanent edge"),
-                "pools": _table(pools, layout.POOL),
+                "pools": _table(self._pools(), layout.POOL),
                 "laws": _table(self.laws, layout.LAW, "family first n a b c"),
                 "values": _table(self.values, layout.VALUE, "name_key low high kind place law first n tag"),
                 "cells": to_array(self.cells or [Cell()], speed.CELL),

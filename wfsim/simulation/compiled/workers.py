@@ -8,11 +8,13 @@ from typing import Any
 import numba
 
 from wfsim.semantics.codes import NONE
-from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION, PATIENCE
+from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION, FAULT_TIME, PATIENCE, SECOND_DURATION, TWICE
 from wfsim.simulation.calendar import Order
+from wfsim.simulation.compiled.breakdowns import begin_work, done, end_work, first_free, ready
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.draws import sample, whole
-from wfsim.simulation.compiled.layout import ENDS, OPENS, STARTS
+from wfsim.simulation.compiled.layout import AGAIN, ENDS, OPENS, STARTS
+from wfsim.simulation.plans import NEVER_ENDS, SUCCEEDS
 from wfsim.simulation.pools import NEVER_DUE, SPARE_REQUESTS, Discipline
 
 _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
@@ -22,6 +24,7 @@ draw: Any = None
 
 _CONTROL, _RESULT = int(Order.CONTROL), int(Order.RESULT)
 _LIFO, _PRIORITY, _DEADLINE = int(Discipline.LIFO), int(Discipline.PRIORITY), int(Discipline.DEADLINE)
+_FAIR = int(Discipline.FAIR)
 
 
 @_njit
@@ -74,6 +77,14 @@ def still_waits(r: Any, queued: Any) -> Any:
 
 
 @_njit
+def take_turn(k: Any, r: Any, row: Any) -> Any:
+    """The turn of an attempt in a pool that is fair (`pools.Turns.take`)."""
+    turn = max(r.queues[row.pool].virtual, r.turns[row.activity])
+    r.turns[row.activity] = turn + k.works[row.activity].step
+    return turn
+
+
+@_njit
 def wait_in(k: Any, r: Any, at: int) -> None:
     """Let an attempt wait for a worker of its pool."""
     s, row = r.state[0], r.attempts[at]
@@ -96,6 +107,8 @@ def wait_in(k: Any, r: Any, at: int) -> None:
         rank = -work.priority
     elif discipline == _DEADLINE:
         rank = s.now + work.limit if work.limit >= 0 else NEVER_DUE
+    elif discipline == _FAIR:
+        rank = take_turn(k, r, row)
     queue_up(r, pool, room, rank, s.tickets, at)
 
 
@@ -154,7 +167,8 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
     if work.pool >= 0:
         queue, pool = r.queues[work.pool], k.pools[work.pool]
         look(r, queue)
-        if queue.busy >= queue.capacity or queue.waiting > 0:
+        worker = NONE if queue.waiting > 0 else free_worker(k, r, work.pool)
+        if worker < 0:
             if pool.queue_limit >= 0 and queue.waiting >= pool.queue_limit:
                 # It neither has a worker nor waits for one.
                 row.pool = NONE
@@ -166,8 +180,40 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
                 push(r, gives_up, _RESULT, ENDS, slot, case.epoch, (serial, attempt, work.n_failures + 1, 1))
             expect_opening(k, r, work.pool)
             return
-        queue.busy += 1
+        if pool.discipline == _FAIR:
+            queue.virtual = take_turn(k, r, row)
+        take_worker(k, r, row, worker)
     push(r, s.now, _RESULT, STARTS, slot, case.epoch, (serial, attempt, 0, 0))
+
+
+@_njit
+def token_from(queue: Any, given: Any) -> Any:
+    """From when on there is a token (`pools.Bucket.ready`)."""
+    return queue.full + (1 if queue.part > 0 else 0) - given.ahead
+
+
+@_njit
+def free_worker(k: Any, r: Any, pool: int) -> Any:
+    """A worker who can take work now, or -1; where workers never break down nobody asks which."""
+    queue, given = r.queues[pool], k.pools[pool]
+    if queue.busy >= queue.capacity or (given.number > 0 and token_from(queue, given) > r.state[0].now):
+        return NONE
+    return 0 if given.every < 0 else first_free(k, r, given, queue.capacity)
+
+
+@_njit
+def take_worker(k: Any, r: Any, row: Any, worker: int) -> None:
+    """A free worker takes an attempt."""
+    row.worker = worker
+    queue, given = r.queues[row.pool], k.pools[row.pool]
+    queue.busy += 1
+    if given.number > 0:
+        if token_from(queue, given) + given.ahead < r.state[0].now:
+            queue.full, queue.part = r.state[0].now, 0
+        queue.full += (queue.part + given.unit) // given.number
+        queue.part = (queue.part + given.unit) % given.number
+    if given.every >= 0:
+        begin_work(r, given, worker)
 
 
 @_njit
@@ -181,16 +227,23 @@ def look(r: Any, queue: Any) -> None:
 @_njit
 def expect_opening(k: Any, r: Any, pool: int) -> None:
     """Put into the calendar when more workers come for those who wait, if that is not known already."""
-    s, queue = r.state[0], r.queues[pool]
-    if queue.end_change == 0 or queue.waiting == 0 or queue.busy >= k.pools[pool].capacity:
+    s, queue, given = r.state[0], r.queues[pool], k.pools[pool]
+    plain = given.every < 0 and given.number == 0
+    never = queue.end_change == 0 and plain
+    if never or queue.waiting == 0 or queue.busy >= given.capacity:
         return
-    time, at = s.now, queue.next_change
-    if queue.capacity <= queue.busy:
-        while at < queue.end_change and r.shifts[at].capacity <= queue.busy:
-            at += 1
+    time, capacity, at = s.now, queue.capacity, queue.next_change
+    while capacity <= queue.busy:
         if at == queue.end_change:
             return
-        time = r.shifts[at].time
+        time, capacity = r.shifts[at].time, r.shifts[at].capacity
+        at += 1
+    if given.number > 0:
+        time = max(time, token_from(queue, given))
+    if given.every >= 0:
+        time = ready(k, r, given, time, capacity)
+    if not plain and at < queue.end_change:
+        time = min(time, r.shifts[at].time)
     if queue.opens < 0 or queue.opens > time:
         queue.opens = time
         push(r, time, _CONTROL, OPENS, NONE, 0, (pool, 0, 0, 0))
@@ -201,13 +254,17 @@ def serve(k: Any, r: Any, pool: int) -> None:
     """Let a worker who is free take the next attempt."""
     s, queue = r.state[0], r.queues[pool]
     look(r, queue)
-    if queue.busy < queue.capacity:
+    worker = free_worker(k, r, pool)
+    if worker >= 0:
         heir = first_waiting(r, pool, s.queue_room)
         if heir >= 0:
             taken = r.attempts[heir]
+            if k.pools[pool].discipline == _FAIR:
+                # What is taken out of the queue lies behind its end.
+                queue.virtual = r.queued[pool * s.queue_room + queue.n].rank
             taken.waits = 0
             queue.waiting -= 1
-            queue.busy += 1
+            take_worker(k, r, taken, worker)
             push(r, s.now, _RESULT, STARTS, taken.slot, taken.epoch, (taken.serial, taken.attempt, 0, 0))
     expect_opening(k, r, pool)
 
@@ -245,7 +302,43 @@ def let_go(k: Any, r: Any, slot: int, at: int) -> None:
         queue.waiting -= 1
         return
     queue.busy -= 1
+    if k.pools[pool].every >= 0:
+        end_work(k, r, k.pools[pool], row.worker)
     serve(k, r, pool)
+
+
+@_njit
+def window_at(k: Any, first: int, n: int, now: int) -> Any:
+    """The first of so many windows that holds a time; -1 if none does."""
+    for which in range(first, first + n):
+        window = k.windows[which]
+        if window.begin <= (now % window.period if window.period > 0 else now) < window.end:
+            return which
+    return NONE
+
+
+@_njit
+def fate(k: Any, work: Any, now: int, place: Any) -> Any:
+    """How an attempt ends that begins its work now, and after how long (`plans.Work.fate`)."""
+    key, serial, attempt = place
+    which = window_at(k, work.first_window, work.n_outages, now)
+    if which >= 0:
+        outage = k.windows[which]
+        if outage.law < 0:
+            return NEVER_ENDS, 0.0
+        return outage.failure, sample(k, outage.law, draw(key, FAULT_TIME, serial, attempt))
+    after, which = 1.0, window_at(k, work.first_window + work.n_outages, work.n_slow, now)
+    if which >= 0:
+        after = k.windows[which].factor
+    after *= sample(k, work.law, draw(key, DURATION, serial, attempt))
+    if work.ends_ever > 0.0:
+        u = draw(key, ATTEMPT_FAILURE, serial, attempt)
+        for way in range(work.n_failures):
+            if u < k.failures[work.first_failure + way].edge:
+                return way, after
+        if u < work.ends_ever:
+            return NEVER_ENDS, after
+    return SUCCEEDS, after
 
 
 @_njit
@@ -255,16 +348,22 @@ def plan_end(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
     if at < 0:
         return
     s, case = r.state[0], r.cases[slot]
-    work = k.works[r.attempts[at].activity]
-    end = s.now + whole(sample(k, work.law, draw(case.key, DURATION, serial, attempt)))
-    failure = NONE
-    if work.ends_ever > 0.0:
-        u = draw(case.key, ATTEMPT_FAILURE, serial, attempt)
-        for which in range(work.n_failures):
-            if u < k.failures[work.first_failure + which].edge:
-                failure = which
-                break
-        if failure < 0 and u < work.ends_ever:
-            # The last way is never to report at all.
-            return
-    push(r, end, _RESULT, ENDS, slot, case.epoch, (serial, attempt, failure, 0))
+    row = r.attempts[at]
+    work = k.works[row.activity]
+    way, after = fate(k, work, s.now, (case.key, serial, attempt))
+    if way == NEVER_ENDS:
+        return
+    time, breaks = s.now + whole(after), False
+    if row.pool >= 0 and k.pools[row.pool].every >= 0:
+        time, breaks = done(k, r, k.pools[row.pool], row.worker, whole(after))
+    push(r, time, _RESULT, ENDS, slot, case.epoch, (serial, attempt, work.n_failures + 2 if breaks else way, 0))
+
+
+@_njit
+def plan_again(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
+    """An attempt has succeeded: it does so again if it is carried out twice (`plans.Work.again_after`)."""
+    s, case = r.state[0], r.cases[slot]
+    work = k.works[s.activity]
+    if work.twice > 0.0 and draw(case.key, TWICE, serial, attempt) < work.twice:
+        after = whole(sample(k, work.law, draw(case.key, SECOND_DURATION, serial, attempt)))
+        push(r, s.now + after, _RESULT, AGAIN, slot, case.epoch, (serial, attempt, s.activity, 0))
