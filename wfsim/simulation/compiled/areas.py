@@ -182,7 +182,8 @@ def store(k: Any, r: Any, slot: int, changed: bool) -> None:
             listed = listed or r.m[i + which].first >= 0
     # A row has beside it the words of its own cells or of those of a flight.
     wanted = n_spare + max(n_works + (_LISTS if listed else 0), n_flights)
-    if case.block < 0 or case.room < wanted:
+    # Most instances wait for something most of the time, and then have the smallest block.
+    if case.block < 0 or case.room < wanted or (wanted == 0 and case.room > 0):
         give_back(r, case)
         take_block(k, r, case, size_of(wanted))
         changed = True
