@@ -1,0 +1,51 @@
+"""How much memory a compiled run takes, and whose the arrays of its log are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import wfsim as wf
+from wfsim.semantics.compile import compile_workflow
+from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
+
+MODELS = Path(__file__).parents[3] / "models"
+
+
+def orders(cases: int, **given: object) -> CompiledSimulation:
+    scenario = wf.load_scenario(MODELS / "order_processing.scenario.yaml").changed(cases=cases)
+    return CompiledSimulation(compile_workflow(wf.load(MODELS / "order_processing.yaml")), scenario, **given)  # type: ignore[arg-type]
+
+
+def test_an_order_in_flight_takes_less_than_a_kilobyte() -> None:
+    simulation = orders(20_000, sink=lambda chunk: None)
+    assert not simulation.advance(150_000), "it goes on"
+    run, state = simulation.memory.run, simulation.memory.state
+    n_open = int(run.cases["open"].sum())
+    assert n_open > 3_000, "as many as are open when most orders have come and few have gone"
+    blocks = int(state["m_end"]) * (run.block_m.itemsize + run.block_rows.itemsize) + int(state["w_end"]) * 8
+    per_slot = run.cases.itemsize + run.stays.itemsize + 2 * run.timers.itemsize + run.blocks.itemsize
+    due = int(state["n_heap"] + state["n_far"] + state["n_soon"]) * (run.entries.itemsize + run.heap.itemsize)
+    attempts = int(state["n_attempts"]) * run.attempts.itemsize + int(state["n_tracks"]) * run.tracks.itemsize
+    assert (blocks + int(state["n_slots"]) * per_slot + due + attempts) / n_open < 1_000
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_sink_that_keeps_a_chunk_has_what_a_sink_that_copies_it_has(keeps: bool) -> None:
+    """Arrays that are kept stay as they are, and others serve in their place; those that are not are used again."""
+    kept: list[tuple[np.ndarray, np.ndarray]] = []
+    places = set()
+
+    def sink(chunk: Chunk) -> bool:
+        places.add(chunk.log.ctypes.data)
+        kept.append((chunk.log, chunk.values) if keeps else (chunk.log.copy(), chunk.values.copy()))
+        return keeps
+
+    orders(1_500, sink=sink, chunk=1_000).run()
+    assert len(kept) > 5
+    assert len(places) == (len(kept) if keeps else 1)
+    case, seq = (np.concatenate([log[name] for log, _ in kept]) for name in ("case", "seq"))
+    for number in np.unique(case):
+        assert np.array_equal(seq[case == number], np.arange(1, (case == number).sum() + 1))
