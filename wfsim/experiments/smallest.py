@@ -197,7 +197,7 @@ def smallest(
 
         def tried(value: int) -> Trial:
             (point,) = points_of([{key: value}], plan, workflow, known)
-            study = Study(program, [replace(point, number=value)], engine, "full", "measures", confidence)
+            study = Study(program, [replace(point, number=value)], engine, requirement.log, "measures", confidence)
             told: list[dict[str, Any]] = []
             while True:
                 units = study.units(range(len(told), max(replications, 2 * len(told))))
