@@ -113,7 +113,7 @@ def test_no_function_has_many_parameters() -> None:
     assert found == LONGER
 
 
-def test_figures_of_notebooks_show_where_nothing_is_trusted_and_no_plotly_is() -> None:
+def test_figures_of_notebooks_show_without_trust_and_outside_of_jupyterlab() -> None:
     """Stored as data, which JupyterLab draws, and as a picture for other readers; none needs scripts to run."""
     figure, picture = "application/vnd.plotly.v1+json", "image/png"
     for file in sorted((TESTS.parent / "notebooks").glob("*.ipynb")):

@@ -150,7 +150,8 @@ def smallest(
     such_that
         The requirement: `p50`, `p90`, `p95`, `p99` or `mean` of `(sojourn)`; `share(success)`, `share(failure)`,
         `share(timed_out)` and so on; `mean_time(<state>)`; `utilisation(<pool>)`, `mean_wait(<pool>)` or
-        `mean_queue(<pool>)`; `kept(<SLA>)`, the share in time; then `<`, `<=`, `>` or `>=`, and a duration, number or percentage: `p95(sojourn) < 4h`.
+        `mean_queue(<pool>)`; `kept(<SLA>)`, the share in time; then `<`, `<=`, `>` or `>=`, and a duration, number or
+        percentage: `p95(sojourn) < 4h`.
     pool
         The pool whose capacity is sought.
     key

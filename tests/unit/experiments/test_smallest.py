@@ -158,7 +158,8 @@ def test_the_smallest_pool_that_keeps_a_promise_is_found(desk: wf.Workflow, plan
     assert found.value is not None
     shares = {trial.value: trial.estimate for trial in found.trials}
     before, here = shares[found.value - 1], shares[found.value]
-    assert before.high is not None and here.low is not None
+    assert before.high is not None
+    assert here.low is not None
     assert before.high < 0.5 < here.low
 
 
