@@ -1,7 +1,8 @@
-"""Importing wfsim, and the order workflow simulated, against a SimPy model of the same flow in the same run."""
+"""Importing wfsim, and the order workflow simulated, against models of its flow in SimPy and cimba in the same run."""
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import time
@@ -95,6 +96,25 @@ def _simpy(cases: int) -> tuple[float, int]:
     return seconds, found[0]
 
 
+def _cimba(cases: int) -> tuple[float, int]:
+    """CPU seconds and rows of the same orders in cimba, which compiles in a run before."""
+    command = [sys.executable, "-m", "tests.benchmarks._cimba_order", str(cases), str(RUNS)]
+    seconds, rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return float(seconds), int(rows)
+
+
+def _against_cimba(quick: float) -> list[Measured]:
+    """Orders against those of cimba, where it is installed."""
+    if importlib.util.find_spec("cimba") is None:
+        return []
+    seconds, rows = _cimba(MANY)
+    what = f"{MANY:,} orders each, all rows kept until the end; it leaves out what the SimPy model does"
+    return [
+        Measured("cimba", rows / seconds, "rows/s", f"{rows / MANY:.1f} rows each, numbers in six arrays"),
+        Measured("compiled / cimba, orders/s", seconds / quick, "times", what),
+    ]
+
+
 def _import_seconds(statement: str) -> float:
     def once() -> float:
         start = time.perf_counter()
@@ -124,6 +144,7 @@ def measure() -> list[Measured]:
         ),
         Measured("in Python / SimPy, orders/s", simpy_seconds / seconds, "times", f"SimPy leaves out: {LEFT_OUT}"),
         Measured("compiled / SimPy, orders/s", simpy_many / quick, "times", f"{MANY:,} orders each, all rows kept"),
+        *_against_cimba(quick),
         Measured("compiled / in Python, orders/s", MANY / quick / (CASES / seconds), "times"),
     ]
 

@@ -135,7 +135,7 @@ def scenario_with(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     ScenarioError
         If a key leads nowhere, or a value does not fit.
     """
-    data = scenario.model_dump(mode="json", exclude_unset=True)
+    data = scenario.model_dump(mode="json", by_alias=True, exclude_unset=True)
     for key, value in values.items():
         _put(data, key, value)
     return scenario.changed(**{top: data[top] for top in {_steps(data, key)[0] for key in values}})

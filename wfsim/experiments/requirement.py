@@ -15,6 +15,7 @@ from wfsim.model.duration import Duration
 from wfsim.semantics.codes import COMPLETED, OUTCOMES, STATUSES
 
 if TYPE_CHECKING:
+    from wfsim.history.writer import Log
     from wfsim.semantics.program import Program
     from wfsim.simulation.scenario import Scenario
     from wfsim.simulation.statistics import Estimate
@@ -23,7 +24,7 @@ _SHAPE = re.compile(r"\s*(\w+)\s*\(\s*([^()]*?)\s*\)\s*(<=|>=|<|>)\s*(.+?)\s*")
 _OF_POOLS = {"utilisation": ("utilisation", "share"), "mean_wait": ("wait", "s"), "mean_queue": ("queue", "")}
 _HOW = (
     "Write <measure>(<of what>) <, <=, > or >= <limit>, as `p95(sojourn) < 4h`, `share(failure) < 2%`, "
-    "`utilisation(packers) < 0.9` or `mean_wait(packers) < 10m`."
+    "`utilisation(packers) < 0.9`, `mean_wait(packers) < 10m` or, of an SLA, `kept(shipped) >= 95%`."
 )
 
 
@@ -56,6 +57,11 @@ class Requirement:
     unit: str
     sign: str
     limit: float
+
+    @property
+    def log(self) -> Log:
+        """The log level that is enough for the measure; less to write is a third less to do."""
+        return "full" if self.key.startswith("pools.") else "transitions"
 
     def judge(self, estimate: Estimate) -> Judgement:
         """It holds if the whole interval lies on its side of the limit, fails if the whole lies on the other."""
@@ -92,7 +98,7 @@ def parse_requirement(text: str, program: Program, scenario: Scenario) -> Requir
 
 def _measured(text: str, measure: str, what: str, program: Program, scenario: Scenario) -> tuple[str, str]:
     """Key and unit of a measure."""
-    measures = ["mean", *QUANTILES, "share", "mean_time", *_OF_POOLS]
+    measures = ["mean", *QUANTILES, "share", "mean_time", *_OF_POOLS, "kept"]
     if measure in QUANTILES or measure == "mean":
         _expect(text, measure, what, ["sojourn"])
         return f"sojourn.{measure}", "s"
@@ -109,6 +115,9 @@ def _measured(text: str, measure: str, what: str, program: Program, scenario: Sc
         _expect(text, measure, what, scenario.pools)
         column, unit = _OF_POOLS[measure]
         return f"pools.{what}.{column}", unit
+    if measure == "kept":
+        _expect(text, measure, what, [sla.name for sla in scenario.slas])
+        return f"slas.{what}.share", "share"
     raise OptionError(
         f"such_that={text!r}: there is no measure {measure!r}.{did_you_mean(measure, measures)} "
         f"Measures: {', '.join(measures)}."

@@ -150,7 +150,8 @@ def smallest(
     such_that
         The requirement: `p50`, `p90`, `p95`, `p99` or `mean` of `(sojourn)`; `share(success)`, `share(failure)`,
         `share(timed_out)` and so on; `mean_time(<state>)`; `utilisation(<pool>)`, `mean_wait(<pool>)` or
-        `mean_queue(<pool>)`; then `<`, `<=`, `>` or `>=`, and a duration, number or percentage: `p95(sojourn) < 4h`.
+        `mean_queue(<pool>)`; `kept(<SLA>)`, the share in time; then `<`, `<=`, `>` or `>=`, and a duration, number or
+        percentage: `p95(sojourn) < 4h`.
     pool
         The pool whose capacity is sought.
     key
@@ -197,7 +198,7 @@ def smallest(
 
         def tried(value: int) -> Trial:
             (point,) = points_of([{key: value}], plan, workflow, known)
-            study = Study(program, [replace(point, number=value)], engine, "full", "measures", confidence)
+            study = Study(program, [replace(point, number=value)], engine, requirement.log, "measures", confidence)
             told: list[dict[str, Any]] = []
             while True:
                 units = study.units(range(len(told), max(replications, 2 * len(told))))

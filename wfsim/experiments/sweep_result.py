@@ -13,7 +13,7 @@ import numpy as np
 from wfsim.analytics.compare import compare_runs
 from wfsim.errors import HistoryError, OptionError, did_you_mean, listed
 from wfsim.history.history import History
-from wfsim.history.measures import Measure, as_html, as_text, interval, number
+from wfsim.history.measures import TITLES, Measure, as_html, as_text, interval, number
 from wfsim.simulation.statistics import Estimate, Method, nothing, over_replications, share_of
 
 from .points import Point, keys_of, point_named
@@ -21,12 +21,13 @@ from .points import Point, keys_of, point_named
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+    from numpy.typing import NDArray
 
     from wfsim.analytics.compare import Comparison
 
     Measures = Mapping[str, Measure]
 
-SHOWN = ("outcomes", "sojourn", "pools")
+SHOWN = ("outcomes", "sojourn", "pools", "slas")
 """Groups of measures that a table of points has."""
 MOST_SHOWN = 200
 """Points in the table that is shown; `.df()` has all."""
@@ -94,8 +95,8 @@ class Sweep:
         Returns
         -------
         pandas.DataFrame
-            `point`, a column for each key, `replications`, and for each measure of outcomes, times from start to end
-            and pools three columns: `sojourn.p95`, `sojourn.p95.low`, `sojourn.p95.high`; times in seconds.
+            `point`, a column for each key, `replications`, and for each measure of outcomes, times from start to end,
+            pools and SLAs three columns: `sojourn.p95`, `sojourn.p95.low`, `sojourn.p95.high`; times in seconds.
         """
         import pandas as pd
 
@@ -185,7 +186,7 @@ class Sweep:
     def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         shown = [key for key in self._columns() if key in ("sojourn.mean", "sojourn.p50", "sojourn.p95")]
         shown += [key for key in self._columns() if key.endswith((".utilisation", ".wait"))]
-        shown += [key for key in self._columns() if self._any(key).group == "outcomes"]
+        shown += [key for key in self._columns() if self._any(key).group in ("outcomes", "slas")]
         keys = keys_of(self.points)
         rows = []
         for point, own in list(zip(self.points, self.measures))[:MOST_SHOWN]:
@@ -248,28 +249,32 @@ def _over(own: Sequence[Mapping[str, Any]], told: Sequence[Mapping[str, Any]], l
         one = own[0]
         return Estimate(one["value"], one["low"], one["high"], one["n"], Method(one["method"]), one["note"])
     if own[0]["group"] == "outcomes":
-        return _share(own, told, level)
+        return _outcome(own, told, level)
     values = np.array([one["value"] for one in own if not math.isnan(one["value"])], np.float64)
     n = sum(one["n"] for one in own)
     if not len(values):
         return replace(nothing(), note=own[0]["note"])
+    if own[0]["group"] == "slas":
+        return _share(values, n, level)
     found = over_replications(values, level, n)
     return replace(found, note="nobody waited") if own[0]["group"] == "pools" and not values.any() else found
 
 
-def _share(own: Sequence[Mapping[str, Any]], told: Sequence[Mapping[str, Any]], level: float) -> Estimate:
+def _outcome(own: Sequence[Mapping[str, Any]], told: Sequence[Mapping[str, Any]], level: float) -> Estimate:
     """The share of an outcome: 0 where cases closed, but none so."""
     closed = [next((one["n"] for one in each["measures"] if one["group"] == "outcomes"), 0) for each in told]
     key = own[0]["key"]
     of = {place: one["value"] for place, each in enumerate(told) for one in each["measures"] if one["key"] == key}
     values = np.array([of.get(place, 0.0) for place, n in enumerate(closed) if n], np.float64)
+    return _share(values, sum(closed), level)
+
+
+def _share(values: NDArray[np.float64], n: int, level: float) -> Estimate:
+    """A share over replications, of `n` cases together; where all are alike, of these as independent cases."""
     if values.min() == values.max() and values[0] in (0.0, 1.0):
-        return share_of([np.full(sum(closed), bool(values[0]), np.bool_)], level)
-    return over_replications(values, level, sum(closed))
-
-
-_GROUPS = ("outcomes", "sojourn", "states", "activities", "pools")
+        return share_of([np.full(n, bool(values[0]), np.bool_)], level)
+    return over_replications(values, level, n)
 
 
 def _place(measure: Measure) -> int:
-    return _GROUPS.index(measure.group)
+    return list(TITLES).index(measure.group)

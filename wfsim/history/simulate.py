@@ -160,7 +160,7 @@ def prepared(
 
 def scenario_text(plan: Scenario) -> str:
     """A scenario as it is kept with its runs: canonical JSON of what was given."""
-    return json.dumps(plan.model_dump(mode="json", exclude_unset=True), sort_keys=True)
+    return json.dumps(plan.model_dump(mode="json", by_alias=True, exclude_unset=True), sort_keys=True)
 
 
 def origin_of(plan: Scenario, replication: int, engine: str, params: Mapping[str, Any] | None = None) -> Origin:

@@ -45,6 +45,19 @@ def test_a_list_of_points_is_taken_as_it_is(desk: wf.Workflow, plan: wf.Scenario
     assert (found[1].scenario.cases, found[1].scenario.pools["clerks"].capacity) == (3, 4)
 
 
+def test_keys_are_those_of_a_file_where_python_has_another_word(desk: wf.Workflow, plan: wf.Scenario) -> None:
+    outage = {"from": "1h", "until": "2h", "hangs": True}
+    plan = plan.changed(activities={"serve": {"duration": "1m", "outages": [outage]}})
+    (early, late) = points(desk, plan, {"activities.serve.outages.0.from": ["30m", "90m"]})
+    assert [each.scenario.activities["serve"].outages[0].from_ for each in (early, late)] == [
+        wf.Duration.of("30m"),
+        wf.Duration.of("90m"),
+    ]
+    told, other = (wf.simulate(desk, each.scenario, cases=20, replications=1) for each in (early, late))
+    changed = "activities.serve.outages: "
+    assert f'{changed}[{{"from": "30m"' in str(wf.compare(told, other))
+
+
 def test_a_number_in_a_key_counts_in_a_list(plan: wf.Scenario) -> None:
     changed = scenario_with(plan, {"activities.serve.failures.1.probability": 0.5})
     assert [each.probability for each in changed.activities["serve"].failures] == [0.1, 0.5, 0.1]

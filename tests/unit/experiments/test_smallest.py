@@ -33,16 +33,19 @@ def estimate(low: float | None, high: float | None) -> Estimate:
         ("mean_wait(clerks) < 2m30s", "pools.clerks.wait", 150.0),
         ("mean_queue(clerks) > 3", "pools.clerks.queue", 3.0),
         ("mean_time(served) < 10m", "states.served.time", 600.0),
+        ("kept(quick) >= 95%", "slas.quick.share", 0.95),
     ],
 )
 def test_a_requirement_names_a_measure_and_a_limit(
     desk: wf.Workflow, plan: wf.Scenario, text: str, key: str, limit: float
 ) -> None:
+    plan = plan.changed(slas=[{"name": "quick", "within": "2m"}])
     found = parse_requirement(text, compile_workflow(desk), plan)
     assert (found.key, found.limit) == (key, pytest.approx(limit))
-    # Each measure is one of a summary, or the share of an ending that no case had.
-    measures = wf.simulate(desk, plan, cases=40).summary()
+    # Each measure is one of a summary, or the share of an ending that no case had; and its log level is enough for it.
+    measures, logged = (wf.simulate(desk, plan, cases=40, log=log).summary() for log in ("full", found.log))
     assert key in measures or key.startswith("outcomes.")
+    assert logged.get(key) == measures.get(key)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,7 @@ def test_a_requirement_names_a_measure_and_a_limit(
         ("share(lost) < 4%", "share is of one of: success, failure, failed, cancelled, terminated, timed_out; not of"),
         ("utilisation(clerk) < 0.9", "utilisation is of one of: clerks; not of 'clerk'. Did you mean 'clerks'"),
         ("mean_time(server) < 1h", "Did you mean 'served'"),
+        ("kept(quick) > 95%", "kept is of one of: nothing here; not of 'quick'"),
         ("p95(sojourn) < soon", "such_that='p95(sojourn) < soon': "),
         ("share(failure) < 4h", "the limit '4h' is not a share, as 0.05 or 5%"),
         ("mean_queue(clerks) < 5%", "the limit '5%' is not a number"),
@@ -146,6 +150,17 @@ def test_the_smallest_pool_is_found_with_both_sides_of_the_border(desk: wf.Workf
     for shown in (repr(found), found._repr_html_()):
         assert "Taken for granted: what holds for a value holds for larger ones." in shown
         assert "pools.clerks.capacity" in shown
+
+
+def test_the_smallest_pool_that_keeps_a_promise_is_found(desk: wf.Workflow, plan: wf.Scenario) -> None:
+    plan = plan.changed(slas=[{"name": "quick", "until": "gone", "within": "4m"}])
+    found = wf.smallest(desk, plan, pool="clerks", such_that="kept(quick) > 50%", between=(1, 2), replications=4)
+    assert found.value is not None
+    shares = {trial.value: trial.estimate for trial in found.trials}
+    before, here = shares[found.value - 1], shares[found.value]
+    assert before.high is not None
+    assert here.low is not None
+    assert before.high < 0.5 < here.low
 
 
 def test_where_intervals_do_not_tell_more_replications_are_taken_and_then_it_says_so(

@@ -146,6 +146,19 @@ def test_the_table_has_a_row_per_point_with_intervals(desk: wf.Workflow, plan: w
         assert "desk 1.0.0" in shown
 
 
+def test_the_share_of_promises_kept_is_that_of_the_summary(desk: wf.Workflow, plan: wf.Scenario) -> None:
+    slas = [{"name": "quick", "within": "2m"}, {"name": "ever", "within": "1d"}, {"name": "at once", "within": "1us"}]
+    swept = wf.sweep(desk, plan.changed(slas=slas), over={"cases": [15, 20]}, replications=3)
+    for point, cases in enumerate((15, 20)):
+        whole = wf.simulate(desk, plan.changed(slas=slas), cases=cases, replications=3).summary()
+        for name in ("quick", "ever", "at once"):
+            found, wanted = swept.estimate(point, f"slas.{name}.share"), whole[f"slas.{name}.share"]
+            assert (found.n, found.method) == (wanted.n, wanted.method)
+            assert [found.value, found.low, found.high] == pytest.approx([wanted.value, wanted.low, wanted.high])
+    assert "slas.quick.share.low" in swept.df()
+    assert "slas.quick.share" in str(swept)
+
+
 def test_a_long_table_is_cut_and_says_so(desk: wf.Workflow, plan: wf.Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wfsim.experiments.sweep_result.MOST_SHOWN", 1)
     swept = wf.sweep(desk, plan, over={"cases": [1, 2, 3]}, replications=1)
