@@ -259,6 +259,8 @@ import os, signal, sys
 import wfsim as wf
 from wfsim.history.progress import Progress
 desk, plan = wf.Workflow.model_validate({DESK!r}), wf.Scenario.model_validate({PLAN!r})
+# Who starts the tests in the background has it ignored, and what they start inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 step = Progress.step
 def first(self):
     step(self)
