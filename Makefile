@@ -17,16 +17,25 @@ help:  ## this list
 demo: $(STAMP)  ## the whole path once: findings, proofs, 10,000 orders, SQL, pictures, one real run
 	@$(BIN)/wfsim demo
 
+# They start processes or a browser and wait for these more than they compute, and need nothing compiled.
+WAITING := tests/browser tests/runtime_kill
+
+# Loading nbval takes some seconds in every process, for grammars that only notebooks need.
+PYTEST := $(BIN)/python -m pytest -p no:nbval
+
+# Where the surroundings forbid it, every process would compile every module anew, those of the tests twice.
+test: export PYTHONDONTWRITEBYTECODE :=
+
 # One lane compiles the kernels, if their cache is empty, while the other is at what does not need them.
 test: $(TEST_STAMP)  ## every test but for those of test-long
 	@mkdir -p build
 	@$(BIN)/python -m tests.compiled > build/compiled.log 2>&1 & compiling=$$!; \
 	trap "kill $$compiling 2>/dev/null || true" EXIT; set -ex; \
 	$(MAKE) --no-print-directory lint; \
-	$(BIN)/python -m pytest --doctest-modules wfsim; \
+	$(PYTEST) --doctest-modules wfsim $(WAITING); \
 	wait $$compiling || { cat build/compiled.log; exit 1; }; \
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval notebooks; \
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests
+	$(PYTEST) -n 2 --dist worksteal $(addprefix --ignore=,$(WAITING)) tests
 
 test-long: $(TEST_STAMP)  ## the tests that `make test` leaves out because they take long
 	WFSIM_KILLS=100 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' tests/runtime_kill

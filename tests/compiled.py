@@ -9,6 +9,8 @@ import wfsim as wf
 from tests.differential.test_codec import checked
 from tests.differential.test_two_speeds import at_both_speeds, in_step
 from wfsim.semantics import codes, layout, roots
+from wfsim.verification.nets.dive import dive
+from wfsim.verification.nets.stubborn import StubbornSets
 
 
 def main() -> None:
@@ -20,7 +22,10 @@ def main() -> None:
         draw(1, 1, 1, *(() if draw is roots.mix_key else (1,)))
     wf.explore_workflow(wf.new("minimal"), engine="compiled")
     wf.simulate(wf.new("order"), cases=2, engine="compiled")
-    wf.explore(wf.to_net(wf.new("order")), engine="kernel")
+    net = wf.to_net(wf.new("order"))
+    _ = wf.explore(net, engine="kernel").bounds
+    wf.explore(net, engine="kernel", stubborn=StubbornSets(net))
+    dive(StubbornSets(net), engine="kernel")
 
 
 if __name__ == "__main__":

@@ -457,7 +457,7 @@ def test_a_queue_that_grows_for_ever_stops_with_the_pool_that_is_too_small(
     crowded = scenario.model_dump(exclude_unset=True) | {"arrivals": {"poisson": "1/s"}}
     crowded["pools"] = {"packers": {"capacity": 2}}
     monkeypatch.setattr(
-        memory if limit == "MOST_MEMORY" else calendar, limit, 2**22 if limit == "MOST_MEMORY" else 5_000
+        memory if limit == "MOST_MEMORY" else calendar, limit, 2**20 if limit == "MOST_MEMORY" else 1_000
     )
     with wf.simulate(workflow, Scenario.model_validate(crowded), engine="compiled") as history:
         assert not history.complete

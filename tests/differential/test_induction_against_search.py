@@ -55,7 +55,7 @@ def compared(workflow: Workflow, asked: list[Property]) -> list[str]:
     return found
 
 
-@cases(10, unchecked=list(HealthCheck))
+@cases(6, unchecked=list(HealthCheck))
 @given(workflows())
 def test_what_is_decided_for_all_values_agrees_with_the_search(workflow: Workflow) -> None:
     compared(workflow, ASKED)

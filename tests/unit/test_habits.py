@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.mutation.__main__ import groups
+from tests.unit.test_structure import blocks
 from wfsim.semantics.speed import KERNEL_FILES
 
 TESTS = Path(__file__).parents[1]
@@ -88,7 +89,7 @@ def functions() -> Iterator[tuple[str, list[str]]]:
     """Every function of the package with its parameters, `self` left out."""
 
     def inside(node: ast.AST, name: str) -> Iterator[tuple[str, list[str]]]:
-        for child in ast.iter_child_nodes(node):
+        for child in blocks(node):
             within = f"{name}.{child.name}" if isinstance(child, (ast.ClassDef, ast.FunctionDef)) else name
             if isinstance(child, ast.FunctionDef):
                 given = child.args

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CAUSES = frozenset(RECORD_KINDS[:N_CAUSES])
 _REFUSED = ("undeclared", "payload")
+_FIELDS = tuple(field.name for field in fields(Record))
 
 
 @lru_cache(maxsize=64)
@@ -194,4 +195,5 @@ def _compare(expected: Sequence[Record], got: Sequence[Record]) -> None:
 
 def _text(record: Record) -> str:
     """One text for each record: `1`, `1.0` and `true` stay different, the order of keys does not count."""
-    return clean(canonical(asdict(record)))
+    # Not `asdict`, which copies payloads deeply: that took half of the time of a replay.
+    return clean(canonical({name: getattr(record, name) for name in _FIELDS}))

@@ -58,6 +58,19 @@ transitions:
   - {from: a, event: go, to: c}
   - {from: a, event: stop, to: b}
 """
+# All is well, but for a number at which no one may pay.
+DUE = """\
+name: due
+initial_state: due
+unhandled: reject
+variables: {n: {type: integer, input: true, minimum: 0, maximum: 9}}
+events: {pay: {}, leave: {}}
+states: [{name: due}, {name: gone, is_terminal: true}]
+transitions:
+  - {from: due, event: pay, to: gone, condition: context.n < 3}
+  - {from: due, event: pay, to: due, condition: context.n > 3}
+  - {from: due, event: leave, to: gone}
+"""
 
 
 # --- lint --------------------------------------------------------------------------------------------
@@ -121,11 +134,12 @@ def test_a_missing_file_cannot_be_answered(wfsim: Command, tmp_path: Path) -> No
 # --- verify ------------------------------------------------------------------------------------------
 
 
-def test_verify_is_fine_when_all_is_as_expected(wfsim: Command) -> None:
-    code, out, _ = wfsim("verify", ORDER, CLAIMS)
+def test_verify_is_fine_when_all_is_as_expected(wfsim: Command, tmp_path: Path) -> None:
+    claims = written(tmp_path, "properties: [no_failure: {}, can_complete: {}, never: context.n > 9]\n", "claims.yaml")
+    code, out, _ = wfsim("verify", written(tmp_path, DUE), claims)
     assert code == 0
-    assert "12 of 12 as expected." in out
-    assert out.count("✓ holds") == 12
+    assert "3 of 3 as expected." in out
+    assert out.count("✓ holds") == 3
 
 
 def test_verify_is_fine_with_violations_that_are_known(wfsim: Command) -> None:
@@ -335,8 +349,9 @@ def test_the_seed_decides_the_digest(wfsim: Command) -> None:
         _, out, _ = wfsim("simulate", ORDER, "--cases", 10, "--seed", seed, "--json")
         return str(json.loads(out)["digest"])
 
-    assert digest(1) == digest(1)
-    assert digest(1) != digest(2)
+    first = digest(1)
+    assert digest(1) == first
+    assert digest(2) != first
 
 
 def test_a_guessed_scenario_is_announced(wfsim: Command, tmp_path: Path) -> None:
@@ -507,14 +522,17 @@ def test_conditions_are_told_with_values_and_a_place(wfsim: Command) -> None:
     assert json.loads(out)["findings"][0]["values"] == {"context.attempts": 3}
 
 
-def test_verify_of_a_workflow_alone_tells_of_its_conditions_and_does_not_count_them(wfsim: Command) -> None:
-    code, out, _ = wfsim("verify", ORDER)
+def test_verify_of_a_workflow_alone_tells_of_its_conditions_and_does_not_count_them(
+    wfsim: Command, tmp_path: Path
+) -> None:
+    due = written(tmp_path, DUE)
+    code, out, _ = wfsim("verify", due)
     assert code == 0
     assert "7 of 7 as expected" in out
-    assert "gap\n    in 'payment_failed' on retry_payment" in out
-    _, out, _ = wfsim("verify", ORDER, "--json")
+    assert "w.yaml:6  gap\n    in 'due' on pay: with context.n = 3" in out
+    _, out, _ = wfsim("verify", due, "--json")
     assert json.loads(out)["conditions"]["findings"][0]["kind"] == "gap"
-    _, out, _ = wfsim("verify", ORDER, "verification/order_processing.yaml")
+    _, out, _ = wfsim("verify", due, written(tmp_path, "properties: [no_failure: {}]\n", "claims.yaml"))
     assert "gap" not in out
 
 
@@ -674,15 +692,21 @@ def test_times_refuses_what_is_no_moment_and_a_workflow_without_schedules(wfsim:
 # --- several property files at once ------------------------------------------------------------------
 
 
-def test_verify_takes_a_folder_of_property_files(wfsim: Command, tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    (tmp_path / "asked").mkdir()
+def two_asked(folder: Path) -> list[Path]:
+    """Two property files, whose workflows lie in another folder."""
+    (folder / "models").mkdir()
+    (folder / "asked").mkdir()
+    files = []
     for name in ("one", "two"):
         good = STUCK.replace("name: stuck", f"name: {name}").replace("to: b", "to: c").replace("{name: b}, ", "")
-        (tmp_path / "models" / f"{name}.yaml").write_text(good)
-        (tmp_path / "asked" / f"{name}.yaml").write_text(
-            f"workflow: ../models/{name}.yaml\nproperties:\n  - can_complete: {{}}\n"
-        )
+        written(folder / "models", good, f"{name}.yaml")
+        claims = f"workflow: ../models/{name}.yaml\nproperties:\n  - can_complete: {{}}\n"
+        files.append(written(folder / "asked", claims, f"{name}.yaml"))
+    return files
+
+
+def test_verify_takes_a_folder_of_property_files(wfsim: Command, tmp_path: Path) -> None:
+    two_asked(tmp_path)
     (tmp_path / "asked" / "notes.yaml").write_text("about: nothing\n")
     report = tmp_path / "report.xml"
     code, out, _ = wfsim("verify", tmp_path / "asked", "--junit", report)
@@ -700,11 +724,12 @@ def test_verify_takes_a_folder_of_property_files(wfsim: Command, tmp_path: Path)
     assert "nowhere" in err
 
 
-def test_verify_in_json_of_several_files_is_a_list(wfsim: Command) -> None:
-    _, out, _ = wfsim("verify", "verification/shipping.yaml", "verification/subscription.yaml", "--json")
-    assert [report["workflow"] for report in json.loads(out)] == ["shipping", "subscription"]
-    _, out, _ = wfsim("verify", "verification/shipping.yaml", "--json")
-    assert json.loads(out)["workflow"] == "shipping"
+def test_verify_in_json_of_several_files_is_a_list(wfsim: Command, tmp_path: Path) -> None:
+    one, two = two_asked(tmp_path)
+    _, out, _ = wfsim("verify", one, two, "--json")
+    assert [report["workflow"] for report in json.loads(out)] == ["one", "two"]
+    _, out, _ = wfsim("verify", one, "--json")
+    assert json.loads(out)["workflow"] == "one"
 
 
 @pytest.mark.parametrize(

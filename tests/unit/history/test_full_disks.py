@@ -121,9 +121,9 @@ def test_a_simulation_onto_a_full_disk_leaves_an_incomplete_history_that_can_be_
     code = """
 from wfsim.history import sorting
 sorting.PIECE = 1_000
-fill(1_500_000)
+fill(1_000_000)
 try:
-    wf.simulate(wf.example_order, cases=3_000, into=sys.argv[1])
+    wf.simulate(wf.example_order, cases=1_000, into=sys.argv[1])
 except HistoryError as error:
     print(str(error).replace("\\n", " "))
 """.replace("wf.example_order", 'wf.load("models/order_processing.yaml"), "models/order_processing.scenario.yaml"')
@@ -137,7 +137,7 @@ except HistoryError as error:
         assert history.notes[0] == sorting.UNFINISHED
         assert "incomplete" in history._repr_html_()
         assert history.sql("SELECT complete FROM runs").fetchall() == [(False,)]
-        assert 0 < len(history.cases()) < 3_000
+        assert 0 < len(history.cases()) < 1_000
         assert replay_all(history)
     # What did not fit in any more is read from the log beside it.
     assert {file.name for file in tmp_path.iterdir()} <= {path.name, f"{path.name}.wal"}

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.work import calls
 from wfsim.errors import HistoryError, ReplayError
 from wfsim.history.history import open_history
 from wfsim.history.replay import replay_all
@@ -36,6 +37,22 @@ def test_replay_ends_in_the_state_that_the_records_tell(made: Any) -> None:
             assert ids == {record.event_id for record in records if record.kind == kind and record.event_id is not None}
         rounds = sum("rounds" in record.payload.get("set", {}) for record in records)
         assert case.variables["rounds"] == rounds
+
+
+def test_a_replay_does_not_copy_the_values_that_it_compares() -> None:
+    workflow = Workflow.model_validate(spec(typed={"payload": {"s": "string"}}, free={}))
+    program = compile_workflow(workflow)
+
+    def work(size: int) -> int:
+        writer = HistoryWriter(None, program)
+        instance = Instance(program, key=1)
+        writer.append(1, instance, instance.start(0, {"given": None}))
+        writer.append(1, instance, instance.event(1, "free", {"x": [[]] * size}))
+        with writer.finish() as history:
+            return calls(history.case(1).replay)
+
+    # Each item is looked at four times when the event is taken; records are compared as texts, which C writes.
+    assert work(2_000) - work(1_000) <= 5 * 1_000
 
 
 def test_replay_upto_takes_the_whole_step_that_holds_the_record(made: Any) -> None:

@@ -79,13 +79,13 @@ def steps(instance: Instance, n: int) -> Any:
 
 @pytest.fixture(scope="module")
 def long_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A case of some hundred records in a store that takes a snapshot every fifty."""
+    """A case of some hundred records in a store that takes a snapshot every twenty-five."""
     path = tmp_path_factory.mktemp("snapshots") / "long.duckdb"
-    with Store(path, snapshot_every=50) as store:
+    with Store(path, snapshot_every=25) as store:
         place = store.new_case(program, "one")
         instance = Instance(program, key=3)
         version = store.append(place, instance, instance.start(0), expected_version=0)
-        for apply in steps(instance, 220):
+        for apply in steps(instance, 110):
             output: Output = apply(instance)
             version = store.append(place, instance, output, expected_version=version)
     return path

@@ -43,12 +43,10 @@ def test_another_process_with_another_hash_seed_gives_the_same_digest() -> None:
         "import wfsim as wf; print(wf.simulate(wf.load('models/order_processing.yaml'), "
         "wf.load_scenario('models/order_processing.scenario.yaml'), cases=100, seed=3).digest)"
     )
-    found = set()
-    for hash_seed in ("0", "12345"):
-        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-        found.add(done.stdout.strip())
-    assert found == {wf.simulate(ORDER, SCENARIO, cases=100, seed=3).digest}
+    # This process has a hash seed that was drawn at its start.
+    environment = os.environ | {"PYTHONHASHSEED": "12345"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == wf.simulate(ORDER, SCENARIO, cases=100, seed=3).digest
 
 
 def test_more_cases_do_not_change_what_earlier_ones_draw() -> None:

@@ -58,10 +58,10 @@ def exponential(mean: float) -> dict[str, Any]:
     return {"exponential": {"mean": mean}}
 
 
-def simulated(what: wf.Workflow, rate: float, cases: int, **more: Any) -> History:
+def simulated(what: wf.Workflow, rate: float, cases: int, *, log: Any = "full", **more: Any) -> History:
     """`rate` Poisson arrivals a second; the first two hundred services' time is warm-up."""
     plan = {"arrivals": {"poisson": f"{rate * 3600:.0f}/h"}, "cases": cases, "warm_up": "200s", "seed": 1, **more}
-    return wf.simulate(what, wf.Scenario.model_validate(plan), engine="compiled")
+    return wf.simulate(what, wf.Scenario.model_validate(plan), engine="compiled", log=log)
 
 
 def station(rate: float, service: Any, capacity: int = 1, cases: int = 20_000, **more: Any) -> History:
@@ -109,10 +109,10 @@ def test_one_server() -> None:
     holds(found["sojourn.p95"], -math.log(0.05) / 0.4)
 
 
-@pytest.mark.parametrize(("servers", "load"), [(2, 1.4), (4, 3.2), (10, 8.0)])
-def test_several_servers(servers: int, load: float) -> None:
+@pytest.mark.parametrize(("servers", "load", "cases"), [(2, 1.4, 20_000), (4, 3.2, 40_000), (10, 8.0, 40_000)])
+def test_several_servers(servers: int, load: float, cases: int) -> None:
     """M/M/c [1]_: Wq = C/(cμ−λ); P(wait > t) = C·exp(−(cμ−λ)t), at t = 0 and at the mean of those who wait."""
-    history = station(load, exponential(1.0), servers, cases=40_000)
+    history = station(load, exponential(1.0), servers, cases)
     found, waiting = history.summary(level=LEVEL), erlang_c(servers, load)
     holds(found["activities.serve.wait"], waiting / (servers - load), 0.4)
     holds(found["pools.serve.busy"], load)
@@ -122,18 +122,18 @@ def test_several_servers(servers: int, load: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "variation"),
+    ("service", "variation", "cases"),
     [
-        ("1s", 0.0),
-        ({"uniform": {"low": "500ms", "high": "1500ms"}}, 1 / 12),
-        ({"triangular": {"low": "0s", "mode": "1s", "high": "2s"}}, 1 / 6),
-        ({"lognormal": {"median": math.exp(-0.32), "sigma": 0.8}}, math.exp(0.64) - 1),
-        ({"weibull": {"scale": 1 / math.gamma(1.5), "shape": 2.0}}, math.gamma(2.0) / math.gamma(1.5) ** 2 - 1),
-        ({"empirical": {"values": ["500ms", "3s"], "weights": [0.8, 0.2]}}, 1.0),
+        ("1s", 0.0, 10_000),
+        ({"uniform": {"low": "500ms", "high": "1500ms"}}, 1 / 12, 10_000),
+        ({"triangular": {"low": "0s", "mode": "1s", "high": "2s"}}, 1 / 6, 10_000),
+        ({"lognormal": {"median": math.exp(-0.32), "sigma": 0.8}}, math.exp(0.64) - 1, 20_000),
+        ({"weibull": {"scale": 1 / math.gamma(1.5), "shape": 2.0}}, math.gamma(2.0) / math.gamma(1.5) ** 2 - 1, 20_000),
+        ({"empirical": {"values": ["500ms", "3s"], "weights": [0.8, 0.2]}}, 1.0, 20_000),
     ],
     ids=["constant", "uniform", "triangular", "lognormal", "weibull", "empirical"],
 )
-def test_services_of_any_distribution(service: Any, variation: float) -> None:
+def test_services_of_any_distribution(service: Any, variation: float, cases: int) -> None:
     """M/G/1 (Pollaczek and Khinchine [1]_): Wq = λ·E[S²]/(2(1−ρ)), here with E[S] = 1 and ρ = 0.6."""
     if isinstance(service, dict):
         # Durations have no more than six decimals.
@@ -141,7 +141,7 @@ def test_services_of_any_distribution(service: Any, variation: float) -> None:
             family: {key: round(value, 6) if key in ("median", "scale") else value for key, value in given.items()}
             for family, given in service.items()
         }
-    found = station(0.6, service).summary(level=LEVEL)
+    found = station(0.6, service, cases=cases).summary(level=LEVEL)
     holds(found["activities.serve.service"], 1.0)
     holds(found["activities.serve.wait"], 0.6 * (1 + variation) / (2 * 0.4), 0.25)
 
@@ -162,7 +162,7 @@ def test_priorities_that_do_not_interrupt() -> None:
     history = simulated(
         what,
         0.8,
-        40_000,
+        20_000,
         inputs={"urgent": {"choice": [True, False], "weights": [0.25, 0.75]}},
         activities={
             "urgent": {"duration": exponential(1.0), "priority": 1},
@@ -223,7 +223,7 @@ def test_fork_and_join() -> None:
 def test_services_without_waiting() -> None:
     """M/G/∞ [1]_: no pool, so W = E[S], and L = λ·E[S] whatever the distribution."""
     service = {"lognormal": {"median": "10s", "sigma": 1.0}}
-    history = simulated(in_line("serve"), 0.5, 20_000, activities={"serve": {"duration": service}})
+    history = simulated(in_line("serve"), 0.5, 10_000, log="aggregates", activities={"serve": {"duration": service}})
     mean = 10 * math.exp(0.5)
     holds(history.summary(level=LEVEL)["sojourn.mean"], mean)
     times = history.sql("SELECT started, closed FROM durations").df() / 1e6
@@ -277,7 +277,8 @@ def test_timeouts() -> None:
         ],
         activities={"serve": {}},
     )
-    history = simulated(what, 1.0, 20_000, activities={"serve": {"duration": exponential(1.0)}})
+    served = {"serve": {"duration": exponential(1.0)}}
+    history = simulated(what, 1.0, 10_000, log="aggregates", activities=served)
     found = history.summary(level=LEVEL)
     holds(found["outcomes.completed/failure"], math.exp(-1.5))
     holds(found["sojourn.mean"], 1 - math.exp(-1.5))
@@ -297,7 +298,7 @@ def test_events_that_race() -> None:
         {"event": "pay", "weight": 3, "delay": exponential(1.0)},
         {"event": "leave", "weight": 1, "delay": exponential(4.0)},
     ]
-    found = simulated(what, 1.0, 20_000, events={"open": plans}).summary(level=LEVEL)
+    found = simulated(what, 1.0, 10_000, log="aggregates", events={"open": plans}).summary(level=LEVEL)
     holds(found["outcomes.completed/failure"], 0.25)
     holds(found["sojourn.mean"], 1.75)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wfsim as wf
-from tests.random_cases import cases
+from tests.random_cases import FUZZ, cases
 from wfsim.exploration.cells import fitting, numbers, texts
 from wfsim.exploration.domains import Domains
 from wfsim.exploration.workflow_witness import WorkflowWitness
@@ -21,8 +21,8 @@ from wfsim.model.workflow import Workflow
 from wfsim.verification.workflows.properties import PROPERTIES, Property, verify
 from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
 
-SEEDS = 160
-PARTS = 4
+SEEDS = 80 * max(FUZZ, 1)
+PARTS = 2
 
 relaxed = cases(60)
 

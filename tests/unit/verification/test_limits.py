@@ -186,7 +186,7 @@ HOME = kanban(3).with_marking(kanban(3).initial_marking, kanban(3).initial_marki
         (lambda **limit: soundness(sliding(4, framed=True), kind="relaxed", **limit), Status.HOLDS),
         (lambda **limit: quasi_live(PUZZLE, **limit), Status.HOLDS),
         (lambda **limit: reachable(sliding(3), swapped(3), **limit), Status.VIOLATED),
-        (lambda **limit: check(PUZZLE, "no_deadlock", **limit), Status.HOLDS),
+        (lambda **limit: check(sliding(3), "no_deadlock", **limit), Status.HOLDS),
         (lambda **limit: check(PUZZLE, "live", **limit), Status.HOLDS),
         (lambda **limit: check(kanban(3), "reversible", **limit), Status.HOLDS),
         (lambda **limit: check(PUZZLE, ALWAYS_BACK, **limit), Status.HOLDS),
@@ -205,11 +205,12 @@ def test_memory_at_its_limit_leaves_a_question_open_with_advice(ask: Callable[..
 
 def test_a_dive_keeps_to_the_memory_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stubborn_search, "BREADTH_WORK", 0)
-    verdict = reachable(PUZZLE, swapped(4), max_memory=2**21)
+    monkeypatch.setattr(stubborn_search, "LEAST_BREADTH", 100)
+    verdict = reachable(PUZZLE, swapped(4), max_memory=2**19)
     assert verdict.status is Status.UNKNOWN
     assert "depth-first search" in verdict.method
     assert verdict.bound["markings"] > stubborn_search.LEAST_BREADTH
-    assert "more memory than the limit of 2 MiB" in verdict.reason
+    assert "more memory than the limit of 524,288 bytes" in verdict.reason
     assert "Raise max_memory" in verdict.reason
 
 
@@ -228,7 +229,8 @@ def test_diagrams_take_no_more_memory_than_is_allowed(
         return search_symbolically(net, limits, 1)
 
     monkeypatch.setattr(tries, "search_symbolically", searched)
-    verdict = ask(sliding(4, framed=True), max_memory=allowed, max_markings=1_000)
+    monkeypatch.setattr(net_search, "WALK_TRIES", 1_000)
+    verdict = ask(sliding(4, framed=True), max_memory=allowed, max_markings=100)
     assert verdict.status is Status.UNKNOWN
     assert seen == given
     assert ("Decision diagrams need a max_memory of at least 3 MiB." in verdict.reason) is not given
@@ -242,7 +244,8 @@ def test_diagrams_asked_by_check_keep_to_the_memory_that_is_allowed(monkeypatch:
         return search_symbolically(net, limits, max_work)
 
     monkeypatch.setattr(tries, "search_symbolically", searched)
-    assert reachable(PUZZLE, swapped(4), max_memory=2**23, max_markings=1_000).status is Status.UNKNOWN
+    monkeypatch.setattr(net_search, "WALK_TRIES", 1_000)
+    assert reachable(PUZZLE, swapped(4), max_memory=2**23, max_markings=100).status is Status.UNKNOWN
     assert seen == [2**23]
 
 

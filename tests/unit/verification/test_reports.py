@@ -117,8 +117,9 @@ def test_pytest_collects_property_files_where_that_is_asked_for(tmp_path: Path) 
 
 
 def test_pytest_tells_what_is_wrong_with_a_property_file(tmp_path: Path) -> None:
-    code, out = run_pytest(laid_out(tmp_path, CLAIMS + "  - never: in('d')\n"), "--wfsim")
+    laid_out(tmp_path, CLAIMS + "  - never: in('d')\n")
+    (tmp_path / "verification" / "nameless.yaml").write_text("properties:\n  - sound: {}\n", encoding="utf-8")
+    code, out = run_pytest(tmp_path, "--wfsim")
     assert code == 2
     assert "w.yaml:12: `in('d')`: state 'd' is not in the workflow." in out
-    (tmp_path / "verification" / "w.yaml").write_text("properties:\n  - sound: {}\n", encoding="utf-8")
-    assert "the key 'workflow' must give the path of a workflow" in run_pytest(tmp_path, "--wfsim")[1]
+    assert "the key 'workflow' must give the path of a workflow" in out

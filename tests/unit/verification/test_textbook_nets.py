@@ -12,6 +12,7 @@ import networkx as nx
 import pytest
 
 from tests.nets import bounded, deadlock_free, net_of, quasi_live
+from tests.random_cases import FUZZ
 from wfsim.net.arcs import Arc
 from wfsim.net.petri import PetriNet
 from wfsim.verification.nets.explore import explore
@@ -161,7 +162,7 @@ def random_workflow_net(seed: int) -> PetriNet | None:
 def test_soundness_is_liveness_and_boundedness_with_the_end_tied_to_the_start() -> None:
     answers = {True: 0, False: 0}
     livelocks = 0
-    for seed in range(4_000):
+    for seed in range(1_000 * max(FUZZ, 1)):
         net = random_workflow_net(seed)
         if net is not None:
             verdict = soundness(net)
