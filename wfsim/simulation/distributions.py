@@ -269,7 +269,7 @@ def _plain(distribution: Distribution) -> Any:
     return dumped.get("constant", dumped)
 
 
-Delay = Annotated[Distribution, BeforeValidator(_distribution), PlainSerializer(_plain)]
+Delay = Annotated[Distribution, BeforeValidator(_distribution), PlainSerializer(_plain, return_type=Any)]
 
 
 class Draw(Part):
