@@ -9,7 +9,7 @@ TEST_STAMP := $(VENV)/.installed-test
 CONSTRAINTS ?=
 CONSTRAIN := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: help demo test test-long test-wheel test-lowest fuzz coverage mutate constraints lab lint bench clean
+.PHONY: help demo test frontend test-long test-wheel test-lowest fuzz coverage mutate constraints lab lint bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
@@ -27,7 +27,7 @@ PYTEST := $(BIN)/python -m pytest -p no:nbval
 test: export PYTHONDONTWRITEBYTECODE :=
 
 # One lane compiles the kernels, if their cache is empty, while the other is at what does not need them.
-test: $(TEST_STAMP)  ## every test but for those of test-long
+test: frontend  ## every test but for those of test-long
 	@mkdir -p build
 	@$(BIN)/python -m tests.compiled > build/compiled.log 2>&1 & compiling=$$!; \
 	trap "kill $$compiling 2>/dev/null || true" EXIT; set -ex; \
@@ -37,7 +37,10 @@ test: $(TEST_STAMP)  ## every test but for those of test-long
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval notebooks; \
 	$(PYTEST) -n 2 --dist worksteal $(addprefix --ignore=,$(WAITING)) tests
 
-test-long: $(TEST_STAMP)  ## the tests that `make test` leaves out because they take long
+frontend: $(TEST_STAMP)  ## build the live widgets anew if their sources have changed
+	@$(BIN)/python hatch_build.py
+
+test-long: frontend  ## the tests that `make test` leaves out because they take long
 	WFSIM_KILLS=100 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' tests/runtime_kill
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
 
@@ -47,6 +50,8 @@ test-wheel: $(VENV)/bin/python  ## build the wheel, install it in an empty envir
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet $(CONSTRAIN) build/wheel/wfsim-*.whl
 	cd build/wheel && venv/bin/wfsim demo --cases 1000
+	cd build/wheel && venv/bin/python -c \
+	  "from importlib.resources import files; (files('wfsim.widgets') / 'static/bundle.js').read_bytes()"
 
 # What a dependency does: its files, tables, pictures, solvers, command line; and what numba makes of each kind of root.
 # Left out is what only counts on in our own code: the rules of the meaning, histories of whole families, limits.
@@ -78,7 +83,7 @@ test-lowest:  ## the tests of what dependencies do, with the lowest versions tha
 fuzz: $(TEST_STAMP)  ## random tests with fifteen times as many cases, new ones every time; takes an hour or more
 	WFSIM_FUZZ=$(or $(TIMES),15) $(BIN)/python -m pytest -n 2 --dist worksteal tests/property tests/differential tests/unit
 
-coverage: $(TEST_STAMP)  ## which lines the tests reach, and which they do not
+coverage: frontend  ## which lines the tests reach, and which they do not
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= tests
 	$(BIN)/python -m coverage report
@@ -92,13 +97,14 @@ constraints: $(TEST_STAMP)  ## note the versions that this environment has, for 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutation]'
 	$(BIN)/python -m pip list --format=freeze --exclude wfsim --exclude pip --exclude setuptools > constraints/ci.txt
 
-lint: $(TEST_STAMP)  ## style, types and the order of the rooms
+lint: $(TEST_STAMP)  ## style, types and the order of the rooms; of the front end, its unit tests too
+	$(BIN)/python hatch_build.py check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(TEST_STAMP)  ## measure, as ratios in one run
+bench: frontend  ## measure, as ratios in one run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[bench]'
 	$(BIN)/python -m tests.benchmarks
 

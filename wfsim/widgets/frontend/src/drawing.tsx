@@ -1,0 +1,312 @@
+import type { ComponentChild } from "preact";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { centre, collapsed, middle, nearest, pinned } from "./geometry.ts";
+import { PanZoom } from "./panzoom.ts";
+import { EdgeShape, Frame, NodeShape, type Shown } from "./shapes.tsx";
+import { Twin } from "./twin.tsx";
+import type { Box, Looks, Picture, Point } from "./types.ts";
+
+export interface DrawingProps {
+  picture: Picture;
+  looks: Looks;
+  label: string;
+  /** Role of what is lit, by identifier. */
+  lit?: Record<string, string>;
+  /** What can happen at an element now, in words, by identifier. */
+  live?: Record<string, string>;
+  tokens?: Record<string, number>;
+  /** Widths of edges in pixels, by identifier. */
+  widths?: Record<string, number>;
+  /** Words for what is marked, by identifier. */
+  marks?: Record<string, string>;
+  /** Upper left corners that a person has chosen, by node. */
+  pins?: Record<string, Point>;
+  selected?: string | null;
+  onActivate?: (id: string) => void;
+  onSelect?: (id: string) => void;
+  onConnect?: (source: string, target: string) => void;
+  onPin?: (id: string, at: Point) => void;
+  onKey?: (event: KeyboardEvent, id: string | null) => void;
+  /** A box above a node (a field to rename it in). */
+  over?: { id: string; element: ComponentChild } | null;
+}
+
+const NONE = {};
+const READABLE = 0.62;
+const idAt = (event: Event) => (event.target as Element).closest<SVGElement>("[data-id]")?.dataset["id"] ?? null;
+
+function useAround(picture: Picture) {
+  return useMemo(() => {
+    const places: [string, Point][] = [];
+    const boxes = new Map<string, Box>();
+    const beside = new Map<string, Set<string>>();
+    const extents = new Map<string, [number, number, number, number]>();
+    const add = (a: string, b: string) => beside.set(a, (beside.get(a) ?? new Set()).add(b));
+    for (const { id, shape, outline, box: b } of picture.nodes) {
+      boxes.set(id, outline);
+      extents.set(id, [b.x, b.y, b.x + b.width, b.y + b.height]);
+      if (shape !== "dot") places.push([id, centre(outline)]);
+    }
+    for (const { id, source, target, label, points, text } of picture.edges) {
+      const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+      if (text) {
+        boxes.set(id, text);
+        xs.push(text.x, text.x + text.width);
+        ys.push(text.y, text.y + text.height);
+      }
+      extents.set(id, [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)]);
+      if (label) places.push([id, text ? centre(text) : middle(points)]);
+      for (const end of [source, target]) {
+        add(id, end);
+        add(end, id);
+      }
+    }
+    return { places, boxes, beside, extents };
+  }, [picture]);
+}
+
+/** A graph that can be walked, zoomed, searched, folded and acted on; every widget's drawing is this one. */
+export function Drawing(props: DrawingProps) {
+  const { lit = NONE as Record<string, string>, live = NONE as Record<string, string> } = props;
+  const { tokens = NONE as Record<string, number>, marks = NONE as Record<string, string>, selected } = props;
+  const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
+  const [held, setHeld] = useState<{ id: string; at: Point } | null>(null);
+  const picture = useMemo(() => {
+    const pins = held ? { ...props.pins, [held.id]: held.at } : props.pins;
+    return collapsed(pins ? pinned(props.picture, pins) : props.picture, closed);
+  }, [props.picture, props.pins, held, closed]);
+  const svg = useRef<SVGSVGElement>(null);
+  const layer = useRef<SVGGElement>(null);
+  const zoom = useRef<PanZoom | null>(null);
+  const [focus, setFocus] = useState<string | null>(null);
+  const [rope, setRope] = useState<{ from: string; to: Point } | null>(null);
+  const [place, setPlace] = useState("");
+  const [asTable, setAsTable] = useState(false);
+  const [sought, setSought] = useState("");
+  const { places, boxes, beside, extents } = useAround(picture);
+  const active = places.find(([id]) => lit[id] === "active" || lit[id] === "problem")?.[0];
+  // Where Tab enters: what was focused last, if it is still there; else what is active; else the first.
+  const entry = places.some(([id]) => id === focus) ? focus : (active ?? places[0]?.[0] ?? null);
+  const found = useMemo(() => {
+    const words = sought.trim().toLowerCase();
+    if (!words) return [];
+    const named = [...picture.nodes, ...picture.edges].filter((each) => each.label.toLowerCase().includes(words));
+    return named.map((each) => each.id).filter((id) => boxes.has(id));
+  }, [sought, picture]);
+
+  useLayoutEffect(() => {
+    if (asTable) return;
+    zoom.current = new PanZoom(svg.current!, layer.current!, ({ x, y, k }) =>
+      setPlace((old) => (old || props.over ? `translate(${x}px,${y}px) scale(${k})` : old)),
+    );
+    zoom.current.content(picture.width, picture.height);
+    const box = active === undefined ? undefined : boxes.get(active);
+    zoom.current.fit(READABLE, box && centre(box));
+    return () => zoom.current!.stop();
+  }, [asTable, props.label]);
+  useLayoutEffect(() => {
+    zoom.current?.content(picture.width, picture.height);
+    zoom.current?.watch(extents);
+  }, [picture, asTable]);
+  useEffect(() => {
+    // What is active stays in view.
+    const box = active === undefined ? undefined : boxes.get(active);
+    if (box) zoom.current?.show(box);
+  }, [active]);
+  useEffect(() => {
+    if (!props.over || !zoom.current) return;
+    const { x, y, k } = zoom.current.view;
+    setPlace(`translate(${x}px,${y}px) scale(${k})`);
+  }, [props.over?.id]);
+
+  const go = (id: string) => {
+    setFocus(id);
+    const element = svg.current?.querySelector<SVGElement>(`[data-id="${CSS.escape(id)}"]`);
+    if (!element) return;
+    zoom.current!.reveal(element);
+    element.focus({ preventScroll: true });
+    const box = boxes.get(id);
+    if (box) zoom.current!.show(box);
+  };
+  const seek = () => {
+    if (found.length) go(found[(found.indexOf(focus ?? "") + 1) % found.length]!);
+  };
+  const key = (event: KeyboardEvent) => {
+    const id = idAt(event);
+    if (event.shiftKey && event.key.startsWith("Arrow")) {
+      const [dx, dy] = { ArrowRight: [-60, 0], ArrowLeft: [60, 0], ArrowDown: [0, -60], ArrowUp: [0, 60] }[event.key]!;
+      zoom.current!.pan(dx!, dy!);
+    } else if (event.key.startsWith("Arrow") && id) {
+      const at = places.find(([name]) => name === id)?.[1];
+      const near = beside.get(id); // along the graph first, over the page if nothing of it lies that way
+      const along = (others: [string, Point][]) => (at ? nearest(at, others, event.key) : null);
+      const next = along(places.filter(([name]) => near?.has(name))) ?? along(places.filter(([name]) => name !== id));
+      if (next) go(next);
+    } else if ((event.key === "Enter" || event.key === " ") && id) props.onActivate?.(id);
+    else if (event.key === "+" || event.key === "=") zoom.current!.zoom(1.25);
+    else if (event.key === "-") zoom.current!.zoom(0.8);
+    else if (event.key === "0") zoom.current!.fit();
+    else {
+      props.onKey?.(event, id);
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  /** Follow the pointer until it is let go. */
+  const follow = (move: (at: Point) => void, end: (at: Point) => void) => {
+    const moving = (e: PointerEvent) => move(zoom.current!.point(e));
+    addEventListener("pointermove", moving);
+    addEventListener(
+      "pointerup",
+      (e) => {
+        removeEventListener("pointermove", moving);
+        end(zoom.current!.point(e));
+      },
+      { once: true },
+    );
+  };
+  const press = (event: PointerEvent) => {
+    const from = (event.target as Element).closest<SVGElement>("[data-grip]")?.dataset["grip"];
+    const id = idAt(event);
+    const node = picture.nodes.find((each) => each.id === id);
+    if (event.button !== 0) return;
+    if (from && props.onConnect) {
+      event.preventDefault();
+      follow(
+        (to) => setRope({ from, to }),
+        ([x, y]) => {
+          setRope(null);
+          const inside = ({ box: b }: { box: Box }) =>
+            x >= b.x && x <= b.x + b.width && y >= b.y && y <= b.y + b.height;
+          const target = picture.nodes.find(inside);
+          if (target) props.onConnect!(from, target.id);
+        },
+      );
+    } else if (node && props.onPin) {
+      event.preventDefault();
+      const [x, y] = zoom.current!.point(event);
+      let moved = false;
+      const at = (to: Point): Point => [node.box.x + to[0] - x, node.box.y + to[1] - y];
+      follow(
+        (to) => {
+          moved ||= Math.hypot(to[0] - x, to[1] - y) > 4;
+          if (moved) setHeld({ id: node.id, at: at(to) });
+        },
+        (to) => {
+          setHeld(null);
+          if (moved) props.onPin!(node.id, at(to));
+        },
+      );
+    }
+  };
+  const choose = (event: Event, act: boolean) => {
+    const id = idAt(event);
+    if (!id) return;
+    setFocus(id);
+    props.onSelect?.(id);
+    if (act) props.onActivate?.(id);
+  };
+  const shown = (id: string, own: string): Shown => {
+    const role = lit[id] ?? own;
+    return {
+      role,
+      look: props.looks[role],
+      live: live[id] ?? "",
+      entry: entry === id,
+      selected: selected === id,
+      dim: found.length > 0 && !found.includes(id),
+      mark: marks[id] ?? "",
+    };
+  };
+  const toggle = (id: string) =>
+    setClosed((old) => new Set(old.has(id) ? [...old].filter((each) => each !== id) : [...old, id]));
+  const over = props.over && boxes.get(props.over.id);
+  return (
+    <div class="drawing">
+      {asTable ? (
+        <Twin {...props} lit={lit} live={live} tokens={tokens} />
+      ) : (
+        <svg
+          ref={svg}
+          role="group"
+          aria-label={props.label}
+          onKeyDown={key}
+          onPointerDown={press}
+          onClick={(event) => choose(event, true)}
+          onFocusIn={(event) => choose(event, false)}
+        >
+          <g ref={layer}>
+            {picture.groups.map((group) => (
+              <Frame
+                key={group.id}
+                group={group}
+                role={lit[group.id] ?? group.role}
+                closed={closed.has(group.id)}
+                onToggle={toggle}
+              />
+            ))}
+            {picture.edges.map((edge) => (
+              <EdgeShape key={edge.id} edge={edge} width={props.widths?.[edge.id]} {...shown(edge.id, edge.role)} />
+            ))}
+            {picture.nodes.map((node) => (
+              <NodeShape
+                key={node.id}
+                node={node}
+                tokens={node.shape === "circle" ? (tokens[node.id] ?? 0) : undefined}
+                grip={Boolean(props.onConnect) && node.shape !== "double"}
+                {...shown(node.id, node.role)}
+              />
+            ))}
+            {rope && boxes.get(rope.from) && (
+              <line
+                class="rope"
+                x1={centre(boxes.get(rope.from)!)[0]}
+                y1={centre(boxes.get(rope.from)!)[1]}
+                x2={rope.to[0]}
+                y2={rope.to[1]}
+              />
+            )}
+          </g>
+        </svg>
+      )}
+      {over && (
+        <div class="over" style={{ transform: place }}>
+          <div style={{ left: over.x, top: over.y, width: over.width, height: over.height }}>{props.over!.element}</div>
+        </div>
+      )}
+      <div class="tools" role="toolbar" aria-label="View">
+        {!asTable && (
+          <>
+            <input
+              type="search"
+              placeholder="Find …"
+              aria-label="Find a state or transition"
+              value={sought}
+              onInput={(event) => setSought(event.currentTarget.value)}
+              onKeyDown={(event) => event.key === "Enter" && seek()}
+            />
+            {sought && <span class="quiet">{found.length || "none"}</span>}
+            <button
+              type="button"
+              aria-label="Zoom in"
+              title="Zoom in (+, Ctrl and wheel)"
+              onClick={() => zoom.current!.zoom(1.25)}
+            >
+              +
+            </button>
+            <button type="button" aria-label="Zoom out" title="Zoom out (-)" onClick={() => zoom.current!.zoom(0.8)}>
+              −
+            </button>
+            <button type="button" title="The whole drawing (0)" onClick={() => zoom.current!.fit()}>
+              Whole
+            </button>
+          </>
+        )}
+        <button type="button" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
+          Table
+        </button>
+      </div>
+    </div>
+  );
+}

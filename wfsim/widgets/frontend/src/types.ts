@@ -1,0 +1,71 @@
+/** What anywidget gives; the harness and a saved page have one of their own. */
+export interface Model {
+  get(name: string): unknown;
+  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
+  on(event: "msg:custom", callback: Heard): void;
+  off(event: "msg:custom", callback: Heard): void;
+}
+export type Message = { type: string; seq?: number; [name: string]: unknown };
+export type Heard = (message: Message, buffers: DataView[]) => void;
+
+export type Point = [number, number];
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+export interface Text extends Box {
+  lines: { text: string; size: number }[];
+}
+/** Fields are those of `Picture.to_dict` in Python, which says what each means. */
+export interface NodeData {
+  id: string;
+  label: string;
+  lines: string[];
+  shape: string;
+  role: string;
+  group: string | null;
+  box: Box;
+  outline: Box;
+  text: Text | null;
+}
+export interface EdgeData {
+  id: string;
+  source: string;
+  target: string;
+  label: string;
+  lines: string[];
+  style: string;
+  head: string;
+  role: string;
+  points: Point[];
+  text: Text | null;
+}
+export interface GroupData {
+  id: string;
+  label: string;
+  parent: string | null;
+  role: string;
+  box: Box;
+  text: Text | null;
+}
+export interface Picture {
+  title: string;
+  width: number;
+  height: number;
+  nodes: NodeData[];
+  edges: EdgeData[];
+  groups: GroupData[];
+}
+
+/** How roles look; `wfsim.drawing.roles` is the one table of it, and is sent with the bundle. */
+export interface Looks {
+  [role: string]: {
+    line: [string, string];
+    fill: [string, string];
+    width: number;
+    dash: string;
+    badge: string | null;
+  };
+}
