@@ -1,81 +1,85 @@
-"""The stepper where people use it: JupyterLab, in a browser."""
+"""The stepper and pictures where people use them: JupyterLab, in a browser."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.browser.lab import opened, require_browser, running_lab, write_notebook
+from tests.browser.lab import opened, running_lab, write_notebook
 
-CELLS = [
-    "import wfsim as wf\nrequest = wf.new('approval')",
-    "stepper = wf.Stepper(request, input={'requester': 'Ada', 'amount': 500})\nstepper",
-]
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
-
-def test_a_click_on_an_event_moves_the_instance_and_the_page_shows_it(tmp_path: Path) -> None:
-    chromium = require_browser()
-    write_notebook(tmp_path / "steps.ipynb", CELLS)
-    with running_lab(tmp_path) as address, opened(address, "steps.ipynb", chromium) as page:
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        stepper = page.locator(".wfsim-stepper")
-        head = stepper.get_by_role("status")
-        head.get_by_text("requested").wait_for(timeout=120_000)
-        assert stepper.locator("svg .node[data-id='state:requested'].active").count() == 1
-        # Nothing has failed, so there is nothing to retry, and the page says why.
-        assert stepper.get_by_role("button", name="retry", exact=True).is_disabled()
-        assert "not failed or timed out" in (stepper.text_content() or "")
-
-        stepper.get_by_role("button", name="approve", exact=True).click()
-        head.get_by_text("approved").wait_for(timeout=60_000)
-        head.get_by_text("completed (success)").wait_for()
-        stepper.locator("svg .node[data-id='state:approved'].active").wait_for()
-        assert stepper.locator("svg .node[data-id='state:requested'].visited").count() == 1
-        assert stepper.get_by_role("button", name="approve", exact=True).is_disabled()
-
-        # The keyboard goes back.
-        stepper.get_by_role("button", name="Back").focus()
-        page.keyboard.press("Enter")
-        head.get_by_text("requested").wait_for(timeout=60_000)
-        picture = tmp_path / "stepper.png"
-        page.screenshot(path=picture)
-        assert picture.stat().st_size > 10_000
-        assert errors == []
-
-
-FAMILY = [
+PLAYED = [
     """
 import wfsim as wf
-END = {"name": "end", "is_terminal": True}
-child = wf.Workflow(
-    name="child",
-    initial_state="at",
-    states=[{"name": "at"}, END],
-    transitions=[{"from": "at", "to": "end", "event": "go"}],
-)
-parent = wf.Workflow(
-    name="parent",
-    initial_state="asking",
-    states=[{"name": "asking", "invoke": {"workflow": "child"}}, END],
-    transitions=[{"from": "asking", "to": "end", "event": "done"}],
-)
+from wfsim.verification.workflows.properties import verify
+order = wf.load({model!r})
+verdict = next(each for each in verify(order) if each.witness is not None and each.witness.kind == "workflow")
+order
 """,
-    "stepper = wf.Stepper(parent, catalogue=[child])\nstepper",
+    "stepper = wf.Stepper(verdict.witness)\nstepper",
+    "print('STATE', stepper.stepping.state, stepper.stepping.cursor == len(verdict.witness))",
 ]
+MODEL = str(Path("models/published/order_processing.yaml").resolve())
+MOST_BYTES = 300_000
 
 
-def test_a_child_is_stepped_into_and_its_end_is_told(tmp_path: Path) -> None:
-    chromium = require_browser()
-    write_notebook(tmp_path / "family.ipynb", FAMILY)
-    with running_lab(tmp_path) as address, opened(address, "family.ipynb", chromium) as page:
-        stepper = page.locator(".wfsim-stepper")
-        head = stepper.get_by_role("status")
-        head.get_by_text("asking").wait_for(timeout=120_000)
-        stepper.get_by_role("button", name="Step into child").click()
-        stepper.locator("svg .node[data-id='state:at'].active").wait_for(timeout=60_000)
-        stepper.get_by_role("button", name="go", exact=True).click()
-        head.get_by_text("completed (success)").wait_for(timeout=60_000)
-        stepper.get_by_role("button", name="parent ◂ child").click()
-        stepper.locator("svg .node[data-id='state:asking'].active").wait_for(timeout=60_000)
-        stepper.get_by_role("button", name="child ended as stepped").click()
-        stepper.locator("svg .node[data-id='state:end'].active").wait_for(timeout=60_000)
+def run_cell(page: Page, number: int) -> None:
+    page.locator(".jp-CodeCell .jp-InputArea-editor").nth(number).click()
+    page.keyboard.press("Control+Enter")
+
+
+def save(page: Page) -> None:
+    page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
+    page.keyboard.press("Control+s")
+    page.locator(".jp-mod-dirty").first.wait_for(state="detached")
+
+
+def test_a_counterexample_is_opened_played_and_seen_in_python_and_its_notebook_shows_pictures_untrusted(
+    browser: Browser, tmp_path: Path
+) -> None:
+    cells = [PLAYED[0].format(model=MODEL), *PLAYED[1:]]
+    notebook = tmp_path / "played.ipynb"
+    write_notebook(notebook, cells)
+    with running_lab(tmp_path) as address:
+        with opened(browser, address, notebook.name) as page:
+            errors: list[str] = []
+            outside: list[str] = []
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("request", lambda asked: outside.append(asked.url))
+            stepper = page.locator(".wfsim-live")
+            stepper.locator("text=step 0 of").wait_for(timeout=120_000)
+            # The widget stands where its picture was.
+            assert page.locator("img[class^=wfsim-still]:visible").count() == 0
+            stepper.get_by_label("speed").select_option("5")
+            stepper.get_by_role("button", name="Play").click()
+            stepper.locator(".stopped", has_text="the end").wait_for(timeout=60_000)
+            run_cell(page, 2)
+            page.locator(".jp-OutputArea-output", has_text="True").wait_for()
+            # Letters are not commands of the notebook while the drawing has the focus.
+            stepper.locator("svg [tabindex='0']").first.focus()
+            for key in ("d", "d", "b"):
+                page.keyboard.press(key)
+            assert page.locator(".jp-CodeCell").count() == len(cells)
+            # The picture of the last state follows, and is saved.
+            where = "completed" if "completed" in stepper.locator("[role=status]").inner_text() else "step"
+            page.locator(f"img[class^=wfsim-still][alt*='{where}']").wait_for(state="attached")
+            save(page)
+            assert errors == []
+            assert [url for url in outside if not url.startswith((address, "data:", "blob:", "ws:"))] == []
+        saved = json.loads(notebook.read_text())
+        assert notebook.stat().st_size < MOST_BYTES
+        # Changed by another hand, it is not trusted any more.
+        saved["cells"].append({"cell_type": "markdown", "id": "other", "metadata": {}, "source": "cloned"})
+        (tmp_path / "cloned.ipynb").write_text(json.dumps(saved))
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        page.goto(f"{address}/lab/tree/cloned.ipynb?reset")
+        pictures = page.locator(".jp-OutputArea img:visible")
+        pictures.nth(1).wait_for(timeout=60_000)
+        widths = pictures.evaluate_all("(all) => all.map((each) => each.naturalWidth)")
+        assert len(widths) == 2
+        assert min(widths) > 100
+        assert all("states: " in str(alt) for alt in pictures.evaluate_all("(all) => all.map((each) => each.alt)"))
+        page.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from wfsim.drawing.roles import BADGES, LOOKS
+
 if TYPE_CHECKING:
     from wfsim.drawing.graph import Graph, Item
     from wfsim.drawing.placed import Layout, PlacedText
@@ -33,6 +35,20 @@ def to_data(graph: Graph, layout: Layout) -> dict[str, Any]:
             _plain(group) | {"box": asdict(at.box), "text": _text(at.text)}
             for group, at in zip(graph.groups, layout.groups, strict=True)
         ],
+    }
+
+
+def looks_data() -> dict[str, Any]:
+    """How roles look: `line` and `fill` on a light and on a dark page, `width`, `dash` and the path of the `badge`."""
+    return {
+        role: {
+            "line": [look.line.light, look.line.dark],
+            "fill": [look.fill.light, look.fill.dark],
+            "width": look.width,
+            "dash": look.dash,
+            "badge": None if look.badge is None else BADGES[look.badge],
+        }
+        for role, look in LOOKS.items()
     }
 
 

@@ -10,7 +10,9 @@ from wfsim.drawing import graph, svg
 from wfsim.drawing.data import to_data
 from wfsim.drawing.graph import Graph, Role
 from wfsim.drawing.layout import compute
+from wfsim.drawing.still import still
 from wfsim.drawing.text import clean
+from wfsim.drawing.words import describe
 from wfsim.errors import DrawingError
 
 if TYPE_CHECKING:
@@ -118,6 +120,10 @@ class Picture(Graph):
             graph.require_tokens(f"{where}, node {name!r}", count)
         return svg.render(self, self.layout(), highlight or {}, weights, tokens or {})
 
+    def to_html(self) -> str:
+        """The picture as an image with a description, in HTML; notebooks show it before they are trusted."""
+        return still(self.to_svg(), f"{self.title}. {self.describe()}.")
+
     def to_dict(self) -> dict[str, Any]:
         """Nodes, edges and groups with their positions, as plain values for JSON.
 
@@ -139,6 +145,10 @@ class Picture(Graph):
             If the picture is too large.
         """
         return to_data(self, self.layout())
+
+    def describe(self, highlight: Mapping[str, Role] | None = None) -> str:
+        """What the picture shows, in sentences: what there is of each kind, by name, and what is lit."""
+        return describe(self, highlight or {})
 
     def to_text(self) -> str:
         """Nodes, edges and groups as lines for a terminal; works for pictures of any size."""
@@ -163,9 +173,9 @@ class Picture(Graph):
         return f"Picture({clean(self.title)!r}: {self.summary()})"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        """What a notebook shows: the SVG and one line of text; without SVG, the line and the reason."""
+        """What a notebook shows, trusted or not: an image, and in words what it shows; without an image, the reason."""
         try:
-            return {"text/plain": repr(self), "image/svg+xml": svg.fitting(self.to_svg())}
+            return {"text/plain": repr(self), "text/html": self.to_html()}
         except DrawingError as error:
             return {"text/plain": f"{self!r}\n{error}"}
 

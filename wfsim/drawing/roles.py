@@ -68,3 +68,12 @@ LOOKS: dict[Role, Look] = {
 }
 
 STYLE_DASHES: dict[LineStyle, str] = {"solid": "", "dashed": "7 4", "dotted": "2 3"}
+
+# Badges are drawn, not written, in a circle of this radius around the origin: no font need have them.
+BADGES: dict[Badge, str] = {
+    "play": "M-2.5 -4L4 0L-2.5 4Z",
+    "alert": "M-1 -5H1V1H-1ZM-1 2.6H1V4.6H-1Z",
+    "check": "M-4.5 0L-3 -1.5L-1.2 0.3L3 -4L4.5 -2.5L-1.2 3.3Z",
+    "cross": "M-3.6 -2.2L-2.2 -3.6L3.6 2.2L2.2 3.6ZM2.2 -3.6L3.6 -2.2L-2.2 3.6L-3.6 2.2Z",
+    "seen": "M-3.2 0A3.2 3.2 0 1 0 3.2 0A3.2 3.2 0 1 0 -3.2 0Z",
+}

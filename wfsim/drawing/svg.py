@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,9 @@ from wfsim.drawing.content import LINE_SIZE, short_number
 from wfsim.drawing.curve import Curve, along, end_cut, middle
 from wfsim.drawing.data import to_data
 from wfsim.drawing.placed import Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
-from wfsim.drawing.roles import FRAME, INK, LOOKS, PAGE, STYLE_DASHES, Badge, Look, Tone
+from wfsim.drawing.roles import BADGES, FRAME, INK, LOOKS, PAGE, STYLE_DASHES, Look, Tone
 from wfsim.drawing.text import LINE_HEIGHT, clean
+from wfsim.drawing.words import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,19 +29,8 @@ if TYPE_CHECKING:
 _FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',Arial,sans-serif"
 _WIDEST = 8.0
 _THINNEST = 1.0
-_ALWAYS_FITS = 640.0
-_SIZE = re.compile(r'width="(?P<width>[\d.]+)" height="[\d.]+"(?P<box> viewBox="[^"]*" )style="[^"]*"')
 
 _BADGE = 8.0
-# Badges are drawn, not written, in a circle of this radius around the origin: no font need have them.
-_BADGES: dict[Badge, str] = {
-    "play": "M-2.5 -4L4 0L-2.5 4Z",
-    "alert": "M-1 -5H1V1H-1ZM-1 2.6H1V4.6H-1Z",
-    "check": "M-4.5 0L-3 -1.5L-1.2 0.3L3 -4L4.5 -2.5L-1.2 3.3Z",
-    "cross": "M-3.6 -2.2L-2.2 -3.6L3.6 2.2L2.2 3.6ZM2.2 -3.6L3.6 -2.2L-2.2 3.6L-3.6 2.2Z",
-    "seen": "M-3.2 0A3.2 3.2 0 1 0 3.2 0A3.2 3.2 0 1 0 -3.2 0Z",
-}
-
 _TOKEN_PLACES: dict[int, tuple[Point, ...]] = {
     1: ((0, 0),),
     2: ((-7, 0), (7, 0)),
@@ -97,7 +86,7 @@ def render(
             # On the element itself: a page may drop the style sheet, or count its own rules for pictures higher.
             f'viewBox="0 0 {width_} {height}" style="max-width:100%;height:auto" font-family="{escape(_FONTS)}">',
             f'<title id="{prefix}-title">{_escape(graph.title) or "Graph"}</title>',
-            f'<desc id="{prefix}-desc">{_escape(_description(graph, highlight))}</desc>',
+            f'<desc id="{prefix}-desc">{_escape(describe(graph, highlight))}</desc>',
             f"<style>{_style(prefix, sorted(roles))}</style>",
             f'<rect class="page" width="{width_}" height="{height}" fill="{PAGE.light}"/>',
             _text(layout.title, start=True, bold=True) if layout.title.block.lines else "",
@@ -109,31 +98,6 @@ def render(
             "",
         ]
     )
-
-
-def fitting(text: str) -> str:
-    """A picture that fills the width of its page, up to its own; one that fits a page in any case is returned as it is.
-
-    Pages of notebooks show pictures as images, and rules inside an image cannot make it narrower: it must not
-    say how wide it is.
-    """
-    size = _SIZE.search(text)
-    if size is None or float(size["width"]) <= _ALWAYS_FITS:
-        return text
-    style = f'style="max-width:{size["width"]}px;height:auto"'
-    return f'{text[: size.start()]}width="100%"{size["box"]}{style}{text[size.end() :]}'
-
-
-def _description(graph: Graph, highlight: Mapping[str, Role]) -> str:
-    text = graph.summary()
-    labels = {item.id: item.label or item.id for item in graph.items()}
-    by_role: dict[Role, list[str]] = {}
-    for name, role in highlight.items():
-        by_role.setdefault(role, []).append(labels[name][:80])
-    for role, names in sorted(by_role.items()):
-        more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-        text += f"; {role.replace('_', ' ')}: {', '.join(names[:20])}{more}"
-    return text
 
 
 def _style(prefix: str, roles: list[Role]) -> str:
@@ -318,7 +282,7 @@ def _badge(look: Look, at: Point) -> str:
     disc = _disc((0, 0), _BADGE, f'class="solid" fill="{look.line.light}"')
     return (
         f'<g transform="translate({_number(at[0])} {_number(at[1])})">{disc}'
-        f'<path class="glyph" d="{_BADGES[look.badge]}" fill="{PAGE.light}"/></g>'
+        f'<path class="glyph" d="{BADGES[look.badge]}" fill="{PAGE.light}"/></g>'
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -28,11 +28,17 @@ class Witness(ABC):
     """A sequence of steps that shows a violation, told for a reader and able to replay.
 
     A tagged union: each form has its `kind`, a replay on the object it is about, and further fields.
+
+    Attributes
+    ----------
+    reason
+        What it shows: the reason of the verdict that it belongs to.
     """
 
     kind: ClassVar[str]
 
     steps: tuple[WitnessStep, ...]
+    reason: str = field(default="", kw_only=True, repr=False, compare=False)
 
     @abstractmethod
     def replay(self) -> Sequence[Any]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
 from wfsim.errors import WfsimError
-from wfsim.exploration.witness import Witness
+from wfsim.exploration.witness import Witness, WitnessStep
 from wfsim.model.workflow import Workflow
+from wfsim.model.yaml_io import dumps, loads
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import Record
 from wfsim.semantics.snapshot import take_snapshot
 from wfsim.semantics.stimulus import Stimulus
+
+FORMAT = "wfsim witness 1"
+"""Tells the files of `WorkflowWitness.dumps` from others."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,61 @@ class WorkflowWitness(Witness):
             "loop": self.loop,
             "steps": [step.to_dict() for step in self.steps],
         }
+
+    @classmethod
+    def of(cls, workflow: Workflow, stimuli: Sequence[Stimulus], titles: Sequence[str]) -> WorkflowWitness:
+        """A witness of what these stimuli do to a new instance, each called by its title."""
+        instance = Instance(compile_workflow(workflow))
+        steps = []
+        for stimulus, title in zip(stimuli, titles, strict=True):
+            instance.apply(stimulus)
+            steps.append(WitnessStep(title, {"time": stimulus.time / 1e6}, after(instance)))
+        return cls(tuple(steps), workflow, tuple(stimuli))
+
+    def dumps(self) -> str:
+        """The witness with its workflow as JSON, for `loads`."""
+        stimuli = [asdict(stimulus) for stimulus in self.stimuli]
+        plain = asdict(Stimulus(""))
+        told = [{name: value for name, value in each.items() if value != plain[name]} for each in stimuli]
+        content: dict[str, Any] = {"format": FORMAT, "reason": self.reason, "loop": self.loop}
+        content |= {"titles": [step.action for step in self.steps], "stimuli": told}
+        content["definition"] = dumps(self.workflow)
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def loads(cls, text: str) -> WorkflowWitness:
+        """Read what `dumps` has written; it opens in the stepper.
+
+        Raises
+        ------
+        WfsimError
+            If the text is no such file, or its definition cannot be loaded.
+        """
+        try:
+            found = _FILE.validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the text"
+            raise WfsimError(f"this is no file of a witness: {where}: {first['msg']}.") from None
+        if found.format != FORMAT:
+            raise WfsimError(f"this is no file of a witness: its format is {found.format!r}, not {FORMAT!r}.")
+        whole = cls.of(loads(found.definition), found.stimuli, found.titles)
+        return cls(whole.steps, whole.workflow, whole.stimuli, found.loop, reason=found.reason)
+
+
+@dataclass(frozen=True)
+class _File:
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    format: str
+    reason: str
+    definition: str
+    stimuli: list[Stimulus]
+    loop: int
+    titles: list[str]
+
+
+_FILE = TypeAdapter(_File)
 
 
 def describe(instance: Instance, stimulus: Stimulus, cause: Record) -> str:

@@ -10,7 +10,6 @@ from typing import Any, Self
 
 from pydantic import PrivateAttr, ValidationInfo, model_validator
 
-from wfsim.drawing.svg import fitting
 from wfsim.errors import DrawingError
 from wfsim.model.check import check
 from wfsim.model.definition import Definition
@@ -44,7 +43,7 @@ class Workflow(Definition):
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What a notebook shows: one line of text, and the picture unless it would be too large to be read."""
         try:
-            return {"text/plain": repr(self), "image/svg+xml": fitting(picture(self).to_svg())}
+            return {"text/plain": repr(self), "text/html": picture(self).to_html()}
         except DrawingError as error:
             return {"text/plain": f"{self!r}\n{error}"}
 

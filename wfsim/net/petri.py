@@ -267,6 +267,6 @@ class PetriNet(MarkedNet):
             hint = f"Not drawn: more than {MAX_DRAWN} nodes. wfsim.net.picture.picture(net) draws it."
             return {"text/plain": f"{self!r}\n{hint}"}
         shown = picture(self)._repr_mimebundle_()
-        if "image/svg+xml" in shown:
+        if "text/html" in shown:
             shown["text/plain"] = repr(self)
         return shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -124,6 +124,11 @@ class Verdict:
     method: str = ""
     statistics: Mapping[str, Any] = field(default_factory=dict)
     further: tuple[Verdict, ...] = ()
+
+    def __post_init__(self) -> None:
+        # A witness is opened on its own, and says there what it is a witness of.
+        if self.witness is not None and self.witness.reason != self.reason:
+            object.__setattr__(self, "witness", replace(self.witness, reason=self.reason))
 
     def __bool__(self) -> bool:
         if self.status is Status.HOLDS:

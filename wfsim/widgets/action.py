@@ -8,6 +8,7 @@ from typing import Literal
 from .values import Parameter
 
 Kind = Literal["start", "event", "activity", "child", "message", "timer", "control"]
+Rank = Literal["next", "later", "operator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Action:
         Whether it can happen now; why not, or else what it would do.
     due
         When a timer is due, in microseconds of the instance's time.
+    at
+        Where it can be clicked: identifiers of `wfsim.model.picture`.
     """
 
     id: str
@@ -37,3 +40,9 @@ class Action:
     reason: str
     parameters: tuple[Parameter, ...] = ()
     due: int | None = None
+    at: tuple[str, ...] = ()
+
+    @property
+    def rank(self) -> Rank:
+        """`operator` for commands, `later` for what only passing time brings, and `next` for the rest."""
+        return "operator" if self.kind == "control" else "later" if self.kind == "timer" else "next"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import WfsimError, did_you_mean, listed
-from wfsim.exploration.workflow_witness import WorkflowWitness, describe
+from wfsim.exploration.workflow_witness import WorkflowWitness, after, describe
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.duration import time_text
 from wfsim.model.picture import edge_ids, picture
-from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import Record, records_of
@@ -18,7 +17,11 @@ from wfsim.semantics.stimulus import Stimulus
 
 from .action import Action
 from .actions import Actions, activity_name
+from .breakpoints import Breakpoints
 from .child_actions import child_name, child_workflow
+from .opening import opened
+from .places import likeliest, places
+from .ways import Step, Ways
 
 if TYPE_CHECKING:
     import os
@@ -27,20 +30,11 @@ if TYPE_CHECKING:
     from wfsim.drawing import Picture, Role
     from wfsim.history.case import Case
     from wfsim.model.values import Value
+    from wfsim.model.workflow import Workflow
     from wfsim.semantics.pending import OpenChild
 
 FORMAT_VERSION = 1
 """Version of the form of `Stepping.to_dict`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that happened: the stimulus, its records (the cause first), and the instance after it."""
-
-    title: str
-    stimulus: Stimulus
-    records: tuple[Record, ...]
-    instance: Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +65,21 @@ class Stepping:
 
     Attributes
     ----------
-    steps
-        What happened, in order; those beyond `cursor` are the future that `forward` brings back.
+    ways
+        All ways that were gone; `steps` are those of the current one.
     cursor
         How many of the steps have been taken.
     problem
         Why the last request could not be met; empty if it could.
+    why
+        What a witness shows; empty for anything else.
+    pace
+        How long it takes until what is done happens, in microseconds. Without one it is a second, or until a timer is
+        due if that comes first.
+    breakpoints
+        Where `play` stops.
+    stopped
+        Why it has stopped.
 
     Raises
     ------
@@ -112,19 +115,24 @@ class Stepping:
         self._catalogue: Catalogue | None = None
         self._opened: dict[tuple[int, str], Stepping] = {}
         self._recorded: dict[str, Case] = {}
-        self.steps: list[Step] = []
-        self.cursor = 0
         self.problem = ""
+        self.pace: int | None = None
         self._load(source, input)
 
     # --- going on, back and forth ----------------------------------------------------------------
 
+    @property
+    def steps(self) -> list[Step]:
+        """What happened, in order; those beyond `cursor` are the future that `forward` brings back."""
+        return self.ways.current
+
     def possible(self) -> list[Action]:
         """Everything that could happen, with values it asks for and the reason where it cannot happen now."""
-        return self._actions.of(self.instance, self._stepped(), self._sent())
+        found = self._actions.of(self.instance, self._stepped(), self._sent())
+        return [replace(each, at=tuple(places(self.instance, each, self._edge_ids))) for each in found]
 
     def do(self, action_id: str, /, **values: Value) -> bool:
-        """Let something happen; a future that was gone back from is dropped.
+        """Let something happen; a future that was gone back from is kept as another of the `ways`.
 
         Parameters
         ----------
@@ -143,6 +151,8 @@ class Stepping:
             if not action.enabled:
                 raise WfsimError(f"{action.label} cannot happen now: {action.reason}")
             stimulus = self._actions.stimulus(self.instance, action, values, self._stepped())
+            if self.pace is not None and action.kind not in ("start", "timer"):
+                stimulus = replace(stimulus, time=self.instance.time + self.pace)
             step = self._happens(self.instance, stimulus)
         except WfsimError as error:
             self.problem = str(error)
@@ -165,7 +175,38 @@ class Stepping:
             self.problem = f"there is no step {cursor}: steps go from 0 to {len(self.steps)}."
             return False
         self.cursor = cursor
-        self.problem = ""
+        self.problem = self.stopped = ""
+        return True
+
+    def take_way(self, number: int) -> bool:
+        """Go to the end of another of the `ways`; False, and `problem` says why, if there are not so many."""
+        if not 0 <= number < len(self.ways.all):
+            self.problem = f"there is no way {number}: ways go from 0 to {len(self.ways.all) - 1}."
+            return False
+        self.ways.number = number
+        return self.jump(len(self.steps))
+
+    def play(self) -> bool:
+        """One step of playing: forward, or at the end what comes to mind first; `stopped` says why to go no further.
+
+        Playing stops at the end, where nothing but an operator could go on, and where a breakpoint is met.
+
+        Returns
+        -------
+        bool
+            Whether a step was taken.
+        """
+        before = self.instance
+        if not self.forward():
+            likely = likeliest(self.possible(), self.lit())
+            if likely is None or not self.do(likely.id):
+                self.stopped = self.problem or f"the end: the instance is {self.status}."
+                self.problem = ""
+                return False
+        hit = self.breakpoints.hit(before, self.instance)
+        self.stopped = "" if hit is None else f"stopped at the breakpoint {hit}."
+        if not self.stopped and self.cursor == len(self.steps) and (self.why or self.instance.is_closed):
+            self.stopped = f"the end: the instance is {self.status}."
         return True
 
     def load(
@@ -173,7 +214,7 @@ class Stepping:
         source: Workflow | WorkflowWitness | Case | Instance,
         input: Mapping[str, Value] | None = None,
     ) -> bool:
-        """Show something else, given as to the constructor; a witness or case is shown at its end.
+        """Show something else, given as to the constructor; a witness from its beginning, a case at its end.
 
         Returns
         -------
@@ -322,6 +363,27 @@ class Stepping:
         ]
 
     @property
+    def catalogue(self) -> Catalogue | None:
+        """Where the workflows that it runs are found."""
+        return self._catalogue
+
+    def witness(self) -> WorkflowWitness:
+        """The steps up to the cursor, as a witness that replays and opens again.
+
+        Raises
+        ------
+        WfsimError
+            If it does not begin with a new instance, or runs workflows that a witness does not hold.
+        """
+        if self._first.status != "created":
+            raise WfsimError("this does not begin with a new instance, so there is no way to begin it again.")
+        steps = self.steps[: self.cursor]
+        found = WorkflowWitness.of(self.workflow, [step.stimulus for step in steps], [step.title for step in steps])
+        if steps and found.steps[-1].after != after(steps[-1].instance):
+            raise WfsimError("it depends on the workflows that it runs, which are not kept with it.")
+        return found
+
+    @property
     def picture(self) -> Picture:
         """The picture of the workflow; computed once."""
         return self._picture
@@ -333,8 +395,8 @@ class Stepping:
         -------
         dict
             For `Picture.to_svg(highlight=…)`: `active` for active states and for transitions taken in the last
-            step or in flight, `problem` for the states of a failed or timed-out instance, `visited` for what was
-            passed before.
+            step or in flight, `problem` for the states of a failed or timed-out instance and, all the way through a
+            witness, for the transitions at which it shows what is wrong, `visited` for what was passed before.
         """
         edges = self._edge_ids
         roles: dict[str, Role] = {}
@@ -352,6 +414,7 @@ class Stepping:
                     roles[edges[record.payload["transition"]]] = "active"
         for number in self._in_flight(instance):
             roles[edges[number]] = "active"
+        roles |= self._failing
         here: Role = "problem" if instance.status in ("failed", "timed_out") else "active"
         for state in instance.configuration.values():
             roles[f"state:{state}"] = here
@@ -413,47 +476,23 @@ class Stepping:
     # --- inside ----------------------------------------------------------------------------------
 
     def _load(self, source: object, input: Mapping[str, Value] | None) -> None:
-        from wfsim.history.case import Case
-        from wfsim.history.runs import catalogue_of
-
-        if input is not None and not isinstance(source, Workflow):
-            raise WfsimError("input starts a new instance; give it together with a workflow.")
-        stimuli: Iterable[Stimulus] = ()
-        catalogue = self._given
-        recorded: dict[str, Case] = {}
-        if isinstance(source, Instance):
-            first = source.copy()
-        elif isinstance(source, Workflow):
-            first = Instance(compile_workflow(source, catalogue))
-        elif isinstance(source, WorkflowWitness):
-            source.replay()
-            first, stimuli = Instance(compile_workflow(source.workflow)), source.stimuli
-        elif isinstance(source, Case):
-            source.replay()
-            first, stimuli = Instance(source.program, key=source.key), source.stimuli()
-            catalogue = catalogue_of(source.run)
-            children = {child.parent_activation: child for child in source.children}
-            recorded = {
-                str(record): children[record.payload["activation"]]
-                for record in source.records()
-                if record.kind == "child_started" and record.payload["activation"] in children
-            }
-        else:
-            raise WfsimError(f"there is no stepping through a {type(source).__name__}. {_advice(source)}")
-        actions = Actions(first.program)
-        if isinstance(source, Workflow) and (input is not None or not any(one.required for one in actions.inputs())):
-            stimuli = [Stimulus("start", payload=dict(input or {}))]
+        found = opened(source, input, self._given)
         steps: list[Step] = []
-        instance = first
-        for stimulus in stimuli:
+        instance = found.first
+        for stimulus in found.stimuli:
             steps.append(self._happens(instance, stimulus))
             instance = steps[-1].instance
-        self._opened, self._recorded, self._catalogue = {}, recorded, catalogue
-        self._first, self.steps, self.cursor = first, steps, len(steps)
-        self._program = first.program
-        self._actions = actions
-        self._picture = picture(first.program.workflow)
-        self._edge_ids = edge_ids(first.program.workflow)
+        self._opened, self._recorded, self._catalogue = {}, found.recorded, found.catalogue
+        self._first, self.why = found.first, found.why
+        self._program = found.first.program
+        self._actions = Actions(found.first.program)
+        self._picture = picture(found.first.program.workflow)
+        self._edge_ids = edge_ids(found.first.program.workflow)
+        self._failing = _told_by(steps[len(steps) - found.n_failing :], self._edge_ids) if found.n_failing else {}
+        self.ways = Ways(steps)
+        self.breakpoints = Breakpoints(found.first.program)
+        self.cursor = 0 if found.from_start else len(steps)
+        self.stopped = ""
 
     def _happens(self, instance: Instance, stimulus: Stimulus) -> Step:
         twin = instance.copy()
@@ -465,7 +504,7 @@ class Stepping:
         return Step(title, stimulus, tuple(records), twin)
 
     def _append(self, step: Step) -> None:
-        self.steps[self.cursor :] = [step]
+        self.ways.go(self.cursor, step)
         self.cursor += 1
 
     def _action(self, action_id: str) -> Action:
@@ -497,6 +536,16 @@ def _items(instance: Instance) -> Iterator[tuple[int, str]]:
             yield child.activation, child_name(child)
 
 
+def _told_by(steps: Iterable[Step], edges: Mapping[int, str]) -> dict[str, Role]:
+    """Where steps show what is wrong: the transitions they take; without any, the states they end in."""
+    taken: dict[str, Role] = {}
+    states: dict[str, Role] = {}
+    for step in steps:
+        taken |= {edges[each.payload["transition"]]: "problem" for each in step.records if each.kind == "transition"}
+        states = {f"state:{state}": "problem" for state in step.instance.configuration.values()}
+    return taken or states
+
+
 def _plain(action: Action) -> dict[str, Any]:
     return {
         "id": action.id,
@@ -521,17 +570,3 @@ def _plain(action: Action) -> dict[str, Any]:
 
 def _same(left: Value, right: Value) -> bool:
     return type(left) is type(right) and bool(left == right)
-
-
-def _advice(source: object) -> str:
-    from wfsim.net.petri import PetriNet
-    from wfsim.verification.verdict import NetWitness, Verdict
-    from wfsim.verification.workflows.conditions.witness import ValuesWitness
-
-    if isinstance(source, Verdict):
-        return "Give it the verdict's witness: wf.Stepper(verdict.witness)."
-    if isinstance(source, (NetWitness, PetriNet)):
-        return "It is about the tokens of a net: wf.TokenGame walks through it."
-    if isinstance(source, ValuesWitness):
-        return "It shows values that conditions read, not a run that leads to them: see its `values` and `outcomes`."
-    return "Give it a workflow, a witness of wf.verify, a case of a history, or an instance."

@@ -8,8 +8,10 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from html.parser import HTMLParser
 from itertools import combinations
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
@@ -20,6 +22,7 @@ from tests.random_cases import cases
 from wfsim.drawing import Edge, Group, Node, Picture
 from wfsim.drawing.layout import MAX_EDGES, MAX_NODES
 from wfsim.errors import DrawingError
+from wfsim.model.yaml_io import load
 
 SVG = "{http://www.w3.org/2000/svg}"
 ALLOWED = {"svg", "title", "desc", "style", "g", "rect", "circle", "path", "text", "tspan"}
@@ -398,21 +401,47 @@ def test_positions_of_to_dict_are_those_of_the_svg() -> None:
     assert drawn == pytest.approx(paid["outline"])
 
 
-def test_a_notebook_gets_one_line_and_the_svg() -> None:
+class Image(HTMLParser):
+    """The attributes of the only element."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[dict[str, str | None]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag == "img"
+        self.found.append(dict(attrs))
+
+
+def test_a_notebook_gets_one_line_and_an_image_with_a_description() -> None:
     bundle = order()._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html"}
     assert bundle["text/plain"] == "Picture('order': 6 nodes, 8 edges)"
-    assert bundle["image/svg+xml"].split("<title", 1)[1] == order().to_svg().split("<title", 1)[1]
+    [image] = Image(bundle["text/html"]).found
+    assert image["alt"] == "order. 5 states: created, paid, shipped, delivered, cancelled; 8 arrows."
+    assert "max-width:100%" in str(image["style"])
+    kind, _, text = str(image["src"]).partition(",")
+    assert kind == "data:image/svg+xml"
+    drawn = "".join(ElementTree.fromstring(unquote(text)).itertext())
+    assert "payment_completed" in drawn
+    assert "payment_completed" in "".join(ElementTree.fromstring(order().to_svg()).itertext())
 
 
-def test_a_wide_picture_shrinks_with_its_page_and_a_narrow_one_keeps_its_size() -> None:
-    wide = Picture("wide", [Node(f"n{i}", "a state") for i in range(12)])
-    svg = wide._repr_mimebundle_()["image/svg+xml"]
-    root = ElementTree.fromstring(svg)
-    assert (root.get("width"), root.get("height")) == ("100%", None)
-    assert root.get("style") == f"max-width:{wide.layout().width:g}px;height:auto"
-    assert "max-width:100%;height:auto" in wide.to_svg().split(">", 1)[0]
-    narrow = Picture("narrow", [Node("n", "a state")])
-    assert narrow._repr_mimebundle_()["image/svg+xml"] == narrow.to_svg()
+def test_the_image_of_a_notebook_is_small() -> None:
+    states = [Node(f"n{k}", f"state {k}") for k in range(20)]
+    chain = Picture("chain", states, [Edge(f"e{k}", f"n{k}", f"n{k + 1}", "go") for k in range(19)])
+    assert len(chain.to_html()) < len(chain.to_svg())
+    order = load("models/order_processing.yaml")
+    assert len(order._repr_mimebundle_()["text/html"]) < 36_000
+
+
+def test_text_of_a_picture_is_never_markup_of_the_page_around_its_image() -> None:
+    bad = "\"><img src=x onerror=alert(1)>'&</style>"
+    [image] = Image(Picture(bad, [Node(bad, bad)]).to_html()).found
+    assert set(image) == {"alt", "style", "src"}
+    assert bad in str(image["alt"])
 
 
 def test_the_badge_of_a_lit_edge_covers_no_text() -> None:

@@ -99,7 +99,7 @@ def test_schedules_are_built_in_python_and_drawn_at_the_start() -> None:
     builder = wf.Builder("nightly").state("a", initial=True).state("b", terminal=True).transition("a", "b", on="go")
     workflow = builder.event("go").schedule("often", every="15m").schedule("night", cron="0 2 * * *").build()
     assert workflow.schedules["often"] == Schedule(every="15m")
-    svg = workflow._repr_mimebundle_()["image/svg+xml"]
+    svg = wf.picture(workflow).to_svg()
     assert "every 15m" in svg
     assert "At 02:00 every day" in svg
     with pytest.raises(wf.DefinitionError, match="often"):

@@ -406,13 +406,14 @@ def test_a_transition_in_flight_stays_lit() -> None:
 # --- what can be opened --------------------------------------------------------------------------
 
 
-def test_every_witness_of_a_verification_opens_at_its_end() -> None:
+def test_every_witness_of_a_verification_opens_at_its_beginning_and_leads_to_its_end() -> None:
     report = verify(load("models/published/order_processing.yaml"))
     witnesses = [verdict.witness for verdict in report if verdict.witness is not None]
     opened = [Stepping(witness) for witness in witnesses if witness.kind == "workflow"]  # type: ignore[arg-type]
     assert len(opened) >= 3
     for stepping, witness in zip(opened, [each for each in witnesses if each.kind == "workflow"], strict=True):
-        assert stepping.cursor == len(witness)
+        assert stepping.cursor == 0
+        assert stepping.jump(len(witness))
         assert [entry["title"] for entry in stepping.history] == [step.action for step in witness.steps]
         assert stepping.instance.state == witness.steps[-1].after["state"]
     timed_out = [stepping for stepping in opened if stepping.status == "timed_out"]

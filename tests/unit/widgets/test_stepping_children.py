@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import wfsim as wf
+from tests.unit.widgets.test_stepper import Page
 from wfsim.errors import StartRefused, WfsimError
 from wfsim.model.yaml_io import loads
 from wfsim.runtime.clock import ManualClock
@@ -256,33 +257,33 @@ def test_the_children_of_a_real_case_are_the_cases_that_they_were(tmp_path: Path
 # --- the widget ----------------------------------------------------------------------------------
 
 
-def family(stepper: Stepper) -> list[str]:
-    return [button.description for button in stepper._family.children]
+def family(page: Page) -> list[str]:
+    return [one["label"] for one in page.scene["family"]]
 
 
 def test_the_stepper_goes_down_into_a_child_and_back_with_its_end() -> None:
     stepper = Stepper(loads(SHOPPING), catalogue=[loads(ERRAND)])
-    assert family(stepper) == ["Step into errand"]
-    stepper._family.children[0].click()
+    page = Page(stepper)
+    assert family(page) == ["Step into errand"]
+    page.ask("family", to="1")
     assert stepper.stepping.workflow.name == "errand"
-    assert family(stepper) == ["shopping ◂ errand"]
-    assert stepper.field("event:bought", "price").description == "price"
-    stepper.field("event:bought", "price").value = 4
-    stepper.button("event:bought").click()
-    assert stepper._family.children[0].button_style == "primary"
-    stepper._family.children[0].click()
+    assert family(page) == ["Back to shopping (parent of errand)"]
+    page.do("event:bought", price="4")
+    page.ask("family", to="up")
     assert stepper.stepping.workflow.name == "shopping"
-    stepper.button("child:1:tell").click()
+    page.do("child:1:tell")
     assert stepper.stepping.instance.variables["paid"] == {"price": 4}
-    assert family(stepper) == ["Step into errand[0]", "Step into errand[1]"]
+    assert family(page) == ["Step into errand[0]", "Step into errand[1]"]
     assert not stepper.close_child()
 
 
 def test_a_child_that_cannot_be_opened_is_explained() -> None:
     stepper = Stepper(loads(SHOPPING))
-    assert family(stepper) == []
+    page = Page(stepper)
+    assert family(page) == []
+    page.ask("family", to="1")
+    assert "catalogue='models'" in page.problem
     assert not stepper.open_child(1)
-    assert "catalogue=&#x27;models&#x27;" in stepper._problem.value
     assert stepper.load(wf.new("minimal"))
     assert stepper.stepping.workflow.name == "minimal"
 
@@ -291,4 +292,4 @@ def test_loading_something_else_leaves_the_child() -> None:
     stepper = Stepper(loads(SHOPPING), catalogue=[loads(ERRAND)])
     assert stepper.open_child(1)
     assert stepper.load(wf.new("minimal"))
-    assert (stepper.stepping.workflow.name, family(stepper)) == ("minimal", [])
+    assert (stepper.stepping.workflow.name, family(Page(stepper))) == ("minimal", [])

@@ -101,11 +101,11 @@ export function Actions(props: Props) {
   const [next, later] = [of("next"), of("later")];
   return (
     <div class="possible">
-      <h4>{next.length ? "Possible now" : "Nothing is possible now"}</h4>
+      <p class="title">{next.length ? "Possible now" : "Nothing is possible now"}</p>
       <div data-next>{list(next)}</div>
       {later.length > 0 && (
         <>
-          <h4>When time passes</h4>
+          <p class="title">When time passes</p>
           {list(later)}
         </>
       )}

@@ -100,7 +100,8 @@ export function Drawing(props: DrawingProps) {
       setPlace((old) => (old || props.over ? `translate(${x}px,${y}px) scale(${k})` : old)),
     );
     zoom.current.content(picture.width, picture.height);
-    const box = active === undefined ? undefined : boxes.get(active);
+    const about = active ?? places[0]?.[0];
+    const box = about === undefined ? undefined : boxes.get(about);
     zoom.current.fit(READABLE, box && centre(box));
     return () => zoom.current!.stop();
   }, [asTable, props.label]);
@@ -111,8 +112,15 @@ export function Drawing(props: DrawingProps) {
   useEffect(() => {
     // What is active stays in view.
     const box = active === undefined ? undefined : boxes.get(active);
-    if (box) zoom.current?.show(box);
-  }, [active]);
+    if (!zoom.current) return;
+    zoom.current.keep = box ?? null;
+    if (box) zoom.current.show(box);
+  }, [active, asTable]);
+  useEffect(() => {
+    // What was selected elsewhere, in a drawing beside this one for instance, comes into view here.
+    const box = selected ? boxes.get(selected) : undefined;
+    if (box && selected !== focus) zoom.current?.show(box);
+  }, [selected]);
   useEffect(() => {
     if (!props.over || !zoom.current) return;
     const { x, y, k } = zoom.current.view;

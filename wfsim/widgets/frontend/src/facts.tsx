@@ -15,18 +15,20 @@ export interface BranchData {
   id: number;
   name: string;
   current: boolean;
+  /** The number of its first step that not all ways share. */
+  first: number;
   steps: string[];
   where: string;
   time: string;
   values: Record<string, string>;
 }
 
-export function Variables({ variables }: { variables: Record<string, VariableData> }) {
+export function Variables({ title, variables }: { title: string; variables: Record<string, VariableData> }) {
   const rows = Object.entries(variables);
   if (!rows.length) return null;
   return (
     <table class="variables">
-      <caption>Variables</caption>
+      <caption>{title}</caption>
       <tbody>
         {rows.map(([name, each]) => (
           <tr key={name} class={each.changed ? "changed" : ""}>
@@ -133,7 +135,7 @@ export function Branches({ branches, onTake }: { branches: BranchData[]; onTake(
           <th scope="row">Steps</th>
           {branches.map((each) => (
             <td key={each.id}>
-              <ol>
+              <ol start={each.first}>
                 {each.steps.map((step, k) => (
                   <li key={`${k} ${step}`}>{step}</li>
                 ))}

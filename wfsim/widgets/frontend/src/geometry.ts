@@ -1,7 +1,16 @@
 import type { Box, EdgeData, Picture, Point, Text } from "./types.ts";
 
 export const centre = (box: Box): Point => [box.x + box.width / 2, box.y + box.height / 2];
-export const middle = (points: Point[]): Point => points[Math.floor(points.length / 2)]!;
+/** The point of a curve of 3k + 1 points where half of its pieces lie behind. */
+export function middle(points: Point[]): Point {
+  const pieces = (points.length - 1) / 3;
+  const at = Math.floor(pieces / 2) * 3;
+  if (pieces % 2 === 0) return points[at]!;
+  const [a, b, c, d] = points.slice(at, at + 4) as [Point, Point, Point, Point];
+  const half = (k: 0 | 1) => (a[k] + 3 * b[k] + 3 * c[k] + d[k]) / 8;
+  return [half(0), half(1)];
+}
+
 const pair = (p: Point) => `${p[0].toFixed(1)},${p[1].toFixed(1)}`;
 
 /** Path of a cubic Bézier curve of 3k + 1 points, shortened where its head begins, and the path of the head. */

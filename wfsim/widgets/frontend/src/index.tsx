@@ -25,7 +25,9 @@ export function mount(model: Model, el: HTMLElement, looks: Looks): () => void {
   return () => render(null, root);
 }
 
-/** Show what was recorded, without Python: for a page that was saved. */
-export function replay(recording: Recording, el: HTMLElement): () => void {
-  return mount(recorded(recording), el, recording.looks);
+// A page that was saved holds a recording, and shows it without Python.
+const saved = globalThis.document?.getElementById("wfsim-recording");
+if (saved) {
+  const recording = JSON.parse(saved.textContent) as Recording;
+  mount(recorded(recording), document.getElementById("wfsim")!, recording.looks);
 }

@@ -24,6 +24,8 @@ export class PanZoom {
   private readonly layer: SVGGElement;
   private readonly seen: (view: View) => void;
   private readonly resized: ResizeObserver;
+  /** What stays in view when the window gets smaller. */
+  keep: Box | null = null;
   private items: Item[] = [];
   private size = { width: 1, height: 1 };
   private frame = 0;
@@ -36,6 +38,7 @@ export class PanZoom {
     this.seen = seen;
     this.resized = new ResizeObserver(() => {
       this.measure();
+      if (this.keep) this.show(this.keep);
       this.cull();
     });
     this.resized.observe(svg);

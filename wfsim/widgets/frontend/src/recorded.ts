@@ -5,6 +5,8 @@ import type { Heard, Looks, Message, Model } from "./types.ts";
 export interface Recording {
   kind: string;
   looks: Looks;
+  /** At which step it is shown first. */
+  at: number;
   scene: object;
   steps: Changes[];
 }
@@ -12,7 +14,7 @@ export interface Recording {
 /** A model that answers from a recording: going back and forth, and nothing else. */
 export function recorded(recording: Recording): Model {
   const heard = new Set<Heard>();
-  let cursor = 0;
+  let cursor = recording.at;
   const tell = (message: Message) => {
     for (const call of [...heard]) call(message, []);
   };

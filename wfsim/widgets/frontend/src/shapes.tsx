@@ -147,7 +147,7 @@ export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | 
     >
       <path class="reach" d={drawn.line} />
       <path class="line" d={drawn.line} style={style} />
-      {drawn.head && <path class={edge.head === "open" ? "line head" : "solid"} d={drawn.head} />}
+      {drawn.head && <path class={edge.head === "open" ? "line tip" : "solid"} d={drawn.head} />}
       <Words text={edge.text} />
       {role !== edge.role && role !== "visited" && <Badge look={props.look} at={middle(edge.points)} />}
     </g>

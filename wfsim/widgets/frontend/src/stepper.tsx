@@ -26,6 +26,8 @@ interface Scene {
   head: { status: string; where: string; time: string; cursor: number; length: number; said: string; stopped: string };
   actions: Record<string, ActionData>;
   order: string[];
+  /** What the variables are called: those of a workflow, or the tokens of a net. */
+  values: string;
   variables: Record<string, VariableData>;
   steps: Record<string, StepData>;
   records: string[];
@@ -61,8 +63,8 @@ function useKeptFocus(root: { current: HTMLElement | null }, changed: unknown) {
   }, []);
   useLayoutEffect(() => {
     if (!had.current || had.current.isConnected) return;
-    const next = root.current!.querySelector<HTMLElement>("[data-next] button, [data-back]");
-    next?.focus({ preventScroll: true });
+    const find = (which: string) => root.current!.querySelector<HTMLElement>(which);
+    (find("[data-next] button") ?? find("[data-back]"))?.focus({ preventScroll: true });
   }, [changed]);
 }
 
@@ -121,10 +123,6 @@ export function Stepper({ model, looks }: { model: Model; looks: Looks }) {
       refuse(`${here.length} things can happen here: ${here.map((each) => each.label).join(", ")}. Choose one.`);
       root.current!.querySelector<HTMLElement>(`[data-action="${CSS.escape(here[0]!.id)}"]`)?.focus();
     }
-  };
-  const select = (id: string) => {
-    setSelected(id);
-    if (scene.can.net && scene.net === null) return;
   };
   const twinOf = (id: string | null, inNet: boolean) => {
     if (id === null) return null;
@@ -196,7 +194,7 @@ export function Stepper({ model, looks }: { model: Model; looks: Looks }) {
               selected={twinOf(selected, false)}
               label={`Drawing of ${scene.title}`}
               onActivate={activate}
-              onSelect={select}
+              onSelect={setSelected}
               onKey={key}
             />
           ) : (
@@ -210,7 +208,7 @@ export function Stepper({ model, looks }: { model: Model; looks: Looks }) {
               tokens={scene.net.tokens}
               selected={twinOf(selected, true)}
               label={`Net of ${scene.title}`}
-              onSelect={select}
+              onSelect={setSelected}
             />
           )}
         </div>
@@ -218,7 +216,7 @@ export function Stepper({ model, looks }: { model: Model; looks: Looks }) {
           {scene.can.act && <Actions actions={actions} typed={typed} onTyped={setTyped} onFire={fire} />}
           {scene.can.delay && (
             <label class="row">
-              takes{" "}
+              What you choose takes{" "}
               <input
                 size={8}
                 placeholder="1s"
@@ -228,7 +226,7 @@ export function Stepper({ model, looks }: { model: Model; looks: Looks }) {
               />
             </label>
           )}
-          <Variables variables={scene.variables} />
+          <Variables title={scene.values} variables={scene.variables} />
           <Sections sections={scene.sections} />
           {scene.records.length > 0 && (
             <details>

@@ -25,7 +25,7 @@ test("a state may be called __proto__", () => {
 });
 
 test("a recording goes back and forth, and says that it cannot do more", async () => {
-  const model = recorded({ kind: "stepper", looks: {}, scene: { at: 0 }, steps: [{ at: 1 }, { at: 2 }] });
+  const model = recorded({ kind: "stepper", looks: {}, at: 0, scene: { at: 0 }, steps: [{ at: 1 }, { at: 2 }] });
   const heard: Message[] = [];
   model.on("msg:custom", (message) => heard.push(message));
   for (const asked of [

@@ -1,0 +1,79 @@
+"""Where playing stops: when a state is entered, or a condition comes true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wfsim.errors import WfsimError, did_you_mean, listed
+from wfsim.model.evaluate import evaluate
+from wfsim.model.expression_tree import Name, names
+from wfsim.model.expressions import parse_condition
+from wfsim.model.values import EvaluationFault
+
+if TYPE_CHECKING:
+    from wfsim.model.expression_tree import Expression
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.program import Program
+
+
+class Breakpoints:
+    """Breakpoints of one program, by what they were written as: the path of a state, or a condition on `context`."""
+
+    def __init__(self, program: Program) -> None:
+        workflow = program.workflow
+        self._states = ["/".join([*path, state.name]) for path, region in workflow.regions() for state in region.states]
+        self._variables = list(program.variables)
+        self._set: dict[str, Expression | None] = {}
+
+    @property
+    def all(self) -> list[str]:
+        """What they were written as, in the order in which they were set."""
+        return list(self._set)
+
+    @property
+    def states(self) -> list[str]:
+        """Those of them that are states, by path."""
+        return [at for at, condition in self._set.items() if condition is None]
+
+    def toggle(self, at: str) -> None:
+        """Set a breakpoint, or take it away.
+
+        Raises
+        ------
+        WfsimError
+            If it is neither a state nor a condition that can be evaluated.
+        """
+        if at in self._set:
+            del self._set[at]
+        elif at in self._states:
+            self._set[at] = None
+        elif at.isidentifier():
+            raise WfsimError(
+                f"no state is called {at!r}.{did_you_mean(at, self._states)} States: {listed(self._states)}. "
+                "Or write a condition: context.attempts > 2."
+            )
+        else:
+            condition = parse_condition(at)
+            for name in names(condition):
+                if name.scope != "context" or not isinstance(name, Name) or name.field not in self._variables:
+                    known = listed(f"context.{each}" for each in self._variables) or "none here"
+                    raise WfsimError(f"a breakpoint reads variables ({known}), not what {at!r} reads.")
+            self._set[at] = condition
+
+    def hit(self, before: Instance, now: Instance) -> str | None:
+        """The first breakpoint that this step has met: a state entered, a condition that has come true."""
+        for at, condition in self._set.items():
+            if condition is None:
+                if at in now.configuration.values() and at not in before.configuration.values():
+                    return at
+            elif _holds(condition, now) and not _holds(condition, before):
+                return at
+        return None
+
+
+def _holds(condition: Expression, instance: Instance) -> bool:
+    try:
+        return evaluate(condition, instance.variables, None, instance.state) is True
+    except EvaluationFault:
+        # What cannot be evaluated yet is no reason to stop.
+        return False

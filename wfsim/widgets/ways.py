@@ -1,0 +1,64 @@
+"""What-if: the ways that were gone from one beginning, all of them kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.records import Record
+    from wfsim.semantics.stimulus import Stimulus
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened: the stimulus, its records (the cause first), and the instance after it."""
+
+    title: str
+    stimulus: Stimulus
+    records: tuple[Record, ...]
+    instance: Instance
+
+
+class Ways:
+    """Sequences of steps; going back and doing something else makes a new one beside the old.
+
+    Attributes
+    ----------
+    all
+        Every way, in the order in which they were begun.
+    number
+        Which of them is the current one.
+    """
+
+    def __init__(self, first: list[Step]) -> None:
+        self.all: list[list[Step]] = [first]
+        self.number = 0
+
+    @property
+    def current(self) -> list[Step]:
+        """The steps of the current way."""
+        return self.all[self.number]
+
+    def go(self, cursor: int, step: Step) -> None:
+        """Take a step after the first `cursor` ones: on the current way, or on the one that goes on like that."""
+        done = self.current[:cursor]
+        for number, way in sorted(enumerate(self.all), key=lambda each: each[0] != self.number):
+            if len(way) > cursor and way[:cursor] == done and repr(way[cursor].stimulus) == repr(step.stimulus):
+                self.number = number
+                return
+        if len(self.current) == cursor:
+            self.current.append(step)
+        else:
+            self.all.append([*done, step])
+            self.number = len(self.all) - 1
+
+    def shared(self) -> int:
+        """How many steps all ways have in common."""
+        alike = 0
+        for steps in zip(*self.all):
+            if any(step is not steps[0] for step in steps):
+                break
+            alike += 1
+        return alike
