@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from wfsim.drawing.data import looks_data
 from wfsim.widgets.bundle import made
 
@@ -88,6 +90,8 @@ def checked_page(browser: Browser, *, dark: bool = False, width: int = 1300, hei
 
 def violations(page: Page, inside: str = "#at") -> list[str]:
     """What axe-core finds in the widget: rule, first element and what is wrong with it."""
+    if not AXE.is_file():
+        pytest.fail("axe-core is missing: run `python hatch_build.py check` once.")
     page.evaluate(AXE.read_text())
     found = page.evaluate("(inside) => axe.run(inside)", inside)
     first = [(each["id"], each["nodes"][0]) for each in found["violations"]]
