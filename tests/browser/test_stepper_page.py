@@ -9,6 +9,7 @@ import pytest
 
 import wfsim as wf
 from tests.browser.harness import checked_page, focused, page_with, violations
+from tests.language import PAGE, catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.verification.workflows.properties import verify
 
@@ -329,3 +330,18 @@ def test_a_saved_page_goes_through_all_steps_without_python_or_network(browser: 
         page.locator("svg .n.active[data-id='state:approved']").wait_for()
         assert page.locator("[data-action]").count() == 0
         assert violations(page, "#wfsim") == []
+
+
+def test_instances_that_talk_are_shown_one_at_a_time_on_one_timeline(browser: Browser) -> None:
+    known = catalogue(PAGE.read_text(encoding="utf-8"))
+    guest, kitchen = known.get("guest"), known.get("kitchen")
+    inputs = {"ada": {"me": "ada", "table": 7}, "kitchen": {"table": 7}}
+    stepper = wf.Stepper({"ada": guest, "kitchen": kitchen}, inputs)
+    with page_with(browser, stepper) as page:
+        page.locator("[data-action='event:choose']").click()
+        page.get_by_role("button", name="kitchen: cooking").click()
+        page.locator("svg .n.active[data-id='state:cooking']").wait_for()
+        page.get_by_role("button", name="Back").click()
+        page.locator("svg .n.active[data-id='state:waiting']").wait_for()
+        page.get_by_role("button", name="ada: hungry").wait_for()
+        assert violations(page) == []

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from wfsim.arguments import expect
 from wfsim.errors import DrawingError, WfsimError
+from wfsim.model.catalogue import as_catalogue
+from wfsim.model.workflow import Workflow
 
+from .meeting import Meeting
+from .meeting_wire import MeetingWire
 from .shown import Shown
 from .stepper_wire import StepperWire
 from .stepping import Stepping
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
     from wfsim.exploration.workflow_witness import WorkflowWitness
     from wfsim.history.case import Case
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.values import Value
-    from wfsim.model.workflow import Workflow
     from wfsim.semantics.instance import Instance
 
 
@@ -30,9 +35,10 @@ class Stepper(Shown):
     source
         A workflow, to play it by hand; a witness of `wf.verify`, from its beginning, or a case of a history, to walk
         through what happened; or an instance, to go on from there (on a copy). A Petri net, or a witness of a verdict
-        on one, opens in a `TokenGame` instead.
+        on one, opens in a `TokenGame` instead. Workflows by id, or a list of them: an instance of each, which get the
+        messages that they send each other.
     input
-        Inputs to start a workflow with; without them the stepper asks.
+        Inputs to start a workflow with, of several by id; without them the stepper asks.
     catalogue
         Where the workflows that it runs are found, `"models"` say: then children can be opened and stepped as well.
 
@@ -40,7 +46,7 @@ class Stepper(Shown):
     ----------
     stepping
         What it shows, as a plain object: `stepping.do("event:pay", amount=3)`. After using it directly, `refresh`.
-        It is that of a child while a child is open here.
+        It is that of a child while a child is open here, and of several that of the one that is drawn.
     wire
         What its pages talk to: `wire.answer({"type": "hello", "seq": 1})`.
     widget
@@ -80,12 +86,24 @@ class Stepper(Shown):
 
     def __init__(
         self,
-        source: Workflow | WorkflowWitness | Case | Instance,
-        input: Mapping[str, Value] | None = None,
+        source: Workflow
+        | WorkflowWitness
+        | Case
+        | Instance
+        | Mapping[str, Workflow]
+        | list[Workflow]
+        | tuple[Workflow, ...],
+        input: Mapping[str, Any] | None = None,
         *,
         catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
     ) -> None:
-        self._wire = StepperWire(Stepping(source, input, catalogue=catalogue))
+        self._wire: StepperWire | MeetingWire
+        if isinstance(source, (Mapping, list, tuple)):
+            members = source if isinstance(source, Mapping) else _called(source)
+            known = None if catalogue is None else as_catalogue(catalogue)
+            self._wire = MeetingWire(Meeting(members, input, catalogue=known))
+        else:
+            self._wire = StepperWire(Stepping(source, input, catalogue=catalogue))
         super().__init__("stepper", self._wire.wire)
 
     @property
@@ -99,17 +117,23 @@ class Stepper(Shown):
         input: Mapping[str, Value] | None = None,
     ) -> bool:
         """Show something else; False, and the reason is shown, if that cannot be."""
-        root = self._wire.above[0][0] if self._wire.above else self.stepping
+        wire = self._of_one("nothing else is shown instead")
+        if wire is None:
+            return False
+        root = wire.above[0][0] if wire.above else self.stepping
         loaded = root.load(source, input)
         if loaded:
-            self._wire.show(root, [])
+            wire.show(root, [])
         self.refresh(root.problem)
         return loaded
 
     def open_child(self, activation: int) -> bool:
         """Show a child, to step it by hand; False, and the reason is shown, if that cannot be."""
+        wire = self._of_one("children are not opened")
+        if wire is None:
+            return False
         try:
-            self._wire.open_child(activation)
+            wire.open_child(activation)
         except WfsimError as error:
             self.refresh(str(error))
             return False
@@ -118,11 +142,17 @@ class Stepper(Shown):
 
     def close_child(self) -> bool:
         """Show the parent again; False if no child is shown."""
-        if not self._wire.above:
+        if isinstance(self._wire, MeetingWire) or not self._wire.above:
             return False
         self._wire.close_child()
         self.refresh()
         return True
+
+    def _of_one(self, not_done: str) -> StepperWire | None:
+        if isinstance(self._wire, StepperWire):
+            return self._wire
+        self.refresh(f"this shows several instances that talk: {not_done}.")
+        return None
 
     def seen(self) -> tuple[str, str]:
         """The drawing with the state of now lit, as SVG, and what it shows in words."""
@@ -135,9 +165,23 @@ class Stepper(Shown):
 
     def jump(self, to: int) -> bool:
         """Go to after the first `to` steps; False if there are not so many."""
-        done = self.stepping.jump(to)
-        self.refresh(self.stepping.problem)
+        player = self._wire.meeting if isinstance(self._wire, MeetingWire) else self.stepping
+        done = player.jump(to)
+        self.refresh(player.problem)
         return done
 
     def __repr__(self) -> str:
-        return repr(self.stepping).replace("<Stepping through", "<Stepper of", 1)
+        told = repr(self.stepping).replace("<Stepping through", "<Stepper of", 1)
+        if isinstance(self._wire, MeetingWire):
+            told = told.replace(">", f"; with {', '.join(self._wire.meeting.present)}>")
+        return told
+
+
+def _called(workflows: Sequence[Workflow]) -> dict[str, Workflow]:
+    """Workflows by name; a second instance of one is called `name 2`."""
+    found: dict[str, Workflow] = {}
+    for workflow in workflows:
+        expect(workflow, Workflow, "several instances are of several workflows", "Load them: wf.load(path).")
+        same = sum(each.name == workflow.name for each in found.values())
+        found[f"{workflow.name} {same + 1}" if same else workflow.name] = workflow
+    return found

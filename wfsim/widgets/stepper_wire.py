@@ -41,8 +41,6 @@ class StepperWire:
         What is shown: that of a child while a child is open.
     """
 
-    kind = "stepper"
-
     def __init__(self, stepping: Stepping) -> None:
         self.stepping = stepping
         self._above: list[tuple[Stepping, str]] = []
@@ -58,7 +56,7 @@ class StepperWire:
                 "branch": Request(self._branch, {"to": int}),
                 "breakpoint": Request(self._breakpoint, {"at": str}),
                 "family": Request(self._family, {"to": str}, on_latest=True),
-                "net": Request(self._show_net, {"shown": bool}),
+                "net": Request(self.show_net, {"shown": bool}),
                 "export": Request(self._export, {"what": str}),
             },
         )
@@ -122,7 +120,7 @@ class StepperWire:
         cursor = stepping.cursor
         return {
             "status": _status(instance),
-            "where": _where(instance),
+            "where": where(instance),
             "time": time_text(instance.time),
             "cursor": cursor,
             "length": len(stepping.steps),
@@ -133,7 +131,7 @@ class StepperWire:
     def _step(self, step: Step) -> Scene:
         known = self._told.get(id(step))
         if known is None:
-            after = f"{_status(step.instance)} in {_where(step.instance) or 'nowhere'}"
+            after = f"{_status(step.instance)} in {where(step.instance) or 'nowhere'}"
             # Kept with the step, so that no other can have its identity.
             known = step, {"title": step.title, "time": time_text(step.instance.time), "after": after}
             self._told[id(step)] = known
@@ -200,7 +198,8 @@ class StepperWire:
         *above, (parent, _) = self._above
         self.show(parent, above)
 
-    def _show_net(self, shown: bool) -> str:
+    def show_net(self, shown: bool) -> str:
+        """Show the net of the workflow beside its drawing, or not."""
         from .net_view import NetView
 
         self._net = NetView(self.stepping.workflow, self.stepping.catalogue) if shown else None
@@ -216,7 +215,8 @@ def _status(instance: Instance) -> str:
     return instance.status.replace("_", " ") + (f" ({instance.outcome})" if instance.outcome else "")
 
 
-def _where(instance: Instance) -> str:
+def where(instance: Instance) -> str:
+    """The active states, each with its region."""
     states = instance.configuration.items()
     return ", ".join(f"{region}: {state.rsplit('/', 1)[-1]}" if region else state for region, state in states)
 
@@ -306,7 +306,7 @@ def _branches(stepping: Stepping) -> list[Scene]:
                 "current": number == ways.number,
                 "first": shared + 1,
                 "steps": [step.title for step in way[shared:]],
-                "where": f"{_status(last)} in {_where(last)}",
+                "where": f"{_status(last)} in {where(last)}",
                 "time": time_text(last.time),
                 "values": {name: value_text(value) for name, value in last.variables.items()},
             }

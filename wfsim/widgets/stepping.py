@@ -76,6 +76,8 @@ class Stepping:
     pace
         How long it takes until what is done happens, in microseconds. Without one it is a second, or until a timer is
         due if that comes first.
+    earliest
+        What is done happens no earlier, in microseconds: other instances have come so far.
     breakpoints
         Where `play` stops.
     stopped
@@ -117,6 +119,7 @@ class Stepping:
         self._recorded: dict[str, Case] = {}
         self.problem = ""
         self.pace: int | None = None
+        self.earliest = 0
         self._load(source, input)
 
     # --- going on, back and forth ----------------------------------------------------------------
@@ -147,19 +150,29 @@ class Stepping:
             Whether it happened. If not, nothing has changed and `problem` says why.
         """
         try:
-            action = self._action(action_id)
-            if not action.enabled:
-                raise WfsimError(f"{action.label} cannot happen now: {action.reason}")
-            stimulus = self._actions.stimulus(self.instance, action, values, self._stepped())
-            if self.pace is not None and action.kind not in ("start", "timer"):
-                stimulus = replace(stimulus, time=self.instance.time + self.pace)
-            step = self._happens(self.instance, stimulus)
+            self.take(self.stimulus_of(action_id, values))
         except WfsimError as error:
             self.problem = str(error)
             return False
         self.problem = ""
-        self._append(step)
         return True
+
+    def stimulus_of(self, action_id: str, values: Mapping[str, Value]) -> Stimulus:
+        """What `do` lets happen; `WfsimError` if it cannot, or values do not fit."""
+        action = self._action(action_id)
+        if not action.enabled:
+            raise WfsimError(f"{action.label} cannot happen now: {action.reason}")
+        found = self._actions.stimulus(self.instance, action, values, self._stepped())
+        time = max(found.time, self.earliest)
+        if self.pace is not None and action.kind not in ("start", "timer"):
+            time = max(self.instance.time, self.earliest) + self.pace
+        return replace(found, time=time)
+
+    def take(self, stimulus: Stimulus) -> Step:
+        """Let a stimulus happen, whatever it is; a start that does not fit raises `StartRefused`."""
+        step = self._happens(self.instance, stimulus)
+        self._append(step)
+        return step
 
     def back(self) -> bool:
         """Go one step back; False at the beginning."""
@@ -281,7 +294,7 @@ class Stepping:
         if record is not None:
             inputs = record.payload.get("input", {})
             start = Stimulus("start", record.time, payload=inputs, sender=self.workflow.name)
-            found._append(found._happens(found._first, start))
+            found.take(start)
         return found
 
     def _started_by(self, activation: int) -> Record | None:

@@ -1,0 +1,115 @@
+"""Several instances that talk, stepped by hand on one timeline."""
+
+from __future__ import annotations
+
+import pytest
+
+import wfsim as wf
+from tests.language import PAGE, catalogue
+from tests.unit.widgets.test_stepper import Page
+from wfsim.errors import StartRefused, WfsimError
+from wfsim.widgets.meeting import Meeting
+
+KNOWN = catalogue(PAGE.read_text(encoding="utf-8"))
+GUEST, KITCHEN = KNOWN.get("guest"), KNOWN.get("kitchen")
+TABLE = {"me": "ada", "table": 7}
+
+
+def evening() -> Meeting:
+    return Meeting({"ada": GUEST, "kitchen": KITCHEN}, {"ada": TABLE, "kitchen": {"table": 7}})
+
+
+def states(meeting: Meeting) -> dict[str, str]:
+    return {name: meeting.members[name].state.get("", "") for name in meeting.present}
+
+
+def test_a_message_reaches_its_receiver_within_the_step_that_sends_it() -> None:
+    meeting = evening()
+    assert states(meeting) == {"ada": "hungry", "kitchen": "waiting"}
+    assert meeting.do("ada", "event:choose", {"dish": "soup"})
+    assert states(meeting) == {"ada": "eating", "kitchen": "cooking"}
+    received = meeting.members["kitchen"].steps[-1].stimulus
+    assert (received.sender, received.event, received.payload["dish"]) == ("ada", "order", "soup")
+    # The bill is answered, and the answer makes the guest go.
+    assert meeting.do("ada", "event:leave", {})
+    assert states(meeting) == {"ada": "gone", "kitchen": "closed"}
+    assert [move.title.split("(")[0] for move in meeting.moves] == ["start", "start", "event choose", "event leave"]
+
+
+def test_going_back_brings_all_of_them_back_and_the_post_with_them() -> None:
+    meeting = evening()
+    assert meeting.do("ada", "event:choose", {"dish": "soup"})
+    assert meeting.do("ada", "event:leave", {})
+    assert meeting.jump(2)
+    assert states(meeting) == {"ada": "hungry", "kitchen": "waiting"}
+    assert meeting.do("ada", "event:choose", {"dish": "fish"})
+    assert states(meeting) == {"ada": "eating", "kitchen": "cooking"}
+    assert len(meeting.moves) == 3
+
+
+def test_a_message_starts_an_instance_that_is_not_there_before() -> None:
+    meeting = Meeting({"ada": GUEST, "kitchen": KITCHEN}, {"ada": TABLE})
+    assert meeting.do("ada", "event:choose", {"dish": "soup"})
+    assert states(meeting) == {"ada": "eating", "kitchen": "", "ada:m1": "cooking"}
+    assert meeting.jump(1)
+    assert list(states(meeting)) == ["ada", "kitchen"]
+    assert meeting.jump(2)
+    # Its key is taken, so no other can start with it.
+    assert not meeting.do("kitchen", "start", {"table": 7})
+    assert "has an open instance with the key 7" in meeting.problem
+    assert states(meeting)["kitchen"] == ""
+
+
+def test_a_message_that_nobody_takes_comes_back() -> None:
+    meeting = Meeting({"ada": GUEST, "kitchen": KITCHEN}, {"ada": {"me": "bob", "table": 7}, "kitchen": {"table": 7}})
+    assert meeting.do("ada", "event:choose", {"dish": "soup"})
+    assert meeting.do("ada", "event:leave", {})
+    # The kitchen answers to bob, who is not there.
+    assert states(meeting) == {"ada": "paying", "kitchen": "closed"}
+
+
+def test_none_of_them_is_behind_the_time_of_the_others() -> None:
+    meeting = evening()
+    assert meeting.do("kitchen", "control:pause", {}, pace=3_600_000_000)
+    assert meeting.do("ada", "event:choose", {"dish": "soup"})
+    assert meeting.members["ada"].instance.time >= 3_600_000_000
+
+
+def test_playing_goes_on_until_nobody_can() -> None:
+    meeting = evening()
+    for _ in range(30):
+        if not meeting.play():
+            break
+    assert meeting.stopped == "the end: nobody can go on."
+    assert states(meeting)["ada"] == "gone"
+
+
+def test_inputs_for_nobody_and_inputs_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(WfsimError, match="inputs for 'eve', but the instances are ada"):
+        Meeting({"ada": GUEST}, {"eve": {}})
+    with pytest.raises(WfsimError, match="table"):
+        Meeting({"ada": GUEST}, {"ada": {"me": "ada", "table": "seven"}})
+    assert issubclass(StartRefused, WfsimError)
+
+
+def test_a_stepper_of_several_shows_one_at_a_time_and_the_timeline_of_all() -> None:
+    stepper = wf.Stepper({"ada": GUEST, "kitchen": KITCHEN}, {"ada": TABLE, "kitchen": {"table": 7}})
+    page = Page(stepper)
+    assert [one["label"] for one in page.scene["family"]] == ["kitchen: waiting"]
+    page.do("event:choose", dish="soup")
+    assert page.scene["steps"]["3"]["title"] == "ada: event choose(dish='soup')"
+    assert [one["label"] for one in page.scene["family"]] == ["kitchen: cooking"]
+    page.ask("family", to="kitchen")
+    assert page.scene["title"] == "kitchen (kitchen 1.0.0)"
+    assert page.scene["lit"]["state:cooking"] == "active"
+    page.ask("jump", to=2)
+    assert page.scene["lit"]["state:waiting"] == "active"
+    page.ask("next")
+    assert page.scene["head"]["cursor"] == 3
+    assert "kitchen" in repr(stepper)
+
+
+def test_workflows_of_a_list_are_called_by_their_names() -> None:
+    stepper = wf.Stepper([GUEST, GUEST, KITCHEN], {"guest": TABLE, "guest 2": {"me": "bob", "table": 8}})
+    page = Page(stepper)
+    assert [one["id"] for one in page.scene["family"]] == ["guest 2", "kitchen"]

@@ -1,0 +1,109 @@
+"""Several instances that talk, as their pages see them: one is drawn, and the timeline is that of all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wfsim.drawing.text import clean
+from wfsim.errors import WfsimError
+from wfsim.model.duration import Duration, time_text
+
+from .stepper_wire import StepperWire, where
+from .wire import Request, Scene, Wire
+
+if TYPE_CHECKING:
+    from .meeting import Meeting
+    from .stepping import Stepping
+
+
+class MeetingWire:
+    """A `Meeting` as scenes and requests.
+
+    Attributes
+    ----------
+    shown
+        The id of the instance that is drawn.
+    """
+
+    def __init__(self, meeting: Meeting) -> None:
+        self.meeting = meeting
+        self.shown = next(iter(meeting.members))
+        self._views: dict[str, StepperWire] = {}
+        self.wire = Wire(
+            self.scene,
+            {
+                "do": Request(self._do, {"action": str, "values": dict, "delay": str}, on_latest=True),
+                "jump": Request(self._jump, {"to": int}),
+                "next": Request(self._next, {}),
+                "family": Request(self._show, {"to": str}),
+                "net": Request(self._show_net, {"shown": bool}),
+            },
+        )
+
+    @property
+    def stepping(self) -> Stepping:
+        """What is drawn."""
+        return self.meeting.members[self.shown]
+
+    def scene(self) -> Scene:
+        """Everything to be seen, in the form of `StepperWire.scene`."""
+        meeting = self.meeting
+        present = meeting.present
+        if self.shown not in present:
+            self.shown = present[0]
+        view = self._view()
+        scene = view.scene()
+        last = meeting.moves[meeting.cursor - 1] if meeting.cursor else None
+        head = scene["head"] | {
+            "cursor": meeting.cursor,
+            "length": len(meeting.moves),
+            "said": f"{last.member}: {last.title}" if last else "Nothing has happened yet.",
+            "stopped": meeting.stopped,
+        }
+        steps = {
+            str(number): {
+                "title": f"{move.member}: {move.title}",
+                "time": time_text(move.time),
+                "after": ", ".join(move.states),
+            }
+            for number, move in enumerate(meeting.moves, 1)
+        }
+        others = [name for name in present if name != self.shown]
+        return scene | {
+            "title": clean(f"{self.shown} ({scene['title']})"),
+            "head": head,
+            "steps": steps,
+            "family": [{"id": name, "label": f"{name}: {_where(meeting.members[name])}"} for name in others],
+            "branches": [],
+            "exports": [],
+            "can": scene["can"] | {"breakpoints": False},
+        }
+
+    def _view(self) -> StepperWire:
+        return self._views.setdefault(self.shown, StepperWire(self.stepping))
+
+    def _do(self, action: str, values: dict[str, str], delay: str) -> str:
+        pace = Duration.of(delay.strip()) if delay.strip() else None
+        self.meeting.do(self.shown, action, values, pace)
+        return self.meeting.problem
+
+    def _jump(self, to: int) -> str:
+        self.meeting.jump(to)
+        return self.meeting.problem
+
+    def _next(self) -> str:
+        self.meeting.play()
+        return self.meeting.problem
+
+    def _show(self, to: str) -> str:
+        if to not in self.meeting.present:
+            raise WfsimError(f"there is no {to[:40]!r} here.")
+        self.shown = to
+        return ""
+
+    def _show_net(self, shown: bool) -> str:
+        return self._view().show_net(shown)
+
+
+def _where(stepping: Stepping) -> str:
+    return where(stepping.instance) or stepping.status
