@@ -86,19 +86,15 @@ class Stepper(Shown):
 
     def __init__(
         self,
-        source: Workflow
-        | WorkflowWitness
-        | Case
-        | Instance
-        | Mapping[str, Workflow]
-        | list[Workflow]
-        | tuple[Workflow, ...],
+        source: Workflow | WorkflowWitness | Case | Instance | Mapping[str, Workflow] | list[Workflow],
         input: Mapping[str, Any] | None = None,
         *,
         catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
     ) -> None:
         self._wire: StepperWire | MeetingWire
         if isinstance(source, (Mapping, list, tuple)):
+            for each in source.values() if isinstance(source, Mapping) else source:
+                expect(each, Workflow, "several instances are of workflows", "Load them: wf.load(path).")
             members = source if isinstance(source, Mapping) else _called(source)
             known = None if catalogue is None else as_catalogue(catalogue)
             self._wire = MeetingWire(Meeting(members, input, catalogue=known))
@@ -181,7 +177,6 @@ def _called(workflows: Sequence[Workflow]) -> dict[str, Workflow]:
     """Workflows by name; a second instance of one is called `name 2`."""
     found: dict[str, Workflow] = {}
     for workflow in workflows:
-        expect(workflow, Workflow, "several instances are of several workflows", "Load them: wf.load(path).")
         same = sum(each.name == workflow.name for each in found.values())
         found[f"{workflow.name} {same + 1}" if same else workflow.name] = workflow
     return found
