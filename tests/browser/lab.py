@@ -95,16 +95,19 @@ def running_lab(folder: Path, *, dark: bool = False) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, address: str, notebook: str, *, width: int = 1200, height: int = 1000) -> Iterator[Page]:
-    """Open a notebook and run all its cells; gives the page."""
+def opened(
+    browser: Browser, address: str, notebook: str, *, run: bool = True, width: int = 1200, height: int = 1000
+) -> Iterator[Page]:
+    """Open a notebook, and run all its cells unless told otherwise; gives the page."""
     page = browser.new_page(viewport={"width": width, "height": height})
     try:
         page.goto(f"{address}/lab/tree/{notebook}")
         # Cells run before the page is connected to the kernel are lost.
         _wait_until(lambda: _connected(address), "a kernel connected to the notebook")
         page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for(timeout=60_000)
-        page.locator(".lm-MenuBar-item", has_text="Run").first.click()
-        page.locator(".lm-Menu-item", has_text="Run All Cells").first.click()
+        if run:
+            page.locator(".lm-MenuBar-item", has_text="Run").first.click()
+            page.locator(".lm-Menu-item", has_text="Run All Cells").first.click()
         yield page
     finally:
         page.close()

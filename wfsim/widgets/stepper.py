@@ -92,7 +92,7 @@ class Stepper(Shown):
         catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
     ) -> None:
         self._wire: StepperWire | MeetingWire
-        if isinstance(source, (Mapping, list, tuple)):
+        if isinstance(source, (Mapping, list)):
             for each in source.values() if isinstance(source, Mapping) else source:
                 expect(each, Workflow, "several instances are of workflows", "Load them: wf.load(path).")
             members = source if isinstance(source, Mapping) else _called(source)

@@ -1,0 +1,145 @@
+"""Live widgets in a browser: first paint, a click and back, pan and zoom of large drawings, the size of a notebook."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import sync_playwright
+
+import wfsim as wf
+from tests.benchmarks import Measured
+from tests.browser.harness import page_with
+from tests.browser.lab import FLAGS, opened, require_browser, running_lab, write_notebook
+from wfsim.widgets.stepper import Stepper
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CLICKS = 40
+FRAMES = 90
+WARM = """
+import wfsim as wf
+import wfsim.widgets.live
+from tests.benchmarks.widgets import grid
+fifty = grid(50)
+wf.picture(fifty).to_dict()
+None
+"""
+CELLS = [WARM, "wf.Stepper(fifty)", "wf.Stepper(fifty)", "wf.Stepper(fifty)"]
+
+PAINTED = """async () => {
+  const seen = () => document.querySelectorAll('.wfsim-live svg .n.active').length, before = seen();
+  await new Promise((done) => document.addEventListener('keydown', done, { capture: true, once: true }));
+  const began = performance.now();
+  while (seen() === before) await new Promise((again) => setTimeout(again));
+  await new Promise((again) => requestAnimationFrame(() => setTimeout(again)));
+  return performance.now() - began;
+}"""
+
+CLICKED = """async (root) => {
+  const text = () => root.querySelector('.bar .quiet').textContent;
+  const target = root.querySelector('.e.live') ?? root.querySelector('[data-back]'), before = text();
+  const began = performance.now();
+  target.dispatchEvent(new MouseEvent('click', { bubbles: true, composed: true }));
+  while (text() === before && performance.now() - began < 5000)
+    await new Promise((again) => { const c = new MessageChannel(); c.port1.onmessage = again; c.port2.postMessage(0); });
+  return performance.now() - began;
+}"""
+
+MOVED = """async ([what, frames]) => {
+  const svg = document.querySelector('.wfsim-live svg'), box = svg.getBoundingClientRect();
+  let [x, y] = [box.x + 300, box.y + 200];
+  svg.setPointerCapture = () => {};
+  const fire = (type, more) => svg.dispatchEvent(new (type === 'wheel' ? WheelEvent : PointerEvent)(type,
+    { bubbles: true, cancelable: true, clientX: x, clientY: y, pointerId: 1, button: 0, ...more }));
+  if (what === 'pan') fire('pointerdown');
+  const began = performance.now();
+  for (let i = 0; i < frames; i++) {
+    const there = i % 30 < 15;
+    if (what === 'pan') { x += there ? 9 : -9; y += there ? -11 : 11; fire('pointermove'); }
+    else fire('wheel', { ctrlKey: true, deltaY: there ? -30 : 30 });
+    await new Promise((again) => requestAnimationFrame(again));
+  }
+  const took = performance.now() - began;
+  if (what === 'pan') fire('pointerup');
+  return 1000 * frames / took;
+}"""
+
+
+def grid(n: int) -> wf.Workflow:
+    """A chain of `n` states, with ways back and ahead."""
+    states: list[dict[str, Any]] = [{"name": f"state_{k}"} for k in range(n)]
+    transitions = [
+        {"from": f"state_{k}", "to": f"state_{k + 1}" if k + 1 < n else "end", "event": "go"} for k in range(n)
+    ]
+    transitions += [{"from": f"state_{k}", "to": f"state_{k - 3}", "event": "back"} for k in range(3, n, 3)]
+    transitions += [{"from": f"state_{k}", "to": f"state_{k + 7}", "event": "skip"} for k in range(0, n - 7, 10)]
+    states.append({"name": "end", "is_terminal": True})
+    return wf.Workflow(name=f"grid{n}", initial_state="state_0", states=states, transitions=transitions)
+
+
+def measure() -> list[Measured]:
+    """Wall time in the browser, as people see it; a shared machine makes it worse."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=require_browser(), args=FLAGS)
+        found = [*_in_lab(browser), *_large(browser)]
+        browser.close()
+    return found
+
+
+def _in_lab(browser: Browser) -> list[Measured]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_notebook(folder / "fifty.ipynb", CELLS)
+        with running_lab(folder) as address, opened(browser, address, "fifty.ipynb", run=False) as page:
+            _run(page, 0)
+            paints = [_painted(page, number) for number in (1, 2, 3)]
+            root = page.locator(".wfsim-live").first.element_handle()
+            clicks = [page.evaluate(CLICKED, root) for _ in range(CLICKS)]
+            page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
+            page.keyboard.press("Control+s")
+            page.locator(".jp-mod-dirty").first.wait_for(state="detached")
+            size = (folder / "fifty.ipynb").stat().st_size
+    return [
+        Measured("first paint of 50 states, first widget of the page", paints[0], "ms"),
+        Measured("first paint of 50 states, later widgets", max(paints[1:]), "ms"),
+        Measured("click to drawn, median", median(clicks), "ms"),
+        Measured("notebook with 3 steppers", size / 1000, "KB"),
+    ]
+
+
+def _large(browser: Browser) -> list[Measured]:
+    found = []
+    stepper = Stepper(grid(300))
+    scene = len(json.dumps(stepper.wire.scene()))
+    found.append(Measured("scene of 300 states", scene / 1000, "KB"))
+    with page_with(browser, stepper) as page:
+        for view in ("readable", "whole"):
+            if view == "whole":
+                page.get_by_role("button", name="Whole").click()
+            for what in ("pan", "zoom"):
+                rate = page.evaluate(MOVED, [what, FRAMES])
+                found.append(Measured(f"{what} 300 states, {view}", rate, "frames/s"))
+    return found
+
+
+def _run(page: Page, number: int) -> None:
+    page.locator(".jp-CodeCell .jp-InputArea-editor").nth(number).click()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function(
+        "(n) => /\\[\\d+\\]/.test(document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')[n].textContent)",
+        arg=number,
+        timeout=120_000,
+    )
+
+
+def _painted(page: Page, number: int) -> float:
+    page.locator(".jp-CodeCell .jp-InputArea-editor").nth(number).click()
+    page.evaluate(f"() => {{ window.painted = ({PAINTED})(); }}")
+    page.keyboard.press("Control+Enter")
+    found: float = page.evaluate("window.painted")
+    return found
