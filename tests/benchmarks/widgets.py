@@ -46,7 +46,7 @@ CLICKED = """async (root) => {
   const began = performance.now();
   target.dispatchEvent(new MouseEvent('click', { bubbles: true, composed: true }));
   while (text() === before && performance.now() - began < 5000)
-    await new Promise((again) => { const c = new MessageChannel(); c.port1.onmessage = again; c.port2.postMessage(0); });
+    await new Promise((again) => { const c = new MessageChannel(); c.port1.onmessage = again; c.port2.postMessage(0) });
   return performance.now() - began;
 }"""
 

@@ -181,6 +181,12 @@ def test_attempts_mail_and_items_are_told() -> None:
     page = Page(Stepper(mailing))
     page.do("event:later")
     assert _section(page, "Mailbox") == [{"name": "1.", "value": "later"}]
+    page.ask("jump", to=1)
+    page.do("event:go")
+    assert [row["value"] for row in _section(page, "Activities and items")] == [
+        "attempt 1 of 1, scheduled. For item 0: 1.",
+        "attempt 1 of 1, scheduled. For item 1: 2.",
+    ]
 
 
 def test_back_forward_and_jump_move_in_time() -> None:
