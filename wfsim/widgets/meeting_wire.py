@@ -68,10 +68,14 @@ class MeetingWire:
             }
             for number, move in enumerate(meeting.moves, 1)
         }
+        # Letters are carried by the post here, and none is sent back by hand.
+        actions = {name: each for name, each in scene["actions"].items() if each["kind"] != "message"}
         others = [name for name in present if name != self.shown]
         return scene | {
             "title": clean(f"{self.shown} ({scene['title']})"),
             "head": head,
+            "actions": actions,
+            "order": [name for name in scene["order"] if name in actions],
             "steps": steps,
             "family": [{"id": name, "label": f"{name}: {_where(meeting.members[name])}"} for name in others],
             "branches": [],

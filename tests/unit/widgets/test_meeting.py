@@ -99,6 +99,7 @@ def test_a_stepper_of_several_shows_one_at_a_time_and_the_timeline_of_all() -> N
     page.do("event:choose", dish="soup")
     assert page.scene["steps"]["3"]["title"] == "ada: event choose(dish='soup')"
     assert [one["label"] for one in page.scene["family"]] == ["kitchen: cooking"]
+    assert page.possible() == ["event:leave"]
     page.ask("family", to="kitchen")
     assert page.scene["title"] == "kitchen (kitchen 1.0.0)"
     assert page.scene["lit"]["state:cooking"] == "active"

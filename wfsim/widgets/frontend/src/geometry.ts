@@ -125,6 +125,6 @@ export function collapsed(picture: Picture, closed: ReadonlySet<string>): Pictur
     ...picture,
     edges,
     nodes: picture.nodes.filter((node) => shownAs(node.id) === node.id),
-    groups: picture.groups.filter((group) => group.parent === null || shownAs(group.parent) === group.parent),
+    groups: picture.groups.filter((group) => shownAs(group.id) === group.id),
   };
 }

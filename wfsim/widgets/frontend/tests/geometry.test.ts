@@ -50,6 +50,16 @@ test("a pin outside makes the drawing larger", () => {
   assert.ok(pinned(PICTURE, { b: [500, 40] }).width >= 520);
 });
 
+test("a frame inside a closed one is hidden, too", () => {
+  const inner = { ...PICTURE.groups[0]!, id: "h", parent: "g" };
+  const nested = { ...PICTURE, groups: [...PICTURE.groups, inner] };
+  assert.deepEqual(
+    collapsed(nested, new Set(["g", "h"])).groups.map((each) => each.id),
+    ["g"],
+  );
+  assert.equal(collapsed(nested, new Set(["h"])).groups.length, 2);
+});
+
 test("a closed group hides its inside, and edges end at its border", () => {
   const shut = collapsed(PICTURE, new Set(["g"]));
   assert.deepEqual(
