@@ -546,6 +546,7 @@ def test_the_demo_says_where_the_command_is(monkeypatch: pytest.MonkeyPatch, tmp
     assert demo._command() == "wfsim"
 
 
+@pytest.mark.long
 def test_the_demo_runs_from_file_to_real_order(wfsim: Command, tmp_path: Path) -> None:
     folder = tmp_path / "results"
     code, out, _ = wfsim("demo", "--folder", folder, "--cases", 40)
