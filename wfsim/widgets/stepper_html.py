@@ -117,7 +117,7 @@ def window_html(svg: str, picture: Picture, lit: Container[str]) -> str:
     layout = picture.layout()
     width, height = layout.width * _SCALE, layout.height * _SCALE
     boxes = [at.box for at in layout.nodes]
-    seen = [box for node, box in zip(picture.nodes, boxes, strict=True) if node.id in lit] or boxes[:1]
+    seen = [box for node, box in zip(layout.drawn.graph.nodes, boxes, strict=True) if node.id in lit] or boxes[:1]
     left, top = min(box.x for box in seen), min(box.y for box in seen)
     right = max(box.x + box.width for box in seen)
     bottom = max(box.y + box.height for box in seen)
