@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _SEVERITY = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _STATUS = {"holds": "green", "violated": "bold red", "unknown": "yellow", "error": "magenta"}
+_VALUES = re.compile(r"\((?!\))")
 _MARK = {"holds": "✓", "violated": "✗", "unknown": "?", "error": "!"}
 
 
@@ -101,7 +103,8 @@ def show_trace(out: Console, verdict: Verdict) -> None:
         after = ", ".join(f"{key}: {value}" for key, value in step.after.items())
         table.add_row(
             Text(f"{number:>6}.", style="dim"),
-            Text(step.action, overflow="fold"),
+            # So that a line can end before the values, and none of them is broken.
+            Text(_VALUES.sub(" (", step.action, count=1), overflow="fold"),
             Text(after, style="dim", overflow="fold"),
         )
     out.print(table)

@@ -164,8 +164,9 @@ def test_verify_is_readable_at_80_columns(wfsim: Command, monkeypatch: pytest.Mo
     assert max(map(len, lines)) <= 80
     verdicts = lines[: next(k for k, line in enumerate(lines) if "as expected" in line)]
     assert all(line.startswith("    ") for line in verdicts if line[0] not in "✓✗?!")
-    # Long names are broken, never cut.
+    # Long names are broken, never cut, and no value is broken.
     assert "…" not in out
+    assert "payment_method='text')" in out
     report = wf.verify(wf.load(PUBLISHED))
     told = " ".join(out.split())
     assert all(" ".join(verdict.reason.split()) in told for verdict in report)
