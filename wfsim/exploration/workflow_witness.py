@@ -16,7 +16,7 @@ from wfsim.semantics.snapshot import take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WorkflowWitness(Witness):
     """Stimuli from the start on; they replay on `step` and open in the stepper.
 
