@@ -50,14 +50,16 @@ def _finalize_or_collect(library: Any) -> None:
             library._final_module.link_in(each._get_module_for_linking(), preserve=True)
         library._linking_libraries = []
         for function in library._final_module.functions:
-            # Nobody else will call them, so what is inlined everywhere need not be kept.
+            # Nobody else will call them, so what is inlined everywhere need not be kept, nor an argument that is not
+            # used. Private, not internal: the loader finds internal functions by name too, and would give one to the
+            # next module that has a function of this name and passes it all arguments.
             if not function.is_declaration and function.linkage.name == "linkonce_odr":
-                function.linkage = "internal"
+                function.linkage = "private"
         for variable in library._final_module.global_variables:
             # Environments of parts are used by none of them, and would have their modules imported, and compiled, when
             # the root is loaded from the cache. As nobody refers to them, they are dropped.
             if variable.name.startswith(_ENVIRONMENT) and variable.name not in own:
-                variable.linkage = "internal"
+                variable.linkage = "private"
     _finalize(library)
 
 

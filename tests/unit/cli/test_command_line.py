@@ -164,8 +164,9 @@ def test_verify_is_readable_at_80_columns(wfsim: Command, monkeypatch: pytest.Mo
     assert max(map(len, lines)) <= 80
     verdicts = lines[: next(k for k, line in enumerate(lines) if "as expected" in line)]
     assert all(line.startswith("    ") for line in verdicts if line[0] not in "✓✗?!")
-    # Long names are broken, never cut.
+    # Long names are broken, never cut, and no value is broken.
     assert "…" not in out
+    assert "payment_method='text')" in out
     report = wf.verify(wf.load(PUBLISHED))
     told = " ".join(out.split())
     assert all(" ".join(verdict.reason.split()) in told for verdict in report)
@@ -546,6 +547,7 @@ def test_the_demo_says_where_the_command_is(monkeypatch: pytest.MonkeyPatch, tmp
     assert demo._command() == "wfsim"
 
 
+@pytest.mark.long
 def test_the_demo_runs_from_file_to_real_order(wfsim: Command, tmp_path: Path) -> None:
     folder = tmp_path / "results"
     code, out, _ = wfsim("demo", "--folder", folder, "--cases", 40)
