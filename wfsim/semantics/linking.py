@@ -8,13 +8,19 @@ numba's own affair: `pyproject.toml` bounds its version, and a test holds what i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any
 from weakref import WeakSet
 
+from numba import njit
 from numba.core import codegen
 
+from .machine_code import MachineCode
+
+# numba's own type stubs do not know these options.
+_njit: Any = njit
 _Library: Any = codegen.CPUCodeLibrary
 _finalize = _Library.finalize
 _Codegen: Any = codegen.JITCPUCodegen
@@ -23,11 +29,13 @@ _ENVIRONMENT = "_ZN08NumbaEnv"
 _parts: WeakSet[Any] = WeakSet()
 """Libraries that hold only their own intermediate code."""
 _collecting = 0
+_root = ""
+"""The name of the library that is a root, while parts are collected."""
 
 
 @contextmanager
 def collecting() -> Iterator[None]:
-    """While this lasts, functions that are compiled become parts; whoever calls them afterwards is their root."""
+    """While this lasts, functions that are compiled become parts, but for the root that `compile_root` compiles."""
     global _collecting
     _collecting += 1
     try:
@@ -36,8 +44,27 @@ def collecting() -> Iterator[None]:
         _collecting -= 1
 
 
+def compile_root(function: Callable[..., Any], types: tuple[Any, ...]) -> MachineCode:
+    """Compile a function for arguments of these types, with all that it calls."""
+    global _root
+    options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    # Its library is known by a name that no part has.
+    root = FunctionType(function.__code__, function.__globals__)
+    root.__qualname__ = f"root {function.__qualname__}"
+    dispatcher = _njit(**options)(root)
+    _root = root.__qualname__
+    try:
+        with collecting():
+            dispatcher.compile(types)
+    finally:
+        _root = ""
+    (made,) = dispatcher.overloads.values()
+    code = made.library._get_compiled_object()
+    return MachineCode(made.fndesc.llvm_func_name, str(made.signature.return_type), code)
+
+
 def _finalize_or_collect(library: Any) -> None:
-    if _collecting:
+    if _collecting and library.name != _root:
         library._raise_if_finalized()
         library._finalized = True
         _parts.add(library)
