@@ -482,7 +482,8 @@ def test_a_first_run_loads_no_library_that_it_does_without() -> None:
     files = wf.examples()["order_processing"]
     code = (
         "import sys, wfsim as wf\n"
-        f"wf.simulate(wf.load({str(files.definition)!r}), {str(files.scenario)!r}, cases=20, engine='compiled')\n"
+        f"order, scenario = wf.load({str(files.definition)!r}), {str(files.scenario)!r}\n"
+        "wf.simulate(order, scenario, cases=20, engine='compiled').digest\n"
         "heavy = {'numba', 'scipy', 'pandas', 'plotly', 'networkx', 'pygraphviz', 'ipywidgets', 'IPython', 'z3'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )

@@ -66,13 +66,24 @@ def column(values: Sequence[Any]) -> pa.Array:
     return numbers(np.array([0 if value is None else value for value in values]), known)
 
 
-def in_numpy(column: pa.ChunkedArray) -> NDArray[Any]:
-    """Numbers of a table, of which all are known; not copied if they lie together. Its own method loads pandas, too."""
+def in_numpy(array: pa.Array) -> NDArray[Any]:
+    """Numbers or truth values, of which all are known; numbers are not copied. Its own method loads pandas, too."""
+    import numpy as np
+    import pyarrow as pa
+
+    data, n_before = array.buffers()[1], array.offset
+    if pa.types.is_boolean(array.type):
+        flags = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+        return flags[n_before : n_before + len(array)].astype(np.bool_)
+    return np.frombuffer(data, array.type.to_pandas_dtype())[n_before : n_before + len(array)]
+
+
+def column_in_numpy(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Numbers of a table, of which all are known; not copied if they lie together."""
     import numpy as np
 
-    kind = column.type.to_pandas_dtype()
-    chunks = [np.frombuffer(chunk.buffers()[1], kind)[chunk.offset :][: len(chunk)] for chunk in column.chunks]
-    return chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros(0, kind), *chunks])
+    chunks = [in_numpy(chunk) for chunk in column.chunks]
+    return chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros(0, column.type.to_pandas_dtype()), *chunks])
 
 
 def _bits(flags: NDArray[np.bool_]) -> pa.Buffer:

@@ -83,17 +83,17 @@ class _ColumnHash:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        self._nulls.update(np.asarray(array.is_null()).astype(np.uint8).tobytes())
+        self._nulls.update(arrow.in_numpy(array.is_null()).astype(np.uint8).tobytes())
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
         if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-            texts = pc.fill_null(array, "")
-            self._lengths.update(np.asarray(pc.binary_length(texts)).astype("<i8").tobytes())
+            texts = pc.fill_null(array, arrow.texts([""])[0].cast(array.type))
+            self._lengths.update(arrow.in_numpy(pc.binary_length(texts)).astype("<i8").tobytes())
             self._bytes.update(_text_bytes(texts))
         else:
             wide = "<f8" if pa.types.is_floating(array.type) else "<i8"
-            filled = pc.fill_null(array, 0)
-            self._bytes.update(np.asarray(filled).astype(wide).tobytes())
+            filled = pc.fill_null(array, arrow.numbers(np.zeros(1, array.type.to_pandas_dtype()))[0])
+            self._bytes.update(arrow.in_numpy(filled).astype(wide).tobytes())
 
     def hexdigest(self) -> str:
         """The three hashes in one text."""

@@ -31,7 +31,7 @@ class _Part:
 
     @property
     def cases(self) -> NDArray[np.int32]:
-        return arrow.in_numpy(self.records["case"])
+        return arrow.column_in_numpy(self.records["case"])
 
 
 class Held:
@@ -91,7 +91,7 @@ class Held:
         if not taken:
             return None
         whole = _sorted(pa.concat_tables(taken).unify_dictionaries().combine_chunks())
-        is_last = np.append(np.diff(arrow.in_numpy(whole["case"])) != 0, True)
+        is_last = np.append(np.diff(arrow.column_in_numpy(whole["case"])) != 0, True)
         return whole.append_column("is_last", arrow.numbers(is_last))
 
     def clear(self) -> None:
@@ -117,7 +117,7 @@ def _sorted(records: pa.Table) -> pa.Table:
     """The same records, by (case, seq)."""
     import numpy as np
 
-    here = places(arrow.in_numpy(records["case"]), arrow.in_numpy(records["seq"]))
+    here = places(arrow.column_in_numpy(records["case"]), arrow.column_in_numpy(records["seq"]))
     if (here[1:] > here[:-1]).all():
         return records
     # Stable, which takes next to no time where parts lie sorted one after another.

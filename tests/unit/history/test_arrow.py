@@ -54,16 +54,24 @@ def test_lists_in_a_column_end_where_the_next_begins() -> None:
 
 def test_a_column_of_numbers_comes_back_whole_from_slices_and_chunks() -> None:
     one, other = pa.array(MANY, pa.int64())[3:7], pa.array(MANY, pa.int64())[:2]
-    assert arrow.in_numpy(pa.chunked_array([one])).tolist() == [3, 4, 5, 6]
-    assert arrow.in_numpy(pa.chunked_array([one, other])).tolist() == [3, 4, 5, 6, 0, 1]
-    assert arrow.in_numpy(pa.chunked_array([], pa.int32())).dtype == np.int32
+    assert arrow.column_in_numpy(pa.chunked_array([one])).tolist() == [3, 4, 5, 6]
+    assert arrow.column_in_numpy(pa.chunked_array([one, other])).tolist() == [3, 4, 5, 6, 0, 1]
+    assert arrow.column_in_numpy(pa.chunked_array([], pa.int32())).dtype == np.int32
+
+
+def test_truth_values_come_back_from_slices() -> None:
+    flags = [k % 3 == 0 for k in MANY]
+    assert arrow.in_numpy(pa.array(flags)).tolist() == flags
+    assert arrow.in_numpy(pa.array(flags)[5:18]).tolist() == flags[5:18]
+    assert arrow.in_numpy(pa.array([], pa.bool_())).tolist() == []
 
 
 def test_none_of_it_loads_pandas() -> None:
     code = (
         "import sys, numpy as np\nfrom wfsim.history import arrow\n"
         "import pyarrow as pa\n"
-        "arrow.in_numpy(pa.chunked_array([arrow.numbers(np.arange(3), np.arange(3) > 1), arrow.column([1, None])]))\n"
+        "known = np.arange(3) > 1\n"
+        "arrow.column_in_numpy(pa.chunked_array([arrow.numbers(np.arange(3), known), arrow.column([1, None])]))\n"
         "arrow.lists(np.array([0, 1], np.int32), arrow.texts(['a']), np.array([True]))\n"
         "print('pandas' in sys.modules)"
     )
