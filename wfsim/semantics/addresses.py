@@ -22,7 +22,7 @@ def given(arrays: Any) -> Any:
     return arrays if CHECKED else int(arrays.table.ctypes.data)
 
 
-def reader(cls: type) -> Later:
+def reader(cls: type) -> Any:
     """For a root: what makes rows by name of what is `given`; the annotations of the class say their types."""
     return Later(lambda: import_module("wfsim.semantics.bare").reader(cls))
 
@@ -31,4 +31,8 @@ def _of_bare(name: str) -> Later:
     return Later(lambda: getattr(import_module("wfsim.semantics.bare"), name))
 
 
-rows, out, rows_from, prefetch, copy_rows = map(_of_bare, ("rows", "out", "rows_from", "prefetch", "copy_rows"))
+rows: Any = _of_bare("rows")
+out: Any = _of_bare("out")
+rows_from: Any = _of_bare("rows_from")
+prefetch: Any = _of_bare("prefetch")
+copy_rows: Any = _of_bare("copy_rows")

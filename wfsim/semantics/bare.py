@@ -9,6 +9,7 @@ source, and each access is checked. Others take what they need of this from `add
 from __future__ import annotations
 
 import operator
+from hashlib import blake2b
 from typing import Any, get_type_hints
 
 import numba
@@ -29,12 +30,17 @@ _BYTE_POINTER = ir.IntType(8).as_pointer()
 _WORD = ir.IntType(64)
 
 
+def _short(of: Any) -> str:
+    """Stands for what a type is made of: names of types are parts of names of functions, which are made often."""
+    return blake2b(str(of).encode(), digest_size=8).hexdigest()
+
+
 class RowsType(types.Type):
     """Records, or numbers, one behind another."""
 
     def __init__(self, record: Any) -> None:
         self.record = record
-        super().__init__(name=f"Rows({record})")
+        super().__init__(name=f"Rows_{_short(record)}")
 
 
 class OutType(types.Type):
@@ -42,7 +48,7 @@ class OutType(types.Type):
 
     def __init__(self, records: tuple[tuple[str, Any], ...]) -> None:
         self.records = records
-        super().__init__(name=f"Out({', '.join(f'{name}: {record}' for name, record in records)})")
+        super().__init__(name=f"Out_{_short(records)}")
 
 
 @_numba.register_model(RowsType)

@@ -38,19 +38,36 @@ class Later:
         """The function itself."""
         return self._function or self.made.py_func
 
-    def __call__(self, *arguments: Any) -> Any:
-        return self.made(*arguments)
-
 
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """numba's decorator of that name, later."""
+    """numba's decorator of that name, later, for what only compiled code calls."""
 
     def decorate(function: Callable[..., Any]) -> Later:
         def make() -> Any:
-            import numba
+            # numba's own type stubs do not know these options.
+            import numba as untyped
 
-            return numba.njit(**options)(function)
+            numba: Any = untyped
+            made = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
+            template = made.get_call_template
+            # Else it would be compiled for each combination of sizes of integers with which it is called.
+            made.get_call_template = lambda arguments, names: template(
+                tuple(map(_widened, arguments)), {name: _widened(kind) for name, kind in names.items()}
+            )
+            return made
 
         return Later(make, function)
 
     return decorate
+
+
+def _widened(kind: Any) -> Any:
+    """The type with integers of 64 bits in the place of those of less."""
+    from numba import types as untyped
+
+    types: Any = untyped
+    if isinstance(kind, types.Integer) and kind.signed:
+        return types.int64
+    if isinstance(kind, (types.Tuple, types.UniTuple)):
+        return types.Tuple([_widened(each) for each in kind.types])
+    return kind

@@ -43,4 +43,4 @@ def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     return array._getvalue()
 
 
-borrowed = Later(_borrowed)
+borrowed: Any = Later(_borrowed)
