@@ -11,13 +11,12 @@ References
 from __future__ import annotations
 
 import ctypes
-import os
 import pickle
-import tempfile
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 from llvmlite import binding
@@ -70,14 +69,14 @@ def write(path: Path, machine: MachineCode) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     body = pickle.dumps(tuple(machine))
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        try:
-            file.write(_check(body) + body)
-            file.close()
-            os.replace(file.name, path)
-        except OSError:
-            os.unlink(file.name)
-            raise
+    # Others who share the folder may read it, as they may any file that is written here.
+    unfinished = path.with_name(f"{path.name}-{uuid4().hex[:8]}")
+    try:
+        unfinished.write_bytes(_check(body) + body)
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def _check(body: bytes) -> bytes:
