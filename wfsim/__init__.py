@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from wfsim.verification.workflows.conditions.report import conditions
     from wfsim.verification.workflows.properties import verify
     from wfsim.verification.workflows.space import explore_workflow
+    from wfsim.widgets.flow_map import FlowMap
     from wfsim.widgets.pictures import picture
     from wfsim.widgets.stepper import Stepper
     from wfsim.widgets.token_game import TokenGame
@@ -65,6 +66,7 @@ __all__ = [
     "DefinitionError",
     "Duration",
     "EventRejected",
+    "FlowMap",
     "History",
     "ManualClock",
     "PetriNet",
@@ -149,6 +151,7 @@ _HOMES = {
     "verification.workflows.conditions.report": ("conditions",),
     "verification.workflows.properties": ("verify",),
     "verification.workflows.space": ("explore_workflow",),
+    "widgets.flow_map": ("FlowMap",),
     "widgets.pictures": ("picture",),
     "widgets.stepper": ("Stepper",),
     "widgets.token_game": ("TokenGame",),

@@ -44,7 +44,6 @@ class Workflow(Definition):
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What a notebook shows: one line of text, and the picture unless it would be too large to be read."""
-        from wfsim.drawing.svg import fitting
         from wfsim.model.picture import picture
 
         try:

@@ -17,6 +17,8 @@ export interface DrawingProps {
   tokens?: Record<string, number>;
   /** Widths of edges in pixels, by identifier. */
   widths?: Record<string, number>;
+  /** Colours of edges and of the borders of nodes, by identifier. */
+  shades?: Record<string, string>;
   /** Words for what is marked, by identifier. */
   marks?: Record<string, string>;
   /** Upper left corners that a person has chosen, by node. */
@@ -225,6 +227,7 @@ export function Drawing(props: DrawingProps) {
       selected: selected === id,
       dim: found.length > 0 && !found.includes(id),
       mark: marks[id] ?? "",
+      shade: props.shades?.[id] ?? "",
     };
   };
   const toggle = (id: string) =>
