@@ -43,7 +43,7 @@ class Side:
 class FlowWire(Wire):
     """A process map as scenes and requests; `answer` is what a page talks to.
 
-    Messages with `to: "stepper"` are for the stepper that a case was opened in, and are answered by it.
+    Messages with `for: "stepper"` are for the stepper that a case was opened in, and are answered by it.
     """
 
     def __init__(self, side: Side, against: Side | None) -> None:
@@ -70,8 +70,8 @@ class FlowWire(Wire):
 
     def answer(self, message: object) -> Message:
         """The answer to a message of a page, which may be anything."""
-        if isinstance(message, dict) and message.get("to") == "stepper" and self.stepper is not None:
-            return self.stepper.wire.answer(message) | {"to": "stepper"}
+        if isinstance(message, dict) and message.get("for") == "stepper" and self.stepper is not None:
+            return self.stepper.wire.answer(message) | {"for": "stepper"}
         return super().answer(message)
 
     def picture(self) -> Picture:

@@ -93,10 +93,11 @@ def test_an_arrow_leads_to_its_sql_and_cases_and_a_case_into_the_stepper(history
     first = detail["rows"][0]
     assert page.ask("open", run=first["run"], case=first["case"]) == ""
     assert page.scene["stepper"]
-    stepper = page.raw({"type": "hello", "to": "stepper"})
-    assert (stepper["to"], stepper["scene"]["picture"]["title"]) == ("stepper", "order_processing 2.0.0")
-    moved = page.raw({"type": "jump", "to": 3, "seq": 9})
-    assert moved["type"] == "problem"
+    stepper = page.raw({"type": "hello", "for": "stepper"})
+    assert (stepper["for"], stepper["scene"]["picture"]["title"]) == ("stepper", "order_processing 2.0.0")
+    moved = page.raw({"type": "jump", "to": 3, "for": "stepper"})
+    assert (moved["for"], moved["changes"]["head"]["cursor"]) == ("stepper", 3)
+    assert page.raw({"type": "jump", "to": 3})["type"] == "problem"
     page.ask("close")
     assert page.scene["stepper"] == ""
     assert "there is no case 999" in page.ask("open", run=1, case=999)
@@ -144,7 +145,7 @@ def test_what_cannot_be_shown_is_refused_in_a_sentence(history: wf.History) -> N
         {"type": "select", "id": 3},
         {"type": "open", "run": 1},
         {"type": "drop"},
-        {"type": "jump", "to": "stepper"},
+        {"type": "jump", "for": "stepper"},
         {"type": ["measure"]},
     ],
 )

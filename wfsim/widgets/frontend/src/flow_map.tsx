@@ -35,9 +35,9 @@ function within(model: Model): Model {
   const calls = new Map<Heard, Heard>();
   return {
     get: () => "stepper",
-    send: (content, callbacks, buffers) => model.send({ ...(content as Message), to: "stepper" }, callbacks, buffers),
+    send: (content, callbacks, buffers) => model.send({ ...(content as Message), for: "stepper" }, callbacks, buffers),
     on(event, call) {
-      const heard: Heard = (message, buffers) => message["to"] === "stepper" && call(message, buffers);
+      const heard: Heard = (message, buffers) => message["for"] === "stepper" && call(message, buffers);
       calls.set(call, heard);
       model.on(event, heard);
     },
@@ -53,7 +53,7 @@ function outside(model: Model): Model {
     get: (name) => model.get(name),
     send: (content, callbacks, buffers) => model.send(content, callbacks, buffers),
     on(event, call) {
-      const heard: Heard = (message, buffers) => message["to"] === undefined && call(message, buffers);
+      const heard: Heard = (message, buffers) => message["for"] === undefined && call(message, buffers);
       calls.set(call, heard);
       model.on(event, heard);
     },
