@@ -90,7 +90,23 @@ POOLS = {
         "rate": "0.7/m",
         "breakdowns": {"every": {"exponential": {"mean": "2m"}}, "repair": "20s"},
     },
+    "skilled": {
+        "workers": [{"skills": ["x", "y"]}, {"count": 2, "skills": ["x"]}, {}],
+        "discipline": "lifo",
+        "renege": {"exponential": {"mean": "4m"}},
+    },
+    "failing": {
+        "workers": [{"skills": ["x"]}, {"skills": ["y"]}],
+        "discipline": "fair",
+        "rate": "9/m",
+        "queue_limit": 3,
+        "breakdowns": {"every": {"exponential": {"mean": "3m"}}, "repair": {"exponential": {"mean": "1m"}}},
+    },
     "due": {"capacity": 1, "discipline": "deadline", "renege": {"exponential": {"mean": "90s"}}},
+}
+SKILLS: dict[str, list[list[str]]] = {
+    "skilled": [[], ["x"], ["y"], ["y", "x"]],
+    "failing": [[], ["x"], ["y"]],
 }
 OUTAGES = st.lists(
     st.sampled_from(
@@ -147,6 +163,7 @@ def _activity(draw: st.DrawFn, plan: dict[str, Any]) -> dict[str, Any]:
     pool = draw(st.sampled_from([None, *POOLS]))
     if pool is not None:
         changed["pool"] = pool
+        changed["skills"] = draw(st.sampled_from(SKILLS.get(pool, [[]])))
     if draw(st.booleans()):
         changed["result"] = draw(VALUES)
     if draw(st.booleans()):

@@ -80,7 +80,9 @@ given AS (SELECT run, unnest(map_entries((scenario::JSON->'pools')::{_MAP})) AS 
 pools AS (
     SELECT run, pool, max(capacity) AS capacity
     FROM (
-        SELECT run, entry.key AS pool, (entry.value->>'capacity')::BIGINT AS capacity FROM given
+        SELECT run, entry.key AS pool, coalesce((entry.value->>'capacity')::BIGINT,
+            list_sum([coalesce((one->>'count')::BIGINT, 1) FOR one IN (entry.value->'workers')::JSON[]])) AS capacity
+        FROM given
         UNION ALL
         SELECT DISTINCT run, pool, NULL FROM activity_pools
     ) GROUP BY run, pool

@@ -146,6 +146,7 @@ class _Check:
                 yield _missing(path, "activity", name, self.activities)
             if activity.pool is not None and activity.pool not in self.known_pools:
                 yield _missing((*path, "pool"), "pool", activity.pool, self.known_pools)
+            yield from self.skills((*path, "skills"), name, activity)
         yield from self.results()
         for name, value in self.plan.inputs.items():
             yield from self.input(name, value)
@@ -203,6 +204,21 @@ class _Check:
             if not field.optional and plan.payload.get(key) is None:
                 text = f"event {name!r} needs the field {key!r} ({field.type}). Give it under 'payload'."
                 yield Problem((*path, "payload"), text)
+
+    def skills(self, path: Path, name: str, plan: ActivityPlan) -> Iterator[Problem]:
+        """Some worker of the pool has all that are needed."""
+        asked = plan.pool or (self.activities[name].pool if name in self.activities else None)
+        pool = self.known_pools.get(asked or "")
+        if not plan.skills:
+            return
+        what = f"activity {name!r} needs {listed(plan.skills)}"
+        if pool is None:
+            text = f"{what}, but no pool of this scenario, so nobody who could have these skills. Give it a pool."
+            yield Problem(path, text)
+        elif not pool.can_do(plan.skills):
+            known = listed(pool.skills) or "none"
+            text = f"{what}, and no worker of pool {asked!r} has all of these skills. Its workers have: {known}."
+            yield Problem(path, text)
 
     def results(self) -> Iterator[Problem]:
         """Each result fits the variables it is written to."""

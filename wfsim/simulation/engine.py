@@ -36,7 +36,6 @@ from wfsim.semantics.program import Program
 from wfsim.semantics.records import effects_of
 
 from . import sampling
-from .breakdowns import Done
 from .calendar import (
     Arrives,
     AttemptEnds,
@@ -51,6 +50,7 @@ from .calendar import (
     SucceedsAgain,
     TimerDue,
 )
+from .crews import Done
 from .instances import Case, RunSummary, open_told, rejections_told
 from .plans import NEVER_ENDS, Member, Place, Work, members_of
 from .pools import BROKEN, FULL, RENEGED, Asked, Request, WorkerPool
@@ -337,7 +337,7 @@ class Simulation:
         asked = (
             Asked.TAKEN
             if pool is None
-            else pool.ask(self.now, request, work.plan.priority, work.due(self.now), work.turns)
+            else pool.ask(self.now, request, work.needs, work.plan.priority, work.due(self.now), work.turns)
         )
         if asked is Asked.TAKEN:
             self._calendar.put(self.now, Order.RESULT, AttemptStarts(number, request))

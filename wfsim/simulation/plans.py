@@ -162,6 +162,10 @@ class Work:
 
     Attributes
     ----------
+    pool_name, pool
+        Whom its attempts ask, as the scenario says or else the definition, if there is such a pool.
+    needs
+        The skills of a worker, as the pool counts them.
     error_types
         As what attempts fail: first the ways of the plan, then those that the pool has, then those of outages.
     fails_after
@@ -170,9 +174,11 @@ class Work:
         Which way of failing the first outage is.
     """
 
-    def __init__(self, plan: ActivityPlan, activity: Activity, pool: WorkerPool | None) -> None:
+    def __init__(self, plan: ActivityPlan, activity: Activity, pools: Mapping[str, WorkerPool]) -> None:
         self.plan = plan
-        self.pool = pool
+        self.pool_name = plan.pool or activity.pool or ""
+        self.pool = pools.get(self.pool_name)
+        self.needs = 0 if self.pool is None else self.pool.needs(plan.skills)
         self.turns = Turns(plan.weight)
         self.duration = plan.duration.sampler()
         self.result = None if plan.result is None else ValuePlan(plan.result, "result")
@@ -235,10 +241,7 @@ class Member:
         self.events = {program.state_rows[state]: EventDraws(plans) for state, plans in plan.events.items() if plans}
         self.works: dict[int, Work] = {}
         for name, row in program.activity_rows.items():
-            activity = plan.activities.get(name, ActivityPlan())
-            declared = program.activities[name]
-            pool = activity.pool or declared.pool
-            self.works[row] = Work(activity, declared, pools.get(pool) if pool else None)
+            self.works[row] = Work(plan.activities.get(name, ActivityPlan()), program.activities[name], pools)
         self.children: dict[int, Member] = {}
 
     @cached_property

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeAlias
 
 from . import sampling
-from .breakdowns import Crew, Done
+from .crews import Crew, Done
+from .skills import set_of
 
 Request: TypeAlias = tuple[int, int, int]
 """An attempt: case, activity serial, attempt number."""
+
+_Line: TypeAlias = list[tuple[int, int, Request]]
+"""Who waits, a heap: rank, number, attempt."""
 
 FULL, RENEGED, BROKEN = "Pool.full", "Pool.reneged", "Pool.broken"
 """As what an attempt fails that finds the queue full, that has waited for too long, or whose worker has broken down."""
@@ -111,13 +115,20 @@ class WorkerPool:
     changes
         When there are how many workers, if that changes.
     crew
-        The workers, if they break down.
+        The workers, if they break down or differ in what they can do.
     bucket
         Tokens without which nobody begins, where there is a rate.
     busy
         Attempts that have a worker, and which.
     waiting
         Attempts that wait.
+    skills
+        The bit of each.
+
+    Notes
+    -----
+    Attempts that need the same skills wait in one line. Who is served next is the first of those at the head of a line
+    for whom a worker with these skills is free, so that nobody waits behind one whose worker is missing.
     """
 
     capacity: int
@@ -129,7 +140,8 @@ class WorkerPool:
     bucket: Bucket | None = None
     busy: dict[Request, int] = field(default_factory=dict)
     waiting: set[Request] = field(default_factory=set)
-    _queue: list[tuple[int, int, Request]] = field(default_factory=list)
+    skills: Mapping[str, int] = field(default_factory=dict)
+    _lines: dict[int, _Line] = field(default_factory=dict)
     _serial: int = 0
     _coming: deque[tuple[int, int]] = field(default_factory=deque)
     _opens: int | None = None
@@ -138,29 +150,40 @@ class WorkerPool:
     def __post_init__(self) -> None:
         self.most = self.capacity
 
+    def needs(self, skills: Iterable[str]) -> int:
+        """What an attempt asks with that needs these skills."""
+        return set_of(skills, self.skills)
+
     def ask(
-        self, now: int, request: Request, priority: int = 0, due: int = NEVER_DUE, turns: Turns | None = None
+        self,
+        now: int,
+        request: Request,
+        needs: int = 0,
+        priority: int = 0,
+        due: int = NEVER_DUE,
+        turns: Turns | None = None,
     ) -> Asked:
         """Let a worker take it at once, or let it wait, if there is room; `turns` are those of its activity."""
         turns = turns or Turns(1.0)
         self._look(now)
-        worker = None if self.waiting else self._free(now)
-        if worker is not None:
+        worker = self._free(now, needs)
+        if worker is not None and self._next(now) is None:
             if self.discipline is Discipline.FAIR:
                 self._virtual = turns.take(self._virtual)
             self._begin(now, request, worker)
             return Asked.TAKEN
         if self.queue_limit is not None and len(self.waiting) >= self.queue_limit:
             return Asked.REFUSED
-        if len(self._queue) > 2 * len(self.waiting) + SPARE_REQUESTS:
-            self._queue = [entry for entry in self._queue if entry[2] in self.waiting]
-            heapq.heapify(self._queue)
+        line = self._lines.setdefault(needs, [])
+        if len(line) > 2 * len(self.waiting) + SPARE_REQUESTS:
+            line[:] = [entry for entry in line if entry[2] in self.waiting]
+            heapq.heapify(line)
         self._serial += 1
         if self.discipline is Discipline.FAIR:
             rank = turns.take(self._virtual)
         else:
             rank = (0, -self._serial, -priority, due)[self.discipline]
-        heapq.heappush(self._queue, (rank, self._serial, request))
+        heapq.heappush(line, (rank, self._serial, request))
         self.waiting.add(request)
         return Asked.WAITS
 
@@ -199,7 +222,10 @@ class WorkerPool:
         if self.bucket is not None:
             time = max(time, self.bucket.ready())
         if self.crew is not None:
-            time = self.crew.ready(time, capacity)
+            ready = self.crew.ready(time, capacity, [needs for needs, _ in self._heads()])
+            if ready is None:
+                return None
+            time = ready
         if self.changes is not None and (self.crew is not None or self.bucket is not None):
             time = min(time, self._change(k)[0])
         if self._opens is not None and self._opens <= time:
@@ -218,11 +244,11 @@ class WorkerPool:
         while self.changes is not None and self._change(0)[0] <= now:
             self.capacity = self._coming.popleft()[1]
 
-    def _free(self, now: int) -> int | None:
-        """A worker who can take work now; where workers never break down nobody asks which."""
+    def _free(self, now: int, needs: int) -> int | None:
+        """A worker who can take work now; where all are alike nobody asks which."""
         if len(self.busy) >= self.capacity or (self.bucket is not None and self.bucket.ready() > now):
             return None
-        return 0 if self.crew is None else self.crew.free(now, self.capacity)
+        return 0 if self.crew is None else self.crew.free(now, self.capacity, needs)
 
     def _begin(self, now: int, request: Request, worker: int) -> None:
         self.busy[request] = worker
@@ -231,15 +257,33 @@ class WorkerPool:
         if self.crew is not None:
             self.crew.begin(now, worker)
 
+    def _heads(self) -> Iterator[tuple[int, _Line]]:
+        """The lines in which somebody waits, with the skills that are needed; their first entries wait."""
+        for needs, line in self._lines.items():
+            while line and line[0][2] not in self.waiting:
+                heapq.heappop(line)
+            if line:
+                yield needs, line
+
+    def _next(self, now: int) -> tuple[_Line, int] | None:
+        """The line whose first is served next, and the worker who is free for it."""
+        best: tuple[_Line, int] | None = None
+        for needs, line in self._heads():
+            if best is None or line[0] < best[0][0]:
+                worker = self._free(now, needs)
+                if worker is not None:
+                    best = line, worker
+        return best
+
     def _serve(self, now: int) -> Request | None:
         self._look(now)
-        worker = self._free(now)
-        while worker is not None and self._queue:
-            rank, _, heir = heapq.heappop(self._queue)
-            if heir in self.waiting:
-                if self.discipline is Discipline.FAIR:
-                    self._virtual = rank
-                self.waiting.remove(heir)
-                self._begin(now, heir, worker)
-                return heir
-        return None
+        found = self._next(now)
+        if found is None:
+            return None
+        line, worker = found
+        rank, _, heir = heapq.heappop(line)
+        if self.discipline is Discipline.FAIR:
+            self._virtual = rank
+        self.waiting.remove(heir)
+        self._begin(now, heir, worker)
+        return heir

@@ -6,7 +6,7 @@ events reach them, how long activities take and how they fail, and how many work
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from wfsim.arguments import as_path
-from wfsim.errors import DefinitionError, ScenarioError
+from wfsim.errors import DefinitionError, ScenarioError, did_you_mean, listed
 from wfsim.files import is_below, read_file
 from wfsim.model import yaml_reader
 from wfsim.model.duration import Duration
@@ -38,16 +38,18 @@ from wfsim.semantics import draws
 
 from . import sampling
 from .arrivals import Arrivals, PositiveRate, tokens
-from .breakdowns import BreakdownPlan, Crew
+from .breakdowns import BreakdownPlan
+from .crews import Breakdowns, Crew
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
 from .pools import Bucket, Discipline, WorkerPool
 from .shifts import Shift, capacities, most_at_once
+from .skills import MOST_SKILLS, Skill, WorkerGroup, bits_of, in_order, somebody_has
 from .slas import Sla
 from .windows import Outage, SlowTime
 
 LARGEST_SEED = 2**62 - 1
-MOST_BREAKABLE = 10_000
-"""Workers of a pool in which they break down: whoever asks for one looks at all of them."""
+MOST_TOLD_APART = 10_000
+"""Workers of a pool who break down or have skills: whoever asks for one looks at all of them."""
 
 
 def _template(value: Any) -> Any:
@@ -132,7 +134,7 @@ class FailurePlan(Part):
 
 
 class ActivityPlan(Part):
-    """How long attempts take, how they fail, what they return, who does them.
+    """How long attempts take, how they fail, what they return, who does them, with which skills.
 
     `never_ends` is the share of attempts that report nothing: what start_to_close is for; `twice` the share of those
     that succeed which are carried out once more. `outages` and `slow` are windows of time in which that is otherwise.
@@ -146,6 +148,7 @@ class ActivityPlan(Part):
     slow: tuple[SlowTime, ...] = ()
     result: Template = None
     pool: str | None = None
+    skills: tuple[Skill, ...] = ()
     priority: Whole = 0
     weight: Annotated[float, Field(ge=0.001, le=1_000.0)] = 1.0
 
@@ -163,7 +166,7 @@ class ActivityPlan(Part):
 
 
 class Pool(Part):
-    """Workers that serve activities: always as many (`capacity`), or by the clock of a `time_zone` (`shifts`).
+    """Workers that serve activities: always as many (`capacity`), also with skills (`workers`), or by `shifts`.
 
     `discipline` says who is served first: who came first or last, the activities' `priority` (high first), the
     earliest deadline, or whose activity has had least for its `weight`. `queue_limit` is how many may wait, `renege`
@@ -172,6 +175,7 @@ class Pool(Part):
     """
 
     capacity: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
+    workers: Annotated[tuple[WorkerGroup, ...], Field(min_length=1)] | None = None
     shifts: Annotated[tuple[Shift, ...], Field(min_length=1)] | None = None
     time_zone: TimeZone | None = None
     discipline: Literal["fifo", "lifo", "priority", "deadline", "fair"] = "fifo"
@@ -183,8 +187,11 @@ class Pool(Part):
 
     @model_validator(mode="after")
     def _has_workers(self) -> Self:
-        if (self.capacity is None) == (self.shifts is None):
-            raise ValueError("a pool has either capacity, how many workers there always are, or shifts.")
+        if sum(each is not None for each in (self.capacity, self.workers, self.shifts)) != 1:
+            raise ValueError(
+                "a pool has either capacity, how many workers there always are, or workers, who they are and what they "
+                "can do, or shifts."
+            )
         if self.shifts is None and self.time_zone is not None:
             raise ValueError("time_zone goes with shifts: workers who are always there have no clock.")
         if self.rate is None and self.burst is not None:
@@ -194,27 +201,45 @@ class Pool(Part):
                 f"a burst of {self.burst or 1:,} at the rate {self.rate} is too much to count exactly. "
                 "Give fewer, or a rate with fewer digits."
             )
-        if self.breakdowns is not None and self.most > MOST_BREAKABLE:
-            raise ValueError(f"of {self.most:,} workers none can break down; of {MOST_BREAKABLE:,} at most.")
+        if self.breakdowns is not None and self.most > MOST_TOLD_APART:
+            raise ValueError(f"of {self.most:,} workers none can break down; of {MOST_TOLD_APART:,} at most.")
+        if self.workers is not None and self.most > MOST_TOLD_APART:
+            raise ValueError(f"{self.most:,} workers cannot have skills; {MOST_TOLD_APART:,} can at most.")
+        if len(self.skills) > MOST_SKILLS:
+            raise ValueError(f"there are {len(self.skills)} skills; a pool has {MOST_SKILLS} at most.")
         return self
+
+    @property
+    def skills(self) -> dict[str, int]:
+        """The bit of each skill that somebody has."""
+        return bits_of(self.workers or ())
 
     @property
     def most(self) -> int:
         """How many workers there are at most at any time."""
+        if self.workers is not None:
+            return sum(group.count for group in self.workers)
         return self.capacity or most_at_once(self.shifts or ())
+
+    def can_do(self, skills: Iterable[str]) -> bool:
+        """Whether one of the workers has all of these skills."""
+        return somebody_has(skills, self.workers or (WorkerGroup(),))
 
     def capacities(self, begins: datetime, time: int) -> Iterator[tuple[int, int]] | None:
         """How many workers there are at a time in microseconds after `begins`, and when that changes, if it does."""
         return None if self.shifts is None else capacities(self.shifts, self.time_zone or "UTC", begins, time)
 
-    def workers(self, begins: datetime, key: int) -> WorkerPool:
+    def staffed(self, begins: datetime, key: int) -> WorkerPool:
         """The pool, with nobody in it; `key` selects its random numbers."""
         patience = None if self.renege is None else self.renege.sampler()
         changes = self.capacities(begins, 0)
-        crew = None if self.breakdowns is None else Crew(self.breakdowns, self.most, key)
+        breakdowns = None if self.breakdowns is None else Breakdowns(self.breakdowns, key)
+        crew = None
+        if breakdowns is not None or self.workers is not None:
+            crew = Crew([0] * self.most if self.workers is None else in_order(self.workers), breakdowns)
         bucket = None if self.rate is None else Bucket(*tokens(self.rate), self.burst or 1)
         discipline = Discipline[self.discipline.upper()]
-        return WorkerPool(self.most, discipline, self.queue_limit, patience, changes, crew, bucket)
+        return WorkerPool(self.most, discipline, self.queue_limit, patience, changes, crew, bucket, skills=self.skills)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +291,20 @@ class Scenario(Surroundings):
     _source: Source | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
+    def _somebody_has_the_skills(self) -> Self:
+        known = sorted({skill for pool in self.pools.values() for skill in pool.skills})
+        parts: tuple[Surroundings, ...] = (self, *self.workflows.values())
+        for part in parts:
+            for name, activity in part.activities.items():
+                for skill in activity.skills:
+                    if skill not in known:
+                        raise ValueError(
+                            f"activity {name!r} needs the skill {skill!r}, which no worker of any pool has. "
+                            f"Skills: {listed(known) or 'none'}.{did_you_mean(skill, known)}"
+                        )
+        return self
+
+    @model_validator(mode="after")
     def _slas_have_names(self) -> Self:
         names = [sla.name for sla in self.slas]
         for name in names:
@@ -295,7 +334,7 @@ class Scenario(Surroundings):
         """The pools of a replication, with nobody in them."""
         run_key = draws.mix_key(self.seed, replication, 0)
         return {
-            name: pool.workers(self.begins, run_key ^ sampling.name_key(f"pool {name}"))
+            name: pool.staffed(self.begins, run_key ^ sampling.name_key(f"pool {name}"))
             for name, pool in self.pools.items()
         }
 

@@ -42,7 +42,6 @@ from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.areas import has_block, load, put_back, store
 from wfsim.simulation.compiled.arrivals import next_arrival
 from wfsim.simulation.compiled.awaited import compact, is_awaited
-from wfsim.simulation.compiled.breakdowns import begin_workers
 from wfsim.simulation.compiled.calendar import (
     due,
     fetch,
@@ -62,6 +61,7 @@ from wfsim.simulation.compiled.cases import (
     leave,
     take_clock,
 )
+from wfsim.simulation.compiled.crews import begin_workers
 from wfsim.simulation.compiled.draws import fill_value
 from wfsim.simulation.compiled.events import plan_event, resume_plans
 from wfsim.simulation.compiled.layout import AGAIN, ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID, Known, Run
@@ -272,8 +272,8 @@ def has_room(k: Any, r: Any, o: Any) -> Any:
         return TABLES
     if not has_block(k, r, r.cases[s.slot].member):
         return SLOTS
-    for pool in range(k.settings[0].n_pools):
-        if r.queues[pool].n + more > s.queue_room:
+    for line in range(k.settings[0].n_lines):
+        if r.lines[line].n + more > s.queue_room:
             return TABLES
     return DONE
 

@@ -56,13 +56,13 @@ STATE_PLAN = _record("", "first_plan n_plans race")
 
 WORK_PLAN = _record(
     "limit step",
-    "law first_failure n_failures pool priority result asks first_window n_outages n_slow",
+    "line law first_failure n_failures pool priority result asks first_window n_outages n_slow",
     "ends_ever twice",
 )
 """By program row of an activity. Python fills in the result where `asks` says so. `ends_ever` is the last edge: beyond
 the failures' lies never to report at all. Behind the failures of the plan come those of the pool and of outages.
-`limit` is how long an attempt may take to start, or -1. Its outages are windows from `first_window` on, slow times
-follow. `step` is that of `pools.Turns`."""
+`limit` is how long an attempt may take to start, or -1; `line` is where it waits for a worker. Its outages are windows
+from `first_window` on, slow times follow. `step` is that of `pools.Turns`."""
 
 WINDOW = _record("begin end period", "law failure", "factor")
 """A window of time: an outage in which attempts fail after a time by `law`, or never report where that is -1; or a
@@ -70,12 +70,16 @@ time in which they take `factor` times as long. Without a period it is 0."""
 
 FAILURE = _record("", "error_type permanent", "edge")
 POOL = _record(
-    "key number unit ahead", "capacity discipline queue_limit patience every repair first_worker always fails"
+    "key number unit ahead",
+    "capacity discipline queue_limit patience first_line end_line first_worker every repair always fails",
 )
 """`capacity` is how many workers there are at most. Without a limit of the queue it is -1, and so is the law of the
-patience where nobody gives up. Where workers break down, by the law `every` or else -1, they are `workers` from
-`first_worker` on, who draw with the key; `always` and `fails` are those of `breakdowns.Crew`. The others are those of
-`pools.Bucket`; without a rate they are 0."""
+patience where nobody gives up. Who waits is in `lines` from `first_line` until `end_line`. Workers who are told apart
+are `workers` from `first_worker` on, else that is -1; they break down by the law `every`, or else -1, and draw with
+the key; `always` and `fails` are those of `crews.Breakdowns`. The others are those of `pools.Bucket`; without a rate
+they are 0."""
+LINE = _record("needs", "")
+"""Where attempts wait that need the same skills."""
 
 MEMBER = _record(
     "", "first_row n_base n_kept n_rows n_words n_more n_fields n_front n_regions n_timers root patience m v"
@@ -87,7 +91,7 @@ beside each further row `n_more` words."""
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times timer_poll",
-    "interval batch first_piece n_pieces first_input end_input n_uniques n_pools n_reasons first_child",
+    "interval batch first_piece n_pieces first_input end_input n_uniques n_pools n_lines n_reasons first_child",
     "total period",
 )
 """Of the whole run. `interval` is the law of the time between arrivals, or -1 if their times are given, or -2 if Python
@@ -143,13 +147,15 @@ event has come."""
 ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits worker next")
 TRACK = _record("scheduled started", "serial attempt next")
 QUEUED = _record("rank ticket", "attempt")
-QUEUE = _record("opens full part virtual", "n busy waiting capacity next_change end_change")
+QUEUED_LINE = _record("n", "")
+"""How many entries of `queued` a line has; those of who has left it are among them."""
+QUEUE = _record("opens full part virtual", "busy waiting capacity next_change end_change pad")
 """The queue of a pool, and how many workers there are now. It opens next at `opens`, if somebody waits for that, or -1;
 `full` and `part` are those of `pools.Bucket`, `virtual` is the time of fair turns. When there are how many workers lies
 in `shifts`, for a pool where that changes."""
 
 WORKER = _record("turns since", "works spell busy pad")
-"""As `breakdowns._Worker`."""
+"""As `crews._Worker`."""
 
 SHIFT = _record("time", "capacity pad")
 POSTED = _record("time", "order ticket")
@@ -194,6 +200,8 @@ class Known(NamedTuple):
     windows: Annotated[Any, WINDOW]
     failures: Annotated[Any, FAILURE]
     pools: Annotated[Any, POOL]
+    lines: Annotated[Any, LINE]
+    skills: Annotated[Any, WHOLE]
     laws: Annotated[Any, LAW]
     values: Annotated[Any, VALUE]
     cells: Annotated[Any, speed.CELL]
@@ -230,6 +238,7 @@ class Run(NamedTuple):
     attempts: Annotated[Any, ATTEMPT]
     tracks: Annotated[Any, TRACK]
     queues: Annotated[Any, QUEUE]
+    lines: Annotated[Any, QUEUED_LINE]
     queued: Annotated[Any, QUEUED]
     shifts: Annotated[Any, SHIFT]
     workers: Annotated[Any, WORKER]

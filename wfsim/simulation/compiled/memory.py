@@ -57,8 +57,7 @@ class Memory:
         self.full = ""
         self.outputs = speed.new_outputs(1_024, cells=1_024)
         given, zeros = known.settings[0], _rows
-        pools = max(1, int(given["n_pools"]))
-        n_workers = int(known.pools["capacity"][known.pools["every"] >= 0].sum())
+        pools, lines = max(1, int(given["n_pools"])), max(1, int(given["n_lines"]))
         self._spare = [SPARE_ROWS] * len(members)
         areas, m, v = self._areas()
         rows, words, more = (max(1, int(known.members[name].max())) for name in ("n_rows", "n_words", "n_more"))
@@ -91,9 +90,10 @@ class Memory:
                 "attempts": _free(zeros(ENTRIES, layout.ATTEMPT)),
                 "tracks": _free(zeros(ENTRIES, layout.TRACK)),
                 "queues": zeros(pools, layout.QUEUE),
-                "queued": zeros(pools * ENTRIES, layout.QUEUED),
+                "lines": zeros(lines, layout.QUEUED_LINE),
+                "queued": zeros(lines * ENTRIES, layout.QUEUED),
                 "shifts": zeros(1, layout.SHIFT),
-                "workers": zeros(max(1, n_workers), layout.WORKER),
+                "workers": zeros(len(known.skills), layout.WORKER),
                 "turns": zeros(len(known.works), np.int64),
                 "log": np.empty(chunk + 4_096, layout.LOG),
                 "values": np.empty(chunk + 4_096, layout.LOGGED_VALUE),
@@ -147,7 +147,7 @@ class Memory:
             ("timers", run.timers),
         ):
             state[f"{name}_room"] = len(table)
-        state["queue_room"] = len(run.queued) // len(run.queues)
+        state["queue_room"] = len(run.queued) // len(run.lines)
         state["path_room"] = len(run.paths) - 1
         state["path_places"] = len(run.places)
         outputs = self.outputs
@@ -269,8 +269,8 @@ class Memory:
                 rows["next"][-1] = state[free]
                 state[free] = n
                 more[name] = rows
-        if run.queues["n"].max() + n_more > state["queue_room"]:
-            room, n = int(state["queue_room"]), len(run.queues)
+        if run.lines["n"].max() + n_more > state["queue_room"]:
+            room, n = int(state["queue_room"]), len(run.lines)
             more["queued"] = _rows(2 * room * n, layout.QUEUED)
             more["queued"].reshape(n, 2 * room)[:, :room] = run.queued.reshape(n, room)
         if state["n_paths"] + n_more > state["path_room"]:
