@@ -62,7 +62,7 @@ DELAYS = st.one_of(
     ),
 )
 WEAR = {"shape": 0.7, "mean": "30s"}
-POOLS = {
+POOLS: dict[str, dict[str, Any]] = {
     "one": {"capacity": 1},
     "two": {"capacity": 2, "discipline": "priority"},
     "last": {"capacity": 1, "discipline": "lifo", "queue_limit": 2},
@@ -102,9 +102,16 @@ POOLS = {
         "queue_limit": 3,
         "breakdowns": {"every": {"exponential": {"mean": "3m"}}, "repair": {"exponential": {"mean": "1m"}}},
     },
+    "stays": {"capacity": 2, "kept": "case", "queue_limit": 3},
+    "known": {
+        "workers": [{"skills": ["x"]}, {"count": 2, "skills": ["y"]}],
+        "discipline": "fair",
+        "renege": "2m",
+    },
     "due": {"capacity": 1, "discipline": "deadline", "renege": {"exponential": {"mean": "90s"}}},
 }
 SKILLS: dict[str, list[list[str]]] = {
+    "known": [[], ["x"], ["y"]],
     "skilled": [[], ["x"], ["y"], ["y", "x"]],
     "failing": [[], ["x"], ["y"]],
 }
@@ -138,7 +145,9 @@ def scenarios(draw: st.DrawFn, base: Scenario, most_cases: int = 5) -> Scenario:
     if "schedules" not in data["arrivals"]:
         data["arrivals"] = draw(ARRIVALS)
     data["timer_poll"] = draw(st.sampled_from([None, "7s", "1m"]))
-    data["pools"] = POOLS
+    states = [state for part in [data, *data.get("workflows", {}).values()] for state in part.get("events", {})]
+    kept = draw(st.lists(st.sampled_from(states), min_size=1)) if states else ["nowhere"]
+    data["pools"] = POOLS | {"known": POOLS["known"] | {"kept": {"while": kept}}}
     for part in [data, *data.get("workflows", {}).values()]:
         part["activities"] = {name: _activity(draw, plan) for name, plan in part.get("activities", {}).items()}
         for plans in part.get("events", {}).values():

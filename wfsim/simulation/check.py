@@ -58,6 +58,7 @@ def check_scenario(scenario: Scenario, workflow: Workflow, catalogue: Catalogue 
     for check in checks:
         problems += [each for each in check.problems() if each not in problems]
     problems += _unasked(scenario, checks)
+    problems += _keeping(scenario, checks)
     problems += _promised(scenario, checks[0])
     if problems:
         raise ScenarioError("The scenario does not fit the workflow:\n" + scenario.located(problems))
@@ -106,6 +107,15 @@ def _unasked(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
     for name in scenario.pools:
         if name not in known:
             yield _missing(("pools", name), "no activity uses the pool", name, known, "Pools that activities name")
+
+
+def _keeping(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
+    """States in which workers stay with a case are states of a workflow that asks for these workers."""
+    for name, pool in scenario.pools.items():
+        known = dict.fromkeys(state for check in checks if name in check.pools_asked() for state in check.listening)
+        for number, state in enumerate(pool.kept_while):
+            if state not in known:
+                yield _missing(("pools", name, "kept", "while", number), "state", state, known)
 
 
 def _promised(scenario: Scenario, root: _Check) -> Iterator[Problem]:

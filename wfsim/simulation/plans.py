@@ -219,6 +219,12 @@ class Work:
         return Fate(NEVER_ENDS if way == len(self.edges) - 1 else way, after)
 
 
+def kept_in(program: Program, pool: WorkerPool) -> list[tuple[int, int]]:
+    """The states of a workflow in which workers of a pool stay with a case: their regions and themselves, as rows."""
+    rows = (program.state_rows[path] for path in pool.kept or () if path in program.state_rows)
+    return [(program.rows[row].region, row) for row in rows]
+
+
 class Member:
     """One workflow of the family that is simulated: its program, and what its surroundings do.
 
@@ -230,6 +236,8 @@ class Member:
         The part of the scenario that is about it.
     events, works
         By row of the state and of the activity.
+    keeps
+        By pool whose workers stay with a case in some states: where they do, as pairs of region and state.
     children
         By row: the members that its states start.
     """
@@ -242,6 +250,7 @@ class Member:
         self.works: dict[int, Work] = {}
         for name, row in program.activity_rows.items():
             self.works[row] = Work(plan.activities.get(name, ActivityPlan()), program.activities[name], pools)
+        self.keeps = {name: kept_in(program, pool) for name, pool in pools.items() if pool.kept}
         self.children: dict[int, Member] = {}
 
     @cached_property

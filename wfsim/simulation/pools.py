@@ -118,10 +118,16 @@ class WorkerPool:
         The workers, if they break down or differ in what they can do.
     bucket
         Tokens without which nobody begins, where there is a rate.
+    kept
+        In which states of a case its workers stay with it, none for all; `None` if they never do.
     busy
         Attempts that have a worker, and which.
     waiting
-        Attempts that wait.
+        Attempts that wait, and what they need.
+    held
+        By case the workers who are kept, and have no work.
+    n_held
+        How many these are.
     skills
         The bit of each.
 
@@ -139,13 +145,18 @@ class WorkerPool:
     crew: Crew | None = None
     bucket: Bucket | None = None
     busy: dict[Request, int] = field(default_factory=dict)
-    waiting: set[Request] = field(default_factory=set)
+    waiting: dict[Request, int] = field(default_factory=dict)
+    kept: tuple[str, ...] | None = None
+    held: dict[int, list[int]] = field(default_factory=dict)
+    n_held: int = 0
     skills: Mapping[str, int] = field(default_factory=dict)
     _lines: dict[int, _Line] = field(default_factory=dict)
     _serial: int = 0
     _coming: deque[tuple[int, int]] = field(default_factory=deque)
     _opens: int | None = None
     _virtual: int = 0
+    _held_since: int = 0
+    _held_time: int = 0
 
     def __post_init__(self) -> None:
         self.most = self.capacity
@@ -166,6 +177,10 @@ class WorkerPool:
         """Let a worker take it at once, or let it wait, if there is room; `turns` are those of its activity."""
         turns = turns or Turns(1.0)
         self._look(now)
+        own = self._own(request[0], needs)
+        if own is not None:
+            self._take_own(now, request, own)
+            return Asked.TAKEN
         worker = self._free(now, needs)
         if worker is not None and self._next(now) is None:
             if self.discipline is Discipline.FAIR:
@@ -184,20 +199,44 @@ class WorkerPool:
         else:
             rank = (0, -self._serial, -priority, due)[self.discipline]
         heapq.heappush(line, (rank, self._serial, request))
-        self.waiting.add(request)
+        self.waiting[request] = needs
         return Asked.WAITS
 
-    def give_back(self, now: int, request: Request) -> Request | None:
-        """The attempt is over or cancelled; returns the attempt that gets the worker now, if any."""
+    def give_back(self, now: int, request: Request, keep: bool = False) -> Request | None:
+        """The attempt is over or cancelled; returns the attempt that gets the worker now, if any.
+
+        `keep`: its case keeps the worker, if it had one.
+        """
         if request in self.waiting:
-            self.waiting.remove(request)
+            del self.waiting[request]
             return None
         worker = self.busy.pop(request, None)
         if worker is None:
             return None
+        if keep:
+            self.held.setdefault(request[0], []).append(worker)
+            self._count_held(now, 1)
+            return None
         if self.crew is not None:
             self.crew.end(now, worker)
         return self._serve(now)
+
+    def release(self, now: int, case: int) -> Request | None:
+        """A case lets the first of the workers go whom it keeps; returns the attempt that gets him, if any."""
+        worker = self._leave(now, case, min(self.held[case]))
+        if self.crew is not None:
+            self.crew.end(now, worker)
+        return self._serve(now)
+
+    def hand_over(self, now: int, case: int) -> Request | None:
+        """The attempt of a case that begins with a worker whom the case keeps: the first that waits for such a one."""
+        for request, needs in self.waiting.items():
+            own = self._own(case, needs) if request[0] == case else None
+            if own is not None:
+                del self.waiting[request]
+                self._take_own(now, request, own)
+                return request
+        return None
 
     def done(self, now: int, request: Request, work: int) -> Done:
         """When an attempt that has just got a worker is done with so much work."""
@@ -212,11 +251,11 @@ class WorkerPool:
     def opening(self, now: int) -> int | None:
         """When to `open` next for those who wait, unless that is known already or never comes by the clock."""
         never = self.changes is None and self.crew is None and self.bucket is None
-        if never or not self.waiting or len(self.busy) >= self.most:
+        if never or not self.waiting or self.n_taken >= self.most:
             return None
         self._look(now)
         time, capacity, k = now, self.capacity, 0
-        while capacity <= len(self.busy):
+        while capacity <= self.n_taken:
             time, capacity = self._change(k)
             k += 1
         if self.bucket is not None:
@@ -233,6 +272,38 @@ class WorkerPool:
         self._opens = time
         return time
 
+    @property
+    def n_taken(self) -> int:
+        """How many workers work, or are kept."""
+        return len(self.busy) + self.n_held
+
+    def _own(self, case: int, needs: int) -> int | None:
+        """The first worker whom a case keeps, and who has these skills."""
+        skills = None if self.crew is None else self.crew.skills
+        able = (each for each in self.held.get(case, ()) if skills is None or not needs & ~skills[each])
+        return min(able, default=None)
+
+    def _take_own(self, now: int, request: Request, worker: int) -> None:
+        self.busy[request] = self._leave(now, request[0], worker)
+
+    def _leave(self, now: int, case: int, worker: int) -> int:
+        """A worker is not without work for a case any more."""
+        self.held[case].remove(worker)
+        if not self.held[case]:
+            del self.held[case]
+        self._count_held(now, -1)
+        return worker
+
+    def _count_held(self, now: int, more: int) -> None:
+        self._held_time += self.n_held * (now - self._held_since)
+        self._held_since = now
+        self.n_held += more
+
+    def held_until(self, now: int) -> int:
+        """For how long workers have been kept without work until a time, in microseconds."""
+        self._count_held(now, 0)
+        return self._held_time
+
     def _change(self, k: int) -> tuple[int, int]:
         """The k-th change that comes: when, and to how many workers."""
         while self.changes is not None and k >= len(self._coming):
@@ -246,7 +317,7 @@ class WorkerPool:
 
     def _free(self, now: int, needs: int) -> int | None:
         """A worker who can take work now; where all are alike nobody asks which."""
-        if len(self.busy) >= self.capacity or (self.bucket is not None and self.bucket.ready() > now):
+        if self.n_taken >= self.capacity or (self.bucket is not None and self.bucket.ready() > now):
             return None
         return 0 if self.crew is None else self.crew.free(now, self.capacity, needs)
 
@@ -284,6 +355,6 @@ class WorkerPool:
         rank, _, heir = heapq.heappop(line)
         if self.discipline is Discipline.FAIR:
             self._virtual = rank
-        self.waiting.remove(heir)
+        del self.waiting[heir]
         self._begin(now, heir, worker)
         return heir

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     PlainSerializer,
@@ -165,13 +166,32 @@ class ActivityPlan(Part):
         return self
 
 
+class Keeping(Part):
+    """Workers stay with a case while it is in one of these states."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    while_: tuple[str, ...] = Field(min_length=1, alias="while")
+
+
+def _keeps(value: object) -> str:
+    return "while" if isinstance(value, (Keeping, Mapping)) else "case"
+
+
+Kept = Annotated[
+    Annotated[Literal["case"], Tag("case")] | Annotated[Keeping, Tag("while")],
+    Discriminator(_keeps),
+]
+"""For how long a worker stays with a case: until it closes, or while it is in some states."""
+
+
 class Pool(Part):
     """Workers that serve activities: always as many (`capacity`), also with skills (`workers`), or by `shifts`.
 
     `discipline` says who is served first: who came first or last, the activities' `priority` (high first), the
     earliest deadline, or whose activity has had least for its `weight`. `queue_limit` is how many may wait, `renege`
     how long an attempt waits before it gives up. `breakdowns` say how workers break down and are repaired, `rate` and
-    `burst` how often they begin at most.
+    `burst` how often they begin at most. `kept` workers stay with the case that they have begun to work for.
     """
 
     capacity: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
@@ -184,6 +204,7 @@ class Pool(Part):
     breakdowns: BreakdownPlan | None = None
     rate: PositiveRate | None = None
     burst: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
+    kept: Kept | None = None
 
     @model_validator(mode="after")
     def _has_workers(self) -> Self:
@@ -194,6 +215,10 @@ class Pool(Part):
             )
         if self.shifts is None and self.time_zone is not None:
             raise ValueError("time_zone goes with shifts: workers who are always there have no clock.")
+        if self.kept is not None and self.breakdowns is not None:
+            raise ValueError("kept and breakdowns do not go together: a case would keep a worker who cannot work.")
+        if self.kept is not None and self.rate is not None:
+            raise ValueError("kept and rate do not go together: with a worker who is kept, work begins at once.")
         if self.rate is None and self.burst is not None:
             raise ValueError("burst goes with rate: it is how many may begin at once after a pause.")
         if self.rate is not None and max(tokens(self.rate)) * (self.burst or 1) > sampling.LONGEST:
@@ -239,7 +264,22 @@ class Pool(Part):
             crew = Crew([0] * self.most if self.workers is None else in_order(self.workers), breakdowns)
         bucket = None if self.rate is None else Bucket(*tokens(self.rate), self.burst or 1)
         discipline = Discipline[self.discipline.upper()]
-        return WorkerPool(self.most, discipline, self.queue_limit, patience, changes, crew, bucket, skills=self.skills)
+        return WorkerPool(
+            self.most,
+            discipline,
+            self.queue_limit,
+            patience,
+            changes,
+            crew,
+            bucket,
+            kept=None if self.kept is None else self.kept_while,
+            skills=self.skills,
+        )
+
+    @property
+    def kept_while(self) -> tuple[str, ...]:
+        """In which states of a case its workers stay with it; none if in all, or if they do not stay."""
+        return self.kept.while_ if isinstance(self.kept, Keeping) else ()
 
 
 @dataclass(frozen=True, slots=True)

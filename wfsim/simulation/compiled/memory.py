@@ -193,6 +193,9 @@ class Memory:
                 f" Pool {names[most]!r} has {busy:,} of {self.scenario.pools[names[most]].most:,} workers busy and "
                 f"{waiting:,} attempts waiting."
             )
+            held = int(run.queues[most]["held"])
+            if held:
+                told += f" {held:,} of the workers are kept by cases that have no work for them."
         self.full = f"{told} Give more workers, let less arrive, or set a horizon."
 
     def more_rows(self, member: int) -> None:
@@ -242,7 +245,7 @@ class Memory:
     def more_tables(self) -> None:
         """Twice the room in each table that may be too small for what follows this step (`kernel.has_room`)."""
         run, state, tally = self.run, self.state, self.outputs.tally[0]
-        n_more = int(tally["records"] + 2 * tally["effects"] + state["n_posted"]) + 8
+        n_more = int(tally["records"] + 2 * tally["effects"] + state["n_posted"] + state["releases"]) + 8
         more: dict[str, Any] = {}
         n_due = int(state["n_soon"] + state["n_heap"] + state["n_far"])
         while n_due + n_more > len(more.get("entries", run.entries)):

@@ -25,7 +25,7 @@ from wfsim.simulation.compiled import layout
 from wfsim.simulation.compiled.arrivals import IN_PYTHON
 from wfsim.simulation.compiled.draws import CHOICE, CONSTANT, REAL, UNIQUE_TEXT, UNIQUE_WHOLE, WHOLE
 from wfsim.simulation.distributions import Draw, as_draw
-from wfsim.simulation.plans import EventDraws, Member, ValuePlan, Work, choices
+from wfsim.simulation.plans import EventDraws, Member, ValuePlan, Work, choices, kept_in
 from wfsim.simulation.relations import FIRST_CHILD
 from wfsim.simulation.scenario import Scenario
 
@@ -225,6 +225,15 @@ class Tables:
         asked = pool, work.plan.priority
         return limit, work.turns.step, line, law, first, n_failures, *asked, result, asks, *windows, *shares
 
+    def _keeps(self) -> list[tuple[int, ...]]:
+        """In which states of which workflow workers of which pool stay with a case."""
+        rows, first_row = list[tuple[int, ...]](), 0
+        for member in self.members:
+            for number, pool in enumerate(self.pools.values()):
+                rows += [(number, first_row, *each) for each in kept_in(member.program, pool)]
+            first_row += len(member.program.rows)
+        return rows
+
     def _needed(self) -> list[list[int]]:
         """By pool: the skills that attempts ask for, each a line of its own, which it is given."""
         needed: dict[str, list[int]] = {name: [] for name in self.pools}
@@ -266,7 +275,9 @@ class Tables:
             bucket = pool.bucket
             flow = (0, 0, 0) if bucket is None else (bucket.number, bucket.unit, bucket.ahead)
             people = first_line, end_line, first_worker
-            rows.append((key, *flow, pool.most, int(pool.discipline), limit, patience, *people, *breaks))
+            kept = layout.KEEPS_NOBODY if pool.kept is None else layout.KEEPS_ALWAYS
+            kept = layout.KEEPS_IN_STATES if pool.kept else kept
+            rows.append((key, *flow, pool.most, int(pool.discipline), limit, patience, *people, *breaks, kept))
         return rows
 
     # --- all together ----------------------------------------------------------------------------
@@ -296,7 +307,7 @@ class Tables:
         scenario = self.scenario
         arriving, times = self._arrivals(streams, has_mail)
         states, plans = self.states()
-        pools = self._pools()
+        pools, keeps = self._pools(), self._keeps()
         works, failures = self.works()
         members: list[tuple[Any, ...]] = []
         programs, rows, cells = list[Any](), list[Any](), list[Cell]()
@@ -326,6 +337,8 @@ class Tables:
             "n_uniques": len(self.uniques),
             "n_pools": len(self.pools),
             "n_lines": len(self.lines),
+            "n_keeping": sum(pool.kept is not None for pool in self.pools.values()),
+            "n_keeps": len(keeps),
             "n_reasons": REASONS,
             "first_child": FIRST_CHILD,
         }.items():
@@ -351,6 +364,7 @@ class Tables:
                 "failures": _table(failures, layout.FAILURE, "error_type permanent edge"),
                 "pools": _table(pools, layout.POOL),
                 "lines": _table(((needs,) for _, needs in self.lines), layout.LINE),
+                "keeps": _table(keeps, layout.KEEP),
                 "skills": np.array(self.skills or [0], np.int64),
                 "laws": _table(self.laws, layout.LAW, "family first n a b c"),
                 "values": _table(self.values, layout.VALUE, "name_key low high kind place law first n tag"),

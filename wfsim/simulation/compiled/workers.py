@@ -13,7 +13,7 @@ from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.crews import NEVER, begin_work, done, end_work, first_free, ready
 from wfsim.simulation.compiled.draws import sample, whole
-from wfsim.simulation.compiled.layout import AGAIN, ENDS, OPENS, STARTS
+from wfsim.simulation.compiled.layout import AGAIN, ENDS, KEEPS_NOBODY, OPENS, STARTS
 from wfsim.simulation.plans import NEVER_ENDS, SUCCEEDS
 from wfsim.simulation.pools import NEVER_DUE, SPARE_REQUESTS, Discipline
 
@@ -185,6 +185,11 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
     if work.pool >= 0:
         queue, pool = r.queues[work.pool], k.pools[work.pool]
         look(r, queue)
+        if queue.held > 0:
+            own = own_worker(k, r, slot, work.pool, k.lines[work.line].needs)
+            if own >= 0:
+                take_own(r, slot, row, own)
+                return
         worker = free_worker(k, r, work.pool, k.lines[work.line].needs)
         if worker < 0 or next_line(k, r, work.pool)[0] >= 0:
             if pool.queue_limit >= 0 and queue.waiting >= pool.queue_limit:
@@ -302,8 +307,8 @@ def open_pool(k: Any, r: Any, pool: int) -> None:
 
 
 @_njit
-def let_go(k: Any, r: Any, slot: int, at: int) -> None:
-    """An attempt is over: its worker, if any, takes the next."""
+def unlink(r: Any, slot: int, at: int) -> None:
+    """An attempt is none of its case's any more."""
     s, case, row = r.state[0], r.cases[slot], r.attempts[at]
     if case.first_attempt == at:
         case.first_attempt = row.next
@@ -312,12 +317,59 @@ def let_go(k: Any, r: Any, slot: int, at: int) -> None:
         while r.attempts[before].next != at:
             before = r.attempts[before].next
         r.attempts[before].next = row.next
-    waits, pool = row.waits, row.pool
     row.waits = 0
     row.ticket = NONE
     row.next = s.free_attempt
     s.free_attempt = at
     s.n_attempts -= 1
+
+
+@_njit
+def count_held(r: Any, queue: Any, more: int) -> None:
+    """So many more workers are kept without work."""
+    queue.held_time += queue.held * (r.state[0].now - queue.held_since)
+    queue.held_since = r.state[0].now
+    queue.held += more
+
+
+@_njit
+def own_worker(k: Any, r: Any, slot: int, pool: int, needs: int) -> Any:
+    """The row of the first worker of a pool whom a case keeps, and who has these skills; -1 if there is none."""
+    found, at, first = NONE, r.cases[slot].first_attempt, k.pools[pool].first_worker
+    while at >= 0:
+        row = r.attempts[at]
+        able = row.serial < 0 and row.pool == pool and (first < 0 or needs & ~k.skills[first + row.worker] == 0)
+        if able and (found < 0 or row.worker < r.attempts[found].worker):
+            found = at
+        at = row.next
+    return found
+
+
+@_njit
+def take_own(r: Any, slot: int, row: Any, own: int) -> None:
+    """A worker whom a case keeps takes an attempt of it."""
+    s = r.state[0]
+    row.worker = r.attempts[own].worker
+    unlink(r, slot, own)
+    count_held(r, r.queues[row.pool], -1)
+    push(r, s.now, _RESULT, STARTS, slot, row.epoch, (row.serial, row.attempt, 0, 0))
+
+
+@_njit
+def let_go(k: Any, r: Any, slot: int, at: int, keep: bool) -> None:
+    """An attempt is over, or a worker not kept any more: the worker, if any, takes the next.
+
+    `keep`: he stays with the case, if he is of a pool whose workers do.
+    """
+    row = r.attempts[at]
+    waits, pool, worker = row.waits, row.pool, row.worker
+    if keep and pool >= 0 and not waits and k.pools[pool].kept != KEEPS_NOBODY:
+        row.serial, row.ticket = NONE, NONE
+        count_held(r, r.queues[pool], 1)
+        return
+    if row.serial < 0:
+        count_held(r, r.queues[pool], -1)
+    unlink(r, slot, at)
     if pool < 0:
         return
     queue = r.queues[pool]
@@ -326,7 +378,7 @@ def let_go(k: Any, r: Any, slot: int, at: int) -> None:
         return
     queue.busy -= 1
     if k.pools[pool].first_worker >= 0:
-        end_work(k, r, k.pools[pool], row.worker)
+        end_work(k, r, k.pools[pool], worker)
     serve(k, r, pool)
 
 
