@@ -84,6 +84,7 @@ POOLS: dict[str, dict[str, Any]] = {
         "breakdowns": {"every": "70s", "repair": {"exponential": {"mean": "1m"}}, "while": "busy"},
     },
     "fair": {"capacity": 1, "discipline": "fair", "renege": {"exponential": {"mean": "3m"}}},
+    "shared": {"capacity": 1, "discipline": "fair", "renege": "5m"},
     "paced": {"capacity": 3, "rate": "7/m", "burst": 2, "discipline": "lifo"},
     "tired": {
         "shifts": [{"from": "Thu 00:01", "until": "Thu 00:40", "capacity": 2}],
@@ -147,7 +148,11 @@ def scenarios(draw: st.DrawFn, base: Scenario, most_cases: int = 5) -> Scenario:
     data["timer_poll"] = draw(st.sampled_from([None, "7s", "1m"]))
     states = [state for part in [data, *data.get("workflows", {}).values()] for state in part.get("events", {})]
     kept = draw(st.lists(st.sampled_from(states), min_size=1)) if states else ["nowhere"]
-    data["pools"] = POOLS | {"known": POOLS["known"] | {"kept": {"while": kept}}}
+    by = draw(st.sampled_from(["context.n", "context.flag", "context.word", "context.maybe"]))
+    data["pools"] = POOLS | {
+        "known": POOLS["known"] | {"kept": {"while": kept}},
+        "shared": POOLS["shared"] | {"by": by},
+    }
     for part in [data, *data.get("workflows", {}).values()]:
         part["activities"] = {name: _activity(draw, plan) for name, plan in part.get("activities", {}).items()}
         for plans in part.get("events", {}).values():
@@ -173,6 +178,8 @@ def _activity(draw: st.DrawFn, plan: dict[str, Any]) -> dict[str, Any]:
     if pool is not None:
         changed["pool"] = pool
         changed["skills"] = draw(st.sampled_from(SKILLS.get(pool, [[]])))
+    elif draw(st.booleans()):
+        changed["rate"], changed["burst"] = draw(st.sampled_from(["1/s", "2.5/m"])), draw(st.sampled_from([None, 3]))
     if draw(st.booleans()):
         changed["result"] = draw(VALUES)
     if draw(st.booleans()):

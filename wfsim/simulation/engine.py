@@ -343,11 +343,7 @@ class Simulation:
         self._running[request] = work
         number, serial, attempt = request
         pool = work.pool
-        asked = (
-            Asked.TAKEN
-            if pool is None
-            else pool.ask(self.now, request, work.needs, work.plan.priority, work.due(self.now), work.turns)
-        )
+        asked = Asked.TAKEN if pool is None else pool.ask(self.now, request, work.wanted(self.now, case.instance))
         if asked is Asked.TAKEN:
             self._calendar.put(self.now, Order.RESULT, AttemptStarts(number, request))
         elif asked is Asked.REFUSED:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from . import sampling
 from .crews import Crew, Done
@@ -24,6 +24,9 @@ FULL, RENEGED, BROKEN = "Pool.full", "Pool.reneged", "Pool.broken"
 
 NEVER_DUE = 2**62
 """By when attempts without a deadline are to be served: after all others."""
+
+UNLIMITED = 2**31 - 1
+"""How many workers there are where only a rate limits who begins."""
 
 SPARE_REQUESTS = 64
 """So many entries of attempts that have left a queue do no harm."""
@@ -51,22 +54,51 @@ FAIR_STEP = 2**30
 """By how much virtual time goes on for an attempt of weight 1."""
 
 
+class Wanted(NamedTuple):
+    """What an attempt asks a pool for.
+
+    Attributes
+    ----------
+    needs
+        The skills of a worker.
+    priority, due
+        What decides when it is served, by the discipline of the pool: its priority, and its deadline.
+    sharer, step
+        With whose other attempts it takes turns, and by how much virtual time goes on for it.
+    """
+
+    needs: int = 0
+    priority: int = 0
+    due: int = NEVER_DUE
+    sharer: Hashable = None
+    step: int = FAIR_STEP
+
+
 class Turns:
-    """When the next attempt of an activity has its turn in a pool that is fair, in virtual time [1]_.
+    """When the next attempt of each who shares a fair pool has its turn, in virtual time [1]_.
 
     References
     ----------
     .. [1] Goyal, Vin and Cheng (1996), Start-time fair queueing, Proceedings of ACM SIGCOMM, 157–168.
     """
 
-    def __init__(self, weight: float) -> None:
-        self.step = round(FAIR_STEP / weight)
-        self._next = 0
+    def __init__(self) -> None:
+        self.virtual = 0
+        self._next: dict[Hashable, int] = {}
+        self._last = 0
+        self._n_left = 0
 
-    def take(self, virtual: int) -> int:
-        """The turn of an attempt that asks now, at a virtual time."""
-        turn = max(virtual, self._next)
-        self._next = turn + self.step
+    def take(self, wanted: Wanted, idle: bool) -> int:
+        """The turn of an attempt that asks now, perhaps while nobody works or waits: then nobody is owed anything."""
+        if idle:
+            self.virtual = self._last
+        if len(self._next) > 2 * self._n_left + SPARE_REQUESTS:
+            # Who did not ask for long has saved nothing, so nothing need be known of him.
+            self._next = {sharer: turn for sharer, turn in self._next.items() if turn > self.virtual}
+            self._n_left = len(self._next)
+        turn = max(self.virtual, self._next.get(wanted.sharer, 0))
+        self._next[wanted.sharer] = turn + wanted.step
+        self._last = max(self._last, turn + wanted.step)
         return turn
 
 
@@ -130,6 +162,8 @@ class WorkerPool:
         How many these are.
     skills
         The bit of each.
+    by, turns
+        The variable whose values take turns in a fair pool, or `None`: the activities do; and when they do.
 
     Notes
     -----
@@ -149,12 +183,13 @@ class WorkerPool:
     kept: tuple[str, ...] | None = None
     held: dict[int, list[int]] = field(default_factory=dict)
     n_held: int = 0
+    by: str | None = None
+    turns: Turns = field(default_factory=Turns)
     skills: Mapping[str, int] = field(default_factory=dict)
     _lines: dict[int, _Line] = field(default_factory=dict)
     _serial: int = 0
     _coming: deque[tuple[int, int]] = field(default_factory=deque)
     _opens: int | None = None
-    _virtual: int = 0
     _held_since: int = 0
     _held_time: int = 0
 
@@ -165,18 +200,10 @@ class WorkerPool:
         """What an attempt asks with that needs these skills."""
         return set_of(skills, self.skills)
 
-    def ask(
-        self,
-        now: int,
-        request: Request,
-        needs: int = 0,
-        priority: int = 0,
-        due: int = NEVER_DUE,
-        turns: Turns | None = None,
-    ) -> Asked:
-        """Let a worker take it at once, or let it wait, if there is room; `turns` are those of its activity."""
-        turns = turns or Turns(1.0)
+    def ask(self, now: int, request: Request, wanted: Wanted) -> Asked:
+        """Let a worker take it at once, or let it wait, if there is room."""
         self._look(now)
+        needs = wanted.needs
         own = self._own(request[0], needs)
         if own is not None:
             self._take_own(now, request, own)
@@ -184,7 +211,7 @@ class WorkerPool:
         worker = self._free(now, needs)
         if worker is not None and self._next(now) is None:
             if self.discipline is Discipline.FAIR:
-                self._virtual = turns.take(self._virtual)
+                self.turns.virtual = self.turns.take(wanted, self._idle)
             self._begin(now, request, worker)
             return Asked.TAKEN
         if self.queue_limit is not None and len(self.waiting) >= self.queue_limit:
@@ -195,9 +222,9 @@ class WorkerPool:
             heapq.heapify(line)
         self._serial += 1
         if self.discipline is Discipline.FAIR:
-            rank = turns.take(self._virtual)
+            rank = self.turns.take(wanted, self._idle)
         else:
-            rank = (0, -self._serial, -priority, due)[self.discipline]
+            rank = (0, -self._serial, -wanted.priority, wanted.due)[self.discipline]
         heapq.heappush(line, (rank, self._serial, request))
         self.waiting[request] = needs
         return Asked.WAITS
@@ -277,6 +304,10 @@ class WorkerPool:
         """How many workers work, or are kept."""
         return len(self.busy) + self.n_held
 
+    @property
+    def _idle(self) -> bool:
+        return not self.n_taken and not self.waiting
+
     def _own(self, case: int, needs: int) -> int | None:
         """The first worker whom a case keeps, and who has these skills."""
         skills = None if self.crew is None else self.crew.skills
@@ -354,7 +385,7 @@ class WorkerPool:
         line, worker = found
         rank, _, heir = heapq.heappop(line)
         if self.discipline is Discipline.FAIR:
-            self._virtual = rank
+            self.turns.virtual = rank
         del self.waiting[heir]
         self._begin(now, heir, worker)
         return heir

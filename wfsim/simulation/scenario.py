@@ -6,6 +6,7 @@ events reach them, how long activities take and how they fail, and how many work
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,7 +43,7 @@ from .arrivals import Arrivals, PositiveRate, tokens
 from .breakdowns import BreakdownPlan
 from .crews import Breakdowns, Crew
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
-from .pools import Bucket, Discipline, WorkerPool
+from .pools import UNLIMITED, Bucket, Discipline, WorkerPool
 from .shifts import Shift, capacities, most_at_once
 from .skills import MOST_SKILLS, Skill, WorkerGroup, bits_of, in_order, somebody_has
 from .slas import Sla
@@ -134,11 +135,29 @@ class FailurePlan(Part):
     probability: Share
 
 
+Burst = Annotated[Whole, Field(ge=1, le=1_000_000)]
+"""How many may begin at once after a pause."""
+
+POOL_OR_RATE = "rate is for an activity without a pool: a pool has a rate of its own."
+
+
+def _need_bucket(rate: str | None, burst: int | None) -> None:
+    """Refuse a burst without a rate, and what cannot be counted exactly."""
+    if rate is None and burst is not None:
+        raise ValueError("burst goes with rate: it is how many may begin at once after a pause.")
+    if rate is not None and max(tokens(rate)) * (burst or 1) > sampling.LONGEST:
+        raise ValueError(
+            f"a burst of {burst or 1:,} at the rate {rate} is too much to count exactly. "
+            "Give fewer, or a rate with fewer digits."
+        )
+
+
 class ActivityPlan(Part):
     """How long attempts take, how they fail, what they return, who does them, with which skills.
 
     `never_ends` is the share of attempts that report nothing: what start_to_close is for; `twice` the share of those
     that succeed which are carried out once more. `outages` and `slow` are windows of time in which that is otherwise.
+    `rate` and `burst` say how often attempts begin at most, where no pool does.
     """
 
     duration: Delay = Distribution(constant=Duration(0))
@@ -152,6 +171,8 @@ class ActivityPlan(Part):
     skills: tuple[Skill, ...] = ()
     priority: Whole = 0
     weight: Annotated[float, Field(ge=0.001, le=1_000.0)] = 1.0
+    rate: PositiveRate | None = None
+    burst: Burst | None = None
 
     @property
     def never_succeeds(self) -> bool:
@@ -164,6 +185,23 @@ class ActivityPlan(Part):
         if total > 1.0:
             raise ValueError(f"the probabilities of failure add up to {total:g}, more than 1.")
         return self
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if self.rate is not None and self.pool is not None:
+            raise ValueError(f"{POOL_OR_RATE} Give the rate to pool {self.pool!r}.")
+        _need_bucket(self.rate, self.burst)
+        return self
+
+
+_VARIABLE = re.compile(r"\s*(?:\$\{\s*context\.(\w+)\s*\}|context\.(\w+))\s*")
+
+
+def _variable(value: object) -> object:
+    match = _VARIABLE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{shown(value)} names no variable. Write context.<variable>.")
+    return f"context.{match[1] or match[2]}"
 
 
 class Keeping(Part):
@@ -189,7 +227,8 @@ class Pool(Part):
     """Workers that serve activities: always as many (`capacity`), also with skills (`workers`), or by `shifts`.
 
     `discipline` says who is served first: who came first or last, the activities' `priority` (high first), the
-    earliest deadline, or whose activity has had least for its `weight`. `queue_limit` is how many may wait, `renege`
+    earliest deadline, or whose activity has had least for its `weight`, or whose value of the variable `by`.
+    `queue_limit` is how many may wait, `renege`
     how long an attempt waits before it gives up. `breakdowns` say how workers break down and are repaired, `rate` and
     `burst` how often they begin at most. `kept` workers stay with the case that they have begun to work for.
     """
@@ -203,8 +242,9 @@ class Pool(Part):
     renege: Delay | None = None
     breakdowns: BreakdownPlan | None = None
     rate: PositiveRate | None = None
-    burst: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
+    burst: Burst | None = None
     kept: Kept | None = None
+    by: Annotated[str, BeforeValidator(_variable)] | None = None
 
     @model_validator(mode="after")
     def _has_workers(self) -> Self:
@@ -215,17 +255,13 @@ class Pool(Part):
             )
         if self.shifts is None and self.time_zone is not None:
             raise ValueError("time_zone goes with shifts: workers who are always there have no clock.")
+        if self.by is not None and self.discipline != "fair":
+            raise ValueError(f"by goes with discipline fair, not with {self.discipline}: it says who takes turns.")
         if self.kept is not None and self.breakdowns is not None:
             raise ValueError("kept and breakdowns do not go together: a case would keep a worker who cannot work.")
         if self.kept is not None and self.rate is not None:
             raise ValueError("kept and rate do not go together: with a worker who is kept, work begins at once.")
-        if self.rate is None and self.burst is not None:
-            raise ValueError("burst goes with rate: it is how many may begin at once after a pause.")
-        if self.rate is not None and max(tokens(self.rate)) * (self.burst or 1) > sampling.LONGEST:
-            raise ValueError(
-                f"a burst of {self.burst or 1:,} at the rate {self.rate} is too much to count exactly. "
-                "Give fewer, or a rate with fewer digits."
-            )
+        _need_bucket(self.rate, self.burst)
         if self.breakdowns is not None and self.most > MOST_TOLD_APART:
             raise ValueError(f"of {self.most:,} workers none can break down; of {MOST_TOLD_APART:,} at most.")
         if self.workers is not None and self.most > MOST_TOLD_APART:
@@ -273,8 +309,14 @@ class Pool(Part):
             crew,
             bucket,
             kept=None if self.kept is None else self.kept_while,
+            by=self.shared_by,
             skills=self.skills,
         )
+
+    @property
+    def shared_by(self) -> str | None:
+        """The variable whose values take turns."""
+        return None if self.by is None else self.by.removeprefix("context.")
 
     @property
     def kept_while(self) -> tuple[str, ...]:
@@ -305,6 +347,11 @@ class WorkflowPlan(Surroundings):
     arrivals: Arrivals | None = None
     cases: Cases | None = None
     inputs: Mapping[str, Template] = Field(default_factory=dict)
+
+
+def own_pool(key: str | None, activity: str) -> str:
+    """Under which name attempts of an activity wait for its own rate: where that stands, `key` under `workflows`."""
+    return f"activities.{activity}.rate" if key is None else f"workflows.{key}.activities.{activity}.rate"
 
 
 class Scenario(Surroundings):
@@ -371,12 +418,19 @@ class Scenario(Surroundings):
         return self if key is None else self.workflows.get(key, WorkflowPlan())
 
     def workers(self, replication: int) -> dict[str, WorkerPool]:
-        """The pools of a replication, with nobody in them."""
+        """The pools of a replication, with nobody in them, and one for each activity that has a rate of its own."""
         run_key = draws.mix_key(self.seed, replication, 0)
-        return {
+        found = {
             name: pool.staffed(self.begins, run_key ^ sampling.name_key(f"pool {name}"))
             for name, pool in self.pools.items()
         }
+        parts: list[tuple[str | None, Surroundings]] = [(None, self), *self.workflows.items()]
+        for key, part in parts:
+            for name, activity in part.activities.items():
+                if activity.rate is not None:
+                    bucket = Bucket(*tokens(activity.rate), activity.burst or 1)
+                    found[own_pool(key, name)] = WorkerPool(UNLIMITED, bucket=bucket)
+        return found
 
     def shift_changes(self, end: int) -> Iterator[tuple[str, int, int]]:
         """From when on which pool with shifts has how many workers, in microseconds until a time."""

@@ -272,6 +272,8 @@ def has_room(k: Any, r: Any, o: Any, slot: int) -> Any:
         return FLUSH
     if n_due(s) + more > s.heap_room or s.n_attempts + more > s.attempt_room or s.n_tracks + more > s.track_room:
         return TABLES
+    if k.settings[0].n_shared > 0 and 2 * (s.n_sharers + more) > s.sharer_room:
+        return TABLES
     if s.n_paths + more > s.path_room:
         return TABLES
     if not has_block(k, r, r.cases[s.slot].member):

@@ -56,13 +56,14 @@ STATE_PLAN = _record("", "first_plan n_plans race")
 
 WORK_PLAN = _record(
     "limit step",
-    "line law first_failure n_failures pool priority result asks first_window n_outages n_slow",
+    "line by law first_failure n_failures pool priority result asks first_window n_outages n_slow",
     "ends_ever twice",
 )
 """By program row of an activity. Python fills in the result where `asks` says so. `ends_ever` is the last edge: beyond
 the failures' lies never to report at all. Behind the failures of the plan come those of the pool and of outages.
 `limit` is how long an attempt may take to start, or -1; `line` is where it waits for a worker. Its outages are windows
-from `first_window` on, slow times follow. `step` is that of `pools.Turns`."""
+from `first_window` on, slow times follow. `step` is that of `pools.Wanted`; `by` is the cell of the variable whose
+values take turns, or -1."""
 
 WINDOW = _record("begin end period", "law failure", "factor")
 """A window of time: an outage in which attempts fail after a time by `law`, or never report where that is -1; or a
@@ -94,14 +95,15 @@ beside each further row `n_more` words."""
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times timer_poll",
-    "interval batch first_piece n_pieces first_input end_input n_uniques n_pools n_lines n_keeping n_keeps n_reasons "
-    "first_child",
+    "interval batch first_piece n_pieces first_input end_input n_uniques n_pools n_lines n_keeping n_keeps n_shared "
+    "n_reasons first_child",
     "total period",
 )
 """Of the whole run. `interval` is the law of the time between arrivals, or -1 if their times are given, or -2 if Python
 knows of them; `batch` is the law of how many come together, or -1. Where rates change, `n_pieces` beginnings lie from
 `first_piece` on in `numbers`, then as many sums and rates (`simulation.arrivals.Pace`). Timers are noticed at multiples
-of `timer_poll`, unless that is 0. Workers of `n_keeping` pools stay with cases."""
+of `timer_poll`, unless that is 0. Workers of `n_keeping` pools stay with cases; in `n_shared`
+pools values take turns."""
 
 # --- what changes ------------------------------------------------------------------------------------------
 
@@ -112,7 +114,8 @@ STATE = _record(
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
     "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
     "output_room slot_room m_room word_room stays_room timers_room n_blocks block_room phase slot activity again "
-    "answers budget effect follows member number key placed shifts_until wanted releases",
+    "answers budget effect follows member number key placed shifts_until wanted releases "
+    "n_sharers sharer_room",
     "",
     "moment",
 )
@@ -155,11 +158,16 @@ TRACK = _record("scheduled started", "serial attempt next")
 QUEUED = _record("rank ticket", "attempt")
 QUEUED_LINE = _record("n", "")
 """How many entries of `queued` a line has; those of who has left it are among them."""
-QUEUE = _record("opens full part virtual held_since held_time", "busy held waiting capacity next_change end_change")
+QUEUE = _record(
+    "opens full part virtual last held_since held_time", "busy held waiting capacity next_change end_change"
+)
 """The queue of a pool, and how many workers there are now. It opens next at `opens`, if somebody waits for that, or -1;
-`full` and `part` are those of `pools.Bucket`, `virtual` is the time of fair turns. When there are how many workers lies
-in `shifts`, for a pool where that changes. Of those who are `busy` so many are `held` by cases without work for them,
-from `held_since` on; `held_time` is how long workers were until then."""
+`full` and `part` are those of `pools.Bucket`, `virtual` is the time of fair turns, `last` when all who asked have had
+theirs. When there are how many workers lies in `shifts`, for a pool where that changes. Of those who are `busy` so many
+are `held` by cases without work for them, from `held_since` on; `held_time` is how long workers were until then."""
+
+SHARER = _record("whole turn", "used pool member tag")
+"""A value that takes turns in a pool, and when it does next, at its place in a table (`workers.sharer_at`)."""
 
 WORKER = _record("turns since", "works spell busy pad")
 """As `crews._Worker`."""
@@ -251,6 +259,7 @@ class Run(NamedTuple):
     shifts: Annotated[Any, SHIFT]
     workers: Annotated[Any, WORKER]
     turns: Annotated[Any, WHOLE]
+    sharers: Annotated[Any, SHARER]
     log: Annotated[Any, LOG]
     values: Annotated[Any, LOGGED_VALUE]
     done: Annotated[Any, CLOSED_CASE]

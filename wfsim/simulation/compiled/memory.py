@@ -19,6 +19,7 @@ from wfsim.simulation.compiled import calendar, layout
 from wfsim.simulation.compiled.areas import SIZES
 from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.tables import REASONS
+from wfsim.simulation.compiled.turns import sharer_place
 from wfsim.simulation.plans import Member
 from wfsim.simulation.scenario import Scenario
 
@@ -95,6 +96,7 @@ class Memory:
                 "shifts": zeros(1, layout.SHIFT),
                 "workers": zeros(len(known.skills), layout.WORKER),
                 "turns": zeros(len(known.works), np.int64),
+                "sharers": zeros(SLOTS, layout.SHARER),
                 "log": np.empty(chunk + 4_096, layout.LOG),
                 "values": np.empty(chunk + 4_096, layout.LOGGED_VALUE),
                 "done": np.empty(chunk + 1, layout.CLOSED_CASE),
@@ -109,7 +111,7 @@ class Memory:
         plans = scenario.pools.values()
         self.run.state["shifts_until"] = NONE if any(pool.shifts for pool in plans) else NEVER
         self.run.queues["opens"] = NONE
-        self.run.queues["capacity"][: len(plans)] = [pool.most for pool in plans]
+        self.run.queues["capacity"][: len(known.pools)] = known.pools["capacity"]
         self._set_rooms()
 
     def _areas(self) -> tuple[Any, Any, Any]:
@@ -145,6 +147,7 @@ class Memory:
             ("word", run.block_w),
             ("stays", run.stays),
             ("timers", run.timers),
+            ("sharer", run.sharers),
         ):
             state[f"{name}_room"] = len(table)
         state["queue_room"] = len(run.queued) // len(run.lines)
@@ -185,14 +188,16 @@ class Memory:
         run, state = self.run, self.state
         n_open, now = int(run.cases["open"].sum()), Duration(int(state["now"]))
         told = f"The run was stopped at {now}: {what}, {n_open:,} cases open."
-        names = list(self.scenario.pools)
+        names = list(self.scenario.workers(0))
         if names:
             most = int(run.queues["waiting"][: len(names)].argmax())
             busy, waiting = int(run.queues[most]["busy"]), int(run.queues[most]["waiting"])
-            told += (
-                f" Pool {names[most]!r} has {busy:,} of {self.scenario.pools[names[most]].most:,} workers busy and "
-                f"{waiting:,} attempts waiting."
-            )
+            if names[most] in self.scenario.pools:
+                n_workers = int(self.known.pools["capacity"][most])
+                told += f" Pool {names[most]!r} has {busy:,} of {n_workers:,} workers busy and "
+            else:
+                told += f" By {names[most]} attempts begin more slowly than they are asked for: "
+            told += f"{waiting:,} attempts waiting."
             held = int(run.queues[most]["held"])
             if held:
                 told += f" {held:,} of the workers are kept by cases that have no work for them."
@@ -279,6 +284,14 @@ class Memory:
         if state["n_paths"] + n_more > state["path_room"]:
             more["paths"], more["places"] = _longer(run.paths), _rows(2 * len(run.places), np.int32)
             _place_paths(more["paths"], int(state["n_paths"]), more["places"])
+        if 2 * (state["n_sharers"] + n_more) > state["sharer_room"]:
+            # Who did not ask for long has saved nothing, so nothing need be known of him.
+            kept = run.sharers[
+                (run.sharers["used"] == 1) & (run.sharers["turn"] > run.queues["virtual"][run.sharers["pool"]])
+            ]
+            state["n_sharers"] = len(kept)
+            more["sharers"] = _rows(1 << (4 * (len(kept) + n_more)).bit_length(), layout.SHARER)
+            _place_sharers(kept, more["sharers"])
         self.replace(**more)
 
     def more_output(self) -> None:
@@ -336,3 +349,13 @@ def _place_paths(paths: Any, n: int, places: Any) -> None:
         while places[place]:
             place = (place + 1) & mask
         places[place] = number
+
+
+def _place_sharers(rows: Any, places: Any) -> None:
+    """Put rows where `workers.sharer_at` looks for them."""
+    mask = len(places) - 1
+    for row in rows:
+        place = sharer_place.py_func(int(row["whole"]), int(row["pool"]), int(row["member"])) & mask
+        while places[place]["used"]:
+            place = (place + 1) & mask
+        places[place] = row

@@ -35,6 +35,7 @@ from wfsim.simulation.compiled import (
     kernel,
     layout,
     log,
+    turns,
     workers,
 )
 from wfsim.simulation.compiled import draws as compiled_draws
@@ -74,6 +75,7 @@ SIMULATE = Root(
         kept: {},
         layout: {},
         log: {},
+        turns: {},
         workers: _DRAW,
     },
 )

@@ -199,7 +199,7 @@ class Tables:
         works, failures = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
         for member in self.members:
             first_row = len(works)
-            works += [(NONE, 0, 0, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0, 0.0)] * len(member.program.rows)
+            works += [(NONE, 0, 0, NONE, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0, 0.0)] * len(member.program.rows)
             for row, work in member.works.items():
                 works[first_row + row] = self._work(member, row, work, failures)
         return works, failures
@@ -215,15 +215,17 @@ class Tables:
             add = partial(self.value, member, plan, RESULT, ValueType.ANY, lambda value: value)
             result, _, asks = self._together(add)
             result = NONE if asks else result
-        name, pool, line = work.pool_name, NONE, NONE
+        name, pool, line, by = work.pool_name, NONE, NONE, NONE
         if name in self.pools:
+            shared_by = self.pools[name].by
+            by = NONE if shared_by is None else list(member.program.variables).index(shared_by)
             pool = list(self.pools).index(name)
             line = self.lines[name, self.pools[name].needs(work.plan.skills)]
         law = self.law(work.duration)
         n_failures, limit = len(work.plan.failures), NONE if work.limit is None else work.limit
         shares = work.edges[-1], work.plan.twice
         asked = pool, work.plan.priority
-        return limit, work.turns.step, line, law, first, n_failures, *asked, result, asks, *windows, *shares
+        return limit, work.step, line, by, law, first, n_failures, *asked, result, asks, *windows, *shares
 
     def _keeps(self) -> list[tuple[int, ...]]:
         """In which states of which workflow workers of which pool stay with a case."""
@@ -339,6 +341,7 @@ class Tables:
             "n_lines": len(self.lines),
             "n_keeping": sum(pool.kept is not None for pool in self.pools.values()),
             "n_keeps": len(keeps),
+            "n_shared": sum(pool.by is not None for pool in self.pools.values()),
             "n_reasons": REASONS,
             "first_child": FIRST_CHILD,
         }.items():
@@ -357,7 +360,7 @@ class Tables:
                 "works": _table(
                     works,
                     layout.WORK_PLAN,
-                    "limit step line law first_failure n_failures pool priority result asks first_window n_outages "
+                    "limit step line by law first_failure n_failures pool priority result asks first_window n_outages "
                     "n_slow ends_ever twice",
                 ),
                 "windows": _table(self.windows, layout.WINDOW, "begin end period law failure factor"),

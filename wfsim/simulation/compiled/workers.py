@@ -14,6 +14,7 @@ from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.crews import NEVER, begin_work, done, end_work, first_free, ready
 from wfsim.simulation.compiled.draws import sample, whole
 from wfsim.simulation.compiled.layout import AGAIN, ENDS, KEEPS_NOBODY, OPENS, STARTS
+from wfsim.simulation.compiled.turns import take_turn
 from wfsim.simulation.plans import NEVER_ENDS, SUCCEEDS
 from wfsim.simulation.pools import NEVER_DUE, SPARE_REQUESTS, Discipline
 
@@ -77,14 +78,6 @@ def still_waits(r: Any, queued: Any) -> Any:
 
 
 @_njit
-def take_turn(k: Any, r: Any, row: Any) -> Any:
-    """The turn of an attempt in a pool that is fair (`pools.Turns.take`)."""
-    turn = max(r.queues[row.pool].virtual, r.turns[row.activity])
-    r.turns[row.activity] = turn + k.works[row.activity].step
-    return turn
-
-
-@_njit
 def wait_in(k: Any, r: Any, at: int) -> None:
     """Let an attempt wait for a worker of its pool."""
     s, row = r.state[0], r.attempts[at]
@@ -97,9 +90,6 @@ def wait_in(k: Any, r: Any, at: int) -> None:
             if still_waits(r, queued):
                 queue_up(r, work.line, queued.rank, queued.ticket, queued.attempt)
     s.tickets += 1
-    row.waits = 1
-    row.ticket = s.tickets
-    queue.waiting += 1
     discipline, rank = k.pools[row.pool].discipline, 0
     if discipline == _LIFO:
         rank = -s.tickets
@@ -109,6 +99,9 @@ def wait_in(k: Any, r: Any, at: int) -> None:
         rank = s.now + work.limit if work.limit >= 0 else NEVER_DUE
     elif discipline == _FAIR:
         rank = take_turn(k, r, row)
+    row.waits = 1
+    row.ticket = s.tickets
+    queue.waiting += 1
     queue_up(r, work.line, rank, s.tickets, at)
 
 
