@@ -43,6 +43,7 @@ from .arrivals import Arrivals, PositiveRate, tokens
 from .breakdowns import BreakdownPlan
 from .crews import Breakdowns, Crew
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
+from .dotted import put
 from .pools import UNLIMITED, Bucket, Discipline, WorkerPool
 from .shifts import Shift, capacities, most_at_once
 from .skills import MOST_SKILLS, Skill, WorkerGroup, bits_of, in_order, somebody_has
@@ -452,12 +453,17 @@ class Scenario(Surroundings):
     def changed(self, **changes: Any) -> Scenario:
         """The same scenario with other values of some keys.
 
+        A key may be dotted, as in a sweep: `changed(**{"pools.packers.capacity": 3})`; a number in it counts in a list,
+        from 0.
+
         Raises
         ------
         ScenarioError
             With key, value and what is allowed.
         """
-        data = self.model_dump(exclude_unset=True) | changes
+        data = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        for key, value in changes.items():
+            put(data, key, value)
         try:
             scenario = Scenario.model_validate(data)
         except ValidationError as error:

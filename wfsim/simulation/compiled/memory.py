@@ -187,7 +187,7 @@ class Memory:
         """Stop, since more instances are open than there can be, and say which pool they wait for."""
         run, state = self.run, self.state
         n_open, now = int(run.cases["open"].sum()), Duration(int(state["now"]))
-        told = f"The run was stopped at {now}: {what}, {n_open:,} cases open."
+        told = f"The run was stopped at {now.spelled()}: {what}, {n_open:,} cases open."
         names = list(self.scenario.workers(0))
         if names:
             most = int(run.queues["waiting"][: len(names)].argmax())
