@@ -75,7 +75,8 @@ def flows(history: History) -> None:
 def pools(history: History) -> None:
     """Nobody waits while a worker is free, no more work than there are workers, and Little's law for each queue.
 
-    Of pools in which workers break down, or begin at a rate, it is not known who is free.
+    Of pools in which workers break down, have skills, are kept by cases, or begin at a rate, it is not known who is
+    free for whom.
     """
     attempts: dict[tuple[int, str], list[tuple[int, int, int]]] = {}
     places: dict[tuple[Any, ...], int] = {}
@@ -90,8 +91,8 @@ def pools(history: History) -> None:
     horizons = dict(history.sql("SELECT run, max(time) FROM records GROUP BY run").fetchall())
     query = """
         SELECT u.run, u.pool, capacity, span, busy_time, mean_queue, max_queue,
-            coalesce(r.scenario::JSON->'pools'->u.pool->>'breakdowns', r.scenario::JSON->'pools'->u.pool->>'rate')
-                IS NOT NULL
+            len(list_intersect(
+                json_keys(r.scenario::JSON->'pools'->u.pool), ['breakdowns', 'rate', 'workers', 'kept'])) > 0
         FROM pool_utilisation u JOIN runs r USING (run)
     """
     for run, pool, capacity, span, busy_time, mean_queue, max_queue, stops in history.sql(query).fetchall():
@@ -109,7 +110,7 @@ def pools(history: History) -> None:
             assert stops or (busy[waiting > 0] == capacity).all()
         lengths = np.diff(np.append(times, horizons[run]))
         assert int(busy @ lengths) == busy_time
-        assert int(waiting @ lengths) == round(mean_queue * span)
+        assert int(waiting @ lengths) == round((mean_queue or 0.0) * span)
         assert int(waiting.max()) == max_queue
 
 
