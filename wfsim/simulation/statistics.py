@@ -6,7 +6,7 @@ docs/statistics.md says what is used where, and why. Series are in the order in 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,8 @@ class Estimate:
     note
         Why there is no interval, or why it should be doubted; empty if neither.
     error, freedom
-        The standard error and its degrees of freedom, where the interval is Student's; else NaN and 0.
+        The standard error and its degrees of freedom, where the interval is Student's and was just made; else NaN and
+        0. They say no more than the interval does, so estimates are equal without them.
     """
 
     value: float
@@ -63,8 +64,8 @@ class Estimate:
     n: int
     method: Method
     note: str = ""
-    error: float = math.nan
-    freedom: int = 0
+    error: float = field(default=math.nan, compare=False)
+    freedom: int = field(default=0, compare=False)
 
     @property
     def half_width(self) -> float:
