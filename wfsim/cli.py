@@ -543,7 +543,7 @@ def report(
     limit: Annotated[int, typer.Option(min=1, help="Rows per table.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Print what a history comes to with intervals, hot paths, bottlenecks and more."""
+    """Print what a history comes to, with intervals and hot paths."""
     import wfsim as wf
 
     with wf.open_history(file) as history:
