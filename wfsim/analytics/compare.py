@@ -187,18 +187,23 @@ def _changes(one: Run, other: Run) -> list[str]:
     """What the scenarios, or the definitions, differ in."""
     before, after = (dict(_flat("", json.loads(run.scenario or "{}"))) for run in (one, other))
     changes = [
-        f"{key}: {_written(before.get(key, '–'))} → {_written(after.get(key, '–'))}"
+        f"{key}: {before.get(key, '–')} → {after.get(key, '–')}"
         for key in dict.fromkeys((*before, *after))
         if before.get(key) != after.get(key)
     ]
     return ["the definition", *changes] if one.model_hash != other.model_hash else changes
 
 
-def _written(value: str) -> str:
-    """A plain value as JSON; of a duration as people write it."""
-    text = value.strip('"')
+def _written(value: Any) -> Any:
+    """A value as people write it: durations with all their units."""
+    if isinstance(value, Mapping):
+        return {name: _written(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_written(each) for each in value]
+    if not (isinstance(value, str) and value[:1].isdigit()):
+        return value
     try:
-        return f'"{Duration.of(text).spelled()}"' if text[:1].isdigit() and text != value else value
+        return Duration.of(value).spelled()
     except DefinitionError:
         return value
 
@@ -209,4 +214,4 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
         for key, each in value.items():
             yield from _flat(f"{path}.{key}" if path else key, each)
     else:
-        yield path, json.dumps(value)
+        yield path, json.dumps(_written(value))

@@ -145,6 +145,14 @@ def test_other_workflows_are_refused() -> None:
         wf.compare(queue(cases=3), other)
 
 
+def test_durations_that_differ_are_told_as_people_write_them() -> None:
+    outage = {"from": "19h", "until": "1170m", "error_type": "Down"}
+    serve = {"duration": "90s", "outages": [outage]}
+    told = repr(wf.compare(queue(cases=3), queue(cases=3, activities={"serve": serve})))
+    assert '"1m30s"' in told
+    assert '"until": "19h30m"' in told
+
+
 # --- unpaired -----------------------------------------------------------------------------------------
 
 
