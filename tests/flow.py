@@ -42,11 +42,12 @@ _STARTED = """
 SELECT d.run, d.workflow, count(*), count(closed), count(*) FILTER (status = 'open') FROM durations d GROUP BY ALL
 """
 _ATTEMPTS = """
-WITH ignored AS (SELECT run, "case", cause_seq AS seq FROM history WHERE kind = 'stimulus_ignored')
+WITH ignored AS (SELECT run, "case", cause_seq AS seq, activity_id FROM history WHERE kind = 'stimulus_ignored')
 SELECT h.run, p.pool, h.time, h."case", h.seq, h.activity_id, h.attempt, h.kind
 FROM history h JOIN workflow_names w ON w.run = h.run AND w.workflow = h.workflow
 JOIN activity_pools p ON p.run = h.run AND p.number = w.number AND p.activity = h.activity
 ANTI JOIN ignored i ON i.run = h.run AND i."case" = h."case" AND i.seq = h.seq
+    AND i.activity_id = h.activity_id
 WHERE h.kind IN ('activity_scheduled', 'activity_started', 'activity_succeeded', 'activity_failed',
     'attempt_timed_out', 'activity_cancelled')
 ORDER BY h.run, p.pool, h.time, h."case", h.seq
