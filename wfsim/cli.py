@@ -559,12 +559,14 @@ def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
         data = {name: json.loads(frame.to_json(orient="records")) for name, frame in frames.items()}
         _print_json({"digest": history.digest, "notes": history.notes, **data})
         return
-    # Notes follow below, and the summary has outcomes with their intervals.
+    # Notes follow below.
     told = replace(summary, remarks=tuple(each for each in summary.remarks if each not in history.notes))
     out.print(Text(str(told)), soft_wrap=True, highlight=False)
-    del tables["outcomes"]
     for name, query in tables.items():
         frame = history.sql(query).df()
+        if name == "outcomes":
+            # The summary has shares, with their intervals.
+            frame = frame.drop(columns="share")
         if not frame.empty:
             _show_frame(name, frame)
     for note in history.notes:
