@@ -9,7 +9,7 @@ from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.exploration.workflow_witness import WorkflowWitness, after, describe
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.duration import time_text
-from wfsim.model.picture import edge_ids, picture
+from wfsim.model.picture import edge_ids, shared_picture
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import records_of
@@ -459,7 +459,7 @@ class Stepping:
         self._first, self.why = found.first, found.why
         self._program = found.first.program
         self._actions = Actions(found.first.program)
-        self._picture = picture(found.first.program.workflow)
+        self._picture = shared_picture(found.first.program.workflow)
         self._edge_ids = edge_ids(found.first.program.workflow)
         self._failing = where_told(steps[len(steps) - found.n_failing :], self._edge_ids) if found.n_failing else {}
         self.ways = Ways(steps)
