@@ -203,7 +203,7 @@ class Stepping:
     def play(self) -> bool:
         """One step of playing: forward, or at the end what comes to mind first; `stopped` says why to go no further.
 
-        Playing stops at the end, where nothing but an operator could go on, and where a breakpoint is met.
+        Playing stops at the end of what happened, where nothing but an operator could go on, and at a breakpoint.
 
         Returns
         -------
@@ -211,7 +211,8 @@ class Stepping:
             Whether a step was taken.
         """
         before = self.instance
-        if not self.forward():
+        is_known = self.forward()
+        if not is_known:
             likely = likeliest(self.possible(), self.lit())
             if likely is None or not self.do(likely.id):
                 self.stopped = self.problem or f"the end: the instance is {self.status}."
@@ -219,8 +220,11 @@ class Stepping:
                 return False
         hit = self.breakpoints.hit(before, self.instance)
         self.stopped = "" if hit is None else f"stopped at the breakpoint {hit}."
-        if not self.stopped and self.cursor == len(self.steps) and (self.why or self.instance.is_closed):
-            self.stopped = f"the end: the instance is {self.status}."
+        if not self.stopped and self.cursor == len(self.steps):
+            if self.instance.is_closed:
+                self.stopped = f"the end: the instance is {self.status}."
+            elif is_known:
+                self.stopped = "the end of what happened; from here on, playing is a guess."
         return True
 
     def load(

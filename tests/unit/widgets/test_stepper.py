@@ -249,6 +249,18 @@ def test_playing_goes_the_likely_way_and_stops_at_the_end() -> None:
     assert stepper.stepping.instance.is_closed
 
 
+def test_playing_stops_where_what_happened_ends_and_then_goes_on_by_itself() -> None:
+    page = Page(Stepper(load("models/order_processing.yaml"), ORDER))
+    page.do("event:order_validated")
+    page.ask("jump", to=0)
+    page.ask("next")
+    assert page.scene["head"]["stopped"] == ""
+    page.ask("next")
+    assert page.scene["head"]["stopped"].startswith("the end of what happened")
+    page.ask("next")
+    assert (page.scene["head"]["stopped"], page.scene["head"]["length"]) == ("", 3)
+
+
 def test_playing_stops_at_a_state_and_where_a_condition_comes_true() -> None:
     stepper = Stepper(load("models/order_processing.yaml"), ORDER)
     page = Page(stepper)
