@@ -43,8 +43,8 @@ PAINTED = """async () => {
   return performance.now() - began;
 }"""
 
-# With a pause before, as people have it, in which the connection settles; waiting without spinning, which would take the
-# processor from Python.
+# With a pause before, as people have it, in which the connection settles; waiting without spinning, which would take
+# the processor from Python.
 CLICKED = """async (root) => {
   await new Promise((again) => setTimeout(again, 100));
   const text = () => root.querySelector('.bar .quiet').textContent;
