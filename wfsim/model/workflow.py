@@ -44,10 +44,10 @@ class Workflow(Definition):
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What a notebook shows: one line of text, and the picture unless it would be too large to be read."""
-        from wfsim.model.picture import picture
+        from wfsim.model.picture import shared_picture
 
         try:
-            return {"text/plain": repr(self), "text/html": picture(self).to_html()}
+            return {"text/plain": repr(self), "text/html": shared_picture(self).to_html()}
         except DrawingError as error:
             return {"text/plain": f"{self!r}\n{error}"}
 
