@@ -101,9 +101,5 @@ class FlowMap(Shown):
         except DrawingError as error:
             return "", f"{repr(self)[1:-1]}. {error}"
 
-    def jump(self, to: int) -> bool:
-        """A map has no steps."""
-        return to == 0
-
     def __repr__(self) -> str:
         return f"<FlowMap of {self.flow.flows.workflow.name}: {self.flow.to_show()['head']['said']}>"

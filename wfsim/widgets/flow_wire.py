@@ -92,7 +92,7 @@ class FlowWire(Wire):
             shades = self._differences()
         return {
             "title": clean(f"{found.workflow.name} {found.workflow.version}"),
-            "head": {"said": self._said(), "cursor": 0, "length": 0},
+            "head": {"said": self._said()},
             "picture": picture,
             "too_large": too_large,
             "widths": {edge: _width(weight / heaviest) for edge, weight in weights.items()},
