@@ -24,7 +24,7 @@ WAITING := tests/browser tests/runtime_kill
 PYTEST := $(BIN)/python -m pytest -p no:nbval
 
 # Where the surroundings forbid it, every process would compile every module anew, those of the tests twice.
-test: export PYTHONDONTWRITEBYTECODE :=
+test coverage: export PYTHONDONTWRITEBYTECODE :=
 
 # One lane compiles the kernels, if their cache is empty, while the other is at what does not need them.
 test: frontend  ## every test but for those of test-long
@@ -85,7 +85,7 @@ fuzz: $(TEST_STAMP)  ## random tests with fifteen times as many cases, new ones 
 
 coverage: frontend  ## which lines the tests reach, and which they do not
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= tests
+	$(PYTEST) -n 2 --dist worksteal --cov --cov-report= tests
 	$(BIN)/python -m coverage report
 	$(BIN)/python -m coverage html
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wfsim.model.duration import Duration
     from wfsim.model.examples import example, examples
     from wfsim.model.lint import lint
+    from wfsim.model.state_graph import from_networkx
     from wfsim.model.template import new
     from wfsim.model.workflow import Workflow
     from wfsim.model.yaml_io import dumps, load, loads, save
@@ -84,6 +85,7 @@ __all__ = [
     "explore",
     "explore_seeds",
     "explore_workflow",
+    "from_networkx",
     "from_snakes",
     "hot_paths",
     "lint",
@@ -125,6 +127,7 @@ _HOMES = {
     "model.duration": ("Duration",),
     "model.examples": ("example", "examples"),
     "model.lint": ("lint",),
+    "model.state_graph": ("from_networkx",),
     "model.template": ("new",),
     "model.workflow": ("Workflow",),
     "model.yaml_io": ("dumps", "load", "loads", "save"),

@@ -16,16 +16,15 @@ from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from wfsim.errors import DefinitionError, WfsimError
-from wfsim.printing import indented, show_conditions, show_findings, show_trace, show_verdict
+from wfsim.printing import indented, show_conditions, show_findings, show_table, show_trace, show_verdict
 
 if TYPE_CHECKING:
     from wfsim.history.history import History
+    from wfsim.history.questions import Result
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.workflow import Workflow
     from wfsim.simulation.scenario import Scenario
@@ -190,10 +189,6 @@ def _catalogue(file: Path, workflow: Workflow, folder: Path | None) -> Catalogue
                 told = f"With {other.name} {other.version} ({path.name})."
                 err.print(told, style="dim", highlight=False, markup=False, soft_wrap=True)
     return wf.Catalogue([workflow, *found])
-
-
-def _table(*columns: str, title: str | None = None) -> Table:
-    return Table(*columns, title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
 
 
 @app.command()
@@ -558,24 +553,23 @@ def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
         _print_json({"digest": history.digest, "notes": history.notes, **data})
         return
     for name, query in tables.items():
-        frame = history.sql(query).df()
-        if not frame.empty:
-            _show_frame(name, frame)
+        _show_answer(name, history.sql(query))
     for note in history.notes:
         out.print(Text("Note: " + note, style="yellow"), highlight=False)
     out.print(f"digest {history.digest}", style="dim", highlight=False)
 
 
-def _show_frame(title: str, frame: Any) -> None:
+def _show_answer(title: str, answer: Result) -> None:
+    """The answer to a query as a table, unless it is empty."""
     from wfsim.analytics.summary import cell
 
-    table = _table(title=title)
-    for column in frame.columns:
-        number = frame[column].dtype.kind in "iuf"
-        table.add_column(str(column), justify="right" if number else "left", overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(Text(cell(column, value)) for column, value in zip(frame.columns, row)))
-    out.print(table)
+    # Not as a data frame: to load pandas takes longer than many a simulation.
+    rows = answer.fetchall()
+    if not rows:
+        return
+    numbers = [all(value is None or isinstance(value, (int, float)) for value in values) for values in zip(*rows)]
+    shown = [[cell(column, value) for column, value in zip(answer.columns, row)] for row in rows]
+    show_table(out, title, shown, list(zip(answer.columns, numbers)))
 
 
 @app.command()
@@ -638,12 +632,12 @@ def times(
     if as_json:
         _print_json({name: [time.isoformat() for time in each] for name, each in found.items()})
         return
-    table = _table("schedule", "starts")
-    for name, each in found.items():
-        label = f"{name}: {told(workflow.schedules[name])}"
-        for k, time in enumerate(each):
-            table.add_row(Text(label if k == 0 else ""), time.strftime("%a %Y-%m-%d %H:%M:%S %Z"))
-    out.print(table)
+    rows = [
+        [f"{name}: {told(workflow.schedules[name])}" if k == 0 else "", f"{time:%a %Y-%m-%d %H:%M:%S %Z}"]
+        for name, each in found.items()
+        for k, time in enumerate(each)
+    ]
+    show_table(out, "", rows, [("schedule", False), ("starts", False)])
 
 
 @app.command()
@@ -678,7 +672,7 @@ def demo(
         head=head,
         show_findings=lambda workflow: show_findings(out, wf.lint(workflow), short=True),
         show_report=show_report,
-        show_table=_show_frame,
+        show_table=_show_answer,
     )
 
 

@@ -1,9 +1,11 @@
-"""Findings and verdicts as a terminal shows them."""
+"""Findings, verdicts and tables as a terminal shows them."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,12 +13,15 @@ from rich.text import Text
 from wfsim.errors import listed, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wfsim.model.lint import Finding, Findings
     from wfsim.verification.verdict import Verdict
     from wfsim.verification.workflows.conditions.findings import Conditions
 
 _SEVERITY = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _STATUS = {"holds": "green", "violated": "bold red", "unknown": "yellow", "error": "magenta"}
+_VALUES = re.compile(r"\((?!\))")
 _MARK = {"holds": "✓", "violated": "✗", "unknown": "?", "error": "!"}
 
 
@@ -98,7 +103,41 @@ def show_trace(out: Console, verdict: Verdict) -> None:
         after = ", ".join(f"{key}: {value}" for key, value in step.after.items())
         table.add_row(
             Text(f"{number:>6}.", style="dim"),
-            Text(step.action, overflow="fold"),
+            # So that a line can end before the values, and none of them is broken.
+            Text(_VALUES.sub(" (", step.action, count=1), overflow="fold"),
             Text(after, style="dim", overflow="fold"),
         )
     out.print(table)
+
+
+def show_table(out: Console, title: str, rows: Sequence[Sequence[str]], heads: Sequence[tuple[str, bool]]) -> None:
+    """A table of text; `heads` are the columns, and whether they hold numbers, which stand to the right.
+
+    No word is broken. Columns for which there is no room then come below, beside the first one again.
+    """
+    names = [name.replace("_", " ") for name, _ in heads]
+    least = [
+        max(
+            *(len(word) for word in (*name.split(), "")),
+            # A number stays beside its unit.
+            *(len(word) for row in rows for word in ([row[k]] if number else row[k].split())),
+        )
+        for k, (name, (_, number)) in enumerate(zip(names, heads))
+    ]
+    parts: list[list[int]] = []
+    for k in range(1, len(names)):
+        # A column has a space on both sides, and one between it and the next.
+        if not parts or sum(least[j] + 3 for j in (*parts[-1], k)) > out.width - 1:
+            parts.append([0])
+        parts[-1].append(k)
+    for part in parts or [[0]]:
+        table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+        for k in part:
+            width = min(least[k], max(out.width // 2, 10))
+            table.add_column(
+                Text(names[k]), justify="right" if heads[k][1] else "left", min_width=width, overflow="fold"
+            )
+        for row in rows:
+            table.add_row(*(Text(row[k]) for k in part))
+        out.print(table)
+        title = f"{title.removesuffix(', continued')}, continued"

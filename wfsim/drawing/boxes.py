@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Point = tuple[float, float]
 
@@ -25,3 +29,12 @@ class Box:
 def centred(at: Point, width: float, height: float) -> Box:
     """The box of a size around a point."""
     return Box(at[0] - width / 2, at[1] - height / 2, width, height)
+
+
+def around(boxes: Sequence[Box], points: Sequence[Point] = ()) -> Box:
+    """The smallest box that holds others, and points; an empty one at the origin if there are none."""
+    left = min([box.x for box in boxes] + [x for x, _ in points], default=0.0)
+    top = min([box.y for box in boxes] + [y for _, y in points], default=0.0)
+    right = max([box.x + box.width for box in boxes] + [x for x, _ in points], default=0.0)
+    bottom = max([box.y + box.height for box in boxes] + [y for _, y in points], default=0.0)
+    return Box(left, top, right - left, bottom - top)

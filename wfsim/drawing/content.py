@@ -26,8 +26,9 @@ _NODE_TEXT = 190.0
 _EDGE_TEXT = 180.0
 _GROUP_TEXT = 320.0
 _LABEL_LINES = 3
-_MAX_LINES = 8
+_MAX_LINES = 24
 _PAD_X, _PAD_Y = 14.0, 9.0
+_TAG_PAD_X, _TAG_PAD_Y = 8.0, 3.0
 _DOUBLE_GAP = 4.0
 LOOP_REACH = 34.0
 _LOOP_SLOT = 24.0
@@ -146,6 +147,10 @@ def node_content(node: Node, direction: Direction, loops: tuple[Block, ...] = ()
             height = max(height, text.height)
             width = CIRCLE + text.width + 2 * BESIDE
         return NodeContent(_ceil(width), _ceil(height), (CIRCLE, CIRCLE), text, side)
+    if node.shape == "tag":
+        text = block(node.label, (), LINE_SIZE, _NODE_TEXT)
+        size = (_ceil(max(width, text.width + 2 * _TAG_PAD_X)), _ceil(max(height, text.height + 2 * _TAG_PAD_Y)))
+        return NodeContent(*size, size, text)
     rim = _DOUBLE_GAP if node.shape == "double" else 0.0
     outline = (
         _ceil(max(_MIN_WIDTH, width, text.width + 2 * (_PAD_X + rim))),

@@ -9,31 +9,42 @@ from wfsim.drawing.roles import BADGES, LOOKS
 
 if TYPE_CHECKING:
     from wfsim.drawing.graph import Graph, Item
-    from wfsim.drawing.placed import Layout, PlacedText
+    from wfsim.drawing.placed import Layout, PlacedEdge, PlacedNode, PlacedText
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the form of `Picture.to_dict`."""
 
 
 def to_data(graph: Graph, layout: Layout) -> dict[str, Any]:
-    """Nodes, edges and groups with their positions."""
+    """Nodes, edges and groups with their positions, and the tags at which edges are cut."""
+    drawn = layout.drawn
+    nodes = {node.id: at for node, at in zip(drawn.graph.nodes, layout.nodes, strict=True)}
+    edges = {edge.id: at for edge, at in zip(drawn.graph.edges, layout.edges, strict=True)}
+    shown = {node.id: node for node in drawn.graph.nodes}
+    ends = {edge.id: edge for edge in drawn.graph.edges}
+    tag_at = {tag.edges[0]: tag.id for tag in drawn.tags if tag.way == "to"}
     return {
         "version": FORMAT_VERSION,
         "title": graph.title,
         "direction": graph.direction,
         "width": layout.width,
         "height": layout.height,
-        "nodes": [
-            _plain(node) | {"box": asdict(at.box), "outline": asdict(at.outline), "text": _text(at.text)}
-            for node, at in zip(graph.nodes, layout.nodes, strict=True)
-        ],
-        "edges": [
-            _plain(edge) | {"points": [list(point) for point in at.curve], "text": _text(at.text)}
-            for edge, at in zip(graph.edges, layout.edges, strict=True)
-        ],
+        "nodes": [_plain(node) | _boxes(nodes[node.id]) for node in graph.nodes],
+        "edges": [_plain(edge) | {"tag": tag_at.get(edge.id)} | _line(edges[edge.id]) for edge in graph.edges],
         "groups": [
             _plain(group) | {"box": asdict(at.box), "text": _text(at.text)}
             for group, at in zip(graph.groups, layout.groups, strict=True)
+        ],
+        "tags": [
+            {"id": tag.id, "of": tag.of, "way": tag.way, "edges": list(tag.edges), "role": shown[tag.id].role}
+            | _boxes(nodes[tag.id])
+            for tag in drawn.tags
+        ],
+        "arrivals": [
+            {"id": name, "edges": list(those), "tag": ends[name].source, "target": ends[name].target}
+            | {key: value for key, value in _plain(ends[name]).items() if key in ("role", "style", "head")}
+            | _line(edges[name])
+            for name, those in drawn.arrivals.items()
         ],
     }
 
@@ -50,6 +61,14 @@ def looks_data() -> dict[str, Any]:
         }
         for role, look in LOOKS.items()
     }
+
+
+def _boxes(at: PlacedNode) -> dict[str, Any]:
+    return {"box": asdict(at.box), "outline": asdict(at.outline), "text": _text(at.text)}
+
+
+def _line(at: PlacedEdge) -> dict[str, Any]:
+    return {"points": [list(point) for point in at.curve], "text": _text(at.text)}
 
 
 def _plain(item: Item) -> dict[str, Any]:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _PORT = 'PORT="c"'
 
+LARGE = 300
+"""Nodes and edges from which on Graphviz looks less far for a better order of nodes."""
+
 # Graphviz keeps global state.
 _graphviz = threading.Lock()
 
@@ -57,8 +60,6 @@ class Dot:
         for i, edge in enumerate(graph.edges):
             if edge.source == edge.target in self.node_number:
                 self.loops[self.node_number[edge.source]].append(i)
-        # Measured on random graphs: curved edges of 400 nodes and 600 edges take 37 s, straight ones 0.6 s.
-        self.is_dense = len(graph.edges) - len(graph.nodes) > 100
         self.first_out = {e.source: i for i, e in reversed([*enumerate(graph.edges)]) if e.source != e.target}
         self.sideways = graph.direction in ("LR", "RL")
         self.sides: dict[tuple[int, bool], str] = {}
@@ -90,10 +91,11 @@ class Dot:
             return found.points[f"n{self.node_number[name]}"]
         return found.boxes[f"cluster_g{self.group_number[name]}"].centre
 
-    def source(self, splines: str) -> str:
-        """The whole graph."""
+    def source(self, splines: str, *, limited: bool = False) -> str:
+        """The whole graph; limited, Graphviz looks less far for a better order of nodes."""
         direction = self.graph.direction
-        limits = "nslimit=1; nslimit1=1; mclimit=0.3;" if self.is_dense else ""
+        is_large = limited or len(self.graph.nodes) + len(self.graph.edges) > LARGE
+        limits = f"nslimit={0.2 if limited else 1}; nslimit1=1; mclimit={0.1 if limited else 0.3};" if is_large else ""
         return "\n".join(
             [
                 f"digraph {{ rankdir={direction}; splines={splines}; compound=true; {limits}",
@@ -221,6 +223,11 @@ def _table(width: float, height: float) -> str:
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>{cell}</TR></TABLE>>'
 
 
+def unrouted(dot: Dot) -> Found:
+    """Run Graphviz for the places of nodes alone."""
+    return _read(_run(dot.source("false", limited=True)))
+
+
 def solve(dot: Dot, graph: Graph) -> Found:
     """Run Graphviz until every edge has a route that leaves the loops alone."""
     found = _route(dot, graph)
@@ -233,7 +240,7 @@ def _route(dot: Dot, graph: Graph) -> Found:
     wanted |= {f"f{i}" for i in dot.detours}
     missing: set[str] = set()
     # Routing around obstacles can fail on rare inputs, where Graphviz leaves edges out.
-    for splines in ("line",) if dot.is_dense else ("true", "polyline", "line"):
+    for splines in ("true", "polyline", "line"):
         found = _read(_run(dot.source(splines)))
         missing = wanted - found.curves.keys()
         if not missing:

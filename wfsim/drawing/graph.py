@@ -12,8 +12,9 @@ from wfsim.errors import DrawingError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Shape = Literal["rounded", "circle", "box", "dot", "double"]
-"""`rounded`: state, `circle`: place, `box`: net transition, `dot`: initial marker, `double`: terminal."""
+Shape = Literal["rounded", "circle", "box", "dot", "double", "tag"]
+"""`rounded`: state, `circle`: place, `box`: net transition, `dot`: initial marker, `double`: terminal, `tag`: small, a
+name that stands for another node."""
 
 Role = Literal[
     "state",

@@ -135,7 +135,11 @@ class Picture(Graph):
             `box` (nodes and groups);
             `outline` (nodes): the box of the shape that edges end at;
             `text`: `{x, y, width, height, lines: [{text, size}]}` or None;
-            `points` (edges): cubic Bézier curve `[[x, y], …]` of 3k + 1 points, from border to border.
+            `points` (edges): cubic Bézier curve `[[x, y], …]` of 3k + 1 points, from border to border;
+            `tag` (edges): None, or the tag at which an edge that is cut ends.
+            `tags` are small boxes that stand for the node `of`, at a cut through `edges`, in place of the way `to` or
+            `from` there: `id`, `of`, `way`, `edges`, `role`, `box`, `outline`, `text`. `arrivals` lead from a tag to
+            the node: `id`, `edges`, `tag`, `target`, `role`, `style`, `head`, `points`, `text`.
             Boxes are `{x, y, width, height}` with the upper left corner, in pixels, y downwards. Positions
             are those of `to_svg`.
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from wfsim.drawing.boxes import Box
     from wfsim.drawing.content import Block
     from wfsim.drawing.curve import Curve
+    from wfsim.drawing.cuts import CutGraph
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ class PlacedGroup:
 
 @dataclass(frozen=True)
 class Layout:
-    """Positions in pixels, in the order of the picture's nodes, edges and groups."""
+    """Positions in pixels, in the order of the nodes, edges and groups of what is drawn of the picture."""
 
+    drawn: CutGraph
     width: float
     height: float
     title: PlacedText

@@ -51,6 +51,15 @@ def render(
     seen = json.dumps([to_data(graph, layout), dict(highlight), dict(weights), dict(tokens)], sort_keys=True)
     prefix = "wf" + hashlib.sha256(seen.encode()).hexdigest()[:12]
     heaviest = max(weights.values(), default=0.0)
+    drawn = layout.drawn.graph
+    said = _escape(describe(graph, highlight))
+    # An arrival is lit as one of the edges is, and as heavy as all of them.
+    arrivals = layout.drawn.arrivals.items()
+    highlight = dict(highlight) | {
+        name: highlight[edge] for name, those in arrivals for edge in reversed(those) if edge in highlight
+    }
+    if weights:
+        weights = dict(weights) | {name: sum(weights.get(edge, 0.0) for edge in those) for name, those in arrivals}
     # What a badge on an edge must not cover.
     taken = [placed.text.box for placed in layout.edges if placed.text]
     taken += [framed.text.box for framed in layout.groups if framed.text]
@@ -59,23 +68,23 @@ def render(
     frames = [
         _group(group, placed, highlight.get(group.id))
         for group, placed in sorted(
-            zip(graph.groups, layout.groups, strict=True),
+            zip(drawn.groups, layout.groups, strict=True),
             key=lambda pair: -pair[1].box.width * pair[1].box.height,
         )
     ]
     lines: list[str] = []
     marks: list[str] = []
-    for edge, placed_edge in zip(graph.edges, layout.edges, strict=True):
+    for edge, placed_edge in zip(drawn.edges, layout.edges, strict=True):
         width = None
         if weights:
-            share = weights.get(edge.id, 0.0) / heaviest if heaviest else 0.0
+            share = min(1.0, weights.get(edge.id, 0.0) / heaviest) if heaviest else 0.0
             width = _THINNEST + (_WIDEST - _THINNEST) * share
         line, mark = _edge(edge, placed_edge, highlight.get(edge.id), width, weights.get(edge.id), taken)
         lines.append(line)
         marks.append(mark)
     nodes = [
         _node(node, placed_node, highlight.get(node.id), tokens.get(node.id, node.tokens))
-        for node, placed_node in zip(graph.nodes, layout.nodes, strict=True)
+        for node, placed_node in zip(drawn.nodes, layout.nodes, strict=True)
     ]
     roles = {item.role for item in graph.items()} | set(highlight.values())
     width_, height = _number(layout.width), _number(layout.height)
@@ -86,7 +95,7 @@ def render(
             # On the element itself: a page may drop the style sheet, or count its own rules for pictures higher.
             f'viewBox="0 0 {width_} {height}" style="max-width:100%;height:auto" font-family="{escape(_FONTS)}">',
             f'<title id="{prefix}-title">{_escape(graph.title) or "Graph"}</title>',
-            f'<desc id="{prefix}-desc">{_escape(describe(graph, highlight))}</desc>',
+            f'<desc id="{prefix}-desc">{said}</desc>',
             f"<style>{_style(prefix, sorted(roles))}</style>",
             f'<rect class="page" width="{width_}" height="{height}" fill="{PAGE.light}"/>',
             _text(layout.title, start=True, bold=True) if layout.title.block.lines else "",
@@ -149,7 +158,8 @@ def _node(node: Node, placed: PlacedNode, lit: Role | None, tokens: int | None) 
         parts.append(_tokens(placed.outline, tokens))
     if placed.text.block.lines:
         parts.append(_text(placed.text, halo=node.shape == "circle"))
-    if look.badge and node.shape != "dot":
+    # A tag has no room for one, and says what it stands for.
+    if look.badge and node.shape not in ("dot", "tag"):
         box = placed.outline
         inset = box.width * 0.146 if node.shape == "circle" else 3.0
         parts.append(_badge(look, (box.x + box.width - inset, box.y + inset)))
@@ -165,7 +175,7 @@ def _outline(node: Node, box: Box, look: Look) -> list[str]:
         return [_disc(box.centre, box.width / 2 - 1, f'class="solid line" {paint}')]
     if node.shape == "circle":
         return [_disc(box.centre, box.width / 2, f'class="body line" {paint}')]
-    radius = 0 if node.shape == "box" else 10
+    radius = {"box": 0.0, "tag": box.height / 2}.get(node.shape, 10.0)
     shapes = [_rectangle(box, radius, f'class="body line" {paint}')]
     if node.shape == "double":
         inner = Box(box.x + 4, box.y + 4, box.width - 8, box.height - 8)

@@ -89,13 +89,14 @@ def wrap(text: str, size: float, limit: float, max_lines: int) -> tuple[str, ...
     """Break `text` into at most `max_lines` lines no wider than `limit` pixels.
 
     Lines break after spaces and punctuation such as `_` and `.`, and anywhere in a word wider than `limit`.
-    What does not fit is replaced by an ellipsis at the end of the last line. The text is cleaned first; an
-    empty text gives no lines. Cost is bounded by what can be shown, not by the length of the text.
+    Of what does not fit the end is shown, after an ellipsis in the last line: long names often differ there. The
+    text is cleaned first; an empty text gives no lines. Cost is bounded by what can be shown, not by the length of
+    the text.
     """
     # No visible character is narrower than 0.27 em; combining marks multiply that at most by four.
     most = 4 * (int(max_lines * limit / (0.27 * size)) + 8)
     # A few ligatures are as wide as a sentence.
-    shown = "".join(char if size * _em(char) <= limit else "\ufffd" for char in clean(text[:most]))
+    shown = _narrow(text[:most], size, limit)
     cut = len(text) > most
     lines: list[str] = []
     rest = shown
@@ -104,11 +105,29 @@ def wrap(text: str, size: float, limit: float, max_lines: int) -> tuple[str, ...
         lines.append(rest[:end].rstrip())
         rest = rest[end:].lstrip()
     if rest or cut:
-        last = lines[-1] if lines else ""
-        while last and text_width(last + ELLIPSIS, size) > limit:
-            last = last[:-1]
-        lines[-1:] = [last + ELLIPSIS]
+        before = lines[-1] if lines and max_lines == 1 else ""
+        after = _narrow(text[-most:], size, limit)
+        # Half of an only line is for how the text begins.
+        before = before[: _filling(before, size, (limit - text_width(ELLIPSIS, size)) / 2)].rstrip()
+        room = limit - text_width(before + ELLIPSIS, size)
+        kept = _filling(after[::-1], size, room)
+        lines[-1:] = [before + ELLIPSIS + after[len(after) - kept :].lstrip()]
     return tuple(lines)
+
+
+def _narrow(text: str, size: float, limit: float) -> str:
+    """A text that is safe to show, without the few ligatures that are as wide as a sentence."""
+    return "".join(char if size * _em(char) <= limit else "\ufffd" for char in clean(text))
+
+
+def _filling(text: str, size: float, room: float) -> int:
+    """How many leading characters of a text have room beside each other."""
+    used = 0.0
+    for index, char in enumerate(text):
+        used += size * _em(char)
+        if used > room:
+            return index
+    return len(text)
 
 
 def _fitting(text: str, size: float, limit: float) -> int:

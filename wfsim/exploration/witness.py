@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from wfsim.errors import visible
+from wfsim.markup import escaped, html_table
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -23,7 +26,7 @@ class WitnessStep:
         return {"action": self.action, "detail": dict(self.detail), "after": dict(self.after)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Witness(ABC):
     """A sequence of steps that shows a violation, told for a reader and able to replay.
 
@@ -62,6 +65,21 @@ class Witness(ABC):
     def __len__(self) -> int:
         return len(self.steps)
 
+    def __repr__(self) -> str:
+        told = [step.action for step in self.steps]
+        shown = told if len(told) <= 5 else [*told[:2], "…", *told[-2:]]
+        steps = f"{len(told)} step{'' if len(told) == 1 else 's'}"
+        return visible(f"<{type(self).__name__} of {steps}: {' → '.join(shown)}>")
+
+    def _repr_html_(self) -> str:
+        first, n, last = self.excerpt()
+        rows = [(f"{number}", step.action, facts(step.after)) for number, step in first + last]
+        if n:
+            rows.insert(len(first), ("", left_out(n), ""))
+        return f"<p>{escaped(repr(self).split(':', 1)[0].strip('<>'))}</p>" + html_table(
+            ("", "what happens", "then"), rows, numbers={0}
+        )
+
     def excerpt(self) -> tuple[list[tuple[int, WitnessStep]], int, list[tuple[int, WitnessStep]]]:
         """The steps to show, with their numbers: of a long trace the first, how many are left out, and the last."""
         numbered = list(enumerate(self.steps, start=1))
@@ -77,3 +95,14 @@ FIRST_SHOWN, LAST_SHOWN = 150, 50
 def left_out(n: int) -> str:
     """What stands for steps that are not shown."""
     return f"… {n:,} more steps, all in witness.steps …"
+
+
+def facts(told: Mapping[str, Any]) -> str:
+    """Names with their values in one line."""
+    return ", ".join(f"{name}: {_shown(value)}" for name, value in told.items())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -23,7 +23,7 @@ FORMAT = "wfsim witness 1"
 """Tells the files of `WorkflowWitness.dumps` from others."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WorkflowWitness(Witness):
     """Stimuli from the start on; they replay on `step` and open in the stepper.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfsim.errors import HistoryError, did_you_mean, listed
+from wfsim.markup import escaped, html_table
+from wfsim.model.duration import short_time, time_text
 from wfsim.semantics.codes import (
     BOOLEAN,
     FAULT,
@@ -52,6 +53,8 @@ ORDER BY "case", seq
 """
 _CASES = 'SELECT run, "case", workflow, external_id, key, parent_case, parent_activation, version FROM cases'
 _LAST = 2**31 - 1
+_SHOWN = 200
+"""So many records of a case a notebook shows."""
 
 
 class _Row(NamedTuple):
@@ -190,15 +193,15 @@ class Case:
         return f"<Case {self.case}{name} of {self.workflow.name}: {self.status}, version {self.version}>"
 
     def _repr_html_(self) -> str:
-        records = self.records(200)
-        rows = "".join(
-            f"<tr><td>{record.seq}</td><td>{record.time}</td><td>{html.escape(record.kind)}</td>"
-            f"<td>{html.escape(str(record).split('(', 1)[1][:-1])}</td></tr>"
+        records = self.records(_SHOWN)
+        began = records[0].time if records else 0
+        rows = [
+            (record.seq, time_text(record.time), short_time(record.time - began), record.kind, record.told())
             for record in records
-        )
-        more = f"<p>… up to {self.version}</p>" if self.version > 200 else ""
-        head = "<tr><th>seq</th><th>time (µs)</th><th>kind</th><th>what</th></tr>"
-        return f"<p>{html.escape(repr(self))}</p><table>{head}{rows}</table>{more}"
+        ]
+        table = html_table(("seq", "time", "after", "record", "what"), rows, numbers={0, 1, 2})
+        more = f"<p>… up to {self.version:,}: case.records()</p>" if self.version > _SHOWN else ""
+        return f"<p>{escaped(repr(self))}</p>{table}{more}"
 
 
 def find_case(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None = None) -> Case:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from wfsim.errors import HistoryError
+from wfsim.markup import html_table
 
 from .failures import told
 from .opening import cursor as cursor_of
@@ -165,11 +165,8 @@ class Result:
         # Never through pandas' own switch: values come from the outside and are escaped here.
         with self._answer(50) as answer:
             shown = answer.fetchall()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>" for row in shown
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        numbers = {k for k in range(len(self.columns)) if any(isinstance(row[k], int | float) for row in shown)}
+        return html_table(self.columns, shown, numbers=numbers)
 
 
 def too_many(path: Path, most: int) -> HistoryError:

@@ -119,7 +119,8 @@ def short_time(microseconds: float) -> str:
     """A duration as people say it: `340 ms`, `2.5 s`, `3.1 h`, `12 d`."""
     for unit, size in (("d", 86_400e6), ("h", 3_600e6), ("min", 60e6), ("s", 1e6), ("ms", 1e3)):
         if microseconds >= size:
-            return f"{microseconds / size:.3g} {unit}"
+            count = microseconds / size
+            return f"{count:,.0f} {unit}" if count >= 999.5 else f"{count:.3g} {unit}"
     return f"{microseconds:.0f} µs"
 
 

@@ -6,15 +6,17 @@ locally, names that must exist elsewhere are checked by `Workflow` itself.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr, ValidationInfo, model_validator
 
 from wfsim.errors import DrawingError
 from wfsim.model.check import check
 from wfsim.model.definition import Definition
-from wfsim.model.picture import shared_picture
 from wfsim.model.problems import definition_error
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 class Workflow(Definition):
@@ -42,10 +44,27 @@ class Workflow(Definition):
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What a notebook shows: one line of text, and the picture unless it would be too large to be read."""
+        from wfsim.model.picture import shared_picture
+
         try:
             return {"text/plain": repr(self), "text/html": shared_picture(self).to_html()}
         except DrawingError as error:
             return {"text/plain": f"{self!r}\n{error}"}
+
+    def to_graph(self) -> dict[str, Any]:
+        """States and transitions as plain values for JSON, without a layout; `wfsim.model.state_graph` says which."""
+        from wfsim.model.state_graph import to_graph
+
+        return to_graph(self)
+
+    def to_networkx(self) -> nx.MultiDiGraph:
+        """The state graph for networkx, with all of the definition; `wf.from_networkx` gives the workflow back.
+
+        Nodes are states by path, edges transitions by number; their attributes are the fields of `to_graph`.
+        """
+        from wfsim.model.state_graph import to_networkx
+
+        return to_networkx(self)
 
     def __hash__(self) -> int:
         return hash((self.name, self.version))

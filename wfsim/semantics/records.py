@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wfsim.errors import WfsimError, visible
+from wfsim.model.duration import short_time, time_text
 
 from .codes import (
     CLOSED,
@@ -75,6 +76,10 @@ class Record:
     payload: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        return visible(f"{self.seq} {self.kind}({self.told()})")
+
+    def told(self) -> str:
+        """What it says beside its kind, `name=value` after `name=value`, times as people write them."""
         parts = [
             f"{key}={value}"
             for key in (
@@ -89,8 +94,10 @@ class Record:
             )
             if (value := getattr(self, key)) is not None
         ]
-        parts += [f"{key}={value}" for key, value in self.payload.items()]
-        return visible(f"{self.seq} {self.kind}({', '.join(parts)})")
+        for key, value in self.payload.items():
+            written = {"due": time_text, "delay": short_time}.get(key)
+            parts.append(f"{key}={value if written is None else written(value)}")
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,6 +279,18 @@ class Scenario(Surroundings):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        from .shown import scenario_line
+
+        return scenario_line(self)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from .shown import scenario_html
+
+        return scenario_html(self)
+
     def key_of(self, workflow: Workflow, root: Workflow) -> str | None:
         """Under which key of `workflows` a workflow's surroundings stand in a run of `root`; `None`: at the top."""
         version = f"{workflow.name} {workflow.version}"

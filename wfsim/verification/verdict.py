@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from wfsim.errors import VerdictUnknown
-from wfsim.exploration.witness import Witness, WitnessStep, left_out
+from wfsim.errors import VerdictUnknown, visible
+from wfsim.exploration.witness import Witness, WitnessStep, facts, left_out
+from wfsim.markup import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ class Status(StrEnum):
     """The question does not apply, say because the net is not a workflow net."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NetWitness(Witness):
     """A firing sequence from the initial marking of a net.
 
@@ -86,7 +87,11 @@ class NetWitness(Witness):
         }
 
 
-@dataclass(frozen=True)
+_REASON = 160
+"""So much of a reason one line shows."""
+
+
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """The answer to one question about a net or a workflow.
 
@@ -168,43 +173,50 @@ class Verdict:
         lines = [f"  trace of {len(self.witness)} step{'' if len(self.witness) == 1 else 's'}:"]
         first, n, last = self.witness.excerpt()
         width = max((len(step.action) for _, step in first + last), default=0)
-        told = [f"    {number}. {step.action:<{width}}  {_facts(step.after)}".rstrip() for number, step in first + last]
+        told = [f"    {number}. {step.action:<{width}}  {facts(step.after)}".rstrip() for number, step in first + last]
         if n:
             told.insert(len(first), f"    {left_out(n)}")
         return lines + told
 
     def _footer(self) -> list[tuple[str, str]]:
         entries = (
-            ("bound", _facts(self.bound)),
+            ("bound", facts(self.bound)),
             ("method", self.method),
             ("assumes", "; ".join(self.assumptions)),
         )
         return [(name, text) for name, text in entries if text]
 
-    def _repr_html_(self) -> str:
-        """For notebooks: the same as `str`, with every text escaped."""
-        from html import escape
+    def __repr__(self) -> str:
+        reason = " ".join(self.reason.split())
+        short = reason if len(reason) <= _REASON else reason[:_REASON].rsplit(" ", 1)[0] + " …"
+        return visible(f"<{MARKS[self.status]} {self.status} {self.property}: {short}>")
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the same as `str`, with every text escaped; what it rests on is folded."""
+        return self.to_html(footer=True)
+
+    def to_html(self, *, footer: bool) -> str:
+        """As HTML that is shown without trust.
+
+        Parameters
+        ----------
+        footer
+            With bound, method and assumptions, folded.
+        """
         parts = [
             f'<div class="wfsim-verdict" style="border-left:4px solid {_COLOURS[self.status]};padding-left:.8em">',
-            f"<b>{_MARKS[self.status]} {escape(self.status)}</b>: {escape(self.property)}",
-            f"<p>{escape(self.reason).replace(chr(10), '<br>')}</p>",
+            f"<b>{MARKS[self.status]} {escaped(self.status)}</b>: {escaped(self.property)}",
+            f"<p>{escaped(self.reason)}</p>",
         ]
         for each in (self, *self.further):
             if each is not self:
-                parts.append(f"<p>Also: {escape(each.reason).replace(chr(10), '<br>')}</p>")
+                parts.append(f"<p>Also: {escaped(each.reason)}</p>")
             if each.witness is not None:
-                first, n, last = each.witness.excerpt()
-                items = [
-                    f'<li value="{number}"><b>{escape(step.action)}</b> {escape(_facts(step.after))}</li>'
-                    for number, step in first + last
-                ]
-                if n:
-                    items.insert(len(first), f"<li>{left_out(n)}</li>")
-                parts.append(f"<ol>{''.join(items)}</ol>")
-        rows = (f"<div>{escape(name)}: {escape(text)}</div>" for name, text in self._footer())
-        parts.append(f"<small>{''.join(rows)}</small></div>")
-        return "".join(parts)
+                parts.append(each.witness._repr_html_())
+        rows = "".join(f"<div>{escaped(name)}: {escaped(text)}</div>" for name, text in self._footer())
+        if footer and rows:
+            parts.append(f"<details><summary>bound, method, assumptions</summary><small>{rows}</small></details>")
+        return "".join([*parts, "</div>"])
 
 
 # Okabe and Ito's colours: told apart by colour-blind eyes, visible on white and on black. The mark says the
@@ -215,14 +227,4 @@ _COLOURS = {
     Status.UNKNOWN: "#E69F00",
     Status.ERROR: "#CC79A7",
 }
-_MARKS = {Status.HOLDS: "✓", Status.VIOLATED: "✗", Status.UNKNOWN: "?", Status.ERROR: "!"}
-
-
-def _facts(facts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}: {_shown(value)}" for name, value in facts.items())
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+MARKS = {Status.HOLDS: "✓", Status.VIOLATED: "✗", Status.UNKNOWN: "?", Status.ERROR: "!"}

@@ -164,8 +164,9 @@ def test_verify_is_readable_at_80_columns(wfsim: Command, monkeypatch: pytest.Mo
     assert max(map(len, lines)) <= 80
     verdicts = lines[: next(k for k, line in enumerate(lines) if "as expected" in line)]
     assert all(line.startswith("    ") for line in verdicts if line[0] not in "✓✗?!")
-    # Long names are broken, never cut.
+    # Long names are broken, never cut, and no value is broken.
     assert "…" not in out
+    assert "payment_method='text')" in out
     report = wf.verify(wf.load(PUBLISHED))
     told = " ".join(out.split())
     assert all(" ".join(verdict.reason.split()) in told for verdict in report)
@@ -277,6 +278,18 @@ def test_draw_can_show_the_net(wfsim: Command, tmp_path: Path) -> None:
 
 
 # --- simulate and report -----------------------------------------------------------------------------
+
+
+def test_a_simulation_from_the_command_line_loads_no_library_that_it_does_without() -> None:
+    code = (
+        "import sys\nfrom wfsim import cli\n"
+        f"sys.argv = ['wfsim', 'simulate', {ORDER!r}, '--cases', '20']\n"
+        "try:\n    cli.main()\n"
+        "finally:\n    print(sorted({'numba', 'scipy', 'pandas', 'plotly', 'networkx', 'z3'} & sys.modules.keys()))"
+    )
+    told = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert "hot paths" in told
+    assert told.rstrip().endswith("[]")
 
 
 def test_a_history_is_simulated_into_a_file_and_reported(wfsim: Command, tmp_path: Path) -> None:
@@ -546,6 +559,7 @@ def test_the_demo_says_where_the_command_is(monkeypatch: pytest.MonkeyPatch, tmp
     assert demo._command() == "wfsim"
 
 
+@pytest.mark.long
 def test_the_demo_runs_from_file_to_real_order(wfsim: Command, tmp_path: Path) -> None:
     folder = tmp_path / "results"
     code, out, _ = wfsim("demo", "--folder", folder, "--cases", 40)

@@ -127,9 +127,19 @@ def test_a_long_label_is_shortened_and_its_tooltip_is_whole() -> None:
     svg = Picture("p", [Node("a", label)]).to_svg()
     root = ElementTree.fromstring(svg)
     spans = ["".join(span.itertext()) for span in root.iter(f"{SVG}tspan")]
-    assert any(span.endswith("…") for span in spans)
+    assert any(span.startswith("…") and span.endswith("x end") for span in spans)
     assert max(map(len, spans)) < 100
     assert label in next(g for g in root.iter(f"{SVG}g") if g.get("data-id") == "a").findtext(f"{SVG}title", "")
+
+
+def test_names_that_differ_at_their_end_are_told_apart() -> None:
+    long = "wait_for_the_answer_of_the_provider_of_payments_that_was_chosen_by_the_customer_at_first_in_"
+    shown = [wrap(long + end, 14, 190, 3) for end in ("january", "february")]
+    assert [lines[-1].endswith(end) for lines, end in zip(shown, ("january", "february"))] == [True, True]
+    assert shown[0][:2] == shown[1][:2]
+    (only,) = wrap(long + "january", 14, 190, 1)
+    assert only.startswith("wait_for")
+    assert only.endswith("january")
 
 
 def test_labels_of_untrusted_length_stay_inside_their_boxes() -> None:

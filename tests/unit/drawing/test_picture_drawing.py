@@ -389,7 +389,7 @@ def test_no_two_nodes_of_a_random_graph_overlap(graph: Any) -> None:
 def test_to_dict_is_json_and_carries_a_version() -> None:
     data = nested().to_dict()
     assert json.loads(json.dumps(data)) == data
-    assert data["version"] == 1
+    assert data["version"] == 2
 
 
 def test_positions_of_to_dict_are_those_of_the_svg() -> None:
@@ -484,7 +484,7 @@ def test_a_picture_too_large_to_read_is_refused_with_advice() -> None:
         busy.layout()
 
 
-def test_a_dense_picture_is_laid_out_with_straight_edges() -> None:
+def test_a_dense_picture_is_laid_out_with_all_its_edges() -> None:
     pairs = [(a, b) for a in range(16) for b in range(16) if a < b]
     picture = Picture(
         "dense",

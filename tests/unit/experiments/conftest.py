@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import wfsim as wf
+from wfsim.experiments.sweep_result import Sweep
 
 DESK = {
     "name": "desk",
@@ -52,3 +54,21 @@ def desk() -> wf.Workflow:
 @pytest.fixture(scope="session")
 def plan() -> wf.Scenario:
     return wf.Scenario.model_validate(PLAN)
+
+
+OVER = {"pools.clerks.capacity": [1, 3]}
+"""What most sweeps of these tests go over."""
+
+
+@pytest.fixture(scope="session")
+def swept_at_the_desk(desk: wf.Workflow, plan: wf.Scenario) -> Sweep:
+    """The sweep over `OVER` as it comes out when nothing happens to it."""
+    return wf.sweep(desk, plan, over=OVER)
+
+
+@pytest.fixture(scope="session")
+def set_at_the_desk(desk: wf.Workflow, plan: wf.Scenario, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a data set, in a folder that tests copy before they change it."""
+    folder = tmp_path_factory.mktemp("desk") / "set"
+    wf.sweep(desk, plan, over=OVER, into=folder)
+    return folder

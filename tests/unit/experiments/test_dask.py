@@ -14,10 +14,10 @@ import pytest
 from distributed import Client, Future, LocalCluster
 
 import wfsim as wf
+from tests.unit.experiments.conftest import OVER
 from wfsim.errors import SimulationError
 from wfsim.experiments import backends, units
-
-OVER = {"pools.clerks.capacity": [1, 3]}
+from wfsim.experiments.sweep_result import Sweep
 
 
 @contextmanager
@@ -30,24 +30,32 @@ def cluster(**how: Any) -> Iterator[Client]:
         yield client
 
 
-@pytest.mark.parametrize("into", [None, "set"])
+@pytest.mark.parametrize("into", ["set", pytest.param(None, marks=pytest.mark.long)])
 def test_units_on_a_cluster_leave_what_threads_leave(
-    desk: wf.Workflow, plan: wf.Scenario, tmp_path: Path, into: str | None
+    desk: wf.Workflow,
+    plan: wf.Scenario,
+    swept_at_the_desk: Sweep,
+    set_at_the_desk: Path,
+    tmp_path: Path,
+    into: str | None,
 ) -> None:
-    place = {name: None if into is None else tmp_path / name for name in ("here", "there")}
-    expected = wf.sweep(desk, plan, over=OVER, into=place["here"])
+    place = None if into is None else tmp_path / into
     with cluster(n_workers=1, processes=False) as client:
-        swept = wf.sweep(desk, plan, over=OVER, client=client, into=place["there"])
-    assert swept.df().equals(expected.df())
-    if into is None:
-        assert swept.history.digest == expected.history.digest
+        swept = wf.sweep(desk, plan, over=OVER, client=client, into=place)
+    assert swept.df().equals(swept_at_the_desk.df())
+    if place is None:
+        assert swept.history.digest == swept_at_the_desk.history.digest
     else:
-        files = [sorted(path.relative_to(folder) for path in folder.rglob("*")) for folder in place.values() if folder]
+        files = [sorted(path.relative_to(each) for path in each.rglob("*")) for each in (place, set_at_the_desk)]
         assert files[0] == files[1]
 
 
 def test_units_that_the_cluster_gives_up_are_told_and_the_same_call_goes_on(
-    desk: wf.Workflow, plan: wf.Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: wf.Workflow,
+    plan: wf.Scenario,
+    swept_at_the_desk: Sweep,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     into = tmp_path / "set"
     with cluster(n_workers=1, processes=False) as client:
@@ -61,7 +69,7 @@ def test_units_that_the_cluster_gives_up_are_told_and_the_same_call_goes_on(
             wf.sweep(desk, plan, over=OVER, client=client, into=into)
         monkeypatch.undo()
         swept = wf.sweep(desk, plan, over=OVER, client=client, into=into)
-    assert swept.df().equals(wf.sweep(desk, plan, over=OVER).df())
+    assert swept.df().equals(swept_at_the_desk.df())
 
 
 @pytest.mark.long

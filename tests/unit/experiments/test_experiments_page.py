@@ -17,6 +17,7 @@ from wfsim.semantics.compile import compile_workflow
 PAGE = Path("docs/experiments.md")
 
 
+@pytest.mark.long
 def test_the_worked_example_prints_what_the_page_shows(capsys: pytest.CaptureFixture[str]) -> None:
     page = PAGE.read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.S)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
 
 import pytest
 
@@ -11,6 +12,7 @@ import wfsim as wf
 from wfsim.errors import OptionError, ScenarioError
 from wfsim.experiments.requirement import Judgement, parse_requirement
 from wfsim.experiments.smallest import Bisection, Trial, answer
+from wfsim.history.writer import Log
 from wfsim.semantics.compile import compile_workflow
 from wfsim.simulation.statistics import Estimate, Method
 
@@ -19,6 +21,16 @@ SIGNS = {"-": Judgement.FAILS, "?": Judgement.OPEN, "+": Judgement.HOLDS}
 
 def estimate(low: float | None, high: float | None) -> Estimate:
     return Estimate(1.0, low, high, 20, Method.REPLICATIONS)
+
+
+QUICK = [{"name": "quick", "within": "2m"}]
+
+
+@pytest.fixture(scope="module")
+def measured(desk: wf.Workflow, plan: wf.Scenario) -> dict[str, Mapping[str, Estimate]]:
+    """The measures of one run, by what of it was logged."""
+    logs: tuple[Log, ...] = get_args(Log)
+    return {log: wf.simulate(desk, plan.changed(slas=QUICK), cases=40, log=log).summary() for log in logs}
 
 
 @pytest.mark.parametrize(
@@ -37,13 +49,18 @@ def estimate(low: float | None, high: float | None) -> Estimate:
     ],
 )
 def test_a_requirement_names_a_measure_and_a_limit(
-    desk: wf.Workflow, plan: wf.Scenario, text: str, key: str, limit: float
+    desk: wf.Workflow,
+    plan: wf.Scenario,
+    measured: dict[str, Mapping[str, Estimate]],
+    text: str,
+    key: str,
+    limit: float,
 ) -> None:
-    plan = plan.changed(slas=[{"name": "quick", "within": "2m"}])
+    plan = plan.changed(slas=QUICK)
     found = parse_requirement(text, compile_workflow(desk), plan)
     assert (found.key, found.limit) == (key, pytest.approx(limit))
     # Each measure is one of a summary, or the share of an ending that no case had; and its log level is enough for it.
-    measures, logged = (wf.simulate(desk, plan, cases=40, log=log).summary() for log in ("full", found.log))
+    measures, logged = measured["full"], measured[found.log]
     assert key in measures or key.startswith("outcomes.")
     assert logged.get(key) == measures.get(key)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,15 +17,14 @@ import duckdb
 import pytest
 
 import wfsim as wf
-from tests.unit.experiments.conftest import DESK, PLAN
+from tests.unit.experiments.conftest import DESK, OVER, PLAN
 from wfsim.errors import HistoryError, NotCovered, OptionError, ScenarioError, SimulationError
 from wfsim.experiments import backends, parts, units
+from wfsim.experiments.sweep_result import Sweep
 from wfsim.experiments.units import Unit
 from wfsim.history.store import Store
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
-
-OVER = {"pools.clerks.capacity": [1, 3]}
 
 
 def close(one: float | None, other: float | None) -> bool:
@@ -88,25 +88,39 @@ def test_a_wait_that_is_none_in_some_replications_counts_there_as_none(desk: wf.
 
 @pytest.mark.parametrize(
     ("backend", "workers", "engine"),
-    [("threads", 1, "python"), ("threads", 3, "python"), ("threads", 2, "compiled"), ("loky", 2, "compiled")],
+    [("threads", 3, "python"), ("threads", 2, "compiled"), ("loky", 2, "compiled")],
 )
 def test_backends_engines_and_workers_give_the_same_history(
-    desk: wf.Workflow, plan: wf.Scenario, backend: Any, workers: int, engine: Any
+    desk: wf.Workflow,
+    plan: wf.Scenario,
+    swept_at_the_desk: Sweep,
+    backend: Any,
+    workers: int,
+    engine: Any,
 ) -> None:
-    expected = [wf.simulate(desk, plan.changed(pools={"clerks": {"capacity": n}})) for n in (1, 3)]
     swept = wf.sweep(desk, plan, over=OVER, backend=backend, workers=workers, engine=engine)
+    columns = '"case", seq, time, kind, state, to_state, error_type, activity, attempt, payload'
+    query = f'SELECT run, {columns} FROM history ORDER BY run, "case", seq'
+    assert swept.history.sql(query).fetchall() == swept_at_the_desk.history.sql(query).fetchall()
+    assert swept.history.digest == swept_at_the_desk.history.digest
+
+
+def test_each_point_has_the_runs_that_simulate_makes(
+    desk: wf.Workflow, plan: wf.Scenario, swept_at_the_desk: Sweep
+) -> None:
+    swept = swept_at_the_desk
     told = [(run.run, run.replication, run.params["point"]) for run in swept.history.runs if run.params]
     assert told == [(1, 0, 0), (2, 1, 0), (3, 0, 1), (4, 1, 1)]
     columns = '"case", seq, time, kind, state, to_state, error_type, activity, attempt, payload'
-    for point, history in enumerate(expected):
+    for point, capacity in enumerate((1, 3)):
+        history = wf.simulate(desk, plan.changed(pools={"clerks": {"capacity": capacity}}))
         query = f'SELECT {columns} FROM history WHERE run {{}} ORDER BY run, "case", seq'
         rows = swept.history.sql(query.format(f"IN ({2 * point + 1}, {2 * point + 2})")).fetchall()
         assert rows == history.sql(query.format("> 0")).fetchall()
-    assert swept.history.digest == wf.sweep(desk, plan, over=OVER).history.digest
 
 
-def test_points_draw_the_same_numbers(desk: wf.Workflow, plan: wf.Scenario) -> None:
-    swept = wf.sweep(desk, plan, over=OVER)
+def test_points_draw_the_same_numbers(swept_at_the_desk: Sweep) -> None:
+    swept = swept_at_the_desk
     arrivals = 'SELECT list(started ORDER BY "case") FROM durations GROUP BY run ORDER BY run'
     first, second, third, fourth = swept.history.sql(arrivals).fetchall()
     assert (first, second) == (third, fourth)
@@ -233,7 +247,12 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, after: int) -> list[Unit]:
 
 @pytest.mark.parametrize("into", ["s.duckdb", "set"])
 def test_an_interrupted_sweep_goes_on_where_it_was(
-    desk: wf.Workflow, plan: wf.Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, into: str
+    desk: wf.Workflow,
+    plan: wf.Scenario,
+    swept_at_the_desk: Sweep,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    into: str,
 ) -> None:
     kept = tmp_path / into if into == "set" else tmp_path / "s.duckdb.parts"
     before = interrupt(monkeypatch, after=3)
@@ -243,15 +262,15 @@ def test_an_interrupted_sweep_goes_on_where_it_was(
     after = interrupt(monkeypatch, after=9)
     swept = wf.sweep(desk, plan, over=OVER, into=tmp_path / into)
     assert [unit.name for unit in (*before, *after)] == ["0-0", "0-1", "1-0", "1-1"]
-    assert swept.df().equals(wf.sweep(desk, plan, over=OVER).df())
+    assert swept.df().equals(swept_at_the_desk.df())
     if into == "set":
         assert not list(kept.rglob("*.partial"))
     else:
-        assert swept.history.digest == wf.sweep(desk, plan, over=OVER).history.digest
+        assert swept.history.digest == swept_at_the_desk.history.digest
         assert [file.name for file in tmp_path.iterdir()] == ["s.duckdb"]
 
 
-@pytest.mark.parametrize("backend", ["threads", "loky"])
+@pytest.mark.parametrize("backend", ["threads", pytest.param("loky", marks=pytest.mark.long)])
 def test_ctrl_c_stops_the_workers_and_says_what_is_kept(tmp_path: Path, backend: str) -> None:
     # The signal comes when the first unit is finished; the others are then running or waiting.
     code = f"""
@@ -323,9 +342,9 @@ def test_a_unit_in_a_thread_is_told_to_stop(desk: wf.Workflow, plan: wf.Scenario
     ],
 )
 def test_parts_of_another_sweep_are_refused(
-    desk: wf.Workflow, plan: wf.Scenario, tmp_path: Path, what: str, change: dict[str, Any]
+    desk: wf.Workflow, plan: wf.Scenario, set_at_the_desk: Path, tmp_path: Path, what: str, change: dict[str, Any]
 ) -> None:
-    wf.sweep(desk, plan, over=OVER, into=tmp_path / "set")
+    shutil.copytree(set_at_the_desk, tmp_path / "set")
     workflow = desk.model_copy(update={"version": change["version"]}) if "version" in change else desk
     place = {"resume": tmp_path / "set"} if "into" in change else {"into": tmp_path / "set"}
     with pytest.raises(HistoryError, match=f"parts of another sweep; what differs: {what}. Give another place"):
@@ -340,9 +359,9 @@ def test_parts_of_another_sweep_are_refused(
 
 
 def test_parts_of_another_version_are_refused_and_so_is_a_folder_of_other_things(
-    desk: wf.Workflow, plan: wf.Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: wf.Workflow, plan: wf.Scenario, set_at_the_desk: Path, tmp_path: Path
 ) -> None:
-    wf.sweep(desk, plan, over=OVER, into=tmp_path / "set")
+    shutil.copytree(set_at_the_desk, tmp_path / "set")
     about = (tmp_path / "set" / "sweep.json").read_text()
     (tmp_path / "set" / "sweep.json").write_text(about.replace(wf.__version__, "0.0.1"))
     with pytest.raises(HistoryError, match="what differs: the version of wfsim"):
@@ -358,18 +377,21 @@ def test_parts_of_another_version_are_refused_and_so_is_a_folder_of_other_things
 # --- what is written -------------------------------------------------------------------------------------------------
 
 
-def test_a_data_set_holds_the_rows_of_the_history(desk: wf.Workflow, plan: wf.Scenario, tmp_path: Path) -> None:
-    swept = wf.sweep(desk, plan, over=OVER, into=tmp_path / "set")
-    history = wf.sweep(desk, plan, over=OVER).history
+def test_a_data_set_holds_the_rows_of_the_history(
+    desk: wf.Workflow, plan: wf.Scenario, swept_at_the_desk: Sweep, set_at_the_desk: Path
+) -> None:
+    # What is finished is not run again.
+    swept = wf.sweep(desk, plan, over=OVER, into=set_at_the_desk)
+    history = swept_at_the_desk.history
     with pytest.raises(HistoryError, match=r"are a Parquet data set. Ask DuckDB: FROM read_parquet\('.*cases"):
         _ = swept.history
     columns = '"case", seq, time, kind, state, to_state, error_type, payload'
     with duckdb.connect() as con:
         found = con.execute(
-            f"SELECT point, replication, {columns} FROM read_parquet('{tmp_path}/set/records/**/*.parquet', "
+            f"SELECT point, replication, {columns} FROM read_parquet('{set_at_the_desk}/records/**/*.parquet', "
             'hive_partitioning=true) ORDER BY point, replication, "case", seq'
         ).fetchall()
-        cases = con.execute(f"SELECT count(*) FROM read_parquet('{tmp_path}/set/cases/**/*.parquet')").fetchall()
+        cases = con.execute(f"SELECT count(*) FROM read_parquet('{set_at_the_desk}/cases/**/*.parquet')").fetchall()
     expected = history.sql(
         f'SELECT (run - 1) // 2, (run - 1) % 2, {columns} FROM history ORDER BY run, "case", seq'
     ).fetchall()

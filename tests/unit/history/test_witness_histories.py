@@ -20,6 +20,7 @@ def witnesses() -> list[Any]:
     return [witness for witness in found if witness is not None and witness.kind == "workflow"]
 
 
+@pytest.mark.long
 def test_every_counterexample_is_a_history_that_replays(witnesses: list[Any]) -> None:
     assert len(witnesses) > 10
     for witness in witnesses:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
+from collections import Counter
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import visible
+from wfsim.markup import escaped, html_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,23 +109,30 @@ class Findings(list[Finding]):
         return pd.DataFrame(rows, columns=columns)
 
     def _repr_html_(self) -> str:
+        """A table for each code, in the order in which they first come, with its advice once."""
         if not self:
             return "<p>No findings.</p>"
-        head = "".join(f"<th>{name}</th>" for name in ("severity", "code", "place", "message", "advice", "line"))
-        rows = "".join(
-            "<tr>"
-            + "".join(
-                f'<td style="text-align:left">{html.escape(str(cell), quote=True)}</td>'
-                for cell in (
-                    finding.severity.value,
-                    finding.code,
-                    finding.place,
-                    finding.message,
-                    finding.advice,
-                    finding.line if finding.line is not None else "",
-                )
-            )
-            + "</tr>"
-            for finding in self
+        groups: dict[str, list[Finding]] = {}
+        for finding in self:
+            groups.setdefault(finding.code, []).append(finding)
+        counts = Counter(finding.severity.value for finding in self)
+        told = ", ".join(
+            f"{n} {severity}{'s' if n > 1 and severity != 'info' else ''}"
+            for severity in ("error", "warning", "info")
+            if (n := counts[severity])
         )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"<p>{told}</p>" + "".join(map(_group, groups.values()))
+
+
+def _group(findings: list[Finding]) -> str:
+    """The findings of one code."""
+    first = findings[0]
+    same = len({finding.advice for finding in findings}) == 1
+    heads = ["line", "place", "message", *([] if same else ["advice"])]
+    rows = [
+        ["" if each.line is None else each.line, each.place, each.message, *([] if same else [each.advice])]
+        for each in findings
+    ]
+    caption = f"{first.severity.value} {first.code}" + (f": {len(findings)}" if len(findings) > 1 else "")
+    table = html_table(heads, rows, numbers={0}, caption=caption)
+    return table + (f"<p>{escaped(first.advice)}</p>" if same else "")

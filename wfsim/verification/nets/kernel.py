@@ -567,7 +567,7 @@ def dive(
 def edges_of(
     words: Any, table: Any, tables: Any, sets: Any, begin: Any, end: Any, start: Any, transition_of: Any, target_of: Any
 ) -> None:
-    """Fire once more what the search fired in markings `begin` to `end`.
+    """Fire once more all that the search fired in markings `begin` to `end`.
 
     Edges of number i are `start[i]` to `start[i + 1]`; `start[begin]` is given.
     """

@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from wfsim.errors import visible
+from wfsim.exploration.witness import facts
+from wfsim.markup import escaped, html_table
 from wfsim.model.workflow import Workflow
 from wfsim.verification.property import Property
-from wfsim.verification.verdict import Status, Verdict
+from wfsim.verification.verdict import MARKS, Status, Verdict
 
 
 def as_expected(asked: Property, verdict: Verdict) -> bool:
@@ -93,8 +96,54 @@ class Report(list[Verdict]):
         """
         return junit([(file, self)])
 
+    def __repr__(self) -> str:
+        told = f"{sum(map(as_expected, self.properties, self))} of {len(self)} as expected"
+        lines = [f"<Report on {self.workflow.name} {self.workflow.version}: {told}"]
+        lines += [f"  {MARKS[v.status]} {v.status:<8} {p}{_remark(p, v)}" for p, v in zip(self.properties, self)]
+        return visible("\n".join(lines) + ">")
+
     def _repr_html_(self) -> str:
-        return "".join(verdict._repr_html_() for verdict in self)
+        """A row for each property, then what is violated with its traces, and once what all of it rests on."""
+        rows = [
+            (f"{MARKS[v.status]}\u00a0{v.status}", f"{p}{_remark(p, v)}", v.reason)
+            for p, v in zip(self.properties, self)
+        ]
+        head = f"{self.workflow.name} {self.workflow.version}: "
+        head += f"{sum(map(as_expected, self.properties, self))} of {len(self)} as expected"
+        parts = [html_table(("", "property", "why"), rows, caption=head)]
+        for verdict in self:
+            if verdict.witness is not None or verdict.further:
+                told = f"{MARKS[verdict.status]} {verdict.property}: traces"
+                shown = verdict.to_html(footer=False)
+                parts.append(f"<details><summary>{escaped(told)}</summary>{shown}</details>")
+        parts.append(self._grounds())
+        return "".join(parts)
+
+    def _grounds(self) -> str:
+        """How each verdict was found, and every assumption once with the numbers of those that make it."""
+        assumed: dict[str, list[int]] = {}
+        for number, verdict in enumerate(self, 1):
+            for assumption in verdict.assumptions:
+                assumed.setdefault(assumption, []).append(number)
+        made = [(_all_or(numbers, len(self)), assumption) for assumption, numbers in assumed.items()]
+        found = [(k, str(p), v.method, facts(v.bound)) for k, (p, v) in enumerate(zip(self.properties, self), 1)]
+        tables = html_table(("", "property", "method", "bound"), found, numbers={0})
+        if made:
+            tables += html_table(("of", "assumed"), made)
+        return f"<details><summary>methods, bounds, assumptions</summary>{tables}</details>"
+
+
+def _remark(asked: Property, verdict: Verdict) -> str:
+    """Whether a verdict is the expected one, where that does not go without saying."""
+    if verdict.status is Status.UNKNOWN and asked.expect != "unknown" and asked.allow_unknown:
+        return "  (allowed to stay open)"
+    if verdict.status.value == asked.expect:
+        return "" if asked.expect == "holds" else "  (as expected)"
+    return f"  (expected: {asked.expect})"
+
+
+def _all_or(numbers: list[int], n: int) -> str:
+    return "all" if len(numbers) == n else ", ".join(map(str, numbers))
 
 
 def junit(reports: Iterable[tuple[str | None, Report]]) -> str:

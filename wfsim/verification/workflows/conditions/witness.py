@@ -13,7 +13,7 @@ from wfsim.model.workflow import Workflow
 from wfsim.verification.workflows.conditions.choices import Choice, choices, outcome
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ValuesWitness(Witness):
     """Values at a choice, and what its conditions come to: one step for each transition, in file order.
 

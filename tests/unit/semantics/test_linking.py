@@ -1,0 +1,39 @@
+"""Many functions in one compiled module: what lies in it is its own affair."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+# A function too long to be inlined, of whose arguments one is not used. In a process of its own, as it may crash.
+PROGRAM = """
+from numba import int64, njit
+from wfsim.semantics.linking import collecting
+
+lines = "".join(f"    n = (n * {k} + 1) ^ (n >> {k % 7})\\n" for k in range(3, 203))
+exec("def helper(unused, n):\\n" + lines + "    return n\\n")
+helper = njit(int64(int64, int64), error_model="numpy")(helper)
+
+@njit
+def part(n):
+    return helper(n, n)
+
+@njit
+def root(n):
+    return part(n) + helper(n, n + 1) + helper(n, n + 2)
+
+@njit
+def other(n):
+    return helper(n, n) + helper(n + 1, n + 1)
+
+with collecting():
+    part.compile((int64,))
+alone = [helper(0, n) for n in (10, 11, 12)]
+print(root(10) == sum(alone), other(10) == alone[0] + alone[1])
+"""
+
+
+def test_what_is_inside_one_module_is_not_called_from_another() -> None:
+    """LLVM drops the argument inside the root; who calls the function from elsewhere still passes it."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr
