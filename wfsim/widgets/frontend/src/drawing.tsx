@@ -47,14 +47,17 @@ function useAround(picture: Picture) {
       extents.set(id, [b.x, b.y, b.x + b.width, b.y + b.height]);
       if (shape !== "dot") places.push([id, centre(outline)]);
     }
-    for (const { id, source, target, label, points, text } of picture.edges) {
+    for (const { id, outline: b } of picture.tags) extents.set(id, [b.x, b.y, b.x + b.width, b.y + b.height]);
+    for (const { id, points, text } of [...picture.edges, ...picture.arrivals]) {
       const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
       if (text) {
-        boxes.set(id, text);
         xs.push(text.x, text.x + text.width);
         ys.push(text.y, text.y + text.height);
       }
       extents.set(id, [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)]);
+    }
+    for (const { id, source, target, label, points, text } of picture.edges) {
+      if (text) boxes.set(id, text);
       if (label) places.push([id, text ? centre(text) : middle(points)]);
       for (const end of [source, target]) {
         add(id, end);

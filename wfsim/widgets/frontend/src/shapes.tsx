@@ -131,6 +131,7 @@ export const TagShape = memo(({ tag, role, onGo }: { tag: TagData; role: string;
   return (
     <g
       class={`n tag ${name(role)}`}
+      data-part={tag.id}
       role="button"
       tabindex={-1}
       aria-label={`${wordsOf(tag.text)}: go to ${last(tag.of)}`}
@@ -146,7 +147,7 @@ export const TagShape = memo(({ tag, role, onGo }: { tag: TagData; role: string;
 export const ArrivalShape = memo(({ arrival, role }: { arrival: ArrivalData; role: string }) => {
   const drawn = useMemo(() => arrow(arrival.points, arrival.head), [arrival.points, arrival.head]);
   return (
-    <g class={`e ${name(arrival.role)} ${arrival.style}${litAs(role, arrival.role)}`}>
+    <g class={`e ${name(arrival.role)} ${arrival.style}${litAs(role, arrival.role)}`} data-part={arrival.id}>
       <path class="line" d={drawn.line} />
       {drawn.head && <path class={arrival.head === "open" ? "line tip" : "solid"} d={drawn.head} />}
       <Words text={arrival.text} />
