@@ -2,7 +2,7 @@ import type { ComponentChild } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { centre, collapsed, middle, nearest, pinned } from "./geometry.ts";
 import { PanZoom } from "./panzoom.ts";
-import { EdgeShape, Frame, NodeShape, type Shown } from "./shapes.tsx";
+import { ArrivalShape, EdgeShape, Frame, NodeShape, type Shown, TagShape } from "./shapes.tsx";
 import { Twin } from "./twin.tsx";
 import type { Box, Looks, Picture, Point } from "./types.ts";
 
@@ -49,14 +49,17 @@ function useAround(picture: Picture) {
       extents.set(id, [b.x, b.y, b.x + b.width, b.y + b.height]);
       if (shape !== "dot") places.push([id, centre(outline)]);
     }
-    for (const { id, source, target, label, points, text } of picture.edges) {
+    for (const { id, outline: b } of picture.tags) extents.set(id, [b.x, b.y, b.x + b.width, b.y + b.height]);
+    for (const { id, points, text } of [...picture.edges, ...picture.arrivals]) {
       const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
       if (text) {
-        boxes.set(id, text);
         xs.push(text.x, text.x + text.width);
         ys.push(text.y, text.y + text.height);
       }
       extents.set(id, [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)]);
+    }
+    for (const { id, source, target, label, points, text } of picture.edges) {
+      if (text) boxes.set(id, text);
       if (label) places.push([id, text ? centre(text) : middle(points)]);
       for (const end of [source, target]) {
         add(id, end);
@@ -230,6 +233,8 @@ export function Drawing(props: DrawingProps) {
       shade: props.shades?.[id] ?? "",
     };
   };
+  /** The role of what is lit among edges that are cut at a tag, or arrive as one. */
+  const litOf = (edges: string[]) => edges.map((id) => lit[id]).findLast((role) => role !== undefined);
   const toggle = (id: string) =>
     setClosed((old) => new Set(old.has(id) ? [...old].filter((each) => each !== id) : [...old, id]));
   const over = props.over && boxes.get(props.over.id);
@@ -259,6 +264,12 @@ export function Drawing(props: DrawingProps) {
             ))}
             {picture.edges.map((edge) => (
               <EdgeShape key={edge.id} edge={edge} width={props.widths?.[edge.id]} {...shown(edge.id, edge.role)} />
+            ))}
+            {picture.arrivals.map((arrival) => (
+              <ArrivalShape key={arrival.id} arrival={arrival} role={litOf(arrival.edges) ?? arrival.role} />
+            ))}
+            {picture.tags.map((tag) => (
+              <TagShape key={tag.id} tag={tag} role={litOf(tag.edges) ?? tag.role} onGo={go} />
             ))}
             {picture.nodes.map((node) => (
               <NodeShape

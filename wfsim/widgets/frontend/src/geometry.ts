@@ -1,4 +1,4 @@
-import type { Box, EdgeData, Picture, Point, Text } from "./types.ts";
+import type { ArrivalData, Box, EdgeData, Picture, Point, Text } from "./types.ts";
 
 export const centre = (box: Box): Point => [box.x + box.width / 2, box.y + box.height / 2];
 /** The point of a curve of 3k + 1 points where half of its pieces lie behind. */
@@ -64,7 +64,7 @@ export function border(box: Box, to: Point): Point {
   return Number.isFinite(share) ? [x + dx * share, y + dy * share] : [x, y];
 }
 
-function straight(edge: EdgeData, from: Box, to: Box): EdgeData {
+function straight<E extends EdgeData | ArrivalData>(edge: E, from: Box, to: Box): E {
   const [a, b] = [border(from, centre(to)), border(to, centre(from))];
   const between = (share: number): Point => [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share];
   const [x, y] = between(0.5);
@@ -87,18 +87,22 @@ export function pinned(picture: Picture, pins: Record<string, Point>): Picture {
   });
   if (!moves.size) return picture;
   const boxes = new Map<string, Box>(picture.groups.map((group) => [group.id, group.box]));
-  for (const node of nodes) boxes.set(node.id, node.outline);
+  for (const node of [...nodes, ...picture.tags]) boxes.set(node.id, node.outline);
   const edges = picture.edges.map((edge) => {
-    const [from, to] = [moves.get(edge.source), moves.get(edge.target)];
+    const end = edge.tag ?? edge.target;
+    const [from, to] = [moves.get(edge.source), moves.get(end)];
     if (!from && !to) return edge;
-    if (edge.source !== edge.target) return straight(edge, boxes.get(edge.source)!, boxes.get(edge.target)!);
+    if (edge.source !== edge.target) return straight(edge, boxes.get(edge.source)!, boxes.get(end)!);
     const points = edge.points.map(([x, y]): Point => [x + from![0], y + from![1]]);
     return { ...edge, points, text: edge.text && shifted(edge.text, ...from!) };
   });
+  const arrivals = picture.arrivals.map((each) =>
+    moves.has(each.target) ? straight(each, boxes.get(each.tag)!, boxes.get(each.target)!) : each,
+  );
   const all = nodes.map((node) => node.box);
   const width = Math.max(picture.width, ...all.map((box) => box.x + box.width + 16));
   const height = Math.max(picture.height, ...all.map((box) => box.y + box.height + 16));
-  return { ...picture, nodes, edges, width, height };
+  return { ...picture, nodes, edges, arrivals, width, height };
 }
 
 /** The picture with these groups closed: each a box where it was, its inside hidden, edges ending at its border. */
@@ -119,11 +123,15 @@ export function collapsed(picture: Picture, closed: ReadonlySet<string>): Pictur
     const [source, target] = [shownAs(edge.source), shownAs(edge.target)];
     if (source === edge.source && target === edge.target) edges.push(edge);
     else if (source !== target)
-      edges.push(straight({ ...edge, source, target }, boxes.get(source)!, boxes.get(target)!));
+      edges.push(straight({ ...edge, source, target, tag: null }, boxes.get(source)!, boxes.get(target)!));
   }
+  const cut = new Set(edges.filter((edge) => edge.tag).map((edge) => edge.id));
+  const isCut = (each: { edges: string[] }) => each.edges.some((id) => cut.has(id));
   return {
     ...picture,
     edges,
+    tags: picture.tags.filter(isCut),
+    arrivals: picture.arrivals.filter(isCut),
     nodes: picture.nodes.filter((node) => shownAs(node.id) === node.id),
     groups: picture.groups.filter((group) => shownAs(group.id) === group.id),
   };

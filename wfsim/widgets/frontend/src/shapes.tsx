@@ -1,7 +1,7 @@
 import { memo } from "preact/compat";
 import { useMemo } from "preact/hooks";
 import { arrow, middle } from "./geometry.ts";
-import type { EdgeData, GroupData, Looks, NodeData, Point, Text } from "./types.ts";
+import type { ArrivalData, EdgeData, GroupData, Looks, NodeData, Point, TagData, Text } from "./types.ts";
 
 const name = (role: string) => role.replaceAll("_", "-");
 const LINE = 1.3;
@@ -32,6 +32,8 @@ const DOTS: Record<number, Point[]> = {
     [8, 8],
   ],
 };
+
+const wordsOf = (text: Text | null) => (text?.lines ?? []).map((line) => line.text).join(" ");
 
 function Words({ text, start = false }: { text: Text | null; start?: boolean }) {
   if (!text) return null;
@@ -87,7 +89,7 @@ export const NodeShape = memo((props: Shown & { node: NodeData; tokens: number |
   const [cx, cy] = [x + width / 2, y + height / 2];
   const shaded = props.shade ? { stroke: props.shade, strokeWidth: 4 } : undefined;
   if (node.shape === "dot") return <circle class="n start" cx={cx} cy={cy} r={width / 2 - 1} />;
-  const words = (node.text?.lines ?? []).map((line) => line.text).join(" ");
+  const words = wordsOf(node.text);
   const count = tokens === undefined ? "" : `${tokens} token${tokens === 1 ? "" : "s"}`;
   return (
     <g
@@ -130,6 +132,36 @@ export const NodeShape = memo((props: Shown & { node: NodeData; tokens: number |
           <title>drag to connect</title>
         </circle>
       )}
+    </g>
+  );
+});
+
+/** What stands for a node where a way to it, or from it, is cut; the node is one click away. */
+export const TagShape = memo(({ tag, role, onGo }: { tag: TagData; role: string; onGo(id: string): void }) => {
+  const { x, y, width, height } = tag.outline;
+  return (
+    <g
+      class={`n tag ${name(role)}`}
+      data-part={tag.id}
+      role="button"
+      tabindex={-1}
+      aria-label={`${wordsOf(tag.text)}: go to ${last(tag.of)}`}
+      onClick={() => onGo(tag.of)}
+      onKeyDown={(event) => event.key === "Enter" && onGo(tag.of)}
+    >
+      <rect class="body" x={x} y={y} width={width} height={height} rx={height / 2} />
+      <Words text={tag.text} />
+    </g>
+  );
+});
+
+export const ArrivalShape = memo(({ arrival, role }: { arrival: ArrivalData; role: string }) => {
+  const drawn = useMemo(() => arrow(arrival.points, arrival.head), [arrival.points, arrival.head]);
+  return (
+    <g class={`e ${name(arrival.role)} ${arrival.style}${litAs(role, arrival.role)}`} data-part={arrival.id}>
+      <path class="line" d={drawn.line} />
+      {drawn.head && <path class={arrival.head === "open" ? "line tip" : "solid"} d={drawn.head} />}
+      <Words text={arrival.text} />
     </g>
   );
 });

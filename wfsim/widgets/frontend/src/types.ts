@@ -39,6 +39,29 @@ export interface EdgeData {
   style: string;
   head: string;
   role: string;
+  /** The tag at which it ends, if it is cut. */
+  tag?: string | null;
+  points: Point[];
+  text: Text | null;
+}
+/** A small box that stands for a node at a cut through edges, in place of the way there. */
+export interface TagData {
+  id: string;
+  of: string;
+  edges: string[];
+  role: string;
+  outline: Box;
+  text: Text | null;
+}
+/** From a tag to the node that edges which are cut lead to. */
+export interface ArrivalData {
+  id: string;
+  edges: string[];
+  tag: string;
+  target: string;
+  role: string;
+  style: string;
+  head: string;
   points: Point[];
   text: Text | null;
 }
@@ -57,6 +80,8 @@ export interface Picture {
   nodes: NodeData[];
   edges: EdgeData[];
   groups: GroupData[];
+  tags: TagData[];
+  arrivals: ArrivalData[];
 }
 
 /** How roles look; `wfsim.drawing.roles` is the one table of it, and is sent with the bundle. */

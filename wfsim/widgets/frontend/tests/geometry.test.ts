@@ -13,6 +13,8 @@ const edge = (id: string, source: string, target: string): EdgeData => {
   return { id, source, target, label: id, lines: [], style: "solid", head: "arrow", role: "event", points, text: null };
 };
 const PICTURE: Picture = {
+  tags: [],
+  arrivals: [],
   title: "t",
   width: 200,
   height: 100,
@@ -48,6 +50,15 @@ test("a pinned node moves with its edges, which become straight from border to b
 
 test("a pin outside makes the drawing larger", () => {
   assert.ok(pinned(PICTURE, { b: [500, 40] }).width >= 520);
+});
+
+test("a tag goes with the edges that are cut at it, and a cut edge of a moved node ends at its tag", () => {
+  const tag = { id: "t", of: "b", edges: ["ab"], role: "state", outline: box(40, 20), text: null };
+  const cut = { ...PICTURE, tags: [tag], edges: PICTURE.edges.map((e) => (e.id === "ab" ? { ...e, tag: "t" } : e)) };
+  const [first] = pinned(cut, { a: [0, 60] }).edges;
+  assert.deepEqual(first!.points[3], border(box(40, 20), [10, 65]));
+  assert.equal(collapsed(cut, new Set(["g"])).tags.length, 0);
+  assert.equal(pinned(cut, { a: [0, 60] }).tags.length, 1);
 });
 
 test("a frame inside a closed one is hidden, too", () => {
