@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.duration import Duration
     from wfsim.model.examples import example, examples
+    from wfsim.model.from_graph import from_networkx
     from wfsim.model.lint import lint
-    from wfsim.model.state_graph import from_networkx
     from wfsim.model.template import new
     from wfsim.model.workflow import Workflow
     from wfsim.model.yaml_io import dumps, load, loads, save
@@ -129,7 +129,7 @@ _HOMES = {
     "model.duration": ("Duration",),
     "model.examples": ("example", "examples"),
     "model.lint": ("lint",),
-    "model.state_graph": ("from_networkx",),
+    "model.from_graph": ("from_networkx",),
     "model.template": ("new",),
     "model.workflow": ("Workflow",),
     "model.yaml_io": ("dumps", "load", "loads", "save"),

@@ -46,6 +46,7 @@ from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_d
 from .dotted import put
 from .pools import UNLIMITED, Bucket, Discipline, WorkerPool
 from .shifts import Shift, capacities, most_at_once
+from .shown import scenario_html, scenario_line
 from .skills import MOST_SKILLS, Skill, WorkerGroup, bits_of, in_order, somebody_has
 from .slas import Sla
 from .windows import Outage, SlowTime
@@ -407,16 +408,17 @@ class Scenario(Surroundings):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        from .shown import scenario_line
-
-        return scenario_line(self)
+        return scenario_line(self._written())
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        from .shown import scenario_html
+        return scenario_html(self._written())
 
-        return scenario_html(self)
+    def _written(self) -> dict[str, Any]:
+        """As a file would say it, without what it need not say."""
+        found: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True, by_alias=True)
+        return found
 
     def key_of(self, workflow: Workflow, root: Workflow) -> str | None:
         """Under which key of `workflows` a workflow's surroundings stand in a run of `root`; `None`: at the top."""
