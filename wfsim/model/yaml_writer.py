@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
@@ -82,7 +83,12 @@ def _plain(value: Any) -> Any:
 
 def write(workflow: Workflow) -> str:
     """The canonical text."""
-    return _text(_built(to_data(workflow), ()), _ENDLESS)
+    return write_data(to_data(workflow))
+
+
+def write_data(data: dict[str, Any]) -> str:
+    """The text of plain data as `to_data` gives it."""
+    return _text(_built(data, ()), _ENDLESS)
 
 
 def rewrite(text: str, old: Workflow, new: Workflow) -> str:
@@ -358,7 +364,7 @@ def _hang_intros(node: Any, intros: dict[Any, str], end: str) -> None:
         # Nothing of this node stands before its first entry: the lines go into a place of their own.
         lines = [line.strip().removeprefix("#").removeprefix(" ") for line in intros[keys[0]].rstrip("\n").split("\n")]
         node.yaml_set_comment_before_after_key(keys[0], before="\n".join(lines), indent=node.lc.col or 0)
-    for key, following in zip(keys, keys[1:], strict=False):
+    for key, following in pairwise(keys):
         _hang_tail(node, key, intros.get(following, ""))
     _hang_tail(node, keys[-1], end)
 
@@ -403,4 +409,4 @@ def _hang_tail(node: Any, key: Any, tail: str) -> None:
         node = node[key]
         key = _keys(node)[-1]
     token = CommentToken("\n" + tail, CommentMark(0), None)
-    node.ca.items[key] = [None, None, token, None] if _is_map(node) else [token, None, None, None]
+    node.ca.items.setdefault(key, [None, None, None, None])[2 if _is_map(node) else 0] = token

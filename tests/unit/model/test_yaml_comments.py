@@ -60,6 +60,8 @@ def test_what_is_taken_away_takes_its_own_comment_and_no_other() -> None:
     workflow = wf.loads(COMMENTED)
     first, *rest = workflow.transitions
     assert all(f"# {said}" in changed(transitions=tuple(rest)) for said in commented_without("The way in."))
+    text = changed(transitions=(rest[1],))
+    assert "# Too late.\n  - {from: first, event: timeout, to: third}\n# Settled." in text
     text = changed(transitions=(first, rest[1]))
     assert all(f"# {said}" in text for said in commented_without("The way out."))
     assert "# Too late.\n  - {from: first, event: timeout, to: third}" in text

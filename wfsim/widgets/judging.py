@@ -1,0 +1,145 @@
+"""What the linter finds in a draft and whether it is proved, asked beside the editing on a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wfsim.errors import WfsimError
+from wfsim.model.check import check
+from wfsim.model.lint import lint
+from wfsim.model.naming import element_at, element_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wfsim.verification.verdict import Verdict
+
+    from .versions import Version
+
+MOST_STATES = 2_000
+MOST_SECONDS = 2.0
+"""Limits of each question that is asked while somebody draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding of the linter, or a violated property, at an element of the drawing."""
+
+    element: str
+    code: str
+    severity: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a built-in question was answered, and the elements that it is about."""
+
+    name: str
+    status: str
+    reason: str
+    elements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is known of one version."""
+
+    findings: tuple[Found, ...] = ()
+    answers: tuple[Answer, ...] = ()
+
+
+def judge(version: Version) -> Judged:
+    """Lint a version and ask the built-in questions; nothing is known of one that is not valid.
+
+    Notes
+    -----
+    Up to `MOST_SECONDS` for each question.
+    """
+    from wfsim.verification.workflows.properties import verify
+
+    # Told now, so that nobody waits for it when the file is saved.
+    version.source  # noqa: B018
+    if check(version.workflow):
+        return Judged()
+    workflow, paths = version.sourced(), element_paths(version.workflow)
+    findings = tuple(
+        Found(
+            element_at(paths, each.path), each.code, each.severity.value, f"{each.place}: {each.message} {each.advice}"
+        )
+        for each in lint(workflow)
+    )
+    try:
+        verdicts = verify(workflow, max_states=MOST_STATES, max_seconds=MOST_SECONDS)
+    except WfsimError as error:
+        return Judged(findings, (Answer("verification", "error", str(error)),))
+    return Judged(findings, tuple(_answer(verdict, paths.keys()) for verdict in verdicts))
+
+
+def _answer(verdict: Verdict, known: object) -> Answer:
+    named = [*verdict.statistics.get("unreachable", ()), *verdict.statistics.get("states", ())]
+    elements = tuple(f"state:{name}" for name in named if f"state:{name}" in known)  # type: ignore[operator]
+    return Answer(verdict.property.partition(" of ")[0], verdict.status.value, verdict.reason, elements)
+
+
+class Judge:
+    """Judges the newest version that it was shown, and no other; never waited for by an edit.
+
+    Attributes
+    ----------
+    last
+        What is known, and of which version; of an older one until the newest is judged.
+    """
+
+    def __init__(self, judge: Callable[[Version], Judged] = judge) -> None:
+        self._judge = judge
+        self._lock = threading.Lock()
+        self._wanted: Version | None = None
+        self._thread: threading.Thread | None = None
+        self._known: dict[int, Judged] = {}
+        self.last: tuple[int, Judged] = (-1, Judged())
+
+    def show(self, version: Version) -> None:
+        """Ask for a judgement of this version."""
+        with self._lock:
+            if version.number in self._known:
+                self.last, self._wanted = (version.number, self._known[version.number]), None
+                return
+            self._wanted = version
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="wfsim editor", daemon=True)
+                self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a judgement is still to come."""
+        return self._thread is not None
+
+    def wait(self) -> None:
+        """Come back when everything asked for is known."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _work(self) -> None:
+        try:
+            while (version := self._next()) is not None:
+                judged = self._judge(version)
+                with self._lock:
+                    self._known[version.number] = judged
+                    if self._wanted is None:
+                        self.last = version.number, judged
+        finally:
+            with self._lock:
+                if self._thread is threading.current_thread():
+                    self._thread = None
+
+    def _next(self) -> Version | None:
+        with self._lock:
+            version, self._wanted = self._wanted, None
+            if version is None:
+                # Whoever asks from now on finds no thread, and starts one.
+                self._thread = None
+            return version
