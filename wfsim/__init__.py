@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from wfsim.verification.workflows.conditions.report import conditions
     from wfsim.verification.workflows.properties import verify
     from wfsim.verification.workflows.space import explore_workflow
+    from wfsim.widgets.editor import Editor
     from wfsim.widgets.pictures import picture
     from wfsim.widgets.stepper import Stepper
     from wfsim.widgets.token_game import TokenGame
@@ -64,6 +65,7 @@ __all__ = [
     "Catalogue",
     "DefinitionError",
     "Duration",
+    "Editor",
     "EventRejected",
     "History",
     "ManualClock",
@@ -149,6 +151,7 @@ _HOMES = {
     "verification.workflows.conditions.report": ("conditions",),
     "verification.workflows.properties": ("verify",),
     "verification.workflows.space": ("explore_workflow",),
+    "widgets.editor": ("Editor",),
     "widgets.pictures": ("picture",),
     "widgets.stepper": ("Stepper",),
     "widgets.token_game": ("TokenGame",),

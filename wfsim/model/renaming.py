@@ -5,15 +5,24 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from wfsim.model.expression_tree import Compare, ListOf, Literal, Name, Whole
-from wfsim.model.expressions import is_template, parse, to_text
+from wfsim.model.expression_tree import (
+    Compare,
+    ListOf,
+    Literal,
+    Name,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
+    Whole,
+)
+from wfsim.model.expressions import is_template, to_text
 from wfsim.model.uses import Use, activity_uses, located, parts, scoped, uses, writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wfsim.model.definition import Definition
-    from wfsim.model.expression_tree import Expression
+    from wfsim.model.expression_tree import Expression, Template
     from wfsim.model.problems import Path
 
 Data = dict[str, Any]
@@ -158,22 +167,22 @@ def _respell(data: Data, places: Iterator[Use], change: Callable[[Expression], E
     for use in places:
         *above, last = use.path
         holder = value_at(data, tuple(above))
-        holder[last] = _respelt(holder[last], change, bare=use.kind in ("condition", "key"))
+        holder[last] = _respelt(holder[last], use.tree, change)
 
 
-def _respelt(value: Any, change: Callable[[Expression], Expression], *, bare: bool = False) -> Any:
-    """A value in whose expressions something is changed; other expressions stay as they are spelt."""
-    if isinstance(value, dict):
-        return {key: _respelt(each, change) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_respelt(each, change) for each in value]
-    if not isinstance(value, str) or not (bare or is_template(value)):
-        return value
-    tree = parse(value if bare else value[2:-1])
+def _respelt(value: Any, tree: Template, change: Callable[[Expression], Expression]) -> Any:
+    """A value, of which `tree` is the meaning, with something changed; other expressions stay as they are spelt."""
+    match tree:
+        case TemplateLiteral():
+            return value
+        case TemplateObject(entries):
+            return {name: _respelt(value[name], inner, change) for name, inner in entries}
+        case TemplateList(items):
+            return [_respelt(each, inner, change) for each, inner in zip(value, items, strict=True)]
     changed = _mapped(tree, change)
     if changed == tree:
         return value
-    return to_text(changed) if bare else f"${{{to_text(changed)}}}"
+    return f"${{{to_text(changed)}}}" if is_template(value) else to_text(changed)
 
 
 def _mapped(tree: Expression, change: Callable[[Expression], Expression]) -> Expression:

@@ -383,15 +383,24 @@ def _last_comment(node: Any, key: Any) -> tuple[list[Any], int] | None:
 
 def _cut_tail(node: Any, key: Any) -> str:
     """Take away the comment lines below the last leaf of an entry."""
+    ending = _cut_end(node[key])
     found = _last_comment(node, key)
     if found is None:
-        return ""
+        return ending
     slots, slot = found
     first, newline, rest = slots[slot].value.partition("\n")
-    if not rest:
+    if rest:
+        slots[slot].value = first + newline
+    return f"{rest}{ending}"
+
+
+def _cut_end(node: Any) -> str:
+    """Take away the comment lines that the reader hangs on the end of a list, not on its last leaf."""
+    if not _is_container(node) or not node or not hasattr(node, "ca"):
         return ""
-    slots[slot].value = first + newline
-    return str(rest)
+    inner = _cut_end(node[_keys(node)[-1]])
+    tokens, node.ca.end = node.ca.end or [], []
+    return inner + "".join(" " * token.start_mark.column + token.value for token in tokens)
 
 
 def _hang_tail(node: Any, key: Any, tail: str) -> None:

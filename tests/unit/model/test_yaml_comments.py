@@ -94,3 +94,20 @@ def test_what_moves_takes_its_comment_along_and_the_one_at_the_head_of_a_list_st
     assert text.index("# Waits to begin.") < text.index("# Works.") < text.index("name: second")
     assert text.index("name: second") < text.index("name: first") < text.index("# Over.") < text.index("name: third")
     assert all(f"# {said}" in text for said in commented_without())
+
+
+def test_what_stands_below_a_list_of_one_stays_when_the_list_goes() -> None:
+    text = """\
+name: short
+version: 1.0.0
+initial_state: open
+states:
+  - {name: open}
+transitions:
+  # The only one.
+  - {from: open, event: go, to: open}
+# Settled.
+unhandled: reject
+"""
+    found = wf.dumps(wf.loads(text).model_copy(update={"transitions": ()}))
+    assert found.endswith("  - {name: open}\n# Settled.\nunhandled: reject\n")

@@ -1,0 +1,73 @@
+"""What each key of an element means, in one line, for those who write it in a side panel; `docs/language.md` has all."""
+
+from __future__ import annotations
+
+
+KEYS: dict[str, dict[str, str]] = {
+    "workflow": {
+        "name": "What others call it.",
+        "version": "Three numbers: 1.0.0.",
+        "description": "For people.",
+        "initial_state": "Where an instance begins.",
+        "timeouts": "workflow: how long an instance may last; states, activity: defaults.",
+        "retry_policy": "How failed activities are tried again, unless they say otherwise.",
+        "unhandled": "What happens to an event that no transition takes: reject, defer, discard.",
+        "correlation": "key: an expression of variables by which messages find an instance.",
+        "schedules": "Starts by the clock, by name: every: 1d, or cron.",
+        "pause_timers": "Whether clocks run while an instance is paused: run, freeze.",
+        "max_automatic": "So many automatic transitions may follow each other.",
+        "max_deferred": "So many deferred events are kept.",
+    },
+    "region": {"name": "Its name beside the others.", "initial_state": "Where it begins."},
+    "state": {
+        "name": "Unique in its region.",
+        "description": "For people.",
+        "is_terminal": "true: an instance, or a region, ends here.",
+        "outcome": "Of a terminal state: success, failure.",
+        "timeout": "How long it may last: 5m, 2d, or ${expression}; then the event timeout comes.",
+        "activity": "What it runs while active: a name, or name, parameters, result_variable.",
+        "invoke": "The workflow that it runs: workflow, version, input, result_variable.",
+        "for_each": "One activity or workflow for each item: items, as, activity or workflow.",
+        "parallel": "Regions side by side: join (all, any, or a number), regions.",
+        "metadata": "Anything, for other programs.",
+    },
+    "transition": {
+        "from": "The state that it leaves.",
+        "to": "The state that it enters; without it nothing is left.",
+        "event": "What sets it off: an event, or done, error, error.<source>, timeout.",
+        "after": "A time after which it is taken: 2h, or ${expression}.",
+        "condition": "An expression that must be true: context.count < 3 and event.amount > 0.",
+        "description": "For people.",
+        "pre_actions": "What is done before it counts: a list with action_type activity, set_variable, send, compensate.",
+        "post_actions": "What is done after it counts.",
+    },
+    "variable": {
+        "description": "For people.",
+        "type": "string, integer, number, boolean, list, object, any.",
+        "input": "true: whoever starts an instance gives it.",
+        "output": "true: it is part of the result.",
+        "optional": "true: it may be null.",
+        "initial": "Its value at the start.",
+        "values": "The only values that it may have, as a list.",
+        "minimum": "The least that a number may be.",
+        "maximum": "The most that a number may be.",
+        "overflow": "What happens beyond: error, saturate.",
+    },
+    "event": {
+        "description": "For people.",
+        "payload": "Its fields, with a type each: {amount: number}.",
+        "unhandled": "What happens to it where no transition takes it: reject, defer, discard.",
+        "starts": "true: it may start an instance.",
+        "time_to_live": "How long it is kept when nobody is there to take it.",
+    },
+    "activity": {
+        "description": "For people.",
+        "timeout": "How long one attempt may take.",
+        "schedule_to_start": "How long it may wait for a worker.",
+        "schedule_to_close": "How long all attempts may take together.",
+        "heartbeat": "How long it may be silent.",
+        "retry_policy": "How it is tried again: max_attempts, initial_interval, backoff_coefficient.",
+        "compensate_with": "The activity that undoes this one.",
+        "pool": "The workers that serve it.",
+    },
+}
