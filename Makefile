@@ -60,7 +60,7 @@ LOWEST := $(addprefix tests/unit/, analytics cli drawing model net test_public_n
     hostile_questions.py) \
   runtime/test_schedules.py runtime/test_shipped_order.py simulation/test_scenarios.py \
   verification/structure verification/test_conditions.py verification/test_diagrams.py \
-  widgets/test_picture_of.py widgets/test_stepper.py widgets/test_token_game.py)
+  $(addprefix widgets/test_, live.py picture_of.py stepper.py token_game.py wire.py))
 LOWEST_COMPILED := $(addprefix tests/, unit/simulation/test_golden_digests.py \
   unit/verification/test_explore_markings.py unit/verification/test_workflow_space.py \
   $(addprefix differential/test_, compiled_search.py::test_auto_goes_over_from_python_without_a_seam \

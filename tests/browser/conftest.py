@@ -1,4 +1,4 @@
-"""One browser for all tests: it takes a second to start."""
+"""One browser for the tests of a module: it takes a second to start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+# No longer: while playwright is there, nothing else in this process can have an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=require_browser(), args=FLAGS)

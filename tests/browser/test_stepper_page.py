@@ -282,6 +282,14 @@ def test_nothing_keeps_people_out(browser: Browser, dark: bool) -> None:
             assert min(box["width"], box["height"]) >= 24
 
 
+def test_who_wants_no_motion_gets_none(browser: Browser) -> None:
+    duration = "getComputedStyle(document.querySelector('.wfsim-live svg .n .body')).transitionDuration"
+    with page_with(browser, approval()) as page:
+        assert page.evaluate(duration) != "0s"
+        page.emulate_media(reduced_motion="reduce")
+        assert page.evaluate(duration) == "0s"
+
+
 def test_a_step_is_announced_and_all_of_the_drawing_has_names(browser: Browser) -> None:
     with page_with(browser, order()) as page:
         assert page.locator(HEAD).get_attribute("aria-live") == "polite"

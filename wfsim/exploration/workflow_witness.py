@@ -17,7 +17,7 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import Record
 from wfsim.semantics.snapshot import take_snapshot
-from wfsim.semantics.stimulus import Stimulus
+from wfsim.semantics.stimulus import STIMULI, Stimulus
 
 FORMAT = "wfsim witness 1"
 """Tells the files of `WorkflowWitness.dumps` from others."""
@@ -110,6 +110,11 @@ class WorkflowWitness(Witness):
             raise WfsimError(f"this is no file of a witness: {where}: {first['msg']}.") from None
         if found.format != FORMAT:
             raise WfsimError(f"this is no file of a witness: its format is {found.format!r}, not {FORMAT!r}.")
+        if len(found.titles) != len(found.stimuli) or any(each.kind not in STIMULI for each in found.stimuli):
+            raise WfsimError(
+                "this is no file of a witness: each of its stimuli has a title, and is of a kind that there is "
+                f"({', '.join(STIMULI)})."
+            )
         whole = cls.of(loads(found.definition), found.stimuli, found.titles)
         return cls(whole.steps, whole.workflow, whole.stimuli, found.loop, reason=found.reason)
 

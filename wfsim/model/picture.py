@@ -13,6 +13,7 @@ Identifiers, so that others can light what they mean:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from wfsim.drawing import Edge, Group, Node, Picture
@@ -82,6 +83,12 @@ def picture(workflow: Definition, *, direction: Direction = "TB") -> Picture:
     edges.extend(_edges(workflow))
     # Groups outermost first, since each names the one around it.
     return Picture(f"{workflow.name} {workflow.version}", nodes, edges, groups, direction)
+
+
+@lru_cache(maxsize=32)
+def shared_picture(workflow: Definition) -> Picture:
+    """The picture of a workflow, the same object for equal ones: laid out once, however often it is shown."""
+    return picture(workflow)
 
 
 def edge_ids(workflow: Definition) -> dict[int, str]:

@@ -13,7 +13,7 @@ from pydantic import PrivateAttr, ValidationInfo, model_validator
 from wfsim.errors import DrawingError
 from wfsim.model.check import check
 from wfsim.model.definition import Definition
-from wfsim.model.picture import picture
+from wfsim.model.picture import shared_picture
 from wfsim.model.problems import definition_error
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Workflow(Definition):
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What a notebook shows: one line of text, and the picture unless it would be too large to be read."""
         try:
-            return {"text/plain": repr(self), "text/html": picture(self).to_html()}
+            return {"text/plain": repr(self), "text/html": shared_picture(self).to_html()}
         except DrawingError as error:
             return {"text/plain": f"{self!r}\n{error}"}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import anywidget
 import traitlets
-from IPython.display import HTML, DisplayHandle, display
+from IPython.display import DisplayHandle, display
 
 from wfsim.drawing.data import looks_data
 from wfsim.drawing.still import still
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SETTLED = 0.5
 """Seconds after the last change until the still picture shows it, too."""
+
+
+_NOT_LIVE = "Run this cell in a notebook to have it live here."
 
 
 class LiveWidget(anywidget.AnyWidget):
@@ -47,6 +50,7 @@ class LiveWidget(anywidget.AnyWidget):
     def __init__(self, kind: str, wire: Wire, picture: Callable[[], tuple[str, str]]) -> None:
         super().__init__(kind=kind, _esm=made("loader.js").decode())
         self._wire, self._picture = wire, picture
+        self._plain = ""
         self._handle: DisplayHandle | None = None
         self._later: asyncio.TimerHandle | None = None
         self.on_msg(self._hear)
@@ -58,10 +62,11 @@ class LiveWidget(anywidget.AnyWidget):
 
     def show(self, plain: str) -> None:
         """Display the widget below a still picture of it; a page that lets the widget live hides the picture."""
-        self._handle = display(HTML(self._still()), display_id=True)
+        self._plain = plain
+        self._handle = display({"text/html": self._still(), "text/plain": plain}, raw=True, display_id=True)
         bundle = self._repr_mimebundle_()
         data = dict(bundle[0] if isinstance(bundle, tuple) else bundle or {})
-        display({**data, "text/plain": plain}, raw=True)
+        display({**data, "text/plain": _NOT_LIVE}, raw=True)
 
     def _hear(self, _: object, message: object, buffers: object) -> None:
         # From the browser, so anything may be in it. What has no number asks for no answer.
@@ -78,11 +83,17 @@ class LiveWidget(anywidget.AnyWidget):
             return
         if self._later is not None:
             self._later.cancel()
-        self._later = asyncio.get_event_loop().call_later(SETTLED, self._update)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            # Not in a notebook, where nothing would be done later.
+            self._update()
+        else:
+            self._later = loop.call_later(SETTLED, self._update)
 
     def _update(self) -> None:
         assert self._handle is not None
-        self._handle.update(HTML(self._still()))
+        self._handle.update({"text/html": self._still(), "text/plain": self._plain}, raw=True)
 
     def _still(self) -> str:
         name = f"wfsim-still-{self.model_id}"

@@ -18,6 +18,7 @@ from .wire import difference
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from .live import LiveWidget
     from .wire import Scene, Wire
@@ -34,7 +35,7 @@ _PAGE = """<!doctype html>
 
 
 class Shown(ABC):
-    """A widget that plays: its scene has a `head` with `cursor` and `length`.
+    """A live widget; its scene has a `title` and what it `can` do.
 
     Parameters
     ----------
@@ -52,9 +53,9 @@ class Shown(ABC):
     def seen(self) -> tuple[str, str]:
         """What is to be seen now as SVG, empty if it cannot be drawn, and what it shows in words."""
 
-    @abstractmethod
-    def jump(self, to: int) -> bool:
-        """Go to after the first `to` steps; False if there are not so many."""
+    def frames(self) -> tuple[list[Scene], int]:
+        """The scenes of a saved page, and which of them it shows first; more than one of a widget that plays."""
+        return [self.wire.scene()], 0
 
     @property
     def widget(self) -> LiveWidget:
@@ -71,7 +72,7 @@ class Shown(ABC):
             self._live.changed(problem)
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
-        """A page that goes through all steps without Python, and without anything from elsewhere.
+        """A page that shows all of this without Python, every step of it, and without anything from elsewhere.
 
         Parameters
         ----------
@@ -83,16 +84,12 @@ class Shown(ABC):
         WfsimError
             If wfsim was built without the front end.
         """
-        head = self.wire.scene()["head"]
-        scenes: list[Scene] = []
-        for cursor in range(head["length"] + 1):
-            self.jump(cursor)
-            scenes.append(_without_python(self.wire.scene()))
-        self.jump(head["cursor"])
+        frames, at = self.frames()
+        scenes = [_without_python(scene) for scene in frames]
         recording = {
             "kind": self.kind,
             "looks": looks_data(),
-            "at": head["cursor"],
+            "at": at,
             "scene": scenes[0],
             "steps": [difference(one, other) for one, other in pairwise(scenes)],
         }
@@ -122,6 +119,17 @@ class Shown(ABC):
         """The picture of now and one line of text, for what displays no widgets."""
         svg, alt = self.seen()
         return {"text/plain": repr(self), "text/html": still(svg, alt)}
+
+
+def played(wire: Wire, jump: Callable[[int], object]) -> tuple[list[Scene], int]:
+    """The frames of a widget whose scene has a `head` with `cursor` and `length`: one for each step."""
+    head = wire.scene()["head"]
+    scenes: list[Scene] = []
+    for cursor in range(head["length"] + 1):
+        jump(cursor)
+        scenes.append(wire.scene())
+    jump(head["cursor"])
+    return scenes, head["cursor"]
 
 
 def _without_python(scene: Scene) -> Scene:

@@ -12,7 +12,7 @@ from wfsim.model.workflow import Workflow
 
 from .meeting import Meeting
 from .meeting_wire import MeetingWire
-from .shown import Shown
+from .shown import Shown, played
 from .stepper_wire import StepperWire
 from .stepping import Stepping
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.values import Value
     from wfsim.semantics.instance import Instance
+
+    from .wire import Scene
 
 
 class Stepper(Shown):
@@ -158,6 +160,10 @@ class Stepper(Shown):
             return self.stepping.to_svg(), said
         except DrawingError as error:
             return "", f"{repr(self)[1:-1]}. {error}"
+
+    def frames(self) -> tuple[list[Scene], int]:
+        """The scenes of all steps, and which is that of now."""
+        return played(self.wire, self.jump)
 
     def jump(self, to: int) -> bool:
         """Go to after the first `to` steps; False if there are not so many."""

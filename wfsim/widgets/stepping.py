@@ -9,23 +9,24 @@ from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.exploration.workflow_witness import WorkflowWitness, after, describe
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.duration import time_text
-from wfsim.model.picture import edge_ids, picture
+from wfsim.model.picture import edge_ids, shared_picture
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.records import Record, records_of
+from wfsim.semantics.records import records_of
 from wfsim.semantics.stimulus import Stimulus
 
 from .action import Action
-from .actions import Actions, activity_name
+from .actions import Actions
 from .breakpoints import Breakpoints
 from .child_actions import child_name, child_workflow
 from .opening import opened
 from .places import likeliest, places
+from .telling import items, lit, sent, started_by, where_told
 from .ways import Step, Ways
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from wfsim.drawing import Picture, Role
     from wfsim.history.case import Case
@@ -131,7 +132,7 @@ class Stepping:
 
     def possible(self) -> list[Action]:
         """Everything that could happen, with values it asks for and the reason where it cannot happen now."""
-        found = self._actions.of(self.instance, self._stepped(), self._sent())
+        found = self._actions.of(self.instance, self._stepped(), sent(self.steps[: self.cursor]))
         return [replace(each, at=tuple(places(self.instance, each, self._edge_ids))) for each in found]
 
     def do(self, action_id: str, /, **values: Value) -> bool:
@@ -202,7 +203,7 @@ class Stepping:
     def play(self) -> bool:
         """One step of playing: forward, or at the end what comes to mind first; `stopped` says why to go no further.
 
-        Playing stops at the end, where nothing but an operator could go on, and where a breakpoint is met.
+        Playing stops at the end of what happened, where nothing but an operator could go on, and at a breakpoint.
 
         Returns
         -------
@@ -210,7 +211,8 @@ class Stepping:
             Whether a step was taken.
         """
         before = self.instance
-        if not self.forward():
+        is_known = self.forward()
+        if not is_known:
             likely = likeliest(self.possible(), self.lit())
             if likely is None or not self.do(likely.id):
                 self.stopped = self.problem or f"the end: the instance is {self.status}."
@@ -218,8 +220,11 @@ class Stepping:
                 return False
         hit = self.breakpoints.hit(before, self.instance)
         self.stopped = "" if hit is None else f"stopped at the breakpoint {hit}."
-        if not self.stopped and self.cursor == len(self.steps) and (self.why or self.instance.is_closed):
-            self.stopped = f"the end: the instance is {self.status}."
+        if not self.stopped and self.cursor == len(self.steps):
+            if self.instance.is_closed:
+                self.stopped = f"the end: the instance is {self.status}."
+            elif is_known:
+                self.stopped = "the end of what happened; from here on, playing is a guess."
         return True
 
     def load(
@@ -290,37 +295,16 @@ class Stepping:
 
     def _child(self, workflow: Workflow, activation: int) -> Stepping:
         found = Stepping(Instance(compile_workflow(workflow, self._catalogue)), catalogue=self._catalogue)
-        record = self._started_by(activation)
+        record = started_by(self.steps[: self.cursor], activation)
         if record is not None:
             inputs = record.payload.get("input", {})
             start = Stimulus("start", record.time, payload=inputs, sender=self.workflow.name)
             found.take(start)
         return found
 
-    def _started_by(self, activation: int) -> Record | None:
-        """The record that says how a child was started; none if that lies before the first step."""
-        found = (
-            record
-            for step in self.steps[: self.cursor]
-            for record in step.records
-            if record.kind == "child_started" and record.payload["activation"] == activation
-        )
-        return next(found, None)
-
     def _started_as(self, activation: int) -> str:
         """Tells children apart that have one number on different ways, after going back."""
-        return str(self._started_by(activation))
-
-    def _sent(self) -> dict[int, Record]:
-        """Messages to others, by number, that have not come back."""
-        found: dict[int, Record] = {}
-        for step in self.steps[: self.cursor]:
-            for record in step.records:
-                if record.kind == "message_sent" and record.payload["to"] != "self":
-                    found[record.payload["message_id"]] = record
-                elif record.kind == "message_returned":
-                    found.pop(record.payload["message_id"], None)
-        return found
+        return str(started_by(self.steps[: self.cursor], activation))
 
     def _stepped(self) -> dict[int, Instance]:
         found = {}
@@ -411,27 +395,7 @@ class Stepping:
             step or in flight, `problem` for the states of a failed or timed-out instance and, all the way through a
             witness, for the transitions at which it shows what is wrong, `visited` for what was passed before.
         """
-        edges = self._edge_ids
-        roles: dict[str, Role] = {}
-        for step in self.steps[: self.cursor]:
-            for record in step.records:
-                if record.kind == "state_entered" and record.state is not None:
-                    roles[f"state:{record.state}"] = "visited"
-                elif record.kind == "transition":
-                    roles[edges[record.payload["transition"]]] = "visited"
-                    roles[f"state:{record.state}"] = "visited"
-        instance = self.instance
-        if self.cursor:
-            for record in self.steps[self.cursor - 1].records:
-                if record.kind in ("transition", "transition_started"):
-                    roles[edges[record.payload["transition"]]] = "active"
-        for number in self._in_flight(instance):
-            roles[edges[number]] = "active"
-        roles |= self._failing
-        here: Role = "problem" if instance.status in ("failed", "timed_out") else "active"
-        for state in instance.configuration.values():
-            roles[f"state:{state}"] = here
-        return roles
+        return lit(self.steps[: self.cursor], self.instance, self._edge_ids) | self._failing
 
     def to_svg(self) -> str:
         """The picture, lit. `DrawingError` if the workflow is too large to be drawn."""
@@ -499,9 +463,9 @@ class Stepping:
         self._first, self.why = found.first, found.why
         self._program = found.first.program
         self._actions = Actions(found.first.program)
-        self._picture = picture(found.first.program.workflow)
+        self._picture = shared_picture(found.first.program.workflow)
         self._edge_ids = edge_ids(found.first.program.workflow)
-        self._failing = _told_by(steps[len(steps) - found.n_failing :], self._edge_ids) if found.n_failing else {}
+        self._failing = where_told(steps[len(steps) - found.n_failing :], self._edge_ids) if found.n_failing else {}
         self.ways = Ways(steps)
         self.breakpoints = Breakpoints(found.first.program)
         self.cursor = 0 if found.from_start else len(steps)
@@ -511,7 +475,7 @@ class Stepping:
         twin = instance.copy()
         records = records_of(twin, twin.apply(stimulus))
         title = describe(twin, stimulus, records[0])
-        for whole, name in _items(instance):
+        for whole, name in items(instance):
             if stimulus.activity_id == whole and stimulus.kind.startswith(("activity", "child")):
                 title = f"{name}: {title}"
         return Step(title, stimulus, tuple(records), twin)
@@ -532,31 +496,6 @@ class Stepping:
     @property
     def _before(self) -> Instance:
         return self.steps[self.cursor - 2].instance if self.cursor > 1 else self._first
-
-    def _in_flight(self, instance: Instance) -> list[int]:
-        program = instance.program
-        cells = [instance.m[program.rows[program.region_rows[region]].slot] for region in instance.in_flight]
-        return [program.transition_numbers[cell.flight] for cell in cells]
-
-
-def _items(instance: Instance) -> Iterator[tuple[int, str]]:
-    """The open activities and children that are for an item, by what their stimuli name, with their indices."""
-    for activity in instance.activities():
-        if activity.index is not None:
-            yield activity.activity_id, activity_name(activity)
-    for child in instance.children():
-        if child.index is not None:
-            yield child.activation, child_name(child)
-
-
-def _told_by(steps: Iterable[Step], edges: Mapping[int, str]) -> dict[str, Role]:
-    """Where steps show what is wrong: the transitions they take; without any, the states they end in."""
-    taken: dict[str, Role] = {}
-    states: dict[str, Role] = {}
-    for step in steps:
-        taken |= {edges[each.payload["transition"]]: "problem" for each in step.records if each.kind == "transition"}
-        states = {f"state:{state}": "problem" for state in step.instance.configuration.values()}
-    return taken or states
 
 
 def _plain(action: Action) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import DrawingError, NetError, WfsimError, listed
 
-from .shown import Shown
+from .shown import Shown, played
 from .wire import Request, Scene, Wire
 
 if TYPE_CHECKING:
@@ -185,6 +185,10 @@ class TokenGame(Shown):
             return self.to_svg(), said
         except DrawingError as error:
             return "", f"{repr(self)[1:-1]}. {error}"
+
+    def frames(self) -> tuple[list[Scene], int]:
+        """The scenes of all steps, and which is that of now."""
+        return played(self.wire, self.jump)
 
     def scene(self) -> Scene:
         """Everything to be seen, in the form of `stepper_wire`."""

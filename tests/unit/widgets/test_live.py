@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -61,6 +62,38 @@ def test_what_is_done_in_python_is_shown(stepper: wf.Stepper, sent: list[tuple[A
     assert sent[-1][0]["changes"]["lit"]["state:approved"] == "active"
     assert not stepper.load("nothing")  # type: ignore[arg-type]
     assert "there is no stepping through a str" in sent[-1][0]["problem"]
+
+
+class Handle:
+    """Where the still picture is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def update(self, data: dict[str, str], raw: bool) -> None:
+        self.shown.append(data["text/html"])
+
+
+def test_the_picture_of_the_last_state_follows_once_things_have_settled(
+    stepper: wf.Stepper, sent: list[tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = Handle()
+    monkeypatch.setattr(live, "SETTLED", 0)
+    monkeypatch.setattr(stepper.widget, "_handle", handle)
+
+    async def steps() -> None:
+        stepper.widget._hear(None, {"type": "hello", "seq": 1}, [])
+        stepper.widget._hear(None, {"type": "next", "seq": 2}, [])
+        assert handle.shown == []
+        while not handle.shown:
+            await asyncio.sleep(0)
+
+    asyncio.run(steps())
+    [picture] = handle.shown
+    assert "active: approve, approved" in picture
+    # Where nothing runs later, it follows at once.
+    stepper.jump(1)
+    assert "active: requested" in handle.shown[-1]
 
 
 def test_built_without_the_front_end_a_widget_shows_its_picture_and_says_so(

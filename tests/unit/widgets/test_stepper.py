@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import wfsim as wf
+from wfsim.drawing import layout
 from wfsim.errors import StartRefused
 from wfsim.exploration.workflow_witness import WorkflowWitness
 from wfsim.model.workflow import Workflow
@@ -76,6 +77,21 @@ def test_a_click_on_an_arrow_moves_the_instance_and_sends_only_what_changed() ->
     assert page.scene == stepper.wire.scene()
     assert page.sizes[0] > 20_000
     assert max(page.sizes[1:]) < 8_000
+
+
+def test_several_steppers_of_a_workflow_lay_it_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    laid_out: list[str] = []
+
+    def counted(graph: Any) -> Any:
+        laid_out.append(graph.title)
+        return layout.compute(graph)
+
+    monkeypatch.setattr("wfsim.drawing.picture.compute", counted)
+    workflow = load("models/order_processing.yaml").model_copy(update={"name": "laid_out"})
+    for _ in range(3):
+        Page(Stepper(workflow, ORDER))
+    workflow._repr_mimebundle_()
+    assert laid_out == ["laid_out 2.0.0"]
 
 
 def test_everything_that_can_happen_says_where_it_can_be_clicked() -> None:
@@ -231,6 +247,18 @@ def test_playing_goes_the_likely_way_and_stops_at_the_end() -> None:
             break
     assert page.scene["head"]["stopped"] == "the end: the instance is completed."
     assert stepper.stepping.instance.is_closed
+
+
+def test_playing_stops_where_what_happened_ends_and_then_goes_on_by_itself() -> None:
+    page = Page(Stepper(load("models/order_processing.yaml"), ORDER))
+    page.do("event:order_validated")
+    page.ask("jump", to=0)
+    page.ask("next")
+    assert page.scene["head"]["stopped"] == ""
+    page.ask("next")
+    assert page.scene["head"]["stopped"].startswith("the end of what happened")
+    page.ask("next")
+    assert (page.scene["head"]["stopped"], page.scene["head"]["length"]) == ("", 3)
 
 
 def test_playing_stops_at_a_state_and_where_a_condition_comes_true() -> None:

@@ -16,6 +16,8 @@ interface Item {
 const [SMALLEST, LARGEST, FAR] = [0.02, 4, 0.35];
 /** How far a pointer moves before a press is a drag, in pixels. */
 const SLACK = 4;
+/** How long after the last change of scale texts have their halos again, in milliseconds. */
+const SETTLED = 150;
 
 /** Pan and zoom of one <g>: the transform is written once per frame; nothing is rendered again. */
 export class PanZoom {
@@ -29,6 +31,7 @@ export class PanZoom {
   private items: Item[] = [];
   private size = { width: 1, height: 1 };
   private frame = 0;
+  private settled: ReturnType<typeof setTimeout> | undefined;
   private width = 1;
   private height = 1;
 
@@ -54,6 +57,7 @@ export class PanZoom {
     this.svg.removeEventListener("pointerdown", this.down);
     this.svg.removeEventListener("click", this.click, { capture: true });
     cancelAnimationFrame(this.frame);
+    clearTimeout(this.settled);
   }
 
   content(width: number, height: number): void {
@@ -128,6 +132,11 @@ export class PanZoom {
   }
 
   private set(view: View): void {
+    if (view.k !== this.view.k) {
+      this.svg.classList.add("zooming");
+      clearTimeout(this.settled);
+      this.settled = setTimeout(() => this.svg.classList.remove("zooming"), SETTLED);
+    }
     this.view = view;
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
