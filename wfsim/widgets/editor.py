@@ -87,10 +87,6 @@ class Editor(Shown):
         except DrawingError as error:
             return "", f"{said}. {error}"
 
-    def jump(self, to: int) -> bool:
-        """An editor shows but one thing, what is drawn now."""
-        return to == 0
-
     def __repr__(self) -> str:
         told = repr(self.editing.definition).replace("<Workflow", "<Editor of", 1)
         name, _, counts = told.rpartition(": ")

@@ -70,8 +70,6 @@ class EditorWire:
         return {
             "title": clean(f"{editing.definition.name} {editing.definition.version}"),
             "head": {
-                "cursor": 0,
-                "length": 0,
                 "number": editing.number,
                 "said": clean(editing.said),
                 "undo": clean(editing.undoable),
@@ -264,6 +262,7 @@ def _names(definition: Definition, elements: list[str]) -> Scene:
     return {
         "states": [each for each in elements if each.startswith("state:")],
         "regions": ["workflow", *(each for each in elements if each.startswith("region:"))],
+        "declared": list(definition.events),
         "events": list(dict.fromkeys([*(each for each in events if each), "done", "error", "timeout"])),
         **{section: list(getattr(definition, section)) for kind, section in SECTIONS.items() if kind != "event"},
     }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from wfsim.errors import WfsimError
+from wfsim.model.catalogue import as_catalogue
 from wfsim.model.check import check
 from wfsim.model.lint import lint
 from wfsim.model.naming import element_at, element_paths
@@ -51,14 +54,20 @@ class Judged:
     answers: tuple[Answer, ...] = ()
 
 
-def judge(version: Version) -> Judged:
+def judge(version: Version, outdated: Callable[[], bool]) -> Judged:
     """Lint a version and ask the built-in questions; nothing is known of one that is not valid.
+
+    Parameters
+    ----------
+    outdated
+        Whether nobody wants to know any more; looked at before each question.
 
     Notes
     -----
     Up to `MOST_SECONDS` for each question.
     """
-    from wfsim.verification.workflows.properties import verify
+    from wfsim.verification.property import Property
+    from wfsim.verification.workflows.properties import BUILT_IN, answers
 
     # Told now, so that nobody waits for it when the file is saved.
     version.source  # noqa: B018
@@ -71,17 +80,35 @@ def judge(version: Version) -> Judged:
         )
         for each in lint(workflow)
     )
+    asked = [Property(name) for name in BUILT_IN]
+    found: list[Answer] = []
     try:
-        verdicts = verify(workflow, max_states=MOST_STATES, max_seconds=MOST_SECONDS)
+        answer = answers(
+            workflow, asked, max_states=MOST_STATES, max_seconds=MOST_SECONDS, catalogue=as_catalogue(None)
+        )
+        for each in asked:
+            if outdated():
+                break
+            found.append(_answer(answer(each), paths.keys()))
     except WfsimError as error:
-        return Judged(findings, (Answer("verification", "error", str(error)),))
-    return Judged(findings, tuple(_answer(verdict, paths.keys()) for verdict in verdicts))
+        found = [Answer("verification", "error", str(error))]
+    return Judged(findings, tuple(found))
 
 
 def _answer(verdict: Verdict, known: object) -> Answer:
     named = [*verdict.statistics.get("unreachable", ()), *verdict.statistics.get("states", ())]
     elements = tuple(f"state:{name}" for name in named if f"state:{name}" in known)  # type: ignore[operator]
     return Answer(verdict.property.partition(" of ")[0], verdict.status.value, verdict.reason, elements)
+
+
+# A thread that still computes while Python goes down takes the whole process with it.
+_AT_WORK: WeakSet[Judge] = WeakSet()
+
+
+@atexit.register
+def _end() -> None:
+    for judge in list(_AT_WORK):
+        judge.end()
 
 
 class Judge:
@@ -93,8 +120,9 @@ class Judge:
         What is known, and of which version; of an older one until the newest is judged.
     """
 
-    def __init__(self, judge: Callable[[Version], Judged] = judge) -> None:
+    def __init__(self, judge: Callable[[Version, Callable[[], bool]], Judged] = judge) -> None:
         self._judge = judge
+        self._ended = False
         self._lock = threading.Lock()
         self._wanted: Version | None = None
         self._thread: threading.Thread | None = None
@@ -110,6 +138,7 @@ class Judge:
             self._wanted = version
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="wfsim editor", daemon=True)
+                _AT_WORK.add(self)
                 self._thread.start()
 
     @property
@@ -123,13 +152,21 @@ class Judge:
         if thread is not None:
             thread.join()
 
+    def end(self) -> None:
+        """Judge nothing any more, and come back when nothing is judged."""
+        self._ended = True
+        self.wait()
+
+    def _outdated(self) -> bool:
+        return self._ended or self._wanted is not None
+
     def _work(self) -> None:
         try:
             while (version := self._next()) is not None:
-                judged = self._judge(version)
+                judged = self._judge(version, self._outdated)
                 with self._lock:
-                    self._known[version.number] = judged
-                    if self._wanted is None:
+                    if not self._outdated():
+                        self._known[version.number] = judged
                         self.last = version.number, judged
         finally:
             with self._lock:
@@ -139,6 +176,8 @@ class Judge:
     def _next(self) -> Version | None:
         with self._lock:
             version, self._wanted = self._wanted, None
+            if self._ended:
+                version = None
             if version is None:
                 # Whoever asks from now on finds no thread, and starts one.
                 self._thread = None

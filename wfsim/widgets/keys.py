@@ -1,7 +1,6 @@
-"""What each key of an element means, in one line, for those who write it in a side panel; `docs/language.md` has all."""
+"""What each key of an element means, in one line, for those who write it in a side panel."""
 
 from __future__ import annotations
-
 
 KEYS: dict[str, dict[str, str]] = {
     "workflow": {
@@ -38,7 +37,7 @@ KEYS: dict[str, dict[str, str]] = {
         "after": "A time after which it is taken: 2h, or ${expression}.",
         "condition": "An expression that must be true: context.count < 3 and event.amount > 0.",
         "description": "For people.",
-        "pre_actions": "What is done before it counts: a list with action_type activity, set_variable, send, compensate.",
+        "pre_actions": "What is done before it counts: a list of activity, set_variable, send, compensate.",
         "post_actions": "What is done after it counts.",
     },
     "variable": {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from wfsim.widgets.edits import OPERATIONS
 from wfsim.widgets.judging import Judge, Judged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from wfsim.widgets.versions import Version
@@ -374,10 +377,11 @@ def test_an_edit_never_waits_for_a_verdict_and_only_the_newest_is_judged() -> No
     begun, go = threading.Event(), threading.Event()
     judged: list[int] = []
 
-    def slow(version: Version) -> Judged:
+    def slow(version: Version, outdated: Callable[[], bool]) -> Judged:
         begun.set()
         assert go.wait(60)
         judged.append(version.number)
+        assert outdated() == (version.number == 1)
         return Judged()
 
     editing = Editing("minimal")
@@ -400,6 +404,12 @@ def test_an_edit_never_waits_for_a_verdict_and_only_the_newest_is_judged() -> No
     editing.redo()
     assert not editing.stale
     assert judged == [1, 4, 3]
+
+
+def test_a_process_that_ends_while_something_is_judged_ends_well() -> None:
+    program = "import wfsim as wf; wf.Editor(wf.load('models/order_processing.yaml')); print('over')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("over\n", "")
 
 
 def test_every_operation_is_named_once() -> None:

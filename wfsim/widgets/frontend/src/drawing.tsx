@@ -2,7 +2,7 @@ import type { ComponentChild } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { centre, collapsed, middle, nearest, pinned } from "./geometry.ts";
 import { PanZoom } from "./panzoom.ts";
-import { EdgeShape, Frame, NodeShape, type Shown } from "./shapes.tsx";
+import { Arrival, EdgeShape, Frame, NodeShape, type Shown, Tag } from "./shapes.tsx";
 import { Twin } from "./twin.tsx";
 import type { Box, Looks, Picture, Point } from "./types.ts";
 
@@ -22,8 +22,14 @@ export interface DrawingProps {
   /** Upper left corners that a person has chosen, by node. */
   pins?: Record<string, Point>;
   selected?: string | null;
+  /** What is chosen besides, to do something with all of it. */
+  chosen?: ReadonlySet<string>;
+  /** Whether frames can be selected, too. */
+  frames?: boolean;
   onActivate?: (id: string) => void;
-  onSelect?: (id: string) => void;
+  onOpen?: (id: string) => void;
+  /** `many`: with the Shift key. */
+  onSelect?: (id: string, many: boolean) => void;
   onConnect?: (source: string, target: string) => void;
   onPin?: (id: string, at: Point) => void;
   onKey?: (event: KeyboardEvent, id: string | null) => void;
@@ -35,18 +41,24 @@ const NONE = {};
 const READABLE = 0.62;
 const idAt = (event: Event) => (event.target as Element).closest<SVGElement>("[data-id]")?.dataset["id"] ?? null;
 
-function useAround(picture: Picture) {
+function useAround(picture: Picture, frames: boolean) {
   return useMemo(() => {
     const places: [string, Point][] = [];
     const boxes = new Map<string, Box>();
     const beside = new Map<string, Set<string>>();
     const extents = new Map<string, [number, number, number, number]>();
+    for (const { id, box } of frames ? picture.groups : []) {
+      // Its upper edge stands for it.
+      boxes.set(id, { ...box, height: 26 });
+      places.push([id, [box.x + box.width / 2, box.y + 13]]);
+    }
     const add = (a: string, b: string) => beside.set(a, (beside.get(a) ?? new Set()).add(b));
     for (const { id, shape, outline, box: b } of picture.nodes) {
       boxes.set(id, outline);
       extents.set(id, [b.x, b.y, b.x + b.width, b.y + b.height]);
       if (shape !== "dot") places.push([id, centre(outline)]);
     }
+    for (const { id, box: b } of picture.tags) extents.set(id, [b.x, b.y, b.x + b.width, b.y + b.height]);
     for (const { id, source, target, label, points, text } of picture.edges) {
       const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
       if (text) {
@@ -62,7 +74,7 @@ function useAround(picture: Picture) {
       }
     }
     return { places, boxes, beside, extents };
-  }, [picture]);
+  }, [picture, frames]);
 }
 
 /** A graph that can be walked, zoomed, searched, folded and acted on; every widget's drawing is this one. */
@@ -83,7 +95,7 @@ export function Drawing(props: DrawingProps) {
   const [place, setPlace] = useState("");
   const [asTable, setAsTable] = useState(false);
   const [sought, setSought] = useState("");
-  const { places, boxes, beside, extents } = useAround(picture);
+  const { places, boxes, beside, extents } = useAround(picture, props.frames ?? false);
   const active = places.find(([id]) => lit[id] === "active" || lit[id] === "problem")?.[0];
   // Where Tab enters: what was focused last, if it is still there; else what is active; else the first.
   const entry = places.some(([id]) => id === focus) ? focus : (active ?? places[0]?.[0] ?? null);
@@ -150,7 +162,7 @@ export function Drawing(props: DrawingProps) {
       const along = (others: [string, Point][]) => (at ? nearest(at, others, event.key) : null);
       const next = along(places.filter(([name]) => near?.has(name))) ?? along(places.filter(([name]) => name !== id));
       if (next) go(next);
-    } else if ((event.key === "Enter" || event.key === " ") && id) props.onActivate?.(id);
+    } else if ((event.key === "Enter" || event.key === " ") && id && props.onActivate) props.onActivate(id);
     else if (event.key === "+" || event.key === "=") zoom.current!.zoom(1.25);
     else if (event.key === "-") zoom.current!.zoom(0.8);
     else if (event.key === "0") zoom.current!.fit();
@@ -187,7 +199,7 @@ export function Drawing(props: DrawingProps) {
           setRope(null);
           const inside = ({ box: b }: { box: Box }) =>
             x >= b.x && x <= b.x + b.width && y >= b.y && y <= b.y + b.height;
-          const target = picture.nodes.find(inside);
+          const target = picture.nodes.find(inside) ?? picture.groups.findLast(inside);
           if (target) props.onConnect!(from, target.id);
         },
       );
@@ -212,9 +224,16 @@ export function Drawing(props: DrawingProps) {
     const id = idAt(event);
     if (!id) return;
     setFocus(id);
-    props.onSelect?.(id);
+    // A pointer that might have dragged it has not given it the focus.
+    if (act) (event.target as Element).closest<SVGElement>("[data-id]")!.focus({ preventScroll: true });
+    props.onSelect?.(id, act && (event as MouseEvent).shiftKey);
     if (act) props.onActivate?.(id);
   };
+  const open = (event: Event) => {
+    const id = idAt(event);
+    if (id) props.onOpen?.(id);
+  };
+  const arrivalRole = (edges: string[], own: string) => edges.map((id) => lit[id]).findLast(Boolean) ?? own;
   const shown = (id: string, own: string): Shown => {
     const role = lit[id] ?? own;
     return {
@@ -222,7 +241,7 @@ export function Drawing(props: DrawingProps) {
       look: props.looks[role],
       live: live[id] ?? "",
       entry: entry === id,
-      selected: selected === id,
+      selected: selected === id || (props.chosen?.has(id) ?? false),
       dim: found.length > 0 && !found.includes(id),
       mark: marks[id] ?? "",
     };
@@ -242,6 +261,7 @@ export function Drawing(props: DrawingProps) {
           onKeyDown={key}
           onPointerDown={press}
           onClick={(event) => choose(event, true)}
+          onDblClick={open}
           onFocusIn={(event) => choose(event, false)}
         >
           <g ref={layer}>
@@ -250,12 +270,19 @@ export function Drawing(props: DrawingProps) {
                 key={group.id}
                 group={group}
                 role={lit[group.id] ?? group.role}
+                choice={props.frames ? shown(group.id, group.role) : null}
                 closed={closed.has(group.id)}
                 onToggle={toggle}
               />
             ))}
             {picture.edges.map((edge) => (
               <EdgeShape key={edge.id} edge={edge} width={props.widths?.[edge.id]} {...shown(edge.id, edge.role)} />
+            ))}
+            {picture.arrivals.map((each) => (
+              <Arrival key={each.id} arrival={each} role={arrivalRole(each.edges, each.role)} />
+            ))}
+            {picture.tags.map((each) => (
+              <Tag key={each.id} tag={each} role={arrivalRole(each.edges, each.role)} />
             ))}
             {picture.nodes.map((node) => (
               <NodeShape

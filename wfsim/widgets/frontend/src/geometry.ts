@@ -1,4 +1,4 @@
-import type { Box, EdgeData, Picture, Point, Text } from "./types.ts";
+import type { Box, EdgeData, Picture, Point, TagData, Text } from "./types.ts";
 
 export const centre = (box: Box): Point => [box.x + box.width / 2, box.y + box.height / 2];
 /** The point of a curve of 3k + 1 points where half of its pieces lie behind. */
@@ -74,6 +74,8 @@ function straight(edge: EdgeData, from: Box, to: Box): EdgeData {
 
 const shifted = <B extends Box | Text>(box: B, dx: number, dy: number): B => ({ ...box, x: box.x + dx, y: box.y + dy });
 
+const moved = (text: Text | null, by: Point): Text | null => text && shifted(text, ...by);
+
 /** The picture with nodes where a person has put them (upper left corners); their edges become straight. */
 export function pinned(picture: Picture, pins: Record<string, Point>): Picture {
   const moves = new Map<string, Point>();
@@ -88,17 +90,32 @@ export function pinned(picture: Picture, pins: Record<string, Point>): Picture {
   if (!moves.size) return picture;
   const boxes = new Map<string, Box>(picture.groups.map((group) => [group.id, group.box]));
   for (const node of nodes) boxes.set(node.id, node.outline);
+  // What ends at a tag moves with its source, tag and all; what arrives from one with its node.
+  const sources = new Map(picture.edges.map((edge) => [edge.id, edge.source]));
+  const movesOf = ({ of, way, edges: [first] }: TagData) => moves.get(way === "from" ? of : sources.get(first!)!);
+  const tags = picture.tags.map((tag) => {
+    const by = movesOf(tag);
+    if (!by) return tag;
+    return { ...tag, box: shifted(tag.box, ...by), outline: shifted(tag.outline, ...by), text: moved(tag.text, by) };
+  });
+  const along = <E extends { points: Point[]; text: Text | null }>(line: E, by: Point): E => ({
+    ...line,
+    points: line.points.map(([x, y]): Point => [x + by[0], y + by[1]]),
+    text: moved(line.text, by),
+  });
   const edges = picture.edges.map((edge) => {
     const [from, to] = [moves.get(edge.source), moves.get(edge.target)];
-    if (!from && !to) return edge;
-    if (edge.source !== edge.target) return straight(edge, boxes.get(edge.source)!, boxes.get(edge.target)!);
-    const points = edge.points.map(([x, y]): Point => [x + from![0], y + from![1]]);
-    return { ...edge, points, text: edge.text && shifted(edge.text, ...from!) };
+    if (edge.tag !== null || edge.source === edge.target) return from ? along(edge, from) : edge;
+    return from || to ? straight(edge, boxes.get(edge.source)!, boxes.get(edge.target)!) : edge;
+  });
+  const arrivals = picture.arrivals.map((arrival) => {
+    const by = moves.get(arrival.target);
+    return by ? along(arrival, by) : arrival;
   });
   const all = nodes.map((node) => node.box);
   const width = Math.max(picture.width, ...all.map((box) => box.x + box.width + 16));
   const height = Math.max(picture.height, ...all.map((box) => box.y + box.height + 16));
-  return { ...picture, nodes, edges, width, height };
+  return { ...picture, nodes, edges, tags, arrivals, width, height };
 }
 
 /** The picture with these groups closed: each a box where it was, its inside hidden, edges ending at its border. */
@@ -119,11 +136,15 @@ export function collapsed(picture: Picture, closed: ReadonlySet<string>): Pictur
     const [source, target] = [shownAs(edge.source), shownAs(edge.target)];
     if (source === edge.source && target === edge.target) edges.push(edge);
     else if (source !== target)
-      edges.push(straight({ ...edge, source, target }, boxes.get(source)!, boxes.get(target)!));
+      edges.push(straight({ ...edge, source, target, tag: null }, boxes.get(source)!, boxes.get(target)!));
   }
+  const cut = new Set(edges.filter((edge) => edge.tag !== null).map((edge) => edge.id));
+  const stillCut = ({ edges: through }: { edges: string[] }) => through.some((id) => cut.has(id));
   return {
     ...picture,
     edges,
+    tags: picture.tags.filter(stillCut),
+    arrivals: picture.arrivals.filter(stillCut),
     nodes: picture.nodes.filter((node) => shownAs(node.id) === node.id),
     groups: picture.groups.filter((group) => shownAs(group.id) === group.id),
   };

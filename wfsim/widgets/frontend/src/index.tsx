@@ -1,4 +1,5 @@
 import { render } from "preact";
+import { Editor } from "./editor.tsx";
 import { rules } from "./looks.ts";
 import { type Recording, recorded } from "./recorded.ts";
 import { Stepper } from "./stepper.tsx";
@@ -7,7 +8,7 @@ import type { Looks, Model } from "./types.ts";
 declare const STYLE: string;
 
 /** One entry per widget; `kind` of the Python side names it. */
-const KINDS = { stepper: Stepper };
+const KINDS = { editor: Editor, stepper: Stepper };
 
 /** Show a widget in `el`; gives what takes it away again. */
 export function mount(model: Model, el: HTMLElement, looks: Looks): () => void {

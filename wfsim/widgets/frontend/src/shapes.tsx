@@ -1,7 +1,7 @@
 import { memo } from "preact/compat";
 import { useMemo } from "preact/hooks";
 import { arrow, middle } from "./geometry.ts";
-import type { EdgeData, GroupData, Looks, NodeData, Point, Text } from "./types.ts";
+import type { ArrivalData, EdgeData, GroupData, Looks, NodeData, Point, TagData, Text } from "./types.ts";
 
 const name = (role: string) => role.replaceAll("_", "-");
 const LINE = 1.3;
@@ -149,7 +149,29 @@ export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | 
       <path class="line" d={drawn.line} style={style} />
       {drawn.head && <path class={edge.head === "open" ? "line tip" : "solid"} d={drawn.head} />}
       <Words text={edge.text} />
+      {mark && <circle class="mark" cx={middle(edge.points)[0]} cy={middle(edge.points)[1]} r={6} />}
       {role !== edge.role && role !== "visited" && <Badge look={props.look} at={middle(edge.points)} />}
+    </g>
+  );
+});
+
+export const Tag = memo(({ tag, role }: { tag: TagData; role: string }) => {
+  const { x, y, width, height } = tag.outline;
+  return (
+    <g class={`n tag ${name(role)}`} data-tag={tag.id}>
+      <rect class="body" x={x} y={y} width={width} height={height} rx={height / 2} />
+      <Words text={tag.text} />
+    </g>
+  );
+});
+
+export const Arrival = memo(({ arrival, role }: { arrival: ArrivalData; role: string }) => {
+  const drawn = useMemo(() => arrow(arrival.points, arrival.head), [arrival.points, arrival.head]);
+  return (
+    <g class={`e ${name(arrival.role)} ${arrival.style}${litAs(role, arrival.role)}`}>
+      <path class="line" d={drawn.line} />
+      {drawn.head && <path class={arrival.head === "open" ? "line tip" : "solid"} d={drawn.head} />}
+      <Words text={arrival.text} />
     </g>
   );
 });
@@ -157,13 +179,33 @@ export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | 
 interface FrameProps {
   group: GroupData;
   role: string;
+  /** How it can be chosen, if it can. */
+  choice: { entry: boolean; selected: boolean; mark: string } | null;
   closed: boolean;
   onToggle: ((id: string) => void) | undefined;
 }
-export const Frame = memo(({ group, role, closed, onToggle }: FrameProps) => (
-  <g class={`f${litAs(role, group.role)}${closed ? " closed" : ""}`} data-group={group.id}>
+export const Frame = memo(({ group, role, choice, closed, onToggle }: FrameProps) => (
+  <g
+    class={`f${litAs(role, group.role)}${closed ? " closed" : ""}${choice?.selected ? " selected" : ""}`}
+    data-group={group.id}
+  >
     <rect x={group.box.x} y={group.box.y} width={group.box.width} height={group.box.height} rx={12} />
-    <Words text={group.text} start />
+    {choice ? (
+      <g
+        class="name"
+        data-id={group.id}
+        role="button"
+        tabindex={choice.entry ? 0 : -1}
+        aria-label={said([group.label, group.id.startsWith("region:") ? "region" : "state with regions", choice.mark])}
+      >
+        {/* A place to press that is as wide as the frame, beside what folds it. */}
+        <rect class="grasp" x={group.box.x} y={group.box.y} width={Math.max(24, group.box.width - 36)} height={26} />
+        <Words text={group.text} start />
+        {choice.mark && <circle class="mark" cx={group.box.x + 3} cy={group.box.y + 3} r={6} />}
+      </g>
+    ) : (
+      <Words text={group.text} start />
+    )}
     {onToggle && (
       <g
         class="toggle"

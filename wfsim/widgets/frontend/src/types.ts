@@ -39,6 +39,31 @@ export interface EdgeData {
   style: string;
   head: string;
   role: string;
+  /** The tag at which it ends where it is cut. */
+  tag: string | null;
+  points: Point[];
+  text: Text | null;
+}
+/** A small box at a cut through edges, which stands for the node `of` in place of the way `to` or `from` there. */
+export interface TagData {
+  id: string;
+  of: string;
+  way: "to" | "from";
+  edges: string[];
+  role: string;
+  box: Box;
+  outline: Box;
+  text: Text | null;
+}
+/** The line from a tag to its node, for all the edges that are cut. */
+export interface ArrivalData {
+  id: string;
+  edges: string[];
+  tag: string;
+  target: string;
+  role: string;
+  style: string;
+  head: string;
   points: Point[];
   text: Text | null;
 }
@@ -57,6 +82,8 @@ export interface Picture {
   nodes: NodeData[];
   edges: EdgeData[];
   groups: GroupData[];
+  tags: TagData[];
+  arrivals: ArrivalData[];
 }
 
 /** How roles look; `wfsim.drawing.roles` is the one table of it, and is sent with the bundle. */
