@@ -5,25 +5,23 @@ from __future__ import annotations
 import atexit
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from wfsim.errors import WfsimError
-from wfsim.model.catalogue import as_catalogue
 from wfsim.model.check import check
 from wfsim.model.lint import lint
 from wfsim.model.naming import element_at, element_paths
+from wfsim.model.yaml_writer import write
+
+from .asked import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from wfsim.verification.verdict import Verdict
+    from wfsim.model.problems import Path
 
     from .versions import Version
-
-MOST_STATES = 2_000
-MOST_SECONDS = 2.0
-"""Limits of each question that is asked while somebody draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +52,21 @@ class Judged:
     answers: tuple[Answer, ...] = ()
 
 
+_ASKED = Asked()
+
+
 def judge(version: Version, outdated: Callable[[], bool]) -> Judged:
     """Lint a version and ask the built-in questions; nothing is known of one that is not valid.
 
     Parameters
     ----------
     outdated
-        Whether nobody wants to know any more; looked at before each question.
+        Whether nobody wants to know any more; looked at between questions.
 
     Notes
     -----
-    Up to `MOST_SECONDS` for each question.
+    Up to `wfsim.widgets.asked.MOST_SECONDS` for each question.
     """
-    from wfsim.verification.property import Property
-    from wfsim.verification.workflows.properties import BUILT_IN, answers
-
     # Told now, so that nobody waits for it when the file is saved.
     version.source  # noqa: B018
     if check(version.workflow):
@@ -80,35 +78,30 @@ def judge(version: Version, outdated: Callable[[], bool]) -> Judged:
         )
         for each in lint(workflow)
     )
-    asked = [Property(name) for name in BUILT_IN]
-    found: list[Answer] = []
     try:
-        answer = answers(
-            workflow, asked, max_states=MOST_STATES, max_seconds=MOST_SECONDS, catalogue=as_catalogue(None)
-        )
-        for each in asked:
-            if outdated():
-                break
-            found.append(_answer(answer(each), paths.keys()))
+        found = [_answer(each, paths) for each in _ASKED.ask(write(workflow), outdated)]
     except WfsimError as error:
         found = [Answer("verification", "error", str(error))]
     return Judged(findings, tuple(found))
 
 
-def _answer(verdict: Verdict, known: object) -> Answer:
-    named = [*verdict.statistics.get("unreachable", ()), *verdict.statistics.get("states", ())]
-    elements = tuple(f"state:{name}" for name in named if f"state:{name}" in known)  # type: ignore[operator]
-    return Answer(verdict.property.partition(" of ")[0], verdict.status.value, verdict.reason, elements)
+def _answer(said: Mapping[str, Any], known: Mapping[str, Path]) -> Answer:
+    elements = tuple(f"state:{name}" for name in said["states"] if f"state:{name}" in known)
+    return Answer(said["name"], said["status"], said["reason"], elements)
 
 
-# A thread that still computes while Python goes down takes the whole process with it.
+# A thread that still computes while Python goes down may take the whole process with it.
 _AT_WORK: WeakSet[Judge] = WeakSet()
 
 
 @atexit.register
 def _end() -> None:
-    for judge in list(_AT_WORK):
+    judges = list(_AT_WORK)
+    for judge in judges:
         judge.end()
+    _ASKED.end()
+    for judge in judges:
+        judge.wait()
 
 
 class Judge:
@@ -153,9 +146,8 @@ class Judge:
             thread.join()
 
     def end(self) -> None:
-        """Judge nothing any more, and come back when nothing is judged."""
+        """Judge nothing any more after this."""
         self._ended = True
-        self.wait()
 
     def _outdated(self) -> bool:
         return self._ended or self._wanted is not None

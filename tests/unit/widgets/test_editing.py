@@ -13,6 +13,8 @@ import pytest
 import wfsim as wf
 from wfsim.errors import DefinitionError, WfsimError
 from wfsim.model.operations import SetVariableAction
+from wfsim.verification.workflows.properties import BUILT_IN
+from wfsim.widgets.asked import Asked, answered
 from wfsim.widgets.editing import Editing
 from wfsim.widgets.edits import OPERATIONS
 from wfsim.widgets.judging import Judge, Judged
@@ -404,6 +406,32 @@ def test_an_edit_never_waits_for_a_verdict_and_only_the_newest_is_judged() -> No
     editing.redo()
     assert not editing.stale
     assert judged == [1, 4, 3]
+
+
+def test_questions_are_asked_until_somebody_says_stop_and_again_after_the_process_has_ended() -> None:
+    asked = Asked()
+    text = wf.dumps(wf.new("minimal"))
+    try:
+        names = [each["name"] for each in asked.ask(text, lambda: False)]
+        assert names[0] == "states_reachable"
+        assert len(names) == len(BUILT_IN)
+        answers = asked.ask(text, lambda: False)
+        next(answers)
+        process = asked._process
+        assert process is not None
+        process.kill()
+        process.wait()
+        with pytest.raises(WfsimError, match="has ended"):
+            list(answers)
+        assert [each["name"] for each in asked.ask(text, lambda: False)] == names
+    finally:
+        asked.end()
+
+
+def test_a_stop_leaves_out_the_questions_to_come() -> None:
+    stopped: list[bool] = [False, False, True]
+    found = answered(wf.dumps(wf.new("minimal")), lambda: stopped.pop(0))
+    assert [each["name"] for each in found] == list(BUILT_IN[:2])
 
 
 def test_a_process_that_ends_while_something_is_judged_ends_well() -> None:
