@@ -7,6 +7,7 @@ leaves out the questions that are still to come.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -74,8 +75,7 @@ class Asked:
             finally:
                 if not finished:
                     self._kill()
-                    process.stdin.close()
-                    process.stdout.close()
+                    _close(process)
             raise WfsimError("the process that verifies has ended. The next edit begins another one.")
 
     def end(self) -> None:
@@ -84,10 +84,7 @@ class Asked:
         self._kill()
         with self._lock:
             if process is not None:
-                assert process.stdin is not None
-                assert process.stdout is not None
-                process.stdin.close()
-                process.stdout.close()
+                _close(process)
 
     def _kill(self) -> None:
         process, self._process = self._process, None
@@ -109,6 +106,14 @@ class Asked:
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
             )
         return self._process
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        # Closing says what could not be said any more.
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
 
 
 def _say(to: TextIO | Any, line: str) -> None:
