@@ -48,7 +48,7 @@ def test_a_workflow_is_edited_its_verdict_changes_and_it_is_saved_with_its_comme
         renamed.click()
         editor.get_by_label("ends here").select_option("failure")
         editor.locator(".verdicts:not(.stale) .holds", has_text="states reachable").wait_for(timeout=60_000)
-        editor.locator(".verdicts:not(.stale) .holds", has_text="soundness").wait_for(timeout=60_000)
+        editor.locator(".verdicts:not(.stale) .holds", has_text="sound:").wait_for(timeout=60_000)
         x, y = (box := renamed.bounding_box() or {"x": 0, "y": 0})["x"] + 10, box["y"] + 10
         page.mouse.move(x, y)
         page.mouse.down()

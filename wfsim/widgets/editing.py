@@ -61,6 +61,7 @@ class Editing:
         self._count = 0
         self._versions = [Version(0, "", workflow, pins)]
         self._picture: tuple[Workflow, Picture] | None = None
+        self._missing: tuple[Workflow, list[tuple[str, str]]] | None = None
         self._refused_text: str | None = None
         self._judge = Judge()
         self._go(0)
@@ -105,8 +106,11 @@ class Editing:
     @property
     def missing(self) -> list[tuple[str, str]]:
         """What keeps it from being valid: elements and what is wrong with each."""
-        paths = element_paths(self.definition)
-        return [(element_at(paths, each.path), each.message) for each in check(self.definition)]
+        if self._missing is None or self._missing[0] is not self.definition:
+            paths = element_paths(self.definition)
+            found = [(element_at(paths, each.path), each.message) for each in check(self.definition)]
+            self._missing = self.definition, found
+        return self._missing[1]
 
     @property
     def elements(self) -> list[str]:

@@ -1,13 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-
-/** The last word before the caret, and how the line goes before it. */
-function wordAt(text: string, caret: number): { word: string; first: boolean } {
-  const line = text.slice(text.lastIndexOf("\n", caret - 1) + 1, caret);
-  const word = /[\w.]*$/.exec(line)![0];
-  return { word, first: /^\s*(- )?$/.test(line.slice(0, line.length - word.length)) };
-}
-
-const MOST = 8;
+import { offered } from "./offered.ts";
 
 interface Props {
   label: string;
@@ -30,10 +22,7 @@ export function Completing({ label, text, keys, words, rows, onApply }: Props) {
     area.current!.setSelectionRange(next.current, next.current);
     next.current = null;
   }, [typed]);
-  const { word, first } = wordAt(typed, caret ?? 0);
-  const from = first ? keys.map((key) => `${key}: `) : words;
-  const found = caret === null || !word ? [] : from.filter((each) => each.startsWith(word) && each !== word);
-  const offered = found.slice(0, MOST);
+  const { word, found } = offered(typed, caret, keys, words);
   const take = (whole: string) => {
     const start = caret! - word.length;
     next.current = start + whole.length;
@@ -42,7 +31,7 @@ export function Completing({ label, text, keys, words, rows, onApply }: Props) {
     area.current!.focus();
   };
   const key = (event: KeyboardEvent) => {
-    if (event.ctrlKey && event.key === " " && offered.length) take(offered[0]!);
+    if (event.ctrlKey && event.key === " " && found.length) take(found[0]!);
     else if ((event.ctrlKey || event.metaKey) && event.key === "Enter") onApply(typed);
     else if (event.key === "Escape" && typed !== text) setTyped(text);
     else return;
@@ -68,7 +57,7 @@ export function Completing({ label, text, keys, words, rows, onApply }: Props) {
         <button type="button" aria-disabled={typed === text} onClick={() => typed !== text && onApply(typed)}>
           Apply
         </button>
-        {offered.map((each) => (
+        {found.map((each) => (
           <button key={each} type="button" class="word" onClick={() => take(each)}>
             {each}
           </button>
