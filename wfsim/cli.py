@@ -24,6 +24,7 @@ from wfsim.printing import indented, show_conditions, show_findings, show_table,
 
 if TYPE_CHECKING:
     from wfsim.history.history import History
+    from wfsim.history.questions import Result
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.workflow import Workflow
     from wfsim.simulation.scenario import Scenario
@@ -552,20 +553,23 @@ def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
         _print_json({"digest": history.digest, "notes": history.notes, **data})
         return
     for name, query in tables.items():
-        frame = history.sql(query).df()
-        if not frame.empty:
-            _show_frame(name, frame)
+        _show_answer(name, history.sql(query))
     for note in history.notes:
         out.print(Text("Note: " + note, style="yellow"), highlight=False)
     out.print(f"digest {history.digest}", style="dim", highlight=False)
 
 
-def _show_frame(title: str, frame: Any) -> None:
+def _show_answer(title: str, answer: Result) -> None:
+    """The answer to a query as a table, unless it is empty."""
     from wfsim.analytics.summary import cell
 
-    heads = [(str(column), frame[column].dtype.kind in "iuf") for column in frame.columns]
-    rows = [[cell(column, value) for column, value in zip(frame.columns, row)] for row in frame.itertuples(index=False)]
-    show_table(out, title, rows, heads)
+    # Not as a data frame: to load pandas takes longer than many a simulation.
+    rows = answer.fetchall()
+    if not rows:
+        return
+    numbers = [all(value is None or isinstance(value, (int, float)) for value in values) for values in zip(*rows)]
+    shown = [[cell(column, value) for column, value in zip(answer.columns, row)] for row in rows]
+    show_table(out, title, shown, list(zip(answer.columns, numbers)))
 
 
 @app.command()
@@ -668,7 +672,7 @@ def demo(
         head=head,
         show_findings=lambda workflow: show_findings(out, wf.lint(workflow), short=True),
         show_report=show_report,
-        show_table=_show_frame,
+        show_table=_show_answer,
     )
 
 

@@ -67,12 +67,12 @@ def run_demo(
         "FROM hot_paths ORDER BY cases DESC, path LIMIT 5"
     )
     say(question)
-    show_table("hot paths", history.sql(question).df())
+    show_table("hot paths", history.sql(question))
     slow = (
         "SELECT what, name, n, mean_wait AS mean, p95_wait AS p95, total_wait AS total "
         "FROM bottlenecks ORDER BY total_wait DESC, name LIMIT 5"
     )
-    show_table("where time goes", history.sql(slow).df())
+    show_table("where time goes", history.sql(slow))
 
     head("6  Pictures")
     paths = wf.hot_paths(history)

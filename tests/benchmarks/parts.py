@@ -16,7 +16,7 @@ import wfsim as wf
 from tests.benchmarks import Measured, cpu_seconds, median
 from tests.benchmarks.step import MANY, compiled_orders
 from tests.benchmarks.two_speeds import compiled_case
-from wfsim.semantics.bare import reader
+from wfsim.semantics.addresses import reader
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.compiled import draws, quantiles
 from wfsim.simulation.calendar import Order

@@ -161,8 +161,8 @@ def compiled_case(cases: int = 10_000) -> tuple[float, int]:
 
     from tests.differential.compiled_instance import to_array
     from wfsim.semantics import speed
-    from wfsim.semantics.bare import out as out_of
-    from wfsim.semantics.bare import rows
+    from wfsim.semantics.addresses import out as out_of
+    from wfsim.semantics.addresses import rows
     from wfsim.semantics.compiled import step as compiled
 
     program = compile_workflow(definition())

@@ -242,6 +242,22 @@ def test_a_region_is_collapsed_and_opened(browser: Browser) -> None:
         assert page.locator("svg .n[data-id*='/']").count() < inside
 
 
+def test_an_edge_that_is_cut_fires_at_its_tag_which_leads_to_where_it_goes(browser: Browser) -> None:
+    chain = range(12)
+    states = [{"name": f"step_{k}"} for k in chain] + [{"name": end, "is_terminal": True} for end in ("done", "off")]
+    ahead = [{"from": f"step_{k}", "to": f"step_{k + 1}" if k < 11 else "done", "event": "go"} for k in chain]
+    hub = [{"from": f"step_{k}", "to": "off", "event": "cancel"} for k in chain]
+    workflow = wf.Workflow(name="hub", initial_state="step_0", states=states, transitions=ahead + hub)
+    with page_with(browser, wf.Stepper(workflow)) as page:
+        assert page.locator("svg .tag").count() == 13
+        page.locator("svg .tag", has_text="off").first.click()
+        assert focused(page) == "state:off"
+        page.locator("svg .e.live", has_text="cancel").locator("text").click()
+        page.locator("svg .n.active[data-id='state:off']").wait_for()
+        assert page.locator("svg .tag.active", has_text="off").count() == 1
+        assert violations(page) == []
+
+
 def test_the_net_beside_follows_and_shares_the_selection(browser: Browser) -> None:
     with page_with(browser, approval()) as page:
         page.get_by_role("button", name="Net beside").click()

@@ -263,7 +263,7 @@ def test_auto_goes_over_from_python_without_a_seam(after: int, monkeypatch: pyte
 
 
 def test_auto_stays_with_python_where_the_compiled_search_is_not_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled_cache.SEARCH, "is_loaded", False)
+    monkeypatch.setattr(compiled_cache.SEARCH, "_loaded", None)
     monkeypatch.setattr(compiled_cache, "is_cached", lambda arguments: False)
     monkeypatch.setattr(space_module, "FEW_EDGES", 10)
     monkeypatch.setattr(space_module, "MANY_EDGES", 20)

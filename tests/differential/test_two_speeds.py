@@ -26,6 +26,7 @@ from wfsim.model.workflow import Workflow
 from wfsim.semantics import codes, draws, layout, roots, speed, values
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
+from wfsim.semantics.later import Later
 from wfsim.semantics.snapshot import from_snapshot, take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 
@@ -304,7 +305,7 @@ OPERATORS = {
 def at_both_speeds(op: int, left: layout.Cell, right: layout.Cell) -> layout.Cell:
     """`left op right`, once computed by both speeds and compared."""
     cells = to_array([left, right], speed.CELL)
-    roots.arithmetic(op, cells[0], cells[1])
+    roots.arithmetic(op, cells)
     found = [layout.Cell(), layout.Cell()]
     from_array(cells, found)
     values.arithmetic(op, left, right)
@@ -449,7 +450,7 @@ def test_the_cache_folder_changes_with_every_kernel_source(tmp_path: Path, monke
         digests.add(speed.sources_digest())
         file.write_bytes(before)
     assert len(digests) == 1 + len(speed.KERNEL_FILES)
-    monkeypatch.setattr(speed.numba, "__version__", "0.0.0")
+    monkeypatch.setattr(speed, "version", lambda package: "0.0.0")
     assert speed.sources_digest() not in digests
 
 
@@ -473,6 +474,20 @@ def test_what_is_kept_is_loaded_without_compiling_what_it_is_made_of() -> None:
     )
     told = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
     assert told.split() == [history.digest, "[]"]
+
+
+def test_a_first_run_loads_no_library_that_it_does_without() -> None:
+    wf.simulate(wf.new("minimal"), cases=2, engine="compiled")
+    # The scenario has pools with shifts and SLAs, which are kept beside the records.
+    files = wf.examples()["order_processing"]
+    code = (
+        "import sys, wfsim as wf\n"
+        f"order, scenario = wf.load({str(files.definition)!r}), {str(files.scenario)!r}\n"
+        "wf.simulate(order, scenario, cases=20, engine='compiled').digest\n"
+        "heavy = {'numba', 'scipy', 'pandas', 'plotly', 'networkx', 'pygraphviz', 'ipywidgets', 'IPython', 'z3'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == "[]"
 
 
 def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(tmp_path: Path) -> None:
@@ -499,7 +514,7 @@ def test_kernel_files_are_exactly_the_modules_that_are_imported_a_second_time() 
         "print(*(name.removeprefix(prefix) for name in sys.modules if name.startswith(prefix)))"
     )
     second = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
-    beside = {"speed.py", "bare.py", "linking.py"}
+    beside = {"speed.py", "later.py", "addresses.py", "bare.py", "linking.py"}
     assert {f"{name}.py" for name in second} | beside == set(speed.KERNEL_FILES)
 
 
@@ -511,8 +526,9 @@ def signatures() -> dict[str, int]:
     for name, module in sorted(sys.modules.items()):
         if name.startswith("wfsim.semantics.compiled") or name == "wfsim.semantics.speed":
             for known, function in vars(module).items():
-                if isinstance(function, Dispatcher) and function.signatures:
-                    found[f"{name}.{known}"] = len(function.signatures)
+                made = vars(function).get("made") if isinstance(function, Later) else function
+                if isinstance(made, Dispatcher) and made.signatures:
+                    found[f"{name}.{known}"] = len(made.signatures)
     return found
 
 

@@ -7,29 +7,48 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.arguments import expect
 from wfsim.errors import HistoryError, did_you_mean
+from wfsim.history.runs import workflow_of
 from wfsim.history.views import ranked_paths
 from wfsim.model.duration import short_time
 
+from .flows import flows
 from .sankey import path_sankey
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from wfsim.drawing import Picture
     from wfsim.history.history import History
+
+    from .flows import Measure
 
 OUTCOMES = ("success", "failure", "failed", "timed_out", "cancelled", "terminated")
 """How a case may close: `completed` with either outcome, or one of the other statuses."""
+OTHER = "other paths"
 
 
 class HotPaths:
-    """The most taken paths of a history: `.df()` and `.plot()`; shown in a notebook it is a table."""
+    """The most taken paths of a history: `.df()`, `.plot()` and `.map()`; shown in a notebook it is a table."""
 
-    def __init__(self, history: History, table: pd.DataFrame, by: str, workflow: str | None = None) -> None:
+    def __init__(
+        self,
+        history: History,
+        table: pd.DataFrame,
+        by: str,
+        workflow: str | None,
+        run: int | None,
+        rest: dict[str, int],
+    ) -> None:
         self._history = history
         self._table = table
         self._by = by
         self._workflow = workflow
+        self._run = run
+        self._rest = rest
+        """Closed cases of all other paths, by how they closed."""
+        of = {name: None for one in history.runs for each in one.workflows for name in _states(each.definition)}
+        self._order = list(of)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -50,6 +69,7 @@ class HotPaths:
     def plot(self) -> go.Figure:
         """A Sankey diagram of the paths: columns are steps, widths are cases, the end says how they closed.
 
+        A state has the same colour in every diagram of its workflow; the cases of all other paths are one band.
         Nothing is shown or opened; return it from a cell, or call `.show()` or `.write_html()` on it.
         """
         columns = self._table[["states", *OUTCOMES]]
@@ -57,23 +77,31 @@ class HotPaths:
             (list(states), {name: int(count) for name, count in zip(OUTCOMES, counts)})
             for states, *counts in columns.itertuples(index=False, name=None)
         ]
+        if any(self._rest.values()):
+            rows.append(([OTHER], self._rest))
         ranked = "number of cases" if self._by == "cases" else "total time"
         whose = "" if self._workflow is None else f" of {self._workflow}"
-        return path_sankey(rows, title=f"The {len(rows)} hottest paths{whose} by {ranked}")
+        title = f"The {len(self._table)} hottest paths{whose} by {ranked}"
+        return path_sankey(rows, title=title, order=self._order)
 
-    def edge_weights(self) -> dict[tuple[str, str, str | None], int]:
-        """How often each transition of the workflow was taken, over the whole history: (from, to, event) → count.
+    def map(self, measure: Measure = "cases", *, share: float = 1.0) -> Picture:
+        """The workflow as a process map: what flowed through it, on its picture.
 
-        Event `None` is an automatic transition. States of inner regions are given by path. A picture of the
-        workflow can take its line widths from here.
+        Parameters
+        ----------
+        measure
+            `cases` (how often each transition was taken and each state entered), `time` (mean time), `waiting` (mean
+            waiting for a worker), `retries` or `timeouts`: the widths of arrows, and numbers at arrows and states.
+        share
+            Only the most frequent paths that together hold this share of the closed cases; 1 for all cases.
+
+        Raises
+        ------
+        HistoryError
+            For an unknown measure, a share that is none, runs of different workflows, and a log level that keeps no
+            transitions.
         """
-        where, params = _whose(self._workflow)
-        rows = self._history.sql(
-            f"SELECT from_state, to_state, event, sum(n)::BIGINT FROM dfg WHERE {where} "
-            "GROUP BY ALL ORDER BY from_state, to_state, event NULLS FIRST",
-            params,
-        ).fetchall()
-        return {(source, target, event): int(n) for source, target, event, n in rows}
+        return flows(self._history, run=self._run, workflow=self._workflow, share=share).picture(measure)
 
     def __repr__(self) -> str:
         shown = self._table[["path", "cases", "share"]].assign(
@@ -159,7 +187,13 @@ def hot_paths(
     query = ranked_paths(where if run is None else f"{where} AND run = $run", split=False)
     params |= {"limit": limit} | ({} if run is None else {"run": run})
     table = history.sql(f"FROM ({query}) ORDER BY rank_by_{by} LIMIT $limit", params).df()
-    return HotPaths(history, table, by, workflow)
+    sums = ", ".join(f"coalesce(sum({name}), 0)::BIGINT" for name in OUTCOMES)
+    others = history.sql(f"SELECT {sums} FROM ({query}) WHERE rank_by_{by} > $limit", params).fetchall()[0]
+    return HotPaths(history, table, by, workflow, run, dict(zip(OUTCOMES, others)))
+
+
+def _states(definition: str) -> list[str]:
+    return [state.name for state in workflow_of(definition).states]
 
 
 def _whose(workflow: str | None) -> tuple[str, dict[str, Any]]:

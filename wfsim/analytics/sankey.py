@@ -25,6 +25,7 @@ ENDINGS = {
     "terminated": ("■ terminated", "#000000"),
 }
 
+_GREY = "#999999"
 _FONT = 13
 _BAR = 16
 # Width of a page that is not wide, and the least that a word needs, in pixels.
@@ -32,7 +33,9 @@ _PAGE = 900.0
 _NARROWEST = 96.0
 
 
-def path_sankey(paths: Sequence[tuple[list[str], dict[str, int]]], *, title: str) -> go.Figure:
+def path_sankey(
+    paths: Sequence[tuple[list[str], dict[str, int]]], *, title: str, order: Sequence[str] = ()
+) -> go.Figure:
     """Draw paths with their numbers of cases per ending.
 
     Parameters
@@ -41,16 +44,17 @@ def path_sankey(paths: Sequence[tuple[list[str], dict[str, int]]], *, title: str
         For each path its states, and how many cases ended in which way (keys of `ENDINGS`).
     title
         Above the picture.
+    order
+        The states that there are: a state has the colour of its place among them. Others are grey.
     """
     import plotly.graph_objects as go
 
     nodes: dict[tuple[int, str], int] = {}
     bands: dict[tuple[int, int], int] = {}
-    colours: dict[str, str] = {}
+    colours = {name: STATE_COLOURS[k % len(STATE_COLOURS)] for k, name in enumerate(order)}
     endings: dict[str, int] = {}
 
     def node(step: int, name: str) -> int:
-        colours.setdefault(name, STATE_COLOURS[len(colours) % len(STATE_COLOURS)])
         return nodes.setdefault((step, name), len(nodes) + len(endings))
 
     def ending(name: str) -> int:
@@ -71,7 +75,7 @@ def path_sankey(paths: Sequence[tuple[list[str], dict[str, int]]], *, title: str
     room = max(_NARROWEST, _PAGE / max(1, columns - 1) - _BAR - 8)
     for (_, name), k in nodes.items():
         labels[k] = _label(name, room)
-        paints[k] = colours[name]
+        paints[k] = colours.get(name, _GREY)
     for name, k in endings.items():
         sign, said = ENDINGS[name][0].split(" ", 1)
         labels[k] = f"{sign} {_label(said, room - _FONT)}"

@@ -10,6 +10,7 @@ from wfsim.semantics.codes import FAULT, KEY_VALUE, LIST, NUMBER, OBJECT, R_STAR
 from wfsim.semantics.layout import ValueRow
 from wfsim.semantics.texts import canonical
 
+from .arrow import lists, numbers
 from .handles import clean, codes_of, texts_of
 from .paths import EMPTY
 from .schema import KEY_SLOT, RECORD_COLUMNS
@@ -129,10 +130,10 @@ class ValueColumns(NamedTuple):
         slots[is_key] = KEY_SLOT
         return pa.StructArray.from_arrays(
             [
-                _known(slots, (slots >= 0) | is_key),
-                pa.array(self.tag.astype(np.uint8)),
-                _known(self.whole, ~(is_text | is_real)),
-                _known(self.real, is_real),
+                numbers(slots, (slots >= 0) | is_key),
+                numbers(self.tag.astype(np.uint8)),
+                numbers(self.whole, ~(is_text | is_real)),
+                numbers(self.real, is_real),
                 texts_of(np.where(is_text, self.whole, -1), self.starts, _plain),
             ],
             ["slot", "tag", "whole", "real", "text"],
@@ -170,23 +171,23 @@ class Columns(NamedTuple):
             return self.records[name]
 
         def whole(name: str, kind: Any = np.int32, least: int = 0) -> pa.Array:
-            numbers = column(name)
-            return _known(numbers.astype(kind, copy=False), numbers >= least)
+            found = column(name)
+            return numbers(found.astype(kind, copy=False), found >= least)
 
         def text(name: str) -> pa.Array:
             return texts_of(column(name), starts, _plain)
 
         def coded(name: str, table: NDArray[np.int32]) -> pa.Array:
             found = table[column(name)]
-            return _known(found, found >= 0)
+            return numbers(found, found >= 0)
 
         path = column("path")
         hashes = np.array(paths.hashes, dtype=np.uint64)
         errors = codes_of(column("error_type"), starts, codes, "error_type_names")
         arrays = {
-            "run": pa.array(np.full(len(path), run, np.int32)),
+            "run": numbers(np.full(len(path), run, np.int32)),
             "case": whole("case"),
-            "workflow": pa.array(np.full(len(path), workflow, np.int32)),
+            "workflow": numbers(np.full(len(path), workflow, np.int32)),
             "seq": whole("seq"),
             "time": whole("time", np.int64),
             "kind": whole("kind", np.uint8),
@@ -199,7 +200,7 @@ class Columns(NamedTuple):
             "activity": coded("activity", program.activities),
             "activity_id": whole("activity_id"),
             "attempt": whole("attempt", least=1),
-            "error_type": _known(errors, errors >= 0),
+            "error_type": numbers(errors, errors >= 0),
             "status": whole("status", np.uint8),
             "outcome": whole("outcome", np.uint8, least=1),
             "reason": text("reason"),
@@ -217,19 +218,18 @@ class Columns(NamedTuple):
             "message_id": whole("message"),
             "values": self._values(codes),
             "clock": coded("timer", program.timers),
-            "key": _known(column("key"), column("kind") == R_STARTED),
+            "key": numbers(column("key"), column("kind") == R_STARTED),
             "entered_seq": whole("entered_seq"),
             "dwell": whole("dwell", np.int64),
             "wait": whole("wait", np.int64),
             "service": whole("service", np.int64),
-            "path_hash": _known(hashes[path], path != EMPTY),
+            "path_hash": numbers(hashes[path], path != EMPTY),
         }
         return pa.table(arrays)
 
     def _values(self, codes: Codes) -> pa.Array:
         """The values of each record, as a list; null for none."""
         import numpy as np
-        import pyarrow as pa
 
         values, n = self.values, len(self.records["case"])
         here = places(self.records["case"], self.records["seq"])
@@ -241,9 +241,10 @@ class Columns(NamedTuple):
         order = np.argsort(record, kind="stable")
         counts = np.bincount(record, minlength=n)
         ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        return pa.ListArray.from_arrays(
-            pa.array(ends), values.structs(codes).take(pa.array(order)), mask=pa.array(counts == 0)
-        )
+        structs = values.structs(codes)
+        if (order[1:] < order[:-1]).any():
+            structs = structs.take(numbers(order))
+        return lists(ends, structs, counts > 0)
 
 
 def _starts_among(rows: NDArray[np.int64], starts: Starts) -> Starts:
@@ -259,13 +260,6 @@ def places(case: NDArray[Any], seq: NDArray[Any]) -> NDArray[np.int64]:
 
     found: NDArray[np.int64] = case.astype(np.int64) << 32 | seq
     return found
-
-
-def _known(numbers: NDArray[Any], is_known: NDArray[np.bool_]) -> pa.Array:
-    """Numbers, null where they are not known."""
-    import pyarrow as pa
-
-    return pa.array(numbers, mask=None if is_known.all() else ~is_known)
 
 
 def insert(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from . import arrow
 from .codes import names_in
 from .schema import NAMES, RECORD_COLUMNS
 
@@ -50,9 +51,7 @@ def digest_of(con: duckdb.DuckDBPyConnection) -> str:
 
     Memory: one batch per table, besides DuckDB's sort. Speed: about a million records a second.
     """
-    import pyarrow as pa
-
-    names = {dimension: pa.array(known, pa.string()) for dimension, known in names_in(con).items()}
+    names = {dimension: arrow.texts(known) for dimension, known in names_in(con).items()}
     coded = {column: names[dimension] for column, dimension in NAMES.items()}
     whole = hashlib.sha256()
     for query, known in ((RUNS, {}), (CASES, {}), (RECORDS, coded), (VALUES, {})):
@@ -84,17 +83,17 @@ class _ColumnHash:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        self._nulls.update(np.asarray(array.is_null()).astype(np.uint8).tobytes())
+        self._nulls.update(arrow.in_numpy(array.is_null()).astype(np.uint8).tobytes())
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
         if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-            texts = pc.fill_null(array, "")
-            self._lengths.update(np.asarray(pc.binary_length(texts)).astype("<i8").tobytes())
+            texts = pc.fill_null(array, arrow.texts([""])[0].cast(array.type))
+            self._lengths.update(arrow.in_numpy(pc.binary_length(texts)).astype("<i8").tobytes())
             self._bytes.update(_text_bytes(texts))
         else:
             wide = "<f8" if pa.types.is_floating(array.type) else "<i8"
-            filled = pc.fill_null(array, 0)
-            self._bytes.update(np.asarray(filled).astype(wide).tobytes())
+            filled = pc.fill_null(array, arrow.numbers(np.zeros(1, array.type.to_pandas_dtype()))[0])
+            self._bytes.update(arrow.in_numpy(filled).astype(wide).tobytes())
 
     def hexdigest(self) -> str:
         """The three hashes in one text."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.semantics.texts import canonical
 
+from . import arrow
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -39,11 +41,9 @@ def texts_of(handles: NDArray[np.int64], starts: Starts, spell: Callable[[Any], 
     """Handles as a dictionary-encoded column of texts, null for -1; `spell` gives the text of a handle's value."""
     import pyarrow as pa
 
-    numbers: dict[str, int] = {}
-    indices = _numbered(handles, starts, lambda value: numbers.setdefault(spell(value), len(numbers)))
-    return pa.DictionaryArray.from_arrays(
-        pa.array(indices, mask=indices < 0), pa.array(list(numbers), type=pa.string())
-    )
+    known: dict[str, int] = {}
+    indices = _numbered(handles, starts, lambda value: known.setdefault(spell(value), len(known)))
+    return pa.DictionaryArray.from_arrays(arrow.numbers(indices, indices >= 0), arrow.texts(list(known)))
 
 
 def codes_of(handles: NDArray[np.int64], starts: Starts, codes: Codes, dimension: str) -> NDArray[np.int32]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import arrow
 from .batch import places
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ class _Part:
 
     @property
     def cases(self) -> NDArray[np.int32]:
-        found: NDArray[np.int32] = self.records["case"].to_numpy()
-        return found
+        return arrow.column_in_numpy(self.records["case"])
 
 
 class Held:
@@ -61,7 +61,6 @@ class Held:
     def renumber(self, run: int, numbers: Mapping[int, int]) -> None:
         """Give cases of a run other numbers; from then on they are taken under these."""
         import numpy as np
-        import pyarrow as pa
 
         old = np.array(sorted(numbers), np.int32)
         new = np.array([numbers[case] for case in old.tolist()], np.int32)
@@ -71,7 +70,7 @@ class Held:
             of = np.flatnonzero(np.isin(cases, old))
             cases[of] = new[np.searchsorted(old, cases[of])]
             place = part.records.column_names.index("case")
-            parts[k] = replace(part, records=_sorted(part.records.set_column(place, "case", pa.array(cases))))
+            parts[k] = replace(part, records=_sorted(part.records.set_column(place, "case", arrow.numbers(cases))))
 
     def take(self, run: int, first: int, last: int) -> pa.Table | None:
         """The records of the cases `first` to `last`, by (case, seq), with `is_last`; `None` if there are none.
@@ -92,8 +91,8 @@ class Held:
         if not taken:
             return None
         whole = _sorted(pa.concat_tables(taken).unify_dictionaries().combine_chunks())
-        is_last = np.append(np.diff(whole["case"].to_numpy()) != 0, True)
-        return whole.append_column("is_last", pa.array(is_last))
+        is_last = np.append(np.diff(arrow.column_in_numpy(whole["case"])) != 0, True)
+        return whole.append_column("is_last", arrow.numbers(is_last))
 
     def clear(self) -> None:
         """Drop everything, files too."""
@@ -117,10 +116,9 @@ class Held:
 def _sorted(records: pa.Table) -> pa.Table:
     """The same records, by (case, seq)."""
     import numpy as np
-    import pyarrow as pa
 
-    here = places(records["case"].to_numpy(), records["seq"].to_numpy())
+    here = places(arrow.column_in_numpy(records["case"]), arrow.column_in_numpy(records["seq"]))
     if (here[1:] > here[:-1]).all():
         return records
     # Stable, which takes next to no time where parts lie sorted one after another.
-    return records.take(pa.array(np.argsort(here, kind="stable")))
+    return records.take(arrow.numbers(np.argsort(here, kind="stable")))

@@ -12,7 +12,7 @@ from wfsim.errors import ConflictError, HistoryError
 from wfsim.semantics.codes import R_INSTANCE_CLOSED
 from wfsim.semantics.layout import RecordRow
 
-from . import opening
+from . import arrow, opening
 from .batch import Batch, insert
 from .case import Case, find_case
 from .codes import Codes, ProgramCodes, names_in, program_codes
@@ -469,11 +469,10 @@ class Store:
 
 def _with_last(records: pa.Table) -> pa.Table:
     import numpy as np
-    import pyarrow as pa
 
     flags = np.zeros(len(records), dtype=np.bool_)
     flags[-1] = True
-    return records.append_column("is_last", pa.array(flags))
+    return records.append_column("is_last", arrow.numbers(flags))
 
 
 def _row_of(rows: Mapping[str, int], names: Sequence[str], code: int | None) -> int:

@@ -22,7 +22,7 @@ from wfsim.semantics.codes import (
     RECORD_KINDS,
 )
 
-from . import opening, sorting
+from . import arrow, opening, sorting
 from .background import Background
 from .batch import Batch, Columns
 from .case_rows import case_rows, variant_rows
@@ -320,9 +320,10 @@ class HistoryWriter:
         """Keep what views need to know of this run beside its records, in columns behind its number."""
         import pyarrow as pa
 
-        found = [dict(zip(("run", *columns), (self._last_run, *row))) for row in rows]
+        found = [(self._last_run, *row) for row in rows]
         if found:
-            store = partial(self._file.store, table, pa.Table.from_pylist(found))
+            arrays = {name: arrow.column(values) for name, values in zip(("run", *columns), zip(*found))}
+            store = partial(self._file.store, table, pa.table(arrays))
             self._to_file(partial(self._writing.do, store))
 
     def _end_run(self, *, complete: bool) -> None:

@@ -124,6 +124,11 @@ def coerce(value_type: ValueType, value: Value) -> Value:
     reason = check_value(value_type, value)
     if reason is not None:
         raise EvaluationFault(TYPE, f"{reason}.")
+    return kept(value_type, value)
+
+
+def kept(value_type: ValueType, value: Value) -> Value:
+    """What `coerce` makes of a value to which `check_value` does not object."""
     if value_type is ValueType.NUMBER:
         return float(value) + 0.0
     return _copied(value)

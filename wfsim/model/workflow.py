@@ -13,7 +13,6 @@ from pydantic import PrivateAttr, ValidationInfo, model_validator
 from wfsim.errors import DrawingError
 from wfsim.model.check import check
 from wfsim.model.definition import Definition
-from wfsim.model.picture import shared_picture
 from wfsim.model.problems import definition_error
 
 if TYPE_CHECKING:
@@ -45,6 +44,8 @@ class Workflow(Definition):
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What a notebook shows: one line of text, and the picture unless it would be too large to be read."""
+        from wfsim.model.picture import shared_picture
+
         try:
             return {"text/plain": repr(self), "text/html": shared_picture(self).to_html()}
         except DrawingError as error:

@@ -3,12 +3,13 @@
 An array that is passed in a call is some eight words, and its owner's references are counted up and down, locked; where
 kernel functions call each other some hundred times in a step, that was five sixths of its time. Whoever enters the
 kernel holds the arrays until it returns. With `NUMBA_BOUNDSCHECK=1` rows are the arrays themselves, from the same
-source, and each access is checked.
+source, and each access is checked. Others take what they need of this from `addresses`.
 """
 
 from __future__ import annotations
 
 import operator
+from hashlib import blake2b
 from typing import Any, get_type_hints
 
 import numba
@@ -17,19 +18,21 @@ from numba import extending, types
 from numba.core import cgutils
 from numba.core.typing import templates
 
+from .addresses import CHECKED, LINE
+
 # numba's own type stubs know little of these.
-_config: Any = numba.config
 _numba: Any = extending
 _templates: Any = templates
 _cgutils: Any = cgutils
 _njit: Any = numba.njit
-CHECKED = bool(_config.BOUNDSCHECK)
-"""Whether rows are arrays whose bounds are checked."""
 
 _BYTE_POINTER = ir.IntType(8).as_pointer()
 _WORD = ir.IntType(64)
-LINE = 64
-"""Bytes of a line of the processor's cache."""
+
+
+def _short(of: Any) -> str:
+    """Stands for what a type is made of: names of types are parts of names of functions, which are made often."""
+    return blake2b(str(of).encode(), digest_size=8).hexdigest()
 
 
 class RowsType(types.Type):
@@ -37,7 +40,7 @@ class RowsType(types.Type):
 
     def __init__(self, record: Any) -> None:
         self.record = record
-        super().__init__(name=f"Rows({record})")
+        super().__init__(name=f"Rows_{_short(record)}")
 
 
 class OutType(types.Type):
@@ -45,7 +48,7 @@ class OutType(types.Type):
 
     def __init__(self, records: tuple[tuple[str, Any], ...]) -> None:
         self.records = records
-        super().__init__(name=f"Out({', '.join(f'{name}: {record}' for name, record in records)})")
+        super().__init__(name=f"Out_{_short(records)}")
 
 
 @_numba.register_model(RowsType)
@@ -173,13 +176,8 @@ def _out_at(context: Any, out: Any) -> Any:
     return OutType(tuple((name, array.dtype) for name, array in arrays))(out), make
 
 
-def given(arrays: Any) -> Any:
-    """What a root is called with for arrays by name: their table's address, or themselves where rows are checked."""
-    return arrays if CHECKED else int(arrays.table.ctypes.data)
-
-
 def reader(cls: type) -> Any:
-    """For a root: what makes rows by name of what is `given`; the annotations of the class say their types."""
+    """See `addresses.reader`."""
     hints = get_type_hints(cls, include_extras=True).items()
     kind = OutType(tuple((name, numba.from_dtype(hint.__metadata__[0])) for name, hint in hints if name != "table"))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .bare import out, rows
+from .addresses import out, rows
 
 kernel_step: Any = None
 kernel_pack: Any = None
@@ -54,6 +54,6 @@ def mix_key(seed: int, replication: int, case: int) -> int:
     return kernel_mix_key(seed, replication, case)  # type: ignore[no-any-return]
 
 
-def arithmetic(op: int, left: Any, right: Any) -> None:
-    """`left` becomes `left op right`."""
-    kernel_arithmetic(op, left, right)
+def arithmetic(op: int, cells: Any) -> None:
+    """The first of two cells becomes that `op` the second."""
+    kernel_arithmetic(op, cells[0], cells[1])

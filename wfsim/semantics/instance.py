@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from wfsim.errors import WfsimError
 from wfsim.model.elements import RetryPolicy
-from wfsim.model.values import Value, coerce
+from wfsim.model.values import Value, kept
 
 from .codes import (
     ABSENT,
@@ -109,7 +109,7 @@ class Instance:
         self.m.append(Queued())
         self.v: Cells = [Cell() for _ in range(head.n_cells)]
         for k, cell in enumerate(program.initial_cells):
-            self.v[k] = copy.copy(cell)
+            self.v[k] = Cell(cell.tag, cell.whole, cell.real)
         for k in range(head.n_variables, head.inbox_cells):
             self.v[k].tag = ABSENT
         self.events_seen: dict[str, int] = {}
@@ -122,7 +122,7 @@ class Instance:
         twin.program = self.program
         twin.texts = self.texts
         twin.m = [copy.copy(row) for row in self.m]
-        twin.v = [copy.copy(cell) for cell in self.v]
+        twin.v = [Cell(cell.tag, cell.whole, cell.real) for cell in self.v]
         twin.events_seen = dict(self.events_seen)
         twin.commands_seen = set(self.commands_seen)
         twin.host = self.host
@@ -213,7 +213,7 @@ class Instance:
             for name, value in payload.items():
                 if name in places:
                     declared = types[name].type if name in types else None
-                    fitted = value if declared is None or value is None else coerce(declared, value)
+                    fitted = value if declared is None or value is None else kept(declared, value)
                     self.texts.encode(fitted, self.v[base + places[name]])
                 else:
                     rest[name] = value

@@ -3,41 +3,74 @@
 numba gives each function a library of its own and links into it all that the function calls, so what lies deep is
 optimised and emitted as often as there are functions above it: three quarters of the time that the kernel took to be
 compiled. Here functions below a root keep nothing but their intermediate code. The methods that this replaces are
-numba's own affair: `pyproject.toml` bounds its version, and a test holds what is made against what numba makes alone.
+numba's own affair: `pyproject.toml` bounds its version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any
 from weakref import WeakSet
 
-from numba.core import codegen
+from numba import njit
+from numba.core import codegen, compiler_lock
 
+from .machine_code import MachineCode
+
+# numba's own type stubs do not know these options.
+_njit: Any = njit
+global_compiler_lock: Any = compiler_lock.global_compiler_lock
 _Library: Any = codegen.CPUCodeLibrary
 _finalize = _Library.finalize
+_optimize_final_module = _Library._optimize_final_module
 _Codegen: Any = codegen.JITCPUCodegen
 _set_env = _Codegen.set_env
 _ENVIRONMENT = "_ZN08NumbaEnv"
 _parts: WeakSet[Any] = WeakSet()
 """Libraries that hold only their own intermediate code."""
 _collecting = 0
+_root = ""
+"""The name of the library that is a root, while parts are collected."""
 
 
 @contextmanager
 def collecting() -> Iterator[None]:
-    """While this lasts, functions that are compiled become parts; whoever calls them afterwards is their root."""
+    """While this lasts, functions that are compiled become parts, but for the root that `compile_root` compiles.
+
+    Other threads do not compile meanwhile.
+    """
     global _collecting
-    _collecting += 1
-    try:
-        yield
-    finally:
-        _collecting -= 1
+    with global_compiler_lock:
+        _collecting += 1
+        try:
+            yield
+        finally:
+            _collecting -= 1
+
+
+def compile_root(function: Callable[..., Any], types: tuple[Any, ...]) -> MachineCode:
+    """Compile a function for arguments of these types, with all that it calls."""
+    global _root
+    options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    # Its library is known by a name that no part has.
+    root = FunctionType(function.__code__, function.__globals__)
+    root.__qualname__ = f"root {function.__qualname__}"
+    dispatcher = _njit(**options)(root)
+    with collecting():
+        _root = root.__qualname__
+        try:
+            dispatcher.compile(types)
+        finally:
+            _root = ""
+    (made,) = dispatcher.overloads.values()
+    code = made.library._get_compiled_object()
+    return MachineCode(made.fndesc.llvm_func_name, str(made.signature.return_type), code)
 
 
 def _finalize_or_collect(library: Any) -> None:
-    if _collecting:
+    if _collecting and library.name != _root:
         library._raise_if_finalized()
         library._finalized = True
         _parts.add(library)
@@ -81,5 +114,15 @@ def _set_env_unless_collecting(self: Any, name: str, environment: Any) -> None:
         _set_env(self, name, environment)
 
 
+def _optimize_root_once(library: Any) -> None:
+    """numba optimises twice, since that lets it count fewer references; here few are counted, and all code was."""
+    if library.name != _root:
+        _optimize_final_module(library)
+        return
+    passes, builder = library._codegen._module_pass_manager()
+    passes.run(library._final_module, builder)
+
+
 _Library.finalize = _finalize_or_collect
+_Library._optimize_final_module = _optimize_root_once
 _Codegen.set_env = _set_env_unless_collecting

@@ -1,22 +1,23 @@
-"""Compiled functions that Python calls: loaded from numba's cache, or compiled once per machine.
+"""Compiled functions that Python calls: loaded from a file, or compiled once per machine.
 
-Each is one module of machine code with all of the kernel that it needs. It is kept in a folder named by all sources
-that it is made of, as numba looks only at one of them; what is loaded needs no kernel function to be compiled.
+Each is one module of machine code with all of the kernel that it needs. It is kept under a name that depends on all its
+sources; what is loaded needs no kernel function to be compiled, and no numba.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sys
+import threading
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import entries, speed
-from .linking import collecting
+from . import entries, machine_code, speed
+from .machine_code import MachineCode
 
 
 class Root:
@@ -40,62 +41,49 @@ class Root:
     ) -> None:
         self.function = function
         self.modules = {sys.modules[function.__module__]: kernel, **(others or {})}
-        self._is_kept = True
-        self.is_loaded = False
+        self._lock = threading.Lock()
+        self._loaded: Callable[..., Any] | None = None
+
+    @property
+    def is_loaded(self) -> bool:
         """Whether this process has it."""
+        return self._loaded is not None
 
-    @cached_property
-    def dispatcher(self) -> Any:
-        """numba's, with its cache where it belongs."""
-        from numba import config, njit
-
-        digest = hashlib.sha256()
+    def _file(self, arguments: tuple[Any, ...]) -> Path:
+        """Where it is kept for arguments of these forms."""
+        digest = hashlib.sha256(f"{machine_code.processor()} {machine_code.forms(arguments)}".encode())
         for module in self.modules:
             digest.update(Path(module.__file__ or "").read_bytes())
-        # numba's own type stubs do not know that this can be set.
-        settings: Any = config
-        before = settings.CACHE_DIR
-        folder = str(speed.cache_folder() / digest.hexdigest()[:16])
-        settings.CACHE_DIR = folder
-        try:
-            kept: Any = njit(cache=True, nogil=True, error_model="numpy")(self.function)
-            if kept._cache.cache_path.startswith(folder):
-                return kept
-        except (OSError, RuntimeError):
-            pass
-        finally:
-            settings.CACHE_DIR = before
-        # It cannot be kept there, and elsewhere code of other sources might be found: each process compiles it.
-        self._is_kept = False
-        return njit(nogil=True, error_model="numpy")(self.function)
+        return speed.cache_folder() / f"{self.function.__name__}-{digest.hexdigest()[:16]}"
 
     def is_cached(self, arguments: tuple[Any, ...]) -> bool:
-        """Whether it need not be compiled for arguments of these types; reads an index of a few hundred bytes."""
-        from numba import typeof
+        """Whether it need not be compiled for arguments of these forms; reads its sources."""
+        return self._file(arguments).exists()
 
-        known: Any = self.dispatcher._cache
-        if not self._is_kept:
-            return False
-        key = known._index_key(tuple(map(typeof, arguments)), self.dispatcher.targetctx.codegen())
-        return key in known._cache_file._load_index()
+    def ready(self, arguments: tuple[Any, ...], compiling: Callable[[], None] = lambda: None) -> Callable[..., Any]:
+        """The function for arguments of these forms; `compiling` is told if it has to be compiled first."""
+        with self._lock:
+            if self._loaded is None:
+                file = self._file(arguments)
+                kept = machine_code.read(file)
+                if kept is None:
+                    compiling()
+                    kept = self._compiled(arguments)
+                    # Where it cannot be kept, each process compiles it.
+                    with suppress(OSError):
+                        machine_code.write(file, kept)
+                self._loaded = machine_code.load(kept)
+            return self._loaded
 
-    def ready(self, arguments: tuple[Any, ...], compiling: Callable[[], None] = lambda: None) -> Any:
-        """The compiled function for arguments of these types; `compiling` is told if it has to be compiled first."""
-        if not self.is_loaded:
-            from numba import njit, typeof
+    def _compiled(self, arguments: tuple[Any, ...]) -> MachineCode:
+        import numba
 
-            types = tuple(map(typeof, arguments))
-            if not self.is_cached(arguments):
-                compiling()
-                for module, names in self.modules.items():
-                    for name, (room, kernel_name) in names.items():
-                        setattr(module, name, getattr(import_module(f"wfsim.semantics.compiled.{room}"), kernel_name))
-                with collecting():
-                    # So all that it calls is compiled, as parts, before it is.
-                    njit(nogil=True, error_model="numpy")(self.function).compile(types)
-            self.dispatcher.compile(types)
-            self.is_loaded = True
-        return self.dispatcher
+        from .linking import compile_root
+
+        for module, names in self.modules.items():
+            for name, (room, kernel_name) in names.items():
+                setattr(module, name, getattr(import_module(f"wfsim.semantics.compiled.{room}"), kernel_name))
+        return compile_root(self.function, tuple(map(numba.typeof, arguments)))
 
     def __call__(self, *arguments: Any) -> Any:
         return self.ready(arguments)(*arguments)

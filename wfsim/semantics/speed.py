@@ -6,28 +6,29 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import numba
 import numpy as np
 
 from wfsim.files import cache_root
 
 from . import layout
-from .bare import CHECKED, OutType, RowsType
+from .addresses import CHECKED
 from .codes import ABSENT
-from .linking import collecting
+from .later import njit
 
-# numba's own type stubs know neither its records nor these options.
-_njit: Any = numba.njit
-_typeof: Any = numba.typeof
+_njit = njit()
 
 KERNEL_FILES = (
     "codes.py",
     "layout.py",
     "kernel.py",
     "speed.py",
+    "later.py",
+    "addresses.py",
     "bare.py",
     "linking.py",
     "draws.py",
@@ -164,32 +165,35 @@ def outputs_of(*arrays: Any) -> Outputs:
     return Outputs._make([*arrays, table])
 
 
-_ARRAYS = {
-    "p": _typeof(np.zeros(1, PROGRAM)),
-    "m": _typeof(np.zeros(1, MEMORY)),
-    "v": _typeof(np.zeros(1, CELL)),
-    "o": _typeof(new_outputs(1)),
-}
-_ROWS: dict[str, Any] = {name: RowsType(array.dtype) for name, array in _ARRAYS.items() if name != "o"}
-_ROWS["o"] = OutType(tuple((name, array.dtype) for name, array in zip(Outputs._fields[:-1], _ARRAYS["o"])))
-_GIVEN = _ARRAYS if CHECKED else _ROWS
-_TYPES = {
-    "int": numba.int64,
-    "float": numba.float64,
-    "None": numba.void,
-    "Line": _typeof(np.zeros(1, np.int64)),
-    "Cell": numba.from_dtype(CELL),
-    "Queued": numba.from_dtype(MEMORY),
-    "WorkCell": numba.from_dtype(MEMORY),
-    "RecordRow": numba.from_dtype(RECORD),
-    "ValueRow": numba.from_dtype(VALUE),
-    "EffectRow": numba.from_dtype(EFFECT),
-}
+@cache
+def _types() -> dict[str, Any]:
+    """numba's types of parameters: by name where they are rows, else by annotation."""
+    # numba's own type stubs do not know its records.
+    import numba as untyped
+
+    from .bare import OutType, RowsType
+
+    numba: Any = untyped
+    arrays = {"p": np.zeros(1, PROGRAM), "m": np.zeros(1, MEMORY), "v": np.zeros(1, CELL), "o": new_outputs(1)}
+    given = {name: numba.typeof(array) for name, array in arrays.items()}
+    if not CHECKED:
+        outputs = tuple((name, array.dtype) for name, array in zip(Outputs._fields[:-1], given["o"]))
+        given = {name: RowsType(array.dtype) for name, array in given.items() if name != "o"} | {"o": OutType(outputs)}
+    records = {"Cell": CELL, "Queued": MEMORY, "WorkCell": MEMORY}
+    records |= {"RecordRow": RECORD, "ValueRow": VALUE, "EffectRow": EFFECT}
+    return {
+        **given,
+        "int": numba.int64,
+        "float": numba.float64,
+        "None": numba.void,
+        "Line": numba.typeof(np.zeros(1, np.int64)),
+        **{name: numba.from_dtype(record) for name, record in records.items()},
+    }
 
 
 def sources_digest() -> str:
     """A digest of everything that compiled code depends on; a changed constant must never run old code."""
-    digest = hashlib.sha256(f"{numba.__version__} {CHECKED}".encode())
+    digest = hashlib.sha256(f"{version('numba')} {version('llvmlite')} {CHECKED}".encode())
     for name in KERNEL_FILES:
         digest.update((Path(__file__).parent / name).read_bytes())
     return digest.hexdigest()[:16]
@@ -202,15 +206,21 @@ def cache_folder() -> Path:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel function with the signature that its annotations say, as a part of what calls it (`roots`)."""
+    # numba's own type stubs do not know these options.
+    import numba as untyped
+
+    from .linking import collecting
+
+    numba: Any = untyped
+    types = _types()
+    signature = inspect.signature(function)
     parameters = [
-        _GIVEN[name] if name in _GIVEN else _TYPES[str(parameter.annotation)]
-        for name, parameter in inspect.signature(function).parameters.items()
+        types[name] if name in types else types[str(parameter.annotation)]
+        for name, parameter in signature.parameters.items()
     ]
-    answer = _TYPES[str(inspect.signature(function).return_annotation)]
+    options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     with collecting():
-        return _njit(
-            [answer(*parameters)], nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
-        )(function)
+        return numba.njit([types[str(signature.return_annotation)](*parameters)], **options)(function)
 
 
 def room_of(name: str) -> str:

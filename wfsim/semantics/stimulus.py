@@ -79,9 +79,9 @@ def event_problem(program: Program, event: str, payload: Mapping[str, Value]) ->
     if declared is None:
         return f"event {brief(event)} is not declared. Events: {', '.join(program.events) or 'none'}."
     for name, value in payload.items():
-        if check_value(ValueType.STRING, name) is not None:
-            return f"event {event!r} has a field that is not called by a text: {brief(name)}."
         kind = declared.payload.get(name)
+        if kind is None and check_value(ValueType.STRING, name) is not None:
+            return f"event {event!r} has a field that is not called by a text: {brief(name)}."
         if kind is None and declared.payload:
             return f"event {event!r} has no field {name!r}. Fields: {', '.join(declared.payload)}."
         reason = check_value(kind.type if kind else ValueType.ANY, value) if value is not None or kind is None else None

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.families import family
-from wfsim.analytics.hot_paths import HotPaths, hot_paths
+from wfsim.analytics.flows import flows
+from wfsim.analytics.hot_paths import OTHER, HotPaths, hot_paths
 from wfsim.analytics.sankey import ENDINGS, path_sankey
 from wfsim.errors import HistoryError
 from wfsim.history.history import History
@@ -102,11 +103,19 @@ def test_paths_are_ranked_by_time(history: History) -> None:
     assert table["time_share"].tolist() == pytest.approx([8 / 22, 6 / 22])
 
 
-def test_edge_weights_count_every_transition_also_of_open_cases(history: History) -> None:
-    expected = Counter(event for events in CASES for event in events if event != "!")
-    weights = hot_paths(history).edge_weights()
-    assert {event: n for (_, _, event), n in weights.items()} == dict(expected)
-    assert weights["draft", "<review>", "send"] == expected["send"]
+def test_a_state_has_one_colour_in_every_sankey_and_rare_paths_are_one_band(history: History) -> None:
+    def colours(paths: HotPaths) -> dict[str, str]:
+        (sankey,) = paths.plot().data
+        return dict(zip(sankey.node.label, sankey.node.color))
+
+    every, first = hot_paths(history), hot_paths(history, limit=1)
+    both = colours(every).keys() & colours(first).keys()
+    assert len(both) > 2
+    assert {name: colours(every)[name] for name in both} == {name: colours(first)[name] for name in both}
+    assert OTHER not in colours(every)
+    (sankey,) = first.plot().data
+    rest = [value for source, value in zip(sankey.link.source, sankey.link.value) if sankey.node.label[source] == OTHER]
+    assert sum(rest) + int(first.df()["cases"].sum()) == int(every.df()["cases"].sum())
 
 
 def test_the_sankey_carries_every_case_from_start_to_ending(history: History) -> None:
@@ -226,10 +235,12 @@ def test_a_family_shows_the_workflow_that_was_run_or_the_one_asked_for() -> None
     root, parcel = hot_paths(history), hot_paths(history, workflow="parcel", run=2)
     assert list(root.df()["path"]) == ["paying → shipping → shipped"]
     assert list(root.df()["cases"]) == [8]
-    assert root.edge_weights() == {("paying", "shipping", "done"): 8, ("shipping", "shipped", "done"): 8}
+    # A message from each parcel is taken on the way, without leaving the state.
+    assert [flow.n for flow in flows(history).edges.values()] == [8, 16, 8]
     assert list(parcel.df()["path"]) == ["shipping → checking → shipped"]
     assert list(parcel.df()["cases"]) == [8]
-    assert parcel.edge_weights()["shipping", "checking", "done"] == 16
+    assert {flow.n for flow in flows(history, workflow="parcel").edges.values()} == {16}
+    assert parcel.map().title.endswith("how often, 8 cases")
     assert "hottest paths of parcel" in parcel.plot().layout.title.text
     with pytest.raises(HistoryError, match=r"no workflow 'parsel' in this history\. Workflows: check, order, parcel"):
         hot_paths(history, workflow="parsel")

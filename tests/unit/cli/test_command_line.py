@@ -280,6 +280,18 @@ def test_draw_can_show_the_net(wfsim: Command, tmp_path: Path) -> None:
 # --- simulate and report -----------------------------------------------------------------------------
 
 
+def test_a_simulation_from_the_command_line_loads_no_library_that_it_does_without() -> None:
+    code = (
+        "import sys\nfrom wfsim import cli\n"
+        f"sys.argv = ['wfsim', 'simulate', {ORDER!r}, '--cases', '20']\n"
+        "try:\n    cli.main()\n"
+        "finally:\n    print(sorted({'numba', 'scipy', 'pandas', 'plotly', 'networkx', 'z3'} & sys.modules.keys()))"
+    )
+    told = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert "hot paths" in told
+    assert told.rstrip().endswith("[]")
+
+
 def test_a_history_is_simulated_into_a_file_and_reported(wfsim: Command, tmp_path: Path) -> None:
     stored = tmp_path / "orders.duckdb"
     code, out, _ = wfsim("simulate", ORDER, "--cases", 30, "--seed", 7, "--into", stored)

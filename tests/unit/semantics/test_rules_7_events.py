@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.semantics.told import Told, activity, set_variable, terminal, workflow
 from wfsim.errors import StartRefused
+from wfsim.model import values
 
 
 def door() -> Told:
@@ -234,3 +235,22 @@ def test_m7_2_good_input_is_in_the_variables_and_in_the_first_record() -> None:
     )
     assert it.variables == {"name": "x", "n": 3, "own": 0}
     assert it.records[0].payload["input"] == {"name": "x", "n": 3}
+
+
+def test_each_value_of_an_event_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Any] = []
+    real = values._check_json
+
+    def check(value: Any) -> str | None:
+        looked.append(value)
+        return real(value)
+
+    monkeypatch.setattr(values, "_check_json", check)
+    payload = {"n": "number", "items": {"type": "list", "optional": True}}
+    it = Told(
+        workflow(["a", terminal("t")], [{"from": "a", "to": "t", "event": "e"}], events={"e": {"payload": payload}})
+    )
+    looked.clear()
+    it.event("e", n=3, items=[1, 2])
+    assert it.state == "t"
+    assert looked == [3, [1, 2]]

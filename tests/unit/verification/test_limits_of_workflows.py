@@ -121,7 +121,7 @@ def test_conditions_that_were_not_asked_about_are_not_called_good(monkeypatch: p
 def test_a_search_that_would_have_to_be_loaded_stays_in_python_if_the_time_is_short(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(compiled_cache.SEARCH, "is_loaded", False)
+    monkeypatch.setattr(compiled_cache.SEARCH, "_loaded", None)
     monkeypatch.setattr(compiled_cache, "is_cached", lambda arguments: True)
     monkeypatch.setattr(CompiledSearch, "run", lambda *arguments: pytest.fail("it was begun"))
     monkeypatch.setattr("wfsim.verification.workflows.space.MANY_EDGES", 10)

@@ -8,16 +8,14 @@ hundreds of bytes, not all that there could be, and finds the rest of its area a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
-
-from wfsim.semantics.bare import copy_rows, rows_from
+from wfsim.semantics.addresses import copy_rows, rows_from
 from wfsim.semantics.codes import BEFORE_COMMIT, FIRST_REGION, FREE, IDLE, NONE, NUMBER, PARALLEL, WAITING
+from wfsim.semantics.later import njit
 from wfsim.semantics.speed import bits_of, real_of
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 SIZES = 24
 """Sizes of blocks."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
-
-import numba
 
 from wfsim.semantics.codes import NONE
 from wfsim.semantics.draws import ARRIVAL, BATCH_SIZE
+from wfsim.semantics.later import njit
 from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.draws import sample, whole
 from wfsim.simulation.compiled.layout import ARRIVES
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 draw: Any = None
 """A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""

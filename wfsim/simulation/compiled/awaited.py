@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
-
-from wfsim.semantics.bare import rows_from
+from wfsim.semantics.addresses import rows_from
+from wfsim.semantics.later import njit
 from wfsim.simulation.compiled.areas import load
 from wfsim.simulation.compiled.calendar import MOST_ENTRIES, ROOT, free, heapify, n_due
 from wfsim.simulation.compiled.events import state_of
 from wfsim.simulation.compiled.layout import AGAIN, ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID
 from wfsim.simulation.compiled.workers import is_under_way
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 work_with_clock: Any = None
 """A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-import numba
 
 from wfsim.semantics.codes import NONE
 from wfsim.semantics.draws import BREAKDOWN, REPAIR
+from wfsim.semantics.later import njit
 from wfsim.simulation.compiled.draws import sample, whole
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 draw: Any = None
 """A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""

@@ -10,16 +10,14 @@ where it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
-
-from wfsim.semantics.bare import prefetch
+from wfsim.semantics.addresses import prefetch
+from wfsim.semantics.later import njit
 from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.layout import VOID
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 ROOT = 3
 """Where the first entry lies: its four successors, and theirs, then begin at multiples of 64 bytes."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
-
 from wfsim.semantics.codes import NONE
+from wfsim.semantics.later import njit
 from wfsim.simulation.compiled.areas import give_back, has_block, set_up
 from wfsim.simulation.compiled.calendar import void
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 NEVER, AT_THE_END, ALWAYS = range(3)
 """When Python is told what a step of an instance means for others."""

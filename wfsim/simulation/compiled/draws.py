@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-import numba
-
 from wfsim.semantics.codes import INTEGER, NUMBER
+from wfsim.semantics.later import njit
 from wfsim.simulation.sampling import LONGEST, Family
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 draw: Any = None
 log: Any = None

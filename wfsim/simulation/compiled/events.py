@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
-
-from wfsim.semantics.bare import rows_from
+from wfsim.semantics.addresses import rows_from
 from wfsim.semantics.codes import ACTIVE, GROUNDED, NONE, RUNNING_STATUS
 from wfsim.semantics.draws import EVENT_CHOICE, EVENT_DELAY
+from wfsim.semantics.later import njit
 from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.draws import sample, whole
 from wfsim.simulation.compiled.layout import COMES
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 draw: Any = None
 """A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""

@@ -7,12 +7,9 @@ What instances have to do with each other, and values that are expressions, it a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
-
-from wfsim.semantics.bare import LINE, copy_rows, prefetch, reader, rows_from
+from wfsim.semantics.addresses import LINE, copy_rows, prefetch, reader, rows_from
 from wfsim.semantics.codes import (
     ACTIVITY_FAILED,
     ACTIVITY_STARTED,
@@ -37,6 +34,7 @@ from wfsim.semantics.codes import (
 )
 from wfsim.semantics.draws import INPUT, PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
+from wfsim.semantics.later import njit
 from wfsim.semantics.speed import MEMORY, Outputs
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.areas import has_block, load, put_back, store
@@ -69,7 +67,7 @@ from wfsim.simulation.compiled.log import log_records
 from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, plan_again, plan_end, request
 from wfsim.simulation.plans import SUCCEEDS
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 step: Any = None
 mix_key: Any = None

@@ -9,10 +9,8 @@ is due, of a start its random key; `span` the time in a state, or how long an at
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 
 from wfsim.semantics.codes import (
@@ -41,9 +39,10 @@ from wfsim.semantics.codes import (
     RECORD_KINDS,
     T_SELF,
 )
+from wfsim.semantics.later import njit
 from wfsim.semantics.speed import bits_of
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 _OF_ATTEMPTS = (
     R_ACTIVITY_SCHEDULED,

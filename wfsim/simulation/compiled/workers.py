@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-import numba
 
 from wfsim.semantics.codes import NONE
 from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION, FAULT_TIME, PATIENCE, SECOND_DURATION, TWICE
+from wfsim.semantics.later import njit
 from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.breakdowns import begin_work, done, end_work, first_free, ready
 from wfsim.simulation.compiled.calendar import push
@@ -17,7 +15,7 @@ from wfsim.simulation.compiled.layout import AGAIN, ENDS, OPENS, STARTS
 from wfsim.simulation.plans import NEVER_ENDS, SUCCEEDS
 from wfsim.simulation.pools import NEVER_DUE, SPARE_REQUESTS, Discipline
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 draw: Any = None
 """A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import types
-from numba.extending import intrinsic
+from wfsim.semantics.later import Later
 
 
-def _borrowed(typing_context: Any, value: Any) -> Any:
+def _borrowed() -> Any:
     """The same arrays, in tuples of any depth, as if nobody owned them.
 
     Each call that passes an array counts its references up and down, which are locked operations: more than half the
     time of a search that passes a few dozen. The caller must hold the arrays until the compiled function returns, and
     none of them may be returned or kept.
     """
+    from numba import extending
 
-    def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _without_owner(context, builder, value, arguments[0])
+    # An intrinsic is called without the context that it is made with, which its type does not tell.
+    intrinsic: Any = extending.intrinsic
 
-    return value(value), make
+    def borrowed(typing_context: Any, value: Any) -> Any:
+        def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return _without_owner(context, builder, value, arguments[0])
+
+        return value(value), make
+
+    return intrinsic(borrowed)
 
 
 def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    from numba import types
+
     if isinstance(kind, types.BaseTuple):
         within: Any = kind
         items = [
@@ -35,5 +43,4 @@ def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     return array._getvalue()
 
 
-# An intrinsic is called without the context that it is made with, which its type does not tell.
-borrowed: Any = intrinsic(_borrowed)
+borrowed: Any = Later(_borrowed)

@@ -11,15 +11,14 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-# numba's own type stubs do not know its options.
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True)
+from wfsim.semantics.later import njit
+
+_njit = njit(nogil=True)
 
 Integers = NDArray[np.int64]
 

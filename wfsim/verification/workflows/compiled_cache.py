@@ -1,4 +1,4 @@
-"""The compiled search as a function: loaded from numba's cache, or compiled once per machine."""
+"""The compiled search as a function: loaded from a file, or compiled once per machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wfsim.semantics.announcing import announce_compiling
 from wfsim.semantics.roots import Root
 from wfsim.verification.workflows import borrowed, byte_keys, flat_search
 
-LOADING = 4.0
+LOADING = 0.5
 """Seconds that must be left to load it, which cannot be stopped: twice what it takes on a slow machine."""
 
 SEARCH = Root(
@@ -34,5 +34,5 @@ def is_cached(arguments: tuple[Any, ...]) -> bool:
 
 
 def compiled_search(arguments: tuple[Any, ...]) -> Any:
-    """The function for arguments of these types: in two seconds if it is cached, else in half a minute."""
+    """The function for arguments of these types: in a fifth of a second if it is cached, else in half a minute."""
     return SEARCH.ready(arguments, lambda: announce_compiling("the search of workflows", "half a minute"))

@@ -6,15 +6,13 @@ caller for everything that needs Python or more room, says in `LACKING` what it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from wfsim.semantics import speed
-from wfsim.semantics.bare import out, rows
+from wfsim.semantics.addresses import out, rows
 from wfsim.semantics.codec import ROWS
 from wfsim.semantics.codes import (
     ACTIVITY_FAILED,
@@ -35,14 +33,14 @@ from wfsim.semantics.codes import (
     TIMED_OUT,
     TIMER,
 )
+from wfsim.semantics.later import njit
 from wfsim.semantics.possible import ATTEMPT, KIND, NAMED, POSSIBILITY, ROW, UNTAKEN
 from wfsim.verification.workflows.borrowed import borrowed
 from wfsim.verification.workflows.byte_keys import Integers, Keys, add, decode, encode, find, hash_of, number_of
 
-# numba's own type stubs do not know its options.
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True)
+_njit = njit(nogil=True)
 # Calls that pass tuples of arrays count references to each of them; inside one function most of that is pruned.
-_inlined: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, inline="always")
+_inlined = njit(nogil=True, inline="always")
 
 step: Any = None
 pack: Any = None

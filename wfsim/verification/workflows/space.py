@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 Engine: TypeAlias = Literal["auto", "python", "compiled"]
 ENGINES: tuple[str, ...] = ("auto", "python", "compiled")
-FEW_EDGES, MANY_EDGES = 500, 10_000
+FEW_EDGES, MANY_EDGES = 500, 2_000
 """From how many edges on `auto` goes on with the compiled search: if it is loaded, and if it has to be."""
 TOO_LONG = "max_seconds reached"
 

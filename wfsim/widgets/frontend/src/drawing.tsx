@@ -2,7 +2,7 @@ import type { ComponentChild } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { centre, collapsed, middle, nearest, pinned } from "./geometry.ts";
 import { PanZoom } from "./panzoom.ts";
-import { Arrival, EdgeShape, Frame, NodeShape, type Shown, Tag } from "./shapes.tsx";
+import { ArrivalShape, EdgeShape, Frame, NodeShape, type Shown, TagShape } from "./shapes.tsx";
 import { Twin } from "./twin.tsx";
 import type { Box, Looks, Picture, Point } from "./types.ts";
 
@@ -233,7 +233,6 @@ export function Drawing(props: DrawingProps) {
     const id = idAt(event);
     if (id) props.onOpen?.(id);
   };
-  const arrivalRole = (edges: string[], own: string) => edges.map((id) => lit[id]).findLast(Boolean) ?? own;
   const shown = (id: string, own: string): Shown => {
     const role = lit[id] ?? own;
     return {
@@ -246,6 +245,8 @@ export function Drawing(props: DrawingProps) {
       mark: marks[id] ?? "",
     };
   };
+  /** The role of what is lit among edges that are cut at a tag, or arrive as one. */
+  const litOf = (edges: string[]) => edges.map((id) => lit[id]).findLast((role) => role !== undefined);
   const toggle = (id: string) =>
     setClosed((old) => new Set(old.has(id) ? [...old].filter((each) => each !== id) : [...old, id]));
   const over = props.over && boxes.get(props.over.id);
@@ -278,11 +279,11 @@ export function Drawing(props: DrawingProps) {
             {picture.edges.map((edge) => (
               <EdgeShape key={edge.id} edge={edge} width={props.widths?.[edge.id]} {...shown(edge.id, edge.role)} />
             ))}
-            {picture.arrivals.map((each) => (
-              <Arrival key={each.id} arrival={each} role={arrivalRole(each.edges, each.role)} />
+            {picture.arrivals.map((arrival) => (
+              <ArrivalShape key={arrival.id} arrival={arrival} role={litOf(arrival.edges) ?? arrival.role} />
             ))}
-            {picture.tags.map((each) => (
-              <Tag key={each.id} tag={each} role={arrivalRole(each.edges, each.role)} />
+            {picture.tags.map((tag) => (
+              <TagShape key={tag.id} tag={tag} role={litOf(tag.edges) ?? tag.role} onGo={go} />
             ))}
             {picture.nodes.map((node) => (
               <NodeShape

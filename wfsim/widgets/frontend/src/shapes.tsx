@@ -33,6 +33,8 @@ const DOTS: Record<number, Point[]> = {
   ],
 };
 
+const wordsOf = (text: Text | null) => (text?.lines ?? []).map((line) => line.text).join(" ");
+
 function Words({ text, start = false }: { text: Text | null; start?: boolean }) {
   if (!text) return null;
   let y = text.y;
@@ -84,7 +86,7 @@ export const NodeShape = memo((props: Shown & { node: NodeData; tokens: number |
   const { x, y, width, height } = node.outline;
   const [cx, cy] = [x + width / 2, y + height / 2];
   if (node.shape === "dot") return <circle class="n start" cx={cx} cy={cy} r={width / 2 - 1} />;
-  const words = (node.text?.lines ?? []).map((line) => line.text).join(" ");
+  const words = wordsOf(node.text);
   const count = tokens === undefined ? "" : `${tokens} token${tokens === 1 ? "" : "s"}`;
   return (
     <g
@@ -123,6 +125,35 @@ export const NodeShape = memo((props: Shown & { node: NodeData; tokens: number |
   );
 });
 
+/** What stands for a node where a way to it, or from it, is cut; the node is one click away. */
+export const TagShape = memo(({ tag, role, onGo }: { tag: TagData; role: string; onGo(id: string): void }) => {
+  const { x, y, width, height } = tag.outline;
+  return (
+    <g
+      class={`n tag ${name(role)}`}
+      role="button"
+      tabindex={-1}
+      aria-label={`${wordsOf(tag.text)}: go to ${last(tag.of)}`}
+      onClick={() => onGo(tag.of)}
+      onKeyDown={(event) => event.key === "Enter" && onGo(tag.of)}
+    >
+      <rect class="body" x={x} y={y} width={width} height={height} rx={height / 2} />
+      <Words text={tag.text} />
+    </g>
+  );
+});
+
+export const ArrivalShape = memo(({ arrival, role }: { arrival: ArrivalData; role: string }) => {
+  const drawn = useMemo(() => arrow(arrival.points, arrival.head), [arrival.points, arrival.head]);
+  return (
+    <g class={`e ${name(arrival.role)} ${arrival.style}${litAs(role, arrival.role)}`}>
+      <path class="line" d={drawn.line} />
+      {drawn.head && <path class={arrival.head === "open" ? "line tip" : "solid"} d={drawn.head} />}
+      <Words text={arrival.text} />
+    </g>
+  );
+});
+
 const last = (id: string) => id.slice(id.indexOf(":") + 1);
 
 export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | undefined }) => {
@@ -151,27 +182,6 @@ export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | 
       <Words text={edge.text} />
       {mark && <circle class="mark" cx={middle(edge.points)[0]} cy={middle(edge.points)[1]} r={6} />}
       {role !== edge.role && role !== "visited" && <Badge look={props.look} at={middle(edge.points)} />}
-    </g>
-  );
-});
-
-export const Tag = memo(({ tag, role }: { tag: TagData; role: string }) => {
-  const { x, y, width, height } = tag.outline;
-  return (
-    <g class={`n tag ${name(role)}`} data-tag={tag.id}>
-      <rect class="body" x={x} y={y} width={width} height={height} rx={height / 2} />
-      <Words text={tag.text} />
-    </g>
-  );
-});
-
-export const Arrival = memo(({ arrival, role }: { arrival: ArrivalData; role: string }) => {
-  const drawn = useMemo(() => arrow(arrival.points, arrival.head), [arrival.points, arrival.head]);
-  return (
-    <g class={`e ${name(arrival.role)} ${arrival.style}${litAs(role, arrival.role)}`}>
-      <path class="line" d={drawn.line} />
-      {drawn.head && <path class={arrival.head === "open" ? "line tip" : "solid"} d={drawn.head} />}
-      <Words text={arrival.text} />
     </g>
   );
 });

@@ -39,12 +39,12 @@ export interface EdgeData {
   style: string;
   head: string;
   role: string;
-  /** The tag at which it ends where it is cut. */
-  tag: string | null;
+  /** The tag at which it ends, if it is cut. */
+  tag?: string | null;
   points: Point[];
   text: Text | null;
 }
-/** A small box at a cut through edges, which stands for the node `of` in place of the way `to` or `from` there. */
+/** A small box that stands for a node at a cut through edges, in place of the way there. */
 export interface TagData {
   id: string;
   of: string;
@@ -55,7 +55,7 @@ export interface TagData {
   outline: Box;
   text: Text | null;
 }
-/** The line from a tag to its node, for all the edges that are cut. */
+/** From a tag to the node that edges which are cut lead to. */
 export interface ArrivalData {
   id: string;
   edges: string[];

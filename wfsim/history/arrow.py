@@ -1,0 +1,93 @@
+"""Arrow's arrays of numbers and of texts.
+
+`pyarrow.array` loads pandas to see whether it is given a series, which takes a quarter of a second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+def numbers(values: NDArray[Any], known: NDArray[np.bool_] | None = None) -> pa.Array:
+    """Numbers, or truth values, null where they are not known; numbers are not copied."""
+    import numpy as np
+    import pyarrow as pa
+
+    nulls = None if known is None or known.all() else _bits(known)
+    kind = pa.from_numpy_dtype(values.dtype)
+    data = _bits(values) if values.dtype == np.bool_ else pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(kind, len(values), [nulls, data])
+
+
+def whole(values: Sequence[int | None]) -> pa.Array:
+    """Integers of 32 bits, null where there is none."""
+    import numpy as np
+
+    known = np.array([value is not None for value in values], np.bool_)
+    return numbers(np.array([value or 0 for value in values], np.int32), known)
+
+
+def texts(values: Sequence[str | None]) -> pa.Array:
+    """Texts, null where there is none; together they have less than 2 GiB."""
+    import numpy as np
+    import pyarrow as pa
+
+    encoded = [(value or "").encode() for value in values]
+    ends = np.cumsum([0, *map(len, encoded)])
+    assert ends[-1] < 2**31
+    known = np.array([value is not None for value in values], np.bool_)
+    nulls = None if known.all() else _bits(known)
+    buffers = [nulls, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(values), buffers)
+
+
+def lists(ends: NDArray[np.int32], values: pa.Array, known: NDArray[np.bool_] | None = None) -> pa.Array:
+    """Lists of values, null where not known; each ends where the next begins, and `ends` begins with 0."""
+    import pyarrow as pa
+
+    nulls = None if known is None or known.all() else _bits(known)
+    return pa.Array.from_buffers(pa.list_(values.type), len(ends) - 1, [nulls, pa.py_buffer(ends)], children=[values])
+
+
+def column(values: Sequence[Any]) -> pa.Array:
+    """Texts, or else numbers, null where there is none."""
+    import numpy as np
+
+    if all(value is None or isinstance(value, str) for value in values):
+        return texts(values)
+    known = np.array([value is not None for value in values], np.bool_)
+    return numbers(np.array([0 if value is None else value for value in values]), known)
+
+
+def in_numpy(array: pa.Array) -> NDArray[Any]:
+    """Numbers or truth values, of which all are known; numbers are not copied. Its own method loads pandas, too."""
+    import numpy as np
+    import pyarrow as pa
+
+    data, n_before = array.buffers()[1], array.offset
+    if pa.types.is_boolean(array.type):
+        flags = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+        return flags[n_before : n_before + len(array)].astype(np.bool_)
+    return np.frombuffer(data, array.type.to_pandas_dtype())[n_before : n_before + len(array)]
+
+
+def column_in_numpy(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Numbers of a table, of which all are known; not copied if they lie together."""
+    import numpy as np
+
+    chunks = [in_numpy(chunk) for chunk in column.chunks]
+    return chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros(0, column.type.to_pandas_dtype()), *chunks])
+
+
+def _bits(flags: NDArray[np.bool_]) -> pa.Buffer:
+    import numpy as np
+    import pyarrow as pa
+
+    return pa.py_buffer(np.packbits(flags, bitorder="little"))
