@@ -250,7 +250,7 @@ def test_names_are_completed_and_wrong_properties_told_with_their_line(browser: 
         assert shipped.activity.name == "refund_card"
         page.get_by_label("state shipped as YAML", exact=True).fill("name: shipped\ntimeout: soon")
         page.keyboard.press("Control+Enter")
-        page.get_by_role("alert").get_by_text("state shipped:2:").wait_for()
+        page.locator(".side").get_by_role("alert").get_by_text("state shipped:2:").wait_for()
         assert page.get_by_label("state shipped as YAML", exact=True).input_value() == "name: shipped\ntimeout: soon"
 
 

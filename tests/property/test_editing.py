@@ -16,6 +16,10 @@ from wfsim.model.yaml_writer import to_data
 from wfsim.widgets.editing import Editing
 
 NAMES = st.sampled_from(["", "one", "two", "a b", "'\"<b>", "-", "x/y", " ", "state", "null", "ünï"])
+OPERATIONS = (
+    *("add", "rename", "timeout", "initial", "delete", "connect", "event"),
+    *("trigger", "work", "declare", "properties", "nest"),
+)
 COMMENTED = """\
 name: commented
 version: 1.0.0
@@ -117,7 +121,7 @@ def test_no_edit_of_one_element_takes_the_comments_of_others(data: st.DataObject
     editing = Quiet(wf.loads(COMMENTED))
     touched: set[str] = set()
     for _ in range(data.draw(st.integers(1, 4))):
-        operation = data.draw(st.sampled_from(["add", "rename", "timeout", "initial", "delete", "connect", "event"]))
+        operation = data.draw(st.sampled_from(OPERATIONS))
         elements = [each for each in editing.elements if each.startswith(("state:", "event:"))]
         element = data.draw(st.sampled_from([each for each in elements if each.startswith("state:")]))
         try:
@@ -133,6 +137,18 @@ def test_no_edit_of_one_element_takes_the_comments_of_others(data: st.DataObject
                     editing.make_initial(element)
                 case "delete":
                     editing.delete(element)
+                    touched |= {element, *_called(touched, element)}
+                case "trigger":
+                    number = data.draw(st.integers(1, 4))
+                    editing.set_trigger(f"transition:{number}", event=data.draw(NAMES))
+                case "work":
+                    editing.set_work(element, "f")
+                case "declare":
+                    editing.declare(data.draw(st.sampled_from(["variable", "event", "activity"])), "new")
+                case "properties":
+                    editing.set_properties(element, editing.properties(element) + "description: told\n")
+                case "nest":
+                    editing.nest([element])
                     touched |= {element, *_called(touched, element)}
                 case "connect":
                     editing.connect(element, element, "again")

@@ -53,7 +53,7 @@ class EditorWire:
                 "tab": Request(self._show_tab, {"tab": str}),
                 "text": Request(self._text, {"text": str}),
                 "save": Request(self._save, {}),
-                "look": Request(lambda: "", {}),
+                "look": Request(self._look, {}),
             },
         )
 
@@ -230,6 +230,10 @@ class EditorWire:
     def _text(self, text: str) -> str:
         self.editing.set_text(text)
         return ""
+
+    def _look(self) -> str:
+        """A page that only waits for verdicts goes on telling what was wrong."""
+        return self.wire.problem
 
     def _save(self) -> str | File:
         if self.editing.file is None:

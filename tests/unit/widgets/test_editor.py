@@ -202,6 +202,17 @@ def test_any_message_is_answered(kind: str, fields: dict[str, Any]) -> None:
     assert wf.picture(editor.editing.definition).title
 
 
+def test_waiting_for_verdicts_takes_no_problem_away() -> None:
+    page = Page(wf.Editor("minimal"))
+    page.edit("rename", element="state:waiting", name="finished")
+    assert "two states" in page.problem
+    page.problem = ""
+    page.ask("look")
+    assert "two states" in page.problem
+    page.ask("select", element="state:waiting")
+    assert page.problem == ""
+
+
 def test_every_key_of_the_language_is_explained() -> None:
     assert {kind: list(keys) for kind, keys in KEYS.items()} == {kind: keys_of(kind) for kind in MODELS}
     assert all(means.endswith((".", ")")) for keys in KEYS.values() for means in keys.values())

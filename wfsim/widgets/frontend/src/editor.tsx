@@ -55,6 +55,8 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
   const [source, setSource] = useState<string | null>(null);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [copied, setCopied] = useState("");
+  /** Whether the last request came from the side panel, where its problem is told then. */
+  const [beside, setBeside] = useState(false);
   const number = scene?.head.number;
   useEffect(() => {
     if (!scene?.head.judging) return;
@@ -95,8 +97,14 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
   const may = scene.can.edit;
   const edit = (operation: string, values: Record<string, string>) =>
     ask("edit", { operation, values, number: head.number });
+  /** Say above the drawing why something cannot be done. */
+  const tell = (why: string) => {
+    setBeside(false);
+    refuse(why);
+  };
   /** An edit whose result gets the focus. */
   const draw = (operation: string, values: Record<string, string>) => {
+    setBeside(false);
     follow.current = true;
     edit(operation, values);
   };
@@ -110,19 +118,19 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
   const connect = (from: string, to: string) => {
     setSource(null);
     if (isState(from) && isState(to)) draw("connect", { source: from, target: to });
-    else refuse("A transition leads from a state to a state.");
+    else tell("A transition leads from a state to a state.");
   };
   const remove = (id: string | null = selected) => {
     if (id !== null && id !== "workflow") draw("delete", { element: id });
-    else refuse("Select what to delete: the workflow itself stays.");
+    else tell("Select what to delete: the workflow itself stays.");
   };
   const rename = (id: string | null = selected) => {
     if (isElement(id)) setNaming(id);
-    else refuse("Select a state, a region or a transition to rename in the drawing.");
+    else tell("Select a state, a region or a transition to rename in the drawing.");
   };
   const begin = (id: string | null = selected) => {
     if (isState(id)) setSource(id);
-    else refuse("Select the state to begin at.");
+    else tell("Select the state to begin at.");
   };
   const choose = (id: string | null) => {
     if (!isState(id)) return;
@@ -131,11 +139,12 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
   const nest = () => {
     const states = chosen.size ? [...chosen] : isState(selected) ? [selected] : [];
     if (states.length) draw("nest", { states: states.join("\n") });
-    else refuse("Choose states with Shift and a click, or with the key m.");
+    else tell("Choose states with Shift and a click, or with the key m.");
   };
   const history = (what: "undo" | "redo") => {
+    setBeside(false);
     if (head[what]) ask(what);
-    else refuse(`There is nothing to ${what}.`);
+    else tell(`There is nothing to ${what}.`);
   };
   const key = (event: KeyboardEvent, id: string | null) => {
     if (!may || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -246,7 +255,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
         </span>
         <span class="said">{told}</span>
       </p>
-      {problem && (
+      {problem && !beside && (
         <p class="problem" role="alert">
           {problem}
         </p>
@@ -288,9 +297,16 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
             <Sheet
               sheet={sheet}
               names={names}
-              onEdit={edit}
+              problem={beside ? problem : ""}
+              onEdit={(operation, values) => {
+                setBeside(true);
+                edit(operation, values);
+              }}
               onSelect={select}
-              onProperties={(text) => ask("properties", { element: selected, text, number: head.number })}
+              onProperties={(text) => {
+                setBeside(true);
+                ask("properties", { element: selected, text, number: head.number });
+              }}
             />
             <p class="title">Declared</p>
             <div class="bar">
@@ -305,7 +321,10 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
                 names={{ event: names.declared, variable: names.variables, activity: names.activities }[kind]}
                 selected={selected}
                 onSelect={select}
-                onDeclare={(name) => edit("declare", { kind, name })}
+                onDeclare={(name) => {
+                  setBeside(true);
+                  edit("declare", { kind, name });
+                }}
               />
             ))}
             <Wrong missing={scene.missing} findings={scene.findings} verdicts={scene.verdicts} onSelect={select} />

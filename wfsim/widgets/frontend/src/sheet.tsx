@@ -33,6 +33,8 @@ export type Edit = (operation: string, values: Record<string, string>) => void;
 interface Props {
   sheet: SheetData;
   names: Names;
+  /** Why the last request from here could not be met. */
+  problem: string;
   onEdit: Edit;
   onProperties(text: string): void;
   onSelect(id: string): void;
@@ -190,6 +192,11 @@ export function Sheet(props: Props) {
       <p class="title">
         {sheet.kind} {sheet.name}
       </p>
+      {props.problem && (
+        <p class="problem" role="alert">
+          {props.problem}
+        </p>
+      )}
       {sheet.kind !== "transition" && (
         <Field label="name" value={sheet.name} onCommit={(name) => onEdit("rename", { element: sheet.id, name })} />
       )}
