@@ -95,6 +95,13 @@ def test_a_workflow_is_drawn_with_the_keyboard_alone_and_all_of_it_is_undone(bro
         page.keyboard.press("Delete")
         said(page, "Deleted paid → start.")
         assert focused(page) == "state:paid"
+        page.keyboard.press("Control+ArrowRight")
+        said(page, "Placed paid.")
+        page.keyboard.press("Control+ArrowRight")
+        assert focused(page) == "state:paid"
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Control+z")
+        said(page, "Deleted paid → start.")
         page.keyboard.press("m")
         said(page, "Chosen: paid.")
         page.keyboard.press("r")

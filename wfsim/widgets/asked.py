@@ -51,7 +51,7 @@ class Asked:
         Raises
         ------
         WfsimError
-            If the process has ended.
+            If the process has ended, or could not be begun.
         """
         with self._lock:
             process = self._running()
@@ -96,15 +96,20 @@ class Asked:
         if self._process is None:
             home = str(Path(__file__).parents[2])
             paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "wfsim.widgets.asked"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                encoding="utf-8",
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "wfsim.widgets.asked"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                    encoding="utf-8",
+                    env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+                )
+            except OSError as error:
+                raise WfsimError(
+                    f"no process that verifies could be begun: {error.strerror or error}. Ask wf.verify(workflow)."
+                ) from None
         return self._process
 
 

@@ -428,6 +428,12 @@ def test_questions_are_asked_until_somebody_says_stop_and_again_after_the_proces
         asked.end()
 
 
+def test_where_no_process_can_be_begun_that_is_told_as_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(WfsimError, match="no process that verifies could be begun"):
+        list(Asked().ask(wf.dumps(wf.new("minimal")), lambda: False))
+
+
 def test_a_stop_leaves_out_the_questions_to_come() -> None:
     stopped: list[bool] = [False, False, True]
     found = answered(wf.dumps(wf.new("minimal")), lambda: stopped.pop(0))

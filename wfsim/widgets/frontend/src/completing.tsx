@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { offered } from "./offered.ts";
 
 interface Props {
@@ -17,7 +17,8 @@ export function Completing({ label, text, keys, words, rows, onApply }: Props) {
   const area = useRef<HTMLTextAreaElement>(null);
   const next = useRef<number | null>(null);
   useEffect(() => setTyped(text), [text]);
-  useEffect(() => {
+  // Before the next key is heard, which would else be written where the caret was.
+  useLayoutEffect(() => {
     if (next.current === null) return;
     area.current!.setSelectionRange(next.current, next.current);
     next.current = null;

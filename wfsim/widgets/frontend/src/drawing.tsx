@@ -156,7 +156,7 @@ export function Drawing(props: DrawingProps) {
     if (event.shiftKey && event.key.startsWith("Arrow")) {
       const [dx, dy] = { ArrowRight: [-60, 0], ArrowLeft: [60, 0], ArrowDown: [0, -60], ArrowUp: [0, 60] }[event.key]!;
       zoom.current!.pan(dx!, dy!);
-    } else if (event.key.startsWith("Arrow") && id) {
+    } else if (event.key.startsWith("Arrow") && id && !event.ctrlKey) {
       const at = places.find(([name]) => name === id)?.[1];
       const near = beside.get(id); // along the graph first, over the page if nothing of it lies that way
       const along = (others: [string, Point][]) => (at ? nearest(at, others, event.key) : null);

@@ -25,6 +25,13 @@ interface Scene {
 }
 
 const PATIENCE = 150;
+/** By how much a state is moved with the keyboard, in pixels. */
+const WAYS: Record<string, Point> = {
+  ArrowLeft: [-16, 0],
+  ArrowRight: [16, 0],
+  ArrowUp: [0, -16],
+  ArrowDown: [0, 16],
+};
 const isState = (id: string | null): id is string => id?.startsWith("state:") ?? false;
 const isElement = (id: string | null): id is string => id !== null && /^(state|region|transition):/.test(id);
 const nameOf = (id: string) => id.slice(id.indexOf(":") + 1);
@@ -146,7 +153,21 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
     if (head[what]) ask(what);
     else tell(`There is nothing to ${what}.`);
   };
+  /** Put a state where it stands now, moved by so much. */
+  const shift = (id: string, [dx, dy]: Point) => {
+    const box = scene.picture?.nodes.find((each) => each.id === id)?.box;
+    if (!box) return;
+    const [x, y] = scene.pins[id] ?? [box.x, box.y];
+    ask("pin", { element: id, x: Math.round(x + dx), y: Math.round(y + dy) });
+  };
   const key = (event: KeyboardEvent, id: string | null) => {
+    const way = WAYS[event.key];
+    if (may && event.ctrlKey && way && isState(id)) {
+      shift(id, way);
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
     if (!may || event.ctrlKey || event.metaKey || event.altKey) return;
     const does: Record<string, () => void> = {
       n: () => add(id),
