@@ -132,6 +132,8 @@ def test_a_workflow_is_drawn_with_the_mouse_dragged_and_undone(browser: Browser)
         page.keyboard.press("Enter")
         paid = drawn(page, "state:paid")
         start = drawn(page, "state:start")
+        # What has the focus is in view, and stays where it is.
+        page.wait_for_function("() => document.activeElement.dataset.id === 'state:paid'")
         paid.hover()
         grip = paid.locator(".grip")
         page.mouse.move(*centre(grip))
