@@ -281,7 +281,6 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
           {problem}
         </p>
       )}
-      <Verdicts verdicts={scene.verdicts} stale={head.stale} judging={head.judging} />
       <div class="columns">
         <div class="drawings">
           {scene.picture ? (
@@ -312,6 +311,8 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
           ) : (
             <p class="problem">{scene.too_large}</p>
           )}
+          {/* Below, so that the drawing stays where it is when they come. */}
+          <Verdicts verdicts={scene.verdicts} stale={head.stale} judging={head.judging} />
         </div>
         {may && (
           <div class="side">
