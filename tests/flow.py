@@ -42,11 +42,12 @@ _STARTED = """
 SELECT d.run, d.workflow, count(*), count(closed), count(*) FILTER (status = 'open') FROM durations d GROUP BY ALL
 """
 _ATTEMPTS = """
-WITH ignored AS (SELECT run, "case", cause_seq AS seq FROM history WHERE kind = 'stimulus_ignored')
+WITH ignored AS (SELECT run, "case", cause_seq AS seq, activity_id FROM history WHERE kind = 'stimulus_ignored')
 SELECT h.run, p.pool, h.time, h."case", h.seq, h.activity_id, h.attempt, h.kind
 FROM history h JOIN workflow_names w ON w.run = h.run AND w.workflow = h.workflow
 JOIN activity_pools p ON p.run = h.run AND p.number = w.number AND p.activity = h.activity
 ANTI JOIN ignored i ON i.run = h.run AND i."case" = h."case" AND i.seq = h.seq
+    AND i.activity_id = h.activity_id
 WHERE h.kind IN ('activity_scheduled', 'activity_started', 'activity_succeeded', 'activity_failed',
     'attempt_timed_out', 'activity_cancelled')
 ORDER BY h.run, p.pool, h.time, h."case", h.seq
@@ -75,7 +76,8 @@ def flows(history: History) -> None:
 def pools(history: History) -> None:
     """Nobody waits while a worker is free, no more work than there are workers, and Little's law for each queue.
 
-    Of pools in which workers break down, or begin at a rate, it is not known who is free.
+    Of pools in which workers break down, have skills, are kept by cases, or begin at a rate, it is not known who is
+    free for whom.
     """
     attempts: dict[tuple[int, str], list[tuple[int, int, int]]] = {}
     places: dict[tuple[Any, ...], int] = {}
@@ -90,8 +92,8 @@ def pools(history: History) -> None:
     horizons = dict(history.sql("SELECT run, max(time) FROM records GROUP BY run").fetchall())
     query = """
         SELECT u.run, u.pool, capacity, span, busy_time, mean_queue, max_queue,
-            coalesce(r.scenario::JSON->'pools'->u.pool->>'breakdowns', r.scenario::JSON->'pools'->u.pool->>'rate')
-                IS NOT NULL
+            len(list_intersect(
+                json_keys(r.scenario::JSON->'pools'->u.pool), ['breakdowns', 'rate', 'workers', 'kept'])) > 0
         FROM pool_utilisation u JOIN runs r USING (run)
     """
     for run, pool, capacity, span, busy_time, mean_queue, max_queue, stops in history.sql(query).fetchall():
@@ -109,7 +111,7 @@ def pools(history: History) -> None:
             assert stops or (busy[waiting > 0] == capacity).all()
         lengths = np.diff(np.append(times, horizons[run]))
         assert int(busy @ lengths) == busy_time
-        assert int(waiting @ lengths) == round(mean_queue * span)
+        assert int(waiting @ lengths) == round((mean_queue or 0.0) * span)
         assert int(waiting.max()) == max_queue
 
 

@@ -11,7 +11,7 @@ import wfsim as wf
 
 # What the functions give back: people hold these without naming their classes.
 GIVEN = """
-analytics.compare.Comparison
+analytics.comparison.Comparison
 experiments.smallest.Smallest experiments.sweep_result.Sweep
 analytics.hot_paths.HotPaths drawing.picture.Picture history.case.Case history.history.Result
 history.measures.Measure history.summary.Summary simulation.statistics.Estimate

@@ -62,7 +62,7 @@ DELAYS = st.one_of(
     ),
 )
 WEAR = {"shape": 0.7, "mean": "30s"}
-POOLS = {
+POOLS: dict[str, dict[str, Any]] = {
     "one": {"capacity": 1},
     "two": {"capacity": 2, "discipline": "priority"},
     "last": {"capacity": 1, "discipline": "lifo", "queue_limit": 2},
@@ -84,13 +84,37 @@ POOLS = {
         "breakdowns": {"every": "70s", "repair": {"exponential": {"mean": "1m"}}, "while": "busy"},
     },
     "fair": {"capacity": 1, "discipline": "fair", "renege": {"exponential": {"mean": "3m"}}},
+    "shared": {"capacity": 1, "discipline": "fair", "renege": "5m"},
     "paced": {"capacity": 3, "rate": "7/m", "burst": 2, "discipline": "lifo"},
     "tired": {
         "shifts": [{"from": "Thu 00:01", "until": "Thu 00:40", "capacity": 2}],
         "rate": "0.7/m",
         "breakdowns": {"every": {"exponential": {"mean": "2m"}}, "repair": "20s"},
     },
+    "skilled": {
+        "workers": [{"skills": ["x", "y"]}, {"count": 2, "skills": ["x"]}, {}],
+        "discipline": "lifo",
+        "renege": {"exponential": {"mean": "4m"}},
+    },
+    "failing": {
+        "workers": [{"skills": ["x"]}, {"skills": ["y"]}],
+        "discipline": "fair",
+        "rate": "9/m",
+        "queue_limit": 3,
+        "breakdowns": {"every": {"exponential": {"mean": "3m"}}, "repair": {"exponential": {"mean": "1m"}}},
+    },
+    "stays": {"capacity": 2, "kept": "case", "queue_limit": 3},
+    "known": {
+        "workers": [{"skills": ["x"]}, {"count": 2, "skills": ["y"]}],
+        "discipline": "fair",
+        "renege": "2m",
+    },
     "due": {"capacity": 1, "discipline": "deadline", "renege": {"exponential": {"mean": "90s"}}},
+}
+SKILLS: dict[str, list[list[str]]] = {
+    "known": [[], ["x"], ["y"]],
+    "skilled": [[], ["x"], ["y"], ["y", "x"]],
+    "failing": [[], ["x"], ["y"]],
 }
 OUTAGES = st.lists(
     st.sampled_from(
@@ -122,7 +146,13 @@ def scenarios(draw: st.DrawFn, base: Scenario, most_cases: int = 5) -> Scenario:
     if "schedules" not in data["arrivals"]:
         data["arrivals"] = draw(ARRIVALS)
     data["timer_poll"] = draw(st.sampled_from([None, "7s", "1m"]))
-    data["pools"] = POOLS
+    states = [state for part in [data, *data.get("workflows", {}).values()] for state in part.get("events", {})]
+    kept = draw(st.lists(st.sampled_from(states), min_size=1)) if states else ["nowhere"]
+    by = draw(st.sampled_from(["context.n", "context.flag", "context.word", "context.maybe"]))
+    data["pools"] = POOLS | {
+        "known": POOLS["known"] | {"kept": {"while": kept}},
+        "shared": POOLS["shared"] | {"by": by},
+    }
     for part in [data, *data.get("workflows", {}).values()]:
         part["activities"] = {name: _activity(draw, plan) for name, plan in part.get("activities", {}).items()}
         for plans in part.get("events", {}).values():
@@ -147,6 +177,9 @@ def _activity(draw: st.DrawFn, plan: dict[str, Any]) -> dict[str, Any]:
     pool = draw(st.sampled_from([None, *POOLS]))
     if pool is not None:
         changed["pool"] = pool
+        changed["skills"] = draw(st.sampled_from(SKILLS.get(pool, [[]])))
+    elif draw(st.booleans()):
+        changed["rate"], changed["burst"] = draw(st.sampled_from(["1/s", "2.5/m"])), draw(st.sampled_from([None, 3]))
     if draw(st.booleans()):
         changed["result"] = draw(VALUES)
     if draw(st.booleans()):

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.duration import Duration
     from wfsim.model.examples import example, examples
+    from wfsim.model.from_graph import from_networkx
     from wfsim.model.lint import lint
-    from wfsim.model.state_graph import from_networkx
     from wfsim.model.template import new
     from wfsim.model.workflow import Workflow
     from wfsim.model.yaml_io import dumps, load, loads, save
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from wfsim.verification.workflows.properties import verify
     from wfsim.verification.workflows.space import explore_workflow
     from wfsim.widgets.editor import Editor
+    from wfsim.widgets.flow_map import FlowMap
     from wfsim.widgets.pictures import picture
     from wfsim.widgets.stepper import Stepper
     from wfsim.widgets.token_game import TokenGame
@@ -67,6 +68,7 @@ __all__ = [
     "Duration",
     "Editor",
     "EventRejected",
+    "FlowMap",
     "History",
     "ManualClock",
     "PetriNet",
@@ -129,7 +131,7 @@ _HOMES = {
     "model.duration": ("Duration",),
     "model.examples": ("example", "examples"),
     "model.lint": ("lint",),
-    "model.state_graph": ("from_networkx",),
+    "model.from_graph": ("from_networkx",),
     "model.template": ("new",),
     "model.workflow": ("Workflow",),
     "model.yaml_io": ("dumps", "load", "loads", "save"),
@@ -152,6 +154,7 @@ _HOMES = {
     "verification.workflows.properties": ("verify",),
     "verification.workflows.space": ("explore_workflow",),
     "widgets.editor": ("Editor",),
+    "widgets.flow_map": ("FlowMap",),
     "widgets.pictures": ("picture",),
     "widgets.stepper": ("Stepper",),
     "widgets.token_game": ("TokenGame",),

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -537,7 +538,7 @@ def report(
     limit: Annotated[int, typer.Option(min=1, help="Rows per table.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Print outcomes, hot paths, bottlenecks and more of a history."""
+    """Print what a history comes to, with intervals and hot paths."""
     import wfsim as wf
 
     with wf.open_history(file) as history:
@@ -547,13 +548,19 @@ def report(
 def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
     from wfsim.analytics.summary import summary_queries
 
-    tables = summary_queries(history, limit)
+    tables, summary = summary_queries(history, limit), history.summary()
     if as_json:
-        data = {name: json.loads(history.sql(q).df().to_json(orient="records")) for name, q in tables.items()}
+        frames = {"summary": summary.df()} | {name: history.sql(query).df() for name, query in tables.items()}
+        data = {name: json.loads(frame.to_json(orient="records")) for name, frame in frames.items()}
         _print_json({"digest": history.digest, "notes": history.notes, **data})
         return
+    # Notes follow below.
+    told = replace(summary, remarks=tuple(each for each in summary.remarks if each not in history.notes))
+    out.print(Text(str(told)), soft_wrap=True, highlight=False)
     for name, query in tables.items():
-        _show_answer(name, history.sql(query))
+        # The summary has shares, with their intervals.
+        shown = f"SELECT * EXCLUDE (share) FROM ({query})" if name == "outcomes" else query
+        _show_answer(name, history.sql(shown))
     for note in history.notes:
         out.print(Text("Note: " + note, style="yellow"), highlight=False)
     out.print(f"digest {history.digest}", style="dim", highlight=False)

@@ -24,6 +24,7 @@ from wfsim.errors import ScenarioError, SimulationError
 from wfsim.history.replay import replay_all
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.codes import R_STIMULUS_IGNORED
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.layout import RecordRow
 from wfsim.semantics.program import Program
@@ -160,6 +161,28 @@ def test_histories_are_the_same_at_every_level(name: str, log: Any) -> None:
 def test_examples_of_the_language_reference_make_the_same_records(example: Any) -> None:
     workflow, known = example.workflow, catalogue(PAGE)
     compare(workflow, default_scenario(workflow, known).changed(cases=20, horizon="30d"), known)
+
+
+def test_a_timer_that_has_waited_in_vain_is_told_as_it_is() -> None:
+    """It comes while an action is under way, and waits in the instance until that closes."""
+    workflow = wf.loads("""\
+name: late
+version: 1.0.0
+initial_state: asked
+activities: {work: {}}
+events: {go: {}}
+timeouts: {workflow: 10m}
+states: [{name: asked, timeout: 1m}, {name: end, is_terminal: true}]
+transitions:
+  - {from: asked, event: go, to: end, pre_actions: [{name: work, action_type: activity}]}
+  - {from: asked, event: timeout, to: end}
+""")
+    plan = {"cases": 1, "events": {"asked": [{"event": "go"}]}, "activities": {"work": {"never_ends": 1.0}}}
+    scenario = Scenario.model_validate(plan)
+    compare(workflow, scenario)
+    (records, _, _), _ = in_python(workflow, scenario)
+    ignored = [record for record in records if record[2] == R_STIMULUS_IGNORED]
+    assert [record[1 + PLAIN.index("timer")] >= 0 for record in ignored] == [True]
 
 
 @cases(40, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])

@@ -26,6 +26,7 @@ WRONG = {"nothing": None, "number": 7, "text": "nonsense \0", "workflows": [ORDE
 
 GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "Catalogue": lambda folder: ([ORDER],),
+    "FlowMap": lambda folder: (small_history(),),
     "Stepper": lambda folder: (ORDER,),
     "TokenGame": lambda folder: (NET,),
     "check": lambda folder: (NET, "live"),
@@ -37,6 +38,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "explore": lambda folder: (NET,),
     "explore_seeds": lambda folder: (ORDER,),
     "explore_workflow": lambda folder: (ORDER,),
+    "from_networkx": lambda folder: (ORDER.to_networkx(),),
     "from_snakes": lambda folder: (wf.to_snakes(NET),),
     "hot_paths": lambda folder: (small_history(),),
     "lint": lambda folder: (ORDER,),

@@ -1,4 +1,4 @@
-"""`compare`: two simulated histories of one workflow, case by case, by their common random numbers."""
+"""`compare`: two histories of one workflow; simulated ones case by case, by their common random numbers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wfsim.errors import HistoryError, did_you_mean, listed
-from wfsim.history.measures import as_html, as_text, expect_level, interval, number
+from wfsim.errors import DefinitionError, HistoryError, listed
+from wfsim.history.measures import TITLES, expect_level
 from wfsim.history.samples import asking_for_arrays, cases_of
 from wfsim.history.warm_up import warm_up_of
-from wfsim.simulation.statistics import Paired, paired
+from wfsim.model.duration import Duration
+from wfsim.simulation.statistics import paired
+
+from .comparison import Comparison, Shown
+from .unpaired import compare_apart
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from wfsim.history.history import History
@@ -26,91 +29,17 @@ if TYPE_CHECKING:
 _MOST_CHANGES = 8
 
 
-@dataclass(frozen=True)
-class Comparison(Mapping[str, Paired]):
-    """What two histories differ in: a mapping from `sojourn.mean`, `outcomes.…` to paired differences, B minus A.
-
-    Attributes
-    ----------
-    head
-        What was compared, and how many pairs there are.
-    level
-        Of all intervals.
-    pairs
-        The number of pairs of cases.
-    differences
-        By name; times in seconds.
-    remarks
-        What was not paired, and what the numbers must be read with.
-    """
-
-    head: tuple[tuple[str, str], ...]
-    level: float
-    pairs: int
-    differences: Mapping[str, Paired]
-    remarks: tuple[str, ...]
-
-    def __getitem__(self, key: str) -> Paired:
-        if key not in self.differences:
-            raise KeyError(f"{key!r}.{did_you_mean(key, self)} There are: {', '.join(self)}.")
-        return self.differences[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.differences)
-
-    def __len__(self) -> int:
-        return len(self.differences)
-
-    def df(self) -> pd.DataFrame:
-        """One row per difference.
-
-        Returns
-        -------
-        pandas.DataFrame
-            `key`, `first`, `second` (means over the pairs), `difference`, `low`, `high`, `n`, `method`, `correlation`,
-            `shorter` (by which part than unpaired), `note`; times in seconds.
-        """
-        import pandas as pd
-
-        names = "key first second difference low high n method correlation shorter note".split()
-        rows = []
-        for key, one in self.differences.items():
-            d = one.difference
-            found = (key, one.first, one.second, d.value, d.low, d.high, d.n, str(d.method))
-            rows.append((*found, one.correlation, one.shorter, d.note))
-        return pd.DataFrame(rows, columns=names).astype({"low": float, "high": float})
-
-    def __repr__(self) -> str:
-        return as_text(self.head, self._columns(), self._groups(), self.remarks)
-
-    def _repr_html_(self) -> str:
-        return as_html("Comparison", self.head, self._columns(), self._groups(), self.remarks)
-
-    def _columns(self) -> tuple[str, ...]:
-        return "", "A", "B", "B − A", f"{self.level * 100:.4g} % interval", "correlation", "shorter by", ""
-
-    def _groups(self) -> list[tuple[str, list[tuple[str, ...]]]]:
-        titles = {"sojourn": "From start to end", "outcomes": "Outcomes"}
-        found: dict[str, list[tuple[str, ...]]] = {}
-        for key, one in self.differences.items():
-            group, _, label = key.partition(".")
-            unit = "s" if group == "sojourn" else "share"
-            values = (number(each, unit) for each in (one.first, one.second, one.difference.value))
-            told = (number(one.correlation, ""), number(one.shorter, "share"), one.difference.note)
-            found.setdefault(titles[group], []).append((label, *values, interval(one.difference, unit), *told))
-        return list(found.items())
-
-
 def compare(first: History, second: History, *, level: float = 0.95) -> Comparison:
-    """How cases of a workflow fare in two simulations that differ in something else than their random numbers.
+    """How cases of a workflow fare in two simulations, or in reality and in a simulation of it.
 
-    A case draws the same numbers in both, wherever the scenarios let it (the same seed, replication and number), so the
-    two are compared case by case: what chance does to both falls out.
+    In two simulations a case draws the same numbers, wherever the scenarios let it (the same seed, replication and
+    number), so they are compared case by case: what chance does to both falls out. Where one history is a real one
+    nothing is paired: all that both summaries tell is compared, and in how many cases which events came.
 
     Parameters
     ----------
     first, second
-        Simulated histories of one workflow with the same seed; A and B in what is shown.
+        Histories of one workflow, two simulated ones with the same seed; A and B in what is shown.
     level
         Of the intervals.
 
@@ -122,58 +51,57 @@ def compare(first: History, second: History, *, level: float = 0.95) -> Comparis
     Raises
     ------
     HistoryError
-        If they cannot be paired: not simulated, other workflows, no seed and replication in common; or for a level that
-        is none.
+        If they are of other workflows, or two simulations with no seed and replication in common; or for a level
+        that is none.
 
     Notes
     -----
     Over the replications that both have, Student's t of the mean differences; of one, over batches of its cases
     (docs/statistics.md). Left out are cases that started in the warm-up of either, and those not closed in both.
+    Without pairs: Welch's interval from either side's standard error.
     """
     from wfsim.history.history import History
 
     for history in (first, second):
         if not isinstance(history, History):
             raise HistoryError(f"compare takes two histories, not {history!r}. wf.simulate(workflow) makes one.")
-    return compare_runs((first, first.runs), (second, second.runs), level=level)
-
-
-def compare_runs(first: tuple[History, list[Run]], second: tuple[History, list[Run]], *, level: float) -> Comparison:
-    """The same of some runs of a history and some of another one, or of the same."""
     expect_level(level)
-    runs = _paired_runs(first[1], second[1])
-    pairs = _pairs(first[0], second[0], runs)
-    n = sum(each.n for each in pairs)
-    one, other = ([each.durations[k] for each in pairs] for k in (0, 1))
-    differences = {"sojourn.mean": paired(one, other, level)}
-    for outcome in sorted({text for each in pairs for side in each.outcomes for text in side.tolist()}):
-        hits, others = ([(each.outcomes[k] == outcome).astype(np.float64) for each in pairs] for k in (0, 1))
-        differences[f"outcomes.{outcome}"] = paired(hits, others, level)
-    head = (
-        ("workflow", f"{runs[0][0].workflow} {runs[0][0].version} (A), {runs[0][1].version} (B)"),
-        ("what differs", listed(_changes(runs[0][0], runs[0][1]), _MOST_CHANGES) or "nothing"),
-        ("pairs", f"{n:,} cases in {len(runs):,} replication{'s' if len(runs) > 1 else ''}"),
-    )
-    return Comparison(head, level, n, differences, tuple(_remarks(pairs, len(first[1]), len(second[1]))))
-
-
-def _paired_runs(first: list[Run], second: list[Run]) -> list[tuple[Run, Run]]:
-    """The runs of both that draw the same random numbers."""
-    for run in (*first, *second):
-        if run.source != "simulation" or run.seed is None:
-            raise HistoryError(
-                f"run {run.run} of {run.workflow} is not simulated with a seed, so its cases have no partners. "
-                "Compare two histories of wf.simulate, or look at the summary of each."
-            )
-    names = [dict.fromkeys(run.workflow for run in runs) for runs in (first, second)]
+    names = [dict.fromkeys(run.workflow for run in history.runs) for history in (first, second)]
     if names[0].keys() != names[1].keys():
         raise HistoryError(
             f"these are histories of different workflows: {', '.join(names[0])} and {', '.join(names[1])}. "
             "Compare two of one."
         )
+    if any(run.source != "simulation" or run.seed is None for run in (*first.runs, *second.runs)):
+        return compare_apart(first, second, level)
+    return compare_runs((first, first.runs), (second, second.runs), level=level)
+
+
+def compare_runs(first: tuple[History, list[Run]], second: tuple[History, list[Run]], *, level: float) -> Comparison:
+    """The same of some simulated runs of a history and some of another one, or of the same."""
+    runs = _paired_runs(first[1], second[1])
+    pairs = _pairs(first[0], second[0], runs)
+    n = sum(each.n for each in pairs)
+    one, other = ([each.durations[k] for each in pairs] for k in (0, 1))
+    differences = {"sojourn.mean": paired(one, other, level)}
+    shown = {"sojourn.mean": Shown(TITLES["sojourn"], "mean", "s")}
+    for outcome in sorted({text for each in pairs for side in each.outcomes for text in side.tolist()}):
+        hits, others = ([(each.outcomes[k] == outcome).astype(np.float64) for each in pairs] for k in (0, 1))
+        differences[f"outcomes.{outcome}"] = paired(hits, others, level)
+        shown[f"outcomes.{outcome}"] = Shown(TITLES["outcomes"], outcome, "share")
+    head = (
+        ("workflow", f"{runs[0][0].workflow} {runs[0][0].version} (A), {runs[0][1].version} (B)"),
+        ("what differs", listed(_changes(runs[0][0], runs[0][1]), _MOST_CHANGES) or "nothing"),
+        ("pairs", f"{n:,} cases in {len(runs):,} replication{'s' if len(runs) > 1 else ''}"),
+    )
+    return Comparison(head, level, n, shown, differences, tuple(_remarks(pairs, len(first[1]), len(second[1]))))
+
+
+def _paired_runs(first: list[Run], second: list[Run]) -> list[tuple[Run, Run]]:
+    """The runs of both that draw the same random numbers."""
     known = {(run.workflow, run.seed, run.replication): run for run in first}
     others = {(run.workflow, run.seed, run.replication): run for run in second}
-    if len(known) < len(first) or len(others) < len(second) or len(names[0]) > 1:
+    if len(known) < len(first) or len(others) < len(second) or len({run.workflow for run in first}) > 1:
         raise HistoryError(
             "a history holds several runs of one seed and replication. Compare histories of one scenario."
         )
@@ -266,10 +194,24 @@ def _changes(one: Run, other: Run) -> list[str]:
     return ["the definition", *changes] if one.model_hash != other.model_hash else changes
 
 
+def _written(value: Any) -> Any:
+    """A value as people write it: durations with all their units."""
+    if isinstance(value, Mapping):
+        return {name: _written(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_written(each) for each in value]
+    if not (isinstance(value, str) and value[:1].isdigit()):
+        return value
+    try:
+        return Duration.of(value).spelled()
+    except DefinitionError:
+        return value
+
+
 def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
     """Every plain value with its path."""
     if isinstance(value, Mapping) and value:
         for key, each in value.items():
             yield from _flat(f"{path}.{key}" if path else key, each)
     else:
-        yield path, json.dumps(value)
+        yield path, json.dumps(_written(value))

@@ -1,4 +1,4 @@
-"""What a summary of a history shows: its tables, and how their values are written for people."""
+"""What the command line shows of a history beside its summary: tables, and how their values are written for people."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def summary_queries(history: History, limit: int) -> dict[str, str]:
-    """The tables of a summary by title, each as SQL on the views of the history; `limit` rows of the long ones."""
+    """The tables by title, each as SQL on the views of the history; `limit` rows of the long ones."""
     several = history.sql("SELECT count(DISTINCT workflow) FROM workflow_names").fetchall()[0][0] > 1
     own = "workflow, " if several else ""
     return {
         "outcomes": f"SELECT {own}status, outcome, cases, share FROM outcomes",
         "hot paths": f"SELECT {own}path, cases, share, p50_time, p95_time, success, "
         f"failure + failed + timed_out AS other FROM hot_paths ORDER BY cases DESC, path LIMIT {limit}",
-        "where time goes": f"SELECT {own}what, name, n, mean_wait AS mean, p95_wait AS p95, total_wait AS total "
+        "where time goes": f"SELECT {own}what, name, n, p95_wait AS p95, total_wait AS total "
         f"FROM bottlenecks ORDER BY total_wait DESC, name LIMIT {limit}",
         "activities": f"SELECT {own}activity, attempts, failures, timeouts, retries, p95_wait, p50_service, "
         f"p95_service FROM activity_stats ORDER BY total_wait + total_service DESC, activity LIMIT {limit}",

@@ -56,9 +56,9 @@ def told(number: int, values: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as it stands in a file: durations as text, numbers of numpy as Python's."""
+    """A value as it stands in a file: durations as people write them, numbers of numpy as Python's."""
     if isinstance(value, Duration):
-        return str(value)
+        return value.spelled()
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -82,7 +82,7 @@ def points_of(over: Over, scenario: Scenario, workflow: Workflow, catalogue: Cat
     found = []
     for number, values in enumerate(every):
         try:
-            plan = scenario_with(scenario, values)
+            plan = scenario.changed(**values)
             check_scenario(plan, workflow, catalogue)
         except (ScenarioError, CatalogueError) as error:
             raise ScenarioError(f"{told(number, values)}: {error}") from None
@@ -125,59 +125,6 @@ def _expect_keys(values: Mapping[str, Any]) -> None:
         inside = next((other for other in keys if other != key and other.startswith(f"{key}.")), None)
         if inside is not None:
             raise OptionError(f"over: {inside!r} lies inside {key!r}. Give one of them.")
-
-
-def scenario_with(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
-    """The scenario with other values at dotted keys; a number in a key counts in a list, from 0.
-
-    Raises
-    ------
-    ScenarioError
-        If a key leads nowhere, or a value does not fit.
-    """
-    data = scenario.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    for key, value in values.items():
-        _put(data, key, value)
-    return scenario.changed(**{top: data[top] for top in {_steps(data, key)[0] for key in values}})
-
-
-def _steps(data: Mapping[str, Any], key: str) -> list[str]:
-    """The parts of a dotted key: where the scenario has a key with dots in it, that is one part."""
-    parts, found, at = key.split("."), list[str](), 0
-    here: Any = data
-    while at < len(parts):
-        names = here if isinstance(here, Mapping) else ()
-        end = next((end for end in range(len(parts), at, -1) if ".".join(parts[at:end]) in names), at + 1)
-        found.append(".".join(parts[at:end]))
-        here = here.get(found[-1]) if isinstance(here, Mapping) else _item(here, found[-1])
-        at = end
-    return found
-
-
-def _item(here: Any, step: str) -> Any:
-    return here[int(step)] if isinstance(here, list) and step.isdecimal() and int(step) < len(here) else None
-
-
-def _put(data: dict[str, Any], key: str, value: Any) -> None:
-    here: Any = data
-    *way, last = _steps(data, key)
-    for step in way:
-        if isinstance(here, dict):
-            here = here.setdefault(step, {})
-        else:
-            here = here[_index(here, step, key)]
-        if not isinstance(here, (dict, list)):
-            raise ScenarioError(f"{key!r}: {step!r} has the value {here!r:.60}, so nothing lies below it.")
-    if isinstance(here, dict):
-        here[last] = value
-    else:
-        here[_index(here, last, key)] = value
-
-
-def _index(here: list[Any], step: str, key: str) -> int:
-    if not step.isdecimal() or int(step) >= len(here):
-        raise ScenarioError(f"{key!r}: there is no entry {step!r} in a list of {len(here)}. Entries count from 0.")
-    return int(step)
 
 
 def keys_of(points: Sequence[Point]) -> list[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from numpy.typing import NDArray
 
-    from wfsim.analytics.compare import Comparison
+    from wfsim.analytics.comparison import Comparison
 
     Measures = Mapping[str, Measure]
 
@@ -146,8 +146,8 @@ class Sweep:
                 )
             )
         unit = self._unit(y)
-        title = f"{y} ({unit})" if unit else y
-        return figure.update_layout(xaxis_title=x, yaxis_title=title, template="plotly_white")
+        title = f"{_words(y)} ({_UNITS.get(unit, unit)})" if unit else _words(y)
+        return figure.update_layout(xaxis_title=_words(x), yaxis_title=title, template="plotly_white")
 
     def compare(self, first: int | Mapping[str, Any], second: int | Mapping[str, Any]) -> Comparison:
         """How cases fare at two points, case by case; see `wf.compare`.
@@ -221,6 +221,15 @@ class Sweep:
     def _repr_html_(self) -> str:
         columns, rows = self._table()
         return as_html("Sweep", self._head(), columns, [("", rows)], self._remarks())
+
+
+_UNITS = {"s": "seconds"}
+
+
+def _words(key: str) -> str:
+    """A dotted key as the title of an axis: without the name of its group where something stands behind that."""
+    first, *rest = key.split(".")
+    return " ".join(rest if rest and first in ("pools", "activities", "states", "outcomes", "slas") else [first, *rest])
 
 
 def measures_of(told: Sequence[Mapping[str, Any]], level: float) -> dict[str, Measure]:

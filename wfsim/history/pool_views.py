@@ -50,7 +50,7 @@ CREATE VIEW pool_attempts AS
 WITH pooled AS (
     SELECT p.run, p.number, p.pool, a.code, a.name FROM activity_pools p JOIN activity_names a ON a.name = p.activity
 ),
-ignored AS (SELECT run, "case", cause_seq FROM records WHERE kind = {R_STIMULUS_IGNORED}),
+ignored AS (SELECT run, "case", cause_seq, activity_id FROM records WHERE kind = {R_STIMULUS_IGNORED}),
 attempts AS (
     SELECT r.run, p.pool, r."case", r.workflow, p.name AS activity, r.activity_id, r.attempt,
         min(r.time) FILTER (r.kind = {R_ACTIVITY_SCHEDULED}) AS scheduled,
@@ -59,6 +59,7 @@ attempts AS (
     FROM records r
     JOIN pooled p ON p.run = r.run AND p.number = r.workflow AND p.code = r.activity
     ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
+        AND i.activity_id = r.activity_id
     WHERE r.kind IN ({R_ACTIVITY_SCHEDULED}, {R_ACTIVITY_STARTED}, {R_ACTIVITY_SUCCEEDED}, {R_ACTIVITY_FAILED},
         {R_ATTEMPT_TIMED_OUT}, {R_ACTIVITY_CANCELLED})
     GROUP BY ALL
@@ -80,7 +81,9 @@ given AS (SELECT run, unnest(map_entries((scenario::JSON->'pools')::{_MAP})) AS 
 pools AS (
     SELECT run, pool, max(capacity) AS capacity
     FROM (
-        SELECT run, entry.key AS pool, (entry.value->>'capacity')::BIGINT AS capacity FROM given
+        SELECT run, entry.key AS pool, coalesce((entry.value->>'capacity')::BIGINT,
+            list_sum([coalesce((one->>'count')::BIGINT, 1) FOR one IN (entry.value->'workers')::JSON[]])) AS capacity
+        FROM given
         UNION ALL
         SELECT DISTINCT run, pool, NULL FROM activity_pools
     ) GROUP BY run, pool

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wfsim.semantics.codes import R_EVENT_RECEIVED
 from wfsim.simulation.statistics import N_BATCHES
 
 from .questions import asking
@@ -41,14 +42,15 @@ class RunCases:
 
     Attributes
     ----------
-    case, key
-        Number, and random key: what it draws.
+    run, case, key
+        Its run, its number there, and its random key: what it draws.
     duration
         -1 while a case is open.
     outcome, final_state
         As texts; of an open case `open` and the empty text.
     """
 
+    run: NDArray[np.int64]
     case: NDArray[np.int64]
     key: NDArray[np.int64]
     started: NDArray[np.int64]
@@ -70,7 +72,7 @@ class RunCases:
 
     def columns(self) -> tuple[NDArray[Any], ...]:
         """All columns, in order."""
-        return self.case, self.key, self.started, self.duration, self.outcome, self.final_state
+        return self.run, self.case, self.key, self.started, self.duration, self.outcome, self.final_state
 
 
 SLAS = """
@@ -81,6 +83,12 @@ SELECT d.run, d.sla, c.started, d.met FROM sla_cases d JOIN cases c ON c.run = d
 WHERE d.met IS NOT NULL {runs} ORDER BY c.started, d.run, d."case"
 """
 """Cases that are decided, in order of their start."""
+
+EVENT_CASES = f"""
+SELECT DISTINCT d.run, d."case", e.name FROM records d JOIN event_names e ON e.code = d.event
+WHERE d.kind = {R_EVENT_RECEIVED} {{runs}} ORDER BY e.name
+"""
+"""Which cases have received which events, accepted or not; told by logs of level `full` only."""
 
 
 @contextmanager
@@ -99,6 +107,7 @@ def cases_of(ask: Ask, runs: list[Run], together: bool) -> list[RunCases]:
     """The root cases of each run, or of all together."""
     found = ask(CASES.format(runs=among(runs)))
     columns = (
+        found["run"].astype(np.int64),
         found["case"].astype(np.int64),
         found["key"].astype(np.int64),
         found["started"].astype(np.int64),
@@ -107,7 +116,7 @@ def cases_of(ask: Ask, runs: list[Run], together: bool) -> list[RunCases]:
         np.ma.filled(found["final_state"], ""),
     )
     if together:
-        order = np.lexsort((columns[0], columns[2]))
+        order = np.lexsort((columns[1], columns[3]))
         return [RunCases(*(column[order] for column in columns))]
     numbers = [run.run for run in runs]
     begins, ends = (np.searchsorted(found["run"], numbers, side) for side in ("left", "right"))

@@ -259,11 +259,12 @@ FROM filled WHERE inside > 0 ORDER BY run, bucket_start, workflow, region, state
 
 ACTIVITY_STATS = f"""
 CREATE VIEW activity_stats AS
-WITH ignored AS (SELECT run, "case", cause_seq FROM records WHERE kind = {R_STIMULUS_IGNORED}),
+WITH ignored AS (SELECT run, "case", cause_seq, activity_id FROM records WHERE kind = {R_STIMULUS_IGNORED}),
 rows_of AS (
     SELECT r.run, r.workflow, r.activity, r.kind, r.error_type, r.wait, r.service
     FROM records r
     ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
+        AND i.activity_id = r.activity_id
     WHERE r.activity IS NOT NULL
 ),
 errors AS (
@@ -349,7 +350,7 @@ ORDER BY f.run, n DESC, w.workflow, f.what, g.name, f.name, f.clock
 
 RETRIES = f"""
 CREATE VIEW retries AS
-WITH ignored AS (SELECT run, "case", cause_seq FROM records WHERE kind = {R_STIMULUS_IGNORED}),
+WITH ignored AS (SELECT run, "case", cause_seq, activity_id FROM records WHERE kind = {R_STIMULUS_IGNORED}),
 executions AS (
     SELECT r.run, min(r.workflow) AS workflow, r."case", r.activity_id, min(r.activity) AS activity,
         max(r.attempt) FILTER (r.kind = {R_ACTIVITY_SCHEDULED}) AS attempts,
@@ -358,6 +359,7 @@ executions AS (
         bool_or(r.kind = {R_ACTIVITY_SUCCEEDED}) AS succeeded
     FROM records r
     ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
+        AND i.activity_id = r.activity_id
     WHERE r.kind IN ({R_ACTIVITY_SCHEDULED}, {R_RETRY_SCHEDULED}, {R_ACTIVITY_SUCCEEDED})
         AND r.activity IS NOT NULL
     GROUP BY r.run, r."case", r.activity_id

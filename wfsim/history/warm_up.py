@@ -55,7 +55,8 @@ def warm_up_of(runs: list[Run], series: list[RunCases]) -> WarmUp:
     if given:
         cuts = [_cut_at(cases, max(given)) for cases in series]
         left = sum(cut.n for cut in cuts)
-        text = f"Warm-up: the scenario's {Duration(max(given))}; {left:,} cases that started earlier are left out."
+        until = Duration(max(given)).spelled()
+        text = f"Warm-up: the scenario's {until}; {left:,} cases that started earlier are left out."
         return WarmUp(cuts, [text if max(given) else "Warm-up: none, as the scenario says."])
     cuts = [_cut_by_mser(cases) for cases in series]
     left, latest = sum(cut.n for cut in cuts), Duration(max((cut.time for cut in cuts), default=0))

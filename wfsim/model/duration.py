@@ -77,6 +77,18 @@ class Duration(int):
                 return f"{int(self) // UNITS[unit]}{unit}"
         return f"{int(self)}us" if self else "0s"
 
+    def spelled(self) -> str:
+        """Exactly, as people write it: each unit from the largest on, where `str` has one number.
+
+        >>> Duration.of("1170m").spelled()
+        '19h30m'
+        """
+        rest, parts = int(self), list[str]()
+        for unit in ("d", "h", "m", "s", "ms", "us"):
+            count, rest = divmod(rest, UNITS[unit])
+            parts += [f"{count}{unit}"] if count else []
+        return "".join(parts) or str(self)
+
     def about(self) -> str:
         """For people who want to know roughly: the two largest units, cut off.
 

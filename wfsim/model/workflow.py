@@ -64,7 +64,10 @@ class Workflow(Definition):
         """
         from wfsim.model.state_graph import to_networkx
 
-        return to_networkx(self)
+        attributes = {"definition": self.model_dump_json(by_alias=True, exclude_unset=True)}
+        if self._source is not None and not self._source.included:
+            attributes["text"] = self._source.text
+        return to_networkx(self, **attributes)
 
     def __hash__(self) -> int:
         return hash((self.name, self.version))

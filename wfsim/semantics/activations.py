@@ -243,8 +243,7 @@ def close(p: Rows, m: Rows, v: Cells, o: Output, i: int, status: int, reason: in
     state = root.state
     if status == FAILED or status == TIMED_OUT:
         for r in range(head.first_region + head.n_regions - 1, head.first_region - 1, -1):
-            if m[i + p[r].slot].phase == ACTIVE:
-                end_activation(p, m, v, o, i, r, T_CLOSING)
+            end_activation(p, m, v, o, i, r, T_CLOSING)
     elif status != COMPLETED:
         text = T_TERMINATED if status == TERMINATED else T_CANCELLED
         # While cancelling, the root's flight work runs the compensators, without a flight.

@@ -170,12 +170,14 @@ class Arrivals(Part):
                 raise ValueError(f"rate {number} of {len(pieces)} ({piece.rate}) has no end. Say until when it holds.")
             if piece.until is not None and piece.until <= before:
                 raise ValueError(
-                    f"the rate {piece.rate} holds until {piece.until}, which is not after {Duration(before)}."
+                    f"the rate {piece.rate} holds until {piece.until.spelled()}, "
+                    f"which is not after {Duration(before).spelled()}."
                 )
             before = int(piece.until) if piece.until is not None else before
         if self.repeat is not None and self.repeat < before + (bool(pieces) and pieces[-1].until is None):
             raise ValueError(
-                f"rates until {Duration(before)} and later cannot repeat after {self.repeat}. Repeat later."
+                f"rates until {Duration(before).spelled()} and later cannot repeat after {self.repeat.spelled()}. "
+                "Repeat later."
             )
         if pieces and not self._positive_pieces():
             raise ValueError("all rates are 0, so nothing would ever come. Give one that is positive.")

@@ -27,7 +27,7 @@ from wfsim.model.values import EvaluationFault, ValueType, check_value
 from wfsim.model.workflow import Workflow
 
 from .distributions import as_draw
-from .scenario import ActivityPlan, EventPlan, Pool, Race, Scenario, WorkflowPlan
+from .scenario import POOL_OR_RATE, ActivityPlan, EventPlan, Pool, Race, Scenario, WorkflowPlan
 
 Fits: TypeAlias = Callable[[Any], str | None]
 """Why a plain value does not fit; `None` if it does."""
@@ -58,6 +58,8 @@ def check_scenario(scenario: Scenario, workflow: Workflow, catalogue: Catalogue 
     for check in checks:
         problems += [each for each in check.problems() if each not in problems]
     problems += _unasked(scenario, checks)
+    problems += _keeping(scenario, checks)
+    problems += _sharing(scenario, checks)
     problems += _promised(scenario, checks[0])
     if problems:
         raise ScenarioError("The scenario does not fit the workflow:\n" + scenario.located(problems))
@@ -108,6 +110,34 @@ def _unasked(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
             yield _missing(("pools", name), "no activity uses the pool", name, known, "Pools that activities name")
 
 
+def _keeping(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
+    """States in which workers stay with a case are states of a workflow that asks for these workers."""
+    for name, pool in scenario.pools.items():
+        known = dict.fromkeys(state for check in checks if name in check.pools_asked() for state in check.listening)
+        for number, state in enumerate(pool.kept_while):
+            if state not in known:
+                yield _missing(("pools", name, "kept", "while", number), "state", state, known)
+
+
+_SHARERS = (ValueType.STRING, ValueType.INTEGER, ValueType.BOOLEAN)
+"""Types of variables whose values may take turns: equal ones are easily told."""
+
+
+def _sharing(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
+    """Whose values take turns is a variable of every workflow that asks, of a type whose equal values are told."""
+    for name, pool in scenario.pools.items():
+        for check in checks:
+            if pool.shared_by is None or name not in check.pools_asked():
+                continue
+            path, whose = ("pools", name, "by"), f"workflow {check.workflow.name!r} asks the pool, and its variable"
+            kind = check.types.get(pool.shared_by)
+            if kind is None:
+                yield _missing(path, whose, pool.shared_by, check.variables)
+            elif kind not in _SHARERS:
+                text = f"{whose} {pool.shared_by!r} is of type {kind}. Turns are between values of type"
+                yield Problem(path, f"{text} {listed(_SHARERS)}.")
+
+
 def _promised(scenario: Scenario, root: _Check) -> Iterator[Problem]:
     """States between which an SLA counts are there."""
     for number, sla in enumerate(scenario.slas):
@@ -146,6 +176,11 @@ class _Check:
                 yield _missing(path, "activity", name, self.activities)
             if activity.pool is not None and activity.pool not in self.known_pools:
                 yield _missing((*path, "pool"), "pool", activity.pool, self.known_pools)
+            yield from self.skills((*path, "skills"), name, activity)
+            declared = self.activities[name].pool if name in self.activities else None
+            if activity.rate is not None and declared in self.known_pools:
+                text = f"activity {name!r}: {POOL_OR_RATE} The definition names pool {declared!r}: give the rate to it."
+                yield Problem((*path, "rate"), text)
         yield from self.results()
         for name, value in self.plan.inputs.items():
             yield from self.input(name, value)
@@ -203,6 +238,21 @@ class _Check:
             if not field.optional and plan.payload.get(key) is None:
                 text = f"event {name!r} needs the field {key!r} ({field.type}). Give it under 'payload'."
                 yield Problem((*path, "payload"), text)
+
+    def skills(self, path: Path, name: str, plan: ActivityPlan) -> Iterator[Problem]:
+        """Some worker of the pool has all that are needed."""
+        asked = plan.pool or (self.activities[name].pool if name in self.activities else None)
+        pool = self.known_pools.get(asked or "")
+        if not plan.skills:
+            return
+        what = f"activity {name!r} needs {listed(plan.skills)}"
+        if pool is None:
+            text = f"{what}, but no pool of this scenario, so nobody who could have these skills. Give it a pool."
+            yield Problem(path, text)
+        elif not pool.can_do(plan.skills):
+            known = listed(pool.skills) or "none"
+            text = f"{what}, and no worker of pool {asked!r} has all of these skills. Its workers have: {known}."
+            yield Problem(path, text)
 
     def results(self) -> Iterator[Problem]:
         """Each result fits the variables it is written to."""

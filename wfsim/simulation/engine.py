@@ -36,7 +36,6 @@ from wfsim.semantics.program import Program
 from wfsim.semantics.records import effects_of
 
 from . import sampling
-from .breakdowns import Done
 from .calendar import (
     Arrives,
     AttemptEnds,
@@ -51,7 +50,8 @@ from .calendar import (
     SucceedsAgain,
     TimerDue,
 )
-from .instances import Case, RunSummary, open_told, rejections_told
+from .crews import Done
+from .instances import Case, RunSummary, kept_told, open_told, rejections_told
 from .plans import NEVER_ENDS, Member, Place, Work, members_of
 from .pools import BROKEN, FULL, RENEGED, Asked, Request, WorkerPool
 from .relations import FIRST_CHILD, Birth, Entered, Relations
@@ -142,7 +142,9 @@ class Simulation:
         self.cases: dict[int, _Open] = {}
         self.now = 0
         self._calendar = Calendar()
-        members = members_of(program, scenario, scenario.workers(replication))
+        self._pools = scenario.workers(replication)
+        self._keeping = {name: pool for name, pool in self._pools.items() if pool.kept is not None}
+        members = members_of(program, scenario, self._pools)
         self.root = members[0]
         self._relations = Relations(self, members, scenario, replication, self.summary, birth)
         self._entering: tuple[Instance, Output] | None = None
@@ -166,8 +168,12 @@ class Simulation:
             summary.notes.append(INTERRUPTED)
         summary.notes += rejections_told(self._rejected, self._sent + relations.n_sent, self.root)
         summary.notes += relations.told()
-        if not self._calendar.is_awaited(self._is_awaited):
+        stuck = not self._calendar.is_awaited(self._is_awaited)
+        if stuck:
             summary.notes += open_told(((case.instance.state, case.member) for case in self.cases.values()), self.root)
+        for name, pool in self._keeping.items():
+            held_time, end = pool.held_until(summary.end_time), summary.end_time
+            summary.notes += kept_told(name, pool.most, pool.n_held, len(pool.waiting), held_time, end, stuck)
         return summary
 
     # --- what `Relations` asks of it -------------------------------------------------------------
@@ -262,6 +268,7 @@ class Simulation:
                 self._sent += 1
         instance, kin = case.instance, case.case
         self.sink(number, instance, output)
+        self._settle(number, case)
         named = None
         for k, effect in enumerate(output.effects):
             if effect.kind == SET_TIMER:
@@ -271,7 +278,7 @@ class Simulation:
             elif effect.kind == START_ATTEMPT:
                 self._request(case, case.member.works[effect.activity], (number, effect.activity_id, effect.attempt))
             elif effect.kind == CANCEL_ATTEMPT:
-                self._let_go((number, effect.activity_id, effect.attempt))
+                self._let_go((number, effect.activity_id, effect.attempt), case)
             elif effect.kind in (START_CHILD, STOP_CHILD, SEND_MESSAGE) or (effect.kind == CLOSED and kin.parent):
                 named = named or effects_of(instance, output)
                 relations.carry_out(number, kin, effect, named[k])
@@ -285,6 +292,8 @@ class Simulation:
             return
         if case.steps > MOST_STEPS:
             del self.cases[number]
+            for pool in self._keeping.values():
+                self._release(pool, number)
             for request in [each for each in self._running if each[0] == number]:
                 self._let_go(request)
             summary.complete = False
@@ -334,11 +343,7 @@ class Simulation:
         self._running[request] = work
         number, serial, attempt = request
         pool = work.pool
-        asked = (
-            Asked.TAKEN
-            if pool is None
-            else pool.ask(self.now, request, work.plan.priority, work.due(self.now), work.turns)
-        )
+        asked = Asked.TAKEN if pool is None else pool.ask(self.now, request, work.wanted(self.now, case.instance))
         if asked is Asked.TAKEN:
             self._calendar.put(self.now, Order.RESULT, AttemptStarts(number, request))
         elif asked is Asked.REFUSED:
@@ -355,11 +360,41 @@ class Simulation:
         work = self._running.get(request)
         return work is not None and not (if_waits and work.pool is not None and request not in work.pool.waiting)
 
-    def _let_go(self, request: Request) -> None:
-        """An attempt is over: its worker, if any, takes the next."""
+    def _let_go(self, request: Request, case: _Open | None = None) -> None:
+        """An attempt is over: its worker, if any, takes the next, unless its case is one that keeps him."""
         work = self._running.pop(request, None)
-        if work is not None and work.pool is not None:
-            self._serve(work.pool, work.pool.give_back(self.now, request))
+        if work is None or work.pool is None:
+            return
+        keep = case is not None and self._stays_with(work.pool_name, work.pool, case)
+        self._serve(work.pool, work.pool.give_back(self.now, request, keep))
+        if keep:
+            self._hand_over(work.pool, request[0])
+
+    # --- workers who are kept --------------------------------------------------------------------
+
+    def _stays_with(self, name: str, pool: WorkerPool, case: _Open) -> bool:
+        """Whether workers of a pool stay with a case as it is now."""
+        if pool.kept is None or case.instance.me.status >= COMPLETED:
+            return False
+        cells = ((case.cell(region), state) for region, state in case.member.keeps.get(name, ()))
+        return not pool.kept or any(cell.phase == ACTIVE and cell.state == state for cell, state in cells)
+
+    def _settle(self, number: int, case: _Open) -> None:
+        """After a step the workers whom a case keeps stay, and take what it waits for, or go."""
+        for name, pool in self._keeping.items():
+            if number in pool.held:
+                if self._stays_with(name, pool, case):
+                    self._hand_over(pool, number)
+                else:
+                    self._release(pool, number)
+
+    def _hand_over(self, pool: WorkerPool, number: int) -> None:
+        while number in pool.held and (heir := pool.hand_over(self.now, number)) is not None:
+            self._calendar.put(self.now, Order.RESULT, AttemptStarts(number, heir))
+
+    def _release(self, pool: WorkerPool, number: int) -> None:
+        while number in pool.held:
+            self._serve(pool, pool.release(self.now, number))
 
     def _serve(self, pool: WorkerPool, heir: Request | None) -> None:
         """An attempt gets a worker, if it does; the others learn when to ask again."""
@@ -387,8 +422,11 @@ class Simulation:
     def _end_attempt(self, case: _Open, end: AttemptEnds) -> None:
         if not self._is_under_way(end.request, end.if_waits):
             return
-        work = self._running[end.request]
-        self._let_go(end.request)
+        work = self._running.pop(end.request)
+        if work.pool is not None:
+            # Whether a worker stays with his case shows after its step.
+            keep = work.pool.kept is not None
+            self._serve(work.pool, work.pool.give_back(self.now, end.request, keep))
         number, serial, attempt = end.request
         if end.failure >= 0:
             error = work.error_types[end.failure]

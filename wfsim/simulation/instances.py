@@ -123,6 +123,26 @@ def open_told(cases: Iterable[tuple[str, Member]], root: Member) -> list[str]:
     ]
 
 
+def kept_told(name: str, most: int, held: int, waiting: int, held_time: int, time: int, stuck: bool) -> list[str]:
+    """How long the workers of a pool were kept without work, and whether those who wait for them wait for ever.
+
+    Of `most` workers so many are kept without work at the end, which is after `time` microseconds.
+    """
+    told = []
+    if held_time:
+        told.append(
+            f"Of {most:,} workers of pool {name!r}, {held_time / max(time, 1):.3g} on average were kept by cases that "
+            "had no work for them. They serve nobody else meanwhile, and the utilisation does not count it."
+        )
+    if stuck and held and waiting:
+        told.append(
+            f"Pool {name!r}: {waiting:,} attempts wait for a worker, and {held:,} of {most:,} workers are kept by "
+            "cases that cannot go on: cases keep the workers that others wait for. Give more workers, or keep them in "
+            "fewer states."
+        )
+    return told
+
+
 def _of(member: Member, root: Member) -> str:
     """` of <workflow>` where that is not the root's."""
     return "" if member is root else f" of {member.program.workflow.name!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
@@ -21,8 +21,8 @@ from wfsim.semantics.texts import Texts
 
 from . import sampling
 from .distributions import Draw, as_draw, made_unique
-from .pools import BROKEN, FULL, NEVER_DUE, RENEGED, Turns, WorkerPool
-from .scenario import ActivityPlan, EventPlan, Race, Scenario, WorkflowPlan
+from .pools import BROKEN, FAIR_STEP, FULL, NEVER_DUE, RENEGED, Wanted, WorkerPool
+from .scenario import ActivityPlan, EventPlan, Race, Scenario, WorkflowPlan, own_pool
 
 
 class Place(NamedTuple):
@@ -162,6 +162,11 @@ class Work:
 
     Attributes
     ----------
+    pool_name, pool
+        Whom its attempts ask, as the scenario says or else the definition, if there is such a pool; or where they wait
+        for a rate of its own.
+    needs
+        The skills of a worker, as the pool counts them.
     error_types
         As what attempts fail: first the ways of the plan, then those that the pool has, then those of outages.
     fails_after
@@ -170,10 +175,12 @@ class Work:
         Which way of failing the first outage is.
     """
 
-    def __init__(self, plan: ActivityPlan, activity: Activity, pool: WorkerPool | None) -> None:
+    def __init__(self, plan: ActivityPlan, activity: Activity, pools: Mapping[str, WorkerPool], own_pool: str) -> None:
         self.plan = plan
-        self.pool = pool
-        self.turns = Turns(plan.weight)
+        self.pool_name = own_pool if plan.rate is not None else plan.pool or activity.pool or ""
+        self.pool = pools.get(self.pool_name)
+        self.needs = 0 if self.pool is None else self.pool.needs(plan.skills)
+        self.step = round(FAIR_STEP / plan.weight)
         self.duration = plan.duration.sampler()
         self.result = None if plan.result is None else ValuePlan(plan.result, "result")
         shares = [failure.probability for failure in plan.failures]
@@ -185,9 +192,13 @@ class Work:
         limits = (activity.schedule_to_start, activity.schedule_to_close)
         self.limit = next((int(limit) for limit in limits if limit is not None), None)
 
-    def due(self, now: int) -> int:
-        """By when an attempt that is asked for now is to be started."""
-        return NEVER_DUE if self.limit is None else now + self.limit
+    def wanted(self, now: int, instance: Instance) -> Wanted:
+        """What an attempt of an instance asks its pool for now."""
+        due = NEVER_DUE if self.limit is None else now + self.limit
+        by = None if self.pool is None else self.pool.by
+        # Equal values of different workflows are different.
+        sharer: Hashable = self if by is None else (id(instance.program), instance.variables[by])
+        return Wanted(self.needs, self.plan.priority, due, sharer, self.step)
 
     def again_after(self, key: int, serial: int, attempt: int) -> float | None:
         """How long after its success an attempt that is carried out twice succeeds again; `None` if it is not."""
@@ -213,6 +224,12 @@ class Work:
         return Fate(NEVER_ENDS if way == len(self.edges) - 1 else way, after)
 
 
+def kept_in(program: Program, pool: WorkerPool) -> list[tuple[int, int]]:
+    """The states of a workflow in which workers of a pool stay with a case: their regions and themselves, as rows."""
+    rows = (program.state_rows[path] for path in pool.kept or () if path in program.state_rows)
+    return [(program.rows[row].region, row) for row in rows]
+
+
 class Member:
     """One workflow of the family that is simulated: its program, and what its surroundings do.
 
@@ -224,11 +241,15 @@ class Member:
         The part of the scenario that is about it.
     events, works
         By row of the state and of the activity.
+    keeps
+        By pool whose workers stay with a case in some states: where they do, as pairs of region and state.
     children
         By row: the members that its states start.
     """
 
-    def __init__(self, program: Program, plan: Scenario | WorkflowPlan, pools: Mapping[str, WorkerPool]) -> None:
+    def __init__(
+        self, program: Program, plan: Scenario | WorkflowPlan, pools: Mapping[str, WorkerPool], key: str | None
+    ) -> None:
         self.program = program
         self.plan = plan
         self.texts: Texts = program.texts.copy()
@@ -236,9 +257,8 @@ class Member:
         self.works: dict[int, Work] = {}
         for name, row in program.activity_rows.items():
             activity = plan.activities.get(name, ActivityPlan())
-            declared = program.activities[name]
-            pool = activity.pool or declared.pool
-            self.works[row] = Work(activity, declared, pools.get(pool) if pool else None)
+            self.works[row] = Work(activity, program.activities[name], pools, own_pool(key, name))
+        self.keeps = {name: kept_in(program, pool) for name, pool in pools.items() if pool.kept}
         self.children: dict[int, Member] = {}
 
     @cached_property
@@ -263,7 +283,7 @@ def members_of(program: Program, scenario: Scenario, pools: Mapping[str, WorkerP
         key = (workflow.name, workflow.version)
         if key not in members:
             plan = scenario.of(workflow, program.workflow)
-            made = members[key] = Member(each, plan, pools)
+            made = members[key] = Member(each, plan, pools, scenario.key_of(workflow, program.workflow))
             for row in each.children:
                 # Without a catalogue the child is unknown; compiling with the family tells which is missing.
                 child = each.children[row] or catalogue.get(each.name(row) or "")

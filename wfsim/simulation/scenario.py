@@ -6,7 +6,8 @@ events reach them, how long activities take and how they fail, and how many work
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     PlainSerializer,
@@ -26,7 +28,7 @@ from pydantic import (
 )
 
 from wfsim.arguments import as_path
-from wfsim.errors import DefinitionError, ScenarioError
+from wfsim.errors import DefinitionError, ScenarioError, did_you_mean, listed
 from wfsim.files import is_below, read_file
 from wfsim.model import yaml_reader
 from wfsim.model.duration import Duration
@@ -38,16 +40,20 @@ from wfsim.semantics import draws
 
 from . import sampling
 from .arrivals import Arrivals, PositiveRate, tokens
-from .breakdowns import BreakdownPlan, Crew
+from .breakdowns import BreakdownPlan
+from .crews import Breakdowns, Crew
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
-from .pools import Bucket, Discipline, WorkerPool
+from .dotted import put
+from .pools import UNLIMITED, Bucket, Discipline, WorkerPool
 from .shifts import Shift, capacities, most_at_once
+from .shown import scenario_html, scenario_line
+from .skills import MOST_SKILLS, Skill, WorkerGroup, bits_of, in_order, somebody_has
 from .slas import Sla
 from .windows import Outage, SlowTime
 
 LARGEST_SEED = 2**62 - 1
-MOST_BREAKABLE = 10_000
-"""Workers of a pool in which they break down: whoever asks for one looks at all of them."""
+MOST_TOLD_APART = 10_000
+"""Workers of a pool who break down or have skills: whoever asks for one looks at all of them."""
 
 
 def _template(value: Any) -> Any:
@@ -131,11 +137,29 @@ class FailurePlan(Part):
     probability: Share
 
 
+Burst = Annotated[Whole, Field(ge=1, le=1_000_000)]
+"""How many may begin at once after a pause."""
+
+POOL_OR_RATE = "rate is for an activity without a pool: a pool has a rate of its own."
+
+
+def _need_bucket(rate: str | None, burst: int | None) -> None:
+    """Refuse a burst without a rate, and what cannot be counted exactly."""
+    if rate is None and burst is not None:
+        raise ValueError("burst goes with rate: it is how many may begin at once after a pause.")
+    if rate is not None and max(tokens(rate)) * (burst or 1) > sampling.LONGEST:
+        raise ValueError(
+            f"a burst of {burst or 1:,} at the rate {rate} is too much to count exactly. "
+            "Give fewer, or a rate with fewer digits."
+        )
+
+
 class ActivityPlan(Part):
-    """How long attempts take, how they fail, what they return, who does them.
+    """How long attempts take, how they fail, what they return, who does them, with which skills.
 
     `never_ends` is the share of attempts that report nothing: what start_to_close is for; `twice` the share of those
     that succeed which are carried out once more. `outages` and `slow` are windows of time in which that is otherwise.
+    `rate` and `burst` say how often attempts begin at most, where no pool does.
     """
 
     duration: Delay = Distribution(constant=Duration(0))
@@ -146,8 +170,11 @@ class ActivityPlan(Part):
     slow: tuple[SlowTime, ...] = ()
     result: Template = None
     pool: str | None = None
+    skills: tuple[Skill, ...] = ()
     priority: Whole = 0
     weight: Annotated[float, Field(ge=0.001, le=1_000.0)] = 1.0
+    rate: PositiveRate | None = None
+    burst: Burst | None = None
 
     @property
     def never_succeeds(self) -> bool:
@@ -161,17 +188,55 @@ class ActivityPlan(Part):
             raise ValueError(f"the probabilities of failure add up to {total:g}, more than 1.")
         return self
 
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if self.rate is not None and self.pool is not None:
+            raise ValueError(f"{POOL_OR_RATE} Give the rate to pool {self.pool!r}.")
+        _need_bucket(self.rate, self.burst)
+        return self
+
+
+_VARIABLE = re.compile(r"\s*(?:\$\{\s*context\.(\w+)\s*\}|context\.(\w+))\s*")
+
+
+def _variable(value: object) -> object:
+    match = _VARIABLE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{shown(value)} names no variable. Write context.<variable>.")
+    return f"context.{match[1] or match[2]}"
+
+
+class Keeping(Part):
+    """Workers stay with a case while it is in one of these states."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    while_: tuple[str, ...] = Field(min_length=1, alias="while")
+
+
+def _keeps(value: object) -> str:
+    return "while" if isinstance(value, (Keeping, Mapping)) else "case"
+
+
+Kept = Annotated[
+    Annotated[Literal["case"], Tag("case")] | Annotated[Keeping, Tag("while")],
+    Discriminator(_keeps),
+]
+"""For how long a worker stays with a case: until it closes, or while it is in some states."""
+
 
 class Pool(Part):
-    """Workers that serve activities: always as many (`capacity`), or by the clock of a `time_zone` (`shifts`).
+    """Workers that serve activities: always as many (`capacity`), also with skills (`workers`), or by `shifts`.
 
     `discipline` says who is served first: who came first or last, the activities' `priority` (high first), the
-    earliest deadline, or whose activity has had least for its `weight`. `queue_limit` is how many may wait, `renege`
+    earliest deadline, or whose activity has had least for its `weight`, or whose value of the variable `by`.
+    `queue_limit` is how many may wait, `renege`
     how long an attempt waits before it gives up. `breakdowns` say how workers break down and are repaired, `rate` and
-    `burst` how often they begin at most.
+    `burst` how often they begin at most. `kept` workers stay with the case that they have begun to work for.
     """
 
     capacity: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
+    workers: Annotated[tuple[WorkerGroup, ...], Field(min_length=1)] | None = None
     shifts: Annotated[tuple[Shift, ...], Field(min_length=1)] | None = None
     time_zone: TimeZone | None = None
     discipline: Literal["fifo", "lifo", "priority", "deadline", "fair"] = "fifo"
@@ -179,42 +244,86 @@ class Pool(Part):
     renege: Delay | None = None
     breakdowns: BreakdownPlan | None = None
     rate: PositiveRate | None = None
-    burst: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
+    burst: Burst | None = None
+    kept: Kept | None = None
+    by: Annotated[str, BeforeValidator(_variable)] | None = None
 
     @model_validator(mode="after")
     def _has_workers(self) -> Self:
-        if (self.capacity is None) == (self.shifts is None):
-            raise ValueError("a pool has either capacity, how many workers there always are, or shifts.")
+        if sum(each is not None for each in (self.capacity, self.workers, self.shifts)) != 1:
+            raise ValueError(
+                "a pool has either capacity, how many workers there always are, or workers, who they are and what they "
+                "can do, or shifts."
+            )
         if self.shifts is None and self.time_zone is not None:
             raise ValueError("time_zone goes with shifts: workers who are always there have no clock.")
-        if self.rate is None and self.burst is not None:
-            raise ValueError("burst goes with rate: it is how many may begin at once after a pause.")
-        if self.rate is not None and max(tokens(self.rate)) * (self.burst or 1) > sampling.LONGEST:
-            raise ValueError(
-                f"a burst of {self.burst or 1:,} at the rate {self.rate} is too much to count exactly. "
-                "Give fewer, or a rate with fewer digits."
-            )
-        if self.breakdowns is not None and self.most > MOST_BREAKABLE:
-            raise ValueError(f"of {self.most:,} workers none can break down; of {MOST_BREAKABLE:,} at most.")
+        if self.by is not None and self.discipline != "fair":
+            raise ValueError(f"by goes with discipline fair, not with {self.discipline}: it says who takes turns.")
+        if self.kept is not None and self.breakdowns is not None:
+            raise ValueError("kept and breakdowns do not go together: a case would keep a worker who cannot work.")
+        if self.kept is not None and self.rate is not None:
+            raise ValueError("kept and rate do not go together: with a worker who is kept, work begins at once.")
+        _need_bucket(self.rate, self.burst)
+        if self.breakdowns is not None and self.most > MOST_TOLD_APART:
+            raise ValueError(f"of {self.most:,} workers none can break down; of {MOST_TOLD_APART:,} at most.")
+        if self.workers is not None and self.most > MOST_TOLD_APART:
+            raise ValueError(f"{self.most:,} workers cannot have skills; {MOST_TOLD_APART:,} can at most.")
+        if len(self.skills) > MOST_SKILLS:
+            raise ValueError(f"there are {len(self.skills)} skills; a pool has {MOST_SKILLS} at most.")
         return self
+
+    @property
+    def skills(self) -> dict[str, int]:
+        """The bit of each skill that somebody has."""
+        return bits_of(self.workers or ())
 
     @property
     def most(self) -> int:
         """How many workers there are at most at any time."""
+        if self.workers is not None:
+            return sum(group.count for group in self.workers)
         return self.capacity or most_at_once(self.shifts or ())
+
+    def can_do(self, skills: Iterable[str]) -> bool:
+        """Whether one of the workers has all of these skills."""
+        return somebody_has(skills, self.workers or (WorkerGroup(),))
 
     def capacities(self, begins: datetime, time: int) -> Iterator[tuple[int, int]] | None:
         """How many workers there are at a time in microseconds after `begins`, and when that changes, if it does."""
         return None if self.shifts is None else capacities(self.shifts, self.time_zone or "UTC", begins, time)
 
-    def workers(self, begins: datetime, key: int) -> WorkerPool:
+    def staffed(self, begins: datetime, key: int) -> WorkerPool:
         """The pool, with nobody in it; `key` selects its random numbers."""
         patience = None if self.renege is None else self.renege.sampler()
         changes = self.capacities(begins, 0)
-        crew = None if self.breakdowns is None else Crew(self.breakdowns, self.most, key)
+        breakdowns = None if self.breakdowns is None else Breakdowns(self.breakdowns, key)
+        crew = None
+        if breakdowns is not None or self.workers is not None:
+            crew = Crew([0] * self.most if self.workers is None else in_order(self.workers), breakdowns)
         bucket = None if self.rate is None else Bucket(*tokens(self.rate), self.burst or 1)
         discipline = Discipline[self.discipline.upper()]
-        return WorkerPool(self.most, discipline, self.queue_limit, patience, changes, crew, bucket)
+        return WorkerPool(
+            self.most,
+            discipline,
+            self.queue_limit,
+            patience,
+            changes,
+            crew,
+            bucket,
+            kept=None if self.kept is None else self.kept_while,
+            by=self.shared_by,
+            skills=self.skills,
+        )
+
+    @property
+    def shared_by(self) -> str | None:
+        """The variable whose values take turns."""
+        return None if self.by is None else self.by.removeprefix("context.")
+
+    @property
+    def kept_while(self) -> tuple[str, ...]:
+        """In which states of a case its workers stay with it; none if in all, or if they do not stay."""
+        return self.kept.while_ if isinstance(self.kept, Keeping) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +351,11 @@ class WorkflowPlan(Surroundings):
     inputs: Mapping[str, Template] = Field(default_factory=dict)
 
 
+def own_pool(key: str | None, activity: str) -> str:
+    """Under which name attempts of an activity wait for its own rate: where that stands, `key` under `workflows`."""
+    return f"activities.{activity}.rate" if key is None else f"workflows.{key}.activities.{activity}.rate"
+
+
 class Scenario(Surroundings):
     """What the surroundings do; see `docs/scenarios.md` for every key."""
 
@@ -266,6 +380,20 @@ class Scenario(Surroundings):
     _source: Source | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
+    def _somebody_has_the_skills(self) -> Self:
+        known = sorted({skill for pool in self.pools.values() for skill in pool.skills})
+        parts: tuple[Surroundings, ...] = (self, *self.workflows.values())
+        for part in parts:
+            for name, activity in part.activities.items():
+                for skill in activity.skills:
+                    if skill not in known:
+                        raise ValueError(
+                            f"activity {name!r} needs the skill {skill!r}, which no worker of any pool has. "
+                            f"Skills: {listed(known) or 'none'}.{did_you_mean(skill, known)}"
+                        )
+        return self
+
+    @model_validator(mode="after")
     def _slas_have_names(self) -> Self:
         names = [sla.name for sla in self.slas]
         for name in names:
@@ -280,16 +408,17 @@ class Scenario(Surroundings):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        from .shown import scenario_line
-
-        return scenario_line(self)
+        return scenario_line(self._written())
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        from .shown import scenario_html
+        return scenario_html(self._written())
 
-        return scenario_html(self)
+    def _written(self) -> dict[str, Any]:
+        """As a file would say it, without what it need not say."""
+        found: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True, by_alias=True)
+        return found
 
     def key_of(self, workflow: Workflow, root: Workflow) -> str | None:
         """Under which key of `workflows` a workflow's surroundings stand in a run of `root`; `None`: at the top."""
@@ -304,12 +433,19 @@ class Scenario(Surroundings):
         return self if key is None else self.workflows.get(key, WorkflowPlan())
 
     def workers(self, replication: int) -> dict[str, WorkerPool]:
-        """The pools of a replication, with nobody in them."""
+        """The pools of a replication, with nobody in them, and one for each activity that has a rate of its own."""
         run_key = draws.mix_key(self.seed, replication, 0)
-        return {
-            name: pool.workers(self.begins, run_key ^ sampling.name_key(f"pool {name}"))
+        found = {
+            name: pool.staffed(self.begins, run_key ^ sampling.name_key(f"pool {name}"))
             for name, pool in self.pools.items()
         }
+        parts: list[tuple[str | None, Surroundings]] = [(None, self), *self.workflows.items()]
+        for key, part in parts:
+            for name, activity in part.activities.items():
+                if activity.rate is not None:
+                    bucket = Bucket(*tokens(activity.rate), activity.burst or 1)
+                    found[own_pool(key, name)] = WorkerPool(UNLIMITED, bucket=bucket)
+        return found
 
     def shift_changes(self, end: int) -> Iterator[tuple[str, int, int]]:
         """From when on which pool with shifts has how many workers, in microseconds until a time."""
@@ -331,12 +467,17 @@ class Scenario(Surroundings):
     def changed(self, **changes: Any) -> Scenario:
         """The same scenario with other values of some keys.
 
+        A key may be dotted, as in a sweep: `changed(**{"pools.packers.capacity": 3})`; a number in it counts in a list,
+        from 0.
+
         Raises
         ------
         ScenarioError
             With key, value and what is allowed.
         """
-        data = self.model_dump(exclude_unset=True) | changes
+        data = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        for key, value in changes.items():
+            put(data, key, value)
         try:
             scenario = Scenario.model_validate(data)
         except ValidationError as error:

@@ -10,21 +10,19 @@ from wfsim.markup import escaped, html_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .scenario import Scenario
-
 _HEAD = ("arrivals", "cases", "horizon", "warm_up", "seed", "replications", "timer_poll", "begins", "patience")
 _LONGEST = 400
 
 
-def scenario_line(scenario: Scenario) -> str:
-    """What it is for, who comes, how long it goes, and what it is about beside."""
-    written = _written(scenario)
-    of = f" for {scenario.workflow}" if scenario.workflow else ""
-    parts = [_flow(written.get("arrivals", {"poisson": "60/h"})), f"seed {scenario.seed}"]
-    if scenario.horizon is not None:
-        parts.insert(1, f"until {scenario.horizon}")
-    if scenario.cases is not None:
-        parts.insert(1, f"{scenario.cases:,} cases")
+def scenario_line(written: Mapping[str, Any]) -> str:
+    """What it is for, who comes, how long it goes, and what it is about beside; `written` as a file would say it."""
+    of = f" for {written['workflow']}" if "workflow" in written else ""
+    parts = [_flow(written.get("arrivals", {"poisson": "60/h"}))]
+    if "cases" in written:
+        parts.append(f"{written['cases']:,} cases")
+    if "horizon" in written:
+        parts.append(f"until {written['horizon']}")
+    parts.append(f"seed {written.get('seed', 1)}")
     said = [
         f"{len(written[key])} {noun if len(written[key]) != 1 else one}"
         for key, noun, one in (
@@ -39,17 +37,16 @@ def scenario_line(scenario: Scenario) -> str:
     return visible(f"<Scenario{of}: {', '.join(parts)}{'; ' if said else ''}{', '.join(said)}>")
 
 
-def scenario_html(scenario: Scenario) -> str:
+def scenario_html(written: Mapping[str, Any]) -> str:
     """A table for each part of a scenario that it says something in, in the words of its file."""
-    written = _written(scenario)
-    title = f"Scenario for {scenario.workflow}" if scenario.workflow else "Scenario"
+    title = f"Scenario for {written['workflow']}" if "workflow" in written else "Scenario"
     parts = [f"<p><b>{escaped(title)}</b>. {escaped(written.get('description', ''))}</p>"]
     parts.append(html_table(("key", "value"), [(key, _flow(written[key])) for key in _HEAD if key in written]))
     parts += _surroundings(written)
     for name, pool in written.get("pools", {}).items():
         parts.append(html_table(("pool " + name, ""), [(key, _flow(value)) for key, value in pool.items()]))
     if written.get("slas"):
-        rows = [(sla.pop("name"), _flow(sla)) for sla in written["slas"]]
+        rows = [(sla["name"], _flow({key: sla[key] for key in sla if key != "name"})) for sla in written["slas"]]
         parts.append(html_table(("SLA", ""), rows))
     for name, plan in written.get("workflows", {}).items():
         parts.append(f"<p><b>workflow {escaped(name)}</b></p>")
@@ -73,16 +70,11 @@ def _surroundings(written: Mapping[str, Any]) -> list[str]:
     if events:
         found.append(html_table(("in state", "event", "weight", "after", "payload"), events, numbers={2}))
     activities = [
-        (name, _flow(plan.pop("duration", "0s")), _flow(plan)) for name, plan in written.get("activities", {}).items()
+        (name, _flow(plan.get("duration", "0s")), _flow({key: plan[key] for key in plan if key != "duration"}))
+        for name, plan in written.get("activities", {}).items()
     ]
     if activities:
         found.append(html_table(("activity", "takes", "further"), activities))
-    return found
-
-
-def _written(scenario: Scenario) -> dict[str, Any]:
-    """As a file would say it, without what it need not say."""
-    found: dict[str, Any] = scenario.model_dump(mode="json", exclude_defaults=True, by_alias=True)
     return found
 
 

@@ -6,7 +6,7 @@ docs/statistics.md says what is used where, and why. Series are in the order in 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,8 @@ class Method(StrEnum):
     BATCHES = "batch means"
     ORDER = "order statistics"
     EXACT = "binomial"
+    WELCH = "Welch"
+    APART = "intervals of either side"
     NONE = "none"
 
 
@@ -51,6 +53,9 @@ class Estimate:
         Where the interval comes from.
     note
         Why there is no interval, or why it should be doubted; empty if neither.
+    error, freedom
+        The standard error and its degrees of freedom, where the interval is Student's and was just made; else NaN and
+        0. They say no more than the interval does, so estimates are equal without them.
     """
 
     value: float
@@ -59,6 +64,8 @@ class Estimate:
     n: int
     method: Method
     note: str = ""
+    error: float = field(default=math.nan, compare=False)
+    freedom: int = field(default=0, compare=False)
 
     @property
     def half_width(self) -> float:
@@ -72,7 +79,7 @@ class Estimate:
         return replace(self, low=max(self.low, least), high=min(self.high, most))
 
 
-def student(level: float, freedom: int) -> float:
+def student(level: float, freedom: float) -> float:
     """The two-sided quantile of Student's t."""
     return float(special.stdtrit(freedom, 0.5 + level / 2))
 
@@ -82,9 +89,7 @@ def over_replications(values: Numbers, level: float, n: int) -> Estimate:
     runs = len(values)
     if runs < 2:
         return Estimate(_mean(values), None, None, n, Method.NONE, "one replication has something to say")
-    half = student(level, runs - 1) * float(np.std(values, ddof=1)) / math.sqrt(runs)
-    mean = float(np.mean(values))
-    return Estimate(mean, mean - half, mean + half, n, Method.REPLICATIONS)
+    return _students(float(np.mean(values)), values, level, n, Method.REPLICATIONS)
 
 
 def over_batches(means: Numbers, sizes: NDArray[np.int64], level: float) -> Estimate:
@@ -98,14 +103,21 @@ def over_batches(means: Numbers, sizes: NDArray[np.int64], level: float) -> Esti
     mean = float(np.average(means, weights=sizes))
     if n < FEWEST:
         return Estimate(mean, None, None, n, Method.NONE, _too_few(n))
-    half = student(level, batches - 1) * float(np.std(means, ddof=1)) / math.sqrt(batches)
     lag = autocorrelation(means)
     note = (
         ""
         if lag <= 1.645 / math.sqrt(batches)
         else f"batches are correlated ({lag:.2f}): the interval is likely too short"
     )
-    return Estimate(mean, mean - half, mean + half, n, Method.BATCHES, note)
+    return replace(_students(mean, means, level, n, Method.BATCHES), note=note)
+
+
+def _students(mean: float, values: Numbers, level: float, n: int, method: Method) -> Estimate:
+    """Student's interval of a mean from independent values."""
+    freedom = len(values) - 1
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = student(level, freedom) * error
+    return Estimate(mean, mean - half, mean + half, n, method, error=error, freedom=freedom)
 
 
 def average_over_time(values: Numbers, level: float, n: int) -> Estimate:
@@ -178,19 +190,19 @@ def mean_of(series: list[Numbers], level: float) -> Estimate:
 
 @dataclass(frozen=True)
 class Paired:
-    """What pairs of observations tell of a difference.
+    """What pairs of observations tell of a difference, or those of either side.
 
     Attributes
     ----------
     first, second
-        Means of either side, over the pairs.
+        Of either side: means over the pairs; without pairs any number.
     difference
         Second minus first.
     correlation
-        Of the means of replications, or of batches; NaN where one side does not vary.
+        Of the means of replications, or of batches; NaN where one side does not vary, or nothing is paired.
     shorter
         By which part the interval is shorter than that of as many independent observations; negative if it is longer,
-        NaN without intervals.
+        NaN without intervals or pairs.
     """
 
     first: float
@@ -223,6 +235,37 @@ def paired(first: list[Numbers], second: list[Numbers], level: float) -> Paired:
     unpaired = student(level, 2 * len(one) - 2) * math.hypot(spread_one, spread_other) / math.sqrt(len(one))
     shorter = 1 - difference.half_width / unpaired if unpaired > 0.0 else math.nan
     return Paired(*means, difference, correlation, shorter)
+
+
+def unpaired(first: Estimate, second: Estimate, level: float) -> Paired:
+    """The difference of two numbers from observations that have nothing to do with each other.
+
+    Where both have a standard error the interval is Welch's [1]_, with Satterthwaite's degrees of freedom. Else, as for
+    quantiles of one run and for shares of 0 and 1, it is made of the intervals of either side: the distances of the
+    ends from the values are squared and added [2]_.
+
+    References
+    ----------
+    .. [1] Welch (1947), The generalization of "Student's" problem, Biometrika 34(1–2), 28–35.
+    .. [2] Zou and Donner (2008), Construction of confidence limits about effect measures, Statistics in Medicine
+       27(10), 1693–1702.
+    """
+    apart, n = second.value - first.value, first.n + second.n
+    note = "; ".join(f"{side}: {one.note}" for side, one in (("A", first), ("B", second)) if one.note)
+    if first.low is None or first.high is None or second.low is None or second.high is None:
+        difference = Estimate(apart, None, None, n, Method.NONE, note)
+    elif first.freedom and second.freedom:
+        squares = first.error**2, second.error**2
+        total = math.fsum(squares)
+        parts = squares[0] ** 2 / first.freedom + squares[1] ** 2 / second.freedom
+        freedom = total**2 / parts if parts > 0.0 else float(first.freedom + second.freedom)
+        half = student(level, freedom) * math.sqrt(total)
+        difference = Estimate(apart, apart - half, apart + half, n, Method.WELCH, note, math.sqrt(total), int(freedom))
+    else:
+        down = math.hypot(second.value - second.low, first.high - first.value)
+        up = math.hypot(second.high - second.value, first.value - first.low)
+        difference = Estimate(apart, apart - down, apart + up, n, Method.APART, note)
+    return Paired(first.value, second.value, difference, math.nan, math.nan)
 
 
 def quantile_of(series: list[Numbers], p: float, level: float) -> Estimate:

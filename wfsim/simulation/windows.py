@@ -23,9 +23,13 @@ class Window(Part):
     @model_validator(mode="after")
     def _lasts(self) -> Self:
         if self.until <= self.from_:
-            raise ValueError(f"a window from {self.from_} until {self.until} holds no time. Let it end later.")
+            raise ValueError(
+                f"a window from {self.from_.spelled()} until {self.until.spelled()} holds no time. Let it end later."
+            )
         if self.repeat is not None and self.repeat < self.until:
-            raise ValueError(f"a window until {self.until} cannot repeat after {self.repeat}. Repeat later.")
+            raise ValueError(
+                f"a window until {self.until.spelled()} cannot repeat after {self.repeat.spelled()}. Repeat later."
+            )
         return self
 
     @property

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from scipy import stats
@@ -144,15 +145,117 @@ def test_other_workflows_are_refused() -> None:
         wf.compare(queue(cases=3), other)
 
 
-def test_a_real_history_is_refused(tmp_path: Path) -> None:
+def test_durations_that_differ_are_told_as_people_write_them() -> None:
+    outage = {"from": "19h", "until": "1170m", "error_type": "Down"}
+    serve = {"duration": "90s", "outages": [outage]}
+    told = repr(wf.compare(queue(cases=3), queue(cases=3, activities={"serve": serve})))
+    assert '"1m30s"' in told
+    assert '"until": "19h30m"' in told
+
+
+# --- unpaired -----------------------------------------------------------------------------------------
+
+
+def as_real(folder: Path, **changes: Any) -> History:
+    """A simulated history that does not know that it is one."""
+    file = folder / "real.duckdb"
+    wf.simulate(QUEUE, wf.Scenario.model_validate(PLAN | changes), into=file).close()
+    with duckdb.connect(file) as con:
+        con.execute("UPDATE runs SET source = 'runtime', seed = NULL, scenario = NULL")
+    return wf.open_history(file)
+
+
+def test_a_real_history_is_compared_by_welch(tmp_path: Path) -> None:
+    simulated = queue(replications=5, cases=60, seed=9, **THREE)
+    with as_real(tmp_path) as real:
+        comparison = wf.compare(real, simulated, level=0.9)
+        one, other = durations(real), durations(simulated)
+    found = comparison["sojourn.mean"]
+    # 20 batches of 15 cases on one side, five replications on the other.
+    batches = np.array([one[1, case] for case in range(1, 301)]).reshape(20, 15).mean(axis=1)
+    means = [np.mean([other[run, case] for case in range(1, 61)]) for run in range(1, 6)]
+    expected = stats.ttest_ind(means, batches, equal_var=False).confidence_interval(0.9)
+    assert (found.first, found.second) == pytest.approx((np.mean(batches), np.mean(means)))
+    assert (found.difference.low, found.difference.high) == pytest.approx((expected.low, expected.high))
+    assert (str(found.difference.method), found.difference.n) == ("Welch", 600)
+    assert comparison.pairs is None
+    assert math.isnan(found.correlation)
+    told = repr(comparison)
+    assert "unpaired: no case of one is a case of the other" in told
+    assert "A: runtime, 300 cases in 1 run, 0 open" in told
+    assert "shorter by" not in told
+
+
+def test_unpaired_all_is_compared_that_both_have(tmp_path: Path) -> None:
+    with as_real(tmp_path) as real:
+        comparison = wf.compare(real, queue(seed=9))
+    assert "pools.clerks.busy" in comparison
+    assert "pools.clerks.queue" in comparison
+    assert "states.served.time" in comparison
+    assert "activities.serve.service" in comparison
+    # Of a real history nobody knows how many clerks there were.
+    assert "pools.clerks.utilisation" not in comparison
+    assert "Only B has: clerks utilisation." in repr(comparison)
+    median = comparison["sojourn.p50"].difference
+    assert str(median.method) == "intervals of either side"
+    assert median.low is not None
+    assert median.high is not None
+    assert median.low < median.value < median.high
+
+
+def test_unpaired_the_same_scenario_differs_in_nothing_that_chance_does_not_explain(tmp_path: Path) -> None:
+    with as_real(tmp_path, cases=2_000) as real:
+        comparison = wf.compare(real, queue(seed=9, cases=2_000), level=0.999)
+    for key, one in comparison.items():
+        assert one.difference.low is not None, key
+        assert one.difference.low <= 0 <= one.difference.high, key
+
+
+def test_unpaired_what_one_side_never_saw_is_a_share_of_nothing(tmp_path: Path) -> None:
+    quick = {"activities": {"serve": {"duration": "1s"}}}
+    with as_real(tmp_path) as real:
+        comparison = wf.compare(real, queue(seed=9, **quick))
+    lost = comparison["outcomes.completed/failure"]
+    assert lost.first > 0.05
+    assert lost.second == 0.0
+    assert lost.difference.high is not None
+    assert lost.difference.high < 0
+    assert str(lost.difference.method) == "intervals of either side"
+
+
+def test_unpaired_it_is_told_in_how_many_cases_an_event_came(tmp_path: Path) -> None:
+    w = wf.Builder("queue").state("asked", initial=True).state("yes", terminal=True).state("no", terminal=True)
+    workflow = w.transition("asked", "yes", on="accept").transition("asked", "no", on="refuse").build()
+
+    def asked(weight: float, **more: Any) -> History:
+        events = [{"event": "accept", "weight": weight}, {"event": "refuse", "weight": 1 - weight}]
+        plan = {"arrivals": {"every": "1m"}, "events": {"asked": events}, "cases": 400, "warm_up": "0s"}
+        return wf.simulate(workflow, wf.Scenario.model_validate(plan), **more)
+
+    file = tmp_path / "real.duckdb"
+    asked(0.8, into=file).close()
+    with duckdb.connect(file) as con:
+        con.execute("UPDATE runs SET source = 'runtime', seed = NULL")
+    with wf.open_history(file) as real:
+        comparison = wf.compare(real, asked(0.5, seed=9))
+    accepted = comparison["events.accept"]
+    assert accepted.first == pytest.approx(0.8, abs=0.06)
+    assert accepted.second == pytest.approx(0.5, abs=0.08)
+    assert accepted.difference.high is not None
+    assert accepted.difference.high < 0
+    assert "Share of cases with the event" in repr(comparison)
+
+
+def test_what_really_ran_is_compared_too(tmp_path: Path) -> None:
     store = tmp_path / "real.duckdb"
     with wf.start(QUEUE, activities={"serve": lambda: None}, store=store, id="c") as run:
         run.wait("gone", timeout=30)
-    with (
-        wf.open_history(store) as real,
-        pytest.raises(HistoryError, match=r"run 1 of queue is not simulated with a seed.*summary of each"),
-    ):
-        wf.compare(queue(cases=3), real)
+    with wf.open_history(store) as real:
+        found = wf.compare(queue(cases=30), real)["sojourn.mean"]
+    # One case is not enough for an interval.
+    assert found.difference.low is None
+    assert found.difference.note == "B: 1 of the 10 observations needed"
+    assert found.second < found.first
 
 
 @pytest.mark.parametrize("given", [None, "a.duckdb", QUEUE])

@@ -9,7 +9,7 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import OptionError, ScenarioError
-from wfsim.experiments.points import Point, point_named, points_of, scenario_with
+from wfsim.experiments.points import Point, point_named, points_of
 from wfsim.model.catalogue import Catalogue
 
 
@@ -33,8 +33,8 @@ def test_a_grid_has_every_combination_the_last_key_changing_first(desk: wf.Workf
 def test_durations_and_numbers_of_numpy_are_told_as_they_stand_in_a_file(desk: wf.Workflow, plan: wf.Scenario) -> None:
     found = points(desk, plan, {"horizon": [wf.Duration.of("90m")], "pools.clerks.capacity": np.arange(1, 3)})
     assert [str(point) for point in found] == [
-        'point 0 (horizon = "90m", pools.clerks.capacity = 1)',
-        'point 1 (horizon = "90m", pools.clerks.capacity = 2)',
+        'point 0 (horizon = "1h30m", pools.clerks.capacity = 1)',
+        'point 1 (horizon = "1h30m", pools.clerks.capacity = 2)',
     ]
     assert point_named(found, {"pools.clerks.capacity": np.int64(2)}).scenario.horizon == wf.Duration.of("90m")
 
@@ -59,14 +59,14 @@ def test_keys_are_those_of_a_file_where_python_has_another_word(desk: wf.Workflo
 
 
 def test_a_number_in_a_key_counts_in_a_list(plan: wf.Scenario) -> None:
-    changed = scenario_with(plan, {"activities.serve.failures.1.probability": 0.5})
+    changed = plan.changed(**{"activities.serve.failures.1.probability": 0.5})
     assert [each.probability for each in changed.activities["serve"].failures] == [0.1, 0.5, 0.1]
     assert [each.probability for each in plan.activities["serve"].failures] == [0.1, 0.1, 0.1]
 
 
 def test_a_key_that_is_not_there_yet_is_made_and_one_with_dots_in_it_is_found() -> None:
     bare = wf.Scenario.model_validate({"workflows": {"mail 1.0.0": {"patience": 3}}})
-    changed = scenario_with(bare, {"pools.clerks.capacity": 2, "workflows.mail 1.0.0.patience": 7})
+    changed = bare.changed(**{"pools.clerks.capacity": 2, "workflows.mail 1.0.0.patience": 7})
     assert changed.pools["clerks"].capacity == 2
     assert changed.workflows["mail 1.0.0"].patience == 7
 

@@ -194,7 +194,7 @@ def test_a_plot_has_a_line_for_each_combination_of_the_other_keys(desk: wf.Workf
     estimate = swept.estimate({"pools.clerks.capacity": 3, "arrivals.poisson": "60/h"}, "sojourn.p95")
     assert (figure.data[0].x[1], figure.data[0].y[1]) == (3, estimate.value)
     assert close(figure.data[0].error_y.array[1], (estimate.high or 0) - estimate.value)
-    assert figure.layout.yaxis.title.text == "sojourn.p95 (s)"
+    assert figure.layout.yaxis.title.text == "sojourn p95 (seconds)"
     with pytest.raises(OptionError, match=r"no measure 'sojourn\.p96'\. Did you mean"):
         swept.plot("pools.clerks.capacity", "sojourn.p96")
     with pytest.raises(OptionError, match="x='capacity' is no key"):

@@ -95,3 +95,28 @@ def test_a_ratio_is_that_of_the_sums_and_of_equal_wholes_the_mean_of_ratios() ->
     values, whole = np.array([1.0, 2.0, 0.0]), np.array([2.0, 2.0, 0.5])
     assert np.mean(ratios(values, whole)) == pytest.approx(3 / 4.5)
     assert ratios(values, np.full(3, 2.0)) == pytest.approx(values / 2.0)
+
+
+def test_a_report_counts_though_what_follows_from_it_is_ignored() -> None:
+    """Each try to handle the failure fails itself, until the instance has had enough and ignores the last."""
+    workflow = wf.loads("""\
+name: desk
+version: 1.0.0
+initial_state: served
+max_automatic: 3
+activities: {serve: {pool: desk, retry_policy: {max_attempts: 1}}}
+variables: {n: {type: integer, optional: true}}
+states: [{name: served, activity: serve}, {name: end, is_terminal: true}]
+transitions:
+  - {from: served, event: done, to: end}
+  - from: served
+    event: error
+    to: end
+    pre_actions: [{action_type: set_variable, parameters: {name: n, value: "${context.n + 1}"}}]
+""")
+    fails = {"duration": "1m", "failures": [{"error_type": "Other", "probability": 1.0}]}
+    plan = {"arrivals": {"at": ["0s"]}, "activities": {"serve": fails}, "pools": {"desk": {"capacity": 1}}}
+    history = wf.simulate(workflow, wf.Scenario.model_validate(plan), engine="python", progress=False)
+    assert history.sql("SELECT count(*) FROM history WHERE kind = 'stimulus_ignored'").fetchall() == [(1,)]
+    assert history.sql("SELECT scheduled, started, ended FROM pool_attempts").fetchall() == [(0, 0, HOUR // 60)]
+    assert history.sql("SELECT attempts, failures FROM activity_stats").fetchall() == [(1, 1)]

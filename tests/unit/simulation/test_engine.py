@@ -11,7 +11,7 @@ import pytest
 
 import wfsim as wf
 from wfsim.model.workflow import Workflow
-from wfsim.simulation.pools import SPARE_REQUESTS, Asked, Discipline, WorkerPool
+from wfsim.simulation.pools import SPARE_REQUESTS, Asked, Discipline, Wanted, WorkerPool
 
 ORDER = wf.load("models/order_processing.yaml")
 SCENARIO = wf.load_scenario("models/order_processing.scenario.yaml")
@@ -106,10 +106,10 @@ def test_one_worker_serves_one_at_a_time_in_order_of_arrival() -> None:
 )
 def test_a_pool_serves_in_the_order_of_its_discipline(discipline: str, order: list[int]) -> None:
     pool = WorkerPool(1, Discipline[discipline])
-    assert pool.ask(0, (1, 1, 1)) is Asked.TAKEN
-    assert pool.ask(0, (2, 1, 1), 0, 50) is Asked.WAITS
-    assert pool.ask(0, (3, 1, 1), 5) is Asked.WAITS
-    assert pool.ask(0, (4, 1, 1), -5, 10) is Asked.WAITS
+    assert pool.ask(0, (1, 1, 1), Wanted()) is Asked.TAKEN
+    assert pool.ask(0, (2, 1, 1), Wanted(due=50)) is Asked.WAITS
+    assert pool.ask(0, (3, 1, 1), Wanted(priority=5)) is Asked.WAITS
+    assert pool.ask(0, (4, 1, 1), Wanted(priority=-5, due=10)) is Asked.WAITS
     served = [(1, 1, 1)]
     while (heir := pool.give_back(0, served[-1])) is not None:
         served.append(heir)
@@ -118,26 +118,26 @@ def test_a_pool_serves_in_the_order_of_its_discipline(discipline: str, order: li
 
 def test_whoever_leaves_the_queue_is_not_served() -> None:
     pool = WorkerPool(1)
-    pool.ask(0, (1, 1, 1))
-    pool.ask(0, (2, 1, 1))
-    pool.ask(0, (3, 1, 1))
+    pool.ask(0, (1, 1, 1), Wanted())
+    pool.ask(0, (2, 1, 1), Wanted())
+    pool.ask(0, (3, 1, 1), Wanted())
     assert pool.give_back(0, (2, 1, 1)) is None
-    assert pool.waiting == {(3, 1, 1)}
+    assert list(pool.waiting) == [(3, 1, 1)]
     assert pool.give_back(0, (1, 1, 1)) == (3, 1, 1)
 
 
 def test_those_who_have_left_a_queue_take_no_room_in_it() -> None:
     pool = WorkerPool(1, Discipline.LIFO)
-    pool.ask(0, (0, 1, 1))
+    pool.ask(0, (0, 1, 1), Wanted())
     for case in range(1, 1_000):
-        assert pool.ask(0, (case, 1, 1)) is Asked.WAITS
+        assert pool.ask(0, (case, 1, 1), Wanted()) is Asked.WAITS
         pool.give_back(0, (case, 1, 1))
-    assert len(pool._queue) < 2 * SPARE_REQUESTS
+    assert len(pool._lines[0]) < 2 * SPARE_REQUESTS
 
 
 def test_who_finds_the_queue_full_is_turned_away() -> None:
     pool = WorkerPool(1, queue_limit=1)
-    assert [pool.ask(0, (case, 1, 1)) for case in (1, 2, 3)] == [Asked.TAKEN, Asked.WAITS, Asked.REFUSED]
+    assert [pool.ask(0, (case, 1, 1), Wanted()) for case in (1, 2, 3)] == [Asked.TAKEN, Asked.WAITS, Asked.REFUSED]
     assert pool.give_back(0, (3, 1, 1)) is None
     assert pool.give_back(0, (1, 1, 1)) == (2, 1, 1)
 

@@ -142,6 +142,71 @@ def test_who_did_not_ask_for_long_has_saved_no_turns(tmp_path: Path, engine: Any
     assert turns(tmp_path, engine, [*alone, *((300, kind) for kind in "aaaabbbb")]) == "aaaaa" + "abababab"
 
 
+def test_once_nobody_works_or_waits_nobody_is_ahead_of_others(tmp_path: Path, engine: Any) -> None:
+    # Served three times while nobody was there, an activity owes nothing to the one that comes later.
+    alone = [(100 * number, "a") for number in range(3)]
+    assert turns(tmp_path, engine, [*alone, *((300, kind) for kind in "aabb")]) == "aaa" + "abab"
+
+
+def customers(
+    folder: Path, engine: Any, coming: list[tuple[int, str]], kind: str = "string", by: str = "context.who"
+) -> list[str]:
+    """Customers in the order in which those begin who come at these seconds and are served in a minute each."""
+    w = wf.Builder("customers").variable("who", kind, input=True, optional=True).activity("serve", pool="desk")
+    w.state("served", initial=True, activity="serve").state("end", terminal=True).transition("served", "end", on="done")
+    trace = folder / "trace.csv"
+    trace.write_text("\n".join(["time,who", *(f"{time},{who}" for time, who in coming)]), encoding="utf-8")
+    plan = {
+        "arrivals": {"trace": str(trace)},
+        "cases": len(coming),
+        "activities": {"serve": {"duration": "1m"}},
+        "pools": {"desk": {"capacity": 1, "discipline": "fair", "by": by}},
+    }
+    history = wf.simulate(w.build(), wf.Scenario.model_validate(plan), engine=engine)
+    assert replay_all(history)
+    rows = history.sql("SELECT \"case\" FROM history WHERE kind = 'activity_started' ORDER BY time").fetchall()
+    return [coming[case - 1][1] for (case,) in rows]
+
+
+def test_in_a_fair_pool_customers_take_turns_if_it_says_so(tmp_path: Path, engine: Any) -> None:
+    coming = list(enumerate(["ann", "ann", "ann", "ann", "bob", "bob", "eve"]))
+    expected = ["ann", "bob", "eve", "ann", "bob", "ann", "ann"]
+    assert customers(tmp_path, engine, coming) == expected
+    assert customers(tmp_path, engine, coming, by="${context.who}") == expected
+
+
+def test_customers_may_be_numbers_and_one_that_is_not_known_is_one_too(tmp_path: Path, engine: Any) -> None:
+    coming = list(enumerate(["7", "7", "7", "-7", "-7", "", "", "0"]))
+    assert customers(tmp_path, engine, coming, "integer") == ["7", "-7", "", "0", "7", "-7", "", "7"]
+
+
+def test_of_many_customers_those_are_forgotten_who_have_saved_nothing(tmp_path: Path, engine: Any) -> None:
+    coming = [(61 * number, f"c{number}") for number in range(1_000)]
+    crowd = [(61_000 + number // 300, f"c{number % 300}") for number in range(900)]
+    order = customers(tmp_path, engine, coming + crowd)
+    assert order[:1_000] == [who for _, who in coming]
+    # Each of the 300 has a turn before anybody has two.
+    assert order[1_000:1_300] == [f"c{number}" for number in range(300)]
+    assert sorted(order[1_300:1_600]) == sorted(f"c{number}" for number in range(300))
+
+
+@pytest.mark.parametrize(
+    ("pool", "told"),
+    [
+        ({"by": "context.who"}, "by goes with discipline fair, not with fifo"),
+        ({"discipline": "fair", "by": "who"}, r"the text 'who' names no variable\. Write context\.<variable>"),
+        ({"discipline": "fair", "by": "context.whom"}, r"its variable 'whom' does not exist\. There are: who, told"),
+        ({"discipline": "fair", "by": "context.who"}, "'who' is of type any. Turns are between values of type string"),
+    ],
+)
+def test_whose_turns_cannot_be_told_is_refused(pool: dict[str, Any], told: str) -> None:
+    workflow = wf.loads(
+        DESK.replace("RETRY", ONCE).replace("variables: {", "variables: {who: {type: any, optional: true}, ")
+    )
+    with pytest.raises((ScenarioError, ValueError), match=told):
+        wf.simulate(workflow, wf.Scenario.model_validate({"pools": {"desk": {"capacity": 1, **pool}}}))
+
+
 def test_both_engines_tell_the_same_of_those_who_were_not_served() -> None:
     pool = {"capacity": 1, "discipline": "lifo", "queue_limit": 3, "renege": {"exponential": {"mean": "8m"}}}
     at = [f"{minute}m" for minute in range(0, 200, 3)]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import wfsim as wf
+from wfsim.errors import ScenarioError
 from wfsim.model.workflow import Workflow
 from wfsim.simulation.check import check_scenario
 from wfsim.simulation.default import default_scenario
@@ -399,6 +400,42 @@ def test_values_that_are_no_text_can_be_weighed() -> None:
     values = [whole for (whole,) in history.sql("SELECT whole FROM record_values WHERE seq = 1").fetchall()]
     assert 160 <= values.count(7) <= 195
     assert values.count(7) + values.count(8) == 200
+
+
+def test_a_scenario_is_changed_at_dotted_keys() -> None:
+    plan = wf.Scenario.model_validate(
+        {
+            "pools": {"desk": {"capacity": 1, "renege": "5m"}},
+            "activities": {"serve": {"outages": [{"from": "1h", "until": "2h", "hangs": True}]}},
+        }
+    )
+    changed = plan.changed(**{"pools.desk.capacity": 3, "activities.serve.outages.0.until": "3h", "cases": 7})
+    assert changed.pools["desk"].model_dump(exclude_unset=True) == plan.pools["desk"].model_dump(exclude_unset=True) | {
+        "capacity": 3
+    }
+    assert str(changed.activities["serve"].outages[0].until) == "3h"
+    assert changed.cases == 7
+    assert plan.pools["desk"].capacity == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("pools..capacity", "'pools..capacity' is no dotted key of a scenario"),
+        ("cases.most", "'cases' has the value 5, so nothing lies below it"),
+        ("pools.desk.capacty", "'capacty' is not a key of a pool.*Did you mean 'capacity'"),
+    ],
+)
+def test_a_dotted_key_that_leads_nowhere_is_refused(key: str, told: str) -> None:
+    plan = wf.Scenario.model_validate({"cases": 5, "pools": {"desk": {"capacity": 1}}})
+    with pytest.raises(ScenarioError, match=told):
+        plan.changed(**{key: 2})
+
+
+def test_errors_tell_durations_as_people_write_them() -> None:
+    rates = [{"until": "1170m", "rate": "1/h"}, {"until": "990m", "rate": "2/h"}]
+    with pytest.raises(ValueError, match="holds until 16h30m, which is not after 19h30m"):
+        wf.Scenario.model_validate({"arrivals": {"rates": rates}})
 
 
 def test_written_out_whole_a_scenario_with_all_that_can_be_said_is_the_same() -> None:

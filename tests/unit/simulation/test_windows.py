@@ -141,7 +141,7 @@ def test_half_of_the_time_slow_the_mean_is_that_of_both_times() -> None:
     ("plan", "told"),
     [
         ("outages: [{from: 2h, until: 2h, error_type: E}]", "a window from 2h until 2h holds no time"),
-        ("outages: [{from: 1h, until: 2h, repeat: 90m, error_type: E}]", "until 2h cannot repeat after 90m"),
+        ("outages: [{from: 1h, until: 2h, repeat: 90m, error_type: E}]", "until 2h cannot repeat after 1h30m"),
         ("outages: [{from: 1h, until: 2h}]", "attempts fail with an error_type, or hangs: true"),
         ("outages: [{from: 1h, until: 2h, error_type: E, hangs: true}]", "Give one of them"),
         ("outages: [{from: 1h, until: 2h, hangs: true, fails_after: 2s}]", "what hangs never reports"),

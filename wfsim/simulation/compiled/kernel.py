@@ -40,7 +40,6 @@ from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.areas import has_block, load, put_back, store
 from wfsim.simulation.compiled.arrivals import next_arrival
 from wfsim.simulation.compiled.awaited import compact, is_awaited
-from wfsim.simulation.compiled.breakdowns import begin_workers
 from wfsim.simulation.compiled.calendar import (
     due,
     fetch,
@@ -60,8 +59,10 @@ from wfsim.simulation.compiled.cases import (
     leave,
     take_clock,
 )
+from wfsim.simulation.compiled.crews import begin_workers
 from wfsim.simulation.compiled.draws import fill_value
 from wfsim.simulation.compiled.events import plan_event, resume_plans
+from wfsim.simulation.compiled.kept import cancel, n_kept, release_all, settle
 from wfsim.simulation.compiled.layout import AGAIN, ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID, Known, Run
 from wfsim.simulation.compiled.log import log_records
 from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, plan_again, plan_end, request
@@ -124,7 +125,8 @@ def begin(k: Any, r: Any, time: int) -> Any:
         at = attempt_of(r, slot, entry.a, entry.b)
         # The activity is needed below, when its row is free already.
         s.activity = r.attempts[at].activity
-        let_go(k, r, slot, at)
+        # Whether a worker stays with his case shows after its step.
+        let_go(k, r, slot, at, True)
         if entry.c == SUCCEEDS:
             plan_again(k, r, slot, entry.a, entry.b)
     elif what == AGAIN:
@@ -223,7 +225,7 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
         elif kind == CANCEL_ATTEMPT:
             at = attempt_of(r, slot, effect.activity_id, effect.attempt)
             if at >= 0:
-                let_go(k, r, slot, at)
+                cancel(k, r, slot, at)
         elif kind in _FOR_OTHERS or (kind == CLOSED and case.watched != NEVER):
             return False
         s.effect += 1
@@ -240,8 +242,9 @@ def react(k: Any, r: Any, o: Any, slot: int) -> Any:
         if case.number < given.first_child:
             s.n_closed += 1
     elif case.steps > given.most_steps:
+        release_all(k, r, slot)
         while case.first_attempt >= 0:
-            let_go(k, r, slot, case.first_attempt)
+            let_go(k, r, slot, case.first_attempt, False)
         leave(k, r, slot)
         kept = False
     else:
@@ -258,20 +261,23 @@ def react(k: Any, r: Any, o: Any, slot: int) -> Any:
 
 
 @_njit
-def has_room(k: Any, r: Any, o: Any) -> Any:
+def has_room(k: Any, r: Any, o: Any, slot: int) -> Any:
     """What is too small for all that may follow this step, or `DONE`."""
     s, tally = r.state[0], o.tally[0]
-    more = tally.records + 2 * tally.effects + 8
+    s.releases = 2 * n_kept(r, slot) if k.settings[0].n_keeping > 0 else 0
+    more = tally.records + 2 * tally.effects + s.releases + 8
     if s.n_log + tally.records > s.log_room or s.n_values + tally.values > s.value_room or s.n_cases >= s.case_room:
         return FLUSH
     if n_due(s) + more > s.heap_room or s.n_attempts + more > s.attempt_room or s.n_tracks + more > s.track_room:
+        return TABLES
+    if k.settings[0].n_shared > 0 and 2 * (s.n_sharers + more) > s.sharer_room:
         return TABLES
     if s.n_paths + more > s.path_room:
         return TABLES
     if not has_block(k, r, r.cases[s.slot].member):
         return SLOTS
-    for pool in range(k.settings[0].n_pools):
-        if r.queues[pool].n + more > s.queue_room:
+    for line in range(k.settings[0].n_lines):
+        if r.lines[line].n + more > s.queue_room:
             return TABLES
     return DONE
 
@@ -425,7 +431,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
                 return why
             s.phase = PUT_OUT
         if s.phase == PUT_OUT:
-            why = has_room(k, r, o)
+            why = has_room(k, r, o, slot)
             if why != DONE:
                 return why
             s.budget -= 1
@@ -436,6 +442,8 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             expect_block(k, r)
             changed = log_records(k, r, o, slot)
             store(k, r, slot, changed)
+            if given.n_keeping > 0:
+                settle(k, r, slot)
             s.effect = 0
             s.phase = EFFECTS
         if s.phase == EFFECTS:

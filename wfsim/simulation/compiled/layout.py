@@ -56,13 +56,14 @@ STATE_PLAN = _record("", "first_plan n_plans race")
 
 WORK_PLAN = _record(
     "limit step",
-    "law first_failure n_failures pool priority result asks first_window n_outages n_slow",
+    "line by law first_failure n_failures pool priority result asks first_window n_outages n_slow",
     "ends_ever twice",
 )
 """By program row of an activity. Python fills in the result where `asks` says so. `ends_ever` is the last edge: beyond
 the failures' lies never to report at all. Behind the failures of the plan come those of the pool and of outages.
-`limit` is how long an attempt may take to start, or -1. Its outages are windows from `first_window` on, slow times
-follow. `step` is that of `pools.Turns`."""
+`limit` is how long an attempt may take to start, or -1; `line` is where it waits for a worker. Its outages are windows
+from `first_window` on, slow times follow. `step` is that of `pools.Wanted`; `by` is the cell of the variable whose
+values take turns, or -1."""
 
 WINDOW = _record("begin end period", "law failure", "factor")
 """A window of time: an outage in which attempts fail after a time by `law`, or never report where that is -1; or a
@@ -70,12 +71,19 @@ time in which they take `factor` times as long. Without a period it is 0."""
 
 FAILURE = _record("", "error_type permanent", "edge")
 POOL = _record(
-    "key number unit ahead", "capacity discipline queue_limit patience every repair first_worker always fails"
+    "key number unit ahead",
+    "capacity discipline queue_limit patience first_line end_line first_worker every repair always fails kept",
 )
 """`capacity` is how many workers there are at most. Without a limit of the queue it is -1, and so is the law of the
-patience where nobody gives up. Where workers break down, by the law `every` or else -1, they are `workers` from
-`first_worker` on, who draw with the key; `always` and `fails` are those of `breakdowns.Crew`. The others are those of
-`pools.Bucket`; without a rate they are 0."""
+patience where nobody gives up. Who waits is in `lines` from `first_line` until `end_line`. Workers who are told apart
+are `workers` from `first_worker` on, else that is -1; they break down by the law `every`, or else -1, and draw with
+the key; `always` and `fails` are those of `crews.Breakdowns`. The others are those of `pools.Bucket`; without a rate
+they are 0. `kept` says whether workers stay with a case: `KEEPS_NOBODY`, `KEEPS_ALWAYS` or `KEEPS_IN_STATES`."""
+KEEPS_NOBODY, KEEPS_ALWAYS, KEEPS_IN_STATES = range(3)
+KEEP = _record("", "pool first_row region state")
+"""That workers of a pool stay with a case that is in a state, of the workflow whose program begins at this row."""
+LINE = _record("needs", "")
+"""Where attempts wait that need the same skills."""
 
 MEMBER = _record(
     "", "first_row n_base n_kept n_rows n_words n_more n_fields n_front n_regions n_timers root patience m v"
@@ -87,13 +95,15 @@ beside each further row `n_more` words."""
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times timer_poll",
-    "interval batch first_piece n_pieces first_input end_input n_uniques n_pools n_reasons first_child",
+    "interval batch first_piece n_pieces first_input end_input n_uniques n_pools n_lines n_keeping n_keeps n_shared "
+    "n_reasons first_child",
     "total period",
 )
 """Of the whole run. `interval` is the law of the time between arrivals, or -1 if their times are given, or -2 if Python
 knows of them; `batch` is the law of how many come together, or -1. Where rates change, `n_pieces` beginnings lie from
 `first_piece` on in `numbers`, then as many sums and rates (`simulation.arrivals.Pace`). Timers are noticed at multiples
-of `timer_poll`, unless that is 0."""
+of `timer_poll`, unless that is 0. Workers of `n_keeping` pools stay with cases; in `n_shared`
+pools values take turns."""
 
 # --- what changes ------------------------------------------------------------------------------------------
 
@@ -104,7 +114,8 @@ STATE = _record(
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
     "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
     "output_room slot_room m_room word_room stays_room timers_room n_blocks block_room phase slot activity again "
-    "answers budget effect follows member number key placed shifts_until wanted",
+    "answers budget effect follows member number key placed shifts_until wanted releases "
+    "n_sharers sharer_room",
     "",
     "moment",
 )
@@ -112,7 +123,8 @@ STATE = _record(
 how much Python has still to do before the next happening. `member`, `number` and `key` are of an instance that Python
 lets in, `placed` is the slot that it was given. So many times of arrivals are `n_drawn`, and `n_together` are still to
 come at the last. What is due later than `far_from` lies far, the first of it is due at `far_first`; the next limit lies
-`far_length` later. What is due after `shifts_until` needs later shifts, from when it is due (`wanted`) on."""
+`far_length` later. What is due after `shifts_until` needs later shifts, from when it is due (`wanted`) on. So many
+happenings may follow as the case of a step lets workers go: `releases`."""
 
 HEAP = _record("time key", "")
 """An entry of the calendar's heap; see `compiled.calendar`."""
@@ -141,15 +153,24 @@ STAY = _record("entered", "entered_seq current activation n_events planned pad")
 event has come."""
 
 ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits worker next")
+"""An attempt that is under way, or where `serial` is -1 a worker whom the case keeps without work."""
 TRACK = _record("scheduled started", "serial attempt next")
 QUEUED = _record("rank ticket", "attempt")
-QUEUE = _record("opens full part virtual", "n busy waiting capacity next_change end_change")
+QUEUED_LINE = _record("n", "")
+"""How many entries of `queued` a line has; those of who has left it are among them."""
+QUEUE = _record(
+    "opens full part virtual last held_since held_time", "busy held waiting capacity next_change end_change"
+)
 """The queue of a pool, and how many workers there are now. It opens next at `opens`, if somebody waits for that, or -1;
-`full` and `part` are those of `pools.Bucket`, `virtual` is the time of fair turns. When there are how many workers lies
-in `shifts`, for a pool where that changes."""
+`full` and `part` are those of `pools.Bucket`, `virtual` is the time of fair turns, `last` when all who asked have had
+theirs. When there are how many workers lies in `shifts`, for a pool where that changes. Of those who are `busy` so many
+are `held` by cases without work for them, from `held_since` on; `held_time` is how long workers were until then."""
+
+SHARER = _record("whole turn", "used pool member tag")
+"""A value that takes turns in a pool, and when it does next, at its place in a table (`workers.sharer_at`)."""
 
 WORKER = _record("turns since", "works spell busy pad")
-"""As `breakdowns._Worker`."""
+"""As `crews._Worker`."""
 
 SHIFT = _record("time", "capacity pad")
 POSTED = _record("time", "order ticket")
@@ -194,6 +215,9 @@ class Known(NamedTuple):
     windows: Annotated[Any, WINDOW]
     failures: Annotated[Any, FAILURE]
     pools: Annotated[Any, POOL]
+    lines: Annotated[Any, LINE]
+    keeps: Annotated[Any, KEEP]
+    skills: Annotated[Any, WHOLE]
     laws: Annotated[Any, LAW]
     values: Annotated[Any, VALUE]
     cells: Annotated[Any, speed.CELL]
@@ -230,10 +254,12 @@ class Run(NamedTuple):
     attempts: Annotated[Any, ATTEMPT]
     tracks: Annotated[Any, TRACK]
     queues: Annotated[Any, QUEUE]
+    lines: Annotated[Any, QUEUED_LINE]
     queued: Annotated[Any, QUEUED]
     shifts: Annotated[Any, SHIFT]
     workers: Annotated[Any, WORKER]
     turns: Annotated[Any, WHOLE]
+    sharers: Annotated[Any, SHARER]
     log: Annotated[Any, LOG]
     values: Annotated[Any, LOGGED_VALUE]
     done: Annotated[Any, CLOSED_CASE]

@@ -2,9 +2,10 @@
 
 Memory that is written for the first time is most of what keeping a log costs, so its rows are narrow: what no kind of
 record has together shares a place. Of transitions `node`, `part` and `round` are target, transition and flight, of all
-others activity, its serial and attempt. `text` is an error type or an event's id; `about` an event, the timer that
-fired or the activity that is undone; `which` a message, the timer's id or an item's index. `moment` is when something
-is due, of a start its random key; `span` the time in a state, or how long an attempt waited or took.
+others activity, its serial and attempt; of a timer that is ignored `node` and `part` are the timer and its id. `text`
+is an error type or an event's id; `about` an event, the timer that fired or the activity that is undone; `which` a
+message, the timer's id or an item's index. `moment` is when something is due, of a start its random key; `span` the
+time in a state, or how long an attempt waited or took.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from wfsim.semantics.codes import (
     R_STARTED,
     R_STATE_ENTERED,
     R_STATE_LEFT,
+    R_STIMULUS_IGNORED,
     R_TIMER_FIRED,
     R_TRANSITION,
     R_TRANSITION_ABORTED,
@@ -73,6 +75,7 @@ def columns(log: Any) -> dict[str, Any]:
     moves, errors, messages = among(_MOVES), among(_ERRORS), among(_MESSAGES)
     fires, schedules, starts = kind == R_TIMER_FIRED, kind == R_ACTIVITY_SCHEDULED, kind == R_STARTED
     attempts, waits = among(_OF_ATTEMPTS), kind == R_ACTIVITY_STARTED
+    clocks = (kind == R_STIMULUS_IGNORED) & (log["node"] >= 0)
     found = {
         name: np.ascontiguousarray(log[name])
         for name in (
@@ -80,20 +83,20 @@ def columns(log: Any) -> dict[str, Any]:
             *("path", "member", "kind", "status", "outcome", "command"),
         )
     }
-    for left, right, name, none in (
-        ("to_state", "activity", "node", NONE),
-        ("transition", "activity_id", "part", NONE),
-        ("flight", "attempt", "round", 0),
+    for left, right, name, none, others in (
+        ("to_state", "activity", "node", NONE, ~moves & ~clocks),
+        ("transition", "activity_id", "part", NONE, ~moves & ~clocks),
+        ("flight", "attempt", "round", 0, ~moves),
     ):
-        found[left], found[right] = chosen(moves, name), chosen(~moves, name, none)
+        found[left], found[right] = chosen(moves, name), chosen(others, name, none)
     return found | {
         "event_id": chosen(~errors, "text"),
         "error_type": chosen(errors, "text"),
         "event": chosen(~fires & ~schedules, "about"),
-        "timer": chosen(fires, "about"),
+        "timer": np.where(clocks, log["node"], chosen(fires, "about")),
         "undoes": chosen(schedules, "about"),
         "message": chosen(messages, "which"),
-        "timer_id": chosen(fires, "which"),
+        "timer_id": np.where(clocks, log["part"], chosen(fires, "which")),
         "index": chosen(~messages & ~fires, "which"),
         "key": chosen(starts, "moment", 0),
         "due": chosen(~starts, "moment"),
@@ -203,8 +206,10 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> Any:
         row.status, row.outcome, row.command = record.status, record.outcome, record.command
         row.activation, row.member = record.activation, case.member
         moves, fires = kind in _MOVES, kind == R_TIMER_FIRED
-        row.node = record.to_state if moves else record.activity
-        row.part = record.transition if moves else record.activity_id
+        # No activity is told of what is ignored, but its serial.
+        clock = kind == R_STIMULUS_IGNORED and record.timer >= 0
+        row.node = record.to_state if moves else record.timer if clock else record.activity
+        row.part = record.transition if moves else record.timer_id if clock else record.activity_id
         row.round = record.flight if moves else record.attempt
         row.text = record.error_type if kind in _ERRORS else record.event_id
         row.about = record.timer if fires else record.undoes if kind == R_ACTIVITY_SCHEDULED else record.event

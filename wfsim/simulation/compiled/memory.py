@@ -19,6 +19,7 @@ from wfsim.simulation.compiled import calendar, layout
 from wfsim.simulation.compiled.areas import SIZES
 from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.tables import REASONS
+from wfsim.simulation.compiled.turns import sharer_place
 from wfsim.simulation.plans import Member
 from wfsim.simulation.scenario import Scenario
 
@@ -57,8 +58,7 @@ class Memory:
         self.full = ""
         self.outputs = speed.new_outputs(1_024, cells=1_024)
         given, zeros = known.settings[0], _rows
-        pools = max(1, int(given["n_pools"]))
-        n_workers = int(known.pools["capacity"][known.pools["every"] >= 0].sum())
+        pools, lines = max(1, int(given["n_pools"])), max(1, int(given["n_lines"]))
         self._spare = [SPARE_ROWS] * len(members)
         areas, m, v = self._areas()
         rows, words, more = (max(1, int(known.members[name].max())) for name in ("n_rows", "n_words", "n_more"))
@@ -91,10 +91,12 @@ class Memory:
                 "attempts": _free(zeros(ENTRIES, layout.ATTEMPT)),
                 "tracks": _free(zeros(ENTRIES, layout.TRACK)),
                 "queues": zeros(pools, layout.QUEUE),
-                "queued": zeros(pools * ENTRIES, layout.QUEUED),
+                "lines": zeros(lines, layout.QUEUED_LINE),
+                "queued": zeros(lines * ENTRIES, layout.QUEUED),
                 "shifts": zeros(1, layout.SHIFT),
-                "workers": zeros(max(1, n_workers), layout.WORKER),
+                "workers": zeros(len(known.skills), layout.WORKER),
                 "turns": zeros(len(known.works), np.int64),
+                "sharers": zeros(SLOTS, layout.SHARER),
                 "log": np.empty(chunk + 4_096, layout.LOG),
                 "values": np.empty(chunk + 4_096, layout.LOGGED_VALUE),
                 "done": np.empty(chunk + 1, layout.CLOSED_CASE),
@@ -109,7 +111,7 @@ class Memory:
         plans = scenario.pools.values()
         self.run.state["shifts_until"] = NONE if any(pool.shifts for pool in plans) else NEVER
         self.run.queues["opens"] = NONE
-        self.run.queues["capacity"][: len(plans)] = [pool.most for pool in plans]
+        self.run.queues["capacity"][: len(known.pools)] = known.pools["capacity"]
         self._set_rooms()
 
     def _areas(self) -> tuple[Any, Any, Any]:
@@ -145,9 +147,10 @@ class Memory:
             ("word", run.block_w),
             ("stays", run.stays),
             ("timers", run.timers),
+            ("sharer", run.sharers),
         ):
             state[f"{name}_room"] = len(table)
-        state["queue_room"] = len(run.queued) // len(run.queues)
+        state["queue_room"] = len(run.queued) // len(run.lines)
         state["path_room"] = len(run.paths) - 1
         state["path_places"] = len(run.places)
         outputs = self.outputs
@@ -184,15 +187,20 @@ class Memory:
         """Stop, since more instances are open than there can be, and say which pool they wait for."""
         run, state = self.run, self.state
         n_open, now = int(run.cases["open"].sum()), Duration(int(state["now"]))
-        told = f"The run was stopped at {now}: {what}, {n_open:,} cases open."
-        names = list(self.scenario.pools)
+        told = f"The run was stopped at {now.spelled()}: {what}, {n_open:,} cases open."
+        names = list(self.scenario.workers(0))
         if names:
             most = int(run.queues["waiting"][: len(names)].argmax())
             busy, waiting = int(run.queues[most]["busy"]), int(run.queues[most]["waiting"])
-            told += (
-                f" Pool {names[most]!r} has {busy:,} of {self.scenario.pools[names[most]].most:,} workers busy and "
-                f"{waiting:,} attempts waiting."
-            )
+            if names[most] in self.scenario.pools:
+                n_workers = int(self.known.pools["capacity"][most])
+                told += f" Pool {names[most]!r} has {busy:,} of {n_workers:,} workers busy and "
+            else:
+                told += f" By {names[most]} attempts begin more slowly than they are asked for: "
+            told += f"{waiting:,} attempts waiting."
+            held = int(run.queues[most]["held"])
+            if held:
+                told += f" {held:,} of the workers are kept by cases that have no work for them."
         self.full = f"{told} Give more workers, let less arrive, or set a horizon."
 
     def more_rows(self, member: int) -> None:
@@ -242,7 +250,7 @@ class Memory:
     def more_tables(self) -> None:
         """Twice the room in each table that may be too small for what follows this step (`kernel.has_room`)."""
         run, state, tally = self.run, self.state, self.outputs.tally[0]
-        n_more = int(tally["records"] + 2 * tally["effects"] + state["n_posted"]) + 8
+        n_more = int(tally["records"] + 2 * tally["effects"] + state["n_posted"] + state["releases"]) + 8
         more: dict[str, Any] = {}
         n_due = int(state["n_soon"] + state["n_heap"] + state["n_far"])
         while n_due + n_more > len(more.get("entries", run.entries)):
@@ -269,13 +277,21 @@ class Memory:
                 rows["next"][-1] = state[free]
                 state[free] = n
                 more[name] = rows
-        if run.queues["n"].max() + n_more > state["queue_room"]:
-            room, n = int(state["queue_room"]), len(run.queues)
+        if run.lines["n"].max() + n_more > state["queue_room"]:
+            room, n = int(state["queue_room"]), len(run.lines)
             more["queued"] = _rows(2 * room * n, layout.QUEUED)
             more["queued"].reshape(n, 2 * room)[:, :room] = run.queued.reshape(n, room)
         if state["n_paths"] + n_more > state["path_room"]:
             more["paths"], more["places"] = _longer(run.paths), _rows(2 * len(run.places), np.int32)
             _place_paths(more["paths"], int(state["n_paths"]), more["places"])
+        if 2 * (state["n_sharers"] + n_more) > state["sharer_room"]:
+            # Who did not ask for long has saved nothing, so nothing need be known of him.
+            kept = run.sharers[
+                (run.sharers["used"] == 1) & (run.sharers["turn"] > run.queues["virtual"][run.sharers["pool"]])
+            ]
+            state["n_sharers"] = len(kept)
+            more["sharers"] = _rows(1 << (4 * (len(kept) + n_more)).bit_length(), layout.SHARER)
+            _place_sharers(kept, more["sharers"])
         self.replace(**more)
 
     def more_output(self) -> None:
@@ -333,3 +349,13 @@ def _place_paths(paths: Any, n: int, places: Any) -> None:
         while places[place]:
             place = (place + 1) & mask
         places[place] = number
+
+
+def _place_sharers(rows: Any, places: Any) -> None:
+    """Put rows where `workers.sharer_at` looks for them."""
+    mask = len(places) - 1
+    for row in rows:
+        place = sharer_place.py_func(int(row["whole"]), int(row["pool"]), int(row["member"])) & mask
+        while places[place]["used"]:
+            place = (place + 1) & mask
+        places[place] = row

@@ -26,14 +26,16 @@ from wfsim.simulation.compiled import (
     areas,
     arrivals,
     awaited,
-    breakdowns,
     calendar,
     cases,
     checkpoint,
+    crews,
     events,
+    kept,
     kernel,
     layout,
     log,
+    turns,
     workers,
 )
 from wfsim.simulation.compiled import draws as compiled_draws
@@ -41,7 +43,7 @@ from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.host import Host, Seen, state_in
 from wfsim.simulation.compiled.memory import Memory
 from wfsim.simulation.compiled.tables import REASONS, Tables
-from wfsim.simulation.instances import RunSummary, open_told, rejections_told
+from wfsim.simulation.instances import RunSummary, kept_told, open_told, rejections_told
 from wfsim.simulation.plans import Member, members_of
 from wfsim.simulation.relations import Birth, Relations
 from wfsim.simulation.scenario import Scenario
@@ -65,13 +67,15 @@ SIMULATE = Root(
         areas: {},
         arrivals: _DRAW,
         awaited: {"work_with_clock": ("work", "work_with_clock")},
-        breakdowns: _DRAW,
         calendar: {},
         cases: {},
         compiled_draws: _DRAWS,
+        crews: _DRAW,
         events: _DRAW,
+        kept: {},
         layout: {},
         log: {},
+        turns: {},
         workers: _DRAW,
     },
 )
@@ -315,10 +319,16 @@ class CompiledSimulation:
         summary.notes += rejections_told(rejected, sent, self.members[0])
         summary.notes += self.relations.told()
         slots = np.flatnonzero(run.cases["open"]).tolist()
-        if not state["n_soon"] + state["n_heap"] + state["n_far"]:
+        stuck = not state["n_soon"] + state["n_heap"] + state["n_far"]
+        if stuck:
             cases = [run.cases[slot] for slot in slots]
             told = ((self._state_in(case), self.members[int(case["member"])]) for case in cases)
             summary.notes += open_told(told, self.members[0])
+        for name, given, queue in zip(self.memory.scenario.pools, self.memory.known.pools, run.queues):
+            if given["kept"]:
+                end, most = summary.end_time, int(given["capacity"])
+                held, waiting, since, time = (int(queue[key]) for key in ("held", "waiting", "held_since", "held_time"))
+                summary.notes += kept_told(name, most, held, waiting, time + held * (end - since), end, stuck)
         if len(slots) > len(run.done):
             self.memory.replace(done=np.zeros(len(slots), layout.CLOSED_CASE))
         done = self.memory.run.done[: len(slots)]

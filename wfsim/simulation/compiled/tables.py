@@ -25,7 +25,7 @@ from wfsim.simulation.compiled import layout
 from wfsim.simulation.compiled.arrivals import IN_PYTHON
 from wfsim.simulation.compiled.draws import CHOICE, CONSTANT, REAL, UNIQUE_TEXT, UNIQUE_WHOLE, WHOLE
 from wfsim.simulation.distributions import Draw, as_draw
-from wfsim.simulation.plans import EventDraws, Member, ValuePlan, Work, choices
+from wfsim.simulation.plans import EventDraws, Member, ValuePlan, Work, choices, kept_in
 from wfsim.simulation.relations import FIRST_CHILD
 from wfsim.simulation.scenario import Scenario
 
@@ -59,6 +59,9 @@ class Tables:
         self.numbers: list[float] = []
         self.uniques: list[str] = []
         self.windows: list[tuple[Any, ...]] = []
+        self.pools = scenario.workers(replication)
+        self.lines: dict[tuple[str, int], int] = {}
+        self.skills: list[int] = []
         self.in_python = False
 
     # --- laws and values -------------------------------------------------------------------------
@@ -196,13 +199,12 @@ class Tables:
         works, failures = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
         for member in self.members:
             first_row = len(works)
-            works += [(NONE, 0, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0, 0.0)] * len(member.program.rows)
+            works += [(NONE, 0, 0, NONE, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0, 0.0)] * len(member.program.rows)
             for row, work in member.works.items():
                 works[first_row + row] = self._work(member, row, work, failures)
         return works, failures
 
     def _work(self, member: Member, row: int, work: Work, failures: list[tuple[Any, ...]]) -> tuple[Any, ...]:
-        program, pools = member.program, list(self.scenario.pools)
         first, result, asks = len(failures), NONE, 0
         policy = member.fresh._policy(row)
         for error_type, edge in zip(work.error_types, chain(work.edges[:-1], repeat(work.edges[-1]))):
@@ -213,12 +215,40 @@ class Tables:
             add = partial(self.value, member, plan, RESULT, ValueType.ANY, lambda value: value)
             result, _, asks = self._together(add)
             result = NONE if asks else result
-        name = work.plan.pool or program.activities[program.name(row) or ""].pool
-        pool = pools.index(name) if name in pools else NONE
+        name, pool, line, by = work.pool_name, NONE, NONE, NONE
+        if name in self.pools:
+            shared_by = self.pools[name].by
+            by = NONE if shared_by is None else list(member.program.variables).index(shared_by)
+            pool = list(self.pools).index(name)
+            line = self.lines[name, self.pools[name].needs(work.plan.skills)]
         law = self.law(work.duration)
         n_failures, limit = len(work.plan.failures), NONE if work.limit is None else work.limit
         shares = work.edges[-1], work.plan.twice
-        return limit, work.turns.step, law, first, n_failures, pool, work.plan.priority, result, asks, *windows, *shares
+        asked = pool, work.plan.priority
+        return limit, work.step, line, by, law, first, n_failures, *asked, result, asks, *windows, *shares
+
+    def _keeps(self) -> list[tuple[int, ...]]:
+        """In which states of which workflow workers of which pool stay with a case."""
+        rows, first_row = list[tuple[int, ...]](), 0
+        for member in self.members:
+            for number, pool in enumerate(self.pools.values()):
+                rows += [(number, first_row, *each) for each in kept_in(member.program, pool)]
+            first_row += len(member.program.rows)
+        return rows
+
+    def _needed(self) -> list[list[int]]:
+        """By pool: the skills that attempts ask for, each a line of its own, which it is given."""
+        needed: dict[str, list[int]] = {name: [] for name in self.pools}
+        for member in self.members:
+            for work in member.works.values():
+                if work.pool_name in self.pools:
+                    needs = self.pools[work.pool_name].needs(work.plan.skills)
+                    if needs not in needed[work.pool_name]:
+                        needed[work.pool_name].append(needs)
+        for name, each in needed.items():
+            for needs in each:
+                self.lines[name, needs] = len(self.lines)
+        return list(needed.values())
 
     def _windows(self, work: Work) -> tuple[int, int, int]:
         """Where the windows of an activity begin, how many are outages, and how many slow times."""
@@ -230,19 +260,26 @@ class Tables:
         return first, len(plan.outages), len(plan.slow)
 
     def _pools(self) -> list[tuple[int, ...]]:
-        """The plan of each pool."""
-        rows, first_worker = list[tuple[int, ...]](), 0
-        for pool in self.scenario.workers(self.replication).values():
+        """The plan of each pool; lines and workers are those before it."""
+        rows, end_line = list[tuple[int, ...]](), 0
+        for pool, needed in zip(self.pools.values(), self._needed()):
             patience = NONE if pool.patience is None else self.law(pool.patience)
             limit = NONE if pool.queue_limit is None else pool.queue_limit
-            key, breaks, crew = 0, (NONE, NONE, 0, 0, 0), pool.crew
-            if crew is not None:
-                key = crew.key
-                breaks = self.law(crew.every), self.law(crew.repair), first_worker, int(crew.always), int(crew.fails)
-                first_worker += pool.most
+            first_line, end_line = end_line, end_line + len(needed)
+            key, first_worker, breaks = 0, NONE, (NONE, NONE, 0, 0)
+            if pool.crew is not None:
+                first_worker = len(self.skills)
+                self.skills += pool.crew.skills
+                known = pool.crew.breakdowns
+                if known is not None:
+                    key = known.key
+                    breaks = self.law(known.every), self.law(known.repair), int(known.always), int(known.fails)
             bucket = pool.bucket
             flow = (0, 0, 0) if bucket is None else (bucket.number, bucket.unit, bucket.ahead)
-            rows.append((key, *flow, pool.most, int(pool.discipline), limit, patience, *breaks))
+            people = first_line, end_line, first_worker
+            kept = layout.KEEPS_NOBODY if pool.kept is None else layout.KEEPS_ALWAYS
+            kept = layout.KEEPS_IN_STATES if pool.kept else kept
+            rows.append((key, *flow, pool.most, int(pool.discipline), limit, patience, *people, *breaks, kept))
         return rows
 
     # --- all together ----------------------------------------------------------------------------
@@ -272,6 +309,7 @@ class Tables:
         scenario = self.scenario
         arriving, times = self._arrivals(streams, has_mail)
         states, plans = self.states()
+        pools, keeps = self._pools(), self._keeps()
         works, failures = self.works()
         members: list[tuple[Any, ...]] = []
         programs, rows, cells = list[Any](), list[Any](), list[Cell]()
@@ -299,7 +337,11 @@ class Tables:
             "timer_poll": int(scenario.timer_poll or 0),
             **arriving,
             "n_uniques": len(self.uniques),
-            "n_pools": len(scenario.pools),
+            "n_pools": len(self.pools),
+            "n_lines": len(self.lines),
+            "n_keeping": sum(pool.kept is not None for pool in self.pools.values()),
+            "n_keeps": len(keeps),
+            "n_shared": sum(pool.by is not None for pool in self.pools.values()),
             "n_reasons": REASONS,
             "first_child": FIRST_CHILD,
         }.items():
@@ -318,12 +360,15 @@ class Tables:
                 "works": _table(
                     works,
                     layout.WORK_PLAN,
-                    "limit step law first_failure n_failures pool priority result asks first_window n_outages n_slow "
-                    "ends_ever twice",
+                    "limit step line by law first_failure n_failures pool priority result asks first_window n_outages "
+                    "n_slow ends_ever twice",
                 ),
                 "windows": _table(self.windows, layout.WINDOW, "begin end period law failure factor"),
                 "failures": _table(failures, layout.FAILURE, "error_type permanent edge"),
-                "pools": _table(self._pools(), layout.POOL),
+                "pools": _table(pools, layout.POOL),
+                "lines": _table(((needs,) for _, needs in self.lines), layout.LINE),
+                "keeps": _table(keeps, layout.KEEP),
+                "skills": np.array(self.skills or [0], np.int64),
                 "laws": _table(self.laws, layout.LAW, "family first n a b c"),
                 "values": _table(self.values, layout.VALUE, "name_key low high kind place law first n tag"),
                 "cells": to_array(self.cells or [Cell()], speed.CELL),

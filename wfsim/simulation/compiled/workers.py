@@ -8,10 +8,11 @@ from wfsim.semantics.codes import NONE
 from wfsim.semantics.draws import ATTEMPT_FAILURE, DURATION, FAULT_TIME, PATIENCE, SECOND_DURATION, TWICE
 from wfsim.semantics.later import njit
 from wfsim.simulation.calendar import Order
-from wfsim.simulation.compiled.breakdowns import begin_work, done, end_work, first_free, ready
 from wfsim.simulation.compiled.calendar import push
+from wfsim.simulation.compiled.crews import NEVER, begin_work, done, end_work, first_free, ready
 from wfsim.simulation.compiled.draws import sample, whole
-from wfsim.simulation.compiled.layout import AGAIN, ENDS, OPENS, STARTS
+from wfsim.simulation.compiled.layout import AGAIN, ENDS, KEEPS_NOBODY, OPENS, STARTS
+from wfsim.simulation.compiled.turns import take_turn
 from wfsim.simulation.plans import NEVER_ENDS, SUCCEEDS
 from wfsim.simulation.pools import NEVER_DUE, SPARE_REQUESTS, Discipline
 
@@ -53,11 +54,11 @@ def is_before(one: Any, other: Any) -> Any:
 
 
 @_njit
-def queue_up(r: Any, pool: int, room: int, rank: int, ticket: int, at: int) -> None:
-    """Put an attempt into the queue."""
-    queue, first = r.queues[pool], pool * room
-    i = queue.n
-    queue.n += 1
+def queue_up(r: Any, number: int, rank: int, ticket: int, at: int) -> None:
+    """Put an attempt into a line."""
+    line, first = r.lines[number], number * r.state[0].queue_room
+    i = line.n
+    line.n += 1
     last = r.queued[first + i]
     last.rank, last.ticket, last.attempt = rank, ticket, at
     while i > 0:
@@ -75,30 +76,19 @@ def still_waits(r: Any, queued: Any) -> Any:
 
 
 @_njit
-def take_turn(k: Any, r: Any, row: Any) -> Any:
-    """The turn of an attempt in a pool that is fair (`pools.Turns.take`)."""
-    turn = max(r.queues[row.pool].virtual, r.turns[row.activity])
-    r.turns[row.activity] = turn + k.works[row.activity].step
-    return turn
-
-
-@_njit
 def wait_in(k: Any, r: Any, at: int) -> None:
     """Let an attempt wait for a worker of its pool."""
     s, row = r.state[0], r.attempts[at]
-    pool, room, work = row.pool, s.queue_room, k.works[row.activity]
-    queue, first = r.queues[pool], pool * room
-    if queue.n > 2 * queue.waiting + SPARE_REQUESTS:
-        n, queue.n = queue.n, 0
+    work = k.works[row.activity]
+    queue, line, first = r.queues[row.pool], r.lines[work.line], work.line * s.queue_room
+    if line.n > 2 * queue.waiting + SPARE_REQUESTS:
+        n, line.n = line.n, 0
         for i in range(n):
             queued = r.queued[first + i]
             if still_waits(r, queued):
-                queue_up(r, pool, room, queued.rank, queued.ticket, queued.attempt)
+                queue_up(r, work.line, queued.rank, queued.ticket, queued.attempt)
     s.tickets += 1
-    row.waits = 1
-    row.ticket = s.tickets
-    queue.waiting += 1
-    discipline, rank = k.pools[pool].discipline, 0
+    discipline, rank = k.pools[row.pool].discipline, 0
     if discipline == _LIFO:
         rank = -s.tickets
     elif discipline == _PRIORITY:
@@ -107,7 +97,10 @@ def wait_in(k: Any, r: Any, at: int) -> None:
         rank = s.now + work.limit if work.limit >= 0 else NEVER_DUE
     elif discipline == _FAIR:
         rank = take_turn(k, r, row)
-    queue_up(r, pool, room, rank, s.tickets, at)
+    row.waits = 1
+    row.ticket = s.tickets
+    queue.waiting += 1
+    queue_up(r, work.line, rank, s.tickets, at)
 
 
 @_njit
@@ -120,28 +113,46 @@ def swap(r: Any, i: int, j: int) -> None:
 
 
 @_njit
-def first_waiting(r: Any, pool: int, room: int) -> Any:
-    """Take the attempt that is served next out of the queue; -1 if none waits."""
-    queue, first = r.queues[pool], pool * room
-    while queue.n > 0:
-        at, waits = r.queued[first].attempt, still_waits(r, r.queued[first])
-        queue.n -= 1
-        n = queue.n
-        swap(r, first, first + n)
-        i = 0
-        while True:
-            best = 2 * i + 1
-            if best >= n:
-                break
-            if best + 1 < n and is_before(r.queued[first + best + 1], r.queued[first + best]):
-                best += 1
-            if not is_before(r.queued[first + best], r.queued[first + i]):
-                break
-            swap(r, first + i, first + best)
-            i = best
-        if waits:
-            return at
-    return NONE
+def drop_first(r: Any, number: int) -> None:
+    """Take the first entry out of a line; it lies behind its end then."""
+    line, first = r.lines[number], number * r.state[0].queue_room
+    line.n -= 1
+    n = line.n
+    swap(r, first, first + n)
+    i = 0
+    while True:
+        best = 2 * i + 1
+        if best >= n:
+            break
+        if best + 1 < n and is_before(r.queued[first + best + 1], r.queued[first + best]):
+            best += 1
+        if not is_before(r.queued[first + best], r.queued[first + i]):
+            break
+        swap(r, first + i, first + best)
+        i = best
+
+
+@_njit
+def has_head(r: Any, number: int) -> Any:
+    """Whether somebody waits in a line; its first entry waits then."""
+    line, first = r.lines[number], number * r.state[0].queue_room
+    while line.n > 0 and not still_waits(r, r.queued[first]):
+        drop_first(r, number)
+    return line.n > 0
+
+
+@_njit
+def next_line(k: Any, r: Any, pool: int) -> Any:
+    """The line whose first is served next, and the worker who is free for it; -1 if there is none."""
+    best, worker, room, given = NONE, NONE, r.state[0].queue_room, k.pools[pool]
+    if r.queues[pool].waiting == 0:
+        return best, worker
+    for line in range(given.first_line, given.end_line):
+        if has_head(r, line) and (best < 0 or is_before(r.queued[line * room], r.queued[best * room])):
+            found = free_worker(k, r, pool, k.lines[line].needs)
+            if found >= 0:
+                best, worker = line, found
+    return best, worker
 
 
 @_njit
@@ -165,8 +176,13 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
     if work.pool >= 0:
         queue, pool = r.queues[work.pool], k.pools[work.pool]
         look(r, queue)
-        worker = NONE if queue.waiting > 0 else free_worker(k, r, work.pool)
-        if worker < 0:
+        if queue.held > 0:
+            own = own_worker(k, r, slot, work.pool, k.lines[work.line].needs)
+            if own >= 0:
+                take_own(r, slot, row, own)
+                return
+        worker = free_worker(k, r, work.pool, k.lines[work.line].needs)
+        if worker < 0 or next_line(k, r, work.pool)[0] >= 0:
             if pool.queue_limit >= 0 and queue.waiting >= pool.queue_limit:
                 # It neither has a worker nor waits for one.
                 row.pool = NONE
@@ -191,12 +207,12 @@ def token_from(queue: Any, given: Any) -> Any:
 
 
 @_njit
-def free_worker(k: Any, r: Any, pool: int) -> Any:
-    """A worker who can take work now, or -1; where workers never break down nobody asks which."""
+def free_worker(k: Any, r: Any, pool: int, needs: int) -> Any:
+    """A worker who can take work now that needs these skills, or -1; where all are alike nobody asks which."""
     queue, given = r.queues[pool], k.pools[pool]
     if queue.busy >= queue.capacity or (given.number > 0 and token_from(queue, given) > r.state[0].now):
         return NONE
-    return 0 if given.every < 0 else first_free(k, r, given, queue.capacity)
+    return 0 if given.first_worker < 0 else first_free(k, r, given, queue.capacity, needs)
 
 
 @_njit
@@ -210,7 +226,7 @@ def take_worker(k: Any, r: Any, row: Any, worker: int) -> None:
             queue.full, queue.part = r.state[0].now, 0
         queue.full += (queue.part + given.unit) // given.number
         queue.part = (queue.part + given.unit) % given.number
-    if given.every >= 0:
+    if given.first_worker >= 0:
         begin_work(r, given, worker)
 
 
@@ -226,7 +242,7 @@ def look(r: Any, queue: Any) -> None:
 def expect_opening(k: Any, r: Any, pool: int) -> None:
     """Put into the calendar when more workers come for those who wait, if that is not known already."""
     s, queue, given = r.state[0], r.queues[pool], k.pools[pool]
-    plain = given.every < 0 and given.number == 0
+    plain = given.first_worker < 0 and given.number == 0
     never = queue.end_change == 0 and plain
     if never or queue.waiting == 0 or queue.busy >= given.capacity:
         return
@@ -238,8 +254,14 @@ def expect_opening(k: Any, r: Any, pool: int) -> None:
         at += 1
     if given.number > 0:
         time = max(time, token_from(queue, given))
-    if given.every >= 0:
-        time = ready(k, r, given, time, capacity)
+    if given.first_worker >= 0:
+        begins = NEVER
+        for line in range(given.first_line, given.end_line):
+            if has_head(r, line):
+                begins = min(begins, ready(k, r, given, time, capacity, k.lines[line].needs))
+        if begins == NEVER:
+            return
+        time = begins
     if not plain and at < queue.end_change:
         time = min(time, r.shifts[at].time)
     if queue.opens < 0 or queue.opens > time:
@@ -252,18 +274,17 @@ def serve(k: Any, r: Any, pool: int) -> None:
     """Let a worker who is free take the next attempt."""
     s, queue = r.state[0], r.queues[pool]
     look(r, queue)
-    worker = free_worker(k, r, pool)
-    if worker >= 0:
-        heir = first_waiting(r, pool, s.queue_room)
-        if heir >= 0:
-            taken = r.attempts[heir]
-            if k.pools[pool].discipline == _FAIR:
-                # What is taken out of the queue lies behind its end.
-                queue.virtual = r.queued[pool * s.queue_room + queue.n].rank
-            taken.waits = 0
-            queue.waiting -= 1
-            take_worker(k, r, taken, worker)
-            push(r, s.now, _RESULT, STARTS, taken.slot, taken.epoch, (taken.serial, taken.attempt, 0, 0))
+    line, worker = next_line(k, r, pool)
+    if line >= 0:
+        head = r.queued[line * s.queue_room]
+        taken = r.attempts[head.attempt]
+        if k.pools[pool].discipline == _FAIR:
+            queue.virtual = head.rank
+        drop_first(r, line)
+        taken.waits = 0
+        queue.waiting -= 1
+        take_worker(k, r, taken, worker)
+        push(r, s.now, _RESULT, STARTS, taken.slot, taken.epoch, (taken.serial, taken.attempt, 0, 0))
     expect_opening(k, r, pool)
 
 
@@ -277,8 +298,8 @@ def open_pool(k: Any, r: Any, pool: int) -> None:
 
 
 @_njit
-def let_go(k: Any, r: Any, slot: int, at: int) -> None:
-    """An attempt is over: its worker, if any, takes the next."""
+def unlink(r: Any, slot: int, at: int) -> None:
+    """An attempt is none of its case's any more."""
     s, case, row = r.state[0], r.cases[slot], r.attempts[at]
     if case.first_attempt == at:
         case.first_attempt = row.next
@@ -287,12 +308,59 @@ def let_go(k: Any, r: Any, slot: int, at: int) -> None:
         while r.attempts[before].next != at:
             before = r.attempts[before].next
         r.attempts[before].next = row.next
-    waits, pool = row.waits, row.pool
     row.waits = 0
     row.ticket = NONE
     row.next = s.free_attempt
     s.free_attempt = at
     s.n_attempts -= 1
+
+
+@_njit
+def count_held(r: Any, queue: Any, more: int) -> None:
+    """So many more workers are kept without work."""
+    queue.held_time += queue.held * (r.state[0].now - queue.held_since)
+    queue.held_since = r.state[0].now
+    queue.held += more
+
+
+@_njit
+def own_worker(k: Any, r: Any, slot: int, pool: int, needs: int) -> Any:
+    """The row of the first worker of a pool whom a case keeps, and who has these skills; -1 if there is none."""
+    found, at, first = NONE, r.cases[slot].first_attempt, k.pools[pool].first_worker
+    while at >= 0:
+        row = r.attempts[at]
+        able = row.serial < 0 and row.pool == pool and (first < 0 or needs & ~k.skills[first + row.worker] == 0)
+        if able and (found < 0 or row.worker < r.attempts[found].worker):
+            found = at
+        at = row.next
+    return found
+
+
+@_njit
+def take_own(r: Any, slot: int, row: Any, own: int) -> None:
+    """A worker whom a case keeps takes an attempt of it."""
+    s = r.state[0]
+    row.worker = r.attempts[own].worker
+    unlink(r, slot, own)
+    count_held(r, r.queues[row.pool], -1)
+    push(r, s.now, _RESULT, STARTS, slot, row.epoch, (row.serial, row.attempt, 0, 0))
+
+
+@_njit
+def let_go(k: Any, r: Any, slot: int, at: int, keep: bool) -> None:
+    """An attempt is over, or a worker not kept any more: the worker, if any, takes the next.
+
+    `keep`: he stays with the case, if he is of a pool whose workers do.
+    """
+    row = r.attempts[at]
+    waits, pool, worker = row.waits, row.pool, row.worker
+    if keep and pool >= 0 and not waits and k.pools[pool].kept != KEEPS_NOBODY:
+        row.serial, row.ticket = NONE, NONE
+        count_held(r, r.queues[pool], 1)
+        return
+    if row.serial < 0:
+        count_held(r, r.queues[pool], -1)
+    unlink(r, slot, at)
     if pool < 0:
         return
     queue = r.queues[pool]
@@ -300,8 +368,8 @@ def let_go(k: Any, r: Any, slot: int, at: int) -> None:
         queue.waiting -= 1
         return
     queue.busy -= 1
-    if k.pools[pool].every >= 0:
-        end_work(k, r, k.pools[pool], row.worker)
+    if k.pools[pool].first_worker >= 0:
+        end_work(k, r, k.pools[pool], worker)
     serve(k, r, pool)
 
 

@@ -17,6 +17,8 @@ export interface DrawingProps {
   tokens?: Record<string, number>;
   /** Widths of edges in pixels, by identifier. */
   widths?: Record<string, number>;
+  /** Colours of edges and of the borders of nodes, by identifier. */
+  shades?: Record<string, string>;
   /** Words for what is marked, by identifier. */
   marks?: Record<string, string>;
   /** Upper left corners that a person has chosen, by node. */
@@ -58,15 +60,17 @@ function useAround(picture: Picture, frames: boolean) {
       extents.set(id, [b.x, b.y, b.x + b.width, b.y + b.height]);
       if (shape !== "dot") places.push([id, centre(outline)]);
     }
-    for (const { id, box: b } of picture.tags) extents.set(id, [b.x, b.y, b.x + b.width, b.y + b.height]);
-    for (const { id, source, target, label, points, text } of picture.edges) {
+    for (const { id, outline: b } of picture.tags) extents.set(id, [b.x, b.y, b.x + b.width, b.y + b.height]);
+    for (const { id, points, text } of [...picture.edges, ...picture.arrivals]) {
       const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
       if (text) {
-        boxes.set(id, text);
         xs.push(text.x, text.x + text.width);
         ys.push(text.y, text.y + text.height);
       }
       extents.set(id, [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)]);
+    }
+    for (const { id, source, target, label, points, text } of picture.edges) {
+      if (text) boxes.set(id, text);
       if (label) places.push([id, text ? centre(text) : middle(points)]);
       for (const end of [source, target]) {
         add(id, end);
@@ -243,6 +247,7 @@ export function Drawing(props: DrawingProps) {
       selected: selected === id || (props.chosen?.has(id) ?? false),
       dim: found.length > 0 && !found.includes(id),
       mark: marks[id] ?? "",
+      shade: props.shades?.[id] ?? "",
     };
   };
   /** The role of what is lit among edges that are cut at a tag, or arrive as one. */

@@ -105,8 +105,8 @@ export class PanZoom {
   /** What lies outside the window is not painted; what has the focus stays. */
   watch(extents: Map<string, Extent>): void {
     this.items = [];
-    for (const element of this.layer.querySelectorAll<SVGElement>("[data-id]")) {
-      const extent = extents.get(element.dataset["id"]!);
+    for (const element of this.layer.querySelectorAll<SVGElement>("[data-id], [data-part]")) {
+      const extent = extents.get((element.dataset["id"] ?? element.dataset["part"])!);
       if (extent) this.items.push({ element, extent, shown: element.style.display !== "none" });
     }
     this.cull();

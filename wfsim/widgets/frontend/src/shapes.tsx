@@ -74,6 +74,8 @@ export interface Shown {
   dim: boolean;
   /** A word for what is marked here (a breakpoint, a finding). */
   mark: string;
+  /** A colour in place of that of its role; none if empty. */
+  shade: string;
 }
 /** A node looks as its role now; an edge keeps the dashes of its own, so that a lit timer is still a timer. */
 const classes = (kind: string, roles: string, { live, selected, dim }: Shown) =>
@@ -85,6 +87,7 @@ export const NodeShape = memo((props: Shown & { node: NodeData; tokens: number |
   const { node, tokens, live, mark } = props;
   const { x, y, width, height } = node.outline;
   const [cx, cy] = [x + width / 2, y + height / 2];
+  const shaded = props.shade ? { stroke: props.shade, strokeWidth: 4 } : undefined;
   if (node.shape === "dot") return <circle class="n start" cx={cx} cy={cy} r={width / 2 - 1} />;
   const words = wordsOf(node.text);
   const count = tokens === undefined ? "" : `${tokens} token${tokens === 1 ? "" : "s"}`;
@@ -98,9 +101,17 @@ export const NodeShape = memo((props: Shown & { node: NodeData; tokens: number |
       aria-label={said([words || node.label, count, props.role.replaceAll("_", " "), mark, live && `Enter: ${live}`])}
     >
       {node.shape === "circle" ? (
-        <circle class="body" cx={cx} cy={cy} r={width / 2} />
+        <circle class="body" cx={cx} cy={cy} r={width / 2} style={shaded} />
       ) : (
-        <rect class="body" x={x} y={y} width={width} height={height} rx={node.shape === "box" ? 0 : 10} />
+        <rect
+          class="body"
+          x={x}
+          y={y}
+          width={width}
+          height={height}
+          rx={node.shape === "box" ? 0 : 10}
+          style={shaded}
+        />
       )}
       {node.shape === "double" && (
         <rect class="inner" x={x + 4} y={y + 4} width={width - 8} height={height - 8} rx={7} />
@@ -131,6 +142,7 @@ export const TagShape = memo(({ tag, role, onGo }: { tag: TagData; role: string;
   return (
     <g
       class={`n tag ${name(role)}`}
+      data-part={tag.id}
       role="button"
       tabindex={-1}
       aria-label={`${wordsOf(tag.text)}: go to ${last(tag.of)}`}
@@ -146,7 +158,7 @@ export const TagShape = memo(({ tag, role, onGo }: { tag: TagData; role: string;
 export const ArrivalShape = memo(({ arrival, role }: { arrival: ArrivalData; role: string }) => {
   const drawn = useMemo(() => arrow(arrival.points, arrival.head), [arrival.points, arrival.head]);
   return (
-    <g class={`e ${name(arrival.role)} ${arrival.style}${litAs(role, arrival.role)}`}>
+    <g class={`e ${name(arrival.role)} ${arrival.style}${litAs(role, arrival.role)}`} data-part={arrival.id}>
       <path class="line" d={drawn.line} />
       {drawn.head && <path class={arrival.head === "open" ? "line tip" : "solid"} d={drawn.head} />}
       <Words text={arrival.text} />
@@ -159,7 +171,7 @@ const last = (id: string) => id.slice(id.indexOf(":") + 1);
 export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | undefined }) => {
   const { edge, live, mark, role } = props;
   const drawn = useMemo(() => arrow(edge.points, edge.head), [edge.points, edge.head]);
-  const style = props.width === undefined ? undefined : { strokeWidth: props.width };
+  const style = { strokeWidth: props.width, stroke: props.shade || undefined };
   const words = [edge.label, ...edge.lines].join(" ") || "transition";
   return (
     <g
@@ -178,7 +190,13 @@ export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | 
     >
       <path class="reach" d={drawn.line} />
       <path class="line" d={drawn.line} style={style} />
-      {drawn.head && <path class={edge.head === "open" ? "line tip" : "solid"} d={drawn.head} />}
+      {drawn.head && (
+        <path
+          class={edge.head === "open" ? "line tip" : "solid"}
+          d={drawn.head}
+          style={{ fill: edge.head === "open" ? undefined : props.shade || undefined }}
+        />
+      )}
       <Words text={edge.text} />
       {mark && <circle class="mark" cx={middle(edge.points)[0]} cy={middle(edge.points)[1]} r={6} />}
       {role !== edge.role && role !== "visited" && <Badge look={props.look} at={middle(edge.points)} />}

@@ -1,4 +1,4 @@
-"""Workers who break down and are repaired, as `wfsim.simulation.breakdowns` says it."""
+"""Workers who are told apart, as `wfsim.simulation.crews` says it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _njit = njit(nogil=True, error_model="numpy")
 draw: Any = None
 """A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
-_NEVER = 2**63 - 1
+NEVER = 2**63 - 1
 
 
 @_njit
@@ -34,11 +34,11 @@ def begin_workers(k: Any, r: Any) -> None:
     """All begin with a spell of work."""
     for pool in range(k.settings[0].n_pools):
         given = k.pools[pool]
-        if given.every >= 0:
+        if given.first_worker >= 0:
             for number in range(given.capacity):
                 worker = r.workers[given.first_worker + number]
                 worker.works, worker.spell = 1, 1
-                worker.turns = works_for(k, given, number, 1)
+                worker.turns = works_for(k, given, number, 1) if given.every >= 0 else NEVER
 
 
 @_njit
@@ -67,20 +67,27 @@ def look_at(k: Any, r: Any, given: Any, number: int) -> Any:
 
 
 @_njit
-def first_free(k: Any, r: Any, given: Any, n: int) -> Any:
-    """The first of so many workers who can take work now, or -1."""
+def is_able(k: Any, r: Any, given: Any, number: int, needs: int) -> Any:
+    """Whether a worker is not at work, and has these skills."""
+    which = given.first_worker + number
+    return not r.workers[which].busy and needs & ~k.skills[which] == 0
+
+
+@_njit
+def first_free(k: Any, r: Any, given: Any, n: int, needs: int) -> Any:
+    """The first of so many workers who can take work now that needs these skills, or -1."""
     for number in range(n):
-        if not r.workers[given.first_worker + number].busy and look_at(k, r, given, number).works:
+        if is_able(k, r, given, number, needs) and look_at(k, r, given, number).works:
             return number
     return NONE
 
 
 @_njit
-def ready(k: Any, r: Any, given: Any, time: int, n: int) -> Any:
-    """From when on, at that time or later, one of so many can take work; they are not all busy."""
-    first = _NEVER
+def ready(k: Any, r: Any, given: Any, time: int, n: int, needs: int) -> Any:
+    """From when on, at that time or later, one of so many can take work of these needs; `NEVER` if all are at work."""
+    first = NEVER
     for number in range(n):
-        if not r.workers[given.first_worker + number].busy:
+        if is_able(k, r, given, number, needs):
             works, turns, _, _ = as_of(k, r, given, number, time)
             first = min(first, time if works else turns)
     return first
@@ -91,7 +98,7 @@ def begin_work(r: Any, given: Any, number: int) -> None:
     """A worker who is free takes work."""
     worker = r.workers[given.first_worker + number]
     worker.busy = 1
-    if not given.always:
+    if given.every >= 0 and not given.always:
         worker.turns += r.state[0].now - worker.since
 
 

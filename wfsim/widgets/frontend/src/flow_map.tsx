@@ -1,0 +1,194 @@
+import { useMemo, useState } from "preact/hooks";
+import { Drawing } from "./drawing.tsx";
+import { Stepper } from "./stepper.tsx";
+import type { Heard, Looks, Message, Model, Picture } from "./types.ts";
+import { useLink } from "./wire.ts";
+
+/** What a process map shows; `wfsim.widgets.flow_wire` says it. */
+interface Scene {
+  title: string;
+  head: { said: string };
+  picture: Picture | null;
+  too_large: string;
+  widths: Record<string, number>;
+  /** 1 to 5, negative where there is less of it than in what it is compared with. */
+  shades: Record<string, number>;
+  measure: string;
+  measures: { id: string; label: string }[];
+  legend: string[];
+  percent: number;
+  variants: { label: string; cases: number; mean: string; shown: boolean }[];
+  more_variants: number;
+  selected: string;
+  detail: {
+    title: string;
+    query: string;
+    rows: { run: number; case: number; time: string; dwell: string }[];
+    more: boolean;
+  } | null;
+  stepper: string;
+  compared: boolean;
+}
+
+/** The stepper inside talks over the same line: its messages say that they are for it. */
+function within(model: Model): Model {
+  const calls = new Map<Heard, Heard>();
+  return {
+    get: () => "stepper",
+    send: (content, callbacks, buffers) => model.send({ ...(content as Message), for: "stepper" }, callbacks, buffers),
+    on(event, call) {
+      const heard: Heard = (message, buffers) => message["for"] === "stepper" && call(message, buffers);
+      calls.set(call, heard);
+      model.on(event, heard);
+    },
+    off: (event, call) => model.off(event, calls.get(call) ?? call),
+  };
+}
+
+/** The rest of the line: what is not for the stepper. */
+function outside(model: Model): Model {
+  const calls = new Map<Heard, Heard>();
+  return {
+    ...model,
+    get: (name) => model.get(name),
+    send: (content, callbacks, buffers) => model.send(content, callbacks, buffers),
+    on(event, call) {
+      const heard: Heard = (message, buffers) => message["for"] === undefined && call(message, buffers);
+      calls.set(call, heard);
+      model.on(event, heard);
+    },
+    off: (event, call) => model.off(event, calls.get(call) ?? call),
+  };
+}
+
+export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
+  const [own, inner] = useMemo(() => [outside(model), within(model)], [model]);
+  const { scene, problem, busy, ask } = useLink<Scene>(own);
+  const [percent, setPercent] = useState<number | null>(null);
+  if (!scene) return <p role="status">Loading …</p>;
+  const shades: Record<string, string> = {};
+  for (const [id, shade] of Object.entries(scene.shades)) {
+    const kind = scene.compared ? (shade > 0 ? "more" : "less") : "much";
+    shades[id] = `var(--wf-${kind}-${Math.abs(shade)})`;
+  }
+  const live: Record<string, string> = {};
+  for (const id of [...Object.keys(scene.widths), ...(scene.picture?.nodes ?? []).map((node) => node.id)])
+    live[id] = "its cases";
+  const { detail } = scene;
+  return (
+    <div class="flowmap" aria-busy={busy}>
+      <p class="head" role="status" aria-live="polite">
+        <strong>{scene.title}</strong> <span>{scene.head.said}</span>
+      </p>
+      {problem && (
+        <p class="problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <div class="bar" role="group" aria-label="What is shown">
+        {scene.measures.map((each) => (
+          <button
+            key={each.id}
+            type="button"
+            aria-pressed={scene.measure === each.id}
+            onClick={() => ask("measure", { measure: each.id })}
+          >
+            {each.label}
+          </button>
+        ))}
+        <label class="row">
+          Paths with {percent ?? scene.percent} % of the cases{" "}
+          <input
+            type="range"
+            min={1}
+            max={100}
+            value={percent ?? scene.percent}
+            onInput={(event) => setPercent(Number(event.currentTarget.value))}
+            onChange={(event) => {
+              ask("share", { percent: Number(event.currentTarget.value) });
+              setPercent(null);
+            }}
+          />
+        </label>
+      </div>
+      <p class="quiet legend">
+        {scene.legend.map((line) => (
+          <span key={line}>{line}</span>
+        ))}
+        <span aria-hidden="true" class="scale">
+          {[1, 2, 3, 4, 5].map((k) => (
+            <i key={k} style={{ background: `var(--wf-${scene.compared ? "more" : "much"}-${k})` }} />
+          ))}
+        </span>
+      </p>
+      <div class="columns">
+        <div class="drawings">
+          {scene.picture ? (
+            <Drawing
+              picture={scene.picture}
+              looks={looks}
+              widths={scene.widths}
+              shades={shades}
+              live={live}
+              selected={scene.selected || null}
+              label={`Process map of ${scene.title}`}
+              onActivate={(id) => ask("select", { id })}
+            />
+          ) : (
+            <p class="problem">{scene.too_large}</p>
+          )}
+        </div>
+        <div class="side">
+          {detail ? (
+            <section aria-label="Cases">
+              <p class="title">
+                {detail.title}: {detail.rows.length}
+                {detail.more ? " or more" : ""} cases, the longest first
+              </p>
+              <details>
+                <summary>SQL</summary>
+                <pre>{detail.query}</pre>
+              </details>
+              <ul class="cases">
+                {detail.rows.map((row) => (
+                  <li key={`${row.run} ${row.case} ${row.time}`}>
+                    <button type="button" onClick={() => ask("open", { run: row.run, case: row.case })}>
+                      case {row.case}
+                      {row.run > 1 && ` of run ${row.run}`}
+                    </button>{" "}
+                    <span class="quiet">
+                      at {row.time}, {row.dwell || "still there"}
+                    </span>
+                  </li>
+                ))}
+              </ul>
+            </section>
+          ) : (
+            <p class="quiet">Click an arrow or a state for its cases.</p>
+          )}
+          <section aria-label="Paths">
+            <p class="title">Paths</p>
+            <ol class="paths">
+              {scene.variants.map((each) => (
+                <li key={each.label} class={each.shown ? "" : "quiet"}>
+                  <strong>{each.cases.toLocaleString("en")}</strong> {each.label} <span class="quiet">{each.mean}</span>
+                </li>
+              ))}
+            </ol>
+            {scene.more_variants > 0 && <p class="quiet">… {scene.more_variants} more</p>}
+          </section>
+        </div>
+      </div>
+      {scene.stepper && (
+        <section class="opened" aria-label="The case">
+          <div class="bar">
+            <button type="button" onClick={() => ask("close")}>
+              Close the case
+            </button>
+          </div>
+          <Stepper key={scene.stepper} model={inner} looks={looks} />
+        </section>
+      )}
+    </div>
+  );
+}
