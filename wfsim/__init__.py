@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from wfsim.verification.workflows.conditions.report import conditions
     from wfsim.verification.workflows.properties import verify
     from wfsim.verification.workflows.space import explore_workflow
+    from wfsim.widgets.editor import Editor
     from wfsim.widgets.flow_map import FlowMap
     from wfsim.widgets.pictures import picture
     from wfsim.widgets.stepper import Stepper
@@ -65,6 +66,7 @@ __all__ = [
     "Catalogue",
     "DefinitionError",
     "Duration",
+    "Editor",
     "EventRejected",
     "FlowMap",
     "History",
@@ -151,6 +153,7 @@ _HOMES = {
     "verification.workflows.conditions.report": ("conditions",),
     "verification.workflows.properties": ("verify",),
     "verification.workflows.space": ("explore_workflow",),
+    "widgets.editor": ("Editor",),
     "widgets.flow_map": ("FlowMap",),
     "widgets.pictures": ("picture",),
     "widgets.stepper": ("Stepper",),

@@ -126,9 +126,9 @@ def _looks(path: tuple[str, ...], transition: Transition) -> _Looks:
 def _edges(workflow: Definition) -> Iterator[Edge]:
     transitions = {number: transition for number, _, transition in _numbered(workflow)}
     for looks, numbers in _shared(workflow).items():
-        label, *lines = _text(transitions[numbers[0]])
+        label, *lines = told_transition(transitions[numbers[0]])
         for number in numbers[1:]:
-            trigger, *rest = _text(transitions[number])
+            trigger, *rest = told_transition(transitions[number])
             lines += [f"or {trigger}", *rest]
         yield Edge(
             f"transition:{numbers[0]}",
@@ -180,7 +180,7 @@ def _role(transition: Transition) -> Role:
     return "error" if event == "error" or event.startswith("error.") else "event"
 
 
-def _text(transition: Transition) -> list[str]:
+def told_transition(transition: Transition) -> list[str]:
     """`event`, `[condition]`, `/ actions`; the first line always stands for the transition."""
     lines = []
     if transition.after is not None:

@@ -80,6 +80,11 @@ def loads(text: str, name: str = "<text>") -> Workflow:
     return _build(text.removeprefix("\ufeff"), name)
 
 
+def draft(text: str, name: str = "<text>") -> Workflow:
+    """Read a workflow that is being written: as `loads`, but names in it need not exist."""
+    return _build(text, name, checked=False)
+
+
 def dumps(workflow: Workflow) -> str:
     """The YAML text of a workflow: `loads(dumps(w)) == w`.
 
@@ -89,7 +94,12 @@ def dumps(workflow: Workflow) -> str:
     """
     expect(workflow, Workflow, "dumps takes a Workflow", "Load one: wf.load(path).")
     source = source_of(workflow)
-    if source is None or source.included:
+    return write(workflow) if source is None else respelt(source, workflow)
+
+
+def respelt(source: Source, workflow: Workflow) -> str:
+    """The text of a source, changed to say this workflow, which may be a draft."""
+    if source.included:
         return write(workflow)
     if source.shorthand:
         return source.text if workflow == source.workflow else write(workflow)
@@ -144,7 +154,7 @@ def _umask() -> int:
     return mask
 
 
-def _build(text: str, file: str, folder: Path | None = None) -> Workflow:
+def _build(text: str, file: str, folder: Path | None = None, *, checked: bool = True) -> Workflow:
     document = read(text, file)
     if not isinstance(document.data, dict):
         what = "is empty" if document.data is None else f"is {shown(document.data)}"
@@ -157,7 +167,7 @@ def _build(text: str, file: str, folder: Path | None = None) -> Workflow:
     data, problems = from_published(spelt_out.data, document.lines)
     problems += spelt_out.problems
     workflow = _validated(data, problems)
-    if workflow is not None:
+    if workflow is not None and checked:
         problems += check(workflow)
     if problems or workflow is None:
         in_order = sorted(problems, key=lambda problem: document.line_of(problem.path) or 0)
@@ -178,7 +188,7 @@ def _validated(data: dict[str, Any], problems: list[Problem]) -> Workflow | None
 
 def _reads_as(text: str, workflow: Workflow) -> bool:
     try:
-        return write(loads(text)) == write(workflow)
+        return write(draft(text)) == write(workflow)
     except DefinitionError:
         return False
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
@@ -82,7 +83,12 @@ def _plain(value: Any) -> Any:
 
 def write(workflow: Workflow) -> str:
     """The canonical text."""
-    return _text(_built(to_data(workflow), ()), _ENDLESS)
+    return write_data(to_data(workflow))
+
+
+def write_data(data: dict[str, Any]) -> str:
+    """The text of plain data as `to_data` gives it."""
+    return _text(_built(data, ()), _ENDLESS)
 
 
 def rewrite(text: str, old: Workflow, new: Workflow) -> str:
@@ -242,34 +248,52 @@ def _merge(node: Any, old: Any, new: Any, path: tuple[str | int, ...]) -> Any:
 
 
 def _merge_mapping(node: Any, old: dict[str, Any], new: dict[str, Any], path: tuple[str | int, ...]) -> None:
-    if list(old) != [key for key in new if key in old] + [key for key in old if key not in new]:
-        _reorder(node, new)
-    tail = _cut_tail(node)
-    for key in [key for key in node if key in old and key not in new]:
-        node.ca.items.pop(key, None)
+    origin = _renamed(old, new) if path and path[-1] in _SECTIONS else {}
+    intros, end = _cut_intros(node)
+    values, comments = dict(node.items()), dict(node.ca.items)
+    order = _ordered(list(node), old, new, origin)
+    for key in values:
         del node[key]
-    before: str | None = None
-    for key, value in new.items():
-        if key in node:
-            if key not in old or not _same(old[key], value):
-                node[key] = _merge(node[key], old.get(key), value, (*path, key))
+    node.ca.items.clear()
+    for key in order:
+        source = origin.get(key, key)
+        if source not in values:
+            node[_scalar(key)] = _built(new[key], (*path, key))
+        elif key not in new or (source in old and _same(old[source], new[key])):
+            node[key if source == key else _scalar(key)] = values[source]
         else:
-            position = list(node).index(before) + 1 if before is not None else 0
-            node.insert(position, _scalar(key), _built(value, (*path, key)))
+            node[_scalar(key)] = _merge(values[source], old.get(source), new[key], (*path, key))
+        if source in comments:
+            node.ca.items[key] = comments[source]
+    _hang_intros(node, {key: intros[origin.get(key, key)] for key in order if origin.get(key, key) in intros}, end)
+
+
+def _renamed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, str]:
+    """For each new name of a section the one in its place, where as many are new as are gone."""
+    gone = [key for key in old if key not in new]
+    fresh = [key for key in new if key not in old]
+    return dict(zip(fresh, gone, strict=True)) if len(gone) == len(fresh) else {}
+
+
+def _ordered(written: list[str], old: dict[str, Any], new: dict[str, Any], origin: dict[str, str]) -> list[str]:
+    """The keys to be written: as they were, where that says what is new; defaults that were written stay."""
+    if list(old) != [key for key in new if key in old] + [key for key in old if key not in new]:
+        kept = [key for key in new if key in written]
+        written = [*(key for key in written if key not in kept), *kept]
+    names = {source: key for key, source in origin.items()}
+    order = [names.get(key, key) for key in written]
+    order = [key for key in order if key in new or key not in old]
+    before: str | None = None
+    for key in new:
+        if key not in order:
+            order.insert(order.index(before) + 1 if before is not None else 0, key)
         before = key
-    _hang_tail(node, tail)
-
-
-def _reorder(node: Any, new: dict[str, Any]) -> None:
-    """Bring the keys of a section such as `variables` into the new order, comments with them."""
-    kept = [key for key in new if key in node]
-    for key in kept:
-        node.move_to_end(key)
+    return order
 
 
 def _merge_list(node: Any, old: list[Any], new: list[Any], path: tuple[str | int, ...]) -> None:
     origin = _matched(old, new)
-    tail = _cut_tail(node)
+    intros, end = _cut_intros(node)
     items, comments = list(node), dict(node.ca.items)
     list.clear(node)
     node.ca.items.clear()
@@ -282,11 +306,12 @@ def _merge_list(node: Any, old: list[Any], new: list[Any], path: tuple[str | int
         list.append(node, items[source] if same else _merge(items[source], old[source], value, (*path, index)))
         if source in comments:
             node.ca.items[index] = comments[source]
-    _hang_tail(node, tail)
+    kept = {index: intros[source] for index, source in enumerate(origin) if source in intros}
+    _hang_intros(node, kept, end)
 
 
 def _matched(old: list[Any], new: list[Any]) -> list[int | None]:
-    """For each new item the old one it comes from: the same, else of the same name, else of the same ends."""
+    """For each new item the old one it comes from: the same, else of the same name, of the same ends, in its place."""
     free = dict.fromkeys(range(len(old)))
     origin: list[int | None] = [None] * len(new)
     kinships: list[Callable[[Any], Any]] = [
@@ -306,6 +331,10 @@ def _matched(old: list[Any], new: list[Any]) -> list[int | None]:
                     origin[index] = candidate
                     del free[candidate]
                     break
+    unknown = [index for index, source in enumerate(origin) if source is None]
+    if len(unknown) == len(free):
+        for index, candidate in zip(unknown, list(free), strict=True):
+            origin[index] = candidate
     return origin
 
 
@@ -313,51 +342,80 @@ def _ends(item: Any, *keys: str) -> tuple[Any, ...] | None:
     return tuple(item.get(key) for key in keys) if _is_map(item) and "from" in item else None
 
 
-def _last_comment(node: Any) -> tuple[Any, list[Any], int] | None:
-    """Owner, slots and index of the comment that stands behind the last leaf below a node."""
-    if not node or not hasattr(node, "ca"):
-        return None
-    key = list(node)[-1] if _is_map(node) else len(node) - 1
+def _keys(node: Any) -> list[Any]:
+    return list(node) if _is_map(node) else list(range(len(node)))
+
+
+def _cut_intros(node: Any) -> tuple[dict[Any, str], str]:
+    """Take away the comment lines above each entry but the first, and those below the last one.
+
+    The reader hangs them on the last leaf of what stands before; they belong to what follows.
+    """
+    keys = _keys(node)
+    tails = [_cut_tail(node, key) for key in keys]
+    intros = {key: tail for key, tail in zip(keys[1:], tails, strict=False) if tail}
+    return intros, tails[-1] if tails else ""
+
+
+def _hang_intros(node: Any, intros: dict[Any, str], end: str) -> None:
+    """Put comment lines above the entries that they introduce, and below the last one."""
+    keys = _keys(node)
+    if keys[0] in intros:
+        # Nothing of this node stands before its first entry: the lines go into a place of their own.
+        lines = [line.strip().removeprefix("#").removeprefix(" ") for line in intros[keys[0]].rstrip("\n").split("\n")]
+        node.yaml_set_comment_before_after_key(keys[0], before="\n".join(lines), indent=node.lc.col or 0)
+    for key, following in pairwise(keys):
+        _hang_tail(node, key, intros.get(following, ""))
+    _hang_tail(node, keys[-1], end)
+
+
+def _last_comment(node: Any, key: Any) -> tuple[list[Any], int] | None:
+    """Slots and index of the comment that stands behind the last leaf of an entry."""
     inner = node[key]
     if _is_container(inner) and inner and hasattr(inner, "ca") and not inner.fa.flow_style():
-        return _last_comment(inner)
+        return _last_comment(inner, _keys(inner)[-1])
     slots = node.ca.items.get(key)
     slot = 2 if _is_map(node) else 0
     if slots is None or len(slots) <= slot or slots[slot] is None:
         return None
-    return node, slots, slot
+    return slots, slot
 
 
-def _cut_tail(node: Any) -> str:
-    """Take away the comment lines below the last leaf: they introduce what follows, not this leaf."""
-    found = _last_comment(node)
+def _cut_tail(node: Any, key: Any) -> str:
+    """Take away the comment lines below the last leaf of an entry."""
+    ending = _cut_end(node[key])
+    found = _last_comment(node, key)
     if found is None:
-        return ""
-    _, slots, slot = found
+        return ending
+    slots, slot = found
     first, newline, rest = slots[slot].value.partition("\n")
-    if not rest:
+    if rest:
+        slots[slot].value = first + newline
+    return f"{rest}{ending}"
+
+
+def _cut_end(node: Any) -> str:
+    """Take away the comment lines that the reader hangs on the end of a list, not on its last leaf."""
+    if not _is_container(node) or not node or not hasattr(node, "ca"):
         return ""
-    slots[slot].value = first + newline
-    return str(rest)
+    inner = _cut_end(node[_keys(node)[-1]])
+    tokens, node.ca.end = node.ca.end or [], []
+    return inner + "".join(" " * token.start_mark.column + token.value for token in tokens)
 
 
-def _hang_tail(node: Any, tail: str) -> None:
+def _hang_tail(node: Any, key: Any, tail: str) -> None:
     from ruamel.yaml.error import CommentMark
     from ruamel.yaml.tokens import CommentToken
 
     if not tail:
         return
-    found = _last_comment(node)
+    found = _last_comment(node, key)
     if found is not None:
-        _, slots, slot = found
+        slots, slot = found
         slots[slot].value = slots[slot].value.rstrip("\n") + "\n" + tail
         return
-    while True:
-        key = list(node)[-1] if _is_map(node) else len(node) - 1
-        inner = node[key]
-        if _is_container(inner) and inner and not inner.fa.flow_style():
-            node = inner
-            continue
-        token = CommentToken("\n" + tail, CommentMark(0), None)
-        node.ca.items[key] = [None, None, token, None] if _is_map(node) else [token, None, None, None]
-        return
+    while _is_container(node[key]) and node[key] and not node[key].fa.flow_style():
+        node = node[key]
+        key = _keys(node)[-1]
+    token = CommentToken("\n" + tail, CommentMark(0), None)
+    node.ca.items.setdefault(key, [None, None, None, None])[2 if _is_map(node) else 0] = token

@@ -61,13 +61,20 @@ class Wire:
         may be None.
     requests
         What a page may ask, by type.
+
+    Attributes
+    ----------
+    problem
+        Why the last request could not be met; empty if it could.
+    version
+        The number of the last scene.
     """
 
     def __init__(self, scene: Callable[[], Scene], requests: Mapping[str, Request]) -> None:
         self.scene = scene
         self._requests = requests
         self._sent: Scene = {}
-        self._problem = ""
+        self.problem = ""
         self.version = 0
 
     def answer(self, message: object) -> Message:
@@ -83,16 +90,17 @@ class Wire:
                 raise WfsimError("the page showed an older step; look again.")
             done = request.do(**fields)
         except WfsimError as error:
-            return {"type": "problem", "seq": seq, "text": str(error)}
+            self.problem = str(error)
+            return {"type": "problem", "seq": seq, "text": self.problem}
         if isinstance(done, File):
             return {"type": "file", "seq": seq, "name": done.name, "text": done.text}
-        self._problem = done
+        self.problem = done
         return self.changed() | {"seq": seq}
 
     def changed(self, problem: str | None = None) -> Message:
         """The patch that brings pages up to date, after a change that no page asked for, too."""
         if problem is not None:
-            self._problem = problem
+            self.problem = problem
         scene = self.scene()
         changes = difference(self._sent, scene)
         base, self._sent, self.version = self.version, scene, self.version + 1
@@ -101,13 +109,13 @@ class Wire:
             "base": base,
             "version": self.version,
             "changes": changes,
-            "problem": self._problem,
+            "problem": self.problem,
         }
 
     def _whole(self) -> Message:
         self._sent = self.scene()
         self.version += 1
-        return {"type": "scene", "version": self.version, "scene": self._sent, "problem": self._problem}
+        return {"type": "scene", "version": self.version, "scene": self._sent, "problem": self.problem}
 
     def _checked(self, message: Message) -> tuple[Request, dict[str, Any]]:
         kind = message.get("type")

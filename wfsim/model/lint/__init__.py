@@ -65,7 +65,7 @@ def lint(workflow: Workflow, *, catalogue: Catalogue | str | os.PathLike[str] | 
     ) -> None:
         file = source.file if source is not None else None
         line = source.line_of(path) if source is not None else None
-        finding = Finding(code, SEVERITIES[code], place, message, advice, file, line, table)
+        finding = Finding(code, SEVERITIES[code], place, message, advice, file, line, table, path)
         found.append(((line or 0, *_position(workflow, path)), finding))
 
     graphs = region_graphs(workflow)

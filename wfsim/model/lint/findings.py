@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from wfsim.markup import escaped, html_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from wfsim.model.problems import Path
 
 
 class Severity(StrEnum):
@@ -67,7 +69,7 @@ class Finding:
     """One defect of a definition.
 
     `place` says where in words of the workflow, `file` and `line` where in the file (`None` if built in
-    Python); `table` holds details as rows of text, the first row being the head.
+    Python), `path` where in the definition; `table` holds details as rows of text, the first row being the head.
     """
 
     code: str
@@ -78,6 +80,7 @@ class Finding:
     file: str | None = None
     line: int | None = None
     table: tuple[tuple[str, ...], ...] = ()
+    path: Path = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         where = f"{visible(self.file)}:{self.line}: " if self.file is not None else ""
@@ -86,6 +89,7 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
         data = asdict(self)
+        del data["path"]
         data["severity"] = self.severity.value
         data["table"] = [list(row) for row in self.table]
         return data

@@ -24,8 +24,14 @@ export interface DrawingProps {
   /** Upper left corners that a person has chosen, by node. */
   pins?: Record<string, Point>;
   selected?: string | null;
+  /** What is chosen besides, to do something with all of it. */
+  chosen?: ReadonlySet<string>;
+  /** Whether frames can be selected, too. */
+  frames?: boolean;
   onActivate?: (id: string) => void;
-  onSelect?: (id: string) => void;
+  onOpen?: (id: string) => void;
+  /** `many`: with the Shift key. */
+  onSelect?: (id: string, many: boolean) => void;
   onConnect?: (source: string, target: string) => void;
   onPin?: (id: string, at: Point) => void;
   onKey?: (event: KeyboardEvent, id: string | null) => void;
@@ -37,12 +43,17 @@ const NONE = {};
 const READABLE = 0.62;
 const idAt = (event: Event) => (event.target as Element).closest<SVGElement>("[data-id]")?.dataset["id"] ?? null;
 
-function useAround(picture: Picture) {
+function useAround(picture: Picture, frames: boolean) {
   return useMemo(() => {
     const places: [string, Point][] = [];
     const boxes = new Map<string, Box>();
     const beside = new Map<string, Set<string>>();
     const extents = new Map<string, [number, number, number, number]>();
+    for (const { id, box } of frames ? picture.groups : []) {
+      // Its upper edge stands for it.
+      boxes.set(id, { ...box, height: 26 });
+      places.push([id, [box.x + box.width / 2, box.y + 13]]);
+    }
     const add = (a: string, b: string) => beside.set(a, (beside.get(a) ?? new Set()).add(b));
     for (const { id, shape, outline, box: b } of picture.nodes) {
       boxes.set(id, outline);
@@ -67,7 +78,7 @@ function useAround(picture: Picture) {
       }
     }
     return { places, boxes, beside, extents };
-  }, [picture]);
+  }, [picture, frames]);
 }
 
 /** A graph that can be walked, zoomed, searched, folded and acted on; every widget's drawing is this one. */
@@ -88,7 +99,7 @@ export function Drawing(props: DrawingProps) {
   const [place, setPlace] = useState("");
   const [asTable, setAsTable] = useState(false);
   const [sought, setSought] = useState("");
-  const { places, boxes, beside, extents } = useAround(picture);
+  const { places, boxes, beside, extents } = useAround(picture, props.frames ?? false);
   const active = places.find(([id]) => lit[id] === "active" || lit[id] === "problem")?.[0];
   // Where Tab enters: what was focused last, if it is still there; else what is active; else the first.
   const entry = places.some(([id]) => id === focus) ? focus : (active ?? places[0]?.[0] ?? null);
@@ -149,13 +160,13 @@ export function Drawing(props: DrawingProps) {
     if (event.shiftKey && event.key.startsWith("Arrow")) {
       const [dx, dy] = { ArrowRight: [-60, 0], ArrowLeft: [60, 0], ArrowDown: [0, -60], ArrowUp: [0, 60] }[event.key]!;
       zoom.current!.pan(dx!, dy!);
-    } else if (event.key.startsWith("Arrow") && id) {
+    } else if (event.key.startsWith("Arrow") && id && !event.ctrlKey) {
       const at = places.find(([name]) => name === id)?.[1];
       const near = beside.get(id); // along the graph first, over the page if nothing of it lies that way
       const along = (others: [string, Point][]) => (at ? nearest(at, others, event.key) : null);
       const next = along(places.filter(([name]) => near?.has(name))) ?? along(places.filter(([name]) => name !== id));
       if (next) go(next);
-    } else if ((event.key === "Enter" || event.key === " ") && id) props.onActivate?.(id);
+    } else if ((event.key === "Enter" || event.key === " ") && id && props.onActivate) props.onActivate(id);
     else if (event.key === "+" || event.key === "=") zoom.current!.zoom(1.25);
     else if (event.key === "-") zoom.current!.zoom(0.8);
     else if (event.key === "0") zoom.current!.fit();
@@ -192,7 +203,7 @@ export function Drawing(props: DrawingProps) {
           setRope(null);
           const inside = ({ box: b }: { box: Box }) =>
             x >= b.x && x <= b.x + b.width && y >= b.y && y <= b.y + b.height;
-          const target = picture.nodes.find(inside);
+          const target = picture.nodes.find(inside) ?? picture.groups.findLast(inside);
           if (target) props.onConnect!(from, target.id);
         },
       );
@@ -217,8 +228,14 @@ export function Drawing(props: DrawingProps) {
     const id = idAt(event);
     if (!id) return;
     setFocus(id);
-    props.onSelect?.(id);
+    // A pointer that might have dragged it has not given it the focus.
+    if (act) (event.target as Element).closest<SVGElement>("[data-id]")!.focus({ preventScroll: true });
+    props.onSelect?.(id, act && (event as MouseEvent).shiftKey);
     if (act) props.onActivate?.(id);
+  };
+  const open = (event: Event) => {
+    const id = idAt(event);
+    if (id) props.onOpen?.(id);
   };
   const shown = (id: string, own: string): Shown => {
     const role = lit[id] ?? own;
@@ -227,7 +244,7 @@ export function Drawing(props: DrawingProps) {
       look: props.looks[role],
       live: live[id] ?? "",
       entry: entry === id,
-      selected: selected === id,
+      selected: selected === id || (props.chosen?.has(id) ?? false),
       dim: found.length > 0 && !found.includes(id),
       mark: marks[id] ?? "",
       shade: props.shades?.[id] ?? "",
@@ -250,6 +267,7 @@ export function Drawing(props: DrawingProps) {
           onKeyDown={key}
           onPointerDown={press}
           onClick={(event) => choose(event, true)}
+          onDblClick={open}
           onFocusIn={(event) => choose(event, false)}
         >
           <g ref={layer}>
@@ -258,6 +276,7 @@ export function Drawing(props: DrawingProps) {
                 key={group.id}
                 group={group}
                 role={lit[group.id] ?? group.role}
+                choice={props.frames ? shown(group.id, group.role) : null}
                 closed={closed.has(group.id)}
                 onToggle={toggle}
               />

@@ -1,4 +1,4 @@
-import type { ArrivalData, Box, EdgeData, Picture, Point, Text } from "./types.ts";
+import type { Box, EdgeData, Picture, Point, TagData, Text } from "./types.ts";
 
 export const centre = (box: Box): Point => [box.x + box.width / 2, box.y + box.height / 2];
 /** The point of a curve of 3k + 1 points where half of its pieces lie behind. */
@@ -64,7 +64,7 @@ export function border(box: Box, to: Point): Point {
   return Number.isFinite(share) ? [x + dx * share, y + dy * share] : [x, y];
 }
 
-function straight<E extends EdgeData | ArrivalData>(edge: E, from: Box, to: Box): E {
+function straight(edge: EdgeData, from: Box, to: Box): EdgeData {
   const [a, b] = [border(from, centre(to)), border(to, centre(from))];
   const between = (share: number): Point => [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share];
   const [x, y] = between(0.5);
@@ -73,6 +73,8 @@ function straight<E extends EdgeData | ArrivalData>(edge: E, from: Box, to: Box)
 }
 
 const shifted = <B extends Box | Text>(box: B, dx: number, dy: number): B => ({ ...box, x: box.x + dx, y: box.y + dy });
+
+const moved = (text: Text | null, by: Point): Text | null => text && shifted(text, ...by);
 
 /** The picture with nodes where a person has put them (upper left corners); their edges become straight. */
 export function pinned(picture: Picture, pins: Record<string, Point>): Picture {
@@ -87,22 +89,33 @@ export function pinned(picture: Picture, pins: Record<string, Point>): Picture {
   });
   if (!moves.size) return picture;
   const boxes = new Map<string, Box>(picture.groups.map((group) => [group.id, group.box]));
-  for (const node of [...nodes, ...picture.tags]) boxes.set(node.id, node.outline);
-  const edges = picture.edges.map((edge) => {
-    const end = edge.tag ?? edge.target;
-    const [from, to] = [moves.get(edge.source), moves.get(end)];
-    if (!from && !to) return edge;
-    if (edge.source !== edge.target) return straight(edge, boxes.get(edge.source)!, boxes.get(end)!);
-    const points = edge.points.map(([x, y]): Point => [x + from![0], y + from![1]]);
-    return { ...edge, points, text: edge.text && shifted(edge.text, ...from!) };
+  for (const node of nodes) boxes.set(node.id, node.outline);
+  // What ends at a tag moves with its source, tag and all; what arrives from one with its node.
+  const sources = new Map(picture.edges.map((edge) => [edge.id, edge.source]));
+  const movesOf = ({ of, way, edges: [first] }: TagData) => moves.get(way === "from" ? of : sources.get(first!)!);
+  const tags = picture.tags.map((tag) => {
+    const by = movesOf(tag);
+    if (!by) return tag;
+    return { ...tag, box: shifted(tag.box, ...by), outline: shifted(tag.outline, ...by), text: moved(tag.text, by) };
   });
-  const arrivals = picture.arrivals.map((each) =>
-    moves.has(each.target) ? straight(each, boxes.get(each.tag)!, boxes.get(each.target)!) : each,
-  );
+  const along = <E extends { points: Point[]; text: Text | null }>(line: E, by: Point): E => ({
+    ...line,
+    points: line.points.map(([x, y]): Point => [x + by[0], y + by[1]]),
+    text: moved(line.text, by),
+  });
+  const edges = picture.edges.map((edge) => {
+    const [from, to] = [moves.get(edge.source), moves.get(edge.target)];
+    if (edge.tag !== null || edge.source === edge.target) return from ? along(edge, from) : edge;
+    return from || to ? straight(edge, boxes.get(edge.source)!, boxes.get(edge.target)!) : edge;
+  });
+  const arrivals = picture.arrivals.map((arrival) => {
+    const by = moves.get(arrival.target);
+    return by ? along(arrival, by) : arrival;
+  });
   const all = nodes.map((node) => node.box);
   const width = Math.max(picture.width, ...all.map((box) => box.x + box.width + 16));
   const height = Math.max(picture.height, ...all.map((box) => box.y + box.height + 16));
-  return { ...picture, nodes, edges, arrivals, width, height };
+  return { ...picture, nodes, edges, tags, arrivals, width, height };
 }
 
 /** The picture with these groups closed: each a box where it was, its inside hidden, edges ending at its border. */
@@ -125,13 +138,13 @@ export function collapsed(picture: Picture, closed: ReadonlySet<string>): Pictur
     else if (source !== target)
       edges.push(straight({ ...edge, source, target, tag: null }, boxes.get(source)!, boxes.get(target)!));
   }
-  const cut = new Set(edges.filter((edge) => edge.tag).map((edge) => edge.id));
-  const isCut = (each: { edges: string[] }) => each.edges.some((id) => cut.has(id));
+  const cut = new Set(edges.filter((edge) => edge.tag !== null).map((edge) => edge.id));
+  const stillCut = ({ edges: through }: { edges: string[] }) => through.some((id) => cut.has(id));
   return {
     ...picture,
     edges,
-    tags: picture.tags.filter(isCut),
-    arrivals: picture.arrivals.filter(isCut),
+    tags: picture.tags.filter(stillCut),
+    arrivals: picture.arrivals.filter(stillCut),
     nodes: picture.nodes.filter((node) => shownAs(node.id) === node.id),
     groups: picture.groups.filter((group) => shownAs(group.id) === group.id),
   };

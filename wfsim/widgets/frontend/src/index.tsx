@@ -1,4 +1,5 @@
 import { render } from "preact";
+import { Editor } from "./editor.tsx";
 import { FlowMap } from "./flow_map.tsx";
 import { rules } from "./looks.ts";
 import { type Recording, recorded } from "./recorded.ts";
@@ -8,7 +9,7 @@ import type { Looks, Model } from "./types.ts";
 declare const STYLE: string;
 
 /** One entry per widget; `kind` of the Python side names it. */
-const KINDS = { flow_map: FlowMap, stepper: Stepper };
+const KINDS = { editor: Editor, flow_map: FlowMap, stepper: Stepper };
 
 /** Show a widget in `el`; gives what takes it away again. */
 export function mount(model: Model, el: HTMLElement, looks: Looks): () => void {

@@ -198,6 +198,7 @@ export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | 
         />
       )}
       <Words text={edge.text} />
+      {mark && <circle class="mark" cx={middle(edge.points)[0]} cy={middle(edge.points)[1]} r={6} />}
       {role !== edge.role && role !== "visited" && <Badge look={props.look} at={middle(edge.points)} />}
     </g>
   );
@@ -206,13 +207,33 @@ export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | 
 interface FrameProps {
   group: GroupData;
   role: string;
+  /** How it can be chosen, if it can. */
+  choice: { entry: boolean; selected: boolean; mark: string } | null;
   closed: boolean;
   onToggle: ((id: string) => void) | undefined;
 }
-export const Frame = memo(({ group, role, closed, onToggle }: FrameProps) => (
-  <g class={`f${litAs(role, group.role)}${closed ? " closed" : ""}`} data-group={group.id}>
+export const Frame = memo(({ group, role, choice, closed, onToggle }: FrameProps) => (
+  <g
+    class={`f${litAs(role, group.role)}${closed ? " closed" : ""}${choice?.selected ? " selected" : ""}`}
+    data-group={group.id}
+  >
     <rect x={group.box.x} y={group.box.y} width={group.box.width} height={group.box.height} rx={12} />
-    <Words text={group.text} start />
+    {choice ? (
+      <g
+        class="name"
+        data-id={group.id}
+        role="button"
+        tabindex={choice.entry ? 0 : -1}
+        aria-label={said([group.label, group.id.startsWith("region:") ? "region" : "state with regions", choice.mark])}
+      >
+        {/* A place to press that is as wide as the frame, beside what folds it. */}
+        <rect class="grasp" x={group.box.x} y={group.box.y} width={Math.max(24, group.box.width - 36)} height={26} />
+        <Words text={group.text} start />
+        {choice.mark && <circle class="mark" cx={group.box.x + 3} cy={group.box.y + 3} r={6} />}
+      </g>
+    ) : (
+      <Words text={group.text} start />
+    )}
     {onToggle && (
       <g
         class="toggle"

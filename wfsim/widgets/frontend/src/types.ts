@@ -48,8 +48,10 @@ export interface EdgeData {
 export interface TagData {
   id: string;
   of: string;
+  way: "to" | "from";
   edges: string[];
   role: string;
+  box: Box;
   outline: Box;
   text: Text | null;
 }

@@ -10,16 +10,28 @@ const node = (id: string, x: number, y: number, group: string | null = null): No
 };
 const edge = (id: string, source: string, target: string): EdgeData => {
   const points: Point[] = [0, 1, 2, 3].map((k) => [k, k]);
-  return { id, source, target, label: id, lines: [], style: "solid", head: "arrow", role: "event", points, text: null };
+  return {
+    id,
+    source,
+    target,
+    label: id,
+    lines: [],
+    style: "solid",
+    head: "arrow",
+    role: "event",
+    tag: null,
+    points,
+    text: null,
+  };
 };
 const PICTURE: Picture = {
-  tags: [],
-  arrivals: [],
   title: "t",
   width: 200,
   height: 100,
   nodes: [node("a", 0, 0), node("b", 100, 0, "g"), node("c", 100, 50, "g")],
   edges: [edge("ab", "a", "b"), edge("bc", "b", "c"), edge("aa", "a", "a")],
+  tags: [],
+  arrivals: [],
   groups: [
     { id: "g", label: "g", parent: null, role: "state", box: { x: 90, y: 0, width: 50, height: 80 }, text: null },
   ],
@@ -52,15 +64,6 @@ test("a pin outside makes the drawing larger", () => {
   assert.ok(pinned(PICTURE, { b: [500, 40] }).width >= 520);
 });
 
-test("a tag goes with the edges that are cut at it, and a cut edge of a moved node ends at its tag", () => {
-  const tag = { id: "t", of: "b", edges: ["ab"], role: "state", outline: box(40, 20), text: null };
-  const cut = { ...PICTURE, tags: [tag], edges: PICTURE.edges.map((e) => (e.id === "ab" ? { ...e, tag: "t" } : e)) };
-  const [first] = pinned(cut, { a: [0, 60] }).edges;
-  assert.deepEqual(first!.points[3], border(box(40, 20), [10, 65]));
-  assert.equal(collapsed(cut, new Set(["g"])).tags.length, 0);
-  assert.equal(pinned(cut, { a: [0, 60] }).tags.length, 1);
-});
-
 test("a frame inside a closed one is hidden, too", () => {
   const inner = { ...PICTURE.groups[0]!, id: "h", parent: "g" };
   const nested = { ...PICTURE, groups: [...PICTURE.groups, inner] };
@@ -86,4 +89,44 @@ test("a closed group hides its inside, and edges end at its border", () => {
   );
   assert.equal(shut.edges[0]!.points[3]![0], 90);
   assert.equal(collapsed(PICTURE, new Set()), PICTURE);
+});
+
+const CUT: Picture = {
+  ...PICTURE,
+  edges: [{ ...edge("ab", "a", "b"), tag: "to b" }, edge("bc", "b", "c")],
+  tags: [
+    { id: "to b", of: "b", way: "to", edges: ["ab"], role: "state", box: box(0, 20), outline: box(0, 20), text: null },
+    {
+      id: "at b",
+      of: "b",
+      way: "from",
+      edges: ["ab"],
+      role: "state",
+      box: box(100, 20),
+      outline: box(100, 20),
+      text: null,
+    },
+  ],
+  arrivals: [
+    { ...edge("arrival", "", ""), edges: ["ab"], tag: "at b", target: "b", points: [[1, 1], [2, 2], [3, 3], [4, 4]] }, // biome-ignore format: a curve
+  ],
+};
+
+test("a tag moves with the node beside it, and so does the line between", () => {
+  const source = pinned(CUT, { a: [10, 0] });
+  assert.deepEqual([source.tags[0]!.box.x, source.tags[1]!.box.x], [10, 100]);
+  assert.deepEqual(source.edges[0]!.points[0], [10, 0]);
+  assert.deepEqual(source.arrivals[0]!.points[0], [1, 1]);
+  const target = pinned(CUT, { b: [130, 0] });
+  assert.deepEqual([target.tags[0]!.box.x, target.tags[1]!.box.x], [0, 130]);
+  assert.deepEqual(target.edges[0]!.points[0], [0, 0]);
+  assert.deepEqual(target.arrivals[0]!.points[0], [31, 1]);
+});
+
+test("an edge into a closed group is not cut any more", () => {
+  const { edges, tags, arrivals } = collapsed(CUT, new Set(["g"]));
+  assert.deepEqual(
+    [edges.map((each) => [each.id, each.target, each.tag]), tags, arrivals],
+    [[["ab", "g", null]], [], []],
+  );
 });

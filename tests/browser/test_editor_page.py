@@ -1,0 +1,311 @@
+"""The editor on a page of a browser: workflows drawn with the keyboard and with the mouse, without Jupyter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import wfsim as wf
+from tests.browser.harness import focused, page_with, violations
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "\"'); alert(1)//",
+    "__proto__",
+    "</script><script>alert(1)</script>",
+    "%%{x}%%",
+]
+SEVEN = """\
+name: seven
+initial_state: s1
+states:
+  - {name: s1}
+  - {name: s2}
+  - {name: s3}
+  - {name: s4}
+  - {name: s5}
+  - {name: s6}
+  - {name: s7}
+  - {name: cancelled, is_terminal: true}
+transitions:
+  - {from: s1, event: go, to: s2}
+  - {from: s2, event: go, to: s3}
+  - {from: s3, event: go, to: s4}
+  - {from: s4, event: go, to: s5}
+  - {from: s5, event: go, to: s6}
+  - {from: s6, event: go, to: s7}
+  - {from: s1, event: cancel, to: cancelled}
+  - {from: s2, event: cancel, to: cancelled}
+  - {from: s3, event: cancel, to: cancelled}
+  - {from: s4, event: cancel, to: cancelled}
+  - {from: s5, event: cancel, to: cancelled}
+  - {from: s6, event: cancel, to: cancelled}
+  - {from: s7, event: cancel, to: cancelled}
+"""
+
+
+def drawn(page: Page, element: str) -> Locator:
+    found = page.locator(f"svg [data-id='{element}']")
+    found.wait_for()
+    return found
+
+
+def centre(found: Locator) -> tuple[float, float]:
+    box = found.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def said(page: Page, text: str) -> None:
+    page.locator(".head .said", has_text=text).wait_for()
+
+
+def test_a_workflow_is_drawn_with_the_keyboard_alone_and_all_of_it_is_undone(browser: Browser) -> None:
+    editor = wf.Editor()
+    with page_with(browser, editor) as page:
+        drawn(page, "state:start").focus()
+        page.keyboard.press("n")
+        said(page, "Added state state.")
+        assert focused(page) == "state:state"
+        page.keyboard.press("F2")
+        page.keyboard.type("paid")
+        page.keyboard.press("Enter")
+        said(page, "Renamed state to paid.")
+        assert focused(page) == "state:paid"
+        page.keyboard.press("c")
+        said(page, "Connect paid to")
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("ArrowUp")
+        assert focused(page) == "state:start"
+        page.keyboard.press("Enter")
+        said(page, "Connected paid to start.")
+        assert focused(page) == "transition:2"
+        page.keyboard.press("Enter")
+        page.keyboard.type("refund")
+        page.keyboard.press("Enter")
+        said(page, "to refund.")
+        assert [str(each) for each in editor.editing.definition.transitions] == [
+            "start → paid on next",
+            "paid → start on refund",
+        ]
+        page.keyboard.press("Delete")
+        said(page, "Deleted paid → start.")
+        assert focused(page) == "state:paid"
+        page.keyboard.press("Control+ArrowRight")
+        said(page, "Placed paid.")
+        page.keyboard.press("Control+ArrowRight")
+        assert focused(page) == "state:paid"
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Control+z")
+        said(page, "Deleted paid → start.")
+        page.keyboard.press("m")
+        said(page, "Chosen: paid.")
+        page.keyboard.press("r")
+        said(page, "Put paid into parallel.")
+        assert focused(page) == "state:parallel"
+        page.keyboard.press("c")
+        page.keyboard.press("Escape")
+        said(page, "Put paid into parallel.")
+        for undone in ("Deleted", "Set the trigger", "Connected", "Renamed", "Added"):
+            page.keyboard.press("Control+z")
+            said(page, undone)
+            assert focused(page) not in ("BODY", "HTML")
+        page.keyboard.press("Control+z")
+        page.get_by_role("button", name="Undo", exact=True).and_(page.locator("[aria-disabled=true]")).wait_for()
+        assert [state.name for state in editor.editing.definition.states] == ["start"]
+        page.keyboard.press("Control+z")
+        page.get_by_role("alert", name="").get_by_text("nothing to undo").wait_for()
+        page.keyboard.press("Control+y")
+        said(page, "Added state state.")
+
+
+def test_a_workflow_is_drawn_with_the_mouse_dragged_and_undone(browser: Browser) -> None:
+    editor = wf.Editor()
+    with page_with(browser, editor) as page:
+        page.get_by_role("button", name="Add state").click()
+        drawn(page, "state:state").dblclick()
+        page.get_by_label("New name of state").fill("paid")
+        page.keyboard.press("Enter")
+        paid = drawn(page, "state:paid")
+        start = drawn(page, "state:start")
+        # What has the focus is in view, and stays where it is.
+        page.wait_for_function("() => document.activeElement.dataset.id === 'state:paid'")
+        paid.hover()
+        grip = paid.locator(".grip")
+        page.mouse.move(*centre(grip))
+        page.mouse.down()
+        page.mouse.move(*centre(start), steps=4)
+        page.mouse.up()
+        said(page, "Connected paid to start.")
+        x, y = centre(drawn(page, "state:paid"))
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 80, y + 40, steps=4)
+        page.mouse.up()
+        said(page, "Placed paid.")
+        assert list(editor.editing.pins) == ["state:paid"]
+        moved, _ = centre(drawn(page, "state:paid"))
+        assert moved - x == pytest.approx(80, abs=3)
+        drawn(page, "state:paid").click()
+        page.get_by_label("ends here").select_option("failure")
+        page.get_by_role("alert").get_by_text("terminal").or_(
+            page.locator(".said", has_text="terminal")
+        ).first.wait_for()
+        page.get_by_label("timeout").fill("2d")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Place anew").click()
+        said(page, "Placed all states anew.")
+        while editor.editing.undoable:
+            last = editor.editing.number
+            page.get_by_role("button", name="Undo", exact=True).click()
+            page.wait_for_function("(n) => !document.querySelector('.editor').matches('[aria-busy=true]')", arg=last)
+        assert [state.name for state in editor.editing.definition.states] == ["start"]
+        assert editor.editing.pins == {}
+        assert "Undo" in focused(page)
+
+
+def test_states_chosen_with_shift_are_put_into_regions_whose_frames_are_selected_and_renamed(browser: Browser) -> None:
+    editor = wf.Editor()
+    editor.editing.add_state("pick")
+    editor.editing.add_state("bill")
+    with page_with(browser, editor) as page:
+        drawn(page, "state:pick").click(modifiers=["Shift"])
+        drawn(page, "state:bill").click(modifiers=["Shift"])
+        said(page, "Chosen: pick, bill.")
+        page.get_by_role("button", name="Put into regions").click()
+        drawn(page, "region:parallel/pick").click()
+        page.get_by_label("name", exact=True).fill("picking")
+        page.keyboard.press("Enter")
+        drawn(page, "region:parallel/picking")
+        page.locator(".sheet", has_text="region picking").wait_for()
+        drawn(page, "state:parallel/picking/pick").click()
+        page.get_by_label("stands in").select_option("workflow")
+        drawn(page, "state:pick")
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_names(browser: Browser, name: str) -> None:
+    editor = wf.Editor()
+    with page_with(browser, editor) as page:
+        drawn(page, "state:start").click()
+        page.get_by_label("name", exact=True).fill(name)
+        page.keyboard.press("Enter")
+        said(page, "Renamed start to")
+        assert editor.editing.definition.initial_state == name
+        page.get_by_label("Declare a new event").fill(name)
+        page.keyboard.press("Enter")
+        said(page, "Declared event")
+        for tab in ("YAML", "Mermaid"):
+            page.get_by_role("button", name=tab, exact=True).click()
+        page.get_by_label("Mermaid", exact=True).first.wait_for()
+        page.locator(
+            "section[aria-label='YAML of the workflow'], section[aria-label='The workflow for Mermaid']"
+        ).first.wait_for()
+        assert page.locator("svg text", has_text=name[:6]).count() > 0
+        assert page.locator("img").count() == 0
+
+
+def test_a_wrong_text_keeps_the_drawing_and_says_the_line_and_a_right_one_is_drawn(browser: Browser) -> None:
+    editor = wf.Editor("minimal")
+    with page_with(browser, editor) as page:
+        page.get_by_role("button", name="YAML", exact=True).click()
+        whole = page.locator("section[aria-label='YAML of the workflow']")
+        area = whole.locator("textarea")
+        area.wait_for()
+        text = area.input_value()
+        assert text == editor.editing.text
+        area.fill(text.replace("to: finished", "to: nowhere"))
+        page.keyboard.press("Control+Enter")
+        whole.get_by_role("alert").get_by_text("nowhere").wait_for()
+        assert ":11: " in whole.get_by_role("alert").inner_text()
+        assert "nowhere" in area.input_value()
+        assert drawn(page, "state:finished").count() == 1
+        area.fill(text.replace("finished", "done_well"))
+        whole.get_by_role("button", name="Apply").click()
+        drawn(page, "state:done_well")
+        assert whole.get_by_role("alert").count() == 0
+        drawn(page, "state:done_well").press("F2")
+        page.keyboard.type("over")
+        page.keyboard.press("Enter")
+        drawn(page, "state:over")
+        page.wait_for_function(
+            "() => document.querySelector('section textarea[rows=\"18\"]').value.includes('name: over')"
+        )
+
+
+def test_names_are_completed_and_wrong_properties_told_with_their_line(browser: Browser) -> None:
+    editor = wf.Editor("order")
+    with page_with(browser, editor) as page:
+        drawn(page, "state:shipped").click()
+        area = page.get_by_label("state shipped as YAML", exact=True)
+        area.wait_for()
+        area.focus()
+        page.keyboard.press("Control+End")
+        page.keyboard.type("meta")
+        page.keyboard.press("Control+Space")
+        page.keyboard.type("{owner: us}\nactivity: refund_c")
+        page.get_by_role("button", name="refund_card").last.wait_for()
+        page.keyboard.press("Control+Space")
+        page.keyboard.press("Control+Enter")
+        said(page, "Changed state shipped.")
+        shipped = editor.editing.definition.state("shipped")
+        assert shipped.metadata == {"owner": "us"}
+        assert shipped.activity is not None
+        assert shipped.activity.name == "refund_card"
+        page.get_by_label("state shipped as YAML", exact=True).fill("name: shipped\ntimeout: soon")
+        page.keyboard.press("Control+Enter")
+        page.locator(".side").get_by_role("alert").get_by_text("state shipped:2:").wait_for()
+        assert page.get_by_label("state shipped as YAML", exact=True).input_value() == "name: shipped\ntimeout: soon"
+
+
+def test_findings_are_marked_and_lead_to_where_they_are_and_verdicts_follow(browser: Browser) -> None:
+    editor = wf.Editor("minimal")
+    with page_with(browser, editor) as page:
+        page.locator(".verdicts:not(.stale) .holds", has_text="states reachable").wait_for()
+        page.get_by_role("button", name="Add state").click()
+        lost = drawn(page, "state:state")
+        page.locator(".verdicts:not(.stale) .violated", has_text="states reachable").wait_for()
+        assert lost.locator(".mark").count() == 1
+        assert "state-unreachable" in (lost.get_attribute("aria-label") or "")
+        drawn(page, "state:waiting").click()
+        page.locator(".sheet", has_text="state waiting").wait_for()
+        page.locator(".wrong button", has_text="state-unreachable").click()
+        page.locator(".sheet", has_text="state state").wait_for()
+        page.get_by_role("button", name="Undo", exact=True).click()
+        page.locator(".verdicts:not(.stale) .holds", has_text="states reachable").wait_for()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_an_editor_can_be_used_by_everybody(browser: Browser, dark: bool) -> None:
+    editor = wf.Editor(wf.load("models/order_fulfilment.yaml"))
+    editor.editing.add_state("lost")
+    with page_with(browser, editor, dark=dark) as page:
+        for element in ("state:placed", "transition:1", "region:fulfilling/goods"):
+            drawn(page, element).focus()
+            page.locator(".sheet", has_text=element.partition(":")[0]).wait_for()
+            assert violations(page) == []
+        page.get_by_role("button", name="Mermaid", exact=True).click()
+        page.get_by_role("button", name="Copy as Mermaid").click()
+        page.get_by_text("Copied.").or_(page.get_by_text("Selected: copy it")).first.wait_for()
+        assert violations(page) == []
+
+
+def test_edges_that_are_cut_end_at_tags_which_move_with_their_state(browser: Browser) -> None:
+    with page_with(browser, wf.Editor(wf.loads(SEVEN))) as page:
+        assert page.locator("svg .tag").count() == 8
+        assert page.locator("svg .tag").first.locator("text").text_content() != ""
+        tag = page.locator("svg .tag").filter(has_text="cancelled").first
+        before = centre(tag)
+        node = drawn(page, "state:s1")
+        x, y = centre(node)
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x - 60, y, steps=4)
+        page.mouse.up()
+        said(page, "Placed s1.")
+        assert centre(tag)[0] - before[0] == pytest.approx(-60, abs=3)

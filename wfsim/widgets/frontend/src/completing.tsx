@@ -1,0 +1,69 @@
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { offered } from "./offered.ts";
+
+interface Props {
+  label: string;
+  text: string;
+  keys: string[];
+  words: string[];
+  rows: number;
+  onApply(text: string): void;
+}
+
+/** A text that is typed and then applied as a whole; keys and names that exist are offered while one types. */
+export function Completing({ label, text, keys, words, rows, onApply }: Props) {
+  const [typed, setTyped] = useState(text);
+  const [caret, setCaret] = useState<number | null>(null);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const next = useRef<number | null>(null);
+  useEffect(() => setTyped(text), [text]);
+  // Before the next key is heard, which would else be written where the caret was.
+  useLayoutEffect(() => {
+    if (next.current === null) return;
+    area.current!.setSelectionRange(next.current, next.current);
+    next.current = null;
+  }, [typed]);
+  const { word, found } = offered(typed, caret, keys, words);
+  const take = (whole: string) => {
+    const start = caret! - word.length;
+    next.current = start + whole.length;
+    setTyped(typed.slice(0, start) + whole + typed.slice(caret!));
+    setCaret(next.current);
+    area.current!.focus();
+  };
+  const key = (event: KeyboardEvent) => {
+    if (event.ctrlKey && event.key === " " && found.length) take(found[0]!);
+    else if ((event.ctrlKey || event.metaKey) && event.key === "Enter") onApply(typed);
+    else if (event.key === "Escape" && typed !== text) setTyped(text);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div class="completing">
+      <textarea
+        ref={area}
+        aria-label={label}
+        title="Ctrl+Enter applies it, Ctrl+Space takes the first name offered"
+        spellcheck={false}
+        rows={rows}
+        value={typed}
+        onInput={(event) => {
+          setTyped(event.currentTarget.value);
+          setCaret(event.currentTarget.selectionStart);
+        }}
+        onKeyDown={key}
+      />
+      <div class="bar" role="group" aria-label={`${label}: names to complete with`}>
+        <button type="button" aria-disabled={typed === text} onClick={() => typed !== text && onApply(typed)}>
+          Apply
+        </button>
+        {found.map((each) => (
+          <button key={each} type="button" class="word" onClick={() => take(each)}>
+            {each}
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}

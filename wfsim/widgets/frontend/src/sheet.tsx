@@ -1,0 +1,272 @@
+import { useEffect, useId, useState } from "preact/hooks";
+import { Completing } from "./completing.tsx";
+
+/** What is selected; `wfsim.widgets.editor_wire` says it. Some fields are of some kinds only. */
+export interface SheetData {
+  id: string;
+  kind: string;
+  name: string;
+  yaml: string;
+  keys: { key: string; means: string }[];
+  initial?: boolean;
+  outcome?: string;
+  timeout?: string;
+  activity?: string;
+  within?: string;
+  works?: boolean;
+  event?: string;
+  after?: string;
+  condition?: string;
+  also?: { id: string; label: string }[];
+}
+export interface Names {
+  states: string[];
+  regions: string[];
+  /** All that can set a transition off; `declared` are those that others send. */
+  events: string[];
+  declared: string[];
+  variables: string[];
+  activities: string[];
+}
+export type Edit = (operation: string, values: Record<string, string>) => void;
+
+interface Props {
+  sheet: SheetData;
+  names: Names;
+  /** Why the last request from here could not be met. */
+  problem: string;
+  onEdit: Edit;
+  onProperties(text: string): void;
+  onSelect(id: string): void;
+}
+
+interface FieldProps {
+  label: string;
+  value: string;
+  hint?: string;
+  words?: string[];
+  onCommit(value: string): void;
+}
+
+/** A field that counts when it is left or Enter is pressed; Escape takes back what was typed. */
+function Field({ label, value, hint, words, onCommit }: FieldProps) {
+  const [typed, setTyped] = useState(value);
+  const list = useId();
+  useEffect(() => setTyped(value), [value]);
+  const commit = () => {
+    if (typed !== value) onCommit(typed.trim());
+  };
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <input
+        value={typed}
+        placeholder={hint}
+        list={words && list}
+        onInput={(event) => setTyped(event.currentTarget.value)}
+        onBlur={commit}
+        onKeyDown={(event) => {
+          if (event.key === "Enter") commit();
+          else if (event.key === "Escape") setTyped(value);
+        }}
+      />
+      {words && (
+        <datalist id={list}>
+          {words.map((word) => (
+            <option key={word} value={word} />
+          ))}
+        </datalist>
+      )}
+    </label>
+  );
+}
+
+const last = (id: string) => id.slice(id.indexOf(":") + 1);
+const plain = (id: string) => id.slice(Math.max(id.lastIndexOf("/"), id.indexOf(":")) + 1);
+
+function StateFields({ sheet, names, onEdit }: Props) {
+  const state = sheet.id;
+  return (
+    <>
+      <div class="field">
+        <span>begins here</span>
+        <button
+          type="button"
+          aria-pressed={sheet.initial}
+          onClick={() => !sheet.initial && onEdit("make_initial", { state })}
+        >
+          {sheet.initial ? "Initial" : "Make initial"}
+        </button>
+      </div>
+      <label class="field">
+        <span>ends here</span>
+        <select
+          value={sheet.outcome}
+          onChange={(event) => onEdit("set_terminal", { state, outcome: event.currentTarget.value })}
+        >
+          <option value="">no</option>
+          <option value="success">as a success</option>
+          <option value="failure">as a failure</option>
+        </select>
+      </label>
+      <Field
+        label="timeout"
+        hint="2d"
+        value={sheet.timeout ?? ""}
+        onCommit={(timeout) => onEdit("set_timeout", { state, timeout })}
+      />
+      {!sheet.works && (
+        <Field
+          label="runs activity"
+          value={sheet.activity ?? ""}
+          words={names.activities}
+          onCommit={(activity) => onEdit("set_work", { state, activity })}
+        />
+      )}
+      <label class="field">
+        <span>stands in</span>
+        <select value={sheet.within} onChange={(event) => onEdit("move", { state, into: event.currentTarget.value })}>
+          {names.regions
+            .filter((each) => !last(each).startsWith(`${last(state)}/`))
+            .map((each) => (
+              <option key={each} value={each}>
+                {each === "workflow" ? "the workflow" : last(each)}
+              </option>
+            ))}
+        </select>
+      </label>
+      <div class="bar">
+        <button type="button" onClick={() => onEdit("add_region", { state })}>
+          Add a region
+        </button>
+      </div>
+    </>
+  );
+}
+
+function TransitionFields({ sheet, names, onEdit, onSelect }: Props) {
+  const now = { event: sheet.event ?? "", after: sheet.after ?? "", condition: sheet.condition ?? "" };
+  const set = (change: Partial<typeof now>) => onEdit("set_trigger", { transition: sheet.id, ...now, ...change });
+  return (
+    <>
+      {(sheet.also?.length ?? 0) > 1 && (
+        <div class="bar" role="group" aria-label="Transitions on this line">
+          {sheet.also!.map((each) => (
+            <button key={each.id} type="button" aria-pressed={each.id === sheet.id} onClick={() => onSelect(each.id)}>
+              {each.label}
+            </button>
+          ))}
+        </div>
+      )}
+      <Field label="on event" value={now.event} words={names.events} onCommit={(event) => set({ event, after: "" })} />
+      <Field
+        label="after"
+        hint="2h"
+        value={now.after}
+        onCommit={(after) => set({ after, event: after ? "" : now.event })}
+      />
+      <Field
+        label="if"
+        hint="context.count < 3"
+        value={now.condition}
+        words={names.variables.map((name) => `context.${name}`)}
+        onCommit={(condition) => set({ condition })}
+      />
+    </>
+  );
+}
+
+/** All that is selected says: common things as fields, everything as YAML. */
+export function Sheet(props: Props) {
+  const { sheet, names, onEdit } = props;
+  const words = [
+    ...names.states.map(plain),
+    ...names.events,
+    ...names.activities,
+    ...names.variables.map((name) => `context.${name}`),
+    ...names.variables,
+    "event.",
+  ];
+  return (
+    <section class="sheet" aria-label={`${sheet.kind} ${sheet.name}`}>
+      <p class="title">
+        {sheet.kind} {sheet.name}
+      </p>
+      {props.problem && (
+        <p class="problem" role="alert">
+          {props.problem}
+        </p>
+      )}
+      {sheet.kind !== "transition" && (
+        <Field label="name" value={sheet.name} onCommit={(name) => onEdit("rename", { element: sheet.id, name })} />
+      )}
+      {sheet.kind === "state" && <StateFields key={sheet.id} {...props} />}
+      {sheet.kind === "transition" && <TransitionFields key={sheet.id} {...props} />}
+      <p class="title">as YAML</p>
+      <Completing
+        key={sheet.id}
+        label={`${sheet.kind} ${sheet.name} as YAML`}
+        text={sheet.yaml}
+        keys={sheet.keys.map((each) => each.key)}
+        words={[...new Set(words)]}
+        rows={Math.min(14, Math.max(4, sheet.yaml.split("\n").length))}
+        onApply={props.onProperties}
+      />
+      <details>
+        <summary>What the keys mean</summary>
+        <dl>
+          {sheet.keys.map(({ key, means }) => (
+            <div key={key}>
+              <dt>{key}</dt>
+              <dd>{means}</dd>
+            </div>
+          ))}
+        </dl>
+      </details>
+    </section>
+  );
+}
+
+/** What is declared, to be selected, and a field to declare more. */
+export function Declared({
+  kind,
+  names,
+  selected,
+  onSelect,
+  onDeclare,
+}: {
+  kind: string;
+  names: string[];
+  selected: string;
+  onSelect(id: string): void;
+  onDeclare(name: string): void;
+}) {
+  const [typed, setTyped] = useState("");
+  const declare = () => {
+    if (typed.trim()) onDeclare(typed.trim());
+    setTyped("");
+  };
+  return (
+    <div class="bar" role="group" aria-label={`Declared: ${kind}`}>
+      <span class="quiet">{kind}</span>
+      {names.map((name) => (
+        <button
+          key={name}
+          type="button"
+          aria-pressed={selected === `${kind}:${name}`}
+          onClick={() => onSelect(`${kind}:${name}`)}
+        >
+          {name}
+        </button>
+      ))}
+      <input
+        size={9}
+        aria-label={`Declare a new ${kind}`}
+        placeholder="new …"
+        value={typed}
+        onInput={(event) => setTyped(event.currentTarget.value)}
+        onKeyDown={(event) => event.key === "Enter" && declare()}
+      />
+    </div>
+  );
+}
