@@ -26,6 +26,7 @@ WRONG = {"nothing": None, "number": 7, "text": "nonsense \0", "workflows": [ORDE
 
 GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "Catalogue": lambda folder: ([ORDER],),
+    "Editor": lambda folder: (ORDER,),
     "FlowMap": lambda folder: (small_history(),),
     "Stepper": lambda folder: (ORDER,),
     "TokenGame": lambda folder: (NET,),
