@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
-
 from wfsim.semantics.codes import NULL
+from wfsim.semantics.later import njit
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 
 @_njit
