@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-import numba
 
 from wfsim.semantics.bare import rows_from
 from wfsim.semantics.codes import ACTIVE, COMPLETED
+from wfsim.semantics.later import njit
 from wfsim.simulation.compiled.layout import KEEPS_ALWAYS, KEEPS_NOBODY
 from wfsim.simulation.compiled.workers import let_go, own_worker, take_own
 
-_njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model="numpy")
+_njit = njit(nogil=True, error_model="numpy")
 
 
 @_njit
