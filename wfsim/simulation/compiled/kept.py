@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wfsim.semantics.bare import rows_from
+from wfsim.semantics.addresses import rows_from
 from wfsim.semantics.codes import ACTIVE, COMPLETED
 from wfsim.semantics.later import njit
 from wfsim.simulation.compiled.layout import KEEPS_ALWAYS, KEEPS_NOBODY
