@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.arguments import expect
 from wfsim.errors import HistoryError, did_you_mean
 from wfsim.history.runs import workflow_of
 from wfsim.history.views import ranked_paths
+from wfsim.markup import html_table
 from wfsim.model.duration import short_time
 
 from .flows import flows
@@ -112,22 +112,18 @@ class HotPaths:
 
     def _repr_html_(self) -> str:
         used = [name for name in OUTCOMES if self._table[name].any()]
-        heads = ["path", "cases", "share", "total time", "median", "95 %", *used]
-        head = "".join(f'<th scope="col">{html.escape(name.replace("_", " "))}</th>' for name in heads)
-        body = []
-        for row in self._table.to_dict("records"):
-            cells = [
+        heads = ["path", "cases", "share", "total time", "median", "95 %", *(name.replace("_", " ") for name in used)]
+        rows = [
+            (
+                row["path"],
                 f"{row['cases']:,}",
                 f"{row['share']:.1%}",
-                short_time(row["total_time"]),
-                short_time(row["p50_time"]),
-                short_time(row["p95_time"]),
+                *(short_time(row[time]) for time in ("total_time", "p50_time", "p95_time")),
                 *(f"{row[name]:,}" for name in used),
-            ]
-            first = f'<td style="text-align:left">{html.escape(str(row["path"]))}</td>'
-            body.append(f"<tr>{first}{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>")
-        caption = f"<caption>Hot paths by {html.escape(self._by)}</caption>"
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+            )
+            for row in self._table.to_dict("records")
+        ]
+        return html_table(heads, rows, numbers=range(1, len(heads)), caption=f"Hot paths by {self._by}")
 
 
 def hot_paths(

@@ -5,13 +5,13 @@ The HTML is plain tables without styles or scripts, which a notebook shows witho
 
 from __future__ import annotations
 
-import html
 import math
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from wfsim.errors import HistoryError, visible
+from wfsim.markup import escaped
 from wfsim.model.duration import short_time
 
 if TYPE_CHECKING:
@@ -98,16 +98,16 @@ def as_html(
     caption: str, head: Head, columns: Row, groups: Sequence[tuple[str, Sequence[Row]]], remarks: Sequence[str]
 ) -> str:
     """As tables; everything from outside is escaped."""
-    body = "".join(f'<tr><th scope="row">{_e(name)}</th><td>{_e(value)}</td></tr>' for name, value in head)
-    parts = [f"<table><caption>{_e(caption)}</caption><tbody>{body}</tbody></table>"]
-    heads = "".join(f'<th scope="col">{_e(each)}</th>' for each in columns)
+    body = "".join(f'<tr><th scope="row">{escaped(name)}</th><td>{escaped(value)}</td></tr>' for name, value in head)
+    parts = [f"<table><caption>{escaped(caption)}</caption><tbody>{body}</tbody></table>"]
+    heads = "".join(f'<th scope="col">{escaped(each)}</th>' for each in columns)
     for title, rows in groups:
         cells = "".join(
-            f'<tr><th scope="row">{_e(label)}</th>{"".join(f"<td>{_e(each)}</td>" for each in rest)}</tr>'
+            f'<tr><th scope="row">{escaped(label)}</th>{"".join(f"<td>{escaped(each)}</td>" for each in rest)}</tr>'
             for label, *rest in rows
         )
         parts.append(f"<table><caption>{title}</caption><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>")
-    parts.append(f"<ul>{''.join(f'<li>{_e(remark)}</li>' for remark in remarks)}</ul>")
+    parts.append(f"<ul>{''.join(f'<li>{escaped(remark)}</li>' for remark in remarks)}</ul>")
     return "".join(parts)
 
 
@@ -135,7 +135,3 @@ def _row(measure: Measure) -> Row:
     """Label, value, interval, number of observations, note."""
     one = measure.estimate
     return measure.label, number(one.value, measure.unit), interval(one, measure.unit), f"{one.n:,}", one.note
-
-
-def _e(text: str) -> str:
-    return html.escape(visible(text))
