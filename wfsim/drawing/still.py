@@ -6,13 +6,23 @@ import re
 from html import escape
 from urllib.parse import quote
 
-# What an image has no use for: tips and names, wide lines to point at, descriptions, and rules for themes of a page. In
-# text all quotes and brackets are escaped, so that none of it can look like this.
+# What an image has no use for. In text all quotes and brackets are escaped, so that none of it can look like this.
 _UNUSED = re.compile(
-    r'<title[^>]*>[^<]*</title>|<desc[^>]*>[^<]*</desc>| data-id="[^"]*"| aria-labelledby="[^"]*"'
-    r'|<path d="[^"]*" fill="none" stroke-width="12" pointer-events="stroke"/>|^\[data-jp-theme-.*\n',
-    re.MULTILINE,
+    "|".join(
+        [
+            # tips, names and descriptions; wide lines to point at
+            '<title[^>]*>[^<]*</title>|<desc[^>]*>[^<]*</desc>| data-id="[^"]*"| aria-labelledby="[^"]*"',
+            '<path d="[^"]*" fill="none" stroke-width="12" pointer-events="stroke"/>',
+            # what tells it from other pictures of a page, or fits it in there
+            ' id="[^"]*"| class="wfsim-picture"| role="img"| style="[^"]*"',
+            # colours for readers without style sheets
+            ' (?:fill|stroke)="#[^"]*"',
+            r"\n",
+        ]
+    )
 )
+_RULES = re.compile("<style>.*?</style>", re.DOTALL)
+_THEMES = re.compile(r"^\[data-jp-theme-.*\n", re.MULTILINE)
 # What may stand unencoded in an address that is an attribute in double quotes.
 _PLAIN = " =:/;,.-_()'!*+{}|"
 
@@ -29,8 +39,13 @@ def still(svg: str, alt: str, name: str = "") -> str:
     name
         A class, to find the image by.
     """
-    slim = _UNUSED.sub("", svg).replace('"', "'")
+    slim = _UNUSED.sub("", _RULES.sub(_own_rules, svg)).replace('"', "'")
     kind = f' class="{escape(name)}"' if name else ""
     style = "max-width:100%;height:auto"
     address = quote(slim, safe=_PLAIN)
     return f'<img{kind} alt="{escape(alt)}" style="{style}" src="data:image/svg+xml,{address}">'
+
+
+def _own_rules(found: re.Match[str]) -> str:
+    """Its style sheet without the themes of a page, and for all of it, as there is nothing else."""
+    return re.sub(r"#wf\w+(?: |(?={))", lambda of: "" if of[0].endswith(" ") else "svg", _THEMES.sub("", found[0]))

@@ -1,8 +1,9 @@
 """A laid-out picture as standalone SVG: no script, no font, no reference to anything outside.
 
 Colours stand twice: as plain attributes for readers without style sheets (PDF converters), and as CSS
-variables that follow the page, be it a browser set to dark or a Jupyter theme. The picture paints its own
-background, because a notebook may show it where neither is known.
+variables that follow the page, be it a browser set to dark or a Jupyter theme. The class of a part sets its two, and
+what all parts have in common stands once. The picture paints its own background, because a notebook may show it where
+neither is known.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from wfsim.drawing.graph import Edge, Graph, Group, Node, Role
 
-_FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',Arial,sans-serif"
+_FONTS = "system-ui,-apple-system,Segoe UI,Roboto,Noto Sans,DejaVu Sans,Arial,sans-serif"
 _WIDEST = 8.0
 _THINNEST = 1.0
 
@@ -93,7 +94,8 @@ def render(
             f'<svg xmlns="http://www.w3.org/2000/svg" id="{prefix}" class="wfsim-picture" role="img" '
             f'aria-labelledby="{prefix}-title {prefix}-desc" width="{width_}" height="{height}" '
             # On the element itself: a page may drop the style sheet, or count its own rules for pictures higher.
-            f'viewBox="0 0 {width_} {height}" style="max-width:100%;height:auto" font-family="{escape(_FONTS)}">',
+            f'viewBox="0 0 {width_} {height}" style="max-width:100%;height:auto" font-family="{_FONTS}" '
+            f'text-anchor="middle" fill="{INK.light}">',
             f'<title id="{prefix}-title">{_escape(graph.title) or "Graph"}</title>',
             f'<desc id="{prefix}-desc">{said}</desc>',
             f"<style>{_style(prefix, sorted(roles))}</style>",
@@ -110,40 +112,38 @@ def render(
 
 
 def _style(prefix: str, roles: list[Role]) -> str:
-    def variables(mode: str, jupyter: bool) -> str:
+    def colours(mode: str, page: str = "") -> str:
+        """The colours for light or dark pages; `page` selects Jupyter pages, whose own colours come first."""
+
         def shade(tone: Tone) -> str:
             return tone.light if mode == "light" else tone.dark
 
-        page, ink = shade(PAGE), shade(INK)
-        if jupyter:
-            page, ink = f"var(--jp-layout-color0,{page})", f"var(--jp-content-font-color0,{ink})"
-        parts = [f"--wf-page:{page}", f"--wf-ink:{ink}", f"--wf-frame:{shade(FRAME)}"]
+        here = f"{page}#{prefix}"
+        back, ink = shade(PAGE), shade(INK)
+        if page:
+            back, ink = f"var(--jp-layout-color0,{back})", f"var(--jp-content-font-color0,{ink})"
+        rules = [f"{here}{{--wf-page:{back};--wf-ink:{ink};--wf-frame:{shade(FRAME)}}}"]
         for role in roles:
-            name = role.replace("_", "-")
-            parts += [f"--wf-{name}:{shade(LOOKS[role].line)}", f"--wf-{name}-in:{shade(LOOKS[role].fill)}"]
-        return ";".join(parts)
+            line, inside = shade(LOOKS[role].line), shade(LOOKS[role].fill)
+            rules.append(f"{here} .{role.replace('_', '-')}{{--wf-line:{line};--wf-in:{inside}}}")
+        return "".join(rules)
 
     here = f"#{prefix}"
     rules = [
-        f"{here}{{{variables('light', False)}}}",
-        f"@media (prefers-color-scheme:dark){{{here}{{{variables('dark', False)}}}}}",
+        colours("light"),
+        f"@media (prefers-color-scheme:dark){{{colours('dark')}}}",
         # A Jupyter page declares its theme, whatever the browser prefers.
-        f'[data-jp-theme-light="true"] {here}{{{variables("light", True)}}}',
-        f'[data-jp-theme-light="false"] {here}{{{variables("dark", True)}}}',
-        f"{here} text{{fill:var(--wf-ink)}}",
-        f"{here} .halo{{stroke:var(--wf-page)}}",
-        f"{here} .page{{fill:var(--wf-page)}}",
+        colours("light", '[data-jp-theme-light="true"] '),
+        colours("dark", '[data-jp-theme-light="false"] '),
+        f"{here} text,{here} .token{{fill:var(--wf-ink)}}",
+        f"{here} .page,{here} .glyph{{fill:var(--wf-page)}}",
         f"{here} .frame{{stroke:var(--wf-frame)}}",
-        f"{here} .token{{fill:var(--wf-ink)}}",
-        f"{here} .glyph{{fill:var(--wf-page)}}",
+        f"{here} .line{{stroke:var(--wf-line)}}",
+        f"{here} .body{{fill:var(--wf-in)}}",
+        f"{here} .solid{{fill:var(--wf-line)}}",
+        # Here only: a reader that knows no order of painting would strike its texts through with it.
+        f"{here} .halo{{stroke:var(--wf-page);stroke-width:4;stroke-linejoin:round;paint-order:stroke}}",
     ]
-    for role in roles:
-        name = role.replace("_", "-")
-        rules += [
-            f"{here} .{name} .line{{stroke:var(--wf-{name})}}",
-            f"{here} .{name} .body{{fill:var(--wf-{name}-in)}}",
-            f"{here} .{name} .solid{{fill:var(--wf-{name})}}",
-        ]
     return "\n".join(rules)
 
 
@@ -191,8 +191,8 @@ def _tokens(box: Box, count: int) -> str:
         paint = f'class="token" fill="{INK.light}"'
         return "".join(_disc((x + dx, y + dy), 4, paint) for dx, dy in _TOKEN_PLACES[count])
     return (
-        f'<text x="{_number(x)}" y="{_number(y + 0.36 * LINE_SIZE)}" font-size="{_number(LINE_SIZE)}" '
-        f'text-anchor="middle" fill="{INK.light}">{short_number(count)}</text>'
+        f'<text x="{_number(x)}" y="{_number(y + 0.36 * LINE_SIZE)}" font-size="{_number(LINE_SIZE)}"'
+        f">{short_number(count)}</text>"
     )
 
 
@@ -307,14 +307,10 @@ def _text(placed: PlacedText, *, halo: bool = False, start: bool = False, bold: 
             f"{_escape(line.text)}</tspan>"
         )
         y += line.size * LINE_HEIGHT
-    around = (
-        f' class="halo" stroke="{PAGE.light}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
-        if halo
-        else ""
-    )
-    anchor = "start" if start else "middle"
+    around = ' class="halo"' if halo else ""
+    anchor = ' text-anchor="start"' if start else ""
     weight = ' font-weight="600"' if bold else ""
-    return f'<text{around} text-anchor="{anchor}"{weight} fill="{INK.light}">{"".join(spans)}</text>'
+    return f"<text{around}{anchor}{weight}>{''.join(spans)}</text>"
 
 
 def _wrapped(kind: str, role: Role, name: str, parts: list[str]) -> str:
@@ -349,7 +345,7 @@ def _pair(point: Point) -> str:
 
 
 def _number(value: float) -> str:
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    text = f"{value:.1f}".removesuffix(".0")
     return "0" if text == "-0" else text
 
 

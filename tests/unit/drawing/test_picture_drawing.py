@@ -434,7 +434,15 @@ def test_the_image_of_a_notebook_is_small() -> None:
     chain = Picture("chain", states, [Edge(f"e{k}", f"n{k}", f"n{k + 1}", "go") for k in range(19)])
     assert len(chain.to_html()) < len(chain.to_svg())
     order = load("models/order_processing.yaml")
-    assert len(order._repr_mimebundle_()["text/html"]) < 36_000
+    assert len(order._repr_mimebundle_()["text/html"]) < 22_000
+
+
+def test_an_image_says_a_colour_once_for_each_role_and_page() -> None:
+    one, many = (
+        Picture("many", [Node(f"n{k}", f"#wf{k} #wf") for k in range(count)], []).to_html() for count in (1, 30)
+    )
+    assert one.count("%23") - 2 == many.count("%23") - 60
+    assert "#wf29 #wf" in unquote(many)
 
 
 def test_text_of_a_picture_is_never_markup_of_the_page_around_its_image() -> None:
