@@ -13,7 +13,8 @@ _UNUSED = re.compile(
             # tips, names and descriptions; wide lines to point at
             '<title[^>]*>[^<]*</title>|<desc[^>]*>[^<]*</desc>| data-id="[^"]*"| aria-labelledby="[^"]*"',
             '<path d="[^"]*" fill="none" stroke-width="12" pointer-events="stroke"/>',
-            # what tells it from other pictures of a page, or fits it in there
+            # what tells it from other pictures of a page, or fits it in there, and what kind a part is
+            '(?<= class=")(?:edge-label|edge|node|group) ',
             ' id="[^"]*"| class="wfsim-picture"| role="img"| style="[^"]*"',
             # colours for readers without style sheets
             ' (?:fill|stroke)="#[^"]*"',
@@ -23,8 +24,8 @@ _UNUSED = re.compile(
 )
 _RULES = re.compile("<style>.*?</style>", re.DOTALL)
 _THEMES = re.compile(r"^\[data-jp-theme-.*\n", re.MULTILINE)
-# What may stand unencoded in an address that is an attribute in double quotes.
-_PLAIN = " =:/;,.-_()'!*+{}|"
+# What may stand unencoded in an address that is an attribute in double quotes; a third of a picture would be brackets.
+_PLAIN = " <>=:/;,.-_()'!*+{}|"
 
 
 def still(svg: str, alt: str, name: str = "") -> str:

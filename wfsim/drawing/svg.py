@@ -14,7 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from wfsim.drawing.boxes import Box, Point, centred
-from wfsim.drawing.content import LINE_SIZE, short_number
+from wfsim.drawing.content import EDGE_SIZE, LINE_SIZE, short_number
 from wfsim.drawing.curve import Curve, along, end_cut, middle
 from wfsim.drawing.data import to_data
 from wfsim.drawing.placed import Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from wfsim.drawing.graph import Edge, Graph, Group, Node, Role
 
 _FONTS = "system-ui,-apple-system,Segoe UI,Roboto,Noto Sans,DejaVu Sans,Arial,sans-serif"
+# Of most texts and most lines: said once for the whole picture.
+_SIZE, _WIDTH = EDGE_SIZE, Look(INK, INK).width
 _WIDEST = 8.0
 _THINNEST = 1.0
 
@@ -95,7 +97,7 @@ def render(
             f'aria-labelledby="{prefix}-title {prefix}-desc" width="{width_}" height="{height}" '
             # On the element itself: a page may drop the style sheet, or count its own rules for pictures higher.
             f'viewBox="0 0 {width_} {height}" style="max-width:100%;height:auto" font-family="{_FONTS}" '
-            f'text-anchor="middle" fill="{INK.light}">',
+            f'font-size="{_number(_SIZE)}" text-anchor="middle" fill="{INK.light}" stroke-width="{_number(_WIDTH)}">',
             f'<title id="{prefix}-title">{_escape(graph.title) or "Graph"}</title>',
             f'<desc id="{prefix}-desc">{said}</desc>',
             f"<style>{_style(prefix, sorted(roles))}</style>",
@@ -123,9 +125,11 @@ def _style(prefix: str, roles: list[Role]) -> str:
         if page:
             back, ink = f"var(--jp-layout-color0,{back})", f"var(--jp-content-font-color0,{ink})"
         rules = [f"{here}{{--wf-page:{back};--wf-ink:{ink};--wf-frame:{shade(FRAME)}}}"]
+        alike: dict[tuple[str, str], list[str]] = {}
         for role in roles:
-            line, inside = shade(LOOKS[role].line), shade(LOOKS[role].fill)
-            rules.append(f"{here} .{role.replace('_', '-')}{{--wf-line:{line};--wf-in:{inside}}}")
+            seen = shade(LOOKS[role].line), shade(LOOKS[role].fill)
+            alike.setdefault(seen, []).append(f"{here} .{role.replace('_', '-')}")
+        rules += [f"{','.join(parts)}{{--wf-line:{line};--wf-in:{inside}}}" for (line, inside), parts in alike.items()]
         return "".join(rules)
 
     here = f"#{prefix}"
@@ -167,9 +171,7 @@ def _node(node: Node, placed: PlacedNode, lit: Role | None, tokens: int | None) 
 
 
 def _outline(node: Node, box: Box, look: Look) -> list[str]:
-    paint = (
-        f'fill="{look.fill.light}" stroke="{look.line.light}" stroke-width="{_number(look.width)}"{_dashes(look.dash)}'
-    )
+    paint = f'fill="{look.fill.light}" stroke="{look.line.light}"{_thickness(look.width)}{_dashes(look.dash)}'
     if node.shape == "dot":
         paint = f'fill="{look.line.light}" stroke="{look.line.light}" stroke-width="1"'
         return [_disc(box.centre, box.width / 2 - 1, f'class="solid line" {paint}')]
@@ -190,10 +192,8 @@ def _tokens(box: Box, count: int) -> str:
     if count in _TOKEN_PLACES:
         paint = f'class="token" fill="{INK.light}"'
         return "".join(_disc((x + dx, y + dy), 4, paint) for dx, dy in _TOKEN_PLACES[count])
-    return (
-        f'<text x="{_number(x)}" y="{_number(y + 0.36 * LINE_SIZE)}" font-size="{_number(LINE_SIZE)}"'
-        f">{short_number(count)}</text>"
-    )
+    place = f'x="{_number(x)}" y="{_number(y + 0.36 * LINE_SIZE)}" font-size="{_number(LINE_SIZE)}"'
+    return f"<text {place}>{short_number(count)}</text>"
 
 
 def _edge(
@@ -210,8 +210,8 @@ def _edge(
     if weight is not None:
         tip.append(f"weight {weight:,.12g}")
     line = (
-        f'<path class="line" d="{_path(shaft)}" fill="none" stroke="{look.line.light}" '
-        f'stroke-width="{_number(thick)}"{_dashes(dash)}/>'
+        f'<path class="line" d="{_path(shaft)}" fill="none" stroke="{look.line.light}"'
+        f"{_thickness(thick)}{_dashes(dash)}/>"
     )
     # A wide invisible line makes the tooltip easy to hit.
     reach = f'<path d="{_path(placed.curve)}" fill="none" stroke-width="12" pointer-events="stroke"/>'
@@ -236,13 +236,13 @@ def _head(edge: Edge, curve: Curve, thick: float, look: Look) -> tuple[Curve, st
     if edge.head == "circle":
         shaft, (ux, uy) = end_cut(curve, 2 * half)
         centre = (tip[0] - ux * half, tip[1] - uy * half)
-        paint = f'class="line glyph" fill="{PAGE.light}" stroke="{colour}" stroke-width="1.5"'
+        paint = f'class="line glyph" fill="{PAGE.light}" stroke="{colour}"'
         return shaft, _disc(centre, half - 0.5, paint)
     shaft, (ux, uy) = end_cut(curve, 2 * length if edge.head == "double" else length)
     if edge.head == "open":
         return curve, (
-            f'<path class="line" d="{_wedge(tip, (ux, uy), length, half)}" fill="none" stroke="{colour}" '
-            f'stroke-width="{_number(max(1.5, thick / 2))}"/>'
+            f'<path class="line" d="{_wedge(tip, (ux, uy), length, half)}" fill="none" stroke="{colour}"'
+            f"{_thickness(max(1.5, thick / 2))}/>"
         )
     wedges = _wedge(tip, (ux, uy), length, half) + "Z"
     if edge.head == "double":
@@ -262,7 +262,7 @@ def _group(group: Group, placed: PlacedGroup, lit: Role | None) -> str:
     if lit:
         look = LOOKS[lit]
         tip.append(lit.replace("_", " "))
-        paint = f'class="line" fill="none" stroke="{look.line.light}" stroke-width="{_number(look.width)}"'
+        paint = f'class="line" fill="none" stroke="{look.line.light}"{_thickness(look.width)}'
     else:
         paint = f'class="frame" fill="none" stroke="{FRAME.light}" stroke-width="1.25"'
     parts = [_tip(tip), _rectangle(placed.box, 12, paint + _dashes(LOOKS[lit].dash if lit else "3 3"))]
@@ -302,10 +302,8 @@ def _text(placed: PlacedText, *, halo: bool = False, start: bool = False, bold: 
     y = placed.box.y
     spans: list[str] = []
     for line in placed.block.lines:
-        spans.append(
-            f'<tspan x="{_number(x)}" y="{_number(y + 0.98 * line.size)}" font-size="{_number(line.size)}">'
-            f"{_escape(line.text)}</tspan>"
-        )
+        size = f' font-size="{_number(line.size)}"' if line.size != _SIZE else ""
+        spans.append(f'<tspan x="{_number(x)}" y="{_number(y + 0.98 * line.size)}"{size}>{_escape(line.text)}</tspan>')
         y += line.size * LINE_HEIGHT
     around = ' class="halo"' if halo else ""
     anchor = ' text-anchor="start"' if start else ""
@@ -330,6 +328,10 @@ def _rectangle(box: Box, radius: float, attributes: str) -> str:
         f'<rect x="{_number(box.x)}" y="{_number(box.y)}" width="{_number(box.width)}" '
         f'height="{_number(box.height)}" rx="{_number(radius)}" {attributes}/>'
     )
+
+
+def _thickness(width: float) -> str:
+    return f' stroke-width="{_number(width)}"' if width != _WIDTH else ""
 
 
 def _dashes(pattern: str) -> str:
