@@ -76,7 +76,7 @@ def jupyter_options(folder: Path) -> list[str]:
 
 @contextlib.contextmanager
 def served(module: str, options: Sequence[str], folder: Path, *, ready: str = "/api/status") -> Iterator[str]:
-    """Run `python -m module` with a home of its own in `folder`; gives its address when `ready` answers, and ends it."""
+    """Run `python -m module` with a home of its own in `folder`; gives its address when `ready` answers."""
     home = folder / ".home"
     port = _free_port()
     environment = os.environ | {
