@@ -138,6 +138,7 @@ $(TEST_STAMP): $(VENV)/bin/python pyproject.toml
 	@touch $@ $(STAMP)
 
 $(VENV)/.installed-lab: $(VENV)/bin/python pyproject.toml
+	@echo "Installing JupyterLab beside wfsim (a minute or two, once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[lab]'
 	@touch $@ $(STAMP)
 
