@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -77,6 +76,7 @@ class Figures:
     """
 
     history: History
+    replications: int
     summary: Summary
     waits_p95: Mapping[str, Estimate]
     growing: Mapping[str, float]
@@ -86,11 +86,6 @@ class Figures:
     def cases(self) -> int:
         """How many cases started, over all replications."""
         return self.summary.counts["started"]
-
-    @cached_property
-    def replications(self) -> int:
-        """How many runs there are."""
-        return len(self.history.runs)
 
     @property
     def pools(self) -> list[str]:
@@ -132,6 +127,7 @@ def figures_of(history: History) -> Figures:
     until = [int(each.started.max(initial=0)) for each in cases]
     return Figures(
         history,
+        len(runs),
         summary,
         {pool: _waits_p95(own, cuts) for pool, own in queues.items()},
         {pool: most for pool, own in queues.items() if (most := _growth(own, cuts, until)) > _LONG},

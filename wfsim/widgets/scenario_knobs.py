@@ -105,7 +105,7 @@ def _arrivals(way: str, prefix: str, arrivals: Arrivals, data: Mapping[str, Any]
         yield count_knob(place, _MEMBERS, arrivals.closed.population, 100_000)
     elif arrivals.renewal is not None:
         key, given = f"{at}.renewal", data["arrivals"]["renewal"]
-        place = _place(key, "arrivals", f"{prefix}time between cases", f"as often as {_law(given)} times this")
+        place = _place(key, "arrivals", f"{prefix}time between cases", f"{_law(given)}, times this")
         yield factor_knob(place, lambda value: {key: scaled(given, value)})
     elif arrivals.rates is not None:
         key, pieces = f"{at}.rates", data["arrivals"]["rates"]
@@ -131,7 +131,7 @@ def _activity(way: str, label: str, plan: ActivityPlan | None, data: Mapping[str
     duration = data.get("duration")
     if duration is not None and duration != "0s":
         key = f"{way}.duration"
-        place = _place(key, "times", f"{label} takes", f"times {_law(duration)}")
+        place = _place(key, "times", f"{label} takes", f"{_law(duration)}, times this")
         yield factor_knob(place, lambda value: {key: scaled(duration, value)})
     failures = () if plan is None else plan.failures
     never_ends = 0.0 if plan is None else plan.never_ends

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -115,6 +116,9 @@ class Tuning:
         self._trying = Newest("wfsim lab", tried, self._shown, _KEPT)
         self._judge = Judge()
         self._comparing: Newest[tuple[Trial, Trial], Compared] = Newest("wfsim compare", _compared, "", _KEPT)
+        # Nobody waits for what is beside once this is gone, as when a cell is run again.
+        for beside in (self._trying, self._judge, self._comparing):
+            weakref.finalize(self, beside.end)
         self._try()
 
     # --- what there is ---------------------------------------------------------------------------

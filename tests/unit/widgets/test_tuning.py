@@ -292,6 +292,28 @@ def test_the_scenario_is_saved_as_it_was_turned_and_says_what_differs(tuning: Tu
     assert tuning.text().startswith("workflow: claims")
 
 
+def test_what_is_at_work_ends_with_the_last_who_wants_it(
+    workflow: wf.Workflow, scenario: wf.Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+    outdated_then: list[bool] = []
+
+    def slowly(settings: Settings, outdated: Callable[[], bool]) -> Iterator[Trial]:
+        begun.set()
+        assert go.wait(60)
+        outdated_then.append(outdated())
+        yield Trial(settings, None)
+
+    monkeypatch.setattr(tunings, "tried", slowly)
+    tuning = Tuning(workflow, scenario)
+    assert begun.wait(60)
+    beside = tuning._trying
+    del tuning
+    go.set()
+    beside.wait()
+    assert outdated_then == [True]
+
+
 def test_a_workflow_without_a_scenario_has_the_default_one() -> None:
     tuning = Tuning(wf.new("approval"))
     assert tuning.bench.scenario == wf.default_scenario(wf.new("approval"))
