@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import atexit
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -14,13 +14,18 @@ Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 # A thread that still computes while Python goes down may take the whole process with it.
-_AT_WORK: WeakSet[Newest[Any, Any]] = WeakSet()
+_AT_WORK: weakref.WeakSet[Newest[Any, Any]] = weakref.WeakSet()
 
 
 def end_all() -> None:
     """Let every thread end after what it has in hand."""
     for each in list(_AT_WORK):
         each.end()
+
+
+# At exit finalizers close histories that a thread may still read. They do so after what is registered after the first
+# of them.
+weakref.finalize(_AT_WORK, end_all)
 
 
 @atexit.register

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -312,6 +314,32 @@ def test_what_is_at_work_ends_with_the_last_who_wants_it(
     go.set()
     beside.wait()
     assert outdated_then == [True]
+
+
+ENDING = """
+import threading
+from tests.tuned import claims, claims_scenario
+from wfsim.widgets import trial
+from wfsim.widgets.tuning import Tuning
+
+reading = threading.Event()
+
+def read(history):
+    con = history.connection()
+    reading.set()
+    con.execute("SELECT sum(hash(n)) FROM range(100_000_000) t(n)").fetchall()
+    return figures_of(history)
+
+figures_of, trial.figures_of = trial.figures_of, read
+tuning = Tuning(claims(), claims_scenario(5))
+assert reading.wait(60)
+print("over")
+"""
+
+
+def test_a_process_that_ends_while_figures_are_computed_ends_well() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("over\n", "", 0)
 
 
 def test_a_workflow_without_a_scenario_has_the_default_one() -> None:

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export interface KnobData {
   group: string;
@@ -31,6 +31,18 @@ function Knob({ id, knob, stand, able, busy, ask }: KnobProps) {
   const [typed, setTyped] = useState<string | null>(null);
   const position = dragged ?? stand.position;
   const text = dragged === null ? stand.text : (knob.texts[dragged] ?? "");
+  // One request at a time: while Python is at work only the last place counts.
+  const asked = useRef<number | null>(null);
+  useLayoutEffect(() => {
+    if (dragged === null || busy) return;
+    if (asked.current !== dragged && stand.text !== knob.texts[dragged]) {
+      asked.current = dragged;
+      ask("move", { knob: id, position: dragged });
+    } else {
+      asked.current = null;
+      setDragged(null);
+    }
+  }, [dragged, busy]);
   const enter = (value: string) => {
     setTyped(null);
     if (value !== stand.text) ask("enter", { knob: id, text: value });
@@ -75,16 +87,7 @@ function Knob({ id, knob, stand, able, busy, ask }: KnobProps) {
             min={0}
             max={knob.texts.length - 1}
             value={position}
-            onInput={(event) => {
-              const to = Number(event.currentTarget.value);
-              setDragged(to);
-              // While Python is at work only the last place counts, which `change` tells.
-              if (!busy) ask("move", { knob: id, position: to });
-            }}
-            onChange={(event) => {
-              ask("move", { knob: id, position: Number(event.currentTarget.value) });
-              setDragged(null);
-            }}
+            onInput={(event) => setDragged(Number(event.currentTarget.value))}
           />
         </>
       )}
