@@ -312,7 +312,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
             <p class="problem">{scene.too_large}</p>
           )}
           {/* Below, so that the drawing stays where it is when they come. */}
-          <Verdicts verdicts={scene.verdicts} stale={head.stale} judging={head.judging} />
+          <Verdicts verdicts={scene.verdicts} stale={head.stale} judging={head.judging} of="an earlier drawing" />
         </div>
         {may && (
           <div class="side">
