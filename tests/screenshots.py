@@ -45,7 +45,13 @@ transitions:
   - {from: reviewing, event: done, to: refused}
   - {from: paying, event: done, to: refunded}
 """
-MENDED = DRAWN.replace("> 50", ">= 50") + "  - {from: reviewing, event: timeout, to: paying}\n"
+MENDED = (
+    DRAWN.replace("> 50", ">= 50").replace(
+        "transitions:\n", "  - {name: by_hand, is_terminal: true, outcome: failure}\ntransitions:\n"
+    )
+    + "  - {from: reviewing, event: timeout, to: paying}\n"
+    + "  - {from: [reviewing, paying], event: error, to: by_hand}\n"
+)
 LOAD = wf.Scenario(
     workflow="refund",
     arrivals={"poisson": "12/h"},
@@ -92,10 +98,24 @@ def settle(page: Page) -> None:
     page.locator("svg .e[data-id='transition:1']").first.wait_for()
 
 
+def lab() -> Shown:
+    found = wf.Lab(wf.loads(MENDED), LOAD)
+    found.tuning.wait()
+    found.tuning.pin("one clerk")
+    found.tuning.turn("pools.clerks.capacity", 2)
+    found.tuning.wait()
+    return found
+
+
+def compare(page: Page) -> None:
+    page.get_by_role("region", name="Comparison").wait_for()
+
+
 SHOTS: dict[str, tuple[Callable[[], Shown], Callable[[Page], None]]] = {
     "editor": (editor, select),
     "stepper": (stepper, play),
     "flow_map": (flow_map, settle),
+    "lab": (lab, compare),
 }
 
 

@@ -16,12 +16,12 @@ _UNUSED = re.compile(
             # what tells it from other pictures of a page, or fits it in there, and what kind a part is
             '(?<= class=")(?:edge-label|edge|node|group) ',
             ' id="[^"]*"| class="wfsim-picture"| role="img"| style="[^"]*"',
-            # colours for readers without style sheets
-            ' (?:fill|stroke)="#[^"]*"',
             r"\n",
         ]
     )
 )
+# Colours for readers without style sheets, of pictures, which have one.
+_COLOURS = re.compile(' (?:fill|stroke)="#[^"]*"')
 _RULES = re.compile("<style>.*?</style>", re.DOTALL)
 _THEMES = re.compile(r"^\[data-jp-theme-.*\n", re.MULTILINE)
 # What may stand unencoded in an address that is an attribute in double quotes; a third of a picture would be brackets.
@@ -40,10 +40,12 @@ def still(svg: str, alt: str, name: str = "") -> str:
     name
         A class, to find the image by.
     """
-    slim = _UNUSED.sub("", _RULES.sub(_own_rules, svg)).replace('"', "'")
+    slim = _UNUSED.sub("", _RULES.sub(_own_rules, svg))
+    if 'class="wfsim-picture"' in svg:
+        slim = _COLOURS.sub("", slim)
     kind = f' class="{escape(name)}"' if name else ""
     style = "max-width:100%;height:auto"
-    address = quote(slim, safe=_PLAIN)
+    address = quote(slim.replace('"', "'"), safe=_PLAIN)
     return f'<img{kind} alt="{escape(alt)}" style="{style}" src="data:image/svg+xml,{address}">'
 
 

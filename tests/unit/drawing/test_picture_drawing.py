@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from tests.random_cases import cases
 from wfsim.drawing import Edge, Group, Node, Picture
 from wfsim.drawing.layout import MAX_EDGES, MAX_NODES
+from wfsim.drawing.still import still
 from wfsim.errors import DrawingError
 from wfsim.model.yaml_io import load
 
@@ -443,6 +444,11 @@ def test_an_image_says_a_colour_once_for_each_role_and_page() -> None:
     )
     assert one.count("%23") - 2 == many.count("%23") - 60
     assert "#wf29 #wf" in unquote(many)
+
+
+def test_an_image_of_what_has_no_style_sheet_keeps_its_colours() -> None:
+    [image] = Image(still('<svg id="c" class="chart"><path fill="#abcdef" stroke="#123456"/></svg>', "a chart")).found
+    assert "<path fill='#abcdef' stroke='#123456'/>" in unquote(str(image["src"]))
 
 
 def test_text_of_a_picture_is_never_markup_of_the_page_around_its_image() -> None:
