@@ -27,6 +27,7 @@ def run_demo(
 ) -> None:
     """Load, check, prove, simulate, ask, draw and run; everything it makes lies in `folder`."""
     import wfsim as wf
+    from wfsim.exploration.workflow_witness import WorkflowWitness
     from wfsim.net.petri import MAX_DRAWN
 
     files = wf.examples()["order_processing"]
@@ -41,6 +42,7 @@ def run_demo(
     report = wf.verify(broken)
     show_report(report)
     stuck = next(verdict for verdict in report if verdict.property == "can_complete")
+    assert isinstance(stuck.witness, WorkflowWitness)
     played = folder / "counterexample.html"
     try:
         wf.Stepper(stuck.witness).to_html(played)
