@@ -68,11 +68,14 @@ def draw_figures(notebooks: list[NotebookNode]) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=require_browser(), args=FLAGS)
         page = browser.new_page()
-        page.set_content("<div></div>")
+        page.set_content('<div id="at"></div>')
         page.add_script_tag(content=(files("plotly") / "package_data/plotly.min.js").read_text(encoding="utf-8"))
         for data in figures:
-            address = page.evaluate("(figure) => Plotly.toImage(figure, {format: 'png'})", data[FIGURE])
-            data[PICTURE] = base64.b64encode(base64.b64decode(address.partition(",")[2])).decode()
+            page.evaluate(
+                "(figure) => Plotly.newPlot('at', figure.data, figure.layout, {staticPlot: true})", data[FIGURE]
+            )
+            data[PICTURE] = base64.b64encode(page.locator("#at .svg-container").screenshot()).decode() + "\n"
+            data["text/plain"] = "Figure"
         browser.close()
 
 
