@@ -44,7 +44,7 @@ def test_a_slider_changes_the_charts_and_what_python_sees(browser: Browser, tmp_
         lab.get_by_role("slider", name="clerks").focus()
         for _ in range(3):
             page.keyboard.press("ArrowRight")
-        lab.locator("[data-knob='scenario:pools.clerks.capacity'] input[aria-valuetext='5 workers']").wait_for()
+        lab.locator(".differs", has_text="clerks: 2 workers → 5 workers").wait_for()
         lab.locator("[data-chart=sojourn] .datum.run-1").first.wait_for()
         lab.locator(".head .status").wait_for(state="detached")
         head.wait_for(timeout=120_000)
