@@ -53,7 +53,7 @@ def test_a_slider_is_moved_by_keyboard_and_mouse_and_the_charts_follow(browser: 
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2, steps=4)
         page.mouse.up()
-        page.locator(f"[data-knob='{CAPACITY}'] input[type=range][aria-valuetext='10 workers']").wait_for()
+        page.locator(".differs", has_text="clerks: 2 workers → 10 workers").wait_for()
         settled(page)
         assert lab.scenario.pools["clerks"].capacity == 10
         assert utilisation(page) != by_keyboard

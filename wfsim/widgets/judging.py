@@ -13,7 +13,7 @@ from wfsim.model.naming import element_at, element_paths
 from wfsim.model.yaml_writer import write
 
 from .asked import Asked
-from .newest import Newest, end_all
+from .newest import Newest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -52,6 +52,7 @@ class Judged:
 
 
 _ASKED = Asked()
+atexit.register(_ASKED.end)
 
 
 def judge(version: Version, outdated: Callable[[], bool]) -> Iterator[Judged]:
@@ -90,13 +91,6 @@ def _answer(said: Mapping[str, Any], known: Mapping[str, Path]) -> Answer:
     return Answer(said["name"], said["status"], said["reason"], elements)
 
 
-@atexit.register
-def _end() -> None:
-    # Nobody begins anew what ends with its process.
-    end_all()
-    _ASKED.end()
-
-
 _MOST_KNOWN = 1_000
 
 
@@ -104,4 +98,4 @@ class Judge(Newest["Version", Judged]):
     """Judges the newest version that it was shown; what is known of an earlier one is known still."""
 
     def __init__(self, judge: Callable[[Version, Callable[[], bool]], Iterator[Judged]] = judge) -> None:
-        super().__init__("wfsim judge", judge, Judged(), _MOST_KNOWN)
+        super().__init__("wfsim judge", judge, Judged(), keep=_MOST_KNOWN)

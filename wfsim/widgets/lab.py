@@ -66,7 +66,7 @@ class Lab(Shown):
     >>> lab.tuning.wait().said
     '100 cases in 5 replications'
     >>> lab
-    <Lab of approval: arrivals.poisson: 60/h → 90/h; 100 cases in 5 replications>
+    <Lab of approval: arrivals.poisson: 1/m → 1.5/m; 100 cases in 5 replications>
     """
 
     def __init__(

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import threading
-import weakref
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
-
-# A thread that still computes while Python goes down may take the whole process with it.
-_AT_WORK: weakref.WeakSet[Newest[Any, Any]] = weakref.WeakSet()
-
-
-def end_all() -> None:
-    """Let every thread end after what it has in hand."""
-    for each in list(_AT_WORK):
-        each.end()
-
-
-# At exit finalizers close histories that a thread may still read. They do so after what is registered after the first
-# of them.
-weakref.finalize(_AT_WORK, end_all)
-
-
-@atexit.register
-def _end() -> None:
-    end_all()
-    for each in list(_AT_WORK):
-        each.wait()
 
 
 class Newest(Generic[Question, Answer]):
@@ -41,7 +18,7 @@ class Newest(Generic[Question, Answer]):
     Parameters
     ----------
     name
-        Of its thread.
+        Of its threads.
     work
         Gives the answers to a question, each better than the one before. Its second argument tells whether nobody
         wants to know any more; it looks at it now and then, and what it gives after that is dropped.
@@ -49,6 +26,9 @@ class Newest(Generic[Question, Answer]):
         The answer before there is any.
     keep
         The final answers to so many questions are known when they are shown again, of the latest.
+    most
+        So many threads there may be: with more than one, a question need not wait until work on the one before has
+        noticed that it is not wanted any more.
 
     Attributes
     ----------
@@ -61,45 +41,51 @@ class Newest(Generic[Question, Answer]):
         name: str,
         work: Callable[[Question, Callable[[], bool]], Iterator[Answer]],
         nothing: Answer,
+        *,
         keep: int,
+        most: int = 1,
     ) -> None:
-        self._name, self._work, self._keep = name, work, keep
+        self._name, self._work, self._keep, self._most = name, work, keep, most
         self._ended = False
         self._lock = threading.Lock()
-        self._newest: Hashable = None
-        self._wanted: tuple[Hashable, Question] | None = None
-        self._thread: threading.Thread | None = None
+        self._shown = 0
+        self._wanted: tuple[int, Hashable, Question] | None = None
+        self._threads: set[threading.Thread] = set()
         self._known: dict[Hashable, Answer] = {}
         self.last: tuple[Hashable, Answer] = (None, nothing)
 
     def show(self, key: Hashable, question: Question) -> None:
         """Ask a question; equal keys have equal answers."""
         with self._lock:
-            self._newest = key
+            self._shown += 1
             if key in self._known:
                 self._known[key] = self._known.pop(key)
                 self.last, self._wanted = (key, self._known[key]), None
                 return
-            self._wanted = key, question
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                _AT_WORK.add(self)
-                self._thread.start()
+            self._wanted = self._shown, key, question
+            if len(self._threads) < self._most:
+                # Python waits for it before it goes down: what still computes then may take the whole process with it.
+                thread = threading.Thread(target=self._run, name=self._name, daemon=False)
+                self._threads.add(thread)
+                thread.start()
 
     @property
     def busy(self) -> bool:
         """Whether an answer is still to come."""
-        return self._thread is not None
+        return bool(self._threads)
 
     def wait(self) -> None:
         """Come back when everything asked for is known."""
-        thread = self._thread
-        if thread is not None:
+        for thread in list(self._threads):
             thread.join()
 
     def end(self) -> None:
         """Answer nothing any more after this."""
         self._ended = True
+
+    @property
+    def _is_over(self) -> bool:
+        return self._ended or not threading.main_thread().is_alive()
 
     def _run(self) -> None:
         try:
@@ -107,12 +93,11 @@ class Newest(Generic[Question, Answer]):
                 self._answer(*asked)
         finally:
             with self._lock:
-                if self._thread is threading.current_thread():
-                    self._thread = None
+                self._threads.discard(threading.current_thread())
 
-    def _answer(self, key: Hashable, question: Question) -> None:
+    def _answer(self, number: int, key: Hashable, question: Question) -> None:
         def outdated() -> bool:
-            return self._ended or self._wanted is not None or self._newest != key
+            return self._is_over or self._shown != number
 
         for answer in self._work(question, outdated):
             with self._lock:
@@ -120,17 +105,17 @@ class Newest(Generic[Question, Answer]):
                     return
                 self.last = key, answer
         with self._lock:
-            if not outdated():
+            if not outdated() and self.last[0] == key:
                 self._known[key] = self.last[1]
                 if len(self._known) > self._keep:
                     del self._known[next(iter(self._known))]
 
-    def _next(self) -> tuple[Hashable, Question] | None:
+    def _next(self) -> tuple[int, Hashable, Question] | None:
         with self._lock:
             asked, self._wanted = self._wanted, None
-            if self._ended:
+            if self._is_over:
                 asked = None
             if asked is None:
-                # Whoever asks from now on finds no thread, and starts one.
-                self._thread = None
+                # Whoever asks from now on may find no thread, and starts one.
+                self._threads.discard(threading.current_thread())
             return asked

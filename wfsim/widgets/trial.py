@@ -88,8 +88,9 @@ def tried(settings: Settings, outdated: Callable[[], bool]) -> Iterator[Trial]:
         for step, changes in enumerate(every, 1):
             look(0.0)
             program, plan, notes = prepared(settings.workflow, settings.scenario, bench.catalogue_of(settings), changes)
-            figures = figures_of(run_plan(program, plan, notes, told=look))
-            yield Trial(settings, figures, "", step, len(every))
+            history = run_plan(program, plan, notes, told=look)
+            look(1.0)
+            yield Trial(settings, figures_of(history), "", step, len(every))
     except WfsimError as error:
         yield Trial(settings, None, str(error))
     except _Stopped:

@@ -113,9 +113,9 @@ class Tuning:
         self._asked: object = None
         self._judged: object = None
         self._shown = Trial(self.settings, None)
-        self._trying = Newest("wfsim lab", tried, self._shown, _KEPT)
+        self._trying = Newest("wfsim lab", tried, self._shown, keep=_KEPT, most=2)
         self._judge = Judge()
-        self._comparing: Newest[tuple[Trial, Trial], Compared] = Newest("wfsim compare", _compared, "", _KEPT)
+        self._comparing: Newest[tuple[Trial, Trial], Compared] = Newest("wfsim compare", _compared, "", keep=_KEPT)
         # Nobody waits for what is beside once this is gone, as when a cell is run again.
         for beside in (self._trying, self._judge, self._comparing):
             weakref.finalize(self, beside.end)

@@ -81,3 +81,26 @@ def test_a_thread_that_was_ended_answers_nothing_more() -> None:
     slow.go.set()
     newest.wait()
     assert newest.last == (1, "o")
+
+
+def test_with_two_threads_a_question_waits_for_none_that_is_not_wanted_any_more() -> None:
+    slow, asked = Slow(), threading.Event()
+    first = Slow.work
+
+    def work(question: str, outdated: Callable[[], bool]) -> Iterator[str]:
+        if question == "two":
+            yield question
+            asked.set()
+        else:
+            yield from first(slow, question, outdated)
+
+    newest = Newest("test", work, "", keep=9, most=2)
+    newest.show(1, "one")
+    assert slow.begun.wait(60)
+    newest.show(2, "two")
+    assert asked.wait(60)
+    assert newest.last == (2, "two")
+    slow.go.set()
+    newest.wait()
+    assert newest.last == (2, "two")
+    assert not newest.busy

@@ -201,7 +201,7 @@ function Differences({ against, rows, said }: { against: string; rows: Differenc
             <th scope="col">now</th>
             <th scope="col">difference</th>
             <th scope="col">95 % interval</th>
-            <th scope="col">which is</th>
+            <th scope="col">now it is</th>
           </tr>
         </thead>
         <tbody>
