@@ -127,7 +127,10 @@ $(VENV)/bin/python:
 	@echo "Making $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 
-$(STAMP): $(VENV)/bin/python pyproject.toml
+# Installing builds the live widgets, so what was pulled since then is installed again; tests have `frontend` for that.
+FRONTEND := $(wildcard wfsim/widgets/frontend/src/*)
+
+$(STAMP): $(VENV)/bin/python pyproject.toml $(FRONTEND)
 	@echo "Installing wfsim and what it needs (a minute or two, once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e .
 	@touch $@
@@ -137,7 +140,7 @@ $(TEST_STAMP): $(VENV)/bin/python pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[test]'
 	@touch $@ $(STAMP)
 
-$(VENV)/.installed-lab: $(VENV)/bin/python pyproject.toml
+$(VENV)/.installed-lab: $(VENV)/bin/python pyproject.toml $(FRONTEND)
 	@echo "Installing JupyterLab beside wfsim (a minute or two, once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[lab]'
 	@touch $@ $(STAMP)
