@@ -48,6 +48,14 @@ transitions:
 """
 
 
+def drag(page: Page, what: Locator, dx: float, dy: float) -> None:
+    x, y = centre(what)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + dx, y + dy, steps=4)
+    page.mouse.up()
+
+
 def drawn(page: Page, element: str) -> Locator:
     found = page.locator(f"svg [data-id='{element}']")
     found.wait_for()
@@ -141,11 +149,8 @@ def test_a_workflow_is_drawn_with_the_mouse_dragged_and_undone(browser: Browser)
         page.mouse.move(*centre(start), steps=4)
         page.mouse.up()
         said(page, "Connected paid to start.")
-        x, y = centre(drawn(page, "state:paid"))
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x + 80, y + 40, steps=4)
-        page.mouse.up()
+        x, _ = centre(drawn(page, "state:paid"))
+        drag(page, drawn(page, "state:paid"), 80, 40)
         said(page, "Placed paid.")
         assert list(editor.editing.pins) == ["state:paid"]
         moved, _ = centre(drawn(page, "state:paid"))
@@ -301,11 +306,24 @@ def test_edges_that_are_cut_end_at_tags_which_move_with_their_state(browser: Bro
         assert page.locator("svg .tag").first.locator("text").text_content() != ""
         tag = page.locator("svg .tag").filter(has_text="cancelled").first
         before = centre(tag)
-        node = drawn(page, "state:s1")
-        x, y = centre(node)
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x - 60, y, steps=4)
-        page.mouse.up()
+        drag(page, drawn(page, "state:s1"), -60, 0)
         said(page, "Placed s1.")
         assert centre(tag)[0] - before[0] == pytest.approx(-60, abs=3)
+
+
+def test_a_frame_grows_round_a_state_that_is_dragged_out_of_it(browser: Browser) -> None:
+    editor = wf.Editor()
+    editor.editing.nest([editor.editing.add_state("pick")])
+    with page_with(browser, editor) as page:
+        frame = page.locator("[data-group='region:parallel/pick'] > rect").first
+        before = frame.bounding_box()
+        state = drawn(page, "state:parallel/pick/pick")
+        drag(page, state, 120, 60)
+        said(page, "Placed parallel/pick/pick.")
+        after, inside = frame.bounding_box(), state.bounding_box()
+        assert before is not None
+        assert after is not None
+        assert inside is not None
+        assert after["x"] == pytest.approx(before["x"] + 120, abs=3)
+        assert inside["x"] + inside["width"] < after["x"] + after["width"]
+        assert inside["y"] + inside["height"] < after["y"] + after["height"]

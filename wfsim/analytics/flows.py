@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 from wfsim.arguments import expect
 from wfsim.drawing import Picture
 from wfsim.errors import HistoryError, did_you_mean, listed
-from wfsim.history.runs import workflow_of
+from wfsim.history.runs import definition_of, workflow_of
 from wfsim.model.duration import short_time
 from wfsim.model.picture import edge_ids, picture
+from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import R_ATTEMPT_TIMED_OUT, R_RETRY_SCHEDULED, R_TRANSITION
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from wfsim.drawing import Direction
     from wfsim.history.history import History
-    from wfsim.model.workflow import Workflow
 
 Measure = Literal["cases", "time", "waiting", "retries", "timeouts"]
 """What a map shows: how often; how long on average; how long is waited for a worker; attempts made anew; attempts that
@@ -164,7 +164,7 @@ class Flows:
             for node in drawn.nodes
         ]
         title = f"{drawn.title}: {TITLES[measure]}, {self.cases:,} cases"
-        return Picture(title, nodes, edges, drawn.groups, drawn.direction)
+        return Picture(title, nodes, edges, drawn.groups, drawn.direction).pinned(dict(drawn.pins))
 
     def _shares(self) -> dict[str, float]:
         """The share of cases that passed each edge of the picture and each state, where it is known exactly."""
@@ -206,7 +206,9 @@ def expect_measure(measure: object) -> None:
         raise HistoryError(f"measure={measure!r} is none of {', '.join(known)}.{near}")
 
 
-def flows(history: History, *, run: int | None = None, workflow: str | None = None, share: float = 1.0) -> Flows:
+def flows(
+    history: History, *, run: int | None = None, workflow: Workflow | str | None = None, share: float = 1.0
+) -> Flows:
     """What flowed through a workflow.
 
     Parameters
@@ -216,14 +218,16 @@ def flows(history: History, *, run: int | None = None, workflow: str | None = No
     run
         Only this run; all runs together if not given.
     workflow
-        Of which workflow: the one that was run, if not given, or one that it started.
+        Of which workflow: the one that was run, if not given, or one that it started, by name; or the workflow itself,
+        which is then drawn as a person has placed it.
     share
         Only the most frequent variants that together hold this share of the closed cases; 1 for all cases.
 
     Raises
     ------
     HistoryError
-        If there is no such run or workflow, it has several versions, or the log level keeps no transitions.
+        If there is no such run or workflow, it has several versions or is not the one given, or the log level keeps no
+        transitions.
 
     Notes
     -----
@@ -239,22 +243,28 @@ def flows(history: History, *, run: int | None = None, workflow: str | None = No
         raise HistoryError(
             "the log level 'aggregates' keeps no transitions; simulate with log='transitions' or 'full'."
         )
+    name = workflow.name if isinstance(workflow, Workflow) else workflow
     places = [
         (one.run, number, each)
         for one in runs
         for number, each in enumerate(one.workflows)
-        if (number == 0 if workflow is None else each.name == workflow)
+        if (number == 0 if name is None else each.name == name)
     ]
     if not places:
         names = sorted({each.name for one in runs for each in one.workflows})
         raise HistoryError(
-            f"there is no workflow {workflow!r} in this history. Workflows: {', '.join(names)}."
-            f"{did_you_mean(str(workflow), names)}"
+            f"there is no workflow {name!r} in this history. Workflows: {', '.join(names)}."
+            f"{did_you_mean(str(name), names)}"
         )
     definition = places[0][2].definition
     if any(each.definition != definition for _, _, each in places):
         told = sorted({f"{each.name} {each.version}" for _, _, each in places})
         raise HistoryError(f"the runs are of different workflows: {', '.join(told)}. Name one run: run={runs[0].run}.")
+    if isinstance(workflow, Workflow) and definition_of(workflow) != definition:
+        raise HistoryError(
+            f"{name} {workflow.version} is not what was run: the history has another definition of {name} "
+            f"{places[0][2].version}. Give its name instead: workflow={name!r}."
+        )
     pairs = ", ".join(f"({number_of_run}, {number})" for number_of_run, number, _ in places)
     whole = f"(run, workflow) IN ({pairs})"
     variants = _variants(history, whole)
@@ -267,7 +277,7 @@ def flows(history: History, *, run: int | None = None, workflow: str | None = No
     (cases,) = history.con.execute(f"SELECT count(*) FROM cases WHERE {where}").fetchall()[0]
     (every,) = history.con.execute(f"SELECT count(*) FROM cases WHERE {whole}").fetchall()[0]
     return Flows(
-        workflow=workflow_of(definition),
+        workflow=workflow if isinstance(workflow, Workflow) else workflow_of(definition),
         cases=cases,
         left_out=every - cases,
         edges=_edges(history, where),

@@ -27,6 +27,8 @@ def to_data(graph: Graph, layout: Layout) -> dict[str, Any]:
         "version": FORMAT_VERSION,
         "title": graph.title,
         "direction": graph.direction,
+        "x": layout.x,
+        "y": layout.y,
         "width": layout.width,
         "height": layout.height,
         "nodes": [_plain(node) | _boxes(nodes[node.id]) for node in graph.nodes],

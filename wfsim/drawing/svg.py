@@ -88,16 +88,18 @@ def render(
     ]
     roles = {item.role for item in graph.items()} | set(highlight.values())
     width_, height = _number(layout.width), _number(layout.height)
+    x, y = _number(layout.x), _number(layout.y)
+    corner = f' x="{x}" y="{y}"' if (layout.x, layout.y) != (0, 0) else ""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" id="{prefix}" class="wfsim-picture" role="img" '
             f'aria-labelledby="{prefix}-title {prefix}-desc" width="{width_}" height="{height}" '
             # On the element itself: a page may drop the style sheet, or count its own rules for pictures higher.
-            f'viewBox="0 0 {width_} {height}" style="max-width:100%;height:auto" font-family="{escape(_FONTS)}">',
+            f'viewBox="{x} {y} {width_} {height}" style="max-width:100%;height:auto" font-family="{escape(_FONTS)}">',
             f'<title id="{prefix}-title">{_escape(graph.title) or "Graph"}</title>',
             f'<desc id="{prefix}-desc">{said}</desc>',
             f"<style>{_style(prefix, sorted(roles))}</style>",
-            f'<rect class="page" width="{width_}" height="{height}" fill="{PAGE.light}"/>',
+            f'<rect class="page"{corner} width="{width_}" height="{height}" fill="{PAGE.light}"/>',
             _text(layout.title, start=True, bold=True) if layout.title.block.lines else "",
             *frames,
             *lines,

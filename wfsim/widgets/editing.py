@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfsim.arguments import as_path, expect
@@ -11,6 +10,7 @@ from wfsim.model.check import check
 from wfsim.model.mermaid import to_mermaid
 from wfsim.model.naming import element_at, element_paths
 from wfsim.model.picture import picture
+from wfsim.model.placing import Pins, kept, place, write_pins
 from wfsim.model.problems import definition_error
 from wfsim.model.template import new
 from wfsim.model.workflow import Workflow
@@ -19,7 +19,6 @@ from wfsim.model.yaml_io import loads, save, source_of
 from .draft import Draft
 from .edits import OPERATIONS, Done
 from .judging import Found, Judge, Judged
-from .pins import Pins, kept, pinned, read_pins, write_pins
 from .properties import properties_text, set_properties
 from .versions import Version
 
@@ -56,11 +55,11 @@ class Editing:
         if workflow is None:
             workflow = Workflow.model_validate(EMPTY)
         read = source_of(workflow)
-        self.file = None if read is None or read.folder is None else read.folder / Path(read.file).name
-        pins = {} if self.file is None else kept(read_pins(self.file), element_paths(workflow))
+        self.file = None if read is None else read.path
+        pins = kept(workflow.placed(), element_paths(workflow))
         self._count = 0
         self._versions = [Version(0, "", workflow, pins)]
-        self._picture: tuple[Workflow, Picture] | None = None
+        self._picture: tuple[Version, Picture] | None = None
         self._missing: tuple[Workflow, list[tuple[str, str]]] | None = None
         self._refused_text: str | None = None
         self._judge = Judge()
@@ -120,14 +119,16 @@ class Editing:
 
     @property
     def pins(self) -> Pins:
-        """Where a person has put states: the upper left corner, by identifier."""
+        """Where a person has put states: the upper left corner in the drawing, by identifier."""
         return dict(self._now.pins)
 
     @property
     def picture(self) -> Picture:
-        """The drawing, without the pins."""
-        if self._picture is None or self._picture[0] is not self.definition:
-            self._picture = self.definition, picture(self.definition)
+        """The drawing."""
+        if self._picture is None or self._picture[0] is not self._now:
+            alike = self._picture is not None and self._picture[0].workflow is self.definition
+            drawn = self._picture[1] if self._picture is not None and alike else picture(self.definition)
+            self._picture = self._now, drawn.pinned(self.pins)
         return self._picture[1]
 
     @property
@@ -235,7 +236,7 @@ class Editing:
         """Put a state where a person wants it: its upper left corner."""
         Draft(self.definition).path(state, "state")
         name = state.partition(":")[2]
-        self._push(f"placed {name}", self.definition, self.pins | {state: pinned(x, y)}, state)
+        self._push(f"placed {name}", self.definition, self.pins | {state: place(x, y)}, state)
 
     def unpin(self) -> None:
         """Let all states be placed by the layout."""

@@ -20,6 +20,8 @@ from .wire import File, Request, Scene, Wire
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wfsim.drawing import Picture
+
     from .editing import Editing
 
 _LISTS = ("states",)
@@ -39,7 +41,7 @@ class EditorWire:
         self.editing = editing
         self.selected = "workflow"
         self._tab = ""
-        self._drawn: tuple[Definition, Scene | None, str] | None = None
+        self._drawn: tuple[Picture, Scene | None, str] | None = None
         self.wire = Wire(
             self.scene,
             {
@@ -80,7 +82,7 @@ class EditorWire:
             "can": {"edit": True},
             "picture": picture,
             "too_large": too_large,
-            "pins": {element: list(at) for element, at in editing.pins.items()},
+            "placed": bool(editing.pins),
             "marks": self._marks(),
             "missing": missing,
             "findings": [
@@ -103,12 +105,12 @@ class EditorWire:
         }
 
     def _picture(self) -> tuple[Scene | None, str]:
-        definition = self.editing.definition
-        if self._drawn is None or self._drawn[0] is not definition:
+        picture = self.editing.picture
+        if self._drawn is None or self._drawn[0] is not picture:
             try:
-                self._drawn = definition, self.editing.picture.to_dict(), ""
+                self._drawn = picture, picture.to_dict(), ""
             except DrawingError as error:
-                self._drawn = definition, None, str(error)
+                self._drawn = picture, None, str(error)
         return self._drawn[1], self._drawn[2]
 
     def _marks(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from .shown import Shown
 if TYPE_CHECKING:
     from wfsim.analytics.flows import Flows, Measure
     from wfsim.history.history import History
+    from wfsim.model.workflow import Workflow
 
 
 class FlowMap(Shown):
@@ -31,7 +32,8 @@ class FlowMap(Shown):
     run
         Only this run; all runs together if not given.
     workflow
-        Of which workflow: the one that was run, if not given, or one that it started.
+        Of which workflow: the one that was run, if not given, or one that it started, by name; or the workflow itself,
+        which is then drawn as a person has placed it.
 
     Attributes
     ----------
@@ -60,7 +62,7 @@ class FlowMap(Shown):
         against: History | None = None,
         *,
         run: int | None = None,
-        workflow: str | None = None,
+        workflow: Workflow | str | None = None,
     ) -> None:
         from wfsim.history.history import History
 

@@ -18,6 +18,7 @@ from .wire import Message, Request, Scene, Wire
 if TYPE_CHECKING:
     from wfsim.drawing import Picture
     from wfsim.history.history import History
+    from wfsim.model.workflow import Workflow
 
 MOST_CASES = 50
 """So many cases behind an arrow or a state are listed, the longest first."""
@@ -33,7 +34,7 @@ class Side:
 
     history: History
     run: int | None
-    workflow: str | None
+    workflow: Workflow | str | None
 
     def flows(self, share: float) -> Flows:
         """What flowed through it, of the most frequent paths that hold a share of the cases."""
@@ -212,7 +213,9 @@ class FlowWire(Wire):
 
     def _open(self, run: int, case: int) -> str:
         try:
-            self.stepper = StepperWire(Stepping(self._side.history.case(case, run=run)))
+            self.stepper = StepperWire(
+                Stepping(self._side.history.case(case, run=run), catalogue=[self.flows.workflow])
+            )
         except WfsimError as error:
             return str(error)
         return ""

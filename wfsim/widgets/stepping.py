@@ -62,7 +62,8 @@ class Stepping:
         for `do("start", …)`.
     catalogue
         Where the workflows that it runs are found: a folder, or workflows. With it a child that is let succeed asks for
-        its own outputs, and children can be opened and stepped themselves. A case of a history brings its own.
+        its own outputs, and children can be opened and stepped themselves. A case of a history brings its own, and is
+        drawn as the same workflow is placed here.
 
     Attributes
     ----------
@@ -463,7 +464,7 @@ class Stepping:
         self._first, self.why = found.first, found.why
         self._program = found.first.program
         self._actions = Actions(found.first.program)
-        self._picture = shared_picture(found.first.program.workflow)
+        self._picture = shared_picture(found.drawn)
         self._edge_ids = edge_ids(found.first.program.workflow)
         self._failing = where_told(steps[len(steps) - found.n_failing :], self._edge_ids) if found.n_failing else {}
         self.ways = Ways(steps)

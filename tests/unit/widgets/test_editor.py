@@ -140,7 +140,8 @@ def test_a_page_saves_to_the_file_that_was_loaded_and_downloads_what_has_none(tm
     page = Page(wf.Editor(wf.load(file)))
     page.edit("rename", element="state:waiting", name="open")
     page.ask("pin", element="state:open", x=5, y=6)
-    assert page.scene["pins"] == {"state:open": [5.0, 6.0]}
+    drawn = {node["id"]: (node["box"]["x"], node["box"]["y"]) for node in page.scene["picture"]["nodes"]}
+    assert (page.scene["placed"], drawn["state:open"]) == (True, (5.0, 6.0))
     assert page.ask("save")["type"] == "patch"
     assert wf.load(file).initial_state == "open"
     page.ask("unpin")

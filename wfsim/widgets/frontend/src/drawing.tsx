@@ -1,6 +1,6 @@
 import type { ComponentChild } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { centre, collapsed, middle, nearest, pinned } from "./geometry.ts";
+import { centre, collapsed, middle, nearest } from "./geometry.ts";
 import { PanZoom } from "./panzoom.ts";
 import { ArrivalShape, EdgeShape, Frame, NodeShape, type Shown, TagShape } from "./shapes.tsx";
 import { Twin } from "./twin.tsx";
@@ -21,8 +21,6 @@ export interface DrawingProps {
   shades?: Record<string, string>;
   /** Words for what is marked, by identifier. */
   marks?: Record<string, string>;
-  /** Upper left corners that a person has chosen, by node. */
-  pins?: Record<string, Point>;
   selected?: string | null;
   /** What is chosen besides, to do something with all of it. */
   chosen?: ReadonlySet<string>;
@@ -86,11 +84,10 @@ export function Drawing(props: DrawingProps) {
   const { lit = NONE as Record<string, string>, live = NONE as Record<string, string> } = props;
   const { tokens = NONE as Record<string, number>, marks = NONE as Record<string, string>, selected } = props;
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
-  const [held, setHeld] = useState<{ id: string; at: Point } | null>(null);
-  const picture = useMemo(() => {
-    const pins = held ? { ...props.pins, [held.id]: held.at } : props.pins;
-    return collapsed(pins ? pinned(props.picture, pins) : props.picture, closed);
-  }, [props.picture, props.pins, held, closed]);
+  /** What is dragged, and by how much, until it is drawn there. */
+  const [held, setHeld] = useState<{ id: string; by: Point } | null>(null);
+  const picture = useMemo(() => collapsed(props.picture, closed), [props.picture, closed]);
+  useLayoutEffect(() => setHeld(null), [props.picture]);
   const svg = useRef<SVGSVGElement>(null);
   const layer = useRef<SVGGElement>(null);
   const zoom = useRef<PanZoom | null>(null);
@@ -115,14 +112,14 @@ export function Drawing(props: DrawingProps) {
     zoom.current = new PanZoom(svg.current!, layer.current!, ({ x, y, k }) =>
       setPlace((old) => (old || props.over ? `translate(${x}px,${y}px) scale(${k})` : old)),
     );
-    zoom.current.content(picture.width, picture.height);
+    zoom.current.content(picture);
     const about = active ?? places[0]?.[0];
     const box = about === undefined ? undefined : boxes.get(about);
     zoom.current.fit(READABLE, box && centre(box));
     return () => zoom.current!.stop();
   }, [asTable, props.label]);
   useLayoutEffect(() => {
-    zoom.current?.content(picture.width, picture.height);
+    zoom.current?.content(picture);
     zoom.current?.watch(extents);
   }, [picture, asTable]);
   useEffect(() => {
@@ -211,16 +208,12 @@ export function Drawing(props: DrawingProps) {
       event.preventDefault();
       const [x, y] = zoom.current!.point(event);
       let moved = false;
-      const at = (to: Point): Point => [node.box.x + to[0] - x, node.box.y + to[1] - y];
       follow(
         (to) => {
           moved ||= Math.hypot(to[0] - x, to[1] - y) > 4;
-          if (moved) setHeld({ id: node.id, at: at(to) });
+          if (moved) setHeld({ id: node.id, by: [to[0] - x, to[1] - y] });
         },
-        (to) => {
-          setHeld(null);
-          if (moved) props.onPin!(node.id, at(to));
-        },
+        (to) => moved && props.onPin!(node.id, [node.box.x + to[0] - x, node.box.y + to[1] - y]),
       );
     }
   };
@@ -296,6 +289,7 @@ export function Drawing(props: DrawingProps) {
                 node={node}
                 tokens={node.shape === "circle" ? (tokens[node.id] ?? 0) : undefined}
                 grip={Boolean(props.onConnect) && node.shape !== "double"}
+                by={held?.id === node.id ? held.by : null}
                 {...shown(node.id, node.role)}
               />
             ))}

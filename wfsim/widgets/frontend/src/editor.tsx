@@ -13,7 +13,8 @@ interface Scene {
   can: { edit: boolean };
   picture: Picture | null;
   too_large: string;
-  pins: Record<string, Point>;
+  /** Whether a person has put states anywhere. */
+  placed: boolean;
   marks: Record<string, string>;
   missing: { id: string; text: string }[];
   findings: FindingData[];
@@ -157,8 +158,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
   const shift = (id: string, [dx, dy]: Point) => {
     const box = scene.picture?.nodes.find((each) => each.id === id)?.box;
     if (!box) return;
-    const [x, y] = scene.pins[id] ?? [box.x, box.y];
-    ask("pin", { element: id, x: Math.round(x + dx), y: Math.round(y + dy) });
+    ask("pin", { element: id, x: Math.round(box.x + dx), y: Math.round(box.y + dy) });
   };
   const key = (event: KeyboardEvent, id: string | null) => {
     const way = WAYS[event.key];
@@ -262,8 +262,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
           {tool("Put into regions", "The chosen states (Shift and click, or m) (r)", true, nest)}
           {tool("Undo", `Undo: ${head.undo} (Ctrl+Z)`, Boolean(head.undo), () => history("undo"))}
           {tool("Redo", `Redo: ${head.redo} (Ctrl+Y)`, Boolean(head.redo), () => history("redo"))}
-          {Object.keys(scene.pins).length > 0 &&
-            tool("Place anew", "Let the layout place all states", true, () => ask("unpin"))}
+          {scene.placed && tool("Place anew", "Let the layout place all states", true, () => ask("unpin"))}
           {tool("Save", "To the file it came from, else as a download", true, () => ask("save"))}
           {tab("yaml", "YAML", scene.text !== null)}
           {tab("mermaid", "Mermaid", scene.mermaid !== null)}
@@ -289,7 +288,6 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
               looks={looks}
               live={may ? live : {}}
               marks={scene.marks}
-              pins={scene.pins}
               selected={selected}
               chosen={chosen}
               frames

@@ -1,4 +1,4 @@
-import type { Box, EdgeData, Picture, Point, TagData, Text } from "./types.ts";
+import type { Box, EdgeData, Picture, Point } from "./types.ts";
 
 export const centre = (box: Box): Point => [box.x + box.width / 2, box.y + box.height / 2];
 /** The point of a curve of 3k + 1 points where half of its pieces lie behind. */
@@ -70,52 +70,6 @@ function straight(edge: EdgeData, from: Box, to: Box): EdgeData {
   const [x, y] = between(0.5);
   const text = edge.text && { ...edge.text, x: x - edge.text.width / 2, y: y - edge.text.height / 2 };
   return { ...edge, points: [a, between(1 / 3), between(2 / 3), b], text };
-}
-
-const shifted = <B extends Box | Text>(box: B, dx: number, dy: number): B => ({ ...box, x: box.x + dx, y: box.y + dy });
-
-const moved = (text: Text | null, by: Point): Text | null => text && shifted(text, ...by);
-
-/** The picture with nodes where a person has put them (upper left corners); their edges become straight. */
-export function pinned(picture: Picture, pins: Record<string, Point>): Picture {
-  const moves = new Map<string, Point>();
-  const nodes = picture.nodes.map((node) => {
-    const pin = pins[node.id];
-    if (!pin) return node;
-    const [dx, dy] = [pin[0] - node.box.x, pin[1] - node.box.y];
-    moves.set(node.id, [dx, dy]);
-    const text = node.text && shifted(node.text, dx, dy);
-    return { ...node, text, box: shifted(node.box, dx, dy), outline: shifted(node.outline, dx, dy) };
-  });
-  if (!moves.size) return picture;
-  const boxes = new Map<string, Box>(picture.groups.map((group) => [group.id, group.box]));
-  for (const node of nodes) boxes.set(node.id, node.outline);
-  // What ends at a tag moves with its source, tag and all; what arrives from one with its node.
-  const sources = new Map(picture.edges.map((edge) => [edge.id, edge.source]));
-  const movesOf = ({ of, way, edges: [first] }: TagData) => moves.get(way === "from" ? of : sources.get(first!)!);
-  const tags = picture.tags.map((tag) => {
-    const by = movesOf(tag);
-    if (!by) return tag;
-    return { ...tag, box: shifted(tag.box, ...by), outline: shifted(tag.outline, ...by), text: moved(tag.text, by) };
-  });
-  const along = <E extends { points: Point[]; text: Text | null }>(line: E, by: Point): E => ({
-    ...line,
-    points: line.points.map(([x, y]): Point => [x + by[0], y + by[1]]),
-    text: moved(line.text, by),
-  });
-  const edges = picture.edges.map((edge) => {
-    const [from, to] = [moves.get(edge.source), moves.get(edge.target)];
-    if (edge.tag !== null || edge.source === edge.target) return from ? along(edge, from) : edge;
-    return from || to ? straight(edge, boxes.get(edge.source)!, boxes.get(edge.target)!) : edge;
-  });
-  const arrivals = picture.arrivals.map((arrival) => {
-    const by = moves.get(arrival.target);
-    return by ? along(arrival, by) : arrival;
-  });
-  const all = nodes.map((node) => node.box);
-  const width = Math.max(picture.width, ...all.map((box) => box.x + box.width + 16));
-  const height = Math.max(picture.height, ...all.map((box) => box.y + box.height + 16));
-  return { ...picture, nodes, edges, tags, arrivals, width, height };
 }
 
 /** The picture with these groups closed: each a box where it was, its inside hidden, edges ending at its border. */

@@ -83,7 +83,14 @@ const classes = (kind: string, roles: string, { live, selected, dim }: Shown) =>
 const litAs = (role: string, own: string) => (role === own ? "" : ` lit-${name(role)}`);
 const said = (parts: (string | false)[]) => parts.filter(Boolean).join(". ");
 
-export const NodeShape = memo((props: Shown & { node: NodeData; tokens: number | undefined; grip: boolean }) => {
+interface NodeProps extends Shown {
+  node: NodeData;
+  tokens: number | undefined;
+  grip: boolean;
+  /** By how much it is dragged. */
+  by: Point | null;
+}
+export const NodeShape = memo((props: NodeProps) => {
   const { node, tokens, live, mark } = props;
   const { x, y, width, height } = node.outline;
   const [cx, cy] = [x + width / 2, y + height / 2];
@@ -95,6 +102,7 @@ export const NodeShape = memo((props: Shown & { node: NodeData; tokens: number |
     <g
       class={classes("n", name(props.role), props)}
       data-id={node.id}
+      transform={props.by ? `translate(${props.by[0]} ${props.by[1]})` : undefined}
       tabindex={props.entry ? 0 : -1}
       role="button"
       aria-disabled={!live}

@@ -75,10 +75,8 @@ export interface GroupData {
   box: Box;
   text: Text | null;
 }
-export interface Picture {
+export interface Picture extends Box {
   title: string;
-  width: number;
-  height: number;
   nodes: NodeData[];
   edges: EdgeData[];
   groups: GroupData[];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrow, border, collapsed, nearest, pinned } from "../src/geometry.ts";
+import { arrow, collapsed, nearest } from "../src/geometry.ts";
 import type { Box, EdgeData, NodeData, Picture, Point } from "../src/types.ts";
 
 const box = (x: number, y: number): Box => ({ x, y, width: 20, height: 10 });
@@ -26,6 +26,8 @@ const edge = (id: string, source: string, target: string): EdgeData => {
 };
 const PICTURE: Picture = {
   title: "t",
+  x: 0,
+  y: 0,
   width: 200,
   height: 100,
   nodes: [node("a", 0, 0), node("b", 100, 0, "g"), node("c", 100, 50, "g")],
@@ -49,19 +51,6 @@ test("an arrow key goes to the nearest in its direction", () => {
   assert.equal(nearest([0, 0], others, "ArrowRight"), "right");
   assert.equal(nearest([0, 0], others, "ArrowDown"), "below");
   assert.equal(nearest([0, 0], others, "ArrowUp"), null);
-});
-
-test("a pinned node moves with its edges, which become straight from border to border", () => {
-  const moved = pinned(PICTURE, { b: [100, 40] });
-  assert.deepEqual(moved.nodes[1]!.outline, box(100, 40));
-  const [first] = moved.edges[0]!.points;
-  assert.deepEqual(first, border(box(0, 0), [110, 45]));
-  assert.equal(moved.edges[2], PICTURE.edges[2]);
-  assert.equal(pinned(PICTURE, {}), PICTURE);
-});
-
-test("a pin outside makes the drawing larger", () => {
-  assert.ok(pinned(PICTURE, { b: [500, 40] }).width >= 520);
 });
 
 test("a frame inside a closed one is hidden, too", () => {
@@ -111,17 +100,6 @@ const CUT: Picture = {
     { ...edge("arrival", "", ""), edges: ["ab"], tag: "at b", target: "b", points: [[1, 1], [2, 2], [3, 3], [4, 4]] }, // biome-ignore format: a curve
   ],
 };
-
-test("a tag moves with the node beside it, and so does the line between", () => {
-  const source = pinned(CUT, { a: [10, 0] });
-  assert.deepEqual([source.tags[0]!.box.x, source.tags[1]!.box.x], [10, 100]);
-  assert.deepEqual(source.edges[0]!.points[0], [10, 0]);
-  assert.deepEqual(source.arrivals[0]!.points[0], [1, 1]);
-  const target = pinned(CUT, { b: [130, 0] });
-  assert.deepEqual([target.tags[0]!.box.x, target.tags[1]!.box.x], [0, 130]);
-  assert.deepEqual(target.edges[0]!.points[0], [0, 0]);
-  assert.deepEqual(target.arrivals[0]!.points[0], [31, 1]);
-});
 
 test("an edge into a closed group is not cut any more", () => {
   const { edges, tags, arrivals } = collapsed(CUT, new Set(["g"]));
