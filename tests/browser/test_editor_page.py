@@ -327,3 +327,39 @@ def test_a_frame_grows_round_a_state_that_is_dragged_out_of_it(browser: Browser)
         assert after["x"] == pytest.approx(before["x"] + 120, abs=3)
         assert inside["x"] + inside["width"] < after["x"] + after["width"]
         assert inside["y"] + inside["height"] < after["y"] + after["height"]
+
+
+def test_an_end_of_a_transition_is_dragged_or_chosen_and_leads_elsewhere(browser: Browser) -> None:
+    editor = wf.Editor("order")
+    with page_with(browser, editor, height=1200) as page:
+        page.get_by_role("button", name="Whole").click()
+        drawn(page, "transition:7").focus()
+        page.locator(".sheet", has_text="transition paid → refunding on cancel").wait_for()
+        head = page.locator(".grip[data-end='target']")
+        to, at = centre(drawn(page, "state:cancelled")), centre(head)
+        drag(page, head, to[0] - at[0], to[1] - at[1])
+        said(page, "Led paid → refunding from paid to cancelled.")
+        assert str(editor.editing.definition.transitions[6]) == "paid → cancelled on cancel"
+        page.locator(".field:has(span:text-is('from')) select").select_option("shipped")
+        said(page, "Led paid → cancelled from shipped to cancelled.")
+        page.locator(".field:has(span:text-is('to')) select").select_option("nowhere: nothing is left")
+        said(page, "Led shipped → cancelled from shipped to (nothing).")
+        assert violations(page) == []
+        page.keyboard.press("Control+z")
+        said(page, "to cancelled.")
+
+
+def test_a_transition_that_shares_its_line_shows_the_line_and_only_it_is_led_elsewhere(browser: Browser) -> None:
+    editor = wf.Editor(wf.load("models/order_fulfilment.yaml"))
+    with page_with(browser, editor) as page:
+        line = page.locator("svg .e", has_text="or cancel_requested").last
+        line.focus()
+        page.locator(".sheet", has_text="transition fulfilling").wait_for()
+        page.get_by_role("group", name="Transitions on this line").get_by_role("button").last.click()
+        page.locator(".sheet", has_text="on cancel_requested").wait_for()
+        assert "selected" in (line.get_attribute("class") or "")
+        before = [str(each) for each in editor.editing.definition.transitions]
+        page.locator(".field:has(span:text-is('to')) select").select_option("shipping")
+        said(page, "from fulfilling to shipping.")
+        now = [str(each) for each in editor.editing.definition.transitions]
+        assert [was for was, each in zip(before, now) if was != each] == ["fulfilling → review on cancel_requested"]

@@ -183,6 +183,10 @@ class Editing:
         """Add a transition; without an event one is chosen that nothing waits for there."""
         return self.do("connect", source=source, target=target, event=event)
 
+    def reconnect(self, transition: str, source: str, target: str = "") -> str:
+        """Let a transition lead from another state, or to another one; without a target it leaves nothing (M3.6)."""
+        return self.do("reconnect", transition=transition, source=source, target=target)
+
     def rename(self, element: str, name: str) -> str:
         """Give an element another name wherever it is meant; a transition another event."""
         return self.do("rename", element=element, name=name)

@@ -166,8 +166,14 @@ class EditorWire:
         elif kind == "transition":
             transition = _at(definition, path)
             assert isinstance(transition, Transition)
+            around = enumerate(_at(definition, path[:-2]).states)
+            states = {each.name: draft.id_at((*path[:-2], "states", at)) for at, each in around}
             found |= {
                 "name": clean(str(transition)),
+                "line": edge_ids(definition)[int(name)],
+                "source": states[transition.from_],
+                "target": "" if transition.to is None else states[transition.to],
+                "ends": list(states.values()),
                 "event": transition.event or "",
                 "after": "" if transition.after is None else str(transition.after),
                 "condition": transition.condition or "",

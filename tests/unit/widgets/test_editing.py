@@ -172,6 +172,8 @@ def test_what_cannot_be_is_refused_with_its_reason_and_nothing_changes(full: Edi
         ("rename", {"element": "variable:count", "name": "a b"}, "identifier"),
         ("connect", {"source": "state:start", "target": "state:work/left/one"}, "different regions"),
         ("connect", {"source": "event:go", "target": "state:end"}, "is no state"),
+        ("reconnect", {"transition": "transition:1", "source": "state:work/left/one"}, "another region"),
+        ("reconnect", {"transition": "transition:1", "source": "state:gone"}, "no state 'gone'"),
         ("set_trigger", {"transition": "transition:1", "event": "a", "after": "5m"}, "not both"),
         ("set_trigger", {"transition": "transition:2"}, "needs an event"),
         ("set_timeout", {"state": "state:start", "timeout": "soon"}, "soon"),
@@ -191,6 +193,25 @@ def test_what_cannot_be_is_refused_with_its_reason_and_nothing_changes(full: Edi
     only = Editing()
     with pytest.raises(WfsimError, match="at least one state"):
         only.delete("state:start")
+
+
+def test_a_transition_is_led_elsewhere_and_keeps_all_else() -> None:
+    editing = Editing("order")
+    before = list(editing.definition.transitions)
+    number, refund = next((n, each) for n, each in enumerate(before, 1) if each.pre_actions)
+    assert editing.reconnect(f"transition:{number}", "state:shipped", "state:created") == f"transition:{number}"
+    led = editing.definition.transitions[number - 1]
+    assert (led.from_, led.to) == ("shipped", "created")
+    assert (led.event, led.pre_actions) == (refund.event, refund.pre_actions)
+    assert editing.said.endswith("from shipped to created")
+    editing.reconnect(f"transition:{number}", "state:created")
+    assert (editing.definition.transitions[number - 1].from_, editing.definition.transitions[number - 1].to) == (
+        "created",
+        None,
+    )
+    editing.undo()
+    editing.undo()
+    assert list(editing.definition.transitions) == before
 
 
 def test_a_deleted_state_takes_its_transitions_and_default_timeout_along(full: Editing) -> None:

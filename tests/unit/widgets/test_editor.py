@@ -86,6 +86,8 @@ def test_the_side_panel_says_what_is_selected_and_what_its_keys_mean() -> None:
     sheet = page.scene["sheet"]
     assert (sheet["event"], sheet["condition"]) == ("pay", "event.amount >= context.total")
     assert [each["id"] for each in sheet["also"]] == ["transition:1"]
+    assert (sheet["source"], sheet["target"], sheet["line"]) == ("state:created", "state:paid", "transition:1")
+    assert sheet["ends"][:2] == ["state:created", "state:paid"]
     assert "condition" in {each["key"] for each in sheet["keys"]}
     page.ask("select", element="state:paid")
     assert (page.scene["sheet"]["activity"], page.scene["sheet"]["within"]) == ("pack", "workflow")

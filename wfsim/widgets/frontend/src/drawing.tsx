@@ -2,7 +2,7 @@ import type { ComponentChild } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { centre, collapsed, middle, nearest } from "./geometry.ts";
 import { PanZoom } from "./panzoom.ts";
-import { ArrivalShape, EdgeShape, Frame, NodeShape, type Shown, TagShape } from "./shapes.tsx";
+import { ArrivalShape, EdgeShape, type End, Frame, Grip, NodeShape, type Shown, TagShape } from "./shapes.tsx";
 import { Twin } from "./twin.tsx";
 import type { Box, Looks, Picture, Point } from "./types.ts";
 
@@ -31,6 +31,8 @@ export interface DrawingProps {
   /** `many`: with the Shift key. */
   onSelect?: (id: string, many: boolean) => void;
   onConnect?: (source: string, target: string) => void;
+  /** An end of the selected edge was dragged to a node or group. */
+  onReconnect?: (end: End, to: string) => void;
   onPin?: (id: string, at: Point) => void;
   onKey?: (event: KeyboardEvent, id: string | null) => void;
   /** A box above a node (a field to rename it in). */
@@ -92,7 +94,7 @@ export function Drawing(props: DrawingProps) {
   const layer = useRef<SVGGElement>(null);
   const zoom = useRef<PanZoom | null>(null);
   const [focus, setFocus] = useState<string | null>(null);
-  const [rope, setRope] = useState<{ from: string; to: Point } | null>(null);
+  const [rope, setRope] = useState<{ from: Point; to: Point } | null>(null);
   const [place, setPlace] = useState("");
   const [asTable, setAsTable] = useState(false);
   const [sought, setSought] = useState("");
@@ -188,12 +190,16 @@ export function Drawing(props: DrawingProps) {
     );
   };
   const press = (event: PointerEvent) => {
-    const from = (event.target as Element).closest<SVGElement>("[data-grip]")?.dataset["grip"];
+    const grip = (event.target as Element).closest<SVGElement>("[data-grip]")?.dataset;
     const id = idAt(event);
     const node = picture.nodes.find((each) => each.id === id);
     if (event.button !== 0) return;
-    if (from && props.onConnect) {
+    if (grip) {
       event.preventDefault();
+      const [held, end] = [grip["grip"]!, grip["end"] as End | undefined];
+      const edge = picture.edges.find((each) => each.id === held);
+      // The rope hangs at the end that stays.
+      const from = edge ? (end === "source" ? edge.points.at(-1)! : edge.points[0]!) : centre(boxes.get(held)!);
       follow(
         (to) => setRope({ from, to }),
         ([x, y]) => {
@@ -201,7 +207,8 @@ export function Drawing(props: DrawingProps) {
           const inside = ({ box: b }: { box: Box }) =>
             x >= b.x && x <= b.x + b.width && y >= b.y && y <= b.y + b.height;
           const target = picture.nodes.find(inside) ?? picture.groups.findLast(inside);
-          if (target) props.onConnect!(from, target.id);
+          if (target && end) props.onReconnect?.(end, target.id);
+          else if (target) props.onConnect?.(held, target.id);
         },
       );
     } else if (node && props.onPin) {
@@ -247,6 +254,8 @@ export function Drawing(props: DrawingProps) {
   const litOf = (edges: string[]) => edges.map((id) => lit[id]).findLast((role) => role !== undefined);
   const toggle = (id: string) =>
     setClosed((old) => new Set(old.has(id) ? [...old].filter((each) => each !== id) : [...old, id]));
+  /** The edge whose ends can be dragged to other nodes. */
+  const line = props.onReconnect && picture.edges.find((each) => each.id === selected);
   const over = props.over && boxes.get(props.over.id);
   return (
     <div class="drawing">
@@ -293,15 +302,13 @@ export function Drawing(props: DrawingProps) {
                 {...shown(node.id, node.role)}
               />
             ))}
-            {rope && boxes.get(rope.from) && (
-              <line
-                class="rope"
-                x1={centre(boxes.get(rope.from)!)[0]}
-                y1={centre(boxes.get(rope.from)!)[1]}
-                x2={rope.to[0]}
-                y2={rope.to[1]}
-              />
+            {line && (
+              <>
+                <Grip at={line.points[0]!} from={line.id} end="source" hint="drag to where it begins" />
+                <Grip at={line.points.at(-1)!} from={line.id} end="target" hint="drag to where it leads" />
+              </>
             )}
+            {rope && <line class="rope" x1={rope.from[0]} y1={rope.from[1]} x2={rope.to[0]} y2={rope.to[1]} />}
           </g>
         </svg>
       )}

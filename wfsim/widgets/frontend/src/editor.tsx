@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { Completing } from "./completing.tsx";
 import { Drawing } from "./drawing.tsx";
 import { type FindingData, type VerdictData, Verdicts, Wrong } from "./judged.tsx";
+import type { End } from "./shapes.tsx";
 import { Declared, type Names, Sheet, type SheetData } from "./sheet.tsx";
 import type { Looks, Model, Picture, Point } from "./types.ts";
 import { useLink } from "./wire.ts";
@@ -35,6 +36,8 @@ const WAYS: Record<string, Point> = {
 };
 const isState = (id: string | null): id is string => id?.startsWith("state:") ?? false;
 const isElement = (id: string | null): id is string => id !== null && /^(state|region|transition):/.test(id);
+/** The state that something was dropped on; a region belongs to one. */
+const stateAt = (id: string) => (id.startsWith("region:") ? `state:${nameOf(id).replace(/\/[^/]*$/, "")}` : id);
 const nameOf = (id: string) => id.slice(id.indexOf(":") + 1);
 
 /** What has the focus, inside a shadow root, too. */
@@ -83,7 +86,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
     if (!follow.current && !lost) return;
     follow.current = false;
     const find = (which: string) => within.querySelector<SVGElement>(which);
-    (find(`svg [data-id="${CSS.escape(scene!.sheet.id)}"]`) ?? find('svg [tabindex="0"]'))?.focus({
+    (find(`svg [data-id="${CSS.escape(scene!.sheet.line ?? scene!.sheet.id)}"]`) ?? find('svg [tabindex="0"]'))?.focus({
       preventScroll: true,
     });
   }, [number]);
@@ -123,11 +126,15 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
     if (id?.startsWith("region:")) draw("add_state", { inside: id });
     else draw("add_state", isState(id) ? { after: id } : {});
   };
-  const connect = (from: string, to: string) => {
+  const connect = (from: string, at: string) => {
+    const to = stateAt(at);
     setSource(null);
     if (isState(from) && isState(to)) draw("connect", { source: from, target: to });
     else tell("A transition leads from a state to a state.");
   };
+  /** Of several transitions on one line it is the one that is selected. */
+  const reconnect = (end: End, at: string) =>
+    draw("reconnect", { transition: selected, source: sheet.source!, target: sheet.target!, [end]: stateAt(at) });
   const remove = (id: string | null = selected) => {
     if (id !== null && id !== "workflow") draw("delete", { element: id });
     else tell("Select what to delete: the workflow itself stays.");
@@ -288,7 +295,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
               looks={looks}
               live={may ? live : {}}
               marks={scene.marks}
-              selected={selected}
+              selected={sheet.line ?? selected}
               chosen={chosen}
               frames
               label={`Drawing of ${scene.title}`}
@@ -299,6 +306,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
               {...(may && {
                 onOpen: (id: string) => rename(isElement(id) ? id : null),
                 onConnect: connect,
+                onReconnect: reconnect,
                 onPin: (id: string, [x, y]: Point) =>
                   isState(id) && ask("pin", { element: id, x: Math.round(x), y: Math.round(y) }),
                 onKey: key,

@@ -64,6 +64,18 @@ function Badge({ look, at }: { look: Looks[string] | undefined; at: Point }) {
   );
 }
 
+/** What an arrow is drawn from, or one of its ends is held at: small to see, large enough to press. */
+export function Grip({ at, from, end, hint }: { at: Point; from: string; end?: End; hint: string }) {
+  return (
+    <g class="grip" data-grip={from} data-end={end} transform={`translate(${at[0]} ${at[1]})`}>
+      <title>{hint}</title>
+      <circle class="grasp" r={12} />
+      <circle class="knob" r={7} />
+    </g>
+  );
+}
+export type End = "source" | "target";
+
 export interface Shown {
   role: string;
   look: Looks[string] | undefined;
@@ -135,11 +147,7 @@ export const NodeShape = memo((props: NodeProps) => {
       <Words text={node.text} />
       <Badge look={props.look} at={[x + width - 3, y + 3]} />
       {mark && <circle class="mark" cx={x + 3} cy={y + 3} r={6} />}
-      {props.grip && (
-        <circle class="grip" data-grip={node.id} cx={cx} cy={y + height + 2} r={7}>
-          <title>drag to connect</title>
-        </circle>
-      )}
+      {props.grip && <Grip at={[cx, y + height + 2]} from={node.id} hint="drag to connect" />}
     </g>
   );
 });

@@ -14,6 +14,12 @@ export interface SheetData {
   activity?: string;
   within?: string;
   works?: boolean;
+  /** The line that shows a transition. */
+  line?: string;
+  source?: string;
+  target?: string;
+  /** The states that a transition can lead between. */
+  ends?: string[];
   event?: string;
   after?: string;
   condition?: string;
@@ -146,6 +152,23 @@ function StateFields({ sheet, names, onEdit }: Props) {
 
 function TransitionFields({ sheet, names, onEdit, onSelect }: Props) {
   const now = { event: sheet.event ?? "", after: sheet.after ?? "", condition: sheet.condition ?? "" };
+  const ends = { source: sheet.source ?? "", target: sheet.target ?? "" };
+  const end = (label: string, which: "source" | "target") => (
+    <label class="field">
+      <span>{label}</span>
+      <select
+        value={ends[which]}
+        onChange={(event) => onEdit("reconnect", { transition: sheet.id, ...ends, [which]: event.currentTarget.value })}
+      >
+        {which === "target" && <option value="">nowhere: nothing is left</option>}
+        {sheet.ends?.map((each) => (
+          <option key={each} value={each}>
+            {plain(each)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
   const set = (change: Partial<typeof now>) => onEdit("set_trigger", { transition: sheet.id, ...now, ...change });
   return (
     <>
@@ -158,6 +181,8 @@ function TransitionFields({ sheet, names, onEdit, onSelect }: Props) {
           ))}
         </div>
       )}
+      {end("from", "source")}
+      {end("to", "target")}
       <Field label="on event" value={now.event} words={names.events} onCommit={(event) => set({ event, after: "" })} />
       <Field
         label="after"
