@@ -1,6 +1,6 @@
 import type { ComponentChild } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { centre, collapsed, middle, nearest } from "./geometry.ts";
+import { around, centre, collapsed, middle, nearest } from "./geometry.ts";
 import { PanZoom } from "./panzoom.ts";
 import { ArrivalShape, EdgeShape, type End, Frame, Grip, NodeShape, type Shown, TagShape } from "./shapes.tsx";
 import { Twin } from "./twin.tsx";
@@ -88,12 +88,19 @@ export function Drawing(props: DrawingProps) {
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
   /** What is dragged, and by how much, until it is drawn there. */
   const [held, setHeld] = useState<{ id: string; by: Point } | null>(null);
-  const picture = useMemo(() => collapsed(props.picture, closed), [props.picture, closed]);
+  const [focus, setFocus] = useState<string | null>(null);
+  /** How far around what has the focus is shown; 0 for everything. */
+  const [steps, setSteps] = useState(0);
+  const whole = useMemo(() => collapsed(props.picture, closed), [props.picture, closed]);
+  const picture = useMemo(() => {
+    const lying = whole.nodes.find(({ id }) => lit[id] === "active" || lit[id] === "problem") ?? whole.nodes[0];
+    return steps && lying ? around(whole, focus ?? lying.id, steps) : whole;
+  }, [whole, steps, steps ? focus : null, steps ? lit : null]);
   useLayoutEffect(() => setHeld(null), [props.picture]);
   const svg = useRef<SVGSVGElement>(null);
   const layer = useRef<SVGGElement>(null);
   const zoom = useRef<PanZoom | null>(null);
-  const [focus, setFocus] = useState<string | null>(null);
+  const pending = useRef<string | null>(null);
   const [rope, setRope] = useState<{ from: Point; to: Point } | null>(null);
   const [place, setPlace] = useState("");
   const [asTable, setAsTable] = useState(false);
@@ -105,9 +112,9 @@ export function Drawing(props: DrawingProps) {
   const found = useMemo(() => {
     const words = sought.trim().toLowerCase();
     if (!words) return [];
-    const named = [...picture.nodes, ...picture.edges].filter((each) => each.label.toLowerCase().includes(words));
-    return named.map((each) => each.id).filter((id) => boxes.has(id));
-  }, [sought, picture]);
+    const texts = whole.edges.filter((edge) => edge.text);
+    return [...whole.nodes, ...texts].filter((each) => each.label.toLowerCase().includes(words)).map(({ id }) => id);
+  }, [sought, whole]);
 
   useLayoutEffect(() => {
     if (asTable) return;
@@ -115,11 +122,11 @@ export function Drawing(props: DrawingProps) {
       setPlace((old) => (old || props.over ? `translate(${x}px,${y}px) scale(${k})` : old)),
     );
     zoom.current.content(picture);
-    const about = active ?? places[0]?.[0];
+    const about = (steps && focus) || (active ?? places[0]?.[0]);
     const box = about === undefined ? undefined : boxes.get(about);
     zoom.current.fit(READABLE, box && centre(box));
     return () => zoom.current!.stop();
-  }, [asTable, props.label]);
+  }, [asTable, props.label, steps]);
   useLayoutEffect(() => {
     zoom.current?.content(picture);
     zoom.current?.watch(extents);
@@ -131,7 +138,12 @@ export function Drawing(props: DrawingProps) {
     zoom.current.keep = box ?? null;
     if (box) zoom.current.show(box);
   }, [active, asTable]);
+  useLayoutEffect(() => {
+    // What was not in the drawing when it was gone to.
+    if (pending.current) go(pending.current);
+  }, [picture]);
   useEffect(() => {
+    if (selected && !boxes.has(selected)) setFocus(selected);
     // What was selected elsewhere, in a drawing beside this one for instance, comes into view here.
     const box = selected ? boxes.get(selected) : undefined;
     if (box && selected !== focus) zoom.current?.show(box);
@@ -145,6 +157,7 @@ export function Drawing(props: DrawingProps) {
   const go = (id: string) => {
     setFocus(id);
     const element = svg.current?.querySelector<SVGElement>(`[data-id="${CSS.escape(id)}"]`);
+    pending.current = element ? null : id;
     if (!element) return;
     zoom.current!.reveal(element);
     element.focus({ preventScroll: true });
@@ -329,6 +342,19 @@ export function Drawing(props: DrawingProps) {
               onKeyDown={(event) => event.key === "Enter" && seek()}
             />
             {sought && <span class="quiet">{found.length || "none"}</span>}
+            <select
+              aria-label="Show"
+              title="Of a large drawing what lies around the state or transition that has the focus"
+              value={steps}
+              onChange={(event) => setSteps(Number(event.currentTarget.value))}
+            >
+              <option value={0}>everything</option>
+              {[1, 2, 3].map((each) => (
+                <option key={each} value={each}>
+                  {each} step{each > 1 && "s"} around
+                </option>
+              ))}
+            </select>
             <button
               type="button"
               aria-label="Zoom in"

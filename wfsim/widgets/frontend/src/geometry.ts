@@ -11,6 +11,8 @@ export function middle(points: Point[]): Point {
   return [half(0), half(1)];
 }
 
+const MARGIN = 16;
+
 const pair = (p: Point) => `${p[0].toFixed(1)},${p[1].toFixed(1)}`;
 
 /** Path of a cubic Bézier curve of 3k + 1 points, shortened where its head begins, and the path of the head. */
@@ -102,4 +104,39 @@ export function collapsed(picture: Picture, closed: ReadonlySet<string>): Pictur
     nodes: picture.nodes.filter((node) => shownAs(node.id) === node.id),
     groups: picture.groups.filter((group) => shownAs(group.id) === group.id),
   };
+}
+
+/** What lies at most so many edges from a node, group or edge, in either direction, with the frames around it. */
+export function around(picture: Picture, from: string, steps: number): Picture {
+  const parents = new Map<string, string | null>(picture.groups.map((group) => [group.id, group.parent]));
+  for (const node of picture.nodes) parents.set(node.id, node.group);
+  const edge = picture.edges.find((each) => each.id === from);
+  if (!edge && !parents.has(from)) return picture;
+  const near = new Set(edge ? [edge.source, edge.target] : [from]);
+  for (let step = 0; step < steps; step++) {
+    const reached = picture.edges.filter(({ source, target }) => near.has(source) || near.has(target));
+    for (const { source, target } of reached) near.add(source).add(target);
+  }
+  const chain = (id: string): string[] => {
+    const outer = parents.get(id) ?? null;
+    return outer === null ? [id] : [id, ...chain(outer)];
+  };
+  // A group is near with all that is in it.
+  const nodes = picture.nodes.filter(({ id }) => chain(id).some((each) => near.has(each)));
+  const framed = new Set([...nodes.map(({ id }) => id), ...near].flatMap(chain));
+  const groups = picture.groups.filter(({ id }) => framed.has(id) || chain(id).some((each) => near.has(each)));
+  const shown = new Set([...nodes, ...groups].map(({ id }) => id));
+  const edges = picture.edges.filter(({ source, target }) => shown.has(source) && shown.has(target));
+  const drawn = new Set(edges.map(({ id }) => id));
+  const stays = ({ edges: through }: { edges: string[] }) => through.some((id) => drawn.has(id));
+  const [tags, arrivals] = [picture.tags.filter(stays), picture.arrivals.filter(stays)];
+  const boxes: Box[] = [...nodes, ...groups, ...tags].map(({ box }) => box);
+  for (const { points, text } of [...edges, ...arrivals]) {
+    boxes.push(...points.map(([x, y]) => ({ x, y, width: 0, height: 0 })));
+    if (text) boxes.push(text);
+  }
+  const [x, y] = [Math.min(...boxes.map((box) => box.x)) - MARGIN, Math.min(...boxes.map((box) => box.y)) - MARGIN];
+  const width = Math.max(...boxes.map((box) => box.x + box.width)) + MARGIN - x;
+  const height = Math.max(...boxes.map((box) => box.y + box.height)) + MARGIN - y;
+  return { ...picture, nodes, edges, groups, tags, arrivals, x, y, width, height };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrow, collapsed, nearest } from "../src/geometry.ts";
+import { around, arrow, collapsed, nearest } from "../src/geometry.ts";
 import type { Box, EdgeData, NodeData, Picture, Point } from "../src/types.ts";
 
 const box = (x: number, y: number): Box => ({ x, y, width: 20, height: 10 });
@@ -107,4 +107,21 @@ test("an edge into a closed group is not cut any more", () => {
     [edges.map((each) => [each.id, each.target, each.tag]), tags, arrivals],
     [[["ab", "g", null]], [], []],
   );
+});
+
+test("around something lies what a few edges lead to or from, with frames and with all of a group", () => {
+  const chain = {
+    ...PICTURE,
+    nodes: [...PICTURE.nodes, node("d", 0, 50)],
+    edges: [...PICTURE.edges, edge("da", "d", "a")],
+  };
+  const ids = (picture: Picture) =>
+    [picture.nodes, picture.edges, picture.groups].map((all) => all.map(({ id }) => id));
+  assert.deepEqual(ids(around(chain, "a", 1)), [["a", "b", "d"], ["ab", "aa", "da"], ["g"]]);
+  assert.deepEqual(ids(around(chain, "da", 0)), [["a", "d"], ["aa", "da"], []]);
+  assert.deepEqual(ids(around(chain, "g", 0)), [["b", "c"], ["bc"], ["g"]]);
+  assert.deepEqual(ids(around(chain, "d", 2)), ids(around(chain, "a", 1)));
+  const { x, y, width, height } = around(chain, "c", 1);
+  assert.deepEqual([x, y, width, height], [-16, -16, 172, 112]);
+  assert.equal(around(chain, "gone", 1), chain);
 });
