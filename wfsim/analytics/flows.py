@@ -112,6 +112,26 @@ class Flows:
             'ORDER BY dwell DESC NULLS LAST, run, "case", entered'
         )
 
+    def path_query(self, variant: Variant) -> str:
+        """SQL for the cases of a variant that is shown: when they started, and how long they took."""
+        return (
+            'SELECT run, "case", started AS time, duration AS dwell FROM durations '
+            f"WHERE status <> 'open' AND {self._of(variant)} ORDER BY dwell DESC NULLS LAST, run, \"case\""
+        )
+
+    def passed(self, history: History, variant: Variant) -> tuple[list[int], list[str]]:
+        """Transitions, by number, and states, by path, that the cases of a variant that is shown passed."""
+        where = self._of(variant)
+        taken = history.con.execute(
+            f"SELECT DISTINCT transition FROM records WHERE kind = {R_TRANSITION} AND {where} ORDER BY ALL"
+        ).fetchall()
+        entered = history.con.execute(f"SELECT DISTINCT state FROM stays WHERE {where} ORDER BY ALL").fetchall()
+        return [number for (number,) in taken], [state for (state,) in entered]
+
+    def _of(self, variant: Variant) -> str:
+        kept = f'SELECT (run, "case") FROM cases WHERE {self.where} AND path_hash = {variant.path_hash}::UBIGINT'
+        return f'(run, "case") IN ({kept})'
+
     def weights(self, measure: Measure = "cases") -> dict[str, float]:
         """The measure of each edge of the picture, by its identifier; edges that share an arrow are added up.
 
@@ -198,12 +218,14 @@ TITLES: dict[Measure, str] = {
 }
 
 
-def expect_measure(measure: object) -> None:
-    """Refuse what is no measure of a map; `HistoryError` with those that there are."""
-    known = get_args(Measure)
-    if measure not in known:
-        near = did_you_mean(str(measure), known)
-        raise HistoryError(f"measure={measure!r} is none of {', '.join(known)}.{near}")
+def expect_measure(measure: object) -> Measure:
+    """A measure of a map; `HistoryError` with those that there are if it is none."""
+    known: tuple[Measure, ...] = get_args(Measure)
+    for each in known:
+        if each == measure:
+            return each
+    near = did_you_mean(str(measure), known)
+    raise HistoryError(f"measure={measure!r} is none of {', '.join(known)}.{near}")
 
 
 def flows(

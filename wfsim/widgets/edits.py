@@ -148,8 +148,8 @@ def reconnect(draft: Draft, transition: str, source: str, target: str = "") -> D
     for each, end in zip((source, target), ends):
         if end[:-2] != path[:-2]:
             raise WfsimError(
-                f"{each.partition(':')[2]!r} is in another region: a transition stays in its own. Move the state first, "
-                "or connect other states there."
+                f"{each.partition(':')[2]!r} is in another region: a transition stays in its own. Move the state "
+                "first, or connect other states there."
             )
     at = draft.at(path)
     was = f"{at['from']} → {at.get('to', '(nothing)')}"

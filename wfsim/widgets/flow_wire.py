@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, get_args
 from wfsim.analytics.flows import TITLES, Flows, Measure, expect_measure, flows
 from wfsim.drawing.text import clean
 from wfsim.errors import DrawingError, HistoryError, WfsimError
-from wfsim.model.duration import short_time, time_text
+from wfsim.model.duration import short_time
 from wfsim.model.picture import edge_ids
 
+from .flow_cases import MOST_PATHS, behind, detail, paths
 from .stepper_wire import StepperWire
 from .stepping import Stepping
 from .wire import Message, Request, Scene, Wire
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from wfsim.history.history import History
     from wfsim.model.workflow import Workflow
 
-MOST_CASES = 50
-"""So many cases behind an arrow or a state are listed, the longest first."""
-MOST_VARIANTS = 30
 _THINNEST, _WIDEST = 1.0, 9.0
 _SHADES = 5
 """Shades of what is longer, more, or different; 0 is none."""
@@ -61,8 +59,8 @@ class FlowWire(Wire):
         super().__init__(
             self.to_show,
             {
-                "measure": Request(self._measure, {"measure": str}),
-                "share": Request(self._share, {"percent": int}),
+                "measure": Request(self.show, {"measure": str}),
+                "share": Request(self.show, {"percent": int}),
                 "select": Request(self._select, {"id": str}),
                 "open": Request(self._open, {"run": int, "case": int}),
                 "close": Request(self._close, {}),
@@ -74,6 +72,25 @@ class FlowWire(Wire):
         if isinstance(message, dict) and message.get("for") == "stepper" and self.stepper is not None:
             return self.stepper.wire.answer(message) | {"for": "stepper"}
         return super().answer(message)
+
+    def show(self, measure: str | None = None, percent: int | None = None) -> str:
+        """Show another measure, or the most frequent paths that hold so many percent of the cases.
+
+        Raises
+        ------
+        HistoryError
+            For an unknown measure.
+        WfsimError
+            For a share that is none.
+        """
+        if measure is not None:
+            self.measure = expect_measure(measure)
+        if percent is not None:
+            if not 1 <= percent <= 100:
+                raise WfsimError(f"{percent} % of the cases cannot be shown; give 1 to 100.")
+            self.share = percent / 100
+            self.flows, self.other = self._at(self.share)
+        return ""
 
     def picture(self) -> Picture:
         """The workflow with the numbers of the measure."""
@@ -91,6 +108,7 @@ class FlowWire(Wire):
         shades |= {edge: _shade(weight / heaviest) for edge, weight in weights.items()}
         if self.other is not None:
             shades = self._differences()
+        chosen = behind(self._side.history, found, self.selected)
         return {
             "title": clean(f"{found.workflow.name} {found.workflow.version}"),
             "head": {"said": self._said()},
@@ -102,18 +120,11 @@ class FlowWire(Wire):
             "measures": [{"id": each, "label": TITLES[each]} for each in get_args(Measure)],
             "legend": self._legend(heaviest, most),
             "percent": round(100 * self.share),
-            "variants": [
-                {
-                    "label": clean(" → ".join(variant.states))[:400],
-                    "cases": variant.cases,
-                    "mean": short_time(variant.mean),
-                    "shown": number < found.shown,
-                }
-                for number, variant in enumerate(found.variants[:MOST_VARIANTS])
-            ],
-            "more_variants": max(0, len(found.variants) - MOST_VARIANTS),
+            "variants": paths(found),
+            "more_variants": max(0, len(found.variants) - MOST_PATHS),
             "selected": self.selected,
-            "detail": self._detail(),
+            "along": {} if chosen is None else chosen.along,
+            "detail": None if chosen is None else detail(self._side.history, chosen),
             "stepper": "" if self.stepper is None else repr(self.stepper.stepping),
             "compared": self.other is not None,
             "can": {},
@@ -158,54 +169,6 @@ class FlowWire(Wire):
         gaps = {name: shares[0].get(name, 0.0) - shares[1].get(name, 0.0) for name in names}
         widest = max(map(abs, gaps.values()), default=0.0) or 1.0
         return {name: _shade(abs(gap) / widest) * (1 if gap > 0 else -1) for name, gap in gaps.items()}
-
-    def _detail(self) -> Scene | None:
-        """The cases behind what is selected, and the SQL that finds them."""
-        query, title = self._query()
-        if not query:
-            return None
-        rows = self._side.history.con.execute(f"FROM ({query}) LIMIT {MOST_CASES}").fetchall()
-        return {
-            "title": title,
-            "query": query,
-            "rows": [
-                {
-                    "run": run,
-                    "case": case,
-                    "time": time_text(time),
-                    "dwell": "" if dwell is None else short_time(dwell),
-                }
-                for run, case, time, dwell in rows
-            ],
-            "more": len(rows) == MOST_CASES,
-        }
-
-    def _query(self) -> tuple[str, str]:
-        found = self.flows
-        if self.selected.startswith("state:"):
-            path = self.selected.removeprefix("state:")
-            if path not in found.states:
-                return "", ""
-            inner = found.state_query(path)
-            return f'SELECT run, "case", entered, dwell FROM ({inner})', clean(f"in {path}")
-        numbers = [n for n, name in edge_ids(found.workflow).items() if name == self.selected and n in found.edges]
-        if not numbers:
-            return "", ""
-        inner = " UNION ALL ".join(f"({found.edge_query(number)})" for number in numbers)
-        told = f'SELECT run, "case", time, dwell FROM ({inner}) ORDER BY dwell DESC NULLS LAST, run, "case", time'
-        return told, f"transition {', '.join(map(str, numbers))}"
-
-    def _measure(self, measure: str) -> str:
-        expect_measure(measure)
-        self.measure = measure  # type: ignore[assignment]
-        return ""
-
-    def _share(self, percent: int) -> str:
-        if not 1 <= percent <= 100:
-            raise WfsimError(f"{percent} % of the cases cannot be shown; give 1 to 100.")
-        self.share = percent / 100
-        self.flows, self.other = self._at(self.share)
-        return ""
 
     def _select(self, id: str) -> str:
         self.selected = id

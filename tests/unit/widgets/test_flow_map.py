@@ -9,6 +9,7 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import HistoryError
+from wfsim.model.picture import edge_ids
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,8 @@ def test_an_arrow_leads_to_its_sql_and_cases_and_a_case_into_the_stepper(history
     detail = page.scene["detail"]
     found = history.sql(detail["query"]).fetchall()
     assert [(row["run"], row["case"]) for row in detail["rows"]] == [row[:2] for row in found[:50]]
-    assert detail["title"] == "transition 5"
+    assert detail["title"] == "validated → payment_pending on payment_initiated"
+    assert all(len(row["time"]) < 10 for row in detail["rows"])
     first = detail["rows"][0]
     assert page.ask("open", run=first["run"], case=first["case"]) == ""
     assert page.scene["stepper"]
@@ -101,6 +103,43 @@ def test_an_arrow_leads_to_its_sql_and_cases_and_a_case_into_the_stepper(history
     page.ask("close")
     assert page.scene["stepper"] == ""
     assert "there is no case 999" in page.ask("open", run=1, case=999)
+
+
+def test_a_path_leads_to_its_cases_and_is_lit_where_they_went(history: wf.History) -> None:
+    page = Page(wf.FlowMap(history))
+    page.ask("select", id="path:1")
+    variant, detail = page.scene["variants"][1], page.scene["detail"]
+    assert detail["title"] == f"path 2: {variant['label']}"
+    found = history.sql(detail["query"]).fetchall()
+    assert len(found) == variant["cases"]
+    entered = {f"state:{state}" for state in variant["label"].split(" → ")}
+    along = page.scene["along"]
+    assert {name for name in along if name.startswith("state:")} == entered
+    taken = set()
+    for run, case, *_ in found:
+        numbers = [
+            each.payload["transition"] for each in history.case(case, run=run).records() if each.kind == "transition"
+        ]
+        taken |= {edge_ids(page.shown.flows.workflow)[number] for number in numbers}
+    assert {name for name in along if name.startswith("transition:")} == taken
+    assert page.ask("open", run=found[0][0], case=found[0][1]) == ""
+    page.ask("select", id="")
+    assert (page.scene["along"], page.scene["detail"]) == ({}, None)
+    page.ask("share", percent=1)
+    for unknown in ("path:1", "path:99", "path:-1", "path:x"):
+        page.ask("select", id=unknown)
+        assert page.scene["detail"] is None
+
+
+def test_two_runs_of_one_history_are_compared() -> None:
+    workflow = wf.load("models/order_processing.yaml")
+    both = wf.simulate(workflow, "models/order_processing.scenario.yaml", cases=40, replications=2, progress=False)
+    shown = wf.FlowMap(both, 2, run=1)
+    assert Page(shown).scene["head"]["said"] == "how often; 40 cases; compared with 40 cases"
+    here, there = (each for each in shown.flow._at(1.0) if each is not None)
+    assert here.states != there.states
+    with pytest.raises(HistoryError, match="no run 3"):
+        wf.FlowMap(both, 3, run=1)
 
 
 def test_a_state_leads_to_its_stays(history: wf.History) -> None:

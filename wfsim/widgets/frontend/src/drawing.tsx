@@ -12,6 +12,8 @@ export interface DrawingProps {
   label: string;
   /** Role of what is lit, by identifier. */
   lit?: Record<string, string>;
+  /** Whether all that is not lit stands back. */
+  only?: boolean;
   /** What can happen at an element now, in words, by identifier. */
   live?: Record<string, string>;
   tokens?: Record<string, number>;
@@ -258,7 +260,7 @@ export function Drawing(props: DrawingProps) {
       live: live[id] ?? "",
       entry: entry === id,
       selected: selected === id || (props.chosen?.has(id) ?? false),
-      dim: found.length > 0 && !found.includes(id),
+      dim: (found.length > 0 && !found.includes(id)) || (props.only === true && lit[id] === undefined),
       mark: marks[id] ?? "",
       shade: props.shades?.[id] ?? "",
     };

@@ -20,6 +20,8 @@ interface Scene {
   variants: { label: string; cases: number; mean: string; shown: boolean }[];
   more_variants: number;
   selected: string;
+  /** What the cases of the selected path passed. */
+  along: Record<string, string>;
   detail: {
     title: string;
     query: string;
@@ -68,13 +70,15 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
   if (!scene) return <p role="status">Loading …</p>;
   const shades: Record<string, string> = {};
   for (const [id, shade] of Object.entries(scene.shades)) {
-    const kind = scene.compared ? (shade > 0 ? "more" : "less") : "much";
+    const kind = shade > 0 ? "more" : "less";
     shades[id] = `var(--wf-${kind}-${Math.abs(shade)})`;
   }
   const live: Record<string, string> = {};
   for (const id of [...Object.keys(scene.widths), ...(scene.picture?.nodes ?? []).map((node) => node.id)])
     live[id] = "its cases";
   const { detail } = scene;
+  const scale = (kind: string) => [1, 2, 3, 4, 5].map((k) => `${kind}-${k}`);
+  const colours = scene.compared ? [...scale("less").reverse(), ...scale("more")] : scale("more");
   return (
     <div class="flowmap" aria-busy={busy}>
       <p class="head" role="status" aria-live="polite">
@@ -116,8 +120,8 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
           <span key={line}>{line}</span>
         ))}
         <span aria-hidden="true" class="scale">
-          {[1, 2, 3, 4, 5].map((k) => (
-            <i key={k} style={{ background: `var(--wf-${scene.compared ? "more" : "much"}-${k})` }} />
+          {colours.map((colour) => (
+            <i key={colour} style={{ background: `var(--wf-${colour})` }} />
           ))}
         </span>
       </p>
@@ -130,7 +134,9 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
               widths={scene.widths}
               shades={shades}
               live={live}
-              selected={scene.selected || null}
+              lit={scene.along}
+              only={scene.selected.startsWith("path:") && detail !== null}
+              selected={scene.selected.startsWith("path:") ? null : scene.selected || null}
               label={`Process map of ${scene.title}`}
               onActivate={(id) => ask("select", { id })}
             />
@@ -143,7 +149,7 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
             <section aria-label="Cases">
               <p class="title">
                 {detail.title}: {detail.rows.length}
-                {detail.more ? " or more" : ""} cases, the longest first
+                {detail.more ? " or more" : ""} {detail.rows.length === 1 ? "case" : "cases, the longest first"}
               </p>
               <details>
                 <summary>SQL</summary>
@@ -164,16 +170,37 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
               </ul>
             </section>
           ) : (
-            <p class="quiet">Click an arrow or a state for its cases.</p>
+            <p class="quiet">Click an arrow, a state or a path for its cases.</p>
           )}
           <section aria-label="Paths">
             <p class="title">Paths</p>
             <ol class="paths">
-              {scene.variants.map((each) => (
-                <li key={each.label} class={each.shown ? "" : "quiet"}>
-                  <strong>{each.cases.toLocaleString("en")}</strong> {each.label} <span class="quiet">{each.mean}</span>
-                </li>
-              ))}
+              {scene.variants.map((each, number) => {
+                const id = `path:${number}`;
+                const pressed = scene.selected === id;
+                const said = (
+                  <>
+                    <strong>{each.cases.toLocaleString("en")}</strong> {each.label}{" "}
+                    <span class="quiet">{each.mean}</span>
+                  </>
+                );
+                return (
+                  <li key={id} class={each.shown ? "" : "quiet"}>
+                    {each.shown ? (
+                      <button
+                        type="button"
+                        aria-pressed={pressed}
+                        title="Where its cases went"
+                        onClick={() => ask("select", { id: pressed ? "" : id })}
+                      >
+                        {said}
+                      </button>
+                    ) : (
+                      said
+                    )}
+                  </li>
+                );
+              })}
             </ol>
             {scene.more_variants > 0 && <p class="quiet">… {scene.more_variants} more</p>}
           </section>
