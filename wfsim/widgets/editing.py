@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wfsim.arguments import as_path, expect
 from wfsim.errors import DefinitionError, WfsimError, listed
+from wfsim.model.catalogue import as_catalogue
 from wfsim.model.check import check
 from wfsim.model.mermaid import to_mermaid
 from wfsim.model.naming import element_at, element_paths
@@ -18,15 +20,16 @@ from wfsim.model.yaml_io import loads, save, source_of
 
 from .draft import Draft
 from .edits import OPERATIONS, Done
-from .judging import Found, Judge, Judged
+from .judging import Found, Judge, Judged, judge
 from .properties import properties_text, set_properties
 from .versions import Version
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from wfsim.drawing import Picture
+    from wfsim.model.catalogue import Catalogue
 
 EMPTY = {"name": "untitled", "initial_state": "start", "states": [{"name": "start"}]}
 
@@ -38,6 +41,8 @@ class Editing:
     ----------
     source
         A workflow; the name of a template of `wf.new`; or nothing, for a single state to begin with.
+    catalogue
+        Other workflows that it may meet, or their folder, for findings and verdicts; as `wf.lint` takes it.
 
     Attributes
     ----------
@@ -49,7 +54,12 @@ class Editing:
     An operation takes milliseconds for tens of states; texts, findings and verdicts are made on a thread beside.
     """
 
-    def __init__(self, source: Workflow | str | None = None) -> None:
+    def __init__(
+        self,
+        source: Workflow | str | None = None,
+        *,
+        catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+    ) -> None:
         expect(source, (Workflow, str, type(None)), "an editor takes a workflow, a template or nothing", "See wf.new.")
         workflow = new(source) if isinstance(source, str) else source
         if workflow is None:
@@ -62,7 +72,8 @@ class Editing:
         self._picture: tuple[Version, Picture] | None = None
         self._missing: tuple[Workflow, list[tuple[str, str]]] | None = None
         self._refused_text: str | None = None
-        self._judge = Judge()
+        known = None if catalogue is None else as_catalogue(catalogue)
+        self._judge = Judge(partial(judge, catalogue=known))
         self._go(0)
 
     # --- what there is ---------------------------------------------------------------------------

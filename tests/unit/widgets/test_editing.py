@@ -396,6 +396,26 @@ def test_findings_and_violations_are_told_at_their_elements() -> None:
     assert not editing.stale
 
 
+def test_children_are_known_to_findings_and_verdicts_of_an_editor_with_a_catalogue() -> None:
+    editing = Editing("minimal", catalogue=[wf.new("approval")])
+    editing.set_properties("state:waiting", "name: waiting\ninvoke: {workflow: aproval}")
+    told = [each.text for each in editing.wait().findings if each.element == "state:waiting"]
+    assert any("aproval" in text for text in told)
+    editing.set_properties("state:waiting", "name: waiting\ninvoke: {workflow: approval}")
+    told = [each.text for each in editing.wait().findings if each.element == "state:waiting"]
+    assert any("requester" in text for text in told)
+    editing.set_properties(
+        "state:waiting", 'name: waiting\ninvoke: {workflow: approval, input: {requester: "Ada", amount: 3}}'
+    )
+    known = {each.name: each.reason for each in editing.wait().answers}
+    alone = Editing(editing.workflow).wait()
+    assert known != {each.name: each.reason for each in alone.answers}
+    # What is drawn is not held against what the catalogue has by its name.
+    again = Editing("minimal", catalogue=[wf.new("minimal")])
+    again.add_state("more", after="state:waiting")
+    assert {each.status for each in again.wait().answers} != {"error"}
+
+
 def test_an_edit_never_waits_for_a_verdict_and_only_the_newest_is_judged() -> None:
     begun, go = threading.Event(), threading.Event()
     judged: list[int] = []
@@ -457,7 +477,7 @@ def test_where_no_process_can_be_begun_that_is_told_as_an_answer(monkeypatch: py
 
 def test_a_stop_leaves_out_the_questions_to_come() -> None:
     stopped: list[bool] = [False, False, True]
-    found = answered(wf.dumps(wf.new("minimal")), lambda: stopped.pop(0))
+    found = answered([wf.dumps(wf.new("minimal"))], lambda: stopped.pop(0))
     assert [each["name"] for each in found] == list(BUILT_IN[:2])
 
 
