@@ -264,8 +264,28 @@ def test_names_are_completed_and_wrong_properties_told_with_their_line(browser: 
         assert shipped.activity.name == "refund_card"
         page.get_by_label("state shipped as YAML", exact=True).fill("name: shipped\ntimeout: soon")
         page.keyboard.press("Control+Enter")
-        page.locator(".side").get_by_role("alert").get_by_text("state shipped:2:").wait_for()
+        page.locator(".sheet .completing").get_by_role("alert").get_by_text("state shipped:2:").wait_for()
+        # The line is selected, and its key explained.
+        page.wait_for_function(
+            "() => document.activeElement.value.slice(document.activeElement.selectionStart) === 'timeout: soon'"
+        )
+        page.locator(".sheet .completing").get_by_text("timeout: How long it may last").wait_for()
         assert page.get_by_label("state shipped as YAML", exact=True).input_value() == "name: shipped\ntimeout: soon"
+
+
+def test_what_a_field_cannot_hold_is_told_below_it(browser: Browser) -> None:
+    editor = wf.Editor("order")
+    with page_with(browser, editor) as page:
+        drawn(page, "state:shipped").click()
+        page.get_by_label("timeout", exact=True).fill("soon")
+        page.keyboard.press("Enter")
+        page.locator(".field:has(input[aria-invalid=true]) + .problem", has_text="soon").wait_for()
+        assert page.get_by_role("alert").count() == 1
+        page.get_by_label("Declare a new variable").fill("total")
+        page.keyboard.press("Enter")
+        page.get_by_role("group", name="Declared: variable").get_by_role("alert").get_by_text("already").wait_for()
+        assert page.get_by_role("alert").count() == 1
+        assert violations(page) == []
 
 
 def test_findings_are_marked_and_lead_to_where_they_are_and_verdicts_follow(browser: Browser) -> None:

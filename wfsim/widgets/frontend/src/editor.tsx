@@ -1,9 +1,9 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Completing } from "./completing.tsx";
-import { Drawing } from "./drawing.tsx";
 import { type FindingData, type VerdictData, Verdicts, Wrong } from "./judged.tsx";
 import type { End } from "./shapes.tsx";
-import { Declared, type Names, Sheet, type SheetData } from "./sheet.tsx";
+import { AS_YAML, Declared, type Names, Sheet, type SheetData } from "./sheet.tsx";
+import { Drawn, Loading, Problem } from "./told.tsx";
 import type { Looks, Model, Picture, Point } from "./types.ts";
 import { useLink } from "./wire.ts";
 
@@ -66,8 +66,8 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
   const [source, setSource] = useState<string | null>(null);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [copied, setCopied] = useState("");
-  /** Whether the last request came from the side panel, where its problem is told then. */
-  const [beside, setBeside] = useState(false);
+  /** The field of the side panel that the last request came from, where its problem is told then. */
+  const [beside, setBeside] = useState<string | null>(null);
   const number = scene?.head.number;
   useEffect(() => {
     if (!scene?.head.judging) return;
@@ -99,7 +99,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
   if (!scene) {
     return (
       <div ref={root} class="editor">
-        <p role="status">Loading …</p>
+        <Loading />
       </div>
     );
   }
@@ -110,12 +110,12 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
     ask("edit", { operation, values, number: head.number });
   /** Say above the drawing why something cannot be done. */
   const tell = (why: string) => {
-    setBeside(false);
+    setBeside(null);
     refuse(why);
   };
   /** An edit whose result gets the focus. */
   const draw = (operation: string, values: Record<string, string>) => {
-    setBeside(false);
+    setBeside(null);
     follow.current = true;
     edit(operation, values);
   };
@@ -157,7 +157,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
     else tell("Choose states with Shift and a click, or with the key m.");
   };
   const history = (what: "undo" | "redo") => {
-    setBeside(false);
+    setBeside(null);
     if (head[what]) ask(what);
     else tell(`There is nothing to ${what}.`);
   };
@@ -282,41 +282,34 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
         </span>
         <span class="said">{told}</span>
       </p>
-      {problem && !beside && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
+      <Problem text={beside === null ? problem : ""} />
       <div class="columns">
         <div class="drawings">
-          {scene.picture ? (
-            <Drawing
-              picture={scene.picture}
-              looks={looks}
-              live={may ? live : {}}
-              marks={scene.marks}
-              selected={sheet.line ?? selected}
-              chosen={chosen}
-              frames
-              label={`Drawing of ${scene.title}`}
-              onSelect={(id, many) => {
-                if (many) choose(id);
-                else if (may && isElement(id) && !source) select(id);
-              }}
-              {...(may && {
-                onOpen: (id: string) => rename(isElement(id) ? id : null),
-                onConnect: connect,
-                onReconnect: reconnect,
-                onPin: (id: string, [x, y]: Point) =>
-                  isState(id) && ask("pin", { element: id, x: Math.round(x), y: Math.round(y) }),
-                onKey: key,
-              })}
-              {...(source && { onActivate: (id: string) => connect(source, id) })}
-              over={naming ? { id: naming, element: field } : null}
-            />
-          ) : (
-            <p class="problem">{scene.too_large}</p>
-          )}
+          <Drawn
+            picture={scene.picture}
+            tooLarge={scene.too_large}
+            looks={looks}
+            live={may ? live : {}}
+            marks={scene.marks}
+            selected={sheet.line ?? selected}
+            chosen={chosen}
+            frames
+            label={`Drawing of ${scene.title}`}
+            onSelect={(id, many) => {
+              if (many) choose(id);
+              else if (may && isElement(id) && !source) select(id);
+            }}
+            {...(may && {
+              onOpen: (id: string) => rename(isElement(id) ? id : null),
+              onConnect: connect,
+              onReconnect: reconnect,
+              onPin: (id: string, [x, y]: Point) =>
+                isState(id) && ask("pin", { element: id, x: Math.round(x), y: Math.round(y) }),
+              onKey: key,
+            })}
+            {...(source && { onActivate: (id: string) => connect(source, id) })}
+            over={naming ? { id: naming, element: field } : null}
+          />
           {/* Below, so that the drawing stays where it is when they come. */}
           <Verdicts verdicts={scene.verdicts} stale={head.stale} judging={head.judging} />
         </div>
@@ -325,14 +318,15 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
             <Sheet
               sheet={sheet}
               names={names}
-              problem={beside ? problem : ""}
-              onEdit={(operation, values) => {
-                setBeside(true);
+              problem={beside === null ? "" : problem}
+              at={beside ?? ""}
+              onEdit={(operation, values, at) => {
+                setBeside(at);
                 edit(operation, values);
               }}
               onSelect={select}
               onProperties={(text) => {
-                setBeside(true);
+                setBeside(AS_YAML);
                 ask("properties", { element: selected, text, number: head.number });
               }}
             />
@@ -349,8 +343,9 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
                 names={{ event: names.declared, variable: names.variables, activity: names.activities }[kind]}
                 selected={selected}
                 onSelect={select}
+                problem={beside === `declare ${kind}` ? problem : ""}
                 onDeclare={(name) => {
-                  setBeside(true);
+                  setBeside(`declare ${kind}`);
                   edit("declare", { kind, name });
                 }}
               />
@@ -361,15 +356,11 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
       </div>
       {scene.text && (
         <section aria-label="YAML of the workflow">
-          {scene.text.problem && (
-            <p class="problem" role="alert">
-              {scene.text.problem}
-            </p>
-          )}
           <Completing
             label="The workflow as YAML"
             text={scene.text.yaml}
-            keys={sheet.keys.map((each) => each.key)}
+            problem={scene.text.problem}
+            keys={sheet.keys}
             words={[...names.states.map(named), ...names.events]}
             rows={18}
             onApply={(text) => ask("text", { text })}

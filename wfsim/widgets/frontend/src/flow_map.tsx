@@ -1,6 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
-import { Drawing } from "./drawing.tsx";
 import { Stepper } from "./stepper.tsx";
+import { Drawn, Loading, Problem } from "./told.tsx";
 import type { Heard, Looks, Message, Model, Picture } from "./types.ts";
 import { useLink } from "./wire.ts";
 
@@ -67,7 +67,7 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
   const [own, inner] = useMemo(() => [outside(model), within(model)], [model]);
   const { scene, problem, busy, ask } = useLink<Scene>(own);
   const [percent, setPercent] = useState<number | null>(null);
-  if (!scene) return <p role="status">Loading …</p>;
+  if (!scene) return <Loading />;
   const shades: Record<string, string> = {};
   for (const [id, shade] of Object.entries(scene.shades)) {
     const kind = shade > 0 ? "more" : "less";
@@ -84,11 +84,7 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
       <p class="head" role="status" aria-live="polite">
         <strong>{scene.title}</strong> <span>{scene.head.said}</span>
       </p>
-      {problem && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
+      <Problem text={problem} />
       <div class="bar" role="group" aria-label="What is shown">
         {scene.measures.map((each) => (
           <button
@@ -127,22 +123,19 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
       </p>
       <div class="columns">
         <div class="drawings">
-          {scene.picture ? (
-            <Drawing
-              picture={scene.picture}
-              looks={looks}
-              widths={scene.widths}
-              shades={shades}
-              live={live}
-              lit={scene.along}
-              only={scene.selected.startsWith("path:") && detail !== null}
-              selected={scene.selected.startsWith("path:") ? null : scene.selected || null}
-              label={`Process map of ${scene.title}`}
-              onActivate={(id) => ask("select", { id })}
-            />
-          ) : (
-            <p class="problem">{scene.too_large}</p>
-          )}
+          <Drawn
+            picture={scene.picture}
+            tooLarge={scene.too_large}
+            looks={looks}
+            widths={scene.widths}
+            shades={shades}
+            live={live}
+            lit={scene.along}
+            only={scene.selected.startsWith("path:") && detail !== null}
+            selected={scene.selected.startsWith("path:") ? null : scene.selected || null}
+            label={`Process map of ${scene.title}`}
+            onActivate={(id) => ask("select", { id })}
+          />
         </div>
         <div class="side">
           {detail ? (
