@@ -129,7 +129,21 @@ class Meeting:
         return True
 
     def play(self) -> bool:
-        """One step of playing: forward, or what comes to mind first of what the members can do, each in turn."""
+        """One step of playing: forward, or what comes to mind first of what the members can do, each in turn.
+
+        It stops where nobody can go on, and at the breakpoints of all members.
+        """
+        before = {name: self.members[name].instance for name in self.present}
+        went = self._goes_on()
+        if went:
+            told = [
+                (name, self.members[name].breakpoints.hit(was, self.members[name].instance))
+                for name, was in before.items()
+            ]
+            self.stopped = next((f"stopped at the breakpoint {hit} of {name}." for name, hit in told if hit), "")
+        return went
+
+    def _goes_on(self) -> bool:
         if self.cursor < len(self.moves):
             return self.jump(self.cursor + 1)
         last = self.moves[-1].member if self.moves else ""

@@ -9,7 +9,7 @@ from wfsim.errors import WfsimError
 from wfsim.model.duration import Duration, time_text
 
 from .stepper_wire import StepperWire, where
-from .wire import Request, Scene, Wire
+from .wire import File, Request, Scene, Wire
 
 if TYPE_CHECKING:
     from .meeting import Meeting
@@ -37,6 +37,8 @@ class MeetingWire:
                 "next": Request(self._next, {}),
                 "family": Request(self._show, {"to": str}),
                 "net": Request(self._show_net, {"shown": bool}),
+                "breakpoint": Request(self._breakpoint, {"at": str}),
+                "export": Request(self._export, {"what": str}),
             },
         )
 
@@ -79,8 +81,6 @@ class MeetingWire:
             "steps": steps,
             "family": [{"id": name, "label": f"{name}: {_where(meeting.members[name])}"} for name in others],
             "branches": [],
-            "exports": [],
-            "can": scene["can"] | {"breakpoints": False},
         }
 
     def _view(self) -> StepperWire:
@@ -107,6 +107,13 @@ class MeetingWire:
 
     def _show_net(self, shown: bool) -> str:
         return self._view().show_net(shown)
+
+    def _breakpoint(self, at: str) -> str:
+        return self._view().toggle_breakpoint(at)
+
+    def _export(self, what: str) -> File:
+        """Of the instance that is drawn, with the messages that reached it."""
+        return self._view().export(what)
 
 
 def _where(stepping: Stepping) -> str:

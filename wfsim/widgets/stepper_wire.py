@@ -54,10 +54,10 @@ class StepperWire:
                 "jump": Request(self._jump, {"to": int}),
                 "next": Request(self._next, {}),
                 "branch": Request(self._branch, {"to": int}),
-                "breakpoint": Request(self._breakpoint, {"at": str}),
+                "breakpoint": Request(self.toggle_breakpoint, {"at": str}),
                 "family": Request(self._family, {"to": str}, on_latest=True),
                 "net": Request(self.show_net, {"shown": bool}),
-                "export": Request(self._export, {"what": str}),
+                "export": Request(self.export, {"what": str}),
             },
         )
 
@@ -174,7 +174,8 @@ class StepperWire:
         self.stepping.take_way(to)
         return self.stepping.problem
 
-    def _breakpoint(self, at: str) -> str:
+    def toggle_breakpoint(self, at: str) -> str:
+        """Let playing stop at a state or a condition, or no longer; `WfsimError` if it is neither."""
         self.stepping.breakpoints.toggle(at)
         return ""
 
@@ -205,7 +206,8 @@ class StepperWire:
         self._net = NetView(self.stepping.workflow, self.stepping.catalogue) if shown else None
         return ""
 
-    def _export(self, what: str) -> File:
+    def export(self, what: str) -> File:
+        """The steps up to now as a file, `pytest` or `witness`; `WfsimError` if that cannot be."""
         if what not in _EXPORTS:
             raise WfsimError(f"there is no export {what[:40]!r}.")
         return _EXPORTS[what][1](self.stepping)

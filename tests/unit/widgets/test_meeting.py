@@ -110,6 +110,36 @@ def test_a_stepper_of_several_shows_one_at_a_time_and_the_timeline_of_all() -> N
     assert "kitchen" in repr(stepper)
 
 
+def test_playing_stops_at_a_breakpoint_of_any_of_them() -> None:
+    stepper = wf.Stepper({"ada": GUEST, "kitchen": KITCHEN}, {"ada": TABLE, "kitchen": {"table": 7}})
+    page = Page(stepper)
+    page.ask("family", to="kitchen")
+    page.ask("breakpoint", at="cooking")
+    assert (page.scene["breakpoints"], page.scene["marks"]) == (["cooking"], {"state:cooking": "breakpoint"})
+    assert page.scene["can"]["breakpoints"]
+    while not page.scene["head"]["stopped"]:
+        page.ask("next")
+    assert page.scene["head"]["stopped"] == "stopped at the breakpoint cooking of kitchen."
+    assert stepper.stepping.state == {"": "cooking"}
+    page.ask("next")
+    assert page.scene["head"]["stopped"] == ""
+
+
+def test_one_of_them_is_saved_as_a_test_with_the_messages_that_reached_it() -> None:
+    stepper = wf.Stepper({"ada": GUEST, "kitchen": KITCHEN}, {"ada": TABLE, "kitchen": {"table": 7}})
+    page = Page(stepper)
+    page.do("event:choose", dish="soup")
+    page.ask("family", to="kitchen")
+    assert {each["id"] for each in page.scene["exports"]} == {"pytest", "witness"}
+    answer = stepper.wire.answer({"type": "export", "seq": 99, "what": "pytest"})
+    assert "sender='ada'" in answer["text"]
+    space: dict[str, object] = {}
+    exec(answer["text"], space)
+    (test,) = (each for name, each in space.items() if name.startswith("test_"))
+    assert callable(test)
+    test()
+
+
 def test_workflows_of_a_list_are_called_by_their_names() -> None:
     stepper = wf.Stepper([GUEST, GUEST, KITCHEN], {"guest": TABLE, "guest 2": {"me": "bob", "table": 8}})
     page = Page(stepper)
