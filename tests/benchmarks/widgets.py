@@ -133,7 +133,7 @@ def _in_lab(browser: Browser) -> list[Measured]:
             size = (folder / "fifty.ipynb").stat().st_size
             _run(page, 4)
             editor = page.locator(".wfsim-live .editor")
-            editor.locator("svg .n").first.wait_for()
+            editor.locator("svg .n").first.wait_for(state="attached")
             buttons = ["Add state", "Undo"] * (EDITS // 2)
             edits = [page.evaluate(EDITED, [editor.element_handle(), button]) for button in buttons]
     return [

@@ -8,11 +8,11 @@ from wfsim.drawing.text import clean
 from wfsim.errors import WfsimError
 from wfsim.model.duration import Duration, time_text
 
-from .stepper_wire import StepperWire, where
+from .stepper_wire import StepperWire, branches, where
 from .wire import File, Request, Scene, Wire
 
 if TYPE_CHECKING:
-    from .meeting import Meeting
+    from .meeting import Meeting, Move
     from .stepping import Stepping
 
 
@@ -37,6 +37,7 @@ class MeetingWire:
                 "next": Request(self._next, {}),
                 "family": Request(self._show, {"to": str}),
                 "net": Request(self._show_net, {"shown": bool}),
+                "branch": Request(self._branch, {"to": int}),
                 "breakpoint": Request(self._breakpoint, {"at": str}),
                 "export": Request(self._export, {"what": str}),
             },
@@ -80,7 +81,7 @@ class MeetingWire:
             "order": [name for name in scene["order"] if name in actions],
             "steps": steps,
             "family": [{"id": name, "label": f"{name}: {_where(meeting.members[name])}"} for name in others],
-            "branches": [],
+            "branches": branches(meeting.ways, _led_to),
         }
 
     def _view(self) -> StepperWire:
@@ -93,6 +94,10 @@ class MeetingWire:
 
     def _jump(self, to: int) -> str:
         self.meeting.jump(to)
+        return self.meeting.problem
+
+    def _branch(self, to: int) -> str:
+        self.meeting.take_way(to)
         return self.meeting.problem
 
     def _next(self) -> str:
@@ -114,6 +119,10 @@ class MeetingWire:
     def _export(self, what: str) -> File:
         """Of the instance that is drawn, with the messages that reached it."""
         return self._view().export(what)
+
+
+def _led_to(move: Move) -> Scene:
+    return {"where": "; ".join(move.states), "time": time_text(move.time), "values": {}}
 
 
 def _where(stepping: Stepping) -> str:
