@@ -291,7 +291,11 @@ def test_what_a_field_cannot_hold_is_told_below_it(browser: Browser) -> None:
 def test_findings_are_marked_and_lead_to_where_they_are_and_verdicts_follow(browser: Browser) -> None:
     editor = wf.Editor("minimal")
     with page_with(browser, editor) as page:
+        page.locator(".verdicts.stale", has_text="checking").wait_for()
+        wide = page.locator(".drawing").bounding_box()
         page.locator(".verdicts:not(.stale) .holds", has_text="states reachable").wait_for()
+        # The drawing stays as it is when they come.
+        assert page.locator(".drawing").bounding_box() == wide
         page.get_by_role("button", name="Add state").click()
         lost = drawn(page, "state:state")
         page.locator(".verdicts:not(.stale) .violated", has_text="states reachable").wait_for()
