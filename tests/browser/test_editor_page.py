@@ -353,6 +353,22 @@ def test_a_frame_grows_round_a_state_that_is_dragged_out_of_it(browser: Browser)
         assert inside["y"] + inside["height"] < after["y"] + after["height"]
 
 
+def test_a_frame_is_dragged_by_its_name_with_all_that_is_in_it(browser: Browser) -> None:
+    editor = wf.Editor()
+    editor.editing.nest([editor.editing.add_state("pick")])
+    with page_with(browser, editor) as page:
+        state = drawn(page, "state:parallel/pick/pick")
+        x, y = centre(state)
+        drag(page, drawn(page, "state:parallel"), 90, 30)
+        said(page, "Placed parallel.")
+        assert centre(state) == pytest.approx((x + 90, y + 30), abs=3)
+        drawn(page, "region:parallel/pick").focus()
+        page.keyboard.press("Control+ArrowRight")
+        said(page, "Placed parallel/pick.")
+        assert centre(state)[0] == pytest.approx(x + 106, abs=3)
+        assert list(editor.editing.pins) == ["state:parallel", "region:parallel/pick"]
+
+
 def test_an_end_of_a_transition_is_dragged_or_chosen_and_leads_elsewhere(browser: Browser) -> None:
     editor = wf.Editor("order")
     with page_with(browser, editor, height=1200) as page:

@@ -72,8 +72,8 @@ class Picture(Graph):
         Parameters
         ----------
         pins
-            Upper left corners in pixels, by identifier, instead of those that it has now; of what is no node (any more)
-            they mean nothing.
+            Upper left corners in pixels of nodes, and of groups with all that is in them, by identifier, instead of
+            those that it has now; of what is not there (any more) they mean nothing.
 
         Notes
         -----

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from wfsim.drawing.boxes import Box, Point, around, centred
+from wfsim.drawing.graph import ancestors
 from wfsim.drawing.placed import Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class _End(NamedTuple):
 
 
 def pinned(layout: Layout, pins: Mapping[str, Point]) -> Layout:
-    """Move nodes to where their pins are, by upper left corner; a pin of anything else means nothing.
+    """Move nodes, and frames with all that is in them, to where their pins are, by upper left corner.
 
+    A node that has a pin itself goes by that. A pin of anything else means nothing.
     What was moved alike keeps its curves; other edges of what was moved become straight, those between the same two
     things beside each other. Linear in the size of the layout.
     """
@@ -60,10 +62,15 @@ def _moves(layout: Layout, pins: Mapping[str, Point]) -> dict[str, Point]:
     moves: dict[str, Point] = {}
     beside: dict[str, str] = {}
     shapes = {node.id: node.shape for node in graph.nodes}
-    for node, at in zip(graph.nodes, layout.nodes, strict=True):
-        if node.id in pins and node.shape not in _BESIDE:
-            x, y = pins[node.id]
-            moves[node.id] = (x - at.box.x, y - at.box.y)
+    corners = {group.id: at.box for group, at in zip(graph.groups, layout.groups, strict=True)}
+    corners |= {node.id: at.box for node, at in zip(graph.nodes, layout.nodes, strict=True)}
+    parents = {group.id: group.parent for group in graph.groups}
+    for node in graph.nodes:
+        own = [node.id] if node.shape not in _BESIDE else []
+        held = next((each for each in (*own, *ancestors(node.group, parents)) if each in pins), None)
+        if held is not None:
+            (x, y), box = pins[held], corners[held]
+            moves[node.id] = (x - box.x, y - box.y)
     for edge in graph.edges:
         for one, other in ((edge.source, edge.target), (edge.target, edge.source)):
             if shapes.get(one) in _BESIDE:

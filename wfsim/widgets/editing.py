@@ -247,11 +247,17 @@ class Editing:
         """Let an element say what a YAML text says; `DefinitionError` with the line if it cannot."""
         return self._edit(lambda draft: set_properties(draft, element, text))
 
-    def pin(self, state: str, x: float, y: float) -> None:
-        """Put a state where a person wants it: its upper left corner."""
-        Draft(self.definition).path(state, "state")
-        name = state.partition(":")[2]
-        self._push(f"placed {name}", self.definition, self.pins | {state: place(x, y)}, state)
+    def pin(self, element: str, x: float, y: float) -> None:
+        """Put a state, or a frame with all that is in it, where a person wants it: its upper left corner."""
+        Draft(self.definition).path(element, "state", "region")
+        name = element.partition(":")[2]
+        pins = self.pins | {element: place(x, y)}
+        # What has been put somewhere inside goes along.
+        for group, at in zip(self.picture.groups, self.picture.layout().groups, strict=True):
+            if group.id == element:
+                inside = [each for each in self.pins if each.partition(":")[2].startswith(f"{name}/")]
+                pins |= {each: place(pins[each][0] + x - at.box.x, pins[each][1] + y - at.box.y) for each in inside}
+        self._push(f"placed {name}", self.definition, pins, element)
 
     def unpin(self) -> None:
         """Let all states be placed by the layout."""

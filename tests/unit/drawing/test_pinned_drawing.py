@@ -92,6 +92,20 @@ def test_frames_grow_round_what_is_put_outside_and_shrink_with_what_comes_back()
     assert closer["inner"].height < free["inner"].height
 
 
+def test_a_frame_is_put_somewhere_with_all_that_is_in_it_but_what_has_a_place_itself() -> None:
+    free = boxes(FRAMED)
+    at = (free["outer"].x + 200, free["outer"].y - 90)
+    now = boxes(FRAMED.pinned({"outer": at}))
+    assert (now["outer"].x, now["outer"].y) == pytest.approx(at)
+    for inside in ("inner", "a", "b", "dot"):
+        assert (now[inside].x - free[inside].x, now[inside].y - free[inside].y) == pytest.approx((200, -90))
+    assert now["c"] == free["c"]
+    apart = boxes(FRAMED.pinned({"outer": at, "b": (free["b"].x, free["b"].y)}))
+    assert apart["b"] == free["b"]
+    assert apart["a"] == now["a"]
+    assert holds(apart["outer"], apart["b"])
+
+
 def test_edges_between_the_same_two_nodes_keep_apart_with_their_texts() -> None:
     many = [Edge(f"e{k}", "a", "b", f"event number {k}") for k in range(3)]
     picture = Picture("many", [Node("a", "a"), Node("b", "b")], [*many, Edge("back", "b", "a", "back again")])

@@ -90,3 +90,18 @@ def test_a_layout_that_cannot_be_read_is_told_in_place_of_the_picture(file: Path
     assert "Delete the file" in workflow._repr_mimebundle_()["text/plain"]
     with pytest.raises(wf.WfsimError, match="Delete the file"):
         wf.Stepper(workflow)
+
+
+def test_a_frame_takes_along_what_has_been_put_somewhere_in_it() -> None:
+    editing = Editing()
+    editing.nest([editing.add_state("pick")])
+    inner, frame = "state:parallel/pick/pick", "state:parallel"
+    editing.pin(inner, 300, 300)
+    before = {each["id"]: each["box"] for each in editing.picture.to_dict()["groups"]}[frame]
+    editing.pin(frame, before["x"] + 50, before["y"] + 20)
+    assert editing.pins[inner] == (350, 320)
+    assert where(editing.picture.to_dict(), inner) == (350, 320)
+    after = {each["id"]: each["box"] for each in editing.picture.to_dict()["groups"]}[frame]
+    assert (after["x"], after["y"]) == (before["x"] + 50, before["y"] + 20)
+    editing.undo()
+    assert editing.pins == {inner: (300, 300)}

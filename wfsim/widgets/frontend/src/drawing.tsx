@@ -207,7 +207,7 @@ export function Drawing(props: DrawingProps) {
   const press = (event: PointerEvent) => {
     const grip = (event.target as Element).closest<SVGElement>("[data-grip]")?.dataset;
     const id = idAt(event);
-    const node = picture.nodes.find((each) => each.id === id);
+    const thing = [...picture.nodes, ...picture.groups].find((each) => each.id === id);
     if (event.button !== 0) return;
     if (grip) {
       event.preventDefault();
@@ -226,16 +226,16 @@ export function Drawing(props: DrawingProps) {
           else if (target) props.onConnect?.(held, target.id);
         },
       );
-    } else if (node && props.onPin) {
+    } else if (thing && props.onPin) {
       event.preventDefault();
       const [x, y] = zoom.current!.point(event);
       let moved = false;
       follow(
         (to) => {
           moved ||= Math.hypot(to[0] - x, to[1] - y) > 4;
-          if (moved) setHeld({ id: node.id, by: [to[0] - x, to[1] - y] });
+          if (moved) setHeld({ id: thing.id, by: [to[0] - x, to[1] - y] });
         },
-        (to) => moved && props.onPin!(node.id, [node.box.x + to[0] - x, node.box.y + to[1] - y]),
+        (to) => moved && props.onPin!(thing.id, [thing.box.x + to[0] - x, thing.box.y + to[1] - y]),
       );
     }
   };
@@ -264,6 +264,13 @@ export function Drawing(props: DrawingProps) {
       mark: marks[id] ?? "",
       shade: props.shades?.[id] ?? "",
     };
+  };
+  const parents = useMemo(() => new Map(picture.groups.map(({ id, parent }) => [id, parent])), [picture]);
+  /** By how much something is dragged, itself or with a frame around it. */
+  const byOf = (id: string, around: string | null): Point | null => {
+    if (!held) return null;
+    if (id === held.id) return held.by;
+    return around === null ? null : byOf(around, parents.get(around) ?? null);
   };
   /** The role of what is lit among edges that are cut at a tag, or arrive as one. */
   const litOf = (edges: string[]) => edges.map((id) => lit[id]).findLast((role) => role !== undefined);
@@ -296,6 +303,7 @@ export function Drawing(props: DrawingProps) {
                 choice={props.frames ? shown(group.id, group.role) : null}
                 closed={closed.has(group.id)}
                 onToggle={toggle}
+                by={byOf(group.id, group.parent)}
               />
             ))}
             {picture.edges.map((edge) => (
@@ -313,7 +321,7 @@ export function Drawing(props: DrawingProps) {
                 node={node}
                 tokens={node.shape === "circle" ? (tokens[node.id] ?? 0) : undefined}
                 grip={Boolean(props.onConnect) && node.shape !== "double"}
-                by={held?.id === node.id ? held.by : null}
+                by={byOf(node.id, node.group)}
                 {...shown(node.id, node.role)}
               />
             ))}

@@ -35,6 +35,7 @@ const WAYS: Record<string, Point> = {
   ArrowDown: [0, 16],
 };
 const isState = (id: string | null): id is string => id?.startsWith("state:") ?? false;
+const isPlace = (id: string | null): id is string => id !== null && /^(state|region):/.test(id);
 const isElement = (id: string | null): id is string => id !== null && /^(state|region|transition):/.test(id);
 /** The state that something was dropped on; a region belongs to one. */
 const stateAt = (id: string) => (id.startsWith("region:") ? `state:${nameOf(id).replace(/\/[^/]*$/, "")}` : id);
@@ -163,13 +164,14 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
   };
   /** Put a state where it stands now, moved by so much. */
   const shift = (id: string, [dx, dy]: Point) => {
-    const box = scene.picture?.nodes.find((each) => each.id === id)?.box;
+    const things = scene.picture ? [...scene.picture.nodes, ...scene.picture.groups] : [];
+    const box = things.find((each) => each.id === id)?.box;
     if (!box) return;
     ask("pin", { element: id, x: Math.round(box.x + dx), y: Math.round(box.y + dy) });
   };
   const key = (event: KeyboardEvent, id: string | null) => {
     const way = WAYS[event.key];
-    if (may && event.ctrlKey && way && isState(id)) {
+    if (may && event.ctrlKey && way && isPlace(id)) {
       shift(id, way);
       event.preventDefault();
       event.stopPropagation();

@@ -33,6 +33,7 @@ const DOTS: Record<number, Point[]> = {
   ],
 };
 
+const dragged = (by: Point | null) => (by ? `translate(${by[0]} ${by[1]})` : undefined);
 const wordsOf = (text: Text | null) => (text?.lines ?? []).map((line) => line.text).join(" ");
 
 function Words({ text, start = false }: { text: Text | null; start?: boolean }) {
@@ -114,7 +115,7 @@ export const NodeShape = memo((props: NodeProps) => {
     <g
       class={classes("n", name(props.role), props)}
       data-id={node.id}
-      transform={props.by ? `translate(${props.by[0]} ${props.by[1]})` : undefined}
+      transform={dragged(props.by)}
       tabindex={props.entry ? 0 : -1}
       role="button"
       aria-disabled={!live}
@@ -227,11 +228,14 @@ interface FrameProps {
   choice: { entry: boolean; selected: boolean; mark: string } | null;
   closed: boolean;
   onToggle: ((id: string) => void) | undefined;
+  /** By how much it is dragged. */
+  by: Point | null;
 }
-export const Frame = memo(({ group, role, choice, closed, onToggle }: FrameProps) => (
+export const Frame = memo(({ group, role, choice, closed, onToggle, by }: FrameProps) => (
   <g
     class={`f${litAs(role, group.role)}${closed ? " closed" : ""}${choice?.selected ? " selected" : ""}`}
     data-group={group.id}
+    transform={dragged(by)}
   >
     <rect x={group.box.x} y={group.box.y} width={group.box.width} height={group.box.height} rx={12} />
     {choice ? (
