@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 import wfsim as wf
 from tests.browser.harness import focused, page_with, violations
+from wfsim.widgets.judging import Answer, Judge, Judged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.sync_api import Browser, Locator, Page
+
+    from wfsim.widgets.versions import Version
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -291,11 +297,7 @@ def test_what_a_field_cannot_hold_is_told_below_it(browser: Browser) -> None:
 def test_findings_are_marked_and_lead_to_where_they_are_and_verdicts_follow(browser: Browser) -> None:
     editor = wf.Editor("minimal")
     with page_with(browser, editor) as page:
-        page.locator(".verdicts.stale", has_text="checking").wait_for()
-        wide = page.locator(".drawing").bounding_box()
         page.locator(".verdicts:not(.stale) .holds", has_text="states reachable").wait_for()
-        # The drawing stays as it is when they come.
-        assert page.locator(".drawing").bounding_box() == wide
         page.get_by_role("button", name="Add state").click()
         lost = drawn(page, "state:state")
         page.locator(".verdicts:not(.stale) .violated", has_text="states reachable").wait_for()
@@ -307,6 +309,25 @@ def test_findings_are_marked_and_lead_to_where_they_are_and_verdicts_follow(brow
         page.locator(".sheet", has_text="state state").wait_for()
         page.get_by_role("button", name="Undo", exact=True).click()
         page.locator(".verdicts:not(.stale) .holds", has_text="states reachable").wait_for()
+
+
+def test_a_drawing_keeps_its_width_when_verdicts_come(browser: Browser) -> None:
+    editor = wf.Editor("minimal")
+    editor.editing.wait()
+    known = threading.Event()
+
+    def slow(version: Version, outdated: Callable[[], bool]) -> Judged:
+        assert known.wait(60)
+        return Judged(answers=tuple(Answer(f"question {k}", "holds", "") for k in range(9)))
+
+    editor.editing._judge = Judge(slow)
+    editor.editing.add_state("more")
+    with page_with(browser, editor) as page:
+        page.locator(".verdicts.stale", has_text="checking").wait_for()
+        before = page.locator(".drawing").bounding_box()
+        known.set()
+        page.locator(".verdicts:not(.stale)", has_text="question 8").wait_for()
+        assert page.locator(".drawing").bounding_box() == before
 
 
 @pytest.mark.parametrize("dark", [False, True])

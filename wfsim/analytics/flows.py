@@ -17,6 +17,8 @@ from wfsim.model.picture import edge_ids, picture
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import R_ATTEMPT_TIMED_OUT, R_RETRY_SCHEDULED, R_TRANSITION
 
+from .shading import differences, shades
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -159,8 +161,15 @@ class Flows:
         attribute = {"cases": "n", "time": "mean", "waiting": "waiting", "retries": "retries", "timeouts": "timeouts"}
         return {path: float(getattr(flow, attribute[measure])) for path, flow in self.states.items()}
 
-    def picture(self, measure: Measure = "cases", *, direction: Direction = "TB") -> Picture:
-        """The workflow with what flowed through it: widths of arrows, and numbers at arrows and states.
+    def picture(
+        self, measure: Measure = "cases", *, against: Flows | None = None, direction: Direction = "TB"
+    ) -> Picture:
+        """The workflow with what flowed through it: widths, colours and numbers of arrows and states.
+
+        Parameters
+        ----------
+        against
+            Colours say by how much the shares of cases differ from those of another one.
 
         Raises
         ------
@@ -171,20 +180,51 @@ class Flows:
         drawn = picture(self.workflow, direction=direction)
         weights, values = self.weights(measure), self.node_values(measure)
         shares = self._shares()
+        if against is None:
+            colours = shades(weights) | shades({f"state:{path}": value for path, value in values.items()})
+        else:
+            colours = differences(self._per_case(), against._per_case())
         edges = [
-            replace(edge, weight=weights[edge.id], lines=_told(weights[edge.id], measure, shares.get(edge.id)))
+            replace(
+                edge,
+                weight=weights[edge.id],
+                lines=_told(weights[edge.id], measure, shares.get(edge.id)),
+                shade=colours.get(edge.id, 0),
+            )
             if edge.id in weights
             else edge
             for edge in drawn.edges
         ]
         nodes = [
-            replace(node, lines=_told(values.get(path, 0.0), measure, shares.get(path)))
+            replace(
+                node,
+                lines=_told(values.get(path, 0.0), measure, shares.get(path)),
+                shade=colours.get(node.id, 0),
+            )
             if (path := node.id.removeprefix("state:")) != node.id
             else node
             for node in drawn.nodes
         ]
-        title = f"{drawn.title}: {TITLES[measure]}, {self.cases:,} cases"
+        meant = "; ".join(self.legend(measure, compared=against is not None))
+        title = f"{drawn.title}: {TITLES[measure]}, {self.cases:,} cases ({meant})"
         return Picture(title, nodes, edges, drawn.groups, drawn.direction).pinned(dict(drawn.pins))
+
+    def legend(self, measure: Measure = "cases", *, compared: bool = False) -> list[str]:
+        """What widths and colours of `picture` mean."""
+        written = short_time if measure in ("time", "waiting") else lambda value: f"{value:,.0f}"
+        told = [f"widest arrow: {written(max(self.weights(measure).values(), default=0.0))}"]
+        if compared:
+            return [*told, "blue: a greater share of cases here than in the other, orange: a smaller one"]
+        return [*told, f"darkest state: {written(max(self.node_values(measure).values(), default=0.0))}"]
+
+    def _per_case(self) -> dict[str, float]:
+        """How often each arrow and state came by, for each case."""
+        cases = self.cases or 1
+        found = {f"state:{path}": flow.n / cases for path, flow in self.states.items()}
+        for number, name in edge_ids(self.workflow).items():
+            if number in self.edges:
+                found[name] = found.get(name, 0.0) + self.edges[number].n / cases
+        return found
 
     def _shares(self) -> dict[str, float]:
         """The share of cases that passed each edge of the picture and each state, where it is known exactly."""

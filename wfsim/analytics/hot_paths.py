@@ -92,7 +92,8 @@ class HotPaths:
         ----------
         measure
             `cases` (how often each transition was taken and each state entered), `time` (mean time), `waiting` (mean
-            waiting for a worker), `retries` or `timeouts`: the widths of arrows, and numbers at arrows and states.
+            waiting for a worker), `retries` or `timeouts`: the widths of arrows, and colours and numbers of arrows and
+            states.
         share
             Only the most frequent paths that together hold this share of the closed cases; 1 for all cases.
 

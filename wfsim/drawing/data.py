@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from wfsim.drawing.roles import BADGES, LOOKS
+from wfsim.drawing.roles import BADGES, LOOKS, SHADE_TONES, SHADED, Look, shade_name
 
 if TYPE_CHECKING:
     from wfsim.drawing.boxes import Box
@@ -53,7 +53,12 @@ def to_data(graph: Graph, layout: Layout) -> dict[str, Any]:
 
 
 def looks_data() -> dict[str, Any]:
-    """How roles look: `line` and `fill` on a light and on a dark page, `width`, `dash` and the path of the `badge`."""
+    """How roles look, and shades by their names.
+
+    `line` and `fill` on a light and on a dark page, `width`, `dash` and the path of the `badge`.
+    """
+    looks: dict[str, Look] = dict(LOOKS.items())
+    looks |= {shade_name(shade): Look(tone, tone, SHADED) for shade, tone in SHADE_TONES.items()}
     return {
         role: {
             "line": [look.line.light, look.line.dark],
@@ -62,7 +67,7 @@ def looks_data() -> dict[str, Any]:
             "dash": look.dash,
             "badge": None if look.badge is None else BADGES[look.badge],
         }
-        for role, look in LOOKS.items()
+        for role, look in looks.items()
     }
 
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, get_args
 from wfsim.analytics.flows import TITLES, Flows, Measure, expect_measure, flows
 from wfsim.drawing.text import clean
 from wfsim.errors import DrawingError, HistoryError, WfsimError
-from wfsim.model.duration import short_time
-from wfsim.model.picture import edge_ids
 
 from .flow_cases import MOST_PATHS, behind, detail, paths
 from .stepper_wire import StepperWire
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from wfsim.model.workflow import Workflow
 
 _THINNEST, _WIDEST = 1.0, 9.0
-_SHADES = 5
-"""Shades of what is longer, more, or different; 0 is none."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ class FlowWire(Wire):
 
     def picture(self) -> Picture:
         """The workflow with the numbers of the measure."""
-        return self.flows.picture(self.measure)
+        return self.flows.picture(self.measure, against=self.other)
 
     def to_show(self) -> Scene:
         """All that is to be seen."""
@@ -102,12 +98,6 @@ class FlowWire(Wire):
         picture, too_large = self._drawing()
         weights = found.weights(self.measure)
         heaviest = max(weights.values(), default=0.0) or 1.0
-        values = found.node_values(self.measure)
-        most = max(values.values(), default=0.0) or 1.0
-        shades = {f"state:{path}": _shade(value / most) for path, value in values.items()}
-        shades |= {edge: _shade(weight / heaviest) for edge, weight in weights.items()}
-        if self.other is not None:
-            shades = self._differences()
         chosen = behind(self._side.history, found, self.selected)
         return {
             "title": clean(f"{found.workflow.name} {found.workflow.version}"),
@@ -115,10 +105,9 @@ class FlowWire(Wire):
             "picture": picture,
             "too_large": too_large,
             "widths": {edge: _width(weight / heaviest) for edge, weight in weights.items()},
-            "shades": {name: shade for name, shade in shades.items() if shade},
             "measure": self.measure,
             "measures": [{"id": each, "label": TITLES[each]} for each in get_args(Measure)],
-            "legend": self._legend(heaviest, most),
+            "legend": found.legend(self.measure, compared=self.other is not None),
             "percent": round(100 * self.share),
             "variants": paths(found),
             "more_variants": max(0, len(found.variants) - MOST_PATHS),
@@ -154,22 +143,6 @@ class FlowWire(Wire):
             told += f"; compared with {self.other.cases:,} cases"
         return told
 
-    def _legend(self, heaviest: float, most: float) -> list[str]:
-        written = short_time if self.measure in ("time", "waiting") else lambda value: f"{value:,.0f}"
-        told = [f"widest arrow: {written(heaviest)}", f"darkest state: {written(most)}"]
-        if self.other is not None:
-            told[1:] = ["blue: a greater share of cases here than in the other, orange: a smaller one"]
-        return told
-
-    def _differences(self) -> dict[str, int]:
-        """By how much more (or less, negative) of the cases each arrow and state has here, in shades."""
-        assert self.other is not None
-        shares = [_shares(each) for each in (self.flows, self.other)]
-        names = shares[0].keys() | shares[1].keys()
-        gaps = {name: shares[0].get(name, 0.0) - shares[1].get(name, 0.0) for name in names}
-        widest = max(map(abs, gaps.values()), default=0.0) or 1.0
-        return {name: _shade(abs(gap) / widest) * (1 if gap > 0 else -1) for name, gap in gaps.items()}
-
     def _select(self, id: str) -> str:
         self.selected = id
         return ""
@@ -190,18 +163,3 @@ class FlowWire(Wire):
 
 def _width(part: float) -> float:
     return round(_THINNEST + (_WIDEST - _THINNEST) * part, 1)
-
-
-def _shade(part: float) -> int:
-    """Which shade a part of the greatest has; what is more than nothing has at least the first."""
-    return 0 if part <= 0 else min(_SHADES, 1 + int(part * _SHADES * 0.999))
-
-
-def _shares(found: Flows) -> dict[str, float]:
-    """How often each arrow and state came by, for each case."""
-    cases = found.cases or 1
-    shares = {f"state:{path}": flow.n / cases for path, flow in found.states.items()}
-    for number, name in edge_ids(found.workflow).items():
-        if number in found.edges:
-            shares[name] = shares.get(name, 0.0) + found.edges[number].n / cases
-    return shares

@@ -19,8 +19,6 @@ export interface DrawingProps {
   tokens?: Record<string, number>;
   /** Widths of edges in pixels, by identifier. */
   widths?: Record<string, number>;
-  /** Colours of edges and of the borders of nodes, by identifier. */
-  shades?: Record<string, string>;
   /** Words for what is marked, by identifier. */
   marks?: Record<string, string>;
   selected?: string | null;
@@ -262,7 +260,6 @@ export function Drawing(props: DrawingProps) {
       selected: selected === id || (props.chosen?.has(id) ?? false),
       dim: (found.length > 0 && !found.includes(id)) || (props.only === true && lit[id] === undefined),
       mark: marks[id] ?? "",
-      shade: props.shades?.[id] ?? "",
     };
   };
   const parents = useMemo(() => new Map(picture.groups.map(({ id, parent }) => [id, parent])), [picture]);

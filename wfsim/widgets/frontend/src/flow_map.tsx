@@ -11,8 +11,6 @@ interface Scene {
   picture: Picture | null;
   too_large: string;
   widths: Record<string, number>;
-  /** 1 to 5, negative where there is less of it than in what it is compared with. */
-  shades: Record<string, number>;
   measure: string;
   measures: { id: string; label: string }[];
   legend: string[];
@@ -68,11 +66,6 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
   const { scene, problem, busy, ask } = useLink<Scene>(own);
   const [percent, setPercent] = useState<number | null>(null);
   if (!scene) return <Loading />;
-  const shades: Record<string, string> = {};
-  for (const [id, shade] of Object.entries(scene.shades)) {
-    const kind = shade > 0 ? "more" : "less";
-    shades[id] = `var(--wf-${kind}-${Math.abs(shade)})`;
-  }
   const live: Record<string, string> = {};
   for (const id of [...Object.keys(scene.widths), ...(scene.picture?.nodes ?? []).map((node) => node.id)])
     live[id] = "its cases";
@@ -128,7 +121,6 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
             tooLarge={scene.too_large}
             looks={looks}
             widths={scene.widths}
-            shades={shades}
             live={live}
             lit={scene.along}
             only={scene.selected.startsWith("path:") && detail !== null}

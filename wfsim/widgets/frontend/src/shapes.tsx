@@ -33,6 +33,7 @@ const DOTS: Record<number, Point[]> = {
   ],
 };
 
+const shadeOf = (shade: number) => (shade ? `var(--wf-${shade > 0 ? "more" : "less"}-${Math.abs(shade)})` : undefined);
 const dragged = (by: Point | null) => (by ? `translate(${by[0]} ${by[1]})` : undefined);
 const wordsOf = (text: Text | null) => (text?.lines ?? []).map((line) => line.text).join(" ");
 
@@ -87,8 +88,6 @@ export interface Shown {
   dim: boolean;
   /** A word for what is marked here (a breakpoint, a finding). */
   mark: string;
-  /** A colour in place of that of its role; none if empty. */
-  shade: string;
 }
 /** A node looks as its role now; an edge keeps the dashes of its own, so that a lit timer is still a timer. */
 const classes = (kind: string, roles: string, { live, selected, dim }: Shown) =>
@@ -107,7 +106,7 @@ export const NodeShape = memo((props: NodeProps) => {
   const { node, tokens, live, mark } = props;
   const { x, y, width, height } = node.outline;
   const [cx, cy] = [x + width / 2, y + height / 2];
-  const shaded = props.shade ? { stroke: props.shade, strokeWidth: 4 } : undefined;
+  const shaded = node.shade ? { stroke: shadeOf(node.shade), strokeWidth: 4 } : undefined;
   if (node.shape === "dot") return <circle class="n start" cx={cx} cy={cy} r={width / 2 - 1} />;
   const words = wordsOf(node.text);
   const count = tokens === undefined ? "" : `${tokens} token${tokens === 1 ? "" : "s"}`;
@@ -188,7 +187,7 @@ const last = (id: string) => id.slice(id.indexOf(":") + 1);
 export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | undefined }) => {
   const { edge, live, mark, role } = props;
   const drawn = useMemo(() => arrow(edge.points, edge.head), [edge.points, edge.head]);
-  const style = { strokeWidth: props.width, stroke: props.shade || undefined };
+  const style = { strokeWidth: props.width, stroke: shadeOf(edge.shade) };
   const words = [edge.label, ...edge.lines].join(" ") || "transition";
   return (
     <g
@@ -211,7 +210,7 @@ export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | 
         <path
           class={edge.head === "open" ? "line tip" : "solid"}
           d={drawn.head}
-          style={{ fill: edge.head === "open" ? undefined : props.shade || undefined }}
+          style={{ fill: edge.head === "open" ? undefined : shadeOf(edge.shade) }}
         />
       )}
       <Words text={edge.text} />

@@ -6,7 +6,18 @@ import type { Box, EdgeData, NodeData, Picture, Point } from "../src/types.ts";
 const box = (x: number, y: number): Box => ({ x, y, width: 20, height: 10 });
 const node = (id: string, x: number, y: number, group: string | null = null): NodeData => {
   const at = box(x, y);
-  return { id, label: id, lines: [], shape: "rounded", role: "state", group, box: at, outline: at, text: null };
+  return {
+    id,
+    label: id,
+    lines: [],
+    shape: "rounded",
+    role: "state",
+    group,
+    shade: 0,
+    box: at,
+    outline: at,
+    text: null,
+  };
 };
 const edge = (id: string, source: string, target: string): EdgeData => {
   const points: Point[] = [0, 1, 2, 3].map((k) => [k, k]);
@@ -19,6 +30,7 @@ const edge = (id: string, source: string, target: string): EdgeData => {
     style: "solid",
     head: "arrow",
     role: "event",
+    shade: 0,
     tag: null,
     points,
     text: null,
