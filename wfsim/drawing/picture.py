@@ -161,8 +161,8 @@ class Picture(Graph):
         Returns
         -------
         dict
-            `version`, `title`, `direction`, `width`, `height`, and lists `nodes`, `edges`, `groups`: the
-            fields of `Node`, `Edge`, `Group`, and
+            `version`, `title`, `direction`, `x`, `y`, `width`, `height` of the page, and lists `nodes`, `edges`,
+            `groups`: the fields of `Node`, `Edge`, `Group`, and
             `box` (nodes and groups);
             `outline` (nodes): the box of the shape that edges end at;
             `text`: `{x, y, width, height, lines: [{text, size}]}` or None;

@@ -40,6 +40,11 @@ class Place(NamedTuple):
     way: int
     cursor: int
 
+    @property
+    def instance(self) -> Instance | None:
+        """The instance there; none that has not started."""
+        return self.stepping.ways.all[self.way][self.cursor - 1].instance if self.cursor else None
+
 
 @dataclass(frozen=True, slots=True)
 class Move:

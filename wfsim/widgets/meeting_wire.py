@@ -9,6 +9,7 @@ from wfsim.errors import WfsimError
 from wfsim.model.duration import Duration, time_text
 
 from .stepper_wire import StepperWire, branches, where
+from .values import value_text
 from .wire import File, Request, Scene, Wire
 
 if TYPE_CHECKING:
@@ -122,7 +123,13 @@ class MeetingWire:
 
 
 def _led_to(move: Move) -> Scene:
-    return {"where": "; ".join(move.states), "time": time_text(move.time), "values": {}}
+    values = {
+        f"{name}: {variable}": value_text(value)
+        for name, place in move.places.items()
+        if place.instance is not None
+        for variable, value in place.instance.variables.items()
+    }
+    return {"where": "; ".join(move.states), "time": time_text(move.time), "values": values}
 
 
 def _where(stepping: Stepping) -> str:

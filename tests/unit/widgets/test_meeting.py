@@ -186,6 +186,7 @@ def test_two_ways_of_several_stand_side_by_side() -> None:
         (True, 3, ["event choose(dish='fish')"]),
     ]
     assert page.scene["branches"][0]["where"] == "ada: eating; kitchen: cooking"
+    assert [each["values"]["ada: me"] for each in page.scene["branches"]] == ['"ada"', '"ada"']
     page.ask("branch", to=0)
     assert page.scene["branches"][0]["current"]
 
