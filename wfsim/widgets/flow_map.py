@@ -105,4 +105,4 @@ class FlowMap(Shown):
             return "", f"{repr(self)[1:-1]}. {error}"
 
     def __repr__(self) -> str:
-        return f"<FlowMap of {self.flow.flows.workflow.name}: {self.flow.to_show()['head']['said']}>"
+        return f"<FlowMap of {self.flow.flows.workflow.name}: {self.flow.said()}>"

@@ -101,7 +101,7 @@ class FlowWire(Wire):
         chosen = behind(self._side.history, found, self.selected)
         return {
             "title": clean(f"{found.workflow.name} {found.workflow.version}"),
-            "head": {"said": self._said()},
+            "head": {"said": self.said()},
             "picture": picture,
             "too_large": too_large,
             "widths": {edge: _width(weight / heaviest) for edge, weight in weights.items()},
@@ -134,7 +134,8 @@ class FlowWire(Wire):
                 self._drawn = (key, None, str(error))
         return self._drawn[1:]
 
-    def _said(self) -> str:
+    def said(self) -> str:
+        """What is shown, in a line."""
         found = self.flows
         told = f"{TITLES[self.measure]}; {found.cases:,} cases"
         if found.shown < len(found.variants):
