@@ -19,6 +19,7 @@ from .asked import Asked
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from wfsim.model.catalogue import Catalogue
     from wfsim.model.problems import Path
 
     from .versions import Version
@@ -55,13 +56,15 @@ class Judged:
 _ASKED = Asked()
 
 
-def judge(version: Version, outdated: Callable[[], bool]) -> Judged:
+def judge(version: Version, outdated: Callable[[], bool], catalogue: Catalogue | None = None) -> Judged:
     """Lint a version and ask the built-in questions; nothing is known of one that is not valid.
 
     Parameters
     ----------
     outdated
         Whether nobody wants to know any more; looked at between questions.
+    catalogue
+        Other workflows that it may meet.
 
     Notes
     -----
@@ -72,14 +75,17 @@ def judge(version: Version, outdated: Callable[[], bool]) -> Judged:
     if check(version.workflow):
         return Judged()
     workflow, paths = version.sourced(), element_paths(version.workflow)
+    # What is drawn takes the place of what the catalogue has by its name.
+    others = [] if catalogue is None else [each for each in catalogue.all_versions() if each.name != workflow.name]
     findings = tuple(
         Found(
             element_at(paths, each.path), each.code, each.severity.value, f"{each.place}: {each.message} {each.advice}"
         )
-        for each in lint(workflow)
+        for each in lint(workflow, catalogue=others)
     )
+    beside = [write(each) for each in others]
     try:
-        found = [_answer(each, paths) for each in _ASKED.ask(write(workflow), outdated)]
+        found = [_answer(each, paths) for each in _ASKED.ask(write(workflow), outdated, beside)]
     except WfsimError as error:
         found = [Answer("verification", "error", str(error))]
     return Judged(findings, tuple(found))
