@@ -505,6 +505,7 @@ def seeds(
         list[str] | None,
         typer.Option(help="duplicates=0.1: a fault and its share; several times.", show_default=False),
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="How many processes try them.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Look for a seed whose run breaks a property. Exit code 1 if there is one, with the shortest history found."""
@@ -523,6 +524,7 @@ def seeds(
         cases=cases,
         faults=shares,
         catalogue=_catalogue(file, workflow, catalogue),
+        workers=workers,
         progress=False if as_json else None,
     )
     if as_json:

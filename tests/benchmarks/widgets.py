@@ -1,4 +1,4 @@
-"""Live widgets in a browser: first paint, a click and back, pan and zoom of large drawings, the size of a notebook."""
+"""Live widgets in a browser: first paint, clicks and edits, pan and zoom of large drawings, the size of a notebook."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CLICKS = 40
 TURNS = 10
+EDITS = 20
 FRAMES = 90
 WARM = """
 import wfsim as wf
@@ -31,7 +32,7 @@ fifty = grid(50)
 wf.picture(fifty).to_dict()
 None
 """
-CELLS = [WARM, "wf.Stepper(fifty)", "wf.Stepper(fifty)", "wf.Stepper(fifty)"]
+CELLS = [WARM, "wf.Stepper(fifty)", "wf.Stepper(fifty)", "wf.Stepper(fifty)", "wf.Editor(fifty)"]
 
 PAINTED = """async () => {
   const seen = () => document.querySelectorAll('.wfsim-live svg .n.active').length, before = seen();
@@ -75,6 +76,22 @@ TURNED = """async (key) => {
   slider.value = String(Number(slider.value) + key);
   slider.dispatchEvent(new InputEvent('input', { bubbles: true }));
   await drawn;
+  return performance.now() - began;
+}"""
+
+# A state is added and taken back in turn: each lays the workflow out anew and sends its drawing.
+EDITED = """async ([root, button]) => {
+  await new Promise((again) => setTimeout(again, 100));
+  const states = () => root.querySelectorAll('svg .n').length, before = states();
+  const target = [...root.querySelectorAll('.bar button')].find((each) => each.textContent === button);
+  const began = performance.now();
+  const drawn = new Promise((done) => {
+    const watch = new MutationObserver(() => states() !== before && (watch.disconnect(), done()));
+    watch.observe(root, { subtree: true, childList: true });
+  });
+  target.click();
+  await drawn;
+  root.getBoundingClientRect();
   return performance.now() - began;
 }"""
 
@@ -132,10 +149,16 @@ def _in_lab(browser: Browser) -> list[Measured]:
             page.keyboard.press("Control+s")
             page.locator(".jp-mod-dirty").first.wait_for(state="detached")
             size = (folder / "fifty.ipynb").stat().st_size
+            _run(page, 4)
+            editor = page.locator(".wfsim-live .editor")
+            editor.locator("svg .n").first.wait_for(state="attached")
+            buttons = ["Add state", "Undo"] * (EDITS // 2)
+            edits = [page.evaluate(EDITED, [editor.element_handle(), button]) for button in buttons]
     return [
         Measured("first paint of 50 states, first widget of the page", paints[0], "ms"),
         Measured("first paint of 50 states, later widgets", max(paints[1:]), "ms"),
         Measured("click to drawn, median", median(clicks), "ms"),
+        Measured("edit of 50 states to drawn, median", median(edits), "ms"),
         Measured("notebook with 3 steppers", size / 1000, "KB"),
     ]
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 import wfsim as wf
 from tests.browser.harness import focused, page_with, violations
+from wfsim.widgets.judging import Answer, Judge, Judged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.sync_api import Browser, Locator, Page
+
+    from wfsim.widgets.versions import Version
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -46,6 +52,14 @@ transitions:
   - {from: s6, event: cancel, to: cancelled}
   - {from: s7, event: cancel, to: cancelled}
 """
+
+
+def drag(page: Page, what: Locator, dx: float, dy: float) -> None:
+    x, y = centre(what)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + dx, y + dy, steps=4)
+    page.mouse.up()
 
 
 def drawn(page: Page, element: str) -> Locator:
@@ -141,11 +155,8 @@ def test_a_workflow_is_drawn_with_the_mouse_dragged_and_undone(browser: Browser)
         page.mouse.move(*centre(start), steps=4)
         page.mouse.up()
         said(page, "Connected paid to start.")
-        x, y = centre(drawn(page, "state:paid"))
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x + 80, y + 40, steps=4)
-        page.mouse.up()
+        x, _ = centre(drawn(page, "state:paid"))
+        drag(page, drawn(page, "state:paid"), 80, 40)
         said(page, "Placed paid.")
         assert list(editor.editing.pins) == ["state:paid"]
         moved, _ = centre(drawn(page, "state:paid"))
@@ -259,8 +270,28 @@ def test_names_are_completed_and_wrong_properties_told_with_their_line(browser: 
         assert shipped.activity.name == "refund_card"
         page.get_by_label("state shipped as YAML", exact=True).fill("name: shipped\ntimeout: soon")
         page.keyboard.press("Control+Enter")
-        page.locator(".side").get_by_role("alert").get_by_text("state shipped:2:").wait_for()
+        page.locator(".sheet .completing").get_by_role("alert").get_by_text("state shipped:2:").wait_for()
+        # The line is selected, and its key explained.
+        page.wait_for_function(
+            "() => document.activeElement.value.slice(document.activeElement.selectionStart) === 'timeout: soon'"
+        )
+        page.locator(".sheet .completing").get_by_text("timeout: How long it may last").wait_for()
         assert page.get_by_label("state shipped as YAML", exact=True).input_value() == "name: shipped\ntimeout: soon"
+
+
+def test_what_a_field_cannot_hold_is_told_below_it(browser: Browser) -> None:
+    editor = wf.Editor("order")
+    with page_with(browser, editor) as page:
+        drawn(page, "state:shipped").click()
+        page.get_by_label("timeout", exact=True).fill("soon")
+        page.keyboard.press("Enter")
+        page.locator(".field:has(input[aria-invalid=true]) + .problem", has_text="soon").wait_for()
+        assert page.get_by_role("alert").count() == 1
+        page.get_by_label("Declare a new variable").fill("total")
+        page.keyboard.press("Enter")
+        page.get_by_role("group", name="Declared: variable").get_by_role("alert").get_by_text("already").wait_for()
+        assert page.get_by_role("alert").count() == 1
+        assert violations(page) == []
 
 
 def test_findings_are_marked_and_lead_to_where_they_are_and_verdicts_follow(browser: Browser) -> None:
@@ -278,6 +309,25 @@ def test_findings_are_marked_and_lead_to_where_they_are_and_verdicts_follow(brow
         page.locator(".sheet", has_text="state state").wait_for()
         page.get_by_role("button", name="Undo", exact=True).click()
         page.locator(".verdicts:not(.stale) .holds", has_text="states reachable").wait_for()
+
+
+def test_a_drawing_keeps_its_width_when_verdicts_come(browser: Browser) -> None:
+    editor = wf.Editor("minimal")
+    editor.editing.wait()
+    known = threading.Event()
+
+    def slow(version: Version, outdated: Callable[[], bool]) -> Judged:
+        assert known.wait(60)
+        return Judged(answers=tuple(Answer(f"question {k}", "holds", "") for k in range(9)))
+
+    editor.editing._judge = Judge(slow)
+    editor.editing.add_state("more")
+    with page_with(browser, editor) as page:
+        page.locator(".verdicts.stale", has_text="checking").wait_for()
+        before = page.locator(".drawing").bounding_box()
+        known.set()
+        page.locator(".verdicts:not(.stale)", has_text="question 8").wait_for()
+        assert page.locator(".drawing").bounding_box() == before
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -301,11 +351,76 @@ def test_edges_that_are_cut_end_at_tags_which_move_with_their_state(browser: Bro
         assert page.locator("svg .tag").first.locator("text").text_content() != ""
         tag = page.locator("svg .tag").filter(has_text="cancelled").first
         before = centre(tag)
-        node = drawn(page, "state:s1")
-        x, y = centre(node)
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x - 60, y, steps=4)
-        page.mouse.up()
+        drag(page, drawn(page, "state:s1"), -60, 0)
         said(page, "Placed s1.")
         assert centre(tag)[0] - before[0] == pytest.approx(-60, abs=3)
+
+
+def test_a_frame_grows_round_a_state_that_is_dragged_out_of_it(browser: Browser) -> None:
+    editor = wf.Editor()
+    editor.editing.nest([editor.editing.add_state("pick")])
+    with page_with(browser, editor) as page:
+        frame = page.locator("[data-group='region:parallel/pick'] > rect").first
+        before = frame.bounding_box()
+        state = drawn(page, "state:parallel/pick/pick")
+        drag(page, state, 120, 60)
+        said(page, "Placed parallel/pick/pick.")
+        after, inside = frame.bounding_box(), state.bounding_box()
+        assert before is not None
+        assert after is not None
+        assert inside is not None
+        assert after["x"] == pytest.approx(before["x"] + 120, abs=3)
+        assert inside["x"] + inside["width"] < after["x"] + after["width"]
+        assert inside["y"] + inside["height"] < after["y"] + after["height"]
+
+
+def test_a_frame_is_dragged_by_its_name_with_all_that_is_in_it(browser: Browser) -> None:
+    editor = wf.Editor()
+    editor.editing.nest([editor.editing.add_state("pick")])
+    with page_with(browser, editor) as page:
+        state = drawn(page, "state:parallel/pick/pick")
+        x, y = centre(state)
+        drag(page, drawn(page, "state:parallel"), 90, 30)
+        said(page, "Placed parallel.")
+        assert centre(state) == pytest.approx((x + 90, y + 30), abs=3)
+        drawn(page, "region:parallel/pick").focus()
+        page.keyboard.press("Control+ArrowRight")
+        said(page, "Placed parallel/pick.")
+        assert centre(state)[0] == pytest.approx(x + 106, abs=3)
+        assert list(editor.editing.pins) == ["state:parallel", "region:parallel/pick"]
+
+
+def test_an_end_of_a_transition_is_dragged_or_chosen_and_leads_elsewhere(browser: Browser) -> None:
+    editor = wf.Editor("order")
+    with page_with(browser, editor, height=1200) as page:
+        page.get_by_role("button", name="Whole").click()
+        drawn(page, "transition:7").focus()
+        page.locator(".sheet", has_text="transition paid → refunding on cancel").wait_for()
+        head = page.locator(".grip[data-end='target']")
+        to, at = centre(drawn(page, "state:cancelled")), centre(head)
+        drag(page, head, to[0] - at[0], to[1] - at[1])
+        said(page, "Led paid → refunding from paid to cancelled.")
+        assert str(editor.editing.definition.transitions[6]) == "paid → cancelled on cancel"
+        page.locator(".field:has(span:text-is('from')) select").select_option("shipped")
+        said(page, "Led paid → cancelled from shipped to cancelled.")
+        page.locator(".field:has(span:text-is('to')) select").select_option("nowhere: nothing is left")
+        said(page, "Led shipped → cancelled from shipped to (nothing).")
+        assert violations(page) == []
+        page.keyboard.press("Control+z")
+        said(page, "to cancelled.")
+
+
+def test_a_transition_that_shares_its_line_shows_the_line_and_only_it_is_led_elsewhere(browser: Browser) -> None:
+    editor = wf.Editor(wf.load("models/order_fulfilment.yaml"))
+    with page_with(browser, editor) as page:
+        line = page.locator("svg .e", has_text="or cancel_requested").last
+        line.focus()
+        page.locator(".sheet", has_text="transition fulfilling").wait_for()
+        page.get_by_role("group", name="Transitions on this line").get_by_role("button").last.click()
+        page.locator(".sheet", has_text="on cancel_requested").wait_for()
+        assert "selected" in (line.get_attribute("class") or "")
+        before = [str(each) for each in editor.editing.definition.transitions]
+        page.locator(".field:has(span:text-is('to')) select").select_option("shipping")
+        said(page, "from fulfilling to shipping.")
+        now = [str(each) for each in editor.editing.definition.transitions]
+        assert [was for was, each in zip(before, now) if was != each] == ["fulfilling → review on cancel_requested"]

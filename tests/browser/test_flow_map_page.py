@@ -52,6 +52,38 @@ def test_measures_and_the_share_of_paths_are_chosen_by_keyboard(browser: Browser
         assert shown.flow.share < 1
 
 
+def test_a_path_is_chosen_by_keyboard_and_all_else_stands_back(browser: Browser) -> None:
+    # Of many paths the list scrolls, and is reached by keyboard.
+    many = wf.simulate(wf.load("models/order_processing.yaml"), cases=300, progress=False)
+    with page_with(browser, wf.FlowMap(many)) as page:
+        paths = page.get_by_role("region", name="Paths").get_by_role("button")
+        assert paths.count() > 8
+        paths.nth(1).focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("region", name="Cases").get_by_text("path 2:").wait_for()
+        back = page.locator("svg .n.dim[data-id]").count()
+        assert 0 < back < page.locator("svg .n[data-id]").count()
+        assert "visited" in (page.locator("svg [data-id='state:created']").get_attribute("aria-label") or "")
+        assert violations(page) == []
+        paths.nth(1).press("Enter")
+        page.locator("svg .dim").first.wait_for(state="detached")
+
+
+def test_a_comparison_has_both_halves_of_its_scale(browser: Browser, history: wf.History) -> None:
+    with page_with(browser, wf.FlowMap(history, history)) as page:
+        assert page.locator(".scale i").count() == 10
+
+
+def test_hostile_names_are_names(browser: Browser) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    text = wf.dumps(wf.new("minimal")).replace("waiting", f'"{name}"')
+    history = wf.simulate(wf.loads(text), cases=3, progress=False)
+    with page_with(browser, wf.FlowMap(history)) as page:
+        page.get_by_role("region", name="Paths").get_by_role("button").first.click()
+        page.get_by_role("region", name="Cases").get_by_text("path 1: <img").wait_for()
+        assert page.locator("img").count() == 0
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_nothing(browser: Browser, history: wf.History, dark: bool) -> None:
     with page_with(browser, wf.FlowMap(history), dark=dark) as page:

@@ -242,6 +242,31 @@ def test_a_region_is_collapsed_and_opened(browser: Browser) -> None:
         assert page.locator("svg .n[data-id*='/']").count() < inside
 
 
+def test_a_neighbourhood_is_shown_and_follows_what_has_the_focus(browser: Browser) -> None:
+    with page_with(browser, order()) as page:
+        drawn = page.locator("svg .n[data-id]:not(.tag)")
+        everything = drawn.count()
+        page.get_by_label("Show", exact=True).select_option("1 step around")
+        page.wait_for_function("(n) => document.querySelectorAll('svg .n[data-id]').length < n", arg=everything)
+        # What is active, unless something has the focus.
+        names = {str(each) for each in drawn.evaluate_all("(all) => all.map((each) => each.dataset.id)")}
+        assert names == {"state:created", "state:validated", "state:cancelled"}
+        page.locator("svg [data-id='state:created']").focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowDown")
+        page.locator("svg [data-id='state:payment_pending']").wait_for()
+        assert focused(page) == "state:validated"
+        # A search finds what is not shown, and shows it.
+        page.get_by_role("searchbox").fill("delivered")
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.activeElement.dataset.id?.includes('delivered')")
+        assert page.locator("svg [data-id='state:created']").count() == 0
+        assert violations(page) == []
+        page.get_by_label("Show", exact=True).select_option("everything")
+        page.locator("svg [data-id='state:created']").wait_for(state="attached")
+        assert drawn.count() == everything
+
+
 def test_an_edge_that_is_cut_fires_at_its_tag_which_leads_to_where_it_goes(browser: Browser) -> None:
     chain = range(12)
     states = [{"name": f"step_{k}"} for k in chain] + [{"name": end, "is_terminal": True} for end in ("done", "off")]

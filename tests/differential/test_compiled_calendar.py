@@ -347,7 +347,7 @@ def test_instances_get_more_rows_when_they_need_them(monkeypatch: pytest.MonkeyP
     ids=str,
 )
 def test_other_scenarios_make_the_same_records(changes: dict[str, Any]) -> None:
-    workflow, scenario = of_example("order_processing", 300)
+    workflow, scenario = of_example("order_processing", 150)
     other = Scenario.model_validate(scenario.model_dump(exclude_unset=True) | changes)
     assert compare(workflow, other) > 50
 

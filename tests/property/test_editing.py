@@ -80,6 +80,7 @@ def draw_something(editing: Editing, data: st.DataObject) -> None:
     }
     if transitions:
         does["set_trigger"] = {"transition": data.draw(st.sampled_from(transitions)), "event": name}
+        does["reconnect"] = {"transition": data.draw(st.sampled_from(transitions)), "source": state, "target": other}
     operation = data.draw(st.sampled_from(sorted(does)))
     before = editing.definition
     try:

@@ -69,6 +69,6 @@ def test_littles_law_and_honest_pools_hold_in_the_models_that_ship(name: str, ca
     workflow = wf.example(name)
     scenario = wf.load_scenario(f"models/{name}.scenario.yaml")
     pools = {pool: plan.model_dump() | {"capacity": capacity} for pool, plan in scenario.pools.items()}
-    with wf.simulate(workflow, scenario.changed(pools=pools), catalogue=MODELS, cases=60, replications=2) as history:
+    with wf.simulate(workflow, scenario.changed(pools=pools), catalogue=MODELS, cases=30, replications=2) as history:
         flow.flows(history)
         flow.pools(history)

@@ -18,7 +18,7 @@ from wfsim.semantics.records import Record
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-KILLS = int(os.environ.get("WFSIM_KILLS", "15"))
+KILLS = int(os.environ.get("WFSIM_KILLS", "5"))
 """How many processes are killed in each test; `make test-long` kills a hundred."""
 
 Drive = Callable[[str, str, "Connection", "int | None"], None]

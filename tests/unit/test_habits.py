@@ -57,7 +57,9 @@ def test_every_kernel_function_of_the_meaning_is_in_one_group_of_mutations() -> 
 
 def test_what_the_groups_of_mutations_name_is_there() -> None:
     named = [file for group in groups().values() for file in (*group.modules, *group.tests)]
-    assert [file for file in named if not (TESTS.parent / file.partition("::")[0]).exists()] == []
+    assert [
+        file for file in named if not (TESTS.parent / file.removeprefix("--ignore=").partition("::")[0]).exists()
+    ] == []
 
 
 MOST_PARAMETERS = 7

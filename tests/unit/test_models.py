@@ -20,6 +20,8 @@ MODELS = Path("models")
 WORKFLOWS = sorted(path for path in MODELS.rglob("*.yaml") if not path.name.endswith(".scenario.yaml"))
 SCENARIOS = sorted(MODELS.rglob("*.scenario.yaml"))
 CLAIMS = sorted(Path("verification").rglob("*.yaml"))
+LARGE = ("incident_response", "loan_application", "travel_booking")
+"""Those whose property files take a third of a minute together."""
 
 
 def ids(path: Path) -> str:
@@ -55,7 +57,11 @@ def test_every_scenario_fits_its_workflow(path: Path) -> None:
     assert not [note for note in history.notes if "could move" in note]
 
 
-@pytest.mark.parametrize("path", CLAIMS, ids=ids)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.long if path.stem in LARGE else ()) for path in CLAIMS],
+    ids=ids,
+)
 def test_every_property_file_says_what_is_so(path: Path) -> None:
     """If the page does not, and it is meant: `python -m tests.models_page` writes it anew."""
     report = models_page.report(path)

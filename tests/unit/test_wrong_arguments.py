@@ -77,6 +77,8 @@ NEEDED: dict[str, dict[str, Any]] = {
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "Lab": {"scenario": 7, "catalogue": 7},
+    "Editor": {"catalogue": 7},
+    "FlowMap": {"against": "none", "run": 7, "workflow": "none"},
     "check": {"max_markings": 0, "max_seconds": -1, "max_memory": 0},
     "compare": {"level": 95},
     "conditions": {"kinds": ["odd"], "max_seconds": -1},

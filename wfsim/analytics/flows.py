@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Literal, get_args
 from wfsim.arguments import expect
 from wfsim.drawing import Picture
 from wfsim.errors import HistoryError, did_you_mean, listed
-from wfsim.history.runs import workflow_of
+from wfsim.history.runs import definition_of, workflow_of
 from wfsim.model.duration import short_time
 from wfsim.model.picture import edge_ids, picture
+from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import R_ATTEMPT_TIMED_OUT, R_RETRY_SCHEDULED, R_TRANSITION
+
+from .shading import differences, shades
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wfsim.drawing import Direction
     from wfsim.history.history import History
-    from wfsim.model.workflow import Workflow
 
 Measure = Literal["cases", "time", "waiting", "retries", "timeouts"]
 """What a map shows: how often; how long on average; how long is waited for a worker; attempts made anew; attempts that
@@ -112,6 +114,26 @@ class Flows:
             'ORDER BY dwell DESC NULLS LAST, run, "case", entered'
         )
 
+    def path_query(self, variant: Variant) -> str:
+        """SQL for the cases of a variant that is shown: when they started, and how long they took."""
+        return (
+            'SELECT run, "case", started AS time, duration AS dwell FROM durations '
+            f"WHERE status <> 'open' AND {self._of(variant)} ORDER BY dwell DESC NULLS LAST, run, \"case\""
+        )
+
+    def passed(self, history: History, variant: Variant) -> tuple[list[int], list[str]]:
+        """Transitions, by number, and states, by path, that the cases of a variant that is shown passed."""
+        where = self._of(variant)
+        taken = history.con.execute(
+            f"SELECT DISTINCT transition FROM records WHERE kind = {R_TRANSITION} AND {where} ORDER BY ALL"
+        ).fetchall()
+        entered = history.con.execute(f"SELECT DISTINCT state FROM stays WHERE {where} ORDER BY ALL").fetchall()
+        return [number for (number,) in taken], [state for (state,) in entered]
+
+    def _of(self, variant: Variant) -> str:
+        kept = f'SELECT (run, "case") FROM cases WHERE {self.where} AND path_hash = {variant.path_hash}::UBIGINT'
+        return f'(run, "case") IN ({kept})'
+
     def weights(self, measure: Measure = "cases") -> dict[str, float]:
         """The measure of each edge of the picture, by its identifier; edges that share an arrow are added up.
 
@@ -139,8 +161,15 @@ class Flows:
         attribute = {"cases": "n", "time": "mean", "waiting": "waiting", "retries": "retries", "timeouts": "timeouts"}
         return {path: float(getattr(flow, attribute[measure])) for path, flow in self.states.items()}
 
-    def picture(self, measure: Measure = "cases", *, direction: Direction = "TB") -> Picture:
-        """The workflow with what flowed through it: widths of arrows, and numbers at arrows and states.
+    def picture(
+        self, measure: Measure = "cases", *, against: Flows | None = None, direction: Direction = "TB"
+    ) -> Picture:
+        """The workflow with what flowed through it: widths, colours and numbers of arrows and states.
+
+        Parameters
+        ----------
+        against
+            Colours say by how much the shares of cases differ from those of another one.
 
         Raises
         ------
@@ -151,20 +180,51 @@ class Flows:
         drawn = picture(self.workflow, direction=direction)
         weights, values = self.weights(measure), self.node_values(measure)
         shares = self._shares()
+        if against is None:
+            colours = shades(weights) | shades({f"state:{path}": value for path, value in values.items()})
+        else:
+            colours = differences(self._per_case(), against._per_case())
         edges = [
-            replace(edge, weight=weights[edge.id], lines=_told(weights[edge.id], measure, shares.get(edge.id)))
+            replace(
+                edge,
+                weight=weights[edge.id],
+                lines=_told(weights[edge.id], measure, shares.get(edge.id)),
+                shade=colours.get(edge.id, 0),
+            )
             if edge.id in weights
             else edge
             for edge in drawn.edges
         ]
         nodes = [
-            replace(node, lines=_told(values.get(path, 0.0), measure, shares.get(path)))
+            replace(
+                node,
+                lines=_told(values.get(path, 0.0), measure, shares.get(path)),
+                shade=colours.get(node.id, 0),
+            )
             if (path := node.id.removeprefix("state:")) != node.id
             else node
             for node in drawn.nodes
         ]
-        title = f"{drawn.title}: {TITLES[measure]}, {self.cases:,} cases"
-        return Picture(title, nodes, edges, drawn.groups, drawn.direction)
+        meant = "; ".join(self.legend(measure, compared=against is not None))
+        title = f"{drawn.title}: {TITLES[measure]}, {self.cases:,} cases ({meant})"
+        return Picture(title, nodes, edges, drawn.groups, drawn.direction).pinned(dict(drawn.pins))
+
+    def legend(self, measure: Measure = "cases", *, compared: bool = False) -> list[str]:
+        """What widths and colours of `picture` mean."""
+        written = short_time if measure in ("time", "waiting") else lambda value: f"{value:,.0f}"
+        told = [f"widest arrow: {written(max(self.weights(measure).values(), default=0.0))}"]
+        if compared:
+            return [*told, "blue: a greater share of cases here than in the other, orange: a smaller one"]
+        return [*told, f"darkest state: {written(max(self.node_values(measure).values(), default=0.0))}"]
+
+    def _per_case(self) -> dict[str, float]:
+        """How often each arrow and state came by, for each case."""
+        cases = self.cases or 1
+        found = {f"state:{path}": flow.n / cases for path, flow in self.states.items()}
+        for number, name in edge_ids(self.workflow).items():
+            if number in self.edges:
+                found[name] = found.get(name, 0.0) + self.edges[number].n / cases
+        return found
 
     def _shares(self) -> dict[str, float]:
         """The share of cases that passed each edge of the picture and each state, where it is known exactly."""
@@ -198,15 +258,19 @@ TITLES: dict[Measure, str] = {
 }
 
 
-def expect_measure(measure: object) -> None:
-    """Refuse what is no measure of a map; `HistoryError` with those that there are."""
-    known = get_args(Measure)
-    if measure not in known:
-        near = did_you_mean(str(measure), known)
-        raise HistoryError(f"measure={measure!r} is none of {', '.join(known)}.{near}")
+def expect_measure(measure: object) -> Measure:
+    """A measure of a map; `HistoryError` with those that there are if it is none."""
+    known: tuple[Measure, ...] = get_args(Measure)
+    for each in known:
+        if each == measure:
+            return each
+    near = did_you_mean(str(measure), known)
+    raise HistoryError(f"measure={measure!r} is none of {', '.join(known)}.{near}")
 
 
-def flows(history: History, *, run: int | None = None, workflow: str | None = None, share: float = 1.0) -> Flows:
+def flows(
+    history: History, *, run: int | None = None, workflow: Workflow | str | None = None, share: float = 1.0
+) -> Flows:
     """What flowed through a workflow.
 
     Parameters
@@ -216,14 +280,16 @@ def flows(history: History, *, run: int | None = None, workflow: str | None = No
     run
         Only this run; all runs together if not given.
     workflow
-        Of which workflow: the one that was run, if not given, or one that it started.
+        Of which workflow: the one that was run, if not given, or one that it started, by name; or the workflow itself,
+        which is then drawn as a person has placed it.
     share
         Only the most frequent variants that together hold this share of the closed cases; 1 for all cases.
 
     Raises
     ------
     HistoryError
-        If there is no such run or workflow, it has several versions, or the log level keeps no transitions.
+        If there is no such run or workflow, it has several versions or is not the one given, or the log level keeps no
+        transitions.
 
     Notes
     -----
@@ -239,22 +305,28 @@ def flows(history: History, *, run: int | None = None, workflow: str | None = No
         raise HistoryError(
             "the log level 'aggregates' keeps no transitions; simulate with log='transitions' or 'full'."
         )
+    name = workflow.name if isinstance(workflow, Workflow) else workflow
     places = [
         (one.run, number, each)
         for one in runs
         for number, each in enumerate(one.workflows)
-        if (number == 0 if workflow is None else each.name == workflow)
+        if (number == 0 if name is None else each.name == name)
     ]
     if not places:
         names = sorted({each.name for one in runs for each in one.workflows})
         raise HistoryError(
-            f"there is no workflow {workflow!r} in this history. Workflows: {', '.join(names)}."
-            f"{did_you_mean(str(workflow), names)}"
+            f"there is no workflow {name!r} in this history. Workflows: {', '.join(names)}."
+            f"{did_you_mean(str(name), names)}"
         )
     definition = places[0][2].definition
     if any(each.definition != definition for _, _, each in places):
         told = sorted({f"{each.name} {each.version}" for _, _, each in places})
         raise HistoryError(f"the runs are of different workflows: {', '.join(told)}. Name one run: run={runs[0].run}.")
+    if isinstance(workflow, Workflow) and definition_of(workflow) != definition:
+        raise HistoryError(
+            f"{name} {workflow.version} is not what was run: the history has another definition of {name} "
+            f"{places[0][2].version}. Give its name instead: workflow={name!r}."
+        )
     pairs = ", ".join(f"({number_of_run}, {number})" for number_of_run, number, _ in places)
     whole = f"(run, workflow) IN ({pairs})"
     variants = _variants(history, whole)
@@ -267,7 +339,7 @@ def flows(history: History, *, run: int | None = None, workflow: str | None = No
     (cases,) = history.con.execute(f"SELECT count(*) FROM cases WHERE {where}").fetchall()[0]
     (every,) = history.con.execute(f"SELECT count(*) FROM cases WHERE {whole}").fetchall()[0]
     return Flows(
-        workflow=workflow_of(definition),
+        workflow=workflow if isinstance(workflow, Workflow) else workflow_of(definition),
         cases=cases,
         left_out=every - cases,
         edges=_edges(history, where),

@@ -10,6 +10,7 @@ from wfsim.history.runs import workflow_of
 from wfsim.history.views import ranked_paths
 from wfsim.markup import html_table
 from wfsim.model.duration import short_time
+from wfsim.model.workflow import Workflow
 
 from .flows import flows
 from .sankey import path_sankey
@@ -36,7 +37,7 @@ class HotPaths:
         history: History,
         table: pd.DataFrame,
         by: str,
-        workflow: str | None,
+        workflow: Workflow | str | None,
         run: int | None,
         rest: dict[str, int],
     ) -> None:
@@ -80,7 +81,7 @@ class HotPaths:
         if any(self._rest.values()):
             rows.append(([OTHER], self._rest))
         ranked = "number of cases" if self._by == "cases" else "total time"
-        whose = "" if self._workflow is None else f" of {self._workflow}"
+        whose = "" if self._workflow is None else f" of {_name(self._workflow)}"
         title = f"The {len(self._table)} hottest paths{whose} by {ranked}"
         return path_sankey(rows, title=title, order=self._order)
 
@@ -91,7 +92,8 @@ class HotPaths:
         ----------
         measure
             `cases` (how often each transition was taken and each state entered), `time` (mean time), `waiting` (mean
-            waiting for a worker), `retries` or `timeouts`: the widths of arrows, and numbers at arrows and states.
+            waiting for a worker), `retries` or `timeouts`: the widths of arrows, and colours and numbers of arrows and
+            states.
         share
             Only the most frequent paths that together hold this share of the closed cases; 1 for all cases.
 
@@ -132,7 +134,7 @@ def hot_paths(
     limit: int = 20,
     by: Literal["cases", "time"] = "cases",
     run: int | None = None,
-    workflow: str | None = None,
+    workflow: Workflow | str | None = None,
 ) -> HotPaths:
     """The paths through a workflow's states that closed cases took most, or that took most time.
 
@@ -147,7 +149,8 @@ def hot_paths(
     run
         Only this run; all runs together if not given.
     workflow
-        Of which workflow: the one that was run, if not given, or one that it started.
+        Of which workflow: the one that was run, if not given, or one that it started, by name; or the workflow itself,
+        of which a `map` is then drawn as a person has placed it.
 
     Raises
     ------
@@ -174,18 +177,23 @@ def hot_paths(
     if run is not None and run not in known:
         raise HistoryError(f"there is no run {run}. Runs: {', '.join(map(str, known))}.")
     workflows = [name for (name,) in history.sql("SELECT DISTINCT workflow FROM workflow_names ORDER BY 1").fetchall()]
-    if workflow is not None and workflow not in workflows:
+    whose = None if workflow is None else _name(workflow)
+    if whose is not None and whose not in workflows:
         raise HistoryError(
-            f"there is no workflow {workflow!r} in this history. Workflows: {', '.join(workflows)}."
-            f"{did_you_mean(workflow, workflows)}"
+            f"there is no workflow {whose!r} in this history. Workflows: {', '.join(workflows)}."
+            f"{did_you_mean(whose, workflows)}"
         )
-    where, params = _whose(workflow)
+    where, params = _whose(whose)
     query = ranked_paths(where if run is None else f"{where} AND run = $run", split=False)
     params |= {"limit": limit} | ({} if run is None else {"run": run})
     table = history.sql(f"FROM ({query}) ORDER BY rank_by_{by} LIMIT $limit", params).df()
     sums = ", ".join(f"coalesce(sum({name}), 0)::BIGINT" for name in OUTCOMES)
     others = history.sql(f"SELECT {sums} FROM ({query}) WHERE rank_by_{by} > $limit", params).fetchall()[0]
     return HotPaths(history, table, by, workflow, run, dict(zip(OUTCOMES, others)))
+
+
+def _name(workflow: Workflow | str) -> str:
+    return workflow.name if isinstance(workflow, Workflow) else str(workflow)
 
 
 def _states(definition: str) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from wfsim.drawing.roles import BADGES, LOOKS
+from wfsim.drawing.roles import BADGES, LOOKS, SHADE_TONES, SHADED, Look, shade_name
 
 if TYPE_CHECKING:
+    from wfsim.drawing.boxes import Box
     from wfsim.drawing.graph import Graph, Item
     from wfsim.drawing.placed import Layout, PlacedEdge, PlacedNode, PlacedText
 
@@ -27,12 +28,14 @@ def to_data(graph: Graph, layout: Layout) -> dict[str, Any]:
         "version": FORMAT_VERSION,
         "title": graph.title,
         "direction": graph.direction,
+        "x": layout.x,
+        "y": layout.y,
         "width": layout.width,
         "height": layout.height,
         "nodes": [_plain(node) | _boxes(nodes[node.id]) for node in graph.nodes],
         "edges": [_plain(edge) | {"tag": tag_at.get(edge.id)} | _line(edges[edge.id]) for edge in graph.edges],
         "groups": [
-            _plain(group) | {"box": asdict(at.box), "text": _text(at.text)}
+            _plain(group) | {"box": _box(at.box), "text": _text(at.text)}
             for group, at in zip(graph.groups, layout.groups, strict=True)
         ],
         "tags": [
@@ -50,7 +53,12 @@ def to_data(graph: Graph, layout: Layout) -> dict[str, Any]:
 
 
 def looks_data() -> dict[str, Any]:
-    """How roles look: `line` and `fill` on a light and on a dark page, `width`, `dash` and the path of the `badge`."""
+    """How roles look, and shades by their names.
+
+    `line` and `fill` on a light and on a dark page, `width`, `dash` and the path of the `badge`.
+    """
+    looks: dict[str, Look] = dict(LOOKS.items())
+    looks |= {shade_name(shade): Look(tone, tone, SHADED) for shade, tone in SHADE_TONES.items()}
     return {
         role: {
             "line": [look.line.light, look.line.dark],
@@ -59,12 +67,12 @@ def looks_data() -> dict[str, Any]:
             "dash": look.dash,
             "badge": None if look.badge is None else BADGES[look.badge],
         }
-        for role, look in LOOKS.items()
+        for role, look in looks.items()
     }
 
 
 def _boxes(at: PlacedNode) -> dict[str, Any]:
-    return {"box": asdict(at.box), "outline": asdict(at.outline), "text": _text(at.text)}
+    return {"box": _box(at.box), "outline": _box(at.outline), "text": _text(at.text)}
 
 
 def _line(at: PlacedEdge) -> dict[str, Any]:
@@ -72,13 +80,16 @@ def _line(at: PlacedEdge) -> dict[str, Any]:
 
 
 def _plain(item: Item) -> dict[str, Any]:
-    fields = asdict(item)
-    if "lines" in fields:
-        fields["lines"] = list(fields["lines"])
-    return fields
+    # Not `asdict`, which copies all there is below as well.
+    values = {each.name: getattr(item, each.name) for each in fields(item)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _box(box: Box) -> dict[str, float]:
+    return {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
 
 
 def _text(placed: PlacedText | None) -> dict[str, Any] | None:
     if placed is None or not placed.block.lines:
         return None
-    return asdict(placed.box) | {"lines": [{"text": line.text, "size": line.size} for line in placed.block.lines]}
+    return _box(placed.box) | {"lines": [{"text": line.text, "size": line.size} for line in placed.block.lines]}

@@ -39,6 +39,9 @@ Head = Literal["arrow", "open", "double", "circle", "none"]
 
 Direction = Literal["TB", "LR", "BT", "RL"]
 
+SHADES = 5
+"""So many shades there are of more, and as many of less."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -58,6 +61,9 @@ class Node:
         Tokens to draw, zero or more; None for a node that holds none.
     group
         Identifier of the innermost group around the node.
+    shade
+        How much of something there is, from 0 to `SHADES`, or how much less, down to minus that: colour and width of
+        the border.
     """
 
     id: str
@@ -67,6 +73,7 @@ class Node:
     lines: tuple[str, ...] = ()
     tokens: int | None = None
     group: str | None = None
+    shade: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,8 @@ class Edge:
         Non-negative measure (a frequency) shown as the width of the line; None for the ordinary width.
     role
         See `Role`.
+    shade
+        As of a node: the colour of the line.
     """
 
     id: str
@@ -101,6 +110,7 @@ class Edge:
     head: Head = "arrow"
     weight: float | None = None
     role: Role = "event"
+    shade: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,12 @@ def require_tokens(of: str, tokens: int) -> None:
         raise DrawingError(f"{of}: {tokens} tokens cannot be drawn; give zero or more.")
 
 
+def require_shade(of: str, shade: int) -> None:
+    """Raise unless there is such a shade."""
+    if not -SHADES <= shade <= SHADES:
+        raise DrawingError(f"{of}: there is no shade {shade}; shades go from -{SHADES} to {SHADES}.")
+
+
 def ancestors(group: str | None, parents: Mapping[str, str | None]) -> list[str]:
     """The groups around something whose innermost group is `group`, innermost first."""
     chain: list[str] = []
@@ -183,12 +199,14 @@ def check(title: str, nodes: tuple[Node, ...], edges: tuple[Edge, ...], groups: 
     around.update({group.id: ancestors(group.parent, parents) for group in groups})
     for node in nodes:
         require_choice("shape", f"{where}, node {node.id!r}", node.shape, Shape)
+        require_shade(f"{where}, node {node.id!r}", node.shade)
         if node.tokens is not None:
             require_tokens(f"{where}, node {node.id!r}", node.tokens)
     for edge in edges:
         of = f"{where}, edge {edge.id!r}"
         require_choice("style", of, edge.style, LineStyle)
         require_choice("head", of, edge.head, Head)
+        require_shade(of, edge.shade)
         if edge.weight is not None:
             require_weight(of, edge.weight)
         for end, name in (("source", edge.source), ("target", edge.target)):

@@ -9,6 +9,7 @@ from wfsim.drawing.boxes import Box, around
 from wfsim.drawing.columns import columns, count_columns
 from wfsim.drawing.graph import Graph, ancestors
 from wfsim.drawing.part import Part, lay_out, positions
+from wfsim.drawing.pinning import MARGIN
 from wfsim.drawing.placed import Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
 from wfsim.errors import DrawingError
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 MAX_NODES = 400
 MAX_EDGES = 800
-MARGIN = 16.0
 GAP = 40.0
 """Between two columns, in pixels."""
 

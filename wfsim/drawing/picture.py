@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from wfsim.drawing import graph, svg
 from wfsim.drawing.data import to_data
 from wfsim.drawing.graph import Graph, Role
 from wfsim.drawing.layout import compute
+from wfsim.drawing.pinning import pinned
 from wfsim.drawing.still import still
 from wfsim.drawing.text import clean
 from wfsim.drawing.words import describe
@@ -18,6 +20,7 @@ from wfsim.errors import DrawingError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wfsim.drawing.boxes import Point
     from wfsim.drawing.placed import Layout
 
 
@@ -34,6 +37,11 @@ class Picture(Graph):
         same picture.
     direction
         Main direction of edges: `TB` downwards, `LR` to the right, `BT` upwards, `RL` to the left.
+
+    Attributes
+    ----------
+    pins
+        Where a person has put nodes; see `pinned`.
 
     Raises
     ------
@@ -55,6 +63,29 @@ class Picture(Graph):
     True
     """
 
+    pins: tuple[tuple[str, Point], ...] = ()
+    _free: Picture | None = field(default=None, compare=False)
+
+    def pinned(self, pins: Mapping[str, Point]) -> Picture:
+        """The same picture with nodes where a person has put them.
+
+        Parameters
+        ----------
+        pins
+            Upper left corners in pixels of nodes, and of groups with all that is in them, by identifier, instead of
+            those that it has now; of what is not there (any more) they mean nothing.
+
+        Notes
+        -----
+        Frames grow round their nodes, edges of what was moved become straight. However often nodes are moved, the
+        layout is computed once.
+        """
+        found = copy.copy(self)
+        found.__dict__.pop("_layout", None)
+        object.__setattr__(found, "_free", self._free or self)
+        object.__setattr__(found, "pins", tuple(pins.items()))
+        return found
+
     def layout(self) -> Layout:
         """Positions of everything, in pixels; computed once.
 
@@ -67,7 +98,7 @@ class Picture(Graph):
 
     @cached_property
     def _layout(self) -> Layout:
-        return compute(self)
+        return compute(self) if self._free is None else pinned(self._free.layout(), dict(self.pins))
 
     def to_svg(
         self,
@@ -130,8 +161,8 @@ class Picture(Graph):
         Returns
         -------
         dict
-            `version`, `title`, `direction`, `width`, `height`, and lists `nodes`, `edges`, `groups`: the
-            fields of `Node`, `Edge`, `Group`, and
+            `version`, `title`, `direction`, `x`, `y`, `width`, `height` of the page, and lists `nodes`, `edges`,
+            `groups`: the fields of `Node`, `Edge`, `Group`, and
             `box` (nodes and groups);
             `outline` (nodes): the box of the shape that edges end at;
             `text`: `{x, y, width, height, lines: [{text, size}]}` or None;

@@ -47,7 +47,10 @@ class PlacedGroup:
 
 @dataclass(frozen=True)
 class Layout:
-    """Positions in pixels, in the order of the nodes, edges and groups of what is drawn of the picture."""
+    """Positions in pixels, in the order of the nodes, edges and groups of what is drawn of the picture.
+
+    `x`, `y` is the upper left corner of the page: (0, 0) unless somebody has put a node elsewhere.
+    """
 
     drawn: CutGraph
     width: float
@@ -56,3 +59,5 @@ class Layout:
     nodes: tuple[PlacedNode, ...]
     edges: tuple[PlacedEdge, ...]
     groups: tuple[PlacedGroup, ...]
+    x: float = 0.0
+    y: float = 0.0

@@ -67,6 +67,28 @@ LOOKS: dict[Role, Look] = {
     "event": Look(_GREY, _PLAIN),
 }
 
+SHADE_TONES: dict[int, Tone] = {
+    1: Tone("#9ecae1", "#2b5d82"),
+    2: Tone("#6baed6", "#3f7fae"),
+    3: Tone("#3182bd", "#5aa3d6"),
+    4: Tone("#08519c", "#8cc3ea"),
+    5: Tone("#08306b", "#c6e3f7"),
+    -1: Tone("#fdbe85", "#7a4a1f"),
+    -2: Tone("#fd8d3c", "#a8642a"),
+    -3: Tone("#e6550d", "#d58436"),
+    -4: Tone("#a63603", "#eea763"),
+    -5: Tone("#7f2704", "#f9cfa5"),
+}
+"""Colours of what there is more of, and, below zero, less."""
+SHADED = 4.0
+"""Width of a shaded border, in pixels."""
+
+
+def shade_name(shade: int) -> str:
+    """What style sheets call a shade."""
+    return f"{'more' if shade > 0 else 'less'}-{abs(shade)}"
+
+
 STYLE_DASHES: dict[LineStyle, str] = {"solid": "", "dashed": "7 4", "dotted": "2 3"}
 
 # Badges are drawn, not written, in a circle of this radius around the origin: no font need have them.

@@ -18,7 +18,19 @@ from wfsim.drawing.content import EDGE_SIZE, LINE_SIZE, short_number
 from wfsim.drawing.curve import Curve, along, end_cut, middle
 from wfsim.drawing.data import to_data
 from wfsim.drawing.placed import Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
-from wfsim.drawing.roles import BADGES, FRAME, INK, LOOKS, PAGE, STYLE_DASHES, Look, Tone
+from wfsim.drawing.roles import (
+    BADGES,
+    FRAME,
+    INK,
+    LOOKS,
+    PAGE,
+    SHADE_TONES,
+    SHADED,
+    STYLE_DASHES,
+    Look,
+    Tone,
+    shade_name,
+)
 from wfsim.drawing.text import LINE_HEIGHT, clean
 from wfsim.drawing.words import describe
 
@@ -90,18 +102,21 @@ def render(
         for node, placed_node in zip(drawn.nodes, layout.nodes, strict=True)
     ]
     roles = {item.role for item in graph.items()} | set(highlight.values())
+    shades = {node.shade for node in graph.nodes} | {edge.shade for edge in graph.edges}
     width_, height = _number(layout.width), _number(layout.height)
+    x, y = _number(layout.x), _number(layout.y)
+    corner = f' x="{x}" y="{y}"' if (layout.x, layout.y) != (0, 0) else ""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" id="{prefix}" class="wfsim-picture" role="img" '
             f'aria-labelledby="{prefix}-title {prefix}-desc" width="{width_}" height="{height}" '
             # On the element itself: a page may drop the style sheet, or count its own rules for pictures higher.
-            f'viewBox="0 0 {width_} {height}" style="max-width:100%;height:auto" font-family="{_FONTS}" '
+            f'viewBox="{x} {y} {width_} {height}" style="max-width:100%;height:auto" font-family="{_FONTS}" '
             f'font-size="{_number(_SIZE)}" text-anchor="middle" fill="{INK.light}" stroke-width="{_number(_WIDTH)}">',
             f'<title id="{prefix}-title">{_escape(graph.title) or "Graph"}</title>',
             f'<desc id="{prefix}-desc">{said}</desc>',
-            f"<style>{_style(prefix, sorted(roles))}</style>",
-            f'<rect class="page" width="{width_}" height="{height}" fill="{PAGE.light}"/>',
+            f"<style>{_style(prefix, sorted(roles), sorted(shades - {0}))}</style>",
+            f'<rect class="page"{corner} width="{width_}" height="{height}" fill="{PAGE.light}"/>',
             _text(layout.title, start=True, bold=True) if layout.title.block.lines else "",
             *frames,
             *lines,
@@ -113,7 +128,7 @@ def render(
     )
 
 
-def _style(prefix: str, roles: list[Role]) -> str:
+def _style(prefix: str, roles: list[Role], shades: list[int]) -> str:
     def colours(mode: str, page: str = "") -> str:
         """The colours for light or dark pages; `page` selects Jupyter pages, whose own colours come first."""
 
@@ -130,6 +145,8 @@ def _style(prefix: str, roles: list[Role]) -> str:
             seen = shade(LOOKS[role].line), shade(LOOKS[role].fill)
             alike.setdefault(seen, []).append(f"{here} .{role.replace('_', '-')}")
         rules += [f"{','.join(parts)}{{--wf-line:{line};--wf-in:{inside}}}" for (line, inside), parts in alike.items()]
+        # Set on lines themselves, in place of what they have of their role.
+        rules += [f"{here} .{shade_name(number)}{{--wf-line:{shade(SHADE_TONES[number])}}}" for number in shades]
         return "".join(rules)
 
     here = f"#{prefix}"
@@ -171,14 +188,17 @@ def _node(node: Node, placed: PlacedNode, lit: Role | None, tokens: int | None) 
 
 
 def _outline(node: Node, box: Box, look: Look) -> list[str]:
-    paint = f'fill="{look.fill.light}" stroke="{look.line.light}"{_thickness(look.width)}{_dashes(look.dash)}'
+    shade = SHADE_TONES.get(node.shade)
+    line, width = (look.line.light, look.width) if shade is None else (shade.light, SHADED)
+    body = "body line" if shade is None else f"body line {shade_name(node.shade)}"
+    paint = f'fill="{look.fill.light}" stroke="{line}"{_thickness(width)}{_dashes(look.dash)}'
     if node.shape == "dot":
         paint = f'fill="{look.line.light}" stroke="{look.line.light}" stroke-width="1"'
         return [_disc(box.centre, box.width / 2 - 1, f'class="solid line" {paint}')]
     if node.shape == "circle":
-        return [_disc(box.centre, box.width / 2, f'class="body line" {paint}')]
+        return [_disc(box.centre, box.width / 2, f'class="{body}" {paint}')]
     radius = {"box": 0.0, "tag": box.height / 2}.get(node.shape, 10.0)
-    shapes = [_rectangle(box, radius, f'class="body line" {paint}')]
+    shapes = [_rectangle(box, radius, f'class="{body}" {paint}')]
     if node.shape == "double":
         inner = Box(box.x + 4, box.y + 4, box.width - 8, box.height - 8)
         shapes.append(
@@ -205,12 +225,14 @@ def _edge(
     # What kind of edge it is shows in its dashes, and stays visible when it is lit.
     dash = STYLE_DASHES[edge.style] or LOOKS[edge.role].dash or look.dash
     thick = look.width if width is None else width
-    shaft, head = _head(edge, placed.curve, thick, look)
+    shade = SHADE_TONES.get(edge.shade)
+    colour, named = (look.line, "") if shade is None else (shade, f" {shade_name(edge.shade)}")
+    shaft, head = _head(edge, placed.curve, thick, colour.light, named)
     tip = [f"{edge.source} → {edge.target}", edge.label, *edge.lines, role.replace("_", " ")]
     if weight is not None:
         tip.append(f"weight {weight:,.12g}")
     line = (
-        f'<path class="line" d="{_path(shaft)}" fill="none" stroke="{look.line.light}"'
+        f'<path class="line{named}" d="{_path(shaft)}" fill="none" stroke="{colour.light}"'
         f"{_thickness(thick)}{_dashes(dash)}/>"
     )
     # A wide invisible line makes the tooltip easy to hit.
@@ -226,28 +248,27 @@ def _edge(
     return _wrapped("edge", role, edge.id, [_tip(tip), reach, line, head]), mark
 
 
-def _head(edge: Edge, curve: Curve, thick: float, look: Look) -> tuple[Curve, str]:
-    """The curve shortened to make room for its head, and the head."""
+def _head(edge: Edge, curve: Curve, thick: float, colour: str, named: str) -> tuple[Curve, str]:
+    """The curve shortened to make room for its head, and the head; `named` is the class of its shade."""
     if edge.head == "none":
         return curve, ""
     length, half = 8.0 + 1.6 * thick, 3.2 + 0.9 * thick
     tip = curve[-1]
-    colour = look.line.light
     if edge.head == "circle":
         shaft, (ux, uy) = end_cut(curve, 2 * half)
         centre = (tip[0] - ux * half, tip[1] - uy * half)
-        paint = f'class="line glyph" fill="{PAGE.light}" stroke="{colour}"'
+        paint = f'class="line glyph{named}" fill="{PAGE.light}" stroke="{colour}"'
         return shaft, _disc(centre, half - 0.5, paint)
     shaft, (ux, uy) = end_cut(curve, 2 * length if edge.head == "double" else length)
     if edge.head == "open":
         return curve, (
-            f'<path class="line" d="{_wedge(tip, (ux, uy), length, half)}" fill="none" stroke="{colour}"'
+            f'<path class="line{named}" d="{_wedge(tip, (ux, uy), length, half)}" fill="none" stroke="{colour}"'
             f"{_thickness(max(1.5, thick / 2))}/>"
         )
     wedges = _wedge(tip, (ux, uy), length, half) + "Z"
     if edge.head == "double":
         wedges += _wedge((tip[0] - ux * length, tip[1] - uy * length), (ux, uy), length, half) + "Z"
-    return shaft, f'<path class="solid" d="{wedges}" fill="{colour}"/>'
+    return shaft, f'<path class="solid{named}" d="{wedges}" fill="{colour}"/>'
 
 
 def _wedge(tip: Point, along: Point, length: float, half: float) -> str:

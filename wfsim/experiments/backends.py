@@ -80,11 +80,27 @@ def _in_threads(workers: int, units: Sequence[Unit], folder: Path) -> Finished:
 
 
 def _in_processes(workers: int, units: Sequence[Unit], folder: Path) -> Finished:
+    with pool_of_processes(min(workers, len(units))) as pool:
+        yield from _finished(pool, run_unit, units, folder)
+
+
+@contextmanager
+def pool_of_processes(workers: int) -> Iterator[Executor]:
+    """So many processes of this machine, which end with it; what is still under way then is given up.
+
+    Raises
+    ------
+    OptionError
+        If the package loky is missing.
+    SimulationError
+        If a process dies.
+    """
+    _need("loky", "loky")
     from loky import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(min(workers, len(units)), initializer=_leave_interrupts)
+    pool = ProcessPoolExecutor(workers, initializer=_leave_interrupts)
     try:
-        yield from _finished(pool, run_unit, units, folder)
+        yield pool
     except BrokenExecutor as error:
         raise SimulationError(
             f"a worker process died: {str(error).splitlines()[0]} Perhaps it ran out of memory: give fewer workers."

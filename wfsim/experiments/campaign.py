@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,6 @@ from wfsim.errors import OptionError
 from wfsim.history.progress import Progress
 from wfsim.history.simulate import prepared
 from wfsim.model.catalogue import Catalogue, as_catalogue
-from wfsim.semantics.draws import mix_key
-from wfsim.simulation.engine import Simulation
 from wfsim.simulation.scenario import LARGEST_SEED, Scenario
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import Status, Verdict
@@ -21,19 +18,15 @@ from wfsim.verification.workflows.patterns import PATTERNS
 from wfsim.verification.workflows.properties import claims_of, same_workflow
 from wfsim.verification.workflows.property_files import load_properties
 
-from .faults import FAULTS, checked_faults, disturbed, with_failures
-from .retelling import Happening, Teller, happening_of, shortest
-from .watching import Asked, Broken, Watch
+from .faults import FAULTS, checked_faults, with_failures
+from .retelling import shortest
+from .trying import Campaign, Found, Job, tried_in_processes
+from .watching import Asked
 
 if TYPE_CHECKING:
     from wfsim.model.workflow import Workflow
-    from wfsim.semantics.instance import Instance
-    from wfsim.semantics.kernel import Output
-    from wfsim.semantics.program import Program
-    from wfsim.verification.workflows.runs import Memory
 
 METHOD = "seeded runs of the scenario, the automaton of the property over each"
-_ON_THE_WAY = ("duplicates", "reordered", "late_timers")
 
 
 def explore_seeds(
@@ -46,6 +39,7 @@ def explore_seeds(
     cases: int = 1,
     faults: Mapping[str, float] | None = None,
     catalogue: Catalogue | str | PathLike[str] | Iterable[Workflow] | None = None,
+    workers: int = 1,
     progress: bool | None = None,
 ) -> Verdict:
     """Look for a seed whose run breaks a property, and for the shortest history that does.
@@ -66,6 +60,9 @@ def explore_seeds(
     faults
         Shares of what goes wrong beyond the scenario, by name: of attempts `failures` (error type `Fault`) and
         `never_ends`; of events `duplicates` and `reordered`; of timers `late_timers`.
+    workers
+        How many processes try seeds: this one, unless told otherwise. More of them need the package loky
+        (`pip install 'wfsim[loky]'`); the answer is the same.
 
     Returns
     -------
@@ -77,7 +74,7 @@ def explore_seeds(
     Raises
     ------
     OptionError
-        If there is nothing to ask, or an argument is out of range.
+        If there is nothing to ask, an argument is out of range, or the package loky is missing.
     DefinitionError
         If a property cannot be read, or names what is not there.
     ScenarioError
@@ -89,33 +86,51 @@ def explore_seeds(
     `leads_to`, `responds`) counts as broken where a case closes and it is still owed. Events that come twice or late,
     and timers noticed late, are told again to the case alone: what the surroundings would have answered is not
     simulated. The shortest history may leave out what was due: as in `verify`, clocks run out at any moment or never.
-    Some 200 seeds a second for a case of two dozen steps.
+    Some 200 seeds a second and process for a case of two dozen steps.
     """
     share = checked_faults(faults)
     expect_whole("cases", cases)
+    expect_whole("workers", workers)
     tried = _seeds(seeds)
     program, plan, notes = prepared(workflow, scenario, as_catalogue(catalogue), {"cases": cases, "replications": 1})
     asked, left_out = _asked(workflow, never, properties)
     plan = with_failures(plan, workflow, share)
-    campaign = _Campaign(program, plan, asked, share)
+    campaign = Campaign(program, plan, asked, share)
     more = [f"{FAULTS[name]}: {value:.3g} of them" for name, value in share.items()]
     assumed = (f"what the scenario says, {cases} case{'s' if cases > 1 else ''} in each run", *more, *left_out, *notes)
     name = "; ".join(str(each.question) for each in asked)
-    n = 0
     with Progress("seeds", max(len(tried), 1), "seeds", wanted=progress) as bar:
-        for seed in tried:
-            found = campaign.run(seed)
-            if campaign.interrupted:
-                break
-            n += 1
-            bar.step()
-            if found is not None:
-                call = _call(seed, never, properties, cases, faults)
-                return _verdict(found, campaign, call, n, assumed)
+        n, found = _searched(campaign, tried, workers, bar)
+    if found is not None:
+        return _verdict(found, campaign, _call(found.seed, never, properties, cases, faults), n, assumed)
     ended = "It was interrupted" if n < len(tried) else "All were tried"
     reason = f"None of {n:,} seeds breaks it. {ended}; that is no proof: wf.verify looks at every run."
     statistics = {"steps": campaign.n_steps}
     return Verdict(Status.UNKNOWN, name, reason, None, {"seeds": n}, assumed, METHOD, statistics)
+
+
+def _searched(campaign: Campaign, seeds: Sequence[int], workers: int, bar: Progress) -> tuple[int, Found | None]:
+    """How many seeds were tried, and the first case that breaks a property; fewer than all if it was interrupted."""
+    if workers == 1:
+        for n, seed in enumerate(seeds):
+            found = campaign.run(seed)
+            if campaign.interrupted:
+                return n, None
+            bar.step()
+            if found is not None:
+                return n + 1, found
+        return len(seeds), None
+    n = 0
+    try:
+        for each in tried_in_processes(Job.of(campaign), seeds, workers):
+            campaign.n_steps += each.n_steps
+            n += each.n_seeds
+            bar.to(n)
+            if each.broken is not None:
+                return n + 1, campaign.run(each.broken)
+    except KeyboardInterrupt:
+        pass
+    return n, None
 
 
 def _seeds(seeds: object) -> Sequence[int]:
@@ -167,89 +182,7 @@ def _asked(
     return asked, [f"{told}: {', '.join(others)}"] if others else []
 
 
-@dataclass
-class _Watched:
-    """A case under watch."""
-
-    memories: list[Memory]
-    happenings: list[Happening] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A case of a seed that has broken a property, by which stimuli."""
-
-    seed: int
-    case: int
-    broken: Broken
-    happenings: Sequence[Happening]
-
-
-class _Over(Exception):
-    """Ends a run in the middle: a property is broken."""
-
-
-class _Campaign:
-    """Runs seeds one after another."""
-
-    def __init__(self, program: Program, plan: Scenario, asked: list[Asked], faults: Mapping[str, float]) -> None:
-        self.program = program
-        self.asked = asked
-        self.teller = Teller(program.workflow, asked)
-        self.n_steps = 0
-        self.interrupted = False
-        self._plan = plan
-        self._faults = faults
-        self._disturbs = any(name in faults for name in _ON_THE_WAY)
-
-    def run(self, seed: int) -> _Found | None:
-        """The first case of a seed that breaks a property."""
-        plan = self._plan.model_copy(update={"seed": seed})
-        found, cases = self._simulated(plan, keep=self._disturbs)
-        if found is not None and not self._disturbs:
-            # Once more, to know by which stimuli.
-            found, cases = self._simulated(plan, keep=True)
-        if found is not None:
-            return _Found(seed, found[0], found[1], cases[found[0]].happenings)
-        for case, watched in cases.items() if self._disturbs else ():
-            told = disturbed(watched.happenings, mix_key(seed, 0, case), self._faults)
-            retold = self.teller.tell(told)
-            self.n_steps += len(retold.happenings)
-            if retold.broken is not None:
-                return _Found(seed, case, retold.broken, retold.happenings)
-        return None
-
-    def _simulated(self, plan: Scenario, keep: bool) -> tuple[tuple[int, Broken] | None, dict[int, _Watched]]:
-        """A run up to what breaks, with its cases; their stimuli if they are to be kept."""
-        cases: dict[int, _Watched] = {}
-        watches: list[Watch] = []
-        found: list[tuple[int, Broken]] = []
-
-        def look(case: int, instance: Instance, output: Output) -> None:
-            if instance.program.workflow is not self.program.workflow:
-                return
-            if not watches:
-                watches.append(Watch(instance.program, instance.texts, self.asked))
-            watch = watches[0]
-            watched = cases.get(case)
-            if watched is None:
-                watched = cases[case] = _Watched(watch.first())
-            if keep:
-                watched.happenings.append(happening_of(instance, output))
-            self.n_steps += 1
-            broken = watch.see(watched.memories, instance, output)
-            if broken is not None:
-                found.append((case, broken))
-                raise _Over
-
-        try:
-            self.interrupted = Simulation(self.program, plan, sink=look).run().interrupted
-        except _Over:
-            return found[0], cases
-        return None, cases
-
-
-def _verdict(found: _Found, campaign: _Campaign, call: str, n: int, assumed: tuple[str, ...]) -> Verdict:
+def _verdict(found: Found, campaign: Campaign, call: str, n: int, assumed: tuple[str, ...]) -> Verdict:
     """The verdict on a case that breaks a property, with the shortest history found."""
     asked = campaign.asked[found.broken.which]
     tell = campaign.teller.tell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import threading
 import weakref
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from .digest import digest_of
 from .failures import reading, told
 from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, question, too_many
 from .runs import Run, runs_in
+from .views import name_records
 
 if TYPE_CHECKING:
     import os
@@ -67,6 +69,9 @@ class History:
         self._con = opening.open_for_reading(path, max_memory) if con is None else con
         self._digest: str | None = None
         self._closed = False
+        self._naming = threading.Lock()
+        # Of a file that is being written the writer makes the view, again and again.
+        self._has_names = live
         self._finalizer = weakref.finalize(self, _remove, self._con, self.path if temporary else None)
 
     # --- questions -------------------------------------------------------------------------------
@@ -86,7 +91,7 @@ class History:
             raise HistoryError(
                 f"{self.path}: a run still writes here, so its connection is not given away. Use `.sql`."
             )
-        return self.connection()
+        return self._asked()
 
     def sql(
         self,
@@ -118,7 +123,7 @@ class History:
         import duckdb
 
         try:
-            asked = question(self.connection(), query, params, max_rows, max_seconds)
+            asked = question(self._asked(), query, params, max_rows, max_seconds)
         except duckdb.Error as error:
             raise told(error, self.path) from None
         return Result(self, asked)
@@ -244,6 +249,15 @@ class History:
         if self._closed:
             raise HistoryError(f"{self.path}: this history has been closed. Open it again with open_history.")
         return self._con
+
+    def _asked(self) -> duckdb.DuckDBPyConnection:
+        """The connection, with the view `history` too."""
+        con = self.connection()
+        with self._naming, reading(self.path):
+            if not self._has_names:
+                name_records(con)
+                self._has_names = True
+        return con
 
     def close(self) -> None:
         """Let go of the file; a temporary one is removed."""

@@ -2,6 +2,9 @@
 
 The file is attached to a database in memory, and so are the views. So views are never out of date, several readers of
 one path, one of them from before the file was replaced, do not meet, and a file need not be writable to be asked.
+
+The view `history` is made once somebody asks (`views.name_records`): it has the names in it, and of a file that is
+being written these grow. To make it takes as long as all the rest of opening.
 """
 
 from __future__ import annotations
@@ -17,7 +20,6 @@ from . import schema
 from .failures import cannot_open
 from .schema import quoted
 from .view_file import attach_views
-from .views import name_records
 
 if TYPE_CHECKING:
     import os
@@ -37,8 +39,6 @@ SET max_temp_directory_size = '{_MAX_SPILLED}'; SET enable_external_access = fal
 
 def open_for_writing(path: str | os.PathLike[str], max_memory: int = MAX_MEMORY) -> duckdb.DuckDBPyConnection:
     """Open a history for writing, or make one; `:memory:` for one that ends with its connection.
-
-    The view `history` is for the writer to make, once somebody asks: it has the names, and they grow.
 
     Raises
     ------
@@ -114,8 +114,6 @@ def _open(
             con.execute(f"BEGIN; {schema.TABLES} {schema.FIRST_ROWS} {schema.INDEXES} COMMIT")
         attach_views(con)
         con.execute(_SEARCH_PATH)
-        if how:
-            name_records(con)
         con.execute(f"SET memory_limit = '{max_memory}B'; {_LOCK}")
     except duckdb.Error as error:
         con.close()

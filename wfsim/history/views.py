@@ -325,14 +325,14 @@ ORDER BY run, total_wait DESC, workflow, what, region NULLS FIRST, name
 
 TIMEOUTS = f"""
 CREATE VIEW timeouts AS
-WITH ignored AS (SELECT run, "case", cause_seq FROM records WHERE kind = {R_STIMULUS_IGNORED}),
+WITH ignored AS (SELECT run, "case", cause_seq, timer_id FROM records WHERE kind = {R_STIMULUS_IGNORED}),
 fired AS (
     SELECT r.run, r.workflow, r."case", if(m.name = 'workflow', 'workflow', 'state') AS what, r.region, s.name AS name,
         m.name AS clock
     FROM records r
     JOIN timer_names m ON m.code = r.clock AND m.name IN ('timeout', 'workflow')
     LEFT JOIN state_names s ON s.code = r.state
-    ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
+    ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq AND i.timer_id = r.timer_id
     WHERE r.kind = {R_TIMER_FIRED}
     UNION ALL
     SELECT r.run, r.workflow, r."case", 'activity', r.region, a.name, x.name

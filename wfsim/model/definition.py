@@ -22,6 +22,7 @@ from wfsim.model.elements import (
 )
 from wfsim.model.fields import Count, Element, Identifier, Name, Version
 from wfsim.model.operations import Operation
+from wfsim.model.placing import Pins
 
 
 class Definition(Element):
@@ -44,6 +45,10 @@ class Definition(Element):
     pause_timers: Literal["run", "freeze"] = "run"
     max_automatic: Count = Field(default=100, ge=1, le=100_000)
     max_deferred: Count = Field(default=1_000, ge=0, le=1_000_000)
+
+    def placed(self) -> Pins:
+        """Where a person has put states in the drawing; what was built in Python says nothing of it."""
+        return {}
 
     def state(self, name: str) -> State:
         """The root state of that name."""

@@ -50,7 +50,8 @@ def picture(workflow: Definition, *, direction: Direction = "TB") -> Picture:
     Parameters
     ----------
     direction
-        Main direction of the transitions, as in `Picture`.
+        Main direction of the transitions, as in `Picture`. In `TB`, in which editors draw, states stand where a person
+        has put them (`workflow.placed()`).
 
     Returns
     -------
@@ -59,7 +60,17 @@ def picture(workflow: Definition, *, direction: Direction = "TB") -> Picture:
         have a double border and show their outcome. Transitions read `event`, `[condition]`, `/ actions`; timers,
         errors and automatic ones differ in dash and colour. A transition without `to` is a dashed loop with an open
         head. The module says how things are named.
+
+    Raises
+    ------
+    DrawingError
+        If the file that says where states stand cannot be read.
     """
+    drawn = _drawn(workflow, direction)
+    return drawn.pinned(workflow.placed()) if direction == "TB" else drawn
+
+
+def _drawn(workflow: Definition, direction: Direction) -> Picture:
     nodes: list[Node] = []
     groups: list[Group] = []
     edges: list[Edge] = []
@@ -85,10 +96,14 @@ def picture(workflow: Definition, *, direction: Direction = "TB") -> Picture:
     return Picture(f"{workflow.name} {workflow.version}", nodes, edges, groups, direction)
 
 
-@lru_cache(maxsize=32)
 def shared_picture(workflow: Definition) -> Picture:
-    """The picture of a workflow, the same object for equal ones: laid out once, however often it is shown."""
-    return picture(workflow)
+    """The picture of a workflow: equal ones are laid out once, however often they are shown."""
+    return _free(workflow).pinned(workflow.placed())
+
+
+@lru_cache(maxsize=32)
+def _free(workflow: Definition) -> Picture:
+    return _drawn(workflow, "TB")
 
 
 def edge_ids(workflow: Definition) -> dict[int, str]:

@@ -18,6 +18,8 @@ from wfsim.model.problems import definition_error
 if TYPE_CHECKING:
     import networkx as nx
 
+    from wfsim.model.placing import Pins
+
 
 class Workflow(Definition):
     """A whole definition; also the root region (M1.1).
@@ -50,6 +52,16 @@ class Workflow(Definition):
             return {"text/plain": repr(self), "text/html": shared_picture(self).to_html()}
         except DrawingError as error:
             return {"text/plain": f"{self!r}\n{error}"}
+
+    def placed(self) -> Pins:
+        """Where a person has put states in the drawing: in the editor that it comes from, or in a file beside its own.
+
+        Raises
+        ------
+        DrawingError
+            If that file says something else.
+        """
+        return {} if self._source is None else dict(self._source.placed())
 
     def to_graph(self) -> dict[str, Any]:
         """States and transitions as plain values for JSON, without a layout; `wfsim.model.state_graph` says which."""

@@ -14,6 +14,7 @@ from wfsim.arguments import as_path, expect
 from wfsim.errors import DefinitionError
 from wfsim.files import read_file
 from wfsim.model.check import check
+from wfsim.model.placing import Pins, read_pins
 from wfsim.model.problems import Path as DefinitionPath
 from wfsim.model.problems import Problem, definition_error, from_validation, shown
 from wfsim.model.published import from_published
@@ -25,7 +26,10 @@ from wfsim.model.yaml_writer import rewrite, write
 
 @dataclass(frozen=True)
 class Source:
-    """Where a workflow was read from: its text keeps the comments, its lines place findings."""
+    """Where a workflow was read from: its text keeps the comments, its lines place findings.
+
+    `pins` says where an editor that it comes from has its states; else that stands beside the file.
+    """
 
     file: str
     text: str
@@ -34,6 +38,18 @@ class Source:
     folder: Path | None = None
     shorthand: bool = False
     included: bool = False
+    pins: Pins | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file; none if it is a text."""
+        return None if self.folder is None else self.folder / Path(self.file).name
+
+    def placed(self) -> Pins:
+        """Where a person has put states; see `Definition.placed`."""
+        if self.pins is not None:
+            return self.pins
+        return {} if self.path is None else read_pins(self.path)
 
     def line_of(self, path: DefinitionPath) -> int | None:
         """Line (from 1) of the nearest thing around the path that the file has."""

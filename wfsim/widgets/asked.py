@@ -1,8 +1,8 @@
 """The built-in questions, asked of a workflow in a process of its own: `python -m wfsim.widgets.asked`.
 
 A solver in C that several threads share takes the process with it, and a search holds up whoever draws. So the editor's
-thread writes a line of JSON with a workflow and reads a line for each answer, the last of which is `null`; `stop`
-leaves out the questions that are still to come.
+thread writes a line of JSON with a workflow and those beside it and reads a line for each answer, the last of which is
+`null`; `stop` leaves out the questions that are still to come.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from wfsim.errors import WfsimError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from wfsim.model.workflow import Workflow
+    from collections.abc import Callable, Iterator, Sequence
 
 MOST_STATES = 2_000
 MOST_SECONDS = 2.0
@@ -38,7 +36,7 @@ class Asked:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
 
-    def ask(self, text: str, outdated: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+    def ask(self, text: str, outdated: Callable[[], bool], beside: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         """Answers as they come, with `name`, `status`, `reason` and the names of the `states` they are about.
 
         Parameters
@@ -47,6 +45,8 @@ class Asked:
             A valid workflow as YAML.
         outdated
             Whether nobody wants to know any more; looked at after each answer.
+        beside
+            Workflows that it may run or write to, as YAML; with none, its children are unknown.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class Asked:
             assert process.stdout is not None
             stopped = finished = False
             try:
-                _say(process.stdin, json.dumps(text))
+                _say(process.stdin, json.dumps([text, *beside]))
                 while line := process.stdout.readline():
                     answer = json.loads(line)
                     if answer is None:
@@ -126,19 +126,18 @@ def _say(to: TextIO | Any, line: str) -> None:
     to.flush()
 
 
-def answered(text: str, stopped: Callable[[], bool]) -> Iterator[dict[str, Any]]:
-    """The answers to the built-in questions until somebody says stop."""
+def answered(texts: Sequence[str], stopped: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+    """The answers to the built-in questions about the first of some workflows until somebody says stop."""
     from wfsim.model.catalogue import as_catalogue
     from wfsim.model.yaml_io import loads
     from wfsim.verification.property import Property
     from wfsim.verification.workflows.properties import BUILT_IN, answers
 
-    workflow: Workflow = loads(text)
+    workflow, *beside = map(loads, texts)
     asked = [Property(name) for name in BUILT_IN]
     try:
-        answer = answers(
-            workflow, asked, max_states=MOST_STATES, max_seconds=MOST_SECONDS, catalogue=as_catalogue(None)
-        )
+        known = as_catalogue([workflow, *beside] if beside else None)
+        answer = answers(workflow, asked, max_states=MOST_STATES, max_seconds=MOST_SECONDS, catalogue=known)
         for each in asked:
             if stopped():
                 return

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wfsim.arguments import as_path, expect
 from wfsim.errors import DefinitionError, WfsimError, listed
+from wfsim.model.catalogue import as_catalogue
 from wfsim.model.check import check
 from wfsim.model.mermaid import to_mermaid
 from wfsim.model.naming import element_at, element_paths
 from wfsim.model.picture import picture
+from wfsim.model.placing import Pins, kept, place, write_pins
 from wfsim.model.problems import definition_error
 from wfsim.model.template import new
 from wfsim.model.workflow import Workflow
@@ -18,16 +20,16 @@ from wfsim.model.yaml_io import loads, save, source_of
 
 from .draft import Draft
 from .edits import OPERATIONS, Done
-from .judging import Found, Judge, Judged
-from .pins import Pins, kept, pinned, read_pins, write_pins
+from .judging import Found, Judge, Judged, judge
 from .properties import properties_text, set_properties
 from .versions import Version
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from wfsim.drawing import Picture
+    from wfsim.model.catalogue import Catalogue
 
 EMPTY = {"name": "untitled", "initial_state": "start", "states": [{"name": "start"}]}
 
@@ -39,6 +41,8 @@ class Editing:
     ----------
     source
         A workflow; the name of a template of `wf.new`; or nothing, for a single state to begin with.
+    catalogue
+        Other workflows that it may meet, or their folder, for findings and verdicts; as `wf.lint` takes it.
 
     Attributes
     ----------
@@ -50,20 +54,26 @@ class Editing:
     An operation takes milliseconds for tens of states; texts, findings and verdicts are made on a thread beside.
     """
 
-    def __init__(self, source: Workflow | str | None = None) -> None:
+    def __init__(
+        self,
+        source: Workflow | str | None = None,
+        *,
+        catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+    ) -> None:
         expect(source, (Workflow, str, type(None)), "an editor takes a workflow, a template or nothing", "See wf.new.")
         workflow = new(source) if isinstance(source, str) else source
         if workflow is None:
             workflow = Workflow.model_validate(EMPTY)
         read = source_of(workflow)
-        self.file = None if read is None or read.folder is None else read.folder / Path(read.file).name
-        pins = {} if self.file is None else kept(read_pins(self.file), element_paths(workflow))
+        self.file = None if read is None else read.path
+        pins = kept(workflow.placed(), element_paths(workflow))
         self._count = 0
         self._versions = [Version(0, "", workflow, pins)]
-        self._picture: tuple[Workflow, Picture] | None = None
+        self._picture: tuple[Version, Picture] | None = None
         self._missing: tuple[Workflow, list[tuple[str, str]]] | None = None
         self._refused_text: str | None = None
-        self._judge = Judge()
+        known = None if catalogue is None else as_catalogue(catalogue)
+        self._judge = Judge(partial(judge, catalogue=known))
         self._go(0)
 
     # --- what there is ---------------------------------------------------------------------------
@@ -120,14 +130,16 @@ class Editing:
 
     @property
     def pins(self) -> Pins:
-        """Where a person has put states: the upper left corner, by identifier."""
+        """Where a person has put states: the upper left corner in the drawing, by identifier."""
         return dict(self._now.pins)
 
     @property
     def picture(self) -> Picture:
-        """The drawing, without the pins."""
-        if self._picture is None or self._picture[0] is not self.definition:
-            self._picture = self.definition, picture(self.definition)
+        """The drawing."""
+        if self._picture is None or self._picture[0] is not self._now:
+            alike = self._picture is not None and self._picture[0].workflow is self.definition
+            drawn = self._picture[1] if self._picture is not None and alike else picture(self.definition)
+            self._picture = self._now, drawn.pinned(self.pins)
         return self._picture[1]
 
     @property
@@ -182,6 +194,10 @@ class Editing:
         """Add a transition; without an event one is chosen that nothing waits for there."""
         return self.do("connect", source=source, target=target, event=event)
 
+    def reconnect(self, transition: str, source: str, target: str = "") -> str:
+        """Let a transition lead from another state, or to another one; without a target it leaves nothing (M3.6)."""
+        return self.do("reconnect", transition=transition, source=source, target=target)
+
     def rename(self, element: str, name: str) -> str:
         """Give an element another name wherever it is meant; a transition another event."""
         return self.do("rename", element=element, name=name)
@@ -231,11 +247,17 @@ class Editing:
         """Let an element say what a YAML text says; `DefinitionError` with the line if it cannot."""
         return self._edit(lambda draft: set_properties(draft, element, text))
 
-    def pin(self, state: str, x: float, y: float) -> None:
-        """Put a state where a person wants it: its upper left corner."""
-        Draft(self.definition).path(state, "state")
-        name = state.partition(":")[2]
-        self._push(f"placed {name}", self.definition, self.pins | {state: pinned(x, y)}, state)
+    def pin(self, element: str, x: float, y: float) -> None:
+        """Put a state, or a frame with all that is in it, where a person wants it: its upper left corner."""
+        Draft(self.definition).path(element, "state", "region")
+        name = element.partition(":")[2]
+        pins = self.pins | {element: place(x, y)}
+        # What has been put somewhere inside goes along.
+        for group, at in zip(self.picture.groups, self.picture.layout().groups, strict=True):
+            if group.id == element:
+                inside = [each for each in self.pins if each.partition(":")[2].startswith(f"{name}/")]
+                pins |= {each: place(pins[each][0] + x - at.box.x, pins[each][1] + y - at.box.y) for each in inside}
+        self._push(f"placed {name}", self.definition, pins, element)
 
     def unpin(self) -> None:
         """Let all states be placed by the layout."""

@@ -12,7 +12,9 @@ from .shown import Shown
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
+    from wfsim.model.catalogue import Catalogue
     from wfsim.model.workflow import Workflow
 
 
@@ -24,6 +26,9 @@ class Editor(Shown):
     workflow
         What to begin with: a workflow, the name of a template of `wf.new`, or nothing. A workflow that was loaded from
         a file is saved there, with its comments; where states were put stands in `<file>.layout.json` beside it.
+    catalogue
+        Other workflows that it may meet, or their folder, `"models"` say: findings and verdicts then tell of children
+        and messages, too.
 
     Attributes
     ----------
@@ -55,8 +60,13 @@ class Editor(Shown):
     'next'
     """
 
-    def __init__(self, workflow: Workflow | str | None = None) -> None:
-        self.editing = Editing(workflow)
+    def __init__(
+        self,
+        workflow: Workflow | str | None = None,
+        *,
+        catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+    ) -> None:
+        self.editing = Editing(workflow, catalogue=catalogue)
         super().__init__("editor", EditorWire(self.editing).wire)
 
     @property

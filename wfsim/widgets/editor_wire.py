@@ -20,6 +20,8 @@ from .wire import File, Request, Scene, Wire
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wfsim.drawing import Picture
+
     from .editing import Editing
 
 _LISTS = ("states",)
@@ -39,7 +41,7 @@ class EditorWire:
         self.editing = editing
         self.selected = "workflow"
         self._tab = ""
-        self._drawn: tuple[Definition, Scene | None, str] | None = None
+        self._drawn: tuple[Picture, Scene | None, str] | None = None
         self.wire = Wire(
             self.scene,
             {
@@ -80,7 +82,7 @@ class EditorWire:
             "can": {"edit": True},
             "picture": picture,
             "too_large": too_large,
-            "pins": {element: list(at) for element, at in editing.pins.items()},
+            "placed": bool(editing.pins),
             "marks": self._marks(),
             "missing": missing,
             "findings": [
@@ -103,12 +105,12 @@ class EditorWire:
         }
 
     def _picture(self) -> tuple[Scene | None, str]:
-        definition = self.editing.definition
-        if self._drawn is None or self._drawn[0] is not definition:
+        picture = self.editing.picture
+        if self._drawn is None or self._drawn[0] is not picture:
             try:
-                self._drawn = definition, self.editing.picture.to_dict(), ""
+                self._drawn = picture, picture.to_dict(), ""
             except DrawingError as error:
-                self._drawn = definition, None, str(error)
+                self._drawn = picture, None, str(error)
         return self._drawn[1], self._drawn[2]
 
     def _marks(self) -> dict[str, str]:
@@ -164,8 +166,14 @@ class EditorWire:
         elif kind == "transition":
             transition = _at(definition, path)
             assert isinstance(transition, Transition)
+            around = enumerate(_at(definition, path[:-2]).states)
+            states = {each.name: draft.id_at((*path[:-2], "states", at)) for at, each in around}
             found |= {
                 "name": clean(str(transition)),
+                "line": edge_ids(definition)[int(name)],
+                "source": states[transition.from_],
+                "target": "" if transition.to is None else states[transition.to],
+                "ends": list(states.values()),
                 "event": transition.event or "",
                 "after": "" if transition.after is None else str(transition.after),
                 "condition": transition.condition or "",

@@ -141,6 +141,24 @@ def connect(draft: Draft, source: str, target: str, event: str = "") -> Done:
     )
 
 
+def reconnect(draft: Draft, transition: str, source: str, target: str = "") -> Done:
+    """Let a transition lead between other states of its region; without a target it leaves nothing."""
+    path = draft.path(transition, "transition")
+    ends = [draft.path(each, "state") for each in (source, target) if each]
+    for each, end in zip((source, target), ends):
+        if end[:-2] != path[:-2]:
+            raise WfsimError(
+                f"{each.partition(':')[2]!r} is in another region: a transition stays in its own. Move the state "
+                "first, or connect other states there."
+            )
+    at = draft.at(path)
+    was = f"{at['from']} → {at.get('to', '(nothing)')}"
+    names = [draft.at(end)["name"] for end in ends]
+    at.pop("to", None)
+    at |= dict(zip(("from", "to"), names))
+    return Done(f"led {was} from {names[0]} to {names[1] if target else '(nothing)'}", path)
+
+
 def _join(draft: Draft, region: Data, source: Data, target: str, event: str) -> None:
     taken = {each.get("event") for each in _transitions(region) if each["from"] == source["name"]}
     works = any(key in source for key in ("activity", "invoke", "for_each", "parallel"))
@@ -358,8 +376,8 @@ def _region(states: list[Data], transitions: list[Data], first: list[str]) -> Da
 OPERATIONS: dict[str, Callable[..., Done]] = {
     each.__name__: each
     for each in (
-        add_state, add_region, make_initial, set_terminal, set_timeout, set_work, connect, set_trigger, rename,
-        declare, delete, move, nest,
+        add_state, add_region, make_initial, set_terminal, set_timeout, set_work, connect, reconnect, set_trigger,
+        rename, declare, delete, move, nest,
     )
 }  # fmt: skip
 """All that changes a draft, by name."""

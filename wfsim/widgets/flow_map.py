@@ -13,6 +13,7 @@ from .shown import Shown
 if TYPE_CHECKING:
     from wfsim.analytics.flows import Flows, Measure
     from wfsim.history.history import History
+    from wfsim.model.workflow import Workflow
 
 
 class FlowMap(Shown):
@@ -27,11 +28,13 @@ class FlowMap(Shown):
     history
         A history at log level `full` or `transitions`; cases open in the stepper at `full`.
     against
-        Another history of the same workflow: shades say by how much the shares of cases differ.
+        Another history of the same workflow, or the number of another run of this one: shades say by how much the
+        shares of cases differ.
     run
         Only this run; all runs together if not given.
     workflow
-        Of which workflow: the one that was run, if not given, or one that it started.
+        Of which workflow: the one that was run, if not given, or one that it started, by name; or the workflow itself,
+        which is then drawn as a person has placed it.
 
     Attributes
     ----------
@@ -57,17 +60,20 @@ class FlowMap(Shown):
     def __init__(
         self,
         history: History,
-        against: History | None = None,
+        against: History | int | None = None,
         *,
         run: int | None = None,
-        workflow: str | None = None,
+        workflow: Workflow | str | None = None,
     ) -> None:
         from wfsim.history.history import History
 
-        for each in (history, against):
-            if each is not None or each is history:
-                expect(each, History, "FlowMap takes a history", "wf.simulate makes one, wf.open_history opens one.")
-        other = None if against is None else Side(against, None, workflow)
+        expect(history, History, "FlowMap takes a history", "wf.simulate makes one, wf.open_history opens one.")
+        other = None
+        if isinstance(against, int):
+            other = Side(history, against, workflow)
+        elif against is not None:
+            expect(against, History, "FlowMap takes a history to compare with", "Or the number of another run.")
+            other = Side(against, None, workflow)
         self.flow = FlowWire(Side(history, run, workflow), other)
         super().__init__("flow_map", self.flow)
 
@@ -86,10 +92,7 @@ class FlowMap(Shown):
         WfsimError
             For a share that is none.
         """
-        if measure is not None:
-            self.flow._measure(measure)
-        if share is not None:
-            self.flow._share(round(100 * share))
+        self.flow.show(measure, None if share is None else round(100 * share))
         self.refresh()
 
     def seen(self) -> tuple[str, str]:
@@ -102,4 +105,4 @@ class FlowMap(Shown):
             return "", f"{repr(self)[1:-1]}. {error}"
 
     def __repr__(self) -> str:
-        return f"<FlowMap of {self.flow.flows.workflow.name}: {self.flow.to_show()['head']['said']}>"
+        return f"<FlowMap of {self.flow.flows.workflow.name}: {self.flow.said()}>"

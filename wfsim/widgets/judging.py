@@ -18,6 +18,7 @@ from .newest import Newest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from wfsim.model.catalogue import Catalogue
     from wfsim.model.problems import Path
 
     from .versions import Version
@@ -55,13 +56,15 @@ _ASKED = Asked()
 atexit.register(_ASKED.end)
 
 
-def judge(version: Version, outdated: Callable[[], bool]) -> Iterator[Judged]:
+def judge(version: Version, outdated: Callable[[], bool], catalogue: Catalogue | None = None) -> Iterator[Judged]:
     """Lint a version and ask the built-in questions; nothing is known of one that is not valid.
 
     Parameters
     ----------
     outdated
         Whether nobody wants to know any more; looked at between questions.
+    catalogue
+        Other workflows that it may meet.
 
     Notes
     -----
@@ -73,14 +76,17 @@ def judge(version: Version, outdated: Callable[[], bool]) -> Iterator[Judged]:
         yield Judged()
         return
     workflow, paths = version.sourced(), element_paths(version.workflow)
+    # What is drawn takes the place of what the catalogue has by its name.
+    others = [] if catalogue is None else [each for each in catalogue.all_versions() if each.name != workflow.name]
     findings = tuple(
         Found(
             element_at(paths, each.path), each.code, each.severity.value, f"{each.place}: {each.message} {each.advice}"
         )
-        for each in lint(workflow)
+        for each in lint(workflow, catalogue=others)
     )
+    beside = [write(each) for each in others]
     try:
-        found = [_answer(each, paths) for each in _ASKED.ask(write(workflow), outdated)]
+        found = [_answer(each, paths) for each in _ASKED.ask(write(workflow), outdated, beside)]
     except WfsimError as error:
         found = [Answer("verification", "error", str(error))]
     yield Judged(findings, tuple(found))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfsim.errors import WfsimError, listed
 from wfsim.semantics.compile import compile_workflow
@@ -19,6 +19,7 @@ from wfsim.semantics.stimulus import Stimulus
 
 from .places import likeliest
 from .stepping import Stepping
+from .ways import Ways
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,14 +33,28 @@ if TYPE_CHECKING:
 _TURNED_AWAY = ("event_rejected", "stimulus_ignored")
 
 
+class Place(NamedTuple):
+    """How far an instance has come, on which of its ways."""
+
+    stepping: Stepping
+    way: int
+    cursor: int
+
+    @property
+    def instance(self) -> Instance | None:
+        """The instance there; none that has not started."""
+        return self.stepping.ways.all[self.way][self.cursor - 1].instance if self.cursor else None
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One step of all: who did what, and after it how far each instance has come, and the post."""
 
     member: str
     title: str
+    stimulus: tuple[str, Stimulus]
     time: int
-    cursors: Mapping[str, int]
+    places: Mapping[str, Place]
     states: tuple[str, ...]
     post: tuple[Any, ...]
 
@@ -62,7 +77,9 @@ class Meeting:
     members
         The instances, by id; those that a message starts have the id that the meaning gives them (M7.2).
     moves, cursor
-        What happened, in order, and how many of it have been taken. Doing something after going back drops the rest.
+        What happened, in order, and how many of it have been taken.
+    ways
+        All ways that were gone; `moves` are those of the current one.
     problem, stopped
         As of `Stepping`.
 
@@ -92,7 +109,7 @@ class Meeting:
         self._catalogue = catalogue
         self._programs = {flow.name: compile_workflow(flow, catalogue) for flow in workflows.values()}
         self.members = {name: self._new(flow) for name, flow in workflows.items()}
-        self.moves: list[Move] = []
+        self.ways: Ways[Move] = Ways([])
         self.cursor = 0
         self.problem = self.stopped = ""
         self._post = PostOffice(self._programs, self._is_closed)
@@ -101,6 +118,11 @@ class Meeting:
             action = stepping.possible()[0]
             if name in given or not any(one.required for one in action.parameters):
                 self._take(name, stepping.stimulus_of("start", given.get(name, {})))
+
+    @property
+    def moves(self) -> list[Move]:
+        """What happened, in order; what lies beyond `cursor` is the future that going forward brings back."""
+        return self.ways.current
 
     def do(self, member: str, action_id: str, values: Mapping[str, Value], pace: int | None = None) -> bool:
         """Let something happen to a member, and all that its messages cause; False, and `problem` says why, if not."""
@@ -121,15 +143,40 @@ class Meeting:
         if not 0 <= to <= len(self.moves):
             self.problem = f"there is no step {to}: steps go from 0 to {len(self.moves)}."
             return False
-        cursors: Mapping[str, int] = self.moves[to - 1].cursors if to else {}
-        for name, stepping in self.members.items():
-            stepping.jump(cursors.get(name, 0))
+        places: Mapping[str, Place] = self.moves[to - 1].places if to else {}
+        for name, stepping in list(self.members.items()):
+            place = places.get(name, Place(stepping, stepping.ways.number, 0))
+            self.members[name] = place.stepping
+            place.stepping.ways.number = place.way
+            place.stepping.jump(place.cursor)
         self._post.restore(copy.deepcopy(self.moves[to - 1].post if to else self._first))
         self.cursor, self.problem, self.stopped = to, "", ""
         return True
 
+    def take_way(self, number: int) -> bool:
+        """Go to the end of another of the `ways`; False, and `problem` says why, if there are not so many."""
+        if not 0 <= number < len(self.ways.all):
+            self.problem = f"there is no way {number}: ways go from 0 to {len(self.ways.all) - 1}."
+            return False
+        self.ways.number = number
+        return self.jump(len(self.moves))
+
     def play(self) -> bool:
-        """One step of playing: forward, or what comes to mind first of what the members can do, each in turn."""
+        """One step of playing: forward, or what comes to mind first of what the members can do, each in turn.
+
+        It stops where nobody can go on, and at the breakpoints of all members.
+        """
+        before = {name: self.members[name].instance for name in self.present}
+        went = self._goes_on()
+        if went:
+            told = [
+                (name, self.members[name].breakpoints.hit(was, self.members[name].instance))
+                for name, was in before.items()
+            ]
+            self.stopped = next((f"stopped at the breakpoint {hit} of {name}." for name, hit in told if hit), "")
+        return went
+
+    def _goes_on(self) -> bool:
         if self.cursor < len(self.moves):
             return self.jump(self.cursor + 1)
         last = self.moves[-1].member if self.moves else ""
@@ -145,8 +192,7 @@ class Meeting:
     @property
     def present(self) -> list[str]:
         """The ids of all instances that are there now."""
-        cursors = self.moves[self.cursor - 1].cursors if self.cursor else {}
-        return [name for name, stepping in self.members.items() if cursors.get(name) or not _by_letter(name, stepping)]
+        return [name for name, stepping in self.members.items() if stepping.cursor or not _by_letter(name, stepping)]
 
     @property
     def time(self) -> int:
@@ -168,18 +214,18 @@ class Meeting:
 
     def _take(self, member: str, stimulus: Stimulus) -> None:
         """Apply a stimulus, then carry the letters round until none is under way."""
-        del self.moves[self.cursor :]
         step = self.members[member].take(stimulus)
         post = deque(self._letters(member, step))
         while post:
             post.extend(self._carry(post.popleft()))
         for letter in self._post.overdue(self.time):
             self._carry(Handling("send_back", letter, reason="expired"))
-        cursors = {name: stepping.cursor for name, stepping in self.members.items()}
+        places = {name: Place(each, each.ways.number, each.cursor) for name, each in self.members.items()}
         time = self.members[member].instance.time
         states = tuple(f"{name}: {each.instance.state}" for name, each in self.members.items() if each.cursor)
-        self.moves.append(Move(member, step.title, time, cursors, states, copy.deepcopy(self._post.state())))
-        self.cursor = len(self.moves)
+        post_now = copy.deepcopy(self._post.state())
+        self.ways.go(self.cursor, Move(member, step.title, (member, stimulus), time, places, states, post_now))
+        self.cursor += 1
 
     def _letters(self, member: str, step: Step) -> list[Handling]:
         """What a step has for others: letters sent, letters turned away, letters that waited for this instance."""

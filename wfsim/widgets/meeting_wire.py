@@ -8,11 +8,12 @@ from wfsim.drawing.text import clean
 from wfsim.errors import WfsimError
 from wfsim.model.duration import Duration, time_text
 
-from .stepper_wire import StepperWire, where
-from .wire import Request, Scene, Wire
+from .stepper_wire import StepperWire, branches, where
+from .values import value_text
+from .wire import File, Request, Scene, Wire
 
 if TYPE_CHECKING:
-    from .meeting import Meeting
+    from .meeting import Meeting, Move
     from .stepping import Stepping
 
 
@@ -37,6 +38,9 @@ class MeetingWire:
                 "next": Request(self._next, {}),
                 "family": Request(self._show, {"to": str}),
                 "net": Request(self._show_net, {"shown": bool}),
+                "branch": Request(self._branch, {"to": int}),
+                "breakpoint": Request(self._breakpoint, {"at": str}),
+                "export": Request(self._export, {"what": str}),
             },
         )
 
@@ -78,9 +82,7 @@ class MeetingWire:
             "order": [name for name in scene["order"] if name in actions],
             "steps": steps,
             "family": [{"id": name, "label": f"{name}: {_where(meeting.members[name])}"} for name in others],
-            "branches": [],
-            "exports": [],
-            "can": scene["can"] | {"breakpoints": False},
+            "branches": branches(meeting.ways, _led_to),
         }
 
     def _view(self) -> StepperWire:
@@ -95,6 +97,10 @@ class MeetingWire:
         self.meeting.jump(to)
         return self.meeting.problem
 
+    def _branch(self, to: int) -> str:
+        self.meeting.take_way(to)
+        return self.meeting.problem
+
     def _next(self) -> str:
         self.meeting.play()
         return self.meeting.problem
@@ -107,6 +113,23 @@ class MeetingWire:
 
     def _show_net(self, shown: bool) -> str:
         return self._view().show_net(shown)
+
+    def _breakpoint(self, at: str) -> str:
+        return self._view().toggle_breakpoint(at)
+
+    def _export(self, what: str) -> File:
+        """Of the instance that is drawn, with the messages that reached it."""
+        return self._view().export(what)
+
+
+def _led_to(move: Move) -> Scene:
+    values = {
+        f"{name}: {variable}": value_text(value)
+        for name, place in move.places.items()
+        if place.instance is not None
+        for variable, value in place.instance.variables.items()
+    }
+    return {"where": "; ".join(move.states), "time": time_text(move.time), "values": values}
 
 
 def _where(stepping: Stepping) -> str:

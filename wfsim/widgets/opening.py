@@ -30,6 +30,8 @@ class Opened:
     ----------
     first, stimuli
         The instance before the first step, and what reaches it.
+    drawn
+        The same workflow as a person has placed it.
     catalogue
         Where the workflows that it runs are found.
     recorded
@@ -41,6 +43,7 @@ class Opened:
     """
 
     first: Instance
+    drawn: Workflow
     stimuli: Sequence[Stimulus] = ()
     catalogue: Catalogue | None = None
     recorded: dict[str, Case] = field(default_factory=dict)
@@ -62,22 +65,22 @@ def opened(source: object, input: Mapping[str, Value] | None, catalogue: Catalog
     if input is not None and not isinstance(source, Workflow):
         raise WfsimError("input starts a new instance; give it together with a workflow.")
     if isinstance(source, Instance):
-        return Opened(source.copy(), catalogue=catalogue)
+        return Opened(source.copy(), source.program.workflow, catalogue=catalogue)
     if isinstance(source, Workflow):
         first = Instance(compile_workflow(source, catalogue))
         needs = any(one.required for one in Actions(first.program).inputs())
         starts = input is not None or not needs
-        return Opened(first, [Stimulus("start", payload=dict(input or {}))] if starts else [], catalogue)
+        return Opened(first, source, [Stimulus("start", payload=dict(input or {}))] if starts else [], catalogue)
     if isinstance(source, WorkflowWitness):
         source.replay()
         first = Instance(compile_workflow(source.workflow))
         n_failing = source.loop or min(1, len(source.stimuli))
         why = source.reason or "it is a witness: the run that shows the verdict."
-        return Opened(first, source.stimuli, catalogue, why=why, n_failing=n_failing, from_start=True)
-    return _case(source)
+        return Opened(first, source.workflow, source.stimuli, catalogue, why=why, n_failing=n_failing, from_start=True)
+    return _case(source, catalogue)
 
 
-def _case(source: object) -> Opened:
+def _case(source: object, catalogue: Catalogue | None) -> Opened:
     from wfsim.history.case import Case
     from wfsim.history.runs import catalogue_of
 
@@ -91,7 +94,10 @@ def _case(source: object) -> Opened:
         if record.kind == "child_started" and record.payload["activation"] in children
     }
     first = Instance(source.program, key=source.key)
-    return Opened(first, source.stimuli(), catalogue_of(source.run), recorded)
+    workflow = first.program.workflow
+    # A history holds what was run, and not where it is drawn.
+    placed = (each for each in catalogue.all_versions() if each == workflow) if catalogue is not None else iter(())
+    return Opened(first, next(placed, workflow), source.stimuli(), catalogue_of(source.run), recorded)
 
 
 def _advice(source: object) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .action import Action
     from .net_view import NetView
     from .values import Parameter
-    from .ways import Step
+    from .ways import H, Step, Ways
 
 MOST_RECORDS = 200
 _EXPORTS: dict[str, tuple[str, Callable[[Stepping], File]]] = {
@@ -54,10 +54,10 @@ class StepperWire:
                 "jump": Request(self._jump, {"to": int}),
                 "next": Request(self._next, {}),
                 "branch": Request(self._branch, {"to": int}),
-                "breakpoint": Request(self._breakpoint, {"at": str}),
+                "breakpoint": Request(self.toggle_breakpoint, {"at": str}),
                 "family": Request(self._family, {"to": str}, on_latest=True),
                 "net": Request(self.show_net, {"shown": bool}),
-                "export": Request(self._export, {"what": str}),
+                "export": Request(self.export, {"what": str}),
             },
         )
 
@@ -99,7 +99,7 @@ class StepperWire:
             "records": self._records(),
             "sections": _sections(instance),
             "family": self._relatives(),
-            "branches": _branches(stepping),
+            "branches": branches(stepping.ways, _led_to),
             "breakpoints": stepping.breakpoints.all,
             "exports": [{"id": name, "label": label} for name, (label, _) in _EXPORTS.items()],
             "can": {"act": True, "delay": True, "breakpoints": True, "net": True},
@@ -174,7 +174,8 @@ class StepperWire:
         self.stepping.take_way(to)
         return self.stepping.problem
 
-    def _breakpoint(self, at: str) -> str:
+    def toggle_breakpoint(self, at: str) -> str:
+        """Let playing stop at a state or a condition, or no longer; `WfsimError` if it is neither."""
         self.stepping.breakpoints.toggle(at)
         return ""
 
@@ -205,7 +206,8 @@ class StepperWire:
         self._net = NetView(self.stepping.workflow, self.stepping.catalogue) if shown else None
         return ""
 
-    def _export(self, what: str) -> File:
+    def export(self, what: str) -> File:
+        """The steps up to now as a file, `pytest` or `witness`; `WfsimError` if that cannot be."""
         if what not in _EXPORTS:
             raise WfsimError(f"there is no export {what[:40]!r}.")
         return _EXPORTS[what][1](self.stepping)
@@ -291,24 +293,34 @@ def _sections(instance: Instance) -> list[Scene]:
     return [{"title": title, "rows": rows} for title, rows in found.items() if rows]
 
 
-def _branches(stepping: Stepping) -> list[Scene]:
-    ways = stepping.ways
+def branches(ways: Ways[H], told: Callable[[H], Scene]) -> list[Scene]:
+    """The ways that were gone, side by side, if there is more than one.
+
+    Parameters
+    ----------
+    told
+        Says where a step has led to: `where`, `time`, and `values` by name.
+    """
     if len(ways.all) < 2:
         return []
     shared = ways.shared()
-    found = []
-    for number, way in enumerate(ways.all):
-        last = way[-1].instance
-        found.append(
-            {
-                "id": number,
-                "name": f"way {number + 1}",
-                "current": number == ways.number,
-                "first": shared + 1,
-                "steps": [step.title for step in way[shared:]],
-                "where": f"{_status(last)} in {where(last)}",
-                "time": time_text(last.time),
-                "values": {name: value_text(value) for name, value in last.variables.items()},
-            }
-        )
-    return found
+    return [
+        {
+            "id": number,
+            "name": f"way {number + 1}",
+            "current": number == ways.number,
+            "first": shared + 1,
+            "steps": [step.title for step in way[shared:]],
+        }
+        | told(way[-1])
+        for number, way in enumerate(ways.all)
+    ]
+
+
+def _led_to(step: Step) -> Scene:
+    last = step.instance
+    return {
+        "where": f"{_status(last)} in {where(last)}",
+        "time": time_text(last.time),
+        "values": {name: value_text(value) for name, value in last.variables.items()},
+    }

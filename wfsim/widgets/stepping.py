@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.exploration.workflow_witness import WorkflowWitness, after, describe
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.duration import time_text
 from wfsim.model.picture import edge_ids, shared_picture
-from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import records_of
 from wfsim.semantics.stimulus import Stimulus
@@ -18,10 +17,10 @@ from wfsim.semantics.stimulus import Stimulus
 from .action import Action
 from .actions import Actions
 from .breakpoints import Breakpoints
-from .child_actions import child_name, child_workflow
+from .children import Children
 from .opening import opened
 from .places import likeliest, places
-from .telling import items, lit, sent, started_by, where_told
+from .telling import VariableValue, items, lit, sent, values, where_told
 from .ways import Step, Ways
 
 if TYPE_CHECKING:
@@ -33,20 +32,6 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
     from wfsim.semantics.pending import OpenChild
-
-FORMAT_VERSION = 1
-"""Version of the form of `Stepping.to_dict`."""
-
-
-@dataclass(frozen=True, slots=True)
-class VariableValue:
-    """A variable now and before the last step."""
-
-    name: str
-    type: str
-    value: Value
-    before: Value
-    changed: bool
 
 
 class Stepping:
@@ -62,7 +47,8 @@ class Stepping:
         for `do("start", …)`.
     catalogue
         Where the workflows that it runs are found: a folder, or workflows. With it a child that is let succeed asks for
-        its own outputs, and children can be opened and stepped themselves. A case of a history brings its own.
+        its own outputs, and children can be opened and stepped themselves. A case of a history brings its own, and is
+        drawn as the same workflow is placed here.
 
     Attributes
     ----------
@@ -116,8 +102,6 @@ class Stepping:
     ) -> None:
         self._given = None if catalogue is None else as_catalogue(catalogue)
         self._catalogue: Catalogue | None = None
-        self._opened: dict[tuple[int, str], Stepping] = {}
-        self._recorded: dict[str, Case] = {}
         self.problem = ""
         self.pace: int | None = None
         self.earliest = 0
@@ -256,9 +240,7 @@ class Stepping:
 
     def can_open(self, child: OpenChild) -> bool:
         """Whether the definition of a child is known, so that it can be stepped itself."""
-        return child_workflow(self.instance, child) is not None or (
-            self._catalogue is not None and child.workflow in self._catalogue
-        )
+        return self._children.can_open(self.instance, child)
 
     def open_child(self, activation: int) -> Stepping:
         """The child that this activation started, to be stepped by hand; asking again gives the same one.
@@ -274,45 +256,13 @@ class Stepping:
         StartRefused
             If its inputs do not fit; in a real run its parent would be told that it has failed.
         """
-        child = next((one for one in self.children if one.activation == activation), None)
-        if child is None:
-            shown = listed(f"{one.activation} ({child_name(one)})" for one in self.children)
-            raise WfsimError(f"no child {activation} is open now. Open: {shown or 'none'}.")
-        key = (activation, self._started_as(activation))
-        if key not in self._opened and key[1] in self._recorded:
-            self._opened[key] = Stepping(self._recorded[key[1]], catalogue=self._given)
-        if key not in self._opened:
-            workflow = child_workflow(self.instance, child)
-            if workflow is None:
-                if self._catalogue is None:
-                    raise WfsimError(
-                        f"the definition of {child.workflow!r} is not known here. Give the folder of the workflows: "
-                        "catalogue='models'."
-                    )
-                workflow = self._catalogue.get(child.workflow, child.version)
-            self._opened[key] = self._child(workflow, activation)
-        return self._opened[key]
+        return self._children.open(self.instance, self.steps[: self.cursor], activation)
 
-    def _child(self, workflow: Workflow, activation: int) -> Stepping:
-        found = Stepping(Instance(compile_workflow(workflow, self._catalogue)), catalogue=self._catalogue)
-        record = started_by(self.steps[: self.cursor], activation)
-        if record is not None:
-            inputs = record.payload.get("input", {})
-            start = Stimulus("start", record.time, payload=inputs, sender=self.workflow.name)
-            found.take(start)
-        return found
-
-    def _started_as(self, activation: int) -> str:
-        """Tells children apart that have one number on different ways, after going back."""
-        return str(started_by(self.steps[: self.cursor], activation))
+    def _begin(self, source: Case | Instance) -> Stepping:
+        return Stepping(source, catalogue=self._catalogue if isinstance(source, Instance) else self._given)
 
     def _stepped(self) -> dict[int, Instance]:
-        found = {}
-        for child in self.children:
-            opened = self._opened.get((child.activation, self._started_as(child.activation)))
-            if opened is not None:
-                found[child.activation] = opened.instance
-        return found
+        return self._children.stepped(self.instance, self.steps[: self.cursor])
 
     # --- what is shown ---------------------------------------------------------------------------
 
@@ -339,25 +289,8 @@ class Stepping:
     @property
     def variables(self) -> list[VariableValue]:
         """All variables, in file order, with what the last step changed."""
-        now = self.instance.variables
-        before = self._before.variables
-        return [
-            VariableValue(name, declared.type.value, now[name], before[name], not _same(now[name], before[name]))
-            for name, declared in self._program.variables.items()
-        ]
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """For each step its `number`, `title`, `time` (microseconds) and `records` as text, all plain values."""
-        return [
-            {
-                "number": number,
-                "title": step.title,
-                "time": step.instance.time,
-                "records": [str(record).split(" ", 1)[1] for record in step.records[1:]],
-            }
-            for number, step in enumerate(self.steps, start=1)
-        ]
+        before = self.steps[self.cursor - 2].instance if self.cursor > 1 else self._first
+        return values(before, self.instance)
 
     @property
     def catalogue(self) -> Catalogue | None:
@@ -401,48 +334,6 @@ class Stepping:
         """The picture, lit. `DrawingError` if the workflow is too large to be drawn."""
         return self._picture.to_svg(self.lit())
 
-    def to_dict(self, *, with_picture: bool = True) -> dict[str, Any]:
-        """Everything shown, as plain values for JSON: what another front end needs.
-
-        Parameters
-        ----------
-        with_picture
-            Whether `picture` holds `Picture.to_dict()`, which never changes, or `None`.
-
-        Raises
-        ------
-        DrawingError
-            With the picture, if the workflow is too large to be drawn.
-        """
-        instance = self.instance
-        return {
-            "version": FORMAT_VERSION,
-            "workflow": {"name": self.workflow.name, "version": self.workflow.version},
-            "cursor": self.cursor,
-            "n_steps": len(self.steps),
-            "time": instance.time,
-            "status": instance.status,
-            "outcome": instance.outcome,
-            "state": self.state,
-            "in_flight": instance.in_flight,
-            "waiting": instance.waiting(),
-            "children": [
-                {"activation": child.activation, "name": child_name(child), "state": child.state}
-                | {"can_be_opened": self.can_open(child)}
-                for child in self.children
-            ],
-            "variables": [
-                {"name": each.name, "type": each.type, "value": each.value, "before": each.before}
-                | {"changed": each.changed}
-                for each in self.variables
-            ],
-            "actions": [_plain(action) for action in self.possible()],
-            "history": self.history,
-            "lit": dict(self.lit()),
-            "problem": self.problem,
-            "picture": self._picture.to_dict() if with_picture else None,
-        }
-
     def __repr__(self) -> str:
         where = ", ".join(filter(None, self.state.values())) or "nowhere yet"
         return (
@@ -459,11 +350,12 @@ class Stepping:
         for stimulus in found.stimuli:
             steps.append(self._happens(instance, stimulus))
             instance = steps[-1].instance
-        self._opened, self._recorded, self._catalogue = {}, found.recorded, found.catalogue
+        self._catalogue = found.catalogue
+        self._children = Children(self._begin, found.recorded, found.catalogue)
         self._first, self.why = found.first, found.why
         self._program = found.first.program
         self._actions = Actions(found.first.program)
-        self._picture = shared_picture(found.first.program.workflow)
+        self._picture = shared_picture(found.drawn)
         self._edge_ids = edge_ids(found.first.program.workflow)
         self._failing = where_told(steps[len(steps) - found.n_failing :], self._edge_ids) if found.n_failing else {}
         self.ways = Ways(steps)
@@ -492,33 +384,3 @@ class Stepping:
                 f"Possible: {listed([one.id for one in actions.values() if one.enabled]) or 'nothing'}."
             )
         return actions[action_id]
-
-    @property
-    def _before(self) -> Instance:
-        return self.steps[self.cursor - 2].instance if self.cursor > 1 else self._first
-
-
-def _plain(action: Action) -> dict[str, Any]:
-    return {
-        "id": action.id,
-        "label": action.label,
-        "kind": action.kind,
-        "enabled": action.enabled,
-        "reason": action.reason,
-        "due": action.due,
-        "parameters": [
-            {
-                "name": one.name,
-                "type": one.type.value,
-                "required": one.required,
-                "default": one.default,
-                "choices": list(one.choices),
-                "only_choices": one.only_choices,
-            }
-            for one in action.parameters
-        ],
-    }
-
-
-def _same(left: Value, right: Value) -> bool:
-    return type(left) is type(right) and bool(left == right)

@@ -1,7 +1,8 @@
-"""What steps tell: where an instance has been, what it has sent, which children it has started."""
+"""What steps tell: where an instance has been, what it has changed and sent, which children it has started."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .actions import activity_name
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from wfsim.drawing import Role
+    from wfsim.model.values import Value
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.records import Record
 
@@ -79,6 +81,30 @@ def items(instance: Instance) -> Iterator[tuple[int, str]]:
     for child in instance.children():
         if child.index is not None:
             yield child.activation, child_name(child)
+
+
+@dataclass(frozen=True, slots=True)
+class VariableValue:
+    """A variable now and before the last step."""
+
+    name: str
+    type: str
+    value: Value
+    before: Value
+    changed: bool
+
+
+def values(before: Instance, now: Instance) -> list[VariableValue]:
+    """All variables of an instance, in file order."""
+    old, new = before.variables, now.variables
+    return [
+        VariableValue(name, declared.type.value, new[name], old[name], not _same(new[name], old[name]))
+        for name, declared in now.program.variables.items()
+    ]
+
+
+def _same(left: Value, right: Value) -> bool:
+    return type(left) is type(right) and bool(left == right)
 
 
 def _in_flight(instance: Instance) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from wfsim.model.yaml_io import Source, draft, respelt, source_of
@@ -64,9 +64,9 @@ class Version:
         return _parsed(respelt(source, self.workflow), source.file)
 
     def sourced(self) -> Workflow:
-        """The workflow with its text, so that findings have lines and saving keeps comments."""
+        """The workflow with its text and places, so that findings have lines and every drawing of it is this one."""
         found = self.workflow.model_copy()
-        found._source = self.source
+        found._source = replace(self.source, pins=dict(self.pins))
         return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from wfsim.semantics.instance import Instance
@@ -21,7 +21,24 @@ class Step:
     instance: Instance
 
 
-class Ways:
+class Happened(Protocol):
+    """Something that happened, told apart from others by what caused it."""
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        ...
+
+    @property
+    def stimulus(self) -> object:
+        """What caused it."""
+        ...
+
+
+H = TypeVar("H", bound=Happened)
+
+
+class Ways(Generic[H]):
     """Sequences of steps; going back and doing something else makes a new one beside the old.
 
     Attributes
@@ -32,16 +49,16 @@ class Ways:
         Which of them is the current one.
     """
 
-    def __init__(self, first: list[Step]) -> None:
-        self.all: list[list[Step]] = [first]
+    def __init__(self, first: list[H]) -> None:
+        self.all: list[list[H]] = [first]
         self.number = 0
 
     @property
-    def current(self) -> list[Step]:
+    def current(self) -> list[H]:
         """The steps of the current way."""
         return self.all[self.number]
 
-    def go(self, cursor: int, step: Step) -> None:
+    def go(self, cursor: int, step: H) -> None:
         """Take a step after the first `cursor` ones: on the current way, or on the one that goes on like that."""
         done = self.current[:cursor]
         for number, way in sorted(enumerate(self.all), key=lambda each: each[0] != self.number):

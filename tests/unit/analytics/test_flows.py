@@ -63,10 +63,23 @@ def test_the_widths_of_a_map_are_the_counts(history: wf.History) -> None:
     for number, name in ids.items():
         widths[name] += found.edges[number].n if number in found.edges else 0
     assert {edge.id: edge.weight for edge in drawn.edges if edge.weight is not None} == widths
-    assert drawn.title.endswith(f"how often, {CASES} cases")
+    assert f"how often, {CASES} cases (widest arrow: " in drawn.title
     never = [edge for edge in drawn.edges if edge.weight == 0]
     assert never
     assert all(edge.lines == ("never",) for edge in never)
+
+
+def test_a_map_without_a_notebook_has_colours_and_says_what_they_mean(history: wf.History) -> None:
+    found = flows(history)
+    drawn = found.picture("time")
+    longest = max(found.states, key=lambda path: found.states[path].mean)
+    told = {node.id: node.shade for node in drawn.nodes}
+    assert told[f"state:{longest}"] == 5
+    assert 'class="body line more-5"' in drawn.to_svg()
+    assert "darkest state: " in drawn.title
+    same = found.picture(against=found)
+    assert {each.shade for each in (*same.nodes, *same.edges)} == {0}
+    assert "orange: a smaller one" in same.title
 
 
 @pytest.mark.parametrize("measure", ["cases", "time", "waiting", "retries", "timeouts"])

@@ -240,7 +240,7 @@ def test_a_family_shows_the_workflow_that_was_run_or_the_one_asked_for() -> None
     assert list(parcel.df()["path"]) == ["shipping → checking → shipped"]
     assert list(parcel.df()["cases"]) == [8]
     assert {flow.n for flow in flows(history, workflow="parcel").edges.values()} == {16}
-    assert parcel.map().title.endswith("how often, 8 cases")
+    assert "how often, 8 cases (" in parcel.map().title
     assert "hottest paths of parcel" in parcel.plot().layout.title.text
     with pytest.raises(HistoryError, match=r"no workflow 'parsel' in this history\. Workflows: check, order, parcel"):
         hot_paths(history, workflow="parsel")

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from tests.random_cases import cases
 from wfsim.drawing import Edge, Group, Node, Picture
 from wfsim.drawing.layout import MAX_EDGES, MAX_NODES
+from wfsim.drawing.roles import SHADE_TONES
 from wfsim.drawing.still import still
 from wfsim.errors import DrawingError
 from wfsim.model.yaml_io import load
@@ -220,6 +221,20 @@ def test_an_edges_own_weight_is_its_width() -> None:
     picture = Picture("w", [Node("a", "a"), Node("b", "b")], [Edge("e", "a", "b", weight=5)])
     assert 'stroke-width="8"' in picture.to_svg()
     assert "weight 5" in picture.to_svg()
+
+
+def test_shades_colour_lines_and_borders_in_place_of_roles_on_light_and_dark_pages() -> None:
+    nodes = [Node("a", "a", shade=5), Node("b", "b", shape="circle", role="place", shade=-1)]
+    svg = Picture("shades", nodes, [Edge("go", "a", "b", shade=2)]).to_svg()
+    ElementTree.fromstring(svg)
+    for name, shade in {"more-5": 5, "less-1": -1, "more-2": 2}.items():
+        tone = SHADE_TONES[shade]
+        assert f'line {name}"' in svg
+        assert f'stroke="{tone.light}"' in svg
+        assert f".{name}{{--wf-line:{tone.dark}}}" in svg
+    assert "more-1" not in svg
+    with pytest.raises(DrawingError, match="no shade 6"):
+        Picture("too dark", [Node("a", "a", shade=6)])
 
 
 def test_tokens_are_dots_up_to_five_and_a_number_beyond() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import DefinitionError, OptionError
-from wfsim.experiments import campaign
+from wfsim.experiments import trying
 from wfsim.experiments.faults import with_failures
 from wfsim.experiments.retelling import Happening, Retold, Teller, shortest
 from wfsim.experiments.watching import Asked, Broken
@@ -263,14 +263,14 @@ def test_an_interruption_ends_the_campaign_and_says_after_how_many(
 ) -> None:
     ran: list[int] = []
 
-    class Interrupted(campaign.Simulation):
+    class Interrupted(trying.Simulation):
         def run(self) -> RunSummary:
             summary = super().run()
             ran.append(1)
             summary.interrupted = len(ran) == 4
             return summary
 
-    monkeypatch.setattr(campaign, "Simulation", Interrupted)
+    monkeypatch.setattr(trying, "Simulation", Interrupted)
     found = wf.explore_seeds(till, calm, never="context.paid > 90", seeds=10)
     assert (found.status, found.bound["seeds"]) == (Status.UNKNOWN, 3)
     assert "None of 3 seeds breaks it. It was interrupted" in found.reason
@@ -294,3 +294,14 @@ def test_arguments_that_say_nothing_are_refused(till: wf.Workflow, calm: wf.Scen
     refused("there is no fault 'duplicate'. Did you mean 'duplicates'", never="closed", faults={"duplicate": 0.1})
     refused(r"faults\['failures'\]=1.5: give the share", never="closed", faults={"failures": 1.5})
     refused("faults is a mapping from names to shares", never="closed", faults=0.5)
+
+
+def test_several_processes_answer_as_one_does(till: wf.Workflow, calm: wf.Scenario) -> None:
+    asked: dict[str, Any] = {"seeds": 60, "faults": {"duplicates": 0.2}}
+    for never in ("context.paid > 3", "context.paid > 100"):
+        alone = wf.explore_seeds(till, calm, never=never, **asked)
+        together = wf.explore_seeds(till, calm, never=never, workers=2, **asked)
+        assert together.to_dict() == alone.to_dict()
+        assert together.witness == alone.witness
+    with pytest.raises(OptionError, match="workers must be at least 1, not 0"):
+        wf.explore_seeds(till, calm, never="context.paid > 3", workers=0)

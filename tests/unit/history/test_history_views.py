@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import wfsim as wf
 from tests.unit.history.conftest import CLAIMS
 from wfsim.semantics.records import Record
 
@@ -423,3 +424,29 @@ def test_a_pool_that_only_the_definition_names_has_no_capacity_and_no_utilisatio
 def test_attempts_that_were_not_kept_are_no_empty_pool(make: Any) -> None:
     kept = make(cases=8, scenario=json.dumps(POOLED), log="transitions")
     assert table(kept, "FROM pool_utilisation") == []
+
+
+@pytest.mark.parametrize("engine", ["python", "compiled"])
+def test_a_timeout_counts_though_what_follows_from_it_is_ignored(engine: Any) -> None:
+    """Each try to handle the failure fails itself, until the instance has had enough and ignores the last."""
+    workflow = wf.loads("""\
+name: desk
+version: 1.0.0
+initial_state: waits
+max_automatic: 3
+variables: {n: {type: integer, optional: true}}
+states: [{name: waits, timeout: 1m}, {name: end, is_terminal: true}]
+transitions:
+  - from: waits
+    event: timeout
+    to: end
+    pre_actions: [{action_type: set_variable, parameters: {name: n, value: "${context.n + 1}"}}]
+  - from: waits
+    event: error
+    to: end
+    pre_actions: [{action_type: set_variable, parameters: {name: n, value: "${context.n + 1}"}}]
+""")
+    plan = wf.Scenario.model_validate({"arrivals": {"at": ["0s"]}})
+    history = wf.simulate(workflow, plan, engine=engine, progress=False)
+    assert history.sql("SELECT count(*) FROM history WHERE kind = 'stimulus_ignored'").fetchall() == [(1,)]
+    assert history.sql("SELECT name, clock, n FROM timeouts").fetchall() == [("waits", "timeout", 1)]

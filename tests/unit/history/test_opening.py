@@ -80,10 +80,13 @@ def asked(stored: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     return found
 
 
-def test_who_opens_a_history_makes_no_view_but_that_with_its_names(stored: Path, asked: Asked) -> None:
-    with open_history(stored):
-        assert (asked.n_connections, asked.views) == (1, 1)
-        assert len(asked.queries) <= 11
+def test_who_opens_a_history_makes_no_view_and_who_asks_it_that_with_its_names(stored: Path, asked: Asked) -> None:
+    with open_history(stored) as history:
+        assert (asked.n_connections, asked.views) == (1, 0)
+        assert len(asked.queries) <= 8
+        assert history.sql("SELECT count(*) FROM history").fetchall() == [(len(history),)]
+        history.con.execute("FROM history")
+        assert asked.views == 1
 
 
 def test_a_run_that_nobody_asks_makes_no_view(asked: Asked) -> None:
@@ -99,7 +102,7 @@ def test_a_run_that_nobody_asks_makes_no_view(asked: Asked) -> None:
 def test_a_simulation_is_written_and_read_with_one_connection(asked: Asked) -> None:
     with wf.simulate(DOOR, cases=3, seed=1) as history:
         assert history.counts
-    assert (asked.n_connections, asked.views) == (1, 1)
+    assert (asked.n_connections, asked.views) == (1, 0)
 
 
 def test_nothing_of_what_was_staged_is_left_beside_a_history() -> None:

@@ -10,7 +10,7 @@ PROGRAM = """
 from numba import int64, njit
 from wfsim.semantics.linking import collecting
 
-lines = "".join(f"    n = (n * {k} + 1) ^ (n >> {k % 7})\\n" for k in range(3, 203))
+lines = "".join(f"    n = (n * {k} + 1) ^ (n >> {k % 7})\\n" for k in range(3, 103))
 exec("def helper(unused, n):\\n" + lines + "    return n\\n")
 helper = njit(int64(int64, int64), error_model="numpy")(helper)
 

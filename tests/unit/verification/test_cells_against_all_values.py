@@ -21,7 +21,7 @@ from wfsim.model.workflow import Workflow
 from wfsim.verification.workflows.properties import PROPERTIES, Property, verify
 from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
 
-SEEDS = 80 * max(FUZZ, 1)
+SEEDS = 50 * max(FUZZ, 1)
 PARTS = 2
 
 relaxed = cases(60)

@@ -172,6 +172,8 @@ def test_what_cannot_be_is_refused_with_its_reason_and_nothing_changes(full: Edi
         ("rename", {"element": "variable:count", "name": "a b"}, "identifier"),
         ("connect", {"source": "state:start", "target": "state:work/left/one"}, "different regions"),
         ("connect", {"source": "event:go", "target": "state:end"}, "is no state"),
+        ("reconnect", {"transition": "transition:1", "source": "state:work/left/one"}, "another region"),
+        ("reconnect", {"transition": "transition:1", "source": "state:gone"}, "no state 'gone'"),
         ("set_trigger", {"transition": "transition:1", "event": "a", "after": "5m"}, "not both"),
         ("set_trigger", {"transition": "transition:2"}, "needs an event"),
         ("set_timeout", {"state": "state:start", "timeout": "soon"}, "soon"),
@@ -191,6 +193,25 @@ def test_what_cannot_be_is_refused_with_its_reason_and_nothing_changes(full: Edi
     only = Editing()
     with pytest.raises(WfsimError, match="at least one state"):
         only.delete("state:start")
+
+
+def test_a_transition_is_led_elsewhere_and_keeps_all_else() -> None:
+    editing = Editing("order")
+    before = list(editing.definition.transitions)
+    number, refund = next((n, each) for n, each in enumerate(before, 1) if each.pre_actions)
+    assert editing.reconnect(f"transition:{number}", "state:shipped", "state:created") == f"transition:{number}"
+    led = editing.definition.transitions[number - 1]
+    assert (led.from_, led.to) == ("shipped", "created")
+    assert (led.event, led.pre_actions) == (refund.event, refund.pre_actions)
+    assert editing.said.endswith("from shipped to created")
+    editing.reconnect(f"transition:{number}", "state:created")
+    assert (editing.definition.transitions[number - 1].from_, editing.definition.transitions[number - 1].to) == (
+        "created",
+        None,
+    )
+    editing.undo()
+    editing.undo()
+    assert list(editing.definition.transitions) == before
 
 
 def test_a_deleted_state_takes_its_transitions_and_default_timeout_along(full: Editing) -> None:
@@ -375,6 +396,26 @@ def test_findings_and_violations_are_told_at_their_elements() -> None:
     assert not editing.stale
 
 
+def test_children_are_known_to_findings_and_verdicts_of_an_editor_with_a_catalogue() -> None:
+    editing = Editing("minimal", catalogue=[wf.new("approval")])
+    editing.set_properties("state:waiting", "name: waiting\ninvoke: {workflow: aproval}")
+    told = [each.text for each in editing.wait().findings if each.element == "state:waiting"]
+    assert any("aproval" in text for text in told)
+    editing.set_properties("state:waiting", "name: waiting\ninvoke: {workflow: approval}")
+    told = [each.text for each in editing.wait().findings if each.element == "state:waiting"]
+    assert any("requester" in text for text in told)
+    editing.set_properties(
+        "state:waiting", 'name: waiting\ninvoke: {workflow: approval, input: {requester: "Ada", amount: 3}}'
+    )
+    known = {each.name: each.reason for each in editing.wait().answers}
+    alone = Editing(editing.workflow).wait()
+    assert known != {each.name: each.reason for each in alone.answers}
+    # What is drawn is not held against what the catalogue has by its name.
+    again = Editing("minimal", catalogue=[wf.new("minimal")])
+    again.add_state("more", after="state:waiting")
+    assert {each.status for each in again.wait().answers} != {"error"}
+
+
 def test_an_edit_never_waits_for_a_verdict_and_only_the_newest_is_judged() -> None:
     begun, go = threading.Event(), threading.Event()
     judged: list[int] = []
@@ -436,7 +477,7 @@ def test_where_no_process_can_be_begun_that_is_told_as_an_answer(monkeypatch: py
 
 def test_a_stop_leaves_out_the_questions_to_come() -> None:
     stopped: list[bool] = [False, False, True]
-    found = answered(wf.dumps(wf.new("minimal")), lambda: stopped.pop(0))
+    found = answered([wf.dumps(wf.new("minimal"))], lambda: stopped.pop(0))
     assert [each["name"] for each in found] == list(BUILT_IN[:2])
 
 

@@ -86,6 +86,8 @@ def test_the_side_panel_says_what_is_selected_and_what_its_keys_mean() -> None:
     sheet = page.scene["sheet"]
     assert (sheet["event"], sheet["condition"]) == ("pay", "event.amount >= context.total")
     assert [each["id"] for each in sheet["also"]] == ["transition:1"]
+    assert (sheet["source"], sheet["target"], sheet["line"]) == ("state:created", "state:paid", "transition:1")
+    assert sheet["ends"][:2] == ["state:created", "state:paid"]
     assert "condition" in {each["key"] for each in sheet["keys"]}
     page.ask("select", element="state:paid")
     assert (page.scene["sheet"]["activity"], page.scene["sheet"]["within"]) == ("pack", "workflow")
@@ -140,7 +142,8 @@ def test_a_page_saves_to_the_file_that_was_loaded_and_downloads_what_has_none(tm
     page = Page(wf.Editor(wf.load(file)))
     page.edit("rename", element="state:waiting", name="open")
     page.ask("pin", element="state:open", x=5, y=6)
-    assert page.scene["pins"] == {"state:open": [5.0, 6.0]}
+    drawn = {node["id"]: (node["box"]["x"], node["box"]["y"]) for node in page.scene["picture"]["nodes"]}
+    assert (page.scene["placed"], drawn["state:open"]) == (True, (5.0, 6.0))
     assert page.ask("save")["type"] == "patch"
     assert wf.load(file).initial_state == "open"
     page.ask("unpin")

@@ -9,6 +9,7 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import HistoryError
+from wfsim.model.picture import edge_ids
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,11 @@ class Page:
         return str(answer["problem"])
 
 
+def shades(scene: dict[str, Any]) -> dict[str, int]:
+    drawn = (*scene["picture"]["nodes"], *scene["picture"]["edges"])
+    return {each["id"]: each["shade"] for each in drawn if each["shade"]}
+
+
 def test_the_first_scene_has_widths_shades_and_paths(history: wf.History) -> None:
     page = Page(wf.FlowMap(history))
     scene = page.scene
@@ -58,8 +64,8 @@ def test_the_first_scene_has_widths_shades_and_paths(history: wf.History) -> Non
     drawn = {edge["id"] for edge in scene["picture"]["edges"]}
     assert set(scene["widths"]) <= drawn
     assert max(scene["widths"].values()) == 9.0
-    assert set(scene["shades"].values()) <= {1, 2, 3, 4, 5}
-    assert scene["shades"]["state:created"] == 5
+    assert set(shades(scene).values()) <= {1, 2, 3, 4, 5}
+    assert shades(scene)["state:created"] == 5
     assert sum(variant["cases"] for variant in scene["variants"]) == 80
     assert scene["detail"] is None
 
@@ -89,7 +95,8 @@ def test_an_arrow_leads_to_its_sql_and_cases_and_a_case_into_the_stepper(history
     detail = page.scene["detail"]
     found = history.sql(detail["query"]).fetchall()
     assert [(row["run"], row["case"]) for row in detail["rows"]] == [row[:2] for row in found[:50]]
-    assert detail["title"] == "transition 5"
+    assert detail["title"] == "validated → payment_pending on payment_initiated"
+    assert all(len(row["time"]) < 10 for row in detail["rows"])
     first = detail["rows"][0]
     assert page.ask("open", run=first["run"], case=first["case"]) == ""
     assert page.scene["stepper"]
@@ -101,6 +108,43 @@ def test_an_arrow_leads_to_its_sql_and_cases_and_a_case_into_the_stepper(history
     page.ask("close")
     assert page.scene["stepper"] == ""
     assert "there is no case 999" in page.ask("open", run=1, case=999)
+
+
+def test_a_path_leads_to_its_cases_and_is_lit_where_they_went(history: wf.History) -> None:
+    page = Page(wf.FlowMap(history))
+    page.ask("select", id="path:1")
+    variant, detail = page.scene["variants"][1], page.scene["detail"]
+    assert detail["title"] == f"path 2: {variant['label']}"
+    found = history.sql(detail["query"]).fetchall()
+    assert len(found) == variant["cases"]
+    entered = {f"state:{state}" for state in variant["label"].split(" → ")}
+    along = page.scene["along"]
+    assert {name for name in along if name.startswith("state:")} == entered
+    taken = set()
+    for run, case, *_ in found:
+        numbers = [
+            each.payload["transition"] for each in history.case(case, run=run).records() if each.kind == "transition"
+        ]
+        taken |= {edge_ids(page.shown.flows.workflow)[number] for number in numbers}
+    assert {name for name in along if name.startswith("transition:")} == taken
+    assert page.ask("open", run=found[0][0], case=found[0][1]) == ""
+    page.ask("select", id="")
+    assert (page.scene["along"], page.scene["detail"]) == ({}, None)
+    page.ask("share", percent=1)
+    for unknown in ("path:1", "path:99", "path:-1", "path:x"):
+        page.ask("select", id=unknown)
+        assert page.scene["detail"] is None
+
+
+def test_two_runs_of_one_history_are_compared() -> None:
+    workflow = wf.load("models/order_processing.yaml")
+    both = wf.simulate(workflow, "models/order_processing.scenario.yaml", cases=40, replications=2, progress=False)
+    shown = wf.FlowMap(both, 2, run=1)
+    assert Page(shown).scene["head"]["said"] == "how often; 40 cases; compared with 40 cases"
+    here, there = (each for each in shown.flow._at(1.0) if each is not None)
+    assert here.states != there.states
+    with pytest.raises(HistoryError, match="no run 3"):
+        wf.FlowMap(both, 3, run=1)
 
 
 def test_a_state_leads_to_its_stays(history: wf.History) -> None:
@@ -120,10 +164,10 @@ def test_two_histories_are_compared_by_the_shares_of_their_cases(history: wf.His
     here, there = (each.states for each in shown.flow._at(1.0) if each is not None)
     for path in here.keys() & there.keys():
         gap = here[path].n / 80 - there[path].n / 50
-        shade = scene["shades"].get(f"state:{path}", 0)
+        shade = shades(scene).get(f"state:{path}", 0)
         assert shade == 0 if gap == 0 else (shade > 0) == (gap > 0)
     same = Page(wf.FlowMap(history, history)).scene
-    assert same["shades"] == {}
+    assert shades(same) == {}
 
 
 def test_what_cannot_be_shown_is_refused_in_a_sentence(history: wf.History) -> None:

@@ -47,6 +47,40 @@ def test_going_back_brings_all_of_them_back_and_the_post_with_them() -> None:
     assert len(meeting.moves) == 3
 
 
+def test_what_was_done_before_going_back_is_kept_beside_with_all_of_them() -> None:
+    meeting = evening()
+    assert meeting.do("ada", "event:choose", {"dish": "soup"})
+    assert meeting.do("ada", "event:leave", {})
+    assert meeting.jump(2)
+    assert meeting.do("kitchen", "control:pause", {})
+    assert states(meeting) == {"ada": "hungry", "kitchen": "waiting"}
+    assert [len(way) for way in meeting.ways.all] == [4, 3]
+    assert meeting.take_way(0)
+    assert states(meeting) == {"ada": "gone", "kitchen": "closed"}
+    assert meeting.jump(3)
+    assert states(meeting) == {"ada": "eating", "kitchen": "cooking"}
+    # The same again is the way that it was.
+    assert meeting.do("ada", "event:leave", {})
+    assert len(meeting.ways.all) == 2
+    assert meeting.take_way(1)
+    assert meeting.members["kitchen"].status == "paused"
+    assert not meeting.take_way(2)
+    assert "no way 2" in meeting.problem
+
+
+def test_an_instance_that_a_message_started_is_another_one_on_another_way() -> None:
+    meeting = Meeting({"ada": GUEST, "kitchen": KITCHEN}, {"ada": TABLE})
+    assert meeting.do("ada", "event:choose", {"dish": "soup"})
+    assert meeting.jump(1)
+    assert meeting.do("ada", "event:choose", {"dish": "fish"})
+    started = meeting.members["ada:m1"]
+    assert started.steps[-1].stimulus.payload["dish"] == "fish"
+    assert meeting.take_way(0)
+    assert meeting.members["ada:m1"].steps[-1].stimulus.payload["dish"] == "soup"
+    assert meeting.take_way(1)
+    assert meeting.members["ada:m1"] is started
+
+
 def test_a_message_starts_an_instance_that_is_not_there_before() -> None:
     meeting = Meeting({"ada": GUEST, "kitchen": KITCHEN}, {"ada": TABLE})
     assert meeting.do("ada", "event:choose", {"dish": "soup"})
@@ -108,6 +142,53 @@ def test_a_stepper_of_several_shows_one_at_a_time_and_the_timeline_of_all() -> N
     page.ask("next")
     assert page.scene["head"]["cursor"] == 3
     assert "kitchen" in repr(stepper)
+
+
+def test_playing_stops_at_a_breakpoint_of_any_of_them() -> None:
+    stepper = wf.Stepper({"ada": GUEST, "kitchen": KITCHEN}, {"ada": TABLE, "kitchen": {"table": 7}})
+    page = Page(stepper)
+    page.ask("family", to="kitchen")
+    page.ask("breakpoint", at="cooking")
+    assert (page.scene["breakpoints"], page.scene["marks"]) == (["cooking"], {"state:cooking": "breakpoint"})
+    assert page.scene["can"]["breakpoints"]
+    while not page.scene["head"]["stopped"]:
+        page.ask("next")
+    assert page.scene["head"]["stopped"] == "stopped at the breakpoint cooking of kitchen."
+    assert stepper.stepping.state == {"": "cooking"}
+    page.ask("next")
+    assert page.scene["head"]["stopped"] == ""
+
+
+def test_one_of_them_is_saved_as_a_test_with_the_messages_that_reached_it() -> None:
+    stepper = wf.Stepper({"ada": GUEST, "kitchen": KITCHEN}, {"ada": TABLE, "kitchen": {"table": 7}})
+    page = Page(stepper)
+    page.do("event:choose", dish="soup")
+    page.ask("family", to="kitchen")
+    assert {each["id"] for each in page.scene["exports"]} == {"pytest", "witness"}
+    answer = stepper.wire.answer({"type": "export", "seq": 99, "what": "pytest"})
+    assert "sender='ada'" in answer["text"]
+    space: dict[str, object] = {}
+    exec(answer["text"], space)
+    (test,) = (each for name, each in space.items() if name.startswith("test_"))
+    assert callable(test)
+    test()
+
+
+def test_two_ways_of_several_stand_side_by_side() -> None:
+    stepper = wf.Stepper({"ada": GUEST, "kitchen": KITCHEN}, {"ada": TABLE, "kitchen": {"table": 7}})
+    page = Page(stepper)
+    page.do("event:choose", dish="soup")
+    page.ask("jump", to=2)
+    page.do("event:choose", dish="fish")
+    told = [(each["current"], each["first"], each["steps"]) for each in page.scene["branches"]]
+    assert told == [
+        (False, 3, ["event choose(dish='soup')"]),
+        (True, 3, ["event choose(dish='fish')"]),
+    ]
+    assert page.scene["branches"][0]["where"] == "ada: eating; kitchen: cooking"
+    assert [each["values"]["ada: me"] for each in page.scene["branches"]] == ['"ada"', '"ada"']
+    page.ask("branch", to=0)
+    assert page.scene["branches"][0]["current"]
 
 
 def test_workflows_of_a_list_are_called_by_their_names() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
 import wfsim as wf
@@ -377,12 +374,12 @@ def test_variables_say_what_the_last_step_changed() -> None:
     assert not any(each.changed for each in stepping.variables)
 
 
-def test_history_tells_each_step_with_what_it_set_free() -> None:
+def test_each_step_tells_what_it_set_free() -> None:
     stepping = Stepping(loads(TICKET))
     assert stepping.do("event:raise_priority", by=2)
-    last = stepping.history[-1]
-    assert (last["number"], last["title"], last["time"]) == (2, "event raise_priority(by=2)", 1_000_000)
-    assert last["records"][0].startswith("transition(state=open, event=raise_priority")
+    last = stepping.steps[-1]
+    assert (last.title, last.instance.time) == ("event raise_priority(by=2)", 1_000_000)
+    assert str(last.records[1]).split(" ", 1)[1].startswith("transition(state=open, event=raise_priority")
 
 
 def test_the_way_is_lit() -> None:
@@ -414,7 +411,7 @@ def test_every_witness_of_a_verification_opens_at_its_beginning_and_leads_to_its
     for stepping, witness in zip(opened, [each for each in witnesses if each.kind == "workflow"], strict=True):
         assert stepping.cursor == 0
         assert stepping.jump(len(witness))
-        assert [entry["title"] for entry in stepping.history] == [step.action for step in witness.steps]
+        assert [step.title for step in stepping.steps] == [step.action for step in witness.steps]
         assert stepping.instance.state == witness.steps[-1].after["state"]
     timed_out = [stepping for stepping in opened if stepping.status == "timed_out"]
     assert timed_out
@@ -469,25 +466,6 @@ def test_verdicts_and_net_witnesses_are_refused_with_advice() -> None:
 
     with pytest.raises(WfsimError, match=r"wf\.TokenGame walks through it"):
         Stepping(NetWitness.of(net, []))  # type: ignore[arg-type]
-
-
-# --- for another front end -----------------------------------------------------------------------
-
-
-def test_everything_is_plain_data() -> None:
-    stepping = Stepping(loads(TICKET))
-    do(stepping, "event:solve", "activity:1:start")
-    stepping.do("event:nonsense")
-    data = stepping.to_dict()
-    assert json.loads(json.dumps(data, allow_nan=False)) == data
-    assert (data["cursor"], data["n_steps"], data["state"]) == (3, 3, {"": "solving"})
-    assert data["problem"]
-    ids = {item["id"] for kind in ("nodes", "edges", "groups") for item in data["picture"][kind]}
-    assert set(data["lit"]) <= ids
-    by_id: dict[str, Any] = {action["id"]: action for action in data["actions"]}
-    result = {"name": "result", "type": "string", "required": False, "default": "answer-1"}
-    assert by_id["activity:1:succeed"]["parameters"] == [result | {"choices": [], "only_choices": False}]
-    assert stepping.to_dict(with_picture=False)["picture"] is None
 
 
 def test_one_line_says_where_it_is() -> None:

@@ -17,6 +17,7 @@ from wfsim.semantics.records import records_of
 from wfsim.semantics.snapshot import take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.widgets.actions import Action
+from wfsim.widgets.stepper_wire import StepperWire
 from wfsim.widgets.stepping import Stepping
 
 VAIN = ("event_rejected", "event_deferred", "event_discarded", "stimulus_ignored")
@@ -88,10 +89,10 @@ def test_steps_taken_by_hand_replay_and_are_plain_data(workflow: Workflow, choic
     for step in stepping.steps:
         assert records_of(again, again.apply(step.stimulus)) == list(step.records)
     assert take_snapshot(again) == take_snapshot(stepping.instance)
-    data = stepping.to_dict()
-    assert json.loads(json.dumps(data, allow_nan=False)) == data
-    assert len({action["id"] for action in data["actions"]}) == len(data["actions"])
-    times = [entry["time"] for entry in data["history"]]
+    scene = StepperWire(stepping).scene()
+    assert json.loads(json.dumps(scene, allow_nan=False)) == scene
+    assert len(scene["actions"]) == len(stepping.possible())
+    times = [step.instance.time for step in stepping.steps]
     assert times == sorted(times)
 
 

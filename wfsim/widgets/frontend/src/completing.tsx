@@ -1,17 +1,20 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { offered } from "./offered.ts";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { keyAt, offered } from "./offered.ts";
+import { Problem } from "./told.tsx";
 
 interface Props {
   label: string;
   text: string;
-  keys: string[];
+  /** Why the last text that was applied cannot be; it names the line. */
+  problem: string;
+  keys: { key: string; means: string }[];
   words: string[];
   rows: number;
   onApply(text: string): void;
 }
 
 /** A text that is typed and then applied as a whole; keys and names that exist are offered while one types. */
-export function Completing({ label, text, keys, words, rows, onApply }: Props) {
+export function Completing({ label, text, problem, keys, words, rows, onApply }: Props) {
   const [typed, setTyped] = useState(text);
   const [caret, setCaret] = useState<number | null>(null);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -23,7 +26,18 @@ export function Completing({ label, text, keys, words, rows, onApply }: Props) {
     area.current!.setSelectionRange(next.current, next.current);
     next.current = null;
   }, [typed]);
-  const { word, found } = offered(typed, caret, keys, words);
+  const why = useId();
+  // What is wrong is shown where it is: its line is selected.
+  useEffect(() => {
+    const line = Number(/:(\d+): /.exec(problem)?.[1] ?? 0);
+    if (!line) return;
+    const lines = typed.split("\n");
+    const start = lines.slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
+    area.current!.setSelectionRange(start, start + (lines[line - 1]?.length ?? 0));
+  }, [problem]);
+  const names = keys.map((each) => each.key);
+  const { word, found } = offered(typed, caret, names, words);
+  const meant = keys.find((each) => each.key === keyAt(typed, caret));
   const take = (whole: string) => {
     const start = caret! - word.length;
     next.current = start + whole.length;
@@ -46,6 +60,8 @@ export function Completing({ label, text, keys, words, rows, onApply }: Props) {
         aria-label={label}
         title="Ctrl+Enter applies it, Ctrl+Space takes the first name offered"
         spellcheck={false}
+        aria-invalid={problem !== ""}
+        aria-describedby={why}
         rows={rows}
         value={typed}
         onInput={(event) => {
@@ -53,7 +69,16 @@ export function Completing({ label, text, keys, words, rows, onApply }: Props) {
           setCaret(event.currentTarget.selectionStart);
         }}
         onKeyDown={key}
+        onSelect={(event) => setCaret(event.currentTarget.selectionStart)}
       />
+      <div id={why}>
+        <Problem text={problem} />
+        {meant && (
+          <p class="quiet">
+            {meant.key}: {meant.means}
+          </p>
+        )}
+      </div>
       <div class="bar" role="group" aria-label={`${label}: names to complete with`}>
         <button type="button" aria-disabled={typed === text} onClick={() => typed !== text && onApply(typed)}>
           Apply

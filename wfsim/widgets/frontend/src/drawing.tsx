@@ -1,8 +1,8 @@
 import type { ComponentChild } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { centre, collapsed, middle, nearest, pinned } from "./geometry.ts";
+import { around, centre, collapsed, middle, nearest } from "./geometry.ts";
 import { PanZoom } from "./panzoom.ts";
-import { ArrivalShape, EdgeShape, Frame, NodeShape, type Shown, TagShape } from "./shapes.tsx";
+import { ArrivalShape, EdgeShape, type End, Frame, Grip, NodeShape, type Shown, TagShape } from "./shapes.tsx";
 import { Twin } from "./twin.tsx";
 import type { Box, Looks, Picture, Point } from "./types.ts";
 
@@ -12,17 +12,15 @@ export interface DrawingProps {
   label: string;
   /** Role of what is lit, by identifier. */
   lit?: Record<string, string>;
+  /** Whether all that is not lit stands back. */
+  only?: boolean;
   /** What can happen at an element now, in words, by identifier. */
   live?: Record<string, string>;
   tokens?: Record<string, number>;
   /** Widths of edges in pixels, by identifier. */
   widths?: Record<string, number>;
-  /** Colours of edges and of the borders of nodes, by identifier. */
-  shades?: Record<string, string>;
   /** Words for what is marked, by identifier. */
   marks?: Record<string, string>;
-  /** Upper left corners that a person has chosen, by node. */
-  pins?: Record<string, Point>;
   selected?: string | null;
   /** What is chosen besides, to do something with all of it. */
   chosen?: ReadonlySet<string>;
@@ -33,6 +31,8 @@ export interface DrawingProps {
   /** `many`: with the Shift key. */
   onSelect?: (id: string, many: boolean) => void;
   onConnect?: (source: string, target: string) => void;
+  /** An end of the selected edge was dragged to a node or group. */
+  onReconnect?: (end: End, to: string) => void;
   onPin?: (id: string, at: Point) => void;
   onKey?: (event: KeyboardEvent, id: string | null) => void;
   /** A box above a node (a field to rename it in). */
@@ -86,16 +86,22 @@ export function Drawing(props: DrawingProps) {
   const { lit = NONE as Record<string, string>, live = NONE as Record<string, string> } = props;
   const { tokens = NONE as Record<string, number>, marks = NONE as Record<string, string>, selected } = props;
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
-  const [held, setHeld] = useState<{ id: string; at: Point } | null>(null);
+  /** What is dragged, and by how much, until it is drawn there. */
+  const [held, setHeld] = useState<{ id: string; by: Point } | null>(null);
+  const [focus, setFocus] = useState<string | null>(null);
+  /** How far around what has the focus is shown; 0 for everything. */
+  const [steps, setSteps] = useState(0);
+  const whole = useMemo(() => collapsed(props.picture, closed), [props.picture, closed]);
   const picture = useMemo(() => {
-    const pins = held ? { ...props.pins, [held.id]: held.at } : props.pins;
-    return collapsed(pins ? pinned(props.picture, pins) : props.picture, closed);
-  }, [props.picture, props.pins, held, closed]);
+    const lying = whole.nodes.find(({ id }) => lit[id] === "active" || lit[id] === "problem") ?? whole.nodes[0];
+    return steps && lying ? around(whole, focus ?? lying.id, steps) : whole;
+  }, [whole, steps, steps ? focus : null, steps ? lit : null]);
+  useLayoutEffect(() => setHeld(null), [props.picture]);
   const svg = useRef<SVGSVGElement>(null);
   const layer = useRef<SVGGElement>(null);
   const zoom = useRef<PanZoom | null>(null);
-  const [focus, setFocus] = useState<string | null>(null);
-  const [rope, setRope] = useState<{ from: string; to: Point } | null>(null);
+  const pending = useRef<string | null>(null);
+  const [rope, setRope] = useState<{ from: Point; to: Point } | null>(null);
   const [place, setPlace] = useState("");
   const [asTable, setAsTable] = useState(false);
   const [sought, setSought] = useState("");
@@ -106,23 +112,23 @@ export function Drawing(props: DrawingProps) {
   const found = useMemo(() => {
     const words = sought.trim().toLowerCase();
     if (!words) return [];
-    const named = [...picture.nodes, ...picture.edges].filter((each) => each.label.toLowerCase().includes(words));
-    return named.map((each) => each.id).filter((id) => boxes.has(id));
-  }, [sought, picture]);
+    const texts = whole.edges.filter((edge) => edge.text);
+    return [...whole.nodes, ...texts].filter((each) => each.label.toLowerCase().includes(words)).map(({ id }) => id);
+  }, [sought, whole]);
 
   useLayoutEffect(() => {
     if (asTable) return;
     zoom.current = new PanZoom(svg.current!, layer.current!, ({ x, y, k }) =>
       setPlace((old) => (old || props.over ? `translate(${x}px,${y}px) scale(${k})` : old)),
     );
-    zoom.current.content(picture.width, picture.height);
-    const about = active ?? places[0]?.[0];
+    zoom.current.content(picture);
+    const about = (steps && focus) || (active ?? places[0]?.[0]);
     const box = about === undefined ? undefined : boxes.get(about);
     zoom.current.fit(READABLE, box && centre(box));
     return () => zoom.current!.stop();
-  }, [asTable, props.label]);
+  }, [asTable, props.label, steps]);
   useLayoutEffect(() => {
-    zoom.current?.content(picture.width, picture.height);
+    zoom.current?.content(picture);
     zoom.current?.watch(extents);
   }, [picture, asTable]);
   useEffect(() => {
@@ -132,7 +138,12 @@ export function Drawing(props: DrawingProps) {
     zoom.current.keep = box ?? null;
     if (box) zoom.current.show(box);
   }, [active, asTable]);
+  useLayoutEffect(() => {
+    // What was not in the drawing when it was gone to.
+    if (pending.current) go(pending.current);
+  }, [picture]);
   useEffect(() => {
+    if (selected && !boxes.has(selected)) setFocus(selected);
     // What was selected elsewhere, in a drawing beside this one for instance, comes into view here.
     const box = selected ? boxes.get(selected) : undefined;
     if (box && selected !== focus) zoom.current?.show(box);
@@ -146,6 +157,7 @@ export function Drawing(props: DrawingProps) {
   const go = (id: string) => {
     setFocus(id);
     const element = svg.current?.querySelector<SVGElement>(`[data-id="${CSS.escape(id)}"]`);
+    pending.current = element ? null : id;
     if (!element) return;
     zoom.current!.reveal(element);
     element.focus({ preventScroll: true });
@@ -191,12 +203,16 @@ export function Drawing(props: DrawingProps) {
     );
   };
   const press = (event: PointerEvent) => {
-    const from = (event.target as Element).closest<SVGElement>("[data-grip]")?.dataset["grip"];
+    const grip = (event.target as Element).closest<SVGElement>("[data-grip]")?.dataset;
     const id = idAt(event);
-    const node = picture.nodes.find((each) => each.id === id);
+    const thing = [...picture.nodes, ...picture.groups].find((each) => each.id === id);
     if (event.button !== 0) return;
-    if (from && props.onConnect) {
+    if (grip) {
       event.preventDefault();
+      const [held, end] = [grip["grip"]!, grip["end"] as End | undefined];
+      const edge = picture.edges.find((each) => each.id === held);
+      // The rope hangs at the end that stays.
+      const from = edge ? (end === "source" ? edge.points.at(-1)! : edge.points[0]!) : centre(boxes.get(held)!);
       follow(
         (to) => setRope({ from, to }),
         ([x, y]) => {
@@ -204,23 +220,20 @@ export function Drawing(props: DrawingProps) {
           const inside = ({ box: b }: { box: Box }) =>
             x >= b.x && x <= b.x + b.width && y >= b.y && y <= b.y + b.height;
           const target = picture.nodes.find(inside) ?? picture.groups.findLast(inside);
-          if (target) props.onConnect!(from, target.id);
+          if (target && end) props.onReconnect?.(end, target.id);
+          else if (target) props.onConnect?.(held, target.id);
         },
       );
-    } else if (node && props.onPin) {
+    } else if (thing && props.onPin) {
       event.preventDefault();
       const [x, y] = zoom.current!.point(event);
       let moved = false;
-      const at = (to: Point): Point => [node.box.x + to[0] - x, node.box.y + to[1] - y];
       follow(
         (to) => {
           moved ||= Math.hypot(to[0] - x, to[1] - y) > 4;
-          if (moved) setHeld({ id: node.id, at: at(to) });
+          if (moved) setHeld({ id: thing.id, by: [to[0] - x, to[1] - y] });
         },
-        (to) => {
-          setHeld(null);
-          if (moved) props.onPin!(node.id, at(to));
-        },
+        (to) => moved && props.onPin!(thing.id, [thing.box.x + to[0] - x, thing.box.y + to[1] - y]),
       );
     }
   };
@@ -245,15 +258,23 @@ export function Drawing(props: DrawingProps) {
       live: live[id] ?? "",
       entry: entry === id,
       selected: selected === id || (props.chosen?.has(id) ?? false),
-      dim: found.length > 0 && !found.includes(id),
+      dim: (found.length > 0 && !found.includes(id)) || (props.only === true && lit[id] === undefined),
       mark: marks[id] ?? "",
-      shade: props.shades?.[id] ?? "",
     };
+  };
+  const parents = useMemo(() => new Map(picture.groups.map(({ id, parent }) => [id, parent])), [picture]);
+  /** By how much something is dragged, itself or with a frame around it. */
+  const byOf = (id: string, around: string | null): Point | null => {
+    if (!held) return null;
+    if (id === held.id) return held.by;
+    return around === null ? null : byOf(around, parents.get(around) ?? null);
   };
   /** The role of what is lit among edges that are cut at a tag, or arrive as one. */
   const litOf = (edges: string[]) => edges.map((id) => lit[id]).findLast((role) => role !== undefined);
   const toggle = (id: string) =>
     setClosed((old) => new Set(old.has(id) ? [...old].filter((each) => each !== id) : [...old, id]));
+  /** The edge whose ends can be dragged to other nodes. */
+  const line = props.onReconnect && picture.edges.find((each) => each.id === selected);
   const over = props.over && boxes.get(props.over.id);
   return (
     <div class="drawing">
@@ -279,6 +300,7 @@ export function Drawing(props: DrawingProps) {
                 choice={props.frames ? shown(group.id, group.role) : null}
                 closed={closed.has(group.id)}
                 onToggle={toggle}
+                by={byOf(group.id, group.parent)}
               />
             ))}
             {picture.edges.map((edge) => (
@@ -296,18 +318,17 @@ export function Drawing(props: DrawingProps) {
                 node={node}
                 tokens={node.shape === "circle" ? (tokens[node.id] ?? 0) : undefined}
                 grip={Boolean(props.onConnect) && node.shape !== "double"}
+                by={byOf(node.id, node.group)}
                 {...shown(node.id, node.role)}
               />
             ))}
-            {rope && boxes.get(rope.from) && (
-              <line
-                class="rope"
-                x1={centre(boxes.get(rope.from)!)[0]}
-                y1={centre(boxes.get(rope.from)!)[1]}
-                x2={rope.to[0]}
-                y2={rope.to[1]}
-              />
+            {line && (
+              <>
+                <Grip at={line.points[0]!} from={line.id} end="source" hint="drag to where it begins" />
+                <Grip at={line.points.at(-1)!} from={line.id} end="target" hint="drag to where it leads" />
+              </>
             )}
+            {rope && <line class="rope" x1={rope.from[0]} y1={rope.from[1]} x2={rope.to[0]} y2={rope.to[1]} />}
           </g>
         </svg>
       )}
@@ -328,6 +349,19 @@ export function Drawing(props: DrawingProps) {
               onKeyDown={(event) => event.key === "Enter" && seek()}
             />
             {sought && <span class="quiet">{found.length || "none"}</span>}
+            <select
+              aria-label="Show"
+              title="Of a large drawing what lies around the state or transition that has the focus"
+              value={steps}
+              onChange={(event) => setSteps(Number(event.currentTarget.value))}
+            >
+              <option value={0}>everything</option>
+              {[1, 2, 3].map((each) => (
+                <option key={each} value={each}>
+                  {each} step{each > 1 && "s"} around
+                </option>
+              ))}
+            </select>
             <button
               type="button"
               aria-label="Zoom in"

@@ -1,8 +1,9 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Completing } from "./completing.tsx";
-import { Drawing } from "./drawing.tsx";
 import { type FindingData, type VerdictData, Verdicts, Wrong } from "./judged.tsx";
-import { Declared, type Names, Sheet, type SheetData } from "./sheet.tsx";
+import type { End } from "./shapes.tsx";
+import { AS_YAML, Declared, type Names, Sheet, type SheetData } from "./sheet.tsx";
+import { Drawn, Loading, Problem } from "./told.tsx";
 import type { Looks, Model, Picture, Point } from "./types.ts";
 import { useLink } from "./wire.ts";
 
@@ -13,7 +14,8 @@ interface Scene {
   can: { edit: boolean };
   picture: Picture | null;
   too_large: string;
-  pins: Record<string, Point>;
+  /** Whether a person has put states anywhere. */
+  placed: boolean;
   marks: Record<string, string>;
   missing: { id: string; text: string }[];
   findings: FindingData[];
@@ -33,7 +35,10 @@ const WAYS: Record<string, Point> = {
   ArrowDown: [0, 16],
 };
 const isState = (id: string | null): id is string => id?.startsWith("state:") ?? false;
+const isPlace = (id: string | null): id is string => id !== null && /^(state|region):/.test(id);
 const isElement = (id: string | null): id is string => id !== null && /^(state|region|transition):/.test(id);
+/** The state that something was dropped on; a region belongs to one. */
+const stateAt = (id: string) => (id.startsWith("region:") ? `state:${nameOf(id).replace(/\/[^/]*$/, "")}` : id);
 const nameOf = (id: string) => id.slice(id.indexOf(":") + 1);
 
 /** What has the focus, inside a shadow root, too. */
@@ -62,8 +67,8 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
   const [source, setSource] = useState<string | null>(null);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [copied, setCopied] = useState("");
-  /** Whether the last request came from the side panel, where its problem is told then. */
-  const [beside, setBeside] = useState(false);
+  /** The field of the side panel that the last request came from, where its problem is told then. */
+  const [beside, setBeside] = useState<string | null>(null);
   const number = scene?.head.number;
   useEffect(() => {
     if (!scene?.head.judging) return;
@@ -82,7 +87,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
     if (!follow.current && !lost) return;
     follow.current = false;
     const find = (which: string) => within.querySelector<SVGElement>(which);
-    (find(`svg [data-id="${CSS.escape(scene!.sheet.id)}"]`) ?? find('svg [tabindex="0"]'))?.focus({
+    (find(`svg [data-id="${CSS.escape(scene!.sheet.line ?? scene!.sheet.id)}"]`) ?? find('svg [tabindex="0"]'))?.focus({
       preventScroll: true,
     });
   }, [number]);
@@ -95,7 +100,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
   if (!scene) {
     return (
       <div ref={root} class="editor">
-        <p role="status">Loading …</p>
+        <Loading />
       </div>
     );
   }
@@ -106,12 +111,12 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
     ask("edit", { operation, values, number: head.number });
   /** Say above the drawing why something cannot be done. */
   const tell = (why: string) => {
-    setBeside(false);
+    setBeside(null);
     refuse(why);
   };
   /** An edit whose result gets the focus. */
   const draw = (operation: string, values: Record<string, string>) => {
-    setBeside(false);
+    setBeside(null);
     follow.current = true;
     edit(operation, values);
   };
@@ -122,11 +127,15 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
     if (id?.startsWith("region:")) draw("add_state", { inside: id });
     else draw("add_state", isState(id) ? { after: id } : {});
   };
-  const connect = (from: string, to: string) => {
+  const connect = (from: string, at: string) => {
+    const to = stateAt(at);
     setSource(null);
     if (isState(from) && isState(to)) draw("connect", { source: from, target: to });
     else tell("A transition leads from a state to a state.");
   };
+  /** Of several transitions on one line it is the one that is selected. */
+  const reconnect = (end: End, at: string) =>
+    draw("reconnect", { transition: selected, source: sheet.source!, target: sheet.target!, [end]: stateAt(at) });
   const remove = (id: string | null = selected) => {
     if (id !== null && id !== "workflow") draw("delete", { element: id });
     else tell("Select what to delete: the workflow itself stays.");
@@ -149,20 +158,20 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
     else tell("Choose states with Shift and a click, or with the key m.");
   };
   const history = (what: "undo" | "redo") => {
-    setBeside(false);
+    setBeside(null);
     if (head[what]) ask(what);
     else tell(`There is nothing to ${what}.`);
   };
   /** Put a state where it stands now, moved by so much. */
   const shift = (id: string, [dx, dy]: Point) => {
-    const box = scene.picture?.nodes.find((each) => each.id === id)?.box;
+    const things = scene.picture ? [...scene.picture.nodes, ...scene.picture.groups] : [];
+    const box = things.find((each) => each.id === id)?.box;
     if (!box) return;
-    const [x, y] = scene.pins[id] ?? [box.x, box.y];
-    ask("pin", { element: id, x: Math.round(x + dx), y: Math.round(y + dy) });
+    ask("pin", { element: id, x: Math.round(box.x + dx), y: Math.round(box.y + dy) });
   };
   const key = (event: KeyboardEvent, id: string | null) => {
     const way = WAYS[event.key];
-    if (may && event.ctrlKey && way && isState(id)) {
+    if (may && event.ctrlKey && way && isPlace(id)) {
       shift(id, way);
       event.preventDefault();
       event.stopPropagation();
@@ -262,8 +271,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
           {tool("Put into regions", "The chosen states (Shift and click, or m) (r)", true, nest)}
           {tool("Undo", `Undo: ${head.undo} (Ctrl+Z)`, Boolean(head.undo), () => history("undo"))}
           {tool("Redo", `Redo: ${head.redo} (Ctrl+Y)`, Boolean(head.redo), () => history("redo"))}
-          {Object.keys(scene.pins).length > 0 &&
-            tool("Place anew", "Let the layout place all states", true, () => ask("unpin"))}
+          {scene.placed && tool("Place anew", "Let the layout place all states", true, () => ask("unpin"))}
           {tool("Save", "To the file it came from, else as a download", true, () => ask("save"))}
           {tab("yaml", "YAML", scene.text !== null)}
           {tab("mermaid", "Mermaid", scene.mermaid !== null)}
@@ -276,41 +284,34 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
         </span>
         <span class="said">{told}</span>
       </p>
-      {problem && !beside && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
+      <Problem text={beside === null ? problem : ""} />
       <div class="columns">
         <div class="drawings">
-          {scene.picture ? (
-            <Drawing
-              picture={scene.picture}
-              looks={looks}
-              live={may ? live : {}}
-              marks={scene.marks}
-              pins={scene.pins}
-              selected={selected}
-              chosen={chosen}
-              frames
-              label={`Drawing of ${scene.title}`}
-              onSelect={(id, many) => {
-                if (many) choose(id);
-                else if (may && isElement(id) && !source) select(id);
-              }}
-              {...(may && {
-                onOpen: (id: string) => rename(isElement(id) ? id : null),
-                onConnect: connect,
-                onPin: (id: string, [x, y]: Point) =>
-                  isState(id) && ask("pin", { element: id, x: Math.round(x), y: Math.round(y) }),
-                onKey: key,
-              })}
-              {...(source && { onActivate: (id: string) => connect(source, id) })}
-              over={naming ? { id: naming, element: field } : null}
-            />
-          ) : (
-            <p class="problem">{scene.too_large}</p>
-          )}
+          <Drawn
+            picture={scene.picture}
+            tooLarge={scene.too_large}
+            looks={looks}
+            live={may ? live : {}}
+            marks={scene.marks}
+            selected={sheet.line ?? selected}
+            chosen={chosen}
+            frames
+            label={`Drawing of ${scene.title}`}
+            onSelect={(id, many) => {
+              if (many) choose(id);
+              else if (may && isElement(id) && !source) select(id);
+            }}
+            {...(may && {
+              onOpen: (id: string) => rename(isElement(id) ? id : null),
+              onConnect: connect,
+              onReconnect: reconnect,
+              onPin: (id: string, [x, y]: Point) =>
+                isState(id) && ask("pin", { element: id, x: Math.round(x), y: Math.round(y) }),
+              onKey: key,
+            })}
+            {...(source && { onActivate: (id: string) => connect(source, id) })}
+            over={naming ? { id: naming, element: field } : null}
+          />
           {/* Below, so that the drawing stays where it is when they come. */}
           <Verdicts verdicts={scene.verdicts} stale={head.stale} judging={head.judging} of="an earlier drawing" />
         </div>
@@ -319,14 +320,15 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
             <Sheet
               sheet={sheet}
               names={names}
-              problem={beside ? problem : ""}
-              onEdit={(operation, values) => {
-                setBeside(true);
+              problem={beside === null ? "" : problem}
+              at={beside ?? ""}
+              onEdit={(operation, values, at) => {
+                setBeside(at);
                 edit(operation, values);
               }}
               onSelect={select}
               onProperties={(text) => {
-                setBeside(true);
+                setBeside(AS_YAML);
                 ask("properties", { element: selected, text, number: head.number });
               }}
             />
@@ -343,8 +345,9 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
                 names={{ event: names.declared, variable: names.variables, activity: names.activities }[kind]}
                 selected={selected}
                 onSelect={select}
+                problem={beside === `declare ${kind}` ? problem : ""}
                 onDeclare={(name) => {
-                  setBeside(true);
+                  setBeside(`declare ${kind}`);
                   edit("declare", { kind, name });
                 }}
               />
@@ -355,15 +358,11 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
       </div>
       {scene.text && (
         <section aria-label="YAML of the workflow">
-          {scene.text.problem && (
-            <p class="problem" role="alert">
-              {scene.text.problem}
-            </p>
-          )}
           <Completing
             label="The workflow as YAML"
             text={scene.text.yaml}
-            keys={sheet.keys.map((each) => each.key)}
+            problem={scene.text.problem}
+            keys={sheet.keys}
             words={[...names.states.map(named), ...names.events]}
             rows={18}
             onApply={(text) => ask("text", { text })}

@@ -1,6 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
-import { Drawing } from "./drawing.tsx";
 import { Stepper } from "./stepper.tsx";
+import { Drawn, Loading, Problem } from "./told.tsx";
 import type { Heard, Looks, Message, Model, Picture } from "./types.ts";
 import { useLink } from "./wire.ts";
 
@@ -11,8 +11,6 @@ interface Scene {
   picture: Picture | null;
   too_large: string;
   widths: Record<string, number>;
-  /** 1 to 5, negative where there is less of it than in what it is compared with. */
-  shades: Record<string, number>;
   measure: string;
   measures: { id: string; label: string }[];
   legend: string[];
@@ -20,6 +18,8 @@ interface Scene {
   variants: { label: string; cases: number; mean: string; shown: boolean }[];
   more_variants: number;
   selected: string;
+  /** What the cases of the selected path passed. */
+  along: Record<string, string>;
   detail: {
     title: string;
     query: string;
@@ -65,26 +65,19 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
   const [own, inner] = useMemo(() => [outside(model), within(model)], [model]);
   const { scene, problem, busy, ask } = useLink<Scene>(own);
   const [percent, setPercent] = useState<number | null>(null);
-  if (!scene) return <p role="status">Loading …</p>;
-  const shades: Record<string, string> = {};
-  for (const [id, shade] of Object.entries(scene.shades)) {
-    const kind = scene.compared ? (shade > 0 ? "more" : "less") : "much";
-    shades[id] = `var(--wf-${kind}-${Math.abs(shade)})`;
-  }
+  if (!scene) return <Loading />;
   const live: Record<string, string> = {};
   for (const id of [...Object.keys(scene.widths), ...(scene.picture?.nodes ?? []).map((node) => node.id)])
     live[id] = "its cases";
   const { detail } = scene;
+  const scale = (kind: string) => [1, 2, 3, 4, 5].map((k) => `${kind}-${k}`);
+  const colours = scene.compared ? [...scale("less").reverse(), ...scale("more")] : scale("more");
   return (
     <div class="flowmap" aria-busy={busy}>
       <p class="head" role="status" aria-live="polite">
         <strong>{scene.title}</strong> <span>{scene.head.said}</span>
       </p>
-      {problem && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
+      <Problem text={problem} />
       <div class="bar" role="group" aria-label="What is shown">
         {scene.measures.map((each) => (
           <button
@@ -116,34 +109,32 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
           <span key={line}>{line}</span>
         ))}
         <span aria-hidden="true" class="scale">
-          {[1, 2, 3, 4, 5].map((k) => (
-            <i key={k} style={{ background: `var(--wf-${scene.compared ? "more" : "much"}-${k})` }} />
+          {colours.map((colour) => (
+            <i key={colour} style={{ background: `var(--wf-${colour})` }} />
           ))}
         </span>
       </p>
       <div class="columns">
         <div class="drawings">
-          {scene.picture ? (
-            <Drawing
-              picture={scene.picture}
-              looks={looks}
-              widths={scene.widths}
-              shades={shades}
-              live={live}
-              selected={scene.selected || null}
-              label={`Process map of ${scene.title}`}
-              onActivate={(id) => ask("select", { id })}
-            />
-          ) : (
-            <p class="problem">{scene.too_large}</p>
-          )}
+          <Drawn
+            picture={scene.picture}
+            tooLarge={scene.too_large}
+            looks={looks}
+            widths={scene.widths}
+            live={live}
+            lit={scene.along}
+            only={scene.selected.startsWith("path:") && detail !== null}
+            selected={scene.selected.startsWith("path:") ? null : scene.selected || null}
+            label={`Process map of ${scene.title}`}
+            onActivate={(id) => ask("select", { id })}
+          />
         </div>
         <div class="side">
           {detail ? (
             <section aria-label="Cases">
               <p class="title">
                 {detail.title}: {detail.rows.length}
-                {detail.more ? " or more" : ""} cases, the longest first
+                {detail.more ? " or more" : ""} {detail.rows.length === 1 ? "case" : "cases, the longest first"}
               </p>
               <details>
                 <summary>SQL</summary>
@@ -164,16 +155,37 @@ export function FlowMap({ model, looks }: { model: Model; looks: Looks }) {
               </ul>
             </section>
           ) : (
-            <p class="quiet">Click an arrow or a state for its cases.</p>
+            <p class="quiet">Click an arrow, a state or a path for its cases.</p>
           )}
           <section aria-label="Paths">
             <p class="title">Paths</p>
             <ol class="paths">
-              {scene.variants.map((each) => (
-                <li key={each.label} class={each.shown ? "" : "quiet"}>
-                  <strong>{each.cases.toLocaleString("en")}</strong> {each.label} <span class="quiet">{each.mean}</span>
-                </li>
-              ))}
+              {scene.variants.map((each, number) => {
+                const id = `path:${number}`;
+                const pressed = scene.selected === id;
+                const said = (
+                  <>
+                    <strong>{each.cases.toLocaleString("en")}</strong> {each.label}{" "}
+                    <span class="quiet">{each.mean}</span>
+                  </>
+                );
+                return (
+                  <li key={id} class={each.shown ? "" : "quiet"}>
+                    {each.shown ? (
+                      <button
+                        type="button"
+                        aria-pressed={pressed}
+                        title="Where its cases went"
+                        onClick={() => ask("select", { id: pressed ? "" : id })}
+                      >
+                        {said}
+                      </button>
+                    ) : (
+                      said
+                    )}
+                  </li>
+                );
+              })}
             </ol>
             {scene.more_variants > 0 && <p class="quiet">… {scene.more_variants} more</p>}
           </section>

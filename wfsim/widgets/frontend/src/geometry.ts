@@ -1,4 +1,4 @@
-import type { Box, EdgeData, Picture, Point, TagData, Text } from "./types.ts";
+import type { Box, EdgeData, Picture, Point } from "./types.ts";
 
 export const centre = (box: Box): Point => [box.x + box.width / 2, box.y + box.height / 2];
 /** The point of a curve of 3k + 1 points where half of its pieces lie behind. */
@@ -10,6 +10,8 @@ export function middle(points: Point[]): Point {
   const half = (k: 0 | 1) => (a[k] + 3 * b[k] + 3 * c[k] + d[k]) / 8;
   return [half(0), half(1)];
 }
+
+const MARGIN = 16;
 
 const pair = (p: Point) => `${p[0].toFixed(1)},${p[1].toFixed(1)}`;
 
@@ -72,52 +74,6 @@ function straight(edge: EdgeData, from: Box, to: Box): EdgeData {
   return { ...edge, points: [a, between(1 / 3), between(2 / 3), b], text };
 }
 
-const shifted = <B extends Box | Text>(box: B, dx: number, dy: number): B => ({ ...box, x: box.x + dx, y: box.y + dy });
-
-const moved = (text: Text | null, by: Point): Text | null => text && shifted(text, ...by);
-
-/** The picture with nodes where a person has put them (upper left corners); their edges become straight. */
-export function pinned(picture: Picture, pins: Record<string, Point>): Picture {
-  const moves = new Map<string, Point>();
-  const nodes = picture.nodes.map((node) => {
-    const pin = pins[node.id];
-    if (!pin) return node;
-    const [dx, dy] = [pin[0] - node.box.x, pin[1] - node.box.y];
-    moves.set(node.id, [dx, dy]);
-    const text = node.text && shifted(node.text, dx, dy);
-    return { ...node, text, box: shifted(node.box, dx, dy), outline: shifted(node.outline, dx, dy) };
-  });
-  if (!moves.size) return picture;
-  const boxes = new Map<string, Box>(picture.groups.map((group) => [group.id, group.box]));
-  for (const node of nodes) boxes.set(node.id, node.outline);
-  // What ends at a tag moves with its source, tag and all; what arrives from one with its node.
-  const sources = new Map(picture.edges.map((edge) => [edge.id, edge.source]));
-  const movesOf = ({ of, way, edges: [first] }: TagData) => moves.get(way === "from" ? of : sources.get(first!)!);
-  const tags = picture.tags.map((tag) => {
-    const by = movesOf(tag);
-    if (!by) return tag;
-    return { ...tag, box: shifted(tag.box, ...by), outline: shifted(tag.outline, ...by), text: moved(tag.text, by) };
-  });
-  const along = <E extends { points: Point[]; text: Text | null }>(line: E, by: Point): E => ({
-    ...line,
-    points: line.points.map(([x, y]): Point => [x + by[0], y + by[1]]),
-    text: moved(line.text, by),
-  });
-  const edges = picture.edges.map((edge) => {
-    const [from, to] = [moves.get(edge.source), moves.get(edge.target)];
-    if (edge.tag !== null || edge.source === edge.target) return from ? along(edge, from) : edge;
-    return from || to ? straight(edge, boxes.get(edge.source)!, boxes.get(edge.target)!) : edge;
-  });
-  const arrivals = picture.arrivals.map((arrival) => {
-    const by = moves.get(arrival.target);
-    return by ? along(arrival, by) : arrival;
-  });
-  const all = nodes.map((node) => node.box);
-  const width = Math.max(picture.width, ...all.map((box) => box.x + box.width + 16));
-  const height = Math.max(picture.height, ...all.map((box) => box.y + box.height + 16));
-  return { ...picture, nodes, edges, tags, arrivals, width, height };
-}
-
 /** The picture with these groups closed: each a box where it was, its inside hidden, edges ending at its border. */
 export function collapsed(picture: Picture, closed: ReadonlySet<string>): Picture {
   if (!closed.size) return picture;
@@ -148,4 +104,39 @@ export function collapsed(picture: Picture, closed: ReadonlySet<string>): Pictur
     nodes: picture.nodes.filter((node) => shownAs(node.id) === node.id),
     groups: picture.groups.filter((group) => shownAs(group.id) === group.id),
   };
+}
+
+/** What lies at most so many edges from a node, group or edge, in either direction, with the frames around it. */
+export function around(picture: Picture, from: string, steps: number): Picture {
+  const parents = new Map<string, string | null>(picture.groups.map((group) => [group.id, group.parent]));
+  for (const node of picture.nodes) parents.set(node.id, node.group);
+  const edge = picture.edges.find((each) => each.id === from);
+  if (!edge && !parents.has(from)) return picture;
+  const near = new Set(edge ? [edge.source, edge.target] : [from]);
+  for (let step = 0; step < steps; step++) {
+    const reached = picture.edges.filter(({ source, target }) => near.has(source) || near.has(target));
+    for (const { source, target } of reached) near.add(source).add(target);
+  }
+  const chain = (id: string): string[] => {
+    const outer = parents.get(id) ?? null;
+    return outer === null ? [id] : [id, ...chain(outer)];
+  };
+  // A group is near with all that is in it.
+  const nodes = picture.nodes.filter(({ id }) => chain(id).some((each) => near.has(each)));
+  const framed = new Set([...nodes.map(({ id }) => id), ...near].flatMap(chain));
+  const groups = picture.groups.filter(({ id }) => framed.has(id) || chain(id).some((each) => near.has(each)));
+  const shown = new Set([...nodes, ...groups].map(({ id }) => id));
+  const edges = picture.edges.filter(({ source, target }) => shown.has(source) && shown.has(target));
+  const drawn = new Set(edges.map(({ id }) => id));
+  const stays = ({ edges: through }: { edges: string[] }) => through.some((id) => drawn.has(id));
+  const [tags, arrivals] = [picture.tags.filter(stays), picture.arrivals.filter(stays)];
+  const boxes: Box[] = [...nodes, ...groups, ...tags].map(({ box }) => box);
+  for (const { points, text } of [...edges, ...arrivals]) {
+    boxes.push(...points.map(([x, y]) => ({ x, y, width: 0, height: 0 })));
+    if (text) boxes.push(text);
+  }
+  const [x, y] = [Math.min(...boxes.map((box) => box.x)) - MARGIN, Math.min(...boxes.map((box) => box.y)) - MARGIN];
+  const width = Math.max(...boxes.map((box) => box.x + box.width)) + MARGIN - x;
+  const height = Math.max(...boxes.map((box) => box.y + box.height)) + MARGIN - y;
+  return { ...picture, nodes, edges, groups, tags, arrivals, x, y, width, height };
 }

@@ -14,3 +14,12 @@ export function offered(
   const known = first ? keys.map((key) => `${key}: `) : words;
   return { word, found: known.filter((each) => each.startsWith(word) && each !== word).slice(0, MOST) };
 }
+
+/** The outermost key that the line of the caret belongs to. */
+export function keyAt(text: string, caret: number | null): string | null {
+  if (caret === null) return null;
+  const end = text.indexOf("\n", caret);
+  const lines = text.slice(0, end < 0 ? text.length : end).split("\n");
+  const line = lines.findLast((each) => /^[\w]+:/.test(each));
+  return line === undefined ? null : line.slice(0, line.indexOf(":"));
+}

@@ -29,7 +29,7 @@ export class PanZoom {
   /** What stays in view when the window gets smaller. */
   keep: Box | null = null;
   private items: Item[] = [];
-  private size = { width: 1, height: 1 };
+  private size: Box = { x: 0, y: 0, width: 1, height: 1 };
   private frame = 0;
   private settled: ReturnType<typeof setTimeout> | undefined;
   private width = 1;
@@ -60,23 +60,23 @@ export class PanZoom {
     clearTimeout(this.settled);
   }
 
-  content(width: number, height: number): void {
-    this.size = { width, height };
+  content(size: Box): void {
+    this.size = size;
   }
 
   /** The whole drawing; or, where that would be smaller than `atLeast`, what lies around `at` at that scale. */
   fit(atLeast = 0, at?: Point): void {
     this.measure();
-    const { width, height } = this.size;
+    const { x, y, width, height } = this.size;
     const k = Math.max(Math.min(1, this.width / width, this.height / height) || 1, atLeast);
-    const place = (window: number, size: number, about: number) =>
+    const place = (window: number, from: number, size: number, about: number) =>
       size * k <= window
-        ? (window - size * k) / 2
-        : Math.min(8, Math.max(window - size * k - 8, window / 2 - about * k));
+        ? (window - size * k) / 2 - from * k
+        : Math.min(8 - from * k, Math.max(window - (from + size) * k - 8, window / 2 - about * k));
     this.set({
       k,
-      x: place(this.width, width, at?.[0] ?? width / 2),
-      y: place(this.height, height, at?.[1] ?? height / 2),
+      x: place(this.width, x, width, at?.[0] ?? x + width / 2),
+      y: place(this.height, y, height, at?.[1] ?? y + height / 2),
     });
   }
 

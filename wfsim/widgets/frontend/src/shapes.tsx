@@ -33,6 +33,8 @@ const DOTS: Record<number, Point[]> = {
   ],
 };
 
+const shadeOf = (shade: number) => (shade ? `var(--wf-${shade > 0 ? "more" : "less"}-${Math.abs(shade)})` : undefined);
+const dragged = (by: Point | null) => (by ? `translate(${by[0]} ${by[1]})` : undefined);
 const wordsOf = (text: Text | null) => (text?.lines ?? []).map((line) => line.text).join(" ");
 
 function Words({ text, start = false }: { text: Text | null; start?: boolean }) {
@@ -64,6 +66,18 @@ function Badge({ look, at }: { look: Looks[string] | undefined; at: Point }) {
   );
 }
 
+/** What an arrow is drawn from, or one of its ends is held at: small to see, large enough to press. */
+export function Grip({ at, from, end, hint }: { at: Point; from: string; end?: End; hint: string }) {
+  return (
+    <g class="grip" data-grip={from} data-end={end} transform={`translate(${at[0]} ${at[1]})`}>
+      <title>{hint}</title>
+      <circle class="grasp" r={12} />
+      <circle class="knob" r={7} />
+    </g>
+  );
+}
+export type End = "source" | "target";
+
 export interface Shown {
   role: string;
   look: Looks[string] | undefined;
@@ -74,8 +88,6 @@ export interface Shown {
   dim: boolean;
   /** A word for what is marked here (a breakpoint, a finding). */
   mark: string;
-  /** A colour in place of that of its role; none if empty. */
-  shade: string;
 }
 /** A node looks as its role now; an edge keeps the dashes of its own, so that a lit timer is still a timer. */
 const classes = (kind: string, roles: string, { live, selected, dim }: Shown) =>
@@ -83,11 +95,18 @@ const classes = (kind: string, roles: string, { live, selected, dim }: Shown) =>
 const litAs = (role: string, own: string) => (role === own ? "" : ` lit-${name(role)}`);
 const said = (parts: (string | false)[]) => parts.filter(Boolean).join(". ");
 
-export const NodeShape = memo((props: Shown & { node: NodeData; tokens: number | undefined; grip: boolean }) => {
+interface NodeProps extends Shown {
+  node: NodeData;
+  tokens: number | undefined;
+  grip: boolean;
+  /** By how much it is dragged. */
+  by: Point | null;
+}
+export const NodeShape = memo((props: NodeProps) => {
   const { node, tokens, live, mark } = props;
   const { x, y, width, height } = node.outline;
   const [cx, cy] = [x + width / 2, y + height / 2];
-  const shaded = props.shade ? { stroke: props.shade, strokeWidth: 4 } : undefined;
+  const shaded = node.shade ? { stroke: shadeOf(node.shade), strokeWidth: 4 } : undefined;
   if (node.shape === "dot") return <circle class="n start" cx={cx} cy={cy} r={width / 2 - 1} />;
   const words = wordsOf(node.text);
   const count = tokens === undefined ? "" : `${tokens} token${tokens === 1 ? "" : "s"}`;
@@ -95,6 +114,7 @@ export const NodeShape = memo((props: Shown & { node: NodeData; tokens: number |
     <g
       class={classes("n", name(props.role), props)}
       data-id={node.id}
+      transform={dragged(props.by)}
       tabindex={props.entry ? 0 : -1}
       role="button"
       aria-disabled={!live}
@@ -127,11 +147,7 @@ export const NodeShape = memo((props: Shown & { node: NodeData; tokens: number |
       <Words text={node.text} />
       <Badge look={props.look} at={[x + width - 3, y + 3]} />
       {mark && <circle class="mark" cx={x + 3} cy={y + 3} r={6} />}
-      {props.grip && (
-        <circle class="grip" data-grip={node.id} cx={cx} cy={y + height + 2} r={7}>
-          <title>drag to connect</title>
-        </circle>
-      )}
+      {props.grip && <Grip at={[cx, y + height + 2]} from={node.id} hint="drag to connect" />}
     </g>
   );
 });
@@ -171,7 +187,7 @@ const last = (id: string) => id.slice(id.indexOf(":") + 1);
 export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | undefined }) => {
   const { edge, live, mark, role } = props;
   const drawn = useMemo(() => arrow(edge.points, edge.head), [edge.points, edge.head]);
-  const style = { strokeWidth: props.width, stroke: props.shade || undefined };
+  const style = { strokeWidth: props.width, stroke: shadeOf(edge.shade) };
   const words = [edge.label, ...edge.lines].join(" ") || "transition";
   return (
     <g
@@ -194,7 +210,7 @@ export const EdgeShape = memo((props: Shown & { edge: EdgeData; width: number | 
         <path
           class={edge.head === "open" ? "line tip" : "solid"}
           d={drawn.head}
-          style={{ fill: edge.head === "open" ? undefined : props.shade || undefined }}
+          style={{ fill: edge.head === "open" ? undefined : shadeOf(edge.shade) }}
         />
       )}
       <Words text={edge.text} />
@@ -211,11 +227,14 @@ interface FrameProps {
   choice: { entry: boolean; selected: boolean; mark: string } | null;
   closed: boolean;
   onToggle: ((id: string) => void) | undefined;
+  /** By how much it is dragged. */
+  by: Point | null;
 }
-export const Frame = memo(({ group, role, choice, closed, onToggle }: FrameProps) => (
+export const Frame = memo(({ group, role, choice, closed, onToggle, by }: FrameProps) => (
   <g
     class={`f${litAs(role, group.role)}${closed ? " closed" : ""}${choice?.selected ? " selected" : ""}`}
     data-group={group.id}
+    transform={dragged(by)}
   >
     <rect x={group.box.x} y={group.box.y} width={group.box.width} height={group.box.height} rx={12} />
     {choice ? (

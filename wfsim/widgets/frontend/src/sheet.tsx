@@ -1,5 +1,7 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
 import { Completing } from "./completing.tsx";
+import { Problem } from "./told.tsx";
 
 /** What is selected; `wfsim.widgets.editor_wire` says it. Some fields are of some kinds only. */
 export interface SheetData {
@@ -14,6 +16,12 @@ export interface SheetData {
   activity?: string;
   within?: string;
   works?: boolean;
+  /** The line that shows a transition. */
+  line?: string;
+  source?: string;
+  target?: string;
+  /** The states that a transition can lead between. */
+  ends?: string[];
   event?: string;
   after?: string;
   condition?: string;
@@ -28,20 +36,44 @@ export interface Names {
   variables: string[];
   activities: string[];
 }
-export type Edit = (operation: string, values: Record<string, string>) => void;
+/** `at`: the label of the field that it comes from. */
+export type Edit = (operation: string, values: Record<string, string>, at: string) => void;
+export const AS_YAML = "as YAML";
 
 interface Props {
   sheet: SheetData;
   names: Names;
-  /** Why the last request from here could not be met. */
+  /** Why the last request from here could not be met, and the label of the field that it came from. */
   problem: string;
+  at: string;
   onEdit: Edit;
   onProperties(text: string): void;
   onSelect(id: string): void;
 }
 
-interface FieldProps {
+interface RowProps {
   label: string;
+  /** The key that it stands for. */
+  of: string;
+  within: Props;
+  children: ComponentChildren;
+}
+
+/** A field with its label, what it means as a hint, and below it why what was typed cannot be. */
+function Row({ label, of, within: { sheet, at, problem }, children }: RowProps) {
+  return (
+    <>
+      {/* biome-ignore lint/a11y/noLabelWithoutControl: it is among the children */}
+      <label class="field" title={sheet.keys.find((each) => each.key === of)?.means}>
+        <span>{label}</span>
+        {children}
+      </label>
+      <Problem text={at === label ? problem : ""} />
+    </>
+  );
+}
+
+interface FieldProps extends Omit<RowProps, "children"> {
   value: string;
   hint?: string;
   words?: string[];
@@ -49,7 +81,7 @@ interface FieldProps {
 }
 
 /** A field that counts when it is left or Enter is pressed; Escape takes back what was typed. */
-function Field({ label, value, hint, words, onCommit }: FieldProps) {
+function Field({ value, hint, words, onCommit, ...row }: FieldProps) {
   const [typed, setTyped] = useState(value);
   const list = useId();
   useEffect(() => setTyped(value), [value]);
@@ -57,12 +89,12 @@ function Field({ label, value, hint, words, onCommit }: FieldProps) {
     if (typed !== value) onCommit(typed.trim());
   };
   return (
-    <label class="field">
-      <span>{label}</span>
+    <Row {...row}>
       <input
         value={typed}
         placeholder={hint}
         list={words && list}
+        aria-invalid={row.within.at === row.label && row.within.problem !== ""}
         onInput={(event) => setTyped(event.currentTarget.value)}
         onBlur={commit}
         onKeyDown={(event) => {
@@ -77,14 +109,15 @@ function Field({ label, value, hint, words, onCommit }: FieldProps) {
           ))}
         </datalist>
       )}
-    </label>
+    </Row>
   );
 }
 
 const last = (id: string) => id.slice(id.indexOf(":") + 1);
 const plain = (id: string) => id.slice(Math.max(id.lastIndexOf("/"), id.indexOf(":")) + 1);
 
-function StateFields({ sheet, names, onEdit }: Props) {
+function StateFields(props: Props) {
+  const { sheet, names, onEdit } = props;
   const state = sheet.id;
   return (
     <>
@@ -93,39 +126,44 @@ function StateFields({ sheet, names, onEdit }: Props) {
         <button
           type="button"
           aria-pressed={sheet.initial}
-          onClick={() => !sheet.initial && onEdit("make_initial", { state })}
+          onClick={() => !sheet.initial && onEdit("make_initial", { state }, "begins here")}
         >
           {sheet.initial ? "Initial" : "Make initial"}
         </button>
       </div>
-      <label class="field">
-        <span>ends here</span>
+      <Row label="ends here" of="is_terminal" within={props}>
         <select
           value={sheet.outcome}
-          onChange={(event) => onEdit("set_terminal", { state, outcome: event.currentTarget.value })}
+          onChange={(event) => onEdit("set_terminal", { state, outcome: event.currentTarget.value }, "ends here")}
         >
           <option value="">no</option>
           <option value="success">as a success</option>
           <option value="failure">as a failure</option>
         </select>
-      </label>
+      </Row>
       <Field
         label="timeout"
+        of="timeout"
+        within={props}
         hint="2d"
         value={sheet.timeout ?? ""}
-        onCommit={(timeout) => onEdit("set_timeout", { state, timeout })}
+        onCommit={(timeout) => onEdit("set_timeout", { state, timeout }, "timeout")}
       />
       {!sheet.works && (
         <Field
           label="runs activity"
+          of="activity"
+          within={props}
           value={sheet.activity ?? ""}
           words={names.activities}
-          onCommit={(activity) => onEdit("set_work", { state, activity })}
+          onCommit={(activity) => onEdit("set_work", { state, activity }, "runs activity")}
         />
       )}
-      <label class="field">
-        <span>stands in</span>
-        <select value={sheet.within} onChange={(event) => onEdit("move", { state, into: event.currentTarget.value })}>
+      <Row label="stands in" of="" within={props}>
+        <select
+          value={sheet.within}
+          onChange={(event) => onEdit("move", { state, into: event.currentTarget.value }, "stands in")}
+        >
           {names.regions
             .filter((each) => !last(each).startsWith(`${last(state)}/`))
             .map((each) => (
@@ -134,9 +172,9 @@ function StateFields({ sheet, names, onEdit }: Props) {
               </option>
             ))}
         </select>
-      </label>
+      </Row>
       <div class="bar">
-        <button type="button" onClick={() => onEdit("add_region", { state })}>
+        <button type="button" onClick={() => onEdit("add_region", { state }, "stands in")}>
           Add a region
         </button>
       </div>
@@ -144,9 +182,29 @@ function StateFields({ sheet, names, onEdit }: Props) {
   );
 }
 
-function TransitionFields({ sheet, names, onEdit, onSelect }: Props) {
+function TransitionFields(props: Props) {
+  const { sheet, names, onEdit, onSelect } = props;
   const now = { event: sheet.event ?? "", after: sheet.after ?? "", condition: sheet.condition ?? "" };
-  const set = (change: Partial<typeof now>) => onEdit("set_trigger", { transition: sheet.id, ...now, ...change });
+  const ends = { source: sheet.source ?? "", target: sheet.target ?? "" };
+  const end = (label: string, which: "source" | "target") => (
+    <Row label={label} of={label} within={props}>
+      <select
+        value={ends[which]}
+        onChange={(event) =>
+          onEdit("reconnect", { transition: sheet.id, ...ends, [which]: event.currentTarget.value }, label)
+        }
+      >
+        {which === "target" && <option value="">nowhere: nothing is left</option>}
+        {sheet.ends?.map((each) => (
+          <option key={each} value={each}>
+            {plain(each)}
+          </option>
+        ))}
+      </select>
+    </Row>
+  );
+  const set = (change: Partial<typeof now>, at: string) =>
+    onEdit("set_trigger", { transition: sheet.id, ...now, ...change }, at);
   return (
     <>
       {(sheet.also?.length ?? 0) > 1 && (
@@ -158,19 +216,32 @@ function TransitionFields({ sheet, names, onEdit, onSelect }: Props) {
           ))}
         </div>
       )}
-      <Field label="on event" value={now.event} words={names.events} onCommit={(event) => set({ event, after: "" })} />
+      {end("from", "source")}
+      {end("to", "target")}
+      <Field
+        label="on event"
+        of="event"
+        within={props}
+        value={now.event}
+        words={names.events}
+        onCommit={(event) => set({ event, after: "" }, "on event")}
+      />
       <Field
         label="after"
+        of="after"
+        within={props}
         hint="2h"
         value={now.after}
-        onCommit={(after) => set({ after, event: after ? "" : now.event })}
+        onCommit={(after) => set({ after, event: after ? "" : now.event }, "after")}
       />
       <Field
         label="if"
+        of="condition"
+        within={props}
         hint="context.count < 3"
         value={now.condition}
         words={names.variables.map((name) => `context.${name}`)}
-        onCommit={(condition) => set({ condition })}
+        onCommit={(condition) => set({ condition }, "if")}
       />
     </>
   );
@@ -192,22 +263,24 @@ export function Sheet(props: Props) {
       <p class="title">
         {sheet.kind} {sheet.name}
       </p>
-      {props.problem && (
-        <p class="problem" role="alert">
-          {props.problem}
-        </p>
-      )}
       {sheet.kind !== "transition" && (
-        <Field label="name" value={sheet.name} onCommit={(name) => onEdit("rename", { element: sheet.id, name })} />
+        <Field
+          label="name"
+          of="name"
+          within={props}
+          value={sheet.name}
+          onCommit={(name) => onEdit("rename", { element: sheet.id, name }, "name")}
+        />
       )}
       {sheet.kind === "state" && <StateFields key={sheet.id} {...props} />}
       {sheet.kind === "transition" && <TransitionFields key={sheet.id} {...props} />}
-      <p class="title">as YAML</p>
+      <p class="title">{AS_YAML}</p>
       <Completing
         key={sheet.id}
         label={`${sheet.kind} ${sheet.name} as YAML`}
         text={sheet.yaml}
-        keys={sheet.keys.map((each) => each.key)}
+        problem={props.at === AS_YAML ? props.problem : ""}
+        keys={sheet.keys}
         words={[...new Set(words)]}
         rows={Math.min(14, Math.max(4, sheet.yaml.split("\n").length))}
         onApply={props.onProperties}
@@ -232,10 +305,12 @@ export function Declared({
   kind,
   names,
   selected,
+  problem,
   onSelect,
   onDeclare,
 }: {
   kind: string;
+  problem: string;
   names: string[];
   selected: string;
   onSelect(id: string): void;
@@ -267,6 +342,7 @@ export function Declared({
         onInput={(event) => setTyped(event.currentTarget.value)}
         onKeyDown={(event) => event.key === "Enter" && declare()}
       />
+      <Problem text={problem} />
     </div>
   );
 }

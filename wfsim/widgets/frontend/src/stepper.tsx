@@ -11,6 +11,7 @@ import {
   Variables,
 } from "./facts.tsx";
 import { type StepData, Timeline } from "./timeline.tsx";
+import { Drawn, Loading, Problem } from "./told.tsx";
 import type { Looks, Model, Picture } from "./types.ts";
 import { useLink } from "./wire.ts";
 
@@ -101,7 +102,7 @@ export function Stepper({ model, looks }: { model: Model; looks: Looks }) {
   if (!scene) {
     return (
       <div ref={root} class="stepper">
-        <p role="status">Loading …</p>
+        <Loading />
       </div>
     );
   }
@@ -176,30 +177,23 @@ export function Stepper({ model, looks }: { model: Model; looks: Looks }) {
         <span class="said">{head.said}</span>
         {head.stopped && <span class="stopped">{head.stopped}</span>}
       </p>
-      {problem && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
+      <Problem text={problem} />
       <div class="columns">
         <div class="drawings">
-          {scene.picture ? (
-            <Drawing
-              picture={scene.picture}
-              looks={looks}
-              lit={scene.lit}
-              live={live}
-              tokens={scene.tokens}
-              marks={scene.marks}
-              selected={twinOf(selected, false)}
-              label={`Drawing of ${scene.title}`}
-              onActivate={activate}
-              onSelect={setSelected}
-              onKey={key}
-            />
-          ) : (
-            <p class="problem">{scene.too_large}</p>
-          )}
+          <Drawn
+            picture={scene.picture}
+            tooLarge={scene.too_large}
+            looks={looks}
+            lit={scene.lit}
+            live={live}
+            tokens={scene.tokens}
+            marks={scene.marks}
+            selected={twinOf(selected, false)}
+            label={`Drawing of ${scene.title}`}
+            onActivate={activate}
+            onSelect={setSelected}
+            onKey={key}
+          />
           {scene.net && (
             <Drawing
               picture={scene.net.picture}

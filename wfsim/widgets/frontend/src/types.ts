@@ -26,6 +26,8 @@ export interface NodeData {
   shape: string;
   role: string;
   group: string | null;
+  /** How much of something there is, or below zero how much less; `more-3` and `less-3` are among the looks. */
+  shade: number;
   box: Box;
   outline: Box;
   text: Text | null;
@@ -39,6 +41,7 @@ export interface EdgeData {
   style: string;
   head: string;
   role: string;
+  shade: number;
   /** The tag at which it ends, if it is cut. */
   tag?: string | null;
   points: Point[];
@@ -75,10 +78,8 @@ export interface GroupData {
   box: Box;
   text: Text | null;
 }
-export interface Picture {
+export interface Picture extends Box {
   title: string;
-  width: number;
-  height: number;
   nodes: NodeData[];
   edges: EdgeData[];
   groups: GroupData[];

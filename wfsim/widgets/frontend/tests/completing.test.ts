@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { offered } from "../src/offered.ts";
+import { keyAt, offered } from "../src/offered.ts";
 
 const KEYS = ["timeout", "to"];
 const WORDS = ["paid", "packed", "context.total"];
@@ -21,4 +21,13 @@ test("nothing is offered before a word begins, or when it is whole", () => {
 
 test("what stands behind the caret does not count", () => {
   assert.deepEqual(offered("to: pa, x", 6, KEYS, WORDS), { word: "pa", found: ["paid", "packed"] });
+});
+
+test("what is explained is the key whose value the caret is in", () => {
+  const text = "to: paid\npre_actions:\n  - name: f";
+  assert.equal(keyAt(text, 0), "to");
+  assert.equal(keyAt(text, 10), "pre_actions");
+  assert.equal(keyAt(text, text.length), "pre_actions");
+  assert.equal(keyAt("", 0), null);
+  assert.equal(keyAt(text, null), null);
 });

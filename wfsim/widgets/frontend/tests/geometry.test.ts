@@ -1,12 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrow, border, collapsed, nearest, pinned } from "../src/geometry.ts";
+import { around, arrow, collapsed, nearest } from "../src/geometry.ts";
 import type { Box, EdgeData, NodeData, Picture, Point } from "../src/types.ts";
 
 const box = (x: number, y: number): Box => ({ x, y, width: 20, height: 10 });
 const node = (id: string, x: number, y: number, group: string | null = null): NodeData => {
   const at = box(x, y);
-  return { id, label: id, lines: [], shape: "rounded", role: "state", group, box: at, outline: at, text: null };
+  return {
+    id,
+    label: id,
+    lines: [],
+    shape: "rounded",
+    role: "state",
+    group,
+    shade: 0,
+    box: at,
+    outline: at,
+    text: null,
+  };
 };
 const edge = (id: string, source: string, target: string): EdgeData => {
   const points: Point[] = [0, 1, 2, 3].map((k) => [k, k]);
@@ -19,6 +30,7 @@ const edge = (id: string, source: string, target: string): EdgeData => {
     style: "solid",
     head: "arrow",
     role: "event",
+    shade: 0,
     tag: null,
     points,
     text: null,
@@ -26,6 +38,8 @@ const edge = (id: string, source: string, target: string): EdgeData => {
 };
 const PICTURE: Picture = {
   title: "t",
+  x: 0,
+  y: 0,
   width: 200,
   height: 100,
   nodes: [node("a", 0, 0), node("b", 100, 0, "g"), node("c", 100, 50, "g")],
@@ -49,19 +63,6 @@ test("an arrow key goes to the nearest in its direction", () => {
   assert.equal(nearest([0, 0], others, "ArrowRight"), "right");
   assert.equal(nearest([0, 0], others, "ArrowDown"), "below");
   assert.equal(nearest([0, 0], others, "ArrowUp"), null);
-});
-
-test("a pinned node moves with its edges, which become straight from border to border", () => {
-  const moved = pinned(PICTURE, { b: [100, 40] });
-  assert.deepEqual(moved.nodes[1]!.outline, box(100, 40));
-  const [first] = moved.edges[0]!.points;
-  assert.deepEqual(first, border(box(0, 0), [110, 45]));
-  assert.equal(moved.edges[2], PICTURE.edges[2]);
-  assert.equal(pinned(PICTURE, {}), PICTURE);
-});
-
-test("a pin outside makes the drawing larger", () => {
-  assert.ok(pinned(PICTURE, { b: [500, 40] }).width >= 520);
 });
 
 test("a frame inside a closed one is hidden, too", () => {
@@ -112,21 +113,27 @@ const CUT: Picture = {
   ],
 };
 
-test("a tag moves with the node beside it, and so does the line between", () => {
-  const source = pinned(CUT, { a: [10, 0] });
-  assert.deepEqual([source.tags[0]!.box.x, source.tags[1]!.box.x], [10, 100]);
-  assert.deepEqual(source.edges[0]!.points[0], [10, 0]);
-  assert.deepEqual(source.arrivals[0]!.points[0], [1, 1]);
-  const target = pinned(CUT, { b: [130, 0] });
-  assert.deepEqual([target.tags[0]!.box.x, target.tags[1]!.box.x], [0, 130]);
-  assert.deepEqual(target.edges[0]!.points[0], [0, 0]);
-  assert.deepEqual(target.arrivals[0]!.points[0], [31, 1]);
-});
-
 test("an edge into a closed group is not cut any more", () => {
   const { edges, tags, arrivals } = collapsed(CUT, new Set(["g"]));
   assert.deepEqual(
     [edges.map((each) => [each.id, each.target, each.tag]), tags, arrivals],
     [[["ab", "g", null]], [], []],
   );
+});
+
+test("around something lies what a few edges lead to or from, with frames and with all of a group", () => {
+  const chain = {
+    ...PICTURE,
+    nodes: [...PICTURE.nodes, node("d", 0, 50)],
+    edges: [...PICTURE.edges, edge("da", "d", "a")],
+  };
+  const ids = (picture: Picture) =>
+    [picture.nodes, picture.edges, picture.groups].map((all) => all.map(({ id }) => id));
+  assert.deepEqual(ids(around(chain, "a", 1)), [["a", "b", "d"], ["ab", "aa", "da"], ["g"]]);
+  assert.deepEqual(ids(around(chain, "da", 0)), [["a", "d"], ["aa", "da"], []]);
+  assert.deepEqual(ids(around(chain, "g", 0)), [["b", "c"], ["bc"], ["g"]]);
+  assert.deepEqual(ids(around(chain, "d", 2)), ids(around(chain, "a", 1)));
+  const { x, y, width, height } = around(chain, "c", 1);
+  assert.deepEqual([x, y, width, height], [-16, -16, 172, 112]);
+  assert.equal(around(chain, "gone", 1), chain);
 });

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wfsim.errors import WfsimError
+from wfsim.errors import DrawingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,10 +24,10 @@ def layout_file(definition: Path) -> Path:
     return definition.with_name(definition.name + ".layout.json")
 
 
-def pinned(x: float, y: float) -> tuple[float, float]:
-    """A place in the drawing; `WfsimError` if it is none."""
+def place(x: float, y: float) -> tuple[float, float]:
+    """A place in the drawing; `DrawingError` if it is none."""
     if not (math.isfinite(x) and math.isfinite(y) and max(abs(x), abs(y)) <= FARTHEST):
-        raise WfsimError(f"({x:g}, {y:g}) is no place in a drawing: at most {FARTHEST:,.0f} pixels away.")
+        raise DrawingError(f"({x:g}, {y:g}) is no place in a drawing: at most {FARTHEST:,.0f} pixels away.")
     return round(x, 1), round(y, 1)
 
 
@@ -42,7 +42,7 @@ def read_pins(definition: Path) -> Pins:
 
     Raises
     ------
-    WfsimError
+    DrawingError
         If the file says something else.
     """
     file = layout_file(definition)
@@ -52,9 +52,9 @@ def read_pins(definition: Path) -> Pins:
         said: Any = json.loads(file.read_text(encoding="utf-8"))
         if said["version"] != _VERSION:
             raise KeyError("version")
-        return {str(name): pinned(float(x), float(y)) for name, (x, y) in said["pins"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, WfsimError) as error:
-        raise WfsimError(
+        return {str(name): place(float(x), float(y)) for name, (x, y) in said["pins"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, DrawingError) as error:
+        raise DrawingError(
             f"{file}: these are no positions of states ({error}). Delete the file: states are then placed anew."
         ) from None
 
@@ -69,4 +69,4 @@ def write_pins(definition: Path, pins: Mapping[str, tuple[float, float]]) -> Non
     try:
         file.write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise WfsimError(f"{file}: cannot be written: {error.strerror or error}.") from None
+        raise DrawingError(f"{file}: cannot be written: {error.strerror or error}.") from None
