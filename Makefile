@@ -9,7 +9,7 @@ TEST_STAMP := $(VENV)/.installed-test
 CONSTRAINTS ?=
 CONSTRAIN := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: help demo test frontend test-long test-wheel test-lowest fuzz coverage mutate constraints lab lint bench clean
+.PHONY: help demo test frontend test-long test-hosts test-wheel test-lowest fuzz coverage mutate constraints lab lint bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
@@ -19,6 +19,8 @@ demo: $(STAMP)  ## the whole path once: findings, proofs, 10,000 orders, SQL, pi
 
 # They start processes or a browser and wait for these more than they compute, and need nothing compiled.
 WAITING := tests/browser tests/runtime_kill
+# What `make test-hosts` runs, as it installs more.
+HOSTS := tests/hosts
 
 # Loading nbval takes some seconds in every process, for grammars that only notebooks need.
 PYTEST := $(BIN)/python -m pytest -p no:nbval
@@ -35,7 +37,7 @@ test: frontend  ## every test but for those of test-long
 	$(PYTEST) -n 2 --dist loadfile --doctest-modules wfsim $(WAITING); \
 	wait $$compiling || { cat build/compiled.log; exit 1; }; \
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval notebooks; \
-	$(PYTEST) -n 2 --dist worksteal $(addprefix --ignore=,$(WAITING)) tests
+	$(PYTEST) -n 2 --dist worksteal $(addprefix --ignore=,$(WAITING) $(HOSTS)) tests
 
 frontend: $(TEST_STAMP)  ## build the live widgets anew if their sources have changed
 	@$(BIN)/python hatch_build.py
@@ -43,6 +45,10 @@ frontend: $(TEST_STAMP)  ## build the live widgets anew if their sources have ch
 test-long: frontend  ## the tests that `make test` leaves out because they take long
 	WFSIM_KILLS=100 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' tests/runtime_kill
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
+
+test-hosts: frontend  ## live widgets in Notebook 7, Voila and marimo, in Chromium; installs these
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[hosts]'
+	$(PYTEST) -n 0 $(HOSTS)
 
 test-wheel: $(VENV)/bin/python  ## build the wheel, install it in an empty environment, run the demo there
 	@rm -rf build/wheel && mkdir -p build/wheel
@@ -89,7 +95,7 @@ fuzz: $(TEST_STAMP)  ## random tests with fifteen times as many cases, new ones 
 
 coverage: frontend  ## which lines the tests reach, and which they do not
 	$(BIN)/python -m coverage erase
-	$(PYTEST) -n 2 --dist worksteal --cov --cov-report= tests
+	$(PYTEST) -n 2 --dist worksteal --cov --cov-report= --ignore=$(HOSTS) tests
 	$(BIN)/python -m coverage report
 	$(BIN)/python -m coverage html
 
@@ -121,7 +127,10 @@ $(VENV)/bin/python:
 	@echo "Making $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 
-$(STAMP): $(VENV)/bin/python pyproject.toml
+# Installing builds the live widgets, so what was pulled since then is installed again; tests have `frontend` for that.
+FRONTEND := $(wildcard wfsim/widgets/frontend/src/*)
+
+$(STAMP): $(VENV)/bin/python pyproject.toml $(FRONTEND)
 	@echo "Installing wfsim and what it needs (a minute or two, once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e .
 	@touch $@
@@ -131,7 +140,8 @@ $(TEST_STAMP): $(VENV)/bin/python pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[test]'
 	@touch $@ $(STAMP)
 
-$(VENV)/.installed-lab: $(VENV)/bin/python pyproject.toml
+$(VENV)/.installed-lab: $(VENV)/bin/python pyproject.toml $(FRONTEND)
+	@echo "Installing JupyterLab beside wfsim (a minute or two, once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[lab]'
 	@touch $@ $(STAMP)
 

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from wfsim.verification.workflows.space import explore_workflow
     from wfsim.widgets.editor import Editor
     from wfsim.widgets.flow_map import FlowMap
+    from wfsim.widgets.lab import Lab
     from wfsim.widgets.pictures import picture
     from wfsim.widgets.stepper import Stepper
     from wfsim.widgets.token_game import TokenGame
@@ -70,6 +71,7 @@ __all__ = [
     "EventRejected",
     "FlowMap",
     "History",
+    "Lab",
     "ManualClock",
     "PetriNet",
     "Property",
@@ -155,6 +157,7 @@ _HOMES = {
     "verification.workflows.space": ("explore_workflow",),
     "widgets.editor": ("Editor",),
     "widgets.flow_map": ("FlowMap",),
+    "widgets.lab": ("Lab",),
     "widgets.pictures": ("picture",),
     "widgets.stepper": ("Stepper",),
     "widgets.token_game": ("TokenGame",),

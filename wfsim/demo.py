@@ -27,6 +27,7 @@ def run_demo(
 ) -> None:
     """Load, check, prove, simulate, ask, draw and run; everything it makes lies in `folder`."""
     import wfsim as wf
+    from wfsim.exploration.workflow_witness import WorkflowWitness
     from wfsim.net.petri import MAX_DRAWN
 
     files = wf.examples()["order_processing"]
@@ -38,7 +39,16 @@ def run_demo(
     show_findings(broken)
 
     head("2  What that leads to: shortest traces")
-    show_report(wf.verify(broken))
+    report = wf.verify(broken)
+    show_report(report)
+    stuck = next(verdict for verdict in report if verdict.property == "can_complete")
+    assert isinstance(stuck.witness, WorkflowWitness)
+    played = folder / "counterexample.html"
+    try:
+        wf.Stepper(stuck.witness).to_html(played)
+        say(f"{played} plays the trace of can_complete on the drawing: open it in a browser.")
+    except wf.WfsimError as missing:  # built without the front end
+        say(str(missing))
 
     head("3  The repaired workflow, proved")
     order = wf.example("order_processing")
@@ -103,7 +113,9 @@ def run_demo(
 
     head("Done")
     say(f"Everything lies in {folder}/: the history (orders.duckdb), the pictures, the real order (runs.duckdb).")
-    say("The notebook, in a checkout: make lab, then 01_first_workflow.ipynb.")
+    say(
+        "In a checkout: make lab, then 05_draw_and_step.ipynb to draw a workflow, 01_first_workflow.ipynb for the rest."
+    )
     command = _command()
     say("Ask the history, or look at a workflow of your own:")
     say(f"    {command} report {stored}")

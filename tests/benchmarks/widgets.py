@@ -14,12 +14,14 @@ import wfsim as wf
 from tests.benchmarks import Measured
 from tests.browser.harness import page_with
 from tests.browser.lab import FLAGS, opened, require_browser, running_lab, write_notebook
+from wfsim.widgets.lab import Lab
 from wfsim.widgets.stepper import Stepper
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 CLICKS = 40
+TURNS = 10
 EDITS = 20
 FRAMES = 90
 WARM = """
@@ -58,6 +60,22 @@ CLICKED = """async (root) => {
   target.dispatchEvent(new MouseEvent('click', { bubbles: true, composed: true }));
   await drawn;
   root.getBoundingClientRect();
+  return performance.now() - began;
+}"""
+
+# From a key on the slider until a chart shows the figures of the new setting.
+TURNED = """async (key) => {
+  await new Promise((again) => setTimeout(again, 1500));
+  const chart = document.querySelector('[data-chart=sojourn] svg'), before = chart.textContent;
+  const slider = document.querySelector("[data-knob='scenario:pools.packers.capacity'] input[type=range]");
+  const began = performance.now();
+  const drawn = new Promise((done) => {
+    const watch = new MutationObserver(() => chart.textContent !== before && (watch.disconnect(), done()));
+    watch.observe(document, { subtree: true, childList: true, characterData: true });
+  });
+  slider.value = String(Number(slider.value) + key);
+  slider.dispatchEvent(new InputEvent('input', { bubbles: true }));
+  await drawn;
   return performance.now() - began;
 }"""
 
@@ -113,7 +131,7 @@ def measure() -> list[Measured]:
     """Wall time in the browser, as people see it; a shared machine makes it worse."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=require_browser(), args=FLAGS)
-        found = [*_in_lab(browser), *_large(browser)]
+        found = [*_in_lab(browser), *_large(browser), *_tuned(browser)]
         browser.close()
     return found
 
@@ -158,6 +176,18 @@ def _large(browser: Browser) -> list[Measured]:
                 rate = page.evaluate(MOVED, [what, FRAMES])
                 found.append(Measured(f"{what} 300 states, {view}", rate, "frames/s"))
     return found
+
+
+def _tuned(browser: Browser) -> list[Measured]:
+    """With one more packer each time: every setting is a new one, and the one before still at work."""
+    lab = Lab(wf.load("models/order_processing.yaml"), "models/order_processing.scenario.yaml")
+    lab.tuning.wait()
+    with page_with(browser, lab) as page:
+        turns = [page.evaluate(TURNED, 1) for _ in range(TURNS)]
+    return [
+        Measured("slider to chart, order workflow, median", median(turns), "ms"),
+        Measured("slider to chart, order workflow, least", min(turns), "ms"),
+    ]
 
 
 def _run(page: Page, number: int) -> None:

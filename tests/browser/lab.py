@@ -55,20 +55,30 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
 @contextlib.contextmanager
 def running_lab(folder: Path, *, dark: bool = False) -> Iterator[str]:
     """Start JupyterLab on `folder` with settings of its own; gives its address, and stops it."""
-    home = folder / ".home"
     theme = {"theme": "JupyterLab Dark" if dark else "JupyterLab Light"}
     for name, settings in {
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
         "apputils-extension/themes": theme,
         "notebook-extension/tracker": {"autoStartDefaultKernel": True},
     }.items():
-        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file = folder / ".home" / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings))
+    with served("jupyterlab", [*jupyter_options(folder), "--LabApp.extension_manager=readonly"], folder) as address:
+        yield address
+
+
+def jupyter_options(folder: Path) -> list[str]:
+    """What makes a server of Jupyter open `folder` for a test."""
+    open_to_all = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--IdentityProvider.token="]
+    return [*open_to_all, "--ServerApp.port_retries=0", "--ServerApp.password=", f"--ServerApp.root_dir={folder}"]
+
+
+@contextlib.contextmanager
+def served(module: str, options: Sequence[str], folder: Path, *, ready: str = "/api/status") -> Iterator[str]:
+    """Run `python -m module` with a home of its own in `folder`; gives its address when `ready` answers."""
+    home = folder / ".home"
     port = _free_port()
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
-    command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.password="]
-    command += ["--LabApp.extension_manager=readonly", f"--ServerApp.root_dir={folder}"]
     environment = os.environ | {
         "HOME": str(home),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
@@ -78,12 +88,13 @@ def running_lab(folder: Path, *, dark: bool = False) -> Iterator[str]:
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "IPYTHONDIR": str(home / "ipython"),
     }
-    log = folder / "lab.log"
+    log = folder / f"{module}.log"
     with log.open("wb") as output:
+        command = [sys.executable, "-m", module, *options, f"--port={port}"]
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait_until(lambda: _answers(address, server, log), "JupyterLab to answer")
+        _wait_until(lambda: _answers(address + ready, server, log), f"{module} to answer")
         yield address
     finally:
         server.terminate()
@@ -95,13 +106,11 @@ def running_lab(folder: Path, *, dark: bool = False) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def opened(
-    browser: Browser, address: str, notebook: str, *, run: bool = True, width: int = 1200, height: int = 1000
-) -> Iterator[Page]:
+def opened(browser: Browser, address: str, notebook: str, *, run: bool = True, at: str = "lab/tree") -> Iterator[Page]:
     """Open a notebook, and run all its cells unless told otherwise; gives the page."""
-    page = browser.new_page(viewport={"width": width, "height": height})
+    page = browser.new_page(viewport={"width": 1200, "height": 1000})
     try:
-        page.goto(f"{address}/lab/tree/{notebook}")
+        page.goto(f"{address}/{at}/{notebook}")
         # Cells run before the page is connected to the kernel are lost.
         _wait_until(lambda: _connected(address), "a kernel connected to the notebook")
         page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for(timeout=60_000)
@@ -128,9 +137,9 @@ def _connected(address: str) -> bool:
 
 def _answers(address: str, server: subprocess.Popen[bytes], log: Path) -> bool:
     if server.poll() is not None:
-        pytest.fail(f"JupyterLab ended with {server.returncode}:\n{log.read_text()[-3000:]}")
+        pytest.fail(f"{log.stem} ended with {server.returncode}:\n{log.read_text()[-3000:]}")
     try:
-        with urllib.request.urlopen(f"{address}/api/status"):
+        with urllib.request.urlopen(address):
             return True
     except (urllib.error.URLError, ConnectionError):
         return False

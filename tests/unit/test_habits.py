@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -114,13 +113,3 @@ def test_no_function_has_many_parameters() -> None:
         if len(own) > MOST_OF_ITS_OWN if in_kernel else len(parameters) > MOST_PARAMETERS:
             found.add(name)
     assert found == LONGER
-
-
-def test_figures_of_notebooks_show_without_trust_and_outside_of_jupyterlab() -> None:
-    """Stored as data, which JupyterLab draws, and as a picture for other readers; none needs scripts to run."""
-    figure, picture = "application/vnd.plotly.v1+json", "image/png"
-    for file in sorted((TESTS.parent / "notebooks").glob("*.ipynb")):
-        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", ())]
-        assert not [kinds for kinds in shown if figure in kinds and picture not in kinds], file.name
-        assert not [kinds for kinds in shown if "<script" in json.dumps(kinds)], file.name

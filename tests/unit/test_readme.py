@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import wfsim as wf
+from tests import screenshots
 from wfsim.runtime.handle import Run
 
 README = Path("README.md").resolve()
@@ -36,3 +37,16 @@ def test_the_python_of_the_readme_runs_and_its_order_can_be_reopened(
 
 def test_the_readme_says_where_the_command_is() -> None:
     assert ".venv/bin/wfsim" in README.read_text(encoding="utf-8")
+
+
+def test_every_picture_of_the_readme_is_there_and_screenshots_are_small_and_of_both_themes() -> None:
+    named = set(re.findall(r'(?:srcset|src)="([^"]+)"|!\[[^]]*\]\(([^)]+)\)', README.read_text(encoding="utf-8")))
+    files = {README.parent / (one or other) for one, other in named}
+    assert not [file for file in files if not file.is_file()]
+    taken = {
+        README.parent / screenshots.FOLDER / f"{name}_{theme}.webp"
+        for name in screenshots.SHOTS
+        for theme in ("light", "dark")
+    }
+    assert taken <= files
+    assert not [file for file in taken if file.stat().st_size >= screenshots.LARGEST]

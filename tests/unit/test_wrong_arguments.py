@@ -28,6 +28,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "Catalogue": lambda folder: ([ORDER],),
     "Editor": lambda folder: (ORDER,),
     "FlowMap": lambda folder: (small_history(),),
+    "Lab": lambda folder: (ORDER,),
     "Stepper": lambda folder: (ORDER,),
     "TokenGame": lambda folder: (NET,),
     "check": lambda folder: (NET, "live"),
@@ -75,6 +76,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 """Options that must be given."""
 
 OPTIONS: dict[str, dict[str, Any]] = {
+    "Lab": {"scenario": 7, "catalogue": 7},
     "Editor": {"catalogue": 7},
     "FlowMap": {"against": "none", "run": 7, "workflow": "none"},
     "check": {"max_markings": 0, "max_seconds": -1, "max_memory": 0},

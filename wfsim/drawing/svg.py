@@ -1,8 +1,9 @@
 """A laid-out picture as standalone SVG: no script, no font, no reference to anything outside.
 
 Colours stand twice: as plain attributes for readers without style sheets (PDF converters), and as CSS
-variables that follow the page, be it a browser set to dark or a Jupyter theme. The picture paints its own
-background, because a notebook may show it where neither is known.
+variables that follow the page, be it a browser set to dark or a Jupyter theme. The class of a part sets its two, and
+what all parts have in common stands once. The picture paints its own background, because a notebook may show it where
+neither is known.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from wfsim.drawing.boxes import Box, Point, centred
-from wfsim.drawing.content import LINE_SIZE, short_number
+from wfsim.drawing.content import EDGE_SIZE, LINE_SIZE, short_number
 from wfsim.drawing.curve import Curve, along, end_cut, middle
 from wfsim.drawing.data import to_data
 from wfsim.drawing.placed import Layout, PlacedEdge, PlacedGroup, PlacedNode, PlacedText
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
 
     from wfsim.drawing.graph import Edge, Graph, Group, Node, Role
 
-_FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',Arial,sans-serif"
+_FONTS = "system-ui,-apple-system,Segoe UI,Roboto,Noto Sans,DejaVu Sans,Arial,sans-serif"
+# Of most texts and most lines: said once for the whole picture.
+_SIZE, _WIDTH = EDGE_SIZE, Look(INK, INK).width
 _WIDEST = 8.0
 _THINNEST = 1.0
 
@@ -108,7 +111,8 @@ def render(
             f'<svg xmlns="http://www.w3.org/2000/svg" id="{prefix}" class="wfsim-picture" role="img" '
             f'aria-labelledby="{prefix}-title {prefix}-desc" width="{width_}" height="{height}" '
             # On the element itself: a page may drop the style sheet, or count its own rules for pictures higher.
-            f'viewBox="{x} {y} {width_} {height}" style="max-width:100%;height:auto" font-family="{escape(_FONTS)}">',
+            f'viewBox="{x} {y} {width_} {height}" style="max-width:100%;height:auto" font-family="{_FONTS}" '
+            f'font-size="{_number(_SIZE)}" text-anchor="middle" fill="{INK.light}" stroke-width="{_number(_WIDTH)}">',
             f'<title id="{prefix}-title">{_escape(graph.title) or "Graph"}</title>',
             f'<desc id="{prefix}-desc">{said}</desc>',
             f"<style>{_style(prefix, sorted(roles), sorted(shades - {0}))}</style>",
@@ -125,45 +129,42 @@ def render(
 
 
 def _style(prefix: str, roles: list[Role], shades: list[int]) -> str:
-    def variables(mode: str, jupyter: bool) -> str:
+    def colours(mode: str, page: str = "") -> str:
+        """The colours for light or dark pages; `page` selects Jupyter pages, whose own colours come first."""
+
         def shade(tone: Tone) -> str:
             return tone.light if mode == "light" else tone.dark
 
-        page, ink = shade(PAGE), shade(INK)
-        if jupyter:
-            page, ink = f"var(--jp-layout-color0,{page})", f"var(--jp-content-font-color0,{ink})"
-        parts = [f"--wf-page:{page}", f"--wf-ink:{ink}", f"--wf-frame:{shade(FRAME)}"]
+        here = f"{page}#{prefix}"
+        back, ink = shade(PAGE), shade(INK)
+        if page:
+            back, ink = f"var(--jp-layout-color0,{back})", f"var(--jp-content-font-color0,{ink})"
+        rules = [f"{here}{{--wf-page:{back};--wf-ink:{ink};--wf-frame:{shade(FRAME)}}}"]
+        alike: dict[tuple[str, str], list[str]] = {}
         for role in roles:
-            name = role.replace("_", "-")
-            parts += [f"--wf-{name}:{shade(LOOKS[role].line)}", f"--wf-{name}-in:{shade(LOOKS[role].fill)}"]
-        parts += [f"--wf-{shade_name(number)}:{shade(SHADE_TONES[number])}" for number in shades]
-        return ";".join(parts)
+            seen = shade(LOOKS[role].line), shade(LOOKS[role].fill)
+            alike.setdefault(seen, []).append(f"{here} .{role.replace('_', '-')}")
+        rules += [f"{','.join(parts)}{{--wf-line:{line};--wf-in:{inside}}}" for (line, inside), parts in alike.items()]
+        # Set on lines themselves, in place of what they have of their role.
+        rules += [f"{here} .{shade_name(number)}{{--wf-line:{shade(SHADE_TONES[number])}}}" for number in shades]
+        return "".join(rules)
 
     here = f"#{prefix}"
     rules = [
-        f"{here}{{{variables('light', False)}}}",
-        f"@media (prefers-color-scheme:dark){{{here}{{{variables('dark', False)}}}}}",
+        colours("light"),
+        f"@media (prefers-color-scheme:dark){{{colours('dark')}}}",
         # A Jupyter page declares its theme, whatever the browser prefers.
-        f'[data-jp-theme-light="true"] {here}{{{variables("light", True)}}}',
-        f'[data-jp-theme-light="false"] {here}{{{variables("dark", True)}}}',
-        f"{here} text{{fill:var(--wf-ink)}}",
-        f"{here} .halo{{stroke:var(--wf-page)}}",
-        f"{here} .page{{fill:var(--wf-page)}}",
+        colours("light", '[data-jp-theme-light="true"] '),
+        colours("dark", '[data-jp-theme-light="false"] '),
+        f"{here} text,{here} .token{{fill:var(--wf-ink)}}",
+        f"{here} .page,{here} .glyph{{fill:var(--wf-page)}}",
         f"{here} .frame{{stroke:var(--wf-frame)}}",
-        f"{here} .token{{fill:var(--wf-ink)}}",
-        f"{here} .glyph{{fill:var(--wf-page)}}",
+        f"{here} .line{{stroke:var(--wf-line)}}",
+        f"{here} .body{{fill:var(--wf-in)}}",
+        f"{here} .solid{{fill:var(--wf-line)}}",
+        # Here only: a reader that knows no order of painting would strike its texts through with it.
+        f"{here} .halo{{stroke:var(--wf-page);stroke-width:4;stroke-linejoin:round;paint-order:stroke}}",
     ]
-    for role in roles:
-        name = role.replace("_", "-")
-        rules += [
-            f"{here} .{name} .line{{stroke:var(--wf-{name})}}",
-            f"{here} .{name} .body{{fill:var(--wf-{name}-in)}}",
-            f"{here} .{name} .solid{{fill:var(--wf-{name})}}",
-        ]
-    # After those of roles, in whose place they are.
-    for number in shades:
-        name = shade_name(number)
-        rules.append(f"{here} .line.{name}{{stroke:var(--wf-{name})}}\n{here} .solid.{name}{{fill:var(--wf-{name})}}")
     return "\n".join(rules)
 
 
@@ -190,7 +191,7 @@ def _outline(node: Node, box: Box, look: Look) -> list[str]:
     shade = SHADE_TONES.get(node.shade)
     line, width = (look.line.light, look.width) if shade is None else (shade.light, SHADED)
     body = "body line" if shade is None else f"body line {shade_name(node.shade)}"
-    paint = f'fill="{look.fill.light}" stroke="{line}" stroke-width="{_number(width)}"{_dashes(look.dash)}'
+    paint = f'fill="{look.fill.light}" stroke="{line}"{_thickness(width)}{_dashes(look.dash)}'
     if node.shape == "dot":
         paint = f'fill="{look.line.light}" stroke="{look.line.light}" stroke-width="1"'
         return [_disc(box.centre, box.width / 2 - 1, f'class="solid line" {paint}')]
@@ -211,10 +212,8 @@ def _tokens(box: Box, count: int) -> str:
     if count in _TOKEN_PLACES:
         paint = f'class="token" fill="{INK.light}"'
         return "".join(_disc((x + dx, y + dy), 4, paint) for dx, dy in _TOKEN_PLACES[count])
-    return (
-        f'<text x="{_number(x)}" y="{_number(y + 0.36 * LINE_SIZE)}" font-size="{_number(LINE_SIZE)}" '
-        f'text-anchor="middle" fill="{INK.light}">{short_number(count)}</text>'
-    )
+    place = f'x="{_number(x)}" y="{_number(y + 0.36 * LINE_SIZE)}" font-size="{_number(LINE_SIZE)}"'
+    return f"<text {place}>{short_number(count)}</text>"
 
 
 def _edge(
@@ -233,8 +232,8 @@ def _edge(
     if weight is not None:
         tip.append(f"weight {weight:,.12g}")
     line = (
-        f'<path class="line{named}" d="{_path(shaft)}" fill="none" stroke="{colour.light}" '
-        f'stroke-width="{_number(thick)}"{_dashes(dash)}/>'
+        f'<path class="line{named}" d="{_path(shaft)}" fill="none" stroke="{colour.light}"'
+        f"{_thickness(thick)}{_dashes(dash)}/>"
     )
     # A wide invisible line makes the tooltip easy to hit.
     reach = f'<path d="{_path(placed.curve)}" fill="none" stroke-width="12" pointer-events="stroke"/>'
@@ -258,13 +257,13 @@ def _head(edge: Edge, curve: Curve, thick: float, colour: str, named: str) -> tu
     if edge.head == "circle":
         shaft, (ux, uy) = end_cut(curve, 2 * half)
         centre = (tip[0] - ux * half, tip[1] - uy * half)
-        paint = f'class="line glyph{named}" fill="{PAGE.light}" stroke="{colour}" stroke-width="1.5"'
+        paint = f'class="line glyph{named}" fill="{PAGE.light}" stroke="{colour}"'
         return shaft, _disc(centre, half - 0.5, paint)
     shaft, (ux, uy) = end_cut(curve, 2 * length if edge.head == "double" else length)
     if edge.head == "open":
         return curve, (
-            f'<path class="line{named}" d="{_wedge(tip, (ux, uy), length, half)}" fill="none" stroke="{colour}" '
-            f'stroke-width="{_number(max(1.5, thick / 2))}"/>'
+            f'<path class="line{named}" d="{_wedge(tip, (ux, uy), length, half)}" fill="none" stroke="{colour}"'
+            f"{_thickness(max(1.5, thick / 2))}/>"
         )
     wedges = _wedge(tip, (ux, uy), length, half) + "Z"
     if edge.head == "double":
@@ -284,7 +283,7 @@ def _group(group: Group, placed: PlacedGroup, lit: Role | None) -> str:
     if lit:
         look = LOOKS[lit]
         tip.append(lit.replace("_", " "))
-        paint = f'class="line" fill="none" stroke="{look.line.light}" stroke-width="{_number(look.width)}"'
+        paint = f'class="line" fill="none" stroke="{look.line.light}"{_thickness(look.width)}'
     else:
         paint = f'class="frame" fill="none" stroke="{FRAME.light}" stroke-width="1.25"'
     parts = [_tip(tip), _rectangle(placed.box, 12, paint + _dashes(LOOKS[lit].dash if lit else "3 3"))]
@@ -324,19 +323,13 @@ def _text(placed: PlacedText, *, halo: bool = False, start: bool = False, bold: 
     y = placed.box.y
     spans: list[str] = []
     for line in placed.block.lines:
-        spans.append(
-            f'<tspan x="{_number(x)}" y="{_number(y + 0.98 * line.size)}" font-size="{_number(line.size)}">'
-            f"{_escape(line.text)}</tspan>"
-        )
+        size = f' font-size="{_number(line.size)}"' if line.size != _SIZE else ""
+        spans.append(f'<tspan x="{_number(x)}" y="{_number(y + 0.98 * line.size)}"{size}>{_escape(line.text)}</tspan>')
         y += line.size * LINE_HEIGHT
-    around = (
-        f' class="halo" stroke="{PAGE.light}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
-        if halo
-        else ""
-    )
-    anchor = "start" if start else "middle"
+    around = ' class="halo"' if halo else ""
+    anchor = ' text-anchor="start"' if start else ""
     weight = ' font-weight="600"' if bold else ""
-    return f'<text{around} text-anchor="{anchor}"{weight} fill="{INK.light}">{"".join(spans)}</text>'
+    return f"<text{around}{anchor}{weight}>{''.join(spans)}</text>"
 
 
 def _wrapped(kind: str, role: Role, name: str, parts: list[str]) -> str:
@@ -358,6 +351,10 @@ def _rectangle(box: Box, radius: float, attributes: str) -> str:
     )
 
 
+def _thickness(width: float) -> str:
+    return f' stroke-width="{_number(width)}"' if width != _WIDTH else ""
+
+
 def _dashes(pattern: str) -> str:
     return f' stroke-dasharray="{pattern}"' if pattern else ""
 
@@ -371,7 +368,7 @@ def _pair(point: Point) -> str:
 
 
 def _number(value: float) -> str:
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    text = f"{value:.1f}".removesuffix(".0")
     return "0" if text == "-0" else text
 
 

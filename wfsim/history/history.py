@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import threading
 import weakref
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -157,8 +158,8 @@ class History:
     @property
     def runs(self) -> list[Run]:
         """The runs, in order."""
-        with reading(self.path):
-            return runs_in(self.connection())
+        with reading(self.path), closing(opening.cursor(self.connection())) as own:
+            return runs_in(own)
 
     @property
     def notes(self) -> list[str]:
@@ -232,8 +233,8 @@ class History:
         return found
 
     def _all(self, query: str) -> list[tuple[Any, ...]]:
-        with reading(self.path):
-            rows: list[tuple[Any, ...]] = self.connection().execute(query).fetchall()
+        with reading(self.path), closing(opening.cursor(self.connection())) as own:
+            rows: list[tuple[Any, ...]] = own.execute(query).fetchall()
         return rows
 
     @property

@@ -113,16 +113,32 @@ def simulate(
         return _witnessed(workflow, into, log)
     changes = {"cases": cases, "horizon": horizon, "seed": seed, "replications": replications}
     program, plan, notes = prepared(workflow, scenario, as_catalogue(catalogue), changes)
+    with Progress("simulate", plan.replications, "runs", wanted=progress) as bar:
+        return run_plan(program, plan, notes, engine=engine, into=into, log=log, told=bar.to)
+
+
+def run_plan(
+    program: Program,
+    plan: Scenario,
+    notes: list[str],
+    *,
+    engine: Literal["auto", "compiled", "python"] = "auto",
+    into: str | PathLike[str] | None = None,
+    log: Literal["full", "transitions", "aggregates"] = "full",
+    told: Callable[[float], None],
+) -> History:
+    """Run all replications of what `prepared` gave; arguments and errors are those of `simulate`.
+
+    `told` learns how many replications are behind it, of the one at work a part. What it raises ends the run, of which
+    nothing is left then.
+    """
     chosen = chosen_engine(engine, program, plan, None if plan.cases is None else plan.cases * plan.replications)
-    with (
-        HistoryWriter(into, program, origin=origin_of(plan, 0, chosen), log=log) as writer,
-        Progress("simulate", plan.replications, "runs", wanted=progress) as bar,
-    ):
+    with HistoryWriter(into, program, origin=origin_of(plan, 0, chosen), log=log) as writer:
         for replication in range(plan.replications):
             if replication:
                 writer.new_run(origin_of(plan, replication, chosen))
-            summary = run_replication(chosen, program, plan, replication, writer, bar.to)
-            bar.to(replication + 1)
+            summary = run_replication(chosen, program, plan, replication, writer, told)
+            told(replication + 1)
             notes += summary.notes
             if not summary.complete:
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from wfsim.simulation.statistics import (
 
 from . import samples
 from .measures import Measure, expect_level, number
+from .opening import cursor
 from .runs import runs_in
 from .summary import Summary
 from .warm_up import warm_up_of
@@ -51,7 +53,8 @@ def summary_of(history: Readable, run: int | None, level: float, *, idle: bool =
     """
     expect_level(level)
     with samples.asking_for_arrays(history) as ask:
-        every = runs_in(history.connection())
+        with closing(cursor(history.connection())) as own:
+            every = runs_in(own)
         runs = [one for one in every if run is None or one.run == run]
         if not runs:
             raise HistoryError(f"there is no run {run!r}. Runs: {', '.join(str(one.run) for one in every) or 'none'}.")

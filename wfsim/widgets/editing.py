@@ -285,7 +285,7 @@ class Editing:
     def _go(self, to: int) -> None:
         self._at = to
         self.problem, self._refused_text = "", None
-        self._judge.show(self._now)
+        self._judge.show(self.number, self._now)
 
     # --- undo and redo ---------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from IPython.display import HTML
+
     from .live import LiveWidget
     from .wire import Scene, Wire
 
@@ -114,6 +116,15 @@ class Shown(ABC):
             display({"text/plain": f"{self!r}\n{missing}", "text/html": _note(*self.seen(), str(missing))}, raw=True)
         else:
             widget.show(repr(self))
+
+    def _display_(self) -> LiveWidget | HTML:
+        """What marimo shows in place of this: the widget itself, as a still picture beside it would find no place."""
+        try:
+            return self.widget
+        except WfsimError as missing:
+            from IPython.display import HTML
+
+            return HTML(_note(*self.seen(), str(missing)))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         """The picture of now and one line of text, for what displays no widgets."""

@@ -590,7 +590,9 @@ def test_the_demo_runs_from_file_to_real_order(wfsim: Command, tmp_path: Path) -
         "published_order.svg",
         "approval_net.svg",
         "hot_paths.html",
+        "counterexample.html",
     }
+    assert "no terminal state can be reached" in (folder / "counterexample.html").read_text(encoding="utf-8")
     for svg in folder.glob("*.svg"):
         assert "<svg" in svg.read_text(encoding="utf-8"), svg.name
 

@@ -22,6 +22,7 @@ from tests.random_cases import cases
 from wfsim.drawing import Edge, Group, Node, Picture
 from wfsim.drawing.layout import MAX_EDGES, MAX_NODES
 from wfsim.drawing.roles import SHADE_TONES
+from wfsim.drawing.still import still
 from wfsim.errors import DrawingError
 from wfsim.model.yaml_io import load
 
@@ -230,7 +231,7 @@ def test_shades_colour_lines_and_borders_in_place_of_roles_on_light_and_dark_pag
         tone = SHADE_TONES[shade]
         assert f'line {name}"' in svg
         assert f'stroke="{tone.light}"' in svg
-        assert f"--wf-{name}:{tone.dark}" in svg
+        assert f".{name}{{--wf-line:{tone.dark}}}" in svg
     assert "more-1" not in svg
     with pytest.raises(DrawingError, match="no shade 6"):
         Picture("too dark", [Node("a", "a", shade=6)])
@@ -449,7 +450,20 @@ def test_the_image_of_a_notebook_is_small() -> None:
     chain = Picture("chain", states, [Edge(f"e{k}", f"n{k}", f"n{k + 1}", "go") for k in range(19)])
     assert len(chain.to_html()) < len(chain.to_svg())
     order = load("models/order_processing.yaml")
-    assert len(order._repr_mimebundle_()["text/html"]) < 36_000
+    assert len(order._repr_mimebundle_()["text/html"]) < 22_000
+
+
+def test_an_image_says_a_colour_once_for_each_role_and_page() -> None:
+    one, many = (
+        Picture("many", [Node(f"n{k}", f"#wf{k} #wf") for k in range(count)], []).to_html() for count in (1, 30)
+    )
+    assert one.count("%23") - 2 == many.count("%23") - 60
+    assert "#wf29 #wf" in unquote(many)
+
+
+def test_an_image_of_what_has_no_style_sheet_keeps_its_colours() -> None:
+    [image] = Image(still('<svg id="c" class="chart"><path fill="#abcdef" stroke="#123456"/></svg>', "a chart")).found
+    assert "<path fill='#abcdef' stroke='#123456'/>" in unquote(str(image["src"]))
 
 
 def test_text_of_a_picture_is_never_markup_of_the_page_around_its_image() -> None:

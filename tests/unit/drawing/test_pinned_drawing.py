@@ -145,12 +145,8 @@ def test_what_is_left_of_the_page_makes_the_page_larger() -> None:
     page = Box(data["x"], data["y"], data["width"], data["height"])
     assert all(holds(page, box) for box in boxes(moved).values())
     svg = moved.to_svg()
-    assert [float(each) for each in ET.fromstring(svg).attrib["viewBox"].split()] == [
-        page.x,
-        page.y,
-        page.width,
-        page.height,
-    ]
+    drawn = [float(each) for each in ET.fromstring(svg).attrib["viewBox"].split()]
+    assert drawn == pytest.approx([page.x, page.y, page.width, page.height], abs=0.05)
 
 
 def test_a_picture_is_laid_out_once_however_often_nodes_are_moved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,3 +181,14 @@ def test_a_damaged_file_is_not_said_to_be_held_by_another_process(stored: Path) 
     with pytest.raises(HistoryError, match="cannot be opened as a history") as caught:
         open_history(stored)
     assert "another process" not in str(caught.value)
+
+
+def test_what_a_history_tells_of_itself_leaves_an_answer_that_is_being_read_alone(stored: Path) -> None:
+    with open_history(stored) as history:
+        reading = history.connection().execute("SELECT number FROM range(3) t(number)")
+        assert reading.fetchone() == (0,)
+        # Of one connection a second question, by another thread for instance, would end the first one.
+        assert history.runs
+        assert history.counts
+        assert history.summary().counts["started"]
+        assert reading.fetchall() == [(1,), (2,)]

@@ -20,7 +20,7 @@ from wfsim.widgets.edits import OPERATIONS
 from wfsim.widgets.judging import Judge, Judged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from wfsim.widgets.versions import Version
@@ -420,12 +420,12 @@ def test_an_edit_never_waits_for_a_verdict_and_only_the_newest_is_judged() -> No
     begun, go = threading.Event(), threading.Event()
     judged: list[int] = []
 
-    def slow(version: Version, outdated: Callable[[], bool]) -> Judged:
+    def slow(version: Version, outdated: Callable[[], bool]) -> Iterator[Judged]:
         begun.set()
         assert go.wait(60)
         judged.append(version.number)
         assert outdated() == (version.number == 1)
-        return Judged()
+        yield Judged()
 
     editing = Editing("minimal")
     editing.wait()

@@ -96,6 +96,10 @@ def test_the_picture_of_the_last_state_follows_once_things_have_settled(
     assert "active: requested" in handle.shown[-1]
 
 
+def test_marimo_is_given_the_live_widget_alone(stepper: wf.Stepper) -> None:
+    assert stepper._display_() is stepper.widget
+
+
 def test_built_without_the_front_end_a_widget_shows_its_picture_and_says_so(
     stepper: wf.Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +114,7 @@ def test_built_without_the_front_end_a_widget_shows_its_picture_and_says_so(
     assert data["text/html"].startswith("<img alt=")
     assert "built without live widgets" in data["text/html"]
     assert "built without live widgets" in data["text/plain"]
+    assert "built without live widgets" in stepper._display_().data
 
 
 def test_no_part_of_the_front_end_makes_markup_of_text() -> None:

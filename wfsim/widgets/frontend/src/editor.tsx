@@ -313,7 +313,7 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
             over={naming ? { id: naming, element: field } : null}
           />
           {/* Below, so that the drawing stays where it is when they come. */}
-          <Verdicts verdicts={scene.verdicts} stale={head.stale} judging={head.judging} />
+          <Verdicts verdicts={scene.verdicts} stale={head.stale} judging={head.judging} of="an earlier drawing" />
         </div>
         {may && (
           <div class="side">

@@ -1,6 +1,7 @@
 import { render } from "preact";
 import { Editor } from "./editor.tsx";
 import { FlowMap } from "./flow_map.tsx";
+import { Lab } from "./lab.tsx";
 import { rules } from "./looks.ts";
 import { type Recording, recorded } from "./recorded.ts";
 import { Stepper } from "./stepper.tsx";
@@ -9,7 +10,7 @@ import type { Looks, Model } from "./types.ts";
 declare const STYLE: string;
 
 /** One entry per widget; `kind` of the Python side names it. */
-const KINDS = { editor: Editor, flow_map: FlowMap, stepper: Stepper };
+const KINDS = { editor: Editor, flow_map: FlowMap, lab: Lab, stepper: Stepper };
 
 /** Show a widget in `el`; gives what takes it away again. */
 export function mount(model: Model, el: HTMLElement, looks: Looks): () => void {

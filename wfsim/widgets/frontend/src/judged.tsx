@@ -13,16 +13,24 @@ export interface VerdictData {
 
 const SIGNS: Record<string, string> = { holds: "✓", violated: "✗", unknown: "?", error: "!" };
 
-/** The answers to the built-in questions, as badges; those of an earlier drawing say so. */
-export function Verdicts({ verdicts, stale, judging }: { verdicts: VerdictData[]; stale: boolean; judging: boolean }) {
+interface VerdictsProps {
+  verdicts: VerdictData[];
+  stale: boolean;
+  judging: boolean;
+  /** What stale ones are on. */
+  of: string;
+}
+
+/** The answers to the built-in questions, as badges; those of something earlier say so. */
+export function Verdicts({ verdicts, stale, judging, of }: VerdictsProps) {
   return (
-    <ul class={`verdicts${stale ? " stale" : ""}`} aria-label={stale ? "Verdicts on an earlier drawing" : "Verdicts"}>
+    <ul class={`verdicts${stale ? " stale" : ""}`} aria-label={stale ? `Verdicts on ${of}` : "Verdicts"}>
       {verdicts.map((each) => (
         <li key={each.name} class={each.status} title={each.reason}>
           {SIGNS[each.status]} {each.name}: {each.status}
         </li>
       ))}
-      {stale && <li class="quiet">{judging ? "checking …" : "of an earlier drawing"}</li>}
+      {stale && <li class="quiet">{judging ? "checking …" : `on ${of}`}</li>}
     </ul>
   );
 }
