@@ -14,6 +14,7 @@ from wfsim.errors import HistoryError
 from wfsim.widgets import tuning as tunings
 from wfsim.widgets.charts import axis_of
 from wfsim.widgets.figures import OTHER
+from wfsim.widgets.trial import QUICK_CASES, REPLICATIONS
 
 CAPACITY = "scenario:pools.clerks.capacity"
 
@@ -275,3 +276,16 @@ def test_many_states_share_one_line_and_each_other_one_has_the_colour_of_its_pla
     assert lines[-1]["name"] == OTHER
     assert lines[-1]["colour"] == 0
     assert all(line["colour"] == names.index(line["name"]) + 1 for line in lines[:-1])
+
+
+def test_its_page_names_every_group_of_knobs_and_every_chart(still: wf.Lab) -> None:
+    page = Path("docs/lab.md").read_text(encoding="utf-8")
+    still.tuning.wait()
+    scene = Page(still).scene
+    for group in scene["groups"]:
+        told = group["title"].split(" and ")[0]
+        assert f"| {told}" in page
+    for chart in scene["charts"]:
+        assert f"| {chart['title']} |" in page
+    assert f"a first look at {QUICK_CASES}" in page
+    assert f"replications={REPLICATIONS})" in page
