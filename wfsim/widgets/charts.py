@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Chart = dict[str, Any]
 MOST_ROWS = 12
 """So many rows a chart has; the rest is told in `history.summary()`."""
+SHADES = 5
+"""Shades of what is longer, more, or different; 0 is none."""
 _TICKS = 5
 _SOJOURN = {"mean": "mean", "p50": "half of the cases within", "p95": "95 of 100 cases within"}
 _STEPS = (1, 2, 2.5, 5, 10)
@@ -79,6 +81,11 @@ def charts(runs: Sequence[Run], focus: str, states: Sequence[str]) -> list[Chart
         _bars("utilisation", "How busy workers are", "share", runs, _utilisation),
         _bars("outcomes", "How cases end", "share", runs, _outcomes),
     ]
+
+
+def shade(part: float) -> int:
+    """Which shade a part of the greatest has; what is more than nothing has at least the first."""
+    return 0 if part <= 0 else min(SHADES, 1 + int(part * SHADES * 0.999))
 
 
 # --- numbers with intervals ----------------------------------------------------------------------

@@ -11,6 +11,7 @@ from wfsim.errors import DrawingError, HistoryError, WfsimError
 from wfsim.model.duration import short_time, time_text
 from wfsim.model.picture import edge_ids
 
+from .charts import shade
 from .stepper_wire import StepperWire
 from .stepping import Stepping
 from .wire import Message, Request, Scene, Wire
@@ -23,8 +24,6 @@ MOST_CASES = 50
 """So many cases behind an arrow or a state are listed, the longest first."""
 MOST_VARIANTS = 30
 _THINNEST, _WIDEST = 1.0, 9.0
-_SHADES = 5
-"""Shades of what is longer, more, or different; 0 is none."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,8 @@ class FlowWire(Wire):
         heaviest = max(weights.values(), default=0.0) or 1.0
         values = found.node_values(self.measure)
         most = max(values.values(), default=0.0) or 1.0
-        shades = {f"state:{path}": _shade(value / most) for path, value in values.items()}
-        shades |= {edge: _shade(weight / heaviest) for edge, weight in weights.items()}
+        shades = {f"state:{path}": shade(value / most) for path, value in values.items()}
+        shades |= {edge: shade(weight / heaviest) for edge, weight in weights.items()}
         if self.other is not None:
             shades = self._differences()
         return {
@@ -156,7 +155,7 @@ class FlowWire(Wire):
         names = shares[0].keys() | shares[1].keys()
         gaps = {name: shares[0].get(name, 0.0) - shares[1].get(name, 0.0) for name in names}
         widest = max(map(abs, gaps.values()), default=0.0) or 1.0
-        return {name: _shade(abs(gap) / widest) * (1 if gap > 0 else -1) for name, gap in gaps.items()}
+        return {name: shade(abs(gap) / widest) * (1 if gap > 0 else -1) for name, gap in gaps.items()}
 
     def _detail(self) -> Scene | None:
         """The cases behind what is selected, and the SQL that finds them."""
@@ -224,11 +223,6 @@ class FlowWire(Wire):
 
 def _width(part: float) -> float:
     return round(_THINNEST + (_WIDEST - _THINNEST) * part, 1)
-
-
-def _shade(part: float) -> int:
-    """Which shade a part of the greatest has; what is more than nothing has at least the first."""
-    return 0 if part <= 0 else min(_SHADES, 1 + int(part * _SHADES * 0.999))
 
 
 def _shares(found: Flows) -> dict[str, float]:

@@ -151,6 +151,17 @@ def test_what_is_pinned_stands_beside_now_in_a_place_of_its_own_and_is_compared(
     assert "nothing is pinned as" in page.ask("unpin", name="two clerks")
 
 
+def test_the_workflow_is_drawn_when_it_is_asked_for_the_fuller_a_state_the_darker(lab: wf.Lab) -> None:
+    page = Page(lab)
+    assert (page.scene["picture"], page.scene["shades"]) == (None, {})
+    assert page.ask("draw", shown=True) == ""
+    assert {each["id"] for each in page.scene["picture"]["nodes"]} >= {"state:received", "state:checking"}
+    assert page.scene["shades"]["state:received"] == 5
+    assert 1 <= page.scene["shades"]["state:checking"] < 5
+    assert page.ask("draw", shown=False) == ""
+    assert (page.scene["picture"], page.scene["shades"]) == (None, {})
+
+
 def test_the_scenario_is_given_as_a_file(lab: wf.Lab, tmp_path: Path) -> None:
     page = Page(lab)
     page.ask("enter", knob=CAPACITY, text="3")
@@ -181,6 +192,7 @@ def test_the_scenario_is_given_as_a_file(lab: wf.Lab, tmp_path: Path) -> None:
         {"type": "take", "name": "nobody"},
         {"type": "compare", "name": "nobody"},
         {"type": "focus"},
+        {"type": "draw", "shown": "yes"},
         {"type": "drop"},
         {"type": ["move"]},
     ],

@@ -1,8 +1,9 @@
 import { useEffect, useState } from "preact/hooks";
 import { Bars, type BarsData, Lines, type LinesData, type RunData } from "./charts.tsx";
+import { Drawing } from "./drawing.tsx";
 import { type VerdictData, Verdicts } from "./judged.tsx";
 import { type KnobData, Knobs, type Stand } from "./knobs.tsx";
-import type { Model } from "./types.ts";
+import type { Looks, Model, Picture } from "./types.ts";
 import { useLink } from "./wire.ts";
 
 /** What a lab shows; `wfsim.widgets.lab_wire` says it. */
@@ -16,6 +17,11 @@ interface Scene {
   differs: string[];
   runs: RunData[];
   charts: (BarsData | LinesData)[];
+  drawn: boolean;
+  picture: Picture | null;
+  too_large: string;
+  /** How full states are, from 1 to 5. */
+  shades: Record<string, number>;
   warnings: string[];
   remarks: string[];
   verdicts: VerdictData[];
@@ -37,7 +43,12 @@ const SOON = 50;
 const LATER = 250;
 const SIGNS: Record<string, string> = { more: "▲ more", less: "▼ less" };
 
-export function Lab({ model }: { model: Model }) {
+const shaded = (shades: Record<string, number>) =>
+  Object.fromEntries(Object.entries(shades).map(([id, shade]) => [id, `var(--wf-much-${shade})`]));
+const live = (picture: Picture) =>
+  Object.fromEntries(picture.nodes.filter((node) => node.shape !== "dot").map((node) => [node.id, "follow it"]));
+
+export function Lab({ model, looks }: { model: Model; looks: Looks }) {
   const { scene, problem, busy, ask } = useLink<Scene>(model);
   const [name, setName] = useState("");
   useEffect(() => {
@@ -172,6 +183,25 @@ export function Lab({ model }: { model: Model }) {
               ),
             )}
           </div>
+          {able && (
+            <div class="bar">
+              <button type="button" aria-expanded={scene.drawn} onClick={() => ask("draw", { shown: !scene.drawn })}>
+                Drawing
+              </button>
+              {scene.drawn && <span class="quiet">the darker a state, the more cases are in it on average</span>}
+            </div>
+          )}
+          {scene.picture && (
+            <Drawing
+              picture={scene.picture}
+              looks={looks}
+              shades={shaded(scene.shades)}
+              live={live(scene.picture)}
+              label={`${scene.title}, states by how many cases are in them`}
+              onActivate={(id) => ask("focus", { state: id.slice(id.indexOf(":") + 1) })}
+            />
+          )}
+          {scene.too_large && <p class="problem">{scene.too_large}</p>}
           {scene.remarks.length > 0 && (
             <details>
               <summary>How these figures come about</summary>
