@@ -30,7 +30,7 @@ class LabWire(Wire):
     focus
         The state that is followed through all runs in the first chart; empty for all states of what is shown.
     drawn
-        Whether the workflow is drawn, too, with its states the darker the more cases are in them.
+        Whether the workflow is drawn, too, with borders of states the stronger the more cases are in them.
     """
 
     def __init__(self, tuning: Tuning) -> None:

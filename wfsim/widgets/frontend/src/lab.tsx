@@ -188,7 +188,9 @@ export function Lab({ model, looks }: { model: Model; looks: Looks }) {
               <button type="button" aria-expanded={scene.drawn} onClick={() => ask("draw", { shown: !scene.drawn })}>
                 Drawing
               </button>
-              {scene.drawn && <span class="quiet">the darker a state, the more cases are in it on average</span>}
+              {scene.drawn && (
+                <span class="quiet">the stronger the border of a state, the more cases are in it on average</span>
+              )}
             </div>
           )}
           {scene.picture && (
