@@ -63,15 +63,15 @@ CLICKED = """async (root) => {
   return performance.now() - began;
 }"""
 
-# From a key on the slider until a chart shows the figures of the new setting.
+# From a slider that is moved until a chart shows the figures of the new setting.
 TURNED = """async (key) => {
   await new Promise((again) => setTimeout(again, 1500));
-  const chart = document.querySelector('[data-chart=sojourn] svg'), before = chart.textContent;
-  const slider = document.querySelector("[data-knob='scenario:pools.packers.capacity'] input[type=range]");
+  const charts = document.querySelector('.lab .grid');
+  const slider = document.querySelector("[data-knob='scenario:arrivals.poisson'] input[type=range]");
   const began = performance.now();
   const drawn = new Promise((done) => {
-    const watch = new MutationObserver(() => chart.textContent !== before && (watch.disconnect(), done()));
-    watch.observe(document, { subtree: true, childList: true, characterData: true });
+    const watch = new MutationObserver(() => (watch.disconnect(), done()));
+    watch.observe(charts, { subtree: true, attributeFilter: ['points'] });
   });
   slider.value = String(Number(slider.value) + key);
   slider.dispatchEvent(new InputEvent('input', { bubbles: true }));
@@ -179,7 +179,7 @@ def _large(browser: Browser) -> list[Measured]:
 
 
 def _tuned(browser: Browser) -> list[Measured]:
-    """With one more packer each time: every setting is a new one, and the one before still at work."""
+    """With more cases each time: every setting is a new one, and the one before still at work."""
     lab = Lab(wf.load("models/order_processing.yaml"), "models/order_processing.scenario.yaml")
     lab.tuning.wait()
     with page_with(browser, lab) as page:

@@ -132,6 +132,16 @@ def test_an_error_of_a_setting_is_told_and_the_charts_before_stay(browser: Brows
         page.get_by_role("alert").wait_for(state="detached")
 
 
+def test_a_state_in_the_drawing_is_followed_in_the_chart(browser: Browser, lab: wf.Lab) -> None:
+    with page_with(browser, lab) as page:
+        page.get_by_role("button", name="Drawing").click()
+        page.locator("svg .n[data-id='state:checking']").click()
+        page.get_by_text("Cases in checking over time").wait_for()
+        assert violations(page) == []
+        page.get_by_role("button", name="Drawing").click()
+        page.locator("svg .n[data-id='state:checking']").wait_for(state="detached")
+
+
 def test_each_chart_has_a_table_with_the_same_numbers(browser: Browser, lab: wf.Lab) -> None:
     with page_with(browser, lab) as page:
         charts = page.locator("figure.chart")

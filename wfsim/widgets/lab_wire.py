@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wfsim.analytics.shading import shades
 from wfsim.drawing.text import clean
+from wfsim.errors import DrawingError
 from wfsim.history.measures import interval, number
 from wfsim.model.naming import element_paths
+from wfsim.model.picture import picture
 
 from .charts import Run, charts
 from .knobs import GROUPS
@@ -27,11 +30,15 @@ class LabWire(Wire):
     ----------
     focus
         The state that is followed through all runs in the first chart; empty for all states of what is shown.
+    drawn
+        Whether the workflow is drawn, too, with borders of states the stronger the more cases are in them.
     """
 
     def __init__(self, tuning: Tuning) -> None:
         self.tuning = tuning
         self.focus = ""
+        self.drawn = False
+        self._picture: tuple[Scene | None, str] | None = None
         self._knobs = _knobs(tuning)
         self._states = [
             element.removeprefix("state:")
@@ -50,6 +57,7 @@ class LabWire(Wire):
                 "take": Request(self._take, {"name": str}),
                 "compare": Request(self._compare, {"name": str}),
                 "focus": Request(self._focus, {"state": str}),
+                "draw": Request(self._draw, {"shown": bool}),
                 "save": Request(self._save, {}),
                 "look": Request(self._look, {}),
             },
@@ -63,6 +71,7 @@ class LabWire(Wire):
         trial = tuning.trial
         workflow = tuning.bench.workflow
         figures = trial.figures
+        drawing, too_large = self._drawing() if self.drawn else (None, "")
         return {
             "title": clean(f"{workflow.name} {workflow.version}"),
             "head": {
@@ -82,6 +91,10 @@ class LabWire(Wire):
             ],
             "runs": self._runs(),
             "charts": self.charts(),
+            "drawn": self.drawn,
+            "picture": drawing,
+            "too_large": too_large,
+            "shades": self._shades(),
             "warnings": [] if figures is None else [clean(each) for each in figures.warnings],
             "remarks": [] if figures is None else [clean(each) for each in figures.summary.remarks],
             "verdicts": [
@@ -101,6 +114,23 @@ class LabWire(Wire):
             runs = [Run(place, name, each.figures) for place, name, each in trials if each.figures is not None]
             self._charts = key, charts(runs, self.focus, self._states) if trials[0][2].figures is not None else []
         return self._charts[1]
+
+    def _drawing(self) -> tuple[Scene | None, str]:
+        """The workflow as it stands in its file, laid out once."""
+        if self._picture is None:
+            try:
+                self._picture = picture(self.tuning.bench.workflow).to_dict(), ""
+            except DrawingError as error:
+                self._picture = None, str(error)
+        return self._picture
+
+    def _shades(self) -> dict[str, int]:
+        """How full states are on average, in parts of the fullest."""
+        figures = self.tuning.trial.figures
+        if figures is None or not self.drawn:
+            return {}
+        lines = [line for line in figures.occupancy.lines if line.name in self._states]
+        return shades({f"state:{line.name}": sum(line.values) for line in lines})
 
     def _stands(self) -> dict[str, Scene]:
         settings = self.tuning.settings
@@ -157,6 +187,10 @@ class LabWire(Wire):
 
     def _focus(self, state: str) -> str:
         self.focus = state
+        return ""
+
+    def _draw(self, shown: bool) -> str:
+        self.drawn = shown
         return ""
 
     def _save(self) -> File:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
-QUICK_CASES = 500
+QUICK_CASES = 300
 """So many cases the quick look has, which is shown at once."""
 REPLICATIONS = 5
 """So many replications the last answer has at least, so that intervals are over replications."""

@@ -14,6 +14,7 @@ from wfsim.errors import HistoryError
 from wfsim.widgets import tuning as tunings
 from wfsim.widgets.charts import axis_of
 from wfsim.widgets.figures import OTHER
+from wfsim.widgets.trial import QUICK_CASES, REPLICATIONS
 
 CAPACITY = "scenario:pools.clerks.capacity"
 
@@ -150,6 +151,17 @@ def test_what_is_pinned_stands_beside_now_in_a_place_of_its_own_and_is_compared(
     assert "nothing is pinned as" in page.ask("unpin", name="two clerks")
 
 
+def test_the_workflow_is_drawn_when_it_is_asked_for_the_fuller_a_state_the_darker(lab: wf.Lab) -> None:
+    page = Page(lab)
+    assert (page.scene["picture"], page.scene["shades"]) == (None, {})
+    assert page.ask("draw", shown=True) == ""
+    assert {each["id"] for each in page.scene["picture"]["nodes"]} >= {"state:received", "state:checking"}
+    assert page.scene["shades"]["state:received"] == 5
+    assert 1 <= page.scene["shades"]["state:checking"] < 5
+    assert page.ask("draw", shown=False) == ""
+    assert (page.scene["picture"], page.scene["shades"]) == (None, {})
+
+
 def test_the_scenario_is_given_as_a_file(lab: wf.Lab, tmp_path: Path) -> None:
     page = Page(lab)
     page.ask("enter", knob=CAPACITY, text="3")
@@ -180,6 +192,7 @@ def test_the_scenario_is_given_as_a_file(lab: wf.Lab, tmp_path: Path) -> None:
         {"type": "take", "name": "nobody"},
         {"type": "compare", "name": "nobody"},
         {"type": "focus"},
+        {"type": "draw", "shown": "yes"},
         {"type": "drop"},
         {"type": ["move"]},
     ],
@@ -275,3 +288,16 @@ def test_many_states_share_one_line_and_each_other_one_has_the_colour_of_its_pla
     assert lines[-1]["name"] == OTHER
     assert lines[-1]["colour"] == 0
     assert all(line["colour"] == names.index(line["name"]) + 1 for line in lines[:-1])
+
+
+def test_its_page_names_every_group_of_knobs_and_every_chart(still: wf.Lab) -> None:
+    page = Path("docs/lab.md").read_text(encoding="utf-8")
+    still.tuning.wait()
+    scene = Page(still).scene
+    for group in scene["groups"]:
+        told = group["title"].split(" and ")[0]
+        assert f"| {told}" in page
+    for chart in scene["charts"]:
+        assert f"| {chart['title']} |" in page
+    assert f"a first look at {QUICK_CASES}" in page
+    assert f"replications={REPLICATIONS})" in page

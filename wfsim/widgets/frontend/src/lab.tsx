@@ -1,8 +1,9 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { Bars, type BarsData, Lines, type LinesData, type RunData } from "./charts.tsx";
+import { Drawing } from "./drawing.tsx";
 import { type VerdictData, Verdicts } from "./judged.tsx";
 import { type KnobData, Knobs, type Stand } from "./knobs.tsx";
-import type { Model } from "./types.ts";
+import type { Looks, Model, Picture } from "./types.ts";
 import { useLink } from "./wire.ts";
 
 /** What a lab shows; `wfsim.widgets.lab_wire` says it. */
@@ -16,6 +17,11 @@ interface Scene {
   differs: string[];
   runs: RunData[];
   charts: (BarsData | LinesData)[];
+  drawn: boolean;
+  picture: Picture | null;
+  too_large: string;
+  /** How full states are, from 1 to 5. */
+  shades: Record<string, number>;
   warnings: string[];
   remarks: string[];
   verdicts: VerdictData[];
@@ -37,9 +43,17 @@ const SOON = 50;
 const LATER = 250;
 const SIGNS: Record<string, string> = { more: "▲ more", less: "▼ less" };
 
-export function Lab({ model }: { model: Model }) {
+const shaded = (picture: Picture, shades: Record<string, number>): Picture => ({
+  ...picture,
+  nodes: picture.nodes.map((node) => ({ ...node, shade: shades[node.id] ?? 0 })),
+});
+const live = (picture: Picture) =>
+  Object.fromEntries(picture.nodes.filter((node) => node.shape !== "dot").map((node) => [node.id, "follow it"]));
+
+export function Lab({ model, looks }: { model: Model; looks: Looks }) {
   const { scene, problem, busy, ask } = useLink<Scene>(model);
   const [name, setName] = useState("");
+  const picture = useMemo(() => scene?.picture && shaded(scene.picture, scene.shades), [scene?.picture, scene?.shades]);
   useEffect(() => {
     if (!scene?.can.turn) return;
     const { trying, judging, stale, said } = scene.head;
@@ -172,6 +186,26 @@ export function Lab({ model }: { model: Model }) {
               ),
             )}
           </div>
+          {able && (
+            <div class="bar">
+              <button type="button" aria-expanded={scene.drawn} onClick={() => ask("draw", { shown: !scene.drawn })}>
+                Drawing
+              </button>
+              {scene.drawn && (
+                <span class="quiet">the stronger the border of a state, the more cases are in it on average</span>
+              )}
+            </div>
+          )}
+          {picture && (
+            <Drawing
+              picture={picture}
+              looks={looks}
+              live={live(picture)}
+              label={`${scene.title}, states by how many cases are in them`}
+              onActivate={(id) => ask("focus", { state: id.slice(id.indexOf(":") + 1) })}
+            />
+          )}
+          {scene.too_large && <p class="problem">{scene.too_large}</p>}
           {scene.remarks.length > 0 && (
             <details>
               <summary>How these figures come about</summary>
