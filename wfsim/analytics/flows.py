@@ -215,7 +215,7 @@ class Flows:
         told = [f"widest arrow: {written(max(self.weights(measure).values(), default=0.0))}"]
         if compared:
             return [*told, "blue: a greater share of cases here than in the other, orange: a smaller one"]
-        return [*told, f"darkest state: {written(max(self.node_values(measure).values(), default=0.0))}"]
+        return [*told, f"strongest colour: {written(max(self.node_values(measure).values(), default=0.0))}"]
 
     def _per_case(self) -> dict[str, float]:
         """How often each arrow and state came by, for each case."""

@@ -76,7 +76,7 @@ def test_a_map_without_a_notebook_has_colours_and_says_what_they_mean(history: w
     told = {node.id: node.shade for node in drawn.nodes}
     assert told[f"state:{longest}"] == 5
     assert 'class="body line more-5"' in drawn.to_svg()
-    assert "darkest state: " in drawn.title
+    assert "strongest colour: " in drawn.title
     same = found.picture(against=found)
     assert {each.shade for each in (*same.nodes, *same.edges)} == {0}
     assert "orange: a smaller one" in same.title
