@@ -12,7 +12,7 @@ from tests.browser.harness import focused, page_with, violations
 from wfsim.widgets.judging import Answer, Judge, Judged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, Locator, Page
 
@@ -316,9 +316,9 @@ def test_a_drawing_keeps_its_width_when_verdicts_come(browser: Browser) -> None:
     editor.editing.wait()
     known = threading.Event()
 
-    def slow(version: Version, outdated: Callable[[], bool]) -> Judged:
+    def slow(version: Version, outdated: Callable[[], bool]) -> Iterator[Judged]:
         assert known.wait(60)
-        return Judged(answers=tuple(Answer(f"question {k}", "holds", "") for k in range(9)))
+        yield Judged(answers=tuple(Answer(f"question {k}", "holds", "") for k in range(9)))
 
     editor.editing._judge = Judge(slow)
     editor.editing.add_state("more")
