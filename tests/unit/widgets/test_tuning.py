@@ -316,7 +316,9 @@ def test_what_is_at_work_ends_with_the_last_who_wants_it(
     assert outdated_then == [True]
 
 
+# DuckDB shows its progress to whoever seems to be typing.
 ENDING = """
+__file__ = "ending.py"
 import threading
 from tests.tuned import claims, claims_scenario
 from wfsim.widgets import trial
