@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
     from wfsim.model.problems import Path
 
     from .draft import Data, Draft
+
+
+_NEXT = "next"
+"""What an event is called until somebody gives it a name."""
+_NEXT_ONES = re.compile(rf"{_NEXT}(_\d+)?")
 
 
 class Done(NamedTuple):
@@ -163,9 +170,18 @@ def _join(draft: Draft, region: Data, source: Data, target: str, event: str) -> 
     taken = {each.get("event") for each in _transitions(region) if each["from"] == source["name"]}
     works = any(key in source for key in ("activity", "invoke", "for_each", "parallel"))
     usual = [name for name in ("done", "error") if name not in taken] if works else []
-    event = event or (usual[0] if usual else unused("next", [each for each in taken if each]))
+    event = event or (usual[0] if usual else unused(_NEXT, [each for each in taken if each]))
     _transitions(region).append({"from": source["name"], "to": target, "event": event})
     _declare(draft, event)
+
+
+def _forget(draft: Draft, event: str) -> None:
+    """Declare an event no more that `_join` has named, once it is named nowhere else and nothing is said of it."""
+    declared = draft.data.get("events", {})
+    if _NEXT_ONES.fullmatch(event) and declared.get(event) == {}:
+        rest = {name: section for name, section in draft.data.items() if name != "events"}
+        if f'"{event}"' not in json.dumps(rest, default=str):
+            del declared[event]
 
 
 def _declare(draft: Draft, event: str) -> None:
@@ -178,12 +194,14 @@ def set_trigger(draft: Draft, transition: str, event: str = "", after: str = "",
     """What sets a transition off: an event or a time, and a condition; a condition alone makes it automatic."""
     path = draft.path(transition, "transition")
     at = draft.at(path)
+    before = str(at.get("event", ""))
     for key, value in {"event": event, "after": after, "condition": condition}.items():
         at.pop(key, None)
         if value:
             at[key] = value
     if event:
         _declare(draft, event)
+    _forget(draft, before)
     told = event or (f"after {after}" if after else f"[{condition}]")
     return Done(f"set the trigger of {at['from']} → {at.get('to', at['from'])} to {told}", path)
 

@@ -496,3 +496,20 @@ def test_an_editor_opens_workflows_templates_and_nothing_else() -> None:
         Editing("no such template")
     with pytest.raises(TypeError, match="takes a workflow, a template or nothing"):
         Editing(3)  # type: ignore[arg-type]
+
+
+def test_an_event_that_the_editor_has_named_goes_once_something_else_is_waited_for() -> None:
+    editing = Editing("minimal")
+    editing.add_state("packed", after=f"state:{editing.workflow.initial_state}")
+    editing.add_state("shipped", after="state:packed")
+    assert [each.event for each in editing.workflow.transitions] == ["finish", "next", "next"]
+    editing.set_trigger("transition:2", event="pack")
+    assert set(editing.workflow.events) == {"finish", "next", "pack"}
+    editing.set_trigger("transition:3", after="1h")
+    assert set(editing.workflow.events) == {"finish", "pack"}
+    # What somebody has named, or says something of, stays.
+    editing.set_trigger("transition:1", event="end")
+    assert set(editing.workflow.events) == {"finish", "pack", "end"}
+    editing.undo()
+    editing.undo()
+    assert set(editing.workflow.events) == {"finish", "next", "pack"}
