@@ -133,7 +133,7 @@ def short_time(microseconds: float) -> str:
         if microseconds >= size:
             count = microseconds / size
             return f"{count:,.0f} {unit}" if count >= 999.5 else f"{count:.3g} {unit}"
-    return f"{microseconds:.0f} µs"
+    return f"{microseconds:.0f} µs" if microseconds else "0 s"
 
 
 def _for_pydantic(value: object) -> Duration:

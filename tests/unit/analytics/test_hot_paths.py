@@ -202,7 +202,7 @@ def test_a_history_without_closed_cases_gives_an_empty_table_and_figure() -> Non
 @pytest.mark.parametrize(
     ("microseconds", "shown"),
     [
-        (0, "0 µs"),
+        (0, "0 s"),
         (999, "999 µs"),
         (1_500, "1.5 ms"),
         (2e6, "2 s"),

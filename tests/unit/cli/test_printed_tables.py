@@ -9,7 +9,7 @@ from wfsim.printing import show_table
 
 HEADS = [("activity", False), ("attempts", True), ("p95_wait", True), ("p50_service", True), ("total_delay", True)]
 ROWS = [
-    ["allocate_inventory", "184", "0 µs", "21.7 s", "2.46 min"],
+    ["allocate_inventory", "184", "0 s", "21.7 s", "2.46 min"],
     ["notify_customer", "1,361", "12.5 min", "138 ms", "12 s"],
 ]
 
