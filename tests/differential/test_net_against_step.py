@@ -16,7 +16,7 @@ from wfsim.model.workflow import Workflow
 from wfsim.net.translate import FAILED, to_net
 
 MODELS = sorted(Path("models").rglob("*.yaml"))
-relaxed = cases(20)
+relaxed = cases(12)
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda p: str(p).replace("/", "-"))

@@ -36,7 +36,7 @@ def origin_of(scenario: Scenario) -> Origin:
     return Origin(seed=scenario.seed, scenario=json.dumps(scenario.model_dump(mode="json", exclude_unset=True)))
 
 
-@cases(8, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])
+@cases(5, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])
 @given(st.lists(random_workflows(), min_size=SOME, max_size=SOME))
 def test_littles_law_and_balance_of_flow_hold_in_every_run(all_of_them: list[Simulated]) -> None:
     programs = [compile_workflow(workflow, known) for workflow, _, known in all_of_them]

@@ -209,7 +209,7 @@ def written(workflow: Workflow, program: Program, steps: list[tuple[int, Instanc
     return writer.finish()
 
 
-@cases(8, unchecked=list(HealthCheck))
+@cases(5, unchecked=list(HealthCheck))
 @given(runs())
 def test_what_is_written_reads_back_and_replays(
     run: tuple[Workflow, Program, list[tuple[int, Instance, Output]], dict[int, list[Record]]],
