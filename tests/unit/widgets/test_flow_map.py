@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 import wfsim as wf
+from tests.pages import Page
 from wfsim.errors import HistoryError
 from wfsim.model.picture import edge_ids
 
@@ -24,32 +24,6 @@ def busy() -> wf.History:
     plan = wf.load_scenario("models/order_processing.scenario.yaml")
     more = {name: plan.activities[name].model_copy(update={"failures": ()}) for name in plan.activities}
     return wf.simulate(workflow, plan.changed(activities=more, seed=3), cases=50, progress=False)
-
-
-class Page:
-    """Speaks to a map as its page does, and puts patches together."""
-
-    def __init__(self, shown: wf.FlowMap) -> None:
-        self.shown, self.seq = shown, 0
-        answer = self.raw({"type": "hello"})
-        self.scene: dict[str, Any] = answer["scene"]
-
-    def raw(self, message: dict[str, Any]) -> dict[str, Any]:
-        self.seq += 1
-        answer = self.shown.wire.answer({"seq": self.seq, "version": self.shown.wire.version} | message)
-        return dict(json.loads(json.dumps(answer)))
-
-    def ask(self, type: str, **content: Any) -> str:
-        answer = self.raw({"type": type} | content)
-        if answer["type"] == "problem":
-            return str(answer["text"])
-        for name, value in answer["changes"].items():
-            if isinstance(value, dict) and isinstance(self.scene.get(name), dict):
-                merged = {**self.scene[name], **value}
-                self.scene[name] = {key: each for key, each in merged.items() if each is not None}
-            else:
-                self.scene[name] = value
-        return str(answer["problem"])
 
 
 def shades(scene: dict[str, Any]) -> dict[str, int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import wfsim as wf
+from tests.pages import Page
 from tests.tuned import claims, claims_scenario
 from wfsim.errors import HistoryError
 from wfsim.widgets import tuning as tunings
@@ -32,29 +32,8 @@ def still() -> wf.Lab:
     return wf.Lab(claims(), claims_scenario(5))
 
 
-class Page:
-    """Speaks to a lab as its page does, and puts patches together."""
-
-    def __init__(self, shown: wf.Lab) -> None:
-        self.shown, self.seq = shown, 0
-        self.scene: dict[str, Any] = self.raw({"type": "hello"})["scene"]
-
-    def raw(self, message: dict[str, Any]) -> dict[str, Any]:
-        self.seq += 1
-        answer = self.shown.wire.answer({"seq": self.seq, "version": self.shown.wire.version} | message)
-        return dict(json.loads(json.dumps(answer, allow_nan=False)))
-
-    def ask(self, type: str, **content: Any) -> str:
-        answer = self.raw({"type": type} | content)
-        if answer["type"] == "problem":
-            return str(answer["text"])
-        for name, value in answer["changes"].items():
-            if isinstance(value, dict) and isinstance(self.scene.get(name), dict):
-                merged = {**self.scene[name], **value}
-                self.scene[name] = {key: each for key, each in merged.items() if each is not None}
-            else:
-                self.scene[name] = value
-        return str(answer["problem"])
+class LabPage(Page):
+    """The page of a lab."""
 
     def settled(self) -> dict[str, Any]:
         self.shown.tuning.wait()
@@ -66,7 +45,7 @@ class Page:
 
 
 def test_the_first_scene_has_knobs_by_group_charts_with_intervals_and_verdicts(lab: wf.Lab) -> None:
-    scene = Page(lab).scene
+    scene = LabPage(lab).scene
     assert scene["head"] == {
         "said": "300 cases in 5 replications",
         "stale": False,
@@ -90,7 +69,7 @@ def test_the_first_scene_has_knobs_by_group_charts_with_intervals_and_verdicts(l
 
 
 def test_a_slider_that_was_moved_is_shown_at_once_and_its_figures_when_they_have_come(lab: wf.Lab) -> None:
-    page = Page(lab)
+    page = LabPage(lab)
     before = page.chart("utilisation")
     assert page.ask("move", knob=CAPACITY, position=3) == ""
     assert page.scene["stands"][CAPACITY] == {"position": 3, "text": "4 workers", "turned": True}
@@ -110,7 +89,7 @@ def test_a_slider_that_was_moved_is_shown_at_once_and_its_figures_when_they_have
 def test_while_figures_are_on_their_way_those_of_earlier_settings_are_shown_as_such(
     lab: wf.Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = Page(lab)
+    page = LabPage(lab)
     before = page.scene["charts"]
     knob = "scenario:activities.check.failures.0.probability"
     both = {"knob": knob, "text": "95 %"}, {"knob": knob.replace(".0.", ".1."), "text": "90 %"}
@@ -124,7 +103,7 @@ def test_while_figures_are_on_their_way_those_of_earlier_settings_are_shown_as_s
 
 
 def test_what_is_pinned_stands_beside_now_in_a_place_of_its_own_and_is_compared(lab: wf.Lab) -> None:
-    page = Page(lab)
+    page = LabPage(lab)
     assert page.ask("pin", name="two clerks") == ""
     page.ask("enter", knob=CAPACITY, text="5")
     scene = page.settled()
@@ -152,7 +131,7 @@ def test_what_is_pinned_stands_beside_now_in_a_place_of_its_own_and_is_compared(
 
 
 def test_the_workflow_is_drawn_when_it_is_asked_for_the_fuller_a_state_the_darker(lab: wf.Lab) -> None:
-    page = Page(lab)
+    page = LabPage(lab)
     assert (page.scene["picture"], page.scene["shades"]) == (None, {})
     assert page.ask("draw", shown=True) == ""
     assert {each["id"] for each in page.scene["picture"]["nodes"]} >= {"state:received", "state:checking"}
@@ -163,7 +142,7 @@ def test_the_workflow_is_drawn_when_it_is_asked_for_the_fuller_a_state_the_darke
 
 
 def test_the_scenario_is_given_as_a_file(lab: wf.Lab, tmp_path: Path) -> None:
-    page = Page(lab)
+    page = LabPage(lab)
     page.ask("enter", knob=CAPACITY, text="3")
     answer = page.raw({"type": "save"})
     assert (answer["type"], answer["name"]) == ("file", "claims.scenario.yaml")
@@ -198,7 +177,7 @@ def test_the_scenario_is_given_as_a_file(lab: wf.Lab, tmp_path: Path) -> None:
     ],
 )
 def test_hostile_messages_are_refused_and_change_nothing(still: wf.Lab, message: dict[str, Any]) -> None:
-    page = Page(still)
+    page = LabPage(still)
     before = still.tuning.settings
     assert page.raw(message)["type"] == "problem"
     assert still.tuning.settings is before
@@ -229,7 +208,7 @@ def test_it_leaves_a_picture_with_words_and_a_page_without_python(lab: wf.Lab) -
 def test_before_the_first_figures_there_are_no_charts_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tunings, "tried", lambda settings, outdated: iter(()))
     lab = wf.Lab(claims(), claims_scenario())
-    scene = Page(lab).scene
+    scene = LabPage(lab).scene
     assert (scene["charts"], scene["head"]["said"], scene["head"]["stale"]) == ([], "", False)
     assert lab.seen() == ("", "Lab of claims: as in the file; no figures yet")
     with pytest.raises(HistoryError, match="nothing has been simulated yet"):
@@ -241,7 +220,7 @@ def test_limits_are_turned_in_the_workflow_which_keeps_its_comments(tmp_path: Pa
     wf.save(claims(), file)
     file.write_text("# Ours.\n" + file.read_text())
     lab = wf.Lab(wf.load(file), claims_scenario(5))
-    assert Page(lab).ask("enter", knob="workflow:states.received.timeout", text="3h") == ""
+    assert LabPage(lab).ask("enter", knob="workflow:states.received.timeout", text="3h") == ""
     assert lab.workflow.state("received").timeout == wf.Duration.of("3h")
     wf.save(lab.workflow, file)
     assert file.read_text().startswith("# Ours.\n")
@@ -283,7 +262,7 @@ def test_many_states_share_one_line_and_each_other_one_has_the_colour_of_its_pla
     plan = {"arrivals": {"every": "1m"}, "cases": 20, "activities": {"work": {"duration": "5m"}}}
     lab = wf.Lab(workflow, wf.Scenario.model_validate(plan))
     lab.tuning.wait()
-    lines = Page(lab).chart("occupancy")["lines"]
+    lines = LabPage(lab).chart("occupancy")["lines"]
     assert len(lines) == 9
     assert lines[-1]["name"] == OTHER
     assert lines[-1]["colour"] == 0
@@ -293,7 +272,7 @@ def test_many_states_share_one_line_and_each_other_one_has_the_colour_of_its_pla
 def test_its_page_names_every_group_of_knobs_and_every_chart(still: wf.Lab) -> None:
     page = Path("docs/lab.md").read_text(encoding="utf-8")
     still.tuning.wait()
-    scene = Page(still).scene
+    scene = LabPage(still).scene
     for group in scene["groups"]:
         told = group["title"].split(" and ")[0]
         assert f"| {told}" in page
