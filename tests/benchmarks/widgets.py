@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -63,19 +64,25 @@ CLICKED = """async (root) => {
   return performance.now() - began;
 }"""
 
-# From a slider that is moved until a chart shows the figures of the new setting.
+# From a slider that is moved until the charts show figures of the new setting: they are told to be of earlier ones
+# first, and drawn anew after.
 TURNED = """async (key) => {
   await new Promise((again) => setTimeout(again, 1500));
-  const charts = document.querySelector('.lab .grid');
+  const lab = document.querySelector('.lab'), stale = () => lab.querySelector('.head .status') !== null;
   const slider = document.querySelector("[data-knob='scenario:arrivals.poisson'] input[type=range]");
   const began = performance.now();
+  let turned = false;
   const drawn = new Promise((done) => {
-    const watch = new MutationObserver(() => (watch.disconnect(), done()));
-    watch.observe(charts, { subtree: true, attributeFilter: ['points'] });
+    const watch = new MutationObserver(() => {
+      if (turned && !stale()) { watch.disconnect(); done(); }
+      turned ||= stale();
+    });
+    watch.observe(lab, { subtree: true, childList: true, characterData: true, attributes: true });
   });
   slider.value = String(Number(slider.value) + key);
   slider.dispatchEvent(new InputEvent('input', { bubbles: true }));
   await drawn;
+  lab.getBoundingClientRect();
   return performance.now() - began;
 }"""
 
@@ -127,6 +134,25 @@ def grid(n: int) -> wf.Workflow:
     return wf.Workflow(name=f"grid{n}", initial_state="state_0", states=states, transitions=transitions)
 
 
+def stages(n: int, size: int) -> wf.Workflow:
+    """A chain of `n` states, each with a region of `size` states inside."""
+    states: list[dict[str, Any]] = []
+    for k in range(n):
+        inner = [f"step_{k}_{j}" for j in range(size)]
+        region = {
+            "name": f"stage_{k}_steps",
+            "initial_state": inner[0],
+            "states": [{"name": name, "is_terminal": name == inner[-1]} for name in inner],
+            "transitions": [{"from": a, "to": b, "event": "go"} for a, b in pairwise(inner)],
+        }
+        states.append({"name": f"stage_{k}", "parallel": {"join": "all", "regions": [region]}})
+    states.append({"name": "end", "is_terminal": True})
+    transitions = [
+        {"from": f"stage_{k}", "to": f"stage_{k + 1}" if k + 1 < n else "end", "event": "done"} for k in range(n)
+    ]
+    return wf.Workflow(name="stages", initial_state="stage_0", states=states, transitions=transitions)
+
+
 def measure() -> list[Measured]:
     """Wall time in the browser, as people see it; a shared machine makes it worse."""
     with sync_playwright() as playwright:
@@ -169,13 +195,22 @@ def _large(browser: Browser) -> list[Measured]:
     scene = len(json.dumps(stepper.wire.scene()))
     found.append(Measured("scene of 300 states", scene / 1000, "KB"))
     with page_with(browser, stepper) as page:
-        for view in ("readable", "whole"):
-            if view == "whole":
-                page.get_by_role("button", name="Whole").click()
-            for what in ("pan", "zoom"):
-                rate = page.evaluate(MOVED, [what, FRAMES])
-                found.append(Measured(f"{what} 300 states, {view}", rate, "frames/s"))
+        found += _moved(page, "300 states, readable")
+        page.get_by_role("button", name="Whole").click()
+        found += _moved(page, "300 states, whole")
+    with page_with(browser, Stepper(grid(500))) as page:
+        page.get_by_role("button", name="Whole").click()
+        found += _moved(page, "500 states, whole")
+    with page_with(browser, Stepper(stages(10, 50))) as page:
+        for k in range(10):
+            page.locator(".f:not(.closed) .toggle").first.press("Enter")
+            page.wait_for_function("(n) => document.querySelectorAll('.f.closed').length === n", arg=k + 1)
+        found += _moved(page, "500 states, collapsed")
     return found
+
+
+def _moved(page: Page, what: str) -> list[Measured]:
+    return [Measured(f"{how} {what}", page.evaluate(MOVED, [how, FRAMES]), "frames/s") for how in ("pan", "zoom")]
 
 
 def _tuned(browser: Browser) -> list[Measured]:

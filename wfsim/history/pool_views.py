@@ -70,23 +70,27 @@ WHERE t.scheduled IS NOT NULL
 ORDER BY t.run, t.pool, t.scheduled, t."case", t.activity_id, t.attempt
 """
 
+POOL_CAPACITIES = f"""
+CREATE VIEW pool_capacities AS
+WITH given AS (
+    SELECT run, unnest(map_entries((scenario::JSON->'pools')::{_MAP})) AS entry FROM runs WHERE log = 'full'
+)
+SELECT run, pool, max(capacity) AS capacity
+FROM (
+    SELECT run, entry.key AS pool, coalesce((entry.value->>'capacity')::BIGINT,
+        list_sum([coalesce((one->>'count')::BIGINT, 1) FOR one IN (entry.value->'workers')::JSON[]])) AS capacity
+    FROM given
+    UNION ALL
+    SELECT DISTINCT run, pool, NULL FROM activity_pools
+) GROUP BY run, pool ORDER BY run, pool
+"""
+
 # With shifts those are there who are on shift, and who is still at work after theirs.
-POOL_UTILISATION = f"""
+POOL_UTILISATION = """
 CREATE VIEW pool_utilisation AS
 WITH spans AS (
     SELECT r.run, if(any_value(u.source) = 'simulation', 0, min(r.time)) AS begun, max(r.time) AS horizon
     FROM records r JOIN runs u ON u.run = r.run WHERE u.log = 'full' GROUP BY r.run
-),
-given AS (SELECT run, unnest(map_entries((scenario::JSON->'pools')::{_MAP})) AS entry FROM runs WHERE log = 'full'),
-pools AS (
-    SELECT run, pool, max(capacity) AS capacity
-    FROM (
-        SELECT run, entry.key AS pool, coalesce((entry.value->>'capacity')::BIGINT,
-            list_sum([coalesce((one->>'count')::BIGINT, 1) FOR one IN (entry.value->'workers')::JSON[]])) AS capacity
-        FROM given
-        UNION ALL
-        SELECT DISTINCT run, pool, NULL FROM activity_pools
-    ) GROUP BY run, pool
 ),
 taken AS (
     SELECT a.run, a.pool, a.scheduled, a.started,
@@ -139,11 +143,11 @@ SELECT p.run, p.pool, p.capacity, coalesce(m.attempts, 0) AS attempts, coalesce(
     coalesce(m.busy_time, 0) / nullif(coalesce(t.mean, p.capacity) * (s.horizon - s.begun), 0) AS utilisation,
     coalesce(m.queue_time, 0) / nullif(s.horizon - s.begun, 0) AS mean_queue,
     coalesce(q.max_queue, 0) AS max_queue, m.mean_wait, m.max_wait
-FROM pools p JOIN spans s ON s.run = p.run
+FROM pool_capacities p JOIN spans s ON s.run = p.run
 LEFT JOIN there t ON t.run = p.run AND t.pool = p.pool
 LEFT JOIN sums m ON m.run = p.run AND m.pool = p.pool
 LEFT JOIN queues q ON q.run = p.run AND q.pool = p.pool
 ORDER BY p.run, p.pool
 """
 
-POOL_VIEWS = (ACTIVITY_POOLS, POOL_ATTEMPTS, POOL_UTILISATION)
+POOL_VIEWS = (ACTIVITY_POOLS, POOL_ATTEMPTS, POOL_CAPACITIES, POOL_UTILISATION)

@@ -179,7 +179,7 @@ SELECT d.run, d.pool, d.scheduled, d.started, d.ended FROM pool_attempts d WHERE
 ORDER BY d.run, d.pool
 """
 CAPACITIES = """
-SELECT d.run, d.pool, d.capacity FROM pool_utilisation d WHERE true {runs}
+SELECT d.run, d.pool, d.capacity FROM pool_capacities d WHERE true {runs}
 """
 SHIFTS = """
 SELECT d.run, d.pool, d.time, d.capacity FROM shift_changes d WHERE true {runs}
@@ -274,9 +274,8 @@ def _of_pools(run: NDArray[Any], pool: NDArray[Any]) -> list[NDArray[np.int64]]:
     return np.split(np.arange(len(run)), changes) if len(run) else []
 
 
-def loads_of(ask: Ask, runs: list[Run], horizons: Mapping[int, int]) -> dict[tuple[int, str], Load]:
-    """The load of each pool in each run; what has not ended goes on to the last record."""
-    rows = ask(ATTEMPTS.format(runs=among(runs)))
+def loads_of(rows: Mapping[str, NDArray[Any]], horizons: Mapping[int, int]) -> dict[tuple[int, str], Load]:
+    """The load of each pool in each run, from `ATTEMPTS`; what has not ended goes on to the last record."""
     run, pool = rows["run"], rows["pool"]
     last = np.array([horizons[int(each)] for each in run], np.int64)
     came = rows["scheduled"].astype(np.int64)

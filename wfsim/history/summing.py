@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +36,10 @@ from .summary import Summary
 from .warm_up import warm_up_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
     from .questions import Readable
     from .runs import Run
 
@@ -51,6 +56,16 @@ def summary_of(history: Readable, run: int | None, level: float, *, idle: bool =
     HistoryError
         For a run that is not there, or a level that is none.
     """
+    with summing(history, run, level, idle=idle) as parts:
+        return parts.summary()
+
+
+@contextmanager
+def summing(history: Readable, run: int | None, level: float, *, idle: bool = False) -> Iterator[Summing]:
+    """What the summary is computed from, for whoever needs that too; parameters and errors are those of `summary_of`.
+
+    All of it is asked in one transaction, which ends with the block.
+    """
     expect_level(level)
     with samples.asking_for_arrays(history) as ask:
         with closing(cursor(history.connection())) as own:
@@ -58,7 +73,7 @@ def summary_of(history: Readable, run: int | None, level: float, *, idle: bool =
         runs = [one for one in every if run is None or one.run == run]
         if not runs:
             raise HistoryError(f"there is no run {run!r}. Runs: {', '.join(str(one.run) for one in every) or 'none'}.")
-        return _Summing(ask, runs, level, idle).summary()
+        yield Summing(ask, runs, level, idle)
 
 
 def are_replications(runs: list[Run]) -> bool:
@@ -67,8 +82,18 @@ def are_replications(runs: list[Run]) -> bool:
     return len(like) == 1 and len({run.replication for run in runs}) == len(runs) and runs[0].source == "simulation"
 
 
-class _Summing:
-    """The parts of a summary, and what they are computed from."""
+class Summing:
+    """The parts of a summary, and what they are computed from.
+
+    Attributes
+    ----------
+    cases
+        The root cases of each run; of all together, if they are `together`: judged by batch means, as one series.
+    cuts
+        What is left out of each of these as warm-up.
+    horizons
+        By run: the time of its last record.
+    """
 
     def __init__(self, ask: samples.Ask, runs: list[Run], level: float, idle: bool) -> None:
         self.ask = ask
@@ -76,7 +101,6 @@ class _Summing:
         self.level = level
         self.idle = idle
         self.together = len(runs) == 1 or not are_replications(runs)
-        """One series, judged by batch means; else one series per run."""
         self.cases = samples.cases_of(ask, runs, self.together)
         warm_up = warm_up_of(runs, self.cases)
         self.cuts, self.remarks = warm_up.cuts, warm_up.remarks
@@ -84,6 +108,11 @@ class _Summing:
         self.horizons = self._horizons()
         self.until = self._last_arrivals()
         self.query: dict[str, str] = {"cases": samples.CASES.format(runs=samples.among(runs)).strip()}
+
+    @cached_property
+    def attempts(self) -> Mapping[str, NDArray[Any]]:
+        """The attempts that asked for a worker of a pool, as `samples.ATTEMPTS` tells."""
+        return self.ask(samples.ATTEMPTS.format(runs=samples.among(self.runs)))
 
     def summary(self) -> Summary:
         """All parts."""
@@ -215,7 +244,7 @@ class _Summing:
         begin = "the end of the warm-up" if self.runs[0].source == "simulation" else "the first record"
         end = "the last case started" if self.fed else "the last record, as all cases started at once"
         self.remarks.append(f"Pools: averages over the time from {begin} until {end}.")
-        loads, shifts = samples.loads_of(self.ask, self.runs, self.horizons), samples.shifts_of(self.ask, self.runs)
+        loads, shifts = samples.loads_of(self.attempts, self.horizons), samples.shifts_of(self.ask, self.runs)
         waits = {name: estimate for _, name, estimate in self._groups("pool waits", samples.WAITS, idle=True)}
         for name, capacity in sorted(capacities.items()):
             own = [loads.get((run.run, name), samples.IDLE) for run in self.runs]

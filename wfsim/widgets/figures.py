@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from wfsim.history.samples import ATTEMPTS, Load, among, asking_for_arrays, cases_of
-from wfsim.history.warm_up import warm_up_of
+from wfsim.history.samples import Load, among
+from wfsim.history.summing import summing
 from wfsim.simulation.statistics import over_replications, quantile_of
 
 if TYPE_CHECKING:
@@ -113,15 +113,14 @@ def figures_of(history: History) -> Figures:
     -----
     A few passes over the records, as `history.summary()`, and one more for the states.
     """
-    summary = history.summary(level=LEVEL)
-    runs = history.runs
-    with asking_for_arrays(history) as ask:
-        cases = cases_of(ask, runs, len(runs) == 1)
-        cuts = [cut.time for cut in warm_up_of(runs, cases).cuts]
-        last = int(ask("SELECT max(time) AS last FROM records")["last"][0])
-        attempts = ask(ATTEMPTS.format(runs=among(runs)))
+    with summing(history, None, LEVEL) as parts:
+        summary = parts.summary()
+        runs, cases = parts.runs, parts.cases
+        cuts = [cut.time for cut in parts.cuts]
+        last = max(parts.horizons.values())
+        attempts = parts.attempts
         part = max(1, -(-(last + 1) // POINTS))
-        levels = ask(_LEVELS.format(bucket=part, runs=among(runs)))
+        levels = parts.ask(_LEVELS.format(bucket=part, runs=among(runs)))
     numbers = [run.run for run in runs]
     queues = _queues(attempts, numbers, last)
     until = [int(each.started.max(initial=0)) for each in cases]

@@ -83,6 +83,13 @@ def test_an_arrival_is_lit_with_an_edge_and_as_heavy_as_all_of_them() -> None:
     assert (width(one), width(one | {"out 2": 4.0})) == (pytest.approx(1.7), pytest.approx(4.5))
 
 
+def test_a_workflow_of_five_hundred_states_is_drawn_whatever_all_of_them_can_do() -> None:
+    picture = hub(500)
+    assert len(picture.edges) > layouts.MAX_EDGES
+    drawn = boxes(picture.to_dict())
+    assert drawn.keys() >= {node.id for node in picture.nodes}
+
+
 def test_identifiers_of_tags_are_no_others() -> None:
     taken = [Node(f"{way} out 0", "x") for way in ("to", "from", "arrival")]
     made = hub(BUNDLE)

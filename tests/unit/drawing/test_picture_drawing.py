@@ -504,9 +504,9 @@ def test_text_lists_every_node_and_edge() -> None:
 
 def test_a_picture_too_large_to_read_is_refused_with_advice() -> None:
     large = Picture("large", [Node(f"n{i}", "x") for i in range(MAX_NODES + 1)])
-    with pytest.raises(DrawingError, match=r"401 nodes.*Draw a part"):
+    with pytest.raises(DrawingError, match=r"601 nodes.*Draw a part"):
         large.to_svg()
-    assert "401 nodes" in large.to_text()
+    assert "601 nodes" in large.to_text()
     assert "Draw a part" in large._repr_mimebundle_()["text/plain"]
     busy = Picture("busy", [Node("a", "a")], [Edge(f"e{i}", "a", "a") for i in range(MAX_EDGES + 1)])
     with pytest.raises(DrawingError, match="801 edges"):

@@ -24,8 +24,8 @@ DOOR = Workflow.model_validate(
 )
 VIEWS = (
     "activity_pools, activity_stats, bottlenecks, dfg, durations, history, hot_paths, outcomes, pool_attempts, "
-    "pool_utilisation, record_values, retries, sla, sla_cases, stays, sweep_points, timeouts, variants, "
-    "workflow_names"
+    "pool_capacities, pool_utilisation, record_values, retries, sla, sla_cases, stays, sweep_points, timeouts, "
+    "variants, workflow_names"
 )
 
 
