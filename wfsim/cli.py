@@ -215,12 +215,21 @@ def new(
 
 
 @app.command()
-def lint(file: File, catalogue: Folder = None, as_json: AsJson = False) -> None:
+def lint(
+    file: File,
+    catalogue: Folder = None,
+    as_json: AsJson = False,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", "-i", help="A code to leave out; may be repeated.", show_default=False),
+    ] = None,
+) -> None:
     """Find what is well formed yet wrong. Exit code 1 if there is an error or a warning."""
     import wfsim as wf
 
     workflow = _load(file)
-    findings = wf.lint(workflow, catalogue=_others(workflow, _catalogue(file, workflow, catalogue)))
+    others = _others(workflow, _catalogue(file, workflow, catalogue))
+    findings = wf.lint(workflow, catalogue=others, ignore=ignore or ())
     if as_json:
         _print_json([finding.to_dict() for finding in findings])
     else:

@@ -87,7 +87,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "explore_seeds": {"never": 7, "properties": 7, "seeds": 0, "cases": 0, "faults": 7, "scenario": 7, "catalogue": 7},
     "explore_workflow": {"engine": "steam", "max_states": 0, "max_seconds": -1, "claims": 7},
     "hot_paths": {"limit": 0, "by": "colour", "run": 7, "workflow": "none"},
-    "lint": {"catalogue": 7},
+    "lint": {"catalogue": 7, "ignore": 7},
     "migration": {"history": 7},
     "picture": {"direction": "up"},
     "read_pnml": {"net": 7},

@@ -83,6 +83,15 @@ def test_lint_of_a_clean_model_is_fine(wfsim: Command) -> None:
     assert (code, json.loads(out)) == (0, [])
 
 
+def test_lint_leaves_out_the_codes_it_is_told(wfsim: Command) -> None:
+    codes = {finding.code for finding in wf.lint(wf.load(PUBLISHED))}
+    flags = [flag for code in sorted(codes) for flag in ("--ignore", code)]
+    assert wfsim("lint", PUBLISHED, *flags)[:2] == (0, "Nothing found.\n")
+    code, _, told = wfsim("lint", PUBLISHED, "-i", "outcome-forgoten")
+    assert code == 2
+    assert "Did you mean 'outcome-forgotten'?" in told
+
+
 def test_lint_of_the_published_model_names_its_defects(wfsim: Command) -> None:
     code, out, _ = wfsim("lint", PUBLISHED)
     assert code == 1
