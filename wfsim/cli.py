@@ -238,6 +238,38 @@ def lint(
     raise typer.Exit(VIOLATED if bad else FINE)
 
 
+@app.command()
+def schema(
+    to: Annotated[Path | None, typer.Option("--to", "-o", help="JSON file; default: print it.")] = None,
+) -> None:
+    """Write the JSON Schema of the language, for editors."""
+    import wfsim as wf
+
+    if to is None:
+        _print_json(wf.json_schema())
+        return
+    _writable(to, (".json",))
+    to.write_text(json.dumps(wf.json_schema(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    out.print(f"Wrote {to}.", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def stubs(
+    file: File,
+    to: Annotated[Path | None, typer.Option("--to", "-o", help="Python file; default: print it.")] = None,
+) -> None:
+    """Write the names of a workflow as types of Python."""
+    from wfsim.model.stubs import stubs as as_module
+
+    text = as_module(_load(file))
+    if to is None:
+        out.file.write(text)
+        return
+    _writable(to, (".py",), file)
+    to.write_text(text, encoding="utf-8")
+    out.print(f"Wrote {to}.", highlight=False, markup=False, soft_wrap=True)
+
+
 def _others(workflow: Workflow, catalogue: Catalogue) -> list[Workflow]:
     return [one for one in catalogue.all_versions() if one != workflow]
 
