@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wfsim.model.duration import Duration
     from wfsim.model.examples import example, examples
     from wfsim.model.from_graph import from_networkx
-    from wfsim.model.json_schema import json_schema
+    from wfsim.model.language_schema import json_schema
     from wfsim.model.lint import lint
     from wfsim.model.template import new
     from wfsim.model.workflow import Workflow
@@ -134,7 +134,7 @@ _HOMES = {
     "model.catalogue": ("Catalogue",),
     "model.duration": ("Duration",),
     "model.examples": ("example", "examples"),
-    "model.json_schema": ("json_schema",),
+    "model.language_schema": ("json_schema",),
     "model.lint": ("lint",),
     "model.from_graph": ("from_networkx",),
     "model.template": ("new",),

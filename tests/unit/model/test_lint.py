@@ -279,6 +279,11 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
             "region 'seat' of state 'booking'",
         ),
     ],
+    "state-unknown": [
+        ("condition: context.price > 0", "condition: context.price > 0 and state == 'prized'", "'prized'"),
+        ("condition: context.price > 0", "condition: context.price > 0 and state in ['priced', 'x']", "'x'"),
+        ("condition: context.price > 0", "condition: context.price > 0 and state == 'priced'", ""),
+    ],
     "state-unreachable": [
         ("  - {name: lost,", "  - {name: island, is_terminal: true}\n  - {name: lost,", "state 'island'")
     ],

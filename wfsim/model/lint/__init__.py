@@ -107,6 +107,7 @@ def lint(
         structure.transitions(graph, report)
         clocks.timeouts(graphs, graph, report)
     structure.events(workflow, graphs, report)
+    structure.compared_states(workflow, graphs, report)
     structure.activities(workflow, graphs, report)
     variables.variables(workflow, graphs, report)
     regions.joins(graphs, report)

@@ -56,6 +56,7 @@ SEVERITIES: dict[str, Severity] = {
     "policy-unused": Severity.WARNING,
     "region-never-ends": Severity.ERROR,
     "retries-endless": Severity.WARNING,
+    "state-unknown": Severity.ERROR,
     "state-unreachable": Severity.ERROR,
     "state-waits-forever": Severity.WARNING,
     "terminal-left": Severity.ERROR,
