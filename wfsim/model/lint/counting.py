@@ -63,11 +63,8 @@ def _in_turn(graph: RegionGraph, report: Report) -> None:
         first = next(
             (
                 way
-                for number in graph.usable_indices
-                if (way := graph.region.transitions[number]).event == second.event
-                and way.to == second.from_
-                and second.to not in (None, way.from_, second.from_)
-                and way.from_ != second.from_
+                for way in graph.entering[second.from_]
+                if way.event == second.event and second.from_ != way.from_ and second.to not in (None, way.from_)
             ),
             None,
         )
@@ -158,33 +155,33 @@ def _counters(graph: RegionGraph, report: Report) -> None:
             continue
         counting_ways = [way for way in ways if variable in _counted_up(way)]
         kept = [way for way in ways if variable not in _written(way)]
+        done: dict[str, list[str]] = {}
         free: dict[str, list[str]] = {}
         for way in kept:
             if way.to is not None:
                 free.setdefault(way.from_, []).append(way.to)
-        for state in graph.region.states:
-            again = any(way.event == "done" and way.from_ == state.name for way in kept)
-            circle = shortest_circle(free, state.name) if again else None
-            if circle is None or not any(way.event == "done" and way.to == circle[1] for way in kept):
-                continue
-            if not any(_begins_with(graph, state.name, way) for way in counting_ways):
+                if way.event == "done":
+                    done.setdefault(way.from_, []).append(way.to)
+        for name in dict.fromkeys(name for way in counting_ways for name in _begins(graph, way)):
+            circle = shortest_circle(free, name, done.get(name, []))
+            if circle is None:
                 continue
             index = graph.region.transitions.index(counting_ways[0])
             report(
                 "counter-not-reset",
                 graph.part.transition_path(index),
                 graph.part.transition_label(index),
-                f"it counts up {variable!r}, and nothing sets that back when the work of {state.name!r} is done and "
+                f"it counts up {variable!r}, and nothing sets that back when the work of {name!r} is done and "
                 f"begins again ({' → '.join(circle)}): later rounds have fewer tries, or none.",
                 f"Set {variable!r} to 0 on the way back, if each round should have all of its tries.",
             )
             break
 
 
-def _begins_with(graph: RegionGraph, state: str, way: Transition) -> bool:
-    """Whether a counting transition is taken in a state when its work fails, or soon after that."""
-    failing = {other.to or state for _, other in graph.usable_from(state) if (other.event or "").startswith("error")}
-    return way.from_ == state or way.from_ in failing
+def _begins(graph: RegionGraph, way: Transition) -> list[str]:
+    """States in which a counting transition is taken when their work fails, at once or in the state after that."""
+    failing = [before.from_ for before in graph.entering[way.from_] if (before.event or "").startswith("error")]
+    return [way.from_, *failing]
 
 
 def _counted_up(way: Transition) -> list[str]:

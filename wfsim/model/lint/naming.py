@@ -23,9 +23,10 @@ def naming(workflow: Workflow, graphs: list[RegionGraph], report: Report) -> Non
     """`outcome-forgotten`, `done-error-crossed`, `parameter-crossed`, `compensators-crossed`."""
     for graph in graphs:
         _outcomes(graph, report)
+        succeeding = graph.leading_to(state.name for state in graph.region.states if succeeds(state))
         for index, state in enumerate(graph.region.states):
             if state.work is not None and state.name in graph.reachable:
-                _ends(graph, index, state, report)
+                _ends(graph, index, state, succeeding, report)
     _parameters(workflow, report)
     _compensators(workflow, report)
 
@@ -39,7 +40,7 @@ def _looks_failed(graph: RegionGraph, state: State) -> str | None:
     """Why an end that counts as success looks like a failure; `None` if it does not."""
     if says(state.name, FAILING) or words(state.name)[:1] == ("not",):
         return "its name says that something went wrong"
-    entering = [way for index in graph.usable_indices if (way := graph.region.transitions[index]).to == state.name]
+    entering = graph.entering[state.name]
     if entering and all(any(action.undoes is not None for action in way.actions) for way in entering):
         return "whatever leads here undoes what was done"
     return None
@@ -62,11 +63,11 @@ def _outcomes(graph: RegionGraph, report: Report) -> None:
             )
 
 
-def _ends(graph: RegionGraph, index: int, state: State, report: Report) -> None:
+def _ends(graph: RegionGraph, index: int, state: State, succeeding: frozenset[str], report: Report) -> None:
     """Whether `done` leads to what looks like the target of `error`, and the other way round."""
     done = _targets(graph, state.name, "done")
     error = _targets(graph, state.name, "error")
-    if not done or not error or set(done) & set(error):
+    if not done or succeeding.isdisjoint(error) or set(done) & set(error):
         return
     if _can_succeed(graph, done, state.name) or not _can_succeed(graph, error, state.name):
         return

@@ -67,7 +67,7 @@ def _just_found(graph: RegionGraph, state: State) -> set[str]:
     work = None if state.work is None else state.work.written
     if work is not None:
         return {work.variable}
-    entering = [way for index in graph.usable_indices if (way := graph.region.transitions[index]).to == state.name]
+    entering = graph.entering[state.name]
     if not entering or state.name == graph.region.initial_state:
         return set()
     return set.intersection(*(_set_from_event(way) for way in entering))
@@ -126,7 +126,7 @@ def _between(graph: RegionGraph, state: State, event: str, taken: dict[str, set[
         return []
     if any(way.event == event for _, way in graph.usable_from(state.name)):
         return []
-    before = [taken[name] for name in taken if state.name in graph.successors[name]]
+    before = [taken[way.from_] for way in graph.entering[state.name] if way.from_ in taken]
     after = [taken[name] for name in graph.successors[state.name] if name in taken]
     if not before or not after:
         return []

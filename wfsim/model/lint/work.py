@@ -136,9 +136,7 @@ def _items(graph: RegionGraph, state: State, path: Path, report: Report) -> None
     items = state.for_each.items_tree
     if isinstance(items, TemplateList | ListOf | TemplateLiteral):
         return
-    entering = [graph.region.transitions[index] for index in graph.usable_indices]
-    entering = [way for way in entering if way.to == state.name]
-    if state.name != graph.region.initial_state and all(_limits(way, items) for way in entering):
+    if state.name != graph.region.initial_state and all(_limits(way, items) for way in graph.entering[state.name]):
         return
     report(
         "for-each-unbounded",
