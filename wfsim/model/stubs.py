@@ -54,11 +54,19 @@ from typing import Any, Literal, NotRequired, Protocol, Self, TypeAlias, TypedDi
 
 '''
 _COMMON = '''\
+class Answer(str):
+    """What has become of an event; `fate` tells it of the first one with the id of a duplicate."""
+
+    fate: str
+
+
 class _Run(Protocol):
     """What every run has, wherever it is."""
 
+    id: str
+
     @property
-    def id(self) -> str: ...
+    def workflow(self) -> Any: ...
     @property
     def state(self) -> State: ...
     @property
@@ -69,10 +77,35 @@ class _Run(Protocol):
     def outcome(self) -> str | None: ...
     @property
     def variables(self) -> Variables: ...
+    @property
+    def configuration(self) -> dict[str, str]: ...
+    @property
+    def output(self) -> dict[str, Any] | None: ...
+    @property
+    def activities(self) -> list[Any]: ...
+    @property
+    def children(self) -> dict[str, Any]: ...
+    @property
+    def parent(self) -> Any: ...
+    @property
+    def timers(self) -> list[Any]: ...
+    @property
+    def waiting(self) -> list[str]: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def records(self) -> list[Any]: ...
+    @property
+    def history(self) -> Any: ...
+    def watch(self, watcher: Callable[[], bool]) -> None: ...
     def why_not(self, name: Event | State, payload: Mapping[str, Any] | None = None, /, **fields: Any) -> object: ...
     def wait(
         self, until: State | Status | Literal["idle"] | Callable[[Any], bool] | None = None, timeout: Any = None
     ) -> State: ...
+    async def wait_async(
+        self, until: State | Status | Literal["idle"] | Callable[[Any], bool] | None = None, timeout: Any = None
+    ) -> State: ...
+    def control(self, command: str, reason: str | None = None, *, command_id: str | None = None) -> str: ...
     def pause(self, reason: str | None = None, *, command_id: str | None = None) -> str: ...
     def resume(self, *, command_id: str | None = None) -> str: ...
     def cancel(self, reason: str | None = None, *, command_id: str | None = None) -> str: ...
@@ -119,7 +152,7 @@ def stubs(workflow: Workflow) -> str:
     names = _class_names(events, [state.name for state in workflow.states])
     given = {name: variable for name, variable in variables.items() if variable.input}
     parts = [
-        _HEAD.format(name=workflow.name, version=workflow.version),
+        _HEAD.format(name=_quiet(workflow.name), version=workflow.version),
         _literal("Event", events),
         _literal("State", [state.name for state in workflow.states]),
         _literal("Activity", declared_activities(workflow)),
@@ -137,7 +170,7 @@ def stubs(workflow: Workflow) -> str:
     for state in workflow.states:
         taken = {name: events[name] for name in dict.fromkeys(_taken(workflow, state)) if name in events}
         if taken:
-            own, told = names["state", state.name], f"Sends what is taken in {state.name!r}."
+            own, told = names["state", state.name], f"Sends what is taken in {_quiet(state.name)}."
             parts += ["\n\n", _protocol(own, told, list(_sends(taken, names)))]
             parts += ["\n\n", _door(state.name, names["door", state.name], own)]
     return "".join([*parts, "\n\n", _DOORS])
@@ -152,6 +185,8 @@ def _class_names(events: Iterable[str], states: Iterable[str]) -> dict[tuple[str
             words = re.split(r"[^A-Za-z0-9]+", name)
             camel = "".join(word[:1].upper() + word[1:] for word in words)
             bare = "_".join(words).lower() if kind == "door" else camel
+            # No identifier begins with a digit.
+            bare = f"_{bare}" if pattern.startswith("{}") and bare[:1].isdigit() else bare
             own, number = pattern.format(bare), 1
             while own in taken:
                 number += 1
@@ -159,6 +194,11 @@ def _class_names(events: Iterable[str], states: Iterable[str]) -> dict[tuple[str
             taken.add(own)
             found[kind, name] = own
     return found
+
+
+def _quiet(name: str) -> str:
+    """A name as a docstring can hold it."""
+    return name.replace("\\", "/").replace('"', "'")
 
 
 def _literal(name: str, values: Iterable[str]) -> str:
@@ -240,7 +280,7 @@ def _protocol(name: str, told: str, sends: list[str]) -> str:
     lines = [f"class {name}(_Run, Protocol):", f'    """{told}"""', ""]
     for arguments in sends:
         lines += ["    @overload"] if len(sends) > 1 else []
-        lines.append(f"    def send({arguments}) -> str: ...")
+        lines.append(f"    def send({arguments}) -> Answer: ...")
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -248,6 +288,6 @@ def _door(state: str, door: str, name: str) -> str:
     """A question whose answer can send what is taken in a state, and nothing else."""
     return (
         f"def {door}(run: _Run) -> {name} | None:\n"
-        f'    """The run, if it is in {state!r}: it sends what is taken there, and nothing else."""\n'
+        f'    """The run, if it is in {_quiet(state)}: it sends what is taken there, and nothing else."""\n'
         f"    return cast({name}, run) if run.state == {state!r} else None\n"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import wfsim as wf
 from tests.mistakes import ROOT, correct
 from wfsim.model.builder import Builder
 from wfsim.model.stubs import stubs
+from wfsim.runtime.handle import Run
 
 USE = """\
 from order import Run, activities, in_payment_pending, in_shipped, inputs, typed
@@ -79,12 +81,26 @@ def test_the_module_of_every_definition_passes_a_strict_check_and_can_be_importe
     odd.transition("a b", "a-b", on="my class").transition("a-b", "end", on="my-class").transition(
         "a b", "end", on="class"
     )
-    texts = [stubs(wf.load(path)) for path in correct()] + [stubs(odd.build()), stubs(wf.new("minimal"))]
+    quotes = Builder('say """').event("5x", {"n": "integer"}).event("\u958b\u59cb", {"n": "integer"})
+    quotes.state('a """ \\', initial=True).state("\u7d42", terminal=True)
+    quotes.transition('a """ \\', "\u7d42", on="5x").transition('a """ \\', "\u7d42", on="\u958b\u59cb")
+    texts = [stubs(wf.load(path)) for path in correct()] + [
+        stubs(odd.build()),
+        stubs(quotes.build()),
+        stubs(wf.new("minimal")),
+    ]
     for number, text in enumerate(texts):
         (tmp_path / f"names_{number}.py").write_text(text, encoding="utf-8")
     files = [f"names_{number}.py" for number in range(len(texts))]
     assert checked(tmp_path, *files) == f"Success: no issues found in {len(files)} source files\n"
     subprocess.run([sys.executable, "-c", "\n".join(f"import {file[:-3]}" for file in files)], cwd=tmp_path, check=True)
+
+
+def test_a_run_with_names_has_all_that_a_run_has() -> None:
+    text = stubs(wf.loads(DOOR))
+    there = {name for name in vars(Run) if not name.startswith("_")} | {"id"}
+    protocol = text.split("class _Run")[1]
+    assert there == set(re.findall(r"^    (?:async )?(?:def )?([a-z]\w*)[(:]", protocol, re.MULTILINE))
 
 
 DOOR = """\
