@@ -64,8 +64,10 @@ _NOTES: dict[str, dict[str, Note]] = {
         "timeouts": Note("The time of the whole workflow, and defaults.", "M1.5"),
         "retry_policy": Note("How activities without a policy of their own are retried, or the name of one.", "M1.5"),
         "unhandled": Note("What becomes of an event that no transition takes.", "M7.1"),
-        "correlation": Note("How senders of messages name an open instance.", "M7.2"),
-        "schedules": Note("When instances start by the clock."),
+        "correlation": Note(
+            "How senders of messages name an open instance, by key: an expression of variables.", "M7.2"
+        ),
+        "schedules": Note("When instances start by the clock, by name: every: 1d, or cron."),
         "pause_timers": Note("Whether timers run on while an instance is paused.", "M8"),
         "max_automatic": Note("So many automatic transitions one step may take.", "M2.6"),
         "max_deferred": Note("So many deferred events may wait.", "M7.1"),
@@ -82,7 +84,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         "overflow": Note("What lies outside the bounds is an error, or becomes the bound.", "M10.2"),
     },
     "Event": {
-        "payload": Note("What it brings: types by field.", "M7.1"),
+        "payload": Note("What it brings, a type for each field: {amount: number}.", "M7.1"),
         "unhandled": Note("What becomes of it where no transition takes it.", "M7.1"),
         "starts": Note("Whether a message with it starts an instance that is not there yet.", "M7.2"),
         "time_to_live": Note("How long a message with it waits for its receiver.", "M7.2"),
@@ -96,7 +98,9 @@ _NOTES: dict[str, dict[str, Note]] = {
         "schedule_to_start": Note("How long an attempt may wait for a worker.", "M5.3"),
         "schedule_to_close": Note("How long all attempts and waits may take together.", "M5.3"),
         "heartbeat": Note("How often a worker must show that it is alive.", "M5.3"),
-        "retry_policy": Note("How it is tried again, or the name of a policy.", "M5.1"),
+        "retry_policy": Note(
+            "How it is tried again: max_attempts, initial_interval, …; or the name of a policy.", "M5.1"
+        ),
         "compensate_with": Note("The activity that undoes it.", "M9.1"),
         "pool": Note("The pool of workers that serves it.", "M5.1"),
     },
@@ -116,11 +120,11 @@ _NOTES: dict[str, dict[str, Note]] = {
         "name": Note("Its name, once in its region."),
         "is_terminal": Note("Whether its region ends here.", "M3.7"),
         "outcome": Note("Whether ending here is a success; success unless told otherwise.", "M1.4"),
-        "timeout": Note("How long it may be active; then comes the event timeout.", "M6.2"),
-        "activity": Note("The activity that it runs.", "M4.1"),
-        "invoke": Note("The workflow that it runs.", "M4.4"),
-        "for_each": Note("What it runs for each item of a list.", "M4.5"),
-        "parallel": Note("Regions that run side by side in it.", "M4.3"),
+        "timeout": Note("How long it may be active: 5m, 2d, or ${expression}; then comes the event timeout.", "M6.2"),
+        "activity": Note("The activity that it runs: a name, or name, parameters, result_variable.", "M4.1"),
+        "invoke": Note("The workflow that it runs: workflow, version, input, result_variable.", "M4.4"),
+        "for_each": Note("What it runs for each item of a list: items, as, activity or workflow.", "M4.5"),
+        "parallel": Note("Regions that run side by side in it: join (all, any, or a number), regions.", "M4.3"),
         "metadata": Note("Anything that others keep here; it means nothing."),
     },
     "ActivityWork": {"name": Note("Which activity it runs.", "M4.1")},
@@ -153,10 +157,14 @@ _NOTES: dict[str, dict[str, Note]] = {
     "Transition": {
         "from": Note("The state that it leaves, or several: one transition from each, in this order.", "M1.1"),
         "to": Note("The state that it enters; without it nothing is left.", "M3.6"),
-        "event": Note("The event that it takes: one of yours, done, error, error.<source>, timeout, …", "M2.3"),
-        "after": Note("How long after its state was entered it is taken.", "M6.2"),
-        "condition": Note("What must be true; alone, it is taken as soon as that is.", "M2.6"),
-        "pre_actions": Note("What is done before the state is left.", "M3.1"),
+        "event": Note("The event that it takes: one of yours, or done, error, error.<source>, timeout.", "M2.3"),
+        "after": Note("How long after its state was entered it is taken: 2h, or ${expression}.", "M6.2"),
+        "condition": Note(
+            "What must be true: context.n < 3 and event.ok; alone, it is taken as soon as that is.", "M2.6"
+        ),
+        "pre_actions": Note(
+            "What is done before the state is left: a list of activity, set_variable, send, compensate.", "M3.1"
+        ),
         "post_actions": Note("What is done after the next one was entered.", "M3.1"),
     },
     "ActivityAction": {"name": Note("Which activity it runs.", "M3.1")},
