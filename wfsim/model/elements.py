@@ -76,6 +76,7 @@ class Activity(Element):
     heartbeat: Duration | None = None
     retry_policy: RetryPolicy | None = None
     compensate_with: CompensateWith | None = None
+    settled_by: tuple[Name, ...] = ()
     pool: Name | None = None
 
 

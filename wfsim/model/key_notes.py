@@ -102,6 +102,9 @@ _NOTES: dict[str, dict[str, Note]] = {
             "How it is tried again: max_attempts, initial_interval, …; or the name of a policy.", "M5.1"
         ),
         "compensate_with": Note("The activity that undoes it.", "M9.1"),
+        "settled_by": Note(
+            "Activities each of which undoes, or uses up, what it did; asked by lint and settled.", "M9.3"
+        ),
         "pool": Note("The pool of workers that serves it.", "M5.1"),
     },
     "RetryPolicy": {

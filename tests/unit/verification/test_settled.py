@@ -9,6 +9,7 @@ import pytest
 import wfsim as wf
 from tests.mistakes import MODELS, correct
 from wfsim.errors import DefinitionError
+from wfsim.model.lint import lint
 from wfsim.model.yaml_io import load, loads
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import Status, Verdict
@@ -90,7 +91,7 @@ def test_pairs_may_be_named_in_the_question() -> None:
         "{action_type: compensate,", "{action_type: activity, name: free,"
     )
     assert settled(text).status is Status.HOLDS
-    assert settled(text).reason.startswith("No activity has compensate_with")
+    assert settled(text).reason.startswith("No activity says what undoes it")
     assert settled(text, {"hold": "free"}).status is Status.VIOLATED
     used = text.replace(
         "event: forget, to: lost}",
@@ -98,6 +99,33 @@ def test_pairs_may_be_named_in_the_question() -> None:
     )
     assert settled(used, {"hold": "free"}).status is Status.VIOLATED
     assert settled(used, {"hold": ["free", "use"]}).status is Status.HOLDS
+
+
+def test_pairs_may_be_declared_by_the_activity() -> None:
+    text = FORGETS.replace("compensate_with: free", "settled_by: [free, use]").replace(
+        "{action_type: compensate,", "{action_type: activity, name: free,"
+    )
+    assert built_in(loads(text))[-1].name == "settled"
+    verdict = settled(text)
+    assert verdict.reason == "'hold' has been done, and the run ends without 'free' or 'use' after it, in state 'lost'."
+    used = text.replace(
+        "event: forget, to: lost}", "event: forget, to: lost, pre_actions: [{action_type: activity, name: use}]}"
+    )
+    assert settled(used).status is Status.HOLDS
+    assert [(each.code, each.place) for each in lint(loads(text)) if each.code == "undo-forgotten"] == [
+        ("undo-forgotten", "transition 6 (held → lost on forget)")
+    ]
+    assert "undo-forgotten" not in {each.code for each in lint(loads(used))}
+
+
+def test_what_settles_an_activity_must_be_one_and_follows_its_name() -> None:
+    text = RENTAL.replace("compensate_with: free", "settled_by: [free]")
+    with pytest.raises(DefinitionError, match=r"activity 'hold' is settled by 'fre'.*Did you mean 'free'"):
+        loads(text.replace("[free]", "[fre]"))
+    editor = wf.Editor(loads(text))
+    editor.editing.rename("activity:free", "give_free")
+    assert editor.workflow.activities["hold"].settled_by == ("give_free",)
+    assert loads(wf.dumps(loads(text))) == loads(text)
 
 
 def test_several_activities_give_one_verdict_with_a_trace_for_each() -> None:

@@ -1,4 +1,6 @@
-"""A hint: what by its name gives back what an activity took runs on some ways, and not on this one to a failing end.
+"""A hint: what gives back what an activity took runs on some ways, and not on this one to a failing end.
+
+What that is the activity says itself (`settled_by`), or names do.
 
 Activities with `compensate_with` are left to `compensation-missing`, which knows what undoes them.
 """
@@ -13,7 +15,7 @@ from wfsim.model.lint.words import DENYING, says, undoes
 from wfsim.model.uses import is_reserved, located
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from wfsim.model.elements import State, Transition
     from wfsim.model.lint.graph import RegionGraph
@@ -48,14 +50,21 @@ def forgotten(workflow: Workflow, graph: RegionGraph, report: Report) -> None:
                 "undo-forgotten",
                 graph.part.transition_path(index),
                 graph.part.transition_label(index),
-                f"it ends with failure, {left[0]!r} may have been done by then, and {undo}, which by its name undoes "
-                "that on other ways, does not run on this one.",
+                f"it ends with failure, {left[0]!r} may have been done by then, and {undo}, which undoes that or "
+                "uses it on other ways, does not run on this one.",
                 f"Run {undo} on the way, or declare compensate_with and compensate.",
             )
 
 
 def _either(found: list[str]) -> str:
     return " or ".join(map(repr, found))
+
+
+def _undoing(workflow: Workflow, taker: str, run: Iterable[str]) -> list[str]:
+    """What undoes an activity, of those that run: what that says itself (M9.3), else what names say."""
+    activity = workflow.activities.get(taker)
+    said = () if activity is None else activity.settled_by
+    return [other for other in run if (other in said if said else undoes(other, taker))]
 
 
 class _Held:
@@ -66,7 +75,7 @@ class _Held:
         operations = [(path, operation) for path, _, operation in located(workflow)]
         run = dict.fromkeys(operation.runs for _, operation in operations if operation.runs is not None)
         logged = {name for name, activity in workflow.activities.items() if activity.compensate_with is not None}
-        found = {taker: [other for other in run if undoes(other, taker)] for taker in run if taker not in logged}
+        found = {taker: _undoing(workflow, taker, run) for taker in run if taker not in logged}
         self.undone_by = {taker: undoing for taker, undoing in found.items() if undoing}
         self.results = {
             operation.written.variable: operation.runs

@@ -63,7 +63,7 @@ def verify(
     properties
         A property file, or properties. By default those of `built_in`: all states reachable, all transitions live,
         completion possible, no failure, no unhandled timeout, soundness, no useless condition; and, where an activity
-        has `compensate_with`, that it is undone on every way to a failing end.
+        has `compensate_with` or `settled_by`, that it is undone or used on every way to a failing end.
     max_states
         Limit of each search; running into it gives `unknown` unless a violation was found before.
     max_seconds
@@ -490,9 +490,9 @@ def _nothing_to_settle(search: Search, asked: Property) -> Verdict:
     return Verdict(
         Status.HOLDS,
         str(asked),
-        "No activity has compensate_with, so nothing says what undoes it. Name pairs: {charge: [refund, void]}.",
+        "No activity says what undoes it. Write compensate_with or settled_by, or name pairs: {charge: [refund]}.",
         bound={"complete": True},
-        assumptions=("an activity without compensate_with leaves nothing to undo",),
+        assumptions=("an activity without compensate_with and settled_by leaves nothing to undo",),
         method="the definition alone",
     )
 

@@ -55,16 +55,13 @@ class Settled(Pattern):
 
 
 def settlements(workflow: Workflow, options: Any) -> list[Settled]:
-    """What `settled` asks of a workflow: pairs that the question names, else activities with `compensate_with`."""
+    """What `settled` asks of a workflow: pairs that the question names, else what activities say (M9.1, M9.3)."""
     named = SettledOptions.model_validate(options).root
     if named:
         return [Settled(activity=name, by=by) for name, by in named.items()]
     return [
-        Settled(
-            activity=name,
-            by=(activity.compensate_with.activity,),
-            attempted=activity.compensate_with.when == "attempted",
-        )
+        Settled(activity=name, by=by, attempted=undo is not None and undo.when == "attempted")
         for name, activity in workflow.activities.items()
-        if activity.compensate_with is not None
+        for undo in (activity.compensate_with,)
+        if (by := (*(() if undo is None else (undo.activity,)), *activity.settled_by))
     ]
