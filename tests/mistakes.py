@@ -1,6 +1,6 @@
 """Mistakes that people make in definitions that are otherwise right, each with the code of the finding that tells it.
 
-Each is one replacement in a file of `models/` or `tests/corpus/`. The twelve kinds are those of a study in which three
+Each is a replacement in a file of `models/` or `tests/corpus/`. Twelve of the kinds are those of a study in which three
 workflows were written by somebody new to the language.
 """
 
@@ -105,6 +105,18 @@ MISTAKES = [
         (("{from: held, event: called_off, to: releasing}", "{from: held, event: called_off, to: not_used}"),),
         "undo-forgotten",
         "transition 5 (held → not_used on called_off)",
+    ),
+    Mistake(
+        "an event that comes too late",
+        "models/order_processing.yaml",
+        (
+            (
+                '      - {action_type: set_variable, parameters: {name: reason, value: payment timed out}}\n      - {action_type: activity, name: void_payment, parameters: {order_id: "${context.order_id}"}, on_failure: ignore}\n',
+                "      - {action_type: set_variable, parameters: {name: reason, value: payment timed out}}\n",
+            ),
+        ),
+        "event-too-late",
+        "transition 12 (payment_pending → cancelled on timeout)",
     ),
     Mistake(
         "outcome: failure forgotten",

@@ -17,6 +17,7 @@ from wfsim.model.lint import (
     clocks,
     counting,
     forgotten,
+    late,
     naming,
     overlooked,
     regions,
@@ -117,6 +118,7 @@ def lint(
     work.retries(workflow, report)
     undoing.undoing(workflow, graphs[0], report)
     forgotten.forgotten(workflow, graphs[0], report)
+    late.late(workflow, graphs[0], report)
     naming.naming(workflow, graphs, report)
     counting.counting(graphs, report)
     overlooked.overlooked(workflow, graphs, report)

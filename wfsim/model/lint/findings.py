@@ -42,6 +42,7 @@ SEVERITIES: dict[str, Severity] = {
     "ending-can-fail": Severity.WARNING,
     "error-unhandled": Severity.WARNING,
     "event-left-out": Severity.INFO,
+    "event-too-late": Severity.INFO,
     "event-undeclared": Severity.WARNING,
     "event-unused": Severity.WARNING,
     "event-without-policy": Severity.INFO,

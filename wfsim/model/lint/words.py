@@ -40,6 +40,11 @@ def says(name: str, meant: frozenset[str]) -> bool:
     return not meant.isdisjoint(words(name))
 
 
+def gives_back(name: str) -> bool:
+    """Whether an activity by its name gives something back."""
+    return says(name, _REPAYS) or words(name)[:1] in {(verb,) for verb in _FREES}
+
+
 def undoes(undoing: str, doing: str) -> bool:
     """Whether by their names one activity gives back what another takes.
 
