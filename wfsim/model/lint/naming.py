@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wfsim.model.elements import Outcome
 from wfsim.model.expression_tree import Arithmetic, Name
 from wfsim.model.lint.graph import RegionGraph, reach
-from wfsim.model.lint.words import FAILING, GENERIC, says, words
+from wfsim.model.lint.words import GENERIC, says_failed, words
 from wfsim.model.uses import declared_variables, located, writes
 from wfsim.model.values import ValueType
 
@@ -38,7 +38,7 @@ def succeeds(state: State) -> bool:
 
 def _looks_failed(graph: RegionGraph, state: State) -> str | None:
     """Why an end that counts as success looks like a failure; `None` if it does not."""
-    if says(state.name, FAILING) or words(state.name)[:1] == ("not",):
+    if says_failed(state.name):
         return "its name says that something went wrong"
     entering = graph.entering[state.name]
     if entering and all(any(action.undoes is not None for action in way.actions) for way in entering):

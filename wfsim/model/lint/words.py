@@ -6,12 +6,17 @@ Rules that read names are hints. They are told only where the graph or the data 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 FAILING = frozenset(
-    "aborted abandoned broken canceled cancelled declined denied error expired fail failed failure invalid lost "
-    "overdue refused refunded rejected stuck unanswered unavailable undone vetoed".split()
+    "aborted abandoned broken canceled cancelled declined denied error excluded expired fail failed failure invalid "
+    "lost missing overdue refused refunded rejected stuck unanswered unavailable undecided undone unpaid vetoed".split()
 )
 """Words of ends that are no success."""
+FAILING_PAIRS = frozenset(
+    {("given", "up"), ("rolled", "back"), ("sold", "out"), ("thrown", "away"), ("timed", "out"), ("written", "off")}
+)
+"""Two words that say it together."""
 DENYING = frozenset("bounced declined denied error failed failure invalid refused rejected".split())
 """Words of events after which what had been asked for has not come about."""
 CONSENTING = frozenset(
@@ -38,6 +43,12 @@ def words(name: str) -> tuple[str, ...]:
 def says(name: str, meant: frozenset[str]) -> bool:
     """Whether one of the words of a name is among some."""
     return not meant.isdisjoint(words(name))
+
+
+def says_failed(name: str) -> bool:
+    """Whether the name of an end says that something went wrong, or has not come about (`not_sent`)."""
+    found = words(name)
+    return says(name, FAILING) or found[:1] == ("not",) or not FAILING_PAIRS.isdisjoint(pairwise(found))
 
 
 def gives_back(name: str) -> bool:
