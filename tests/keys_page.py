@@ -58,7 +58,14 @@ def text() -> str:
             default = "**required**" if key in element.get("required", ()) else _default(value)
             told = note(name, key)
             meaning = told.text or re.sub(r" \(M[\d.]+\)$", "", value.get("description", ""))
-            cells = [f"`{key}`", _type(value), default, shown.get((name, key), ""), told.rule, meaning]
+            cells = [
+                f"`{key}`",
+                _type(value),
+                default,
+                shown.get((name, key), ""),
+                told.rule,
+                meaning.replace("<", "\\<"),
+            ]
             parts.append("| " + " | ".join(cell.replace("|", "\\|") or "–" for cell in cells) + " |\n")
     return "".join(parts)
 
