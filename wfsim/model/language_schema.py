@@ -56,8 +56,9 @@ def json_schema() -> Schema:
 def _told(element: str, key: str, value: Schema) -> Schema:
     """The schema of one key with what it means."""
     told = note(element, key)
-    text = " ".join(part for part in (told.text, f"({told.rule})" if told.rule else "") if part)
-    return {**value, "description": text} if text else value
+    if not told.text:
+        return value
+    return {**value, "description": f"{told.text} ({told.rule})" if told.rule else told.text}
 
 
 def _shorthand(elements: dict[str, Schema]) -> None:
