@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wfsim.model.duration import Duration
     from wfsim.model.examples import example, examples
     from wfsim.model.from_graph import from_networkx
+    from wfsim.model.language_schema import json_schema
     from wfsim.model.lint import lint
     from wfsim.model.template import new
     from wfsim.model.workflow import Workflow
@@ -94,6 +95,7 @@ __all__ = [
     "from_networkx",
     "from_snakes",
     "hot_paths",
+    "json_schema",
     "lint",
     "load",
     "load_scenario",
@@ -132,6 +134,7 @@ _HOMES = {
     "model.catalogue": ("Catalogue",),
     "model.duration": ("Duration",),
     "model.examples": ("example", "examples"),
+    "model.language_schema": ("json_schema",),
     "model.lint": ("lint",),
     "model.from_graph": ("from_networkx",),
     "model.template": ("new",),

@@ -215,18 +215,59 @@ def new(
 
 
 @app.command()
-def lint(file: File, catalogue: Folder = None, as_json: AsJson = False) -> None:
+def lint(
+    file: File,
+    catalogue: Folder = None,
+    as_json: AsJson = False,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", "-i", help="A code to leave out; may be repeated.", show_default=False),
+    ] = None,
+) -> None:
     """Find what is well formed yet wrong. Exit code 1 if there is an error or a warning."""
     import wfsim as wf
 
     workflow = _load(file)
-    findings = wf.lint(workflow, catalogue=_others(workflow, _catalogue(file, workflow, catalogue)))
+    others = _others(workflow, _catalogue(file, workflow, catalogue))
+    findings = wf.lint(workflow, catalogue=others, ignore=ignore or ())
     if as_json:
         _print_json([finding.to_dict() for finding in findings])
     else:
         show_findings(out, findings)
     bad = any(str(finding.severity) != "info" for finding in findings)
     raise typer.Exit(VIOLATED if bad else FINE)
+
+
+@app.command()
+def schema(
+    to: Annotated[Path | None, typer.Option("--to", "-o", help="JSON file; default: print it.")] = None,
+) -> None:
+    """Write the JSON Schema of the language, for editors."""
+    import wfsim as wf
+
+    if to is None:
+        _print_json(wf.json_schema())
+        return
+    _writable(to, (".json",))
+    to.write_text(json.dumps(wf.json_schema(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    out.print(f"Wrote {to}.", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def stubs(
+    file: File,
+    to: Annotated[Path | None, typer.Option("--to", "-o", help="Python file; default: print it.")] = None,
+) -> None:
+    """Write the names of a workflow as types of Python."""
+    from wfsim.model.stubs import stubs as as_module
+
+    text = as_module(_load(file))
+    if to is None:
+        out.file.write(text)
+        return
+    _writable(to, (".py",), file)
+    to.write_text(text, encoding="utf-8")
+    out.print(f"Wrote {to}.", highlight=False, markup=False, soft_wrap=True)
 
 
 def _others(workflow: Workflow, catalogue: Catalogue) -> list[Workflow]:

@@ -49,11 +49,15 @@ class WfsimError(Exception):
 class DefinitionError(WfsimError):
     """A workflow definition cannot be read; the text names file, line, value and the allowed ones.
 
-    `problems` lists every defect found as `(file, line, message)`; either may be `None`.
+    `problems` lists every defect found as `(file, line, message)`; either may be `None`. `codes` says of each which key
+    it is about, as `docs/keys.md` has it: `transitions[].to`; else `workflow` (all of it), `file`, or `expression`.
     """
 
-    def __init__(self, message: str, problems: Sequence[tuple[str | None, int | None, str]] = ()) -> None:
+    def __init__(
+        self, message: str, problems: Sequence[tuple[str | None, int | None, str]] = (), codes: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
+        self.codes: list[str] = list(codes) or ["file"] * max(len(problems), 1)
         self.problems: list[tuple[str | None, int | None, str]] = list(problems) or [(None, None, message)]
 
 
@@ -64,7 +68,7 @@ class ExpressionError(DefinitionError):
     """
 
     def __init__(self, message: str, *, text: str | None = None, column: int | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message, codes=["expression"])
         self.text = text
         self.column = column
 

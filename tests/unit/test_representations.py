@@ -99,7 +99,7 @@ def test_findings_are_a_table_for_each_code_with_its_advice_once() -> None:
     assert page.count(advice) == 1
     for finding in findings:
         assert any(row[1:3] == [finding.place, finding.message] for row in cells(page))
-    assert page.startswith("<p>13 errors, 20 warnings, 1 info</p>")
+    assert page.startswith("<p>13 errors, 20 warnings, 3 info</p>")
 
 
 def test_a_case_is_told_in_times_that_people_read() -> None:

@@ -87,7 +87,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "explore_seeds": {"never": 7, "properties": 7, "seeds": 0, "cases": 0, "faults": 7, "scenario": 7, "catalogue": 7},
     "explore_workflow": {"engine": "steam", "max_states": 0, "max_seconds": -1, "claims": 7},
     "hot_paths": {"limit": 0, "by": "colour", "run": 7, "workflow": "none"},
-    "lint": {"catalogue": 7},
+    "lint": {"catalogue": 7, "ignore": 7},
     "migration": {"history": 7},
     "picture": {"direction": "up"},
     "read_pnml": {"net": 7},
@@ -128,7 +128,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 OF_THEIR_OWN = {"Builder", "Duration", "History", "ManualClock", "PetriNet", "Property", "Scenario", "Workflow"}
 """Classes of which each has tests for what it is made of."""
 MADE_BY_WFSIM = {"ActivityContext", "ActivityError", "DefinitionError", "EventRejected", "WfsimError", "errors"}
-WITHOUT_ARGUMENTS = {"examples"}
+WITHOUT_ARGUMENTS = {"examples", "json_schema"}
 
 
 def refused(error: Exception) -> None:

@@ -30,6 +30,7 @@ from wfsim.model.uses import (
     parts,
     payload_fields,
     scoped,
+    settling,
     transition_actions,
     uses,
     writes,
@@ -144,7 +145,7 @@ def _events(workflow: Definition, report: Report) -> None:
 
 def _activities(workflow: Definition, report: Report) -> None:
     known = declared_activities(workflow)
-    for path, what, name in activity_uses(workflow):
+    for path, what, name in (*activity_uses(workflow), *settling(workflow)):
         if name not in known:
             report(
                 path,

@@ -7,7 +7,8 @@ from datetime import timedelta
 from decimal import Decimal, localcontext
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler  # noqa: TC002  (pydantic reads the annotations)
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler  # noqa: TC002  (pydantic reads the annotations)
+from pydantic.json_schema import JsonSchemaValue  # noqa: TC002
 from pydantic_core import core_schema
 
 from wfsim.errors import DefinitionError
@@ -109,6 +110,13 @@ class Duration(int):
 
     def __repr__(self) -> str:
         return f"Duration({str(self)!r})"
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        text = {"type": "string", "pattern": rf"^( *{_PART.pattern} *)+$", "examples": ["90s", "2h", "14d"]}
+        return {"anyOf": [text, {"type": "number", "minimum": 0}]}
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

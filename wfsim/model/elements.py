@@ -76,6 +76,7 @@ class Activity(Element):
     heartbeat: Duration | None = None
     retry_policy: RetryPolicy | None = None
     compensate_with: CompensateWith | None = None
+    settled_by: tuple[Name, ...] = ()
     pool: Name | None = None
 
 
@@ -94,7 +95,9 @@ class Event(Element):
     """An event that others send: its payload and what to do when nobody takes it (M7)."""
 
     description: str | None = None
-    payload: Mapping[Identifier, Annotated[FieldType, BeforeValidator(_field_type)]] = Field(default_factory=dict)
+    payload: Mapping[
+        Identifier, Annotated[FieldType, BeforeValidator(_field_type, json_schema_input_type=ValueType | FieldType)]
+    ] = Field(default_factory=dict)
     unhandled: Unhandled | None = None
     starts: Flag = False
     time_to_live: Duration = Duration(0)
@@ -152,7 +155,9 @@ class State(Element):
     is_terminal: Flag = False
     outcome: Outcome | None = None
     timeout: Deadline | None = None
-    activity: Annotated[ActivityWork, BeforeValidator(_activity_work)] | None = None
+    activity: (
+        Annotated[ActivityWork, BeforeValidator(_activity_work, json_schema_input_type=Name | ActivityWork)] | None
+    ) = None
     invoke: Invoke | None = None
     for_each: ForEach | None = None
     parallel: Parallel | None = None

@@ -213,6 +213,17 @@ _WHAT: dict[type[ast.AST], str] = {
 }
 
 
+# What other languages call the constants.
+_ELSEWHERE = {"none": "null", "nil": "null", "undefined": "null", "yes": "true", "no": "false"}
+
+
+def _near(node: ast.AST) -> str:
+    """The function that a call means perhaps."""
+    called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+    near = difflib.get_close_matches(called, list(_FUNCTIONS), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}(...)" if near else ""
+
+
 class Converter:
     """Turns Python's tree into ours; every node not on the list is refused where it stands.
 
@@ -274,7 +285,7 @@ class Converter:
             case ast.Call(func=ast.Name(id=function), args=arguments) if function in _FUNCTIONS:
                 return self.call(node, t.cast(FunctionName, function), arguments, below)
             case _:
-                raise self.refuse(node, _WHAT.get(type(node), "this is not part of the language"))
+                raise self.refuse(node, _WHAT.get(type(node), "this is not part of the language") + _near(node))
 
     def constant(self, node: ast.expr, value: object) -> Scalar:
         if value is None or isinstance(value, bool):
@@ -305,7 +316,7 @@ class Converter:
         if name == "item":
             raise self.refuse(node, "an item is named as for_each names it: item.<name>")
         close = difflib.get_close_matches(name, [*_WHOLE, *_CONSTANTS, "item"], n=1, cutoff=0.75)
-        guess = close[0] if close else f"context.{name}"
+        guess = _ELSEWHERE.get(name.lower()) or (close[0] if close else f"context.{name}")
         raise self.refuse(node, f"the name {name!r} stands alone; did you mean `{guess}` or the string '{name}'")
 
     def attribute(self, node: ast.Attribute) -> ExpressionError:

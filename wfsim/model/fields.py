@@ -18,6 +18,7 @@ from pydantic import (
     PlainSerializer,
     Strict,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -194,13 +195,17 @@ def _plain_number(number: Decimal) -> int | float:
     return int(number) if number == number.to_integral_value() else float(number)
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Identifier = Annotated[str, AfterValidator(_identifier)]
-Version = Annotated[str, BeforeValidator(_version)]
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200})]
+Identifier = Annotated[
+    str, AfterValidator(_identifier), WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$"})
+]
+Version = Annotated[
+    str, BeforeValidator(_version), WithJsonSchema({"type": "string", "pattern": f"^{_VERSION.pattern}$"})
+]
 VersionRange = Annotated[str, BeforeValidator(_version_range)]
 Cron = Annotated[str, AfterValidator(_cron)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
-Exact = Annotated[Decimal, BeforeValidator(_decimal), PlainSerializer(_plain_number)]
+Exact = Annotated[Decimal, BeforeValidator(_decimal, json_schema_input_type=float), PlainSerializer(_plain_number)]
 Condition = Annotated[str, AfterValidator(_condition)]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), AfterValidator(_in_64_bits)]
@@ -210,7 +215,10 @@ Json = Annotated[Any, AfterValidator(_json)]
 Key = Annotated[str, AfterValidator(_key)]
 TemplateValue = Annotated[Any, AfterValidator(_template_value)]
 """A JSON value in which strings `${...}` are expressions."""
-Deadline = Annotated[Duration | str, BeforeValidator(_deadline), PlainSerializer(str)]
+_Template = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^\$\{[\s\S]*\}$"})]
+Deadline = Annotated[
+    Duration | str, BeforeValidator(_deadline, json_schema_input_type=Duration | _Template), PlainSerializer(str)
+]
 """A duration, or `${expression}` giving seconds, evaluated when the state is entered (M6.2)."""
 
 

@@ -164,7 +164,7 @@ def _compensation(value: object) -> object:
     return {"activity": value} if isinstance(value, str) else value
 
 
-CompensateWith = Annotated[Compensation, BeforeValidator(_compensation)]
+CompensateWith = Annotated[Compensation, BeforeValidator(_compensation, json_schema_input_type=Name | Compensation)]
 
 
 # Actions -------------------------------------------------------------------------------------------------

@@ -40,7 +40,31 @@ def definition_error(
     text = "\n".join(shown[:MOST_SHOWN])
     if len(shown) > MOST_SHOWN:
         text += f"\n… and {len(shown) - MOST_SHOWN} more."
-    return DefinitionError(text, found)
+    return DefinitionError(text, found, [code_of(problem.path) for problem in problems])
+
+
+def code_of(path: Path) -> str:
+    """What an error is about: the keys on its path, as `docs/keys.md` has them; `workflow` for all of it.
+
+    >>> code_of(("transitions", 3, "pre_actions", 0, "name"))
+    'transitions[].pre_actions[].name'
+    >>> code_of(("variables", "price", "minimum"))
+    'variables.<name>.minimum'
+    >>> code_of(("timeouts", "states", "open"))
+    'timeouts.states.<name>'
+    """
+    text, named = "", False
+    for part in path:
+        key = "[]" if isinstance(part, int) else ".<name>" if named else f".{part}"
+        named = not named and part in NAMED
+        text += key
+    return text.removeprefix(".") or "workflow"
+
+
+NAMED = frozenset(
+    {"variables", "events", "activities", "states", "payload", "parameters", "input", "schedules", "policies", "types"}
+)
+"""Sections whose keys are names that people choose."""
 
 
 def path_text(path: Path) -> str:
@@ -129,13 +153,31 @@ def from_validation(errors: Sequence[Mapping[str, Any]], data: object, *, named:
             wanted = " or ".join(dict.fromkeys([*choices.get(path, []), *expected.get(path, [])]))
             advice = _quote(wanted, value)
             if isinstance(value, str):
-                advice += did_you_mean(value, choices.get(path, []))
+                meant = _ELSEWHERE.get(value.lower(), value)
+                advice += did_you_mean(meant, choices.get(path, []))
             problems.append(Problem(path, f"{name}expected {wanted}, found {shown(value)}.{advice}"))
         problems += [
             Problem(path, message if _tells(message, path) else f"{name}{message}")
             for message in dict.fromkeys(told.get(path, []))
         ]
     return problems
+
+
+# What other languages call the types of values.
+_ELSEWHERE = {
+    "str": "string",
+    "text": "string",
+    "int": "integer",
+    "float": "number",
+    "double": "number",
+    "decimal": "number",
+    "bool": "boolean",
+    "array": "list",
+    "dict": "object",
+    "map": "object",
+    "mapping": "object",
+    "json": "any",
+}
 
 
 def _add(table: dict[Path, list[str]], path: Path, message: str) -> None:
@@ -181,7 +223,8 @@ def _sentence(error: Mapping[str, Any], value: object) -> str:
             return str(error["msg"])
         case "union_tag_invalid":
             allowed = str(context["expected_tags"]).replace("'", "")
-            return f"action_type is {shown(context['tag'])}. Allowed: {allowed}."
+            near = did_you_mean(context["tag"], allowed.split(", "))
+            return f"action_type is {shown(context['tag'])}. Allowed: {allowed}.{near}"
         case "union_tag_not_found":
             return "the key 'action_type' is missing: activity, set_variable, send or compensate."
         case "greater_than_equal":

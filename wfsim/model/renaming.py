@@ -16,7 +16,7 @@ from wfsim.model.expression_tree import (
     Whole,
 )
 from wfsim.model.expressions import is_template, to_text
-from wfsim.model.uses import Use, activity_uses, located, parts, scoped, uses, writes
+from wfsim.model.uses import Use, activity_uses, located, parts, scoped, settling, uses, writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,7 +112,7 @@ def _rename_event(workflow: Definition, data: Data, old: str, new: str) -> None:
 
 
 def _rename_activity(workflow: Definition, data: Data, old: str, new: str) -> None:
-    for path, _, name in activity_uses(workflow):
+    for path, _, name in (*activity_uses(workflow), *settling(workflow)):
         if name == old:
             *above, last = (*path, "activity") if path[-1] == "compensate_with" else path
             value_at(data, tuple(above))[last] = new

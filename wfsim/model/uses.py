@@ -184,6 +184,13 @@ def activity_uses(workflow: Definition) -> Iterator[tuple[Path, str, str]]:
             yield (*path, "compensate_with"), f"what {label} runs is compensated by", operation.undone_by.activity
 
 
+def settling(workflow: Definition) -> Iterator[tuple[Path, str, str]]:
+    """Path, place and name wherever an activity is said to settle what another one did (M9.3); none runs there."""
+    for name, activity in workflow.activities.items():
+        for number, other in enumerate(activity.settled_by):
+            yield ("activities", name, "settled_by", number), f"activity {name!r} is settled by", other
+
+
 @dataclass(frozen=True, slots=True)
 class Invoked:
     """A workflow that a state runs, with its place and the versions that will do."""

@@ -130,11 +130,10 @@ def answered(texts: Sequence[str], stopped: Callable[[], bool]) -> Iterator[dict
     """The answers to the built-in questions about the first of some workflows until somebody says stop."""
     from wfsim.model.catalogue import as_catalogue
     from wfsim.model.yaml_io import loads
-    from wfsim.verification.property import Property
-    from wfsim.verification.workflows.properties import BUILT_IN, answers
+    from wfsim.verification.workflows.properties import answers, built_in
 
     workflow, *beside = map(loads, texts)
-    asked = [Property(name) for name in BUILT_IN]
+    asked = built_in(workflow)
     try:
         known = as_catalogue([workflow, *beside] if beside else None)
         answer = answers(workflow, asked, max_states=MOST_STATES, max_seconds=MOST_SECONDS, catalogue=known)

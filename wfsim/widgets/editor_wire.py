@@ -14,7 +14,7 @@ from wfsim.model.picture import edge_ids
 
 from .draft import Draft
 from .edits import OPERATIONS
-from .keys import KEYS
+from .properties import meanings
 from .wire import File, Request, Scene, Wire
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class EditorWire:
             "kind": kind,
             "name": definition.name if kind == "workflow" else name,
             "yaml": self.editing.properties(element),
-            "keys": [{"key": key, "means": means} for key, means in KEYS[kind].items()],
+            "keys": [{"key": key, "means": means} for key, means in meanings(kind).items()],
         }
         draft = Draft(definition)
         path = draft.path(element)

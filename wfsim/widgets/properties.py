@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, Event, Region, State, Transition, Variable
+from wfsim.model.key_notes import note
 from wfsim.model.problems import Problem, definition_error, from_validation, shown
 from wfsim.model.yaml_reader import read
 from wfsim.model.yaml_writer import to_data, write_data
@@ -42,6 +43,12 @@ def keys_of(kind: str) -> list[str]:
     """The keys that the text of an element may have."""
     known = [field.alias or name for name, field in MODELS[kind].model_fields.items()]
     return [key for key in known if key not in _ELSEWHERE.get(kind, ())]
+
+
+def meanings(kind: str) -> dict[str, str]:
+    """What each key of an element means, in one line, for those who write it in a side panel."""
+    element = "Workflow" if kind == "workflow" else MODELS[kind].__name__
+    return {key: note(element, key).text for key in keys_of(kind)}
 
 
 def properties_text(workflow: Workflow, element: str, path: Path) -> str:

@@ -17,6 +17,7 @@ import wfsim as wf
 from tests.benchmarks.nets_bench import kanban
 from wfsim import cli, demo
 from wfsim.history.measures import interval
+from wfsim.model.stubs import stubs
 from wfsim.printing import show_findings
 
 ORDER, PUBLISHED = "models/order_processing.yaml", "models/published/order_processing.yaml"
@@ -81,6 +82,34 @@ def test_lint_of_a_clean_model_is_fine(wfsim: Command) -> None:
     assert wfsim("lint", ORDER)[:2] == (0, "Nothing found.\n")
     code, out, _ = wfsim("lint", ORDER, "--json")
     assert (code, json.loads(out)) == (0, [])
+
+
+def test_the_schema_of_the_language_is_printed_or_written(wfsim: Command, tmp_path: Path) -> None:
+    code, text, _ = wfsim("schema")
+    assert (code, json.loads(text)) == (0, wf.json_schema())
+    file = tmp_path / "wfsim.schema.json"
+    assert wfsim("schema", "--to", file)[:2] == (0, f"Wrote {file}.\n")
+    assert json.loads(file.read_text(encoding="utf-8")) == wf.json_schema()
+
+
+def test_names_as_types_are_printed_or_written(wfsim: Command, tmp_path: Path) -> None:
+    code, text, _ = wfsim("stubs", ORDER)
+    assert (code, text) == (0, stubs(wf.load(ORDER)))
+    file = tmp_path / "order_names.py"
+    assert wfsim("stubs", ORDER, "--to", file)[:2] == (0, f"Wrote {file}.\n")
+    assert file.read_text(encoding="utf-8") == text
+    code, _, told = wfsim("stubs", ORDER, "--to", tmp_path / "order.txt")
+    assert code == 2
+    assert "ends in .py" in told
+
+
+def test_lint_leaves_out_the_codes_it_is_told(wfsim: Command) -> None:
+    codes = {finding.code for finding in wf.lint(wf.load(PUBLISHED))}
+    flags = [flag for code in sorted(codes) for flag in ("--ignore", code)]
+    assert wfsim("lint", PUBLISHED, *flags)[:2] == (0, "Nothing found.\n")
+    code, _, told = wfsim("lint", PUBLISHED, "-i", "outcome-forgoten")
+    assert code == 2
+    assert "Did you mean 'outcome-forgotten'?" in told
 
 
 def test_lint_of_the_published_model_names_its_defects(wfsim: Command) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mistakes import MISTAKES
 from wfsim.model.builder import Builder
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.lint import SEVERITIES, Findings, Severity, lint
@@ -133,6 +134,7 @@ transitions:
     to: travelling
     post_actions: [{action_type: activity, name: tell, on_failure: ignore}]
 timeouts: {workflow: 30d}
+retry_policy: {max_attempts: 2}
 unhandled: reject
 """
 
@@ -168,6 +170,17 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     "child-unknown": [
         ("{workflow: insurance}", "{workflow: insurence}", "state 'insuring'"),
         ("{workflow: insurance}", '{workflow: insurance, version: ">=2.0.0"}', "state 'insuring'"),
+    ],
+    "child-outlasts": [
+        ("timeouts: {workflow: 30d}\nretry", "timeouts: {workflow: 2d}\nretry", "state 'insuring'"),
+        ("{name: insuring, invoke", "{name: insuring, timeout: 1d, invoke", "state 'insuring'"),
+        ("{name: insuring, invoke", "{name: insuring, timeout: 3d, invoke", ""),
+    ],
+    "compensator-unretried": [("retry_policy: {max_attempts: 2}\n", "", "activity 'release'")],
+    "retries-endless": [
+        ("retry_policy: {max_attempts: 2}", "retry_policy: {max_attempts: 9999}", "activity 'reserve'"),
+        ("max_attempts: 3", "max_attempts: 1000", "activity 'charge'"),
+        ("max_attempts: 3, ", "max_attempts: 999, ", ""),
     ],
     "compensation-missing": [
         (
@@ -265,6 +278,11 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
             "{name: chosen, is_terminal: true, outcome: failure}",
             "region 'seat' of state 'booking'",
         ),
+    ],
+    "state-unknown": [
+        ("condition: context.price > 0", "condition: context.price > 0 and state == 'prized'", "'prized'"),
+        ("condition: context.price > 0", "condition: context.price > 0 and state in ['priced', 'x']", "'x'"),
+        ("condition: context.price > 0", "condition: context.price > 0 and state == 'priced'", ""),
     ],
     "state-unreachable": [
         ("  - {name: lost,", "  - {name: island, is_terminal: true}\n  - {name: lost,", "state 'island'")
@@ -370,6 +388,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
 INSURANCE = """\
 name: insurance
 initial_state: a
+timeouts: {workflow: 3d}
 variables:
   premium: {type: integer, input: true, optional: true}
   policy: {type: string, optional: true, output: true}
@@ -397,7 +416,8 @@ def test_a_clean_model_gives_no_finding(text: str) -> None:
 
 
 def test_every_code_has_a_mutant() -> None:
-    assert set(MUTANTS) == set(SEVERITIES)
+    # Hints have whole definitions with a mistake in them: tests/mistakes.py.
+    assert set(MUTANTS) | {each.code for each in MISTAKES} == set(SEVERITIES)
 
 
 @pytest.mark.parametrize(("code", "old", "new", "place"), CASES)
@@ -991,6 +1011,8 @@ def test_the_defects_of_the_published_order_are_named_and_nothing_else() -> None
         *(("error-unhandled", f"state {name!r}") for name in ("created", "payment_completed", "validated")),
         ("event-unused", "event 'order_created'"),
         ("event-without-policy", "workflow 'order_processing'"),
+        ("outcome-forgotten", "state 'cancelled'"),
+        ("outcome-forgotten", "state 'refunded'"),
         ("terminal-left", "transition 19 (cancelled → refunded on refund_processed)"),
         ("timeout-unhandled", "state 'payment_pending'"),
         ("timeout-unhandled", "state 'shipped'"),

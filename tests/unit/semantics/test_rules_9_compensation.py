@@ -458,3 +458,18 @@ def test_m9_1_children_and_activities_are_undone_in_the_order_of_their_ends() ->
     for serial, following in ((4, "uh"), (5, "ug")):
         assert it.succeeds(serial) == [f"activity_scheduled({following}, 1)"]
     assert it.succeeds(6) == ["compensation_finished()", "instance_closed(cancelled)"]
+
+
+def test_m9_3_what_settles_an_activity_changes_no_run() -> None:
+    go = {"from": "a", "event": "go", "to": "b", "pre_actions": [activity("f")]}
+    rest = [{"from": "b", "event": "undo", "to": "c", "pre_actions": [compensate()]}]
+    seen = []
+    for said in ({}, {"settled_by": ["g"]}):
+        it = Told(workflow(["a", "b", terminal("c", "failure")], [go, *rest], activities={"f": said, "g": {}}))
+        it.event("go")
+        it.starts(1)
+        it.succeeds(1)
+        seen.append([*map(str, it.records), *it.event("undo")])
+    # Nothing is in the log: compensate goes on without rows.
+    assert seen[0] == seen[1]
+    assert it.state == "c"

@@ -49,7 +49,8 @@ DEAR = [
 ]
 """What is done again and again where an answer takes long."""
 QUESTIONS = [
-    *(wf.Property(name) for name in PROPERTIES),
+    # There is nothing to settle in a chain.
+    *(wf.Property(name) for name in PROPERTIES if name != "settled"),
     wf.Property("never", "context.n > 3"),
     wf.Property("eventually", "closed"),
     wf.Property("leads_to", {"from": "context.n > 0", "to": "closed"}),

@@ -10,8 +10,23 @@ import os
 from typing import TYPE_CHECKING
 
 from wfsim.arguments import expect, listed_in
+from wfsim.errors import OptionError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
-from wfsim.model.lint import children, clocks, regions, structure, talking, undoing, variables, work
+from wfsim.model.lint import (
+    children,
+    clocks,
+    counting,
+    forgotten,
+    late,
+    naming,
+    overlooked,
+    regions,
+    structure,
+    talking,
+    undoing,
+    variables,
+    work,
+)
 from wfsim.model.lint.findings import SEVERITIES, Finding, Findings, Severity
 from wfsim.model.lint.graph import region_graphs
 from wfsim.model.workflow import Workflow
@@ -25,7 +40,12 @@ if TYPE_CHECKING:
 __all__ = ["SEVERITIES", "Finding", "Findings", "Severity", "lint"]
 
 
-def lint(workflow: Workflow, *, catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] = ()) -> Findings:
+def lint(
+    workflow: Workflow,
+    *,
+    catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] = (),
+    ignore: Iterable[str] = (),
+) -> Findings:
     """Find what is well formed in a workflow, yet wrong or undecided.
 
     Parameters
@@ -34,11 +54,18 @@ def lint(workflow: Workflow, *, catalogue: Catalogue | str | os.PathLike[str] | 
         Other workflows that this one may meet: those it invokes, those that invoke it, those it writes to; or their
         folder. Children that are not there or would refuse to start, recursion through others, and messages they would
         not take, are found only if they are given.
+    ignore
+        Codes of findings that are left out: what is meant as it is.
 
     Returns
     -------
     Findings
         A list in the order of the file, then of the codes; empty for a clean workflow. `.df()` gives a table.
+
+    Raises
+    ------
+    OptionError
+        If there is no finding of a code that is to be left out.
 
     Notes
     -----
@@ -51,6 +78,11 @@ def lint(workflow: Workflow, *, catalogue: Catalogue | str | os.PathLike[str] | 
     no findings
     """
     expect(workflow, Workflow, "lint takes a Workflow", "Load one: wf.load(path).")
+    left_out = listed_in(ignore, "lint takes a list of codes", "Write ignore=['outcome-forgotten'].")
+    for code in left_out:
+        if code not in SEVERITIES:
+            instead = did_you_mean(code, SEVERITIES) or f" There are: {listed(SEVERITIES, len(SEVERITIES))}."
+            raise OptionError(f"ignore: no finding has the code {code!r}.{instead}")
     source = source_of(workflow)
     found: list[tuple[tuple[int, ...], Finding]] = []
 
@@ -63,6 +95,8 @@ def lint(workflow: Workflow, *, catalogue: Catalogue | str | os.PathLike[str] | 
         *,
         table: tuple[tuple[str, ...], ...] = (),
     ) -> None:
+        if code in left_out:
+            return
         file = source.file if source is not None else None
         line = source.line_of(path) if source is not None else None
         finding = Finding(code, SEVERITIES[code], place, message, advice, file, line, table, path)
@@ -74,13 +108,20 @@ def lint(workflow: Workflow, *, catalogue: Catalogue | str | os.PathLike[str] | 
         structure.transitions(graph, report)
         clocks.timeouts(graphs, graph, report)
     structure.events(workflow, graphs, report)
+    structure.compared_states(workflow, graphs, report)
     structure.activities(workflow, graphs, report)
     variables.variables(workflow, graphs, report)
     regions.joins(graphs, report)
     regions.races(workflow, graphs, report)
     work.work(graphs, report)
     work.clocks_of_activities(workflow, report)
+    work.retries(workflow, report)
     undoing.undoing(workflow, graphs[0], report)
+    forgotten.forgotten(workflow, graphs[0], report)
+    late.late(workflow, graphs[0], report)
+    naming.naming(workflow, graphs, report)
+    counting.counting(graphs, report)
+    overlooked.overlooked(workflow, graphs, report)
     # Read twice, so that a generator will do.
     others = as_catalogue(catalogue) if isinstance(catalogue, (str, os.PathLike)) else catalogue
     others = (

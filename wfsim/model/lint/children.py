@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import CatalogueError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue
+from wfsim.model.duration import Duration
 from wfsim.model.evaluate import fit
 from wfsim.model.expression_tree import Template, TemplateList, TemplateLiteral, TemplateObject
 from wfsim.model.expressions import to_text
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def children(workflow: Workflow, others: Iterable[Workflow], report: Report) -> None:
-    """`child-unknown`, `child-input`, `child-result`; nothing without other workflows."""
+    """`child-unknown`, `child-input`, `child-result`, `child-outlasts`; nothing without other workflows."""
     versions = list(others.all_versions() if isinstance(others, Catalogue) else others)
     if not versions:
         return
@@ -48,6 +49,7 @@ def children(workflow: Workflow, others: Iterable[Workflow], report: Report) -> 
                 continue
             _inputs(workflow, state, child, work.inputs, (*path, work.inputs_field), report)
             _result(workflow, state, child, (*path, "result_variable"), report)
+            _time(workflow, state, child, path, report)
 
 
 def _inputs(
@@ -98,6 +100,26 @@ def _misfit(workflow: Workflow, variable: Variable, tree: Template) -> str | Non
         return None
     shown = "it" if isinstance(tree, TemplateList | TemplateObject) else f"${{{to_text(tree)}}}"
     return f"{shown} is of type {kind}, not {variable.type}"
+
+
+def _time(workflow: Workflow, state: State, child: Workflow, path: Path, report: Report) -> None:
+    """A child that may take longer than the state, or the workflow, that waits for it."""
+    longest = child.timeouts.workflow
+    own = state.timeout if state.timeout is not None else workflow.timeouts.states.get(state.name)
+    clocks = [
+        (own, f"the timeout of the state, {own}"),
+        (workflow.timeouts.workflow, "the timeout of this workflow, {}"),
+    ]
+    for clock, told in clocks:
+        if longest is not None and isinstance(clock, Duration) and longest > clock:
+            report(
+                "child-outlasts",
+                path,
+                f"state {state.name!r}",
+                f"{child.name} {child.version} may take {longest}, and {told.format(clock)}, ends it before.",
+                "Lengthen the clock of the parent, or shorten timeouts.workflow of the child.",
+            )
+            return
 
 
 def _result(workflow: Workflow, state: State, child: Workflow, path: Path, report: Report) -> None:

@@ -47,9 +47,9 @@ def unbounded_ways(graph: RegionGraph, goes: Callable[[Transition], bool] = lamb
     return ways
 
 
-def shortest_circle(ways: dict[str, list[str]], name: str) -> list[str] | None:
-    """The states of the shortest circle from a state to itself, the state at both ends."""
-    found = reach(ways.get(name, []), lambda node: ways.get(node, []))
+def shortest_circle(ways: dict[str, list[str]], name: str, first: list[str] | None = None) -> list[str] | None:
+    """The states of the shortest circle from a state to itself, the state at both ends; it may have to begin so."""
+    found = reach(ways.get(name, []) if first is None else first, lambda node: ways.get(node, []))
     if name not in found:
         return None
     circle = [name]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from wfsim.model.duration import Duration
+from wfsim.model.elements import Outcome
 from wfsim.model.lint.circles import shortest_circle, unbounded_ways
 from wfsim.model.lint.graph import RegionGraph
 from wfsim.model.lint.regions import inner, needed
 
 if TYPE_CHECKING:
-    from wfsim.model.elements import RetryPolicy, State
+    from wfsim.model.elements import RetryPolicy, State, Transition
     from wfsim.model.lint.report import Report
     from wfsim.model.problems import Path
     from wfsim.model.workflow import Workflow
@@ -33,6 +35,7 @@ def timeouts(graphs: list[RegionGraph], graph: RegionGraph, report: Report) -> N
         _unhandled(graph, state, timeout, path, report)
         if isinstance(timeout, Duration):
             _against_workflow(graph, state, timeout, path, report)
+            _against_enclosing(graph, state, timeout, path, report)
             _against_work(graphs, graph, state, timeout, path, report)
             _against_flights(graph, state, timeout, path, report)
         _restarts(graph, state, timeout, path, ways, report)
@@ -80,6 +83,21 @@ def _against_workflow(graph: RegionGraph, state: State, timeout: Duration, path:
     )
 
 
+def _against_enclosing(graph: RegionGraph, state: State, timeout: Duration, path: Path, report: Report) -> None:
+    """A timeout that never comes, because the time of a state around this one is up before."""
+    for outer, around in graph.around:
+        whole = outer.timeout_of(around)
+        if isinstance(whole, Duration) and (timeout, state.name == graph.region.initial_state) > (whole, True):
+            report(
+                "timeout-contradiction",
+                path,
+                f"state {state.name!r}",
+                f"its timeout {timeout} never comes: state {around.name!r} around it ends after {whole}.",
+                f"Shorten it, or lengthen the timeout of {around.name!r}.",
+            )
+            return
+
+
 def _late_transitions(graph: RegionGraph, state: State, report: Report) -> None:
     """`after` transitions that the state's own timeout, or the workflow's, always forestalls."""
     timeout, whole = graph.timeout_of(state), graph.workflow.timeouts.workflow
@@ -108,9 +126,9 @@ def _late_transitions(graph: RegionGraph, state: State, report: Report) -> None:
 
 
 class _Slow(NamedTuple):
-    """An activity that may take longer than a state has: its name, where it runs, how long, told in words."""
+    """What may take longer than a state has: its last part, where that runs, how long all takes, told in words."""
 
-    activity: str
+    what: str
     where: str
     total: int
     told: str
@@ -127,18 +145,21 @@ def _against_work(
         "timeout-contradiction",
         path,
         f"state {state.name!r}",
-        f"its timeout {timeout} can end activity {slow.activity!r}{slow.where} before its last attempt has had its "
+        f"its timeout {timeout} can end {slow.what}{slow.where} before its last attempt has had its "
         f"time: {slow.told} take up to {Duration(slow.total)}.",
         "Lengthen the timeout of the state, or allow fewer or shorter attempts.",
     )
 
 
 def _slow_work(graphs: list[RegionGraph], graph: RegionGraph, state: State, timeout: Duration) -> _Slow | None:
-    """What the state's work needs, and may take longer than this; of regions, one where too few others are quick."""
+    """What the state's work needs, and may take longer than this; of regions, one where too few others are quick.
+
+    In a region that is one activity, or all that lies on the quickest way to its end.
+    """
     name = None if state.work is None else state.work.runs
     schedule = None if name is None else longest_schedule(graph.workflow, name)
     if name is not None and schedule is not None and schedule[0] > timeout:
-        return _Slow(name, "", *schedule)
+        return _Slow(f"activity {name!r}", "", *schedule)
     if state.parallel is None:
         return None
     own = inner(graphs, graph, state)
@@ -146,9 +167,50 @@ def _slow_work(graphs: list[RegionGraph], graph: RegionGraph, state: State, time
     for other in own:
         found = (_slow_work(graphs, other, one, timeout) for one in other.region.states if one.name in other.reachable)
         first = next((each for each in found if each is not None), None)
+        first = first if first is not None else _slow_way(other, timeout)
         if first is not None:
             slow.append(first._replace(where=first.where or f" in {other.part.label}"))
     return slow[0] if len(own) - len(slow) < needed(state) else None
+
+
+def _slow_way(graph: RegionGraph, timeout: Duration) -> _Slow | None:
+    """What lies on the quickest way of a region to its success, if all of it together may take longer than this."""
+    start = graph.region.initial_state
+    best: dict[str, tuple[int, tuple[str, ...]]] = {start: (0, ())}
+    waiting = [(0, start)]
+    while waiting:
+        total, name = heapq.heappop(waiting)
+        state = graph.states[name]
+        if state.is_terminal and state.outcome is not Outcome.FAILURE:
+            done = best[name][1]
+            return (
+                _Slow(done[-1], "", total, f"{' and '.join(done)}, one after the other,") if total > timeout else None
+            )
+        if total > best[name][0]:
+            continue
+        for _, way in graph.usable_from(name):
+            if way.to is None:
+                continue
+            parts = _parts(graph, state, way)
+            reached = total + sum(each for _, each in parts)
+            if way.to not in best or reached < best[way.to][0]:
+                best[way.to] = (reached, (*best[name][1], *(one for one, _ in parts)))
+                heapq.heappush(waiting, (reached, way.to))
+    return None
+
+
+def _parts(graph: RegionGraph, state: State, way: Transition) -> list[tuple[str, int]]:
+    """What must be waited for before a transition is over, each with how long that may take."""
+    names = [state.work.runs] if way.event == "done" and state.work is not None else []
+    schedules = [(name, longest_schedule(graph.workflow, name)) for name in names if name is not None]
+    found = [(f"activity {name!r}", each[0]) for name, each in schedules if each is not None]
+    if isinstance(way.after, Duration):
+        found.append((f"`after {way.after}`", int(way.after)))
+    for action in way.actions:
+        schedule = None if action.runs is None else longest_schedule(graph.workflow, action.runs)
+        if schedule is not None:
+            found.append((f"activity {action.runs!r}", schedule[0]))
+    return found
 
 
 def _against_flights(graph: RegionGraph, state: State, timeout: Duration, path: Path, report: Report) -> None:

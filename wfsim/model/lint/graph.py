@@ -131,6 +131,16 @@ class RegionGraph:
         return table
 
     @cached_property
+    def entering(self) -> dict[str, list[Transition]]:
+        """Usable transitions by the state that they enter, in file order."""
+        table: dict[str, list[Transition]] = {name: [] for name in self.states}
+        for index in self.usable_indices:
+            way = self.region.transitions[index]
+            if way.to is not None:
+                table[way.to].append(way)
+        return table
+
+    @cached_property
     def actions_in(self) -> dict[str, list[tuple[str, Action]]]:
         """Actions of usable transitions by the state that is active while they run, with where they stand."""
         table: dict[str, list[tuple[str, Action]]] = {name: [] for name in self.states}
@@ -167,12 +177,11 @@ class RegionGraph:
     @cached_property
     def reaching_terminal(self) -> frozenset[str]:
         """States from which some path leads to a terminal state."""
-        predecessors: dict[str, list[str]] = {name: [] for name in self.states}
-        for name, targets in self.successors.items():
-            for target in targets:
-                predecessors[target].append(name)
-        terminal = [state.name for state in self.region.states if state.is_terminal]
-        return frozenset(reach(terminal, lambda name: predecessors[name]))
+        return self.leading_to(state.name for state in self.region.states if state.is_terminal)
+
+    def leading_to(self, targets: Iterable[str]) -> frozenset[str]:
+        """States from which some path leads to one of some others, these included."""
+        return frozenset(reach(targets, lambda name: [way.from_ for way in self.entering[name]]))
 
 
 def reach(start: Iterable[str], successors: Callable[[str], Iterable[str]]) -> dict[str, str | None]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from wfsim.errors import did_you_mean
+from wfsim.errors import did_you_mean, listed
+from wfsim.model.expression_tree import Compare, Literal, Whole, walk
 from wfsim.model.lint.deciding import values_left_over
 from wfsim.model.lint.graph import RegionGraph
-from wfsim.model.uses import RESERVED_EVENTS, activity_uses, is_reserved, listened_events
+from wfsim.model.uses import RESERVED_EVENTS, activity_uses, is_reserved, listened_events, uses
 
 if TYPE_CHECKING:
     from wfsim.model.elements import State
@@ -208,6 +209,26 @@ def _without_policy(workflow: Workflow, graphs: list[RegionGraph], listened: tup
             "Write `unhandled: reject`, `defer` or `discard` for the workflow or for single events.",
             table=(("state", "events"), *rows),
         )
+
+
+def compared_states(workflow: Workflow, graphs: list[RegionGraph], report: Report) -> None:
+    """`state-unknown`: `state` is compared with a text that is the name of no state."""
+    known = [name for graph in graphs for name in graph.states]
+    for use in uses(workflow):
+        for node in walk(use.tree):
+            if not isinstance(node, Compare) or Whole("state") not in (node.left, node.right):
+                continue
+            other = node.right if node.left == Whole("state") else node.left
+            texts = [each.value for each in walk(other) if isinstance(each, Literal) and isinstance(each.value, str)]
+            for text in texts:
+                if text not in known:
+                    report(
+                        "state-unknown",
+                        use.path,
+                        f"{text!r}",
+                        f"{use.what} compares `state` with it, and no state has that name.{did_you_mean(text, known)}",
+                        f"Write one of {listed(known)}.",
+                    )
 
 
 def activities(workflow: Workflow, graphs: list[RegionGraph], report: Report) -> None:

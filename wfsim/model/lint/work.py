@@ -136,9 +136,7 @@ def _items(graph: RegionGraph, state: State, path: Path, report: Report) -> None
     items = state.for_each.items_tree
     if isinstance(items, TemplateList | ListOf | TemplateLiteral):
         return
-    entering = [graph.region.transitions[index] for index in graph.usable_indices]
-    entering = [way for way in entering if way.to == state.name]
-    if state.name != graph.region.initial_state and all(_limits(way, items) for way in entering):
+    if state.name != graph.region.initial_state and all(_limits(way, items) for way in graph.entering[state.name]):
         return
     report(
         "for-each-unbounded",
@@ -224,3 +222,38 @@ def clocks_of_activities(workflow: Workflow, report: Report) -> None:
             "no clock bounds an attempt: if its worker is lost, the activity is never tried again and never fails.",
             "Give it a timeout (per attempt), schedule_to_close (in all) or heartbeat, or all: timeouts.activity.",
         )
+
+
+ENDLESS = 1_000
+"""From so many attempts on, nobody counts them any more."""
+
+
+def retries(workflow: Workflow, report: Report) -> None:
+    """`retries-endless`, `compensator-unretried`."""
+    undoing = {operation.undone_by.activity for operation in workflow.operations() if operation.undone_by is not None}
+    undoing |= {
+        each.compensate_with.activity for each in workflow.activities.values() if each.compensate_with is not None
+    }
+    for name in dict.fromkeys(name for _, _, name in activity_uses(workflow)):
+        activity = workflow.activities.get(name)
+        own = None if activity is None else activity.retry_policy
+        policy = workflow.retry_policy if own is None else own
+        path: Path = ("retry_policy",) if own is None else ("activities", name, "retry_policy")
+        bounded = activity is not None and activity.schedule_to_close is not None
+        if policy is not None and policy.max_attempts >= ENDLESS and not bounded:
+            report(
+                "retries-endless",
+                (*path, "max_attempts"),
+                f"activity {name!r}",
+                f"it is tried {policy.max_attempts:,} times, and no schedule_to_close bounds how long that takes: "
+                "what always fails never becomes an error (M5.2).",
+                "Give it schedule_to_close, or fewer attempts.",
+            )
+        if policy is None and name in undoing:
+            report(
+                "compensator-unretried",
+                ("activities", name) if activity is not None else (),
+                f"activity {name!r}",
+                "it undoes something and is tried once: if that fails, what should be undone stays done (M9.2).",
+                "Give it a retry_policy; max_attempts: 1 says that one try is meant.",
+            )

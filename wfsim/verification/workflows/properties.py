@@ -35,10 +35,11 @@ from wfsim.verification.verdict import Status, Verdict
 from wfsim.verification.workflows.claims import Claim, unknown_names
 from wfsim.verification.workflows.conditions.verdicts import verdict_on
 from wfsim.verification.workflows.edges import Edge
-from wfsim.verification.workflows.patterns import PATTERNS
+from wfsim.verification.workflows.patterns import PATTERNS, Pattern
 from wfsim.verification.workflows.property_files import KINDS, NetOptions, SharedOptions, SoundOptions, load_properties
 from wfsim.verification.workflows.report import Report
 from wfsim.verification.workflows.searched import SAMPLED, Search
+from wfsim.verification.workflows.settled import settlements
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.together import Shared
 from wfsim.verification.workflows.told import NotReplayed, witness_along, witness_to
@@ -60,8 +61,9 @@ def verify(
     Parameters
     ----------
     properties
-        A property file, or properties. By default those of `BUILT_IN`: all states reachable, all transitions live,
-        completion possible, no failure, no unhandled timeout, soundness, no useless condition.
+        A property file, or properties. By default those of `built_in`: all states reachable, all transitions live,
+        completion possible, no failure, no unhandled timeout, soundness, no useless condition; and, where an activity
+        has `compensate_with` or `settled_by`, that it is undone or used on every way to a failing end.
     max_states
         Limit of each search; running into it gives `unknown` unless a violation was found before.
     max_seconds
@@ -85,7 +87,7 @@ def verify(
     expect_seconds("max_seconds", max_seconds)
     expect(properties, (str, os.PathLike, list, type(None)), "verify takes a property file, or a list", HOW_TO_ASK)
     if properties is None:
-        asked = [Property(name) for name in BUILT_IN]
+        asked = built_in(workflow)
     elif isinstance(properties, list):
         asked = properties
         for each in asked:
@@ -99,6 +101,11 @@ def verify(
         workflow, asked, file=file, max_states=max_states, max_seconds=max_seconds, catalogue=as_catalogue(catalogue)
     )
     return Report(workflow, asked, [answer(each) for each in asked])
+
+
+def built_in(workflow: Workflow) -> list[Property]:
+    """What a workflow is asked unless told otherwise: `BUILT_IN`, and `settled` where something says what undoes it."""
+    return [Property(name) for name in (*BUILT_IN, *(["settled"] if settlements(workflow, {}) else []))]
 
 
 def answers(
@@ -122,9 +129,12 @@ def answers(
     search = Search(workflow, max_states, limits, catalogue, claims)
 
     def answer(each: Property) -> Verdict:
-        search.begin(more_follows=each.name in PATTERNS or each.name == "no_deadlock")
+        patterns = patterns_of(workflow, each)
+        search.begin(more_follows=bool(patterns) or each.name == "no_deadlock")
         try:
-            return refuted(search, each) if each.name in PATTERNS else PROPERTIES[each.name][1](search, each)
+            if patterns:
+                return _first_broken(each, [refuted(search, each, pattern) for pattern in patterns])
+            return PROPERTIES[each.name][1](search, each)
         except NotReplayed as problem:
             return search.verdict(str(each), Status.UNKNOWN, f"A violation was found, but {problem}")
         except OutOfTime as over:
@@ -148,14 +158,12 @@ def claims_of(workflow: Workflow, asked: list[Property], file: str | None) -> tu
         if each.name not in KINDS:
             instead = did_you_mean(each.name, KINDS) or f" There are: {listed(KINDS)}."
             raise DefinitionError(f"unknown property {each.name!r}.{instead}")
-        if each.name not in PATTERNS:
-            continue
         try:
-            pattern = PATTERNS[each.name].model_validate(each.options)
+            patterns = patterns_of(workflow, each)
         except ValidationError as error:
             found = from_validation([dict(wrong) for wrong in error.errors()], each.options)
             raise definition_error([Problem((each.name, *wrong.path), wrong.message) for wrong in found]) from None
-        own = pattern.automaton().claims
+        own = [claim for pattern in patterns for claim in pattern.automaton().claims]
         claims += own
         for claim in own:
             wrong = [f"`{claim.text}`: {told}" for told in dict.fromkeys(unknown_names(claim, program))]
@@ -170,6 +178,28 @@ def claims_of(workflow: Workflow, asked: list[Property], file: str | None) -> tu
             problems, file, lambda path: lines.get((int(path[0]), str(path[1])), plain[int(path[0])])
         )
     return tuple(claims)
+
+
+def patterns_of(workflow: Workflow, asked: Property) -> list[Pattern]:
+    """The automata that a property about runs asks of a workflow; none for other properties.
+
+    Raises
+    ------
+    ValidationError
+        If its options are not those of the property.
+    """
+    if asked.name in PATTERNS:
+        return [PATTERNS[asked.name].model_validate(asked.options)]
+    return [*settlements(workflow, asked.options)] if asked.name == "settled" else []
+
+
+def _first_broken(asked: Property, verdicts: list[Verdict]) -> Verdict:
+    """One verdict on several patterns: the violated ones if there are any, else what is open, else that all hold."""
+    for status in (Status.ERROR, Status.VIOLATED, Status.UNKNOWN):
+        told = [verdict for verdict in verdicts if verdict.status is status]
+        if told:
+            return replace(told[0], further=tuple(told[1:]))
+    return replace(verdicts[0], reason=" ".join(dict.fromkeys(verdict.reason for verdict in verdicts)))
 
 
 def _written(asked: Property) -> list[tuple[str, Any]]:
@@ -456,6 +486,17 @@ def _no_deadlock(search: Search, asked: Property) -> Verdict:
     return replace(verdict, assumptions=(*verdict.assumptions, *assumed))
 
 
+def _nothing_to_settle(search: Search, asked: Property) -> Verdict:
+    return Verdict(
+        Status.HOLDS,
+        str(asked),
+        "No activity says what undoes it. Write compensate_with or settled_by, or name pairs: {charge: [refund]}.",
+        bound={"complete": True},
+        assumptions=("an activity without compensate_with and settled_by leaves nothing to undo",),
+        method="the definition alone",
+    )
+
+
 def _of_conditions(search: Search, asked: Property) -> Verdict:
     return verdict_on(search.workflow, asked.name, search.limits)
 
@@ -471,12 +512,13 @@ _ANSWERS: dict[str, Callable[[Search, Property], Verdict]] = {
     "conditions_useful": _of_conditions,
     "conditions_complete": _of_conditions,
     "conditions_disjoint": _of_conditions,
+    "settled": _nothing_to_settle,
 }
 PROPERTIES = {name: (KINDS[name], answer) for name, answer in _ANSWERS.items()}
 """What can be asked of every workflow, by name: options and answer."""
 
 BUILT_IN = tuple(
-    name for name in PROPERTIES if name not in ("no_deadlock", "conditions_complete", "conditions_disjoint")
+    name for name in PROPERTIES if name not in ("no_deadlock", "conditions_complete", "conditions_disjoint", "settled")
 )
-"""What is asked unless told otherwise. Markings that enable nothing, conditions that leave events over, and conditions
-that the order of the file decides between may all be meant."""
+"""What every workflow is asked unless told otherwise. Markings that enable nothing, conditions that leave events over,
+and conditions that the order of the file decides between may all be meant."""

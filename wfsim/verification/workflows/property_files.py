@@ -31,6 +31,7 @@ from wfsim.model import yaml_reader
 from wfsim.model.problems import Problem, definition_error, from_validation
 from wfsim.verification.property import Property
 from wfsim.verification.workflows.patterns import PATTERNS
+from wfsim.verification.workflows.settled import SettledOptions
 
 
 class _Options(BaseModel):
@@ -71,6 +72,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "conditions_useful": NoOptions,
     "conditions_complete": NoOptions,
     "conditions_disjoint": NoOptions,
+    "settled": SettledOptions,
     **PATTERNS,
 }
 """What can be asked, by name, and the options of each."""

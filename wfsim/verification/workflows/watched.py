@@ -12,7 +12,7 @@ from wfsim.model.workflow import Workflow
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import Status, Verdict
 from wfsim.verification.workflows.fairness import Unfair
-from wfsim.verification.workflows.patterns import PATTERNS, Automaton, Pattern
+from wfsim.verification.workflows.patterns import Automaton, Pattern
 from wfsim.verification.workflows.runs import Finding, Product
 from wfsim.verification.workflows.searched import ASSUMPTIONS, SAMPLED, Search
 from wfsim.verification.workflows.space import WorkflowSpace
@@ -33,13 +33,12 @@ FAIRNESS = {
 _TIMER = "what would go on for ever is ended by the workflow timer"
 
 
-def refuted(search: Search, asked: Property) -> Verdict:
-    """The verdict on a property of runs.
+def refuted(search: Search, asked: Property, pattern: Pattern) -> Verdict:
+    """The verdict on a property of runs, asked as a pattern.
 
     The automaton watches every run that the space holds. Where that leaves a property open that a finite run would
     refute, it is asked of all values at once, and before the search where this would not come to an end.
     """
-    pattern = PATTERNS[asked.name].model_validate(asked.options)
     automaton = pattern.automaton()
     first = not automaton.open and grows(search.workflow)
     of_all_values = _of_all_values(search, asked, pattern, automaton) if first else None
