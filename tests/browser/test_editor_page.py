@@ -275,7 +275,7 @@ def test_names_are_completed_and_wrong_properties_told_with_their_line(browser: 
         page.wait_for_function(
             "() => document.activeElement.value.slice(document.activeElement.selectionStart) === 'timeout: soon'"
         )
-        page.locator(".sheet .completing").get_by_text("timeout: How long it may last").wait_for()
+        page.locator(".sheet .completing").get_by_text("timeout: How long it may be active").wait_for()
         assert page.get_by_label("state shipped as YAML", exact=True).input_value() == "name: shipped\ntimeout: soon"
 
 
