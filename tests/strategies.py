@@ -43,6 +43,44 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
 
 
 @cache
+def _assigning() -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda pair, ignore: {
+            "action_type": "set_variable",
+            "parameters": {"name": pair[0], "value": pair[1]},
+            **({"on_failure": "ignore"} if ignore else {}),
+        },
+        st.sampled_from(ASSIGNMENTS),
+        st.booleans(),
+    )
+
+
+@cache
+def _sending() -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda event, to, k, ignore: {
+            "action_type": "send",
+            "event": event,
+            "to": to,
+            # What an instance tells itself must have the fields that the event declares.
+            "payload": {} if k is None and to != "self" else {"k": k or 0},
+            **({"on_failure": "ignore"} if ignore else {}),
+        },
+        st.sampled_from([*EVENTS, "elsewhere"]),
+        st.sampled_from(["self", "self", "parent", "other-1", {"workflow": "other", "key": "${context.n}"}]),
+        st.sampled_from([None, 1, "${context.n}", "${context.maybe}", "${context.maybe + 1}", "${context.word}"]),
+        st.booleans(),
+    )
+
+
+@cache
+def _passing(talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """What entering or leaving a state does; most do nothing."""
+    doing = st.one_of([_assigning(), *([_sending()] if talk else [])])
+    return st.one_of(st.just([]), st.just([]), st.lists(doing, min_size=1, max_size=2))
+
+
+@cache
 def _actions(undo: bool, talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
     run = st.builds(
         lambda name, inputs, result, ignore: {
@@ -57,35 +95,9 @@ def _actions(undo: bool, talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
         st.booleans(),
         st.booleans(),
     )
-    assign = st.builds(
-        lambda pair, ignore: {
-            "action_type": "set_variable",
-            "parameters": {"name": pair[0], "value": pair[1]},
-            **({"on_failure": "ignore"} if ignore else {}),
-        },
-        st.sampled_from(ASSIGNMENTS),
-        st.booleans(),
-    )
-    kinds = [assign, run]
+    kinds = [_assigning(), run]
     if talk:
-        kinds.append(
-            st.builds(
-                lambda event, to, k, ignore: {
-                    "action_type": "send",
-                    "event": event,
-                    "to": to,
-                    # What an instance tells itself must have the fields that the event declares.
-                    "payload": {} if k is None and to != "self" else {"k": k or 0},
-                    **({"on_failure": "ignore"} if ignore else {}),
-                },
-                st.sampled_from([*EVENTS, "elsewhere"]),
-                st.sampled_from(["self", "self", "parent", "other-1", {"workflow": "other", "key": "${context.n}"}]),
-                st.sampled_from(
-                    [None, 1, "${context.n}", "${context.maybe}", "${context.maybe + 1}", "${context.word}"]
-                ),
-                st.booleans(),
-            )
-        )
+        kinds.append(_sending())
     if undo:
         kinds.append(
             st.builds(
@@ -158,6 +170,9 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
             state["activity"] = work
         if kind in ("timeout", "both") and not state.get("is_terminal"):
             state["timeout"] = draw(among("5s", "1m", "${context.n}"))
+        state["entry_actions"] = draw(_passing(children))
+        if not state.get("is_terminal"):
+            state["exit_actions"] = draw(_passing(children))
         states.append(state)
     triggers = [*EVENTS, *EVENTS, "done", "error", "error.f", "timeout", "automatic", "after"]
     if root:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,7 @@ from wfsim.model.expression_tree import (
     Whole,
     walk,
 )
-from wfsim.model.operations import ForEach, SendAction
+from wfsim.model.operations import Action, ForEach, SendAction
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.activations import LONGEST_SECONDS
@@ -102,6 +102,7 @@ class Domains:
         self._reckoned = by_definition
         for state in _states(self.program.workflow):
             self._time(state.timeout_tree)
+            self._do(state.actions, "")
             if state.activity is not None:
                 for template in state.activity.inputs.values():
                     self._use(template, "")
@@ -180,7 +181,10 @@ class Domains:
                     self._given.add(_key(name, event))
             self._see(condition, event)
         self._time(transition.after_tree)
-        for action in transition.actions:
+        self._do(transition.actions, event)
+
+    def _do(self, actions: Iterable[Action], event: str) -> None:
+        for action in actions:
             written = action.written
             if action.sends is not None:
                 self._send(action.sends, event)

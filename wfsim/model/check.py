@@ -383,6 +383,8 @@ def _sources(part: Part, state_name: str) -> Iterator[str]:
     for index, state in enumerate(part.region.states):
         if state.name != state_name:
             continue
+        for entering in state.entry_actions:
+            yield from entering.sources
         if state.work is not None:
             yield from state.work.sources
         for number, region in enumerate(state.parallel.regions if state.parallel else ()):

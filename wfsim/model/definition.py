@@ -69,6 +69,7 @@ class Definition(Element):
         """Whatever its states and transitions do, region by region in file order."""
         for _, region in self.regions():
             for state in region.states:
+                yield from state.actions
                 if state.work is not None:
                     yield state.work
             for transition in region.transitions:

@@ -32,7 +32,16 @@ from wfsim.model.fields import (
     Scalar,
     TimeZone,
 )
-from wfsim.model.operations import Action, ActivityWork, CompensateWith, Failure, ForEach, Invoke, Operation
+from wfsim.model.operations import (
+    Action,
+    ActivityWork,
+    CompensateWith,
+    Failure,
+    ForEach,
+    Invoke,
+    Operation,
+    PassingAction,
+)
 from wfsim.model.values import ValueType
 
 
@@ -156,6 +165,8 @@ class State(Element):
     invoke: Invoke | None = None
     for_each: ForEach | None = None
     parallel: Parallel | None = None
+    entry_actions: tuple[PassingAction, ...] = ()
+    exit_actions: tuple[PassingAction, ...] = ()
     metadata: Mapping[str, Json] = Field(default_factory=dict)
 
     @property
@@ -166,6 +177,11 @@ class State(Element):
     def work(self) -> Work | None:
         """What it does while it is active."""
         return next((work for work in self._works if work is not None), None)
+
+    @property
+    def actions(self) -> tuple[PassingAction, ...]:
+        """Those on entry, then those on leaving."""
+        return (*self.entry_actions, *self.exit_actions)
 
     @cached_property
     def timeout_tree(self) -> Template | None:
@@ -181,6 +197,11 @@ class State(Element):
             raise ValueError(
                 f"state {self.name!r} is terminal, so it can have no {(works or ['timeout'])[0]}: "
                 "nothing happens there."
+            )
+        if self.is_terminal and self.exit_actions:
+            raise ValueError(
+                f"state {self.name!r} is terminal, so nothing leaves it and no exit action runs (M3.7). "
+                "Move them to entry_actions."
             )
         if self.outcome is not None and not self.is_terminal:
             raise ValueError(f"state {self.name!r} has an outcome but is not terminal. Add is_terminal: true.")

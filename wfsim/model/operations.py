@@ -318,6 +318,10 @@ Action = Annotated[
 ]
 
 
+PassingAction = Annotated[SetVariableAction | SendAction, Field(discriminator="action_type")]
+"""What entering or leaving a state does: nothing that waits, so that every step knows where an instance is (M3.9)."""
+
+
 # Works of states -----------------------------------------------------------------------------------------
 
 

@@ -167,6 +167,8 @@ def _node(name: str, state: State, lines: tuple[str, ...], group: str | None, *,
 def _lines(state: State, timeout: str | None) -> tuple[str, ...]:
     """What a state does and how long it may last."""
     lines = []
+    if state.entry_actions:
+        lines.append("entry / " + ", ".join(map(_action, state.entry_actions)))
     if state.activity is not None:
         lines.append(f"do {state.activity.name}")
     if state.invoke is not None:
@@ -183,6 +185,8 @@ def _lines(state: State, timeout: str | None) -> tuple[str, ...]:
     limit = timeout if state.timeout is None else str(state.timeout)
     if limit is not None:
         lines.append(f"timeout {limit}")
+    if state.exit_actions:
+        lines.append("exit / " + ", ".join(map(_action, state.exit_actions)))
     return tuple(lines)
 
 

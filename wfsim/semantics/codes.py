@@ -249,6 +249,8 @@ KNOWN_TEXTS: tuple[str, ...] = (
     "taken",
     "discarded",
     "rejected",
+    "entry",
+    "exit",
 )
 
 (
@@ -309,4 +311,6 @@ KNOWN_TEXTS: tuple[str, ...] = (
     T_TAKEN,
     T_DISCARDED,
     T_REJECTED,
+    T_ENTRY,
+    T_EXIT,
 ) = range(len(KNOWN_TEXTS))

@@ -438,6 +438,8 @@ class _Compiler:
         if timeout is None and not path:
             timeout = self.workflow.timeouts.states.get(state.name)
         row.timeout, row.timeout_code = self._deadline(timeout, state.timeout_tree)
+        row.first_entry, row.end_entry = self._block([self._action(each, {}) for each in state.entry_actions])
+        row.first_exit, row.end_exit = self._block([self._action(each, {}) for each in state.exit_actions])
         if state.activity is not None:
             row.work = ACTIVITY
             row.activity = self.activity_rows[state.activity.name]

@@ -172,6 +172,10 @@ class StateRow:
     max_parallel: int = 0
     collect: int = 0
     runs_children: int = 0
+    first_entry: int = 0
+    end_entry: int = 0
+    first_exit: int = 0
+    end_exit: int = 0
 
 
 @dataclass(slots=True)

@@ -40,6 +40,7 @@ from .kernel import (
     new_value,
 )
 from .layout import Cells, Queued, Rows
+from .performing import write
 from .rows import RESULT, emit, payload_of
 from .timers import drop_clock, set_clock
 from .transitions import (
@@ -48,7 +49,6 @@ from .transitions import (
     advance,
     fail_action,
     settle,
-    write,
 )
 from .values import copy_cell
 from .work import close_work, late_entry, log_entry, retry_work, start_attempt, work_of, work_with_clock

@@ -28,6 +28,8 @@ KEYS: dict[str, dict[str, str]] = {
         "invoke": "The workflow that it runs: workflow, version, input, result_variable.",
         "for_each": "One activity or workflow for each item: items, as, activity or workflow.",
         "parallel": "Regions side by side: join (all, any, or a number), regions.",
+        "entry_actions": "What is done whenever it is entered: a list of set_variable, send.",
+        "exit_actions": "What is done whenever it is left.",
         "metadata": "Anything, for other programs.",
     },
     "transition": {

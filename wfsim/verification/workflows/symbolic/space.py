@@ -15,6 +15,7 @@ from wfsim.errors import NotCovered
 from wfsim.exploration.domains import Domains
 from wfsim.model.elements import Event, Variable
 from wfsim.model.expression_tree import names
+from wfsim.model.operations import Operation
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
@@ -143,7 +144,8 @@ def _refuse(workflow: Workflow) -> None:
             if state.for_each is not None or state.invoke is not None:
                 what = "goes through a list" if state.for_each is not None else "runs another workflow"
                 raise NotCovered(f"state {state.name!r} {what}, and what comes of that is not followed symbolically.")
-        for transition in region.transitions:
-            for action in transition.actions:
-                if action.sends is not None and any(names(read.tree) for read in action.reads):
-                    raise NotCovered(f"{transition} sends values, and these are not followed symbolically.")
+        doing: list[tuple[object, Operation]] = [(t, action) for t in region.transitions for action in t.actions]
+        doing += [(f"state {state.name!r}", action) for state in region.states for action in state.actions]
+        for who, action in doing:
+            if action.sends is not None and any(names(read.tree) for read in action.reads):
+                raise NotCovered(f"{who} sends values, and these are not followed symbolically.")
