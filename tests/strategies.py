@@ -213,6 +213,15 @@ _POLICY = st.one_of(
         st.booleans(),
         st.sampled_from([0, 0.5]),
     ),
+    st.builds(
+        lambda n, others, fatal: [
+            {"errors": ["Bad"], "max_attempts": n, "initial_interval": "2s", "backoff_coefficient": 3},
+            *([{"max_attempts": 2, "non_retryable_errors": ["Net"] if fatal else []}] if others else []),
+        ],
+        st.integers(1, 4),
+        st.booleans(),
+        st.booleans(),
+    ),
 )
 _CLOCKS = st.fixed_dictionaries(
     {}, optional={"timeout": st.just("3s"), "schedule_to_start": st.just("4s"), "schedule_to_close": st.just("20s")}
@@ -363,7 +372,7 @@ def next_stimulus(instance: Instance, choice: int, k: int, number: int) -> Stimu
             Stimulus("activity_succeeded", result=k, **common),
             Stimulus("activity_succeeded", result="text", **common),
             Stimulus("activity_failed", error_type="Net", message="no answer", **common),
-            Stimulus("activity_failed", error_type="Bad.Card", **common),
+            Stimulus("activity_failed", error_type="Bad.Card", retry_after=2_500_000, **common),
         ]
     options += [Stimulus("activity_succeeded", time, activity_id=serial, attempt=1, result=k) for serial in (1, 2, 3)]
     for work in instance.works():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from wfsim.errors import DefinitionError, did_you_mean, listed
-from wfsim.model.elements import Activity, Event, RetryPolicy, Schedule, State, Transition, Variable
+from wfsim.model.elements import Activity, Event, Retries, RetryPolicy, Schedule, State, Transition, Variable
 from wfsim.model.operations import Action, ActivityAction, CompensateAction, SendAction, SetVariableAction
 from wfsim.model.transition_lists import EVERY, every_state
 from wfsim.model.workflow import Workflow
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wfsim.model.duration import Duration
 
 Time: TypeAlias = "Duration | timedelta | str | int | float"
+_Retries: TypeAlias = "Retries | Mapping[str, Any] | Sequence[RetryPolicy | Mapping[str, Any]]"
 OnFailure: TypeAlias = Literal["abort", "ignore"]
 
 
@@ -89,7 +90,7 @@ class Builder:
         )
         return self
 
-    def activity(self, name: str, *, retry: RetryPolicy | Mapping[str, Any] | None = None, **settings: Any) -> Builder:
+    def activity(self, name: str, *, retry: _Retries | None = None, **settings: Any) -> Builder:
         """Add an activity: `retry`, `timeout`, `schedule_to_close`, `heartbeat`, `compensate_with`, …"""
         _once(self._activities, name, "activity")
         self._activities[name] = Activity(retry_policy=retry, **settings)

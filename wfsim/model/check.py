@@ -10,12 +10,13 @@ from typing import TypeAlias
 
 from wfsim.errors import did_you_mean, listed
 from wfsim.model.definition import Definition
-from wfsim.model.elements import Activity, RetryPolicy, State, Variable
+from wfsim.model.elements import Activity, Retries, RetryPolicy, State, Variable
 from wfsim.model.evaluate import evaluate_template, fit
 from wfsim.model.expression_tree import Name, TemplateList, TemplateLiteral, TemplateObject, Whole, names
 from wfsim.model.expressions import is_template
 from wfsim.model.operations import SendAction
 from wfsim.model.problems import Path, Problem
+from wfsim.model.retrying import listed_policies
 from wfsim.model.static import static_type
 from wfsim.model.uses import (
     Part,
@@ -179,7 +180,26 @@ def _clocks(path: Path, name: str, activity: Activity, report: Report) -> None:
         )
 
 
-def _retry(path: Path, owner: str, policy: RetryPolicy, report: Report) -> None:
+def _retry(path: Path, owner: str, retries: Retries, report: Report) -> None:
+    policies = listed_policies(retries)
+    for place, policy in enumerate(policies):
+        _policy((*path, place) if isinstance(retries, tuple) else path, owner, policy, report)
+        taken = next((k + 1 for k in range(place) if _takes_all(policies[k], policy)), None)
+        if taken is not None:
+            what = "all errors" if not policies[taken - 1].errors else ", ".join(policy.errors)
+            report(
+                (*path, place),
+                f"retry policy {place + 1} of {owner} never decides: policy {taken} before it is for {what} (M5.2). "
+                "Put it first, or remove it.",
+            )
+
+
+def _takes_all(first: RetryPolicy, second: RetryPolicy) -> bool:
+    """Whether a policy is for every error that a later one is for."""
+    return not first.errors or (bool(second.errors) and all(map(first.is_for, second.errors)))
+
+
+def _policy(path: Path, owner: str, policy: RetryPolicy, report: Report) -> None:
     if policy.max_interval < policy.initial_interval:
         report(
             (*path, "max_interval"),

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field, Strict, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag, model_validator
 
 from wfsim.model.duration import Duration
 from wfsim.model.expression_tree import Expression, Template
@@ -61,8 +61,12 @@ class Outcome(StrEnum):
 
 
 class RetryPolicy(Element):
-    """How often and how fast a failed activity is tried again (M5.1, M5.2)."""
+    """How often and how fast a failed activity is tried again (M5.1, M5.2).
 
+    With `errors` it is for these types only, and for those that begin with one of them and a dot.
+    """
+
+    errors: tuple[Name, ...] = ()
     max_attempts: Count = Field(ge=1, le=1_000_000)
     initial_interval: Duration = Duration.of("1s")
     max_interval: Duration = Duration.of("60s")
@@ -70,9 +74,28 @@ class RetryPolicy(Element):
     jitter: Annotated[Exact, Field(ge=0, le=1)] = Decimal(0)
     non_retryable_errors: tuple[Name, ...] = ()
 
+    def is_for(self, error_type: str) -> bool:
+        """M5.2: whether the type, or a dotted prefix of it, is in `errors`; without these it is for all."""
+        return not self.errors or _among(error_type, self.errors)
+
     def is_final(self, error_type: str) -> bool:
         """M5.2: whether the type, or a dotted prefix of it, is in `non_retryable_errors`."""
-        return any(error_type == listed or error_type.startswith(listed + ".") for listed in self.non_retryable_errors)
+        return _among(error_type, self.non_retryable_errors)
+
+
+def _among(error_type: str, listed: tuple[str, ...]) -> bool:
+    return any(error_type == each or error_type.startswith(each + ".") for each in listed)
+
+
+def _one_or_several(value: object) -> str:
+    return "several" if isinstance(value, list | tuple) else "one"
+
+
+Retries: TypeAlias = Annotated[
+    Annotated[RetryPolicy, Tag("one")] | Annotated[tuple[RetryPolicy, ...], Field(min_length=1), Tag("several")],
+    Discriminator(_one_or_several),
+]
+"""One policy, or several of which the first that is for an error decides on it."""
 
 
 class Activity(Element):
@@ -83,7 +106,7 @@ class Activity(Element):
     schedule_to_start: Duration | None = None
     schedule_to_close: Duration | None = None
     heartbeat: Duration | None = None
-    retry_policy: RetryPolicy | None = None
+    retry_policy: Retries | None = None
     compensate_with: CompensateWith | None = None
     pool: Name | None = None
 

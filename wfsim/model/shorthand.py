@@ -118,7 +118,7 @@ def _merge(found: Expanded, name: str, file: File) -> str | None:
 
 
 def _policies(found: Expanded) -> None:
-    """`retry_policy: <name>` stands for the policy of that name."""
+    """`retry_policy: <name>`, also in a list, stands for the policy of that name."""
     policies = found.data.pop("policies", None)
     if policies is not None and not isinstance(policies, dict):
         found.problems.append(Problem(("policies",), f"policies are a mapping from names, not {shown(policies)}."))
@@ -126,18 +126,18 @@ def _policies(found: Expanded) -> None:
     found.used |= policies is not None
 
     def named(owner: dict[str, Any], path: Path) -> dict[str, Any]:
-        name = owner.get("retry_policy")
-        if not isinstance(name, str):
+        written = owner.get("retry_policy")
+        several = written if isinstance(written, list) else [written]
+        for place, name in enumerate(several):
+            if isinstance(name, str) and name not in known:
+                where: Path = (*path, "retry_policy", place) if isinstance(written, list) else (*path, "retry_policy")
+                told = f"there is no policy {name!r}. Policies: {listed(known) or 'none'}.{did_you_mean(name, known)}"
+                found.problems.append(Problem(where, told))
+                return {key: value for key, value in owner.items() if key != "retry_policy"}
+        if not any(isinstance(name, str) for name in several):
             return owner
-        if name not in known:
-            found.problems.append(
-                Problem(
-                    (*path, "retry_policy"),
-                    f"there is no policy {name!r}. Policies: {listed(known) or 'none'}.{did_you_mean(name, known)}",
-                )
-            )
-            return {key: value for key, value in owner.items() if key != "retry_policy"}
-        return {**owner, "retry_policy": known[name]}
+        spelt = [known[name] if isinstance(name, str) else name for name in several]
+        return {**owner, "retry_policy": spelt if isinstance(written, list) else spelt[0]}
 
     found.data = named(found.data, ())
     activities = found.data.get("activities")

@@ -427,7 +427,9 @@ class Dispatcher:
         def apply(instance: Instance, time: int) -> Output:
             if report.error_type is None:
                 return instance.activity_succeeded(time, *report.key[1:], report.result)
-            return instance.activity_failed(time, *report.key[1:], report.error_type, report.message)
+            return instance.activity_failed(
+                time, *report.key[1:], report.error_type, report.message, report.retry_after
+            )
 
         self._put(Entry(0, RESULTS, 0, self.members[report.key[0]], apply))
 

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.duration import Duration
-from wfsim.model.elements import Outcome, Region, RetryPolicy, State, Transition, Unhandled
+from wfsim.model.elements import Outcome, Region, State, Transition, Unhandled
 from wfsim.model.expression_tree import Literal, Name, Template, TemplateLiteral, names
 from wfsim.model.operations import (
     Action,
@@ -19,6 +19,7 @@ from wfsim.model.operations import (
     SendAction,
     SetVariableAction,
 )
+from wfsim.model.retrying import policies, policy_of
 from wfsim.model.uses import (
     RESERVED_PAYLOADS,
     addressed,
@@ -78,6 +79,7 @@ from .layout import (
     OpRow,
     ParameterRow,
     RegionRow,
+    RetryRow,
     Rows,
     StateRow,
     TransitionRow,
@@ -205,6 +207,7 @@ class _Compiler:
         self._activities()
         self._events()
         self._regions()
+        self._policies()
         set_sizes(self.workflow, self.rows, self.deepest)
         return Program(
             workflow=self.workflow,
@@ -300,27 +303,36 @@ class _Compiler:
         places = {name: first + k for k, name in enumerate(self.activities)}
         for name, activity in self.activities.items():
             undo, undo_when = _undo(places, activity.compensate_with)
-            policy = activity.retry_policy or self.workflow.retry_policy or RetryPolicy(max_attempts=1)
             timeout = activity.timeout if activity.timeout is not None else self.workflow.timeouts.activity
-            fatal = policy.is_final("Timeout.start_to_close")
             self.activity_rows[name], _ = self.add(
                 ActivityRow(
                     name=self.text(name),
-                    max_attempts=policy.max_attempts,
-                    initial_interval=int(policy.initial_interval),
-                    max_interval=int(policy.max_interval),
-                    coefficient=millionths(policy.backoff_coefficient),
-                    jitter=millionths(policy.jitter),
                     start_to_close=or_none(timeout),
                     schedule_to_start=or_none(activity.schedule_to_start),
                     schedule_to_close=or_none(activity.schedule_to_close),
                     heartbeat=or_none(activity.heartbeat),
-                    retries_start_to_close=0 if fatal else 1,
+                    timeout_policy=policy_of(policies(self.workflow, name), "Timeout.start_to_close"),
                     undo=undo,
                     undo_when=undo_when,
                 ),
                 name,
             )
+
+    def _policies(self) -> None:
+        for name, number in self.activity_rows.items():
+            row: ActivityRow = self.rows[number]
+            row.first_policy = len(self.rows)
+            for policy in policies(self.workflow, name):
+                self.add(
+                    RetryRow(
+                        max_attempts=policy.max_attempts,
+                        initial_interval=int(policy.initial_interval),
+                        max_interval=int(policy.max_interval),
+                        coefficient=millionths(policy.backoff_coefficient),
+                        jitter=millionths(policy.jitter),
+                    )
+                )
+            row.end_policy = len(self.rows)
 
     def _events(self) -> None:
         first_fields: dict[str, int] = {}

@@ -227,21 +227,29 @@ class ParameterRow:
 
 @dataclass(slots=True)
 class ActivityRow:
-    """An activity: retry policy (coefficients in millionths) and clocks (M5)."""
+    """An activity: its retry policies, of which `timeout_policy` decides on start_to_close, and its clocks (M5)."""
 
     name: int = NONE
+    first_policy: int = NONE
+    end_policy: int = NONE
+    timeout_policy: int = 0
+    start_to_close: int = NONE
+    schedule_to_start: int = NONE
+    schedule_to_close: int = NONE
+    heartbeat: int = NONE
+    undo: int = NONE
+    undo_when: int = 0
+
+
+@dataclass(slots=True)
+class RetryRow:
+    """A retry policy, coefficients in millionths (M5.1)."""
+
     max_attempts: int = 1
     initial_interval: int = 0
     max_interval: int = 0
     coefficient: int = 1_000_000
     jitter: int = 0
-    start_to_close: int = NONE
-    schedule_to_start: int = NONE
-    schedule_to_close: int = NONE
-    heartbeat: int = NONE
-    retries_start_to_close: int = 1
-    undo: int = NONE
-    undo_when: int = 0
 
 
 @dataclass(slots=True)
@@ -334,7 +342,6 @@ class WorkCell:
     activity: int = NONE
     serial: int = 0
     attempt: int = 0
-    delay: int = 0
     region: int = NONE
     due: int = NONE
     due_id: int = NONE
@@ -376,8 +383,9 @@ class TimerCell:
 class Queued:
     """A stimulus, deferred event or internal event that waits; also the inbox of the step function.
 
-    In the inbox `fate` is what has become of the first event with its id (M7.1), so that it is a duplicate; of a
-    command always `taken`.
+    `policy` is which of its activity's policies decides on a failed attempt, from 0; beyond the last, none (M5.2).
+    `retry_after` is the wait that the error asks for; of a closed child `policy` is the outcome. In the inbox `fate` is
+    what has become of the first event with its id (M7.1), so that it is a duplicate; of a command always `taken`.
     """
 
     kind: int = EVENT
@@ -392,7 +400,8 @@ class Queued:
     activation: int = 0
     source: int = NONE
     error_type: int = NONE
-    permanent: int = 0
+    policy: int = 0
+    retry_after: int = NONE
     command: int = NONE
     reason: int = NONE
     sender: int = NONE
@@ -518,6 +527,7 @@ PROGRAM_ROWS: tuple[type, ...] = (
     ActionRow,
     ParameterRow,
     ActivityRow,
+    RetryRow,
     ChildRow,
     OpRow,
 )

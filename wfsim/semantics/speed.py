@@ -54,7 +54,7 @@ KERNEL_FILES = (
 )
 
 
-WIDE = frozenset({"time", "key", "due", "left", "deadline", "delay", "holds", "whole"})
+WIDE = frozenset({"time", "key", "due", "left", "deadline", "delay", "retry_after", "holds", "whole"})
 """Fields of instances and of what a step puts out that need eight bytes: times, random keys, values, and sums of bits.
 All others are rows, handles, small numbers and counters of one instance."""
 

@@ -481,7 +481,8 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         row.attempt = inbox.attempt
         row.timer = inbox.timer
         row.error_type = inbox.error_type
-        row.permanent = inbox.permanent
+        row.policy = inbox.policy
+        row.retry_after = inbox.retry_after
         row.reason = inbox.reason
         row.sender = inbox.sender
         source = me.cells + p[0].inbox_cells

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from wfsim.model.elements import Outcome, Region, RetryPolicy, State, Transition
+from wfsim.model.retrying import policies
 from wfsim.model.uses import declared_activities, declared_variables, is_reserved
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.expression_code import condition_can_raise
@@ -195,7 +196,6 @@ class WorkflowView:
         for region in self.regions:
             yield from region.transitions
 
-    def policy(self, activity: str) -> RetryPolicy:
+    def policies(self, activity: str) -> tuple[RetryPolicy, ...]:
         """How an activity is tried again."""
-        own = self.activities[activity].retry_policy
-        return own or self.workflow.retry_policy or RetryPolicy(max_attempts=1)
+        return policies(self.workflow, activity)
