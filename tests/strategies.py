@@ -123,6 +123,7 @@ def _for_each() -> st.SearchStrategy[dict[str, Any]]:
             **({"parameters": inputs} if inputs else {}),
             **({"max_parallel": limit} if limit else {}),
             "on_failure": "collect" if collect else "fail_fast",
+            **({"tolerated_failures": collect} if collect not in (False, True) else {}),
             **({"result_variable": "list"} if result else {}),
         },
         st.sampled_from(
@@ -131,7 +132,7 @@ def _for_each() -> st.SearchStrategy[dict[str, Any]]:
         st.sampled_from([{"activity": "f"}, {"activity": "g"}, {"workflow": "other"}]),
         st.sampled_from([{}, {"n": "${item.one}"}, {"n": "${item.one + 1}"}, {"n": "${[item.one, context.n]}"}]),
         st.sampled_from([None, 1, 2]),
-        st.booleans(),
+        st.sampled_from([False, True, "0%", "50%"]),
         st.booleans(),
     )
 

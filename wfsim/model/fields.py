@@ -142,6 +142,20 @@ def _decimal(value: object) -> object:
     return number.normalize()
 
 
+def _tolerance(value: object) -> object:
+    if type(value) is int and 0 <= value <= LARGEST_INTEGER:
+        return value
+    if (
+        isinstance(value, str)
+        and (share := re.fullmatch(r"(\d{1,3}(?:\.\d{1,4})?)%", value))
+        and float(share[1]) <= 100
+    ):
+        return value
+    raise ValueError(
+        f"{brief(value)} is neither how many items may fail, such as 3, nor which share of them, such as 5%."
+    )
+
+
 def _in_64_bits(number: int) -> int:
     if not SMALLEST_INTEGER <= number <= LARGEST_INTEGER:
         raise ValueError("an integer is beyond 64 bits.")
@@ -210,6 +224,8 @@ Json = Annotated[Any, AfterValidator(_json)]
 Key = Annotated[str, AfterValidator(_key)]
 TemplateValue = Annotated[Any, AfterValidator(_template_value)]
 """A JSON value in which strings `${...}` are expressions."""
+Tolerance = Annotated[int | str, BeforeValidator(_tolerance)]
+"""How many may fail: a number, or a share such as `5%`."""
 Deadline = Annotated[Duration | str, BeforeValidator(_deadline), PlainSerializer(str)]
 """A duration, or `${expression}` giving seconds, evaluated when the state is entered (M6.2)."""
 

@@ -179,7 +179,8 @@ def _lines(state: State, timeout: str | None) -> tuple[str, ...]:
         if state.for_each.max_parallel is not None:
             lines.append(f"at most {state.for_each.max_parallel} at once")
         if state.for_each.on_failure == "collect":
-            lines.append("failures collected")
+            most = state.for_each.tolerated_failures
+            lines.append("failures collected" if most is None else f"failures collected, at most {most}")
     if state.parallel is not None:
         lines.append(f"join {state.parallel.join}")
     limit = timeout if state.timeout is None else str(state.timeout)

@@ -136,7 +136,10 @@ def ends_of_work(instance: Instance, region: int, event: str) -> str | None:
         each: Each = instance.m[work.held]
         stands = f"of {each.n} items {each.started - each.open} have ended, {each.open} are open"
         if state.collect:
-            return f"once {name} has ended for every item ({stands})" if done else None
+            if not done:
+                left = each.tolerated - each.failed + 1
+                return None if left > each.n else f"once {name} fails for {left} more items ({stands})"
+            return f"once {name} has ended for every item ({stands})"
         whose = "has succeeded for every item" if done else "fails for an item"
         return f"once {name} {whose} ({stands})"
     return f"once {name} {'succeeds' if done else 'fails'} ({attempt(work)})"

@@ -18,6 +18,7 @@ from .codes import (
     GROUNDED,
     IDLE,
     INTERNAL,
+    ITEM_FAILED,
     ITEMS,
     LOG,
     NONE,
@@ -26,6 +27,7 @@ from .codes import (
     PARALLEL,
     WAITING,
 )
+from .items import tolerance
 from .kernel import Line, bits_of, fresh_each, fresh_held, fresh_queued, fresh_work, kernel, real_of
 from .layout import Cell, Cells, Rows
 from .rows import ITEM, append, payload_of, prepend
@@ -411,12 +413,14 @@ def get_each(p: Rows, m: Rows, v: Cells, i: int, k: int, w: Line, at: int) -> in
     row.state = w[at + 2]
     row.started = w[at + 3]
     row.open = w[at + 4]
+    row.tolerated = tolerance(p, row.state, row.n)
     n = w[at + 5]
     at += EACHES
     for end in range(k + 1, k + 1 + n):
         item = fresh_work(m, i + end)
         item.index = w[at]
         item.phase = w[at + 1]
+        row.failed += 1 if item.phase == ITEM_FAILED else 0
         item.each = k
         item.holds = 1
         item.next = row.ended

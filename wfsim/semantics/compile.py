@@ -481,6 +481,7 @@ class _Compiler:
         row.items = self._code(work.items_tree, {}, "items")
         row.max_parallel = work.max_parallel or 0
         row.collect = 1 if work.on_failure == "collect" else 0
+        row.tolerated, row.tolerated_share = work.tolerated
         if work.workflow is not None:
             row.runs_children = 1
             row.activity = self._child(work.workflow, work.version)

@@ -171,6 +171,8 @@ class StateRow:
     items: int = NONE
     max_parallel: int = 0
     collect: int = 0
+    tolerated: int = 0
+    tolerated_share: int = NONE
     runs_children: int = 0
     first_entry: int = 0
     end_entry: int = 0
@@ -358,7 +360,10 @@ class WorkCell:
 
 @dataclass(slots=True)
 class Each:
-    """A `for_each` under way (M4.5): its list, how many items have started and are open, and the ended ones."""
+    """A `for_each` under way (M4.5): its list, how many items have started and are open, and the ended ones.
+
+    Of these `failed` have failed; beyond `tolerated` the list fails.
+    """
 
     items: int = NONE
     n: int = 0
@@ -366,6 +371,8 @@ class Each:
     started: int = 0
     open: int = 0
     ended: int = NONE
+    failed: int = 0
+    tolerated: int = 0
     holds: int = 0
     next: int = NONE
 
