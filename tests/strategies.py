@@ -27,7 +27,9 @@ CONDITIONS = (
     "context.maybe < 3",
     "context.n + 1 == 3 or context.flag",
     "context.word in ['x', 'y']",
+    'context.when < timestamp("1970-01-01T00:00:15Z")',
 )
+MOMENTS = ("${context.when}", '${context.when + duration("30s")}', "1970-01-01T00:00:05Z")
 EVENT_CONDITIONS = ("event.k > 1", "event.k == context.n", "event.k < 0 or context.flag")
 LISTS = ("${context.list}", "${[context.n, context.maybe]}", "${[1 // context.n]}")
 ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
@@ -39,6 +41,7 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
     ("maybe", "${context.maybe + 1}"),
     ("maybe", 2),
     ("maybe", "${context.n if context.flag else null}"),
+    ("when", '${context.when - duration("7s")}'),
 )
 
 
@@ -175,7 +178,7 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
         if not state.get("is_terminal"):
             state["exit_actions"] = draw(_passing(children))
         states.append(state)
-    triggers = [*EVENTS, *EVENTS, "done", "error", "error.f", "timeout", "automatic", "after"]
+    triggers = [*EVENTS, *EVENTS, "done", "error", "error.f", "timeout", "automatic", "after", "at"]
     if root:
         triggers += ["cancel_requested", "workflow_timeout"]
     transitions = []
@@ -192,6 +195,8 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
             transition["condition"] = draw(among(*conditions))
         if trigger == "after":
             transition["after"] = draw(among("2s", "30s"))
+        elif trigger == "at":
+            transition["at"] = draw(among(*MOMENTS))
         elif trigger != "automatic":
             transition["event"] = trigger
         transition["pre_actions"] = draw(_actions(undo, children))
@@ -258,6 +263,7 @@ def workflows(
                 "overflow": draw(among("error", "saturate")),
             },
             "flag": {"type": "boolean", "initial": False},
+            "when": {"type": "timestamp", "initial": "1970-01-01T00:00:20Z"},
             "word": {"type": "string", "initial": "x", "output": True},
             "maybe": {"type": "integer", "optional": True, "minimum": -2, "maximum": 5},
             **({"list": {"type": "list", "optional": True}} if children else {}),

@@ -39,12 +39,13 @@ from wfsim.model.expression_tree import (
     Template,
     TemplateLiteral,
     Whole,
+    time_of,
     walk,
 )
 from wfsim.model.operations import Action, ForEach, SendAction
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.activations import LONGEST_SECONDS
+from wfsim.semantics.activations import LATEST, LONGEST_SECONDS
 from wfsim.semantics.expression_code import can_raise
 from wfsim.semantics.program import Program
 
@@ -181,6 +182,7 @@ class Domains:
                     self._given.add(_key(name, event))
             self._see(condition, event)
         self._time(transition.after_tree)
+        self._moment(transition.at_tree)
         self._do(transition.actions, event)
 
     def _do(self, actions: Iterable[Action], event: str) -> None:
@@ -262,6 +264,22 @@ class Domains:
             for name in _named(template):
                 self._constants.setdefault(_key(name, ""), []).extend([0, LONGEST_SECONDS])
 
+    def _moment(self, template: Template | None) -> None:
+        """A point in time must not be null, nor out of the years that there are (M6.5); when it is does not matter."""
+        match template:
+            case None:
+                return
+            case Name():
+                name, shift = template, 0
+            case Arithmetic("+" | "-" as sign, Name() as name, Call() as by) if _is_time(by):
+                shift = time_of(by) if sign == "-" else -time_of(by)
+            case _:
+                self._see(template, "")
+                return
+        self._read.add(_key(name, ""))
+        self._valued.add(_key(name, ""))
+        self._constants.setdefault(_key(name, ""), []).extend([shift, LATEST + shift])
+
     def _see(self, template: Template, event: str) -> None:
         names = Counter(_key(name, event) for name in _named(template))
         self._read.update(names)
@@ -270,7 +288,7 @@ class Domains:
                 names.subtract(_key(side, event) for side in (node.left, node.right) if isinstance(side, Name))
         self._valued.update(key for key, n in names.items() if n > 0)
         for node in walk(template):
-            if isinstance(node, (Arithmetic, Negate, Call)):
+            if isinstance(node, (Arithmetic, Negate, Call)) and not _is_time(node):
                 # Neighbours of constants do not suffice for what is computed with.
                 inside = self._inside(node, event)
                 self._read.update(inside)
@@ -382,6 +400,10 @@ class Domains:
 
     def _values(self, key: Key, kind: ValueType, limits: list[Any] | None = None) -> list[Any]:
         """A value of each cell into which the class of a name is cut, by limits of its own too; never null."""
+        if kind is ValueType.TIMESTAMP:
+            # Others are refused at the door.
+            found = [value for value in self._values(key, ValueType.INTEGER, limits) if 0 <= value <= LATEST]
+            return found or [PLAIN[kind]]
         root = self._root(key)
         constants = [*self._constants.get(root, ()), *(limits or ())]
         if kind is ValueType.BOOLEAN:
@@ -437,7 +459,13 @@ def _named(template: Template) -> list[Name]:
 def _literals(expression: Expression) -> list[Any]:
     if isinstance(expression, ListOf):
         return [item.value for item in expression.items if isinstance(item, Literal)]
-    return [node.value for node in walk(expression) if isinstance(node, Literal)]
+    found = [node.value for node in walk(expression) if isinstance(node, Literal)]
+    return [*found, *(time_of(node) for node in walk(expression) if isinstance(node, Call) and _is_time(node))]
+
+
+def _is_time(node: Template) -> bool:
+    """Whether it is a time that is written out."""
+    return isinstance(node, Call) and node.function in ("duration", "timestamp")
 
 
 def _is_null(expression: Template) -> bool:

@@ -127,6 +127,7 @@ class Builder:
         excluding: Sequence[str] = (),
         on: str | Sequence[str] | None = None,
         after: Time | None = None,
+        at: str | None = None,
         condition: str | None = None,
         before: Iterable[Action] = (),
         after_commit: Iterable[Action] = (),
@@ -140,15 +141,15 @@ class Builder:
             States; without a target the transition is internal (M3.6). `"*"` is every state that is not terminal.
         excluding
             States that `"*"` leaves out.
-        on, after, condition
-            What sets it off: an event, a time spent in the source, or only a condition.
+        on, after, at, condition
+            What sets it off: an event, a time spent in the source, a point in time, or only a condition.
         before, after_commit
             Actions before the commit (`pre_actions`) and after it (`post_actions`).
         """
         if excluding and source != EVERY:
             raise DefinitionError(f"excluding goes with the source {EVERY!r}; here the source is {source!r}.")
         actions = {"pre_actions": tuple(before), "post_actions": tuple(after_commit)}
-        more = {"to": target, "after": after, "condition": condition, "description": description, **actions}
+        more = {"to": target, "after": after, "at": at, "condition": condition, "description": description, **actions}
         for state in [source] if isinstance(source, str) else source:
             events = [on] if on is None or isinstance(on, str) else on
             made = [Transition(from_=state, event=event, **more) for event in events]

@@ -123,8 +123,8 @@ _UNDONE_OTHERWISE = "what is in the log would be undone by another compensator, 
 def _clocks(workflow: Workflow, path: tuple[str, ...], state: State) -> list[str]:
     timeout = state.timeout if state.timeout is not None else workflow.timeouts.states.get(state.name)
     region = next(region for known, region in workflow.regions() if known == path[:-1])
-    waits = [each for each in region.transitions if each.from_ == state.name and each.after is not None]
-    return [*([f"timeout {timeout}"] if timeout is not None else []), *(f"after {each.after}" for each in waits)]
+    waits = [each for each in region.transitions if each.from_ == state.name and each.timed]
+    return [*([f"timeout {timeout}"] if timeout is not None else []), *(each.trigger for each in waits)]
 
 
 def _timers(where: str, was: list[str], now: list[str]) -> Iterator[Change]:

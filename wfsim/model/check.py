@@ -17,7 +17,7 @@ from wfsim.model.expressions import is_template
 from wfsim.model.operations import SendAction
 from wfsim.model.problems import Path, Problem
 from wfsim.model.retrying import listed_policies
-from wfsim.model.static import static_type
+from wfsim.model.static import gives_duration, static_type
 from wfsim.model.uses import (
     Part,
     Use,
@@ -488,6 +488,10 @@ def _types(
                 complain(f"a condition is true or false, and this is {_article(kind)}")
             elif use.kind == "deadline" and kind not in (None, ValueType.INTEGER, ValueType.NUMBER):
                 complain(f"a duration is a number of seconds, and this is {_article(kind)}")
+            elif use.kind == "deadline" and gives_duration(expression, types):
+                complain('a duration is a number of seconds here, and this is in microseconds: `// duration("1s")`')
+            elif use.kind == "moment" and kind not in (None, ValueType.TIMESTAMP):
+                complain(f"this is due at a timestamp, and here is {_article(kind)}")
             elif use.kind == "items" and outermost and kind not in (None, ValueType.LIST):
                 complain(f"the items are a list, and this is {_article(kind)}")
             target = targets.get(use.path)

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag, model_validator
 
 from wfsim.model.duration import Duration
-from wfsim.model.expression_tree import Expression, Template
+from wfsim.model.expression_tree import Expression, Template, TemplateLiteral
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
 from wfsim.model.fields import (
     Bound,
@@ -28,10 +28,12 @@ from wfsim.model.fields import (
     Identifier,
     Json,
     Key,
+    Moment,
     Name,
     Scalar,
     TimeZone,
 )
+from wfsim.model.moments import moment
 from wfsim.model.operations import (
     Action,
     ActivityWork,
@@ -234,13 +236,14 @@ class State(Element):
 class Transition(Element):
     """A way from one state to another (M3).
 
-    Without `to` it is internal (M3.6); without `event` and `after` it is automatic (M2.6).
+    Without `to` it is internal (M3.6); without `event`, `after` and `at` it is automatic (M2.6).
     """
 
     from_: Name = Field(alias="from")
     to: Name | None = None
     event: Name | None = None
     after: Deadline | None = None
+    at: Moment | None = None
     condition: Condition | None = None
     description: str | None = None
     pre_actions: tuple[Action, ...] = ()
@@ -248,10 +251,10 @@ class Transition(Element):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.event is not None and self.after is not None:
-            raise ValueError("a transition has an event or a time (after), not both.")
-        if self.event is None and self.after is None and self.condition is None:
-            raise ValueError("a transition needs an event, a time (after) or a condition.")
+        if sum(each is not None for each in (self.event, self.after, self.at)) > 1:
+            raise ValueError("a transition has an event or a time (after, at), not both.")
+        if self.event is None and not self.timed and self.condition is None:
+            raise ValueError("a transition needs an event, a time (after, at) or a condition.")
         return self
 
     @property
@@ -264,6 +267,23 @@ class Transition(Element):
         """What must be true for it to be taken."""
         return None if self.condition is None else parse_condition(self.condition)
 
+    @property
+    def timed(self) -> bool:
+        """Whether time sets it off: so long after its state was entered, or at a point in time."""
+        return self.after is not None or self.at is not None
+
+    @cached_property
+    def at_tree(self) -> Template | None:
+        """What gives the time at which it is due."""
+        if self.at is None:
+            return None
+        return parse_template(self.at) if is_template(self.at) else TemplateLiteral(moment(self.at))
+
+    @property
+    def time_trees(self) -> tuple[Template | None, Template | None]:
+        """The expressions that are evaluated when its state is entered."""
+        return self.after_tree, self.at_tree
+
     @cached_property
     def after_tree(self) -> Template | None:
         """The expression that gives its delay; `None` where that is none or fixed."""
@@ -271,9 +291,11 @@ class Transition(Element):
 
     @property
     def trigger(self) -> str:
-        """What sets it off, as people read it: `on pay`, `after 2h`, `automatic`."""
+        """What sets it off, as people read it: `on pay`, `after 2h`, `at ${context.appointment}`, `automatic`."""
         if self.event is not None:
             return f"on {self.event}"
+        if self.at is not None:
+            return f"at {self.at}"
         return f"after {self.after}" if self.after is not None else "automatic"
 
     def __str__(self) -> str:

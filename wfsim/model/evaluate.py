@@ -41,6 +41,7 @@ from wfsim.model.expression_tree import (
     TemplateLiteral,
     TemplateObject,
     Whole,
+    time_of,
 )
 from wfsim.model.values import (
     DIVISION,
@@ -121,6 +122,8 @@ def evaluate(
                 return value_of(then if need_boolean(value_of(test), "if") else otherwise)
             case Call("len", (argument,)):
                 return length(value_of(argument))
+            case Call("duration" | "timestamp"):
+                return time_of(node)
             case Call(function, arguments):
                 values = [value_of(argument) for argument in arguments]
                 return smallest_or_largest(function, read_literals(list(zip(arguments, values))))
@@ -313,6 +316,11 @@ def _plain(values: Mapping[str, Value] | None) -> dict[str, Value] | None:
 # Variables -----------------------------------------------------------------------------------------------
 
 
+def allowed_values(variable: Variable) -> list[Value]:
+    """The listed values of a variable as it keeps them."""
+    return [coerce(variable.type, value) for value in variable.values or ()]
+
+
 def fit(variable: Variable, value: Value) -> Value:
     """The value as the variable keeps it, every declared rule applied.
 
@@ -334,6 +342,6 @@ def fit(variable: Variable, value: Value) -> Value:
             if variable.overflow != "saturate":
                 raise EvaluationFault(RANGE, f"{kept} is {outside} {limit}.")
             kept = float(limit) if variable.type is ValueType.NUMBER else limit
-    if variable.values is not None and not any(_matches(kept, allowed) for allowed in variable.values):
+    if variable.values is not None and not any(_matches(kept, allowed) for allowed in allowed_values(variable)):
         raise EvaluationFault(RANGE, f"{described(kept)} is not one of {', '.join(map(repr, variable.values))}.")
     return kept

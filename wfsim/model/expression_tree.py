@@ -6,10 +6,13 @@ import typing as t
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wfsim.model.duration import Duration
+from wfsim.model.moments import moment
+
 Scalar: t.TypeAlias = "bool | int | float | str | None"
 ArithmeticOperator: t.TypeAlias = t.Literal["+", "-", "*", "/", "//", "%"]
 CompareOperator: t.TypeAlias = t.Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in"]
-FunctionName: t.TypeAlias = t.Literal["len", "min", "max"]
+FunctionName: t.TypeAlias = t.Literal["len", "min", "max", "duration", "timestamp"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +94,7 @@ class IfElse:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`len`, `min` or `max`; there are no other functions."""
+    """`len`, `min`, `max`, or a time that is written out: `duration("2h")`, `timestamp("2026-11-30T09:00:00Z")`."""
 
     function: FunctionName
     arguments: tuple[Expression, ...]
@@ -137,6 +140,20 @@ class TemplateObject:
 
 
 Template: t.TypeAlias = "TemplateLiteral | TemplateList | TemplateObject | Expression"
+
+
+def time_of(call: Call) -> int:
+    """Microseconds of a `duration`, microseconds since 1970 of a `timestamp`.
+
+    Raises
+    ------
+    ValueError, DefinitionError
+        If the text is none.
+    """
+    (text,) = call.arguments
+    assert isinstance(text, Literal)
+    assert isinstance(text.value, str)
+    return int(Duration.of(text.value)) if call.function == "duration" else moment(text.value)
 
 
 def names(tree: Template) -> tuple[Name | Whole, ...]:

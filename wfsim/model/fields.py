@@ -24,6 +24,7 @@ from pydantic import (
 from wfsim.errors import DefinitionError, ExpressionError, did_you_mean
 from wfsim.model.duration import Duration
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
+from wfsim.model.moments import moment
 from wfsim.model.problems import definition_error, from_validation, refuse_unknown_keys
 from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER, EvaluationFault, ValueType, brief, coerce
 
@@ -142,6 +143,18 @@ def _decimal(value: object) -> object:
     return number.normalize()
 
 
+def _moment(value: object) -> object:
+    if isinstance(value, str) and is_template(value):
+        return _template_value(value)
+    try:
+        moment(str(value))
+    except ValueError as error:
+        raise ValueError(
+            f"{brief(value)} is no point in time: {error}, or ${{an expression}} that gives one."
+        ) from None
+    return value
+
+
 def _tolerance(value: object) -> object:
     if type(value) is int and 0 <= value <= LARGEST_INTEGER:
         return value
@@ -224,6 +237,8 @@ Json = Annotated[Any, AfterValidator(_json)]
 Key = Annotated[str, AfterValidator(_key)]
 TemplateValue = Annotated[Any, AfterValidator(_template_value)]
 """A JSON value in which strings `${...}` are expressions."""
+Moment = Annotated[str, BeforeValidator(_moment)]
+"""A point in time as ISO 8601 text, or `${expression}` giving one, evaluated when the state is entered (M6.5)."""
 Tolerance = Annotated[int | str, BeforeValidator(_tolerance)]
 """How many may fail: a number, or a share such as `5%`."""
 Deadline = Annotated[Duration | str, BeforeValidator(_deadline), PlainSerializer(str)]

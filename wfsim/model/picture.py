@@ -193,7 +193,7 @@ def _lines(state: State, timeout: str | None) -> tuple[str, ...]:
 
 def _role(transition: Transition) -> Role:
     event = transition.event
-    if transition.after is not None or event in _TIMERS:
+    if transition.timed or event in _TIMERS:
         return "timer"
     if event is None:
         return "automatic"
@@ -203,8 +203,8 @@ def _role(transition: Transition) -> Role:
 def told_transition(transition: Transition) -> list[str]:
     """`event`, `[condition]`, `/ actions`; the first line always stands for the transition."""
     lines = []
-    if transition.after is not None:
-        lines.append(f"after {transition.after}")
+    if transition.timed:
+        lines.append(transition.trigger)
     elif transition.event is not None:
         lines.append(transition.event)
     if transition.condition is not None:

@@ -89,7 +89,7 @@ class Use:
 
     path: Path
     what: str
-    kind: Literal["condition", "value", "deadline", "items", "key"]
+    kind: Literal["condition", "value", "deadline", "moment", "items", "key"]
     tree: Template
     event: str | None = None
     item: str | None = None
@@ -132,6 +132,8 @@ def transition_uses(part: Part, index: int, transition: Transition) -> Iterator[
     path, label, event = part.transition_path(index), part.transition_label(index), transition.event
     if transition.after_tree is not None:
         yield Use((*path, "after"), f"the delay of {label}", "deadline", transition.after_tree)
+    if transition.at_tree is not None:
+        yield Use((*path, "at"), f"the time of {label}", "moment", transition.at_tree)
     if transition.condition_tree is not None:
         yield Use((*path, "condition"), f"the condition of {label}", "condition", transition.condition_tree, event)
     for place, action in transition_actions(part, index, transition):

@@ -51,6 +51,8 @@ from .values import evaluate
 from .work import hold_inputs, open_activity, open_child
 
 LONGEST_SECONDS = 3_200_000_000
+LATEST = 253_402_300_799_999_999
+"""The last microsecond of the year 9999, as in `wfsim.model.moments`; kernel modules import nothing from there."""
 
 
 # === 1 Structure ==================================================================================
@@ -122,6 +124,21 @@ def duration(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, constant: in
 
 
 @kernel
+def moment(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, code: int) -> int:
+    """M6.5: a point in time, now if it has passed; -1 for none, and for a faulty expression, which raises `error`."""
+    if code < 0:
+        return NONE
+    at = evaluate(p, m, v, o, i, code, NONE, NONE)
+    cell = v[at]
+    if cell.tag == INTEGER and 0 <= cell.whole <= LATEST:
+        due: int = cell.whole
+        return due if due > m[i].time else m[i].time
+    fault = cell.whole if cell.tag == FAULT else T_RANGE if cell.tag == INTEGER else T_TYPE
+    raise_error(p, m, v, o, i, r, p[m[i + p[r].slot].state].name, fault)
+    return NONE
+
+
+@kernel
 def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -> None:
     """M1.2, M3.9, M4.1, M6.2: a new activation of state `s`: what it does on entry, then timers, then its work."""
     me = m[i]
@@ -143,9 +160,12 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
     for t in range(state.first_transition, state.end_transition):
         transition = p[t]
         if transition.timer > 0:
-            length = duration(p, m, v, o, i, r, transition.after, transition.after_code)
-            if length >= 0:
-                set_timer(m, o, i, p[r].first_timer + transition.timer, me.time + length)
+            due = moment(p, m, v, o, i, r, transition.at_code)
+            if transition.at_code < 0:
+                length = duration(p, m, v, o, i, r, transition.after, transition.after_code)
+                due = me.time + length if length >= 0 else NONE
+            if due >= 0:
+                set_timer(m, o, i, p[r].first_timer + transition.timer, due)
     if state.work == ACTIVITY:
         held = hold_inputs(p, m, v, o, i, s, NONE, NONE)
         if held < NONE:

@@ -93,6 +93,7 @@ from .texts import Texts
 TYPES = {
     ValueType.STRING: STRING,
     ValueType.INTEGER: INTEGER,
+    ValueType.TIMESTAMP: INTEGER,
     ValueType.NUMBER: NUMBER,
     ValueType.BOOLEAN: BOOLEAN,
     ValueType.LIST: LIST,
@@ -416,6 +417,8 @@ class _Compiler:
             if transition.event is not None and transition.event.startswith("error."):
                 row.error_source = self.text(transition.event.removeprefix("error."))
             row.after, row.after_code = self._deadline(transition.after, transition.after_tree)
+            if transition.at_tree is not None:
+                row.at_code = self._code(transition.at_tree, {}, "moment")
             if transition.condition_tree is not None:
                 row.condition = self._code(transition.condition_tree, fields, "condition")
             pre = [self._action(action, fields) for action in transition.pre_actions]
@@ -432,7 +435,7 @@ class _Compiler:
             timers = 1
             for k in leaving[state.name]:
                 transition = region.transitions[k]
-                if transition.after is not None:
+                if transition.timed:
                     ready[k].timer = timers
                     timers += 1
                 at, _ = self.add(ready[k], str(transition))
@@ -595,7 +598,7 @@ class _Compiler:
         if asked or (self.symbolic and (target is not None or not plain)):
             depth = code.ask(template)
         elif self.erased and not (plain and chosen):
-            depth = code.constant(0 if role == "duration" else None)
+            depth = code.constant(0 if role in ("duration", "moment") else None)
         else:
             depth = code.compile(template)
         self.deepest = max(self.deepest, depth)
@@ -615,7 +618,7 @@ def _undo(activities: Mapping[str, int], compensation: Compensation | None) -> t
 
 
 def _event_name(transition: Transition) -> str:
-    if transition.after is not None:
+    if transition.timed:
         return "after"
     if transition.event is None:
         return "automatic"

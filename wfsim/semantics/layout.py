@@ -193,6 +193,7 @@ class TransitionRow:
     timer: int = NONE
     after: int = NONE
     after_code: int = NONE
+    at_code: int = NONE
     condition: int = NONE
     first_pre: int = NONE
     end_pre: int = NONE

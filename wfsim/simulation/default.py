@@ -30,6 +30,7 @@ ITEMS = 3
 _DEFAULTS: dict[ValueType, Any] = {
     ValueType.STRING: "text",
     ValueType.INTEGER: 1,
+    ValueType.TIMESTAMP: 86_400_000_000,
     ValueType.NUMBER: 1.0,
     ValueType.BOOLEAN: True,
     ValueType.LIST: [],

@@ -230,7 +230,7 @@ class Actions:
             own = [(0, "timeout")] if state.timeout >= 0 or state.timeout_code >= 0 else []
             for at in leaving(instance, region):
                 if program.rows[at].timer > 0:
-                    own.append((program.rows[at].timer, f"after {program.transitions[at].after}"))
+                    own.append((program.rows[at].timer, program.transitions[at].trigger))
             for which, name in own:
                 place = program.rows[region].first_timer + which
                 if place not in running:
@@ -310,7 +310,7 @@ def _timer_label(instance: Instance, timer: Timer) -> str:
     if which == 0:
         return f"timeout in {where}"
     at = next(at for at in leaving(instance, region) if program.rows[at].timer == which)
-    return f"after {program.transitions[at].after} in {where}"
+    return f"{program.transitions[at].trigger} in {where}"
 
 
 def _soon(instance: Instance) -> int:

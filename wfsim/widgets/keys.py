@@ -37,6 +37,7 @@ KEYS: dict[str, dict[str, str]] = {
         "to": "The state that it enters; without it nothing is left.",
         "event": "What sets it off: an event, or done, error, error.<source>, timeout.",
         "after": "A time after which it is taken: 2h, or ${expression}.",
+        "at": "A point in time at which it is taken: 2026-11-30T09:00:00Z, or ${expression}.",
         "condition": "An expression that must be true: context.count < 3 and event.amount > 0.",
         "description": "For people.",
         "pre_actions": "What is done before it counts: a list of activity, set_variable, send, compensate.",
@@ -44,7 +45,7 @@ KEYS: dict[str, dict[str, str]] = {
     },
     "variable": {
         "description": "For people.",
-        "type": "string, integer, number, boolean, list, object, any.",
+        "type": "string, integer, number, boolean, list, object, timestamp, any.",
         "input": "true: whoever starts an instance gives it.",
         "output": "true: it is part of the result.",
         "optional": "true: it may be null.",

@@ -42,6 +42,7 @@ _WRITE = {
     ValueType.NUMBER: "Write a number: 2.5.",
     ValueType.BOOLEAN: "Write true or false.",
     ValueType.LIST: 'Write a list as JSON: ["a", "b"].',
+    ValueType.TIMESTAMP: "Write a time: 2026-11-30T09:00:00Z.",
     ValueType.OBJECT: 'Write an object as JSON: {"a": 1}.',
 }
 
@@ -61,7 +62,7 @@ def read_value(parameter: Parameter, given: Value) -> Value:
     value = given
     if isinstance(given, str) and not parameter.required and not given.strip():
         value = None
-    elif isinstance(given, str) and kind is not ValueType.STRING:
+    elif isinstance(given, str) and kind not in (ValueType.STRING, ValueType.TIMESTAMP):
         try:
             value = json.loads(given)
         except (ValueError, RecursionError):

@@ -38,7 +38,7 @@ def values_left_over(graph: RegionGraph, state: State) -> dict[str, Any] | None:
     conditions = [
         way.condition_tree
         for _, way in graph.usable_from(state.name)
-        if way.event is None and way.after is None and way.condition_tree is not None
+        if way.event is None and not way.timed and way.condition_tree is not None
     ]
     if not conditions:
         return {}

@@ -274,7 +274,7 @@ class _Flow:
             if earlier >= index:
                 break
             other = graph.region.transitions[earlier]
-            if other.event == transition.event and other.condition_tree and other.after is None is transition.after:
+            if other.event == transition.event and other.condition_tree and not (other.timed or transition.timed):
                 facts = facts.proved(proved(other.condition_tree, False))
         return facts
 
@@ -290,14 +290,14 @@ class _Flow:
             for use in state_uses(graph.part, index, state):
                 on = use.path[passing]
                 known = facts if on == "entry_actions" else left if on == "exit_actions" else entered
-                self.check(use, use.tree, known, strict=use.kind in ("deadline", "items"))
+                self.check(use, use.tree, known, strict=use.kind in ("deadline", "moment", "items"))
             for number, transition in graph.usable_from(state.name):
                 self.judge_transition(graph, number, transition, entered)
 
     def judge_transition(self, graph: RegionGraph, index: int, transition: Transition, entered: _Facts) -> None:
         facts = self.guarded(graph, index, self.before(graph, transition))
         for use in transition_uses(graph.part, index, transition):
-            if use.kind == "deadline":
+            if use.kind in ("deadline", "moment"):
                 self.check(use, use.tree, entered, strict=True)
             elif use.kind == "condition":
                 self.check(use, use.tree, facts, strict=True)

@@ -193,7 +193,7 @@ def _cycles(graph: RegionGraph, report: Report) -> None:
 
 
 def _automatic(transition: Transition) -> bool:
-    return transition.event is None and transition.after is None
+    return transition.event is None and not transition.timed
 
 
 def _by_itself(transition: Transition) -> bool:

@@ -455,7 +455,7 @@ class Configurations:
         Each is where the token of the region comes to lie, and the tokens inside the state.
         """
         own = at.state.name
-        deadlines = [at.state.timeout_tree, *(each.transition.after_tree for each in at.leaving)]
+        deadlines = [at.state.timeout_tree, *(tree for each in at.leaving for tree in each.transition.time_trees)]
         late = any(tree is not None and can_raise(tree) for tree in deadlines)
         early = entering_fails(self.view, at.state)
         raised = [[], *([[own]] if late and own not in early else []), *([each] for each in early)]

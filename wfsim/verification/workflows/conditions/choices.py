@@ -75,7 +75,7 @@ class Choice:
     @property
     def at_once(self) -> bool:
         """Whether one of them is chosen and the others are not: timers of one length each fire, one after another."""
-        return self.options[0].transition.after is None
+        return not self.options[0].transition.timed
 
     @property
     def names(self) -> tuple[Name | Whole, ...]:
@@ -157,9 +157,9 @@ def _by_trigger(graph: RegionGraph, indices: list[int]) -> dict[_Trigger, list[i
 
 
 def _trigger(transition: Transition, index: int) -> _Trigger:
-    if transition.after is not None:
+    if transition.timed:
         # Timers of one length fire one after another at one time, and the first whose condition holds leaves the state.
-        return "after", str(transition.after) if transition.to is not None else f"{transition.after}, {index}"
+        return "after", transition.trigger if transition.to is not None else f"{transition.trigger}, {index}"
     if transition.event is None:
         return "automatic", ""
     return "event", "error" if transition.event.startswith("error.") else transition.event
