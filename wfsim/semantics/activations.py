@@ -94,8 +94,9 @@ def leave_regions(p: Rows, m: Rows, v: Cells, o: Output, i: int, first: int, end
         cell = m[i + p[r].slot]
         if cell.phase != OUTSIDE:
             end_activation(p, m, v, o, i, r, reason)
-            if reason != T_TERMINATED:
-                perform(p, m, v, o, i, r, p[cell.state].first_exit, p[cell.state].end_exit, T_EXIT)
+            state = p[cell.state]
+            if state.first_exit < state.end_exit and reason != T_TERMINATED:
+                perform(p, m, v, o, i, r, state.first_exit, state.end_exit, T_EXIT)
             row = emit(m, o, i, R_STATE_LEFT)
             row.region = r
             row.state = cell.state
@@ -125,9 +126,7 @@ def duration(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, constant: in
 
 @kernel
 def moment(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, code: int) -> int:
-    """M6.5: a point in time, now if it has passed; -1 for none, and for a faulty expression, which raises `error`."""
-    if code < 0:
-        return NONE
+    """M6.5: a point in time, now if it has passed; a faulty expression raises `error` in the state, giving -1."""
     at = evaluate(p, m, v, o, i, code, NONE, NONE)
     cell = v[at]
     if cell.tag == INTEGER and 0 <= cell.whole <= LATEST:
@@ -149,7 +148,8 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
     cell.state = s
     cell.activation = me.activations
     cell.stuck = 0
-    perform(p, m, v, o, i, r, state.first_entry, state.end_entry, T_ENTRY)
+    if state.first_entry < state.end_entry:
+        perform(p, m, v, o, i, r, state.first_entry, state.end_entry, T_ENTRY)
     if state.terminal:
         # M3.7: nothing leaves it, so a timer would only fire in vain.
         return
@@ -160,8 +160,9 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
     for t in range(state.first_transition, state.end_transition):
         transition = p[t]
         if transition.timer > 0:
-            due = moment(p, m, v, o, i, r, transition.at_code)
-            if transition.at_code < 0:
+            if transition.at_code >= 0:
+                due = moment(p, m, v, o, i, r, transition.at_code)
+            else:
                 length = duration(p, m, v, o, i, r, transition.after, transition.after_code)
                 due = me.time + length if length >= 0 else NONE
             if due >= 0:

@@ -250,7 +250,9 @@ def commit(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
     cancel_work(p, m, o, i, p[r].work, T_LEFT)
     for k in range(p[r].n_timers):
         drop_timer(m, o, i, p[r].first_timer + k)
-    perform(p, m, v, o, i, r, p[cell.state].first_exit, p[cell.state].end_exit, T_EXIT)
+    state = p[cell.state]
+    if state.first_exit < state.end_exit:
+        perform(p, m, v, o, i, r, state.first_exit, state.end_exit, T_EXIT)
     start_state(p, m, v, o, i, r, transition.target)
     enter_inner(p, m, v, o, i, r)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.errors import WfsimError, listed
-from wfsim.model.values import ValueType, check_value
+from wfsim.model.values import ValueType, check_value, coerce
 
 if TYPE_CHECKING:
     from wfsim.model.values import Value
@@ -78,7 +78,8 @@ def read_value(parameter: Parameter, given: Value) -> Value:
         raise WfsimError(f"{name}: {problem}. {_WRITE.get(kind, '')}".rstrip())
     if parameter.only_choices and value not in parameter.choices:
         raise WfsimError(f"{name}: {value!r} is not one of {listed(map(repr, parameter.choices))}.")
-    return value
+    # What an activity returns meets no door that reads it (M6.5).
+    return coerce(kind, value) if kind is ValueType.TIMESTAMP else value
 
 
 def value_text(value: Value, longest: int = 200) -> str:
