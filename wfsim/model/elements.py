@@ -104,6 +104,7 @@ class Activity(Element):
     """Work done by the surroundings: its clocks, retries, and the pool of workers that serves it (M5)."""
 
     description: str | None = None
+    version: Count | None = Field(default=None, ge=1)
     timeout: Duration | None = None
     schedule_to_start: Duration | None = None
     schedule_to_close: Duration | None = None

@@ -308,6 +308,7 @@ class _Compiler:
             self.activity_rows[name], _ = self.add(
                 ActivityRow(
                     name=self.text(name),
+                    version=NONE if activity.version is None else self.text(str(activity.version)),
                     start_to_close=or_none(timeout),
                     schedule_to_start=or_none(activity.schedule_to_start),
                     schedule_to_close=or_none(activity.schedule_to_close),

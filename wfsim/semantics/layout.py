@@ -233,6 +233,7 @@ class ActivityRow:
     """An activity: its retry policies, of which `timeout_policy` decides on start_to_close, and its clocks (M5)."""
 
     name: int = NONE
+    version: int = NONE
     first_policy: int = NONE
     end_policy: int = NONE
     timeout_policy: int = 0

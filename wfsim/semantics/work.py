@@ -123,6 +123,7 @@ def start_attempt(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int) -> None
     row.activity_id = work.serial
     row.attempt = work.attempt
     row.index = work.index
+    row.reason = p[work.activity].version
     effect = new_effect(o)
     effect.kind = START_ATTEMPT
     effect.activity = work.activity

@@ -64,6 +64,7 @@ KEYS: dict[str, dict[str, str]] = {
     },
     "activity": {
         "description": "For people.",
+        "version": "Which version of it is run, a whole number; recorded with each attempt.",
         "timeout": "How long one attempt may take.",
         "schedule_to_start": "How long it may wait for a worker.",
         "schedule_to_close": "How long all attempts may take together.",

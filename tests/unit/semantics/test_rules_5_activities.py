@@ -353,3 +353,21 @@ def test_m5_1_a_wait_that_is_none_is_refused(wait: Any) -> None:
 def test_m5_2_a_policy_that_can_never_decide_is_refused(policies: list[dict[str, Any]], told: str) -> None:
     with pytest.raises(wf.DefinitionError, match=told):
         retrying(*policies)
+
+
+def test_m5_6_every_attempt_names_the_version_of_its_activity() -> None:
+    it = Told(
+        workflow(
+            [{"name": "a", "activity": "f"}, {"name": "b", "activity": "g"}],
+            [{"from": "a", "to": "b", "event": "done"}],
+            activities={"f": {"version": 2, "retry_policy": {"max_attempts": 2}}, "g": {}},
+        )
+    )
+    assert it.one("activity_scheduled").payload["version"] == "2"
+    it.fails(1, "Net")
+    it.fires("retry", 1)
+    assert it.one("activity_scheduled").payload["version"] == "2"
+    it.succeeds(1, 2, attempt=2)
+    assert "version" not in it.one("activity_scheduled").payload
+    with pytest.raises(wf.DefinitionError, match="expected 1 or more"):
+        retrying(version=0)
