@@ -134,8 +134,6 @@ class RegionGraph:
     def actions_in(self) -> dict[str, list[tuple[str, Action]]]:
         """Actions of usable transitions by the state that is active while they run, with where they stand."""
         table: dict[str, list[tuple[str, Action]]] = {name: [] for name in self.states}
-        for state in self.region.states:
-            table[state.name] += [(f"state {state.name!r}", action) for action in state.actions]
         for index in self.usable_indices:
             way, label = self.region.transitions[index], self.part.transition_label(index)
             table[way.from_] += [(label, action) for action in way.pre_actions]
