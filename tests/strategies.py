@@ -28,6 +28,7 @@ CONDITIONS = (
     "context.n + 1 == 3 or context.flag",
     "context.word in ['x', 'y']",
     'context.when < timestamp("1970-01-01T00:00:15Z")',
+    'now < timestamp("1970-01-01T00:01:00Z")',
 )
 MOMENTS = ("${context.when}", '${context.when + duration("30s")}', "1970-01-01T00:00:05Z")
 EVENT_CONDITIONS = ("event.k > 1", "event.k == context.n", "event.k < 0 or context.flag")
@@ -42,6 +43,7 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
     ("maybe", 2),
     ("maybe", "${context.n if context.flag else null}"),
     ("when", '${context.when - duration("7s")}'),
+    ("when", '${now + duration("5s")}'),
 )
 
 

@@ -28,6 +28,7 @@ from wfsim.exploration.cells import (
 )
 from wfsim.model.elements import FieldType, State, Transition, Variable
 from wfsim.model.expression_tree import (
+    NOW,
     Arithmetic,
     Call,
     Compare,
@@ -66,6 +67,7 @@ _ORDER = ("<", "<=", ">", ">=")
 _RESULT: Key = ("done", "result")
 _ERROR_TYPE: Key = ("error", "type")
 _MESSAGE: Key = ("error", "message")
+_CLOCK: Key = ("clock", "now")
 
 
 @dataclass
@@ -121,6 +123,7 @@ class Domains:
             merged.setdefault(self._root(key), []).extend(constants)
         self._constants = merged
         self._given |= {("variable", name) for name, v in self.program.variables.items() if v.input}
+        self._given |= {_CLOCK}
         self._given |= {(event, name) for event, each in self.program.events.items() for name in each.payload}
         self._read = {self._root(key) for key in self._read}
         self._reckoned = {self._root(key) for key in self._reckoned}
@@ -158,6 +161,8 @@ class Domains:
 
     def _kind(self, key: Key) -> ValueType:
         where, name = key
+        if key == _CLOCK:
+            return ValueType.TIMESTAMP
         if where == "variable":
             return self.program.variables[name].type
         if where in self.program.events:
@@ -339,6 +344,10 @@ class Domains:
         literals = [literal for side in sides for literal in _literals(side)]
         self._constants.setdefault(found[0], []).extend(literals)
 
+    def of_clock(self) -> list[int]:
+        """Times that conditions tell apart, earliest first."""
+        return sorted({0, *self._values(_CLOCK, ValueType.TIMESTAMP)})
+
     def of_field(self, event: str, name: str, declared: FieldType | None) -> list[Any]:
         """Candidates for a payload field, never none."""
         kind = declared.type if declared is not None else ValueType.ANY
@@ -449,6 +458,8 @@ def _states(workflow: Workflow) -> Iterator[State]:
 
 
 def _key(name: Name, event: str) -> Key:
+    if name == NOW:
+        return _CLOCK
     return ("variable", name.field) if name.scope == "context" else (event, name.field)
 
 

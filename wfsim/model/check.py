@@ -436,6 +436,8 @@ def _unknown_name(
             near = did_you_mean(field, variables).replace("'", "")
             advice = near.replace("mean ", "mean context.") if near else ""
             return f"reads context.{field}, which is not a variable. Variables: {listed(variables)}.{advice}"
+        case Name("clock") if use.kind == "key":
+            return "reads now, but the key is computed at the start, from variables only."
         case Name("event", field) if use.event is None:
             return f"reads event.{field}, but there is no event here."
         case Whole("event") if use.event is None:

@@ -67,6 +67,7 @@ def evaluate(
     event: Mapping[str, Value] | None,
     state: str,
     item: Mapping[str, Value] | None = None,
+    now: int | None = None,
 ) -> Value:
     """Compute the value of an expression.
 
@@ -82,6 +83,8 @@ def evaluate(
         Name of the active state.
     item
         Inside `for_each`: the item under the name that `as` gives it.
+    now
+        The time of the step; `None` where there is none, so that reading it is `Expression.null`.
 
     Raises
     ------
@@ -97,6 +100,8 @@ def evaluate(
         match node:
             case Literal(value):
                 return value
+            case Name("clock"):
+                return now
             case Name(scope, field):
                 owner = context if scope == "context" else event if scope == "event" else item
                 return None if owner is None else owner.get(field)
@@ -140,17 +145,18 @@ def evaluate_template(
     event: Mapping[str, Value] | None,
     state: str,
     item: Mapping[str, Value] | None = None,
+    now: int | None = None,
 ) -> Value:
     """Compute a template: literals stand for themselves, expressions are evaluated in the order written."""
     match template:
         case TemplateLiteral(value):
             return value
         case TemplateList(items):
-            return [evaluate_template(part, context, event, state, item) for part in items]
+            return [evaluate_template(part, context, event, state, item, now) for part in items]
         case TemplateObject(fields):
-            return {key: evaluate_template(part, context, event, state, item) for key, part in fields}
+            return {key: evaluate_template(part, context, event, state, item, now) for key, part in fields}
         case _:
-            return evaluate(template, context, event, state, item)
+            return evaluate(template, context, event, state, item, now)
 
 
 # Operations ----------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import typing as t
 
 from wfsim.errors import DefinitionError, ExpressionError
 from wfsim.model.expression_tree import (
+    NOW,
     Arithmetic,
     ArithmeticOperator,
     Bool,
@@ -300,6 +301,8 @@ class Converter:
     def name(self, node: ast.expr, name: str) -> Expression:
         if name in _CONSTANTS:
             return Literal(_CONSTANTS[name])
+        if name == NOW.field:
+            return NOW
         if name in _WHOLE:
             return Whole(t.cast("t.Literal['event', 'state', 'context']", name))
         if name in _FUNCTIONS:

@@ -30,10 +30,14 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """`context.<variable>`, `event.<payload field>`, or `item.<name given by for_each>`."""
+    """`context.<variable>`, `event.<payload field>`, `item.<name given by for_each>`, or `now`, of the clock."""
 
-    scope: t.Literal["context", "event", "item"]
+    scope: t.Literal["context", "event", "item", "clock"]
     field: str
+
+
+NOW = Name("clock", "now")
+"""The time of the step (M6.6)."""
 
 
 @dataclass(frozen=True, slots=True)

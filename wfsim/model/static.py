@@ -101,6 +101,8 @@ class _Typing:
                 return kind_of(value)
             case Name("context", field):
                 return _known(self.variables.get(field))
+            case Name("clock"):
+                return "timestamp"
             case Name("event", field):
                 return _known(self.payload.get(field))
             case Whole("state"):

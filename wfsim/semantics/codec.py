@@ -36,7 +36,8 @@ from .work import log_entry, next_work
 # The words of the header before its three lengths of lists; ROWS: how many rows it takes behind the first queued one.
 STATUS, OUTCOME, UNDOING_ALL, REASON, N_ITEMS, N_EACHES, N_HELD, N_QUEUED, ROWS = range(9)
 LENGTHS = 9
-HEADER = 12
+TIME = 12
+HEADER = 13
 # Words of one row of each kind, without its cells; of a region that is outside, and of an idle work, only the first.
 REGION, WORK, QUEUED, HELD, EACHES, ENDED = 9, 11, 13, 8, 6, 2
 RESULT_CELLS = 3
@@ -320,6 +321,8 @@ def pack(p: Rows, m: Rows, v: Cells, i: int, s: Line, w: Line) -> int:
     w[OUTCOME] = me.outcome
     w[UNDOING_ALL] = 1 if me.undoing_all > 0 else 0
     w[REASON] = me.reason
+    # M6.6: later stimuli are not earlier, which matters to those alone who read the clock.
+    w[TIME] = me.time if head.reads_clock else 0
     w[N_ITEMS] = n_works - head.n_works
     w[N_EACHES] = n_eaches
     w[N_HELD] = n_held
@@ -511,6 +514,7 @@ def unpack(p: Rows, m: Rows, v: Cells, i: int, s: Line, w: Line) -> None:
     me.status = w[STATUS]
     me.outcome = w[OUTCOME]
     me.reason = w[REASON]
+    me.time = w[TIME]
     me.activations = head.n_regions + n_works
     me.flights = head.n_regions + 1
     me.undoing_all = me.flights if w[UNDOING_ALL] else 0

@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.duration import Duration
 from wfsim.model.elements import Outcome, Region, State, Transition, Unhandled
-from wfsim.model.expression_tree import Literal, Name, Template, TemplateLiteral, names
+from wfsim.model.expression_tree import NOW, Literal, Name, Template, TemplateLiteral, names
 from wfsim.model.operations import (
     Action,
     CompensateAction,
@@ -209,6 +209,9 @@ class _Compiler:
         self._events()
         self._regions()
         self._policies()
+        # Where expressions are questions to the surroundings, no time answers them.
+        open_ = not (self.erased or self.symbolic)
+        head.reads_clock = 1 if open_ and any(NOW in names(use.tree) for use in uses(self.workflow)) else 0
         set_sizes(self.workflow, self.rows, self.deepest)
         return Program(
             workflow=self.workflow,

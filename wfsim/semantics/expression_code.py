@@ -49,6 +49,7 @@ from .codes import (
     OP_MULTIPLY,
     OP_NEGATE,
     OP_NOT,
+    OP_NOW,
     OP_OR,
     OP_SUBTRACT,
     OP_UNEQUAL,
@@ -119,6 +120,9 @@ class ExpressionCode:
                 return self.constant(value)
             case Name("context", name):
                 self.ops.append(OpRow(OP_VARIABLE, self.variables[name]))
+                return 1
+            case Name("clock"):
+                self.ops.append(OpRow(OP_NOW))
                 return 1
             case Name("event" | "item", name) if name in self.fields:
                 self.ops.append(OpRow(OP_FIELD, self.fields[name]))

@@ -47,6 +47,7 @@ class Head:
     max_deferred: int = 1_000
     freeze: int = 0
     correlation: int = NONE
+    reads_clock: int = 0
     key_cell: int = NONE
     n_fields: int = 0
     n_rows: int = 0

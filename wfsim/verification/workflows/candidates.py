@@ -36,6 +36,10 @@ class Candidates:
         self.refused = ""
         self._payloads: dict[str, list[dict[str, Any]]] = {}
 
+    def moments(self) -> list[int]:
+        """Times at which something may happen, one for each that conditions tell apart."""
+        return self.domains.of_clock()
+
     def starts(self) -> Iterator[Stimulus]:
         inputs = {name: v for name, v in self.program.variables.items() if v.input}
         candidates = [
