@@ -69,7 +69,7 @@ KEYS: dict[str, dict[str, str]] = {
         "schedule_to_start": "How long it may wait for a worker.",
         "schedule_to_close": "How long all attempts may take together.",
         "heartbeat": "How long it may be silent.",
-        "retry_policy": "How it is tried again: max_attempts, initial_interval, backoff_coefficient.",
+        "retry_policy": "How it is tried again: max_attempts, initial_interval, …; or a list of such by errors.",
         "compensate_with": "The activity that undoes this one.",
         "pool": "The workers that serve it.",
     },
