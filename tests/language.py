@@ -7,6 +7,7 @@ the consequences that `step` gives. `python -m tests.language` writes what `step
     > 4s pay {id: A} #e1        an event at 4 s, with payload and event id
     > 10s timer timeout         a timer by its name (`timeout`, `after 1`, `workflow`, `retry`, …)
     > 3s charge ok 5            the oldest open attempt of an activity ends; also `fails Card.Declined`, `starts`
+    > 3s charge fails Busy after 30s
     > 5s child ship completed success {parcel: P}
     > pause                     any command
     > returned 1 no_instance    a message comes back
@@ -110,7 +111,8 @@ class Player:
             if words[1] == "ok":
                 result = YAML(typ="safe").load(" ".join(words[2:])) if len(words) > 2 else None
                 return instance.activity_succeeded(time, work.activity_id, work.attempt, result)
-            return instance.activity_failed(time, work.activity_id, work.attempt, words[2])
+            asked = int(Duration.of(words[4])) if words[3:4] == ["after"] else None
+            return instance.activity_failed(time, work.activity_id, work.attempt, words[2], retry_after=asked)
         identity = next((word[1:] for word in words if word.startswith("#")), None)
         return instance.event(time, what, _value(line), identity)
 

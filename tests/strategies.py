@@ -27,7 +27,10 @@ CONDITIONS = (
     "context.maybe < 3",
     "context.n + 1 == 3 or context.flag",
     "context.word in ['x', 'y']",
+    'context.when < timestamp("1970-01-01T00:00:15Z")',
+    'now < timestamp("1970-01-01T00:01:00Z")',
 )
+MOMENTS = ("${context.when}", '${context.when + duration("30s")}', "1970-01-01T00:00:05Z")
 EVENT_CONDITIONS = ("event.k > 1", "event.k == context.n", "event.k < 0 or context.flag")
 LISTS = ("${context.list}", "${[context.n, context.maybe]}", "${[1 // context.n]}")
 ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
@@ -39,7 +42,47 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
     ("maybe", "${context.maybe + 1}"),
     ("maybe", 2),
     ("maybe", "${context.n if context.flag else null}"),
+    ("when", '${context.when - duration("7s")}'),
+    ("when", '${now + duration("5s")}'),
 )
+
+
+@cache
+def _assigning() -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda pair, ignore: {
+            "action_type": "set_variable",
+            "parameters": {"name": pair[0], "value": pair[1]},
+            **({"on_failure": "ignore"} if ignore else {}),
+        },
+        st.sampled_from(ASSIGNMENTS),
+        st.booleans(),
+    )
+
+
+@cache
+def _sending() -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda event, to, k, ignore: {
+            "action_type": "send",
+            "event": event,
+            "to": to,
+            # What an instance tells itself must have the fields that the event declares.
+            "payload": {} if k is None and to != "self" else {"k": k or 0},
+            **({"on_failure": "ignore"} if ignore else {}),
+        },
+        st.sampled_from([*EVENTS, "elsewhere"]),
+        st.sampled_from(["self", "self", "parent", "other-1", {"workflow": "other", "key": "${context.n}"}]),
+        st.sampled_from([None, 1, "${context.n}", "${context.maybe}", "${context.maybe + 1}", "${context.word}"]),
+        st.booleans(),
+    )
+
+
+@cache
+def _passing(talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """What entering or leaving a state does; most do nothing."""
+    doing = st.one_of([_assigning(), *([_sending()] if talk else [])])
+    return st.one_of(st.just([]), st.just([]), st.lists(doing, min_size=1, max_size=2))
 
 
 @cache
@@ -57,35 +100,9 @@ def _actions(undo: bool, talk: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
         st.booleans(),
         st.booleans(),
     )
-    assign = st.builds(
-        lambda pair, ignore: {
-            "action_type": "set_variable",
-            "parameters": {"name": pair[0], "value": pair[1]},
-            **({"on_failure": "ignore"} if ignore else {}),
-        },
-        st.sampled_from(ASSIGNMENTS),
-        st.booleans(),
-    )
-    kinds = [assign, run]
+    kinds = [_assigning(), run]
     if talk:
-        kinds.append(
-            st.builds(
-                lambda event, to, k, ignore: {
-                    "action_type": "send",
-                    "event": event,
-                    "to": to,
-                    # What an instance tells itself must have the fields that the event declares.
-                    "payload": {} if k is None and to != "self" else {"k": k or 0},
-                    **({"on_failure": "ignore"} if ignore else {}),
-                },
-                st.sampled_from([*EVENTS, "elsewhere"]),
-                st.sampled_from(["self", "self", "parent", "other-1", {"workflow": "other", "key": "${context.n}"}]),
-                st.sampled_from(
-                    [None, 1, "${context.n}", "${context.maybe}", "${context.maybe + 1}", "${context.word}"]
-                ),
-                st.booleans(),
-            )
-        )
+        kinds.append(_sending())
     if undo:
         kinds.append(
             st.builds(
@@ -111,6 +128,7 @@ def _for_each() -> st.SearchStrategy[dict[str, Any]]:
             **({"parameters": inputs} if inputs else {}),
             **({"max_parallel": limit} if limit else {}),
             "on_failure": "collect" if collect else "fail_fast",
+            **({"tolerated_failures": collect} if collect not in (False, True) else {}),
             **({"result_variable": "list"} if result else {}),
         },
         st.sampled_from(
@@ -119,7 +137,7 @@ def _for_each() -> st.SearchStrategy[dict[str, Any]]:
         st.sampled_from([{"activity": "f"}, {"activity": "g"}, {"workflow": "other"}]),
         st.sampled_from([{}, {"n": "${item.one}"}, {"n": "${item.one + 1}"}, {"n": "${[item.one, context.n]}"}]),
         st.sampled_from([None, 1, 2]),
-        st.booleans(),
+        st.sampled_from([False, True, "0%", "50%"]),
         st.booleans(),
     )
 
@@ -158,8 +176,11 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
             state["activity"] = work
         if kind in ("timeout", "both") and not state.get("is_terminal"):
             state["timeout"] = draw(among("5s", "1m", "${context.n}"))
+        state["entry_actions"] = draw(_passing(children))
+        if not state.get("is_terminal"):
+            state["exit_actions"] = draw(_passing(children))
         states.append(state)
-    triggers = [*EVENTS, *EVENTS, "done", "error", "error.f", "timeout", "automatic", "after"]
+    triggers = [*EVENTS, *EVENTS, "done", "error", "error.f", "timeout", "automatic", "after", "at"]
     if root:
         triggers += ["cancel_requested", "workflow_timeout"]
     transitions = []
@@ -176,6 +197,8 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
             transition["condition"] = draw(among(*conditions))
         if trigger == "after":
             transition["after"] = draw(among("2s", "30s"))
+        elif trigger == "at":
+            transition["at"] = draw(among(*MOMENTS))
         elif trigger != "automatic":
             transition["event"] = trigger
         transition["pre_actions"] = draw(_actions(undo, children))
@@ -197,6 +220,15 @@ _POLICY = st.one_of(
         st.integers(1, 3),
         st.booleans(),
         st.sampled_from([0, 0.5]),
+    ),
+    st.builds(
+        lambda n, others, fatal: [
+            {"errors": ["Bad"], "max_attempts": n, "initial_interval": "2s", "backoff_coefficient": 3},
+            *([{"max_attempts": 2, "non_retryable_errors": ["Net"] if fatal else []}] if others else []),
+        ],
+        st.integers(1, 4),
+        st.booleans(),
+        st.booleans(),
     ),
 )
 _CLOCKS = st.fixed_dictionaries(
@@ -233,6 +265,7 @@ def workflows(
                 "overflow": draw(among("error", "saturate")),
             },
             "flag": {"type": "boolean", "initial": False},
+            "when": {"type": "timestamp", "initial": "1970-01-01T00:00:20Z"},
             "word": {"type": "string", "initial": "x", "output": True},
             "maybe": {"type": "integer", "optional": True, "minimum": -2, "maximum": 5},
             **({"list": {"type": "list", "optional": True}} if children else {}),
@@ -348,7 +381,7 @@ def next_stimulus(instance: Instance, choice: int, k: int, number: int) -> Stimu
             Stimulus("activity_succeeded", result=k, **common),
             Stimulus("activity_succeeded", result="text", **common),
             Stimulus("activity_failed", error_type="Net", message="no answer", **common),
-            Stimulus("activity_failed", error_type="Bad.Card", **common),
+            Stimulus("activity_failed", error_type="Bad.Card", retry_after=2_500_000, **common),
         ]
     options += [Stimulus("activity_succeeded", time, activity_id=serial, attempt=1, result=k) for serial in (1, 2, 3)]
     for work in instance.works():

@@ -170,12 +170,16 @@ class EventRejected(WfsimError):
 class ActivityError(WfsimError):
     """Raised by an activity to fail with an error type of its own choice (M5.2).
 
-    Retry policies and transitions on `error` see `error_type`; dots make families: `Card.Declined`.
+    Retry policies and transitions on `error` see `error_type`; dots make families: `Card.Declined`. `retry_after` is
+    the wait before the next attempt, if there is one, in seconds, in place of what the policy says (M5.1).
     """
 
-    def __init__(self, error_type: str, message: str = "") -> None:
+    def __init__(self, error_type: str, message: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message or error_type)
+        if retry_after is not None and not 0 <= retry_after <= 3_200_000_000:
+            raise ValueError(f"retry_after is {retry_after!r}. Give seconds from 0 to 3,200,000,000, a hundred years.")
         self.error_type = error_type
+        self.retry_after = None if retry_after is None else round(retry_after * 1_000_000)
 
 
 class RunStopped(WfsimError):

@@ -15,9 +15,10 @@ _WHEN = ("completed", "attempted")
 
 
 class _Maker:
-    def __init__(self, number: int, *, undo: bool, children: bool, waits: bool, recalls: bool) -> None:
+    def __init__(self, number: int, *, undo: bool, children: bool, waits: bool, recalls: bool, passes: bool) -> None:
         self.random = random.Random(number)
         self.recalls = recalls
+        self.passes = passes
         self.undo = undo
         self.children = children
         self.waits = waits
@@ -73,11 +74,25 @@ class _Maker:
             return {"parallel": {"join": join, "regions": inner}}
         return {"timeout": "1m"} if self.chance(30) else {}
 
+    def passing(self, *keys: str) -> dict[str, Any]:
+        """What entering and leaving a state does."""
+        found: dict[str, Any] = {}
+        for key in keys if self.passes else ():
+            if self.chance(40):
+                value = self.random.choice([1, "${context.n + 1}"])
+                ignore = {"on_failure": "ignore"} if self.chance(30) else {}
+                assign = {"action_type": "set_variable", "parameters": {"name": "n", "value": value}, **ignore}
+                tell = {"action_type": "send", "event": self.random.choice(EVENTS), "to": "self"}
+                found[key] = [self.random.choice([assign, assign, tell])]
+        return found
+
     def region(self, depth: int) -> dict[str, Any]:
         root = depth == 2
         names = [f"s{k}" for k in range(self.random.choice([2, 3] if root else [1, 2]))]
-        states: list[dict[str, Any]] = [{"name": name} | self.work(depth) for name in names]
-        ends = [{"name": "well", "is_terminal": True}]
+        states: list[dict[str, Any]] = [
+            {"name": name} | self.work(depth) | self.passing("entry_actions", "exit_actions") for name in names
+        ]
+        ends: list[dict[str, Any]] = [{"name": "well", "is_terminal": True} | self.passing("entry_actions")]
         if self.chance(50):
             ends.append({"name": "badly", "is_terminal": True, "outcome": "failure"})
         targets = [*names, *(end["name"] for end in ends)]
@@ -143,10 +158,17 @@ def _used(region: dict[str, Any]) -> list[str]:
 
 
 def rich_workflow(
-    number: int, *, undo: bool = False, children: bool = False, waits: bool = False, recalls: bool = False
+    number: int,
+    *,
+    undo: bool = False,
+    children: bool = False,
+    waits: bool = False,
+    recalls: bool = False,
+    passes: bool = False,
 ) -> Workflow:
     """The random workflow of this number.
 
-    `waits` lets a state be left by something else while its region waits, `recalls` gives children compensators.
+    `waits` lets a state be left by something else while its region waits, `recalls` gives children compensators,
+    `passes` lets entering and leaving states do something.
     """
-    return _Maker(number, undo=undo, children=children, waits=waits, recalls=recalls).workflow()
+    return _Maker(number, undo=undo, children=children, waits=waits, recalls=recalls, passes=passes).workflow()

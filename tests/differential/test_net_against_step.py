@@ -72,6 +72,7 @@ REGIONS = (11, 12, 13, 16, 17, 22, 32, 39, 41, 43, 50, 60, 63, 66, 70, 77)
 CHILDREN = (4, 8, 13, 21, 47, 60, 61, 97, 104, 119, 126, 127)
 COMPENSATION = (12, 17, 21, 22, 23, 38, 66, 71)
 RECALLS = (21, 70, 76, 81, 111, 124)
+PASSING = (6, 13, 21, 38, 43, 45, 46, 53, 66, 70)
 EVERYTHING = (28, 62, 66, 86, 88, 89)
 
 
@@ -117,6 +118,13 @@ def test_with_every_construct_the_net_misses_nothing(number: int) -> None:
 def test_with_children_that_are_undone_the_net_misses_nothing_not_even_in_the_log(number: int) -> None:
     workflow = rich_workflow(number, undo=True, children=True, recalls=True)
     missed, _ = compared(workflow, log=True)
+    assert missed == [], wf.dumps(workflow)
+
+
+@pytest.mark.parametrize("number", PASSING)
+def test_with_what_entering_and_leaving_does_the_net_misses_nothing(number: int) -> None:
+    workflow = rich_workflow(number, undo=number % 6 == 0, children=number % 4 == 0, passes=True)
+    missed, _ = compared(workflow)
     assert missed == [], wf.dumps(workflow)
 
 

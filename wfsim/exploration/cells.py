@@ -18,6 +18,7 @@ from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER, EvaluationFaul
 PLAIN: dict[ValueType, Any] = {
     ValueType.STRING: "text",
     ValueType.INTEGER: 1,
+    ValueType.TIMESTAMP: 86_400_000_000,
     ValueType.NUMBER: 1.0,
     ValueType.BOOLEAN: True,
     ValueType.LIST: [],

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ from wfsim.exploration.cells import (
 )
 from wfsim.model.elements import FieldType, State, Transition, Variable
 from wfsim.model.expression_tree import (
+    NOW,
     Arithmetic,
     Call,
     Compare,
@@ -39,12 +40,13 @@ from wfsim.model.expression_tree import (
     Template,
     TemplateLiteral,
     Whole,
+    time_of,
     walk,
 )
-from wfsim.model.operations import ForEach, SendAction
+from wfsim.model.operations import Action, ForEach, SendAction
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.activations import LONGEST_SECONDS
+from wfsim.semantics.activations import LATEST, LONGEST_SECONDS
 from wfsim.semantics.expression_code import can_raise
 from wfsim.semantics.program import Program
 
@@ -65,6 +67,7 @@ _ORDER = ("<", "<=", ">", ">=")
 _RESULT: Key = ("done", "result")
 _ERROR_TYPE: Key = ("error", "type")
 _MESSAGE: Key = ("error", "message")
+_CLOCK: Key = ("clock", "now")
 
 
 @dataclass
@@ -102,6 +105,7 @@ class Domains:
         self._reckoned = by_definition
         for state in _states(self.program.workflow):
             self._time(state.timeout_tree)
+            self._do(state.actions, "")
             if state.activity is not None:
                 for template in state.activity.inputs.values():
                     self._use(template, "")
@@ -119,6 +123,7 @@ class Domains:
             merged.setdefault(self._root(key), []).extend(constants)
         self._constants = merged
         self._given |= {("variable", name) for name, v in self.program.variables.items() if v.input}
+        self._given |= {_CLOCK}
         self._given |= {(event, name) for event, each in self.program.events.items() for name in each.payload}
         self._read = {self._root(key) for key in self._read}
         self._reckoned = {self._root(key) for key in self._reckoned}
@@ -156,6 +161,8 @@ class Domains:
 
     def _kind(self, key: Key) -> ValueType:
         where, name = key
+        if key == _CLOCK:
+            return ValueType.TIMESTAMP
         if where == "variable":
             return self.program.variables[name].type
         if where in self.program.events:
@@ -180,7 +187,11 @@ class Domains:
                     self._given.add(_key(name, event))
             self._see(condition, event)
         self._time(transition.after_tree)
-        for action in transition.actions:
+        self._moment(transition.at_tree)
+        self._do(transition.actions, event)
+
+    def _do(self, actions: Iterable[Action], event: str) -> None:
+        for action in actions:
             written = action.written
             if action.sends is not None:
                 self._send(action.sends, event)
@@ -258,6 +269,22 @@ class Domains:
             for name in _named(template):
                 self._constants.setdefault(_key(name, ""), []).extend([0, LONGEST_SECONDS])
 
+    def _moment(self, template: Template | None) -> None:
+        """A point in time must not be null, nor out of the years that there are (M6.5); when it is does not matter."""
+        match template:
+            case None:
+                return
+            case Name():
+                name, shift = template, 0
+            case Arithmetic("+" | "-" as sign, Name() as name, Call() as by) if _is_time(by):
+                shift = time_of(by) if sign == "-" else -time_of(by)
+            case _:
+                self._see(template, "")
+                return
+        self._read.add(_key(name, ""))
+        self._valued.add(_key(name, ""))
+        self._constants.setdefault(_key(name, ""), []).extend([shift, LATEST + shift])
+
     def _see(self, template: Template, event: str) -> None:
         names = Counter(_key(name, event) for name in _named(template))
         self._read.update(names)
@@ -266,7 +293,7 @@ class Domains:
                 names.subtract(_key(side, event) for side in (node.left, node.right) if isinstance(side, Name))
         self._valued.update(key for key, n in names.items() if n > 0)
         for node in walk(template):
-            if isinstance(node, (Arithmetic, Negate, Call)):
+            if isinstance(node, (Arithmetic, Negate, Call)) and not _is_time(node):
                 # Neighbours of constants do not suffice for what is computed with.
                 inside = self._inside(node, event)
                 self._read.update(inside)
@@ -316,6 +343,10 @@ class Domains:
             self._ordered.add(found[0])
         literals = [literal for side in sides for literal in _literals(side)]
         self._constants.setdefault(found[0], []).extend(literals)
+
+    def of_clock(self) -> list[int]:
+        """Times that conditions tell apart, earliest first."""
+        return sorted({0, *self._values(_CLOCK, ValueType.TIMESTAMP)})
 
     def of_field(self, event: str, name: str, declared: FieldType | None) -> list[Any]:
         """Candidates for a payload field, never none."""
@@ -378,6 +409,10 @@ class Domains:
 
     def _values(self, key: Key, kind: ValueType, limits: list[Any] | None = None) -> list[Any]:
         """A value of each cell into which the class of a name is cut, by limits of its own too; never null."""
+        if kind is ValueType.TIMESTAMP:
+            # Others are refused at the door.
+            found = [value for value in self._values(key, ValueType.INTEGER, limits) if 0 <= value <= LATEST]
+            return found or [PLAIN[kind]]
         root = self._root(key)
         constants = [*self._constants.get(root, ()), *(limits or ())]
         if kind is ValueType.BOOLEAN:
@@ -423,6 +458,8 @@ def _states(workflow: Workflow) -> Iterator[State]:
 
 
 def _key(name: Name, event: str) -> Key:
+    if name == NOW:
+        return _CLOCK
     return ("variable", name.field) if name.scope == "context" else (event, name.field)
 
 
@@ -433,7 +470,13 @@ def _named(template: Template) -> list[Name]:
 def _literals(expression: Expression) -> list[Any]:
     if isinstance(expression, ListOf):
         return [item.value for item in expression.items if isinstance(item, Literal)]
-    return [node.value for node in walk(expression) if isinstance(node, Literal)]
+    found = [node.value for node in walk(expression) if isinstance(node, Literal)]
+    return [*found, *(time_of(node) for node in walk(expression) if isinstance(node, Call) and _is_time(node))]
+
+
+def _is_time(node: Template) -> bool:
+    """Whether it is a time that is written out."""
+    return isinstance(node, Call) and node.function in ("duration", "timestamp")
 
 
 def _is_null(expression: Template) -> bool:

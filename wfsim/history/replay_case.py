@@ -129,6 +129,7 @@ def stimulus_of(program: Program, step: Sequence[Record]) -> Stimulus:
                 result=rest.get("result"),
                 error_type=cause.error_type,
                 message=rest.get("message"),
+                retry_after=rest.get("delay"),
                 worker=rest.get("worker"),
                 **common,
             )

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from wfsim.errors import DefinitionError, did_you_mean, listed
-from wfsim.model.elements import Activity, Event, RetryPolicy, Schedule, State, Transition, Variable
+from wfsim.model.elements import Activity, Event, Retries, RetryPolicy, Schedule, State, Transition, Variable
 from wfsim.model.operations import Action, ActivityAction, CompensateAction, SendAction, SetVariableAction
+from wfsim.model.transition_lists import EVERY, every_state
 from wfsim.model.workflow import Workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from wfsim.model.duration import Duration
 
 Time: TypeAlias = "Duration | timedelta | str | int | float"
+_Retries: TypeAlias = "Retries | Mapping[str, Any] | Sequence[RetryPolicy | Mapping[str, Any]]"
 OnFailure: TypeAlias = Literal["abort", "ignore"]
 
 
@@ -55,7 +57,7 @@ class Builder:
         self._activities: dict[str, Activity] = {}
         self._schedules: dict[str, Schedule] = {}
         self._states: list[State] = []
-        self._transitions: list[Transition] = []
+        self._transitions: list[tuple[list[Transition], tuple[str, ...]]] = []
         self._initial: str | None = None
         self._timeouts: dict[str, Any] = {}
         self._retry: RetryPolicy | None = None
@@ -88,7 +90,7 @@ class Builder:
         )
         return self
 
-    def activity(self, name: str, *, retry: RetryPolicy | Mapping[str, Any] | None = None, **settings: Any) -> Builder:
+    def activity(self, name: str, *, retry: _Retries | None = None, **settings: Any) -> Builder:
         """Add an activity: `retry`, `timeout`, `schedule_to_close`, `heartbeat`, `compensate_with`, …"""
         _once(self._activities, name, "activity")
         self._activities[name] = Activity(retry_policy=retry, **settings)
@@ -119,39 +121,39 @@ class Builder:
 
     def transition(
         self,
-        source: str,
+        source: str | Sequence[str],
         target: str | None = None,
         *,
-        on: str | None = None,
+        excluding: Sequence[str] = (),
+        on: str | Sequence[str] | None = None,
         after: Time | None = None,
+        at: str | None = None,
         condition: str | None = None,
         before: Iterable[Action] = (),
         after_commit: Iterable[Action] = (),
         description: str | None = None,
     ) -> Builder:
-        """Add a transition, after those already there.
+        """Add a transition, or one for each of several states and events, after those already there.
 
         Parameters
         ----------
         source, target
-            States; without a target the transition is internal (M3.6).
-        on, after, condition
-            What sets it off: an event, a time spent in the source, or only a condition.
+            States; without a target the transition is internal (M3.6). `"*"` is every state that is not terminal.
+        excluding
+            States that `"*"` leaves out.
+        on, after, at, condition
+            What sets it off: an event, a time spent in the source, a point in time, or only a condition.
         before, after_commit
             Actions before the commit (`pre_actions`) and after it (`post_actions`).
         """
-        self._transitions.append(
-            Transition(
-                from_=source,
-                to=target,
-                event=on,
-                after=after,
-                condition=condition,
-                description=description,
-                pre_actions=tuple(before),
-                post_actions=tuple(after_commit),
-            )
-        )
+        if excluding and source != EVERY:
+            raise DefinitionError(f"excluding goes with the source {EVERY!r}; here the source is {source!r}.")
+        actions = {"pre_actions": tuple(before), "post_actions": tuple(after_commit)}
+        more = {"to": target, "after": after, "at": at, "condition": condition, "description": description, **actions}
+        for state in [source] if isinstance(source, str) else source:
+            events = [on] if on is None or isinstance(on, str) else on
+            made = [Transition(from_=state, event=event, **more) for event in events]
+            self._transitions.append((made, tuple(excluding)))
         return self
 
     def timeouts(
@@ -228,13 +230,25 @@ class Builder:
             "activities": self._activities,
             "schedules": self._schedules,
             "states": tuple(self._states),
-            "transitions": tuple(self._transitions),
+            "transitions": tuple(self._spelt_out()),
         }
         if self._timeouts:
             given["timeouts"] = self._timeouts
         if self._retry is not None:
             given["retry_policy"] = self._retry
         return Workflow(name=self._name, initial_state=self._initial, **{**given, **self._settings})
+
+    def _spelt_out(self) -> Iterator[Transition]:
+        states = [(state.name, state.is_terminal) for state in self._states]
+        for made, excluded in self._transitions:
+            if made[0].from_ != EVERY:
+                yield from made
+                continue
+            try:
+                named = every_state(states, excluded)
+            except ValueError as error:
+                raise DefinitionError(f"the transition {made[0]}: {error}") from None
+            yield from (each.model_copy(update={"from_": name}) for name in named for each in made)
 
 
 def _once(table: Mapping[str, object], name: str, what: str) -> None:

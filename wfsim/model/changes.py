@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CODES: dict[str, Severity] = {
     "activity-gone": Severity.ERROR,
+    "activity-version": Severity.WARNING,
     "compensation-changed": Severity.ERROR,
     "correlation-changed": Severity.WARNING,
     "event-gone": Severity.ERROR,
@@ -123,8 +124,8 @@ _UNDONE_OTHERWISE = "what is in the log would be undone by another compensator, 
 def _clocks(workflow: Workflow, path: tuple[str, ...], state: State) -> list[str]:
     timeout = state.timeout if state.timeout is not None else workflow.timeouts.states.get(state.name)
     region = next(region for known, region in workflow.regions() if known == path[:-1])
-    waits = [each for each in region.transitions if each.from_ == state.name and each.after is not None]
-    return [*([f"timeout {timeout}"] if timeout is not None else []), *(f"after {each.after}" for each in waits)]
+    waits = [each for each in region.transitions if each.from_ == state.name and each.timed]
+    return [*([f"timeout {timeout}"] if timeout is not None else []), *(each.trigger for each in waits)]
 
 
 def _timers(where: str, was: list[str], now: list[str]) -> Iterator[Change]:
@@ -229,7 +230,7 @@ def _events(old: Workflow, new: Workflow) -> Iterator[Change]:
 
 
 def _activities(old: Workflow, new: Workflow) -> Iterator[Change]:
-    now: Mapping[str, object] = declared_activities(new)
+    now = declared_activities(new)
     for name, activity in declared_activities(old).items():
         if name not in now:
             yield Change(
@@ -243,3 +244,7 @@ def _activities(old: Workflow, new: Workflow) -> Iterator[Change]:
                 f"activity {name!r}",
                 _UNDONE_OTHERWISE,
             )
+        if name in now and activity.version != declared_activities(new)[name].version:
+            was, then = (f"version {each}" if each else "no version" for each in (activity.version, now[name].version))
+            told = f"attempts so far were of {was}, those to come are of {then}: one activity may be done by both."
+            yield Change("activity-version", f"activity {name!r}", told)

@@ -10,13 +10,14 @@ from typing import TypeAlias
 
 from wfsim.errors import did_you_mean, listed
 from wfsim.model.definition import Definition
-from wfsim.model.elements import Activity, RetryPolicy, State, Variable
+from wfsim.model.elements import Activity, Retries, RetryPolicy, State, Variable
 from wfsim.model.evaluate import evaluate_template, fit
 from wfsim.model.expression_tree import Name, TemplateList, TemplateLiteral, TemplateObject, Whole, names
 from wfsim.model.expressions import is_template
 from wfsim.model.operations import SendAction
 from wfsim.model.problems import Path, Problem
-from wfsim.model.static import static_type
+from wfsim.model.retrying import listed_policies
+from wfsim.model.static import gives_duration, static_type
 from wfsim.model.uses import (
     Part,
     Use,
@@ -180,7 +181,26 @@ def _clocks(path: Path, name: str, activity: Activity, report: Report) -> None:
         )
 
 
-def _retry(path: Path, owner: str, policy: RetryPolicy, report: Report) -> None:
+def _retry(path: Path, owner: str, retries: Retries, report: Report) -> None:
+    policies = listed_policies(retries)
+    for place, policy in enumerate(policies):
+        _policy((*path, place) if isinstance(retries, tuple) else path, owner, policy, report)
+        taken = next((k + 1 for k in range(place) if _takes_all(policies[k], policy)), None)
+        if taken is not None:
+            what = "all errors" if not policies[taken - 1].errors else ", ".join(policy.errors)
+            report(
+                (*path, place),
+                f"retry policy {place + 1} of {owner} never decides: policy {taken} before it is for {what} (M5.2). "
+                "Put it first, or remove it.",
+            )
+
+
+def _takes_all(first: RetryPolicy, second: RetryPolicy) -> bool:
+    """Whether a policy is for every error that a later one is for."""
+    return not first.errors or (bool(second.errors) and all(map(first.is_for, second.errors)))
+
+
+def _policy(path: Path, owner: str, policy: RetryPolicy, report: Report) -> None:
     if policy.max_interval < policy.initial_interval:
         report(
             (*path, "max_interval"),
@@ -384,6 +404,8 @@ def _sources(part: Part, state_name: str) -> Iterator[str]:
     for index, state in enumerate(part.region.states):
         if state.name != state_name:
             continue
+        for entering in state.entry_actions:
+            yield from entering.sources
         if state.work is not None:
             yield from state.work.sources
         for number, region in enumerate(state.parallel.regions if state.parallel else ()):
@@ -415,6 +437,8 @@ def _unknown_name(
             near = did_you_mean(field, variables).replace("'", "")
             advice = near.replace("mean ", "mean context.") if near else ""
             return f"reads context.{field}, which is not a variable. Variables: {listed(variables)}.{advice}"
+        case Name("clock") if use.kind == "key":
+            return "reads now, but the key is computed at the start, from variables only."
         case Name("event", field) if use.event is None:
             return f"reads event.{field}, but there is no event here."
         case Whole("event") if use.event is None:
@@ -467,6 +491,10 @@ def _types(
                 complain(f"a condition is true or false, and this is {_article(kind)}")
             elif use.kind == "deadline" and kind not in (None, ValueType.INTEGER, ValueType.NUMBER):
                 complain(f"a duration is a number of seconds, and this is {_article(kind)}")
+            elif use.kind == "deadline" and gives_duration(expression, types):
+                complain('a duration is a number of seconds here, and this is in microseconds: `// duration("1s")`')
+            elif use.kind == "moment" and kind not in (None, ValueType.TIMESTAMP):
+                complain(f"this is due at a timestamp, and here is {_article(kind)}")
             elif use.kind == "items" and outermost and kind not in (None, ValueType.LIST):
                 complain(f"the items are a list, and this is {_article(kind)}")
             target = targets.get(use.path)

@@ -12,7 +12,7 @@ from wfsim.model.elements import (
     Correlation,
     Event,
     Region,
-    RetryPolicy,
+    Retries,
     Schedule,
     State,
     Timeouts,
@@ -38,7 +38,7 @@ class Definition(Element):
     states: tuple[State, ...] = Field(min_length=1)
     transitions: tuple[Transition, ...] = ()
     timeouts: Timeouts = Timeouts()
-    retry_policy: RetryPolicy | None = None
+    retry_policy: Retries | None = None
     unhandled: Unhandled = Unhandled.REJECT
     correlation: Correlation | None = None
     schedules: Mapping[Name, Schedule] = Field(default_factory=dict)
@@ -69,6 +69,7 @@ class Definition(Element):
         """Whatever its states and transitions do, region by region in file order."""
         for _, region in self.regions():
             for state in region.states:
+                yield from state.actions
                 if state.work is not None:
                     yield state.work
             for transition in region.transitions:

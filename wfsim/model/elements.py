@@ -11,10 +11,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field, Strict, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag, model_validator
 
 from wfsim.model.duration import Duration
-from wfsim.model.expression_tree import Expression, Template
+from wfsim.model.expression_tree import Expression, Template, TemplateLiteral
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
 from wfsim.model.fields import (
     Bound,
@@ -28,11 +28,22 @@ from wfsim.model.fields import (
     Identifier,
     Json,
     Key,
+    Moment,
     Name,
     Scalar,
     TimeZone,
 )
-from wfsim.model.operations import Action, ActivityWork, CompensateWith, Failure, ForEach, Invoke, Operation
+from wfsim.model.moments import moment
+from wfsim.model.operations import (
+    Action,
+    ActivityWork,
+    CompensateWith,
+    Failure,
+    ForEach,
+    Invoke,
+    Operation,
+    PassingAction,
+)
 from wfsim.model.values import ValueType
 
 
@@ -52,8 +63,12 @@ class Outcome(StrEnum):
 
 
 class RetryPolicy(Element):
-    """How often and how fast a failed activity is tried again (M5.1, M5.2)."""
+    """How often and how fast a failed activity is tried again (M5.1, M5.2).
 
+    With `errors` it is for these types only, and for those that begin with one of them and a dot.
+    """
+
+    errors: tuple[Name, ...] = ()
     max_attempts: Count = Field(ge=1, le=1_000_000)
     initial_interval: Duration = Duration.of("1s")
     max_interval: Duration = Duration.of("60s")
@@ -61,20 +76,40 @@ class RetryPolicy(Element):
     jitter: Annotated[Exact, Field(ge=0, le=1)] = Decimal(0)
     non_retryable_errors: tuple[Name, ...] = ()
 
+    def is_for(self, error_type: str) -> bool:
+        """M5.2: whether the type, or a dotted prefix of it, is in `errors`; without these it is for all."""
+        return not self.errors or _among(error_type, self.errors)
+
     def is_final(self, error_type: str) -> bool:
         """M5.2: whether the type, or a dotted prefix of it, is in `non_retryable_errors`."""
-        return any(error_type == listed or error_type.startswith(listed + ".") for listed in self.non_retryable_errors)
+        return _among(error_type, self.non_retryable_errors)
+
+
+def _among(error_type: str, listed: tuple[str, ...]) -> bool:
+    return any(error_type == each or error_type.startswith(each + ".") for each in listed)
+
+
+def _one_or_several(value: object) -> str:
+    return "several" if isinstance(value, list | tuple) else "one"
+
+
+Retries: TypeAlias = Annotated[
+    Annotated[RetryPolicy, Tag("one")] | Annotated[tuple[RetryPolicy, ...], Field(min_length=1), Tag("several")],
+    Discriminator(_one_or_several),
+]
+"""One policy, or several of which the first that is for an error decides on it."""
 
 
 class Activity(Element):
     """Work done by the surroundings: its clocks, retries, and the pool of workers that serves it (M5)."""
 
     description: str | None = None
+    version: Count | None = Field(default=None, ge=1)
     timeout: Duration | None = None
     schedule_to_start: Duration | None = None
     schedule_to_close: Duration | None = None
     heartbeat: Duration | None = None
-    retry_policy: RetryPolicy | None = None
+    retry_policy: Retries | None = None
     compensate_with: CompensateWith | None = None
     settled_by: tuple[Name, ...] = ()
     pool: Name | None = None
@@ -161,6 +196,8 @@ class State(Element):
     invoke: Invoke | None = None
     for_each: ForEach | None = None
     parallel: Parallel | None = None
+    entry_actions: tuple[PassingAction, ...] = ()
+    exit_actions: tuple[PassingAction, ...] = ()
     metadata: Mapping[str, Json] = Field(default_factory=dict)
 
     @property
@@ -171,6 +208,11 @@ class State(Element):
     def work(self) -> Work | None:
         """What it does while it is active."""
         return next((work for work in self._works if work is not None), None)
+
+    @property
+    def actions(self) -> tuple[PassingAction, ...]:
+        """Those on entry, then those on leaving."""
+        return (*self.entry_actions, *self.exit_actions)
 
     @cached_property
     def timeout_tree(self) -> Template | None:
@@ -187,6 +229,11 @@ class State(Element):
                 f"state {self.name!r} is terminal, so it can have no {(works or ['timeout'])[0]}: "
                 "nothing happens there."
             )
+        if self.is_terminal and self.exit_actions:
+            raise ValueError(
+                f"state {self.name!r} is terminal, so nothing leaves it and no exit action runs (M3.7). "
+                "Move them to entry_actions."
+            )
         if self.outcome is not None and not self.is_terminal:
             raise ValueError(f"state {self.name!r} has an outcome but is not terminal. Add is_terminal: true.")
         return self
@@ -195,13 +242,14 @@ class State(Element):
 class Transition(Element):
     """A way from one state to another (M3).
 
-    Without `to` it is internal (M3.6); without `event` and `after` it is automatic (M2.6).
+    Without `to` it is internal (M3.6); without `event`, `after` and `at` it is automatic (M2.6).
     """
 
     from_: Name = Field(alias="from")
     to: Name | None = None
     event: Name | None = None
     after: Deadline | None = None
+    at: Moment | None = None
     condition: Condition | None = None
     description: str | None = None
     pre_actions: tuple[Action, ...] = ()
@@ -209,10 +257,10 @@ class Transition(Element):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.event is not None and self.after is not None:
-            raise ValueError("a transition has an event or a time (after), not both.")
-        if self.event is None and self.after is None and self.condition is None:
-            raise ValueError("a transition needs an event, a time (after) or a condition.")
+        if sum(each is not None for each in (self.event, self.after, self.at)) > 1:
+            raise ValueError("a transition has an event or a time (after, at), not both.")
+        if self.event is None and not self.timed and self.condition is None:
+            raise ValueError("a transition needs an event, a time (after, at) or a condition.")
         return self
 
     @property
@@ -225,6 +273,23 @@ class Transition(Element):
         """What must be true for it to be taken."""
         return None if self.condition is None else parse_condition(self.condition)
 
+    @property
+    def timed(self) -> bool:
+        """Whether time sets it off: so long after its state was entered, or at a point in time."""
+        return self.after is not None or self.at is not None
+
+    @cached_property
+    def at_tree(self) -> Template | None:
+        """What gives the time at which it is due."""
+        if self.at is None:
+            return None
+        return parse_template(self.at) if is_template(self.at) else TemplateLiteral(moment(self.at))
+
+    @property
+    def time_trees(self) -> tuple[Template | None, Template | None]:
+        """The expressions that are evaluated when its state is entered."""
+        return self.after_tree, self.at_tree
+
     @cached_property
     def after_tree(self) -> Template | None:
         """The expression that gives its delay; `None` where that is none or fixed."""
@@ -232,9 +297,11 @@ class Transition(Element):
 
     @property
     def trigger(self) -> str:
-        """What sets it off, as people read it: `on pay`, `after 2h`, `automatic`."""
+        """What sets it off, as people read it: `on pay`, `after 2h`, `at ${context.appointment}`, `automatic`."""
         if self.event is not None:
             return f"on {self.event}"
+        if self.at is not None:
+            return f"at {self.at}"
         return f"after {self.after}" if self.after is not None else "automatic"
 
     def __str__(self) -> str:

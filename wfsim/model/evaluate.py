@@ -41,6 +41,7 @@ from wfsim.model.expression_tree import (
     TemplateLiteral,
     TemplateObject,
     Whole,
+    time_of,
 )
 from wfsim.model.values import (
     DIVISION,
@@ -66,6 +67,7 @@ def evaluate(
     event: Mapping[str, Value] | None,
     state: str,
     item: Mapping[str, Value] | None = None,
+    now: int | None = None,
 ) -> Value:
     """Compute the value of an expression.
 
@@ -81,6 +83,8 @@ def evaluate(
         Name of the active state.
     item
         Inside `for_each`: the item under the name that `as` gives it.
+    now
+        The time of the step; `None` where there is none, so that reading it is `Expression.null`.
 
     Raises
     ------
@@ -96,6 +100,8 @@ def evaluate(
         match node:
             case Literal(value):
                 return value
+            case Name("clock"):
+                return now
             case Name(scope, field):
                 owner = context if scope == "context" else event if scope == "event" else item
                 return None if owner is None else owner.get(field)
@@ -121,6 +127,8 @@ def evaluate(
                 return value_of(then if need_boolean(value_of(test), "if") else otherwise)
             case Call("len", (argument,)):
                 return length(value_of(argument))
+            case Call("duration" | "timestamp"):
+                return time_of(node)
             case Call(function, arguments):
                 values = [value_of(argument) for argument in arguments]
                 return smallest_or_largest(function, read_literals(list(zip(arguments, values))))
@@ -137,17 +145,18 @@ def evaluate_template(
     event: Mapping[str, Value] | None,
     state: str,
     item: Mapping[str, Value] | None = None,
+    now: int | None = None,
 ) -> Value:
     """Compute a template: literals stand for themselves, expressions are evaluated in the order written."""
     match template:
         case TemplateLiteral(value):
             return value
         case TemplateList(items):
-            return [evaluate_template(part, context, event, state, item) for part in items]
+            return [evaluate_template(part, context, event, state, item, now) for part in items]
         case TemplateObject(fields):
-            return {key: evaluate_template(part, context, event, state, item) for key, part in fields}
+            return {key: evaluate_template(part, context, event, state, item, now) for key, part in fields}
         case _:
-            return evaluate(template, context, event, state, item)
+            return evaluate(template, context, event, state, item, now)
 
 
 # Operations ----------------------------------------------------------------------------------------------
@@ -313,6 +322,11 @@ def _plain(values: Mapping[str, Value] | None) -> dict[str, Value] | None:
 # Variables -----------------------------------------------------------------------------------------------
 
 
+def allowed_values(variable: Variable) -> list[Value]:
+    """The listed values of a variable as it keeps them."""
+    return [coerce(variable.type, value) for value in variable.values or ()]
+
+
 def fit(variable: Variable, value: Value) -> Value:
     """The value as the variable keeps it, every declared rule applied.
 
@@ -334,6 +348,6 @@ def fit(variable: Variable, value: Value) -> Value:
             if variable.overflow != "saturate":
                 raise EvaluationFault(RANGE, f"{kept} is {outside} {limit}.")
             kept = float(limit) if variable.type is ValueType.NUMBER else limit
-    if variable.values is not None and not any(_matches(kept, allowed) for allowed in variable.values):
+    if variable.values is not None and not any(_matches(kept, allowed) for allowed in allowed_values(variable)):
         raise EvaluationFault(RANGE, f"{described(kept)} is not one of {', '.join(map(repr, variable.values))}.")
     return kept

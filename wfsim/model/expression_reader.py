@@ -9,8 +9,9 @@ import math
 import re
 import typing as t
 
-from wfsim.errors import ExpressionError
+from wfsim.errors import DefinitionError, ExpressionError
 from wfsim.model.expression_tree import (
+    NOW,
     Arithmetic,
     ArithmeticOperator,
     Bool,
@@ -27,6 +28,7 @@ from wfsim.model.expression_tree import (
     Not,
     Scalar,
     Whole,
+    time_of,
     walk,
 )
 from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER
@@ -83,7 +85,8 @@ _WORDS = frozenset({"and", "or", "not", "in", "if", "else", "True", "False", "No
 _CONSTANTS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 _SCOPES = ("context", "event", "item")
 _WHOLE = ("event", "state", "context")
-_FUNCTIONS = ("len", "min", "max")
+_FUNCTIONS = ("len", "min", "max", "duration", "timestamp")
+_TIMES = ("duration", "timestamp")
 _SIGN_ADVICE = {
     "**": "there is no power",
     "<<": "there are no bit operations",
@@ -208,7 +211,7 @@ _WHAT: dict[type[ast.AST], str] = {
     ast.Subscript: "parts of a value are not reached by [...]",
     ast.Tuple: "there are no tuples; write a [list]",
     ast.Starred: "nothing is unpacked with *",
-    ast.Call: "only len(...), min(...) and max(...) are called",
+    ast.Call: "only len(...), min(...), max(...), duration(...) and timestamp(...) are called",
     ast.Pow: "there is no power",
 }
 
@@ -309,6 +312,8 @@ class Converter:
     def name(self, node: ast.expr, name: str) -> Expression:
         if name in _CONSTANTS:
             return Literal(_CONSTANTS[name])
+        if name == NOW.field:
+            return NOW
         if name in _WHOLE:
             return Whole(t.cast("t.Literal['event', 'state', 'context']", name))
         if name in _FUNCTIONS:
@@ -354,8 +359,22 @@ class Converter:
         return pairs[0] if len(pairs) == 1 else Bool("and", pairs)
 
     def call(self, node: ast.expr, function: FunctionName, arguments: list[ast.expr], depth: int) -> Expression:
+        if function in _TIMES:
+            return self.time(node, function, arguments)
         if function == "len" and len(arguments) != 1:
             raise self.refuse(node, f"len takes one value, not {len(arguments)}")
         if function != "len" and len(arguments) < 2:
             raise self.refuse(node, f"{function} takes two or more values, not {len(arguments)}")
         return Call(function, tuple(self.convert(argument, depth) for argument in arguments))
+
+    def time(self, node: ast.expr, function: FunctionName, arguments: list[ast.expr]) -> Expression:
+        example = "2h" if function == "duration" else "2026-11-30T09:00:00Z"
+        match arguments:
+            case [ast.Constant(value=str(text))]:
+                call = Call(function, (Literal(text),))
+                try:
+                    time_of(call)
+                except (ValueError, DefinitionError) as error:
+                    raise self.refuse(node, f"{function}({text[:40]!r}): {error}") from None
+                return call
+        raise self.refuse(node, f'{function} takes one text, written out: {function}("{example}")')

@@ -6,10 +6,13 @@ import typing as t
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wfsim.model.duration import Duration
+from wfsim.model.moments import moment
+
 Scalar: t.TypeAlias = "bool | int | float | str | None"
 ArithmeticOperator: t.TypeAlias = t.Literal["+", "-", "*", "/", "//", "%"]
 CompareOperator: t.TypeAlias = t.Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in"]
-FunctionName: t.TypeAlias = t.Literal["len", "min", "max"]
+FunctionName: t.TypeAlias = t.Literal["len", "min", "max", "duration", "timestamp"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,10 +30,14 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """`context.<variable>`, `event.<payload field>`, or `item.<name given by for_each>`."""
+    """`context.<variable>`, `event.<payload field>`, `item.<name given by for_each>`, or `now`, of the clock."""
 
-    scope: t.Literal["context", "event", "item"]
+    scope: t.Literal["context", "event", "item", "clock"]
     field: str
+
+
+NOW = Name("clock", "now")
+"""The time of the step (M6.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ class IfElse:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`len`, `min` or `max`; there are no other functions."""
+    """`len`, `min`, `max`, or a time that is written out: `duration("2h")`, `timestamp("2026-11-30T09:00:00Z")`."""
 
     function: FunctionName
     arguments: tuple[Expression, ...]
@@ -137,6 +144,20 @@ class TemplateObject:
 
 
 Template: t.TypeAlias = "TemplateLiteral | TemplateList | TemplateObject | Expression"
+
+
+def time_of(call: Call) -> int:
+    """Microseconds of a `duration`, microseconds since 1970 of a `timestamp`.
+
+    Raises
+    ------
+    ValueError, DefinitionError
+        If the text is none.
+    """
+    (text,) = call.arguments
+    assert isinstance(text, Literal)
+    assert isinstance(text.value, str)
+    return int(Duration.of(text.value)) if call.function == "duration" else moment(text.value)
 
 
 def names(tree: Template) -> tuple[Name | Whole, ...]:

@@ -186,6 +186,8 @@ def _print(expression: Expression) -> tuple[str, int]:
     match expression:
         case Literal(value):
             return _print_scalar(value), 7 if isinstance(value, int | float) and value < 0 else _ATOM
+        case Name("clock", field):
+            return field, _ATOM
         case Name(scope, field):
             return f"{scope}.{field}", _ATOM
         case Whole(whole):

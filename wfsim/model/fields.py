@@ -25,6 +25,7 @@ from pydantic import (
 from wfsim.errors import DefinitionError, ExpressionError, did_you_mean
 from wfsim.model.duration import Duration
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
+from wfsim.model.moments import moment
 from wfsim.model.problems import definition_error, from_validation, refuse_unknown_keys
 from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER, EvaluationFault, ValueType, brief, coerce
 
@@ -143,6 +144,32 @@ def _decimal(value: object) -> object:
     return number.normalize()
 
 
+def _moment(value: object) -> object:
+    if isinstance(value, str) and is_template(value):
+        return _template_value(value)
+    try:
+        moment(str(value))
+    except ValueError as error:
+        raise ValueError(
+            f"{brief(value)} is no point in time: {error}, or ${{an expression}} that gives one."
+        ) from None
+    return value
+
+
+def _tolerance(value: object) -> object:
+    if type(value) is int and 0 <= value <= LARGEST_INTEGER:
+        return value
+    if (
+        isinstance(value, str)
+        and (share := re.fullmatch(r"(\d{1,3}(?:\.\d{1,4})?)%", value))
+        and float(share[1]) <= 100
+    ):
+        return value
+    raise ValueError(
+        f"{brief(value)} is neither how many items may fail, such as 3, nor which share of them, such as 5%."
+    )
+
+
 def _in_64_bits(number: int) -> int:
     if not SMALLEST_INTEGER <= number <= LARGEST_INTEGER:
         raise ValueError("an integer is beyond 64 bits.")
@@ -215,6 +242,10 @@ Json = Annotated[Any, AfterValidator(_json)]
 Key = Annotated[str, AfterValidator(_key)]
 TemplateValue = Annotated[Any, AfterValidator(_template_value)]
 """A JSON value in which strings `${...}` are expressions."""
+Moment = Annotated[str, BeforeValidator(_moment)]
+"""A point in time as ISO 8601 text, or `${expression}` giving one, evaluated when the state is entered (M6.5)."""
+Tolerance = Annotated[int | str, BeforeValidator(_tolerance)]
+"""How many may fail: a number, or a share such as `5%`."""
 _Template = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^\$\{[\s\S]*\}$"})]
 Deadline = Annotated[
     Duration | str, BeforeValidator(_deadline, json_schema_input_type=Duration | _Template), PlainSerializer(str)

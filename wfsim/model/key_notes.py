@@ -94,6 +94,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         "optional": Note("Whether it may be left out.", "M7.1"),
     },
     "Activity": {
+        "version": Note("Its version: each instance keeps to those of its start.", "M5.6"),
         "timeout": Note("How long one attempt may take (start to close).", "M5.3"),
         "schedule_to_start": Note("How long an attempt may wait for a worker.", "M5.3"),
         "schedule_to_close": Note("How long all attempts and waits may take together.", "M5.3"),
@@ -108,6 +109,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         "pool": Note("The pool of workers that serves it.", "M5.1"),
     },
     "RetryPolicy": {
+        "errors": Note("Types of errors that it is for, or their prefixes; all, if it is left out.", "M5.2"),
         "max_attempts": Note("How often it is tried in all; the first counts.", "M5.1"),
         "initial_interval": Note("The first wait.", "M5.1"),
         "max_interval": Note("The longest wait.", "M5.1"),
@@ -128,6 +130,8 @@ _NOTES: dict[str, dict[str, Note]] = {
         "invoke": Note("The workflow that it runs: workflow, version, input, result_variable.", "M4.4"),
         "for_each": Note("What it runs for each item of a list: items, as, activity or workflow.", "M4.5"),
         "parallel": Note("Regions that run side by side in it: join (all, any, or a number), regions.", "M4.3"),
+        "entry_actions": Note("What is done whenever it is entered: a list of set_variable, send.", "M3.9"),
+        "exit_actions": Note("What is done whenever it is left: a list of set_variable, send.", "M3.9"),
         "metadata": Note("Anything that others keep here; it means nothing."),
     },
     "ActivityWork": {"name": Note("Which activity it runs.", "M4.1")},
@@ -145,6 +149,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         "workflow": Note("The workflow that runs for each item.", "M4.5"),
         "version": Note("Which versions of the workflow will do.", "M4.4"),
         "max_parallel": Note("How many items run at once; all, if it is left out.", "M4.5"),
+        "tolerated_failures": Note("How many items may fail: a number, or a share such as 5%.", "M4.5"),
         "on_failure": Note("The first failure ends the others, or all results are collected.", "M4.5"),
     },
     "Parallel": {
@@ -162,6 +167,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         "to": Note("The state that it enters; without it nothing is left.", "M3.6"),
         "event": Note("The event that it takes: one of yours, or done, error, error.<source>, timeout.", "M2.3"),
         "after": Note("How long after its state was entered it is taken: 2h, or ${expression}.", "M6.2"),
+        "at": Note("A point in time at which it is taken: 2026-11-30T09:00:00Z, or ${expression}.", "M6.5"),
         "condition": Note(
             "What must be true: context.n < 3 and event.ok; alone, it is taken as soon as that is.", "M2.6"
         ),

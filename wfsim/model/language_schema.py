@@ -63,17 +63,19 @@ def _told(element: str, key: str, value: Schema) -> Schema:
 
 def _shorthand(elements: dict[str, Schema]) -> None:
     """What a file may write beside what a workflow in memory holds."""
-    source = elements["Transition"]["properties"]["from"]
-    one = {key: value for key, value in source.items() if key != "description"}
-    several = {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}
-    elements["Transition"]["properties"]["from"] = {
-        "anyOf": [one, several],
-        **({"description": source["description"]} if "description" in source else {}),
-    }
+    transition = elements["Transition"]["properties"]
+    several = {"type": "array", "items": _NAMED, "minItems": 1, "uniqueItems": True}
+    for key in ("from", "event"):
+        transition[key] = {"anyOf": [_NAMED, several], "description": transition[key]["description"]}
+    transition["except"] = {"anyOf": [_NAMED, several], "description": 'States that from: "*" leaves out.'}
     workflow = elements["Workflow"]["properties"]
     policy = elements["RetryPolicy"]["properties"]
     for name in ("Workflow", "Activity"):
-        elements[name]["properties"]["retry_policy"]["anyOf"].append(_NAMED)
+        one = {"anyOf": [_NAMED, {"$ref": "#/$defs/RetryPolicy"}]}
+        elements[name]["properties"]["retry_policy"]["anyOf"] += [
+            _NAMED,
+            {"type": "array", "items": one, "minItems": 1},
+        ]
     workflow["policies"] = {
         "type": "object",
         "additionalProperties": {"$ref": "#/$defs/RetryPolicy"},

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from wfsim.model.expression_tree import Name as NameTree
 from wfsim.model.expression_tree import Template, TemplateLiteral, TemplateObject, names
 from wfsim.model.expressions import parse_template
-from wfsim.model.fields import Count, Element, Identifier, Name, TemplateValue, VersionRange
+from wfsim.model.fields import Count, Element, Identifier, Name, TemplateValue, Tolerance, VersionRange
 from wfsim.model.problems import Path
 
 OnFailure: TypeAlias = Literal["abort", "ignore"]
@@ -318,6 +319,10 @@ Action = Annotated[
 ]
 
 
+PassingAction = Annotated[SetVariableAction | SendAction, Field(discriminator="action_type")]
+"""What entering or leaving a state does: nothing that waits, so that every step knows where an instance is (M3.9)."""
+
+
 # Works of states -----------------------------------------------------------------------------------------
 
 
@@ -397,6 +402,23 @@ class ForEach(Operation):
     max_parallel: Count | None = Field(default=None, ge=1)
     result_variable: Identifier | None = None
     on_failure: Literal["fail_fast", "collect"] = "fail_fast"
+    tolerated_failures: Tolerance | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.tolerated_failures is not None and self.on_failure != "collect":
+            raise ValueError(
+                "tolerated_failures goes with on_failure: collect; fail_fast, which is the default, tolerates none."
+            )
+        return self
+
+    @property
+    def tolerated(self) -> tuple[int, int]:
+        """How many items may fail, or else which share of them, in millionths; -1 for none such."""
+        most = self.tolerated_failures
+        if most is None:
+            return 0, (1_000_000 if self.on_failure == "collect" else -1)
+        return (most, -1) if isinstance(most, int) else (0, int(Decimal(most.removesuffix("%")) * 10_000))
 
     @cached_property
     def items_tree(self) -> Template:
@@ -431,4 +453,5 @@ class ForEach(Operation):
 
     @property
     def fails_of(self) -> frozenset[Failure]:
-        return _ANYTHING if self.on_failure == "fail_fast" else _VALUE
+        bounded = self.on_failure == "fail_fast" or self.tolerated_failures is not None
+        return _ANYTHING if bounded else _VALUE

@@ -167,6 +167,8 @@ def _node(name: str, state: State, lines: tuple[str, ...], group: str | None, *,
 def _lines(state: State, timeout: str | None) -> tuple[str, ...]:
     """What a state does and how long it may last."""
     lines = []
+    if state.entry_actions:
+        lines.append("entry / " + ", ".join(map(_action, state.entry_actions)))
     if state.activity is not None:
         lines.append(f"do {state.activity.name}")
     if state.invoke is not None:
@@ -177,18 +179,21 @@ def _lines(state: State, timeout: str | None) -> tuple[str, ...]:
         if state.for_each.max_parallel is not None:
             lines.append(f"at most {state.for_each.max_parallel} at once")
         if state.for_each.on_failure == "collect":
-            lines.append("failures collected")
+            most = state.for_each.tolerated_failures
+            lines.append("failures collected" if most is None else f"failures collected, at most {most}")
     if state.parallel is not None:
         lines.append(f"join {state.parallel.join}")
     limit = timeout if state.timeout is None else str(state.timeout)
     if limit is not None:
         lines.append(f"timeout {limit}")
+    if state.exit_actions:
+        lines.append("exit / " + ", ".join(map(_action, state.exit_actions)))
     return tuple(lines)
 
 
 def _role(transition: Transition) -> Role:
     event = transition.event
-    if transition.after is not None or event in _TIMERS:
+    if transition.timed or event in _TIMERS:
         return "timer"
     if event is None:
         return "automatic"
@@ -198,8 +203,8 @@ def _role(transition: Transition) -> Role:
 def told_transition(transition: Transition) -> list[str]:
     """`event`, `[condition]`, `/ actions`; the first line always stands for the transition."""
     lines = []
-    if transition.after is not None:
-        lines.append(f"after {transition.after}")
+    if transition.timed:
+        lines.append(transition.trigger)
     elif transition.event is not None:
         lines.append(transition.event)
     if transition.condition is not None:

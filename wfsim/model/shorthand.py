@@ -1,4 +1,4 @@
-"""What a file may write once and mean several times: `from` several states, shared `policies`, `include`.
+"""What a file may write once and mean several times: lists in transitions, shared `policies`, `include`.
 
 All three are spelt out when a file is read; a workflow in memory has none of them.
 """
@@ -12,30 +12,27 @@ from typing import Any
 from wfsim.errors import did_you_mean, listed
 from wfsim.files import is_below, read_file
 from wfsim.model.problems import Path, Problem, shown
+from wfsim.model.transition_lists import Origins, Spelling, renumbered
 from wfsim.model.yaml_reader import LARGEST_FILE, Document, decode, read
 
 SHARED = ".shared.yaml"
 SECTIONS = ("variables", "events", "activities", "policies")
 """What an included file may hold."""
-MOST_COPIES = 10_000
-"""Into how many transitions lists of states may be spelt out."""
 
 
 @dataclass
 class Expanded:
     """A document with everything spelt out.
 
-    `problems` lists what could not be; `used` says whether anything was, `included` whether other files were read;
-    `origins` the transitions, by their list, with the number in the file of the one that each was made from; `copies`
-    how many they are.
+    `problems` lists what could not be; `used` says whether files or policies were, `included` whether other files were
+    read; `origins` what each transition was made from, for every list of transitions that had lists in it.
     """
 
     data: dict[str, Any]
     problems: list[Problem] = field(default_factory=list)
     used: bool = False
     included: bool = False
-    origins: dict[Path, list[int]] = field(default_factory=dict)
-    copies: int = 0
+    origins: Origins = field(default_factory=dict)
 
 
 def expand(document: Document, folder: File | None) -> Expanded:
@@ -49,9 +46,12 @@ def expand(document: Document, folder: File | None) -> Expanded:
     found = Expanded(dict(document.data))
     _include(found, folder)
     _policies(found)
-    found.data = _region(found, (), found.data)
+    spelling = Spelling()
+    found.data = spelling.region((), found.data)
+    found.origins = spelling.origins
+    found.problems += spelling.problems
     if found.origins:
-        _renumber(document, found.origins)
+        document.lines = renumbered(document.lines, found.origins)
     return found
 
 
@@ -118,7 +118,7 @@ def _merge(found: Expanded, name: str, file: File) -> str | None:
 
 
 def _policies(found: Expanded) -> None:
-    """`retry_policy: <name>` stands for the policy of that name."""
+    """`retry_policy: <name>`, also in a list, stands for the policy of that name."""
     policies = found.data.pop("policies", None)
     if policies is not None and not isinstance(policies, dict):
         found.problems.append(Problem(("policies",), f"policies are a mapping from names, not {shown(policies)}."))
@@ -126,18 +126,18 @@ def _policies(found: Expanded) -> None:
     found.used |= policies is not None
 
     def named(owner: dict[str, Any], path: Path) -> dict[str, Any]:
-        name = owner.get("retry_policy")
-        if not isinstance(name, str):
+        written = owner.get("retry_policy")
+        several = written if isinstance(written, list) else [written]
+        for place, name in enumerate(several):
+            if isinstance(name, str) and name not in known:
+                where: Path = (*path, "retry_policy", place) if isinstance(written, list) else (*path, "retry_policy")
+                told = f"there is no policy {name!r}. Policies: {listed(known) or 'none'}.{did_you_mean(name, known)}"
+                found.problems.append(Problem(where, told))
+                return {key: value for key, value in owner.items() if key != "retry_policy"}
+        if not any(isinstance(name, str) for name in several):
             return owner
-        if name not in known:
-            found.problems.append(
-                Problem(
-                    (*path, "retry_policy"),
-                    f"there is no policy {name!r}. Policies: {listed(known) or 'none'}.{did_you_mean(name, known)}",
-                )
-            )
-            return {key: value for key, value in owner.items() if key != "retry_policy"}
-        return {**owner, "retry_policy": known[name]}
+        spelt = [known[name] if isinstance(name, str) else name for name in several]
+        return {**owner, "retry_policy": spelt if isinstance(written, list) else spelt[0]}
 
     found.data = named(found.data, ())
     activities = found.data.get("activities")
@@ -145,78 +145,3 @@ def _policies(found: Expanded) -> None:
         found.data["activities"] = {
             name: named(one, ("activities", name)) if isinstance(one, dict) else one for name, one in activities.items()
         }
-
-
-# Transitions -----------------------------------------------------------------------------------------------
-
-
-def _region(found: Expanded, path: Path, region: Any) -> Any:
-    """A transition from several states is one from each, in the order written; regions inside likewise."""
-    if not isinstance(region, dict):
-        return region
-    region = dict(region)
-    transitions = region.get("transitions")
-    if isinstance(transitions, list) and any(isinstance(_source(one), list) for one in transitions):
-        found.used = True
-        origins = found.origins[(*path, "transitions")] = []
-        region["transitions"] = []
-        for index, one in enumerate(transitions):
-            for copy in _copies(found, (*path, "transitions", index), one):
-                region["transitions"].append(copy)
-                origins.append(index)
-    if isinstance(region.get("states"), list):
-        region["states"] = [_state(found, (*path, "states", k), s) for k, s in enumerate(region["states"])]
-    return region
-
-
-def _state(found: Expanded, path: Path, state: Any) -> Any:
-    parallel = state.get("parallel") if isinstance(state, dict) else None
-    if not isinstance(parallel, dict) or not isinstance(parallel.get("regions"), list):
-        return state
-    inner = (*path, "parallel", "regions")
-    regions = [_region(found, (*inner, k), one) for k, one in enumerate(parallel["regions"])]
-    return {**state, "parallel": {**parallel, "regions": regions}}
-
-
-def _source(transition: Any) -> Any:
-    return transition.get("from") if isinstance(transition, dict) else None
-
-
-def _copies(found: Expanded, path: Path, transition: Any) -> list[Any]:
-    sources = _source(transition)
-    if not isinstance(sources, list):
-        return [transition]
-    place = (*path, "from")
-    found.copies += len(sources)
-    if found.copies > MOST_COPIES:
-        if found.copies - len(sources) <= MOST_COPIES:
-            told = f"spelt out, the lists of states that transitions leave make more than {MOST_COPIES:,} transitions."
-            found.problems.append(Problem(place, told))
-        return []
-    texts = [repr(one) for one in sources]
-    if not sources or len(set(texts)) < len(texts):
-        first = next((one for k, one in enumerate(sources) if texts.index(texts[k]) < k), None)
-        what = f"names {shown(first)} twice" if sources else "is empty"
-        found.problems.append(Problem(place, f"the list of states that this transition leaves {what}."))
-    return [{**transition, "from": one} for one in sources or [""]]
-
-
-def _renumber(document: Document, origins: dict[Path, list[int]]) -> None:
-    """Every copy stands where the transition it was made from stands in the file."""
-    copies: dict[Path, list[Path]] = {}
-    for path, sources in origins.items():
-        for copy, origin in enumerate(sources):
-            copies.setdefault((*path, origin), []).append((*path, copy))
-    lines: dict[Path, int] = {}
-    for place, line in document.lines.items():
-        n = next((k for k in range(len(place)) if place[k] == "transitions" and place[: k + 1] in origins), None)
-        if n is None or len(place) == n + 1:
-            lines[place] = line
-            continue
-        made, rest = copies.get(place[: n + 2], []), place[n + 2 :]
-        if len(rest) == 2 and rest[0] == "from":
-            # An item of the list is the `from` of one copy.
-            made, rest = made[int(rest[1]) : int(rest[1]) + 1], ("from",)
-        for one in made:
-            lines[(*one, *rest)] = line
-    document.lines = lines

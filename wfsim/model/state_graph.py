@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wfsim.model.definition import Definition
     from wfsim.model.elements import State
 
-TRIGGERS = ("event", "after", "condition")
+TRIGGERS = ("event", "after", "at", "condition")
 
 
 def to_graph(workflow: Definition) -> dict[str, Any]:

@@ -28,6 +28,22 @@ from wfsim.model.values import ValueType, kind_of
 
 Report: TypeAlias = Callable[[str], None]
 _NULL = "null"
+_ORDERED = {"integer", "number", "string", "timestamp", "duration"}
+_DURATION = "duration"
+_TIME_ARITHMETIC = {
+    ("timestamp", "+", _DURATION): "timestamp",
+    (_DURATION, "+", "timestamp"): "timestamp",
+    ("timestamp", "-", _DURATION): "timestamp",
+    ("timestamp", "-", "timestamp"): _DURATION,
+    (_DURATION, "+", _DURATION): _DURATION,
+    (_DURATION, "-", _DURATION): _DURATION,
+    (_DURATION, "*", "integer"): _DURATION,
+    ("integer", "*", _DURATION): _DURATION,
+    (_DURATION, "//", "integer"): _DURATION,
+    (_DURATION, "//", _DURATION): "integer",
+    (_DURATION, "%", _DURATION): _DURATION,
+}
+"""What may be computed with times (M6.5)."""
 
 
 def static_type(
@@ -49,7 +65,12 @@ def static_type(
     """
     typing = _Typing(variable_types, payload_types or {}, report or (lambda _: None))
     kind = typing.kind(expression)
-    return ValueType(kind) if kind is not None and kind != _NULL else None
+    return ValueType(kind) if kind is not None and kind not in (_NULL, _DURATION) else None
+
+
+def gives_duration(expression: Expression, variable_types: Mapping[str, ValueType]) -> bool:
+    """Whether an expression gives a length of time, which is in microseconds (M6.5)."""
+    return _Typing(variable_types, {}, lambda _: None).kind(expression) == _DURATION
 
 
 def template_type(
@@ -80,6 +101,8 @@ class _Typing:
                 return kind_of(value)
             case Name("context", field):
                 return _known(self.variables.get(field))
+            case Name("clock"):
+                return "timestamp"
             case Name("event", field):
                 return _known(self.payload.get(field))
             case Whole("state"):
@@ -106,7 +129,11 @@ class _Typing:
                 return "boolean"
             case Arithmetic(operator, left, right):
                 kinds = self.literals([left, right])
+                if _DURATION in kinds or "timestamp" in kinds:
+                    return self.times(node, operator, kinds)
                 return self.arithmetic(node, operator, kinds)
+            case Call("duration" | "timestamp" as kind):
+                return kind
             case Call("len", (argument,)):
                 wanted = {"string", "list", "object"}
                 self.need(node, "`len` takes a string, a list or an object", [self.kind(argument)], wanted)
@@ -145,9 +172,18 @@ class _Typing:
             return None
         return known.pop() if known else next(iter(allowed)) if len(allowed) == 1 else None
 
+    def times(self, node: Expression, operator: str, kinds: list[str | None]) -> str | None:
+        if None in kinds:
+            return None
+        found = _TIME_ARITHMETIC.get((kinds[0] or "", operator, kinds[1] or ""))
+        if found is None:
+            wanted = f'`{operator}` on times: a duration such as duration("2h") is added, or timestamps are subtracted'
+            self.complain(node, wanted, kinds)
+        return found
+
     def extreme(self, node: Expression, function: str, kinds: list[str | None]) -> str | None:
         wanted = f"`{function}` takes values that are all integers, numbers or strings"
-        if not self.need(node, wanted, kinds, {"integer", "number", "string"}):
+        if not self.need(node, wanted, kinds, _ORDERED):
             return None
         known = {kind for kind in kinds if kind is not None}
         if len(known) > 1:
@@ -164,7 +200,7 @@ class _Typing:
                 node,
                 f"`{operator}` orders numbers or strings",
                 [left, right],
-                {"integer", "number", "string"},
+                _ORDERED,
             ):
                 return
         elif _NULL in (left, right):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, Event, Region, State, Transition, Variable
 from wfsim.model.expression_tree import Expression, Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
-from wfsim.model.operations import Action, Operation
+from wfsim.model.operations import Action, Operation, PassingAction
 from wfsim.model.values import ValueType
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Use:
 
     path: Path
     what: str
-    kind: Literal["condition", "value", "deadline", "items", "key"]
+    kind: Literal["condition", "value", "deadline", "moment", "items", "key"]
     tree: Template
     event: str | None = None
     item: str | None = None
@@ -117,8 +117,10 @@ def uses(workflow: Definition) -> Iterator[Use]:
 
 
 def state_uses(part: Part, index: int, state: State) -> Iterator[Use]:
-    """Expressions evaluated when a state is entered: its deadline, the input of its work."""
+    """Expressions of a state: of what it does on entry and on leaving, its deadline, the input of its work."""
     path, what = part.state_path(index), f"state {state.name!r}"
+    for place, action in state_actions(part, index, state):
+        yield from operation_uses(place, what, action, None)
     if state.timeout_tree is not None:
         yield Use((*path, "timeout"), f"the timeout of {what}", "deadline", state.timeout_tree)
     if state.work is not None:
@@ -130,6 +132,8 @@ def transition_uses(part: Part, index: int, transition: Transition) -> Iterator[
     path, label, event = part.transition_path(index), part.transition_label(index), transition.event
     if transition.after_tree is not None:
         yield Use((*path, "after"), f"the delay of {label}", "deadline", transition.after_tree)
+    if transition.at_tree is not None:
+        yield Use((*path, "at"), f"the time of {label}", "moment", transition.at_tree)
     if transition.condition_tree is not None:
         yield Use((*path, "condition"), f"the condition of {label}", "condition", transition.condition_tree, event)
     for place, action in transition_actions(part, index, transition):
@@ -154,11 +158,20 @@ def located(workflow: Definition) -> Iterator[tuple[Path, str, Operation]]:
     """Whatever states and transitions do, with its path and what does it, in file order."""
     for part in parts(workflow):
         for index, state in enumerate(part.region.states):
+            for path, passing in state_actions(part, index, state):
+                yield path, f"state {state.name!r}", passing
             if state.work is not None:
                 yield (*part.state_path(index), state.work.field), f"state {state.name!r}", state.work
         for index, transition in enumerate(part.region.transitions):
             for path, action in transition_actions(part, index, transition):
                 yield path, part.transition_label(index), action
+
+
+def state_actions(part: Part, index: int, state: State) -> Iterator[tuple[Path, PassingAction]]:
+    """The actions of a state with their paths: on entry, then on leaving."""
+    for key, actions in (("entry_actions", state.entry_actions), ("exit_actions", state.exit_actions)):
+        for number, action in enumerate(actions):
+            yield (*part.state_path(index), key, number), action
 
 
 def transition_actions(part: Part, index: int, transition: Transition) -> Iterator[tuple[Path, Action]]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from wfsim.model.moments import LATEST, moment
+
 NULL = "Expression.null"
 TYPE = "Expression.type"
 OVERFLOW = "Expression.overflow"
@@ -33,6 +35,7 @@ class ValueType(StrEnum):
     BOOLEAN = "boolean"
     LIST = "list"
     OBJECT = "object"
+    TIMESTAMP = "timestamp"
     ANY = "any"
 
 
@@ -95,8 +98,8 @@ def brief(value: object, longest: int = 60) -> str:
 def check_value(value_type: ValueType, value: Value) -> str | None:
     """Why a JSON value from outside does not fit a declared type; `None` if it fits.
 
-    An integer fits `number` if a double holds it exactly. Null fits `any` only: whether a value may be
-    missing is a matter of `optional`, not of its type.
+    An integer fits `number` if a double holds it exactly; ISO 8601 text or an integer fits `timestamp`. Null
+    fits `any` only: whether a value may be missing is a matter of `optional`, not of its type.
     """
     reason = _check_json(value)
     if reason is not None or value_type is ValueType.ANY:
@@ -104,6 +107,8 @@ def check_value(value_type: ValueType, value: Value) -> str | None:
     kind = kind_of(value)
     if kind == value_type.value:
         return None
+    if value_type is ValueType.TIMESTAMP and kind in ("integer", "string"):
+        return _check_timestamp(value)
     if kind == "integer" and value_type is ValueType.NUMBER:
         if abs(value) <= EXACT_INTEGER:
             return None
@@ -112,7 +117,8 @@ def check_value(value_type: ValueType, value: Value) -> str | None:
 
 
 def coerce(value_type: ValueType, value: Value) -> Value:
-    """The value as it is kept inside: an integer for `number` becomes a number, `-0.0` becomes `0.0`.
+    """The value as it is kept inside: an integer for `number` becomes a number, `-0.0` becomes `0.0`, a `timestamp`
+    microseconds since 1970.
 
     Lists and objects are copied. Payloads, inputs and results pass here; nothing else converts.
 
@@ -131,7 +137,19 @@ def kept(value_type: ValueType, value: Value) -> Value:
     """What `coerce` makes of a value to which `check_value` does not object."""
     if value_type is ValueType.NUMBER:
         return float(value) + 0.0
+    if value_type is ValueType.TIMESTAMP and isinstance(value, str):
+        return moment(value)
     return _copied(value)
+
+
+def _check_timestamp(value: Value) -> str | None:
+    if isinstance(value, int):
+        return None if 0 <= value <= LATEST else f"{value} microseconds are no time from 1970 to 9999"
+    try:
+        moment(value)
+    except ValueError as error:
+        return f"{brief(value)} is not a timestamp: {error}"
+    return None
 
 
 def _check_json(value: Value) -> str | None:

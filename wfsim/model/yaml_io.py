@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from wfsim.model.problems import Path as DefinitionPath
 from wfsim.model.problems import Problem, definition_error, from_validation, shown
 from wfsim.model.published import from_published
 from wfsim.model.shorthand import expand
+from wfsim.model.transition_lists import Origins, folded
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_reader import LARGEST_FILE, Document, decode, read
-from wfsim.model.yaml_writer import rewrite, write
+from wfsim.model.yaml_writer import matched, rewrite, to_data, write, write_data
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Source:
     workflow: Workflow
     folder: Path | None = None
     shorthand: bool = False
+    lists: Origins = field(default_factory=dict)
     included: bool = False
     pins: Pins | None = None
 
@@ -106,7 +108,8 @@ def dumps(workflow: Workflow) -> str:
 
     A workflow that was loaded, or copied from one that was, keeps the comments and the layout of all parts
     that did not change. Otherwise keys come in canonical order, defaults are left out, durations are text.
-    What other files share is spelt out, and so is all shorthand once a workflow that uses it has changed.
+    What other files share is spelt out, and so are `policies` once a workflow that uses them has changed. Transitions
+    stay in the lists that they were written in as long as they differ in nothing but their states and events.
     """
     expect(workflow, Workflow, "dumps takes a Workflow", "Load one: wf.load(path).")
     source = source_of(workflow)
@@ -117,9 +120,13 @@ def respelt(source: Source, workflow: Workflow) -> str:
     """The text of a source, changed to say this workflow, which may be a draft."""
     if source.included:
         return write(workflow)
+    if (source.shorthand or source.lists) and workflow == source.workflow:
+        return source.text
+    before, after = to_data(source.workflow), to_data(workflow)
+    before, after = folded(source.document.data, source.lists, before, after, matched)
     if source.shorthand:
-        return source.text if workflow == source.workflow else write(workflow)
-    text = rewrite(source.text, source.workflow, workflow)
+        return write_data(after)
+    text = rewrite(source.text, before, after)
     # The merge works on someone else's layout; never save what would not be read back as the same workflow.
     return text if _reads_as(text, workflow) else write(workflow)
 
@@ -190,7 +197,7 @@ def _build(text: str, file: str, folder: Path | None = None, *, checked: bool = 
         raise definition_error(in_order, file, document.line_of)
     kept = workflow.model_copy()
     where = None if folder is None else folder.resolve()
-    workflow._source = Source(file, text, document, kept, where, spelt_out.used, spelt_out.included)
+    workflow._source = Source(file, text, document, kept, where, spelt_out.used, spelt_out.origins, spelt_out.included)
     return workflow
 
 

@@ -91,12 +91,11 @@ def write_data(data: dict[str, Any]) -> str:
     return _text(_built(data, ()), _ENDLESS)
 
 
-def rewrite(text: str, old: Workflow, new: Workflow) -> str:
-    """The text of `old`, changed to say `new`: parts that are equal keep their comments and layout."""
+def rewrite(text: str, before: dict[str, Any], after: dict[str, Any]) -> str:
+    """A text that says `before`, changed to say `after`: parts that are equal keep their comments and layout."""
     width = max([LINE_WIDTH, *map(len, text.splitlines())])
     document = _round_trip(width).load(text)
     respelt = _canonise(document)
-    before, after = to_data(old), to_data(new)
     if not respelt and _same(before, after):
         return text
     _merge_mapping(document, before, after, ())
@@ -277,8 +276,9 @@ def _renamed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, str]:
 
 def _ordered(written: list[str], old: dict[str, Any], new: dict[str, Any], origin: dict[str, str]) -> list[str]:
     """The keys to be written: as they were, where that says what is new; defaults that were written stay."""
-    if list(old) != [key for key in new if key in old] + [key for key in old if key not in new]:
-        kept = [key for key in new if key in written]
+    came = [origin.get(key, key) for key in new if key in old or key in origin]
+    if list(old) != came + [key for key in old if key not in came]:
+        kept = [key for key in came if key in written]
         written = [*(key for key in written if key not in kept), *kept]
     names = {source: key for key, source in origin.items()}
     order = [names.get(key, key) for key in written]
@@ -292,7 +292,7 @@ def _ordered(written: list[str], old: dict[str, Any], new: dict[str, Any], origi
 
 
 def _merge_list(node: Any, old: list[Any], new: list[Any], path: tuple[str | int, ...]) -> None:
-    origin = _matched(old, new)
+    origin = matched(old, new)
     intros, end = _cut_intros(node)
     items, comments = list(node), dict(node.ca.items)
     list.clear(node)
@@ -310,7 +310,7 @@ def _merge_list(node: Any, old: list[Any], new: list[Any], path: tuple[str | int
     _hang_intros(node, kept, end)
 
 
-def _matched(old: list[Any], new: list[Any]) -> list[int | None]:
+def matched(old: list[Any], new: list[Any]) -> list[int | None]:
     """For each new item the old one it comes from: the same, else of the same name, of the same ends, in its place."""
     free = dict.fromkeys(range(len(old)))
     origin: list[int | None] = [None] * len(new)

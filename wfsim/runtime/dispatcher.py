@@ -20,7 +20,7 @@ from wfsim.semantics.kernel import Output
 from .entries import QUESTIONS, RESULTS, TIMERS, WORKFLOW_TIMER, Entry
 from .executor import Attempt, Executor, Key, Report
 from .family import follow, start_by, take_up
-from .implementations import implementations_for
+from .implementations import implementations_for, use_of
 from .member import Answer, Apply, Member
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .clock import Clock
     from .exchange import Exchange
-    from .implementations import Function, Implementation
+    from .implementations import Function, Implementation, Use
 
 
 class Dispatcher:
@@ -75,7 +75,7 @@ class Dispatcher:
         self.stopped: str | None = None
         self.cause: BaseException | None = None
         self._activities = activities
-        self._functions: dict[tuple[str, str], Implementation] = {}
+        self._functions: dict[Use, Implementation] = {}
         self._catalogues: dict[int, Catalogue] = {}
         self._n_reminders = 0
         self._reminders: list[tuple[int, int, Member, Letter]] = []
@@ -351,7 +351,7 @@ class Dispatcher:
         for key, work in open_keys.items():
             if key in member.launched or key in member.taking or work.phase == "backoff":
                 continue
-            implementation = self._functions[member.program.workflow.name, work.activity]
+            implementation = self._functions[use_of(member.program.workflow, work.activity)]
             needs_room = not implementation.is_async
             if key in member.taken:
                 member.launched.add(key)
@@ -427,7 +427,9 @@ class Dispatcher:
         def apply(instance: Instance, time: int) -> Output:
             if report.error_type is None:
                 return instance.activity_succeeded(time, *report.key[1:], report.result)
-            return instance.activity_failed(time, *report.key[1:], report.error_type, report.message)
+            return instance.activity_failed(
+                time, *report.key[1:], report.error_type, report.message, report.retry_after
+            )
 
         self._put(Entry(0, RESULTS, 0, self.members[report.key[0]], apply))
 

@@ -34,12 +34,13 @@ Key: TypeAlias = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An executor's word on an attempt: a result, or an error type and message."""
+    """An executor's word on an attempt: a result, or an error type, its message, and the wait that it asks for."""
 
     key: Key
     result: Value = None
     error_type: str | None = None
     message: str | None = None
+    retry_after: int | None = None
 
 
 class Attempt:
@@ -437,6 +438,7 @@ def _failure(key: Key, error: BaseException) -> Report:
         key,
         error_type=_bounded(str(error_type), LONGEST_ERROR_TYPE) or type(error).__name__,
         message=_bounded(message, LONGEST_MESSAGE),
+        retry_after=error.retry_after if isinstance(error, ActivityError) else None,
     )
 
 

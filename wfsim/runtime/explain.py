@@ -208,8 +208,8 @@ def _trigger(instance: Instance, region: int, at: int, now: int) -> tuple[bool, 
         if first < at:
             return False, f"{leads}, but '{program.name(first)}' comes before it."
         return True, f"{leads}: send {event!r}{f', if {judged.reason}' if judged.worth is Worth.DEPENDS else ''}."
-    if transition.after is not None or event == "timeout":
-        place = program.rows[region].first_timer + (row.timer if transition.after is not None else 0)
+    if transition.timed or event == "timeout":
+        place = program.rows[region].first_timer + (row.timer if transition.timed else 0)
         still = chances.not_due(instance, place)
         if still is not None:
             return False, f"{leads}: its timer is not running: {still}."

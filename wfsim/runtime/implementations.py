@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from wfsim.errors import StartRefused, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue
-from wfsim.model.uses import activity_uses, invoked
+from wfsim.model.uses import activity_uses, declared_activities, invoked
 from wfsim.model.workflow import Workflow
 
 Function = Callable[..., Any]
@@ -34,14 +34,34 @@ class Implementation:
     is_async: bool
 
 
+class Use(NamedTuple):
+    """An activity of a workflow, in the version that its definition says (M5.6)."""
+
+    workflow: str
+    activity: str
+    version: int | None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What a function for it can be given as, what is closest first."""
+        names = (f"{self.workflow}.{self.activity}", self.activity)
+        return names if self.version is None else (*(f"{name}@{self.version}" for name in names), *names)
+
+
+def use_of(workflow: Workflow, activity: str) -> Use:
+    """The use of an activity by a workflow."""
+    return Use(workflow.name, activity, declared_activities(workflow)[activity].version)
+
+
 def implementations_for(
     workflows: Iterable[Workflow], functions: Mapping[str, Function] | None
-) -> dict[tuple[str, str], Implementation]:
+) -> dict[Use, Implementation]:
     """The function of each activity that the workflows use; functions for others are left aside.
 
     A function given as `<workflow>.<activity>` is for that workflow alone, and comes before one given as `<activity>`,
-    which all share. It is called with the activity's recorded input as keyword arguments, all of it. Its first
-    parameter may be `context`, or be annotated with `ActivityContext`.
+    which all share; one given with a version, `<activity>@2`, is for that version (M5.6), and comes before both. It is
+    called with the activity's recorded input as keyword arguments, all of it. Its first parameter may be `context`, or
+    be annotated with `ActivityContext`.
 
     Raises
     ------
@@ -52,12 +72,12 @@ def implementations_for(
     given: Mapping[str, Function] = {} if functions is None else functions
     if not isinstance(given, Mapping):
         raise StartRefused(f"activities is a mapping from activity names to functions, not {type(given).__name__}.")
-    used = dict.fromkeys((each.name, name) for each in family for _, _, name in activity_uses(each))
-    chosen = {use: next((key for key in (".".join(use), use[1]) if key in given), None) for use in used}
-    missing = list(dict.fromkeys(activity for (_, activity), key in chosen.items() if key is None))
+    used = dict.fromkeys(use_of(each, name) for each in family for _, _, name in activity_uses(each))
+    chosen = {use: next((key for key in use.keys if key in given), None) for use in used}
+    missing = list(dict.fromkeys(use.activity for use, key in chosen.items() if key is None))
     what = family[0].name if len(family) == 1 else f"{family[0].name} with the workflows that it runs"
     if missing:
-        taken = {*chosen.values(), *(activity for _, activity in used)}
+        taken = {*chosen.values(), *(use.activity for use in used)}
         unused = [name for name in given if name not in taken]
         hints = "".join(
             f" {name!r} is given, but no activity has that name.{did_you_mean(name, missing)}" for name in unused
@@ -66,13 +86,13 @@ def implementations_for(
             f"{what} cannot run: no function is given for {listed(map(repr, missing))}. "
             f"Pass activities={{{missing[0]!r}: function, …}}.{hints}"
         )
-    found = {use: _implementation(use[1], given[key]) for use, key in chosen.items() if key is not None}
+    found = {use: _implementation(use.activity, given[key]) for use, key in chosen.items() if key is not None}
     problems = list(
         dict.fromkeys(
-            f"{chosen[each.name, name]!r}: {problem}"
+            f"{chosen[use_of(each, name)]!r}: {problem}"
             for each in family
             for name, inputs in _inputs(each)
-            if (problem := _mismatch(found[each.name, name], inputs)) is not None
+            if (problem := _mismatch(found[use_of(each, name)], inputs)) is not None
         )
     )
     if problems:

@@ -21,37 +21,38 @@ from .codes import (
     NUMBER,
     OUTSIDE,
     PARALLEL,
-    R_EVENT_DEFERRED,
     R_EVENT_REJECTED,
     R_INSTANCE_CLOSED,
     R_STATE_ENTERED,
     R_STATE_LEFT,
     R_STATUS_CHANGED,
     R_TRANSITION_ABORTED,
-    REPLY,
     T_CANCELLED,
     T_CLOSED,
     T_CLOSING,
-    T_DEFERRED,
-    T_DISCARDED,
+    T_ENTRY,
+    T_EXIT,
     T_RANGE,
-    T_REJECTED,
     T_TERMINATED,
     T_TYPE,
     TERMINATED,
     TIMED_OUT,
     WAITING,
 )
+from .fates import turn_away
 from .internal import clear_private, ignore, raise_error
 from .items import cancel_work, start_each
 from .kernel import Output, kernel, new_effect
-from .layout import Cells, Queued, Rows
+from .layout import Cells, Rows
+from .performing import perform
 from .rows import emit, note, release, unlink
 from .timers import drop_timer, set_timer
 from .values import evaluate
 from .work import hold_inputs, open_activity, open_child
 
 LONGEST_SECONDS = 3_200_000_000
+LATEST = 253_402_300_799_999_999
+"""The last microsecond of the year 9999, as in `wfsim.model.moments`; kernel modules import nothing from there."""
 
 
 # === 1 Structure ==================================================================================
@@ -88,11 +89,14 @@ def end_activation(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, reason
 
 @kernel
 def leave_regions(p: Rows, m: Rows, v: Cells, o: Output, i: int, first: int, end: int, reason: int) -> None:
-    """M1.2: end the regions `[first, end)`, innermost first, last region first."""
+    """M1.2: end the regions `[first, end)`, innermost first, last region first; what each does on leaving (M3.9)."""
     for r in range(end - 1, first - 1, -1):
         cell = m[i + p[r].slot]
         if cell.phase != OUTSIDE:
             end_activation(p, m, v, o, i, r, reason)
+            state = p[cell.state]
+            if state.first_exit < state.end_exit and reason != T_TERMINATED:
+                perform(p, m, v, o, i, r, state.first_exit, state.end_exit, T_EXIT)
             row = emit(m, o, i, R_STATE_LEFT)
             row.region = r
             row.state = cell.state
@@ -121,8 +125,21 @@ def duration(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, constant: in
 
 
 @kernel
+def moment(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, code: int) -> int:
+    """M6.5: a point in time, now if it has passed; a faulty expression raises `error` in the state, giving -1."""
+    at = evaluate(p, m, v, o, i, code, NONE, NONE)
+    cell = v[at]
+    if cell.tag == INTEGER and 0 <= cell.whole <= LATEST:
+        due: int = cell.whole
+        return due if due > m[i].time else m[i].time
+    fault = cell.whole if cell.tag == FAULT else T_RANGE if cell.tag == INTEGER else T_TYPE
+    raise_error(p, m, v, o, i, r, p[m[i + p[r].slot].state].name, fault)
+    return NONE
+
+
+@kernel
 def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -> None:
-    """M1.2, M4.1, M6.2: a new activation of state `s`: timers first, then its work."""
+    """M1.2, M3.9, M4.1, M6.2: a new activation of state `s`: what it does on entry, then timers, then its work."""
     me = m[i]
     cell = m[i + p[r].slot]
     state = p[s]
@@ -131,6 +148,8 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
     cell.state = s
     cell.activation = me.activations
     cell.stuck = 0
+    if state.first_entry < state.end_entry:
+        perform(p, m, v, o, i, r, state.first_entry, state.end_entry, T_ENTRY)
     if state.terminal:
         # M3.7: nothing leaves it, so a timer would only fire in vain.
         return
@@ -141,9 +160,13 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
     for t in range(state.first_transition, state.end_transition):
         transition = p[t]
         if transition.timer > 0:
-            length = duration(p, m, v, o, i, r, transition.after, transition.after_code)
-            if length >= 0:
-                set_timer(m, o, i, p[r].first_timer + transition.timer, me.time + length)
+            if transition.at_code >= 0:
+                due = moment(p, m, v, o, i, r, transition.at_code)
+            else:
+                length = duration(p, m, v, o, i, r, transition.after, transition.after_code)
+                due = me.time + length if length >= 0 else NONE
+            if due >= 0:
+                set_timer(m, o, i, p[r].first_timer + transition.timer, due)
     if state.work == ACTIVITY:
         held = hold_inputs(p, m, v, o, i, s, NONE, NONE)
         if held < NONE:
@@ -185,34 +208,6 @@ def enter_inner(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
 
 
 # === 8.4, 12 Closing ==============================================================================
-
-
-@kernel
-def reply(o: Output, event_id: int, fate: int, reason: int) -> None:
-    """Tell the sender what became of an event, and why if it was not taken. Without an id nobody could be told."""
-    if event_id < 0:
-        return
-    effect = new_effect(o)
-    effect.kind = REPLY
-    effect.event_id = event_id
-    effect.fate = fate
-    effect.reason = reason
-
-
-@kernel
-def turn_away(p: Rows, m: Rows, o: Output, i: int, kind: int, row: Queued, reason: int) -> None:
-    """Record that an event was rejected, deferred or discarded, and why (M7.1)."""
-    record = emit(m, o, i, kind)
-    record.event = row.event
-    record.event_id = row.event_id
-    record.region = row.region
-    record.reason = reason
-    if row.kind != EVENT:
-        return
-    if kind == R_EVENT_REJECTED:
-        reply(o, row.event_id, T_REJECTED, reason)
-    else:
-        reply(o, row.event_id, T_DEFERRED if kind == R_EVENT_DEFERRED else T_DISCARDED, reason)
 
 
 @kernel

@@ -89,6 +89,9 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
                 note(o, row.seq, p[head.first_variable + k].name, v[me.cells + k])
         if head.key_cell >= 0:
             note(o, row.seq, KEY_VALUE, v[me.cells + head.key_cell])
+    elif inbox.kind == ACTIVITY_FAILED and inbox.retry_after >= 0:
+        row.delay = inbox.retry_after
+        row.due = me.time + inbox.retry_after
     elif inbox.kind == MESSAGE_RETURNED:
         row.message = inbox.serial
     elif inbox.kind == EVENT:
@@ -99,7 +102,7 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
         row.attempt = 0
         row.error_type = NONE
         row.status = inbox.command
-        row.outcome = inbox.permanent
+        row.outcome = inbox.policy
         w = work_of(p, m, i, inbox.serial, 1)
         if w >= 0:
             row.region = m[i + w].region

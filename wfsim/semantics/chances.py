@@ -13,7 +13,7 @@ from wfsim.errors import listed
 from wfsim.model.duration import time_text
 from wfsim.model.elements import Unhandled
 from wfsim.model.evaluate import evaluate
-from wfsim.model.expression_tree import Bool, Expression, Name, names
+from wfsim.model.expression_tree import NOW, Bool, Expression, Name, names
 from wfsim.model.expressions import to_text
 from wfsim.model.values import EvaluationFault, Value
 
@@ -136,7 +136,10 @@ def ends_of_work(instance: Instance, region: int, event: str) -> str | None:
         each: Each = instance.m[work.held]
         stands = f"of {each.n} items {each.started - each.open} have ended, {each.open} are open"
         if state.collect:
-            return f"once {name} has ended for every item ({stands})" if done else None
+            if not done:
+                left = each.tolerated - each.failed + 1
+                return None if left > each.n else f"once {name} fails for {left} more items ({stands})"
+            return f"once {name} has ended for every item ({stands})"
         whose = "has succeeded for every item" if done else "fails for an item"
         return f"once {name} {whose} ({stands})"
     return f"once {name} {'succeeds' if done else 'fails'} ({attempt(work)})"
@@ -195,14 +198,16 @@ def considered(instance: Instance, transitions: Iterable[int], payload: Mapping[
 
 
 def _value(instance: Instance, expression: Expression, payload: Mapping[str, Value] | None) -> Any:
-    return evaluate(expression, instance.variables, payload, instance.state)
+    return evaluate(expression, instance.variables, payload, instance.state, now=instance.time)
 
 
 def _values(instance: Instance, expression: Expression, payload: Mapping[str, Value] | None) -> str:
     """` (context.attempts = 3, event.n = null)`."""
     shown = []
     for name in names(expression):
-        if isinstance(name, Name):
+        if name == NOW:
+            shown.append(f"now = {time_text(instance.time)}")
+        elif isinstance(name, Name):
             value = (instance.variables if name.scope == "context" else payload or {}).get(name.field)
             shown.append(f"{name.scope}.{name.field} = {'null' if value is None else repr(value)[:80]}")
     return f" ({', '.join(shown)})" if shown else ""

@@ -18,6 +18,7 @@ from .codes import (
     GROUNDED,
     IDLE,
     INTERNAL,
+    ITEM_FAILED,
     ITEMS,
     LOG,
     NONE,
@@ -26,6 +27,7 @@ from .codes import (
     PARALLEL,
     WAITING,
 )
+from .items import tolerance
 from .kernel import Line, bits_of, fresh_each, fresh_held, fresh_queued, fresh_work, kernel, real_of
 from .layout import Cell, Cells, Rows
 from .rows import ITEM, append, payload_of, prepend
@@ -34,9 +36,10 @@ from .work import log_entry, next_work
 # The words of the header before its three lengths of lists; ROWS: how many rows it takes behind the first queued one.
 STATUS, OUTCOME, UNDOING_ALL, REASON, N_ITEMS, N_EACHES, N_HELD, N_QUEUED, ROWS = range(9)
 LENGTHS = 9
-HEADER = 12
+TIME = 12
+HEADER = 13
 # Words of one row of each kind, without its cells; of a region that is outside, and of an idle work, only the first.
-REGION, WORK, QUEUED, HELD, EACHES, ENDED = 9, 12, 13, 8, 6, 2
+REGION, WORK, QUEUED, HELD, EACHES, ENDED = 9, 11, 13, 8, 6, 2
 RESULT_CELLS = 3
 
 # A deadline in an instance made from a line: it may pass at any moment, but no retry comes too late for it.
@@ -249,7 +252,7 @@ def put_queued(p: Rows, m: Rows, v: Cells, i: int, k: int, s: Line, w: Line, at:
     w[at + 2] = row.event_id
     w[at + 3] = row.source
     w[at + 4] = row.error_type
-    w[at + 5] = row.permanent
+    w[at + 5] = row.policy
     w[at + 6] = row.reason
     w[at + 7] = row.sender
     w[at + 8] = row.region
@@ -271,15 +274,14 @@ def put_work(m: Rows, i: int, k: int, s: Line, w: Line, at: int) -> int:
         return at + 1
     w[at + 1] = work.activity
     w[at + 2] = work.attempt
-    w[at + 3] = work.delay
-    w[at + 4] = work.region
-    w[at + 5] = work.unsure
-    w[at + 6] = 1 if work.due >= 0 else 0
-    w[at + 7] = 1 if work.deadline >= 0 else 0
-    w[at + 8] = place_of(s, size, HELD_PLACE, work.held) if work.phase != EACH else NONE
-    w[at + 9] = place_of(s, size, HELD_PLACE, work.undoes)
-    w[at + 10] = place_of(s, size, EACH_PLACE, work.held if work.phase == EACH else work.each)
-    w[at + 11] = work.index
+    w[at + 3] = work.region
+    w[at + 4] = work.unsure
+    w[at + 5] = 1 if work.due >= 0 else 0
+    w[at + 6] = 1 if work.deadline >= 0 else 0
+    w[at + 7] = place_of(s, size, HELD_PLACE, work.held) if work.phase != EACH else NONE
+    w[at + 8] = place_of(s, size, HELD_PLACE, work.undoes)
+    w[at + 9] = place_of(s, size, EACH_PLACE, work.held if work.phase == EACH else work.each)
+    w[at + 10] = work.index
     return at + WORK
 
 
@@ -319,6 +321,8 @@ def pack(p: Rows, m: Rows, v: Cells, i: int, s: Line, w: Line) -> int:
     w[OUTCOME] = me.outcome
     w[UNDOING_ALL] = 1 if me.undoing_all > 0 else 0
     w[REASON] = me.reason
+    # M6.6: later stimuli are not earlier, which matters to those alone who read the clock.
+    w[TIME] = me.time if head.reads_clock else 0
     w[N_ITEMS] = n_works - head.n_works
     w[N_EACHES] = n_eaches
     w[N_HELD] = n_held
@@ -412,12 +416,14 @@ def get_each(p: Rows, m: Rows, v: Cells, i: int, k: int, w: Line, at: int) -> in
     row.state = w[at + 2]
     row.started = w[at + 3]
     row.open = w[at + 4]
+    row.tolerated = tolerance(p, row.state, row.n)
     n = w[at + 5]
     at += EACHES
     for end in range(k + 1, k + 1 + n):
         item = fresh_work(m, i + end)
         item.index = w[at]
         item.phase = w[at + 1]
+        row.failed += 1 if item.phase == ITEM_FAILED else 0
         item.each = k
         item.holds = 1
         item.next = row.ended
@@ -435,7 +441,7 @@ def get_queued(p: Rows, m: Rows, v: Cells, i: int, k: int, first: int, w: Line, 
     row.event_id = w[at + 2]
     row.source = w[at + 3]
     row.error_type = w[at + 4]
-    row.permanent = w[at + 5]
+    row.policy = w[at + 5]
     row.reason = w[at + 6]
     row.sender = w[at + 7]
     row.region = w[at + 8]
@@ -460,30 +466,29 @@ def get_work(p: Rows, m: Rows, i: int, k: int, s: Line, w: Line, at: int) -> int
     work.phase = w[at]
     work.activity = w[at + 1]
     work.attempt = w[at + 2]
-    work.delay = w[at + 3]
-    work.region = w[at + 4]
-    work.unsure = w[at + 5]
-    work.index = w[at + 11]
+    work.region = w[at + 3]
+    work.unsure = w[at + 4]
+    work.index = w[at + 10]
     work.serial = number + 1
     if work.phase == CHILD:
         # A child has the number of the activation that started it; those of items come behind the regions'.
         work.serial = m[i + p[work.region].slot].activation if number < head.n_works else head.n_regions + number + 1
     if number >= head.n_works:
-        work.each = s[w[at + 10]]
-    elif w[at + 10] >= 0:
+        work.each = s[w[at + 9]]
+    elif w[at + 9] >= 0:
         work.serial = NONE
-        work.held = s[w[at + 10]]
-    if w[at + 6]:
+        work.held = s[w[at + 9]]
+    if w[at + 5]:
         work.due = 0
         work.due_id = head.n_timers + 2 * number + 1
-    if w[at + 7]:
+    if w[at + 6]:
         work.deadline = FAR
         work.deadline_id = head.n_timers + 2 * number + 2
-    if w[at + 8] >= 0:
-        work.held = held + w[at + 8]
+    if w[at + 7] >= 0:
+        work.held = held + w[at + 7]
         m[i + work.held].holds += 1
-    if w[at + 9] >= 0:
-        work.undoes = held + w[at + 9]
+    if w[at + 8] >= 0:
+        work.undoes = held + w[at + 8]
     return at + WORK
 
 
@@ -509,6 +514,7 @@ def unpack(p: Rows, m: Rows, v: Cells, i: int, s: Line, w: Line) -> None:
     me.status = w[STATUS]
     me.outcome = w[OUTCOME]
     me.reason = w[REASON]
+    me.time = w[TIME]
     me.activations = head.n_regions + n_works
     me.flights = head.n_regions + 1
     me.undoing_all = me.flights if w[UNDOING_ALL] else 0

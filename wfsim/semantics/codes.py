@@ -97,7 +97,8 @@ WHEN_COMPLETED, WHEN_ATTEMPTED = range(2)
     OP_JUMP,
     OP_BOOLEAN,
     OP_ASK,
-) = range(26)
+    OP_NOW,
+) = range(27)
 
 # Effects.
 SET_TIMER, DROP_TIMER, START_ATTEMPT, CANCEL_ATTEMPT, START_CHILD, STOP_CHILD, SEND_MESSAGE, REPLY, CLOSED = range(9)
@@ -249,6 +250,8 @@ KNOWN_TEXTS: tuple[str, ...] = (
     "taken",
     "discarded",
     "rejected",
+    "entry",
+    "exit",
 )
 
 (
@@ -309,4 +312,6 @@ KNOWN_TEXTS: tuple[str, ...] = (
     T_TAKEN,
     T_DISCARDED,
     T_REJECTED,
+    T_ENTRY,
+    T_EXIT,
 ) = range(len(KNOWN_TEXTS))

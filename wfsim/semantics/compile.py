@@ -8,8 +8,8 @@ from typing import TypeAlias, TypeVar
 
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.duration import Duration
-from wfsim.model.elements import Outcome, Region, RetryPolicy, State, Transition, Unhandled
-from wfsim.model.expression_tree import Literal, Name, Template, TemplateLiteral, names
+from wfsim.model.elements import Outcome, Region, State, Transition, Unhandled
+from wfsim.model.expression_tree import NOW, Literal, Name, Template, TemplateLiteral, names
 from wfsim.model.operations import (
     Action,
     CompensateAction,
@@ -19,6 +19,7 @@ from wfsim.model.operations import (
     SendAction,
     SetVariableAction,
 )
+from wfsim.model.retrying import policies, policy_of
 from wfsim.model.uses import (
     RESERVED_PAYLOADS,
     addressed,
@@ -78,6 +79,7 @@ from .layout import (
     OpRow,
     ParameterRow,
     RegionRow,
+    RetryRow,
     Rows,
     StateRow,
     TransitionRow,
@@ -91,6 +93,7 @@ from .texts import Texts
 TYPES = {
     ValueType.STRING: STRING,
     ValueType.INTEGER: INTEGER,
+    ValueType.TIMESTAMP: INTEGER,
     ValueType.NUMBER: NUMBER,
     ValueType.BOOLEAN: BOOLEAN,
     ValueType.LIST: LIST,
@@ -205,6 +208,10 @@ class _Compiler:
         self._activities()
         self._events()
         self._regions()
+        self._policies()
+        # Where expressions are questions to the surroundings, no time answers them.
+        open_ = not (self.erased or self.symbolic)
+        head.reads_clock = 1 if open_ and any(NOW in names(use.tree) for use in uses(self.workflow)) else 0
         set_sizes(self.workflow, self.rows, self.deepest)
         return Program(
             workflow=self.workflow,
@@ -300,27 +307,37 @@ class _Compiler:
         places = {name: first + k for k, name in enumerate(self.activities)}
         for name, activity in self.activities.items():
             undo, undo_when = _undo(places, activity.compensate_with)
-            policy = activity.retry_policy or self.workflow.retry_policy or RetryPolicy(max_attempts=1)
             timeout = activity.timeout if activity.timeout is not None else self.workflow.timeouts.activity
-            fatal = policy.is_final("Timeout.start_to_close")
             self.activity_rows[name], _ = self.add(
                 ActivityRow(
                     name=self.text(name),
-                    max_attempts=policy.max_attempts,
-                    initial_interval=int(policy.initial_interval),
-                    max_interval=int(policy.max_interval),
-                    coefficient=millionths(policy.backoff_coefficient),
-                    jitter=millionths(policy.jitter),
+                    version=NONE if activity.version is None else self.text(str(activity.version)),
                     start_to_close=or_none(timeout),
                     schedule_to_start=or_none(activity.schedule_to_start),
                     schedule_to_close=or_none(activity.schedule_to_close),
                     heartbeat=or_none(activity.heartbeat),
-                    retries_start_to_close=0 if fatal else 1,
+                    timeout_policy=policy_of(policies(self.workflow, name), "Timeout.start_to_close"),
                     undo=undo,
                     undo_when=undo_when,
                 ),
                 name,
             )
+
+    def _policies(self) -> None:
+        for name, number in self.activity_rows.items():
+            row: ActivityRow = self.rows[number]
+            row.first_policy = len(self.rows)
+            for policy in policies(self.workflow, name):
+                self.add(
+                    RetryRow(
+                        max_attempts=policy.max_attempts,
+                        initial_interval=int(policy.initial_interval),
+                        max_interval=int(policy.max_interval),
+                        coefficient=millionths(policy.backoff_coefficient),
+                        jitter=millionths(policy.jitter),
+                    )
+                )
+            row.end_policy = len(self.rows)
 
     def _events(self) -> None:
         first_fields: dict[str, int] = {}
@@ -404,6 +421,8 @@ class _Compiler:
             if transition.event is not None and transition.event.startswith("error."):
                 row.error_source = self.text(transition.event.removeprefix("error."))
             row.after, row.after_code = self._deadline(transition.after, transition.after_tree)
+            if transition.at_tree is not None:
+                row.at_code = self._code(transition.at_tree, {}, "moment")
             if transition.condition_tree is not None:
                 row.condition = self._code(transition.condition_tree, fields, "condition")
             pre = [self._action(action, fields) for action in transition.pre_actions]
@@ -420,7 +439,7 @@ class _Compiler:
             timers = 1
             for k in leaving[state.name]:
                 transition = region.transitions[k]
-                if transition.after is not None:
+                if transition.timed:
                     ready[k].timer = timers
                     timers += 1
                 at, _ = self.add(ready[k], str(transition))
@@ -438,6 +457,8 @@ class _Compiler:
         if timeout is None and not path:
             timeout = self.workflow.timeouts.states.get(state.name)
         row.timeout, row.timeout_code = self._deadline(timeout, state.timeout_tree)
+        row.first_entry, row.end_entry = self._block([self._action(each, {}) for each in state.entry_actions])
+        row.first_exit, row.end_exit = self._block([self._action(each, {}) for each in state.exit_actions])
         if state.activity is not None:
             row.work = ACTIVITY
             row.activity = self.activity_rows[state.activity.name]
@@ -467,6 +488,7 @@ class _Compiler:
         row.items = self._code(work.items_tree, {}, "items")
         row.max_parallel = work.max_parallel or 0
         row.collect = 1 if work.on_failure == "collect" else 0
+        row.tolerated, row.tolerated_share = work.tolerated
         if work.workflow is not None:
             row.runs_children = 1
             row.activity = self._child(work.workflow, work.version)
@@ -580,7 +602,7 @@ class _Compiler:
         if asked or (self.symbolic and (target is not None or not plain)):
             depth = code.ask(template)
         elif self.erased and not (plain and chosen):
-            depth = code.constant(0 if role == "duration" else None)
+            depth = code.constant(0 if role in ("duration", "moment") else None)
         else:
             depth = code.compile(template)
         self.deepest = max(self.deepest, depth)
@@ -600,7 +622,7 @@ def _undo(activities: Mapping[str, int], compensation: Compensation | None) -> t
 
 
 def _event_name(transition: Transition) -> str:
-    if transition.after is not None:
+    if transition.timed:
         return "after"
     if transition.event is None:
         return "automatic"

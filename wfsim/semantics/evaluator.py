@@ -46,7 +46,7 @@ class Evaluator:
         head = self.program.head
         state = self.program.name(m[i + self.program.rows[head.root].slot].state) or ""
         try:
-            self.texts.encode(evaluate_template(asked.template, context, event, state, item), answer)
+            self.texts.encode(evaluate_template(asked.template, context, event, state, item, m[i].time), answer)
         except EvaluationFault as fault:
             answer.tag = FAULT
             answer.whole = self.texts.handle(fault.kind)

@@ -23,6 +23,7 @@ from wfsim.model.expression_tree import (
     TemplateObject,
     Whole,
     names,
+    time_of,
 )
 
 from .codes import (
@@ -48,6 +49,7 @@ from .codes import (
     OP_MULTIPLY,
     OP_NEGATE,
     OP_NOT,
+    OP_NOW,
     OP_OR,
     OP_SUBTRACT,
     OP_UNEQUAL,
@@ -119,6 +121,9 @@ class ExpressionCode:
             case Name("context", name):
                 self.ops.append(OpRow(OP_VARIABLE, self.variables[name]))
                 return 1
+            case Name("clock"):
+                self.ops.append(OpRow(OP_NOW))
+                return 1
             case Name("event" | "item", name) if name in self.fields:
                 self.ops.append(OpRow(OP_FIELD, self.fields[name]))
                 return 1
@@ -130,6 +135,8 @@ class ExpressionCode:
                 return self._binary(_COMPARE[operator], left, right, literal=False)
             case Arithmetic(operator, left, right):
                 return self._binary(_ARITHMETIC[operator], left, right, literal=True)
+            case Call("duration" | "timestamp"):
+                return self.constant(time_of(node))
             case Call(function, (left, right)) if function in ("min", "max"):
                 return self._binary(OP_MINIMUM if function == "min" else OP_MAXIMUM, left, right, literal=True)
             case Bool(word, operands):
@@ -186,7 +193,7 @@ def can_raise(template: Template) -> bool:
             return not _is_logic(operand) or can_raise(operand)
         case Bool(_, operands):
             return any(not _is_logic(operand) or can_raise(operand) for operand in operands)
-        case Literal() | TemplateLiteral() | Name() | Whole():
+        case Literal() | TemplateLiteral() | Name() | Whole() | Call("duration" | "timestamp"):
             return False
         case ListOf(items) | TemplateList(items):
             return any(can_raise(item) for item in items)

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterator, Mapping
 
 from wfsim.errors import WfsimError
-from wfsim.model.elements import RetryPolicy
+from wfsim.model.retrying import policy_of
 from wfsim.model.values import Value, kept
 
 from .codes import (
@@ -69,6 +69,7 @@ from .stimulus import (
     checked_inputs,
     checked_result,
     checked_text,
+    checked_wait,
     correlation_key,
     event_problem,
     refused_payload,
@@ -169,6 +170,7 @@ class Instance:
                 stimulus.attempt,
                 stimulus.error_type or "Error",
                 stimulus.message,
+                stimulus.retry_after,
             )
         raise WfsimError(f"{stimulus.kind!r} is not a stimulus. Stimuli: {', '.join(STIMULI)}.")
 
@@ -266,9 +268,15 @@ class Instance:
         return self._step()
 
     def activity_failed(
-        self, time: int, activity_id: int, attempt: int, error_type: str, message: str | None = None
+        self,
+        time: int,
+        activity_id: int,
+        attempt: int,
+        error_type: str,
+        message: str | None = None,
+        retry_after: int | None = None,
     ) -> Output:
-        """An attempt failed, by its executor's word."""
+        """An attempt failed, by its executor's word, which may say how long to wait before the next (microseconds)."""
         inbox = self._inbox(ACTIVITY_FAILED, time)
         inbox.serial = activity_id
         inbox.attempt = attempt
@@ -277,8 +285,9 @@ class Instance:
             inbox.reason = self._handle(message, "the message of an error")
         for work in self.works():
             if work.phase not in (IDLE, CHILD) and work.serial == activity_id:
-                policy = self._policy(work.activity)
-                inbox.permanent = 1 if policy.is_final(error_type) else 0
+                inbox.policy = policy_of(self.program.retry_policies(work.activity), error_type)
+        if retry_after is not None:
+            inbox.retry_after = checked_wait(retry_after)
         return self._step()
 
     def child_closed(
@@ -298,7 +307,7 @@ class Instance:
         inbox = self._inbox(CHILD_CLOSED, time)
         inbox.serial = activation
         inbox.command = STATUSES.index(status)
-        inbox.permanent = OUTCOMES.index(outcome or "")
+        inbox.policy = OUTCOMES.index(outcome or "")
         if (status, outcome) != ("completed", "success"):
             inbox.error_type = self.texts.handle(f"Child.{'failure' if status == 'completed' else status}")
         if result:
@@ -499,14 +508,6 @@ class Instance:
 
     def _variable(self, name: str) -> int:
         return list(self.program.variables).index(name)
-
-    def _policy(self, activity: int) -> RetryPolicy:
-        name = self.program.name(activity) or ""
-        return (
-            self.program.activities[name].retry_policy
-            or self.program.workflow.retry_policy
-            or RetryPolicy(max_attempts=1)
-        )
 
 
 # --- records and effects with names ---------------------------------------------------------------

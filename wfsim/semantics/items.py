@@ -66,7 +66,7 @@ def cancel_work(p: Rows, m: Rows, o: Output, i: int, w: int, reason: int) -> Non
 
 @kernel
 def fail_each(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, index: int, error_type: int, message: int) -> None:
-    """M4.5, fail_fast: the other items are cancelled, and the item's error is raised with its index."""
+    """M4.5, one failure too many: the other items are cancelled, and the item's error is raised with its index."""
     state = p[m[i + p[r].slot].state]
     source = state.name if state.runs_children else p[state.activity].name
     end_each(p, m, o, i, p[r].work, T_ERROR)
@@ -84,6 +84,7 @@ def keep_ended(p: Rows, m: Rows, v: Cells, i: int, w: int, error_type: int, mess
     work.phase = ITEM_DONE if error_type < 0 else ITEM_FAILED
     cells = payload_of(p, m, i, w)
     if error_type >= 0:
+        each.failed += 1
         set_null(v[cells + ITEM])
         set_whole(v[cells + ERROR_TYPE], STRING, error_type)
         set_null(v[cells + ERROR_MESSAGE])
@@ -135,7 +136,7 @@ def open_items(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
             return
         each.started = index + 1
         fault = open_item(p, m, v, o, i, r, k, index)
-        if fault >= 0 and not state.collect:
+        if fault >= 0 and each.failed > each.tolerated:
             fail_each(p, m, v, o, i, r, index, fault, NONE)
             return
     if each.open == 0:
@@ -143,6 +144,14 @@ def open_items(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
         ask_results(p, m, v, o, i, k, state.collect, cells + ITEM)
         raise_done(p, m, v, o, i, r, cells + ITEM)
         end_each(p, m, o, i, p[r].work, NONE)
+
+
+@kernel
+def tolerance(p: Rows, s: int, n: int) -> int:
+    """M4.5: how many of `n` items may fail in state `s`, a share of them rounded down."""
+    share: int = p[s].tolerated_share
+    tolerated: int = p[s].tolerated
+    return tolerated if share < 0 else n * share // 1_000_000
 
 
 @kernel
@@ -161,6 +170,7 @@ def start_each(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) ->
     each.items = items
     each.n = n
     each.state = s
+    each.tolerated = tolerance(p, s, n)
     open_work(m, i, r, p[r].work, p[s].activity, k)
     work = m[i + p[r].work]
     work.phase = EACH
@@ -180,7 +190,7 @@ def end_item(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result: int,
     if error_type < 0:
         copy_cell(v[result], v[payload_of(p, m, i, w) + ITEM])
     keep_ended(p, m, v, i, w, error_type, message)
-    if error_type >= 0 and not p[m[i + k].state].collect:
+    if error_type >= 0 and m[i + k].failed > m[i + k].tolerated:
         fail_each(p, m, v, o, i, r, index, error_type, message)
     else:
         open_items(p, m, v, o, i, r)

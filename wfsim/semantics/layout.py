@@ -47,6 +47,7 @@ class Head:
     max_deferred: int = 1_000
     freeze: int = 0
     correlation: int = NONE
+    reads_clock: int = 0
     key_cell: int = NONE
     n_fields: int = 0
     n_rows: int = 0
@@ -171,7 +172,13 @@ class StateRow:
     items: int = NONE
     max_parallel: int = 0
     collect: int = 0
+    tolerated: int = 0
+    tolerated_share: int = NONE
     runs_children: int = 0
+    first_entry: int = 0
+    end_entry: int = 0
+    first_exit: int = 0
+    end_exit: int = 0
 
 
 @dataclass(slots=True)
@@ -187,6 +194,7 @@ class TransitionRow:
     timer: int = NONE
     after: int = NONE
     after_code: int = NONE
+    at_code: int = NONE
     condition: int = NONE
     first_pre: int = NONE
     end_pre: int = NONE
@@ -223,21 +231,30 @@ class ParameterRow:
 
 @dataclass(slots=True)
 class ActivityRow:
-    """An activity: retry policy (coefficients in millionths) and clocks (M5)."""
+    """An activity: its retry policies, of which `timeout_policy` decides on start_to_close, and its clocks (M5)."""
 
     name: int = NONE
+    version: int = NONE
+    first_policy: int = NONE
+    end_policy: int = NONE
+    timeout_policy: int = 0
+    start_to_close: int = NONE
+    schedule_to_start: int = NONE
+    schedule_to_close: int = NONE
+    heartbeat: int = NONE
+    undo: int = NONE
+    undo_when: int = 0
+
+
+@dataclass(slots=True)
+class RetryRow:
+    """A retry policy, coefficients in millionths (M5.1)."""
+
     max_attempts: int = 1
     initial_interval: int = 0
     max_interval: int = 0
     coefficient: int = 1_000_000
     jitter: int = 0
-    start_to_close: int = NONE
-    schedule_to_start: int = NONE
-    schedule_to_close: int = NONE
-    heartbeat: int = NONE
-    retries_start_to_close: int = 1
-    undo: int = NONE
-    undo_when: int = 0
 
 
 @dataclass(slots=True)
@@ -330,7 +347,6 @@ class WorkCell:
     activity: int = NONE
     serial: int = 0
     attempt: int = 0
-    delay: int = 0
     region: int = NONE
     due: int = NONE
     due_id: int = NONE
@@ -347,7 +363,10 @@ class WorkCell:
 
 @dataclass(slots=True)
 class Each:
-    """A `for_each` under way (M4.5): its list, how many items have started and are open, and the ended ones."""
+    """A `for_each` under way (M4.5): its list, how many items have started and are open, and the ended ones.
+
+    Of these `failed` have failed; beyond `tolerated` the list fails.
+    """
 
     items: int = NONE
     n: int = 0
@@ -355,6 +374,8 @@ class Each:
     started: int = 0
     open: int = 0
     ended: int = NONE
+    failed: int = 0
+    tolerated: int = 0
     holds: int = 0
     next: int = NONE
 
@@ -372,8 +393,9 @@ class TimerCell:
 class Queued:
     """A stimulus, deferred event or internal event that waits; also the inbox of the step function.
 
-    In the inbox `fate` is what has become of the first event with its id (M7.1), so that it is a duplicate; of a
-    command always `taken`.
+    `policy` is which of its activity's policies decides on a failed attempt, from 0; beyond the last, none (M5.2).
+    `retry_after` is the wait that the error asks for; of a closed child `policy` is the outcome. In the inbox `fate` is
+    what has become of the first event with its id (M7.1), so that it is a duplicate; of a command always `taken`.
     """
 
     kind: int = EVENT
@@ -388,7 +410,8 @@ class Queued:
     activation: int = 0
     source: int = NONE
     error_type: int = NONE
-    permanent: int = 0
+    policy: int = 0
+    retry_after: int = NONE
     command: int = NONE
     reason: int = NONE
     sender: int = NONE
@@ -514,6 +537,7 @@ PROGRAM_ROWS: tuple[type, ...] = (
     ActionRow,
     ParameterRow,
     ActivityRow,
+    RetryRow,
     ChildRow,
     OpRow,
 )

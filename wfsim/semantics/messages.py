@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .activations import turn_away
 from .codes import (
     ANY,
     EVENT,
@@ -23,6 +22,7 @@ from .codes import (
     T_UNDECLARED,
     WAITING,
 )
+from .fates import turn_away
 from .kernel import Output, kernel, new_effect
 from .layout import Cells, RecordRow, Rows
 from .rows import append, emit, new_queued, note, payload_of, release

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wfsim.model.elements import Activity, Event, Transition, Variable
+from wfsim.model.elements import Activity, Event, RetryPolicy, Transition, Variable
 from wfsim.model.expression_tree import Template
+from wfsim.model.retrying import policies
 from wfsim.model.workflow import Workflow
 
 from .layout import (
@@ -89,6 +90,10 @@ class Program:
         """The head row: sizes and policies."""
         head: Head = self.rows[0]
         return head
+
+    def retry_policies(self, activity: int) -> tuple[RetryPolicy, ...]:
+        """How the activity at a row is tried again."""
+        return policies(self.workflow, self.name(activity) or "")
 
     def name(self, row: int) -> str | None:
         """The name of a row; `None` for -1 and for rows without a name."""

@@ -163,6 +163,7 @@ CALLED = {
     "reason": {
         R_ACTIVITY_FAILED: "message",
         R_VARIABLES_SET: "by",
+        R_ACTIVITY_SCHEDULED: "version",
         R_CHILD_STARTED: "version",
         R_CHILD_STOP_REQUESTED: "policy",
     },

@@ -40,6 +40,7 @@ from .kernel import (
     new_value,
 )
 from .layout import Cells, Queued, Rows
+from .performing import write
 from .rows import RESULT, emit, payload_of
 from .timers import drop_clock, set_clock
 from .transitions import (
@@ -48,7 +49,6 @@ from .transitions import (
     advance,
     fail_action,
     settle,
-    write,
 )
 from .values import copy_cell
 from .work import close_work, late_entry, log_entry, retry_work, start_attempt, work_of, work_with_clock
@@ -167,7 +167,7 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
             set_clock(p, m, o, i, w, row.time + p[m[i + w].activity].start_to_close)
     elif row.kind == ACTIVITY_SUCCEEDED:
         end_succeeded(p, m, v, o, i, w, payload_of(p, m, i, k) + RESULT)
-    elif retry_work(p, m, o, i, w, row.permanent) == 0:
+    elif retry_work(p, m, o, i, w, row.policy, row.retry_after) == 0:
         end_failed(p, m, v, o, i, w, row.error_type, row.reason)
 
 
@@ -216,10 +216,10 @@ def clock_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued) -> N
     # M5.4: the attempt may yet succeed, unseen.
     work.unsure = 1
     error_type = T_SCHEDULE_TO_CLOSE
-    permanent = 1
+    policy = NONE
     if clock == START_TO_CLOSE:
         error_type = T_START_TO_CLOSE
-        permanent = 1 - p[work.activity].retries_start_to_close
+        policy = p[work.activity].timeout_policy
     elif clock == SCHEDULE_TO_START:
         error_type = T_SCHEDULE_TO_START
     r = m[i + w].region
@@ -235,5 +235,5 @@ def clock_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued) -> N
     effect.activity = work.activity
     effect.activity_id = work.serial
     effect.attempt = work.attempt
-    if retry_work(p, m, o, i, w, permanent) == 0:
+    if retry_work(p, m, o, i, w, policy, NONE) == 0:
         end_failed(p, m, v, o, i, w, error_type, NONE)

@@ -39,9 +39,11 @@ KERNEL_FILES = (
     "internal.py",
     "work.py",
     "items.py",
+    "fates.py",
+    "messages.py",
+    "performing.py",
     "activations.py",
     "compensation.py",
-    "messages.py",
     "transitions.py",
     "reports.py",
     "controls.py",
@@ -52,7 +54,7 @@ KERNEL_FILES = (
 )
 
 
-WIDE = frozenset({"time", "key", "due", "left", "deadline", "delay", "holds", "whole"})
+WIDE = frozenset({"time", "key", "due", "left", "deadline", "delay", "retry_after", "holds", "whole"})
 """Fields of instances and of what a step puts out that need eight bytes: times, random keys, values, and sums of bits.
 All others are rows, handles, small numbers and counters of one instance."""
 

@@ -11,10 +11,8 @@ from __future__ import annotations
 from .activations import (
     close,
     enter_inner,
-    reply,
     show_entered,
     start_state,
-    turn_away,
 )
 from .causes import record_cause, region_of_timer
 from .codes import (
@@ -66,9 +64,11 @@ from .codes import (
     WAITING,
 )
 from .controls import control, offer_to_root
+from .fates import reply, turn_away
 from .internal import ignore, is_active, is_busy, raise_error
 from .kernel import Output, kernel
 from .layout import Cells, Me, Queued, Rows
+from .performing import write
 from .reports import (
     attempt_report,
     child_report,
@@ -99,7 +99,6 @@ from .transitions import (
     settle,
     take,
     take_chosen,
-    write,
 )
 from .values import copy_cell
 
@@ -482,7 +481,8 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         row.attempt = inbox.attempt
         row.timer = inbox.timer
         row.error_type = inbox.error_type
-        row.permanent = inbox.permanent
+        row.policy = inbox.policy
+        row.retry_after = inbox.retry_after
         row.reason = inbox.reason
         row.sender = inbox.sender
         source = me.cells + p[0].inbox_cells

@@ -26,6 +26,10 @@ STIMULI = (
 )
 
 
+LONGEST_WAIT = 3_200_000_000_000_000
+"""The longest wait, in microseconds: a hundred years."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stimulus:
     """Something that reaches an instance from outside (the table "Stimuli and effects").
@@ -41,8 +45,8 @@ class Stimulus:
         Of an event, or of a start: its inputs, and its parent. Events with an id seen before are recorded and ignored.
     timer, timer_id
         Which timer is due: its place in the instance, and the id under which it was set.
-    activity_id, attempt, result, error_type, message
-        Of an executor's report.
+    activity_id, attempt, result, error_type, message, retry_after
+        Of an executor's report; `retry_after` is the wait before the next attempt that the error asks for (M5.1).
     activity_id, status, outcome, payload
         Of `child_closed`: the activation that started the child, how it ended, and its output variables.
     command, command_id, reason
@@ -64,6 +68,7 @@ class Stimulus:
     result: Value = None
     error_type: str | None = None
     message: str | None = None
+    retry_after: int | None = None
     worker: str | None = None
     command: str | None = None
     command_id: str | None = None
@@ -174,6 +179,15 @@ def checked_text(text: str, what: str) -> str:
     if problem is not None:
         raise WfsimError(f"{what} cannot be recorded: {problem}. Give a text.")
     return text
+
+
+def checked_wait(retry_after: int) -> int:
+    """The wait that an error asks for, in microseconds; WfsimError if it is none."""
+    if type(retry_after) is not int or not 0 <= retry_after <= LONGEST_WAIT:
+        raise WfsimError(
+            f"retry_after is {brief(retry_after)}. Give microseconds from 0 to {LONGEST_WAIT:,}, a hundred years."
+        )
+    return retry_after
 
 
 def checked_result(value: Value, what: str) -> Value:

@@ -23,17 +23,15 @@ from .codes import (
     INTERNAL,
     INTERNAL_DONE,
     NONE,
-    R_ERROR_RAISED,
     R_TRANSITION,
     R_TRANSITION_STARTED,
-    R_VARIABLES_SET,
     RUN_ACTIVITY,
     RUNNING_STATUS,
     SEND,
     SUCCEEDED,
     SUCCESS,
     T_ERROR,
-    T_IGNORED,
+    T_EXIT,
     T_JOIN,
     T_JOIN_IMPOSSIBLE,
     T_LEFT,
@@ -47,9 +45,10 @@ from .items import cancel_work
 from .kernel import Output, kernel
 from .layout import Cells, Rows
 from .messages import send
+from .performing import perform, show_ignored, write
 from .rows import emit, note, payload_of, release
 from .timers import drop_timer
-from .values import admit, copy_cell, evaluate, is_true
+from .values import copy_cell, evaluate, is_true
 from .work import hold_inputs, open_activity
 
 # What offering an event to regions came to.
@@ -178,39 +177,11 @@ def fail_action(
     """M3.4: a failed action stops the transition, unless it says `on_failure: ignore`."""
     cell = m[i + p[r].slot]
     if p[cell.action].ignore:
-        row = emit(m, o, i, R_ERROR_RAISED)
-        row.region = r
-        row.state = cell.state
-        row.source = source
-        row.error_type = error_type
-        row.reason = T_IGNORED
+        show_ignored(p, m, o, i, r, source, error_type)
         cell.action += 1
         return GOES_ON
     fail_flight(p, m, v, o, i, r, source, error_type, message)
     return STOPS
-
-
-@kernel
-def write(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, variable: int, at: int, by: int) -> int:
-    """Fit the value in cell `at` to a variable and write it: -1, or the error type. `by` says what writes it.
-
-    Before the commit the write is private to the flight (M3.3), otherwise it is public and recorded at once.
-    """
-    cell = m[i + p[r].slot]
-    fault = admit(p, variable, v[at], 0 if by == T_POST_ACTION else 1)
-    if fault >= 0:
-        return fault
-    k = variable - p[0].first_variable
-    if cell.flight_phase == BEFORE_COMMIT:
-        copy_cell(v[at], v[m[i].cells + p[r].private_cells + k])
-        return NONE
-    copy_cell(v[at], v[m[i].cells + k])
-    row = emit(m, o, i, R_VARIABLES_SET)
-    row.region = r
-    row.state = cell.state
-    row.reason = by
-    note(o, row.seq, p[variable].name, v[at])
-    return NONE
 
 
 @kernel
@@ -279,6 +250,9 @@ def commit(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
     cancel_work(p, m, o, i, p[r].work, T_LEFT)
     for k in range(p[r].n_timers):
         drop_timer(m, o, i, p[r].first_timer + k)
+    state = p[cell.state]
+    if state.first_exit < state.end_exit:
+        perform(p, m, v, o, i, r, state.first_exit, state.end_exit, T_EXIT)
     start_state(p, m, v, o, i, r, transition.target)
     enter_inner(p, m, v, o, i, r)
 

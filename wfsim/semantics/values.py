@@ -35,6 +35,7 @@ from .codes import (
     OP_MULTIPLY,
     OP_NEGATE,
     OP_NOT,
+    OP_NOW,
     OP_OR,
     OP_SUBTRACT,
     OP_UNEQUAL,
@@ -308,6 +309,10 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
                 copy_cell(v[private + row.a], v[top])
             else:
                 copy_cell(v[m[i].cells + row.a], v[top])
+            continue
+        if op == OP_NOW:
+            top += 1
+            set_whole(v[top], INTEGER, m[i].time)
             continue
         if op == OP_FIELD:
             top += 1

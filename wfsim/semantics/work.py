@@ -123,6 +123,7 @@ def start_attempt(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int) -> None
     row.activity_id = work.serial
     row.attempt = work.attempt
     row.index = work.index
+    row.reason = p[work.activity].version
     effect = new_effect(o)
     effect.kind = START_ATTEMPT
     effect.activity = work.activity
@@ -174,7 +175,6 @@ def open_activity(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int,
     work = m[i + w]
     work.serial = me.serials
     work.attempt = 1
-    work.delay = p[activity].initial_interval
     if held >= 0 and work.undoes < 0:
         hold_for(p, m, i, r, held, work.serial)
     start_attempt(p, m, v, o, i, w)
@@ -367,24 +367,45 @@ def next_delay(delay: int, coefficient: int, longest: int) -> int:
 
 
 @kernel
-def retry_work(p: Rows, m: Rows, o: Output, i: int, w: int, permanent: int) -> int:
-    """M5.2 after a failed attempt: 1 if another one is scheduled, 0 if the activity has failed."""
+def delay_after(p: Rows, policy: int, attempt: int) -> int:
+    """M5.1: how long the policy at row `policy` waits after attempt number `attempt`, from 1, without jitter."""
+    delay: int = p[policy].initial_interval
+    for _ in range(attempt - 1):
+        grown = next_delay(delay, p[policy].coefficient, p[policy].max_interval)
+        if grown == delay:
+            # It grows no more, however many attempts there are.
+            break
+        delay = grown
+    return delay
+
+
+@kernel
+def retry_work(p: Rows, m: Rows, o: Output, i: int, w: int, which: int, retry_after: int) -> int:
+    """M5.2 after a failed attempt: 1 if another one is scheduled, 0 if the activity has failed.
+
+    `which` policy of the activity decides, beyond the last none; `retry_after` is the wait that the error asks for.
+    """
     me = m[i]
     work = m[i + w]
     activity = p[work.activity]
     drop_clock(p, m, o, i, w)
-    if permanent or work.attempt >= activity.max_attempts:
+    if which < 0 or which >= activity.end_policy - activity.first_policy:
         return 0
-    wait = work.delay
-    if activity.jitter > 0:
-        u = draw(me.key, RETRY_JITTER, work.serial, work.attempt)
-        wait -= int(work.delay * (activity.jitter * 1e-6) * u)
+    policy = activity.first_policy + which
+    if work.attempt >= p[policy].max_attempts:
+        return 0
+    wait = retry_after
+    if wait < 0:
+        delay = delay_after(p, policy, work.attempt)
+        wait = delay
+        if p[policy].jitter > 0:
+            u = draw(me.key, RETRY_JITTER, work.serial, work.attempt)
+            wait -= int(delay * (p[policy].jitter * 1e-6) * u)
     due = me.time + wait
     if work.deadline >= 0 and due >= work.deadline:
         return 0
     work.phase = BACKOFF
     work.attempt += 1
-    work.delay = next_delay(work.delay, activity.coefficient, activity.max_interval)
     r = work.region
     row = emit(m, o, i, R_RETRY_SCHEDULED)
     row.region = r

@@ -13,6 +13,7 @@ from wfsim.model.duration import Duration
 from wfsim.model.elements import Event, Outcome, Region, State, Transition, Variable
 from wfsim.model.expression_tree import Name
 from wfsim.model.operations import ForEach
+from wfsim.model.retrying import most_attempts, policies
 from wfsim.model.uses import declared_activities, declared_events, declared_variables
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
@@ -29,6 +30,7 @@ ITEMS = 3
 _DEFAULTS: dict[ValueType, Any] = {
     ValueType.STRING: "text",
     ValueType.INTEGER: 1,
+    ValueType.TIMESTAMP: 86_400_000_000,
     ValueType.NUMBER: 1.0,
     ValueType.BOOLEAN: True,
     ValueType.LIST: [],
@@ -173,8 +175,7 @@ def _activities(workflow: Workflow, values: Mapping[str, Any]) -> dict[str, dict
     for name, activity in declared_activities(workflow).items():
         timeout = activity.timeout or workflow.timeouts.activity
         median = Duration(min(60_000_000, int(timeout) // 10 if timeout else 60_000_000))
-        policy = activity.retry_policy or workflow.retry_policy
-        fails = policy is not None and policy.max_attempts > 1
+        fails = most_attempts(policies(workflow, name)) > 1
         plans[name] = {
             "duration": {"lognormal": {"median": median}},
             "failures": [{"error_type": "Error", "probability": 0.05}] if fails else [],

@@ -430,7 +430,9 @@ class Simulation:
         number, serial, attempt = end.request
         if end.failure >= 0:
             error = work.error_types[end.failure]
-            self._after(number, case, case.instance.activity_failed(self.now, serial, attempt, error))
+            asked = work.retry_after[end.failure] if end.failure < len(work.retry_after) else None
+            failed = case.instance.activity_failed(self.now, serial, attempt, error, retry_after=asked)
+            self._after(number, case, failed)
             return
         again = work.again_after(case.key, serial, attempt)
         if again is not None:

@@ -169,6 +169,8 @@ class Work:
         The skills of a worker, as the pool counts them.
     error_types
         As what attempts fail: first the ways of the plan, then those that the pool has, then those of outages.
+    retry_after
+        By way of the plan, the wait that the error asks for.
     fails_after
         By outage the law of when attempts fail in it.
     first_outage
@@ -186,6 +188,7 @@ class Work:
         shares = [failure.probability for failure in plan.failures]
         self.edges = sampling.cumulative([*shares, plan.never_ends])
         self.error_types = [*(failure.error_type for failure in plan.failures), FULL, RENEGED, BROKEN]
+        self.retry_after = [None if each.retry_after is None else int(each.retry_after) for each in plan.failures]
         self.first_outage = len(self.error_types)
         self.error_types += [outage.error_type or "" for outage in plan.outages]
         self.fails_after = [outage.fails_after.sampler() for outage in plan.outages]

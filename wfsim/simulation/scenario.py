@@ -131,10 +131,11 @@ EventPlans = Annotated[
 
 
 class FailurePlan(Part):
-    """A way an attempt fails."""
+    """A way an attempt fails; `retry_after` is the wait before the next one that its error asks for (M5.1)."""
 
     error_type: str
     probability: Share
+    retry_after: Duration | None = None
 
 
 Burst = Annotated[Whole, Field(ge=1, le=1_000_000)]

@@ -9,6 +9,7 @@ from wfsim.exploration.domains import Domains
 from wfsim.model.duration import UNITS, time_text
 from wfsim.model.elements import FieldType
 from wfsim.model.expression_tree import Name, names
+from wfsim.model.retrying import most_attempts, policies, telling_errors
 from wfsim.model.values import ValueType
 from wfsim.semantics.chances import active_regions, can_be_retried, leaving, not_due, region_cell
 from wfsim.semantics.codes import COMMANDS, NONE
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from wfsim.semantics.records import Record
 
 _RESULT, _ERROR_TYPE, _MESSAGE, _WHY = "result", "error_type", "message", "reason"
+_RETRY_AFTER = "retry_after"
+"""The wait that an error asks for, in seconds."""
 _RETURNS = ("no_instance", "expired", "closed", "no_transition", "condition")
 _DOES = {
     "pause": "Nothing is dispatched until it is resumed (M8.1).",
@@ -124,7 +127,10 @@ class Actions:
                     return Stimulus("activity_succeeded", time, result=read.get(_RESULT), **at)
                 if not read[_ERROR_TYPE].strip():
                     raise WfsimError("error_type is needed: retries and transitions on `error` tell errors by it.")
-                return Stimulus("activity_failed", time, error_type=read[_ERROR_TYPE], message=read.get(_MESSAGE), **at)
+                seconds = read.get(_RETRY_AFTER)
+                asked = None if seconds is None else round(float(seconds) * 1_000_000)
+                told = {"error_type": read[_ERROR_TYPE], "message": read.get(_MESSAGE), "retry_after": asked}
+                return Stimulus("activity_failed", time, **told, **at)
             case ["child", activation, verb]:
                 return child_stimulus(instance, int(activation), verb, read, time, stepped)
             case ["message", number, "back"]:
@@ -158,7 +164,7 @@ class Actions:
     def _activities(self, instance: Instance) -> Iterator[Action]:
         for activity in instance.activities():
             name, serial, label = activity.activity, activity.activity_id, activity_name(activity)
-            most = self.program.rows[self.program.activity_rows[name]].max_attempts
+            most = most_attempts(policies(self.program.workflow, name))
             attempt = f"Attempt {activity.attempt} of {most}.{item_text(activity.index, activity.item)}"
             start, end = _attempt_chances(instance, activity, attempt)
             yield Action(f"activity:{serial}:start", f"{label} starts", "activity", *start)
@@ -195,12 +201,12 @@ class Actions:
         return ()
 
     def _failure(self, activity: str) -> tuple[Parameter, ...]:
-        policy = self.program.activities[activity].retry_policy or self.program.workflow.retry_policy
-        final = policy.non_retryable_errors if policy else ()
-        choices = tuple(dict.fromkeys(["Error", *final, *self._domains.named_error_types()]))
+        told = telling_errors(policies(self.program.workflow, activity))
+        choices = tuple(dict.fromkeys(["Error", *told, *self._domains.named_error_types()]))
         return (
             Parameter(_ERROR_TYPE, ValueType.STRING, True, "Error", choices),
             Parameter(_MESSAGE, ValueType.STRING, False),
+            Parameter(_RETRY_AFTER, ValueType.NUMBER, False),
         )
 
     # --- timers ----------------------------------------------------------------------------------
@@ -224,7 +230,7 @@ class Actions:
             own = [(0, "timeout")] if state.timeout >= 0 or state.timeout_code >= 0 else []
             for at in leaving(instance, region):
                 if program.rows[at].timer > 0:
-                    own.append((program.rows[at].timer, f"after {program.transitions[at].after}"))
+                    own.append((program.rows[at].timer, program.transitions[at].trigger))
             for which, name in own:
                 place = program.rows[region].first_timer + which
                 if place not in running:
@@ -304,7 +310,7 @@ def _timer_label(instance: Instance, timer: Timer) -> str:
     if which == 0:
         return f"timeout in {where}"
     at = next(at for at in leaving(instance, region) if program.rows[at].timer == which)
-    return f"after {program.transitions[at].after} in {where}"
+    return f"{program.transitions[at].trigger} in {where}"
 
 
 def _soon(instance: Instance) -> int:

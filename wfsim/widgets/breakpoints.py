@@ -73,7 +73,7 @@ class Breakpoints:
 
 def _holds(condition: Expression, instance: Instance) -> bool:
     try:
-        return evaluate(condition, instance.variables, None, instance.state) is True
+        return evaluate(condition, instance.variables, None, instance.state, now=instance.time) is True
     except EvaluationFault:
         # What cannot be evaluated yet is no reason to stop.
         return False

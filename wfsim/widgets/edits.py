@@ -195,6 +195,8 @@ def set_trigger(draft: Draft, transition: str, event: str = "", after: str = "",
     path = draft.path(transition, "transition")
     at = draft.at(path)
     before = str(at.get("event", ""))
+    if event or after:
+        at.pop("at", None)
     for key, value in {"event": event, "after": after, "condition": condition}.items():
         at.pop(key, None)
         if value:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from wfsim.drawing.text import clean
 from wfsim.errors import DrawingError, WfsimError
 from wfsim.model.duration import Duration, time_text
+from wfsim.model.retrying import most_attempts, policies
 from wfsim.model.values import ValueType
 
 from .child_actions import child_name
@@ -265,6 +266,10 @@ def _typed(value: Any) -> str:
     return value if isinstance(value, str) else value_text(value, 100_000)
 
 
+def _most(instance: Instance, activity: str) -> int:
+    return most_attempts(policies(instance.program.workflow, activity))
+
+
 def _sections(instance: Instance) -> list[Scene]:
     timers = []
     for timer in instance.timers():
@@ -272,11 +277,10 @@ def _sections(instance: Instance) -> list[Scene]:
         rest = f"in {Duration(left).about()}" if left > 0 else "due now"
         owner = "" if timer.region is None else f" of {timer.region}" if timer.region else ""
         timers.append({"name": f"{timer.name}{owner}", "value": f"{rest} (at {time_text(timer.due)})"})
-    most = instance.program.activity_rows
     attempts = [
         {
             "name": f"{one.activity} #{one.activity_id}",
-            "value": f"attempt {one.attempt} of {instance.program.rows[most[one.activity]].max_attempts}, {one.phase}."
+            "value": f"attempt {one.attempt} of {_most(instance, one.activity)}, {one.phase}."
             f"{item_text(one.index, one.item)}",
         }
         for one in instance.activities()

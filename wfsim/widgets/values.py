@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.errors import WfsimError, listed
-from wfsim.model.values import ValueType, check_value
+from wfsim.model.values import ValueType, check_value, coerce
 
 if TYPE_CHECKING:
     from wfsim.model.values import Value
@@ -42,6 +42,7 @@ _WRITE = {
     ValueType.NUMBER: "Write a number: 2.5.",
     ValueType.BOOLEAN: "Write true or false.",
     ValueType.LIST: 'Write a list as JSON: ["a", "b"].',
+    ValueType.TIMESTAMP: "Write a time: 2026-11-30T09:00:00Z.",
     ValueType.OBJECT: 'Write an object as JSON: {"a": 1}.',
 }
 
@@ -61,7 +62,7 @@ def read_value(parameter: Parameter, given: Value) -> Value:
     value = given
     if isinstance(given, str) and not parameter.required and not given.strip():
         value = None
-    elif isinstance(given, str) and kind is not ValueType.STRING:
+    elif isinstance(given, str) and kind not in (ValueType.STRING, ValueType.TIMESTAMP):
         try:
             value = json.loads(given)
         except (ValueError, RecursionError):
@@ -77,7 +78,8 @@ def read_value(parameter: Parameter, given: Value) -> Value:
         raise WfsimError(f"{name}: {problem}. {_WRITE.get(kind, '')}".rstrip())
     if parameter.only_choices and value not in parameter.choices:
         raise WfsimError(f"{name}: {value!r} is not one of {listed(map(repr, parameter.choices))}.")
-    return value
+    # What an activity returns meets no door that reads it (M6.5).
+    return coerce(kind, value) if kind is ValueType.TIMESTAMP else value
 
 
 def value_text(value: Value, longest: int = 200) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wfsim.model.duration import Duration
 from wfsim.model.expressions import is_template
 from wfsim.model.naming import element_paths
+from wfsim.model.retrying import listed_policies
 
 from .draft import Draft
 from .knobs import Place, count_knob, time_knob
@@ -15,7 +16,7 @@ from .units import Count, Times
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from wfsim.model.elements import RetryPolicy
+    from wfsim.model.elements import Retries, RetryPolicy
     from wfsim.model.problems import Path
     from wfsim.model.workflow import Workflow
 
@@ -80,11 +81,16 @@ def _of_state(workflow: Workflow, draft: Draft, name: str, path: Path) -> Iterat
         yield time_knob(place, int(default), _at(("timeouts", "states", name), Times()))
 
 
-def _attempts(path: Path, label: str, policy: RetryPolicy | None) -> Iterator[Knob]:
-    if policy is not None:
-        way = (*path, "retry_policy", "max_attempts")
-        place = _place(".".join(map(str, way)), "failures", label)
+def _attempts(path: Path, label: str, retries: Retries | None) -> Iterator[Knob]:
+    for number, policy in enumerate(listed_policies(retries)):
+        several: Path = (number,) if isinstance(retries, tuple) else ()
+        way = (*path, "retry_policy", *several, "max_attempts")
+        place = _place(".".join(map(str, way)), "failures", f"{label}{_for(policy)}")
         yield count_knob(place, _ATTEMPTS, policy.max_attempts, _MOST_ATTEMPTS, _at(way, _ATTEMPTS))
+
+
+def _for(policy: RetryPolicy) -> str:
+    return f" after {', '.join(policy.errors)}" if policy.errors else ""
 
 
 def _place(where: str, group: Group, label: str) -> Place:

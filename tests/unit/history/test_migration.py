@@ -114,6 +114,7 @@ CHANGED: dict[str, tuple[list[tuple[str, str]], str]] = {
     "event-gone": ([("  close: {}", "  shut: {}"), ("event: close", "event: shut")], "event 'close'"),
     "event-payload": ([("ok: boolean", "ok: boolean, why: string")], "event 'decide'"),
     "activity-gone": ([("activity: check", "activity: look"), ("  check:", "  look:")], "activity 'check'"),
+    "activity-version": ([("  check:", "  check: {version: 2}\n  other:")], "activity 'check'"),
     "compensation-changed": ([(", compensate_with: take_back", "")], "activity 'pay'"),
     "correlation-changed": ([('"context.id"', '"context.amount"')], "correlation"),
 }

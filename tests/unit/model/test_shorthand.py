@@ -84,6 +84,13 @@ def test_findings_and_problems_stand_where_they_are_written() -> None:
     [
         ("[a, b], event: stop", "[], event: stop", r":23: the list of states that this transition leaves is empty"),
         ("[a, b], event: stop", "[a, a], event: stop", r":23: .*leaves names the text 'a' twice"),
+        ("[a, b], event: stop", "a, event: [stop, stop]", r":23: .*events that this transition is on names .* twice"),
+        ("[a, b], event: stop", "a, event: []", r":23: the list of events that this transition is on is empty"),
+        ("[a, b], event: stop", "[a, b], except: [p], event: stop", r":23: except belongs to from: \"\*\""),
+        ("[a, b], event: stop", "'*', except: [q], event: stop", r":23: except names the text 'q', .*States?|Such"),
+        ("[a, b], event: stop", "'*', except: [c], event: stop", r":23: except names the text 'c', which is not"),
+        ("[a, b], event: stop", "'*', except: [a, b, p], event: stop", r":23: from: \"\*\" leaves no state"),
+        ("[a, b], event: stop", "[a, b], event: [stop, halt], after: 1s", r":23: .*an event or a time"),
         (
             "f: {retry_policy: patient",
             "f: {retry_policy: patent",
@@ -95,6 +102,115 @@ def test_findings_and_problems_stand_where_they_are_written() -> None:
 def test_shorthand_that_means_nothing_is_refused(old: str, new: str, told: str) -> None:
     with pytest.raises(wf.DefinitionError, match=told):
         wf.loads(SHORT.replace(old, new), "s.yaml")
+
+
+LISTS = """\
+name: lists
+version: 1.0.0
+initial_state: a
+events: {stop: {}, halt: {}, go: {}, end: {}, tick: {}}
+states:
+  - {name: a}
+  - {name: b}
+  - name: p
+    parallel:
+      regions:
+        - name: r
+          initial_state: x
+          states:
+            - {name: x}
+            - {name: y}
+            - {name: z, is_terminal: true}
+          transitions:
+            # Every way out of the region.
+            - {from: "*", event: end, to: z}
+            - {from: x, event: go, to: y}
+  - {name: c, is_terminal: true}
+transitions:
+  # By hand or by rule.
+  - {from: "*", except: [p], event: [stop, halt], to: c}
+  - {from: [a, p], event: [go, tick], to: b}
+  - {from: b, event: go, to: p}  # plain
+"""
+
+
+def test_lists_of_events_and_all_states_are_spelt_out_in_order() -> None:
+    workflow = wf.loads(LISTS)
+    assert [str(t) for t in workflow.transitions] == [
+        "a → c on stop",
+        "a → c on halt",
+        "b → c on stop",
+        "b → c on halt",
+        "a → b on go",
+        "a → b on tick",
+        "p → b on go",
+        "p → b on tick",
+        "b → p on go",
+    ]
+    parallel = workflow.state("p").parallel
+    assert parallel is not None
+    assert [str(t) for t in parallel.regions[0].transitions] == ["x → z on end", "y → z on end", "x → y on go"]
+    assert wf.loads(write(workflow)) == workflow
+
+
+def test_the_builder_takes_lists_and_all_states_as_well() -> None:
+    built = wf.Builder("lists")
+    for event in ("stop", "halt", "go"):
+        built.event(event)
+    built.state("a", initial=True).state("b").state("c", terminal=True)
+    built.transition("*", "c", on=["stop", "halt"], excluding=["b"]).transition(["a", "b"], on="go")
+    assert [str(t) for t in built.build().transitions] == [
+        "a → c on stop",
+        "a → c on halt",
+        "a → (none) on go",
+        "b → (none) on go",
+    ]
+    with pytest.raises(wf.DefinitionError, match=r"excluding goes with the source '\*'"):
+        built.transition("a", "c", on="stop", excluding=["b"])
+    with pytest.raises(wf.DefinitionError, match=r"except names the text 'd', which is not a state"):
+        built.transition("*", "c", on="stop", excluding=["d"]).build()
+
+
+def changed(text: str, *edits: tuple[str, str]) -> tuple[str, wf.Workflow]:
+    """The text as saved after its workflow was changed as the same replacements in its spelt-out text change it."""
+    workflow = wf.loads(text)
+    spelt = write(workflow)
+    for old, new in edits:
+        assert old in spelt
+        spelt = spelt.replace(old, new)
+    other = wf.loads(spelt)
+    other._source = workflow._source
+    return wf.dumps(other), other
+
+
+@pytest.mark.parametrize(
+    ("edits", "kept"),
+    [
+        ([("name: lists", "name: other")], LISTS.replace("name: lists", "name: other")),
+        (
+            [("halt", "cease")],
+            LISTS.replace("halt", "cease"),
+        ),
+        ([("to: z, event: end", "event: end")], LISTS.replace("event: end, to: z", "event: end")),
+        (
+            [("{from: b, to: c, event: halt}\n  - ", "")],
+            LISTS.replace(
+                '{from: "*", except: [p], event: [stop, halt], to: c}',
+                "{from: a, to: c, event: stop}\n  - {from: a, to: c, event: halt}\n  - {from: b, to: c, event: stop}",
+            ),
+        ),
+        (
+            [("{name: b}", "{name: b}\n  - {name: n}")],
+            LISTS.replace("{name: b}", "{name: b}\n  - {name: n}").replace(
+                'from: "*", except: [p], event: [stop', "from: [a, b], event: [stop"
+            ),
+        ),
+    ],
+)
+def test_lists_stay_lists_where_their_transitions_stay_alike(edits: list[tuple[str, str]], kept: str) -> None:
+    text, workflow = changed(LISTS, *edits)
+    assert wf.loads(text) == workflow
+    assert text == kept
 
 
 MAIN = """\

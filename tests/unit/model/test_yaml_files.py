@@ -146,7 +146,7 @@ def problems(text: str) -> str:
             9,
             "did you mean `context.attempts`",
         ),
-        (HEAD + "transitions:\n  - {from: s, to: s}\n", 6, "needs an event, a time (after) or a condition"),
+        (HEAD + "transitions:\n  - {from: s, to: s}\n", 6, "needs an event, a time (after, at) or a condition"),
         (
             HEAD + "transitions:\n  - {from: s, event: e, pre_actions: [{name: x}]}\n",
             6,

@@ -211,3 +211,19 @@ def test_an_instance_that_tells_itself_for_ever_fails() -> None:
 def test_what_makes_no_net_is_refused(workflows: list[wf.Workflow], keys: dict[str, Any], text: str) -> None:
     with pytest.raises(NetError, match=text):
         to_net(workflows, **keys)
+
+
+@pytest.mark.parametrize("key", ["entry_actions", "exit_actions"])
+def test_m3_9_what_a_state_sends_on_entry_and_on_leaving_reaches_its_receiver(key: str) -> None:
+    states = ["packing", {"name": "waiting", key: [send("pick_up", "courier")]}, C]
+    ways = [
+        {"from": "packing", "event": "packed", "to": "waiting"},
+        {"from": "waiting", "event": "arrived", "to": "c"},
+    ]
+    order = named("order", workflow(ways, states, events={"packed": {}, "arrived": {}}))
+    mail = courier(events={"pick_up": {}, "there": {}})
+    net = to_net([order, mail])
+    space = wf.explore(net)
+    assert space.complete
+    assert any(marking["courier/driving"] for marking in space.markings)
+    assert "order/waiting sends pick_up to courier" in net

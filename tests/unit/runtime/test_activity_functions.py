@@ -233,3 +233,12 @@ def test_a_functions_own_threads_through_asyncio_end_with_the_run() -> None:
         return await asyncio.to_thread(lambda: 5)
 
     assert ended(f).variables["result"] == 5
+
+
+@pytest.mark.parametrize(("version", "taken"), [(None, "plain"), (1, "plain"), (2, "second"), (3, "third of one")])
+def test_the_function_for_the_version_of_an_activity_is_taken(version: int | None, taken: str) -> None:
+    flow = one_activity() if version is None else one_activity(version=version)
+    names = {"f": "plain", "f@2": "second", "f@3": "third", "one.f@3": "third of one"}
+    with start(flow, activities={key: (lambda name=name: name) for key, name in names.items()}) as run:
+        run.wait(timeout=10)
+    assert run.variables["result"] == taken

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import wfsim as wf
 from tests.unit.semantics.told import SECOND, Told, region, regions, terminal, workflow
 from wfsim.semantics.snapshot import from_snapshot, take_snapshot
 
@@ -294,3 +295,51 @@ def test_an_instance_is_rebuilt_from_its_snapshot_with_its_items() -> None:
     for work in twin.activities():
         twin.activity_succeeded(0, work.activity_id, 1, f"r{work.phase}")
     assert twin.variables["out"] == ["rrunning", "b", "rscheduled"]
+
+
+@pytest.mark.parametrize(("most", "failing"), [(0, 1), (1, 2), ("34%", 2), ("33%", 1), ("66.7%", 3), ("100%", 4)])
+def test_m4_5_one_failure_more_than_tolerated_ends_the_rest(most: Any, failing: int) -> None:
+    it = each(on_failure="collect", tolerated_failures=most, result_variable="out")
+    for serial in range(1, min(failing, 3)):
+        assert it.fails(serial, "Boom") == []
+    last = min(failing, 3)
+    found = it.fails(last, "Bang")
+    if failing > 3:
+        assert found[-1] == "instance_closed(completed, success)"
+        return
+    assert found[: 3 - last] == ["activity_cancelled(f)"] * (3 - last)
+    assert found[3 - last :] == ["error_raised(f, Bang)", "transition(s, lost)"]
+    assert it.one("error_raised").payload["index"] == last - 1
+
+
+def test_m4_5_what_is_tolerated_is_collected() -> None:
+    it = each(on_failure="collect", tolerated_failures=1, result_variable="out")
+    it.fails(2, "Boom")
+    it.succeeds(1, result=1)
+    it.succeeds(3, result=3)
+    assert [one["ok"] for one in it.variables["out"]] == [True, False, True]
+
+
+def test_m4_5_inputs_that_raise_count_as_failures() -> None:
+    it = each(on_failure="collect", tolerated_failures=1, parameters={"x": "${item.one + 1}"}, given=(1, "a", "b", 2))
+    assert it.started == [
+        "state_entered(s)",
+        "activity_scheduled(f, 1)",
+        "activity_cancelled(f)",
+        "error_raised(f, Expression.type)",
+        "transition(s, lost)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("work", "told"),
+    [
+        ({"tolerated_failures": 1}, r"goes with on_failure: collect"),
+        ({"tolerated_failures": -1, "on_failure": "collect"}, r"-1 is neither how many items may fail"),
+        ({"tolerated_failures": "101%", "on_failure": "collect"}, r"nor which share of them, such as 5%"),
+        ({"tolerated_failures": 0.5, "on_failure": "collect"}, r"0\.5 is neither"),
+    ],
+)
+def test_m4_5_a_tolerance_that_means_nothing_is_refused(work: dict[str, Any], told: str) -> None:
+    with pytest.raises(wf.DefinitionError, match=told):
+        each(**work)

@@ -9,6 +9,7 @@ import pytest
 
 import wfsim as wf
 from tests.unit.semantics.told import SECOND, Told, activity, terminal, workflow
+from wfsim.errors import ActivityError
 from wfsim.semantics.draws import RETRY_JITTER, draw
 
 
@@ -268,3 +269,105 @@ def test_m5_5_simulation_runs_each_attempt_exactly_once() -> None:
     ).fetchall()
     assert {row[3:] for row in runs} == {(1, 1)}
     assert {row[2] for row in runs} == {1, 2, 3}
+
+
+# Several policies ------------------------------------------------------------------------------------------
+
+BY_ERROR = [
+    {"errors": ["Quota", "Http.429"], "max_attempts": 4, "initial_interval": "10s", "backoff_coefficient": 3},
+    {"errors": ["Http"], "max_attempts": 3, "initial_interval": "1s", "non_retryable_errors": ["Http.403"]},
+]
+REST = {"max_attempts": 2, "initial_interval": "5s"}
+
+
+def retrying(*policies: dict[str, Any], **clocks: Any) -> Told:
+    return Told(
+        workflow(
+            [{"name": "a", "activity": "f"}, terminal("b")],
+            [{"from": "a", "to": "b", "event": "done"}],
+            activities={"f": {"retry_policy": list(policies), **clocks}},
+        )
+    )
+
+
+def test_m5_1_the_first_policy_for_the_error_decides_as_if_it_had_always_decided() -> None:
+    it = retrying(*BY_ERROR, REST)
+    assert it.fails(1, "Http.500") == ["retry_scheduled(2, 1 s)"]
+    it.fires("retry", 1)
+    # The second wait of the first policy, which has not waited before.
+    assert it.fails(1, "Http.429", 1, attempt=2) == ["retry_scheduled(3, 30 s)"]
+    it.fires("retry", 31)
+    # The second policy allows three attempts, and this was the third.
+    assert it.fails(1, "Http.500", 31, attempt=3)[-1] == "instance_closed(failed)"
+
+
+def test_m5_1_a_longer_name_is_no_prefix_and_what_no_policy_is_for_fails() -> None:
+    assert retrying(*BY_ERROR).fails(1, "Https")[-1] == "instance_closed(failed)"
+    assert retrying(*BY_ERROR).fails(1, "Http.403")[-1] == "instance_closed(failed)"
+    assert retrying(*BY_ERROR, REST).fails(1, "Https") == ["retry_scheduled(2, 5 s)"]
+
+
+def test_m5_1_a_policy_for_the_clock_decides_when_it_expires() -> None:
+    slow = {"errors": ["Timeout"], "max_attempts": 2, "initial_interval": "7s"}
+    it = retrying(slow, timeout="10s")
+    it.starts(1)
+    assert it.fires("start_to_close", 10)[-1] == "retry_scheduled(2, 7 s)"
+    it = retrying(*BY_ERROR, timeout="10s")
+    it.starts(1)
+    assert it.fires("start_to_close", 10)[-1] == "instance_closed(failed)"
+
+
+def test_m5_1_an_error_may_ask_for_another_wait_and_is_recorded_with_it() -> None:
+    it = retrying({**REST, "jitter": 0.5, "max_interval": "6s"})
+    assert it.rows(it.instance.activity_failed(SECOND, 1, 1, "Busy", retry_after=90 * SECOND)) == [
+        "retry_scheduled(2, 90 s)"
+    ]
+    cause = it.records[0]
+    assert (cause.payload["delay"], cause.payload["due"]) == (90 * SECOND, 91 * SECOND)
+    assert it.due("retry") == 91
+
+
+def test_m5_2_a_wait_that_is_asked_for_does_not_outlast_the_deadline() -> None:
+    it = retrying(REST, schedule_to_close="60s")
+    found = it.rows(it.instance.activity_failed(SECOND, 1, 1, "Busy", retry_after=59 * SECOND))
+    assert found[-1] == "instance_closed(failed)"
+
+
+@pytest.mark.parametrize("wait", [-1, 10**18, 1.5, True])
+def test_m5_1_a_wait_that_is_none_is_refused(wait: Any) -> None:
+    with pytest.raises(wf.WfsimError, match=r"retry_after is .*Give microseconds from 0"):
+        retrying(REST).instance.activity_failed(0, 1, 1, "Busy", retry_after=wait)
+    with pytest.raises(ValueError, match="Give seconds from 0"):
+        ActivityError("Busy", retry_after=-1)
+
+
+@pytest.mark.parametrize(
+    ("policies", "told"),
+    [
+        ([REST, *BY_ERROR], r"retry policy 2 of activity 'f' never decides: policy 1 before it is for all errors"),
+        ([*BY_ERROR, {**REST, "errors": ["Http.500"]}], r"retry policy 3 .*: policy 2 before it is for Http.500"),
+        ([], r"at least 1 entry"),
+        ([{"errors": ["X"]}], r"max_attempts' is missing"),
+    ],
+)
+def test_m5_2_a_policy_that_can_never_decide_is_refused(policies: list[dict[str, Any]], told: str) -> None:
+    with pytest.raises(wf.DefinitionError, match=told):
+        retrying(*policies)
+
+
+def test_m5_6_every_attempt_names_the_version_of_its_activity() -> None:
+    it = Told(
+        workflow(
+            [{"name": "a", "activity": "f"}, {"name": "b", "activity": "g"}],
+            [{"from": "a", "to": "b", "event": "done"}],
+            activities={"f": {"version": 2, "retry_policy": {"max_attempts": 2}}, "g": {}},
+        )
+    )
+    assert it.one("activity_scheduled").payload["version"] == "2"
+    it.fails(1, "Net")
+    it.fires("retry", 1)
+    assert it.one("activity_scheduled").payload["version"] == "2"
+    it.succeeds(1, 2, attempt=2)
+    assert "version" not in it.one("activity_scheduled").payload
+    with pytest.raises(wf.DefinitionError, match="expected 1 or more"):
+        retrying(version=0)

@@ -61,7 +61,8 @@ def shortest_circle(ways: dict[str, list[str]], name: str, first: list[str] | No
 
 
 def _written(graph: RegionGraph, indices: list[int], states: frozenset[str]) -> set[str]:
-    works = [state.work for state in graph.region.states if state.name in states and state.work is not None]
+    inside = [state for state in graph.region.states if state.name in states]
+    works = [*(state.work for state in inside if state.work is not None), *(a for s in inside for a in s.actions)]
     actions = [action for index in indices for action in graph.region.transitions[index].actions]
     return {each.written.variable for each in (*works, *actions) if each.written is not None}
 

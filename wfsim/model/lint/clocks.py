@@ -11,6 +11,7 @@ from wfsim.model.elements import Outcome
 from wfsim.model.lint.circles import shortest_circle, unbounded_ways
 from wfsim.model.lint.graph import RegionGraph
 from wfsim.model.lint.regions import inner, needed
+from wfsim.model.retrying import most_attempts, policies
 
 if TYPE_CHECKING:
     from wfsim.model.elements import RetryPolicy, State, Transition
@@ -244,13 +245,12 @@ def longest_schedule(workflow: Workflow, name: str) -> tuple[int, str] | None:
     activity = workflow.activities.get(name)
     attempt = activity.timeout if activity is not None else None
     attempt = attempt if attempt is not None else workflow.timeouts.activity
-    policy = activity.retry_policy if activity is not None else None
-    policy = policy if policy is not None else workflow.retry_policy
+    tried = policies(workflow, name)
     whole = activity.schedule_to_close if activity is not None else None
     if attempt is None:
         return None if whole is None else (int(whole), f"schedule_to_close {whole}")
-    attempts = policy.max_attempts if policy is not None else 1
-    total = attempts * attempt + (waits(policy) if policy is not None else 0)
+    attempts = most_attempts(tried)
+    total = attempts * attempt + max(map(waits, tried), default=0)
     if whole is not None and whole < total:
         return int(whole), f"schedule_to_close {whole}"
     return total, "1 attempt" if attempts == 1 else f"{attempts} attempts of {attempt} and the waits between"

@@ -11,7 +11,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from wfsim.model.evaluate import evaluate, fit
-from wfsim.model.expression_tree import Expression, Literal, Name, TemplateLiteral, Whole, names, walk
+from wfsim.model.expression_tree import NOW, Expression, Literal, Name, TemplateLiteral, Whole, names, walk
 from wfsim.model.uses import declared_variables, writes
 from wfsim.model.values import EvaluationFault, ValueType
 
@@ -38,12 +38,12 @@ def values_left_over(graph: RegionGraph, state: State) -> dict[str, Any] | None:
     conditions = [
         way.condition_tree
         for _, way in graph.usable_from(state.name)
-        if way.event is None and way.after is None and way.condition_tree is not None
+        if way.event is None and not way.timed and way.condition_tree is not None
     ]
     if not conditions:
         return {}
     read = dict.fromkeys(name for condition in conditions for name in names(condition))
-    if any(isinstance(name, Whole) for name in read):
+    if any(isinstance(name, Whole) or name == NOW for name in read):
         return None
     fields = list(dict.fromkeys(name.field for name in read if isinstance(name, Name)))
     written = list(writes(graph.workflow))

@@ -76,7 +76,7 @@ class RegionGraph:
 
     def _hides(self, earlier: int, later: int) -> bool:
         first, second = self.region.transitions[earlier], self.region.transitions[later]
-        if first.after is not None or second.after is not None:
+        if first.timed or second.timed:
             # Every `after` has a timer of its own that selects only its transition (M6.2).
             return False
         same_trigger = first.event == second.event or (

@@ -76,13 +76,13 @@ def _waits_forever(graph: RegionGraph, state: State) -> dict[str, Any] | None:
 def _bounded_by_time(graph: RegionGraph, state: State) -> bool:
     if graph.timeout_of(state) is not None:
         return True
-    return any(way.after is not None for _, way in graph.usable_from(state.name))
+    return any(way.timed for _, way in graph.usable_from(state.name))
 
 
 def _what_it_waits_for(graph: RegionGraph, state: State, values: dict[str, Any]) -> str:
     ways = [way.event for _, way in graph.usable_from(state.name) if way.event is not None]
     case = ""
-    if any(way.event is None and way.after is None for _, way in graph.usable_from(state.name)):
+    if any(way.event is None and not way.timed for _, way in graph.usable_from(state.name)):
         told = ", ".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
         case = f"no condition-only transition leads on{f' with {told}' if told else ''}, nor can that change here: "
     if not ways:
@@ -121,7 +121,7 @@ def transitions(graph: RegionGraph, report: Report) -> None:
             why = "has no condition" if first.condition is None else "has the same condition"
             if first.condition is not None and first.condition != transition.condition:
                 why = "always holds" if transition.condition is None or first.condition == "true" else why
-            if transition.after is not None:
+            if transition.timed:
                 report(
                     "transition-shadowed",
                     path,

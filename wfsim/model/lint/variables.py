@@ -9,6 +9,7 @@ assignment a union.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from wfsim.model.expression_tree import (
     children,
     names,
 )
+from wfsim.model.operations import Action, PassingAction
 from wfsim.model.uses import (
     declared_variables,
     operation_uses,
@@ -133,6 +135,20 @@ class _Facts:
         return _Facts(self.must | names_, self.may | names_)
 
 
+def _done(facts: _Facts, action: Action) -> _Facts:
+    """Facts after an action of a transition that went on."""
+    written = action.written
+    return facts if written is None else facts.after(written.variable, certain=action.on_failure == "abort")
+
+
+def _passed(facts: _Facts, actions: Sequence[PassingAction]) -> _Facts:
+    """Facts after what entering or leaving a state does: one that fails keeps nobody from going on (M3.9)."""
+    for action in actions:
+        if action.written is not None:
+            facts = facts.after(action.written.variable, certain=not action.fails_of)
+    return facts
+
+
 # These can come before the actions after a commit are done: an error of one, or a control (M3.4, M8.3).
 _EARLY_EVENTS = ("error", "cancel_requested", "workflow_timeout")
 
@@ -169,6 +185,7 @@ class _Flow:
             outer, state = graph.around[0]
             facts = self.entered.get((outer.part.path, state.name))
             if facts is not None:
+                facts = _passed(facts, state.entry_actions)
                 # What others write at any moment is left to them: only this region's own order is judged.
                 written = frozenset(
                     write.variable
@@ -183,7 +200,8 @@ class _Flow:
         """Iterate to the fixed point; facts only shrink (must) or grow (may), so it ends."""
         region = graph.part.path
         self.entered[(region, graph.region.initial_state)] = start
-        self.settled[(region, graph.region.initial_state)] = self.inside(graph, graph.region.initial_state, start)
+        begun = _passed(start, graph.states[graph.region.initial_state].entry_actions)
+        self.settled[(region, graph.region.initial_state)] = self.inside(graph, graph.region.initial_state, begun)
         waiting = [graph.region.initial_state]
         while waiting:
             name = waiting.pop(0)
@@ -221,7 +239,8 @@ class _Flow:
         key = (graph.part.path, transition.from_)
         event = transition.event or ""
         if event.split(".")[0] in _EARLY_EVENTS:
-            return _Facts(self.entered[key].must & self.settled[key].must, self.settled[key].may)
+            begun = _passed(self.entered[key], graph.states[transition.from_].entry_actions)
+            return _Facts(begun.must & self.settled[key].must, self.settled[key].may)
         facts = self.settled[key]
         state = graph.states[transition.from_]
         if event == "done":
@@ -232,17 +251,20 @@ class _Flow:
         return facts
 
     def across(self, graph: RegionGraph, index: int, transition: Transition) -> tuple[_Facts, _Facts]:
-        """Facts at the commit of a transition, and after its last action."""
+        """Facts when a transition enters its target, before anything is done there, and after its last action."""
         facts = self.guarded(graph, index, self.before(graph, transition))
         if transition.condition_tree is not None:
             facts = facts.proved(proved(transition.condition_tree, True))
+        for action in transition.pre_actions:
+            facts = _done(facts, action)
+        if transition.to is not None:
+            # What is left writes as it goes; of the regions inside nobody knows which states those are.
+            facts = _passed(facts, graph.states[transition.from_].exit_actions)
         committed = facts
-        for path, action in transition_actions(graph.part, index, transition):
-            written = action.written
-            if written is not None:
-                facts = facts.after(written.variable, certain=action.on_failure == "abort")
-            if path[-2] == "pre_actions":
-                committed = facts
+        if transition.to is not None:
+            facts = _passed(facts, graph.states[transition.to].entry_actions)
+        for action in transition.post_actions:
+            facts = _done(facts, action)
         return committed, facts
 
     def guarded(self, graph: RegionGraph, index: int, facts: _Facts) -> _Facts:
@@ -252,7 +274,7 @@ class _Flow:
             if earlier >= index:
                 break
             other = graph.region.transitions[earlier]
-            if other.event == transition.event and other.condition_tree and other.after is None is transition.after:
+            if other.event == transition.event and other.condition_tree and not (other.timed or transition.timed):
                 facts = facts.proved(proved(other.condition_tree, False))
         return facts
 
@@ -263,15 +285,19 @@ class _Flow:
             facts = self.entered.get((region, state.name))
             if facts is None:
                 continue
+            entered, passing = _passed(facts, state.entry_actions), len(graph.part.state_path(index))
+            left = _Facts(entered.must, entered.may | self.settled[region, state.name].may)
             for use in state_uses(graph.part, index, state):
-                self.check(use, use.tree, facts, strict=use.kind in ("deadline", "items"))
+                on = use.path[passing]
+                known = facts if on == "entry_actions" else left if on == "exit_actions" else entered
+                self.check(use, use.tree, known, strict=use.kind in ("deadline", "moment", "items"))
             for number, transition in graph.usable_from(state.name):
-                self.judge_transition(graph, number, transition, facts)
+                self.judge_transition(graph, number, transition, entered)
 
     def judge_transition(self, graph: RegionGraph, index: int, transition: Transition, entered: _Facts) -> None:
         facts = self.guarded(graph, index, self.before(graph, transition))
         for use in transition_uses(graph.part, index, transition):
-            if use.kind == "deadline":
+            if use.kind in ("deadline", "moment"):
                 self.check(use, use.tree, entered, strict=True)
             elif use.kind == "condition":
                 self.check(use, use.tree, facts, strict=True)
@@ -281,9 +307,7 @@ class _Flow:
         for path, action in transition_actions(graph.part, index, transition):
             for use in operation_uses(path, label, action, transition.event):
                 self.check(use, use.tree, facts, strict=False)
-            written = action.written
-            if written is not None:
-                facts = facts.after(written.variable, certain=action.on_failure == "abort")
+            facts = _done(facts, action)
 
     def check(self, use: Use, tree: Template, facts: _Facts, *, strict: bool) -> None:
         for name, fatal, known in _reads(tree, strict, frozenset()):

@@ -191,7 +191,7 @@ def _cycles(graph: RegionGraph, report: Report) -> None:
 
 
 def _automatic(transition: Transition) -> bool:
-    return transition.event is None and transition.after is None
+    return transition.event is None and not transition.timed
 
 
 def _by_itself(transition: Transition) -> bool:
@@ -240,12 +240,14 @@ def retries(workflow: Workflow, report: Report) -> None:
         policy = workflow.retry_policy if own is None else own
         path: Path = ("retry_policy",) if own is None else ("activities", name, "retry_policy")
         bounded = activity is not None and activity.schedule_to_close is not None
-        if policy is not None and policy.max_attempts >= ENDLESS and not bounded:
+        several = policy if isinstance(policy, tuple) else () if policy is None else (policy,)
+        most = max((one.max_attempts for one in several), default=1)
+        if most >= ENDLESS and not bounded:
             report(
                 "retries-endless",
                 (*path, "max_attempts"),
                 f"activity {name!r}",
-                f"it is tried {policy.max_attempts:,} times, and no schedule_to_close bounds how long that takes: "
+                f"it is tried {most:,} times, and no schedule_to_close bounds how long that takes: "
                 "what always fails never becomes an error (M5.2).",
                 "Give it schedule_to_close, or fewer attempts.",
             )

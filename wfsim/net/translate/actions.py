@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from wfsim.model.elements import State
 from wfsim.model.expression_tree import TemplateList, TemplateLiteral, TemplateObject, names
 from wfsim.model.operations import CompensateAction, Operation, SendAction, SetVariableAction
 from wfsim.model.values import ValueType
@@ -26,6 +27,18 @@ class Outcome:
     place: str = ""
     source: str = ""
     sent: tuple[tuple[str, str], ...] = ()
+
+
+def entering_fails(view: WorkflowView, state: State) -> list[str]:
+    """M3.9: sources of the errors that what a state does on entry may raise."""
+    found = []
+    for action in state.entry_actions:
+        if action.on_failure == "abort":
+            if isinstance(action, SetVariableAction):
+                found += [state.name] if assignment_fails(view, action) else []
+            else:
+                found += ["send"] if sending_fails(action) else []
+    return list(dict.fromkeys(found))
 
 
 def outcomes(view: WorkflowView, log: Log, transition: NumberedTransition, when: When, first: int = 0) -> list[Outcome]:

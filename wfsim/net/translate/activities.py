@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wfsim.model.retrying import most_attempts
+
 from .changes import NOTHING, Change, Move, take
 from .draft import NetDraft
 from .log import Entry
@@ -22,7 +24,7 @@ class Activities:
     def open_places(self, prefix: str, activity: str) -> list[str]:
         """Places of a token whose activity has not ended."""
         phases = ("backoff", "scheduled", "running")
-        attempts = range(1, min(self.view.policy(activity).max_attempts, MOST_ATTEMPTS) + 1)
+        attempts = range(1, min(most_attempts(self.view.policies(activity)), MOST_ATTEMPTS) + 1)
         return [attempt_place(prefix, phase, k) for k in attempts for phase in (phases if k > 1 else phases[1:])]
 
     def worker(self, place: str, activity: str) -> Tokens:
@@ -50,7 +52,7 @@ class Activities:
                 draft.make(Move(Change(inputs, outputs) & entered, f"{named} {what}", source))
 
         attempted = entry is not None and entry.attempted
-        most = self.view.policy(activity).max_attempts
+        most = most_attempts(self.view.policies(activity))
         attempts, endless = min(most, MOST_ATTEMPTS), most > MOST_ATTEMPTS
         for k in range(1, attempts + 1):
             scheduled, running = attempt_place(prefix, "scheduled", k), attempt_place(prefix, "running", k)
@@ -72,9 +74,12 @@ class Activities:
 
     def _can_fail_for_good(self, activity: str) -> bool:
         """Whether an attempt that is not the last can end the activity (M5.2)."""
-        policy, definition = self.view.policy(activity), self.view.activities[activity]
-        reported = [error.partition(".")[0] for error in policy.non_retryable_errors]
+        tried, definition = self.view.policies(activity), self.view.activities[activity]
+        reported = [error.partition(".")[0] for policy in tried for error in policy.non_retryable_errors]
+        if len(tried) > 1 or any(policy.errors for policy in tried):
+            # Which attempt is the last depends on the error, and some may be for no policy.
+            return True
         if any(kind not in ("Timeout", "Expression") for kind in reported):
             return True
         start_to_close = definition.timeout or self.view.workflow.timeouts.activity
-        return start_to_close is not None and policy.is_final("Timeout.start_to_close")
+        return start_to_close is not None and any(policy.is_final("Timeout.start_to_close") for policy in tried)

@@ -14,10 +14,7 @@ def states_on_circles(view: WorkflowView, log: Log) -> set[StateView]:
     levels: entering a state enters the regions inside, and their errors and ends lead to the state around.
     """
     told = {
-        action.sends.event
-        for each in view.transitions
-        for action in each.transition.actions
-        if action.sends is not None and tells_itself(action.sends)
+        each.sends.event for each in view.workflow.operations() if each.sends is not None and tells_itself(each.sends)
     }
     follows: dict[StateView, set[StateView]] = {at: set() for at in view.states}
     for each in view.transitions:

@@ -213,7 +213,7 @@ class Flights:
             if outcome.kind == "wait":
                 # What was raised on entry waits.
                 entering = kept is None and arrived != target.name
-                waiting = self._error_waits(target, tokens) if entering else tokens
+                waiting = self._error_waits(target, arrived, tokens) if entering else tokens
                 for waits in self._waits(target, kept):
                     yield posted.giving({outcome.place: 1}, waiting) & waits
             elif outcome.kind == "error":
@@ -234,9 +234,9 @@ class Flights:
         ways = [Change({self.tokens.no_pending(place): 1}, {place: 1}), read(place)]
         return [way for way in ways if self.tokens.is_known(way)]
 
-    def _error_waits(self, target: StateView, inside: Tokens) -> Tokens:
-        """An error that was raised on entry waits for the post-actions."""
-        place = self.tokens.pending_place(target, ErrorClass(target.state.name))
+    def _error_waits(self, target: StateView, arrived: str, inside: Tokens) -> Tokens:
+        """The error that was raised on entry, and is about to be offered, waits for the post-actions."""
+        place = self.tokens.pending_place(target, self.tokens.erring[arrived][1])
         none = self.tokens.no_pending(place)
         return {name: n for name, n in inside.items() if name != none} | {place: 1}
 

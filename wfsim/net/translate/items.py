@@ -64,6 +64,11 @@ class Items:
         return isinstance(items, TemplateList) and not any(True for _ in names(items))
 
     @property
+    def _may_fail(self) -> bool:
+        """Whether one item that fails can end the list; how many have failed before, no place tells."""
+        return self.work.on_failure == "fail_fast" or self.work.tolerated_failures is not None
+
+    @property
     def widest(self) -> int:
         """Most items open at once."""
         longest = max(self.lengths, default=0)
@@ -115,9 +120,9 @@ class Items:
             return [("open", left, opened)]
         found = self._opened(left, opened + 1, among)
         if inputs_raise(self.work):
-            if self.work.on_failure == "fail_fast":
+            if self._may_fail:
                 found.append(("failed", left, opened))
-            else:
+            if self.work.on_failure == "collect":
                 found += self._opened(left - 1, opened, among)
         return found
 
@@ -143,7 +148,7 @@ class Items:
             self._add_end(k, well, "an item has ended")
             if self.work.on_failure == "collect":
                 self._add_end(k, badly, "an item has failed")
-            else:
+            if self._may_fail:
                 self._fails(k, take(badly), min(k, self.widest) - 1, "an item has failed")
 
     def _add_end(self, k: int, end: str, what: str) -> None:
@@ -157,7 +162,7 @@ class Items:
             self.draft.make(Move(change, f"{what} in {self.at.name}", self.at.source))
 
     def _fails(self, k: int, end: Change, others: int, what: str) -> None:
-        """M4.5, fail_fast: the others are ended."""
+        """M4.5, one failure too many: the others are ended."""
         # Others may have ended by now without anybody having taken notice.
         ended = [take(f"{self.prefix}.succeeded"), take(f"{self.prefix}.failed")]
         for rest in self._distributions(others, ended):

@@ -62,15 +62,13 @@ def post_office(workflows: Iterable[Workflow], capacity: int) -> PostOffice:
     members = {workflow.name: workflow for workflow in workflows}
     office = PostOffice(capacity=capacity)
     for workflow in members.values():
-        view = WorkflowView(workflow)
-        for each in view.transitions:
-            for message in (action.sends for action in each.transition.actions):
-                to = None if message is None else message.addressed
-                if message is None or to not in members or message.event not in declared_events(members[to]):
-                    continue
-                events = office.places.setdefault(to, {})
-                name = f"{message.event} to {to}"
-                if message.event not in events and declared_events(members[to])[message.event].starts:
-                    office.starts.setdefault(to, []).append(message.event)
-                events.setdefault(message.event, (f"message {name}", f"room for {name}"))
+        for message in (each.sends for each in workflow.operations()):
+            to = None if message is None else message.addressed
+            if message is None or to not in members or message.event not in declared_events(members[to]):
+                continue
+            events = office.places.setdefault(to, {})
+            name = f"{message.event} to {to}"
+            if message.event not in events and declared_events(members[to])[message.event].starts:
+                office.starts.setdefault(to, []).append(message.event)
+            events.setdefault(message.event, (f"message {name}", f"room for {name}"))
     return office

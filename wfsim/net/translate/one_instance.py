@@ -215,9 +215,22 @@ class InstanceNet:
             endings.add_pending()
             if n == (len(tokens.erring), sum(map(len, tokens.pending.values()))):
                 break
+        self._passing_messages()
         self._show_dead()
         for closing in CLOSINGS:
             draft.fire(f"{view.prefix}over: {closing}", closing, {self._closed(closing): 1}, {badly: 1})
+
+    def _passing_messages(self) -> None:
+        """M3.9, M7.2: what a state sends on entry and on leaving, it may send at any time while it is active."""
+        for at in self.view.states:
+            sent = [(each.sends.event, each.sends.addressed) for each in at.state.actions if each.sends is not None]
+            for event, to in dict.fromkeys(sent):
+                if to is None:
+                    continue
+                for posted in self.shared.post.post(((event, to),)):
+                    for control in self.tokens.controls(at):
+                        stays = Change(control.change.takes, control.change.takes)
+                        self.draft.make(Move(stays & posted, f"{at.name} sends {event} to {to}", at.source))
 
     def _start(self) -> None:
         """M1.2: the first configuration, and an empty log."""

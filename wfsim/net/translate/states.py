@@ -38,7 +38,7 @@ class States:
             for trigger in dict.fromkeys(each.trigger for each in at.leaving):
                 if trigger in _CONTROLS and self._can_occur(at, trigger):
                     self._add_control(at, trigger)
-                elif trigger in ("timeout", "automatic") or trigger.startswith("after "):
+                elif trigger in ("timeout", "automatic") or at.is_timed(trigger):
                     self._add_trigger(at, trigger)
             self._add_timeout(at)
             if at in circling:

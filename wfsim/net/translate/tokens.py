@@ -11,7 +11,7 @@ from wfsim.errors import NotCovered
 from wfsim.model.elements import Outcome
 from wfsim.semantics.expression_code import can_raise
 
-from .actions import inputs_raise
+from .actions import entering_fails, inputs_raise
 from .activities import Activities
 from .changes import Change, combinations, take
 from .draft import NetDraft
@@ -450,18 +450,23 @@ class Configurations:
     # --- getting in ---------------------------------------------------------------------------------------
 
     def arrivals(self, at: StateView) -> Iterator[tuple[str, Tokens]]:
-        """Ways to enter a state: its durations or the input of its work may raise (M10.3).
+        """Ways to enter a state: what it does on entry may raise (M3.9), its durations, the input of its work (M10.3).
 
         Each is where the token of the region comes to lie, and the tokens inside the state.
         """
-        controls = [at.name]
-        deadlines = [at.state.timeout_tree, *(each.transition.after_tree for each in at.leaving)]
-        if any(tree is not None and can_raise(tree) for tree in deadlines):
-            controls.append(self.own_error(at, at.state.name))
-        calm = {self.no_pending(place): 1 for place in self.pending_at(at)}
-        for control in controls:
+        own = at.state.name
+        deadlines = [at.state.timeout_tree, *(tree for each in at.leaving for tree in each.transition.time_trees)]
+        late = any(tree is not None and can_raise(tree) for tree in deadlines)
+        early = entering_fails(self.view, at.state)
+        raised = [[], *([[own]] if late and own not in early else []), *([each] for each in early)]
+        # What is done on entry comes first, so its error does; that of a duration waits behind it.
+        raised += [[each, own] for each in early if late and each != own]
+        for sources in raised:
+            control = self.own_error(at, sources[0]) if sources else at.name
+            waiting = [self.pending_place(at, ErrorClass(source)) for source in sources[1:]]
+            free = [self.no_pending(place) for place in self.pending_at(at) if place not in waiting]
             for work in self._starts(at):
-                yield control, total(work, calm)
+                yield control, total(work, dict.fromkeys([*free, *waiting], 1))
 
     def _starts(self, at: StateView) -> list[Tokens]:
         """Tokens with which the work of a state begins."""

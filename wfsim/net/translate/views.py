@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from wfsim.model.elements import Outcome, Region, RetryPolicy, State, Transition
+from wfsim.model.retrying import policies
 from wfsim.model.uses import declared_activities, declared_variables, is_reserved
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.expression_code import condition_can_raise
@@ -34,7 +35,7 @@ class NumberedTransition:
 
     @property
     def trigger(self) -> str:
-        """What sets it off: an event's name, `after <n>` by its own time, or `automatic`."""
+        """What sets it off: an event's name, its own time, or `automatic`."""
         return self.transition.event if self.transition.event is not None else self.transition.trigger
 
     @property
@@ -106,9 +107,13 @@ class StateView:
             if each.trigger in triggers:
                 found.append(each)
                 # Each `after` has a timer of its own, which selects only its transition (M6.2).
-                if each.transition.condition is None and each.transition.after is None:
+                if each.transition.condition is None and not each.transition.timed:
                     break
         return found
+
+    def is_timed(self, trigger: str) -> bool:
+        """Whether it is a time of its own that sets a transition off."""
+        return any(each.transition.timed and each.trigger == trigger for each in self.leaving)
 
     def always_taken(self, triggers: set[str]) -> bool:
         """Whether one of the triggers finds a transition whatever the values."""
@@ -195,7 +200,6 @@ class WorkflowView:
         for region in self.regions:
             yield from region.transitions
 
-    def policy(self, activity: str) -> RetryPolicy:
+    def policies(self, activity: str) -> tuple[RetryPolicy, ...]:
         """How an activity is tried again."""
-        own = self.activities[activity].retry_policy
-        return own or self.workflow.retry_policy or RetryPolicy(max_attempts=1)
+        return policies(self.workflow, activity)

@@ -161,7 +161,8 @@ def begin(k: Any, r: Any, time: int) -> Any:
             inbox.kind = ACTIVITY_STARTED
         elif what == ENDS and entry.c != SUCCEEDS:
             failure = k.failures[k.works[s.activity].first_failure + entry.c]
-            inbox.kind, inbox.error_type, inbox.permanent = ACTIVITY_FAILED, failure.error_type, failure.permanent
+            inbox.kind, inbox.error_type, inbox.policy = ACTIVITY_FAILED, failure.error_type, failure.policy
+            inbox.retry_after = failure.retry_after
         else:
             inbox.kind = ACTIVITY_SUCCEEDED
             if k.works[s.activity].result >= 0:

@@ -69,7 +69,8 @@ WINDOW = _record("begin end period", "law failure", "factor")
 """A window of time: an outage in which attempts fail after a time by `law`, or never report where that is -1; or a
 time in which they take `factor` times as long. Without a period it is 0."""
 
-FAILURE = _record("", "error_type permanent", "edge")
+FAILURE = _record("retry_after", "error_type policy", "edge")
+"""How an attempt fails: which of its activity's policies decides, and the wait that the error asks for, or -1."""
 POOL = _record(
     "key number unit ahead",
     "capacity discipline queue_limit patience first_line end_line first_worker every repair always fails kept",

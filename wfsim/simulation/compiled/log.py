@@ -75,6 +75,7 @@ def columns(log: Any) -> dict[str, Any]:
     moves, errors, messages = among(_MOVES), among(_ERRORS), among(_MESSAGES)
     fires, schedules, starts = kind == R_TIMER_FIRED, kind == R_ACTIVITY_SCHEDULED, kind == R_STARTED
     attempts, waits = among(_OF_ATTEMPTS), kind == R_ACTIVITY_STARTED
+    delayed = (kind == R_RETRY_SCHEDULED) | ((kind == R_ACTIVITY_FAILED) & (log["moment"] >= 0))
     clocks = (kind == R_STIMULUS_IGNORED) & (log["node"] >= 0)
     found = {
         name: np.ascontiguousarray(log[name])
@@ -100,7 +101,7 @@ def columns(log: Any) -> dict[str, Any]:
         "index": chosen(~messages & ~fires, "which"),
         "key": chosen(starts, "moment", 0),
         "due": chosen(~starts, "moment"),
-        "delay": np.where(kind == R_RETRY_SCHEDULED, log["moment"] - log["time"], NONE),
+        "delay": np.where(delayed, log["moment"] - log["time"], NONE),
         "dwell": chosen(~attempts, "span"),
         "wait": chosen(waits, "span"),
         "service": chosen(attempts & ~waits, "span"),

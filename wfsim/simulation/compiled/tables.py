@@ -12,6 +12,7 @@ import numpy as np
 from wfsim.errors import WfsimError
 from wfsim.model.elements import FieldType
 from wfsim.model.evaluate import fit
+from wfsim.model.retrying import policy_of
 from wfsim.model.values import EvaluationFault, ValueType, coerce
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import to_array
@@ -206,9 +207,11 @@ class Tables:
 
     def _work(self, member: Member, row: int, work: Work, failures: list[tuple[Any, ...]]) -> tuple[Any, ...]:
         first, result, asks = len(failures), NONE, 0
-        policy = member.fresh._policy(row)
-        for error_type, edge in zip(work.error_types, chain(work.edges[:-1], repeat(work.edges[-1]))):
-            failures.append((member.texts.handle(error_type), int(policy.is_final(error_type)), edge))
+        tried = member.program.retry_policies(row)
+        edges, waits = chain(work.edges[:-1], repeat(work.edges[-1])), chain(work.retry_after, repeat(None))
+        for error_type, edge, wait in zip(work.error_types, edges, waits):
+            after = NONE if wait is None else wait
+            failures.append((member.texts.handle(error_type), policy_of(tried, error_type), after, edge))
         windows = self._windows(work)
         plan = work.result
         if plan is not None:
@@ -364,7 +367,7 @@ class Tables:
                     "n_slow ends_ever twice",
                 ),
                 "windows": _table(self.windows, layout.WINDOW, "begin end period law failure factor"),
-                "failures": _table(failures, layout.FAILURE, "error_type permanent edge"),
+                "failures": _table(failures, layout.FAILURE, "error_type policy retry_after edge"),
                 "pools": _table(pools, layout.POOL),
                 "lines": _table(((needs,) for _, needs in self.lines), layout.LINE),
                 "keeps": _table(keeps, layout.KEEP),

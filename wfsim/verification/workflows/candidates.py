@@ -10,6 +10,7 @@ from typing import Any
 from wfsim.errors import StartRefused
 from wfsim.exploration.cells import fresh
 from wfsim.exploration.domains import Domains
+from wfsim.model.retrying import policies, telling_errors
 from wfsim.semantics.codes import COMPLETED, NONE, STATUSES
 from wfsim.semantics.program import Program
 from wfsim.semantics.stimulus import Stimulus, checked_inputs
@@ -34,6 +35,10 @@ class Candidates:
         self.cut = False
         self.refused = ""
         self._payloads: dict[str, list[dict[str, Any]]] = {}
+
+    def moments(self) -> list[int]:
+        """Times at which something may happen, one for each that conditions tell apart."""
+        return self.domains.of_clock()
 
     def starts(self) -> Iterator[Stimulus]:
         inputs = {name: v for name, v in self.program.variables.items() if v.input}
@@ -88,10 +93,9 @@ class Candidates:
         return self.domains.of_variable(name, self.program.variables[name])
 
     def errors(self, activity: int) -> Iterator[tuple[str, str | None]]:
-        """Error types and messages: one type that is tried again, each that is not, each that a condition names."""
+        """Error types and messages: one that no policy names, each that one does, each that a condition names."""
         name = self.program.name(activity) or ""
-        policy = self.program.activities[name].retry_policy or self.program.workflow.retry_policy
-        told = list(policy.non_retryable_errors) if policy is not None else []
+        told = telling_errors(policies(self.program.workflow, name))
         if not self.program.erased:
             told += self.domains.named_error_types()
         types = dict.fromkeys([fresh("Error", told), *told])

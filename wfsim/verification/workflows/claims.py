@@ -194,6 +194,8 @@ class _ClaimReader(Converter):
 
     def more(self, node: ast.expr, depth: int) -> Expression | None:
         match node:
+            case ast.Name(id="now"):
+                raise self.refuse(node, "a claim is about what happens and what holds, not about when")
             case ast.Attribute(value=ast.Attribute(value=ast.Name(id="activity"), attr=name), attr=word):
                 if word not in WORDS:
                     raise self.refuse(

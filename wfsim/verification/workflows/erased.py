@@ -42,6 +42,7 @@ class ErasedHost:
         choices: list[tuple[int, int]] = {
             "condition": [(BOOLEAN, 1), (BOOLEAN, 0)],
             "duration": [(INTEGER, 1)],
+            "moment": [(INTEGER, 1)],
             "value": [(NULL, 0)],
             "item": [(NULL, 0)],
             "items": self.lists,

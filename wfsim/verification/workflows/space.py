@@ -234,7 +234,8 @@ class WorkflowSpace:
     def _compiled(self, n_edges: int, limits: Limits) -> CompiledSearch | None:
         """The compiled search, if it goes on from here; for `auto` if that pays and nothing has to be compiled."""
         auto = self._engine == "auto"
-        if self._engine == "python" or (auto and n_edges < FEW_EDGES):
+        # Times are tried by the search in Python only.
+        if self._engine == "python" or self.program.head.reads_clock or (auto and n_edges < FEW_EDGES):
             return None
         from wfsim.verification.workflows import compiled_cache
 

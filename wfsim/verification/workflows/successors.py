@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
 from wfsim.semantics.codec import N_SCRATCH
@@ -40,6 +41,10 @@ class Outside(Protocol):
 
     def starts(self) -> Iterator[Stimulus]:
         """Ways to start."""
+        ...
+
+    def moments(self) -> list[int]:
+        """Times at which something may happen, earliest first."""
         ...
 
     def payloads(self, event: str) -> Iterator[dict[str, Any]]:
@@ -106,7 +111,12 @@ class Successors:
         """All that can happen in a state, in one instance that is put back after each."""
         instance = self.instance(snapshot)
         mark = Mark(instance)
-        for stimulus in list(self.outside.starts() if snapshot is None else self._stimuli(instance)):
+        stimuli = list(self.outside.starts() if snapshot is None else self._stimuli(instance))
+        if self.program.head.reads_clock:
+            # M6.1: time never decreases.
+            times = [moment for moment in self.outside.moments() if moment >= instance.time]
+            stimuli = [replace(stimulus, time=moment) for stimulus in stimuli for moment in times or [instance.time]]
+        for stimulus in stimuli:
             script: list[int] | None = []
             while script is not None:
                 output = self.apply(mark.restore(), stimulus, script)

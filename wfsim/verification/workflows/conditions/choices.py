@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from wfsim.model.elements import FieldType, Transition, Unhandled
 from wfsim.model.evaluate import evaluate, need_boolean
-from wfsim.model.expression_tree import Bool, Compare, Expression, ListOf, Literal, Name, Whole, names
+from wfsim.model.expression_tree import NOW, Bool, Compare, Expression, ListOf, Literal, Name, Whole, names
 from wfsim.model.lint.graph import RegionGraph, region_graphs
 from wfsim.model.problems import Path
 from wfsim.model.uses import RESERVED_PAYLOADS, declared_events
@@ -75,12 +75,19 @@ class Choice:
     @property
     def at_once(self) -> bool:
         """Whether one of them is chosen and the others are not: timers of one length each fire, one after another."""
-        return self.options[0].transition.after is None
+        return not self.options[0].transition.timed
+
+    def declared(self, name: str) -> FieldType | None:
+        """What is known of a value from outside, by its name in a condition: a field of the event, or `now`."""
+        return CLOCK if name == called(NOW) else self.fields.get(name.partition(".")[2])
 
     @property
     def names(self) -> tuple[Name | Whole, ...]:
         """All that its conditions read, each once."""
         return tuple(dict.fromkeys(name for option in self.options for name in names(option.whole)))
+
+
+CLOCK = FieldType(type=ValueType.TIMESTAMP)
 
 
 def called(name: Name) -> str:
@@ -93,7 +100,8 @@ def outcome(tree: Expression, values: Mapping[str, Value], state: str) -> str:
     context = {name.removeprefix("context."): value for name, value in values.items() if name.startswith("context.")}
     event = {name.removeprefix("event."): value for name, value in values.items() if name.startswith("event.")}
     try:
-        return "true" if need_boolean(evaluate(tree, context, event, state), "a condition") else "false"
+        found = evaluate(tree, context, event, state, now=values.get(called(NOW)))
+        return "true" if need_boolean(found, "a condition") else "false"
     except EvaluationFault as fault:
         return fault.kind
 
@@ -157,9 +165,9 @@ def _by_trigger(graph: RegionGraph, indices: list[int]) -> dict[_Trigger, list[i
 
 
 def _trigger(transition: Transition, index: int) -> _Trigger:
-    if transition.after is not None:
+    if transition.timed:
         # Timers of one length fire one after another at one time, and the first whose condition holds leaves the state.
-        return "after", str(transition.after) if transition.to is not None else f"{transition.after}, {index}"
+        return "after", transition.trigger if transition.to is not None else f"{transition.trigger}, {index}"
     if transition.event is None:
         return "automatic", ""
     return "event", "error" if transition.event.startswith("error.") else transition.event

@@ -49,7 +49,7 @@ class Formulas:
         if name.scope == "context":
             variable = self.variables[name.field]
             return self.symbols.of_variable(called(name), variable, null=can_be_null(variable))
-        return self.symbols.of_field(called(name), self.choice.fields.get(name.field))
+        return self.symbols.of_field(called(name), self.choice.declared(called(name)))
 
     def solve(
         self, wishes: Sequence[Wish], seconds: float, max_seconds: float | None = None

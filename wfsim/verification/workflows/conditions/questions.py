@@ -83,7 +83,7 @@ class Questions:
         variable = self._variable(name)
         if variable is not None:
             return of_variable(variable, constants)
-        return of_field(self.choice.fields.get(name.partition(".")[2]), constants)
+        return of_field(self.choice.declared(name), constants)
 
     @cached_property
     def formulas(self) -> Formulas:
@@ -143,7 +143,7 @@ class Questions:
         """Whether the declarations admit the values, by the rules of the door and not by the solver's."""
         for name, value in values.items():
             variable = self._variable(name)
-            declared = self.choice.fields.get(name.partition(".")[2])
+            declared = self.choice.declared(name)
             if value is None:
                 continue
             if variable is None:

@@ -66,6 +66,7 @@ def _of_type(kind: ValueType, constants: Sequence[Value]) -> list[Value]:
     by_type: dict[ValueType, list[Any]] = {
         ValueType.BOOLEAN: [False, True],
         ValueType.INTEGER: whole,
+        ValueType.TIMESTAMP: [each for each in whole if each >= 0],
         ValueType.NUMBER: real,
         ValueType.STRING: [*text, ""],
         ValueType.LIST: [[], *([each] for each in [*constants, None]), list(constants)],

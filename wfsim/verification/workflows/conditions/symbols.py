@@ -150,4 +150,6 @@ def value_of(term: Term, model: z3.ModelRef) -> Value:
 
 
 def _kinds(kind: ValueType) -> tuple[str, ...]:
+    if kind is ValueType.TIMESTAMP:
+        return ("integer",)
     return ANYTHING if kind is ValueType.ANY else (kind.value,)

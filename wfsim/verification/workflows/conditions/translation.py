@@ -17,6 +17,7 @@ from wfsim.model.expression_tree import (
     Negate,
     Not,
     Whole,
+    time_of,
 )
 from wfsim.model.values import TYPE, Value
 from wfsim.verification.workflows.conditions.symbols import Symbols
@@ -112,6 +113,8 @@ class Translation:
                 return logic(word, [self.of(operand) for operand in operands])
             case IfElse(test, then, otherwise):
                 return conditional(self.of(test), self.of(then), self.of(otherwise))
+            case Call("duration" | "timestamp"):
+                return constant(time_of(node))
             case Call("len", (argument,)):
                 return length(self.of(argument))
             case Call(function, arguments):

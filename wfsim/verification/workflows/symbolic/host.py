@@ -88,6 +88,8 @@ class SymbolicHost:
             self._answer_condition(term, answer)
         elif asked.role == "duration":
             self._answer_duration(term, answer)
+        elif asked.role == "moment":
+            raise NotCovered("the time at which a transition is due is computed, which is not followed symbolically.")
         elif asked.role == "value":
             self._answer_value(term if asked.target is None else fitted(self.declared[asked.target], term), answer)
         else:

@@ -290,6 +290,8 @@ class _Search:
         found = {0, 1}
         trees: list[Any] = list(self.claims)
         for _, region in self.workflow.regions():
+            passing = (action.written for state in region.states for action in state.actions)
+            trees += [written.tree for written in passing if written is not None and written.tree is not None]
             for transition in region.transitions:
                 assigned = (action.written.tree for action in transition.actions if action.written is not None)
                 trees += [tree for tree in (transition.condition_tree, *assigned) if tree is not None]

@@ -32,6 +32,10 @@ class MarkedValues:
         self.symbols = symbols
         self.candidates = Candidates(program, domains)
 
+    def moments(self) -> list[int]:
+        """None is tried: who reads the clock is not followed symbolically."""
+        return []
+
     def starts(self) -> Iterator[Stimulus]:
         """Every choice of inputs that may be left out."""
         inputs = {name: each for name, each in self.declared.items() if each.input}

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from wfsim.errors import NotCovered
 from wfsim.exploration.domains import Domains
 from wfsim.model.elements import Event, Variable
-from wfsim.model.expression_tree import names
+from wfsim.model.expression_tree import NOW, names
+from wfsim.model.operations import Operation
+from wfsim.model.uses import uses
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
@@ -138,12 +140,16 @@ class SymbolicSpace:
 
 def _refuse(workflow: Workflow) -> None:
     """Name the first construct whose values are not followed."""
+    reading = next((use.what for use in uses(workflow) if NOW in names(use.tree)), None)
+    if reading is not None:
+        raise NotCovered(f"{reading} reads now, and the clock is not followed symbolically.")
     for _, region in workflow.regions():
         for state in region.states:
             if state.for_each is not None or state.invoke is not None:
                 what = "goes through a list" if state.for_each is not None else "runs another workflow"
                 raise NotCovered(f"state {state.name!r} {what}, and what comes of that is not followed symbolically.")
-        for transition in region.transitions:
-            for action in transition.actions:
-                if action.sends is not None and any(names(read.tree) for read in action.reads):
-                    raise NotCovered(f"{transition} sends values, and these are not followed symbolically.")
+        doing: list[tuple[object, Operation]] = [(t, action) for t in region.transitions for action in t.actions]
+        doing += [(f"state {state.name!r}", action) for state in region.states for action in state.actions]
+        for who, action in doing:
+            if action.sends is not None and any(names(read.tree) for read in action.reads):
+                raise NotCovered(f"{who} sends values, and these are not followed symbolically.")
