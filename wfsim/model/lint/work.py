@@ -20,6 +20,7 @@ from wfsim.model.lint.circles import shortest_circle, unbounded_ways
 from wfsim.model.lint.graph import RegionGraph
 from wfsim.model.lint.regions import ends, inner, needed
 from wfsim.model.operations import Failure
+from wfsim.model.retrying import policies
 from wfsim.model.uses import activity_uses
 
 if TYPE_CHECKING:
@@ -237,21 +238,21 @@ def retries(workflow: Workflow, report: Report) -> None:
     for name in dict.fromkeys(name for _, _, name in activity_uses(workflow)):
         activity = workflow.activities.get(name)
         own = None if activity is None else activity.retry_policy
-        policy = workflow.retry_policy if own is None else own
         path: Path = ("retry_policy",) if own is None else ("activities", name, "retry_policy")
+        listed = policies(workflow, name)
+        most = max(range(len(listed)), key=lambda place: listed[place].max_attempts, default=0)
         bounded = activity is not None and activity.schedule_to_close is not None
-        several = policy if isinstance(policy, tuple) else () if policy is None else (policy,)
-        most = max((one.max_attempts for one in several), default=1)
-        if most >= ENDLESS and not bounded:
+        if listed and listed[most].max_attempts >= ENDLESS and not bounded:
+            several = isinstance(workflow.retry_policy if own is None else own, tuple)
             report(
                 "retries-endless",
-                (*path, "max_attempts"),
+                (*path, *((most,) if several else ()), "max_attempts"),
                 f"activity {name!r}",
-                f"it is tried {most:,} times, and no schedule_to_close bounds how long that takes: "
-                "what always fails never becomes an error (M5.2).",
+                f"it is tried {listed[most].max_attempts:,} times, and no schedule_to_close bounds how long that "
+                "takes: what always fails never becomes an error (M5.2).",
                 "Give it schedule_to_close, or fewer attempts.",
             )
-        if policy is None and name in undoing:
+        if not listed and name in undoing:
             report(
                 "compensator-unretried",
                 ("activities", name) if activity is not None else (),
