@@ -9,6 +9,7 @@ from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, Event, Region, State, Transition, Variable
 from wfsim.model.expression_tree import Expression, Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
 from wfsim.model.operations import Action, Operation
+from wfsim.model.shapes import Shape, plain
 from wfsim.model.values import ValueType
 
 if TYPE_CHECKING:
@@ -250,16 +251,21 @@ def declared_activities(workflow: Definition) -> Mapping[str, Activity]:
     return {name: Activity() for name in dict.fromkeys(name for _, _, name in activity_uses(workflow))}
 
 
-def payload_fields(workflow: Definition, event: str) -> Mapping[str, ValueType] | None:
+def payload_fields(workflow: Definition, event: str) -> Mapping[str, Shape] | None:
     """Types of the fields an event brings; `None` if anything may be in it."""
     if is_reserved(event):
         fields = RESERVED_PAYLOADS["error" if event.startswith("error") else event]
         types = {"result": ValueType.ANY, "index": ValueType.INTEGER}
-        return {field: types.get(field, ValueType.STRING) for field in fields}
+        return {field: plain(types.get(field, ValueType.STRING)) for field in fields}
     declared = workflow.events.get(event)
     if declared is None or not declared.payload:
         return None
-    return {field: kind.type for field, kind in declared.payload.items()}
+    return {field: one.shape for field, one in declared.payload.items()}
+
+
+def variable_shapes(workflow: Definition) -> Mapping[str, Shape]:
+    """Types of all variables."""
+    return {name: variable.shape for name, variable in declared_variables(workflow).items()}
 
 
 def expression_parts(tree: Template) -> Iterator[Expression]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from wfsim.model.declared import FieldType
 from wfsim.model.duration import Duration
-from wfsim.model.elements import FieldType
+from wfsim.model.elements import Variable
 from wfsim.model.operations import ActivityWork, Compensation
 from wfsim.model.published import SECONDS_KEYS
 from wfsim.model.workflow import Workflow
@@ -22,7 +23,7 @@ from wfsim.model.yaml_reader import plain_scalar
 
 LINE_WIDTH = 110
 _ENDLESS = 1_000_000
-_SECTIONS = ("variables", "events", "activities", "states", "transitions")
+_SECTIONS = ("types", "variables", "events", "activities", "states", "transitions")
 _DURATION_KEYS = frozenset(
     {
         "timeout",
@@ -37,7 +38,7 @@ _DURATION_KEYS = frozenset(
         "offset",
     }
 )
-_OPAQUE = frozenset({"parameters", "metadata", "payload", "input", "initial", "variables"})
+_OPAQUE = frozenset({"parameters", "metadata", "payload", "input", "initial", "variables", "types"})
 
 
 def to_data(model: BaseModel) -> dict[str, Any]:
@@ -59,8 +60,10 @@ def to_data(model: BaseModel) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     match value:
-        case FieldType() if not value.optional:
-            return value.type.value
+        case Variable():
+            return to_data(value)
+        case FieldType():
+            return _type(value)
         case Compensation() if value.when == "completed":
             return value.activity
         case ActivityWork() if not value.parameters and value.result_variable is None:
@@ -79,6 +82,17 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case _:
             return value
+
+
+def _type(declared: FieldType) -> Any:
+    """The shortest spelling: the name of a type alone, or an object by its fields alone."""
+    data = to_data(declared)
+    if not set(data) - {"type"}:
+        return data.get("type", "any")
+    fields = data.get("fields", {})
+    if set(data) == {"type", "fields"} and fields and not {"type", "fields"} & set(fields):
+        return fields
+    return data
 
 
 def write(workflow: Workflow) -> str:

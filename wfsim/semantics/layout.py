@@ -71,7 +71,7 @@ class Head:
 
 @dataclass(slots=True)
 class VariableRow:
-    """A variable: declared type, range, and what happens outside it (M10.2)."""
+    """A variable, payload field or result: declared type, range, and what happens outside it (M10.2, M10.4)."""
 
     name: int = NONE
     type: int = ANY
@@ -87,6 +87,8 @@ class VariableRow:
     saturate: int = 0
     first_allowed: int = NONE
     end_allowed: int = NONE
+    deep: int = 0
+    """Whether the surroundings fit a value: its items, fields or pattern are declared (M10.4)."""
 
 
 @dataclass(slots=True)
@@ -238,6 +240,8 @@ class ActivityRow:
     retries_start_to_close: int = 1
     undo: int = NONE
     undo_when: int = 0
+    result: int = NONE
+    """The row that says what its results are (M4.1)."""
 
 
 @dataclass(slots=True)

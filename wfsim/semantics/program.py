@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from wfsim.model.elements import Activity, Event, Transition, Variable
 from wfsim.model.expression_tree import Template
+from wfsim.model.shapes import Shape
 from wfsim.model.workflow import Workflow
 
 from .layout import (
@@ -83,6 +84,8 @@ class Program:
     initial_cells: list[Cell]
     children: dict[int, Workflow | None]
     """The workflows that its states run, by row; `None` where the program was made without a catalogue."""
+    shapes: dict[int, Shape]
+    """What values are, by the row of a variable, payload field or result."""
 
     @property
     def head(self) -> Head:

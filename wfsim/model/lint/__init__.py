@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.arguments import expect, listed_in
 from wfsim.model.catalogue import Catalogue, as_catalogue
-from wfsim.model.lint import children, clocks, regions, structure, talking, undoing, variables, work
+from wfsim.model.lint import children, clocks, handed, regions, structure, talking, undoing, variables, work
 from wfsim.model.lint.findings import SEVERITIES, Finding, Findings, Severity
 from wfsim.model.lint.graph import region_graphs
 from wfsim.model.workflow import Workflow
@@ -81,6 +81,7 @@ def lint(workflow: Workflow, *, catalogue: Catalogue | str | os.PathLike[str] | 
     work.work(graphs, report)
     work.clocks_of_activities(workflow, report)
     undoing.undoing(workflow, graphs[0], report)
+    handed.handed(workflow, report)
     # Read twice, so that a generator will do.
     others = as_catalogue(catalogue) if isinstance(catalogue, (str, os.PathLike)) else catalogue
     others = (

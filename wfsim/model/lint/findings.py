@@ -25,6 +25,8 @@ class Severity(StrEnum):
 
 
 SEVERITIES: dict[str, Severity] = {
+    "activity-input": Severity.ERROR,
+    "activity-result": Severity.ERROR,
     "activity-unclocked": Severity.WARNING,
     "activity-unused": Severity.WARNING,
     "automatic-cycle": Severity.WARNING,
@@ -32,6 +34,7 @@ SEVERITIES: dict[str, Severity] = {
     "child-result": Severity.WARNING,
     "child-unknown": Severity.ERROR,
     "compensation-missing": Severity.WARNING,
+    "compensator-input": Severity.ERROR,
     "done-unhandled": Severity.WARNING,
     "ending-can-fail": Severity.WARNING,
     "error-unhandled": Severity.WARNING,
@@ -53,6 +56,7 @@ SEVERITIES: dict[str, Severity] = {
     "timeout-unhandled": Severity.WARNING,
     "transition-shadowed": Severity.ERROR,
     "trigger-impossible": Severity.ERROR,
+    "type-mixed": Severity.WARNING,
     "variable-may-be-unset": Severity.WARNING,
     "variable-never-read": Severity.WARNING,
     "variable-unprovided": Severity.ERROR,
