@@ -27,6 +27,13 @@ CONDITIONS = (
     "context.maybe < 3",
     "context.n + 1 == 3 or context.flag",
     "context.word in ['x', 'y']",
+    "context.box.x > 0",
+    "context.boxes[0].x < context.n",
+    "context.boxes[-1].tag != null",
+    "any(context.boxes, item.x == context.n)",
+    "count(context.boxes, coalesce(item.tag, 'q') == 'q') > 1 or context.flag",
+    "'p' in context.boxes.tag",
+    "startswith(context.word + 'z', 'yz')",
 )
 EVENT_CONDITIONS = ("event.k > 1", "event.k == context.n", "event.k < 0 or context.flag")
 LISTS = ("${context.list}", "${[context.n, context.maybe]}", "${[1 // context.n]}")
@@ -39,6 +46,17 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
     ("maybe", "${context.maybe + 1}"),
     ("maybe", 2),
     ("maybe", "${context.n if context.flag else null}"),
+    ("word", "${lower('Y')}"),
+    ("word", "${context.n} of ${context.flag}"),
+    ("n", "${sum(context.boxes.x)}"),
+    ("n", "${context.boxes[context.n].x}"),
+    ("maybe", "${max(context.boxes.x)}"),
+    ("box", {"x": "${context.n}", "tag": "p"}),
+    ("box", {"x": "${context.n + 2}"}),
+    ("box", {"x": "${context.maybe}", "marks": ["${context.n}"]}),
+    ("boxes", "${[context.box, context.box]}"),
+    ("boxes", []),
+    ("boxes", [{"x": 1, "tag": "r"}, {"x": "${context.n}"}]),
 )
 
 
@@ -204,6 +222,16 @@ _CLOCKS = st.fixed_dictionaries(
 )
 
 
+_RESULTS = st.sampled_from(
+    [
+        {},
+        {},
+        {"result": {"type": "integer", "maximum": 1, "optional": True}},
+        {"result": {"type": "string", "pattern": "[a-z]*"}},
+    ]
+)
+
+
 @st.composite
 def workflows(
     draw: st.DrawFn, *, regions: bool = False, undo: bool | None = None, children: bool | None = None
@@ -218,12 +246,19 @@ def workflows(
     root = draw(_region(2 if regions else 0, True, undo, children))
     activities = {}
     for name in ACTIVITIES:
-        activities[name] = draw(_CLOCKS)
+        activities[name] = draw(_CLOCKS) | draw(_RESULTS)
         chosen = draw(_POLICY)
         if chosen is not None:
             activities[name]["retry_policy"] = chosen
     data = {
         "name": "random",
+        "types": {
+            "box": {
+                "x": {"type": "integer", "minimum": 0, "maximum": 3},
+                "tag": {"type": "string", "values": ["p", "q"], "optional": True},
+                "marks": {"type": "list", "items": "number", "optional": True},
+            },
+        },
         "variables": {
             "n": {
                 "type": "integer",
@@ -235,6 +270,8 @@ def workflows(
             "flag": {"type": "boolean", "initial": False},
             "word": {"type": "string", "initial": "x", "output": True},
             "maybe": {"type": "integer", "optional": True, "minimum": -2, "maximum": 5},
+            "box": {"type": "box", "initial": {"x": 1}},
+            "boxes": {"type": "list", "items": "box", "initial": []},
             **({"list": {"type": "list", "optional": True}} if children else {}),
         },
         "events": {
@@ -243,7 +280,10 @@ def workflows(
                 "payload": {"k": {"type": "integer", "optional": True}},
                 "unhandled": draw(among("reject", "discard")),
             },
-            "pay": {"payload": {"k": "integer"}, "unhandled": draw(among("defer", "reject"))},
+            "pay": {
+                "payload": {"k": {"type": "integer", "minimum": -1, "maximum": 2}},
+                "unhandled": draw(among("defer", "reject")),
+            },
         },
         "activities": activities,
         "pause_timers": draw(among("run", "freeze")),

@@ -35,7 +35,9 @@ from wfsim.model.uses import (
     declared_events,
     declared_variables,
     expression_parts,
+    fields_at,
     is_reserved,
+    items_at,
     parts,
     payload_fields,
     scoped,
@@ -444,13 +446,14 @@ def _types(
         if write.value is not None and write.variable in variables
     }
     for use in found:
-        payload = payload_fields(workflow, use.event) if use.event is not None else None
+        payload = fields_at(workflow, use.path, use.event) if use.event is not None else None
+        items = items_at(workflow, use.path) if use.item is not None else None
         for expression in expression_parts(use.tree):
 
             def complain(message: str, use: Use = use) -> None:
                 report(use.path, f"{use.what}: {message}.")
 
-            shape = static_shape(expression, types, payload, complain)
+            shape = static_shape(expression, types, payload, complain, items=items)
             kind = None if shape is None else shape.kind
             outermost = expression is use.tree
             if use.kind == "condition" and kind not in (None, ValueType.BOOLEAN):

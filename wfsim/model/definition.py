@@ -97,8 +97,9 @@ def _event(event: Event, types: Types) -> Event:
 
 
 def _activity(activity: Activity, types: Types) -> Activity:
-    if activity.input is None and activity.result is None:
-        return activity
-    given = None if activity.input is None else _resolved(activity.input, types)
-    result = None if activity.result is None else resolved(activity.result, types)
-    return activity.model_copy(update={"input": given, "result": result})
+    known: dict[str, object] = {}
+    if activity.input is not None:
+        known["input"] = _resolved(activity.input, types)
+    if activity.result is not None:
+        known["result"] = resolved(activity.result, types)
+    return activity.model_copy(update=known) if known else activity

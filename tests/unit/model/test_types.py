@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Literal
 
@@ -16,8 +17,10 @@ from wfsim.model import pattern as patterns
 from wfsim.model.builder import Builder
 from wfsim.model.changes import changes
 from wfsim.model.declared import FieldType
+from wfsim.model.renaming import rename
 from wfsim.model.shapes import Shape, misfit, never_fits
 from wfsim.model.values import ValueType
+from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import dumps, loads
 
 HEAD = "name: w\nversion: 1.0.0\ninitial_state: s\nstates: [{name: s}]\n"
@@ -116,6 +119,38 @@ def test_an_expression_that_can_never_work_is_told_from_the_types_of_parts(value
         f'parameters: {{name: out, value: "{value}"}}}}]}}]\n'
     )
     assert any(told in message for _, message in problems(text)), problems(text)
+
+
+def test_what_an_activity_gives_is_known_where_its_state_is_left() -> None:
+    """The one on `done` of a state whose activity declares nothing is not told."""
+    text = (
+        "name: w\ninitial_state: a\n"
+        "activities: {f: {timeout: 1m, result: {ok: boolean}}, g: {timeout: 1m}}\n"
+        "states: [{name: a, activity: f}, {name: b, activity: g}]\n"
+        "transitions:\n"
+        "  - {from: a, event: done, to: b, condition: event.result.okay}\n"
+        "  - {from: b, event: done, to: a, condition: event.result.okay}\n"
+    )
+    with pytest.raises(DefinitionError) as caught:
+        loads(text)
+    (problem,) = caught.value.problems
+    assert problem[1] == 6
+    assert "there is no field 'okay'; fields are ok" in problem[2]
+
+
+def test_what_an_item_of_a_list_has_is_known_in_the_parameters_of_for_each() -> None:
+    text = (
+        "types: {line: {sku: string}}\nvariables: {lines: {type: list, items: line, input: true}}\n"
+        "activities: {f: {timeout: 1m}}\n"
+    )
+    text = HEAD.replace("states: [{name: s}]", "") + text
+    each = (
+        'states: [{name: s, for_each: {items: "${context.lines}", as: line, activity: f, '
+        'parameters: {sku: "${item.line.SKU}"}}}]'
+    )
+    assert loads(text + each.replace("SKU", "sku"))
+    with pytest.raises(DefinitionError, match="there is no field 'skv'; fields are sku"):
+        loads(text + each.replace("SKU", "skv"))
 
 
 # Patterns ------------------------------------------------------------------------------------------------
@@ -258,3 +293,20 @@ def test_a_change_that_an_open_instance_cannot_follow_is_told_of_the_parts_of_a_
     new = loads(HEAD + "types: {o: {a: integer}}\nvariables: {o: {type: o, input: true}}\n")
     assert [each.code for each in changes(old, new)] == ["variable-type"]
     assert isinstance(old.types["o"], FieldType)
+
+
+def test_renaming_a_variable_follows_it_into_texts_indices_and_functions() -> None:
+    text = (
+        "variables: {a: {type: list, input: true}, out: {type: string, optional: true}}\n"
+        "transitions:\n"
+        "  - from: s\n    event: e\n    condition: any(context.a, item == context.a[0])\n"
+        "    pre_actions: [{action_type: set_variable, parameters: "
+        "{name: out, value: 'No ${context.a[-1]} of ${len(context.a)}, ${1}'}}]\n"
+    )
+    workflow = loads(HEAD + text)
+    data = json.loads(workflow.model_dump_json(by_alias=True, exclude_unset=True))
+    rename(workflow, data, ("variables", "a"), "b")
+    transition = Workflow.model_validate(data).transitions[0]
+    assert transition.condition == "any(context.b, item == context.b[0])"
+    value = data["transitions"][0]["pre_actions"][0]["parameters"]["value"]
+    assert value == "No ${context.b[-1]} of ${len(context.b)}, ${1}"

@@ -9,7 +9,7 @@ from wfsim.model.catalogue import Catalogue
 from wfsim.model.evaluate import fit
 from wfsim.model.expression_tree import Template, TemplateList, TemplateLiteral, TemplateObject
 from wfsim.model.expressions import to_text
-from wfsim.model.shapes import never_fits
+from wfsim.model.shapes import Shape, never_fits
 from wfsim.model.static import static_shape
 from wfsim.model.uses import declared_variables, parts, variable_shapes
 from wfsim.model.values import EvaluationFault, ValueType
@@ -103,14 +103,16 @@ def _result(workflow: Workflow, state: State, child: Workflow, path: Path, repor
     taker = state.invoke.result_variable if state.invoke is not None else None
     if taker is None:
         return
-    kind = declared_variables(workflow)[taker].kind
-    gives = [name for name, one in declared_variables(child).items() if one.output]
+    shape = declared_variables(workflow)[taker].shape
+    gives = {name: one.shape for name, one in declared_variables(child).items() if one.output}
     if not gives:
         wrong = f"{child.name} {child.version} has no output variable, so {taker!r} becomes null"
         advice = f"Mark what it gives with output: true in {child.name!r}, or take no result."
-    elif kind not in (ValueType.OBJECT, ValueType.ANY):
-        wrong = f"the result is an object of {listed(gives)}, and {taker!r} is of type {kind}: `done` becomes an error"
-        advice = f"Declare {taker!r} as object."
+    elif (reason := never_fits(shape, Shape(ValueType.OBJECT, fields=gives))) is not None:
+        wrong = (
+            f"the result is an object of {listed(gives)}, and {taker!r} never takes it ({reason}): `done` is an error"
+        )
+        advice = f"Declare {taker!r} as object, or with the fields that it gives."
     else:
         return
     report("child-result", path, f"state {state.name!r}", wrong + " (M4.4).", advice)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wfsim.errors import did_you_mean, listed
-from wfsim.model.expression_tree import Name, names
 from wfsim.model.operations import Failure
-from wfsim.model.shapes import ANYTHING, Shape, never_fits, otherwise_named, plain
+from wfsim.model.shapes import Shape, never_fits, otherwise_named, plain
 from wfsim.model.static import static_shape
-from wfsim.model.uses import declared_variables, located, payload_fields, variable_shapes
+from wfsim.model.uses import declared_variables, fields_at, items_of, located, transition_at, variable_shapes
 from wfsim.model.values import ValueType
 
 if TYPE_CHECKING:
@@ -46,28 +45,16 @@ def handed(workflow: Workflow, report: Report) -> None:
 
 def _given(workflow: Workflow, path: Path, operation: Operation) -> Given:
     """The types of the inputs, as far as they are known."""
-    event = _event_at(workflow, path)
-    payload = None if event is None else payload_fields(workflow, event)
+    found = transition_at(workflow, path)
+    event = None if found is None else found[1].event
+    payload = None if event is None else fields_at(workflow, path, event)
     variables = variable_shapes(workflow)
-    lists = [static_shape(read.tree, variables) for read in operation.reads if read.kind == "items"]
-    item = next((each.items for each in lists if each is not None), None) or ANYTHING
-    read = [name for tree in operation.inputs.values() for name in names(tree) if isinstance(name, Name)]
-    items = {name.field: item for name in read if name.scope == "item"}
+    items = items_of(operation, variables)
 
     def known(tree: Template) -> Shape | None:
         return static_shape(tree, variables, payload, items=items)
 
     return {name: known(tree) for name, tree in operation.inputs.items()}
-
-
-def _event_at(workflow: Workflow, path: Path) -> str | None:
-    """The event of the transition that a path lies in."""
-    at: object = workflow
-    event: str | None = None
-    for step in path:
-        at = at[step] if isinstance(at, tuple | dict) else getattr(at, str(step))  # type: ignore[index]
-        event = getattr(at, "event", event) if hasattr(at, "from_") else event
-    return event
 
 
 def _wrong(declared: Mapping[str, Shape], given: Given) -> list[str]:
