@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -14,10 +15,10 @@ from wfsim.model.fields import Bound, Element, Flag, Identifier, Scalar
 from wfsim.model.json_schema import to_json_schema
 from wfsim.model.problems import Path
 from wfsim.model.shapes import Shape, misfit
-from wfsim.model.values import ValueType, brief
+from wfsim.model.values import DEEPEST_VALUE, ValueType, brief
 
-DEEPEST_TYPE = 16
-"""Types inside types."""
+MOST_FIELDS = 1_000
+"""Of a type, with those of the types inside it."""
 
 
 def _type_name(value: object) -> object:
@@ -86,12 +87,20 @@ FieldType.model_rebuild()
 F = TypeVar("F", bound=FieldType)
 
 
-def shape_of(declared: FieldType, types: Types, around: tuple[str, ...] = ()) -> Shape:
+def shape_of(declared: FieldType, types: Types) -> Shape:
     """What values of a declared type are made of; a name that means nothing, or itself, may be anything."""
-    base = Shape(declared.type) if isinstance(declared.type, ValueType) else _named(declared.type, types, around)
+    return _shape(declared, types, {})
+
+
+def _shape(declared: FieldType, types: Types, known: dict[str, Shape], depth: int = 0) -> Shape:
+    """The same, where `known` holds the named types met so far: each is made once, however often it is used."""
+    if depth > DEEPEST_VALUE:
+        # No value is that deep; the check refuses such a type.
+        return Shape()
+    base = Shape(declared.type) if isinstance(declared.type, ValueType) else _named(declared.type, types, known, depth)
     fields = None
     if declared.fields is not None:
-        fields = {name: shape_of(one, types, around) for name, one in declared.fields.items()}
+        fields = {name: _shape(one, types, known, depth + 1) for name, one in declared.fields.items()}
     return Shape(
         kind=base.kind,
         name=base.name,
@@ -100,33 +109,25 @@ def shape_of(declared: FieldType, types: Types, around: tuple[str, ...] = ()) ->
         minimum=base.minimum if declared.minimum is None else declared.minimum,
         maximum=base.maximum if declared.maximum is None else declared.maximum,
         pattern=base.pattern if declared.pattern is None else declared.pattern,
-        items=base.items if declared.items is None else shape_of(declared.items, types, around),
+        items=base.items if declared.items is None else _shape(declared.items, types, known, depth + 1),
         fields=base.fields if fields is None else fields,
     )
 
 
-def _named(name: str, types: Types, around: tuple[str, ...]) -> Shape:
-    if name not in types or name in around or len(around) == DEEPEST_TYPE:
-        return Shape(name=name)
-    found = shape_of(types[name], types, (*around, name))
-    return Shape(
-        found.kind,
-        name,
-        found.optional,
-        found.values,
-        found.minimum,
-        found.maximum,
-        found.pattern,
-        found.items,
-        found.fields,
-    )
+def _named(name: str, types: Types, known: dict[str, Shape], depth: int) -> Shape:
+    if name not in known:
+        # Should it be met inside itself, there it may be anything; the check refuses it.
+        known[name] = Shape(name=name)
+        if name in types:
+            known[name] = replace(_shape(types[name], types, known, depth + 1), name=name)
+    return known[name]
 
 
 def resolved(declared: F, types: Types) -> F:
     """The same declaration, knowing what the names of types in it mean."""
-    known = declared.model_copy()
-    known.__dict__["shape"] = shape_of(declared, types)
-    return known
+    with_names = declared.model_copy()
+    with_names.__dict__["shape"] = shape_of(declared, types)
+    return with_names
 
 
 # Checks --------------------------------------------------------------------------------------------------
@@ -135,50 +136,58 @@ Report: TypeAlias = Callable[[Path, str], None]
 
 
 def check_types(types: Types, report: Report) -> None:
-    """Names that are types of the language, and types that are made of themselves."""
+    """Names that are types of the language, types that are made of themselves, and types without measure."""
+    measured: dict[str, int] = {}
     for name, declared in types.items():
         path: Path = ("types", name)
         if name in set(ValueType):
             report(path, f"the type {name!r} is one of the language. Call yours otherwise.")
         if declared.optional:
-            report(
-                (*path, "optional"), f"type {name!r}: whether a value may be missing is said where the type is used."
-            )
-        circle = _circle(name, types)
+            report((*path, "optional"), f"type {name!r}: whether it may be missing is said where it is used.")
+        circle = _measure(name, types, measured, [])
         if circle is not None:
             report(
                 path,
                 f"type {name!r} is made of itself ({' → '.join(circle)}): its values would have no end. "
                 "Keep the inner one as `any`, or in a list of its own beside.",
             )
+        elif measured[name] > MOST_FIELDS:
+            report(
+                path,
+                f"type {name!r} is too large: with the types inside it, it has more than {MOST_FIELDS:,} fields or is "
+                f"nested deeper than {DEEPEST_VALUE} levels. Keep some of it as `object`.",
+            )
         check_declared(path, f"type {name!r}", declared, types, report)
 
 
-def _circle(name: str, types: Types) -> list[str] | None:
-    """The way from a type back to itself, or further down than `DEEPEST_TYPE`."""
-
-    def way(to: str, passed: list[str]) -> list[str] | None:
-        if to in passed or len(passed) > DEEPEST_TYPE:
-            return [*passed, to] if to == name or len(passed) > DEEPEST_TYPE else None
-        declared = types.get(to)
-        for used in [] if declared is None else _used(declared):
-            found = way(used, [*passed, to])
-            if found is not None:
-                return found
+def _measure(name: str, types: Types, measured: dict[str, int], around: list[str]) -> list[str] | None:
+    """Count the fields of a type in all, each type once; the way back to it if it is made of itself."""
+    if name in around:
+        return [*around[around.index(name) :], name]
+    if name in measured or name not in types:
         return None
-
-    return way(name, [])
-
-
-def _used(declared: FieldType) -> list[str]:
-    found = [one.type for one in (declared, *(one for _, one in declared.inside()))]
-    return [one for one in dict.fromkeys(found) if not isinstance(one, ValueType)]
+    if len(around) > DEEPEST_VALUE:
+        measured[name] = MOST_FIELDS + 1
+        return None
+    declared = types[name]
+    inner = [declared, *(one for _, one in declared.inside())]
+    used = [one.type for one in inner if not isinstance(one.type, ValueType)]
+    circle = None
+    for each in dict.fromkeys(used):
+        found = _measure(each, types, measured, [*around, name])
+        circle = circle or found
+    measured[name] = len(inner) + sum(measured.get(each, 0) for each in used)
+    return circle
 
 
 def check_declared(path: Path, what: str, declared: FieldType, types: Types, report: Report) -> bool:
     """Names of types that there are, and limits, listed values and patterns that go with each other: whether so."""
     sound = True
-    for inner, one in [((), declared), *declared.inside()]:
+    everything: list[tuple[Path, FieldType]] = [((), declared), *declared.inside()]
+    if max(len(inner) for inner, _ in everything) > 2 * DEEPEST_VALUE:
+        report(path, f"{what} is nested deeper than {DEEPEST_VALUE} levels. Keep some of it as `object`.")
+        return False
+    for inner, one in everything:
         where = f"{what}, {'.'.join(map(str, inner))}" if inner else what
         sound &= _check_one((*path, *inner), where, one, types, report)
     return sound

@@ -92,6 +92,22 @@ class Event(Element):
 class Variable(FieldType):
     """A variable of the instance (M10.2, M10.4)."""
 
+    in_order: ClassVar[tuple[str, ...]] = (
+        "description",
+        "type",
+        "items",
+        "fields",
+        "input",
+        "output",
+        "optional",
+        "initial",
+        "values",
+        "minimum",
+        "maximum",
+        "pattern",
+        "overflow",
+    )
+
     description: str | None = None
     input: Flag = False
     output: Flag = False

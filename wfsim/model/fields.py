@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from wfsim.errors import DefinitionError, ExpressionError, did_you_mean
 from wfsim.model.duration import Duration
@@ -233,12 +234,20 @@ class Element(BaseModel, metaclass=_Readable):
         extra="forbid", frozen=True, populate_by_name=True, use_enum_values=False, allow_inf_nan=False
     )
 
+    in_order: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields in the order in which people write them, where that is another one than here."""
     _derived: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
         """Note what is derived from fields: the trees of expressions."""
         cls._derived = tuple(name for name in dir(cls) if isinstance(getattr(cls, name, None), cached_property))
+
+    @classmethod
+    def written_fields(cls) -> dict[str, FieldInfo]:
+        """The fields in the order in which they are written."""
+        known = cls.model_fields
+        return {name: known[name] for name in cls.in_order} if cls.in_order else known
 
     def model_post_init(self, context: Any) -> None:
         """Derive it now, so that nobody reads a text again."""

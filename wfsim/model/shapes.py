@@ -98,9 +98,14 @@ def admitted(shape: Shape, value: Value) -> Value:
 
 
 def misfit(shape: Shape, value: Value) -> str | None:
-    """Why a value is none of that type; `None` if it is."""
+    """Why a value is none of that type; `None` if it is. A value of which only the kind is declared is not copied."""
+    if value is None:
+        return None if shape.optional or shape.kind is ValueType.ANY else "it is not optional, so it cannot be null"
+    reason = check_value(shape.kind, value)
+    if reason is not None or (isinstance(value, (list, tuple, Mapping)) and not shape.deep):
+        return reason
     try:
-        fitted(shape, value)
+        _limited(shape, kept(shape.kind, value), "")
     except EvaluationFault as fault:
         return fault.message.rstrip(".")
     return None

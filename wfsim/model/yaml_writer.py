@@ -11,11 +11,10 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from pydantic import BaseModel
-
 from wfsim.model.declared import FieldType
 from wfsim.model.duration import Duration
 from wfsim.model.elements import Variable
+from wfsim.model.fields import Element
 from wfsim.model.operations import ActivityWork, Compensation
 from wfsim.model.published import SECONDS_KEYS
 from wfsim.model.workflow import Workflow
@@ -41,13 +40,13 @@ _DURATION_KEYS = frozenset(
 _OPAQUE = frozenset({"parameters", "metadata", "payload", "input", "initial", "variables", "types"})
 
 
-def to_data(model: BaseModel) -> dict[str, Any]:
+def to_data(model: Element) -> dict[str, Any]:
     """Plain data of a definition in canonical form: keys in order, defaults left out, durations as text.
 
     An `unhandled` that was written stays even where it says the default: writing it is a decision (M7.1).
     """
     data: dict[str, Any] = {}
-    for name, info in type(model).model_fields.items():
+    for name, info in type(model).written_fields().items():
         value = getattr(model, name)
         stated = name in model.model_fields_set and name == "unhandled" and value is not None
         default = info.get_default(call_default_factory=True, validated_data={})
@@ -68,7 +67,7 @@ def _plain(value: Any) -> Any:
             return value.activity
         case ActivityWork() if not value.parameters and value.result_variable is None:
             return value.name
-        case BaseModel():
+        case Element():
             return to_data(value)
         case Duration():
             return str(value)

@@ -8,6 +8,7 @@ KEYS: dict[str, dict[str, str]] = {
         "version": "Three numbers: 1.0.0.",
         "description": "For people.",
         "initial_state": "Where an instance begins.",
+        "types": "Types by name: objects by their fields, texts and numbers of which more is said.",
         "timeouts": "workflow: how long an instance may last; states, activity: defaults.",
         "retry_policy": "How failed activities are tried again, unless they say otherwise.",
         "unhandled": "What happens to an event that no transition takes: reject, defer, discard.",
@@ -42,7 +43,9 @@ KEYS: dict[str, dict[str, str]] = {
     },
     "variable": {
         "description": "For people.",
-        "type": "string, integer, number, boolean, list, object, any.",
+        "type": "string, integer, number, boolean, list, object, any, or a name of types.",
+        "items": "The type of the items of a list.",
+        "fields": "The fields of an object, with a type each.",
         "input": "true: whoever starts an instance gives it.",
         "output": "true: it is part of the result.",
         "optional": "true: it may be null.",
@@ -50,6 +53,7 @@ KEYS: dict[str, dict[str, str]] = {
         "values": "The only values that it may have, as a list.",
         "minimum": "The least that a number may be.",
         "maximum": "The most that a number may be.",
+        "pattern": "What a text is like as a whole: characters, [a-z], each with ?, *, +, {n} (as [0-9]{4}).",
         "overflow": "What happens beyond: error, saturate.",
     },
     "event": {
@@ -68,5 +72,7 @@ KEYS: dict[str, dict[str, str]] = {
         "retry_policy": "How it is tried again: max_attempts, initial_interval, backoff_coefficient.",
         "compensate_with": "The activity that undoes this one.",
         "pool": "The workers that serve it.",
+        "input": "What it takes, with a type each: {phone: string}; lint holds its parameters against it.",
+        "result": "What it gives, as a type; a result that does not fit fails it.",
     },
 }

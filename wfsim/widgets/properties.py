@@ -40,7 +40,7 @@ _ELSEWHERE = {
 
 def keys_of(kind: str) -> list[str]:
     """The keys that the text of an element may have."""
-    known = [field.alias or name for name, field in MODELS[kind].model_fields.items()]
+    known = [field.alias or name for name, field in MODELS[kind].written_fields().items()]
     return [key for key in known if key not in _ELSEWHERE.get(kind, ())]
 
 

@@ -153,6 +153,25 @@ def test_what_an_item_of_a_list_has_is_known_in_the_parameters_of_for_each() -> 
         loads(text + each.replace("SKU", "skv"))
 
 
+def test_a_type_has_a_measure_however_its_parts_are_shared() -> None:
+    """Written out, the first of these would have more fields than there are atoms."""
+    types = {f"t{k}": {f"f{j}": f"t{k + j}" for j in range(1, 4)} for k in range(150)}
+    types |= {f"t{150 + j}": {"x": "string"} for j in range(3)}
+    with pytest.raises(DefinitionError, match="is too large: with the types inside it"):
+        loads(HEAD + f"types: {json.dumps(types)}\n")
+    chain = {f"t{k}": {"next": f"t{k + 1}"} for k in range(25)} | {"t25": {"x": "string"}}
+    workflow = loads(HEAD + f"types: {json.dumps(chain)}\nvariables: {{a: {{type: t0, optional: true}}}}\n")
+    assert misfit(workflow.variables["a"].shape, {}) == ".next is missing"
+    endless = {f"t{k}": {"next": f"t{k + 1}"} for k in range(2_000)} | {"t2000": {"x": "string"}}
+    with pytest.raises(DefinitionError, match="nested deeper than 32 levels"):
+        loads(HEAD + f"types: {json.dumps(endless)}\n")
+    written_out: Any = "string"
+    for _ in range(40):
+        written_out = {"a": written_out}
+    with pytest.raises(DefinitionError, match="type 't' is nested deeper than 32 levels"):
+        Builder("w").state("s", initial=True).type("t", written_out).build()
+
+
 # Patterns ------------------------------------------------------------------------------------------------
 
 SIGNS = ["a", "b", "[ab]", "[^a]", ".", r"\.", "[b-d]"]
