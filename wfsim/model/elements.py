@@ -92,7 +92,7 @@ class Event(Element):
 class Variable(FieldType):
     """A variable of the instance (M10.2, M10.4)."""
 
-    in_order: ClassVar[tuple[str, ...]] = (
+    _in_order: ClassVar[tuple[str, ...]] = (
         "description",
         "type",
         "items",

@@ -234,7 +234,7 @@ class Element(BaseModel, metaclass=_Readable):
         extra="forbid", frozen=True, populate_by_name=True, use_enum_values=False, allow_inf_nan=False
     )
 
-    in_order: ClassVar[tuple[str, ...]] = ()
+    _in_order: ClassVar[tuple[str, ...]] = ()
     """Names of the fields in the order in which people write them, where that is another one than here."""
     _derived: ClassVar[tuple[str, ...]] = ()
 
@@ -242,12 +242,6 @@ class Element(BaseModel, metaclass=_Readable):
     def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
         """Note what is derived from fields: the trees of expressions."""
         cls._derived = tuple(name for name in dir(cls) if isinstance(getattr(cls, name, None), cached_property))
-
-    @classmethod
-    def written_fields(cls) -> dict[str, FieldInfo]:
-        """The fields in the order in which they are written."""
-        known = cls.model_fields
-        return {name: known[name] for name in cls.in_order} if cls.in_order else known
 
     def model_post_init(self, context: Any) -> None:
         """Derive it now, so that nobody reads a text again."""
@@ -266,6 +260,12 @@ class Element(BaseModel, metaclass=_Readable):
     def _known_keys(cls, data: object) -> object:
         refuse_unknown_keys(cls, data, _CALLED.get(cls.__name__, cls.__name__.lower()))
         return data
+
+
+def written_fields(element: type[Element]) -> dict[str, FieldInfo]:
+    """The fields of an element in the order in which they are written."""
+    known = element.model_fields
+    return {name: known[name] for name in element._in_order} if element._in_order else known
 
 
 _CALLED = {

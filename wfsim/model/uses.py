@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, Event, Region, State, Transition, Variable
-from wfsim.model.expression_tree import Expression, Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
+from wfsim.model.expression_tree import (
+    Expression,
+    ListOf,
+    Name,
+    Template,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
+    names,
+)
 from wfsim.model.operations import Action, Operation
 from wfsim.model.shapes import ANYTHING, Shape, plain
 from wfsim.model.static import static_shape
@@ -292,8 +301,10 @@ def fields_at(workflow: Definition, path: Path, event: str) -> Mapping[str, Shap
 
 
 def items_of(operation: Operation, variables: Mapping[str, Shape]) -> dict[str, Shape]:
-    """What is known of the item of a `for_each`, by the name that its parameters read it by."""
-    lists = [static_shape(read.tree, variables) for read in operation.reads if read.kind == "items"]
+    """What is declared of the item of a `for_each`, by the name that its parameters read it by."""
+    trees = [read.tree for read in operation.reads if read.kind == "items"]
+    # Of a list that is written out nothing is declared.
+    lists = [static_shape(tree, variables) for tree in trees if not isinstance(tree, TemplateList | ListOf)]
     item = next((each.items for each in lists if each is not None and each.items is not None), ANYTHING)
     read = [name for tree in operation.inputs.values() for name in names(tree) if isinstance(name, Name)]
     return {name.field: item for name in read if name.scope == "item"}

@@ -14,7 +14,7 @@ from typing import Any
 from wfsim.model.declared import FieldType
 from wfsim.model.duration import Duration
 from wfsim.model.elements import Variable
-from wfsim.model.fields import Element
+from wfsim.model.fields import Element, written_fields
 from wfsim.model.operations import ActivityWork, Compensation
 from wfsim.model.published import SECONDS_KEYS
 from wfsim.model.workflow import Workflow
@@ -46,7 +46,7 @@ def to_data(model: Element) -> dict[str, Any]:
     An `unhandled` that was written stays even where it says the default: writing it is a decision (M7.1).
     """
     data: dict[str, Any] = {}
-    for name, info in type(model).written_fields().items():
+    for name, info in written_fields(type(model)).items():
         value = getattr(model, name)
         stated = name in model.model_fields_set and name == "unhandled" and value is not None
         default = info.get_default(call_default_factory=True, validated_data={})

@@ -32,7 +32,7 @@ class Evaluator:
             return self.texts.decode(cell.tag, cell.whole, cell.real)
 
         context = {}
-        for k, name in enumerate(self.program.variables):
+        for name, k in asked.variables.items():
             hidden = private >= 0 and v[private + k].tag != ABSENT
             context[name] = value(private + k if hidden else base + k)
         event: dict[str, Value] | None = None

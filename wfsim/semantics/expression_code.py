@@ -110,9 +110,14 @@ class ExpressionCode:
 
     def ask(self, template: Template) -> int:
         """Leave a part to the surroundings."""
-        whole = any(not isinstance(name, Name) and name.scope == "event" for name in names(template))
+        read = names(template)
+        whole = Whole("event") in read
+        variables = self.variables
+        if Whole("context") not in read:
+            named = [name.field for name in read if isinstance(name, Name) and name.scope == "context"]
+            variables = {name: self.variables[name] for name in named}
         raises = condition_can_raise(template) if self.role == "condition" else can_raise(template)  # type: ignore[arg-type]
-        asked = HostExpression(template, dict(self.fields), whole, self.role, raises, self.target)
+        asked = HostExpression(template, dict(self.fields), dict(variables), whole, self.role, raises, self.target)
         self.host.append(asked)
         self.ops.append(OpRow(OP_ASK, len(self.host) - 1))
         return 1

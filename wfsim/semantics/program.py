@@ -30,10 +30,13 @@ class HostExpression:
     `raises` whether it can raise. Both serve the erased program, in which every condition, list of items and receiver
     is a question, and every other expression that can raise. `target` is the variable that the value is written to,
     for assignments.
+
+    `variables` are those that it reads, with their places.
     """
 
     template: Template
     fields: Mapping[str, int]
+    variables: Mapping[str, int]
     whole_event: bool = False
     role: str = "value"
     raises: bool = True

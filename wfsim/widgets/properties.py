@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, Event, Region, State, Transition, Variable
+from wfsim.model.fields import written_fields
 from wfsim.model.problems import Problem, definition_error, from_validation, shown
 from wfsim.model.yaml_reader import read
 from wfsim.model.yaml_writer import to_data, write_data
@@ -40,7 +41,7 @@ _ELSEWHERE = {
 
 def keys_of(kind: str) -> list[str]:
     """The keys that the text of an element may have."""
-    known = [field.alias or name for name, field in MODELS[kind].written_fields().items()]
+    known = [field.alias or name for name, field in written_fields(MODELS[kind]).items()]
     return [key for key in known if key not in _ELSEWHERE.get(kind, ())]
 
 
