@@ -29,6 +29,13 @@ CONDITIONS = (
     "context.word in ['x', 'y']",
     'context.when < timestamp("1970-01-01T00:00:15Z")',
     'now < timestamp("1970-01-01T00:01:00Z")',
+    "context.box.x > 0",
+    "context.boxes[0].x < context.n",
+    "context.boxes[-1].tag != null",
+    "any(context.boxes, item.x == context.n)",
+    "count(context.boxes, coalesce(item.tag, 'q') == 'q') > 1 or context.flag",
+    "'p' in context.boxes.tag",
+    "startswith(context.word + 'z', 'yz')",
 )
 MOMENTS = ("${context.when}", '${context.when + duration("30s")}', "1970-01-01T00:00:05Z")
 EVENT_CONDITIONS = ("event.k > 1", "event.k == context.n", "event.k < 0 or context.flag")
@@ -44,6 +51,17 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
     ("maybe", "${context.n if context.flag else null}"),
     ("when", '${context.when - duration("7s")}'),
     ("when", '${now + duration("5s")}'),
+    ("word", "${lower('Y')}"),
+    ("word", "${context.n} of ${context.flag}"),
+    ("n", "${sum(context.boxes.x)}"),
+    ("n", "${context.boxes[context.n].x}"),
+    ("maybe", "${max(context.boxes.x)}"),
+    ("box", {"x": "${context.n}", "tag": "p"}),
+    ("box", {"x": "${context.n + 2}"}),
+    ("box", {"x": "${context.maybe}", "marks": ["${context.n}"]}),
+    ("boxes", "${[context.box, context.box]}"),
+    ("boxes", []),
+    ("boxes", [{"x": 1, "tag": "r"}, {"x": "${context.n}"}]),
 )
 
 
@@ -236,6 +254,16 @@ _CLOCKS = st.fixed_dictionaries(
 )
 
 
+_RESULTS = st.sampled_from(
+    [
+        {},
+        {},
+        {"result": {"type": "integer", "maximum": 1, "optional": True}},
+        {"result": {"type": "string", "pattern": "[a-z]*"}},
+    ]
+)
+
+
 @st.composite
 def workflows(
     draw: st.DrawFn, *, regions: bool = False, undo: bool | None = None, children: bool | None = None
@@ -250,12 +278,19 @@ def workflows(
     root = draw(_region(2 if regions else 0, True, undo, children))
     activities = {}
     for name in ACTIVITIES:
-        activities[name] = draw(_CLOCKS)
+        activities[name] = draw(_CLOCKS) | draw(_RESULTS)
         chosen = draw(_POLICY)
         if chosen is not None:
             activities[name]["retry_policy"] = chosen
     data = {
         "name": "random",
+        "types": {
+            "box": {
+                "x": {"type": "integer", "minimum": 0, "maximum": 3},
+                "tag": {"type": "string", "values": ["p", "q"], "optional": True},
+                "marks": {"type": "list", "items": "number", "optional": True},
+            },
+        },
         "variables": {
             "n": {
                 "type": "integer",
@@ -268,6 +303,8 @@ def workflows(
             "when": {"type": "timestamp", "initial": "1970-01-01T00:00:20Z"},
             "word": {"type": "string", "initial": "x", "output": True},
             "maybe": {"type": "integer", "optional": True, "minimum": -2, "maximum": 5},
+            "box": {"type": "box", "initial": {"x": 1}},
+            "boxes": {"type": "list", "items": "box", "initial": []},
             **({"list": {"type": "list", "optional": True}} if children else {}),
         },
         "events": {
@@ -276,7 +313,10 @@ def workflows(
                 "payload": {"k": {"type": "integer", "optional": True}},
                 "unhandled": draw(among("reject", "discard")),
             },
-            "pay": {"payload": {"k": "integer"}, "unhandled": draw(among("defer", "reject"))},
+            "pay": {
+                "payload": {"k": {"type": "integer", "minimum": -1, "maximum": 2}},
+                "unhandled": draw(among("defer", "reject")),
+            },
         },
         "activities": activities,
         "pause_timers": draw(among("run", "freeze")),

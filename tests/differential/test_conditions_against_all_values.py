@@ -24,6 +24,13 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "x": {"type": "number", "initial": 0.5, "values": [-1.5, 0.5, 2.0]},
     "f": {"type": "boolean", "initial": False},
     "s": {"type": "string", "optional": True, "values": ["x", "xy", "z"]},
+    "o": {
+        "fields": {
+            "n": {"type": "integer", "minimum": 0, "maximum": 1},
+            "t": {"type": "string", "values": ["x", "y"], "optional": True},
+        },
+        "optional": True,
+    },
 }
 VALUES: dict[str, list[Any]] = {
     "a": [-1, 0, 1, 2],
@@ -31,6 +38,7 @@ VALUES: dict[str, list[Any]] = {
     "x": [-1.5, 0.5, 2.0],
     "f": [True, False],
     "s": ["x", "xy", "z", None],
+    "o": [None, *({"n": n, "t": t} for n in (0, 1) for t in ("x", "y", None))],
 }
 WHOLE = st.one_of(
     st.sampled_from(["context.a", "context.b", "0", "1", "2", "len(context.s)"]),
@@ -49,6 +57,9 @@ REAL = st.one_of(
     st.builds("(context.x {} {})".format, st.sampled_from("+-*/"), st.sampled_from(["2", "0.5", "context.x", "0"])),
 )
 ORDER = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
+TEXTS = st.sampled_from(
+    ["'x'", "'y'", "context.s", "context.o.t", "context.s + 'z'", "text(context.a)", "coalesce(context.o.t, 'x')"]
+)
 ATOMS = st.one_of(
     st.builds("{} {} {}".format, WHOLE, ORDER, WHOLE),
     st.builds("{} {} {}".format, REAL, ORDER, st.sampled_from(["0.5", "1", "context.a", "-1.5"])),
@@ -56,6 +67,11 @@ ATOMS = st.one_of(
     st.builds("context.{} {} null".format, st.sampled_from("bsa"), st.sampled_from(["==", "!="])),
     st.sampled_from(["context.f", "not context.f", "true", "false", "state == 'p'", "state == 'q'"]),
     st.builds("context.a {} [0, context.b]".format, st.sampled_from(["in", "not in"])),
+    st.builds("{}(context.s, {})".format, st.sampled_from(["startswith", "endswith", "contains"]), TEXTS),
+    st.builds("{} == {}".format, TEXTS, TEXTS),
+    st.builds("coalesce(context.b, {}) {} 1".format, st.sampled_from(["context.o.n", "context.a", "null"]), ORDER),
+    st.builds("context.o.n {} {}".format, ORDER, WHOLE),
+    st.builds("context.o {} null".format, st.sampled_from(["==", "!="])),
     st.builds("context.s in ['x', null, {}]".format, st.sampled_from(["'z'", "1", "context.s"])),
 )
 PARTS = st.one_of(
@@ -64,8 +80,8 @@ PARTS = st.one_of(
     st.builds("not ({} and {})".format, ATOMS, ATOMS),
 )
 CONDITIONS = st.one_of(PARTS, st.builds("{} {} {}".format, PARTS, st.sampled_from(["and", "or"]), PARTS))
-# Where doubles are computed with, the solver takes seconds.
-WITHOUT_ROUNDING = CONDITIONS.filter(lambda text: not re.search(r"context\.x [-+*/]", text))
+# Where doubles are computed with, or written out as texts are integers, the solver takes seconds.
+WITHOUT_ROUNDING = CONDITIONS.filter(lambda text: not re.search(r"context\.x [-+*/]|text\(", text))
 
 
 def acceptable(text: str) -> bool:

@@ -19,7 +19,11 @@ from wfsim.model.expression_tree import (
     Call,
     Compare,
     Expression,
+    Field,
+    Gather,
     IfElse,
+    Index,
+    Item,
     ListOf,
     Literal,
     Name,
@@ -35,7 +39,6 @@ from wfsim.semantics.compile import _Compiler, compile_workflow
 from wfsim.semantics.expression_code import ExpressionCode
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import Cell
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import Term, constant, number_of, text_of
 from wfsim.verification.workflows.conditions.translation import Translation
@@ -72,6 +75,15 @@ leaves: st.SearchStrategy[Expression] = st.one_of(
 )
 
 
+looked_at = st.sampled_from([Item(), Field(Item(), "x"), Name("context", "a"), Literal(1), Literal("a")])
+bodies: st.SearchStrategy[Expression] = st.one_of(
+    looked_at,
+    st.builds(Compare, st.sampled_from(["==", "<", "in"]), looked_at, looked_at),
+    st.builds(Gather, st.sampled_from(["sum", "any"]), looked_at, looked_at),
+    st.builds(Arithmetic, st.just("+"), looked_at, looked_at),
+)
+
+
 def _wider(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
     pair = st.lists(inner, min_size=2, max_size=2).map(tuple)
     some = st.lists(inner, min_size=1, max_size=3).map(tuple)
@@ -88,6 +100,11 @@ def _wider(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression
         st.builds(Call, st.sampled_from(["min", "max"]), st.lists(inner, min_size=3, max_size=4).map(tuple)),
         st.builds(Call, st.just("len"), inner.map(lambda argument: (argument,))),
         st.builds(ListOf, some),
+        st.builds(Index, inner, st.one_of(inner, st.builds(Literal, st.integers(-2, 2)))),
+        st.builds(Field, inner, st.sampled_from(["x", "y"])),
+        st.builds(Gather, st.sampled_from(["sum", "count", "any", "all"]), inner, bodies),
+        st.builds(Call, st.sampled_from(["min", "max", "lower", "upper", "text"]), inner.map(lambda one: (one,))),
+        st.builds(Call, st.sampled_from(["startswith", "endswith", "contains", "coalesce"]), pair),
         st.sampled_from([Whole("event"), Whole("state"), Whole("context")]),
     )
 
@@ -130,7 +147,10 @@ FRAME = Workflow(
 def compiled(expression: Expression) -> tuple[Instance, int, int]:
     """An instance whose program holds the expression; the row of its code, and how many questions it asks."""
     compiler = _Compiler((FRAME,), {}, erased=False, symbolic=False)
-    code = ExpressionCode(compiler.texts, compiler.host, compiler.variable_index, compiler.fields["e"], "value")
+    fields = compiler.fields["e"]
+    code = ExpressionCode(
+        compiler.texts, compiler.host, compiler.variable_index, fields, "value", kind_of=compiler._kind_of
+    )
     code.compile(expression)
     asked = sum(op.op == OP_ASK for op in code.ops)
     # `_code` places the operations; the program then has room for the deepest stack.
@@ -317,6 +337,16 @@ def test_what_the_machine_computes_itself_asks_no_question() -> None:
 bounds = st.one_of(st.none(), st.integers(-5, 5), st.sampled_from([-2.5, 0.5, 2**53 + 1, -(2**63), 2**63 - 1]))
 
 
+inside = st.recursive(
+    st.fixed_dictionaries({"type": st.sampled_from(["string", "integer", "number", "any"]), "optional": st.booleans()}),
+    lambda deeper: st.one_of(
+        st.fixed_dictionaries({"type": st.just("list"), "items": deeper}),
+        st.fixed_dictionaries({"fields": st.dictionaries(st.sampled_from(["x", "y"]), deeper, min_size=1, max_size=2)}),
+    ),
+    max_leaves=3,
+)
+
+
 @st.composite
 def variables(draw: st.DrawFn) -> Variable:
     kind = draw(st.sampled_from(["string", "integer", "number", "boolean", "list", "object", "any"]))
@@ -334,6 +364,12 @@ def variables(draw: st.DrawFn) -> Variable:
             keys["values"] = draw(st.lists(st.integers(-3, 3), min_size=1, max_size=3, unique=True))
     elif kind == "string" and draw(st.booleans()):
         keys["values"] = draw(st.lists(texts, min_size=1, max_size=3, unique=True))
+    elif kind == "string" and draw(st.booleans()):
+        keys["pattern"] = draw(st.sampled_from(["a*", "[ab]?", "[^a]{1,2}", "."]))
+    elif kind == "list" and draw(st.booleans()):
+        keys["items"] = draw(inside)
+    elif kind == "object" and draw(st.booleans()):
+        keys["fields"] = draw(st.dictionaries(st.sampled_from(["x", "y"]), inside, max_size=2))
     return Variable(**keys)
 
 
@@ -341,9 +377,9 @@ def admitted(variable: Variable, value: Any, lenient: int) -> Any:
     definition = Workflow(name="one", initial_state="s", states=[{"name": "s"}], variables={"n": variable})
     program = compile_workflow(definition)
     instance = Instance(program)
-    cell = Cell()
+    cell = instance.v[0]
     instance.texts.encode(value, cell)
-    fault = values.admit(program.rows, program.head.first_variable, cell, lenient)
+    fault = values.admit(program.rows, instance.v, Output(instance.host), program.head.first_variable, 0, lenient)
     if fault >= 0:
         return ("fault", instance.texts.text(fault))
     return instance.texts.decode(cell.tag, cell.whole, cell.real)

@@ -17,7 +17,11 @@ from wfsim.model.expression_tree import (
     Call,
     Compare,
     Expression,
+    Field,
+    Gather,
     IfElse,
+    Index,
+    Item,
     ListOf,
     Literal,
     Name,
@@ -26,8 +30,20 @@ from wfsim.model.expression_tree import (
     Whole,
 )
 from wfsim.model.expressions import parse, to_text
+from wfsim.model.shapes import plain
 from wfsim.model.static import static_type
-from wfsim.model.values import DIVISION, NULL, OVERFLOW, TYPE, EvaluationFault, ValueType, check_value, kind_of
+from wfsim.model.values import (
+    DIVISION,
+    FIELD,
+    INDEX,
+    NULL,
+    OVERFLOW,
+    TYPE,
+    EvaluationFault,
+    ValueType,
+    check_value,
+    kind_of,
+)
 
 LITERALS = st.one_of(
     st.none(),
@@ -48,6 +64,14 @@ NAMES = st.sampled_from(
 )
 
 
+LOOKED_AT = st.sampled_from([Item(), Field(Item(), "x"), Literal(1), Name("context", "a")])
+BODIES = st.one_of(
+    LOOKED_AT,
+    st.builds(Compare, st.sampled_from(["==", "<", "in"]), LOOKED_AT, LOOKED_AT),
+    st.builds(Gather, st.sampled_from(["sum", "any"]), LOOKED_AT, LOOKED_AT),
+)
+
+
 def _larger(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
     several = st.lists(inner, min_size=2, max_size=3).map(tuple)
     return st.one_of(
@@ -58,7 +82,13 @@ def _larger(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expressio
         st.builds(Bool, st.sampled_from(["and", "or"]), several),
         st.builds(IfElse, inner, inner, inner),
         inner.map(lambda one: Call("len", (one,))),
-        st.builds(Call, st.sampled_from(["min", "max"]), several),
+        st.builds(Call, st.sampled_from(["min", "max", "coalesce"]), several),
+        st.builds(lambda name, one: Call(name, (one,)), st.sampled_from(["lower", "upper", "text", "min"]), inner),
+        st.builds(lambda name, a, b: Call(name, (a, b)), st.sampled_from(["startswith", "contains"]), inner, inner),
+        st.builds(Index, inner, inner),
+        # A field of a literal is not written, and `context.x` is a name.
+        st.builds(Field, inner.filter(lambda one: not isinstance(one, Literal | Whole)), st.sampled_from(["x", "y"])),
+        st.builds(Gather, st.sampled_from(["sum", "count", "any", "all"]), inner, BODIES),
         st.lists(inner, max_size=3).map(lambda items: ListOf(tuple(items))),
     )
 
@@ -72,6 +102,8 @@ VALUES = st.one_of(
     st.floats(-5, 5),
     st.text("ab", max_size=2),
     st.lists(st.integers(0, 2), max_size=2),
+    st.lists(st.fixed_dictionaries({"x": st.integers(0, 2)}), max_size=2),
+    st.fixed_dictionaries({"x": st.lists(st.booleans(), max_size=2)}),
 )
 
 
@@ -95,7 +127,7 @@ def _value(tree: Expression, a: Any, b: Any, c: Any) -> tuple[Any, str | None]:
 @given(EXPRESSIONS, VALUES, VALUES, VALUES)
 def test_evaluation_gives_json_or_a_known_fault(tree: Expression, a: Any, b: Any, c: Any) -> None:
     value, kind = _value(tree, a, b, c)
-    assert kind in (None, NULL, TYPE, OVERFLOW, DIVISION)
+    assert kind in (None, NULL, TYPE, OVERFLOW, DIVISION, INDEX, FIELD)
     assert check_value(ValueType.ANY, value) is None
     if isinstance(value, float) and value == 0.0:
         assert math.copysign(1.0, value) == 1.0 or isinstance(tree, Name | IfElse | Call)
@@ -104,8 +136,8 @@ def test_evaluation_gives_json_or_a_known_fault(tree: Expression, a: Any, b: Any
 @cases(200)
 @given(EXPRESSIONS, VALUES, VALUES, VALUES)
 def test_a_static_type_is_the_type_of_the_value(tree: Expression, a: Any, b: Any, c: Any) -> None:
-    types = {name: ValueType(kind_of(v)) for name, v in (("a", a), ("b", b)) if v is not None}
-    payload = {"c": ValueType(kind_of(c))} if c is not None else {}
+    types = {name: plain(ValueType(kind_of(v))) for name, v in (("a", a), ("b", b)) if v is not None}
+    payload = {"c": plain(ValueType(kind_of(c)))} if c is not None else {}
     kind = static_type(tree, types, payload)
     value, _ = _value(tree, a, b, c)
     if kind is not None and value is not None:
@@ -117,14 +149,19 @@ def test_a_static_type_is_the_type_of_the_value(tree: Expression, a: Any, b: Any
 def test_a_complaint_about_an_operation_always_evaluated_means_a_fault(
     tree: Expression, a: Any, b: Any, c: Any
 ) -> None:
-    if any(isinstance(part, Bool | IfElse) for part in _parts(tree)):
+    if any(isinstance(part, Bool | IfElse | Gather) or part == _lazy(part) for part in _parts(tree)):
         return
-    types = {name: ValueType(kind_of(v)) for name, v in (("a", a), ("b", b)) if v is not None}
-    payload = {"c": ValueType(kind_of(c))} if c is not None else {}
+    types = {name: plain(ValueType(kind_of(v))) for name, v in (("a", a), ("b", b)) if v is not None}
+    payload = {"c": plain(ValueType(kind_of(c)))} if c is not None else {}
     found: list[str] = []
     static_type(tree, types, payload, found.append)
     if found:
         assert _value(tree, a, b, c)[1] is not None, f"{to_text(tree)}: {found}, but it has a value"
+
+
+def _lazy(part: Any) -> Any:
+    """The part, if it evaluates only what decides."""
+    return part if isinstance(part, Call) and part.function == "coalesce" else None
 
 
 def _parts(tree: Expression) -> list[Any]:

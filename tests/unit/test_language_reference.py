@@ -9,8 +9,11 @@ from ruamel.yaml import YAML
 
 import wfsim as wf
 from tests.language import PAGE, Example, catalogue, examples, rewritten
+from wfsim.exploration.domains import Domains
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.compile import compile_workflow
+from wfsim.verification.verdict import Status
 from wfsim.verification.workflows.properties import Property, verify
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -48,7 +51,10 @@ def test_it_is_drawn_with_every_state(example: Example) -> None:
 def test_every_state_and_transition_is_reached_and_nothing_fails(example: Example) -> None:
     asked = [Property(name) for name in ("states_reachable", "transitions_live", "can_complete")]
     report = verify(example.workflow, asked)
-    assert report.ok, str(report)
+    if Domains(compile_workflow(example.workflow)).exact:
+        assert report.ok, str(report)
+    # Of what is in lists only some values are tried: nothing is known for all, but all is reached with those tried.
+    assert all(verdict.status is not Status.VIOLATED and "Not taken" not in str(verdict) for verdict in report)
 
 
 @each

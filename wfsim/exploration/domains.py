@@ -26,13 +26,18 @@ from wfsim.exploration.cells import (
     numbers,
     texts,
 )
-from wfsim.model.elements import FieldType, State, Transition, Variable
+from wfsim.exploration.shaped import examples
+from wfsim.model.declared import FieldType
+from wfsim.model.elements import State, Transition, Variable
 from wfsim.model.expression_tree import (
     NOW,
     Arithmetic,
     Call,
     Compare,
     Expression,
+    Field,
+    Gather,
+    Index,
     ListOf,
     Literal,
     Name,
@@ -44,6 +49,7 @@ from wfsim.model.expression_tree import (
     walk,
 )
 from wfsim.model.operations import Action, ForEach, SendAction
+from wfsim.model.shapes import Shape
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.activations import LATEST, LONGEST_SECONDS
@@ -157,17 +163,17 @@ class Domains:
         if self._kind(key) is ValueType.BOOLEAN:
             return True
         variable = self.program.variables[key[1]] if key[0] == "variable" else None
-        return variable is not None and (variable.values is not None or _span(variable) is not None)
+        return variable is not None and (variable.shape.values is not None or _span(variable) is not None)
 
     def _kind(self, key: Key) -> ValueType:
         where, name = key
         if key == _CLOCK:
             return ValueType.TIMESTAMP
         if where == "variable":
-            return self.program.variables[name].type
+            return self.program.variables[name].kind
         if where in self.program.events:
             declared = self.program.events[where].payload.get(name)
-            return ValueType.ANY if declared is None else declared.type
+            return ValueType.ANY if declared is None else declared.kind
         # The rest are texts: what step itself puts into `error`, `done` and timers, and the words of a worker.
         return ValueType.ANY if key == _RESULT else ValueType.STRING
 
@@ -254,7 +260,7 @@ class Domains:
         (key,) = sources
         if not declared.optional:
             self._read.add(key)
-        if self._kind(key) is not declared.type and self._kind(key) is ValueType.ANY:
+        if self._kind(key) is not declared.kind and self._kind(key) is ValueType.ANY:
             self._computed.add(key)
 
     def _use(self, template: Template, event: str) -> None:
@@ -293,17 +299,24 @@ class Domains:
                 names.subtract(_key(side, event) for side in (node.left, node.right) if isinstance(side, Name))
         self._valued.update(key for key, n in names.items() if n > 0)
         for node in walk(template):
-            if isinstance(node, (Arithmetic, Negate, Call)) and not _is_time(node):
+            if isinstance(node, Gather):
+                self._gather(node, event)
+            if isinstance(node, (Arithmetic, Negate, Call, Index, Field, Gather)) and not _is_time(node):
                 # Neighbours of constants do not suffice for what is computed with.
                 inside = self._inside(node, event)
                 self._read.update(inside)
                 self._computed.update(inside)
-                if not isinstance(node, Call):
+                if isinstance(node, Arithmetic | Negate):
                     self._reckoned.update(inside)
                 if isinstance(node, Arithmetic) and node.operator in ("/", "//", "%"):
                     self._divide(node.right, event)
             elif isinstance(node, Compare):
                 self._compare(node, event)
+
+    def _gather(self, node: Gather, event: str) -> None:
+        """What the items of a list are compared with cuts the values inside it."""
+        for key in self._inside(node.over, event):
+            self._constants.setdefault(key, []).extend(_literals(node.body))
 
     def _divide(self, divisor: Expression, event: str) -> None:
         """A divisor such as `event.k - 7` is 0 where a name in it is a number beside it, or its opposite."""
@@ -350,9 +363,25 @@ class Domains:
 
     def of_field(self, event: str, name: str, declared: FieldType | None) -> list[Any]:
         """Candidates for a payload field, never none."""
-        kind = declared.type if declared is not None else ValueType.ANY
-        optional = declared is None or declared.optional
-        return self._candidates((event, name), kind, optional)
+        if declared is None or not _says_more(declared.shape):
+            kind = declared.kind if declared is not None else ValueType.ANY
+            return self._candidates((event, name), kind, declared is None or declared.optional)
+        return self.of_shape((event, name), declared.shape, declared.optional)
+
+    def of_shape(self, key: Key, shape: Shape, optional: bool) -> list[Any]:
+        """Candidates for a value of a declared type, of which more than its kind is said.
+
+        Raises
+        ------
+        NotCovered
+            If no value is found that fits.
+        """
+        looked_at = self._is_looked_at(key)
+        found = examples(shape, self._constants.get(self._root(key), ()) if looked_at else ())
+        if not found and not optional:
+            raise NotCovered(f"no value was found that fits {key[1]!r} ({shape}). Widen its type, or make it optional.")
+        kept = found if looked_at else found[:1]
+        return [*kept, None] if optional and (looked_at or not kept) else kept
 
     def of_variable(self, name: str, variable: Variable) -> list[Any]:
         """Candidates for an input or for a result written to a variable; they fit its type and range.
@@ -363,27 +392,44 @@ class Domains:
             If no value is found that fits.
         """
         key = self._root(("variable", name))
-        optional = variable.optional or variable.type is ValueType.ANY
-        if variable.values is not None:
-            found = fitting(variable.values, variable)
+        optional = variable.optional or variable.kind is ValueType.ANY
+        if variable.shape.deep:
+            return self.of_shape(("variable", name), variable.shape, optional)
+        if variable.shape.values is not None:
+            found = fitting(variable.shape.values, variable)
         elif not self._is_looked_at(key):
-            found = fitting([PLAIN[variable.type], *numbers(_limits(variable), variable.type)], variable)[:1]
+            found = fitting([PLAIN[variable.kind], *numbers(_limits(variable), variable.kind)], variable)[:1]
         elif (span := _span(variable)) is not None and key in {self._root(each) for each in self._computed}:
             found = fitting(span, variable)
         else:
-            found = self._values(key, variable.type, _limits(variable))
+            found = self._values(key, variable.kind, _limits(variable))
             if key in {self._root(each) for each in self._computed} and variable.initial is not None:
                 found.append(variable.initial)
             found = fitting(found, variable)
         if optional and (self._is_looked_at(key) or not found):
             found.append(None)
         if not found:
-            limits = f"minimum {variable.minimum}, maximum {variable.maximum}, values {variable.values}"
+            shape = variable.shape
+            limits = f"minimum {shape.minimum}, maximum {shape.maximum}, values {shape.values}"
             raise NotCovered(
-                f"no value was found that fits variable {name!r} ({variable.type}, {limits}). "
+                f"no value was found that fits variable {name!r} ({variable.kind}, {limits}). "
                 "Widen its range, or declare it optional."
             )
         return distinct(found)
+
+    def of_typed_result(self, activity: str, shape: Shape) -> list[Any]:
+        """Candidates for a result of a declared type: whoever takes it up says what they are told apart by."""
+        takers = [
+            operation.written.variable
+            for operation in self.program.workflow.operations()
+            if operation.runs == activity and operation.written is not None
+        ]
+        keys = [_RESULT, *(("variable", name) for name in takers)]
+        constants = [each for key in keys for each in self._constants.get(self._root(key), ())]
+        found = examples(shape, constants)
+        if not any(self._is_looked_at(key) for key in keys):
+            found = found[:1]
+        return [*found, None] if shape.optional or not found else found
 
     def of_result(self) -> list[Any]:
         """Candidates for a result that no variable takes up."""
@@ -445,6 +491,12 @@ class Domains:
         return len(members[0]) + max((len(group) for group in members[1:]), default=0)
 
 
+def _says_more(shape: Shape) -> bool:
+    """Whether more is declared than a kind."""
+    limits = (shape.values, shape.minimum, shape.maximum)
+    return shape.deep or any(limit is not None for limit in limits)
+
+
 def _transitions(workflow: Workflow) -> Iterator[tuple[Transition, str]]:
     for _, region in workflow.regions():
         for transition in region.transitions:
@@ -485,13 +537,13 @@ def _is_null(expression: Template) -> bool:
 
 def _span(variable: Variable) -> range | None:
     """All values of an integer with so narrow a range that each can be tried."""
-    if variable.type is not ValueType.INTEGER or variable.minimum is None or variable.maximum is None:
+    if variable.kind is not ValueType.INTEGER or variable.shape.minimum is None or variable.shape.maximum is None:
         return None
-    low, high = math.ceil(variable.minimum), math.floor(variable.maximum)
+    low, high = math.ceil(variable.shape.minimum), math.floor(variable.shape.maximum)
     return range(low, high + 1) if high - low < MOST_WHOLE else None
 
 
 def _limits(variable: Variable) -> list[Any]:
     """The constants that a variable's declaration compares every value with that is written to it."""
-    limits = [*(variable.values or ()), variable.minimum, variable.maximum]
+    limits = [*(variable.shape.values or ()), variable.shape.minimum, variable.shape.maximum]
     return [limit for limit in limits if limit is not None]

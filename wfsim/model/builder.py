@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from wfsim.errors import DefinitionError, did_you_mean, listed
 from wfsim.model.elements import Activity, Event, Retries, RetryPolicy, Schedule, State, Transition, Variable
+from wfsim.model.json_schema import types_of
 from wfsim.model.operations import Action, ActivityAction, CompensateAction, SendAction, SetVariableAction
 from wfsim.model.transition_lists import EVERY, every_state
 from wfsim.model.workflow import Workflow
@@ -13,6 +15,8 @@ from wfsim.model.workflow import Workflow
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
+
+    from pydantic import BaseModel
 
     from wfsim.model.duration import Duration
 
@@ -52,6 +56,7 @@ class Builder:
     def __init__(self, name: str, **settings: Any) -> None:
         self._name = name
         self._settings = settings
+        self._types: dict[str, Any] = {}
         self._variables: dict[str, Variable] = {}
         self._events: dict[str, Event] = {}
         self._activities: dict[str, Activity] = {}
@@ -62,8 +67,38 @@ class Builder:
         self._timeouts: dict[str, Any] = {}
         self._retry: RetryPolicy | None = None
 
+    def type(
+        self,
+        name: str,
+        fields: Mapping[str, Any] | None = None,
+        /,
+        *,
+        schema: Mapping[str, Any] | builtins.type[BaseModel] | None = None,
+        **more: Any,
+    ) -> Builder:
+        """Add a type of `types`: an object by its fields (`name="string"`), or what is written there in a mapping.
+
+        Parameters
+        ----------
+        schema
+            A JSON Schema or a pydantic model instead; the types that it names are added as well.
+
+        Raises
+        ------
+        DefinitionError
+            For a second type of that name, or what types cannot say.
+        """
+        if schema is not None and (fields or more):
+            raise DefinitionError(f"the type {name!r} is given by a schema and by fields. Give one of them.")
+        given = types_of(name, schema) if schema is not None else {name: {**(fields or {}), **more}}
+        for each, declared in given.items():
+            if each == name or self._types.get(each) != declared:
+                _once(self._types, each, "type")
+            self._types[each] = declared
+        return self
+
     def variable(self, name: str, type: str = "any", **settings: Any) -> Builder:
-        """Add a variable; settings are `input`, `output`, `optional`, `initial`, `values`, `minimum`, …"""
+        """Add a variable; settings are `input`, `output`, `optional`, `initial`, `values`, `minimum`, `items`, …"""
         _once(self._variables, name, "variable")
         self._variables[name] = Variable(type=type, **settings)
         return self
@@ -91,7 +126,7 @@ class Builder:
         return self
 
     def activity(self, name: str, *, retry: _Retries | None = None, **settings: Any) -> Builder:
-        """Add an activity: `retry`, `timeout`, `schedule_to_close`, `heartbeat`, `compensate_with`, …"""
+        """Add an activity: `retry`, `timeout`, `heartbeat`, `compensate_with`, `input` and `result` (types), …"""
         _once(self._activities, name, "activity")
         self._activities[name] = Activity(retry_policy=retry, **settings)
         return self
@@ -225,6 +260,7 @@ class Builder:
             if key not in known:
                 raise DefinitionError(f"{key!r} is not a setting of a workflow.{did_you_mean(key, known)}")
         given: dict[str, Any] = {
+            "types": self._types,
             "variables": self._variables,
             "events": self._events,
             "activities": self._activities,

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.errors import listed
-from wfsim.model.elements import State, Transition, Variable
+from wfsim.model.declared import FieldType
+from wfsim.model.elements import State, Transition
 from wfsim.model.lint.findings import Severity
+from wfsim.model.shapes import never_fits
 from wfsim.model.uses import declared_activities, declared_events, declared_variables
 from wfsim.model.values import ValueType
 
@@ -183,10 +185,12 @@ def _variables(old: Workflow, new: Workflow) -> Iterator[Change]:
         there = now.get(name)
         if there is None:
             yield Change("variable-gone", where, "its value would be lost.")
-        elif there.type not in (variable.type, ValueType.ANY):
-            yield Change("variable-type", where, f"it held {variable.type} and is now {there.type}.")
+        elif there.kind not in (variable.kind, ValueType.ANY):
+            yield Change("variable-type", where, f"it held {variable.shape} and is now {there.shape}.")
         elif (narrower := _narrower(variable, there)) is not None:
             yield Change("variable-narrower", where, narrower)
+        elif (reason := never_fits(there.shape, variable.shape)) is not None:
+            yield Change("variable-type", where, f"what it held does not fit any more: {reason}.")
     for name, variable in now.items():
         if name not in was and not variable.optional and variable.initial is None:
             yield Change(
@@ -194,13 +198,14 @@ def _variables(old: Workflow, new: Workflow) -> Iterator[Change]:
             )
 
 
-def _narrower(was: Variable, now: Variable) -> str | None:
+def _narrower(was: FieldType, now: FieldType) -> str | None:
     if was.optional and not now.optional:
         return "it could be unset and may not be any more."
-    if now.values is not None and (was.values is None or not set(map(repr, was.values)) <= set(map(repr, now.values))):
-        return f"it may only be one of {listed(map(repr, now.values))} now."
+    before, after = was.shape.values, now.shape.values
+    if after is not None and (before is None or not set(map(repr, before)) <= set(map(repr, after))):
+        return f"it may only be one of {listed(map(repr, after))} now."
     for bound, is_less in (("minimum", False), ("maximum", True)):
-        before, after = getattr(was, bound), getattr(now, bound)
+        before, after = getattr(was.shape, bound), getattr(now.shape, bound)
         if after is not None and (before is None or (after < before if is_less else after > before)):
             return f"its {bound} was {'open' if before is None else before} and is now {after}."
     return None
@@ -219,10 +224,14 @@ def _events(old: Workflow, new: Workflow) -> Iterator[Change]:
             before = event.payload.get(field)
             if before is None:
                 reasons += [] if kind.optional else [f"field {field!r} is required now"]
-            elif kind.type not in (before.type, ValueType.ANY):
-                reasons.append(f"field {field!r} was {before.type} and is {kind.type}")
+            elif kind.kind not in (before.kind, ValueType.ANY):
+                reasons.append(f"field {field!r} was {before.kind} and is {kind.kind}")
             elif before.optional and not kind.optional:
                 reasons.append(f"field {field!r} is not optional any more")
+            elif (reason := never_fits(kind.shape, before.shape)) is not None:
+                reasons.append(f"field {field!r}: {reason}")
+            elif (narrower := _narrower(before, kind)) is not None:
+                reasons.append(f"field {field!r}: {narrower.rstrip('.')}")
         if there.payload:
             reasons += [f"field {field!r} is gone" for field in event.payload if field not in there.payload]
         if reasons:

@@ -9,15 +9,24 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from wfsim.errors import did_you_mean, listed
+from wfsim.model.declared import check_declared, check_types
 from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, Retries, RetryPolicy, State, Variable
 from wfsim.model.evaluate import evaluate_template, fit
-from wfsim.model.expression_tree import Name, TemplateList, TemplateLiteral, TemplateObject, Whole, names
-from wfsim.model.expressions import is_template
+from wfsim.model.expression_tree import (
+    Name,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
+    Whole,
+    names,
+)
+from wfsim.model.expressions import has_expression
 from wfsim.model.operations import SendAction
 from wfsim.model.problems import Path, Problem
 from wfsim.model.retrying import listed_policies
-from wfsim.model.static import gives_duration, static_type
+from wfsim.model.shapes import Shape, bare, misfit, never_fits
+from wfsim.model.static import gives_duration, static_shape
 from wfsim.model.uses import (
     Part,
     Use,
@@ -27,7 +36,9 @@ from wfsim.model.uses import (
     declared_events,
     declared_variables,
     expression_parts,
+    fields_at,
     is_reserved,
+    items_at,
     parts,
     payload_fields,
     scoped,
@@ -55,6 +66,7 @@ def check(workflow: Definition) -> list[Problem]:
     def report(path: Path, message: str) -> None:
         problems.append(Problem(path, message))
 
+    check_types(workflow.types, report)
     _variables(workflow, report)
     _events(workflow, report)
     _activities(workflow, report)
@@ -75,56 +87,27 @@ def check(workflow: Definition) -> list[Problem]:
 def _variables(workflow: Definition, report: Report) -> None:
     for name, variable in workflow.variables.items():
         path: Path = ("variables", name)
-        ordered = variable.type in (ValueType.INTEGER, ValueType.NUMBER)
-        sound = True
-        for key in ("minimum", "maximum"):
-            limit = getattr(variable, key)
-            if limit is None:
-                continue
-            if not ordered:
-                report(
-                    (*path, key),
-                    f"variable {name!r} is of type {variable.type.value}, so it has no {key}: "
-                    "only integer and number have one.",
-                )
-                sound = False
-            elif variable.type is ValueType.INTEGER and isinstance(limit, float):
-                report((*path, key), f"variable {name!r} is an integer; its {key} {limit} must be one too.")
-                sound = False
-        low, high = variable.minimum, variable.maximum
-        if low is not None and high is not None and low > high:
-            report((*path, "minimum"), f"variable {name!r}: the minimum {low} is above the maximum {high}.")
-            sound = False
-        if variable.overflow == "saturate" and low is None and high is None:
+        sound = check_declared(path, f"variable {name!r}", variable, workflow.types, report)
+        if variable.overflow == "saturate" and variable.shape.minimum is None and variable.shape.maximum is None:
             report(
                 (*path, "overflow"),
                 f"variable {name!r} saturates, but has neither minimum nor maximum to stay within.",
             )
         if sound:
-            _values(path, name, variable, report)
+            _initial(path, name, variable, report)
 
 
-def _values(path: Path, name: str, variable: Variable, report: Report) -> None:
-    if variable.values is not None:
-        if not variable.values:
-            report((*path, "values"), f"variable {name!r} allows no value at all. Leave `values` out.")
-            return
-        plain = variable.model_copy(update={"values": None, "overflow": "error"})
-        for value in variable.values:
-            reason = _misfit(plain, value)
-            if reason is not None:
-                report((*path, "values"), f"variable {name!r} cannot have the value {brief(value)}: {reason}")
-                return
-    if isinstance(variable.initial, str) and is_template(variable.initial):
+def _initial(path: Path, name: str, variable: Variable, report: Report) -> None:
+    if isinstance(variable.initial, str) and has_expression(variable.initial):
         report(
             (*path, "initial"),
             f"variable {name!r}: the initial value is a plain value, not an expression. "
             "Set it in the first transition.",
         )
     elif variable.initial is not None:
-        reason = _misfit(variable.model_copy(update={"overflow": "error"}), variable.initial)
+        reason = misfit(variable.shape, variable.initial)
         if reason is not None:
-            report((*path, "initial"), f"variable {name!r} cannot start as {brief(variable.initial)}: {reason}")
+            report((*path, "initial"), f"variable {name!r} cannot start as {brief(variable.initial)}: {reason}.")
 
 
 def _misfit(variable: Variable, value: object) -> str | None:
@@ -136,7 +119,10 @@ def _misfit(variable: Variable, value: object) -> str | None:
 
 
 def _events(workflow: Definition, report: Report) -> None:
-    for name in workflow.events:
+    for name, event in workflow.events.items():
+        for field, declared in event.payload.items():
+            what = f"field {field!r} of event {name!r}"
+            check_declared(("events", name, "payload", field), what, declared, workflow.types, report)
         if is_reserved(name):
             report(
                 ("events", name),
@@ -154,6 +140,12 @@ def _activities(workflow: Definition, report: Report) -> None:
             )
     for name, activity in workflow.activities.items():
         _clocks(("activities", name), name, activity, report)
+        for field, declared in (activity.input or {}).items():
+            what = f"input {field!r} of activity {name!r}"
+            check_declared(("activities", name, "input", field), what, declared, workflow.types, report)
+        if activity.result is not None:
+            what = f"the result of activity {name!r}"
+            check_declared(("activities", name, "result"), what, activity.result, workflow.types, report)
         if activity.retry_policy is not None:
             _retry(("activities", name, "retry_policy"), f"activity {name!r}", activity.retry_policy, report)
     if workflow.retry_policy is not None:
@@ -243,7 +235,7 @@ def _schedules(workflow: Definition, report: Report) -> None:
                 report((*path, key), f"schedule {name!r} cannot give {brief(value)} for {key!r}: {reason}")
         for key, variable in inputs.items():
             if schedule.input.get(key) is None and variable.initial is None and not variable.optional:
-                report(path, f"schedule {name!r} does not give the input {key!r} ({variable.type.value}).")
+                report(path, f"schedule {name!r} does not give the input {key!r} ({variable.shape}).")
 
 
 # States and transitions ----------------------------------------------------------------------------------
@@ -328,7 +320,7 @@ def _message(workflow: Definition, path: Path, action: SendAction, label: str, r
             if not kind.optional and name not in action.payload:
                 report(
                     (*path, "payload"),
-                    f"{label} sends {action.event!r} to its own instance without the field {name!r} ({kind.type}).",
+                    f"{label} sends {action.event!r} to its own instance without the field {name!r} ({kind.shape}).",
                 )
 
 
@@ -430,7 +422,7 @@ def _names_in_expressions(
 
 
 def _unknown_name(
-    name: Name | Whole, use: Use, variables: Mapping[str, Variable], fields: Mapping[str, ValueType] | None
+    name: Name | Whole, use: Use, variables: Mapping[str, Variable], fields: Mapping[str, Shape] | None
 ) -> str | None:
     match name:
         case Name("context", field) if field not in variables:
@@ -472,20 +464,22 @@ def _types(
     workflow: Definition, variables: Mapping[str, Variable], found: list[Use], written: list[Write], report: Report
 ) -> None:
     """Operations and assignments that can never work because the declared types differ."""
-    types = {name: variable.type for name, variable in variables.items()}
+    types = {name: variable.shape for name, variable in variables.items()}
     targets = {
         (*write.path[:-1], "value"): variables[write.variable]
         for write in written
         if write.value is not None and write.variable in variables
     }
     for use in found:
-        payload = payload_fields(workflow, use.event) if use.event is not None else None
+        payload = fields_at(workflow, use.path, use.event) if use.event is not None else None
+        items = items_at(workflow, use.path) if use.item is not None else None
         for expression in expression_parts(use.tree):
 
             def complain(message: str, use: Use = use) -> None:
                 report(use.path, f"{use.what}: {message}.")
 
-            kind = static_type(expression, types, payload, complain)
+            shape = static_shape(expression, types, payload, complain, items=items)
+            kind = None if shape is None else shape.kind
             outermost = expression is use.tree
             if use.kind == "condition" and kind not in (None, ValueType.BOOLEAN):
                 complain(f"a condition is true or false, and this is {_article(kind)}")
@@ -498,8 +492,8 @@ def _types(
             elif use.kind == "items" and outermost and kind not in (None, ValueType.LIST):
                 complain(f"the items are a list, and this is {_article(kind)}")
             target = targets.get(use.path)
-            if target is not None and outermost and kind is not None and not _assignable(target.type, kind):
-                complain(f"the variable is {_article(target.type)}, and this is {_article(kind)}")
+            if target is not None and outermost and shape is not None:
+                _assigned(target, shape, complain)
         _literal_value(use, targets.get(use.path), report)
 
 
@@ -515,8 +509,15 @@ def _literal_value(use: Use, target: Variable | None, report: Report) -> None:
             report(use.path, f"{use.what}: {reason}")
 
 
-def _assignable(target: ValueType, kind: ValueType) -> bool:
-    return target in (ValueType.ANY, kind) or (target is ValueType.NUMBER and kind is ValueType.INTEGER)
+def _assigned(target: Variable, given: Shape, complain: Callable[[str], None]) -> None:
+    if target.kind not in (ValueType.ANY, given.kind) and (target.kind, given.kind) != (
+        ValueType.NUMBER,
+        ValueType.INTEGER,
+    ):
+        complain(f"the variable is {_article(target.kind)}, and this is {_article(given.kind)}")
+    elif (reason := never_fits(bare(target.shape), bare(given))) is not None:
+        # A value outside a range is an error of the running instance (M10.2).
+        complain(reason)
 
 
 def _article(kind: ValueType | None) -> str:

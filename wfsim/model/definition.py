@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from wfsim.model.declared import F, Typed, Types, resolved
 from wfsim.model.elements import (
     Activity,
     Correlation,
@@ -32,6 +33,7 @@ class Definition(Element):
     version: Version = "1.0.0"
     description: str | None = None
     initial_state: Name
+    types: Mapping[Identifier, Typed] = Field(default_factory=dict)
     variables: Mapping[Identifier, Variable] = Field(default_factory=dict)
     events: Mapping[Name, Event] = Field(default_factory=dict)
     activities: Mapping[Name, Activity] = Field(default_factory=dict)
@@ -45,6 +47,17 @@ class Definition(Element):
     pause_timers: Literal["run", "freeze"] = "run"
     max_automatic: Count = Field(default=100, ge=1, le=100_000)
     max_deferred: Count = Field(default=1_000, ge=0, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _know_types(self) -> Self:
+        """Let every declaration know what the names of types in it mean."""
+        if self.types:
+            given = self.__dict__
+            given["types"] = _resolved(self.types, self.types)
+            given["variables"] = _resolved(self.variables, self.types)
+            given["events"] = {name: _event(event, self.types) for name, event in self.events.items()}
+            given["activities"] = {name: _activity(each, self.types) for name, each in self.activities.items()}
+        return self
 
     def placed(self) -> Pins:
         """Where a person has put states in the drawing; what was built in Python says nothing of it."""
@@ -74,3 +87,20 @@ class Definition(Element):
                     yield state.work
             for transition in region.transitions:
                 yield from transition.actions
+
+
+def _resolved(declared: Mapping[str, F], types: Types) -> dict[str, F]:
+    return {name: resolved(one, types) for name, one in declared.items()}
+
+
+def _event(event: Event, types: Types) -> Event:
+    return event.model_copy(update={"payload": _resolved(event.payload, types)}) if event.payload else event
+
+
+def _activity(activity: Activity, types: Types) -> Activity:
+    known: dict[str, object] = {}
+    if activity.input is not None:
+        known["input"] = _resolved(activity.input, types)
+    if activity.result is not None:
+        known["result"] = resolved(activity.result, types)
+    return activity.model_copy(update=known) if known else activity

@@ -13,11 +13,11 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag, model_validator
 
+from wfsim.model.declared import FieldType, Typed
 from wfsim.model.duration import Duration
 from wfsim.model.expression_tree import Expression, Template, TemplateLiteral
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
 from wfsim.model.fields import (
-    Bound,
     Condition,
     Count,
     Cron,
@@ -30,7 +30,6 @@ from wfsim.model.fields import (
     Key,
     Moment,
     Name,
-    Scalar,
     TimeZone,
 )
 from wfsim.model.moments import moment
@@ -44,7 +43,6 @@ from wfsim.model.operations import (
     Operation,
     PassingAction,
 )
-from wfsim.model.values import ValueType
 
 
 class Unhandled(StrEnum):
@@ -113,43 +111,43 @@ class Activity(Element):
     compensate_with: CompensateWith | None = None
     settled_by: tuple[Name, ...] = ()
     pool: Name | None = None
-
-
-class FieldType(Element):
-    """A typed field of a payload."""
-
-    type: ValueType = ValueType.ANY
-    optional: Flag = False
-
-
-def _field_type(value: object) -> object:
-    return {"type": value} if isinstance(value, str) else value
+    input: Mapping[Identifier, Typed] | None = None
+    result: Typed | None = None
 
 
 class Event(Element):
     """An event that others send: its payload and what to do when nobody takes it (M7)."""
 
     description: str | None = None
-    payload: Mapping[
-        Identifier, Annotated[FieldType, BeforeValidator(_field_type, json_schema_input_type=ValueType | FieldType)]
-    ] = Field(default_factory=dict)
+    payload: Mapping[Identifier, Typed] = Field(default_factory=dict)
     unhandled: Unhandled | None = None
     starts: Flag = False
     time_to_live: Duration = Duration(0)
 
 
-class Variable(Element):
-    """A variable of the instance (M10.2)."""
+class Variable(FieldType):
+    """A variable of the instance (M10.2, M10.4)."""
+
+    _in_order: ClassVar[tuple[str, ...]] = (
+        "description",
+        "type",
+        "items",
+        "fields",
+        "input",
+        "output",
+        "optional",
+        "initial",
+        "values",
+        "minimum",
+        "maximum",
+        "pattern",
+        "overflow",
+    )
 
     description: str | None = None
-    type: ValueType = ValueType.ANY
     input: Flag = False
     output: Flag = False
-    optional: Flag = False
     initial: Json = None
-    values: tuple[Scalar, ...] | None = None
-    minimum: Bound | None = None
-    maximum: Bound | None = None
     overflow: Literal["error", "saturate"] = "error"
 
 

@@ -6,7 +6,8 @@ Rules, each in one place below:
   not an integer. Nothing is converted.
 - Operands are evaluated left to right, then checked: null first (`Expression.null`), then types
   (`Expression.type`), then the result (`Expression.overflow`, `Expression.division`).
-- `+ - *` take two integers or two numbers, `/` two numbers, `//` and `%` two integers (rounding down).
+- `+ - *` take two integers or two numbers, `/` two numbers, `//` and `%` two integers (rounding down); `+` also puts
+  two texts together.
 - An integer *literal* beside a number is read as a number literal: `context.total * 2` works. That is the
   typing of a literal, not a conversion: `context.total * context.count` is `Expression.type`.
 - Integers and numbers are ordered and equal by exact mathematical value; strings by code point. Booleans,
@@ -30,7 +31,11 @@ from wfsim.model.expression_tree import (
     Call,
     Compare,
     Expression,
+    Field,
+    Gather,
     IfElse,
+    Index,
+    Item,
     ListOf,
     Literal,
     Name,
@@ -42,14 +47,25 @@ from wfsim.model.expression_tree import (
     TemplateObject,
     Whole,
     time_of,
+    walk,
 )
+from wfsim.model.parts import (
+    SIGNS_PER_STEP,
+    TEXT_FUNCTIONS,
+    Steps,
+    called,
+    field_of,
+    item_at,
+    joined,
+    refuse_null,
+)
+from wfsim.model.shapes import Shape, fitted
 from wfsim.model.values import (
     DIVISION,
     EXACT_INTEGER,
     LARGEST_INTEGER,
     NULL,
     OVERFLOW,
-    RANGE,
     SMALLEST_INTEGER,
     TYPE,
     EvaluationFault,
@@ -93,8 +109,45 @@ def evaluate(
 
     Notes
     -----
-    Time is proportional to the size of the tree and of the values compared.
+    Time is proportional to the size of the tree and of the values compared; functions that go through a list take
+    `MOST_STEPS` steps at most, each for one part of the tree and one item.
     """
+    looked_at: list[Value] = []
+    steps: list[Steps] = []
+
+    def take(n: int) -> None:
+        if steps:
+            steps[0].take(n)
+
+    def gathered(function: str, over: Value, body: Expression) -> Value:
+        refuse_null(f"`{function}`", over)
+        if kind_of(over) != "list":
+            raise EvaluationFault(TYPE, f"`{function}` takes a list, not {described(over)}.")
+        size = sum(1 for _ in walk(body))
+        if not steps:
+            steps.append(Steps())
+            try:
+                return gathered(function, over, body)
+            finally:
+                steps.pop()
+        found: Any = 0 if function in ("sum", "count") else function == "all"
+        for n, each in enumerate(over):
+            take(size)
+            looked_at.append(each)
+            try:
+                value = value_of(body)
+            finally:
+                looked_at.pop()
+            if function == "sum":
+                refuse_null("`sum`", value)
+                if kind_of(value) not in ("integer", "number"):
+                    raise EvaluationFault(TYPE, f"`sum` adds integers or numbers, not {described(value)}.")
+                found = arithmetic("+", found, value) if n else value
+            elif function == "count":
+                found += need_boolean(value, function)
+            elif need_boolean(value, function) is not found:
+                return not found
+        return found
 
     def value_of(node: Expression) -> Value:
         match node:
@@ -111,12 +164,27 @@ def evaluate(
                 return negate(value_of(operand))
             case Not(operand):
                 return not need_boolean(value_of(operand), "not")
+            case Item():
+                return looked_at[-1]
+            case Index(value, index):
+                return item_at(value_of(value), value_of(index))
+            case Field(value, field):
+                owner = value_of(value)
+                take(len(owner) if isinstance(owner, list) else 0)
+                return field_of(owner, field)
+            case Gather(function, over, body):
+                return gathered(function, value_of(over), body)
             case Arithmetic(operator, left, right):
                 first, second = value_of(left), value_of(right)
                 first, second = read_literals([(left, first), (right, second)])
+                if isinstance(first, str):
+                    take(len(first) // SIGNS_PER_STEP)
                 return arithmetic(operator, first, second)
             case Compare(operator, left, right):
-                return compare(operator, value_of(left), value_of(right))
+                first, second = value_of(left), value_of(right)
+                if operator in ("in", "not in"):
+                    take(len(second) if isinstance(second, list) else 0)
+                return compare(operator, first, second)
             case Bool(word, operands):
                 decides = word == "or"
                 for operand in operands:
@@ -129,6 +197,14 @@ def evaluate(
                 return length(value_of(argument))
             case Call("duration" | "timestamp"):
                 return time_of(node)
+            case Call("coalesce", arguments):
+                return next((found for found in map(value_of, arguments) if found is not None), None)
+            case Call(function, arguments) if function in TEXT_FUNCTIONS:
+                values = [value_of(argument) for argument in arguments]
+                take(sum(len(value) for value in values if isinstance(value, str)) // SIGNS_PER_STEP)
+                return called(function, values)
+            case Call("min" | "max" as function, (argument,)):
+                return of_a_list(function, value_of(argument))
             case Call(function, arguments):
                 values = [value_of(argument) for argument in arguments]
                 return smallest_or_largest(function, read_literals(list(zip(arguments, values))))
@@ -175,17 +251,18 @@ def read_literals(operands: Sequence[tuple[Expression, Value]]) -> list[Value]:
     """Values of the operands, where integer literals beside a number are read as number literals."""
     if not any(isinstance(value, float) for _, value in operands):
         return [value for _, value in operands]
-    return [
-        float(value)
-        if isinstance(node, Literal) and kind_of(value) == "integer" and abs(value) <= EXACT_INTEGER
-        else value
-        for node, value in operands
-    ]
+    return [beside_a_number(node, value) for node, value in operands]
 
 
-def arithmetic(operator: str, left: Value, right: Value) -> int | float:
+def beside_a_number(node: Template, value: Value) -> Value:
+    """A value as it is read where a number is asked for: an integer literal, and the sum of nothing, as a number."""
+    literal = isinstance(node, Literal) or (value == 0 and isinstance(node, Gather) and node.function == "sum")
+    return float(value) if literal and kind_of(value) == "integer" and abs(value) <= EXACT_INTEGER else value
+
+
+def arithmetic(operator: str, left: Value, right: Value) -> int | float | str:
     """`+ - * / // %` on two values."""
-    _refuse_null(f"`{operator}`", left, right)
+    refuse_null(f"`{operator}`", left, right)
     kinds = (kind_of(left), kind_of(right))
     if kinds == ("integer", "integer") and operator != "/":
         if operator in ("//", "%"):
@@ -199,15 +276,20 @@ def arithmetic(operator: str, left: Value, right: Value) -> int | float:
                 raise EvaluationFault(DIVISION, f"{left} / {right}.")
             return finite(left / right)
         return finite(left + right if operator == "+" else left - right if operator == "-" else left * right)
-    wanted = {"/": "two numbers", "//": "two integers", "%": "two integers"}.get(
-        operator, "two integers or two numbers"
-    )
+    if operator == "+" and kinds == ("string", "string"):
+        return joined(left, right)
+    wanted = {
+        "+": "two integers, two numbers or two texts",
+        "/": "two numbers",
+        "//": "two integers",
+        "%": "two integers",
+    }.get(operator, "two integers or two numbers")
     raise EvaluationFault(TYPE, f"`{operator}` takes {wanted}, not {described(left)} and {described(right)}.")
 
 
 def negate(value: Value) -> int | float:
     """Unary minus."""
-    _refuse_null("`-`", value)
+    refuse_null("`-`", value)
     kind = kind_of(value)
     if kind == "integer":
         return whole(-value)
@@ -236,7 +318,7 @@ def compare(operator: str, left: Value, right: Value) -> bool:
         return equal(left, right) is (operator == "==")
     if operator in ("in", "not in"):
         return _contains(right, left) is (operator == "in")
-    _refuse_null(f"`{operator}`", left, right)
+    refuse_null(f"`{operator}`", left, right)
     if _comparable(left, right) not in ("numeric", "string"):
         raise EvaluationFault(TYPE, f"`{operator}` does not order {described(left)} and {described(right)}.")
     return bool(_ORDER[operator](left, right))
@@ -278,7 +360,7 @@ def _same_json(left: Value, right: Value) -> bool:
 
 
 def _contains(container: Value, value: Value) -> bool:
-    _refuse_null("`in`", container)
+    refuse_null("`in`", container)
     if kind_of(container) != "list":
         raise EvaluationFault(TYPE, f"`in` needs a list on its right, not {described(container)}.")
     return any(_matches(value, element) for element in container)
@@ -292,15 +374,23 @@ def _matches(value: Value, element: Value) -> bool:
 
 def length(value: Value) -> int:
     """Characters of a string, items of a list, fields of an object."""
-    _refuse_null("`len`", value)
+    refuse_null("`len`", value)
     if kind_of(value) not in ("string", "list", "object"):
         raise EvaluationFault(TYPE, f"`len` takes a string, a list or an object, not {described(value)}.")
     return len(value)
 
 
+def of_a_list(function: str, values: Value) -> Value:
+    """`min` or `max` of a list; null if there is nothing in it."""
+    refuse_null(f"`{function}`", values)
+    if kind_of(values) != "list":
+        raise EvaluationFault(TYPE, f"`{function}` of one value takes a list, not {described(values)}.")
+    return smallest_or_largest(function, values) if values else None
+
+
 def smallest_or_largest(function: str, values: Sequence[Value]) -> Value:
     """`min` or `max` of values that are all integers, all numbers, or all strings."""
-    _refuse_null(f"`{function}`", *values)
+    refuse_null(f"`{function}`", *values)
     kinds = {kind_of(value) for value in values}
     if len(kinds) != 1 or not kinds <= {"integer", "number", "string"}:
         shown = " and ".join(described(value) for value in values[:4])
@@ -308,11 +398,6 @@ def smallest_or_largest(function: str, values: Sequence[Value]) -> Value:
             TYPE, f"`{function}` takes values that are all integers, numbers or strings, not {shown}."
         )
     return min(values) if function == "min" else max(values)
-
-
-def _refuse_null(what: str, *values: Value) -> None:
-    if any(value is None for value in values):
-        raise EvaluationFault(NULL, f"{what} does not accept null.")
 
 
 def _plain(values: Mapping[str, Value] | None) -> dict[str, Value] | None:
@@ -324,7 +409,7 @@ def _plain(values: Mapping[str, Value] | None) -> dict[str, Value] | None:
 
 def allowed_values(variable: Variable) -> list[Value]:
     """The listed values of a variable as it keeps them."""
-    return [coerce(variable.type, value) for value in variable.values or ()]
+    return [coerce(variable.kind, value) for value in variable.values or ()]
 
 
 def fit(variable: Variable, value: Value) -> Value:
@@ -334,20 +419,19 @@ def fit(variable: Variable, value: Value) -> Value:
     ------
     EvaluationFault
         `Expression.null` for null in a typed variable that is not optional, `Expression.type` for another
-        type, `Expression.range` outside `minimum` .. `maximum` (unless `overflow: saturate`) and `values`.
+        type, `Expression.range` outside `minimum` .. `maximum` (unless `overflow: saturate`), `values`, `pattern`.
     """
+    shape = variable.shape
     if value is None:
-        if variable.optional or variable.type is ValueType.ANY:
+        if shape.optional:
             return None
         raise EvaluationFault(NULL, "the variable is not optional, so it cannot become null.")
-    kept = coerce(variable.type, value)
-    if isinstance(kept, int | float) and not isinstance(kept, bool):
-        for limit, outside in ((variable.minimum, "below"), (variable.maximum, "above")):
-            if limit is None or not (kept < limit if outside == "below" else kept > limit):
-                continue
-            if variable.overflow != "saturate":
-                raise EvaluationFault(RANGE, f"{kept} is {outside} {limit}.")
-            kept = float(limit) if variable.type is ValueType.NUMBER else limit
-    if variable.values is not None and not any(_matches(kept, allowed) for allowed in allowed_values(variable)):
-        raise EvaluationFault(RANGE, f"{described(kept)} is not one of {', '.join(map(repr, variable.values))}.")
-    return kept
+    if variable.overflow == "saturate" and kind_of(value) in ("integer", "number"):
+        value = _saturated(shape, coerce(shape.kind, value))
+    return fitted(shape, value)
+
+
+def _saturated(shape: Shape, value: int | float) -> int | float:
+    low, high = shape.minimum, shape.maximum
+    limit = low if low is not None and value < low else high if high is not None and value > high else value
+    return float(limit) if shape.kind is ValueType.NUMBER else limit

@@ -19,8 +19,13 @@ from wfsim.model.expression_tree import (
     Compare,
     CompareOperator,
     Expression,
+    Field,
     FunctionName,
+    Gather,
+    GatherName,
     IfElse,
+    Index,
+    Item,
     ListOf,
     Literal,
     Name,
@@ -39,8 +44,9 @@ DEEPEST = 64
 
 ALLOWED = (
     "Allowed are numbers, 'strings', true, false, null, [lists], context.<variable>, event.<field>, "
-    "item.<name>, event, state, context, + - * / // %, == != < <= > >=, in, not in, and, or, not, "
-    "a if c else b, len, min, max."
+    "item.<name>, event, state, context, value.field, value[index], + - * / // %, == != < <= > >=, in, not in, "
+    "and, or, not, a if c else b, len, min, max, sum, count, any, all, lower, upper, startswith, endswith, contains, "
+    "coalesce, text."
 )
 
 
@@ -85,8 +91,26 @@ _WORDS = frozenset({"and", "or", "not", "in", "if", "else", "True", "False", "No
 _CONSTANTS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 _SCOPES = ("context", "event", "item")
 _WHOLE = ("event", "state", "context")
-_FUNCTIONS = ("len", "min", "max", "duration", "timestamp")
 _TIMES = ("duration", "timestamp")
+_FUNCTIONS: dict[str, tuple[int, int, str]] = {
+    "len": (1, 1, "one value"),
+    "min": (1, LONGEST_TEXT, "a list, or two or more values"),
+    "max": (1, LONGEST_TEXT, "a list, or two or more values"),
+    "lower": (1, 1, "one text"),
+    "upper": (1, 1, "one text"),
+    "startswith": (2, 2, "a text and what it starts with"),
+    "endswith": (2, 2, "a text and what it ends with"),
+    "contains": (2, 2, "a text and what it contains"),
+    "coalesce": (2, LONGEST_TEXT, "two or more values"),
+    "text": (1, 1, "one value"),
+}
+"""How many arguments a function takes, at least and at most, and which."""
+_GATHERING: dict[str, tuple[int, str]] = {
+    "sum": (1, "a list, and what to add of each item"),
+    "count": (2, "a list, and a condition on each item"),
+    "any": (1, "a list, and a condition on each item"),
+    "all": (1, "a list, and a condition on each item"),
+}
 _SIGN_ADVICE = {
     "**": "there is no power",
     "<<": "there are no bit operations",
@@ -208,10 +232,10 @@ _COMPARE: dict[type[ast.cmpop], CompareOperator] = {
     ast.NotIn: "not in",
 }
 _WHAT: dict[type[ast.AST], str] = {
-    ast.Subscript: "parts of a value are not reached by [...]",
     ast.Tuple: "there are no tuples; write a [list]",
     ast.Starred: "nothing is unpacked with *",
-    ast.Call: "only len(...), min(...), max(...), duration(...) and timestamp(...) are called",
+    ast.Call: f"only {', '.join([*_FUNCTIONS, *_GATHERING, *_TIMES])} are called",
+    ast.Slice: "a list is not cut; an index names one item",
     ast.Pow: "there is no power",
 }
 
@@ -239,6 +263,8 @@ class Converter:
         self.text = text
         self.bytes = source.lstrip().encode()
         self.source = source
+        self.inside = 0
+        """How many functions that go through a list are around: inside one, `item` is what it looks at."""
 
     def column(self, node: ast.AST) -> int:
         # Python counts bytes; before the first string both counts agree, after it they may not.
@@ -263,10 +289,16 @@ class Converter:
                 return Literal(self.constant(node, value))
             case ast.Name(id=name):
                 return self.name(node, name)
+            case ast.Attribute(value=ast.Name(id="item"), attr=field) if self.inside:
+                return Field(Item(), field)
             case ast.Attribute(value=ast.Name(id=scope), attr=field) if scope in _SCOPES:
                 return Name(t.cast("t.Literal['context', 'event', 'item']", scope), field)
-            case ast.Attribute():
-                raise self.attribute(node)
+            case ast.Attribute(value=ast.Name(id=owner)):
+                raise self.attribute(node, owner)
+            case ast.Attribute(value=value, attr=field):
+                return Field(self.convert(value, below), field)
+            case ast.Subscript(value=value, slice=index):
+                return Index(self.convert(value, below), self.convert(index, below))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return Not(self.convert(operand, below))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -287,6 +319,8 @@ class Converter:
                 return ListOf(tuple(self.convert(item, below) for item in items))
             case ast.Call(func=ast.Name(id=function), args=arguments) if function in _FUNCTIONS:
                 return self.call(node, t.cast(FunctionName, function), arguments, below)
+            case ast.Call(func=ast.Name(id=function), args=arguments) if function in _GATHERING:
+                return self.gather(node, t.cast(GatherName, function), arguments, below)
             case _:
                 raise self.refuse(node, _WHAT.get(type(node), "this is not part of the language") + _near(node))
 
@@ -316,23 +350,22 @@ class Converter:
             return NOW
         if name in _WHOLE:
             return Whole(t.cast("t.Literal['event', 'state', 'context']", name))
-        if name in _FUNCTIONS:
+        if name in _FUNCTIONS or name in _GATHERING:
             raise self.refuse(node, f"{name} is a function: {name}(...)")
+        if name == "item" and self.inside:
+            return Item()
         if name == "item":
             raise self.refuse(node, "an item is named as for_each names it: item.<name>")
         close = difflib.get_close_matches(name, [*_WHOLE, *_CONSTANTS, "item"], n=1, cutoff=0.75)
         guess = _ELSEWHERE.get(name.lower()) or (close[0] if close else f"context.{name}")
         raise self.refuse(node, f"the name {name!r} stands alone; did you mean `{guess}` or the string '{name}'")
 
-    def attribute(self, node: ast.Attribute) -> ExpressionError:
-        if isinstance(node.value, ast.Name):
-            owner = node.value.id
-            if owner == "state":
-                return self.refuse(node, "`state` is the name of the active state and has no fields")
-            close = difflib.get_close_matches(owner, _SCOPES, n=1, cutoff=0.5)
-            guess = f"; did you mean `{close[0]}.{node.attr}`" if close else f"; did you mean `context.{owner}`"
-            return self.refuse(node, f"{owner!r} has no fields here{guess}")
-        return self.refuse(node, f"fields of a value (.{node.attr}) are not reached; put it into a variable of its own")
+    def attribute(self, node: ast.Attribute, owner: str) -> ExpressionError:
+        if owner == "state":
+            return self.refuse(node, "`state` is the name of the active state and has no fields")
+        close = difflib.get_close_matches(owner, _SCOPES, n=1, cutoff=0.5)
+        guess = f"; did you mean `{close[0]}.{node.attr}`" if close else f"; did you mean `context.{owner}`"
+        return self.refuse(node, f"{owner!r} has no fields here{guess}")
 
     def minus(self, node: ast.expr, operand: ast.expr, depth: int) -> Expression:
         if isinstance(operand, ast.Constant) and type(operand.value) in (int, float):
@@ -361,10 +394,9 @@ class Converter:
     def call(self, node: ast.expr, function: FunctionName, arguments: list[ast.expr], depth: int) -> Expression:
         if function in _TIMES:
             return self.time(node, function, arguments)
-        if function == "len" and len(arguments) != 1:
-            raise self.refuse(node, f"len takes one value, not {len(arguments)}")
-        if function != "len" and len(arguments) < 2:
-            raise self.refuse(node, f"{function} takes two or more values, not {len(arguments)}")
+        least, most, wanted = _FUNCTIONS[function]
+        if not least <= len(arguments) <= most:
+            raise self.refuse(node, f"{function} takes {wanted}, not {len(arguments)}")
         return Call(function, tuple(self.convert(argument, depth) for argument in arguments))
 
     def time(self, node: ast.expr, function: FunctionName, arguments: list[ast.expr]) -> Expression:
@@ -378,3 +410,13 @@ class Converter:
                     raise self.refuse(node, f"{function}({text[:40]!r}): {error}") from None
                 return call
         raise self.refuse(node, f'{function} takes one text, written out: {function}("{example}")')
+
+    def gather(self, node: ast.expr, function: GatherName, arguments: list[ast.expr], depth: int) -> Expression:
+        least, wanted = _GATHERING[function]
+        if not least <= len(arguments) <= 2:
+            raise self.refuse(node, f"{function} takes {wanted}, not {len(arguments)}")
+        over = self.convert(arguments[0], depth)
+        self.inside += 1
+        body = self.convert(arguments[1], depth) if len(arguments) == 2 else Item()
+        self.inside -= 1
+        return Gather(function, over, body)

@@ -12,7 +12,21 @@ from wfsim.model.moments import moment
 Scalar: t.TypeAlias = "bool | int | float | str | None"
 ArithmeticOperator: t.TypeAlias = t.Literal["+", "-", "*", "/", "//", "%"]
 CompareOperator: t.TypeAlias = t.Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in"]
-FunctionName: t.TypeAlias = t.Literal["len", "min", "max", "duration", "timestamp"]
+FunctionName: t.TypeAlias = t.Literal[
+    "len",
+    "min",
+    "max",
+    "lower",
+    "upper",
+    "startswith",
+    "endswith",
+    "contains",
+    "coalesce",
+    "text",
+    "duration",
+    "timestamp",
+]
+GatherName: t.TypeAlias = t.Literal["sum", "count", "any", "all"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +111,39 @@ class IfElse:
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """One item of a list; a negative index counts from the end (M10.5)."""
+
+    value: Expression
+    index: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of an object; of a list of objects, the list of that field of each (M10.5)."""
+
+    value: Expression
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """The item that the innermost `Gather` around looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """`sum`, `count`, `any` or `all` of what `body` comes to for each item of a list (M10.7)."""
+
+    function: GatherName
+    over: Expression
+    body: Expression
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """`len`, `min`, `max`, or a time that is written out: `duration("2h")`, `timestamp("2026-11-30T09:00:00Z")`."""
+    """A function of one or more values; there are none but these. Of times that are written out, `duration("2h")` and
+    `timestamp("2026-11-30T09:00:00Z")`, the one argument is a literal."""
 
     function: FunctionName
     arguments: tuple[Expression, ...]
@@ -111,7 +156,10 @@ class ListOf:
     items: tuple[Expression, ...]
 
 
-Expression: t.TypeAlias = "Literal | Name | Whole | Negate | Not | Arithmetic | Compare | Bool | IfElse | Call | ListOf"
+Expression: t.TypeAlias = (
+    "Literal | Name | Whole | Item | Index | Field | Negate | Not | Arithmetic | Compare | Bool | IfElse "
+    "| Call | Gather | ListOf"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,6 +227,12 @@ def children(tree: Template) -> tuple[Template, ...]:
             return (operand,)
         case Arithmetic(_, left, right) | Compare(_, left, right):
             return (left, right)
+        case Index(value, index):
+            return (value, index)
+        case Field(value, _):
+            return (value,)
+        case Gather(_, over, body):
+            return (over, body)
         case Bool(_, operands):
             return operands
         case IfElse(test, then, otherwise):

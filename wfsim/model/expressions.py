@@ -9,8 +9,9 @@ against a list of allowed ones.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 from wfsim.errors import ExpressionError
 from wfsim.model.expression_reader import quoted, read, refuse
@@ -20,7 +21,11 @@ from wfsim.model.expression_tree import (
     Call,
     Compare,
     Expression,
+    Field,
+    Gather,
     IfElse,
+    Index,
+    Item,
     ListOf,
     Literal,
     Name,
@@ -36,6 +41,8 @@ from wfsim.model.expression_tree import (
 from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER, brief
 
 DEEPEST_TEMPLATE = 32
+MOST_PARTS = 30
+"""Expressions in one text."""
 
 
 @lru_cache(maxsize=8_192)
@@ -78,14 +85,7 @@ def parse_condition(text: str) -> Expression:
             column=1,
         )
     expression = parse(text)
-    never = isinstance(expression, Negate | Arithmetic | ListOf) or (
-        isinstance(expression, Call) and expression.function == "len"
-    )
-    if (
-        never
-        or (isinstance(expression, Literal) and not isinstance(expression.value, bool))
-        or (isinstance(expression, Whole))
-    ):
+    if never_true(expression):
         raise refuse(
             text,
             1,
@@ -95,18 +95,53 @@ def parse_condition(text: str) -> Expression:
     return expression
 
 
+def never_true(expression: Expression) -> bool:
+    """Whether it is plain from its outermost operation that it is neither true nor false."""
+    match expression:
+        case Negate() | Arithmetic() | ListOf() | Whole():
+            return True
+        case Call(function) if function in ("len", "lower", "upper", "text"):
+            return True
+        case Gather(gathering):
+            return gathering in ("sum", "count")
+        case Literal(value):
+            return not isinstance(value, bool)
+    return False
+
+
+_EXPRESSION = re.compile(r"""\$\{((?:[^'"}]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")*)\}""", re.DOTALL)
+"""One `${expression}`: a brace inside a string of the expression does not close it."""
+
+
 def is_template(text: str) -> bool:
-    """Whether a string is one `${expression}`."""
-    return text.startswith("${") and text.endswith("}")
+    """Whether a string is one `${expression}`, and nothing else."""
+    return _EXPRESSION.fullmatch(text) is not None
+
+
+def has_expression(text: str) -> bool:
+    """Whether a string is an `${expression}` or has some among its words."""
+    return "${" in text
+
+
+def joined_text(tree: Expression) -> str:
+    """The text with expressions among its words that a tree was read from, or one that differs inside these."""
+    match tree:
+        case Arithmetic("+", left, right):
+            return joined_text(left) + joined_text(right)
+        case Literal(str() as words):
+            return words
+        case Call("text", (part,)):
+            return f"${{{to_text(part)}}}"
+    raise AssertionError(f"not of a text: {tree!r}")
 
 
 def parse_template(value: object) -> Template:
-    """Read a JSON value in which every string `${...}` is an expression.
+    """Read a JSON value in which `${...}` is an expression: a whole string, or some among its words (M10.6).
 
     Raises
     ------
     ExpressionError
-        For `${` inside a longer string, values that are not JSON, non-finite numbers, integers beyond
+        For a `${` that is not closed, values that are not JSON, non-finite numbers, integers beyond
         64 bits, nesting beyond 32.
     """
     return _template(value, 0)
@@ -115,21 +150,26 @@ def parse_template(value: object) -> Template:
 @lru_cache(maxsize=8_192)
 def _text_template(text: str) -> Template:
     if is_template(text):
-        if "${" in text[2:]:
-            raise _joined(text)
         return parse(text[2:-1])
-    if "${" in text:
-        raise _joined(text)
-    return TemplateLiteral(text)
-
-
-def _joined(text: str) -> ExpressionError:
-    return ExpressionError(
-        f"{quoted(text)} has ${{ inside a longer text, which is not supported: texts are not put together. "
-        "Make the whole value one ${expression}, or pass the parts as parameters of their own.",
-        text=text,
-        column=text.find("${", 1) + 1 or 1,
-    )
+    if not has_expression(text):
+        return TemplateLiteral(text)
+    if text.count("${") > MOST_PARTS:
+        raise ExpressionError(f"{quoted(text)} has more than {MOST_PARTS} expressions among its words.", text=text)
+    parts: list[Expression] = []
+    end = 0
+    for found in _EXPRESSION.finditer(text):
+        parts += [Literal(text[end : found.start()])] if found.start() > end else []
+        parts.append(Call("text", (parse(found[1]),)))
+        end = found.end()
+    parts += [Literal(text[end:])] if end < len(text) else []
+    for part in parts:
+        if isinstance(part, Literal) and "${" in str(part.value):
+            raise ExpressionError(
+                f"{quoted(text)} has a ${{ that no }} closes. Close it, or write ${{'$'}}{{ for the signs themselves.",
+                text=text,
+                column=text.find(str(part.value)) + str(part.value).find("${") + 1,
+            )
+    return reduce(lambda left, right: Arithmetic("+", left, right), parts)
 
 
 def _template(value: object, depth: int) -> Template:
@@ -210,6 +250,15 @@ def _print(expression: Expression) -> tuple[str, int]:
             return f"{_inside(then, 1)} if {_inside(test, 1)} else {_inside(otherwise, 0)}", 0
         case Call(function, arguments):
             return f"{function}({', '.join(_print(argument)[0] for argument in arguments)})", _ATOM
+        case Gather(gathering, over, body):
+            each = "" if body == Item() and gathering != "count" else f", {_print(body)[0]}"
+            return f"{gathering}({_print(over)[0]}{each})", _ATOM
+        case Index(value, index):
+            return f"{_inside(value, _ATOM)}[{_print(index)[0]}]", _ATOM
+        case Field(value, field):
+            return f"{_inside(value, _ATOM)}.{field}", _ATOM
+        case Item():
+            return "item", _ATOM
         case ListOf(items):
             return f"[{', '.join(_print(item)[0] for item in items)}]", _ATOM
 

@@ -21,6 +21,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from wfsim.errors import DefinitionError, ExpressionError, did_you_mean
 from wfsim.model.duration import Duration
@@ -272,6 +273,8 @@ class Element(BaseModel, metaclass=_Readable):
         extra="forbid", frozen=True, populate_by_name=True, use_enum_values=False, allow_inf_nan=False
     )
 
+    _in_order: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields in the order in which people write them, where that is another one than here."""
     _derived: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
@@ -296,6 +299,12 @@ class Element(BaseModel, metaclass=_Readable):
     def _known_keys(cls, data: object) -> object:
         refuse_unknown_keys(cls, data, _CALLED.get(cls.__name__, cls.__name__.lower()))
         return data
+
+
+def written_fields(element: type[Element]) -> dict[str, FieldInfo]:
+    """The fields of an element in the order in which they are written."""
+    known = element.model_fields
+    return {name: known[name] for name in element._in_order} if element._in_order else known
 
 
 _CALLED = {

@@ -29,3 +29,8 @@ def moment(text: str) -> int:
     if not 0 <= found <= LATEST:
         raise ValueError("a time lies between 1970 and 9999")
     return found
+
+
+def written(time: int) -> str:
+    """The text of a point in time, in UTC."""
+    return (_START + time * _MICROSECOND).isoformat().replace("+00:00", "Z")

@@ -15,7 +15,7 @@ from wfsim.model.expression_tree import (
     TemplateObject,
     Whole,
 )
-from wfsim.model.expressions import is_template, to_text
+from wfsim.model.expressions import is_template, joined_text, to_text
 from wfsim.model.uses import Use, activity_uses, located, parts, scoped, settling, uses, writes
 
 if TYPE_CHECKING:
@@ -167,7 +167,11 @@ def _respell(data: Data, places: Iterator[Use], change: Callable[[Expression], E
     for use in places:
         *above, last = use.path
         holder = value_at(data, tuple(above))
-        holder[last] = _respelt(holder[last], use.tree, change)
+        if use.kind in ("condition", "key"):
+            changed = _mapped(cast("Expression", use.tree), change)
+            holder[last] = holder[last] if changed == use.tree else to_text(changed)
+        else:
+            holder[last] = _respelt(holder[last], use.tree, change)
 
 
 def _respelt(value: Any, tree: Template, change: Callable[[Expression], Expression]) -> Any:
@@ -182,7 +186,7 @@ def _respelt(value: Any, tree: Template, change: Callable[[Expression], Expressi
     changed = _mapped(tree, change)
     if changed == tree:
         return value
-    return f"${{{to_text(changed)}}}" if is_template(value) else to_text(changed)
+    return f"${{{to_text(changed)}}}" if is_template(value) else joined_text(changed)
 
 
 def _mapped(tree: Expression, change: Callable[[Expression], Expression]) -> Expression:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from wfsim.errors import did_you_mean, listed
 from wfsim.model.expression_tree import (
     Arithmetic,
     Bool,
     Call,
     Compare,
     Expression,
+    Field,
+    Gather,
     IfElse,
+    Index,
+    Item,
     ListOf,
     Literal,
     Name,
@@ -24,9 +29,12 @@ from wfsim.model.expression_tree import (
     Whole,
 )
 from wfsim.model.expressions import to_text
+from wfsim.model.parts import TEXT_FUNCTIONS
+from wfsim.model.shapes import Shape, common, plain
 from wfsim.model.values import ValueType, kind_of
 
 Report: TypeAlias = Callable[[str], None]
+Shapes: TypeAlias = Mapping[str, Shape]
 _NULL = "null"
 _ORDERED = {"integer", "number", "string", "timestamp", "duration"}
 _DURATION = "duration"
@@ -46,65 +54,118 @@ _TIME_ARITHMETIC = {
 """What may be computed with times (M6.5)."""
 
 
-def static_type(
-    expression: Expression,
-    variable_types: Mapping[str, ValueType],
-    payload_types: Mapping[str, ValueType] | None = None,
+def static_shape(
+    template: Template,
+    variables: Shapes,
+    payload: Shapes | None = None,
     report: Report | None = None,
-) -> ValueType | None:
-    """The type an expression has whenever it has a value; `None` if that is not known.
+    *,
+    items: Shapes | None = None,
+) -> Shape | None:
+    """What is known of the value that a template has whenever it has one; `None` if nothing is.
 
     Parameters
     ----------
-    expression
-        A tree made by `parse`.
-    variable_types, payload_types
-        Declared types; what is missing or `any` is unknown, and nothing is reported about it.
+    template
+        A tree made by `parse` or `parse_template`.
+    variables, payload, items
+        Declared types, `items` of what a `for_each` goes through by its name there; what is missing or `any` is
+        unknown, and nothing is reported about it.
     report
         Called with one sentence for every operation that can never work.
     """
-    typing = _Typing(variable_types, payload_types or {}, report or (lambda _: None))
-    kind = typing.kind(expression)
-    return ValueType(kind) if kind is not None and kind not in (_NULL, _DURATION) else None
+    return _Typing(variables, payload or {}, items or {}, report or (lambda _: None)).shape(template)
 
 
-def gives_duration(expression: Expression, variable_types: Mapping[str, ValueType]) -> bool:
-    """Whether an expression gives a length of time, which is in microseconds (M6.5)."""
-    return _Typing(variable_types, {}, lambda _: None).kind(expression) == _DURATION
-
-
-def template_type(
-    template: Template, variable_types: Mapping[str, ValueType], payload_types: Mapping[str, ValueType] | None = None
+def static_type(
+    template: Template, variables: Shapes, payload: Shapes | None = None, report: Report | None = None
 ) -> ValueType | None:
-    """Like `static_type`, for a template: a list or an object is one whatever is inside."""
-    match template:
-        case TemplateLiteral(value):
-            kind = kind_of(value)
-            return None if kind == _NULL else ValueType(kind)
-        case TemplateList():
-            return ValueType.LIST
-        case TemplateObject():
-            return ValueType.OBJECT
-    return static_type(template, variable_types, payload_types)
+    """The kind of that value; a list or an object is one whatever is inside."""
+    shape = static_shape(template, variables, payload, report)
+    return None if shape is None else shape.kind
+
+
+def gives_duration(expression: Expression, variables: Shapes) -> bool:
+    """Whether an expression gives a length of time, which is in microseconds (M6.5)."""
+    return _Typing(variables, {}, {}, lambda _: None).kind(expression) == _DURATION
 
 
 class _Typing:
-    def __init__(self, variables: Mapping[str, ValueType], payload: Mapping[str, ValueType], report: Report) -> None:
+    def __init__(self, variables: Shapes, payload: Shapes, items: Shapes, report: Report) -> None:
+        self.items = items
         self.variables = variables
         self.payload = payload
         self.report = report
+        self.looked_at: list[Shape | None] = []
+
+    def shape(self, node: Template) -> Shape | None:
+        """What is known of its value; reports what cannot work on the way."""
+        match node:
+            case Name("context", name):
+                return _known(self.variables.get(name))
+            case Name("event", name):
+                return _known(self.payload.get(name))
+            case Name("item", name):
+                return _known(self.items.get(name))
+            case Item():
+                return _known(self.looked_at[-1])
+            case Index(value, index):
+                return self.index(node, value, index)
+            case Field(value, field):
+                return self.field(node, self.shape(value), field)
+            case IfElse(test, then, otherwise):
+                self.need(node, "`if` needs true or false", [self.kind(test)], {"boolean"})
+                return common(self.shape(then), self.shape(otherwise))
+            case Call("coalesce", arguments):
+                return self.coalesce(arguments)
+            case Call("min" | "max" as function, (argument,)):
+                return self.extreme_of_list(node, function, self.shape(argument))
+            case TemplateLiteral(value) | Literal(value):
+                return None if value is None else Shape(ValueType(kind_of(value)), values=(value,))
+            case TemplateList(items):
+                return Shape(ValueType.LIST, items=self.all_of(items))
+            case ListOf(items):
+                return Shape(ValueType.LIST, items=self.all_of(items))
+            case TemplateObject(fields):
+                return Shape(
+                    ValueType.OBJECT, fields={name: self.shape(part) or plain(ValueType.ANY) for name, part in fields}
+                )
+        kind = self.computed(node)
+        return None if kind is None or kind == _DURATION else Shape(ValueType(kind))
+
+    def all_of(self, items: tuple[Template, ...]) -> Shape | None:
+        """What is known of each of several values."""
+        shapes = [self.shape(item) for item in items]
+        found = shapes[0] if shapes else None
+        for each in shapes[1:]:
+            found = common(found, each)
+        return found
 
     def kind(self, node: Expression) -> str | None:
-        """`integer`, `number`, …, `null`, or `None` when unknown; reports what cannot work on the way."""
+        """`integer`, `number`, …, `null`, `duration`, or `None` when unknown."""
         match node:
             case Literal(value):
                 return kind_of(value)
-            case Name("context", field):
-                return _known(self.variables.get(field))
+            case Arithmetic() | Call("duration"):
+                return self.computed(node)
+            case IfElse(_, then, otherwise) if self.are_durations((then, otherwise)):
+                self.shape(node)
+                return _DURATION
+            case Call("coalesce" | "min" | "max", arguments) if self.are_durations(arguments):
+                return _DURATION
+        shape = self.shape(node)
+        return None if shape is None else shape.kind.value
+
+    def are_durations(self, nodes: tuple[Expression, ...]) -> bool:
+        """Whether each gives a length of time, which no value has as its type (M6.5)."""
+        quiet = _Typing(self.variables, self.payload, self.items, lambda _: None)
+        return len(nodes) > 1 and all(quiet.kind(each) == _DURATION for each in nodes)
+
+    def computed(self, node: Template) -> str | None:
+        """The kind of what an operation comes to."""
+        match node:
             case Name("clock"):
                 return "timestamp"
-            case Name("event", field):
-                return _known(self.payload.get(field))
             case Whole("state"):
                 return "string"
             case Whole() | Name():
@@ -112,7 +173,7 @@ class _Typing:
             case Negate(operand):
                 kind = self.kind(operand)
                 self.need(node, "`-` takes an integer or a number", [kind], {"integer", "number"})
-                return kind
+                return kind if kind != _NULL else None
             case Not(operand):
                 self.need(node, "`not` needs true or false", [self.kind(operand)], {"boolean"})
                 return "boolean"
@@ -120,10 +181,6 @@ class _Typing:
                 kinds = [self.kind(operand) for operand in operands]
                 self.need(node, f"`{word}` needs true or false", kinds, {"boolean"})
                 return "boolean"
-            case IfElse(test, then, otherwise):
-                self.need(node, "`if` needs true or false", [self.kind(test)], {"boolean"})
-                kinds = [self.kind(then), self.kind(otherwise)]
-                return kinds[0] if kinds[0] == kinds[1] else None
             case Compare(operator, left, right):
                 self.comparison(node, operator, self.kind(left), self.kind(right))
                 return "boolean"
@@ -132,19 +189,76 @@ class _Typing:
                 if _DURATION in kinds or "timestamp" in kinds:
                     return self.times(node, operator, kinds)
                 return self.arithmetic(node, operator, kinds)
+            case Gather(function, over, body):
+                return self.gather(node, function, over, body)
             case Call("duration" | "timestamp" as kind):
                 return kind
             case Call("len", (argument,)):
                 wanted = {"string", "list", "object"}
                 self.need(node, "`len` takes a string, a list or an object", [self.kind(argument)], wanted)
                 return "integer"
+            case Call("text", (argument,)):
+                wanted = {"string", "integer", "number", "boolean"}
+                self.need(node, "`text` takes a text, a number or a boolean", [self.kind(argument)], wanted)
+                return "string"
+            case Call(function, arguments) if function in TEXT_FUNCTIONS:
+                self.need(node, f"`{function}` takes texts", [self.kind(each) for each in arguments], {"string"})
+                return "string" if function in ("lower", "upper") else "boolean"
             case Call(function, arguments):
                 return self.extreme(node, function, self.literals(list(arguments)))
-            case ListOf(items):
-                for item in items:
-                    self.kind(item)
-                return "list"
         raise AssertionError(f"not an expression: {node!r}")
+
+    def index(self, node: Expression, value: Expression, index: Expression) -> Shape | None:
+        owner = self.shape(value)
+        self.need(node, "`[…]` takes an item of a list", [_kind(owner)], {"list"})
+        self.need(node, "an index is an integer (a field is named with a dot)", [self.kind(index)], {"integer"})
+        return _known(owner.items) if owner is not None else None
+
+    def field(self, node: Expression, owner: Shape | None, field: str) -> Shape | None:
+        if owner is None:
+            return None
+        if owner.kind is ValueType.LIST:
+            return Shape(ValueType.LIST, items=self.field(node, _known(owner.items), field))
+        if not self.need(node, f"`.{field}` is of an object, or of a list of such", [_kind(owner)], {"object"}):
+            return None
+        if owner.fields is None:
+            return None
+        if field not in owner.fields:
+            near = did_you_mean(field, owner.fields)
+            self.report(f"in `{to_text(node)}`: there is no field {field!r}; fields are {listed(owner.fields)}{near}")
+            return None
+        return _known(owner.fields[field])
+
+    def coalesce(self, arguments: tuple[Expression, ...]) -> Shape | None:
+        found: Shape | None = None
+        for n, argument in enumerate(arguments):
+            if self.kind(argument) == _NULL:
+                continue
+            shape = self.shape(argument)
+            found = shape if n == 0 or found is None else common(found, shape)
+            if found is None:
+                return None
+        return found
+
+    def gather(self, node: Expression, function: str, over: Expression, body: Expression) -> str | None:
+        owner = self.shape(over)
+        self.need(node, f"`{function}` goes through a list", [_kind(owner)], {"list"})
+        self.looked_at.append(owner.items if owner is not None else None)
+        kind = self.kind(body)
+        self.looked_at.pop()
+        if function == "sum":
+            # The sum of nothing is an integer, whatever the list was to hold.
+            self.need(node, "`sum` adds integers or numbers", [kind], {"integer", "number"})
+            return "integer" if kind == "integer" else None
+        self.need(node, f"`{function}` asks what is true or false", [kind], {"boolean"})
+        return "integer" if function == "count" else "boolean"
+
+    def extreme_of_list(self, node: Expression, function: str, over: Shape | None) -> Shape | None:
+        self.need(node, f"`{function}` of one value takes a list", [_kind(over)], {"list"})
+        inside = _known(over.items) if over is not None else None
+        wanted = {"integer", "number", "string"}
+        self.need(node, f"`{function}` takes integers, numbers or strings", [_kind(inside)], wanted)
+        return None if inside is None else Shape(inside.kind, optional=True)
 
     def literals(self, operands: list[Expression]) -> list[str | None]:
         """Kinds of the operands; an integer literal beside a number or the unknown may be a number."""
@@ -154,21 +268,27 @@ class _Typing:
         beside_number = "number" in kinds
         return [
             ("number" if beside_number else None)
-            if isinstance(operand, Literal) and kind == "integer" and (beside_number or None in kinds)
+            if _may_be_number(operand) and kind == "integer" and (beside_number or None in kinds)
             else kind
             for operand, kind in zip(operands, kinds)
         ]
 
     def arithmetic(self, node: Expression, operator: str, kinds: list[str | None]) -> str | None:
-        allowed = {"/": {"number"}, "//": {"integer"}, "%": {"integer"}}.get(operator, {"integer", "number"})
-        wanted = {"/": "two numbers", "//": "two integers", "%": "two integers"}.get(
-            operator, "two integers or two numbers"
+        allowed = {"/": {"number"}, "//": {"integer"}, "%": {"integer"}, "+": {"integer", "number", "string"}}.get(
+            operator, {"integer", "number"}
         )
+        wanted = {
+            "+": "two integers, two numbers or two texts",
+            "/": "two numbers",
+            "//": "two integers",
+            "%": "two integers",
+        }.get(operator, "two integers or two numbers")
         if not self.need(node, f"`{operator}` takes {wanted}", kinds, allowed):
             return None
         known = {kind for kind in kinds if kind is not None}
         if len(known) > 1:
-            self.complain(node, f"`{operator}` takes {wanted}, and nothing is converted", kinds)
+            advice = "; put `text(…)` around what is no text" if "string" in known else ""
+            self.complain(node, f"`{operator}` takes {wanted}, and nothing is converted{advice}", kinds)
             return None
         return known.pop() if known else next(iter(allowed)) if len(allowed) == 1 else None
 
@@ -219,8 +339,17 @@ class _Typing:
         self.report(f"in `{to_text(node)}`: {wanted}, and here it is given {found}")
 
 
-def _known(value_type: ValueType | None) -> str | None:
-    return None if value_type is None or value_type is ValueType.ANY else value_type.value
+def _known(shape: Shape | None) -> Shape | None:
+    return None if shape is None or shape.kind is ValueType.ANY else shape
+
+
+def _kind(shape: Shape | None) -> str | None:
+    return None if shape is None else shape.kind.value
+
+
+def _may_be_number(operand: Expression) -> bool:
+    """Whether an integer that it comes to may be read as a number: a literal, or the sum of nothing."""
+    return isinstance(operand, Literal) or (isinstance(operand, Gather) and operand.function == "sum")
 
 
 def _numeric(kind: str) -> str:

@@ -224,7 +224,7 @@ def _typed_dict(name: str, fields: Mapping[str, str]) -> str:
 def _variable(variable: Variable) -> str:
     if variable.values is not None and all(isinstance(value, str | int) for value in variable.values):
         return f"Literal[{', '.join(map(repr, variable.values))}]"
-    return _PYTHON.get(variable.type, "Any")
+    return _PYTHON.get(variable.kind, "Any")
 
 
 def _may_lack(variable: Variable) -> bool:
@@ -240,7 +240,7 @@ def _or_none(kind: str) -> str:
 
 
 def _payload(event: Event) -> dict[str, str]:
-    return {field: _entry(_PYTHON.get(one.type, "Any"), one.optional) for field, one in event.payload.items()}
+    return {field: _entry(_PYTHON.get(one.kind, "Any"), one.optional) for field, one in event.payload.items()}
 
 
 def _taken(workflow: Definition, state: State) -> Iterator[str]:
@@ -270,7 +270,7 @@ def _sends(events: Mapping[str, Event], names: Mapping[tuple[str, str], str]) ->
             field.isidentifier() and not keyword.iskeyword(field) and field != "event_id" for field in event.payload
         ):
             kinds = [
-                f"{field}: {_PYTHON.get(one.type, 'Any')}" + (" | None = ..." if one.optional else "")
+                f"{field}: {_PYTHON.get(one.kind, 'Any')}" + (" | None = ..." if one.optional else "")
                 for field, one in event.payload.items()
             ]
             yield f"{head}, /, *, {', '.join(kinds)}, {last}"

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, Event, Region, State, Transition, Variable
-from wfsim.model.expression_tree import Expression, Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
+from wfsim.model.expression_tree import (
+    Expression,
+    ListOf,
+    Name,
+    Template,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
+    names,
+)
 from wfsim.model.operations import Action, Operation, PassingAction
+from wfsim.model.shapes import ANYTHING, Shape, plain
+from wfsim.model.static import static_shape
 from wfsim.model.values import ValueType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from wfsim.model.problems import Path
 
@@ -270,16 +282,67 @@ def declared_activities(workflow: Definition) -> Mapping[str, Activity]:
     return {name: Activity() for name in dict.fromkeys(name for _, _, name in activity_uses(workflow))}
 
 
-def payload_fields(workflow: Definition, event: str) -> Mapping[str, ValueType] | None:
+def payload_fields(workflow: Definition, event: str) -> Mapping[str, Shape] | None:
     """Types of the fields an event brings; `None` if anything may be in it."""
     if is_reserved(event):
         fields = RESERVED_PAYLOADS["error" if event.startswith("error") else event]
         types = {"result": ValueType.ANY, "index": ValueType.INTEGER}
-        return {field: types.get(field, ValueType.STRING) for field in fields}
+        return {field: plain(types.get(field, ValueType.STRING)) for field in fields}
     declared = workflow.events.get(event)
     if declared is None or not declared.payload:
         return None
-    return {field: kind.type for field, kind in declared.payload.items()}
+    return {field: one.shape for field, one in declared.payload.items()}
+
+
+def transition_at(workflow: Definition, path: Path) -> tuple[Definition | Region, Transition] | None:
+    """The transition that a path lies in, with its region."""
+    at: Any = workflow
+    region: Any = workflow
+    for step in path:
+        if step == "transitions":
+            region = at
+        at = at[step] if isinstance(step, int) or isinstance(at, Mapping) else getattr(at, step)
+        if isinstance(at, Transition):
+            return region, at
+    return None
+
+
+def fields_at(workflow: Definition, path: Path, event: str) -> Mapping[str, Shape] | None:
+    """Like `payload_fields`, for what stands at `path`: of `done` also what the activity of its state gives."""
+    fields, found = payload_fields(workflow, event), transition_at(workflow, path)
+    if event != "done" or fields is None or found is None:
+        return fields
+    region, transition = found
+    work = next((state.work for state in region.states if state.name == transition.from_), None)
+    if work is None or work.runs is None or work.repeats:
+        return fields
+    activity = workflow.activities.get(work.runs)
+    return fields if activity is None or activity.result is None else {**fields, "result": activity.result.shape}
+
+
+def items_of(operation: Operation, variables: Mapping[str, Shape]) -> dict[str, Shape]:
+    """What is declared of the item of a `for_each`, by the name that its parameters read it by."""
+    trees = [read.tree for read in operation.reads if read.kind == "items"]
+    # Of a list that is written out nothing is declared.
+    lists = [static_shape(tree, variables) for tree in trees if not isinstance(tree, TemplateList | ListOf)]
+    item = next((each.items for each in lists if each is not None and each.items is not None), ANYTHING)
+    read = [name for tree in operation.inputs.values() for name in names(tree) if isinstance(name, Name)]
+    return {name.field: item for name in read if name.scope == "item"}
+
+
+def items_at(workflow: Definition, path: Path) -> dict[str, Shape]:
+    """The same for the `for_each` that a path lies in."""
+    at: Any = workflow
+    for step in path:
+        at = at[step] if isinstance(step, int) or isinstance(at, Mapping) else getattr(at, step)
+        if isinstance(at, Operation) and at.repeats:
+            return items_of(at, variable_shapes(workflow))
+    return {}
+
+
+def variable_shapes(workflow: Definition) -> Mapping[str, Shape]:
+    """Types of all variables."""
+    return {name: variable.shape for name, variable in declared_variables(workflow).items()}
 
 
 def expression_parts(tree: Template) -> Iterator[Expression]:

@@ -14,6 +14,8 @@ TYPE = "Expression.type"
 OVERFLOW = "Expression.overflow"
 DIVISION = "Expression.division"
 RANGE = "Expression.range"
+INDEX = "Expression.index"
+FIELD = "Expression.field"
 
 LARGEST_INTEGER = 2**63 - 1
 SMALLEST_INTEGER = -(2**63)

@@ -11,10 +11,10 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from pydantic import BaseModel
-
+from wfsim.model.declared import FieldType
 from wfsim.model.duration import Duration
-from wfsim.model.elements import FieldType
+from wfsim.model.elements import Variable
+from wfsim.model.fields import Element, written_fields
 from wfsim.model.operations import ActivityWork, Compensation
 from wfsim.model.published import SECONDS_KEYS
 from wfsim.model.workflow import Workflow
@@ -22,7 +22,7 @@ from wfsim.model.yaml_reader import plain_scalar
 
 LINE_WIDTH = 110
 _ENDLESS = 1_000_000
-_SECTIONS = ("variables", "events", "activities", "states", "transitions")
+_SECTIONS = ("types", "variables", "events", "activities", "states", "transitions")
 _DURATION_KEYS = frozenset(
     {
         "timeout",
@@ -37,16 +37,16 @@ _DURATION_KEYS = frozenset(
         "offset",
     }
 )
-_OPAQUE = frozenset({"parameters", "metadata", "payload", "input", "initial", "variables"})
+_OPAQUE = frozenset({"parameters", "metadata", "payload", "input", "initial", "variables", "types"})
 
 
-def to_data(model: BaseModel) -> dict[str, Any]:
+def to_data(model: Element) -> dict[str, Any]:
     """Plain data of a definition in canonical form: keys in order, defaults left out, durations as text.
 
     An `unhandled` that was written stays even where it says the default: writing it is a decision (M7.1).
     """
     data: dict[str, Any] = {}
-    for name, info in type(model).model_fields.items():
+    for name, info in written_fields(type(model)).items():
         value = getattr(model, name)
         stated = name in model.model_fields_set and name == "unhandled" and value is not None
         default = info.get_default(call_default_factory=True, validated_data={})
@@ -59,13 +59,15 @@ def to_data(model: BaseModel) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     match value:
-        case FieldType() if not value.optional:
-            return value.type.value
+        case Variable():
+            return to_data(value)
+        case FieldType():
+            return _type(value)
         case Compensation() if value.when == "completed":
             return value.activity
         case ActivityWork() if not value.parameters and value.result_variable is None:
             return value.name
-        case BaseModel():
+        case Element():
             return to_data(value)
         case Duration():
             return str(value)
@@ -79,6 +81,17 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case _:
             return value
+
+
+def _type(declared: FieldType) -> Any:
+    """The shortest spelling: the name of a type alone, or an object by its fields alone."""
+    data = to_data(declared)
+    if not set(data) - {"type"}:
+        return data.get("type", "any")
+    fields = data.get("fields", {})
+    if set(data) == {"type", "fields"} and fields and not {"type", "fields"} & set(fields):
+        return fields
+    return data
 
 
 def write(workflow: Workflow) -> str:

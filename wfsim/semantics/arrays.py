@@ -96,6 +96,8 @@ def n_asked(program: Program, question: Question) -> int:
     """How many cells a question may read."""
     if question.number < speed.ORDER_QUESTION:
         return program.head.n_variables + (program.head.n_fields if question.payload else 0)
+    if question.number == speed.FIT_QUESTION:
+        return 1
     return speed.PER_ITEM * question.left if question.number == speed.RESULTS_QUESTION else 0
 
 
@@ -109,6 +111,9 @@ def answer_of(program: Program, host: Host, question: Question, cells: list[layo
         return layout.Cell(codes.INTEGER, host.length(left))
     if number == speed.ELEMENT_QUESTION:
         host.element(left, right, answer)
+    elif number == speed.FIT_QUESTION:
+        answer = cells[0]
+        host.fit(left, answer)
     elif number == speed.RESULTS_QUESTION:
         n = speed.PER_ITEM
         ended = [(k, cells[n * k].whole, cells[n * k + 1 : n * (k + 1)]) for k in range(left)]

@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import TypeAlias, TypeVar
 
 from wfsim.model.catalogue import Catalogue
+from wfsim.model.declared import FieldType
 from wfsim.model.duration import Duration
 from wfsim.model.elements import Outcome, Region, State, Transition, Unhandled
-from wfsim.model.expression_tree import NOW, Literal, Name, Template, TemplateLiteral, names
+from wfsim.model.expression_tree import NOW, Expression, Literal, Name, Template, TemplateLiteral, names
 from wfsim.model.operations import (
     Action,
     CompensateAction,
@@ -20,6 +21,8 @@ from wfsim.model.operations import (
     SetVariableAction,
 )
 from wfsim.model.retrying import policies, policy_of
+from wfsim.model.shapes import Shape, fitted, plain
+from wfsim.model.static import static_type
 from wfsim.model.uses import (
     RESERVED_PAYLOADS,
     addressed,
@@ -190,6 +193,12 @@ class _Compiler:
         self.events = dict(declared_events(workflow))
         self.activities = dict(declared_activities(workflow))
         self.variable_index = {name: k for k, name in enumerate(self.variables)}
+        self.variable_shapes = {name: variable.shape for name, variable in self.variables.items()}
+        self.field_shapes: dict[str, Shape] = {}
+        for event in self.events.values():
+            for name, field in event.payload.items():
+                alike = self.field_shapes.get(name, field.shape).kind is field.kind
+                self.field_shapes[name] = plain(field.kind if alike else ValueType.ANY)
         self.regions = list(workflow.regions())
         self.fields = self._payload_fields()
         self.event_rows: dict[str, int] = {}
@@ -200,6 +209,7 @@ class _Compiler:
         self.transition_numbers: dict[int, int] = {}
         self.initial_cells: list[Cell] = []
         self.child_workflows: dict[int, Workflow | None] = {}
+        self.shapes: dict[int, Shape] = {}
 
     def program(self) -> Program:
         """All rows, and the head that knows where they lie."""
@@ -234,6 +244,7 @@ class _Compiler:
             transition_numbers=self.transition_numbers,
             initial_cells=self.initial_cells,
             children=self.child_workflows,
+            shapes=self.shapes,
         )
 
     # --- helpers ---------------------------------------------------------------------------------
@@ -267,42 +278,49 @@ class _Compiler:
     # --- tables ----------------------------------------------------------------------------------
 
     def _variables(self) -> tuple[int, int]:
-        allowed: dict[str, tuple[int, int]] = {}
-        for name, variable in self.variables.items():
-            first = len(self.rows)
-            for value in variable.values or ():
-                cell = Cell()
-                self.texts.encode(coerce(variable.type, value), cell)
-                self.add(ConstantRow(cell.tag, cell.whole, cell.real))
-            if variable.values is not None:
-                allowed[name] = (first, len(self.rows))
+        rows = {name: self._typed(name, variable.shape) for name, variable in self.variables.items()}
         first_variable = len(self.rows)
         for name, variable in self.variables.items():
-            row = VariableRow(
-                name=self.text(name),
-                type=TYPES[variable.type],
-                optional=1 if variable.optional else 0,
-                input=1 if variable.input else 0,
-                output=1 if variable.output else 0,
-                saturate=1 if variable.overflow == "saturate" else 0,
-            )
-            if variable.minimum is not None:
-                row.bounded_below = 1
-                row.lowest, row.lowest_real = whole_and_real(variable.minimum, up=True)
-            if variable.maximum is not None:
-                row.bounded_above = 1
-                row.highest, row.highest_real = whole_and_real(variable.maximum, up=False)
-            row.first_allowed, row.end_allowed = allowed.get(name, (NONE, NONE))
+            row = rows[name]
+            row.optional = 1 if variable.optional else 0
+            row.input = 1 if variable.input else 0
+            row.output = 1 if variable.output else 0
+            row.saturate = 1 if variable.overflow == "saturate" else 0
             if self.erased or self.symbolic:
                 row = VariableRow(name=row.name, input=row.input, output=row.output)
-            self.add(row, name)
+            number, _ = self.add(row, name)
+            self.shapes[number] = variable.shape
             cell = Cell()
             initial = variable.initial
-            self.texts.encode(None if initial is None else coerce(variable.type, initial), cell)
+            self.texts.encode(None if initial is None else fitted(variable.shape, initial), cell)
             self.initial_cells.append(cell)
         return first_variable, len(self.variables)
 
+    def _typed(self, name: str, shape: Shape) -> VariableRow:
+        """A row that says what values of a declared type are, with rows before it for those that are listed."""
+        row = VariableRow(name=self.text(name), type=TYPES[shape.kind], optional=1 if shape.optional else 0)
+        if shape.values is not None:
+            row.first_allowed = len(self.rows)
+            for value in shape.values:
+                cell = Cell()
+                self.texts.encode(coerce(shape.kind, value), cell)
+                self.add(ConstantRow(cell.tag, cell.whole, cell.real))
+            row.end_allowed = len(self.rows)
+        if shape.minimum is not None:
+            row.bounded_below = 1
+            row.lowest, row.lowest_real = whole_and_real(shape.minimum, up=True)
+        if shape.maximum is not None:
+            row.bounded_above = 1
+            row.highest, row.highest_real = whole_and_real(shape.maximum, up=False)
+        row.deep = 1 if shape.deep else 0
+        return row
+
     def _activities(self) -> None:
+        results: dict[str, int] = {}
+        for name, activity in self.activities.items():
+            if activity.result is not None and not (self.erased or self.symbolic):
+                results[name], _ = self.add(self._typed(name, activity.result.shape), name)
+                self.shapes[results[name]] = activity.result.shape
         first = len(self.rows)
         places = {name: first + k for k, name in enumerate(self.activities)}
         for name, activity in self.activities.items():
@@ -319,6 +337,7 @@ class _Compiler:
                     timeout_policy=policy_of(policies(self.workflow, name), "Timeout.start_to_close"),
                     undo=undo,
                     undo_when=undo_when,
+                    result=results.get(name, NONE),
                 ),
                 name,
             )
@@ -342,14 +361,13 @@ class _Compiler:
     def _events(self) -> None:
         first_fields: dict[str, int] = {}
         for name, fields in self.fields.items():
-            first_fields[name] = len(self.rows)
             declared = self.events[name].payload if name in self.events else {}
-            for used in fields:
-                kind = declared.get(used)
-                # M7.1: an event with a declared payload has no other fields.
-                tag = TYPES[kind.type] if kind is not None else FAULT if declared else ANY
-                needed = kind is not None and not kind.optional and not self.symbolic
-                self.add(FieldRow(self.text(used), ANY if self.symbolic else tag, 0 if needed else 1))
+            rows = [self._field(used, declared.get(used), bool(declared)) for used in fields]
+            first_fields[name] = len(self.rows)
+            for used, row in zip(fields, rows, strict=True):
+                number, _ = self.add(row)
+                if used in declared:
+                    self.shapes[number] = declared[used].shape
         head: Head = self.rows[0]
         head.first_event = len(self.rows)
         for name, fields in self.fields.items():
@@ -375,6 +393,16 @@ class _Compiler:
         )
         head.cancel_requested = self.event_rows["cancel_requested"]
         head.workflow_timeout_event = self.event_rows["workflow_timeout"]
+
+    def _field(self, name: str, declared: FieldType | None, closed: bool) -> VariableRow:
+        """M7.1: an event with a declared payload has no other fields."""
+        if self.symbolic:
+            return VariableRow(name=self.text(name))
+        if declared is None:
+            return VariableRow(name=self.text(name), type=FAULT if closed else ANY)
+        row = self._typed(name, declared.shape)
+        row.optional = 1 if declared.optional else 0
+        return row
 
     def _regions(self) -> None:
         """Regions in preorder, their states, and transitions grouped by source state in file order."""
@@ -531,7 +559,7 @@ class _Compiler:
         if isinstance(action, SetVariableAction):
             name, template = action.parameters.name, action.parameters.value_tree
             if isinstance(template, (TemplateLiteral, Literal)) and template.value is not None:
-                template = type(template)(coerce(self.variables[name].type, template.value))
+                template = type(template)(coerce(self.variables[name].kind, template.value))
             return ActionRow(
                 action=SET_VARIABLE,
                 variable=self._variable_row(name),
@@ -593,9 +621,13 @@ class _Compiler:
             return NONE, self._code(tree, {}, "duration")
         return NONE if value is None else int(Duration.of(value)), NONE
 
+    def _kind_of(self, expression: Expression) -> ValueType | None:
+        """The kind of a value, where it is the same for whatever event it may read."""
+        return static_type(expression, self.variable_shapes, self.field_shapes)
+
     def _code(self, template: Template, fields: _Fields, role: str = "value", target: str | None = None) -> int:
         """Compile an expression; returns the row of its first operation."""
-        code = ExpressionCode(self.texts, self.host, self.variable_index, fields, role, target)
+        code = ExpressionCode(self.texts, self.host, self.variable_index, fields, role, target, kind_of=self._kind_of)
         plain = not names(template)
         chosen = role in ("items", "receiver", "key")
         asked = self.erased and (role == "condition" or chosen or can_raise(template)) and not (plain and chosen)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from wfsim.model.evaluate import evaluate_template
-from wfsim.model.values import EvaluationFault, Value
+from wfsim.model.evaluate import beside_a_number, evaluate_template
+from wfsim.model.shapes import fitted
+from wfsim.model.values import EvaluationFault, Value, ValueType
 
 from .codes import ABSENT, FAULT, ITEM_DONE
 from .layout import Cell, Cells, Rows
@@ -31,7 +32,7 @@ class Evaluator:
             return self.texts.decode(cell.tag, cell.whole, cell.real)
 
         context = {}
-        for k, name in enumerate(self.program.variables):
+        for name, k in asked.variables.items():
             hidden = private >= 0 and v[private + k].tag != ABSENT
             context[name] = value(private + k if hidden else base + k)
         event: dict[str, Value] | None = None
@@ -46,11 +47,24 @@ class Evaluator:
         head = self.program.head
         state = self.program.name(m[i + self.program.rows[head.root].slot].state) or ""
         try:
-            self.texts.encode(evaluate_template(asked.template, context, event, state, item, m[i].time), answer)
+            value = evaluate_template(asked.template, context, event, state, item, m[i].time)
+            if asked.target is not None and self.program.variables[asked.target].kind is ValueType.NUMBER:
+                value = beside_a_number(asked.template, value)
+            self.texts.encode(value, answer)
         except EvaluationFault as fault:
             answer.tag = FAULT
             answer.whole = self.texts.handle(fault.kind)
             answer.real = 0.0
+
+    def fit(self, row: int, cell: Cell) -> None:
+        """The value as a declared type keeps it (M10.4)."""
+        try:
+            value = fitted(self.program.shapes[row], self.texts.decode(cell.tag, cell.whole, cell.real))
+        except EvaluationFault as fault:
+            cell.tag = FAULT
+            cell.whole = self.texts.handle(fault.kind)
+        else:
+            self.texts.encode(value, cell)
 
     def length(self, items: int) -> int:
         """The number of items of a list."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wfsim.model.expression_tree import (
@@ -11,6 +11,7 @@ from wfsim.model.expression_tree import (
     Call,
     Compare,
     Expression,
+    Gather,
     IfElse,
     ListOf,
     Literal,
@@ -25,6 +26,7 @@ from wfsim.model.expression_tree import (
     names,
     time_of,
 )
+from wfsim.model.values import ValueType
 
 from .codes import (
     NONE,
@@ -90,6 +92,8 @@ class ExpressionCode:
         fields: Mapping[str, int],
         role: str,
         target: str | None = None,
+        *,
+        kind_of: Callable[[Expression], ValueType | None],
     ) -> None:
         self.texts = texts
         self.host = host
@@ -97,6 +101,7 @@ class ExpressionCode:
         self.fields = fields
         self.role = role
         self.target = target
+        self.kind_of = kind_of
         self.ops: list[OpRow] = []
 
     def constant(self, value: Any) -> int:
@@ -107,9 +112,14 @@ class ExpressionCode:
 
     def ask(self, template: Template) -> int:
         """Leave a part to the surroundings."""
-        whole = any(not isinstance(name, Name) and name.scope == "event" for name in names(template))
+        read = names(template)
+        whole = Whole("event") in read
+        variables = self.variables
+        if Whole("context") not in read:
+            named = [name.field for name in read if isinstance(name, Name) and name.scope == "context"]
+            variables = {name: self.variables[name] for name in named}
         raises = condition_can_raise(template) if self.role == "condition" else can_raise(template)  # type: ignore[arg-type]
-        asked = HostExpression(template, dict(self.fields), whole, self.role, raises, self.target)
+        asked = HostExpression(template, dict(self.fields), dict(variables), whole, self.role, raises, self.target)
         self.host.append(asked)
         self.ops.append(OpRow(OP_ASK, len(self.host) - 1))
         return 1
@@ -133,7 +143,7 @@ class ExpressionCode:
                 return depth
             case Compare(operator, left, right) if operator in _COMPARE:
                 return self._binary(_COMPARE[operator], left, right, literal=False)
-            case Arithmetic(operator, left, right):
+            case Arithmetic(operator, left, right) if not self._needs_tables(operator, left, right):
                 return self._binary(_ARITHMETIC[operator], left, right, literal=True)
             case Call("duration" | "timestamp"):
                 return self.constant(time_of(node))
@@ -145,6 +155,12 @@ class ExpressionCode:
                 return self._if(test, then, otherwise)
             case _:
                 return self.ask(node)
+
+    def _needs_tables(self, operator: str, left: Expression, right: Expression) -> bool:
+        """Whether it may put texts together, which makes a new one, or reads the sum of nothing as a number (M10.7)."""
+        if isinstance(left, Gather) or isinstance(right, Gather):
+            return True
+        return operator == "+" and all(self.kind_of(side) in (None, ValueType.STRING) for side in (left, right))
 
     def _binary(self, op: int, left: Expression, right: Expression, *, literal: bool) -> int:
         depth = max(self.compile(left), 1 + self.compile(right))
@@ -193,6 +209,8 @@ def can_raise(template: Template) -> bool:
             return not _is_logic(operand) or can_raise(operand)
         case Bool(_, operands):
             return any(not _is_logic(operand) or can_raise(operand) for operand in operands)
+        case Call("coalesce", arguments):
+            return any(can_raise(argument) for argument in arguments)
         case Literal() | TemplateLiteral() | Name() | Whole() | Call("duration" | "timestamp"):
             return False
         case ListOf(items) | TemplateList(items):

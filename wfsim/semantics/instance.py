@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 
 from wfsim.errors import WfsimError
 from wfsim.model.retrying import policy_of
-from wfsim.model.values import Value, kept
+from wfsim.model.shapes import admitted
+from wfsim.model.values import Value
 
 from .codes import (
     ABSENT,
@@ -214,9 +215,9 @@ class Instance:
             rest = {}
             for name, value in payload.items():
                 if name in places:
-                    declared = types[name].type if name in types else None
-                    fitted = value if declared is None or value is None else kept(declared, value)
-                    self.texts.encode(fitted, self.v[base + places[name]])
+                    if name in types and value is not None:
+                        value = admitted(types[name].shape, value)
+                    self.texts.encode(value, self.v[base + places[name]])
                 else:
                     rest[name] = value
         if rest:

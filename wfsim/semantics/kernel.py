@@ -40,6 +40,10 @@ class Host(Protocol):
         """Put an item of a list into `answer`."""
         ...
 
+    def fit(self, row: int, cell: Cell) -> None:
+        """Make of the value in `cell` what the declaration of program row `row` keeps of it, or a fault (M10.4)."""
+        ...
+
     def results(self, ended: list[tuple[int, int, list[Cell]]], collect: int, answer: Cell) -> None:
         """Put the results of the items of a `for_each` into `answer`, as one list in item order (M4.5).
 
@@ -130,6 +134,10 @@ if not COMPILED:
         """Let the surroundings put an item of a list into cell `at`."""
         o.host.element(items, index, v[at])
 
+    def ask_fit(v: Cells, o: Output, row: int, at: int) -> None:
+        """Let the surroundings fit the value in cell `at` to the declaration of program row `row`."""
+        o.host.fit(row, v[at])
+
     def ask_results(p: Rows, m: Rows, v: Cells, o: Output, i: int, each: int, collect: int, at: int) -> None:
         """Let the surroundings make one list of the results of a `for_each`, in cell `at`."""
         head = p[0]
@@ -151,6 +159,7 @@ else:
     from wfsim.semantics.speed import (
         ask,
         ask_element,
+        ask_fit,
         ask_length,
         ask_order,
         ask_results,

@@ -72,7 +72,7 @@ class Head:
 
 @dataclass(slots=True)
 class VariableRow:
-    """A variable: declared type, range, and what happens outside it (M10.2)."""
+    """A variable, payload field or result: declared type, range, and what happens outside it (M10.2, M10.4)."""
 
     name: int = NONE
     type: int = ANY
@@ -88,6 +88,8 @@ class VariableRow:
     saturate: int = 0
     first_allowed: int = NONE
     end_allowed: int = NONE
+    deep: int = 0
+    """Whether the surroundings fit a value: its items, fields or pattern are declared (M10.4)."""
 
 
 @dataclass(slots=True)
@@ -244,6 +246,8 @@ class ActivityRow:
     heartbeat: int = NONE
     undo: int = NONE
     undo_when: int = 0
+    result: int = NONE
+    """The row that says what its results are (M4.1)."""
 
 
 @dataclass(slots=True)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from .codes import (
-    ANY,
     EVENT,
     FAULT,
-    INTEGER,
     KEY_VALUE,
     NONE,
     NULL,
-    NUMBER,
     R_EVENT_REJECTED,
     R_MESSAGE_SENT,
     SEND_MESSAGE,
@@ -26,23 +23,14 @@ from .fates import turn_away
 from .kernel import Output, kernel, new_effect
 from .layout import Cells, RecordRow, Rows
 from .rows import append, emit, new_queued, note, payload_of, release
-from .values import copy_cell, evaluate, set_real
-
-EXACT = 2**53
+from .values import admit, copy_cell, evaluate
 
 
 @kernel
-def wrong_payload(p: Rows, v: Cells, event: int, payload: int) -> int:
-    """M7.1 at the own door: 1 if a field lacks its value or has one of another type."""
+def wrong_payload(p: Rows, v: Cells, o: Output, event: int, payload: int) -> int:
+    """M7.1 at the own door: 1 if a field lacks its value or has one that does not fit."""
     for f in range(p[event].n_fields):
-        row = p[p[event].first_field + f]
-        cell = v[payload + 1 + f]
-        if cell.tag == NULL:
-            if not row.optional:
-                return 1
-        elif row.type == NUMBER and cell.tag == INTEGER and -EXACT <= cell.whole <= EXACT:
-            set_real(cell, float(cell.whole))
-        elif row.type != ANY and cell.tag != row.type:
+        if admit(p, v, o, p[event].first_field + f, payload + 1 + f, 1) >= 0:
             return 1
     return 0
 
@@ -106,7 +94,7 @@ def send(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, a: int, private:
     queued.event = own
     # M2.6: what an instance tells itself goes by itself, and might go round for ever.
     queued.chained = 1
-    if own < 0 or wrong_payload(p, v, own, cells):
+    if own < 0 or wrong_payload(p, v, o, own, cells):
         queued.event = action.event
         turn_away(p, m, o, i, R_EVENT_REJECTED, queued, T_UNDECLARED if own < 0 else T_PAYLOAD)
         release(m, i, k)

@@ -30,7 +30,7 @@ def write(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, variable: int, 
     Before the commit the write is private to the flight (M3.3), otherwise it is public and recorded at once.
     """
     cell = m[i + p[r].slot]
-    fault = admit(p, variable, v[at], 1 if by == T_RESULT or by == T_DONE else 0)
+    fault = admit(p, v, o, variable, at, 1 if by == T_RESULT or by == T_DONE else 0)
     if fault >= 0:
         return fault
     k = variable - p[0].first_variable

@@ -126,6 +126,13 @@ def put_clocks(p: Rows, m: Rows, i: int, s: Line, n_works: int, w: Line, n: int)
 
 
 @kernel
+def returned_by(p: Rows, m: Rows, i: int, number: int, k: int) -> int:
+    """The row that says what an activity's results are; if none does, what `taken_up_by` says."""
+    typed: int = p[m[i + k].activity].result
+    return typed if typed >= 0 else taken_up_by(p, m, i, number, k)
+
+
+@kernel
 def possible(p: Rows, m: Rows, i: int, s: Line, w: Line) -> int:
     """Write everything that can happen to the instance at row `i` into `w`; returns how much.
 
@@ -152,7 +159,7 @@ def possible(p: Rows, m: Rows, i: int, s: Line, w: Line) -> int:
         elif work.phase == SCHEDULED:
             n = put_possible(w, n, ACTIVITY_STARTED, NONE, work.serial, work.attempt)
         elif work.phase == RUNNING:
-            n = put_possible(w, n, ACTIVITY_SUCCEEDED, taken_up_by(p, m, i, number, k), work.serial, work.attempt)
+            n = put_possible(w, n, ACTIVITY_SUCCEEDED, returned_by(p, m, i, number, k), work.serial, work.attempt)
             n = put_possible(w, n, ACTIVITY_FAILED, work.activity, work.serial, work.attempt)
     if handles(p, m, i, head.cancel_requested):
         n = put_possible(w, n, CONTROL, CANCEL, NONE, 0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from wfsim.model.elements import Activity, Event, RetryPolicy, Transition, Variable
 from wfsim.model.expression_tree import Template
 from wfsim.model.retrying import policies
+from wfsim.model.shapes import Shape
 from wfsim.model.workflow import Workflow
 
 from .layout import (
@@ -30,10 +31,13 @@ class HostExpression:
     `raises` whether it can raise. Both serve the erased program, in which every condition, list of items and receiver
     is a question, and every other expression that can raise. `target` is the variable that the value is written to,
     for assignments.
+
+    `variables` are those that it reads, with their places.
     """
 
     template: Template
     fields: Mapping[str, int]
+    variables: Mapping[str, int]
     whole_event: bool = False
     role: str = "value"
     raises: bool = True
@@ -84,6 +88,8 @@ class Program:
     initial_cells: list[Cell]
     children: dict[int, Workflow | None]
     """The workflows that its states run, by row; `None` where the program was made without a catalogue."""
+    shapes: dict[int, Shape]
+    """What values are, by the row of a variable, payload field or result."""
 
     @property
     def head(self) -> Head:

@@ -50,7 +50,7 @@ from .transitions import (
     fail_action,
     settle,
 )
-from .values import copy_cell
+from .values import admit, copy_cell
 from .work import close_work, late_entry, log_entry, retry_work, start_attempt, work_of, work_with_clock
 
 
@@ -81,16 +81,11 @@ def go_on_undoing(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: int,
 
 
 @kernel
-def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type: int, message: int) -> None:
-    """M5.2: the activity has failed: a failed action, or `error` in the state whose work it was."""
-    work = m[i + w]
-    r = work.region
-    name = p[work.activity].name
-    undoes = work.undoes
-    close_work(p, m, o, i, w, 1 - work.unsure)
-    if undoes >= 0:
-        go_on_undoing(p, m, v, o, i, r, undoes, 0)
-    elif work.each >= 0:
+def tell_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type: int, message: int) -> None:
+    """What follows from an activity that has failed and undoes nothing: a failed item or action, or `error`."""
+    r = m[i + w].region
+    name = p[m[i + w].activity].name
+    if m[i + w].each >= 0:
         end_item(p, m, v, o, i, w, NONE, error_type, message)
     elif w == p[r].flight_work:
         if fail_action(p, m, v, o, i, r, name, error_type, message) == GOES_ON:
@@ -104,11 +99,23 @@ def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type
 
 
 @kernel
+def end_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type: int, message: int) -> None:
+    """M5.2: the activity has failed: a failed action, or `error` in the state whose work it was."""
+    undoes = m[i + w].undoes
+    r = m[i + w].region
+    close_work(p, m, o, i, w, 1 - m[i + w].unsure)
+    if undoes >= 0:
+        go_on_undoing(p, m, v, o, i, r, undoes, 0)
+    else:
+        tell_failed(p, m, v, o, i, w, error_type, message)
+
+
+@kernel
 def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result: int) -> None:
     """M4.1, M3.1: a result: `done` for the state's work, or the flight goes on. M9.1: it may enter the log."""
     work = m[i + w]
     r = work.region
-    name = p[work.activity].name
+    typed = p[work.activity].result
     undoes = work.undoes
     if undoes < 0 and work.held >= 0 and p[work.activity].undo >= 0:
         copy_cell(v[result], v[payload_of(p, m, i, work.held)])
@@ -116,6 +123,10 @@ def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result:
     close_work(p, m, o, i, w, 1)
     if undoes >= 0:
         go_on_undoing(p, m, v, o, i, r, undoes, 1)
+        return
+    fault = admit(p, v, o, typed, result, 1) if typed >= 0 else NONE
+    if fault >= 0:
+        tell_failed(p, m, v, o, i, w, fault, NONE)
         return
     if work.each >= 0:
         end_item(p, m, v, o, i, w, result, NONE, NONE)
@@ -128,10 +139,7 @@ def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result:
     if action.variable >= 0:
         fault = write(p, m, v, o, i, r, action.variable, result, T_RESULT)
         if fault >= 0:
-            if fail_action(p, m, v, o, i, r, name, fault, NONE) == GOES_ON:
-                advance(p, m, v, o, i, r)
-            else:
-                settle(p, m, v, o, i)
+            tell_failed(p, m, v, o, i, w, fault, NONE)
             return
     cell.action += 1
     advance(p, m, v, o, i, r)

@@ -124,6 +124,8 @@ TALLY = np.dtype(
 ORDER_QUESTION = 1 << 40
 # Likewise for `ask_length`, `ask_element` and `ask_results`.
 LENGTH_QUESTION, ELEMENT_QUESTION, RESULTS_QUESTION = ORDER_QUESTION + 1, ORDER_QUESTION + 2, ORDER_QUESTION + 3
+# For `ask_fit`; the value to be fitted is the one cell that it may read.
+FIT_QUESTION = ORDER_QUESTION + 4
 # Cells for each ended item in the question `ask_results`: whether it is one, ended how, then its result or error.
 PER_ITEM = 4
 
@@ -381,6 +383,19 @@ def ask_element(v: Any, o: Any, items: int, index: int, at: int) -> None:
         tally.question = ELEMENT_QUESTION
         tally.left = items
         tally.right = index
+
+
+@_second_form
+def ask_fit(v: Any, o: Any, row: int, at: int) -> None:
+    """Like `ask`, for the value in `cells` as the declaration of program row `left` keeps it."""
+    tally = o.tally[0]
+    if tally.asked < tally.n_answers:
+        keep_cell(o.answers[tally.asked], v[at])
+        tally.asked += 1
+    elif tally.question < 0 and tally.full == 0:
+        tally.question = FIT_QUESTION
+        tally.left = row
+        keep_cell(v[at], o.cells[0])
 
 
 @_second_form

@@ -8,6 +8,7 @@ from typing import Any
 
 from wfsim.errors import StartRefused, WfsimError
 from wfsim.model.evaluate import evaluate, fit
+from wfsim.model.shapes import ANYTHING, misfit
 from wfsim.model.values import EvaluationFault, Value, ValueType, brief, check_value
 
 from .codes import NONE
@@ -89,12 +90,12 @@ def event_problem(program: Program, event: str, payload: Mapping[str, Value]) ->
             return f"event {event!r} has a field that is not called by a text: {brief(name)}."
         if kind is None and declared.payload:
             return f"event {event!r} has no field {name!r}. Fields: {', '.join(declared.payload)}."
-        reason = check_value(kind.type if kind else ValueType.ANY, value) if value is not None or kind is None else None
+        reason = misfit(kind.shape if kind else ANYTHING, value) if value is not None or kind is None else None
         if reason is not None:
             return f"field {name!r} of event {event!r}: {reason}"
     for name, kind in declared.payload.items():
         if not kind.optional and payload.get(name) is None:
-            return f"event {event!r} lacks the field {name!r} ({kind.type})."
+            return f"event {event!r} lacks the field {name!r} ({kind.shape})."
     return None
 
 
@@ -115,7 +116,7 @@ def checked_inputs(program: Program, inputs: Mapping[str, Value]) -> dict[str, V
         variable = program.variables[name]
         if fitted.get(name) is None and variable.initial is None and not variable.optional:
             raise StartRefused(
-                f"{program.workflow.name} needs the input {name!r} ({variable.type}). Give it, or declare it optional."
+                f"{program.workflow.name} needs the input {name!r} ({variable.shape}). Give it, or declare it optional."
             )
     return fitted
 

@@ -11,6 +11,7 @@ from .codes import (
     BOOLEAN,
     FAULT,
     INTEGER,
+    NONE,
     NULL,
     NUMBER,
     OP_ADD,
@@ -47,7 +48,7 @@ from .codes import (
     T_RANGE,
     T_TYPE,
 )
-from .kernel import Output, ask, ask_order, kernel
+from .kernel import Output, ask, ask_fit, ask_order, kernel
 from .layout import Cell, Cells, Rows
 
 SMALLEST = -(2**63)
@@ -378,12 +379,26 @@ def same(left: Cell, tag: int, whole: int, real: float) -> int:
 
 
 @kernel
-def admit(p: Rows, variable: int, cell: Cell, lenient: int) -> int:
-    """Fit a value to a variable in place (M10.2): -1 if it fits, else the error type.
+def admit_parts(v: Cells, o: Output, row: int, at: int) -> int:
+    """Let the surroundings fit what is in a value (M10.4): -1, or the error type, and then the value stays."""
+    tag = v[at].tag
+    whole = v[at].whole
+    ask_fit(v, o, row, at)
+    if v[at].tag != FAULT:
+        return NONE
+    fault = v[at].whole
+    set_whole(v[at], tag, whole)
+    return fault
+
+
+@kernel
+def admit(p: Rows, v: Cells, o: Output, variable: int, at: int, lenient: int) -> int:
+    """Fit the value in cell `at` to a variable in place (M10.2, M10.4): -1 if it fits, else the error type.
 
     `lenient` reads an integer as a number where the variable is one: values from outside carry JSON's types.
     """
     row = p[variable]
+    cell = v[at]
     if cell.tag == NULL:
         return -1 if row.optional or row.type == ANY else T_NULL
     if row.type == NUMBER and cell.tag == INTEGER and lenient and -EXACT <= cell.whole <= EXACT:
@@ -411,6 +426,6 @@ def admit(p: Rows, variable: int, cell: Cell, lenient: int) -> int:
     if row.first_allowed >= 0:
         for k in range(row.first_allowed, row.end_allowed):
             if same(cell, p[k].tag, p[k].whole, p[k].real):
-                return -1
+                return NONE
         return T_RANGE
-    return -1
+    return admit_parts(v, o, variable, at) if row.deep else NONE

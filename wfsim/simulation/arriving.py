@@ -251,7 +251,7 @@ def _typed(program: Program, name: str, text: Any) -> Any:
     if not isinstance(text, str):
         return text
     variable = program.variables.get(name)
-    kind = variable.type if variable is not None else ValueType.ANY
+    kind = variable.kind if variable is not None else ValueType.ANY
     try:
         if kind is ValueType.INTEGER:
             return int(text)

@@ -12,6 +12,7 @@ from wfsim.model.evaluate import fit
 from wfsim.model.expression_tree import Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
 from wfsim.model.expressions import parse_template
 from wfsim.model.problems import Path, Problem
+from wfsim.model.shapes import ANYTHING, Shape, misfit
 from wfsim.model.static import static_type
 from wfsim.model.uses import (
     addressed,
@@ -22,6 +23,7 @@ from wfsim.model.uses import (
     invoked,
     is_reserved,
     payload_fields,
+    variable_shapes,
 )
 from wfsim.model.values import EvaluationFault, ValueType, check_value
 from wfsim.model.workflow import Workflow
@@ -130,11 +132,11 @@ def _sharing(scenario: Scenario, checks: list[_Check]) -> Iterator[Problem]:
             if pool.shared_by is None or name not in check.pools_asked():
                 continue
             path, whose = ("pools", name, "by"), f"workflow {check.workflow.name!r} asks the pool, and its variable"
-            kind = check.types.get(pool.shared_by)
-            if kind is None:
+            shape = check.shapes.get(pool.shared_by)
+            if shape is None:
                 yield _missing(path, whose, pool.shared_by, check.variables)
-            elif kind not in _SHARERS:
-                text = f"{whose} {pool.shared_by!r} is of type {kind}. Turns are between values of type"
+            elif shape.kind not in _SHARERS:
+                text = f"{whose} {pool.shared_by!r} is of type {shape}. Turns are between values of type"
                 yield Problem(path, f"{text} {listed(_SHARERS)}.")
 
 
@@ -159,7 +161,7 @@ class _Check:
         self.variables: Mapping[str, Variable] = declared_variables(workflow)
         self.events: Mapping[str, Event] = declared_events(workflow)
         self.activities: Mapping[str, Activity] = declared_activities(workflow)
-        self.types = {name: variable.type for name, variable in self.variables.items()}
+        self.shapes = variable_shapes(workflow)
         self.listening = _listening(workflow)
 
     def problems(self) -> Iterator[Problem]:
@@ -198,7 +200,7 @@ class _Check:
             yield Problem(path, f"input {name!r}: {value!r} reads the instance, which has no values before it starts.")
             return
         what = f"input {name!r}"
-        yield from self.value(path, what, value, _fitting(self.variables[name]), self.types[name], arrives=True)
+        yield from self.value(path, what, value, _fitting(self.variables[name]), self.shapes[name].kind, arrives=True)
 
     def arrivals(self) -> Iterator[Problem]:
         """Schedules exist; inputs without arrivals would never be used."""
@@ -231,12 +233,12 @@ class _Check:
             if fields is not None and key not in fields:
                 yield _missing((*path, "payload", key), f"event {name!r} has no field", key, fields, "Fields")
                 continue
-            kind = ValueType.ANY if fields is None else fields[key]
-            fits = _typed(kind) if value is not None else _anything
-            yield from self.value((*path, "payload", key), what, value, fits, kind)
+            shape = ANYTHING if fields is None else fields[key]
+            fits = _typed(shape) if value is not None else _anything
+            yield from self.value((*path, "payload", key), what, value, fits, shape.kind)
         for key, field in self.events[name].payload.items():
             if not field.optional and plan.payload.get(key) is None:
-                text = f"event {name!r} needs the field {key!r} ({field.type}). Give it under 'payload'."
+                text = f"event {name!r} needs the field {key!r} ({field.shape}). Give it under 'payload'."
                 yield Problem((*path, "payload"), text)
 
     def skills(self, path: Path, name: str, plan: ActivityPlan) -> Iterator[Problem]:
@@ -262,14 +264,24 @@ class _Check:
             path: Path = (*self.prefix, "activities", activity, "result")
             what = f"the result of activity {activity!r}, written to variable {taker!r}"
             if plan.result is not None:
-                yield from self.value(path, what, plan.result, _typed(variable.type), variable.type)
-            elif not (variable.optional or variable.type is ValueType.ANY or plan.never_succeeds):
-                yield Problem(path, f"{what} ({variable.type}), is missing. Give it under 'result'.")
+                yield from self.value(path, what, plan.result, _of_kind(variable.shape), variable.kind)
+            elif not (variable.optional or variable.kind is ValueType.ANY or plan.never_succeeds):
+                yield Problem(path, f"{what} ({variable.shape}), is missing. Give it under 'result'.")
         taken = {activity for activity, _ in result_takers(self.workflow)}
         for name, plan in self.plan.activities.items():
             if name not in taken and name in self.activities:
                 path, what = (*self.prefix, "activities", name, "result"), f"the result of activity {name!r}"
-                yield from self.value(path, what, plan.result, _anything, ValueType.ANY)
+                if self.activities[name].result is None:
+                    yield from self.value(path, what, plan.result, _anything, ValueType.ANY)
+        for name, one in self.activities.items():
+            if one.result is None:
+                continue
+            path, what = (*self.prefix, "activities", name, "result"), f"the result of activity {name!r}"
+            plan, shape = self.plan.activities.get(name, ActivityPlan()), one.result.shape
+            if plan.result is not None:
+                yield from self.value(path, what, plan.result, _typed(shape), shape.kind)
+            elif not (shape.optional or plan.never_succeeds or name in taken):
+                yield Problem(path, f"{what} ({shape}) is missing. Give it under 'result'.")
 
     def pools_asked(self) -> Iterator[str]:
         """Pools that activities name, in the definition or here."""
@@ -310,7 +322,7 @@ class _Check:
                 yield Problem(path, text)
         if found or wanted is ValueType.ANY:
             return
-        kind = _kind(tree, self.types)
+        kind = _kind(tree, self.shapes)
         if kind is None or kind is wanted or (kind is ValueType.INTEGER and wanted is ValueType.NUMBER):
             return
         yield Problem(path, f"{what}: the expression gives {_a(kind)}, not {_a(wanted)}.")
@@ -320,7 +332,7 @@ def _a(kind: ValueType) -> str:
     return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
 
 
-def _kind(tree: Template, types: Mapping[str, ValueType]) -> ValueType | None:
+def _kind(tree: Template, types: Mapping[str, Shape]) -> ValueType | None:
     match tree:
         case TemplateList():
             return ValueType.LIST
@@ -339,8 +351,13 @@ def _missing(path: Path, what: str, name: str, known: Iterable[str], kinds: str 
     return Problem(path, f"{said}: {listed(known) or 'none'}.{did_you_mean(name, known)}")
 
 
-def _typed(kind: ValueType) -> Fits:
-    return lambda value: check_value(kind, value)
+def _typed(shape: Shape) -> Fits:
+    return lambda value: misfit(shape, value)
+
+
+def _of_kind(shape: Shape) -> Fits:
+    """Of a result only the kind is asked where nothing deeper is declared: what is out of range is part of a study."""
+    return _typed(shape) if shape.deep else lambda value: check_value(shape.kind, value)
 
 
 def _anything(value: Any) -> str | None:

@@ -8,12 +8,14 @@ from os import PathLike
 from typing import Any
 
 from wfsim.arguments import expect
+from wfsim.exploration.shaped import examples
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.duration import Duration
 from wfsim.model.elements import Event, Outcome, Region, State, Transition, Variable
 from wfsim.model.expression_tree import Name
 from wfsim.model.operations import ForEach
 from wfsim.model.retrying import most_attempts, policies
+from wfsim.model.shapes import Shape, misfit
 from wfsim.model.uses import declared_activities, declared_events, declared_variables
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
@@ -43,14 +45,23 @@ def default_value(variable: Variable) -> Any:
     """A value that fits a variable: its initial one, an allowed one, or a plain one within its bounds."""
     if variable.initial is not None:
         return variable.initial
-    if variable.values:
-        return {"choice": list(variable.values)}
-    value = _DEFAULTS[variable.type]
+    if variable.shape.values:
+        return {"choice": list(variable.shape.values)}
+    value = plain_value(variable.shape)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        low = variable.minimum if variable.minimum is not None else value
-        high = variable.maximum if variable.maximum is not None else max(low, value)
+        low = variable.shape.minimum if variable.shape.minimum is not None else value
+        high = variable.shape.maximum if variable.shape.maximum is not None else max(low, value)
         return type(value)(min(max(value, low), high))
     return value
+
+
+def plain_value(shape: Shape) -> Any:
+    """A plain value of a declared type; a list of one has some items."""
+    if shape.kind is ValueType.LIST and shape.items is not None:
+        return [plain_value(shape.items)] * ITEMS
+    plain = _DEFAULTS[shape.kind]
+    found = examples(shape)
+    return plain if not found or misfit(shape, plain) is None else found[0]
 
 
 def default_scenario(
@@ -113,7 +124,9 @@ def _key(workflow: Workflow, family: list[Workflow]) -> str:
 
 def unique(variable: Variable, value: Any) -> Any:
     """The value, made unique where it is text or a whole number and nothing restricts it."""
-    free = variable.initial is None and not variable.values and variable.minimum is None and variable.maximum is None
+    shape = variable.shape
+    unlimited = shape.minimum is None and shape.maximum is None and not shape.deep
+    free = variable.initial is None and not shape.values and unlimited
     plain = isinstance(value, (str, list)) or (isinstance(value, int) and not isinstance(value, bool))
     return {"unique": value} if free and plain and value != [] else value
 
@@ -165,7 +178,7 @@ def _item(work: ForEach, family: list[Workflow]) -> Any:
             if child.name == work.workflow and tree == Name("item", work.as_):
                 variable = declared_variables(child).get(name)
                 if variable is not None:
-                    return variable.values[0] if variable.values else default_value(variable)
+                    return variable.shape.values[0] if variable.shape.values else default_value(variable)
     return _DEFAULTS[ValueType.ANY]
 
 
@@ -179,7 +192,7 @@ def _activities(workflow: Workflow, values: Mapping[str, Any]) -> dict[str, dict
         plans[name] = {
             "duration": {"lognormal": {"median": median}},
             "failures": [{"error_type": "Error", "probability": 0.05}] if fails else [],
-            "result": results.get(name),
+            "result": results.get(name) if activity.result is None else plain_value(activity.result.shape),
         }
     return plans
 
@@ -208,7 +221,7 @@ def _plan(
 
 
 def _payload(event: Event) -> dict[str, Any]:
-    return {key: _DEFAULTS[kind.type] for key, kind in event.payload.items()}
+    return {key: plain_value(each.shape) for key, each in event.payload.items()}
 
 
 def _quarter_of_timeout(workflow: Workflow, state: State) -> Duration:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.exploration.domains import Domains
+from wfsim.model.declared import FieldType
 from wfsim.model.duration import UNITS, time_text
-from wfsim.model.elements import FieldType
 from wfsim.model.expression_tree import Name, names
 from wfsim.model.retrying import most_attempts, policies, telling_errors
 from wfsim.model.values import ValueType
@@ -75,12 +75,12 @@ class Actions:
         found = []
         for name, variable in self.program.variables.items():
             if variable.input:
-                required = variable.initial is None and not variable.optional and variable.type is not ValueType.ANY
+                required = variable.initial is None and not variable.optional and variable.kind is not ValueType.ANY
                 default = variable.initial
                 if required:
                     default = sample(name, self._domains.of_variable(name, variable))
-                values = variable.values or ()
-                found.append(Parameter(name, variable.type, required, default, values, bool(values)))
+                values = variable.shape.values or ()
+                found.append(Parameter(name, variable.kind, required, default, values, bool(values)))
         return tuple(found)
 
     def stimulus(
@@ -156,7 +156,7 @@ class Actions:
             # Where a condition reads an optional field, null is one of its candidates.
             wanted = not field.optional or name not in declared or None in candidates
             default = sample(name, candidates) if wanted else None
-            found.append(Parameter(name, field.type, not field.optional, default))
+            found.append(Parameter(name, field.kind, not field.optional, default))
         return tuple(found)
 
     # --- activities ------------------------------------------------------------------------------
@@ -185,15 +185,21 @@ class Actions:
             return (
                 Parameter(_RESULT, ValueType.ANY, False, f"{activity.activity}-{activity.index}" if kept else None),
             )
+        declared_result = program.activities[activity.activity].result
+        if declared_result is not None:
+            shape = declared_result.shape
+            candidates = self._domains.of_typed_result(activity.activity, shape)
+            default = sample(_RESULT, candidates)
+            return (Parameter(_RESULT, shape.kind, not shape.optional, default, shape.values or ()),)
         in_flight = instance.m[program.rows[region].flight_work].serial == activity.activity_id
         variable = program.rows[cell.action].variable if in_flight else program.rows[cell.state].result_variable
         if variable >= 0:
             name = program.name(variable) or ""
             declared = program.variables[name]
             default = sample(name, self._domains.of_variable(name, declared))
-            values = declared.values or ()
-            needed = not declared.optional and declared.type is not ValueType.ANY
-            return (Parameter(_RESULT, declared.type, needed, default, values),)
+            values = declared.shape.values or ()
+            needed = not declared.optional and declared.kind is not ValueType.ANY
+            return (Parameter(_RESULT, declared.kind, needed, default, values),)
         done = [program.transitions[at] for at in leaving(instance, region) if program.transitions[at].event == "done"]
         if not in_flight and any(map(_reads_result, done)):
             candidates = self._domains.of_field("done", _RESULT, None)

@@ -118,7 +118,9 @@ def _outputs_of(workflow: Workflow) -> tuple[Parameter, ...]:
     program = compile_workflow(workflow)
     domains = Domains(program)
     return tuple(
-        Parameter(name, declared.type, False, sample(name, domains.of_variable(name, declared)), declared.values or ())
+        Parameter(
+            name, declared.kind, False, sample(name, domains.of_variable(name, declared)), declared.shape.values or ()
+        )
         for name, declared in program.variables.items()
         if declared.output
     )

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, Event, Region, State, Transition, Variable
+from wfsim.model.fields import written_fields
 from wfsim.model.key_notes import note
 from wfsim.model.problems import Problem, definition_error, from_validation, shown
 from wfsim.model.yaml_reader import read
@@ -41,7 +42,7 @@ _ELSEWHERE = {
 
 def keys_of(kind: str) -> list[str]:
     """The keys that the text of an element may have."""
-    known = [field.alias or name for name, field in MODELS[kind].model_fields.items()]
+    known = [field.alias or name for name, field in written_fields(MODELS[kind]).items()]
     return [key for key in known if key not in _ELSEWHERE.get(kind, ())]
 
 

@@ -98,7 +98,7 @@ def values(before: Instance, now: Instance) -> list[VariableValue]:
     """All variables of an instance, in file order."""
     old, new = before.variables, now.variables
     return [
-        VariableValue(name, declared.type.value, new[name], old[name], not _same(new[name], old[name]))
+        VariableValue(name, declared.kind.value, new[name], old[name], not _same(new[name], old[name]))
         for name, declared in now.program.variables.items()
     ]
 

@@ -98,7 +98,7 @@ def test_the_builder_gives_what_yaml_gives() -> None:
         (lambda w: w.variable("attempts"), "is there already"),
         (lambda w: w.event("pay"), "is there already"),
         (lambda w: w.activity("charge"), "is there already"),
-        (lambda w: w.variable("x", "strng"), "Did you mean 'string'?"),
+        (lambda w: w.variable("x", "strng").build(), "Did you mean 'string'?"),
         (lambda w: w.activity("x", timout="1s"), "Did you mean 'timeout'?"),
         (lambda w: w.activity("x", timeout="soon"), "is not a duration"),
         (lambda w: w.transition("created", "piad", on="pay").build(), "Did you mean 'paid'?"),

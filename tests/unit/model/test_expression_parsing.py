@@ -90,12 +90,18 @@ def test_an_allowed_text_is_read_as_this_tree(text: str, tree: object) -> None:
         ("'''a'''", "side by side"),
         ("'\\N{BULLET}'", "not an escape"),
         ("'\\ud800'", "surrogate"),
-        ("context.a[0]", "[...]"),
-        ("context.a.b", "not reached"),
+        ("context.a[0:1]", "':' is not part"),
+        ("count(context.a)", "a list, and a condition"),
+        ("any(context.a, true, 1)", "a list, and a condition"),
+        ("count", "count(...)"),
+        ("item + 1", "item.<name>"),
+        ("lower()", "one text"),
+        ("contains('a')", "what it contains"),
+        ("coalesce(1)", "two or more"),
         ("'a'.upper()", "only len"),
         ("print(1)", "only len"),
-        ("max(1)", "two or more"),
-        ("max(*context.a)", "two or more"),
+        ("max()", "two or more"),
+        ("max(*context.a)", "unpacked"),
         ("max(*context.a, 1)", "unpacked"),
         ("len(1, 2)", "takes one value"),
         ("len", "len(...)"),
@@ -186,7 +192,7 @@ def test_a_condition_is_written_without_braces() -> None:
     assert parse_condition("context.a < 3") == parse("context.a < 3")
 
 
-def test_a_template_has_expressions_only_as_whole_strings() -> None:
+def test_a_text_with_expressions_among_its_words_is_put_together() -> None:
     assert parse_template({"a": ["${context.n}", 1, None], "b": "plain"}) == TemplateObject(
         (
             ("a", TemplateList((N, TemplateLiteral(1), TemplateLiteral(None)))),
@@ -195,9 +201,13 @@ def test_a_template_has_expressions_only_as_whole_strings() -> None:
     )
     assert is_template("${event}")
     assert not is_template("a ${event}")
-    for text in ("Dear ${context.name}", "${context.a}${context.b}", "${context.a} and more"):
-        with pytest.raises(ExpressionError, match="not put together"):
-            parse_template(text)
+    assert parse_template("Dear ${context.n}!") == parse("'Dear ' + text(context.n) + '!'")
+    assert parse_template("${context.a}${context.b}") == parse("text(context.a) + text(context.b)")
+    assert parse_template("${'}'} and ${'$'}{") == parse("text('}') + ' and ' + text('$') + '{'")
+    with pytest.raises(ExpressionError, match="no } closes"):
+        parse_template("Dear ${context.n")
+    with pytest.raises(ExpressionError, match="more than 30 expressions"):
+        parse_template("${context.n} " * 31)
 
 
 @pytest.mark.parametrize("value", [float("nan"), 2**63, {1: 2}, object(), b"x"])

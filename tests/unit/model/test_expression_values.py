@@ -99,7 +99,7 @@ def test_an_expression_has_this_value(text: str, expected: object) -> None:
         ("1 / 2", TYPE),
         ("context.n // 2.0", TYPE),
         ("context.n % 2", TYPE),
-        ("context.s + context.s", TYPE),
+        ("context.s + context.i", TYPE),
         ("context.yes + 1", TYPE),
         ("context.s == context.i", TYPE),
         ("context.yes == context.i", TYPE),

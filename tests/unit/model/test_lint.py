@@ -159,6 +159,19 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
             "state 'paying'",
         ),
     ],
+    "activity-input": [
+        ("print: {timeout: 1m}", "print: {timeout: 1m, input: {leg: string, copies: integer}}", "state 'printing'"),
+        ("print: {timeout: 1m}", "print: {timeout: 1m, input: {legs: string}}", "state 'printing'"),
+        ("pack: {timeout: 1h}", "pack: {timeout: 1h, input: {order: integer}}", "state 'packing'"),
+    ],
+    "activity-result": [
+        ("charge: {timeout", "charge: {result: {id: string}, timeout", "transition 3 (priced → packing on pay)"),
+        ("charge: {timeout", "charge: {result: integer, timeout", "transition 3 (priced → packing on pay)"),
+    ],
+    "compensator-input": [
+        ("release: {timeout: 5m}", "release: {timeout: 5m, input: {seat: string}}", "activity 'reserve'"),
+    ],
+    "type-mixed": [("", "", "")],
     "child-input": [
         ("{workflow: insurance}", "{workflow: insurance, input: {prize: 1}}", "state 'insuring'"),
         ("{workflow: insurance}", "{workflow: insurance, input: {premium: much}}", "state 'insuring'"),
@@ -435,6 +448,63 @@ def test_every_code_is_explained_in_the_docs_and_nothing_else_is() -> None:
     for body in page.split("\n## ")[1:]:
         assert "```yaml" in body
         assert "Repair:" in body
+
+
+TYPED = """\
+name: typed
+initial_state: a
+types:
+  phone: {type: string, pattern: "[+][0-9]+"}
+  street: {type: string}
+  line: {amount: {type: number, minimum: 0}, sku: string}
+variables:
+  phone: {type: phone, input: true}
+  street: {type: street, input: true}
+  lines: {type: list, items: line, input: true}
+activities:
+  call: {timeout: 1m, input: {to: phone}, compensate_with: uncall}
+  uncall: {timeout: 1m, input: {to: phone, result: {type: any, optional: true}}}
+  pack: {timeout: 1m, input: {line: line}, compensate_with: unpack}
+  unpack: {timeout: 1m, input: {line: line}}
+states:
+  - {name: a, activity: {name: call, parameters: {to: "${context.phone}"}}}
+  - {name: b, for_each: {items: "${context.lines}", as: line, activity: pack, max_parallel: 1}}
+  - {name: t, is_terminal: true}
+  - {name: bad, is_terminal: true, outcome: failure}
+transitions:
+  - {from: a, event: done, to: b}
+  - {from: a, event: error, to: bad, pre_actions: [{action_type: compensate, on_failure: ignore}]}
+  - {from: b, event: done, to: t}
+  - {from: b, event: error, to: bad, pre_actions: [{action_type: compensate, on_failure: ignore}]}
+timeouts: {workflow: 1d}
+unhandled: reject
+"""
+
+
+def typed(old: str, new: str) -> set[tuple[str, str]]:
+    """Codes and places of what is found."""
+    assert old in TYPED
+    return {(finding.code, finding.place) for finding in lint(loads(TYPED.replace(old, new)))}
+
+
+def test_what_is_declared_and_handed_over_alike_is_no_finding() -> None:
+    assert typed("name: typed", "name: typed") == {("variable-never-read", "variable 'street'")}
+
+
+def test_a_value_of_a_type_of_another_name_is_told() -> None:
+    assert ("type-mixed", "state 'a'") in typed("${context.phone}", "${context.street}")
+
+
+def test_two_compensators_swapped_do_not_get_what_they_need() -> None:
+    swapped = TYPED.replace("compensate_with: uncall", "compensate_with: x").replace("with: unpack", "with: uncall")
+    found = lint(loads(swapped.replace("with: x", "with: unpack")))
+    assert [each.place for each in found if each.code == "compensator-input"] == ["activity 'call'", "activity 'pack'"]
+
+
+def test_an_item_of_a_typed_list_is_held_against_what_takes_it() -> None:
+    assert ("activity-input", "state 'b'") in typed(
+        "pack: {timeout: 1m, input: {line: line}", "pack: {timeout: 1m, input: {line: {x: string}}"
+    )
 
 
 def test_a_line_points_at_the_defect() -> None:

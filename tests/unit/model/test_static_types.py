@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 
 from wfsim.model.expressions import parse
+from wfsim.model.shapes import plain
 from wfsim.model.static import static_type
 from wfsim.model.values import ValueType
 
-VARIABLES = {name.value[0]: name for name in ValueType if name is not ValueType.ANY} | {
-    "any": ValueType.ANY,
-    "i2": ValueType.INTEGER,
+VARIABLES = {name.value[0]: plain(name) for name in ValueType if name is not ValueType.ANY} | {
+    "any": plain(ValueType.ANY),
+    "i2": plain(ValueType.INTEGER),
 }
 
 
 def typed(text: str) -> tuple[ValueType | None, list[str]]:
     found: list[str] = []
-    kind = static_type(parse(text), VARIABLES, {"text": ValueType.STRING}, found.append)
+    kind = static_type(parse(text), VARIABLES, {"text": plain(ValueType.STRING)}, found.append)
     return kind, found
 
 
@@ -54,7 +55,7 @@ def test_a_sound_expression_has_this_type_and_no_complaint(text: str, kind: Valu
         "context.i + context.n",
         "context.i / context.i2",
         "context.i + 1.5",
-        "context.s + 'a'",
+        "context.s + context.i",
         "not context.i",
         "context.b and context.s",
         "context.b < true",

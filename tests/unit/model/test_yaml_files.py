@@ -159,9 +159,9 @@ def problems(text: str) -> str:
         ),
         (
             HEAD
-            + "transitions:\n  - {from: s, event: e, pre_actions: [{action_type: activity, name: f, parameters: {a: 'x ${event.b}'}}]}\n",
+            + "transitions:\n  - {from: s, event: e, pre_actions: [{action_type: activity, name: f, parameters: {a: 'x ${event.b'}}]}\n",
             6,
-            "not put together",
+            "no } closes",
         ),
         (HEAD + "correlation: {key: order_id}\n", 5, "did you mean `context.order_id`"),
     ],

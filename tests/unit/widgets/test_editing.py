@@ -294,7 +294,7 @@ def test_an_element_says_everything_as_yaml_and_wrong_yaml_is_told_with_its_line
             "from: start\nevent: timeout\nto: fialed",
             "there is no state 'fialed'.*Did you mean 'failed'",
         ),
-        ("variable:count", "type: colour", "variable count:1"),
+        ("variable:count", "type: 3", "variable count:1"),
         ("workflow", "name: full\ninitial_state: start\nstates: []", "workflow:3: .*select what it holds"),
     ]:
         with pytest.raises(DefinitionError, match=told):
@@ -310,6 +310,20 @@ def test_an_element_says_everything_as_yaml_and_wrong_yaml_is_told_with_its_line
     assert "event:go" in full.elements
     assert "region:work/links" in full.elements
     assert (full.workflow.name, full.workflow.unhandled.value) == ("fuller", "defer")
+
+
+def test_types_are_kept_while_other_things_are_edited_and_a_type_that_is_not_there_is_said(full: Editing) -> None:
+    types = "types: {driver: {name: string, rating: {type: number, maximum: 5}}}\n"
+    full.set_properties("workflow", full.properties("workflow") + types)
+    full.declare("variable", "drivers")
+    full.set_properties("variable:drivers", "type: list\nitems: driver\noptional: true\n")
+    full.rename("state:end", "over")
+    assert full.properties("variable:drivers") == "type: list\nitems: driver\noptional: true\n"
+    assert full.missing == []
+    assert str(full.workflow.variables["drivers"].shape) == "list of driver"
+    full.set_properties("variable:drivers", "type: drvier")
+    assert [element for element, _ in full.missing] == ["variable:drivers"]
+    assert "Did you mean 'driver'" in full.missing[0][1]
 
 
 def test_what_is_missing_is_said_and_the_workflow_is_refused_until_it_is_there(full: Editing) -> None:

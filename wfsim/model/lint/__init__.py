@@ -17,6 +17,7 @@ from wfsim.model.lint import (
     clocks,
     counting,
     forgotten,
+    handed,
     late,
     naming,
     overlooked,
@@ -122,6 +123,7 @@ def lint(
     naming.naming(workflow, graphs, report)
     counting.counting(graphs, report)
     overlooked.overlooked(workflow, graphs, report)
+    handed.handed(workflow, report)
     # Read twice, so that a generator will do.
     others = as_catalogue(catalogue) if isinstance(catalogue, (str, os.PathLike)) else catalogue
     others = (

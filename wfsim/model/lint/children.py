@@ -10,8 +10,9 @@ from wfsim.model.duration import Duration
 from wfsim.model.evaluate import fit
 from wfsim.model.expression_tree import Template, TemplateList, TemplateLiteral, TemplateObject
 from wfsim.model.expressions import to_text
-from wfsim.model.static import template_type
-from wfsim.model.uses import declared_variables, parts
+from wfsim.model.shapes import Shape, never_fits
+from wfsim.model.static import static_shape
+from wfsim.model.uses import declared_variables, parts, variable_shapes
 from wfsim.model.values import EvaluationFault, ValueType
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _inputs(
         if reason is not None:
             told.append(f"{name!r}: {reason}")
     told += [
-        f"{name!r} ({one.type}) is missing"
+        f"{name!r} ({one.shape}) is missing"
         for name, one in accepted.items()
         if name not in inputs and one.initial is None and not one.optional
     ]
@@ -93,13 +94,11 @@ def _misfit(workflow: Workflow, variable: Variable, tree: Template) -> str | Non
         except EvaluationFault as fault:
             return fault.message.rstrip(".")
         return None
-    kind = template_type(tree, {name: one.type for name, one in declared_variables(workflow).items()})
-    if kind in (None, ValueType.ANY, variable.type) or variable.type is ValueType.ANY:
-        return None
-    if kind is ValueType.INTEGER and variable.type is ValueType.NUMBER:
+    given = static_shape(tree, variable_shapes(workflow))
+    if given is None or (reason := never_fits(variable.shape, given)) is None:
         return None
     shown = "it" if isinstance(tree, TemplateList | TemplateObject) else f"${{{to_text(tree)}}}"
-    return f"{shown} is of type {kind}, not {variable.type}"
+    return f"{shown}: {reason}"
 
 
 def _time(workflow: Workflow, state: State, child: Workflow, path: Path, report: Report) -> None:
@@ -126,14 +125,16 @@ def _result(workflow: Workflow, state: State, child: Workflow, path: Path, repor
     taker = state.invoke.result_variable if state.invoke is not None else None
     if taker is None:
         return
-    kind = declared_variables(workflow)[taker].type
-    gives = [name for name, one in declared_variables(child).items() if one.output]
+    shape = declared_variables(workflow)[taker].shape
+    gives = {name: one.shape for name, one in declared_variables(child).items() if one.output}
     if not gives:
         wrong = f"{child.name} {child.version} has no output variable, so {taker!r} becomes null"
         advice = f"Mark what it gives with output: true in {child.name!r}, or take no result."
-    elif kind not in (ValueType.OBJECT, ValueType.ANY):
-        wrong = f"the result is an object of {listed(gives)}, and {taker!r} is of type {kind}: `done` becomes an error"
-        advice = f"Declare {taker!r} as object."
+    elif (reason := never_fits(shape, Shape(ValueType.OBJECT, fields=gives))) is not None:
+        wrong = (
+            f"the result is an object of {listed(gives)}, and {taker!r} never takes it ({reason}): `done` is an error"
+        )
+        advice = f"Declare {taker!r} as object, or with the fields that it gives."
     else:
         return
     report("child-result", path, f"state {state.name!r}", wrong + " (M4.4).", advice)

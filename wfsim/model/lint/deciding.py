@@ -100,17 +100,17 @@ def _choices(variable: Variable, written: list[Write], constants: list[Any]) -> 
 
 
 def _candidates(variable: Variable, written: list[Write], constants: list[Any]) -> Iterator[Any]:
-    if variable.values is not None:
-        yield from variable.values
+    if variable.shape.values is not None:
+        yield from variable.shape.values
         return
     if not variable.input and all(isinstance(write.value, TemplateLiteral) for write in written):
         yield variable.initial
         yield from (write.value.value for write in written if isinstance(write.value, TemplateLiteral))
         return
-    if variable.type is ValueType.BOOLEAN:
+    if variable.kind is ValueType.BOOLEAN:
         yield from (True, False)
         return
-    numbers = [0, 1, 2, variable.minimum, variable.maximum]
+    numbers = [0, 1, 2, variable.shape.minimum, variable.shape.maximum]
     numbers += [value for value in constants if isinstance(value, int | float) and not isinstance(value, bool)]
     for number in numbers:
         if number is not None:

@@ -25,6 +25,8 @@ class Severity(StrEnum):
 
 
 SEVERITIES: dict[str, Severity] = {
+    "activity-input": Severity.ERROR,
+    "activity-result": Severity.ERROR,
     "activity-unclocked": Severity.WARNING,
     "activity-unused": Severity.WARNING,
     "automatic-cycle": Severity.WARNING,
@@ -33,6 +35,7 @@ SEVERITIES: dict[str, Severity] = {
     "child-result": Severity.WARNING,
     "child-unknown": Severity.ERROR,
     "compensation-missing": Severity.WARNING,
+    "compensator-input": Severity.ERROR,
     "compensator-unretried": Severity.WARNING,
     "compensators-crossed": Severity.INFO,
     "consent-counted-twice": Severity.INFO,
@@ -66,6 +69,7 @@ SEVERITIES: dict[str, Severity] = {
     "timeout-unhandled": Severity.WARNING,
     "transition-shadowed": Severity.ERROR,
     "trigger-impossible": Severity.ERROR,
+    "type-mixed": Severity.WARNING,
     "undo-forgotten": Severity.INFO,
     "variable-may-be-unset": Severity.WARNING,
     "variable-never-read": Severity.WARNING,

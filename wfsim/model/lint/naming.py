@@ -116,7 +116,7 @@ def _parameters(workflow: Workflow, report: Report) -> None:
                 if other != tree.field
                 and wanted <= set(words(other))
                 and (other == name or not numeric or other not in counters)
-                and (variable.type is given.type or (numeric and variable.type is ValueType.NUMBER))
+                and (variable.kind is given.kind or (numeric and variable.kind is ValueType.NUMBER))
             ]
             if meant:
                 report(

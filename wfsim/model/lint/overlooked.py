@@ -84,11 +84,11 @@ def _set_from_event(way: Transition) -> set[str]:
 
 def _alike(one: Variable, other: Variable) -> bool:
     """Whether one may have been taken for the other: texts only where both have listed values."""
-    if one.type is ValueType.STRING:
-        return other.type is ValueType.STRING and one.values is not None and other.values is not None
+    if one.kind is ValueType.STRING:
+        return other.kind is ValueType.STRING and one.values is not None and other.values is not None
     if one.type in _NUMERIC:
         return other.type in _NUMERIC
-    return one.type is ValueType.BOOLEAN and other.type is ValueType.BOOLEAN
+    return one.kind is ValueType.BOOLEAN and other.kind is ValueType.BOOLEAN
 
 
 def _events(workflow: Workflow, graph: RegionGraph, report: Report) -> None:

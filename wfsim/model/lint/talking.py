@@ -8,7 +8,7 @@ from wfsim.model.expression_tree import Template, TemplateLiteral, TemplateObjec
 from wfsim.model.lint.graph import reach
 from wfsim.model.lint.variables import null_reads
 from wfsim.model.operations import SendAction
-from wfsim.model.static import static_type, template_type
+from wfsim.model.static import static_type
 from wfsim.model.uses import (
     declared_variables,
     invoked,
@@ -16,6 +16,7 @@ from wfsim.model.uses import (
     parts,
     payload_fields,
     transition_actions,
+    variable_shapes,
 )
 from wfsim.model.values import ValueType
 
@@ -72,15 +73,13 @@ def _foreign_key(workflow: Workflow, transition: Transition, message: SendAction
     if message.key is None:
         return None
     payload = None if transition.event is None else payload_fields(workflow, transition.event)
-    sent = template_type(message.key, _types(workflow), payload)
-    wanted = [static_type(other.correlation.key_tree, _types(other)) for other in to if other.correlation is not None]
+    sent = static_type(message.key, variable_shapes(workflow), payload)
+    wanted = [
+        static_type(other.correlation.key_tree, variable_shapes(other)) for other in to if other.correlation is not None
+    ]
     if sent is None or not wanted or any(kind is None or _kin(kind, sent) for kind in wanted):
         return None
     return f"of type {sent}, not {wanted[0]}"
-
-
-def _types(workflow: Workflow) -> dict[str, ValueType]:
-    return {name: variable.type for name, variable in declared_variables(workflow).items()}
 
 
 def _kin(one: ValueType, other: ValueType) -> bool:
@@ -122,7 +121,7 @@ def _key(workflow: Workflow, report: Report) -> None:
         name
         for name, variable in variables.items()
         if variable.initial is not None
-        or (variable.input and not variable.optional and variable.type is not ValueType.ANY)
+        or (variable.input and not variable.optional and variable.kind is not ValueType.ANY)
     }
     for name in dict.fromkeys(null_reads(workflow.correlation.key_tree)):
         if name not in sure:

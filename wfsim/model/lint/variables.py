@@ -19,7 +19,10 @@ from wfsim.model.expression_tree import (
     Call,
     Compare,
     Expression,
+    Field,
+    Gather,
     IfElse,
+    Index,
     Literal,
     Name,
     Negate,
@@ -367,7 +370,13 @@ def _reads(tree: Template, strict: bool, known: frozenset[str]) -> Iterator[tupl
             yield from _reads(test, True, known)
             yield from _reads(then, strict, known | proved(test, True))
             yield from _reads(otherwise, strict, known | proved(test, False))
-        case Negate() | Not() | Arithmetic() | Compare() | Call():
+        case Call("coalesce", arguments):
+            for argument in arguments:
+                yield from _reads(argument, strict and argument is arguments[-1], known)
+        case Gather(_, over, body):
+            yield from _reads(over, True, known)
+            yield from _reads(body, False, known)
+        case Negate() | Not() | Arithmetic() | Compare() | Call() | Index() | Field():
             for part in children(tree):
                 yield from _reads(part, True, known)
         case _:
@@ -425,7 +434,11 @@ def proved(condition: Expression, outcome: bool) -> frozenset[str]:
 def _needed(expression: Expression) -> frozenset[str]:
     """Variables that are not null if the expression has a value at all."""
     match expression:
-        case Negate() | Arithmetic() | Call() | Compare("<" | "<=" | ">" | ">=", _, _):
+        case Call("coalesce", _):
+            return frozenset()
+        case Gather(_, over, _):
+            return _variable(over) | _needed(over)
+        case Negate() | Arithmetic() | Call() | Index() | Field() | Compare("<" | "<=" | ">" | ">=", _, _):
             parts: frozenset[str] = frozenset()
             for child in children(expression):
                 parts |= _variable(child) | _needed(child)  # type: ignore[arg-type]

@@ -112,6 +112,6 @@ def assignment_fails(view: WorkflowView, action: SetVariableAction) -> bool:
     if can_raise(tree):
         return True
     variable = view.variables[action.parameters.name]
-    free = variable.type is ValueType.ANY and variable.values is None
+    free = variable.kind is ValueType.ANY and variable.shape.values is None
     constant = isinstance(tree, TemplateLiteral | TemplateList | TemplateObject)
     return not (constant or (free and variable.optional))

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from wfsim.errors import WfsimError
-from wfsim.model.elements import FieldType
+from wfsim.model.declared import FieldType
 from wfsim.model.evaluate import fit
 from wfsim.model.retrying import policy_of
-from wfsim.model.values import EvaluationFault, ValueType, coerce
+from wfsim.model.shapes import fitted as fit_shape
+from wfsim.model.values import EvaluationFault, ValueType
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import to_array
 from wfsim.semantics.codes import FIRST_REGION, INTEGER, KNOWN_TEXTS, NONE, NUMBER, STRING
@@ -146,8 +147,8 @@ class Tables:
             if variable is None or not variable.input:
                 raise _AsksPython
             draw = None if plan.unique else as_draw(plan.value)
-            bounded = variable.minimum is not None or variable.maximum is not None
-            listed = draw is not None and draw.choice is None and variable.values is not None
+            bounded = variable.shape.minimum is not None or variable.shape.maximum is not None
+            listed = draw is not None and draw.choice is None and variable.shape.values is not None
             if listed or (plan.unique and bounded):
                 raise _AsksPython
 
@@ -157,7 +158,7 @@ class Tables:
                 except EvaluationFault:
                     raise _AsksPython from None
 
-            self.value(member, plan, names.index(name), variable.type, fitted)
+            self.value(member, plan, names.index(name), variable.kind, fitted)
         for name, variable in program.variables.items():
             needed = variable.input and variable.initial is None and not variable.optional
             if needed and name not in given:
@@ -176,7 +177,7 @@ class Tables:
             raise _AsksPython
         for field_name, value in given.items():
             field = event.payload.get(field_name, FieldType(optional=True))
-            self.value(member, value, places[field_name], field.type, _field(field))
+            self.value(member, value, places[field_name], field.kind, _field(field))
 
     def states(self) -> tuple[list[tuple[int, int, int]], list[tuple[Any, ...]]]:
         """By row the event plans of each state, and the plans."""
@@ -388,7 +389,7 @@ def _field(field: FieldType) -> Callable[[Any], Any]:
                 raise _AsksPython
             return None
         try:
-            return value if field.type is ValueType.ANY else coerce(field.type, value)
+            return value if field.kind is ValueType.ANY else fit_shape(field.shape, value)
         except EvaluationFault:
             raise _AsksPython from None
 

@@ -84,13 +84,19 @@ class Candidates:
         return itertools.islice(itertools.product(*candidates), MOST_PAYLOADS)
 
     def results(self, row: int) -> list[Any]:
-        """Candidates for what an activity returns: all that its variable, a row, can hold; -1: it has none."""
+        """Candidates for what an activity returns: all that its variable or declaration, a row, admits; -1: none."""
         if self.program.erased:
             return [None]
         if row < 0:
             return self.domains.of_result()
         name = self.program.name(row) or ""
+        if not self._is_variable(row):
+            return self.domains.of_typed_result(name, self.program.shapes[row])
         return self.domains.of_variable(name, self.program.variables[name])
+
+    def _is_variable(self, row: int) -> bool:
+        first = self.program.head.first_variable
+        return first <= row < first + self.program.head.n_variables
 
     def errors(self, activity: int) -> Iterator[tuple[str, str | None]]:
         """Error types and messages: one that no policy names, each that one does, each that a condition names."""

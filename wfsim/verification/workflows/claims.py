@@ -22,18 +22,15 @@ from typing import TypeAlias
 from wfsim.errors import ExpressionError, did_you_mean, listed
 from wfsim.model.expression_reader import Converter, check_words, refuse, tokens
 from wfsim.model.expression_tree import (
-    Arithmetic,
-    Call,
     Compare,
     Expression,
     ListOf,
     Literal,
     Name,
-    Negate,
     Whole,
     walk,
 )
-from wfsim.model.expressions import is_template
+from wfsim.model.expressions import is_template, never_true
 from wfsim.semantics.codes import (
     OUTCOMES,
     R_ACTIVITY_CANCELLED,
@@ -152,11 +149,7 @@ def parse_claim(text: str) -> Claim:
         raise refuse(text, 1, "it is nested too deeply", advice="Split it.") from None
     reader = _ClaimReader(text, source)
     converted = reader.convert(tree.body, 0)
-    if (
-        isinstance(converted, Whole | ListOf | Negate | Arithmetic)
-        or (isinstance(converted, Literal) and not isinstance(converted.value, bool))
-        or (isinstance(converted, Call) and converted.function == "len")
-    ):
+    if never_true(converted):
         raise refuse(text, 1, "a claim must be true or false, and this is neither", advice="Compare it: … == 'x'.")
     return Claim(text, converted, tuple(reader.atoms))
 
@@ -226,7 +219,7 @@ class _ClaimReader(Converter):
                 return self.atom(Standing(word))
             case ast.Name(id="event" | "context" as word):
                 raise self.refuse(node, f"say which: {word}.<name>")
-            case ast.Attribute(value=ast.Name(id="item")):
+            case ast.Attribute(value=ast.Name(id="item")) if not self.inside:
                 raise self.refuse(node, "a claim is about an instance, not about one item of a list")
         return None
 

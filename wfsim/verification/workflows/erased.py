@@ -56,6 +56,9 @@ class ErasedHost:
             choices = [(LIST, self.texts.handle([None] * len(asked.template.items)))]
         return choices
 
+    def fit(self, row: int, cell: Cell) -> None:
+        """Never asked: nothing is declared of an erased program's variables and results; payloads fit."""
+
     def length(self, items: int) -> int:
         """The number of items of a list, one of those chosen from or one that the definition gives."""
         return len(self.texts.value(items))

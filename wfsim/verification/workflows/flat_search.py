@@ -248,6 +248,8 @@ def _put_question(p: Any, work: Any) -> Any:
     n = 0
     if tally.question < speed.ORDER_QUESTION:
         n = p[0].n_variables + (p[0].n_fields if tally.payload else 0)
+    elif tally.question == speed.FIT_QUESTION:
+        n = 1
     elif tally.question == speed.RESULTS_QUESTION:
         n = speed.PER_ITEM * tally.left
         # Of the first cell of each item only one word is written.

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from wfsim.model.elements import FieldType, Transition, Unhandled
+from wfsim.model.declared import FieldType
+from wfsim.model.elements import Transition, Unhandled
 from wfsim.model.evaluate import evaluate, need_boolean
 from wfsim.model.expression_tree import NOW, Bool, Compare, Expression, ListOf, Literal, Name, Whole, names
 from wfsim.model.lint.graph import RegionGraph, region_graphs

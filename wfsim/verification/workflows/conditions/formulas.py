@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import z3
 
+from wfsim.exploration.shaped import examples
 from wfsim.model.elements import Variable
 from wfsim.model.expression_tree import Name, Whole
 from wfsim.model.expressions import to_text
 from wfsim.model.values import Value
 from wfsim.verification.workflows.conditions.choices import Choice, called
 from wfsim.verification.workflows.conditions.samples import can_be_null
-from wfsim.verification.workflows.conditions.symbols import Symbols
+from wfsim.verification.workflows.conditions.symbols import Symbols, value_of
 from wfsim.verification.workflows.conditions.terms import (
     NotTaken,
     Term,
@@ -37,7 +39,8 @@ class Formulas:
         self.choice = choice
         self.variables = variables
         self.symbols = Symbols()
-        self.translation = Translation(self.symbols, self._name)
+        shapes = {name: variable.shape for name, variable in variables.items()}
+        self.translation = Translation(self.symbols, self._name, shapes)
         for name in choice.names:
             self.translation.of(name)
 
@@ -69,7 +72,7 @@ class Formulas:
         solver.add(fact)
         status = solver.check()
         if status == z3.sat:
-            return self.symbols.values(solver.model()), ""
+            return self._filled(self.symbols.values(solver.model()), solver.model()), ""
         reason = "" if status == z3.unsat else solver.reason_unknown()
         if reason in ("timeout", "canceled"):
             reason = f"the solver found no answer within max_seconds={given}. Raise it."
@@ -78,6 +81,28 @@ class Formulas:
                 f"the solver gave up ({reason}). Write the condition more plainly, say without products of variables."
             )
         return None, reason
+
+    def _filled(self, values: dict[str, Value], model: z3.ModelRef) -> dict[str, Value]:
+        """The values, where objects and lists of declared types hold what such hold, and the fields that were asked."""
+        filled = dict(values)
+        for name, value in values.items():
+            scope, _, field = name.partition(".")
+            declared = self.variables[field] if scope == "context" else self.choice.fields.get(field)
+            if declared is None or not isinstance(value, list | dict):
+                continue
+            shape = declared.shape
+            plain = examples(shape if isinstance(value, dict) or shape.items is None else shape.items)
+            if shape.deep and plain:
+                filled[name] = plain[0] if isinstance(value, dict) else [copy.deepcopy(plain[0]) for _ in value]
+        for name, term in self.symbols.terms.items():
+            if name.startswith("field context."):
+                variable, *path, last = name.removeprefix("field context.").split(".")
+                inner = filled.get(f"context.{variable}")
+                for step in path:
+                    inner = inner.get(step) if isinstance(inner, dict) else None
+                if isinstance(inner, dict):
+                    inner[last] = value_of(term, model)
+        return filled
 
     def fact(self, wish: Wish) -> Truth:
         """What is true when a wish is met."""

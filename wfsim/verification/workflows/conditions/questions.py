@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from wfsim.model.elements import Variable
 from wfsim.model.evaluate import fit
 from wfsim.model.expression_tree import Literal, Whole, walk
+from wfsim.model.shapes import ANYTHING, misfit
 from wfsim.model.uses import declared_variables
-from wfsim.model.values import EvaluationFault, Value, ValueType, check_value
+from wfsim.model.values import EvaluationFault, Value, ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.verification.nets.limits import Limits
 from wfsim.verification.workflows.conditions.choices import Choice, called, outcome
@@ -77,7 +78,7 @@ class Questions:
 
     def _is_written(self, name: str) -> bool:
         variable = self._variable(name)
-        return variable is not None and not variable.optional and variable.type is not ValueType.ANY
+        return variable is not None and not variable.optional and variable.kind is not ValueType.ANY
 
     def _samples(self, name: str, constants: list[Value]) -> tuple[list[Value], bool]:
         variable = self._variable(name)
@@ -147,7 +148,7 @@ class Questions:
             if value is None:
                 continue
             if variable is None:
-                if check_value(ValueType.ANY if declared is None else declared.type, value) is not None:
+                if misfit(ANYTHING if declared is None else declared.shape, value) is not None:
                     return False
                 continue
             try:

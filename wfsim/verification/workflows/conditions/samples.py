@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from wfsim.exploration.cells import distinct, fitting, numbers, texts
-from wfsim.model.elements import FieldType, Variable
+from wfsim.exploration.shaped import examples
+from wfsim.model.declared import FieldType
+from wfsim.model.elements import Variable
+from wfsim.model.shapes import Shape, plain
 from wfsim.model.values import Value, ValueType
 
 WIDEST = 64
@@ -18,26 +21,30 @@ WIDEST = 64
 def of_variable(variable: Variable, constants: Sequence[Value]) -> tuple[list[Value], bool]:
     """Values of a variable, the plainest first, and whether these are all that it can have."""
     null = [None] if can_be_null(variable) else []
-    if variable.values is not None:
-        return [*fitting(variable.values, variable), *null], True
+    if variable.shape.values is not None:
+        return [*fitting(variable.shape.values, variable), *null], True
     span = _span(variable)
     if span is not None:
         return [*sorted(span, key=_plainness), *null], True
-    limits = [limit for limit in (variable.minimum, variable.maximum) if limit is not None]
-    found = fitting(_of_type(variable.type, [*constants, *limits]), variable)
-    return distinct([*found, *null]), variable.type is ValueType.BOOLEAN
+    if variable.shape.deep:
+        return distinct([*fitting(examples(variable.shape, constants), variable), *null]), False
+    limits = [limit for limit in (variable.shape.minimum, variable.shape.maximum) if limit is not None]
+    found = fitting(_of_type(variable.kind, [*constants, *limits]), variable)
+    return distinct([*found, *null]), variable.kind is ValueType.BOOLEAN
 
 
 def of_field(declared: FieldType | None, constants: Sequence[Value]) -> tuple[list[Value], bool]:
     """Values of a payload field, the plainest first, and whether these are all that it can have."""
-    kind = ValueType.ANY if declared is None else declared.type
     null = [None] if declared is None or declared.optional else []
-    return distinct([*_of_type(kind, constants), *null]), kind is ValueType.BOOLEAN
+    if declared is None or declared.shape == plain(declared.kind) or declared.shape == Shape(declared.kind):
+        kind = ValueType.ANY if declared is None else declared.kind
+        return distinct([*_of_type(kind, constants), *null]), kind is ValueType.BOOLEAN
+    return distinct([*examples(declared.shape, constants), *null]), declared.shape.values is not None
 
 
 def can_be_null(variable: Variable) -> bool:
     """Whether an instance may ever have null in a variable: also as long as nothing has written it."""
-    if variable.optional or variable.type is ValueType.ANY:
+    if variable.optional or variable.kind is ValueType.ANY:
         return True
     return variable.initial is None and not variable.input
 
@@ -86,7 +93,7 @@ def _plainness(number: float) -> tuple[bool, float, bool]:
 
 
 def _span(variable: Variable) -> range | None:
-    if variable.type is not ValueType.INTEGER or variable.minimum is None or variable.maximum is None:
+    if variable.kind is not ValueType.INTEGER or variable.shape.minimum is None or variable.shape.maximum is None:
         return None
-    low, high = math.ceil(variable.minimum), math.floor(variable.maximum)
+    low, high = math.ceil(variable.shape.minimum), math.floor(variable.shape.maximum)
     return range(low, high + 1) if high - low < WIDEST else None

@@ -6,7 +6,9 @@ from typing import Any
 
 import z3
 
-from wfsim.model.elements import FieldType, Variable
+from wfsim.model.declared import FieldType
+from wfsim.model.elements import Variable
+from wfsim.model.shapes import Shape
 from wfsim.model.values import (
     LARGEST_INTEGER,
     LARGEST_VALUE,
@@ -52,21 +54,26 @@ class Symbols:
 
     def of_variable(self, name: str, variable: Variable, *, null: bool) -> Term:
         """A variable's value as it is kept (`wfsim.model.evaluate.fit`), or null where that is possible."""
-        if name in self.terms:
-            return self.terms[name]
-        term = self._of(name, _kinds(variable.type), null)
-        for case in term.cases:
-            self._limit(case, variable)
-        if variable.values is not None:
-            allowed = [constant(value).cases[0] for value in variable.values]
-            fits = [both(case.guard, matches(case, each, False)) for case in term.cases for each in allowed]
-            self.known.append(either(term.null, *fits))
-        return term
+        return self.of_shape(name, variable.shape, null=null)
 
     def of_field(self, name: str, declared: FieldType | None) -> Term:
         """A payload field; without a declaration it may be anything, or missing."""
-        kind = ValueType.ANY if declared is None else declared.type
-        return self._of(name, _kinds(kind), declared is None or declared.optional)
+        if declared is None:
+            return self._of(name, ANYTHING, True)
+        return self.of_shape(name, declared.shape, null=declared.optional)
+
+    def of_shape(self, name: str, shape: Shape, *, null: bool) -> Term:
+        """A value of a declared type, or null where that is possible; its pattern is left to the door."""
+        if name in self.terms:
+            return self.terms[name]
+        term = self._of(name, _kinds(shape.kind), null)
+        for case in term.cases:
+            self._limit(case, shape)
+        if shape.values is not None:
+            allowed = [constant(value).cases[0] for value in shape.values]
+            fits = [both(case.guard, matches(case, each, False)) for case in term.cases for each in allowed]
+            self.known.append(either(term.null, *fits))
+        return term
 
     def part(self, name: str) -> Term:
         """The value of a part of an expression of which nothing is known."""
@@ -75,6 +82,11 @@ class Symbols:
     def flag(self, name: str) -> Truth:
         """A truth that is not known."""
         return self._atom(z3.Bool(name))
+
+    def one_of(self, name: str, n: int) -> list[Truth]:
+        """So many truths, of which one holds at most."""
+        which = self._atom(z3.Int(name))
+        return [which == k for k in range(n)]
 
     def _of(self, name: str, kinds: tuple[str, ...], null: bool) -> Term:
         if name in self.terms:
@@ -113,18 +125,18 @@ class Symbols:
         self.known.append(z3.And(value >= low, value <= high))
         return value
 
-    def _limit(self, case: Case, variable: Variable) -> None:
+    def _limit(self, case: Case, shape: Shape) -> None:
         if case.kind not in ("integer", "number"):
             return
-        for limit, operator in ((variable.minimum, ">="), (variable.maximum, "<=")):
+        for limit, operator in ((shape.minimum, ">="), (shape.maximum, "<=")):
             if limit is not None:
                 fits = order(operator, case, constant(limit).cases[0])
                 assert fits is not None
                 self.known.append(either(opposite(case.guard), fits))
 
     def values(self, model: z3.ModelRef) -> dict[str, Value]:
-        """The values in a model, by name; parts of expressions are left out."""
-        return {name: value_of(term, model) for name, term in self.terms.items() if "." in name}
+        """The values in a model, by name; parts of expressions are left out, and their names have a space."""
+        return {name: value_of(term, model) for name, term in self.terms.items() if "." in name and " " not in name}
 
 
 def value_of(term: Term, model: z3.ModelRef) -> Value:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -27,6 +27,7 @@ from wfsim.model.values import (
     DIVISION,
     EXACT_INTEGER,
     LARGEST_INTEGER,
+    LONGEST_STRING_VALUE,
     NULL,
     OVERFLOW,
     SMALLEST_INTEGER,
@@ -283,6 +284,8 @@ def arithmetic(operator: str, left: Term, right: Term, literals: tuple[Value, Va
             results.append(_integers(operator, when, a.value, b.value))
         elif a.kind == b.kind == "number" and operator not in ("//", "%"):
             results.append(_numbers(operator, when, a.value, b.value))
+        elif a.kind == b.kind == "string" and operator == "+":
+            results.append(_joined_texts(when, a.value, b.value))
         else:
             results.append(Term(raised(TYPE, when)))
     return alternatives(*results)
@@ -316,6 +319,65 @@ def _numbers(operator: str, when: Truth, a: Any, b: Any) -> Term:
         return alternatives(Term(raised(DIVISION, both(when, zero))), result)
     operation = z3.fpAdd if operator == "+" else z3.fpSub if operator == "-" else z3.fpMul
     return _finite(when, operation(_ROUND, a, b))
+
+
+def _joined_texts(when: Truth, a: Any, b: Any) -> Term:
+    """Two texts as one, if that is not too long."""
+    fits = z3.Length(a) + z3.Length(b) <= LONGEST_STRING_VALUE
+    value = z3.simplify(z3.Concat(a, b))
+    return Term(raised(OVERFLOW, both(when, opposite(fits))), False, (Case("string", both(when, fits), value),))
+
+
+def first_set(operands: Sequence[Term]) -> Term:
+    """`coalesce`: the first that is not null, evaluated only so far."""
+    found: list[Term] = []
+    going: Truth = True
+    for operand in operands:
+        found.append(limited(Term(operand.faults, False, operand.cases), going))
+        going = both(going, operand.null)
+    return alternatives(*found, Term(null=going))
+
+
+def on_texts(function: str, operands: Sequence[Term]) -> Term:
+    """`startswith`, `endswith` and `contains`."""
+    faults, fine = in_order(operands)
+    null = both(fine, either(*(operand.null for operand in operands)))
+    results = [Term(_joined(faults, raised(NULL, null)))]
+    for first, second in itertools.product(*(operand.cases for operand in operands)):
+        when = both(fine, first.guard, second.guard)
+        if when is False:
+            continue
+        if first.kind == second.kind == "string":
+            tells = _ON_TEXTS[function](first.value, second.value)
+            results.append(Term(cases=(Case("boolean", when, tells),)))
+        else:
+            results.append(Term(raised(TYPE, when)))
+    return alternatives(*results)
+
+
+_ON_TEXTS: dict[str, Callable[[Any, Any], Any]] = {
+    "startswith": lambda text, part: z3.PrefixOf(part, text),
+    "endswith": lambda text, part: z3.SuffixOf(part, text),
+    "contains": lambda text, part: z3.Contains(text, part),
+}
+
+
+def as_text(term: Term) -> Term:
+    """`text` of texts, integers and booleans; of numbers the solver has no decimal form."""
+    results = [Term(_joined(term.faults, raised(NULL, term.null)))]
+    for case in term.cases:
+        if case.kind == "number":
+            raise NotTaken("the solver has no text of a number")
+        if case.kind in LISTS:
+            results.append(Term(raised(TYPE, case.guard)))
+            continue
+        value = case.value
+        if case.kind == "integer":
+            value = z3.If(value < 0, z3.Concat(text("-"), z3.IntToStr(-value)), z3.IntToStr(value))
+        elif case.kind == "boolean":
+            value = _chosen(value, text("true"), text("false"))
+        results.append(Term(cases=(Case("string", case.guard, value),)))
+    return alternatives(*results)
 
 
 def same(first: Case, second: Case, contents: Truth) -> Truth | None:

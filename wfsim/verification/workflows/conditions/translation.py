@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from wfsim.model.expression_tree import (
     Arithmetic,
@@ -10,7 +10,11 @@ from wfsim.model.expression_tree import (
     Call,
     Compare,
     Expression,
+    Field,
+    Gather,
     IfElse,
+    Index,
+    Item,
     ListOf,
     Literal,
     Name,
@@ -19,7 +23,10 @@ from wfsim.model.expression_tree import (
     Whole,
     time_of,
 )
-from wfsim.model.values import TYPE, Value
+from wfsim.model.expressions import to_text
+from wfsim.model.shapes import Shape
+from wfsim.model.static import static_shape
+from wfsim.model.values import DIVISION, FIELD, INDEX, NULL, OVERFLOW, TYPE, Value
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import (
     LISTS,
@@ -28,21 +35,27 @@ from wfsim.verification.workflows.conditions.terms import (
     Truth,
     alternatives,
     arithmetic,
+    as_text,
     compare,
     conditional,
     constant,
     contained,
     contained_somewhere,
+    either,
     extreme,
+    first_set,
     in_order,
     length,
     limited,
     logic,
     minus,
     negation,
+    on_texts,
     opposite,
     raised,
 )
+
+_MAY_RAISE = (TYPE, NULL, OVERFLOW, DIVISION, INDEX, FIELD)
 
 
 class Translation:
@@ -53,13 +66,18 @@ class Translation:
 
     Attributes
     ----------
+    shapes
+        Types of the variables that are read, where their fields are values of their own.
     left_open
         Those parts, each with the reason.
     """
 
-    def __init__(self, symbols: Symbols, names: Callable[[Name | Whole], Term]) -> None:
+    def __init__(
+        self, symbols: Symbols, names: Callable[[Name | Whole], Term], shapes: Mapping[str, Shape] | None = None
+    ) -> None:
         self.symbols = symbols
         self.names = names
+        self.shapes = shapes
         self.left_open: dict[Expression, str] = {}
         self._known: dict[Expression, Term] = {}
 
@@ -76,9 +94,24 @@ class Translation:
         """A value of which nothing is known; that it is none may be."""
         self.left_open[node] = why
         n = len(self.left_open)
-        raises = self.symbols.flag(f"part {n} raises")
+        raises = self.symbols.one_of(f"part {n} raises", len(_MAY_RAISE))
         value = self.symbols.part(f"part {n}")
-        return alternatives(Term(raised(TYPE, raises)), limited(value, opposite(raises)))
+        faults = dict(zip(_MAY_RAISE, raises, strict=True))
+        return alternatives(Term(faults), limited(value, opposite(either(*raises))))
+
+    def _field(self, node: Field) -> Term:
+        """A field of a declared object is a value of its own; any other may be anything."""
+        shape = None if self.shapes is None else static_shape(node, self.shapes)
+        if shape is None or not _is_path(node):
+            raise NotTaken("what is in lists and objects is not known to the solver")
+        owner = self.of(node.value)
+        if any(case.kind != "object" for case in owner.cases):
+            raise NotTaken("what is in lists and objects is not known to the solver")
+        value = self.symbols.of_shape(f"field {to_text(node)}", shape, null=shape.optional)
+        there = opposite(either(owner.fault, owner.null))
+        faults = {**owner.faults}
+        null = either(faults.pop(NULL, False), owner.null)
+        return alternatives(Term({**faults, **raised(NULL, null)}), limited(value, there))
 
     def _contents(self, node: Expression, unknown: bool) -> Truth:
         """A truth that is not known, about what is in lists or objects, where anything depends on it."""
@@ -115,14 +148,33 @@ class Translation:
                 return conditional(self.of(test), self.of(then), self.of(otherwise))
             case Call("duration" | "timestamp"):
                 return constant(time_of(node))
+            case Field():
+                return self._field(node)
+            case Index() | Item() | Gather() | Call("min" | "max", (_,)):
+                raise NotTaken("what is in lists and objects is not known to the solver")
+            case Call("lower" | "upper"):
+                raise NotTaken("the solver knows no small and capital letters")
             case Call("len", (argument,)):
                 return length(self.of(argument))
+            case Call("text", (argument,)):
+                return as_text(self.of(argument))
+            case Call("coalesce", arguments):
+                return first_set([self.of(each) for each in arguments])
+            case Call("startswith" | "endswith" | "contains" as function, arguments):
+                return on_texts(function, [self.of(each) for each in arguments])
             case Call(function, arguments):
                 return extreme(function, [self.of(each) for each in arguments], [_literal(each) for each in arguments])
             case ListOf(items):
                 faults, fine = in_order([self.of(item) for item in items])
                 return alternatives(Term(faults), limited(constant([None] * len(items)), fine))
         raise AssertionError(f"not an expression: {node!r}")
+
+
+def _is_path(node: Expression) -> bool:
+    """Whether it is a field of a variable, or of a field of one."""
+    while isinstance(node, Field):
+        node = node.value
+    return isinstance(node, Name) and node.scope == "context"
 
 
 def _both_lists(first: Term, second: Term) -> bool:

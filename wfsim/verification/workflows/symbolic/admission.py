@@ -25,13 +25,13 @@ from wfsim.verification.workflows.conditions.terms import (
 
 def fitted(variable: Variable, term: Term) -> Term:
     """The value as an assignment writes it; nothing is converted, and what does not fit is a fault."""
-    allows_null = variable.optional or variable.type is ValueType.ANY
+    allows_null = variable.optional or variable.kind is ValueType.ANY
     results = [
         Term(term.faults),
         Term({} if allows_null else raised(NULL, term.null), term.null if allows_null else False),
     ]
     for case in term.cases:
-        if variable.type is not ValueType.ANY and case.kind != variable.type.value:
+        if variable.kind is not ValueType.ANY and case.kind != variable.kind.value:
             results.append(Term(raised(TYPE, case.guard)))
         else:
             results.append(_in_range(variable, case))
@@ -41,7 +41,7 @@ def fitted(variable: Variable, term: Term) -> Term:
 def _in_range(variable: Variable, case: Case) -> Term:
     value, beyond = case.value, False
     if case.kind in ("integer", "number"):
-        for limit, operator in ((variable.minimum, "<"), (variable.maximum, ">")):
+        for limit, operator in ((variable.shape.minimum, "<"), (variable.shape.maximum, ">")):
             if limit is None:
                 continue
             outside = order(operator, Case(case.kind, True, value), constant(limit).cases[0])
@@ -52,8 +52,8 @@ def _in_range(variable: Variable, case: Case) -> Term:
                 (kept,) = constant(float(limit) if case.kind == "number" else limit).cases
                 value = kept.value if outside is True else z3.If(outside, kept.value, value)
     kept_case = Case(case.kind, True, value)
-    if variable.values is not None:
-        listed = either(*(matches(kept_case, constant(each).cases[0], False) for each in variable.values))
+    if variable.shape.values is not None:
+        listed = either(*(matches(kept_case, constant(each).cases[0], False) for each in variable.shape.values))
         beyond = either(beyond, opposite(listed))
     inside = both(case.guard, opposite(beyond))
     cases = () if inside is False else (Case(case.kind, inside, value),)

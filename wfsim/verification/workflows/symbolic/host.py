@@ -181,6 +181,10 @@ class SymbolicHost:
         else:
             self.markers.texts.encode(self.markers.put(f"term {next(self._fresh)}", term), answer)
 
+    def fit(self, row: int, cell: Cell) -> None:
+        """Never asked: nothing is declared of a symbolic program's values."""
+        raise NotCovered("what is in a value is not asked of a symbolic program.")
+
     def length(self, items: int) -> int:
         """Never asked: a list that is gone through is not covered."""
         raise NotCovered("a list that for_each goes through is not followed symbolically.")

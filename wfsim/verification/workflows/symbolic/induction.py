@@ -297,7 +297,7 @@ class _Search:
                 trees += [tree for tree in (transition.condition_tree, *assigned) if tree is not None]
         named = [node.value for tree in trees for node in walk(tree) if isinstance(node, Literal)]
         for variable in self.system.space.declared.values():
-            named += [variable.initial, variable.minimum, variable.maximum]
+            named += [variable.initial, variable.shape.minimum, variable.shape.maximum]
         for value in named:
             if type(value) is int:
                 found |= {value - 1, value, value + 1}

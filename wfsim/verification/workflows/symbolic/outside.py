@@ -8,7 +8,8 @@ from typing import Any
 
 from wfsim.errors import NotCovered
 from wfsim.exploration.domains import Domains
-from wfsim.model.elements import FieldType, Variable
+from wfsim.model.declared import FieldType
+from wfsim.model.elements import Variable
 from wfsim.semantics.program import Program
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.verification.workflows.candidates import Candidates

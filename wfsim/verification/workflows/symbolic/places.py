@@ -21,7 +21,7 @@ ANY = Variable(type=ValueType.ANY, optional=True)
 
 def nullable(variable: Variable) -> bool:
     """Whether a variable may hold null."""
-    return variable.optional or variable.type is ValueType.ANY
+    return variable.optional or variable.kind is ValueType.ANY
 
 
 class Places:
