@@ -21,7 +21,7 @@ ELEMENTS: dict[str, tuple[str, str]] = {
     "Workflow": ("workflow", "M1"),
     "Variable": ("variables.<name>", "M10"),
     "Event": ("events.<name>", "M7.1"),
-    "FieldType": ("events.<name>.payload.<field>", "M7.1"),
+    "FieldType": ("types.<name>", "M10.4"),
     "Activity": ("activities.<name>", "M5"),
     "RetryPolicy": ("retry_policy", "M5.1"),
     "Compensation": ("compensate_with", "M9.1"),
@@ -56,6 +56,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         "name": Note("By this name others start it and write to it."),
         "version": Note("Three numbers; every instance keeps to its own.", "M1.3"),
         "initial_state": Note("Where every instance begins."),
+        "types": Note("Types by name: objects by their fields, texts and numbers of which more is said.", "M10.4"),
         "variables": Note("What an instance knows, by name.", "M10"),
         "events": Note("What others may send, by name.", "M7.1"),
         "activities": Note("Work done by the surroundings, by name.", "M5"),
@@ -73,7 +74,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         "max_deferred": Note("So many deferred events may wait.", "M7.1"),
     },
     "Variable": {
-        "type": Note("The type of its values.", "M10.1"),
+        "type": Note("The type of its values: of the language, or a name of types.", "M10.1"),
         "input": Note("Whether it is given at the start.", "M10.2"),
         "output": Note("Whether it is part of the result.", "M12"),
         "optional": Note("Whether it may be null.", "M10.1"),
@@ -81,6 +82,11 @@ _NOTES: dict[str, dict[str, Note]] = {
         "values": Note("The only values that it may have.", "M10.2"),
         "minimum": Note("The least value that it may have.", "M10.2"),
         "maximum": Note("The greatest value that it may have.", "M10.2"),
+        "items": Note("The type of the items of a list.", "M10.4"),
+        "fields": Note("The fields of an object, with a type each.", "M10.4"),
+        "pattern": Note(
+            "What a text is like as a whole: characters, [a-z], each with ?, *, +, {n} (as [0-9]{4}).", "M10.4"
+        ),
         "overflow": Note("What lies outside the bounds is an error, or becomes the bound.", "M10.2"),
     },
     "Event": {
@@ -90,8 +96,16 @@ _NOTES: dict[str, dict[str, Note]] = {
         "time_to_live": Note("How long a message with it waits for its receiver.", "M7.2"),
     },
     "FieldType": {
-        "type": Note("The type of the field.", "M7.1"),
-        "optional": Note("Whether it may be left out.", "M7.1"),
+        "type": Note("The type of the values: of the language, or a name of types.", "M10.4"),
+        "optional": Note("Whether it may be left out.", "M10.4"),
+        "values": Note("The only values that there are.", "M10.4"),
+        "minimum": Note("The least value that there is.", "M10.4"),
+        "maximum": Note("The greatest value that there is.", "M10.4"),
+        "items": Note("The type of the items of a list.", "M10.4"),
+        "fields": Note("The fields of an object, with a type each.", "M10.4"),
+        "pattern": Note(
+            "What a text is like as a whole: characters, [a-z], each with ?, *, +, {n} (as [0-9]{4}).", "M10.4"
+        ),
     },
     "Activity": {
         "version": Note("Its version: each instance keeps to those of its start.", "M5.6"),
@@ -102,6 +116,8 @@ _NOTES: dict[str, dict[str, Note]] = {
         "retry_policy": Note(
             "How it is tried again: max_attempts, initial_interval, …; or the name of a policy.", "M5.1"
         ),
+        "input": Note("What it takes, with a type each: {phone: string}; its parameters are held against it.", "M10.4"),
+        "result": Note("What it gives, as a type; a result that does not fit fails it.", "M4.1"),
         "compensate_with": Note("The activity that undoes it.", "M9.1"),
         "settled_by": Note(
             "Activities each of which undoes, or uses up, what it did; asked by lint and settled.", "M9.3"

@@ -250,7 +250,7 @@ def _told(action: Action, instance: Instance) -> Scene:
 
 def _field(one: Parameter) -> Scene:
     choices = [_typed(value) for value in one.choices]
-    is_boolean = one.kind is ValueType.BOOLEAN
+    is_boolean = one.type is ValueType.BOOLEAN
     return {
         "name": one.name,
         "type": one.type.value,

@@ -13,6 +13,7 @@ from wfsim.errors import WfsimError
 from wfsim.model.declared import FieldType
 from wfsim.model.evaluate import fit
 from wfsim.model.retrying import policy_of
+from wfsim.model.shapes import Shape
 from wfsim.model.shapes import fitted as fit_shape
 from wfsim.model.values import EvaluationFault, ValueType
 from wfsim.semantics import speed
@@ -146,11 +147,7 @@ class Tables:
             variable = program.variables.get(name)
             if variable is None or not variable.input:
                 raise _AsksPython
-            draw = None if plan.unique else as_draw(plan.value)
-            bounded = variable.shape.minimum is not None or variable.shape.maximum is not None
-            listed = draw is not None and draw.choice is None and variable.shape.values is not None
-            if listed or (plan.unique and bounded):
-                raise _AsksPython
+            _all_fit(plan, variable.shape)
 
             def fitted(value: Any, variable: Any = variable) -> Any:
                 try:
@@ -177,6 +174,7 @@ class Tables:
             raise _AsksPython
         for field_name, value in given.items():
             field = event.payload.get(field_name, FieldType(optional=True))
+            _all_fit(value, field.shape)
             self.value(member, value, places[field_name], field.kind, _field(field))
 
     def states(self) -> tuple[list[tuple[int, int, int]], list[tuple[Any, ...]]]:
@@ -380,6 +378,14 @@ class Tables:
                 "times": np.array([*times, 0], np.int64),
             },
         )
+
+
+def _all_fit(plan: ValuePlan, shape: Shape) -> None:
+    """That each value of a plan fits if the ends fit, which is all that is looked at; else Python is asked."""
+    draw = None if plan.unique else as_draw(plan.value)
+    bounded = shape.minimum is not None or shape.maximum is not None or shape.values is not None or shape.deep
+    if (draw is not None and draw.choice is None and shape.values is not None) or (plan.unique and bounded):
+        raise _AsksPython
 
 
 def _field(field: FieldType) -> Callable[[Any], Any]:
