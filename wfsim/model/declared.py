@@ -21,6 +21,23 @@ MOST_FIELDS = 1_000
 """Of a type, with those of the types inside it."""
 
 
+# What other languages call the types of values.
+_ELSEWHERE = {
+    "str": "string",
+    "text": "string",
+    "int": "integer",
+    "float": "number",
+    "double": "number",
+    "decimal": "number",
+    "bool": "boolean",
+    "array": "list",
+    "dict": "object",
+    "map": "object",
+    "mapping": "object",
+    "json": "any",
+}
+
+
 def _type_name(value: object) -> object:
     return ValueType(value) if isinstance(value, str) and value in set(ValueType) else value
 
@@ -206,7 +223,7 @@ def _check_one(path: Path, what: str, declared: FieldType, types: Types, report:
         report(
             (*path, "type"),
             f"{what} is of type {brief(declared.type)}, which is not a type. "
-            f"Types: {listed(known)}.{did_you_mean(declared.type, known)}",
+            f"Types: {listed(known)}.{did_you_mean(_ELSEWHERE.get(declared.type.lower(), declared.type), known)}",
         )
         return False
     shape = shape_of(declared, types)

@@ -247,7 +247,7 @@ _ELSEWHERE = {"none": "null", "nil": "null", "undefined": "null", "yes": "true",
 def _near(node: ast.AST) -> str:
     """The function that a call means perhaps."""
     called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-    near = difflib.get_close_matches(called, list(_FUNCTIONS), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(called, [*_FUNCTIONS, *_GATHERING, *_TIMES], n=1, cutoff=0.6)
     return f"; did you mean {near[0]}(...)" if near else ""
 
 
@@ -317,7 +317,7 @@ class Converter:
                 return IfElse(self.convert(test, below), self.convert(then, below), self.convert(otherwise, below))
             case ast.List(elts=items):
                 return ListOf(tuple(self.convert(item, below) for item in items))
-            case ast.Call(func=ast.Name(id=function), args=arguments) if function in _FUNCTIONS:
+            case ast.Call(func=ast.Name(id=function), args=arguments) if function in _FUNCTIONS or function in _TIMES:
                 return self.call(node, t.cast(FunctionName, function), arguments, below)
             case ast.Call(func=ast.Name(id=function), args=arguments) if function in _GATHERING:
                 return self.gather(node, t.cast(GatherName, function), arguments, below)
@@ -350,7 +350,7 @@ class Converter:
             return NOW
         if name in _WHOLE:
             return Whole(t.cast("t.Literal['event', 'state', 'context']", name))
-        if name in _FUNCTIONS or name in _GATHERING:
+        if name in (*_FUNCTIONS, *_GATHERING, *_TIMES):
             raise self.refuse(node, f"{name} is a function: {name}(...)")
         if name == "item" and self.inside:
             return Item()

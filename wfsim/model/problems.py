@@ -153,31 +153,13 @@ def from_validation(errors: Sequence[Mapping[str, Any]], data: object, *, named:
             wanted = " or ".join(dict.fromkeys([*choices.get(path, []), *expected.get(path, [])]))
             advice = _quote(wanted, value)
             if isinstance(value, str):
-                meant = _ELSEWHERE.get(value.lower(), value)
-                advice += did_you_mean(meant, choices.get(path, []))
+                advice += did_you_mean(value, choices.get(path, []))
             problems.append(Problem(path, f"{name}expected {wanted}, found {shown(value)}.{advice}"))
         problems += [
             Problem(path, message if _tells(message, path) else f"{name}{message}")
             for message in dict.fromkeys(told.get(path, []))
         ]
     return problems
-
-
-# What other languages call the types of values.
-_ELSEWHERE = {
-    "str": "string",
-    "text": "string",
-    "int": "integer",
-    "float": "number",
-    "double": "number",
-    "decimal": "number",
-    "bool": "boolean",
-    "array": "list",
-    "dict": "object",
-    "map": "object",
-    "mapping": "object",
-    "json": "any",
-}
 
 
 def _add(table: dict[Path, list[str]], path: Path, message: str) -> None:

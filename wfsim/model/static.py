@@ -159,6 +159,7 @@ class _Typing:
     def are_durations(self, nodes: tuple[Expression, ...]) -> bool:
         """Whether each gives a length of time, which no value has as its type (M6.5)."""
         quiet = _Typing(self.variables, self.payload, self.items, lambda _: None)
+        quiet.looked_at = self.looked_at
         return len(nodes) > 1 and all(quiet.kind(each) == _DURATION for each in nodes)
 
     def computed(self, node: Template) -> str | None:

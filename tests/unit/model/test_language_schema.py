@@ -62,7 +62,6 @@ WRONG = {
     "a negative duration": ("timeout: 7d", "timeout: -7"),
     "a text instead of a flag": ("is_terminal: true", "is_terminal: 'true'"),
     "an outcome that does not exist": ("outcome: failure", "outcome: lost"),
-    "a type that does not exist": ("days: {type: integer", "days: {type: int"),
     "a name that is no identifier": ("  days: {", "  the days: {"),
     "no semantic version": ("version: 1.0.0", "version: '1.0'"),
     "an action that does not exist": ("action_type: set_variable", "action_type: set"),

@@ -463,9 +463,9 @@ variables:
   lines: {type: list, items: line, input: true}
 activities:
   call: {timeout: 1m, input: {to: phone}, compensate_with: uncall}
-  uncall: {timeout: 1m, input: {to: phone, result: {type: any, optional: true}}}
+  uncall: {timeout: 1m, retry_policy: {max_attempts: 1}, input: {to: phone, result: {type: any, optional: true}}}
   pack: {timeout: 1m, input: {line: line}, compensate_with: unpack}
-  unpack: {timeout: 1m, input: {line: line}}
+  unpack: {timeout: 1m, retry_policy: {max_attempts: 1}, input: {line: line}}
 states:
   - {name: a, activity: {name: call, parameters: {to: "${context.phone}"}}}
   - {name: b, for_each: {items: "${context.lines}", as: line, activity: pack, max_parallel: 1}}
