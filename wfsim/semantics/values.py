@@ -311,10 +311,6 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
             else:
                 copy_cell(v[m[i].cells + row.a], v[top])
             continue
-        if op == OP_NOW:
-            top += 1
-            set_whole(v[top], INTEGER, m[i].time)
-            continue
         if op == OP_FIELD:
             top += 1
             if payload >= 0:
@@ -324,6 +320,10 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
             continue
         if op == OP_JUMP:
             at = row.a
+            continue
+        if op == OP_NOW:
+            top += 1
+            set_whole(v[top], INTEGER, m[i].time)
             continue
         if op == OP_ASK:
             top += 1
