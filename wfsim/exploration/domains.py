@@ -151,7 +151,7 @@ class Domains:
         whose values have no order and no fixed list (lists, objects, `any`) is compared with anything but `null`.
         """
         given = {self._root(key) for key in self._given if not self._is_listed(key)}
-        shapeless = {key for key in self._valued if self._kind(key) in _SHAPELESS}
+        shapeless = {key for key in self._valued if self._kind(key) in _SHAPELESS or self._has_pattern(key)}
         return given.isdisjoint(self._root(key) for key in self._computed | shapeless)
 
     def computes(self, key: Key) -> bool:
@@ -164,6 +164,14 @@ class Domains:
             return True
         variable = self.program.variables[key[1]] if key[0] == "variable" else None
         return variable is not None and (variable.shape.values is not None or _span(variable) is not None)
+
+    def _has_pattern(self, key: Key) -> bool:
+        """Whether a text is of a pattern: those tried need not stand for all others that are."""
+        where, name = key
+        if where == "variable":
+            return self.program.variables[name].shape.pattern is not None
+        field = self.program.events[where].payload.get(name) if where in self.program.events else None
+        return field is not None and field.shape.pattern is not None
 
     def _kind(self, key: Key) -> ValueType:
         where, name = key

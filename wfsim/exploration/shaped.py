@@ -16,6 +16,7 @@ MOST_INSIDE = 4
 MOST_ITEMS = 11
 """Values of an item, inside a list."""
 MOST_EXAMPLES = 24
+"""Lists or objects; of all else there is a value for each cell into which constants cut it."""
 
 
 def examples(shape: Shape, constants: Iterable[Value] = ()) -> list[Value]:
@@ -27,7 +28,8 @@ def examples(shape: Shape, constants: Iterable[Value] = ()) -> list[Value]:
         What conditions compare with, anywhere in the value.
     """
     found = [value for value in _candidates(shape, list(constants)) if misfit(shape, value) is None]
-    return distinct(fitted(shape, value) for value in found[:MOST_EXAMPLES])
+    many = found[:MOST_EXAMPLES] if shape.kind in (ValueType.LIST, ValueType.OBJECT) else found
+    return distinct(fitted(shape, value) for value in many)
 
 
 def _candidates(shape: Shape, constants: Sequence[Value]) -> list[Any]:

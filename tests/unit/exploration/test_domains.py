@@ -486,3 +486,37 @@ def test_a_variable_with_listed_values_that_is_computed_with_is_tried_at_each() 
     flow = workflow(variables=listed, writes={"n": "${context.n + context.v}"})
     assert inputs(flow) == [1, 100]
     assert exact(flow)
+
+
+def tried(declared: Any, condition: str) -> tuple[list[Any], bool]:
+    """What is tried for the payload field `k`, and whether that stands for all values."""
+    program = compile_workflow(workflow({"k": declared}, condition))
+    domains = Domains(program)
+    return domains.of_field("go", "k", program.events["go"].payload["k"]), domains.exact
+
+
+def test_every_listed_value_of_a_payload_field_is_tried_however_many_there_are() -> None:
+    words = [f"word {k}" for k in range(60)]
+    assert tried({"type": "string", "values": words}, "event.k == 'word 59'") == (words, True)
+
+
+def test_a_payload_field_is_tried_within_its_limits_and_on_each_side_of_what_it_is_compared_with() -> None:
+    found, exact = tried({"type": "integer", "minimum": 2, "maximum": 90}, "event.k > 50")
+    assert exact
+    assert {2, 50, 51, 90} <= set(found) <= set(range(2, 91))
+
+
+def test_texts_of_a_pattern_are_samples_for_the_others_need_not_be_among_them() -> None:
+    found, exact = tried({"type": "string", "pattern": "[a-c]*"}, "event.k == '' or event.k == 'abc'")
+    assert not exact
+    assert set(found) == {"", "abc"}
+
+
+def test_values_with_parts_differ_in_what_conditions_ask_of_them() -> None:
+    declared = {"type": "list", "items": {"fields": {"n": {"type": "integer", "minimum": 0}, "s": "string"}}}
+    found, exact = tried(declared, "count(event.k, item.n > 7 and item.s == 'x') > 0")
+    assert not exact
+    assert [] in found
+    assert any(any(each["n"] > 7 for each in items) for items in found)
+    assert any(any(each["s"] == "x" for each in items) for items in found)
+    assert any(len(items) == 2 for items in found)
