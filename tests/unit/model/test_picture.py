@@ -203,7 +203,7 @@ def test_a_notebook_shows_a_workflow_as_picture_and_as_one_line() -> None:
 
 
 def test_a_workflow_too_large_to_be_read_is_shown_as_text_with_the_reason() -> None:
-    large = Workflow(name="large", initial_state="s0", states=[{"name": f"s{k}"} for k in range(450)])
+    large = Workflow(name="large", initial_state="s0", states=[{"name": f"s{k}"} for k in range(650)])
     bundle = large._repr_mimebundle_()
     assert set(bundle) == {"text/plain"}
     assert bundle["text/plain"].startswith(repr(large))
