@@ -98,7 +98,10 @@ class FieldType(Element):
             yield from ((path + deeper, each) for deeper, each in one.inside())
 
 
-Typed: TypeAlias = Annotated[FieldType, BeforeValidator(_field_type)]
+Typed: TypeAlias = Annotated[
+    FieldType,
+    BeforeValidator(_field_type, json_schema_input_type=TypeName | FieldType | Mapping[Identifier, Any]),
+]
 Types: TypeAlias = Mapping[str, FieldType]
 FieldType.model_rebuild()
 F = TypeVar("F", bound=FieldType)
