@@ -225,8 +225,9 @@ class _Typing:
         if owner.fields is None:
             return None
         if field not in owner.fields:
-            near = did_you_mean(field, owner.fields)
-            self.report(f"in `{to_text(node)}`: there is no field {field!r}; fields are {listed(owner.fields)}{near}")
+            near = did_you_mean(field, owner.fields).strip().removesuffix("?")
+            meant = f" ({near[0].lower()}{near[1:]}?)" if near else ""
+            self.report(f"in `{to_text(node)}`: there is no field {field!r}{meant}; fields are {listed(owner.fields)}")
             return None
         return _known(owner.fields[field])
 

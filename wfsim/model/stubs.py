@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from wfsim.model.uses import declared_activities, declared_events, declared_variables, is_reserved
 from wfsim.model.values import ValueType
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from wfsim.model.definition import Definition
     from wfsim.model.elements import Event, Region, State, Variable
+    from wfsim.model.shapes import Shape
     from wfsim.model.workflow import Workflow
+
+    _Names: TypeAlias = Mapping[tuple[str, str], str]
 
 _PYTHON = {
     ValueType.STRING: "str",
@@ -28,6 +31,7 @@ _PYTHON = {
     ValueType.BOOLEAN: "bool",
     ValueType.LIST: "list[Any]",
     ValueType.OBJECT: "dict[str, Any]",
+    ValueType.TIMESTAMP: "int | str",
 }
 _STATUSES = (
     "running",
@@ -137,9 +141,9 @@ def activities(given: Activities) -> dict[str, Callable[..., Any]]:
 def stubs(workflow: Workflow) -> str:
     """The text of a Python module with the names of a workflow as types.
 
-    It has `Event`, `State`, `Activity` and `Status` (literals), `Input`, `Variables` and a payload for each event
-    (typed dictionaries), `Run` and a protocol for each state that takes events, and the functions `typed`, `inputs`,
-    `activities` and `in_<state>`.
+    It has `Event`, `State`, `Activity` and `Status` (literals), `Input`, `Variables`, a payload for each event and the
+    data of each type of objects (typed dictionaries), `Run` and a protocol for each state that takes events, and the
+    functions `typed`, `inputs`, `activities` and `in_<state>`.
 
     Examples
     --------
@@ -149,7 +153,8 @@ def stubs(workflow: Workflow) -> str:
     """
     events = declared_events(workflow)
     variables = declared_variables(workflow)
-    names = _class_names(events, [state.name for state in workflow.states])
+    types = {name: one.shape for name, one in workflow.types.items() if one.shape.fields is not None}
+    names = _class_names(types, events, [state.name for state in workflow.states])
     given = {name: variable for name, variable in variables.items() if variable.input}
     parts = [
         _HEAD.format(name=_quiet(workflow.name), version=workflow.version),
@@ -158,10 +163,11 @@ def stubs(workflow: Workflow) -> str:
         _literal("Activity", declared_activities(workflow)),
         _literal("Status", _STATUSES),
         "\n",
-        _typed_dict("Input", {name: _entry(_variable(one), _may_lack(one)) for name, one in given.items()}),
-        _typed_dict("Variables", {name: _or_none(_variable(one)) for name, one in variables.items()}),
+        *(_typed_dict(names["type", name], _fields(shape, names)) for name, shape in types.items()),
+        _typed_dict("Input", {name: _entry(_python(one.shape, names), _may_lack(one)) for name, one in given.items()}),
+        _typed_dict("Variables", {name: _kept(one, names) for name, one in variables.items()}),
         _typed_dict("Activities", dict.fromkeys(declared_activities(workflow), "Callable[..., Any]")),
-        *(_typed_dict(names["event", name], _payload(event)) for name, event in events.items() if event.payload),
+        *(_typed_dict(names["event", name], _payload(event, names)) for name, event in events.items() if event.payload),
         "\n\n",
         _COMMON,
         "\n\n",
@@ -176,11 +182,16 @@ def stubs(workflow: Workflow) -> str:
     return "".join([*parts, "\n\n", _DOORS])
 
 
-def _class_names(events: Iterable[str], states: Iterable[str]) -> dict[tuple[str, str], str]:
-    """A class for each payload, a class and a function for each state, no two of the same name."""
+def _class_names(types: Iterable[str], events: Iterable[str], states: Iterable[str]) -> _Names:
+    """A class for each type and payload, a class and a function for each state, no two of the same name."""
     found: dict[tuple[str, str], str] = {}
     taken: set[str] = set()
-    for kind, pattern, names in (("event", "{}Payload", events), ("state", "In{}", states), ("door", "in_{}", states)):
+    for kind, pattern, names in (
+        ("type", "{}Data", types),
+        ("event", "{}Payload", events),
+        ("state", "In{}", states),
+        ("door", "in_{}", states),
+    ):
         for name in names:
             words = re.split(r"[^A-Za-z0-9]+", name)
             camel = "".join(word[:1].upper() + word[1:] for word in words)
@@ -221,10 +232,25 @@ def _typed_dict(name: str, fields: Mapping[str, str]) -> str:
     )
 
 
-def _variable(variable: Variable) -> str:
-    if variable.values is not None and all(isinstance(value, str | int) for value in variable.values):
-        return f"Literal[{', '.join(map(repr, variable.values))}]"
-    return _PYTHON.get(variable.kind, "Any")
+def _python(shape: Shape, names: _Names) -> str:
+    """The type of the values of a declared type."""
+    if ("type", shape.name or "") in names:
+        return names["type", shape.name or ""]
+    if shape.values is not None and all(isinstance(value, str | int) for value in shape.values):
+        return f"Literal[{', '.join(map(repr, shape.values))}]"
+    if shape.items is not None:
+        inner = _python(shape.items, names)
+        return f"list[{_or_none(inner) if shape.items.optional else inner}]"
+    return _PYTHON.get(shape.kind, "Any")
+
+
+def _kept(variable: Variable, names: _Names) -> str:
+    """The type of what a variable holds: times are numbers inside (M6.5)."""
+    return _or_none("int" if variable.kind is ValueType.TIMESTAMP else _python(variable.shape, names))
+
+
+def _fields(shape: Shape, names: _Names) -> dict[str, str]:
+    return {name: _entry(_python(one, names), one.optional) for name, one in (shape.fields or {}).items()}
 
 
 def _may_lack(variable: Variable) -> bool:
@@ -239,8 +265,8 @@ def _or_none(kind: str) -> str:
     return kind if kind == "Any" else f"{kind} | None"
 
 
-def _payload(event: Event) -> dict[str, str]:
-    return {field: _entry(_PYTHON.get(one.kind, "Any"), one.optional) for field, one in event.payload.items()}
+def _payload(event: Event, names: _Names) -> dict[str, str]:
+    return {field: _entry(_python(one.shape, names), one.optional) for field, one in event.payload.items()}
 
 
 def _taken(workflow: Definition, state: State) -> Iterator[str]:
@@ -257,7 +283,7 @@ def _heard(region: Definition | Region, state: str | None) -> Iterator[str]:
             yield way.event
 
 
-def _sends(events: Mapping[str, Event], names: Mapping[tuple[str, str], str]) -> Iterator[str]:
+def _sends(events: Mapping[str, Event], names: _Names) -> Iterator[str]:
     """The signatures of `send`, for each event as a mapping and as keywords."""
     for name, event in events.items():
         head = f"self, event: Literal[{name!r}]"
@@ -270,7 +296,7 @@ def _sends(events: Mapping[str, Event], names: Mapping[tuple[str, str], str]) ->
             field.isidentifier() and not keyword.iskeyword(field) and field != "event_id" for field in event.payload
         ):
             kinds = [
-                f"{field}: {_PYTHON.get(one.kind, 'Any')}" + (" | None = ..." if one.optional else "")
+                f"{field}: {_python(one.shape, names)}" + (" | None = ..." if one.optional else "")
                 for field, one in event.payload.items()
             ]
             yield f"{head}, /, *, {', '.join(kinds)}, {last}"

@@ -126,3 +126,41 @@ def test_a_run_with_names_is_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert shut.send("push", force=3) == "accepted"
         assert door_names.in_shut(named) is None
         assert named.state == "open"
+
+
+TYPED = """
+name: rides
+initial_state: open
+types:
+  phone: {type: string}
+  driver: {name: string, size: {type: string, values: [small, large]}, to: {type: phone, optional: true}}
+variables:
+  drivers: {type: list, items: driver, input: true}
+  due: {type: timestamp, input: true}
+events: {take: {payload: {who: driver}}}
+states: [{name: open, timeout: 1d}, {name: shut, is_terminal: true}]
+transitions: [{from: open, event: [take, timeout], to: shut}, {from: open, at: "${context.due}", to: shut}]
+timeouts: {workflow: 2d}
+"""
+
+
+def test_types_of_data_are_types_of_python(tmp_path: Path) -> None:
+    """mypy refuses a field that a type does not have, a value that is not listed, and text where a list is."""
+    (tmp_path / "rides.py").write_text(stubs(wf.loads(TYPED)))
+    right = (
+        "from rides import Run, inputs, typed\n"
+        'inputs({"drivers": [{"name": "Ann", "size": "small"}], "due": "2026-11-30T09:00:00Z"})\n'
+        'typed(0).send("take", who={"name": "Ann", "size": "large", "to": None})\n'
+    )
+    (tmp_path / "right.py").write_text(right)
+    wrong = [
+        right.replace('"small"', '"huge"'),
+        right.replace('"name": "Ann", "size": "large"', '"nam": "Ann", "size": "large"'),
+        right.replace('[{"name": "Ann", "size": "small"}]', '"Ann"'),
+    ]
+    for number, text in enumerate(wrong):
+        (tmp_path / f"wrong{number}.py").write_text(text)
+    told = checked(tmp_path, "right.py", *(f"wrong{number}.py" for number in range(len(wrong))))
+    assert {line.partition(":")[0] for line in told.splitlines() if ": error:" in line} == {
+        f"wrong{number}.py" for number in range(len(wrong))
+    }
