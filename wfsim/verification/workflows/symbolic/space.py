@@ -17,7 +17,9 @@ from wfsim.model.elements import Event, Variable
 from wfsim.model.expression_tree import names
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.codes import R_STATE_ENTERED, R_TRANSITION
 from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.kernel import Output
 from wfsim.semantics.snapshot import Snapshot, take_snapshot, variable_cells
 from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.workflows.conditions.symbols import Symbols
@@ -40,10 +42,14 @@ class Move(Edge):
         For which values of the places before, and from outside, this happens.
     writes
         What each place of the state after holds then.
+    taken, reached
+        Rows of the transitions that it commits, and of the states that it enters, if only to pass them.
     """
 
     guard: Truth = True
     writes: Mapping[str, Term] = field(default_factory=dict)
+    taken: frozenset[int] = frozenset()
+    reached: frozenset[int] = frozenset()
 
 
 class SymbolicSpace:
@@ -118,7 +124,8 @@ class SymbolicSpace:
                         return
                     self.snapshots.append(snapshot)
                     self.edges.append([])
-                found.append(Move(stimulus, answers, target, self._successors.happened(output), guard, writes))
+                happened = self._successors.happened(output)
+                found.append(Move(stimulus, answers, target, happened, guard, writes, *_done(output)))
                 if limits.late:
                     self._stop(f"max_seconds={limits.max_seconds:g} reached")
                     return
@@ -134,6 +141,14 @@ class SymbolicSpace:
         if place in move.writes:
             return move.writes[place]
         return self.markers.term_of(*variable_cells(self.program, self.snapshots[move.target])[variable])
+
+
+def _done(output: Output) -> tuple[frozenset[int], frozenset[int]]:
+    """The transitions that a step commits, and the states that it enters."""
+    committed = [record for record in output.records if record.kind == R_TRANSITION]
+    entered = [record.state for record in output.records if record.kind == R_STATE_ENTERED]
+    reached = [record.to_state for record in committed if record.to_state >= 0]
+    return frozenset(record.transition for record in committed), frozenset([*entered, *reached])
 
 
 def _refuse(workflow: Workflow) -> None:
