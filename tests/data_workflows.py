@@ -16,9 +16,9 @@ _ORDER = ("<", "<=", "==", ">=", ">", "!=")
 
 
 class _Maker:
-    def __init__(self, number: int, widest: int) -> None:
+    def __init__(self, number: int, *, small: bool) -> None:
         self.random = random.Random(number)
-        self.widest = widest
+        self.small = small
         self.regions = 0
 
     def chance(self, percent: int) -> bool:
@@ -32,9 +32,11 @@ class _Maker:
         limits: list[dict[str, Any]] = [
             {},
             {"minimum": 0},
-            {"minimum": 0, "maximum": self.one(3, 10, self.widest)},
-            {"minimum": 0, "maximum": self.one(5, self.widest), "overflow": "saturate"},
+            {"minimum": 0, "maximum": self.one(3, 10, 100_000)},
+            {"minimum": 0, "maximum": self.one(5, 100_000), "overflow": "saturate"},
         ]
+        if self.small:
+            limits = [{"minimum": 0, "maximum": 3}] * 3 + [{"minimum": -1, "maximum": 2, "overflow": "saturate"}]
         counter = {"type": "integer", "initial": 0} | self.one(*limits)
         total = {"type": "integer", "initial": self.one(0, 1)} | self.one(*limits)
         if self.chance(30):
@@ -50,7 +52,7 @@ class _Maker:
     def guard(self, event: str) -> str:
         """A condition on sums, counters and payloads."""
         left, right = self.operand(event), self.operand(event)
-        limit = self.one(0, 1, 2, 5, 12)
+        limit = self.one(0, 1, 2, 3) if self.small else self.one(0, 1, 2, 5, 12)
         plain = [
             f"context.n {self.one(*_ORDER)} {limit}",
             f"context.total {self.one(*_ORDER)} {limit}",
@@ -82,7 +84,9 @@ class _Maker:
         states: list[dict[str, Any]] = []
         for name in names:
             state: dict[str, Any] = {"name": name}
-            kind = self.one("plain", "plain", "plain", "activity", "timeout", "parallel" if depth else "plain")
+            kind = self.one(
+                "plain", "plain", "plain", "activity", "timeout", "parallel" if depth and not self.small else "plain"
+            )
             if kind == "activity":
                 state["activity"] = {"name": "f", "result_variable": "got"}
             elif kind == "timeout":
@@ -118,24 +122,27 @@ class _Maker:
             found.append(transition)
         return found
 
-    def workflow(self) -> Workflow:
+    def definition(self) -> dict[str, Any]:
         root = self.region(1)
         used = '"activity": {' in str(root).replace("'", '"')
-        return Workflow.model_validate(
-            {
-                "name": "data",
-                "variables": self.variables(),
-                "events": {
-                    "add": {"payload": {"k": "integer"}},
-                    "take": {"payload": {"k": "integer", "price": "integer"}},
-                    "go": {},
-                },
-                **({"activities": {"f": {}}} if used else {}),
-                **root,
-            }
-        )
+        return {
+            "name": "data",
+            "variables": self.variables(),
+            "events": {
+                "add": {"payload": {"k": "integer"}},
+                "take": {"payload": {"k": "integer", "price": "integer"}},
+                "go": {},
+            },
+            **({"activities": {"f": {}}} if used else {}),
+            **root,
+        }
 
 
-def data_workflow(number: int, *, widest: int = 100_000) -> Workflow:
-    """The random workflow of this number; `widest` is the largest of its limits."""
-    return _Maker(number, widest).workflow()
+def definition(number: int, *, small: bool = False) -> dict[str, Any]:
+    """The random definition of this number; a small one has narrow ranges and nothing side by side."""
+    return _Maker(number, small=small).definition()
+
+
+def data_workflow(number: int, *, small: bool = False) -> Workflow:
+    """The random workflow of this number."""
+    return Workflow.model_validate(definition(number, small=small))
