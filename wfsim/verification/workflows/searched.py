@@ -108,7 +108,7 @@ class Search:
         """
         from wfsim.verification.workflows.symbolic.reaching import Reaching
 
-        return Reaching(self.symbolic, self.limits)
+        return Reaching(self.symbolic, self.max_states, self.limits)
 
     def _searched(self, watched: bool) -> WorkflowSpace:
         if watched not in self._spaces:

@@ -27,14 +27,16 @@ class Reaching:
     Raises
     ------
     NotCovered
-        If there are more control states than are searched.
+        If there are more control states than `max_states`, or than are searched at all.
     OutOfTime
         If the time is over before all are known.
     """
 
-    def __init__(self, space: SymbolicSpace, limits: Limits) -> None:
+    def __init__(self, space: SymbolicSpace, max_states: int, limits: Limits) -> None:
         if not space.complete:
             raise NotCovered(f"the symbolic search stopped: {space.reason}.")
+        if len(space.snapshots) > max_states:
+            raise NotCovered(f"there are more control states than max_states={max_states:,}.")
         self.system = System(space, _UNWATCHED, MOST_LOCATIONS, at_most(limits))
         if not self.system.complete:
             raise NotCovered(f"there are more than {MOST_LOCATIONS:,} locations.")
