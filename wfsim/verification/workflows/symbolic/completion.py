@@ -4,6 +4,9 @@ For each location a formula says from which values some run completes: backward 
 comes from outside taken away by quantifier elimination. What a formula leaves out may be lost: a run is looked for
 that comes there, put through `step`, and the search begins anew from the values that it has. Where induction shows
 that no terminal state is reached from there, the state is lost; where no run comes to such values, none is.
+
+Inputs of a formula exist, and so do parts of it that the solver names by itself: all that is known of them is part of
+what is eliminated. A formula is at most what is true, so it may leave a state out but never lets one in.
 """
 
 from __future__ import annotations
