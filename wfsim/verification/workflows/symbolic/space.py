@@ -43,7 +43,8 @@ class Move(Edge):
     writes
         What each place of the state after holds then.
     taken, reached
-        Rows of the transitions that it commits, and of the states that it enters, if only to pass them.
+        Rows, in the program that is not symbolic, of the transitions that it commits, and of the states that it
+        enters, if only to pass them.
     """
 
     guard: Truth = True
@@ -79,6 +80,8 @@ class SymbolicSpace:
         self.workflow = workflow
         program = compile_workflow(workflow, symbolic=True)
         self.declared = dict(program.variables)
+        # Where conditions are questions, rows of transitions are others.
+        self._rows = dict(zip(program.transitions, compile_workflow(workflow).transitions, strict=True))
         domains = Domains(program)
         for key in (("error", "type"), ("error", "message")):
             if domains.computes(key):
@@ -125,11 +128,18 @@ class SymbolicSpace:
                     self.snapshots.append(snapshot)
                     self.edges.append([])
                 happened = self._successors.happened(output)
-                found.append(Move(stimulus, answers, target, happened, guard, writes, *_done(output)))
+                found.append(Move(stimulus, answers, target, happened, guard, writes, *self._done(output)))
                 if limits.late:
                     self._stop(f"max_seconds={limits.max_seconds:g} reached")
                     return
             at += 1
+
+    def _done(self, output: Output) -> tuple[frozenset[int], frozenset[int]]:
+        """The transitions that a step commits, and the states that it enters."""
+        committed = [record for record in output.records if record.kind == R_TRANSITION]
+        entered = [record.state for record in output.records if record.kind == R_STATE_ENTERED]
+        reached = [record.to_state for record in committed if record.to_state >= 0]
+        return frozenset(self._rows[record.transition] for record in committed), frozenset([*entered, *reached])
 
     def _stop(self, reason: str) -> None:
         self.complete = False
@@ -141,14 +151,6 @@ class SymbolicSpace:
         if place in move.writes:
             return move.writes[place]
         return self.markers.term_of(*variable_cells(self.program, self.snapshots[move.target])[variable])
-
-
-def _done(output: Output) -> tuple[frozenset[int], frozenset[int]]:
-    """The transitions that a step commits, and the states that it enters."""
-    committed = [record for record in output.records if record.kind == R_TRANSITION]
-    entered = [record.state for record in output.records if record.kind == R_STATE_ENTERED]
-    reached = [record.to_state for record in committed if record.to_state >= 0]
-    return frozenset(record.transition for record in committed), frozenset([*entered, *reached])
 
 
 def _refuse(workflow: Workflow) -> None:
