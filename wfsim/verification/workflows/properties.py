@@ -67,7 +67,8 @@ def verify(
         completion possible, no failure, no unhandled timeout, soundness, no useless condition; and, where an activity
         has `compensate_with` or `settled_by`, that it is undone or used on every way to a failing end.
     max_states
-        Limit of each search; running into it gives `unknown` unless a violation was found before.
+        Limit of each search; running into it gives `unknown` unless a violation was found before, or a proof for all
+        values, which has so many control states at most.
     max_seconds
         For each property, whatever is tried for it. What one has searched serves the others, as far as it went.
     catalogue

@@ -210,7 +210,8 @@ class Completion:
                     todo.append(arrow.target)
         system.arrows = [*starts, *further]
         whole = [value for value in values.values() if type(value) is int]
-        anew = Induction(system, (), tuple(dict.fromkeys(each for value in whole for each in (value, value + 1))))
+        telling = tuple(dict.fromkeys(each for value in whole for each in (value, value + 1)))
+        anew = Induction(system, (), self.limits, telling)
         ends: dict[int, Truth] = {k: True for k, arrow in enumerate(system.arrows) if arrow.target in self.ends}
         return bool(starts) and anew.run(ends, None, self.limits).status == "holds"
 

@@ -102,7 +102,7 @@ def decide(
     if not system.complete:
         return Decided("unknown", f"there are more than {MOST_LOCATIONS:,} locations.", 0, len(system.locations))
     refuting: dict[int, Truth] = {k: True for k, arrow in enumerate(system.arrows) if arrow.target == REFUTED}
-    return Induction(system, claims).run(refuting, partial(_refuted_by, automaton), limits)
+    return Induction(system, claims, limits).run(refuting, partial(_refuted_by, automaton), limits)
 
 
 def _refuted_by(automaton: Automaton, line: WorkflowSpace, path: list[Edge]) -> Finding | None:
@@ -130,16 +130,25 @@ class Induction:
     ----------
     claims
         What is asked about, for the values that a run is put through `step` with.
+    limits
+        Of the making of the formulas; each question has its own.
     telling
         Integers that bounds of variables are guessed from, before those that the definition names.
+
+    Raises
+    ------
+    OutOfTime
+        If the time is over before all formulas are made.
     """
 
-    def __init__(self, system: System, claims: tuple[Expression, ...], telling: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, system: System, claims: tuple[Expression, ...], limits: Limits, telling: tuple[int, ...] = ()
+    ) -> None:
         self.system = system
         self.workflow = system.space.workflow
         self.claims = claims
         self.telling = telling
-        self.limits = UNLIMITED
+        self.limits = limits
         self.refuting: Mapping[int, Truth] = {}
         self._cone: set[int] = set()
         self.symbols = system.space.symbols
@@ -150,11 +159,12 @@ class Induction:
             self.leaving.setdefault(arrow.source, []).append(k)
             self.entering.setdefault(arrow.target, []).append(k)
         primed = {name: _renamed(term, self._names("'")) for name, term in system.space.places.terms.items()}
-        self.facts: list[Truth] = [
-            both(arrow.guard, *(keeps(primed[name], term) for name, term in arrow.move.writes.items()))
-            for arrow in system.arrows
-        ]
+        self.facts: list[Truth] = []
         """What an arrow says of the places before (as they are called), after (with a prime), and of its inputs."""
+        for arrow in system.arrows:
+            limits.check("steps were made into formulas")
+            kept = (keeps(primed[name], term) for name, term in arrow.move.writes.items())
+            self.facts.append(both(arrow.guard, *kept))
         self.lemmas: dict[int, Truth] = {}
 
     def _names(self, behind: str) -> list[tuple[Any, Any]]:

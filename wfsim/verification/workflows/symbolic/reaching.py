@@ -37,10 +37,11 @@ class Reaching:
             raise NotCovered(f"the symbolic search stopped: {space.reason}.")
         if len(space.snapshots) > max_states:
             raise NotCovered(f"there are more control states than max_states={max_states:,}.")
-        self.system = System(space, _UNWATCHED, MOST_LOCATIONS, at_most(limits))
+        limits = at_most(limits)
+        self.system = System(space, _UNWATCHED, MOST_LOCATIONS, limits)
         if not self.system.complete:
             raise NotCovered(f"there are more than {MOST_LOCATIONS:,} locations.")
-        self._induction = Induction(self.system, ())
+        self._induction = Induction(self.system, (), limits)
 
     @property
     def n_locations(self) -> int:
