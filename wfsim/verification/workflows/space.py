@@ -202,18 +202,7 @@ class WorkflowSpace:
                     return 0
                 self.add_state(snapshot, at, edge)
             found.append(edge)
-            if instance.me.status in (FAILED, TIMED_OUT):
-                reason = str(records_of(instance, output)[-1].payload.get("reason", ""))
-                self.failures.setdefault((target, reason), (at, edge))
-            for record in output.records:
-                if record.kind == R_TRANSITION:
-                    self.taken.setdefault(record.transition, (at, edge))
-                    if record.to_state >= 0:
-                        self.reached.setdefault(record.to_state, (at, edge))
-                elif record.kind == R_TRANSITION_ABORTED:
-                    self.aborted.setdefault(record.transition, (at, edge))
-                elif record.kind == R_STATE_ENTERED:
-                    self.reached.setdefault(record.state, (at, edge))
+            self.remember(at, edge, instance, output)
             if limits.late:
                 self._stop(TOO_LONG)
                 return 0
@@ -230,6 +219,21 @@ class WorkflowSpace:
         self._snapshots.append(snapshot)
         self._before.append((at, edge))
         self._edges.append([])
+
+    def remember(self, at: int, edge: Edge, instance: Instance, output: Output) -> None:
+        """Keep what an edge of state `at` is the first to do."""
+        if instance.me.status in (FAILED, TIMED_OUT):
+            reason = str(records_of(instance, output)[-1].payload.get("reason", ""))
+            self.failures.setdefault((edge.target, reason), (at, edge))
+        for record in output.records:
+            if record.kind == R_TRANSITION:
+                self.taken.setdefault(record.transition, (at, edge))
+                if record.to_state >= 0:
+                    self.reached.setdefault(record.to_state, (at, edge))
+            elif record.kind == R_TRANSITION_ABORTED:
+                self.aborted.setdefault(record.transition, (at, edge))
+            elif record.kind == R_STATE_ENTERED:
+                self.reached.setdefault(record.state, (at, edge))
 
     def _compiled(self, n_edges: int, limits: Limits) -> CompiledSearch | None:
         """The compiled search, if it goes on from here; for `auto` if that pays and nothing has to be compiled."""

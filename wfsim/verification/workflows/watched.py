@@ -14,16 +14,12 @@ from wfsim.verification.verdict import Status, Verdict
 from wfsim.verification.workflows.fairness import Unfair
 from wfsim.verification.workflows.patterns import Automaton, Pattern
 from wfsim.verification.workflows.runs import Finding, Product
-from wfsim.verification.workflows.searched import ASSUMPTIONS, SAMPLED, Search
+from wfsim.verification.workflows.searched import ASSUMPTIONS, INDUCTION, SAMPLED, Search
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.told import witness_along
 
 METHOD = "automaton of the property over the states of step with candidate values, breadth first"
 WHOLE_METHOD = f"{METHOD}; fair circles in strongly connected components"
-INDUCTION = (
-    "bounded runs and k-induction (Sheeran, Singh, Stålmarck 2000) over step with values as terms, bounds of variables "
-    "as lemmas; solver Z3"
-)
 FAIRNESS = {
     "progress": "fairness `progress`: clocks run out, work ends and children close, in whatever way; "
     "events may never come, and an operator does not intervene for ever",

@@ -14,9 +14,10 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import z3
 
@@ -50,6 +51,10 @@ SMALL = 1_000
 """Integers from outside are kept within so much where that does, since they read better."""
 
 
+Judge: TypeAlias = Callable[[WorkflowSpace, list[Edge]], Finding | None]
+"""Where a run of `step` (a space of nothing else, and its edges) refutes what was asked; `None` if it does not."""
+
+
 @dataclass(frozen=True)
 class Decided:
     """What came of it: `holds`, `violated` with a run (`finding` in `line`), or `unknown` and why.
@@ -76,7 +81,7 @@ def symbolic_space(workflow: Workflow, limits: Limits = UNLIMITED) -> SymbolicSp
         Naming the construct whose values are not followed.
     """
     space = SymbolicSpace(workflow)
-    space.search(MOST_LOCATIONS, _at_most(limits))
+    space.search(MOST_LOCATIONS, at_most(limits))
     return space
 
 
@@ -92,23 +97,60 @@ def decide(
     """
     if not space.complete:
         return Decided("unknown", f"the symbolic search stopped: {space.reason}.", 0, len(space.snapshots))
-    limits = _at_most(limits)
+    limits = at_most(limits)
     system = System(space, automaton, MOST_LOCATIONS, limits)
     if not system.complete:
         return Decided("unknown", f"there are more than {MOST_LOCATIONS:,} locations.", 0, len(system.locations))
-    return _Search(system, claims, limits).run()
+    refuting: dict[int, Truth] = {k: True for k, arrow in enumerate(system.arrows) if arrow.target == REFUTED}
+    return Induction(system, claims, limits).run(refuting, partial(_refuted_by, automaton), limits)
 
 
-def _at_most(limits: Limits) -> Limits:
+def _refuted_by(automaton: Automaton, line: WorkflowSpace, path: list[Edge]) -> Finding | None:
+    """Where a run of `step` refutes a property, if it does."""
+    moments = Moments(line.program, line.texts, line.snapshots, automaton.claims, automaton.step)
+    memory = moments.first
+    for d, edge in enumerate(path):
+        try:
+            memory = moments.next(memory, edge)
+        except EvaluationFault as fault:
+            return Finding("fault", path[: d + 1], d, told=f"{fault.kind}: {fault}")
+        if memory[0] == BAD:
+            return Finding("moment", path[: d + 1], d)
+    return None
+
+
+def at_most(limits: Limits) -> Limits:
     return limits if limits.deadline is not None else Limits(max_seconds=SECONDS)
 
 
-class _Search:
-    def __init__(self, system: System, claims: tuple[Expression, ...], limits: Limits) -> None:
+class Induction:
+    """Asks whether a run comes to take one of certain arrows of a system; many questions share its formulas.
+
+    Parameters
+    ----------
+    claims
+        What is asked about, for the values that a run is put through `step` with.
+    limits
+        Of the making of the formulas; each question has its own.
+    telling
+        Integers that bounds of variables are guessed from, before those that the definition names.
+
+    Raises
+    ------
+    OutOfTime
+        If the time is over before all formulas are made.
+    """
+
+    def __init__(
+        self, system: System, claims: tuple[Expression, ...], limits: Limits, telling: tuple[int, ...] = ()
+    ) -> None:
         self.system = system
         self.workflow = system.space.workflow
         self.claims = claims
+        self.telling = telling
         self.limits = limits
+        self.refuting: Mapping[int, Truth] = {}
+        self._cone: set[int] = set()
         self.symbols = system.space.symbols
         self._named: dict[str, list[tuple[Any, Any]]] = {}
         self.leaving: dict[int, list[int]] = {}
@@ -117,11 +159,12 @@ class _Search:
             self.leaving.setdefault(arrow.source, []).append(k)
             self.entering.setdefault(arrow.target, []).append(k)
         primed = {name: _renamed(term, self._names("'")) for name, term in system.space.places.terms.items()}
-        self.facts: list[Truth] = [
-            both(arrow.guard, *(keeps(primed[name], term) for name, term in arrow.move.writes.items()))
-            for arrow in system.arrows
-        ]
+        self.facts: list[Truth] = []
         """What an arrow says of the places before (as they are called), after (with a prime), and of its inputs."""
+        for arrow in system.arrows:
+            limits.check("steps were made into formulas")
+            kept = (keeps(primed[name], term) for name, term in arrow.move.writes.items())
+            self.facts.append(both(arrow.guard, *kept))
         self.lemmas: dict[int, Truth] = {}
 
     def _names(self, behind: str) -> list[tuple[Any, Any]]:
@@ -137,16 +180,22 @@ class _Search:
         after = ((one, other) for (_, one), (_, other) in zip(primed, later))
         return z3.substitute(fact, *self._names(f"!{depth}"), *after)
 
-    def run(self) -> Decided:
-        refuting = [arrow for arrow in self.system.arrows if arrow.target == REFUTED]
+    def run(self, refuting: Mapping[int, Truth], judge: Judge | None, limits: Limits) -> Decided:
+        """Whether no run takes a refuting arrow while its condition on the places before, and on inputs, is true.
+
+        A run that seems to is put through `step`, and `judge` says where it refutes the property; without a judge it
+        stays `unknown`.
+        """
+        self.limits, self.refuting = limits, refuting
+        self._cone = self._leading_there()
         if not refuting:
             return self._decided("holds", "No control state refutes it, whatever the values.", 0)
-        self.lemmas = lemmas(self.system, self._constants(), self.limits)
+        self.bound(limits)
         base, step = z3.Solver(), z3.Solver()
         frontier = {-1}
         for depth in range(DEEPEST):
             last = self._unroll(base, depth, frontier)
-            found = self._refuted(base, depth, last)
+            found = self._refuted(base, depth, last, judge)
             if found is not None:
                 return found
             if self.limits.late:
@@ -161,6 +210,25 @@ class _Search:
             if self.limits.late:
                 return self._gave_up(depth + 1)
         return self._gave_up(DEEPEST)
+
+    def bound(self, limits: Limits) -> None:
+        """Find the lemmas, unless they are known."""
+        if not self.lemmas:
+            self.lemmas = lemmas(self.system, self._constants(), limits)
+
+    def _leading_there(self) -> set[int]:
+        """The arrows after which a refuting one may still come, and the refuting ones."""
+        arrows = self.system.arrows
+        found = set(self.refuting)
+        seen = {arrows[k].source for k in found}
+        todo = list(seen)
+        while todo:
+            for k in self.entering.get(todo.pop(), ()):
+                found.add(k)
+                if arrows[k].source not in seen:
+                    seen.add(arrows[k].source)
+                    todo.append(arrows[k].source)
+        return found
 
     def _decided(self, status: str, reason: str, depth: int) -> Decided:
         trigger = self.system.automaton.trigger
@@ -185,7 +253,7 @@ class _Search:
         """Add the step at a depth, from these locations or from anywhere; the arrows that it may be."""
         chosen = z3.Int(f"arrow!{depth}")
         sources = sorted(set(self.leaving) - {-1} if sources is None else sources)
-        possible = [k for source in sources for k in self.leaving.get(source, ())]
+        possible = [k for source in sources for k in self.leaving.get(source, ()) if k in self._cone]
         said: list[Any] = [both(*self.symbols.known)]
         for k in possible:
             source = self.system.arrows[k].source
@@ -195,7 +263,7 @@ class _Search:
         if depth:
             last = z3.Int(f"arrow!{depth - 1}")
             for source in sources:
-                here = z3.Or(*(chosen == k for k in self.leaving.get(source, ())))
+                here = z3.Or(*(chosen == k for k in self.leaving.get(source, ()) if k in self._cone))
                 solver.add(z3.Implies(here, z3.Or(*(last == j for j in self.entering.get(source, ())))))
         return possible
 
@@ -212,9 +280,13 @@ class _Search:
 
     def _bad(self, possible: list[int], depth: int) -> z3.BoolRef:
         chosen = z3.Int(f"arrow!{depth}")
-        return z3.Or(*(chosen == k for k in possible if self.system.arrows[k].target == REFUTED))
+        return z3.Or(*(z3.And(chosen == k, self._refutes(k, depth)) for k in possible if k in self.refuting))
 
-    def _refuted(self, solver: z3.Solver, depth: int, possible: list[int]) -> Decided | None:
+    def _refutes(self, k: int, depth: int) -> Truth:
+        when = self.refuting[k]
+        return when if isinstance(when, bool) else self._at(when, depth)
+
+    def _refuted(self, solver: z3.Solver, depth: int, possible: list[int], judge: Judge | None) -> Decided | None:
         """The run that refutes it with the step at this depth, if there is one; why that is not known, if it is not."""
         bad = self._bad(possible, depth)
         solver.push()
@@ -225,11 +297,13 @@ class _Search:
                 return self._gave_up(depth)
             if status == z3.unsat:
                 return None
+            if judge is None:
+                return self._decided("unknown", "a run seems to refute it.", depth)
             model = solver.model()
             solver.add(*(z3.And(atom >= -SMALL, atom <= SMALL) for atom in self._integers(depth)))
             if self._check(solver) == z3.sat:
                 model = solver.model()
-            found = self._replayed(model, depth)
+            found = self._replayed(model, depth, judge)
         finally:
             solver.pop()
         if found is None:
@@ -242,13 +316,9 @@ class _Search:
             if name.startswith("?") and name.endswith("as integer"):
                 yield from (z3.Int(f"{name}!{d}") for d in range(depth + 1))
 
-    def _replayed(self, model: z3.ModelRef, depth: int) -> Decided | None:
+    def _replayed(self, model: z3.ModelRef, depth: int, judge: Judge) -> Decided | None:
         """Put the values of a model through `step`."""
         line = WorkflowSpace(compile_workflow(self.workflow), self.claims)
-        moments = Moments(
-            line.program, line.texts, line.snapshots, self.system.automaton.claims, self.system.automaton.step
-        )
-        memory = moments.first
         path: list[Edge] = []
         for d in range(depth + 1):
             arrow = self.system.arrows[model.eval(z3.Int(f"arrow!{d}")).as_long()]
@@ -259,17 +329,12 @@ class _Search:
                 return None
             edge = Edge(stimulus, (), d, line.successors.happened(output))
             line.add_state(take_snapshot(instance), d - 1, edge)
+            line.remember(d - 1, edge, instance, output)
             (line.starts if d == 0 else line.edges[d - 1]).append(edge)
             path.append(edge)
-            try:
-                memory = moments.next(memory, edge)
-            except EvaluationFault as fault:
-                return self._shown(line, Finding("fault", path, d, told=f"{fault.kind}: {fault}"))
-            if memory[0] == BAD:
-                return self._shown(line, Finding("moment", path, d))
-        return None
-
-    def _shown(self, line: WorkflowSpace, finding: Finding) -> Decided:
+        finding = judge(line, path)
+        if finding is None:
+            return None
         return replace(self._decided("violated", "", finding.number), line=line, finding=finding)
 
     def _real(self, arrow: Arrow, model: z3.ModelRef, depth: int) -> Stimulus:
@@ -286,7 +351,7 @@ class _Search:
         return replace(stimulus, payload=payload, result=value(stimulus.result))
 
     def _constants(self) -> Iterator[int]:
-        """Integers that the definition and the claims name, and their neighbours."""
+        """Integers that tell, then those that the definition and the claims name, and their neighbours."""
         found = {0, 1}
         trees: list[Any] = list(self.claims)
         for _, region in self.workflow.regions():
@@ -301,7 +366,8 @@ class _Search:
         for value in named:
             if type(value) is int:
                 found |= {value - 1, value, value + 1}
-        yield from sorted(found)
+        yield from self.telling
+        yield from sorted(found - set(self.telling), key=abs)
 
 
 _PROVED = "Nothing that may happen in any control state refutes it, for all values that may be there."

@@ -52,7 +52,7 @@ def _order(operator: str, first: Case, second: Case) -> Truth:
 def lemmas(system: System, constants: Iterable[int], limits: Limits) -> dict[int, Truth]:
     """For each location what always holds there of its places; nothing where the time was too short."""
     places = system.space.places.terms
-    bounds = sorted(set(constants), key=abs)[:MOST_BOUNDS]
+    bounds = list(constants)[:MOST_BOUNDS]
     whole = [name for name, term in places.items() if name.startswith("@cell") and term.kind("integer") is not False]
     left: dict[int, list[Guess]] = {}
     for arrow in system.arrows:

@@ -19,7 +19,9 @@ from wfsim.model.operations import Operation
 from wfsim.model.uses import uses
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.codes import R_STATE_ENTERED, R_TRANSITION
 from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.kernel import Output
 from wfsim.semantics.snapshot import Snapshot, take_snapshot, variable_cells
 from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.workflows.conditions.symbols import Symbols
@@ -42,10 +44,15 @@ class Move(Edge):
         For which values of the places before, and from outside, this happens.
     writes
         What each place of the state after holds then.
+    taken, reached
+        Rows, in the program that is not symbolic, of the transitions that it commits, and of the states that it
+        enters, if only to pass them.
     """
 
     guard: Truth = True
     writes: Mapping[str, Term] = field(default_factory=dict)
+    taken: frozenset[int] = frozenset()
+    reached: frozenset[int] = frozenset()
 
 
 class SymbolicSpace:
@@ -75,6 +82,8 @@ class SymbolicSpace:
         self.workflow = workflow
         program = compile_workflow(workflow, symbolic=True)
         self.declared = dict(program.variables)
+        # Where conditions are questions, rows of transitions are others.
+        self._rows = dict(zip(program.transitions, compile_workflow(workflow).transitions, strict=True))
         domains = Domains(program)
         for key in (("error", "type"), ("error", "message")):
             if domains.computes(key):
@@ -120,11 +129,19 @@ class SymbolicSpace:
                         return
                     self.snapshots.append(snapshot)
                     self.edges.append([])
-                found.append(Move(stimulus, answers, target, self._successors.happened(output), guard, writes))
+                happened = self._successors.happened(output)
+                found.append(Move(stimulus, answers, target, happened, guard, writes, *self._done(output)))
                 if limits.late:
                     self._stop(f"max_seconds={limits.max_seconds:g} reached")
                     return
             at += 1
+
+    def _done(self, output: Output) -> tuple[frozenset[int], frozenset[int]]:
+        """The transitions that a step commits, and the states that it enters."""
+        committed = [record for record in output.records if record.kind == R_TRANSITION]
+        entered = [record.state for record in output.records if record.kind == R_STATE_ENTERED]
+        reached = [record.to_state for record in committed if record.to_state >= 0]
+        return frozenset(self._rows[record.transition] for record in committed), frozenset([*entered, *reached])
 
     def _stop(self, reason: str) -> None:
         self.complete = False

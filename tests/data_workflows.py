@@ -1,0 +1,148 @@
+"""Random workflows that compute with what comes from outside: counters, sums, guards on both, some side by side.
+
+Made from a number, so that a test can name the one that fails. Nothing in them is known to be right: states may be
+dead, guards never true, sums overflow.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from wfsim.model.workflow import Workflow
+
+EVENTS = ("add", "take", "go")
+_ORDER = ("<", "<=", "==", ">=", ">", "!=")
+
+
+class _Maker:
+    def __init__(self, number: int, *, small: bool) -> None:
+        self.random = random.Random(number)
+        self.small = small
+        self.regions = 0
+
+    def chance(self, percent: int) -> bool:
+        return self.random.randrange(100) < percent
+
+    def one(self, *members: Any) -> Any:
+        return self.random.choice(members)
+
+    def variables(self) -> dict[str, dict[str, Any]]:
+        """A counter and a sum, each with or without a range, and what an activity has returned."""
+        limits: list[dict[str, Any]] = [
+            {},
+            {"minimum": 0},
+            {"minimum": 0, "maximum": self.one(3, 10, 100_000)},
+            {"minimum": 0, "maximum": self.one(5, 100_000), "overflow": "saturate"},
+        ]
+        if self.small:
+            limits = [{"minimum": 0, "maximum": 3}] * 3 + [{"minimum": -1, "maximum": 2, "overflow": "saturate"}]
+        counter = {"type": "integer", "initial": 0} | self.one(*limits)
+        total = {"type": "integer", "initial": self.one(0, 1)} | self.one(*limits)
+        if self.chance(30):
+            total["input"] = True
+        got = {"type": "integer", "optional": True} | self.one(*limits[:3])
+        return {"n": counter, "total": total, "got": got}
+
+    def operand(self, event: str) -> str:
+        """Something to compute with; of the payload, where there is one."""
+        fields = {"add": ["event.k", "event.k"], "take": ["event.k", "event.price"]}.get(event, [])
+        return str(self.one(*fields, *fields, "context.n", "context.total", "1", "2"))
+
+    def guard(self, event: str) -> str:
+        """A condition on sums, counters and payloads."""
+        left, right = self.operand(event), self.operand(event)
+        limit = self.one(0, 1, 2, 3) if self.small else self.one(0, 1, 2, 5, 12)
+        plain = [
+            f"context.n {self.one(*_ORDER)} {limit}",
+            f"context.total {self.one(*_ORDER)} {limit}",
+            f"{left} {self.one('+', '-')} {right} {self.one(*_ORDER)} {limit}",
+            f"context.got != null and context.got {self.one(*_ORDER)} {limit}",
+        ]
+        if event in ("add", "take"):
+            plain += [f"event.k {self.one(*_ORDER)} context.total", f"event.k * 2 {self.one(*_ORDER)} {limit}"]
+        text = str(self.one(*plain))
+        return f"({text}) {self.one('and', 'or')} ({self.one(*plain)})" if self.chance(25) else text
+
+    def actions(self, event: str) -> list[dict[str, Any]]:
+        """Counting, adding, setting anew."""
+        if self.chance(30):
+            return []
+        name, value = self.one(
+            ("n", "${context.n + 1}"),
+            ("n", "${context.n + 1}"),
+            ("n", 0),
+            ("total", f"${{context.total {self.one('+', '+', '-')} {self.operand(event)}}}"),
+            ("total", f"${{context.total {self.one('+', '+', '-')} {self.operand(event)}}}"),
+            ("total", f"${{{self.operand(event)}}}"),
+            ("total", f"${{max({self.operand(event)}, {self.operand(event)})}}"),
+        )
+        return [{"action_type": "set_variable", "parameters": {"name": name, "value": value}}]
+
+    def region(self, depth: int) -> dict[str, Any]:
+        names = [f"s{k}" for k in range(self.one(2, 3, 4) if depth else self.one(1, 2))]
+        states: list[dict[str, Any]] = []
+        for name in names:
+            state: dict[str, Any] = {"name": name}
+            kind = self.one(
+                "plain", "plain", "plain", "activity", "timeout", "parallel" if depth and not self.small else "plain"
+            )
+            if kind == "activity":
+                state["activity"] = {"name": "f", "result_variable": "got"}
+            elif kind == "timeout":
+                state["timeout"] = "1m"
+            elif kind == "parallel" and self.chance(60):
+                inner = []
+                for _ in range(2):
+                    self.regions += 1
+                    inner.append({"name": f"r{self.regions}"} | self.region(0))
+                state["parallel"] = {"join": self.one("all", "any"), "regions": inner}
+            states.append(state)
+        transitions = [part for k, state in enumerate(states) for part in self.leaving(k, state, names)]
+        end = {"name": "end", "is_terminal": True}
+        return {"initial_state": names[0], "states": [*states, end], "transitions": transitions}
+
+    def leaving(self, k: int, state: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
+        """One to three transitions out of a state; the first mostly leads on."""
+        triggers = [*EVENTS, *EVENTS]
+        if "activity" in state or "parallel" in state:
+            triggers = ["done", *EVENTS]
+        if "timeout" in state:
+            triggers = ["timeout", *EVENTS]
+        found = []
+        for j in range(self.one(1, 2, 3)):
+            event = triggers[0] if j == 0 and triggers[0] not in EVENTS else self.one(*triggers)
+            ahead = [*names, "end"][k + 1]
+            transition: dict[str, Any] = {"from": state["name"], "event": event}
+            transition["to"] = ahead if j == 0 else self.one(*names, "end", ahead)
+            if self.chance(60):
+                transition["condition"] = self.guard(event)
+            if actions := self.actions(event):
+                transition["pre_actions"] = actions
+            found.append(transition)
+        return found
+
+    def definition(self) -> dict[str, Any]:
+        root = self.region(1)
+        used = '"activity": {' in str(root).replace("'", '"')
+        return {
+            "name": "data",
+            "variables": self.variables(),
+            "events": {
+                "add": {"payload": {"k": "integer"}},
+                "take": {"payload": {"k": "integer", "price": "integer"}},
+                "go": {},
+            },
+            **({"activities": {"f": {}}} if used else {}),
+            **root,
+        }
+
+
+def definition(number: int, *, small: bool = False) -> dict[str, Any]:
+    """The random definition of this number; a small one has narrow ranges and nothing side by side."""
+    return _Maker(number, small=small).definition()
+
+
+def data_workflow(number: int, *, small: bool = False) -> Workflow:
+    """The random workflow of this number."""
+    return Workflow.model_validate(definition(number, small=small))

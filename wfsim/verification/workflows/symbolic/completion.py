@@ -1,0 +1,265 @@
+"""Whether a terminal state can be reached from every open state, for all values.
+
+For each location a formula says from which values some run completes: backward from the terminal ones, with what
+comes from outside taken away by quantifier elimination. What a formula leaves out may be lost: a run is looked for
+that comes there, put through `step`, and the search begins anew from the values that it has. Where induction shows
+that no terminal state is reached from there, the state is lost; where no run comes to such values, none is.
+
+Inputs of a formula exist, and so do parts of it that the solver names by itself: all that is known of them is part of
+what is eliminated. A formula is at most what is true, so it may leave a state out but never lets one in.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import z3
+
+from wfsim.semantics.snapshot import region_states
+from wfsim.verification.nets.limits import Limits
+from wfsim.verification.workflows.conditions.terms import NotTaken, Term, Truth, both, constant, either, opposite
+from wfsim.verification.workflows.edges import Edge
+from wfsim.verification.workflows.runs import Finding
+from wfsim.verification.workflows.space import WorkflowSpace
+from wfsim.verification.workflows.symbolic.admission import keeps
+from wfsim.verification.workflows.symbolic.induction import Decided, Induction
+from wfsim.verification.workflows.symbolic.system import Arrow
+
+ROUNDS = 6
+"""How often formulas are taken one step further back before what they leave out is looked at."""
+
+TRIES = 4
+"""How many states that may be lost are looked at."""
+
+MILLISECONDS = 1_000
+"""For one elimination; what is not eliminated is left out of the formula."""
+
+
+class Completion:
+    """The question, asked of the system of an induction; `completed` is the status of terminal states."""
+
+    def __init__(self, induction: Induction, completed: int, limits: Limits) -> None:
+        self.induction = induction
+        self.system = induction.system
+        self.limits = limits
+        space = self.system.space
+        statuses = [space.snapshots[number][0] for number, _ in self.system.locations]
+        self.ends = {k for k, status in enumerate(statuses) if status == completed}
+        self.open = [k for k, status in enumerate(statuses) if status < completed]
+        self.able: dict[int, Truth] = dict.fromkeys(self.ends, True)
+        """For each location, for which values of its places a run is known that completes."""
+
+    def decided(self, lost: list[tuple[WorkflowSpace, int]]) -> Decided:
+        """`violated` with a run to a lost state, `holds`, or `unknown`."""
+        for space, number in lost[:TRIES]:
+            if self._is_lost(space, number):
+                return self._told("violated", "", 0, space, Finding("moment", space.path_to(number), number))
+        self.induction.bound(self.limits)
+        depth = 0
+        for _ in range(TRIES):
+            self._go_back()
+            refuting = self._leaving_it_open()
+            found = self.induction.run(refuting, _last, self.limits)
+            depth = max(depth, found.depth)
+            if found.status != "violated":
+                return found
+            assert found.line is not None
+            assert found.finding is not None
+            if self._is_lost(found.line, found.finding.number):
+                return found
+            if self.limits.late:
+                break
+        return self._told("unknown", "states were found of which it is not known whether they are lost.", depth)
+
+    def _told(
+        self, status: str, reason: str, depth: int, line: WorkflowSpace | None = None, finding: Finding | None = None
+    ) -> Decided:
+        return Decided(status, reason, depth, len(self.system.locations), line=line, finding=finding)
+
+    def _go_back(self) -> None:
+        """Take the formulas further back, until they do not change or often enough."""
+        for _ in range(ROUNDS):
+            before = dict(self.able)
+            for location in reversed(self.open):
+                if self.able.get(location) is not True and not self.limits.late:
+                    self._widen(location)
+            if all(before.get(k) is self.able.get(k) for k in self.open):
+                return
+
+    def _widen(self, location: int) -> None:
+        ways = []
+        for k in self.induction.leaving.get(location, ()):
+            arrow = self.system.arrows[k]
+            after = self.able.get(arrow.target, False)
+            if after is not False:
+                ways.append(both(arrow.guard, self._before(after, arrow)))
+        found = self._without_inputs(either(*ways))
+        if found is False:
+            return
+        if self._always(location, found):
+            found = True
+        elif self._always(location, either(opposite(found), self.able.get(location, False))):
+            return
+        self.able[location] = found
+
+    def _before(self, after: Truth, arrow: Arrow) -> Truth:
+        """What a formula about the places after an arrow says of those before; false where that is not expressed."""
+        if isinstance(after, bool):
+            return after
+        pairs: list[tuple[Any, Any]] = []
+        said = {str(atom) for atom in _atoms(after)}
+        for name, place in self.system.space.places.terms.items():
+            own = [atom for part in _parts(place) for atom in _atoms(part)]
+            if said.isdisjoint(map(str, own)):
+                continue
+            written = arrow.move.writes.get(name)
+            if written is None or len(place.cases) != 1:
+                return False
+            if z3.is_expr(place.null):
+                pairs.append((place.null, _expression(written.null)))
+            (case,) = place.cases
+            given = next((each for each in written.cases if each.kind == case.kind), None)
+            if given is not None:
+                value = _expression(given.value) if case.kind == "boolean" else given.value
+                pairs.append((case.value, value))
+        return z3.substitute(after, *pairs) if pairs else after
+
+    def _without_inputs(self, fact: Truth) -> Truth:
+        """For which values of the places there are inputs that make it true; false where the solver cannot say."""
+        if isinstance(fact, bool):
+            return fact
+        inputs = [atom for atom in _atoms(fact) if not _is_place(str(atom))]
+        if not inputs:
+            return fact
+        named = {str(atom) for atom in inputs}
+        known = [each for each in self.system.space.symbols.known if z3.is_expr(each) and _says(each, named)]
+        wanted = z3.Exists(inputs, z3.And(fact, *known))
+        tactic = z3.TryFor(z3.Then("simplify", "qe", "ctx-simplify"), MILLISECONDS)
+        try:
+            found = tactic(wanted).as_expr()
+        except z3.Z3Exception:
+            return False
+        if _has_quantifier(found) or any(not _is_place(str(atom)) for atom in _atoms(found)):
+            return False
+        if z3.is_true(found) or z3.is_false(found):
+            return bool(z3.is_true(found))
+        return found
+
+    def _always(self, location: int, fact: Truth) -> bool:
+        """Whether it is true whenever a run is at a location."""
+        if fact is True:
+            return True
+        solver = z3.Solver()
+        solver.set("timeout", MILLISECONDS)
+        lemma = self.induction.lemmas.get(location, True)
+        solver.add(*self.system.space.symbols.known, both(lemma, opposite(fact)))
+        return bool(solver.check() == z3.unsat)
+
+    def _leaving_it_open(self) -> dict[int, Truth]:
+        """The arrows after which no run is known that completes, each with the condition for that."""
+        found: dict[int, Truth] = {}
+        undecided = set(self.open)
+        for k, arrow in enumerate(self.system.arrows):
+            able = self.able.get(arrow.target, False)
+            if arrow.target not in undecided or able is True:
+                continue
+            before = opposite(self._before(able, arrow))
+            if before is not False:
+                found[k] = before
+        return found
+
+    def _is_lost(self, line: WorkflowSpace, number: int) -> bool:
+        """Whether induction shows that no terminal state is reached from a state of a space, whatever comes."""
+        space = self.system.space
+        snapshot = line.snapshots[number]
+        control = (snapshot[0], region_states(line.program, snapshot))
+        values = line.instance(number).variables
+        starts = []
+        for location in self.open:
+            at, _ = self.system.locations[location]
+            own = space.snapshots[at]
+            if (own[0], region_states(space.program, own)) != control:
+                continue
+            arrow = next(self.system.arrows[k] for k in self.induction.entering[location])
+            try:
+                held = {space.places.of_variable(k): constant(values[name]) for k, name in enumerate(space.declared)}
+            except NotTaken:
+                return False
+            writes: dict[str, Term] = {}
+            fits: Truth = True
+            for k, _ in enumerate(space.declared):
+                place = space.places.of_variable(k)
+                if place in arrow.move.writes:
+                    writes[place] = held[place]
+                else:
+                    fits = both(fits, keeps(space.value_after(arrow.move, k), held[place]))
+            if fits is not False:
+                starts.append(Arrow(-1, location, replace(arrow.move, guard=True, writes=writes), fits))
+        system = copy.copy(self.system)
+        reached = {arrow.target for arrow in starts}
+        todo = list(reached)
+        further = []
+        while todo:
+            for k in self.induction.leaving.get(todo.pop(), ()):
+                arrow = self.system.arrows[k]
+                further.append(arrow)
+                if arrow.target not in reached:
+                    reached.add(arrow.target)
+                    todo.append(arrow.target)
+        system.arrows = [*starts, *further]
+        whole = [value for value in values.values() if type(value) is int]
+        telling = tuple(dict.fromkeys(each for value in whole for each in (value, value + 1)))
+        anew = Induction(system, (), self.limits, telling)
+        ends: dict[int, Truth] = {k: True for k, arrow in enumerate(system.arrows) if arrow.target in self.ends}
+        return bool(starts) and anew.run(ends, None, self.limits).status == "holds"
+
+
+def _last(line: WorkflowSpace, path: list[Edge]) -> Finding | None:
+    return Finding("moment", path, line.n_states - 1)
+
+
+def _is_place(name: str) -> bool:
+    return "@" in name and "?" not in name
+
+
+def _parts(term: Term) -> list[Any]:
+    return [term.null, *(part for case in term.cases for part in (case.guard, case.value))]
+
+
+def _expression(truth: Any) -> Any:
+    return z3.BoolVal(truth) if isinstance(truth, bool) else truth
+
+
+def _atoms(fact: Any) -> list[Any]:
+    """The unknowns that a formula is about, each once."""
+    found: dict[int, Any] = {}
+    seen: set[int] = set()
+    todo = [fact] if z3.is_expr(fact) else []
+    while todo:
+        node = todo.pop()
+        if node.get_id() in seen:
+            continue
+        seen.add(node.get_id())
+        if z3.is_const(node) and node.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+            found[node.get_id()] = node
+        todo += [node.body()] if z3.is_quantifier(node) else node.children()
+    return list(found.values())
+
+
+def _says(fact: Any, named: set[str]) -> bool:
+    return any(str(atom) in named for atom in _atoms(fact))
+
+
+def _has_quantifier(fact: Any) -> bool:
+    seen: set[int] = set()
+    todo = [fact]
+    while todo:
+        node = todo.pop()
+        if z3.is_quantifier(node):
+            return True
+        if node.get_id() not in seen:
+            seen.add(node.get_id())
+            todo += node.children()
+    return False
