@@ -224,9 +224,9 @@ MUTANTS = [
     ),
     (
         "insurance_claim",
-        "{from: closing, event: error, to: by_hand}",
-        "{from: closing, event: error, to: closing}",
-        "leads_to(",
+        "event: withdrawn, to: closing}",
+        "event: withdrawn, to: refused}",
+        "settled",
     ),
     (
         "iot_device",
