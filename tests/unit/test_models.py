@@ -20,8 +20,8 @@ MODELS = Path("models")
 WORKFLOWS = sorted(path for path in MODELS.rglob("*.yaml") if not path.name.endswith(".scenario.yaml"))
 SCENARIOS = sorted(MODELS.rglob("*.scenario.yaml"))
 CLAIMS = sorted(Path("verification").rglob("*.yaml"))
-LARGE = ("incident_response", "loan_application", "travel_booking")
-"""Those whose property files take a third of a minute together."""
+LARGE = ("employee_onboarding", "incident_response", "iot_device", "loan_application", "travel_booking")
+"""Those whose property files take most of a minute together."""
 
 
 def ids(path: Path) -> str:
@@ -215,6 +215,24 @@ MUTANTS = [
         "context.first_by != null and event.by != context.first_by",
         "context.first_by != null",
         "never(context.first_by != null and context.second_by != null",
+    ),
+    (
+        "food_delivery",
+        "event: [driver_gone, timeout], to: giving_back}",
+        "event: [driver_gone, timeout], to: cancelled}",
+        "settled",
+    ),
+    (
+        "insurance_claim",
+        "event: withdrawn, to: closing}",
+        "event: withdrawn, to: refused}",
+        "settled",
+    ),
+    (
+        "iot_device",
+        "to: online, condition: context.battery < 30}",
+        "to: updating, condition: context.battery < 30}",
+        "never(",
     ),
     (
         "shipping",

@@ -1,4 +1,4 @@
-"""The library of workflows that ships with wfsim: nine real processes with scenarios and what must hold of them."""
+"""The library of workflows that ships with wfsim: thirteen real processes with scenarios and what must hold of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def examples() -> dict[str, ExampleFiles]:
     Examples
     --------
     >>> sorted(examples())[:3]
-    ['document_request', 'incident_response', 'loan_application']
+    ['document_request', 'employee_onboarding', 'food_delivery']
     >>> examples()["order_processing"].scenario.name
     'order_processing.scenario.yaml'
     """

@@ -11,7 +11,11 @@ import wfsim as wf
 CASES = 25
 DIGESTS = {
     "document_request": "f9ef9cc13c5b1aa597a1128cb75e7b7af22a6453fa1a86fdbbcf8b1904685beb",
+    "employee_onboarding": "909d367c77579b61d348db8e64f53b0ce6779469dc788cd3e4429a93c4442da1",
+    "food_delivery": "bce15d9feb6b91f13dd85d92d1b0ec4cc85ab5c81099b6fb1a1108bb8b94f2de",
     "incident_response": "7bc54a6064cd79d2d152149fa6c37ad44e7c3184b544db6bd8d4eb66b4dd921d",
+    "insurance_claim": "a875481dcc8aa693467337274a827fab94cabd92d2c86ae60132d7fda8f414cc",
+    "iot_device": "b8d0f5c62e129c1ccaaab65a898fea8b6acd84600032bfc58b1533db249eadd5",
     "loan_application": "f288fddd147c7a380170dd3bf1472284b32da5bd9f94ea7a287066630f072a6e",
     "order_fulfilment": "2b34824a5ccc19a032d6653ebc8d96bcdfb998cb601ce2cd4af407016d2ac475",
     "order_processing": "9e35cab13e53f41aaa7272439a1e620508d5549934e117304f973ff622114ce9",
