@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, given, reject
 
 from tests.differential.rich_workflows import rich_workflow
 from tests.random_cases import cases
 from tests.strategies import workflows
+from wfsim.errors import NotCovered
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
@@ -58,7 +59,11 @@ def compared(workflow: Workflow, asked: list[Property]) -> list[str]:
 @cases(6, unchecked=list(HealthCheck))
 @given(workflows())
 def test_what_is_decided_for_all_values_agrees_with_the_search(workflow: Workflow) -> None:
-    compared(workflow, ASKED)
+    try:
+        compared(workflow, ASKED)
+    except NotCovered:
+        # It reads the clock, or lists and objects that are not followed for all values.
+        reject()
 
 
 @pytest.mark.parametrize("number", range(8))
