@@ -135,7 +135,7 @@ def test_what_an_activity_gives_is_known_where_its_state_is_left() -> None:
         loads(text)
     (problem,) = caught.value.problems
     assert problem[1] == 6
-    assert "there is no field 'okay'; fields are ok" in problem[2]
+    assert "there is no field 'okay' (did you mean 'ok'?); fields are ok" in problem[2]
 
 
 def test_what_an_item_of_a_list_has_is_known_in_the_parameters_of_for_each() -> None:
@@ -149,7 +149,7 @@ def test_what_an_item_of_a_list_has_is_known_in_the_parameters_of_for_each() -> 
         'parameters: {sku: "${item.line.SKU}"}}}]'
     )
     assert loads(text + each.replace("SKU", "sku"))
-    with pytest.raises(DefinitionError, match="there is no field 'skv'; fields are sku"):
+    with pytest.raises(DefinitionError, match=r"there is no field 'skv' \(did you mean 'sku'\?\); fields are sku"):
         loads(text + each.replace("SKU", "skv"))
 
 

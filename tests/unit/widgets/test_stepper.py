@@ -377,7 +377,7 @@ def test_a_workflow_too_large_to_be_drawn_can_still_be_stepped_through() -> None
         {
             "name": "large",
             "initial_state": "s0",
-            "states": [{"name": f"s{k}"} for k in range(450)],
+            "states": [{"name": f"s{k}"} for k in range(650)],
             "events": {"go": {}},
             "transitions": [{"from": "s0", "to": "s1", "event": "go"}],
         }

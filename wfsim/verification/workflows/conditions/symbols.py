@@ -66,7 +66,7 @@ class Symbols:
         """A value of a declared type, or null where that is possible; its pattern is left to the door."""
         if name in self.terms:
             return self.terms[name]
-        term = self._of(name, _kinds(shape.kind), null)
+        term = self._of(name, kinds_of(shape.kind), null)
         for case in term.cases:
             self._limit(case, shape)
         if shape.values is not None:
@@ -161,7 +161,8 @@ def value_of(term: Term, model: z3.ModelRef) -> Value:
     return [None] * n if case.kind == "list" else {f"field {k + 1}": None for k in range(n)}
 
 
-def _kinds(kind: ValueType) -> tuple[str, ...]:
+def kinds_of(kind: ValueType) -> tuple[str, ...]:
+    """The kinds of the values of a type as they are inside, where times are integers (M6.5)."""
     if kind is ValueType.TIMESTAMP:
         return ("integer",)
     return ANYTHING if kind is ValueType.ANY else (kind.value,)

@@ -8,6 +8,7 @@ import z3
 
 from wfsim.model.elements import Variable
 from wfsim.model.values import NULL, RANGE, TYPE, ValueType
+from wfsim.verification.workflows.conditions.symbols import kinds_of
 from wfsim.verification.workflows.conditions.terms import (
     Case,
     Term,
@@ -31,7 +32,7 @@ def fitted(variable: Variable, term: Term) -> Term:
         Term({} if allows_null else raised(NULL, term.null), term.null if allows_null else False),
     ]
     for case in term.cases:
-        if variable.kind is not ValueType.ANY and case.kind != variable.kind.value:
+        if case.kind not in kinds_of(variable.kind):
             results.append(Term(raised(TYPE, case.guard)))
         else:
             results.append(_in_range(variable, case))

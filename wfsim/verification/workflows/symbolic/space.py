@@ -16,7 +16,7 @@ from wfsim.exploration.domains import Domains
 from wfsim.model.elements import Event, Variable
 from wfsim.model.expression_tree import NOW, names
 from wfsim.model.operations import Operation
-from wfsim.model.uses import uses
+from wfsim.model.uses import declared_variables, uses, writes
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import R_STATE_ENTERED, R_TRANSITION
@@ -82,8 +82,10 @@ class SymbolicSpace:
         self.workflow = workflow
         program = compile_workflow(workflow, symbolic=True)
         self.declared = dict(program.variables)
-        # Where conditions are questions, rows of transitions are others.
-        self._rows = dict(zip(program.transitions, compile_workflow(workflow).transitions, strict=True))
+        # Where conditions are questions, and results are not looked at, rows are others.
+        other = compile_workflow(workflow)
+        self._rows = dict(zip(program.transitions, other.transitions, strict=True))
+        self._rows |= zip(program.state_rows.values(), other.state_rows.values(), strict=True)
         domains = Domains(program)
         for key in (("error", "type"), ("error", "message")):
             if domains.computes(key):
@@ -140,8 +142,9 @@ class SymbolicSpace:
         """The transitions that a step commits, and the states that it enters."""
         committed = [record for record in output.records if record.kind == R_TRANSITION]
         entered = [record.state for record in output.records if record.kind == R_STATE_ENTERED]
-        reached = [record.to_state for record in committed if record.to_state >= 0]
-        return frozenset(self._rows[record.transition] for record in committed), frozenset([*entered, *reached])
+        entered += [record.to_state for record in committed if record.to_state >= 0]
+        taken = [record.transition for record in committed]
+        return frozenset(map(self._rows.__getitem__, taken)), frozenset(map(self._rows.__getitem__, entered))
 
     def _stop(self, reason: str) -> None:
         self.complete = False
@@ -160,6 +163,13 @@ def _refuse(workflow: Workflow) -> None:
     reading = next((use.what for use in uses(workflow) if NOW in names(use.tree)), None)
     if reading is not None:
         raise NotCovered(f"{reading} reads now, and the clock is not followed symbolically.")
+    variables = declared_variables(workflow)
+    for write in writes(workflow):
+        if variables[write.variable].shape.deep and (write.value is None or names(write.value)):
+            raise NotCovered(
+                f"{write.what} writes {write.variable!r}, and whether a value fits what is declared of its parts is not "
+                "followed symbolically."
+            )
     for _, region in workflow.regions():
         for state in region.states:
             if state.for_each is not None or state.invoke is not None:
