@@ -167,8 +167,8 @@ def _refuse(workflow: Workflow) -> None:
     for write in writes(workflow):
         if variables[write.variable].shape.deep and (write.value is None or names(write.value)):
             raise NotCovered(
-                f"{write.what} writes {write.variable!r}, and whether a value fits what is declared of its parts is not "
-                "followed symbolically."
+                f"{write.what} writes {write.variable!r}, and whether a value fits what is declared of its parts is "
+                "not followed symbolically."
             )
     for _, region in workflow.regions():
         for state in region.states:
