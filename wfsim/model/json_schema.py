@@ -124,10 +124,15 @@ def _kind(schema: Mapping[str, Any], place: str) -> tuple[ValueType, bool]:
 
 
 def _limits(schema: Mapping[str, Any], kind: ValueType, place: str) -> dict[str, Any]:
-    found = {key: schema[key] for key in ("minimum", "maximum") if key in schema}
+    found = {key: _whole(schema[key]) for key in ("minimum", "maximum") if key in schema}
     for key, beside, step in (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1)):
         if key in schema:
             if kind is not ValueType.INTEGER:
                 raise DefinitionError(f"{place}: {key} of a number cannot be said of a type. Give {beside} instead.")
             found[beside] = schema[key] + step
     return found
+
+
+def _whole(limit: Any) -> Any:
+    """5 for 5.0, as some versions of pydantic write a limit."""
+    return int(limit) if isinstance(limit, float) and limit.is_integer() else limit
