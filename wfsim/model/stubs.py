@@ -148,7 +148,7 @@ def stubs(workflow: Workflow) -> str:
     Examples
     --------
     >>> from wfsim.model.template import new
-    >>> "order_cancelled" in stubs(new("order"))
+    >>> "'delivered'" in stubs(new("order"))
     True
     """
     events = declared_events(workflow)
