@@ -38,6 +38,8 @@ Shapes: TypeAlias = Mapping[str, Shape]
 _NULL = "null"
 _ORDERED = {"integer", "number", "string", "timestamp", "duration"}
 _DURATION = "duration"
+_LENGTH = Shape(ValueType.INTEGER, name="a length of time")
+"""Of an expression that gives a length of time (M6.5); no type that people declare has such a name."""
 _TIME_ARITHMETIC = {
     ("timestamp", "+", _DURATION): "timestamp",
     (_DURATION, "+", "timestamp"): "timestamp",
@@ -74,7 +76,7 @@ def static_shape(
     report
         Called with one sentence for every operation that can never work.
     """
-    return _Typing(variables, payload or {}, items or {}, report or (lambda _: None)).shape(template)
+    return _value(_Typing(variables, payload or {}, items or {}, report or (lambda _: None)).shape(template))
 
 
 def static_type(
@@ -115,7 +117,7 @@ class _Typing:
                 return self.field(node, self.shape(value), field)
             case IfElse(test, then, otherwise):
                 self.need(node, "`if` needs true or false", [self.kind(test)], {"boolean"})
-                return common(self.shape(then), self.shape(otherwise))
+                return _common(self.shape(then), self.shape(otherwise))
             case Call("coalesce", arguments):
                 return self.coalesce(arguments)
             case Call("min" | "max" as function, (argument,)):
@@ -128,14 +130,17 @@ class _Typing:
                 return Shape(ValueType.LIST, items=self.all_of(items))
             case TemplateObject(fields):
                 return Shape(
-                    ValueType.OBJECT, fields={name: self.shape(part) or plain(ValueType.ANY) for name, part in fields}
+                    ValueType.OBJECT,
+                    fields={name: _value(self.shape(part)) or plain(ValueType.ANY) for name, part in fields},
                 )
         kind = self.computed(node)
-        return None if kind is None or kind == _DURATION else Shape(ValueType(kind))
+        if kind == _DURATION:
+            return _LENGTH
+        return None if kind is None else Shape(ValueType(kind))
 
     def all_of(self, items: tuple[Template, ...]) -> Shape | None:
         """What is known of each of several values."""
-        shapes = [self.shape(item) for item in items]
+        shapes = [_value(self.shape(item)) for item in items]
         found = shapes[0] if shapes else None
         for each in shapes[1:]:
             found = common(found, each)
@@ -143,24 +148,12 @@ class _Typing:
 
     def kind(self, node: Expression) -> str | None:
         """`integer`, `number`, …, `null`, `duration`, or `None` when unknown."""
-        match node:
-            case Literal(value):
-                return kind_of(value)
-            case Arithmetic() | Call("duration"):
-                return self.computed(node)
-            case IfElse(_, then, otherwise) if self.are_durations((then, otherwise)):
-                self.shape(node)
-                return _DURATION
-            case Call("coalesce" | "min" | "max", arguments) if self.are_durations(arguments):
-                return _DURATION
+        if isinstance(node, Literal):
+            return kind_of(node.value)
         shape = self.shape(node)
-        return None if shape is None else shape.kind.value
-
-    def are_durations(self, nodes: tuple[Expression, ...]) -> bool:
-        """Whether each gives a length of time, which no value has as its type (M6.5)."""
-        quiet = _Typing(self.variables, self.payload, self.items, lambda _: None)
-        quiet.looked_at = self.looked_at
-        return len(nodes) > 1 and all(quiet.kind(each) == _DURATION for each in nodes)
+        if shape is None:
+            return None
+        return _DURATION if _is_length(shape) else shape.kind.value
 
     def computed(self, node: Template) -> str | None:
         """The kind of what an operation comes to."""
@@ -234,10 +227,10 @@ class _Typing:
     def coalesce(self, arguments: tuple[Expression, ...]) -> Shape | None:
         found: Shape | None = None
         for n, argument in enumerate(arguments):
-            if self.kind(argument) == _NULL:
+            if isinstance(argument, Literal) and argument.value is None:
                 continue
             shape = self.shape(argument)
-            found = shape if n == 0 or found is None else common(found, shape)
+            found = shape if n == 0 or found is None else _common(found, shape)
             if found is None:
                 return None
         return found
@@ -339,6 +332,19 @@ class _Typing:
     def complain(self, node: Expression, wanted: str, kinds: list[str | None]) -> None:
         found = " and ".join(kind if kind is not None else "any" for kind in kinds)
         self.report(f"in `{to_text(node)}`: {wanted}, and here it is given {found}")
+
+
+def _is_length(shape: Shape | None) -> bool:
+    return shape is not None and shape.name == _LENGTH.name
+
+
+def _value(shape: Shape | None) -> Shape | None:
+    """What is known of a value: of a length of time nothing, as none has that as its type."""
+    return None if _is_length(shape) else shape
+
+
+def _common(first: Shape | None, second: Shape | None) -> Shape | None:
+    return common(first, second) if _is_length(first) == _is_length(second) else None
 
 
 def _known(shape: Shape | None) -> Shape | None:

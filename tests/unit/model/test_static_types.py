@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.work import calls
 from wfsim.model.expressions import parse
 from wfsim.model.shapes import plain
-from wfsim.model.static import static_type
+from wfsim.model.static import gives_duration, static_shape, static_type
 from wfsim.model.values import ValueType
 
 VARIABLES = {name.value[0]: plain(name) for name in ValueType if name is not ValueType.ANY} | {
@@ -70,3 +71,23 @@ def test_a_sound_expression_has_this_type_and_no_complaint(text: str, kind: Valu
 )
 def test_an_operation_that_can_never_work_is_told(text: str) -> None:
     assert len(typed(text)[1]) == 1
+
+
+@pytest.mark.parametrize("around", ["coalesce({}, 1)", "min({}, 1)", "({} if true else 1)", "coalesce(1, {})"])
+def test_what_is_nested_deeper_takes_as_much_longer(around: str) -> None:
+    def work(depth: int) -> int:
+        text = "1"
+        for _ in range(depth):
+            text = around.format(text)
+        expression = parse(text)
+        return calls(lambda: static_shape(expression, {}))
+
+    work(2)
+    assert work(20) <= 3 * work(10)
+
+
+@pytest.mark.parametrize("text", ["{0} if true else {0}", "coalesce(null, {0})", "max({0}, {0} + {0})", "2 * {0}"])
+def test_a_length_of_time_is_one_whatever_it_is_chosen_by(text: str) -> None:
+    expression = parse(text.format('duration("2h")'))
+    assert gives_duration(expression, {})
+    assert static_shape(expression, {}) is None
