@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -120,6 +121,27 @@ def opened(browser: Browser, address: str, notebook: str, *, run: bool = True, a
         yield page
     finally:
         page.close()
+
+
+def run_cell(page: Page, number: int) -> None:
+    """Run one cell of the notebook on `page`, counted from 0."""
+    page.locator(".jp-CodeCell .jp-InputArea-editor").nth(number).click()
+    page.keyboard.press("Control+Enter")
+
+
+def save(page: Page) -> None:
+    """Save the notebook on `page`, again while something arrived from its kernel meanwhile."""
+
+    def saved() -> bool:
+        page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
+        page.keyboard.press("Control+s")
+        try:
+            page.locator(".jp-mod-dirty").first.wait_for(state="detached", timeout=5_000)
+        except PlaywrightTimeout:
+            return False
+        return True
+
+    _wait_until(saved, "all of the notebook to be saved")
 
 
 def _free_port() -> int:

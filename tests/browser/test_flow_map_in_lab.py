@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.browser.lab import opened, running_lab, write_notebook
-from tests.browser.test_stepper_in_lab import run_cell
+from tests.browser.lab import opened, run_cell, running_lab, write_notebook
 
 if TYPE_CHECKING:
     from pathlib import Path

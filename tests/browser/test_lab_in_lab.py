@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.browser.lab import opened, running_lab, write_notebook
+from tests.browser.lab import opened, run_cell, running_lab, save, write_notebook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -49,13 +49,10 @@ def test_a_slider_changes_the_charts_and_what_python_sees(browser: Browser, tmp_
         lab.locator(".head .status").wait_for(state="detached")
         head.wait_for(timeout=120_000)
         assert chart.text_content() != before
-        page.locator(".jp-CodeCell .jp-InputArea-editor").nth(1).click()
-        page.keyboard.press("Control+Enter")
+        run_cell(page, 1)
         page.locator(".jp-OutputArea-output", has_text="CLERKS 5 300 ['as in the files']").wait_for(timeout=60_000)
         page.locator("img[class^=wfsim-still][alt*='2 workers → 5 workers']").wait_for(state="attached")
-        page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
-        page.keyboard.press("Control+s")
-        page.locator(".jp-mod-dirty").first.wait_for(state="detached")
+        save(page)
         assert errors == []
     assert notebook.stat().st_size < MOST_BYTES
     assert "wfsim-still" in json.dumps(json.loads(notebook.read_text()))

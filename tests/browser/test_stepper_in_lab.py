@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.browser.lab import opened, running_lab, write_notebook
+from tests.browser.lab import opened, run_cell, running_lab, save, write_notebook
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 PLAYED = [
     """
@@ -24,17 +24,6 @@ order
 ]
 MODEL = str(Path("models/published/order_processing.yaml").resolve())
 MOST_BYTES = 300_000
-
-
-def run_cell(page: Page, number: int) -> None:
-    page.locator(".jp-CodeCell .jp-InputArea-editor").nth(number).click()
-    page.keyboard.press("Control+Enter")
-
-
-def save(page: Page) -> None:
-    page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
-    page.keyboard.press("Control+s")
-    page.locator(".jp-mod-dirty").first.wait_for(state="detached")
 
 
 def test_a_counterexample_is_opened_played_and_seen_in_python_and_its_notebook_shows_pictures_untrusted(
