@@ -12,7 +12,8 @@ from wfsim.errors import DefinitionError, OptionError, did_you_mean, listed
 from wfsim.history.measures import number
 from wfsim.history.summing import QUANTILES
 from wfsim.model.duration import Duration
-from wfsim.semantics.codes import COMPLETED, OUTCOMES, STATUSES
+from wfsim.model.statuses import STATUSES
+from wfsim.semantics.codes import COMPLETED, OUTCOMES
 
 if TYPE_CHECKING:
     from wfsim.history.writer import Log

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS, STATUSES
+from wfsim.model.statuses import STATUSES
+from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS
 
 if TYPE_CHECKING:
     import os

@@ -11,6 +11,7 @@ import keyword
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
+from wfsim.model.statuses import STATUSES
 from wfsim.model.uses import declared_activities, declared_events, declared_variables, is_reserved
 from wfsim.model.values import ValueType
 
@@ -33,17 +34,8 @@ _PYTHON = {
     ValueType.OBJECT: "dict[str, Any]",
     ValueType.TIMESTAMP: "int | str",
 }
-_STATUSES = (
-    "running",
-    "paused",
-    "cancelling",
-    "completed",
-    "failed",
-    "cancelled",
-    "terminated",
-    "timed_out",
-    "stopped",
-)
+_STATUSES = (*STATUSES[1:], "stopped")
+"""Of a run, which is told of once it has been created, and may have stopped by itself."""
 _HEAD = '''\
 """Names of the workflow {name} {version} as types; `wfsim stubs` wrote it, so change the workflow instead.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.errors import WaitTimeout, WfsimError, did_you_mean, listed
 from wfsim.model.duration import Duration
-from wfsim.semantics.codes import STATUSES
+from wfsim.model.statuses import STATUSES
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

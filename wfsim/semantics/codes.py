@@ -175,18 +175,6 @@ N_CAUSES = 9
     R_INSTANCE_CLOSED,
 ) = range(len(RECORD_KINDS))
 
-STATUSES = (
-    "created",
-    "running",
-    "paused",
-    "cancelling",
-    "completed",
-    "failed",
-    "cancelled",
-    "terminated",
-    "timed_out",
-)
-
 OUTCOMES = ("", "success", "failure")
 
 COMMANDS = ("pause", "resume", "cancel", "terminate", "retry")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from wfsim.errors import WfsimError
 from wfsim.model.retrying import policy_of
 from wfsim.model.shapes import admitted
+from wfsim.model.statuses import STATUSES
 from wfsim.model.values import Value
 
 from .codes import (
@@ -37,7 +38,6 @@ from .codes import (
     OUTCOMES,
     REPLY,
     START,
-    STATUSES,
     T_DEFERRED,
     T_DISCARDED,
     T_PAYLOAD,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from wfsim.errors import WfsimError, visible
 from wfsim.model.duration import short_time, time_text
+from wfsim.model.statuses import STATUSES
 
 from .codes import (
     CLOSED,
@@ -30,7 +31,6 @@ from .codes import (
     R_VARIABLES_SET,
     RECORD_KINDS,
     SEND_MESSAGE,
-    STATUSES,
 )
 from .instance import Instance
 from .kernel import Output

@@ -11,7 +11,8 @@ from wfsim.errors import StartRefused
 from wfsim.exploration.cells import fresh
 from wfsim.exploration.domains import Domains
 from wfsim.model.retrying import policies, telling_errors
-from wfsim.semantics.codes import COMPLETED, NONE, STATUSES
+from wfsim.model.statuses import STATUSES
+from wfsim.semantics.codes import COMPLETED, NONE
 from wfsim.semantics.program import Program
 from wfsim.semantics.stimulus import Stimulus, checked_inputs
 

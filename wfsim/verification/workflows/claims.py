@@ -31,6 +31,7 @@ from wfsim.model.expression_tree import (
     walk,
 )
 from wfsim.model.expressions import is_template, never_true
+from wfsim.model.statuses import STATUSES
 from wfsim.semantics.codes import (
     OUTCOMES,
     R_ACTIVITY_CANCELLED,
@@ -42,7 +43,6 @@ from wfsim.semantics.codes import (
     R_EVENT_RECEIVED,
     R_STATE_ENTERED,
     R_TRANSITION,
-    STATUSES,
 )
 from wfsim.semantics.program import Program
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wfsim.errors import NotCovered, listed
+from wfsim.model.statuses import STATUSES
 from wfsim.net.translate import check_pools
-from wfsim.semantics.codes import COMPLETED, STATUSES, TIMED_OUT
+from wfsim.semantics.codes import COMPLETED, TIMED_OUT
 from wfsim.semantics.program import Program
 from wfsim.semantics.snapshot import region_states
 from wfsim.semantics.stimulus import Stimulus

@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 
 from wfsim.model.evaluate import evaluate, need_boolean
 from wfsim.model.expression_tree import Whole, walk
+from wfsim.model.statuses import STATUSES
 from wfsim.model.values import EvaluationFault
 from wfsim.semantics.codec import OUTCOME, STATUS
-from wfsim.semantics.codes import COMPLETED, NONE, OUTCOMES, STATUSES, TIMED_OUT
+from wfsim.semantics.codes import COMPLETED, NONE, OUTCOMES, TIMED_OUT
 from wfsim.semantics.program import Program
 from wfsim.semantics.snapshot import Snapshot, region_states, variable_cells
 from wfsim.semantics.stimulus import Stimulus
