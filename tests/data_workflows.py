@@ -6,6 +6,7 @@ dead, guards never true, sums overflow.
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -141,6 +142,51 @@ class _Maker:
 def definition(number: int, *, small: bool = False) -> dict[str, Any]:
     """The random definition of this number; a small one has narrow ranges and nothing side by side."""
     return _Maker(number, small=small).definition()
+
+
+def varied(number: int) -> Workflow:
+    """A small one whose outside has few values, each of them told, with what `definition` leaves out.
+
+    Automatic, internal and timed transitions, handlers of errors, what is done on entry, on leaving and afterwards.
+    """
+    made = definition(number, small=True)
+    maker = _Maker(number + 1_000_000, small=True)
+    told = {"type": "integer", "values": [0, 1, 2]}
+    made["events"] = {
+        "add": {"payload": {"k": told}},
+        "take": {"payload": {"k": told, "price": {"type": "boolean"}}},
+        "go": {},
+    }
+    made["variables"]["got"] = {**told, "initial": 0}
+    if made["variables"]["total"].get("input"):
+        made["variables"]["total"]["values"] = [0, 1, 2]
+    text = json.dumps(made)
+    made = json.loads(text.replace("event.price", "event.k"))
+    states = made["states"]
+    for transition in made["transitions"]:
+        if maker.chance(20):
+            transition["post_actions"] = maker.actions("go")
+        if maker.chance(15) and transition["from"] != transition.get("to"):
+            del transition["to"]
+    for state in states:
+        ended = state.get("is_terminal", False)
+        if maker.chance(25):
+            state["entry_actions"] = maker.actions("go")
+        if maker.chance(20) and not ended:
+            state["exit_actions"] = maker.actions("go")
+        if ended:
+            continue
+        goes_to = maker.one(*(each["name"] for each in states))
+        if maker.chance(40):
+            source = maker.one("error", "error.f" if "activity" in state else "error")
+            made["transitions"].append({"from": state["name"], "event": source, "to": goes_to})
+        if maker.chance(20):
+            automatic = {"from": state["name"], "condition": maker.guard("go"), "to": goes_to}
+            made["transitions"].append(automatic | {"pre_actions": maker.actions("go")})
+        if maker.chance(20):
+            timed = {"from": state["name"], "after": "1m", "to": goes_to}
+            made["transitions"].append(timed | ({"condition": maker.guard("go")} if maker.chance(50) else {}))
+    return Workflow.model_validate(made)
 
 
 def data_workflow(number: int, *, small: bool = False) -> Workflow:

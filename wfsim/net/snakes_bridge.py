@@ -1,4 +1,4 @@
-"""To and from SNAKES nets, which are coloured; ours use its black token `dot` only.
+"""To and from SNAKES nets, which are coloured; ours use its black token `dot` only. `coloured` makes those with values.
 
 How arcs are expressed: a normal arc of weight 1 is `Value(dot)`, of more a `MultiArc` of them; a read arc
 is `Test(...)`, an inhibitor arc `Inhibitor(...)` around the same; a reset arc is `Flush(variable)`. SNAKES
@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 
 from wfsim.arguments import expect
 from wfsim.errors import NetError
+from wfsim.model.workflow import Workflow
 from wfsim.net.arcs import Arc, ArcKind
+from wfsim.net.coloured import Coloured
 from wfsim.net.petri import PetriNet
 
 if TYPE_CHECKING:
@@ -29,15 +31,31 @@ MAX_WEIGHT = 1_000
 """SNAKES writes a weight as that many components, and the cost of one firing grows with their square."""
 
 
-def to_snakes(net: PetriNet) -> snakes.nets.PetriNet:
-    """The same net in SNAKES, with black tokens and the same names.
+def to_snakes(net: PetriNet | Workflow, *, data: bool = False) -> snakes.nets.PetriNet:
+    """The same net in SNAKES, with black tokens and the same names; of a workflow, one with its values as colours.
 
     Labels, sources and the final marking have no counterpart and stay behind.
+
+    Parameters
+    ----------
+    net
+        A net; with `data` a workflow, whose coloured net is made from its definition: places for control, a token that
+        holds all variables, guards for conditions, tokens for all values that may come from outside. Between two steps
+        a place `state <name>` is marked, or `completed`, `failed` or `timed_out` with the name of the last state; the
+        place `variables` holds the values.
 
     Raises
     ------
     NetError
         For an arc heavier than 1,000, and for transitions in a net without places.
+    NotCovered
+        With `data`, naming a construct that has no coloured net (regions, children, messages, compensation, activities
+        of transitions, deferred events, computed times), or an input, payload or result of more than 1,000 values.
+
+    Notes
+    -----
+    Firing a net with data takes some milliseconds in SNAKES: it is there to look up what small workflows do,
+    independently of the step, and no way to search large ones.
 
     Examples
     --------
@@ -52,7 +70,13 @@ def to_snakes(net: PetriNet) -> snakes.nets.PetriNet:
     from snakes.nets import Flush, Place, Test, Transition, dot, tBlackToken
     from snakes.nets import PetriNet as SnakesNet
 
-    expect(net, PetriNet, "to_snakes takes a PetriNet", "Make one: wf.to_net(workflow).")
+    if data:
+        expect(net, Workflow, "to_snakes with data takes a Workflow", "Load one: wf.load(path).")
+        assert isinstance(net, Workflow)
+        return Coloured(net).build()
+    hint = "Make one: wf.to_net(workflow); or with its values: wf.to_snakes(workflow, data=True)."
+    expect(net, PetriNet, "to_snakes takes a PetriNet", hint)
+    assert isinstance(net, PetriNet)
     inputs: dict[tuple[str, str], list[Arc]] = defaultdict(list)
     for arc in net.arcs:
         if arc.weight > MAX_WEIGHT:

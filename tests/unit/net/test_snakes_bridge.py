@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import snakes.nets as sn
 
-from wfsim.errors import NetError
+from wfsim.errors import NetError, NotCovered
+from wfsim.model.yaml_io import loads
 from wfsim.net.arcs import Arc, ArcKind
 from wfsim.net.petri import PetriNet
 from wfsim.net.snakes_bridge import from_snakes, to_snakes
@@ -151,3 +152,65 @@ def test_coloured_places_and_guards_are_refused() -> None:
     guarded.add_transition(sn.Transition("t", sn.Expression("1 > 2")))
     with pytest.raises(NetError, match="guard"):
         from_snakes(guarded)
+
+
+TICKET = """
+name: ticket
+version: 1.0.0
+initial_state: open
+variables: {seats: {type: integer, initial: 2, minimum: 0, maximum: 2}}
+events: {book: {payload: {seats: {type: integer, minimum: 1, maximum: 2}}}}
+activities: {f: {}}
+states: [{name: open}, {name: full, is_terminal: true}]
+transitions:
+  - from: open
+    event: book
+    condition: event.seats <= context.seats
+    pre_actions: [{action_type: set_variable, parameters: {name: seats, value: "${context.seats - event.seats}"}}]
+  - {from: open, condition: context.seats == 0, to: full}
+unhandled: reject
+"""
+
+
+def test_values_are_colours_and_conditions_guards() -> None:
+    graph = sn.StateGraph(to_snakes(loads(TICKET), data=True))
+    graph.build()
+    left: dict[str, set[int]] = {}
+    for number in graph:
+        marking = graph[number]
+        for place in {"state open", "completed", "failed"} & set(marking):
+            left.setdefault(place, set()).add(next(iter(marking["variables"]))["seats"])
+    assert left == {"state open": {2, 1}, "completed": {0}}
+
+
+def test_a_circle_of_automatic_transitions_fails_in_a_coloured_net() -> None:
+    text = TICKET.replace("context.seats == 0, to: full", "context.seats < 3, to: open")
+    graph = sn.StateGraph(to_snakes(loads(text), data=True))
+    graph.build()
+    assert [each for n in graph for each in graph[n] if each in ("completed", "failed")] == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("minimum: 1, maximum: 2}", "minimum: 1}", r"event 'book': 'seats' \(integer\) has more than 1,000 values"),
+        ("payload: {seats: {type: integer, minimum: 1, maximum: 2}}", "", "'seats' of event 'book' is read and may be"),
+        ("{name: open}", "{name: open, for_each: {items: [1], as: x, activity: f}}", "state 'open' has for_each"),
+        ("{name: open}", '{name: open, timeout: "${context.seats}"}', "the timeout of state 'open' is computed"),
+        ("unhandled: reject", "unhandled: defer", "event 'book' is deferred"),
+        ("to: full}", "to: full, post_actions: [{action_type: activity, name: f}]}", "action other than set_variable"),
+        ("to: full}", "to: full}\n  - {from: open, event: cancel_requested, to: full}", "is on cancel_requested"),
+        ("seats == 0", 'seats == 0 and now > timestamp("2026-01-01T00:00:00Z")', "reads now, and the net has no times"),
+        ("unhandled: reject", "correlation: {key: context.seats}\nunhandled: reject", "a correlation key"),
+    ],
+)
+def test_what_has_no_coloured_net_is_named(old: str, new: str, told: str) -> None:
+    with pytest.raises(NotCovered, match=told):
+        to_snakes(loads(TICKET.replace(old, new, 1)), data=True)
+
+
+def test_a_workflow_is_translated_with_its_data_and_a_net_without() -> None:
+    with pytest.raises(TypeError, match=r"or with its values: wf.to_snakes\(workflow, data=True\)"):
+        to_snakes(loads(TICKET))
+    with pytest.raises(TypeError, match="to_snakes with data takes a Workflow"):
+        to_snakes(PetriNet("n", [], [], [], {}), data=True)
