@@ -200,6 +200,31 @@ def _never_fields(target: Shape, source: Shape, place: str) -> str | None:
     return None
 
 
+def always_fits(target: Shape, source: Shape) -> bool:
+    """Whether every value of `source` is one of `target`, as it is: nothing is converted on the way (M10.1)."""
+    if source.optional and not target.optional:
+        return False
+    if target == ANYTHING:
+        return True
+    if target.kind is not source.kind:
+        return False
+    if source.values is not None and not source.deep:
+        return all(misfit(target, each) is None for each in source.values)
+    if target.values is not None:
+        return False
+    low = target.minimum is None or (source.minimum is not None and source.minimum >= target.minimum)
+    high = target.maximum is None or (source.maximum is not None and source.maximum <= target.maximum)
+    if not low or not high or target.pattern not in (None, source.pattern):
+        return False
+    if target.items is not None and (source.items is None or not always_fits(target.items, source.items)):
+        return False
+    if target.fields is None:
+        return True
+    given = source.fields or {}
+    known = all(always_fits(one, given[name]) if name in given else one.optional for name, one in target.fields.items())
+    return source.fields is not None and known and given.keys() <= target.fields.keys()
+
+
 def otherwise_named(target: Shape, source: Shape) -> bool:
     """Whether both are texts or numbers of types with names, and the names differ: a value that fits by accident."""
     scalars = (ValueType.STRING, ValueType.INTEGER, ValueType.NUMBER)

@@ -309,12 +309,17 @@ def transition_at(workflow: Definition, path: Path) -> tuple[Definition | Region
 
 def fields_at(workflow: Definition, path: Path, event: str) -> Mapping[str, Shape] | None:
     """Like `payload_fields`, for what stands at `path`: of `done` also what the activity of its state gives."""
-    fields, found = payload_fields(workflow, event), transition_at(workflow, path)
-    if event != "done" or fields is None or found is None:
-        return fields
+    found = transition_at(workflow, path)
+    if found is None:
+        return payload_fields(workflow, event)
     region, transition = found
-    work = next((state.work for state in region.states if state.name == transition.from_), None)
-    if work is None or work.runs is None or work.repeats:
+    return fields_in(workflow, next((state for state in region.states if state.name == transition.from_), None), event)
+
+
+def fields_in(workflow: Definition, state: State | None, event: str) -> Mapping[str, Shape] | None:
+    """The same for what is taken in a state."""
+    fields, work = payload_fields(workflow, event), None if state is None else state.work
+    if event != "done" or fields is None or work is None or work.runs is None or work.repeats:
         return fields
     activity = workflow.activities.get(work.runs)
     return fields if activity is None or activity.result is None else {**fields, "result": activity.result.shape}

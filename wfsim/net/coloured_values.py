@@ -114,7 +114,7 @@ def refuse(workflow: Workflow) -> None:
     for use in uses(workflow):
         if use.kind in ("deadline", "moment"):
             raise no(f"{use.what} is computed; write it out, as the net has no times")
-        if any(isinstance(name, Whole) and name.whole != "state" for name in names(use.tree)):
+        if any(isinstance(name, Whole) and name.scope != "state" for name in names(use.tree)):
             raise no(f"{use.what} takes all of the event or the context")
         if any(isinstance(name, Name) and name.scope == "clock" for name in names(use.tree)):
             raise no(f"{use.what} reads now, and the net has no times")

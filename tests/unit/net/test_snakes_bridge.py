@@ -201,6 +201,7 @@ def test_a_circle_of_automatic_transitions_fails_in_a_coloured_net() -> None:
         ("to: full}", "to: full, post_actions: [{action_type: activity, name: f}]}", "action other than set_variable"),
         ("to: full}", "to: full}\n  - {from: open, event: cancel_requested, to: full}", "is on cancel_requested"),
         ("seats == 0", 'seats == 0 and now > timestamp("2026-01-01T00:00:00Z")', "reads now, and the net has no times"),
+        ("seats == 0", "seats == len(context)", "takes all of the event or the context"),
         ("unhandled: reject", "correlation: {key: context.seats}\nunhandled: reject", "a correlation key"),
     ],
 )

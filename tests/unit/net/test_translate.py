@@ -392,3 +392,44 @@ def test_snakes_fires_a_shortest_path_through_the_order_workflow() -> None:
     assert {place: len(tokens) for place, tokens in other.get_marking().items()} == {"final": 1}
     assert net.label(path[0]) == "start"
     assert 3 <= len(path) <= 4
+
+
+COPYING = """
+name: copying
+version: 1.0.0
+initial_state: a
+types: {small: {type: integer, minimum: 0, maximum: 5}}
+variables: {n: {type: small, initial: 0}, m: {type: integer, initial: 0, minimum: 0}, o: {type: small, optional: true}}
+events: {set: {payload: {n: small}}}
+activities: {f: {result: small}}
+states: [{name: a, activity: f}, {name: b, is_terminal: true}]
+transitions:
+  - from: a
+    event: set
+    to: b
+    pre_actions: [{action_type: set_variable, parameters: {name: n, value: "${event.n}"}}]
+unhandled: reject
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fails"),
+    [
+        ("", "", False),
+        ("name: n, value", "name: m, value", False),
+        ("name: n, value", "name: o, value", False),
+        ("{n: small}", "{n: {type: small, optional: true}}", True),
+        ("{n: small}", "{n: {type: integer, minimum: 0}}", True),
+        ("{n: small}", "{n: {type: integer, values: [1, 2]}}", False),
+        ("{n: small}", "{n: {type: integer, values: [1, 7]}}", True),
+        ("${event.n}", "${context.m}", True),
+        ("${event.n}", "${context.o}", True),
+        ("${event.n}", "${[context.n][0]}", True),
+        ("event: set", "event: done", False),
+    ],
+)
+def test_an_assignment_fails_in_the_net_only_where_what_it_gives_may_not_fit(old: str, new: str, fails: bool) -> None:
+    text = COPYING.replace(old, new, 1)
+    if "event: done" in text:
+        text = text.replace("event.n", "event.result")
+    assert any(each.endswith("is aborted") for each in to_net(wf.loads(text)).transitions) is fails

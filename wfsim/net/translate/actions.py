@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from wfsim.model.elements import State
-from wfsim.model.expression_tree import TemplateList, TemplateLiteral, TemplateObject, names
+from wfsim.model.elements import State, Variable
+from wfsim.model.evaluate import beside_a_number, evaluate_template, fit
+from wfsim.model.expression_tree import Template, TemplateLiteral, names
 from wfsim.model.operations import CompensateAction, Operation, SendAction, SetVariableAction
-from wfsim.model.values import ValueType
+from wfsim.model.shapes import ANYTHING, always_fits
+from wfsim.model.static import static_shape
+from wfsim.model.uses import fields_in
+from wfsim.model.values import EvaluationFault, ValueType
 from wfsim.semantics.expression_code import can_raise
 
 from .log import Log
@@ -56,7 +60,7 @@ def outcomes(view: WorkflowView, log: Log, transition: NumberedTransition, when:
         action = actions[k]
         stops = action.on_failure == "abort"
         if isinstance(action, SetVariableAction):
-            if stops and assignment_fails(view, action):
+            if stops and assignment_fails(view, action, transition):
                 found.append(Outcome("error", source=state, sent=sent))
         elif isinstance(action, SendAction):
             if sending_fails(action):
@@ -106,12 +110,31 @@ def tells_itself(action: SendAction) -> bool:
     return action.key is None and (not isinstance(to, TemplateLiteral) or to.value == "self")
 
 
-def assignment_fails(view: WorkflowView, action: SetVariableAction) -> bool:
-    """Whether an assignment can fail: its expression raises, or what it gives may not fit the variable."""
-    tree = action.parameters.value_tree
+def assignment_fails(view: WorkflowView, action: SetVariableAction, taken: NumberedTransition | None = None) -> bool:
+    """Whether an assignment can fail: its expression raises, or what it gives may not fit the variable.
+
+    `taken` is the transition whose event it may read.
+    """
+    tree, variable = action.parameters.value_tree, view.variables[action.parameters.name]
     if can_raise(tree):
         return True
-    variable = view.variables[action.parameters.name]
-    free = variable.kind is ValueType.ANY and variable.shape.values is None
-    constant = isinstance(tree, TemplateLiteral | TemplateList | TemplateObject)
-    return not (constant or (free and variable.optional))
+    if not names(tree):
+        return not _fits(variable, tree)
+    payload = None
+    if taken is not None and taken.transition.event is not None:
+        payload = fields_in(view.workflow, taken.origin.state, taken.transition.event)
+    shape = static_shape(tree, view.kept, payload)
+    target = variable.shape
+    if variable.overflow == "saturate":
+        target = replace(target, minimum=None, maximum=None)
+    return not always_fits(target, ANYTHING if shape is None else shape)
+
+
+def _fits(variable: Variable, tree: Template) -> bool:
+    """Whether a value that is written out fits."""
+    value = evaluate_template(tree, {}, None, "")
+    try:
+        fit(variable, beside_a_number(tree, value) if variable.kind is ValueType.NUMBER else value)
+    except EvaluationFault:
+        return False
+    return True
