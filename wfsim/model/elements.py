@@ -60,6 +60,10 @@ class Outcome(StrEnum):
     FAILURE = "failure"
 
 
+LONGEST_WAIT = Duration.of("60s")
+"""Between two attempts, where a policy does not say, unless the first wait is longer (M5.1)."""
+
+
 class RetryPolicy(Element):
     """How often and how fast a failed activity is tried again (M5.1, M5.2).
 
@@ -69,7 +73,7 @@ class RetryPolicy(Element):
     errors: tuple[Name, ...] = ()
     max_attempts: Count = Field(ge=1, le=1_000_000)
     initial_interval: Duration = Duration.of("1s")
-    max_interval: Duration = Duration.of("60s")
+    max_interval: Duration = Field(default_factory=lambda given: max(LONGEST_WAIT, given["initial_interval"]))
     backoff_coefficient: Annotated[Exact, Field(ge=1)] = Decimal(2)
     jitter: Annotated[Exact, Field(ge=0, le=1)] = Decimal(0)
     non_retryable_errors: tuple[Name, ...] = ()

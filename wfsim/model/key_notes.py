@@ -128,7 +128,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         "errors": Note("Types of errors that it is for, or their prefixes; all, if it is left out.", "M5.2"),
         "max_attempts": Note("How often it is tried in all; the first counts.", "M5.1"),
         "initial_interval": Note("The first wait.", "M5.1"),
-        "max_interval": Note("The longest wait.", "M5.1"),
+        "max_interval": Note("The longest wait; 1m, or initial_interval where that is longer, if left out.", "M5.1"),
         "backoff_coefficient": Note("By how much each wait is longer than the one before.", "M5.1"),
         "jitter": Note("Up to which part of it a wait is shortened by chance.", "M5.1"),
         "non_retryable_errors": Note("Types of errors after which it is not tried again, or their prefixes.", "M5.2"),

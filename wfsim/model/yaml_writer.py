@@ -49,7 +49,7 @@ def to_data(model: Element) -> dict[str, Any]:
     for name, info in written_fields(type(model)).items():
         value = getattr(model, name)
         stated = name in model.model_fields_set and name == "unhandled" and value is not None
-        default = info.get_default(call_default_factory=True, validated_data={})
+        default = info.get_default(call_default_factory=True, validated_data=model.__dict__)
         is_default = not info.is_required() and type(value) is type(default) and value == default
         if is_default and not stated and not (isinstance(model, Workflow) and name == "version"):
             continue

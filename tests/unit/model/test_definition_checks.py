@@ -8,7 +8,8 @@ import pytest
 
 from wfsim.errors import DefinitionError
 from wfsim.model.check import check, declared_events, declared_variables
-from wfsim.model.elements import State, Transition
+from wfsim.model.duration import Duration
+from wfsim.model.elements import RetryPolicy, State, Transition
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import dumps, loads
 
@@ -290,3 +291,13 @@ def test_without_sections_names_are_declared_by_use_in_order() -> None:
 def test_declared_events_come_first_then_those_only_used() -> None:
     workflow = loads(BASE.replace("event: free, to: p", "event: unknown, to: p"))
     assert list(declared_events(workflow)) == ["pay", "free", "unknown"]
+
+
+def test_a_long_first_wait_needs_no_longest_one_and_stays_alone_in_the_file() -> None:
+    activities = "activities:\n  f: {retry_policy: {max_attempts: 2, initial_interval: 5m}}\n"
+    workflow = loads(f"name: w\ninitial_state: a\n{activities}states: [{{name: a, activity: f}}]\n")
+    policy = workflow.activities["f"].retry_policy
+    assert isinstance(policy, RetryPolicy)
+    assert policy.max_interval == Duration.of("5m")
+    assert "max_interval" not in dumps(workflow.model_copy())
+    assert loads(dumps(workflow)) == workflow

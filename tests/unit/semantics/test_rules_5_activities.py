@@ -47,6 +47,11 @@ def test_m5_1_waits_grow_by_the_coefficient_up_to_max_interval() -> None:
     assert delays(trying(policy), 6) == [1_000_000, 2_000_000, 4_000_000, 5_000_000, 5_000_000]
 
 
+def test_m5_1_the_longest_wait_is_a_minute_or_the_first_one_where_that_is_longer() -> None:
+    assert delays(trying({"max_attempts": 3, "initial_interval": "40s"}), 3) == [40_000_000, 60_000_000]
+    assert delays(trying({"max_attempts": 3, "initial_interval": "5m"}), 3) == [300_000_000, 300_000_000]
+
+
 def test_m5_1_the_product_is_exact_and_rounded_down() -> None:
     coefficient = "1.123457"
     policy = {
