@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from wfsim.model.moments import LATEST
 from wfsim.model.pattern import LONGEST_MATCHED, matches, meet
 from wfsim.model.values import (
     NULL,
@@ -46,6 +47,11 @@ class Shape:
     pattern: str | None = None
     items: Shape | None = None
     fields: Mapping[str, Shape] | None = None
+
+    @property
+    def bounds(self) -> tuple[int | float | None, int | float | None]:
+        """The least and the greatest value that it has; times lie between 1970 and 9999 (M6.5)."""
+        return (0, LATEST) if self.kind is ValueType.TIMESTAMP else (self.minimum, self.maximum)
 
     @property
     def deep(self) -> bool:

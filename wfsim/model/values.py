@@ -127,11 +127,12 @@ def coerce(value_type: ValueType, value: Value) -> Value:
     Raises
     ------
     EvaluationFault
-        `Expression.type`, if `check_value` objects.
+        `Expression.type`, if `check_value` objects; `Expression.range` for an integer that is no time (M6.5).
     """
     reason = check_value(value_type, value)
     if reason is not None:
-        raise EvaluationFault(TYPE, f"{reason}.")
+        beyond = value_type is ValueType.TIMESTAMP and kind_of(value) == "integer"
+        raise EvaluationFault(RANGE if beyond else TYPE, f"{reason}.")
     return kept(value_type, value)
 
 

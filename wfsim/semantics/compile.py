@@ -306,21 +306,24 @@ class _Compiler:
                 self.texts.encode(coerce(shape.kind, value), cell)
                 self.add(ConstantRow(cell.tag, cell.whole, cell.real))
             row.end_allowed = len(self.rows)
-        if shape.minimum is not None:
+        low, high = shape.bounds
+        if low is not None:
             row.bounded_below = 1
-            row.lowest, row.lowest_real = whole_and_real(shape.minimum, up=True)
-        if shape.maximum is not None:
+            row.lowest, row.lowest_real = whole_and_real(low, up=True)
+        if high is not None:
             row.bounded_above = 1
-            row.highest, row.highest_real = whole_and_real(shape.maximum, up=False)
+            row.highest, row.highest_real = whole_and_real(high, up=False)
         row.deep = 1 if shape.deep else 0
         return row
 
     def _activities(self) -> None:
         results: dict[str, int] = {}
         for name, activity in self.activities.items():
-            if activity.result is not None and not (self.erased or self.symbolic):
-                results[name], _ = self.add(self._typed(name, activity.result.shape), name)
-                self.shapes[results[name]] = activity.result.shape
+            if activity.result is not None and not self.erased and not (self.symbolic and self._is_taken_up(name)):
+                shape = activity.result.shape
+                row = VariableRow(name=self.text(name)) if self.symbolic else self._typed(name, shape)
+                results[name], _ = self.add(row, name)
+                self.shapes[results[name]] = shape
         first = len(self.rows)
         places = {name: first + k for k, name in enumerate(self.activities)}
         for name, activity in self.activities.items():

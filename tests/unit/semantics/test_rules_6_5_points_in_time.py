@@ -8,9 +8,10 @@ import pytest
 
 import wfsim as wf
 from tests.unit.semantics.told import SECOND, Told, terminal, workflow
-from wfsim.model.evaluate import evaluate
+from wfsim.model.evaluate import evaluate, fit
 from wfsim.model.expressions import parse, to_text
 from wfsim.model.moments import LATEST, moment
+from wfsim.model.values import EvaluationFault
 
 TEN = "1970-01-01T00:00:10Z"
 
@@ -64,6 +65,36 @@ def test_m6_5_a_false_condition_discards_it_and_it_selects_only_its_transition()
 def test_m6_5_what_is_no_time_raises_in_the_entered_state(at: str, when: Any, fault: str) -> None:
     it = due(at, when)
     assert it.started[:2] == ["state_entered(a)", f"error_raised(a, {fault})"]
+
+
+@pytest.mark.parametrize(
+    ("more", "days"),
+    [
+        ('- duration("9000d")', -9000),
+        ('- duration("1d")', -1),
+        ('+ duration("1d")', 1),
+        ('+ duration("36000d") * 82', 36000 * 82),
+    ],
+)
+def test_m6_5_what_is_written_to_a_variable_is_a_time_from_1970_to_9999(more: str, days: int) -> None:
+    """What the step keeps is what `fit` says of the value."""
+    action = {"action_type": "set_variable", "parameters": {"name": "when", "value": f"${{context.when {more}}}"}}
+    on_error = {"from": "a", "event": "error", "to": "bad"}
+    it = Told(
+        workflow(
+            ["a", terminal("z"), terminal("bad")],
+            [{"from": "a", "to": "z", "event": "e", "pre_actions": [action]}, on_error],
+            variables={"when": {"type": "timestamp", "initial": 10 * SECOND}},
+        )
+    )
+    it.event("e", 20)
+    try:
+        expected: Any = fit(it.instance.program.variables["when"], (10 + days * 86_400) * SECOND)
+    except EvaluationFault as fault:
+        expected = fault.kind
+    raised = [record.error_type for record in it.records if record.kind == "error_raised"]
+    assert (raised or [it.variables["when"]]) == [expected]
+    assert raised == ([] if days == 1 else ["Expression.range"])
 
 
 def test_m6_5_payloads_are_checked_at_the_door_and_recorded_as_integers() -> None:

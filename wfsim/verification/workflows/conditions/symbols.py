@@ -128,7 +128,7 @@ class Symbols:
     def _limit(self, case: Case, shape: Shape) -> None:
         if case.kind not in ("integer", "number"):
             return
-        for limit, operator in ((shape.minimum, ">="), (shape.maximum, "<=")):
+        for limit, operator in zip(shape.bounds, (">=", "<=")):
             if limit is not None:
                 fits = order(operator, case, constant(limit).cases[0])
                 assert fits is not None

@@ -42,7 +42,7 @@ def fitted(variable: Variable, term: Term) -> Term:
 def _in_range(variable: Variable, case: Case) -> Term:
     value, beyond = case.value, False
     if case.kind in ("integer", "number"):
-        for limit, operator in ((variable.shape.minimum, "<"), (variable.shape.maximum, ">")):
+        for limit, operator in zip(variable.shape.bounds, ("<", ">")):
             if limit is None:
                 continue
             outside = order(operator, Case(case.kind, True, value), constant(limit).cases[0])
