@@ -13,6 +13,7 @@ from typing import Any
 from wfsim.model.workflow import Workflow
 
 EVENTS = ("add", "take", "go")
+ENDED = {"is_terminal": True}
 _ORDER = ("<", "<=", "==", ">=", ">", "!=")
 
 
@@ -187,6 +188,60 @@ def varied(number: int) -> Workflow:
             timed = {"from": state["name"], "after": "1m", "to": goes_to}
             made["transitions"].append(timed | ({"condition": maker.guard("go")} if maker.chance(50) else {}))
     return Workflow.model_validate(made)
+
+
+def listed(number: int, xs: list[int] | None = None) -> Workflow:
+    """A random workflow that goes through a list, and asks how long lists are and what is in them.
+
+    The list is an input; or it is the one given.
+    """
+    maker = _Maker(number, small=True)
+    guards = [
+        "len(context.rs) > 0", "len(context.rs) == len(context.xs)", "len(context.rs) > 2", "len(context.xs) < 2",
+        "len(context.xs) > 0 and context.xs[0] == 1", "1 in context.xs", "count(context.xs, item == 1) > 1",
+        "context.n > 1", "context.n == len(context.xs)", "context.xs[-1] == 0", "sum(context.xs) < 0",
+    ]  # fmt: skip
+    values = ["${context.n + 1}", "${len(context.xs)}", "${len(context.rs)}", 0, "${context.xs[0]}"]
+    names = ["a", "b", "c", "end"]
+    each: dict[str, Any] = {"items": maker.one("${context.xs}", "${context.xs}", "${context.rs}", [1, 2]), "as": "x"}
+    each |= {"activity": "f", "result_variable": "rs"} | maker.one({}, {"max_parallel": 1})
+    policies = [{}, {"on_failure": "collect"}, {"on_failure": "collect", "tolerated_failures": maker.one(0, 1, "50%")}]
+    each |= maker.one(*policies)
+    transitions = []
+    for name in names[:-1]:
+        triggers = ["go", "add"] if name != "b" else ["done", "done", "error", "go"]
+        for trigger in triggers:
+            way: dict[str, Any] = {"from": name, "event": trigger, "to": maker.one(*names)}
+            if maker.chance(60):
+                way["condition"] = maker.one(*guards)
+            if maker.chance(40):
+                parameters = {"name": "n", "value": maker.one(*values)}
+                way["pre_actions"] = [{"action_type": "set_variable", "parameters": parameters}]
+            transitions.append(way)
+    if maker.chance(30):
+        transitions.append({"from": "b", "condition": maker.one(*guards[:4]), "to": maker.one(*names)})
+    items = {"type": "integer", "minimum": 0, "maximum": 1}
+    given: dict[str, Any] = {"input": True} if xs is None else {"initial": xs}
+    return Workflow.model_validate(
+        {
+            "name": "listed",
+            "initial_state": maker.one("a", "b"),
+            "variables": {
+                "n": {"type": "integer", "initial": 0, "minimum": 0, "maximum": 3, "overflow": "saturate"},
+                "xs": {"type": "list", "items": items, **given},
+                "rs": {"type": "list", "initial": []},
+            },
+            "events": {"go": {}, "add": {}},
+            "activities": {"f": {}},
+            "states": [
+                {"name": "a"},
+                {"name": "b", "for_each": each},
+                {"name": "c"},
+                {"name": "end", "is_terminal": True},
+            ],
+            "transitions": transitions,
+        }
+    )
 
 
 def data_workflow(number: int, *, small: bool = False) -> Workflow:

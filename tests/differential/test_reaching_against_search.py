@@ -18,7 +18,7 @@ from wfsim.verification.workflows.symbolic.induction import symbolic_space
 from wfsim.verification.workflows.symbolic.reaching import Reaching
 from wfsim.verification.workflows.together import Shared
 
-LIMITS = Limits(max_seconds=600)
+LIMITS = Limits()
 
 
 def compared(workflow: Workflow) -> int:

@@ -345,6 +345,11 @@ class _Compiler:
                 name,
             )
 
+    def _is_taken_up(self, activity: str) -> bool:
+        """Whether a variable takes up what an activity gives, and so says which values that may be."""
+        operations = self.workflow.operations()
+        return any(each.runs == activity and each.written is not None for each in operations)
+
     def _policies(self) -> None:
         for name, number in self.activity_rows.items():
             row: ActivityRow = self.rows[number]

@@ -175,7 +175,7 @@ def test_a_trigger_that_never_comes_is_told() -> None:
 @pytest.mark.parametrize(
     ("state", "told"),
     [
-        ({"name": "b", "for_each": {"items": ["x"], "as": "one", "activity": "f"}}, "goes through a list"),
+        ({"name": "b", "for_each": {"items": ["x"], "as": "one", "workflow": "w"}}, "with a workflow for each item"),
         ({"name": "b", "invoke": {"workflow": "other"}}, "runs another workflow"),
     ],
 )

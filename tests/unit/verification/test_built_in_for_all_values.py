@@ -103,3 +103,17 @@ def test_what_is_not_followed_stays_open_and_says_why(name: str) -> None:
 
 def test_without_time_nothing_is_told_of_all_values() -> None:
     assert ask(flow([ADD, ENOUGH], states=["a"]), "can_complete", max_seconds=0).status == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("guard", "status"), [("event.result * 2 == 7", "violated"), ("event.result * 3 == 21", "holds")]
+)
+def test_a_result_that_no_variable_takes_up_is_any_of_its_declared_type(guard: str, status: str) -> None:
+    done = {"from": "a", "to": "z", "event": "done", "condition": guard}
+    workflow = flow([{"from": "a", "to": "z", "event": "go"}, done], states=["a"]).model_dump(
+        exclude_unset=True, by_alias=True
+    )
+    workflow["states"] = [{"name": "a", "activity": "f"}, {"name": "z", "is_terminal": True}]
+    workflow["activities"] = {"f": {"result": {"type": "integer", "minimum": 0, "maximum": 1_000_000}}}
+    verdict = ask(wf.Workflow.model_validate(workflow), "transitions_live", max_states=100)
+    assert verdict.status == status, verdict

@@ -20,6 +20,7 @@ from wfsim.verification.workflows.conditions.questions import Questions
 from wfsim.verification.workflows.properties import PROPERTIES
 from wfsim.verification.workflows.runs import Moments
 from wfsim.verification.workflows.space import WorkflowSpace, explore_workflow
+from wfsim.verification.workflows.symbolic import induction
 from wfsim.verification.workflows.symbolic.system import System
 
 
@@ -140,3 +141,33 @@ def test_what_has_to_be_compiled_is_said(monkeypatch: pytest.MonkeyPatch, capsys
             "" if ready else "wfsim compiles the search of nets; this takes up to a minute, once on this machine.\n"
         )
         assert told.out == ""
+
+
+def test_without_a_time_a_question_about_all_values_ends_with_its_work_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    summing = wf.loads("""
+name: summing
+version: 1.0.0
+initial_state: a
+variables: {n: {type: integer, initial: 0, minimum: 0}}
+events: {pay: {payload: {k: integer}}, go: {}}
+states: [{name: a}, {name: z, is_terminal: true}]
+transitions:
+  - from: a
+    event: pay
+    condition: event.k * 2 > 6
+    pre_actions: [{action_type: set_variable, parameters: {name: n, value: "${context.n + event.k}"}}]
+  - {from: a, event: go, to: z, condition: context.n * 3 == 7}
+unhandled: reject
+""")
+    asked = [wf.Property("states_reachable"), wf.Property("never", "context.n == 1")]
+    told = []
+    for work in (30_000, 30_000, 3_000_000):
+        monkeypatch.setattr(induction, "WORK", work)
+        told.append([(str(each.status), each.reason) for each in wf.verify(summing, asked, max_states=100)])
+    assert told[0] == told[1]
+    for status, reason in told[0]:
+        assert status == "unknown"
+        assert "as much work is done as without max_seconds is tried" in reason
+    assert [status for status, _ in told[2]] == ["violated", "holds"]

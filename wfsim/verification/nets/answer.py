@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from wfsim.verification.nets.findings import NO_FAIRNESS
-from wfsim.verification.nets.limits import Ended, Limits, OutOfTime
+from wfsim.verification.nets.limits import WORK_IS_DONE, Ended, Limits, OutOfTime
 from wfsim.verification.verdict import NetWitness, Status, Verdict
 
 if TYPE_CHECKING:
@@ -118,10 +118,16 @@ def out_of_time(space: StateSpace, limits: Limits, name: str, over: OutOfTime) -
 
 
 def unfinished(name: str, limits: Limits, over: OutOfTime) -> Verdict:
-    """The verdict where the time was over before anything was searched."""
-    seconds = f"{limits.max_seconds:g}"
-    reason = f"Stopped after {seconds} s, while {over}. Raise max_seconds."
-    return Verdict(Status.UNKNOWN, name, reason, bound={"complete": False, "stopped": f"max_seconds={seconds} reached"})
+    """The verdict where the time was over, or the work that is done without one, before anything was searched."""
+    if limits.max_seconds is None:
+        reason, stopped = f"{WORK_IS_DONE.capitalize()}, while {over}. Give max_seconds.", WORK_IS_DONE
+    else:
+        seconds = f"{limits.max_seconds:g}"
+        reason, stopped = (
+            f"Stopped after {seconds} s, while {over}. Raise max_seconds.",
+            f"max_seconds={seconds} reached",
+        )
+    return Verdict(Status.UNKNOWN, name, reason, bound={"complete": False, "stopped": stopped})
 
 
 def proved(

@@ -15,6 +15,9 @@ MAX_MARKINGS = 1_000_000
 """Markings that a search may find unless told otherwise."""
 
 
+WORK_IS_DONE = "as much work is done as without max_seconds is tried"
+
+
 class Ended(Enum):
     """Why a search has ended."""
 
@@ -34,6 +37,13 @@ class OutOfTime(Exception):
     """The time was over before a search began; the text says what was under way."""
 
 
+@dataclass
+class Work:
+    """What is left of the work that may be done where no time is given; a million units take about a second."""
+
+    left: int
+
+
 @dataclass(frozen=True)
 class Limits:
     """Limits of one answer: all that is done for it, whatever the method, ends with the time that it has.
@@ -48,6 +58,8 @@ class Limits:
         Whether to show progress bars.
     deadline
         When the time is over, by `time.monotonic`.
+    work
+        What bounds it without a time, where that is counted: so its end is the same on every machine.
     """
 
     max_markings: int = MAX_MARKINGS
@@ -55,6 +67,7 @@ class Limits:
     max_memory: int = DEFAULT_MEMORY
     progress: bool = False
     deadline: float | None = None
+    work: Work | None = None
 
     def __post_init__(self) -> None:
         expect_whole("max_markings", self.max_markings)
@@ -65,7 +78,21 @@ class Limits:
 
     def begun_anew(self) -> Limits:
         """The same with all the time again, for the next question."""
-        return replace(self, deadline=None)
+        return replace(self, deadline=None, work=None)
+
+    def at_most(self, work: int) -> Limits:
+        """The same, and where no time is given so much work."""
+        return self if self.deadline is not None or self.work is not None else replace(self, work=Work(work))
+
+    def spend(self, work: int) -> None:
+        """So much work was done."""
+        if self.work is not None:
+            self.work.left -= work
+
+    @property
+    def told(self) -> str:
+        """What ends it, once it is over."""
+        return f"max_seconds={self.max_seconds:g} reached" if self.work is None else WORK_IS_DONE
 
     def fewer(self, markings: int) -> Limits:
         """The same with at most so many markings."""
@@ -80,7 +107,9 @@ class Limits:
 
     @property
     def late(self) -> bool:
-        """Whether the time is over."""
+        """Whether the time is over, or the work done."""
+        if self.work is not None and self.work.left <= 0:
+            return True
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     @property

@@ -13,7 +13,7 @@ from wfsim.semantics.codes import COMPLETED, TIMED_OUT
 from wfsim.semantics.program import Program
 from wfsim.semantics.snapshot import region_states
 from wfsim.semantics.stimulus import Stimulus
-from wfsim.verification.nets.limits import OutOfTime
+from wfsim.verification.nets.limits import WORK_IS_DONE, OutOfTime
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import Status, Verdict
 from wfsim.verification.workflows.edges import Edge
@@ -70,7 +70,8 @@ def _of_all_values(search: Search, ask: Callable[[Reaching], Answer]) -> Answer 
     except NotCovered as limit:
         return str(limit)
     except OutOfTime as over:
-        return f"time was up before {over}."
+        end = "time was up" if search.limits.max_seconds is not None else WORK_IS_DONE
+        return f"{end} before {over}."
 
 
 def _grounds(search: Search, depth: int, *, complete: bool) -> dict[str, Any]:

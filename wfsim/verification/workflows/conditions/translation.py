@@ -68,16 +68,26 @@ class Translation:
     ----------
     shapes
         Types of the variables that are read, where their fields are values of their own.
+    part_shape
+        What is known of the type of a part that the solver has no terms for.
     left_open
-        Those parts, each with the reason.
+        Those parts, each with the reason. Their unknowns have `mark` before their names.
     """
 
     def __init__(
-        self, symbols: Symbols, names: Callable[[Name | Whole], Term], shapes: Mapping[str, Shape] | None = None
+        self,
+        symbols: Symbols,
+        names: Callable[[Name | Whole], Term],
+        shapes: Mapping[str, Shape] | None = None,
+        *,
+        part_shape: Callable[[Expression], Shape | None] = lambda _: None,
+        mark: str = "",
     ) -> None:
         self.symbols = symbols
         self.names = names
         self.shapes = shapes
+        self.part_shape = part_shape
+        self.mark = mark
         self.left_open: dict[Expression, str] = {}
         self._known: dict[Expression, Term] = {}
 
@@ -91,11 +101,12 @@ class Translation:
         return self._known[node]
 
     def _open(self, node: Expression, why: str) -> Term:
-        """A value of which nothing is known; that it is none may be."""
+        """A value of which at most the type is known; that it is none may be."""
         self.left_open[node] = why
-        n = len(self.left_open)
-        raises = self.symbols.one_of(f"part {n} raises", len(_MAY_RAISE))
-        value = self.symbols.part(f"part {n}")
+        part = f"{self.mark}part {len(self.left_open)}"
+        raises = self.symbols.one_of(f"{part} raises", len(_MAY_RAISE))
+        shape = self.part_shape(node)
+        value = self.symbols.part(part) if shape is None else self.symbols.of_shape(part, shape, null=shape.optional)
         faults = dict(zip(_MAY_RAISE, raises, strict=True))
         return alternatives(Term(faults), limited(value, opposite(either(*raises))))
 
@@ -118,7 +129,7 @@ class Translation:
         if not unknown:
             return False
         self.left_open[node] = "what is in lists and objects is not known to the solver"
-        return self.symbols.flag(f"contents {len(self.left_open)}")
+        return self.symbols.flag(f"{self.mark}contents {len(self.left_open)}")
 
     def _of(self, node: Expression) -> Term:
         match node:

@@ -17,7 +17,8 @@ from typing import Any
 
 import z3
 
-from wfsim.semantics.snapshot import region_states
+from wfsim.semantics.program import Program
+from wfsim.semantics.snapshot import Snapshot, region_states
 from wfsim.verification.nets.limits import Limits
 from wfsim.verification.workflows.conditions.terms import NotTaken, Term, Truth, both, constant, either, opposite
 from wfsim.verification.workflows.edges import Edge
@@ -25,6 +26,7 @@ from wfsim.verification.workflows.runs import Finding
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.symbolic.admission import keeps
 from wfsim.verification.workflows.symbolic.induction import Decided, Induction
+from wfsim.verification.workflows.symbolic.solving import solved
 from wfsim.verification.workflows.symbolic.system import Arrow
 
 ROUNDS = 6
@@ -35,6 +37,12 @@ TRIES = 4
 
 MILLISECONDS = 1_000
 """For one elimination; what is not eliminated is left out of the formula."""
+
+ELIMINATING = 300_000
+"""Units of work for one."""
+
+ASKED = 1_000_000
+"""Units of work for the question whether a formula is always true."""
 
 
 class Completion:
@@ -56,6 +64,9 @@ class Completion:
         for space, number in lost[:TRIES]:
             if self._is_lost(space, number):
                 return self._told("violated", "", 0, space, Finding("moment", space.path_to(number), number))
+        if self.system.space.more:
+            # What seems to complete might not be able to.
+            return self._told("unknown", f"{self.system.space.more}.", 0)
         self.induction.bound(self.limits)
         depth = 0
         for _ in range(TRIES):
@@ -136,6 +147,7 @@ class Completion:
         named = {str(atom) for atom in inputs}
         known = [each for each in self.system.space.symbols.known if z3.is_expr(each) and _says(each, named)]
         wanted = z3.Exists(inputs, z3.And(fact, *known))
+        self.limits.spend(ELIMINATING)
         tactic = z3.TryFor(z3.Then("simplify", "qe", "ctx-simplify"), MILLISECONDS)
         try:
             found = tactic(wanted).as_expr()
@@ -152,10 +164,9 @@ class Completion:
         if fact is True:
             return True
         solver = z3.Solver()
-        solver.set("timeout", MILLISECONDS)
         lemma = self.induction.lemmas.get(location, True)
         solver.add(*self.system.space.symbols.known, both(lemma, opposite(fact)))
-        return bool(solver.check() == z3.unsat)
+        return bool(solved(solver, self.limits, most=ASKED) == z3.unsat)
 
     def _leaving_it_open(self) -> dict[int, Truth]:
         """The arrows after which no run is known that completes, each with the condition for that."""
@@ -174,23 +185,30 @@ class Completion:
         """Whether induction shows that no terminal state is reached from a state of a space, whatever comes."""
         space = self.system.space
         snapshot = line.snapshots[number]
-        control = (snapshot[0], region_states(line.program, snapshot))
+        control = (snapshot[0], _named(line.program, snapshot))
         values = line.instance(number).variables
         starts = []
         for location in self.open:
             at, _ = self.system.locations[location]
             own = space.snapshots[at]
-            if (own[0], region_states(space.program, own)) != control:
+            if (own[0], _named(space.program, own)) != control:
                 continue
             arrow = next(self.system.arrows[k] for k in self.induction.entering[location])
             try:
-                held = {space.places.of_variable(k): constant(values[name]) for k, name in enumerate(space.declared)}
+                held = {
+                    space.places.of_variable(k): constant(values[name])
+                    for k, name in enumerate(space.declared)
+                    if name in values
+                }
             except NotTaken:
                 return False
             writes: dict[str, Term] = {}
             fits: Truth = True
             for k, _ in enumerate(space.declared):
                 place = space.places.of_variable(k)
+                if place not in held:
+                    # The list of a `for_each`: whichever it is.
+                    continue
                 if place in arrow.move.writes:
                     writes[place] = held[place]
                 else:
@@ -218,6 +236,11 @@ class Completion:
 
 def _last(line: WorkflowSpace, path: list[Edge]) -> Finding | None:
     return Finding("moment", path, line.n_states - 1)
+
+
+def _named(program: Program, snapshot: Snapshot) -> list[str | None]:
+    """The states that the regions are in."""
+    return [program.name(row) for row in region_states(program, snapshot)]
 
 
 def _is_place(name: str) -> bool:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import z3
 
 from wfsim.errors import NotCovered
 from wfsim.model.elements import Variable
-from wfsim.model.expression_tree import Name, Template, TemplateList, TemplateLiteral, TemplateObject, Whole
+from wfsim.model.expression_tree import (
+    Expression,
+    Name,
+    Template,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
+    Whole,
+    names,
+)
 from wfsim.model.expressions import to_text
+from wfsim.model.shapes import Shape
+from wfsim.model.static import static_shape
 from wfsim.semantics.activations import LONGEST_SECONDS
 from wfsim.semantics.codes import ABSENT, BOOLEAN, FAULT, INTEGER
 from wfsim.semantics.layout import Cell, Cells, Rows
 from wfsim.semantics.program import Program
 from wfsim.semantics.values import set_null, set_whole
+from wfsim.verification.nets.limits import UNLIMITED
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import (
     NotTaken,
@@ -36,22 +48,41 @@ from wfsim.verification.workflows.conditions.terms import (
 from wfsim.verification.workflows.conditions.translation import Translation
 from wfsim.verification.workflows.symbolic.admission import fitted
 from wfsim.verification.workflows.symbolic.markers import Markers
+from wfsim.verification.workflows.symbolic.solving import solved
 
-MILLISECONDS = 200
-"""For the question whether an edge is possible at all; one that is not known to be impossible is kept."""
+Held: TypeAlias = "tuple[int, int, float] | str | None"
+
+ASKED = 200_000
+"""Units of work for the question whether an edge is possible at all; one that is not known to be impossible is kept."""
+
+ANSWERING = 2_000
+"""Units of work for an expression."""
 
 
 class SymbolicHost:
-    """Answers an expression in each way that it may come out, and remembers for which values that is."""
+    """Answers an expression in each way that it may come out, and remembers for which values that is.
+
+    Attributes
+    ----------
+    limits
+        Of the search that asks.
+    opened
+        A part of an expression that the solver has no terms for, so that it may come to anything here; empty if there
+        was none.
+    """
 
     def __init__(self, program: Program, declared: Mapping[str, Variable], markers: Markers, symbols: Symbols) -> None:
         self.program = program
         self.declared = declared
         self.markers = markers
         self.symbols = symbols
+        self.limits = UNLIMITED
         self.script: list[int] = []
         self.asked: list[int] = []
-        self.path: list[Truth] = []
+        self.path: list[z3.BoolRef] = []
+        self.opened = ""
+        self._shapes = {name: variable.shape for name, variable in declared.items()}
+        self._terms: dict[tuple[Expression, tuple[Held, ...]], Term] = {}
         self._fresh = itertools.count()
         self._asked_before: dict[z3.BoolRef, bool] = {}
 
@@ -63,27 +94,28 @@ class SymbolicHost:
 
     def evaluate(self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell) -> None:
         """One of the answers that the expression could have."""
+        self.limits.spend(ANSWERING)
+        self.limits.check("an expression was evaluated")
         asked = self.program.host[number]
         base = m[i].cells
         order_of = list(self.program.variables)
 
-        def name(node: Name | Whole) -> Term:
+        def held(node: Name | Whole) -> Held:
+            """Tag, whole and real of the cell that a name reads; a text for the state; nothing where there is none."""
             if isinstance(node, Whole):
-                if node.scope != "state":
-                    raise NotTaken(f"`{node.scope}` as a whole is an object")
                 root = self.program.rows[self.program.head.root].slot
-                return constant(self.program.name(m[i + root].state) or "")
+                return (self.program.name(m[i + root].state) or "") if node.scope == "state" else None
             if node.scope == "context":
                 k = order_of.index(node.field)
                 hidden = private >= 0 and v[private + k].tag != ABSENT
                 cell = v[private + k if hidden else base + k]
             elif payload < 0:
-                return constant(None)
+                return None
             else:
                 cell = v[payload + asked.fields[node.field]]
-            return self.markers.term_of(cell.tag, cell.whole, cell.real)
+            return cell.tag, cell.whole, cell.real
 
-        term = self._translated(asked.template, name)
+        term = self._translated(asked.template, held)
         if asked.role == "condition":
             self._answer_condition(term, answer)
         elif asked.role == "duration":
@@ -95,23 +127,40 @@ class SymbolicHost:
         else:
             raise NotCovered(f"what is {asked.role} of a for_each or a message is not followed symbolically.")
 
-    def _translated(self, template: Template, name: Any) -> Term:
+    def _translated(self, template: Template, held: Callable[[Name | Whole], Held]) -> Term:
         if isinstance(template, TemplateLiteral):
             return constant(template.value)
         if isinstance(template, TemplateList | TemplateObject):
             given = template.items if isinstance(template, TemplateList) else [part for _, part in template.fields]
-            faults, fine = in_order([self._translated(part, name) for part in given])
+            faults, fine = in_order([self._translated(part, held) for part in given])
             empty = (
                 [None] * len(given)
                 if isinstance(template, TemplateList)
                 else dict.fromkeys(map(str, range(len(given))))
             )
             return alternatives(Term(faults), limited(constant(empty), fine))
-        translation = Translation(self.symbols, name)
+        # Where all that it reads is the same its value is, and so are the unknown parts.
+        key = (template, tuple(map(held, names(template))))
+        if key not in self._terms:
+            self._terms[key] = self._translated_anew(template, held)
+        return self._terms[key]
+
+    def _translated_anew(self, template: Expression, held: Callable[[Name | Whole], Held]) -> Term:
+        def name(node: Name | Whole) -> Term:
+            found = held(node)
+            if isinstance(node, Whole) and found is None:
+                raise NotTaken(f"`{node.scope}` as a whole is an object")
+            return self.markers.term_of(*found) if isinstance(found, tuple) else constant(found)
+
+        mark = f"?{len(self._terms)} `{to_text(template)}` "
+        translation = Translation(self.symbols, name, part_shape=self._part_shape, mark=mark)
         term = translation.of(template)
         for node, why in translation.left_open.items():
-            raise NotCovered(f"`{to_text(node)}` is not followed symbolically: {why}.")
+            self.opened = self.opened or f"`{to_text(node)}` is not followed symbolically: {why}"
         return term
+
+    def _part_shape(self, node: Expression) -> Shape | None:
+        return static_shape(node, self._shapes)
 
     def _choose(self, choices: list[Truth]) -> int:
         """The choice of the script among those that are possible after what was chosen before."""
@@ -121,7 +170,10 @@ class SymbolicHost:
         at = len(self.asked)
         self.asked.append(len(possible))
         chosen = possible[self.script[at] if at < len(self.script) else 0]
-        self.path.append(choices[chosen])
+        guard = choices[chosen]
+        # Nothing new is said where a chain of answers asks the same again.
+        if not isinstance(guard, bool) and not any(guard.eq(before) for before in self.path):
+            self.path.append(guard)
         return chosen
 
     def possible(self, guard: Truth) -> bool:
@@ -130,9 +182,8 @@ class SymbolicHost:
             return guard
         if guard not in self._asked_before:
             solver = z3.Solver()
-            solver.set("timeout", MILLISECONDS)
             solver.add(guard, *self.symbols.known)
-            self._asked_before[guard] = bool(solver.check() != z3.unsat)
+            self._asked_before[guard] = bool(solved(solver, self.limits, most=ASKED) != z3.unsat)
         return self._asked_before[guard]
 
     def _fault(self, kind: str, answer: Cell) -> None:

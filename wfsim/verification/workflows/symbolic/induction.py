@@ -23,7 +23,8 @@ import z3
 
 from wfsim.errors import StartRefused
 from wfsim.model.expression_tree import Expression, Literal, walk
-from wfsim.model.values import EvaluationFault
+from wfsim.model.shapes import Shape
+from wfsim.model.values import EvaluationFault, Value
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.snapshot import take_snapshot
@@ -37,14 +38,19 @@ from wfsim.verification.workflows.runs import Finding, Moments
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.symbolic.admission import keeps
 from wfsim.verification.workflows.symbolic.lemmas import lemmas
+from wfsim.verification.workflows.symbolic.replaying import plainest, stimuli
+from wfsim.verification.workflows.symbolic.solving import solved
 from wfsim.verification.workflows.symbolic.space import SymbolicSpace
 from wfsim.verification.workflows.symbolic.system import REFUTED, Arrow, System
 
 DEEPEST = 12
 """How many steps a run may have, unless time is up before."""
 
-SECONDS = 20.0
-"""For one property, unless told otherwise."""
+WORK = 10_000_000
+"""For one property, where no time is given; and as much once to find all control states and their formulas."""
+
+PER_ARROW = 1_000
+"""Units of work for each arrow that is made part of a question."""
 
 MOST_LOCATIONS = 3_000
 SMALL = 1_000
@@ -120,7 +126,8 @@ def _refuted_by(automaton: Automaton, line: WorkflowSpace, path: list[Edge]) -> 
 
 
 def at_most(limits: Limits) -> Limits:
-    return limits if limits.deadline is not None else Limits(max_seconds=SECONDS)
+    """The limits of a question about all values, which is not asked without any."""
+    return limits.at_most(WORK)
 
 
 class Induction:
@@ -162,6 +169,7 @@ class Induction:
         self.facts: list[Truth] = []
         """What an arrow says of the places before (as they are called), after (with a prime), and of its inputs."""
         for arrow in system.arrows:
+            limits.spend(PER_ARROW)
             limits.check("steps were made into formulas")
             kept = (keeps(primed[name], term) for name, term in arrow.move.writes.items())
             self.facts.append(both(arrow.guard, *kept))
@@ -237,7 +245,7 @@ class Induction:
 
     def _gave_up(self, depth: int) -> Decided:
         steps = f"{depth} step{'' if depth == 1 else 's'}"
-        why = "time was up" if self.limits.late else "induction over longer runs was not tried"
+        why = self.limits.told if self.limits.late else "induction over longer runs was not tried"
         return self._decided(
             "unknown",
             f"No run of up to {steps} refutes it, but induction does not show that none does; {why}. Raise "
@@ -246,12 +254,12 @@ class Induction:
         )
 
     def _check(self, solver: z3.Solver, *assumed: Any) -> z3.CheckSatResult:
-        solver.set("timeout", max(1, int((self.limits.seconds_left or 0) * 1000)))
-        return solver.check(*assumed)
+        return solved(solver, self.limits, *assumed)
 
     def _unroll(self, solver: z3.Solver, depth: int, sources: Iterable[int] | None) -> list[int]:
         """Add the step at a depth, from these locations or from anywhere; the arrows that it may be."""
         chosen = z3.Int(f"arrow!{depth}")
+        self.limits.spend(PER_ARROW * len(self._cone))
         sources = sorted(set(self.leaving) - {-1} if sources is None else sources)
         possible = [k for source in sources for k in self.leaving.get(source, ()) if k in self._cone]
         said: list[Any] = [both(*self.symbols.known)]
@@ -322,16 +330,18 @@ class Induction:
         path: list[Edge] = []
         for d in range(depth + 1):
             arrow = self.system.arrows[model.eval(z3.Int(f"arrow!{d}")).as_long()]
-            stimulus = self._real(arrow, model, d)
-            try:
-                instance, output = line.apply(d - 1, stimulus, [])
-            except StartRefused:
-                return None
-            edge = Edge(stimulus, (), d, line.successors.happened(output))
-            line.add_state(take_snapshot(instance), d - 1, edge)
-            line.remember(d - 1, edge, instance, output)
-            (line.starts if d == 0 else line.edges[d - 1]).append(edge)
-            path.append(edge)
+            number = self.system.locations[arrow.source][0] if d else -1
+            for stimulus in stimuli(self.system.space, number, arrow.move, self._real(arrow, model, d), line):
+                at = len(path)
+                try:
+                    instance, output = line.apply(at - 1, stimulus, [])
+                except StartRefused:
+                    return None
+                edge = Edge(stimulus, (), at, line.successors.happened(output))
+                line.add_state(take_snapshot(instance), at - 1, edge)
+                line.remember(at - 1, edge, instance, output)
+                (line.starts if at == 0 else line.edges[at - 1]).append(edge)
+                path.append(edge)
         finding = judge(line, path)
         if finding is None:
             return None
@@ -344,7 +354,9 @@ class Induction:
 
         def value(given: Any) -> Any:
             term = markers.of_text(given) if isinstance(given, str) else None
-            return given if term is None else value_of(_renamed(term, names), model)
+            if term is None:
+                return given
+            return _filled(value_of(_renamed(term, names), model), markers.shape_of(given))
 
         stimulus = arrow.move.stimulus
         payload = {name: value(each) for name, each in stimulus.payload.items()}
@@ -372,6 +384,13 @@ class Induction:
 
 _PROVED = "Nothing that may happen in any control state refutes it, for all values that may be there."
 _INDUCTIVE = "No run of {0} steps refutes it, nor does one more step after any {0} that do not, from anywhere."
+
+
+def _filled(value: Value, shape: Shape | None) -> Value:
+    """A list or object of so many parts, with parts that are of its type; the solver knows their number alone."""
+    if shape is None or not isinstance(value, list | dict):
+        return value
+    return [plainest(shape.items)] * len(value) if isinstance(value, list) else plainest(shape)
 
 
 def _renamed(term: Term, names: list[tuple[Any, Any]]) -> Term:

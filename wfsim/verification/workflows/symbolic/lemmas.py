@@ -18,6 +18,7 @@ import z3
 
 from wfsim.verification.nets.limits import Limits
 from wfsim.verification.workflows.conditions.terms import Case, Term, Truth, both, constant, either, opposite, order
+from wfsim.verification.workflows.symbolic.solving import solved
 from wfsim.verification.workflows.symbolic.system import REFUTED, System
 
 MOST_BOUNDS = 24
@@ -94,9 +95,8 @@ def _kept(
         if claim is False:
             return guesses
         solver.push()
-        solver.set("timeout", max(1, int((limits.seconds_left or 0) * 1000)))
         solver.add(claim)
-        status = solver.check()
+        status = solved(solver, limits)
         model = solver.model() if status == z3.sat else None
         solver.pop()
         if status == z3.unsat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wfsim.model.shapes import Shape
 from wfsim.semantics.codes import STRING
 from wfsim.semantics.layout import Cell
 from wfsim.semantics.texts import Texts
@@ -17,16 +18,23 @@ class Markers:
     def __init__(self, texts: Texts) -> None:
         self.texts = texts
         self._terms: dict[int, Term] = {}
+        self._shapes: dict[str, Shape] = {}
         known = [text for text in map(texts.value, range(len(texts))) if isinstance(text, str)]
         self._mark = MARK
         while any(text.startswith(self._mark) for text in known):
             self._mark += MARK
 
-    def put(self, name: str, term: Term) -> str:
-        """The marker of that name, which from now on stands for a term."""
+    def put(self, name: str, term: Term, shape: Shape | None = None) -> str:
+        """The marker of that name, which from now on stands for a term, of values from outside with their type."""
         text = f"{self._mark}{name}"
         self._terms[self.texts.handle(text)] = term
+        if shape is not None:
+            self._shapes[text] = shape
         return text
+
+    def shape_of(self, text: str) -> Shape | None:
+        """The type of the values that a marker stands for, if it is one of values from outside."""
+        return self._shapes.get(text)
 
     def of_text(self, text: str) -> Term | None:
         """The term that a text stands for, if it is a marker."""

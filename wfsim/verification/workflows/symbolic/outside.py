@@ -57,9 +57,15 @@ class MarkedValues:
 
     def results(self, row: int) -> list[Any]:
         """One marker."""
+        name = self.program.name(row) or ""
         if row < 0:
             return [self._field("result", "value", None)]
-        return [self._kept("result", self.program.name(row) or "")]
+        head = self.program.head
+        if head.first_variable <= row < head.first_variable + head.n_variables:
+            return [self._kept("result", name)]
+        shape = self.program.shapes[row]
+        term = self.symbols.of_shape(f"?result of.{name}", shape, null=shape.optional)
+        return [self.markers.put(f"result of.{name}", term, shape)]
 
     def errors(self, activity: int) -> Iterator[tuple[str, str | None]]:
         """Error types and messages, as everywhere: they are not computed with."""
@@ -69,7 +75,8 @@ class MarkedValues:
         """A marker for what is written to a variable."""
         declared = self.declared[name]
         term = self.symbols.of_variable(f"?{what}.{name}", declared, null=nullable(declared))
-        return self.markers.put(f"{what}.{name}", term)
+        return self.markers.put(f"{what}.{name}", term, declared.shape)
 
     def _field(self, what: str, name: str, declared: FieldType | None) -> str:
-        return self.markers.put(f"{what}.{name}", self.symbols.of_field(f"?{what}.{name}", declared))
+        term = self.symbols.of_field(f"?{what}.{name}", declared)
+        return self.markers.put(f"{what}.{name}", term, None if declared is None else declared.shape)

@@ -21,9 +21,10 @@ from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import R_STATE_ENTERED, R_TRANSITION
 from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 from wfsim.semantics.snapshot import Snapshot, take_snapshot, variable_cells
-from wfsim.verification.nets.limits import UNLIMITED, Limits
+from wfsim.verification.nets.limits import UNLIMITED, Limits, OutOfTime
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import Term, Truth, both
 from wfsim.verification.workflows.edges import Edge
@@ -32,6 +33,10 @@ from wfsim.verification.workflows.symbolic.host import SymbolicHost
 from wfsim.verification.workflows.symbolic.markers import Markers
 from wfsim.verification.workflows.symbolic.outside import MarkedValues
 from wfsim.verification.workflows.symbolic.places import Places
+from wfsim.verification.workflows.symbolic.through import Watched, may_not_succeed, one_work_each
+
+MOVING = 1_000
+"""Units of work for an edge."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,15 @@ class Move(Edge):
     taken, reached
         Rows, in the program that is not symbolic, of the transitions that it commits, and of the states that it
         enters, if only to pass them.
+    through
+        What it means for a `for_each` (`Watched.guard`); empty if it is about none.
     """
 
     guard: Truth = True
     writes: Mapping[str, Term] = field(default_factory=dict)
     taken: frozenset[int] = frozenset()
     reached: frozenset[int] = frozenset()
+    through: str = ""
 
 
 class SymbolicSpace:
@@ -68,6 +76,8 @@ class SymbolicSpace:
         All unknown values, and what is true of them: a place has what its declaration admits.
     markers, host
         What stands for values, and who answers when `step` asks for one.
+    through, watched
+        What it goes through with `for_each`, by the path of the state, and who watches how that ends.
     complete, reason
         Whether everything was visited; if not, which limit stopped the search.
 
@@ -80,7 +90,8 @@ class SymbolicSpace:
     def __init__(self, workflow: Workflow) -> None:
         _refuse(workflow)
         self.workflow = workflow
-        program = compile_workflow(workflow, symbolic=True)
+        counted, self.through = one_work_each(workflow)
+        program = compile_workflow(counted, symbolic=True)
         self.declared = dict(program.variables)
         # Where conditions are questions, and results are not looked at, rows are others.
         other = compile_workflow(workflow)
@@ -95,7 +106,7 @@ class SymbolicSpace:
             for name, each in program.variables.items()
         }
         # Whether a key can be computed is left out: more starts are followed than are accepted.
-        unkeyed = workflow.model_copy(update={"correlation": None})
+        unkeyed = counted.model_copy(update={"correlation": None})
         self.program = replace(
             program, workflow=unkeyed, variables=untyped, events={name: Event() for name in program.events}
         )
@@ -106,6 +117,7 @@ class SymbolicSpace:
         self.host = SymbolicHost(self.program, self.declared, self.markers, self.symbols)
         outside = MarkedValues(self.program, self.declared, domains, self.markers, self.symbols)
         self._successors = Successors(self.program, self.texts, outside, self.host)
+        self.watched = Watched(self.program, self.through, self.markers)
         self.snapshots: list[Snapshot] = []
         self.starts: list[Move] = []
         self.edges: list[list[Move]] = []
@@ -114,12 +126,23 @@ class SymbolicSpace:
 
     def search(self, max_states: int, limits: Limits = UNLIMITED) -> None:
         """Visit control states breadth first until none is new or a limit is reached."""
+        self.host.limits = limits
+        try:
+            self._visit(max_states, limits)
+        except OutOfTime:
+            self._stop(limits.told)
+        finally:
+            self.host.limits = UNLIMITED
+
+    def _visit(self, max_states: int, limits: Limits) -> None:
         numbers: dict[Snapshot, int] = {}
         at = -1
         while at < len(self.snapshots):
             found = self.starts if at < 0 else self.edges[at]
+            under_way = [] if at < 0 else self.watched.begin(self.instance(at))
             for stimulus, answers, instance, output in self._successors.of(None if at < 0 else self.snapshots[at]):
-                guard = both(*self.host.path)
+                said, through = self.watched.guard(under_way, stimulus, instance)
+                guard = both(*self.host.path, said)
                 if guard is False:
                     continue
                 writes = self.places.settle(instance)
@@ -132,10 +155,9 @@ class SymbolicSpace:
                     self.snapshots.append(snapshot)
                     self.edges.append([])
                 happened = self._successors.happened(output)
-                found.append(Move(stimulus, answers, target, happened, guard, writes, *self._done(output)))
-                if limits.late:
-                    self._stop(f"max_seconds={limits.max_seconds:g} reached")
-                    return
+                found.append(Move(stimulus, answers, target, happened, guard, writes, *self._done(output), through))
+                limits.spend(MOVING)
+                limits.check("control states were found")
             at += 1
 
     def _done(self, output: Output) -> tuple[frozenset[int], frozenset[int]]:
@@ -149,6 +171,15 @@ class SymbolicSpace:
     def _stop(self, reason: str) -> None:
         self.complete = False
         self.reason = reason
+
+    def instance(self, number: int) -> Instance:
+        """An instance in that control state."""
+        return self._successors.instance(self.snapshots[number])
+
+    @property
+    def more(self) -> str:
+        """Why more may be followed than can happen; empty where it is exactly that."""
+        return may_not_succeed(self.through) or self.host.opened
 
     def value_after(self, move: Move, variable: int) -> Term:
         """What a variable holds after a move."""
@@ -165,16 +196,17 @@ def _refuse(workflow: Workflow) -> None:
         raise NotCovered(f"{reading} reads now, and the clock is not followed symbolically.")
     variables = declared_variables(workflow)
     for write in writes(workflow):
-        if variables[write.variable].shape.deep and (write.value is None or names(write.value)):
+        if variables[write.variable].shape.deep and write.value is not None and names(write.value):
             raise NotCovered(
                 f"{write.what} writes {write.variable!r}, and whether a value fits what is declared of its parts is "
                 "not followed symbolically."
             )
     for _, region in workflow.regions():
         for state in region.states:
-            if state.for_each is not None or state.invoke is not None:
-                what = "goes through a list" if state.for_each is not None else "runs another workflow"
-                raise NotCovered(f"state {state.name!r} {what}, and what comes of that is not followed symbolically.")
+            if state.invoke is not None:
+                raise NotCovered(
+                    f"state {state.name!r} runs another workflow, and what comes of that is not followed symbolically."
+                )
         doing: list[tuple[object, Operation]] = [(t, action) for t in region.transitions for action in t.actions]
         doing += [(f"state {state.name!r}", action) for state in region.states for action in state.actions]
         for who, action in doing:

@@ -15,7 +15,7 @@ from wfsim.verification.workflows.conditions.terms import Term, Truth, both, con
 from wfsim.verification.workflows.conditions.translation import Translation
 from wfsim.verification.workflows.patterns import BAD, Automaton
 from wfsim.verification.workflows.runs import Memory, Moments
-from wfsim.verification.workflows.symbolic.space import Move, SymbolicSpace
+from wfsim.verification.workflows.symbolic.space import MOVING, Move, SymbolicSpace
 
 REFUTED = -2
 """Where a run refutes the property, or where a claim has no value."""
@@ -76,6 +76,7 @@ class System:
                         if target == len(self.locations):
                             self.locations.append(key)
                     self.arrows.append(Arrow(at, target, move, guard))
+                    limits.spend(MOVING)
             if len(self.locations) > max_locations:
                 self.complete = False
                 return

@@ -1,0 +1,117 @@
+"""Lists of any length in the built-in questions: their lengths, what is in them, `for_each` over them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import wfsim as wf
+
+ANY_LIST: dict[str, Any] = {"type": "list", "items": {"type": "integer", "minimum": 0, "maximum": 9}, "input": True}
+THROUGH: dict[str, Any] = {"items": "${context.xs}", "as": "x", "activity": "f", "result_variable": "rs"}
+
+
+def flow(
+    transitions: list[dict[str, Any]], each: dict[str, Any] | None = None, variables: dict[str, Any] | None = None
+) -> wf.Workflow:
+    """State a goes through the input `xs`, and leaves results in `rs`; b, and z, which is terminal."""
+    through = THROUGH | (each or {})
+    return wf.Workflow.model_validate(
+        {
+            "name": "w",
+            "initial_state": "a",
+            "variables": {"xs": ANY_LIST, "rs": {"type": "list", "initial": []}} | (variables or {}),
+            "activities": {"f": {}},
+            "events": {"go": {}},
+            "states": [{"name": "a", "for_each": through}, {"name": "b"}, {"name": "z", "is_terminal": True}],
+            "transitions": transitions,
+        }
+    )
+
+
+def ask(workflow: wf.Workflow, name: str, **limits: Any) -> wf.Verdict:
+    (verdict,) = wf.verify(workflow, [wf.Property(name)], **limits)
+    for each in (verdict, *verdict.further):
+        if each.witness is not None:
+            each.witness.replay()
+    return verdict
+
+
+def way(source: str, to: str, event: str | None = None, condition: str | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = {"from": source, "to": to}
+    return found | ({"event": event} if event else {}) | ({"condition": condition} if condition else {})
+
+
+OUT = way("b", "z", "go")
+
+
+def test_as_many_results_come_as_there_are_items() -> None:
+    done = [way("a", "b", "done", "len(context.rs) == len(context.xs)"), way("a", "z", "done"), OUT]
+    verdict = ask(flow(done), "transitions_live")
+    assert verdict.status == "violated"
+    assert verdict.statistics["dead"] == ["transition 2 (a → z on done)"]
+
+
+def test_what_needs_a_long_list_is_reached_with_one() -> None:
+    done = [way("a", "b", "done", "len(context.rs) > 6"), way("a", "z", "done"), OUT]
+    assert ask(flow(done), "states_reachable").status == "holds"
+
+
+def test_an_empty_list_is_done_at_once_and_its_state_never_waits() -> None:
+    done = [way("a", "z", "done", "len(context.rs) == 0"), way("a", "b", "done"), OUT]
+    assert ask(flow([*done, way("a", "b", "go", "len(context.xs) == 0")]), "transitions_live").status == "violated"
+    assert ask(flow([*done, way("a", "b", "go", "len(context.xs) == 7")]), "transitions_live").status == "holds"
+
+
+@pytest.mark.parametrize(
+    ("each", "condition", "status"),
+    [
+        ({}, "len(context.xs) == 0", "violated"),
+        ({}, "len(context.xs) == 5", "holds"),
+        ({"on_failure": "collect"}, "len(context.xs) == 5", "violated"),
+        ({"on_failure": "collect", "tolerated_failures": 4}, "len(context.xs) < 5", "violated"),
+        ({"on_failure": "collect", "tolerated_failures": 4}, "len(context.xs) == 5", "holds"),
+        ({"on_failure": "collect", "tolerated_failures": "50%", "max_parallel": 1}, "len(context.xs) == 4", "holds"),
+    ],
+)
+def test_an_error_needs_more_failing_items_than_are_tolerated(each: Any, condition: str, status: str) -> None:
+    ways = [way("a", "z", "done"), way("a", "b", "error", condition), way("a", "z", "error"), OUT]
+    verdict = ask(flow(ways, each), "states_reachable")
+    assert verdict.status == status, verdict
+
+
+def test_what_is_in_a_list_may_be_anything_but_of_its_type() -> None:
+    ways = [way("a", "z", "done"), way("a", "b", "go", "len(context.xs) > 5 and context.xs[5] > 9"), OUT]
+    assert ask(flow(ways), "states_reachable").statistics == {"unreachable": ["b"]}
+
+
+def test_what_is_in_a_list_proves_nothing_that_is_not_so() -> None:
+    ways = [way("a", "z", "done"), way("a", "b", "go", "len(context.xs) > 5 and context.xs[5] == 9"), OUT]
+    assert ask(flow(ways), "states_reachable").status == "unknown"
+    lost = [way("a", "b", "done"), way("b", "z", "go", "9 in context.xs")]
+    assert ask(flow(lost), "can_complete").status in ("unknown", "violated")
+
+
+def test_a_list_that_cannot_be_read_is_an_error_of_its_state() -> None:
+    given = {"xs": {"type": "list", "optional": True, "input": True}}
+    ways = [way("a", "z", "done"), way("a", "b", "error.a"), way("a", "z", "error"), OUT]
+    assert ask(flow(ways, variables=given), "states_reachable").status == "holds"
+    assert ask(flow(ways), "states_reachable").statistics == {"unreachable": ["b"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"activities": {"f": {"compensate_with": "g"}, "g": {}}}, "the log of its items is not followed"),
+        (
+            {"transitions": [way("a", "b", "error", "event.index == 0 and len(context.xs) > 6")]},
+            "reads which item has failed",
+        ),
+    ],
+)
+def test_what_depends_on_single_items_is_not_followed(change: dict[str, Any], told: str) -> None:
+    data = flow([way("a", "b", "done", "len(context.rs) > 6")]).model_dump(by_alias=True, exclude_unset=True)
+    verdict = ask(wf.Workflow.model_validate(data | change), "states_reachable")
+    assert verdict.status == "unknown"
+    assert told in verdict.reason
