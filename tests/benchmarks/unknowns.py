@@ -6,17 +6,18 @@ from collections import Counter
 
 import wfsim as wf
 from tests.benchmarks import Measured, cpu_seconds
-from tests.data_workflows import data_workflow
+from tests.data_workflows import data_workflow, listed
 
-WORKFLOWS = 40
+WORKFLOWS, LISTED = 40, 15
 MAX_STATES = 2_000
 MAX_SECONDS = 5.0
 NEVER = wf.Property("never", "context.n > 2 and context.total < 0")
 
 
 def measure() -> list[Measured]:
-    """The share of `unknown` among the verdicts, for each question and of all."""
+    """The share of `unknown` among the verdicts, for each question and of all; then of those that go through lists."""
     found: Counter[tuple[str, str]] = Counter()
+    of_lists: Counter[tuple[str, str]] = Counter()
 
     def ask() -> None:
         for number in range(WORKFLOWS):
@@ -24,15 +25,22 @@ def measure() -> list[Measured]:
             report = wf.verify(workflow, max_states=MAX_STATES, max_seconds=MAX_SECONDS)
             report += wf.verify(workflow, [NEVER], max_states=MAX_STATES, max_seconds=MAX_SECONDS)
             found.update((verdict.property.split(" ")[0], str(verdict.status)) for verdict in report)
+        for number in range(LISTED):
+            report = wf.verify(listed(number), max_states=MAX_STATES, max_seconds=MAX_SECONDS)
+            of_lists.update((verdict.property.split(" ")[0], str(verdict.status)) for verdict in report)
 
     seconds = cpu_seconds(ask)
-    questions = list(dict.fromkeys(name for name, _ in found))
+    lines = [*_shares(found), *_shares(of_lists, "lists: ")]
+    return [*lines, Measured(f"{WORKFLOWS + LISTED} workflows", seconds, "s")]
+
+
+def _shares(found: Counter[tuple[str, str]], before: str = "") -> list[Measured]:
     lines = []
-    for name in [*questions, "all"]:
+    for name in [*dict.fromkeys(name for name, _ in found), "all"]:
         counts: Counter[str] = Counter()
         for (asked, status), n in found.items():
             if name in (asked, "all"):
                 counts[status] += n
-        share = 100 * counts["unknown"] / counts.total()
-        lines.append(Measured(name, share, "% open", ", ".join(f"{n} {each}" for each, n in sorted(counts.items()))))
-    return [*lines, Measured(f"{WORKFLOWS} workflows", seconds, "s")]
+        told = ", ".join(f"{n} {each}" for each, n in sorted(counts.items()))
+        lines.append(Measured(f"{before}{name}", 100 * counts["unknown"] / counts.total(), "% open", told))
+    return lines

@@ -10,13 +10,15 @@ import wfsim as wf
 from tests.data_workflows import listed
 from wfsim.semantics.codes import COMPLETED, FAILED
 from wfsim.verification.workflows.space import explore_workflow
+from wfsim.verification.workflows.symbolic import induction
 
 LISTS = [list(xs) for n in range(4) for xs in itertools.product([0, 1], repeat=n)]
 QUESTIONS = ("states_reachable", "transitions_live", "can_complete", "no_failure")
 
 
-@pytest.mark.parametrize("number", range(60))
-def test_no_answer_about_all_lists_is_contradicted_by_a_short_one(number: int) -> None:
+@pytest.mark.parametrize("number", range(16))
+def test_no_answer_about_all_lists_is_contradicted_by_a_short_one(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(induction, "WORK", 1_500_000)
     workflow = listed(number)
     entered: set[str] = set()
     taken: set[str] = set()
@@ -31,7 +33,7 @@ def test_no_answer_about_all_lists_is_contradicted_by_a_short_one(number: int) -
         ends = [k for k in range(space.n_states) if space.status(k) == COMPLETED]
         able = space.can_reach(ends)
         lost += [xs for k in range(space.n_states) if space.status(k) < COMPLETED and k not in able]
-    for verdict in wf.verify(workflow, [wf.Property(name) for name in QUESTIONS], max_states=2_000, max_seconds=20):
+    for verdict in wf.verify(workflow, [wf.Property(name) for name in QUESTIONS], max_states=2_000):
         for each in (verdict, *verdict.further):
             if each.witness is not None:
                 each.witness.replay()

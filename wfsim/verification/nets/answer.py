@@ -122,11 +122,8 @@ def unfinished(name: str, limits: Limits, over: OutOfTime) -> Verdict:
     if limits.max_seconds is None:
         reason, stopped = f"{WORK_IS_DONE.capitalize()}, while {over}. Give max_seconds.", WORK_IS_DONE
     else:
-        seconds = f"{limits.max_seconds:g}"
-        reason, stopped = (
-            f"Stopped after {seconds} s, while {over}. Raise max_seconds.",
-            f"max_seconds={seconds} reached",
-        )
+        reason = f"Stopped after {limits.max_seconds:g} s, while {over}. Raise max_seconds."
+        stopped = f"max_seconds={limits.max_seconds:g} reached"
     return Verdict(Status.UNKNOWN, name, reason, bound={"complete": False, "stopped": stopped})
 
 

@@ -72,7 +72,7 @@ def verify(
     max_seconds
         For each property, whatever is tried for it. What one has searched serves the others, as far as it went.
         Without it, the search ends with `max_states`, and each question about all values after a fixed amount of work,
-        some ten seconds, which is the same on every machine; the verdict says so.
+        some seconds, which is the same on every machine; the verdict says so.
     catalogue
         Where to find the workflows that states run, for the questions asked of the net. Without it, and in the
         questions asked of `step`, a child closes in every way it may.

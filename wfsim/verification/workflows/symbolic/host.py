@@ -52,7 +52,7 @@ from wfsim.verification.workflows.symbolic.solving import solved
 
 Held: TypeAlias = "tuple[int, int, float] | str | None"
 
-ASKED = 200_000
+ASKED = 100_000
 """Units of work for the question whether an edge is possible at all; one that is not known to be impossible is kept."""
 
 ANSWERING = 2_000

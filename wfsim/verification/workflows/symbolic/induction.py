@@ -46,7 +46,7 @@ from wfsim.verification.workflows.symbolic.system import REFUTED, Arrow, System
 DEEPEST = 12
 """How many steps a run may have, unless time is up before."""
 
-WORK = 10_000_000
+WORK = 6_000_000
 """For one property, where no time is given; and as much once to find all control states and their formulas."""
 
 PER_ARROW = 1_000
@@ -259,9 +259,9 @@ class Induction:
     def _unroll(self, solver: z3.Solver, depth: int, sources: Iterable[int] | None) -> list[int]:
         """Add the step at a depth, from these locations or from anywhere; the arrows that it may be."""
         chosen = z3.Int(f"arrow!{depth}")
-        self.limits.spend(PER_ARROW * len(self._cone))
         sources = sorted(set(self.leaving) - {-1} if sources is None else sources)
         possible = [k for source in sources for k in self.leaving.get(source, ()) if k in self._cone]
+        self.limits.spend(PER_ARROW * len(possible))
         said: list[Any] = [both(*self.symbols.known)]
         for k in possible:
             source = self.system.arrows[k].source
