@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -63,15 +64,20 @@ def _texts(shape: Shape, constants: Sequence[Value]) -> list[Any]:
 
 
 def _objects(shape: Shape, constants: Sequence[Value]) -> list[Any]:
-    """A plain one, and those that differ from it in one field."""
+    """A plain one, those that differ from it in one field, then in two, and so on as far as there is room."""
     if shape.fields is None:
         return [{}]
     choices = {name: [*_few(one, constants), *([None] if one.optional else [])] for name, one in shape.fields.items()}
     if any(not values for values in choices.values()):
         return []
     plain = {name: values[0] for name, values in choices.items()}
-    others = [{**plain, name: value} for name, values in choices.items() for value in values[1:]]
-    return [plain, *others]
+    found = (
+        {**plain, **dict(zip(which, values))}
+        for n in range(len(choices) + 1)
+        for which in itertools.combinations(choices, n)
+        for values in itertools.product(*(choices[name][1:] for name in which))
+    )
+    return list(itertools.islice(found, MOST_EXAMPLES))
 
 
 def _few(shape: Shape, constants: Sequence[Value]) -> list[Any]:

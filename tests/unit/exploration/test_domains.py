@@ -9,6 +9,9 @@ import pytest
 import wfsim as wf
 from wfsim.errors import NotCovered
 from wfsim.exploration.domains import Domains
+from wfsim.exploration.shaped import MOST_EXAMPLES, examples
+from wfsim.model.shapes import Shape
+from wfsim.model.values import ValueType
 from wfsim.semantics.compile import compile_workflow
 from wfsim.verification.workflows.candidates import MOST_PAYLOADS
 from wfsim.verification.workflows.properties import Property
@@ -517,3 +520,21 @@ def test_values_with_parts_differ_in_what_conditions_ask_of_them() -> None:
     assert any(any(each["n"] > 7 for each in items) for items in found)
     assert any(any(each["s"] == "x" for each in items) for items in found)
     assert any(len(items) == 2 for items in found)
+
+
+def test_fields_of_an_item_are_tried_together_and_not_only_one_at_a_time() -> None:
+    shape = Shape(
+        ValueType.OBJECT, fields={"a": Shape(ValueType.BOOLEAN), "b": Shape(ValueType.STRING, values=("x", "y", "z"))}
+    )
+    both = [{"a": a, "b": b} for a in (True, False) for b in "xyz"]
+    found = examples(shape)
+    assert sorted(map(str, found)) == sorted(map(str, both))
+    # The plainest first, then what differs from it in one field.
+    assert found[0] == both[0]
+    assert [sum(each[name] != both[0][name] for name in "ab") for each in found] == [0, 1, 1, 1, 2, 2]
+    assert all([each] in examples(Shape(ValueType.LIST, items=shape)) for each in both)
+
+
+def test_of_many_fields_as_many_together_are_tried_as_there_is_room_for() -> None:
+    shape = Shape(ValueType.OBJECT, fields={f"f{k}": Shape(ValueType.BOOLEAN) for k in range(20)})
+    assert len(examples(shape)) == MOST_EXAMPLES
