@@ -1161,3 +1161,32 @@ def test_an_input_that_a_child_needs_must_be_given_item_by_item_too() -> None:
 
 def test_a_folder_may_be_given_as_catalogue() -> None:
     assert lint(load("models/order_fulfilment.yaml"), catalogue="models") == []
+
+
+ROUND = """
+name: round
+initial_state: a
+variables: {n: {type: integer, initial: 0}}
+events: {ask: {}, go: {}}
+states: [{name: a}, {name: b}, {name: z, is_terminal: true}]
+transitions:
+  - {from: a, event: ask, to: b}
+  - {from: b, event: go, to: a}
+  - {from: a, event: go, to: z}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "warned"),
+    [
+        ("{from: a, after: 2d, to: z}", ["transition 4 (a → z after 2d)"]),
+        ("{from: a, after: '${context.n}', to: z}", ["transition 4 (a → z after ${context.n})"]),
+        # It leads nowhere else, or not out of the circle: it bounds nothing.
+        ("{from: a, after: 2d}", []),
+        ("{from: a, after: 2d, to: b}", []),
+        ("{from: a, at: '2030-01-01T00:00:00Z', to: z}", []),
+    ],
+)
+def test_a_delay_that_each_round_starts_afresh_is_no_limit_to_the_circle(more: str, warned: list[str]) -> None:
+    found = [each.place for each in lint(loads(f"{ROUND}  - {more}\n")) if each.code == "timeout-restarts"]
+    assert found == warned

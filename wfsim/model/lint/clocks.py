@@ -27,6 +27,7 @@ def timeouts(graphs: list[RegionGraph], graph: RegionGraph, report: Report) -> N
         if state.is_terminal:
             continue
         _late_transitions(graph, state, report)
+        _postponed(graph, state, ways, report)
         timeout = graph.timeout_of(state)
         if timeout is None:
             continue
@@ -276,15 +277,38 @@ def _restarts(
     report: Report,
 ) -> None:
     """A circle through the state that nothing on it bounds: each round starts the clock afresh."""
-    if state.name not in graph.reachable:
-        return
-    circle = shortest_circle(ways, state.name)
-    if circle is not None:
+    circle = _unbounded(graph, state, ways)
+    if circle:
         report(
             "timeout-restarts",
             path,
             f"state {state.name!r}",
-            f"the circle {' → '.join(circle)} can be gone round without end, and each round starts the "
-            f"timeout {timeout} afresh: it bounds one visit, not the total.",
-            "Bound the circle by a condition on a variable that it changes, such as a counter of attempts.",
+            f"the circle {circle} can be gone round without end, and each round starts the timeout {timeout} afresh: "
+            "it bounds one visit, not the total.",
+            _BOUND_IT,
         )
+
+
+def _postponed(graph: RegionGraph, state: State, ways: dict[str, list[str]], report: Report) -> None:
+    """An `after` that leads out of such a circle is as little a limit to it."""
+    circle = _unbounded(graph, state, ways)
+    for index, way in graph.usable_from(state.name) if circle else ():
+        home = next(each for each in graph.components if state.name in each)
+        if way.after is not None and way.to is not None and way.to not in home:
+            report(
+                "timeout-restarts",
+                (*graph.part.transition_path(index), "after"),
+                graph.part.transition_label(index),
+                f"the circle {circle} can be gone round without end, and each round starts the time of `after "
+                f"{way.after}` afresh: it bounds one visit, not the total.",
+                _BOUND_IT,
+            )
+
+
+_BOUND_IT = "Bound the circle by a condition on a variable that it changes, such as a counter of attempts."
+
+
+def _unbounded(graph: RegionGraph, state: State, ways: dict[str, list[str]]) -> str:
+    """The shortest circle through a state that can be gone round without end, in words; empty if there is none."""
+    circle = shortest_circle(ways, state.name) if state.name in graph.reachable else None
+    return "" if circle is None else " → ".join(circle)

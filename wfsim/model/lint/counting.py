@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from wfsim.model.lint.graph import RegionGraph
     from wfsim.model.lint.report import Report
 
-_ADVICE = "Keep who it was in a variable, and compare: condition: event.by != context.first_by."
-
 
 def counting(graphs: list[RegionGraph], report: Report) -> None:
     """`consent-counted-twice`, `counter-not-reset`."""
@@ -33,50 +31,53 @@ def counting(graphs: list[RegionGraph], report: Report) -> None:
 # Consent ---------------------------------------------------------------------------------------------------
 
 
-def _votes(graph: RegionGraph, report: Report) -> None:
-    """Votes that are counted in a variable, whoever gives them."""
+def _twice(graph: RegionGraph, index: int, told: str, report: Report) -> None:
+    report(
+        "consent-counted-twice",
+        graph.part.transition_path(index),
+        graph.part.transition_label(index),
+        told,
+        "Keep who it was in a variable, and compare: condition: event.by != context.first_by.",
+    )
+
+
+def _open_consents(graph: RegionGraph) -> Iterator[tuple[int, Transition]]:
+    """Transitions that can be taken on somebody's consent, whoever it is."""
     for index in graph.usable_indices:
         way = graph.region.transitions[index]
+        if _consents(way) and _tells_apart(way) is False:
+            yield index, way
+
+
+def _votes(graph: RegionGraph, report: Report) -> None:
+    """Votes that are counted in a variable, whoever gives them."""
+    for index, way in _open_consents(graph):
         for variable in _counted_up(way):
-            if _consents(way) and _tells_apart(way) is False and _quorum(graph, variable):
-                report(
-                    "consent-counted-twice",
-                    graph.part.transition_path(index),
-                    graph.part.transition_label(index),
+            if _quorum(graph, variable):
+                told = (
                     f"it counts {way.event!r} in {variable!r}, and nothing keeps one person from being counted twice: "
-                    "its condition does not compare who it is with who it was.",
-                    _ADVICE,
+                    "its condition does not compare who it is with who it was."
                 )
+                _twice(graph, index, told, report)
 
 
 def _in_turn(graph: RegionGraph, report: Report) -> None:
     """The same consent twice in a row, from people who are not compared."""
-    for index in graph.usable_indices:
-        second = graph.region.transitions[index]
-        fields = None if second.event is None else payload_fields(graph.workflow, second.event)
-        if (
-            not _consents(second)
-            or _tells_apart(second) is not False
-            or not any(says(f, PERSONAL) for f in fields or ())
-        ):
+    for index, second in _open_consents(graph):
+        if not any(says(field, PERSONAL) for field in payload_fields(graph.workflow, second.event or "") or ()):
             continue
-        first = next(
-            (
-                way
-                for way in graph.entering[second.from_]
-                if way.event == second.event and second.from_ != way.from_ and second.to not in (None, way.from_)
-            ),
-            None,
+        before = (
+            way
+            for way in graph.entering[second.from_]
+            if way.event == second.event and second.from_ != way.from_ and second.to not in (None, way.from_)
         )
+        first = next(before, None)
         if first is not None and _tells_apart(first) is False:
-            report(
-                "consent-counted-twice",
-                graph.part.transition_path(index),
-                graph.part.transition_label(index),
+            told = (
                 f"it needs {second.event!r} once more after {first.from_!r}, and nothing keeps the same person from "
-                "giving both: its condition does not compare who it is with who it was.",
-                _ADVICE,
+                "giving both: its condition does not compare who it is with who it was."
             )
+            _twice(graph, index, told, report)
 
 
 def _side_by_side(graphs: list[RegionGraph], graph: RegionGraph, report: Report) -> None:
@@ -94,14 +95,11 @@ def _side_by_side(graphs: list[RegionGraph], graph: RegionGraph, report: Report)
                 before, first = heard.setdefault(way.event, (other, way))
                 if before is other or _tells_apart(way) or _tells_apart(first):
                     continue
-                report(
-                    "consent-counted-twice",
-                    other.part.transition_path(index),
-                    other.part.transition_label(index),
+                told = (
                     f"one {way.event!r} is taken in {before.part.label} and here at once (M2.3), so that it counts "
-                    "twice: no condition compares who it is with who it was.",
-                    _ADVICE,
+                    "twice: no condition compares who it is with who it was."
                 )
+                _twice(other, index, told, report)
 
 
 def _consents(way: Transition) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.model.elements import Outcome
 from wfsim.model.expression_tree import Name, names
+from wfsim.model.lint.forward import forward
 from wfsim.model.lint.words import DENYING, says, undoes
 from wfsim.model.uses import is_reserved, located
 
@@ -25,25 +26,12 @@ if TYPE_CHECKING:
 
 
 def forgotten(workflow: Workflow, graph: RegionGraph, report: Report) -> None:
-    """`undo-forgotten`, for the root region: a forward analysis of what may still be held in each state."""
+    """`undo-forgotten`, for the root region."""
     analysis = _Held(workflow, graph)
     if not analysis.undone_by:
         return
-    held: dict[str, frozenset[str]] = {graph.region.initial_state: frozenset()}
-    waiting = [graph.region.initial_state]
-    while waiting:
-        name = waiting.pop()
-        for _, way in graph.usable_from(name):
-            target = way.to if way.to is not None else name
-            after = analysis.after(way, held[name]) | held.get(target, frozenset())
-            if after != held.get(target):
-                held[target] = after
-                waiting.append(target)
-    for index in graph.usable_indices:
-        way = graph.region.transitions[index]
-        if way.from_ not in held or way.to is None or graph.states[way.to].outcome is not Outcome.FAILURE:
-            continue
-        left = sorted(analysis.after(way, held[way.from_]))
+    for index, end, held in forward(graph, analysis.after):
+        left = sorted(held) if end.outcome is Outcome.FAILURE else []
         if left:
             undo = _either(analysis.undone_by[left[0]])
             report(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wfsim.model.elements import Outcome
+from wfsim.model.lint.forward import forward
 from wfsim.model.uses import activity_uses, parts
 
 if TYPE_CHECKING:
@@ -18,26 +19,14 @@ _Log = frozenset[tuple[str, bool]]
 
 
 def undoing(workflow: Workflow, graph: RegionGraph, report: Report) -> None:
-    """`compensation-missing`, for the root region: a forward analysis of what the log may hold in each state."""
+    """`compensation-missing`, for the root region."""
     analysis = _Undoing(workflow, graph)
     if not analysis.uses:
         return
-    logs: dict[str, _Log] = {graph.region.initial_state: frozenset()}
-    waiting = [graph.region.initial_state]
-    while waiting:
-        name = waiting.pop()
-        for _, transition in graph.usable_from(name):
-            target = transition.to if transition.to is not None else name
-            log = analysis.after(transition, logs[name]) | logs.get(target, frozenset())
-            if log != logs.get(target):
-                logs[target] = log
-                waiting.append(target)
-    for index in graph.usable_indices:
-        transition = graph.region.transitions[index]
-        if transition.from_ not in logs or transition.to is None or not graph.states[transition.to].is_terminal:
+    for index, end, log in forward(graph, analysis.after):
+        if not end.is_terminal:
             continue
-        failed = graph.states[transition.to].outcome is Outcome.FAILURE
-        log = analysis.after(transition, logs[transition.from_])
+        failed = end.outcome is Outcome.FAILURE
         left = sorted({name for name, cancelled in log if failed or cancelled})
         if left:
             report(
