@@ -15,6 +15,7 @@ from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import dumps, loads
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
+from wfsim.semantics.pending import timer_told
 from wfsim.semantics.records import Record
 from wfsim.semantics.snapshot import take_snapshot
 from wfsim.semantics.stimulus import STIMULI, Stimulus
@@ -140,7 +141,9 @@ def describe(instance: Instance, stimulus: Stimulus, cause: Record) -> str:
         payload = ", ".join(f"{name}={value!r}" for name, value in stimulus.payload.items() if value is not None)
         return f"event {stimulus.event}({payload})" if payload else f"event {stimulus.event}"
     if stimulus.kind == "timer":
-        name = str(cause.payload.get("timer", "timer"))
+        program = instance.program
+        state = program.state_rows.get(cause.state or "", -1)
+        name = timer_told(program, stimulus.timer, state)
         owner = f" of {cause.activity}" if cause.activity else f" in {cause.state}" if cause.state else ""
         return f"timer {name}{owner} fires"
     if stimulus.kind == "start":

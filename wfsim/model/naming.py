@@ -1,6 +1,6 @@
 """What parts of a definition are called in drawings and records, and where they stand in it.
 
-`state:<path>`, `region:<path>` and `transition:<number>` as in `wfsim.model.picture`; `variable:<name>`,
+`state:<path>`, `region:<path>` and `transition:<number>` as in `wfsim.model.picture`; `type:<name>`, `variable:<name>`,
 `event:<name>`, `activity:<name>`, and `workflow` for what is outside of all these.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wfsim.model.problems import Path
 
 WHOLE = "workflow"
-SECTIONS = {"variable": "variables", "event": "events", "activity": "activities"}
+SECTIONS = {"type": "types", "variable": "variables", "event": "events", "activity": "activities"}
 
 
 def element_paths(workflow: Definition) -> dict[str, Path]:

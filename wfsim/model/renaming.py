@@ -1,4 +1,4 @@
-"""A state, region, variable, event or activity gets another name, and so does all that refers to it."""
+"""A state, region, type, variable, event or activity gets another name, and so does all that refers to it."""
 
 from __future__ import annotations
 
@@ -36,15 +36,13 @@ def rename(workflow: Definition, data: Data, path: Path, new: str) -> None:
     data
         What `workflow` says, with all keys spelt out, as mappings and lists.
     path
-        Of a state, of a region inside a state, or of an entry of `variables`, `events` or `activities`.
+        Of a state, of a region inside a state, or of an entry of `types`, `variables`, `events` or `activities`.
     """
     if path[0] == "states":
         (_rename_region if path[-2] == "regions" else _rename_state)(workflow, data, path, new)
     else:
         old = str(path[1])
-        {"variables": _rename_variable, "events": _rename_event, "activities": _rename_activity}[str(path[0])](
-            workflow, data, old, new
-        )
+        _RENAMED[str(path[0])](workflow, data, old, new)
         data[str(path[0])] = _with_key(data[str(path[0])], old, new)
 
 
@@ -117,6 +115,32 @@ def _rename_activity(workflow: Definition, data: Data, old: str, new: str) -> No
             *above, last = (*path, "activity") if path[-1] == "compensate_with" else path
             value_at(data, tuple(above))[last] = new
     _follow_errors(workflow, data, old, new, lambda inside: True)
+
+
+def _rename_type(workflow: Definition, data: Data, old: str, new: str) -> None:
+    def follow(declared: Data) -> None:
+        if declared.get("type") == old:
+            declared["type"] = new
+        for inner in [*([declared["items"]] if "items" in declared else []), *declared.get("fields", {}).values()]:
+            follow(inner)
+
+    for section in ("types", "variables"):
+        for declared in data.get(section, {}).values():
+            follow(declared)
+    for event in data.get("events", {}).values():
+        for declared in event.get("payload", {}).values():
+            follow(declared)
+    for activity in data.get("activities", {}).values():
+        for declared in [*activity.get("input", {}).values(), *([activity["result"]] if "result" in activity else [])]:
+            follow(declared)
+
+
+_RENAMED: dict[str, Callable[[Definition, Data, str, str], None]] = {
+    "types": _rename_type,
+    "variables": _rename_variable,
+    "events": _rename_event,
+    "activities": _rename_activity,
+}
 
 
 def region_around(path: Path) -> Path:

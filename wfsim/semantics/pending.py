@@ -140,6 +140,20 @@ def timer_place(program: Program, place: int) -> tuple[str, str | None]:
     raise WfsimError(f"there is no timer at place {place}.")
 
 
+def timer_told(program: Program, place: int, state: int) -> str:
+    """What people call the timer at a place while a state (a row) is active: `timeout`, `after 2h`, `at …`.
+
+    Of a state that has no such timer, or of none (-1), the name in records.
+    """
+    name, region = timer_place(program, place)
+    if state < 0 or region is None or name == "timeout":
+        return name
+    which = place - program.rows[program.region_rows[region]].first_timer
+    rows = range(program.rows[state].first_transition, program.rows[state].end_transition)
+    own = (program.transitions[row].trigger for row in rows if program.rows[row].timer == which)
+    return next(own, name)
+
+
 def works_of(program: Program, m: Rows) -> list[WorkCell]:
     """Activities and children: two places of each region, its state's and its flight's, open or not; then items."""
     head = program.head

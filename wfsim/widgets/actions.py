@@ -13,7 +13,7 @@ from wfsim.model.retrying import most_attempts, policies, telling_errors
 from wfsim.model.values import ValueType
 from wfsim.semantics.chances import active_regions, can_be_retried, leaving, not_due, region_cell
 from wfsim.semantics.codes import COMMANDS, NONE
-from wfsim.semantics.pending import Timer
+from wfsim.semantics.pending import Timer, timer_told
 from wfsim.semantics.stimulus import Stimulus, event_problem
 
 from .action import Action
@@ -222,7 +222,7 @@ class Actions:
         for timer in running:
             possible, reason = timer_chance(instance, timer)
             when = f"Due at {time_text(timer.due)}. {reason}" if possible else reason
-            label = _timer_label(instance, timer)
+            label = timer_label(instance, timer)
             yield Action(_timer_id(timer), label, "timer", possible, when, due=timer.due)
         if not instance.is_closed:
             yield from self._stopped_timers(instance, {timer.place for timer in running})
@@ -302,7 +302,8 @@ def _timer_id(timer: Timer) -> str:
     return f"timer:{timer.name}:{owner}".rstrip(":")
 
 
-def _timer_label(instance: Instance, timer: Timer) -> str:
+def timer_label(instance: Instance, timer: Timer) -> str:
+    """What a running timer is for, in words."""
     program = instance.program
     if timer.activity_id is not None:
         open_one = next(one for one in instance.activities() if one.activity_id == timer.activity_id)
@@ -310,13 +311,8 @@ def _timer_label(instance: Instance, timer: Timer) -> str:
         return f"next attempt of {activity}" if timer.name == "retry" else f"{timer.name} of {activity}"
     if timer.region is None:
         return "workflow timeout"
-    region = program.region_rows[timer.region]
-    where = program.name(region_cell(instance, region).state)
-    which = timer.place - program.rows[region].first_timer
-    if which == 0:
-        return f"timeout in {where}"
-    at = next(at for at in leaving(instance, region) if program.rows[at].timer == which)
-    return f"{program.transitions[at].trigger} in {where}"
+    state = region_cell(instance, program.region_rows[timer.region]).state
+    return f"{timer_told(program, timer.place, state)} in {program.name(state)}"
 
 
 def _soon(instance: Instance) -> int:

@@ -70,7 +70,7 @@ class Draft:
         return region
 
     def section(self, kind: str) -> Data:
-        """`variables`, `events` or `activities`, to add to or take from."""
+        """`types`, `variables`, `events` or `activities`, to add to or take from."""
         found: Data = self.data.setdefault(kind, {})
         return found
 

@@ -124,7 +124,7 @@ class Editing:
 
     @property
     def elements(self) -> list[str]:
-        """The identifiers of all states, regions, transitions, variables, events and activities; see
+        """The identifiers of all states, regions, transitions, types, variables, events, activities; see
         `wfsim.model.naming`."""
         return list(element_paths(self.definition))
 
@@ -203,12 +203,14 @@ class Editing:
         return self.do("rename", element=element, name=name)
 
     def declare(self, kind: str, name: str) -> str:
-        """Declare a variable, an event or an activity."""
+        """Declare a type, a variable, an event or an activity."""
         return self.do("declare", kind=kind, name=name)
 
-    def set_trigger(self, transition: str, *, event: str = "", after: str = "", condition: str = "") -> str:
+    def set_trigger(
+        self, transition: str, *, event: str = "", after: str = "", at: str = "", condition: str = ""
+    ) -> str:
         """Say what sets a transition off."""
-        return self.do("set_trigger", transition=transition, event=event, after=after, condition=condition)
+        return self.do("set_trigger", transition=transition, event=event, after=after, at=at, condition=condition)
 
     def make_initial(self, state: str) -> str:
         """Let its region begin in a state."""

@@ -176,6 +176,7 @@ class EditorWire:
                 "ends": list(states.values()),
                 "event": transition.event or "",
                 "after": "" if transition.after is None else str(transition.after),
+                "at": transition.at or "",
                 "condition": transition.condition or "",
                 "also": list(_sharing(definition, element, draft)),
             }

@@ -190,22 +190,22 @@ def _declare(draft: Draft, event: str) -> None:
         draft.section("events").setdefault(event, {})
 
 
-def set_trigger(draft: Draft, transition: str, event: str = "", after: str = "", condition: str = "") -> Done:
+def set_trigger(
+    draft: Draft, transition: str, event: str = "", after: str = "", at: str = "", condition: str = ""
+) -> Done:
     """What sets a transition off: an event or a time, and a condition; a condition alone makes it automatic."""
     path = draft.path(transition, "transition")
-    at = draft.at(path)
-    before = str(at.get("event", ""))
-    if event or after:
-        at.pop("at", None)
-    for key, value in {"event": event, "after": after, "condition": condition}.items():
-        at.pop(key, None)
+    said = draft.at(path)
+    before = str(said.get("event", ""))
+    for key, value in {"event": event, "after": after, "at": at, "condition": condition}.items():
+        said.pop(key, None)
         if value:
-            at[key] = value
+            said[key] = value
     if event:
         _declare(draft, event)
     _forget(draft, before)
-    told = event or (f"after {after}" if after else f"[{condition}]")
-    return Done(f"set the trigger of {at['from']} → {at.get('to', at['from'])} to {told}", path)
+    told = event or (f"after {after}" if after else f"at {at}" if at else f"[{condition}]")
+    return Done(f"set the trigger of {said['from']} → {said.get('to', said['from'])} to {told}", path)
 
 
 # Names and properties ------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def rename(draft: Draft, element: str, name: str) -> Done:
 
 
 def declare(draft: Draft, kind: str, name: str) -> Done:
-    """A new variable, event or activity."""
+    """A new type, variable, event or activity."""
     if kind not in SECTIONS:
         raise WfsimError(f"{kind[:40]!r} is nothing to declare. There are: {', '.join(SECTIONS)}.")
     section = draft.section(SECTIONS[kind])
@@ -246,7 +246,7 @@ def declare(draft: Draft, kind: str, name: str) -> Done:
 
 def delete(draft: Draft, element: str) -> Done:
     """Take an element away; a state with its transitions, a region with all that is in it."""
-    path = draft.path(element, "state", "region", "transition", "variable", "event", "activity")
+    path = draft.path(element, "state", "region", "transition", *SECTIONS)
     name = element.partition(":")[2]
     if path[-2] == "states":
         gone = len(_take_state(draft, path)[1])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from wfsim.model.declared import FieldType
 from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, Event, Region, State, Transition, Variable
 from wfsim.model.fields import written_fields
@@ -29,12 +30,13 @@ MODELS: dict[str, type[Element]] = {
     "region": Region,
     "state": State,
     "transition": Transition,
+    "type": FieldType,
     "variable": Variable,
     "event": Event,
     "activity": Activity,
 }
 _ELSEWHERE = {
-    "workflow": ("variables", "events", "activities", "states", "transitions"),
+    "workflow": ("types", "variables", "events", "activities", "states", "transitions"),
     "region": ("states", "transitions"),
 }
 """Keys that are elements of their own in the drawing."""

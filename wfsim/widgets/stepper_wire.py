@@ -10,6 +10,7 @@ from wfsim.model.duration import Duration, time_text
 from wfsim.model.retrying import most_attempts, policies
 from wfsim.model.values import ValueType
 
+from .actions import timer_label
 from .child_actions import child_name
 from .exports import pytest_file, witness_file
 from .stepping import Stepping
@@ -275,8 +276,7 @@ def _sections(instance: Instance) -> list[Scene]:
     for timer in instance.timers():
         left = timer.due - instance.time
         rest = f"in {Duration(left).about()}" if left > 0 else "due now"
-        owner = "" if timer.region is None else f" of {timer.region}" if timer.region else ""
-        timers.append({"name": f"{timer.name}{owner}", "value": f"{rest} (at {time_text(timer.due)})"})
+        timers.append({"name": timer_label(instance, timer), "value": f"{rest} (at {time_text(timer.due)})"})
     attempts = [
         {
             "name": f"{one.activity} #{one.activity_id}",

@@ -313,8 +313,8 @@ def test_an_element_says_everything_as_yaml_and_wrong_yaml_is_told_with_its_line
 
 
 def test_types_are_kept_while_other_things_are_edited_and_a_type_that_is_not_there_is_said(full: Editing) -> None:
-    types = "types: {driver: {name: string, rating: {type: number, maximum: 5}}}\n"
-    full.set_properties("workflow", full.properties("workflow") + types)
+    full.declare("type", "driver")
+    full.set_properties("type:driver", "type: object\nfields: {name: string, rating: {type: number, maximum: 5}}\n")
     full.declare("variable", "drivers")
     full.set_properties("variable:drivers", "type: list\nitems: driver\noptional: true\n")
     full.rename("state:end", "over")
@@ -527,3 +527,58 @@ def test_an_event_that_the_editor_has_named_goes_once_something_else_is_waited_f
     editing.undo()
     editing.undo()
     assert set(editing.workflow.events) == {"finish", "next", "pack"}
+
+
+TYPED = """
+name: typed
+version: 1.0.0
+initial_state: a
+types:
+  driver: {name: string, home: place}
+  place: {street: string}
+variables: {first: {type: driver, optional: true}, all: {type: list, items: driver, optional: true}}
+events: {found: {payload: {who: driver, where: {type: list, items: {at: place}}}}}
+activities: {call: {input: {driver: driver}, result: place}}
+states: [{name: a, activity: {name: call, parameters: {driver: "${context.first}"}}}, {name: b, is_terminal: true}]
+transitions:
+  - {from: a, event: done, to: b}
+  - {from: a, event: found, to: b}
+  - {from: a, at: "2030-01-01T00:00:00Z", to: b}
+unhandled: reject
+"""
+
+
+def test_a_renamed_type_is_followed_by_all_that_is_of_it() -> None:
+    editing = Editing(wf.loads(TYPED))
+    assert editing.rename("type:driver", "courier") == "type:courier"
+    assert editing.rename("type:place", "address") == "type:address"
+    expected = TYPED.replace("  driver: {name", "  courier: {name").replace("  place: {street", "  address: {street")
+    for before, after in (
+        ("home: place", "home: address"),
+        ("type: driver", "type: courier"),
+        ("items: driver", "items: courier"),
+        ("who: driver", "who: courier"),
+        ("at: place", "at: address"),
+        ("driver: driver", "driver: courier"),
+        ("result: place", "result: address"),
+    ):
+        expected = expected.replace(before, after)
+    assert editing.workflow == wf.loads(expected)
+    assert (
+        editing.set_properties("type:address", "type: object\nfields: {street: string, town: string}") == "type:address"
+    )
+    assert "town" in editing.text
+    with pytest.raises(WfsimError, match="there is a type 'address' already"):
+        editing.rename("type:courier", "address")
+    assert editing.declare("type", "size") == "type:size"
+    editing.delete("type:size")
+    assert "size" not in editing.text
+
+
+def test_a_transition_is_set_off_at_a_time_and_keeps_that_until_told_otherwise() -> None:
+    editing = Editing(wf.loads(TYPED))
+    editing.set_trigger("transition:2", at="2031-01-01T00:00:00Z")
+    assert str(editing.workflow.transitions[1]) == "a → b at 2031-01-01T00:00:00Z"
+    assert editing.said == "set the trigger of a → b to at 2031-01-01T00:00:00Z"
+    editing.set_trigger("transition:3", after="2h")
+    assert str(editing.workflow.transitions[2]) == "a → b after 2h"

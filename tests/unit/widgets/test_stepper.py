@@ -174,9 +174,33 @@ def test_a_delay_is_chosen_and_timers_count_down() -> None:
     page.do("event:order_validated", delay="3h")
     assert page.scene["head"]["time"] == "3:00:00"
     rows = {row["name"]: row["value"] for row in _section(page, "Timers")}
-    assert rows["workflow"] == "in 59d 21h (at 60d 0:00:00)"
+    assert rows["workflow timeout"] == "in 59d 21h (at 60d 0:00:00)"
     page.do("activity:1:start", delay="soon")
     assert "soon" in page.problem
+
+
+def test_a_timer_is_called_by_what_sets_it_off() -> None:
+    timed = wf.loads("""
+name: timed
+version: 1.0.0
+initial_state: a
+states: [{name: a, timeout: 3h}, {name: z, is_terminal: true}]
+transitions:
+  - {from: a, event: timeout, to: z}
+  - {from: a, after: 2h, to: z}
+  - {from: a, at: "1970-01-01T01:00:00Z", to: z}
+unhandled: reject
+""")
+    stepper = Stepper(timed)
+    page = Page(stepper)
+    page.do("start")
+    assert [row["name"] for row in _section(page, "Timers")] == [
+        "at 1970-01-01T01:00:00Z in a",
+        "after 2h in a",
+        "timeout in a",
+    ]
+    page.do("timer:after 2")
+    assert stepper.stepping.steps[-1].title == "timer at 1970-01-01T01:00:00Z in a fires"
 
 
 def test_attempts_mail_and_items_are_told() -> None:

@@ -338,11 +338,15 @@ export function Editor({ model, looks }: { model: Model; looks: Looks }) {
                 The workflow
               </button>
             </div>
-            {(["event", "variable", "activity"] as const).map((kind) => (
+            {(["event", "variable", "activity", "type"] as const).map((kind) => (
               <Declared
                 key={kind}
                 kind={kind}
-                names={{ event: names.declared, variable: names.variables, activity: names.activities }[kind]}
+                names={
+                  { event: names.declared, variable: names.variables, activity: names.activities, type: names.types }[
+                    kind
+                  ]
+                }
                 selected={selected}
                 onSelect={select}
                 problem={beside === `declare ${kind}` ? problem : ""}

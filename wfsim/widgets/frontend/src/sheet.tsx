@@ -24,6 +24,7 @@ export interface SheetData {
   ends?: string[];
   event?: string;
   after?: string;
+  at?: string;
   condition?: string;
   also?: { id: string; label: string }[];
 }
@@ -35,6 +36,7 @@ export interface Names {
   declared: string[];
   variables: string[];
   activities: string[];
+  types: string[];
 }
 /** `at`: the label of the field that it comes from. */
 export type Edit = (operation: string, values: Record<string, string>, at: string) => void;
@@ -184,7 +186,12 @@ function StateFields(props: Props) {
 
 function TransitionFields(props: Props) {
   const { sheet, names, onEdit, onSelect } = props;
-  const now = { event: sheet.event ?? "", after: sheet.after ?? "", condition: sheet.condition ?? "" };
+  const now = {
+    event: sheet.event ?? "",
+    after: sheet.after ?? "",
+    at: sheet.at ?? "",
+    condition: sheet.condition ?? "",
+  };
   const ends = { source: sheet.source ?? "", target: sheet.target ?? "" };
   const end = (label: string, which: "source" | "target") => (
     <Row label={label} of={label} within={props}>
@@ -224,7 +231,7 @@ function TransitionFields(props: Props) {
         within={props}
         value={now.event}
         words={names.events}
-        onCommit={(event) => set({ event, after: "" }, "on event")}
+        onCommit={(event) => set({ event, after: "", at: "" }, "on event")}
       />
       <Field
         label="after"
@@ -232,7 +239,15 @@ function TransitionFields(props: Props) {
         within={props}
         hint="2h"
         value={now.after}
-        onCommit={(after) => set({ after, event: after ? "" : now.event }, "after")}
+        onCommit={(after) => set({ after, ...(after ? { event: "", at: "" } : {}) }, "after")}
+      />
+      <Field
+        label="at"
+        of="at"
+        within={props}
+        hint="${context.appointment}"
+        value={now.at}
+        onCommit={(at) => set({ at, ...(at ? { event: "", after: "" } : {}) }, "at")}
       />
       <Field
         label="if"
