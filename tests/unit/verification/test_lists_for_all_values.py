@@ -100,6 +100,20 @@ def test_a_list_that_cannot_be_read_is_an_error_of_its_state() -> None:
     assert ask(flow(ways), "states_reachable").statistics == {"unreachable": ["b"]}
 
 
+def test_an_error_of_a_list_that_is_null_is_not_forgotten() -> None:
+    given = {"xs": {"type": "list", "optional": True, "input": True}, "ys": ANY_LIST}
+    ways = [way("a", "z", "done"), way("a", "b", "error.a", "len(context.ys) > 6"), way("a", "z", "error"), OUT]
+    assert ask(flow(ways, variables=given), "states_reachable").status == "holds"
+
+
+def test_what_an_item_gives_is_not_what_the_list_gives() -> None:
+    ways = [way("a", "b", "done", "len(event.result) > 6"), way("a", "z", "done"), OUT]
+    data = flow(ways).model_dump(by_alias=True, exclude_unset=True)
+    del data["states"][0]["for_each"]["result_variable"]
+    data["activities"] = {"f": {"result": {"type": "integer", "minimum": 0, "maximum": 9}}}
+    assert ask(wf.Workflow.model_validate(data), "states_reachable").status == "holds"
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -49,6 +49,7 @@ from wfsim.verification.workflows.conditions.translation import Translation
 from wfsim.verification.workflows.symbolic.admission import fitted
 from wfsim.verification.workflows.symbolic.markers import Markers
 from wfsim.verification.workflows.symbolic.solving import solved
+from wfsim.verification.workflows.symbolic.through import LIST, LISTED
 
 Held: TypeAlias = "tuple[int, int, float] | str | None"
 
@@ -123,7 +124,12 @@ class SymbolicHost:
         elif asked.role == "moment":
             raise NotCovered("the time at which a transition is due is computed, which is not followed symbolically.")
         elif asked.role == "value":
-            self._answer_value(term if asked.target is None else fitted(self.declared[asked.target], term), answer)
+            if asked.target is not None:
+                declared = self.declared[asked.target]
+                # A list that is gone through is no null, but for forgetting the one before.
+                goes_through = declared is LISTED and asked.template != TemplateLiteral(None)
+                term = fitted(LIST if goes_through else declared, term)
+            self._answer_value(term, answer)
         else:
             raise NotCovered(f"what is {asked.role} of a for_each or a message is not followed symbolically.")
 

@@ -31,6 +31,12 @@ from wfsim.verification.workflows.conditions.terms import Term, Truth, both, eit
 from wfsim.verification.workflows.symbolic.markers import Markers
 
 
+LISTED = Variable(type=ValueType.LIST, optional=True)
+"""Of variables that the definition does not have."""
+LIST = Variable(type=ValueType.LIST)
+"""What may be gone through."""
+
+
 @dataclass(frozen=True)
 class Through:
     """A `for_each`, and the number of the variable that keeps its list."""
@@ -91,6 +97,13 @@ def one_work_each(workflow: Workflow) -> tuple[Workflow, dict[str, Through]]:
     variables = dict(declared_variables(workflow))
     found: dict[str, Through] = {}
 
+    def hidden(what: str) -> str:
+        name = f"{what}_{len(variables)}"
+        while name in variables:
+            name += "_"
+        variables[name] = LISTED
+        return name
+
     def of_state(path: tuple[str, ...], state: State) -> State:
         if state.parallel is not None:
             inner = tuple(
@@ -102,12 +115,11 @@ def one_work_each(workflow: Workflow) -> tuple[Workflow, dict[str, Through]]:
             return state
         where = "/".join(path)
         _refuse(workflow, where, state.for_each)
-        kept = f"items_{len(variables)}"
-        while kept in variables:
-            kept += "_"
         found[where] = Through(state.for_each, len(variables))
-        variables[kept] = Variable(type=ValueType.LIST, optional=True)
-        activity = ActivityWork(name=state.for_each.activity or "", result_variable=state.for_each.result_variable)
+        kept = hidden("items")
+        # What an item gives is not what the list gives: so that is a list, taken up by somebody.
+        result = state.for_each.result_variable or hidden("results")
+        activity = ActivityWork(name=state.for_each.activity or "", result_variable=result)
         # Should it raise, what was kept before is no list of this one.
         reads = [_keep(kept, None), _keep(kept, state.for_each.items)]
         return state.model_copy(
