@@ -1168,11 +1168,11 @@ name: round
 initial_state: a
 variables: {n: {type: integer, initial: 0}}
 events: {ask: {}, go: {}}
-states: [{name: a}, {name: b}, {name: z, is_terminal: true}]
+states: [{name: a}, {name: b}, {name: y, is_terminal: true}, {name: z, is_terminal: true, outcome: failure}]
 transitions:
   - {from: a, event: ask, to: b}
   - {from: b, event: go, to: a}
-  - {from: a, event: go, to: z}
+  - {from: a, event: go, to: y}
 """
 
 
@@ -1181,7 +1181,8 @@ transitions:
     [
         ("{from: a, after: 2d, to: z}", ["transition 4 (a → z after 2d)"]),
         ("{from: a, after: '${context.n}', to: z}", ["transition 4 (a → z after ${context.n})"]),
-        # It leads nowhere else, or not out of the circle: it bounds nothing.
+        # It leads on, perhaps round again: that may well be meant of each visit.
+        ("{from: a, after: 2d, to: y}", []),
         ("{from: a, after: 2d}", []),
         ("{from: a, after: 2d, to: b}", []),
         ("{from: a, at: '2030-01-01T00:00:00Z', to: z}", []),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wfsim.model.duration import Duration
 from wfsim.model.elements import Outcome
 from wfsim.model.lint.circles import shortest_circle, unbounded_ways
-from wfsim.model.lint.graph import RegionGraph
+from wfsim.model.lint.graph import RegionGraph, reach
 from wfsim.model.lint.regions import inner, needed
 from wfsim.model.retrying import most_attempts, policies
 
@@ -290,11 +290,10 @@ def _restarts(
 
 
 def _postponed(graph: RegionGraph, state: State, ways: dict[str, list[str]], report: Report) -> None:
-    """An `after` that leads out of such a circle is as little a limit to it."""
+    """An `after` that gives up is as little a limit to such a circle; one that leads on may well mean each visit."""
     circle = _unbounded(graph, state, ways)
     for index, way in graph.usable_from(state.name) if circle else ():
-        home = next(each for each in graph.components if state.name in each)
-        if way.after is not None and way.to is not None and way.to not in home:
+        if way.after is not None and way.to is not None and _gives_up(graph, way.to):
             report(
                 "timeout-restarts",
                 (*graph.part.transition_path(index), "after"),
@@ -303,6 +302,12 @@ def _postponed(graph: RegionGraph, state: State, ways: dict[str, list[str]], rep
                 f"{way.after}` afresh: it bounds one visit, not the total.",
                 _BOUND_IT,
             )
+
+
+def _gives_up(graph: RegionGraph, name: str) -> bool:
+    """Whether no success can be reached from a state."""
+    ends = [graph.states[each] for each in reach([name], lambda node: graph.successors[node])]
+    return not any(end.is_terminal and end.outcome is not Outcome.FAILURE for end in ends)
 
 
 _BOUND_IT = "Bound the circle by a condition on a variable that it changes, such as a counter of attempts."
