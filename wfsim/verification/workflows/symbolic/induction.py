@@ -102,7 +102,7 @@ def decide(
         If a claim looks at what the solver does not know.
     """
     if not space.complete:
-        return Decided("unknown", f"the symbolic search stopped: {space.reason}.", 0, len(space.snapshots))
+        return Decided("unknown", space.stopped, 0, len(space.snapshots))
     limits = at_most(limits)
     system = System(space, automaton, MOST_LOCATIONS, limits)
     if not system.complete:

@@ -34,7 +34,7 @@ class Reaching:
 
     def __init__(self, space: SymbolicSpace, max_states: int, limits: Limits) -> None:
         if not space.complete:
-            raise NotCovered(f"the symbolic search stopped: {space.reason}.")
+            raise NotCovered(space.stopped)
         if len(space.snapshots) > max_states:
             raise NotCovered(f"there are more control states than max_states={max_states:,}.")
         limits = at_most(limits)

@@ -181,6 +181,11 @@ class SymbolicSpace:
         """Why more may be followed than can happen; empty where it is exactly that."""
         return may_not_succeed(self.through) or self.host.opened
 
+    @property
+    def stopped(self) -> str:
+        """Why not everything was visited, and what may have made it too much."""
+        return f"the symbolic search stopped: {self.reason}{'; ' if self.more else ''}{self.more}."
+
     def value_after(self, move: Move, variable: int) -> Term:
         """What a variable holds after a move."""
         place = self.places.of_variable(variable)

@@ -30,7 +30,6 @@ from wfsim.semantics.stimulus import Stimulus
 from wfsim.verification.workflows.conditions.terms import Term, Truth, both, either, opposite
 from wfsim.verification.workflows.symbolic.markers import Markers
 
-
 LISTED = Variable(type=ValueType.LIST, optional=True)
 """Of variables that the definition does not have."""
 LIST = Variable(type=ValueType.LIST)
