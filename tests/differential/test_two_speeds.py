@@ -28,6 +28,7 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.later import Later
 from wfsim.semantics.snapshot import from_snapshot, take_snapshot
+from wfsim.semantics.spread import Spread
 from wfsim.semantics.stimulus import Stimulus
 
 QUEUES = (codes.WAITING, codes.INTERNAL, codes.DEFERRED)
@@ -83,10 +84,10 @@ def asking() -> Workflow:
         return {"action_type": "set_variable", "parameters": {"name": name, "value": value}}
 
     actions = [
+        assign("all", {"event": "${event}", "state": "${state}", "n": ["${context.n}", {"half": 0.5}]}),
         assign("words", "${[event.word, context.word, 'm']}"),
         assign("n", "${len(context.words) + len(event.word)}"),
         assign("word", "${max(context.word, event.word) if event.word in context.words else 'z'}"),
-        assign("all", {"event": "${event}", "state": "${state}", "n": ["${context.n}", {"half": 0.5}]}),
     ]
     return Workflow(
         name="asking",
@@ -140,9 +141,8 @@ def test_a_question_that_does_not_fit_into_the_output_asks_for_more_room() -> No
         m, v = to_array([*instance.m, layout.Queued()], speed.MEMORY), to_array(instance.v * 2, speed.CELL)
         m[codes.FREE]["first"] = len(instance.m)
         m[-1]["next"] = -1
-        # The condition compares two texts; with that answered, an assignment asks for a whole value.
-        out.tally["n_answers"] = 1
-        out.answers[0]["whole"] = -1
+        # The first assignment asks for the payload as a whole.
+        out = speed.outputs_of(*out[:6], *Spread([instance.texts]).arrays)
         roots.step(instance.rows, m, v, out, 0)
         assert out.tally[0]["full"] == full
         assert (out.tally[0]["question"] >= 0) == (not full)
@@ -212,7 +212,8 @@ def test_lists_and_messages_are_the_same_at_both_speeds(room: int, collect: bool
         assert quick.rows_like(plain) == plain.m
         assert quick.v == plain.v
         kinds.update(record.kind for record in expected.records)
-    assert quick.questions == (11 if collect else 6)
+    # A list for each item that is begun, and all results in one.
+    assert quick.questions == (5 if collect else 2)
     assert plain.status == "completed"
     assert kinds[codes.R_MESSAGE_SENT] == 4
     assert kinds[codes.R_EVENT_REJECTED] == 2

@@ -276,13 +276,14 @@ class ChildRow:
 
 @dataclass(slots=True)
 class OpRow:
-    """One operation of a compiled expression."""
+    """One operation of a compiled expression; `size` is how many steps a loop takes for each item (M10.7)."""
 
     op: int = OP_END
     a: int = NONE
     tag: int = NULL
     whole: int = 0
     real: float = 0.0
+    size: int = 0
 
 
 @dataclass(slots=True)
@@ -526,6 +527,28 @@ class EffectRow:
     outcome: int = 0
     event: int = NONE
     to: int = NONE
+
+
+@dataclass(slots=True)
+class ValueEntry:
+    """What a handle stands for, of which the parts or signs begin at `first`.
+
+    `n` is its length: characters, items or fields. A text takes `size` bytes.
+    """
+
+    n: int = 0
+    first: int = 0
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Part:
+    """An item of a list, or a field of an object, whose name is the text `key`."""
+
+    key: int = NONE
+    tag: int = NULL
+    whole: int = 0
+    real: float = 0.0
 
 
 PROGRAM_ROWS: tuple[type, ...] = (
