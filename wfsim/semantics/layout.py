@@ -529,28 +529,6 @@ class EffectRow:
     to: int = NONE
 
 
-@dataclass(slots=True)
-class ValueEntry:
-    """What a handle stands for, of which the parts or signs begin at `first`.
-
-    `n` is its length: characters, items or fields. A text takes `size` bytes.
-    """
-
-    n: int = 0
-    first: int = 0
-    size: int = 0
-
-
-@dataclass(slots=True)
-class Part:
-    """An item of a list, or a field of an object, whose name is the text `key`."""
-
-    key: int = NONE
-    tag: int = NULL
-    whole: int = 0
-    real: float = 0.0
-
-
 PROGRAM_ROWS: tuple[type, ...] = (
     Head,
     VariableRow,

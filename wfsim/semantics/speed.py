@@ -126,8 +126,11 @@ TALLY = np.dtype(
 )
 
 
-VALUE_ENTRY = union_type([layout.ValueEntry], narrow=False)
-PART = union_type([layout.Part], narrow=False)
+VALUE_ENTRY = np.dtype([("n", "i8"), ("first", "i8"), ("size", "i8")])
+"""What a handle stands for: its length in characters, items or fields; where its bytes or parts begin; how many bytes a
+text takes, else 0."""
+PART = np.dtype([("key", "i8"), ("tag", "i8"), ("whole", "i8"), ("real", "f8")])
+"""An item of a list, or a field of an object, whose name is the text `key`."""
 MADE = np.dtype(
     [(name, "i8") for name in ("used", "hash", "owner", "what", "of", "n", "first", "tag", "whole")] + [("real", "f8")]
 )

@@ -15,7 +15,7 @@ import numpy as np
 from . import speed
 from .arrays import to_array
 from .layout import Cell
-from .texts import Texts
+from .texts import Member, Texts
 
 MOST_MADE = 1 << 16
 """Rows for values that were made; when half of them are used, all are forgotten."""
@@ -73,26 +73,25 @@ class Spread:
             self._room[which] = 2 * (known + len(values))
             self._place_tables()
         texts = self._tables[which]
-        written = [value.encode() if isinstance(value, str) else b"" for value in values]
-        members = [texts.members(handle) for handle in range(known, known + len(values))]
-        entries = np.zeros(len(values), speed.VALUE_ENTRY)
-        sizes, n_members = list(map(len, written)), list(map(len, members))
-        entries["n"] = list(map(len, values))
-        entries["size"] = sizes
-        is_text = np.array([isinstance(value, str) for value in values])
-        signs, parts = self._n_signs, self._n_parts
-        entries["first"] = np.where(is_text, _begins(signs, sizes), _begins(parts, n_members))
-        self._n_signs, self._n_parts = signs + sum(sizes), parts + sum(n_members)
-        self._make_room(2, self._n_signs)
-        self._make_room(1, self._n_parts)
-        into = self.arrays
-        first = self.firsts[which] + known
-        into[0][first : first + len(values)] = entries
-        into[2][signs : self._n_signs] = np.frombuffer(b"".join(written), np.uint8)
-        if self._n_parts > parts:
-            rows = [member for each in members for member in each]
-            for name, column in zip(("key", "tag", "whole", "real"), zip(*rows)):
-                into[1][name][parts : self._n_parts] = column
+        entries, written, members = list[int](), list[bytes](), list[Member]()
+        n_signs, n_parts = self._n_signs, self._n_parts
+        for handle, value in enumerate(values, known):
+            if isinstance(value, str):
+                written.append(value.encode())
+                size = len(written[-1])
+                entries += len(value), n_signs, size
+                n_signs += size
+            else:
+                entries += len(value), n_parts, 0
+                members += texts.members(handle)
+                n_parts += len(value)
+        self._make_room(1, n_parts)
+        self._make_room(2, n_signs)
+        into, first = self.arrays, self.firsts[which] + known
+        into[0][first : first + len(values)] = np.array(entries, np.int64).view(speed.VALUE_ENTRY)
+        into[1][self._n_parts : n_parts] = members
+        into[2][self._n_signs : n_signs] = np.frombuffer(b"".join(written), np.uint8)
+        self._n_signs, self._n_parts = n_signs, n_parts
 
     def _place_tables(self) -> None:
         """Give each table as much room as it shall have."""
@@ -157,9 +156,3 @@ class Spread:
         while made[place]["used"]:
             place = (place + 1) & (len(made) - 1)
         return place
-
-
-def _begins(first: int, sizes: Sequence[int]) -> Any:
-    """Where each begins, if they lie one behind another."""
-    ends = first + np.cumsum(np.array(sizes, np.int64))
-    return ends - sizes
