@@ -98,20 +98,21 @@ WHEN_COMPLETED, WHEN_ATTEMPTED = range(2)
     OP_BOOLEAN,
     OP_ASK,
     OP_NOW,
-    # Texts, lists and objects: those of two operands, then of one, then of as many as they say.
-    OP_INDEX,
+    # Texts, lists and objects: those that take three cells, then two, then one, and leave one.
     OP_IN,
     OP_NOT_IN,
+    OP_INDEX,
     OP_STARTS,
     OP_ENDS,
     OP_HOLDS,
-    OP_PART,
-    OP_LENGTH,
     OP_LEAST,
     OP_MOST,
+    OP_PART,
+    OP_LENGTH,
     OP_TEXT,
     OP_LOWER,
     OP_UPPER,
+    OP_PARTS,
     OP_PIECE,
     OP_JOIN,
     OP_LIST,
@@ -122,7 +123,7 @@ WHEN_COMPLETED, WHEN_ATTEMPTED = range(2)
     OP_COALESCE,
     OP_ZERO,
     OP_STATE,
-) = range(50)
+) = range(51)
 
 # What goes through a list (M10.7).
 SUM, COUNT, ANY_OF, ALL_OF = range(4)

@@ -79,6 +79,7 @@ from .codes import (
     OP_OBJECT,
     OP_OR,
     OP_PART,
+    OP_PARTS,
     OP_PIECE,
     OP_STARTS,
     OP_STATE,
@@ -254,13 +255,17 @@ class ExpressionCode:
             case Field(value, field):
                 return self._unary(OP_PART, value, self.texts.handle(field))
             case Compare(operator, left, right):
-                return max(3, self._binary(OP_IN if operator == "in" else OP_NOT_IN, left, right))
+                depth = max(4, self.part(left), 1 + self._list(right))
+                self.ops.append(OpRow(OP_IN if operator == "in" else OP_NOT_IN))
+                return depth
             case Arithmetic("+", _, _):
                 return self._join(_pieces(node, self._known_kind))
             case Call("coalesce", arguments):
                 return self._coalesce(arguments)
             case Call("min" | "max" as function, (argument,)):
-                return max(3, self._unary(OP_LEAST if function == "min" else OP_MOST, argument))
+                depth = max(4, self._list(argument))
+                self.ops.append(OpRow(OP_LEAST if function == "min" else OP_MOST))
+                return depth
             case Call(function, (argument,)) if function in _ON_PARTS:
                 return self._unary(_ON_PARTS[function], argument)
             case Call(function, (left, right)) if function in _ON_PARTS:
@@ -277,6 +282,13 @@ class ExpressionCode:
         depth = self.part(operand)
         self.ops.append(OpRow(op, number))
         return depth
+
+    def _list(self, node: Expression) -> int:
+        """A list to go through, in two cells: it, and which field of each item is meant, if not all of it."""
+        if isinstance(node, Field):
+            return max(3, self._unary(OP_PARTS, node.value, self.texts.handle(node.field)))
+        depth = self.part(node)
+        return max(depth, 1 + self.constant(NONE))
 
     def _join(self, pieces: Sequence[Expression]) -> int:
         """Texts put together at once, but looked at one by one, as if each `+` were done."""
@@ -309,11 +321,11 @@ class ExpressionCode:
 
     def _gather(self, node: Gather) -> int:
         function, size = _GATHER[node.function], sum(1 for _ in walk(node.body))
-        depth = self.part(node.over)
+        depth = self._list(node.over)
         begin = OpRow(OP_LOOP, whole=function, size=size)
         self.ops.append(begin)
         first = len(self.ops)
-        depth = max(depth, 4 + self.part(node.body))
+        depth = max(depth, 5 + self.part(node.body))
         self.ops.append(OpRow(OP_NEXT, first, whole=function, size=size))
         begin.a = len(self.ops)
         return depth

@@ -2,6 +2,7 @@
 
 Each function works on the cells from `at` on and leaves its value, or a fault, in cell `at`. What is there is read
 (`length_of`, `element`, …); a new text or list is made by the surroundings, which give it a handle (`make`).
+A list that is gone through has a cell behind it with the name of a field, or -1: of each item that field is taken.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .codes import (
     MAKE_LOWER,
     MAKE_TEXT,
     MAKE_UPPER,
+    NONE,
     NULL,
     NUMBER,
     OBJECT,
@@ -34,6 +36,7 @@ from .codes import (
     OP_MOST,
     OP_NOT_IN,
     OP_PART,
+    OP_PARTS,
     OP_PIECE,
     OP_STARTS,
     OP_TEXT,
@@ -73,16 +76,48 @@ def take_item(v: Cells, o: Output, at: int) -> None:
 
 
 @kernel
-def take_part(v: Cells, o: Output, name: int, at: int) -> None:
-    """The object becomes its field, or the list the list of that field of each (M10.5)."""
-    if v[at].tag == NULL:
-        set_whole(v[at], FAULT, T_NULL)
-    elif v[at].tag == LIST:
-        make(v, o, MAKE_FIELDS, name, at, 1, at)
-    elif v[at].tag != OBJECT:
-        set_whole(v[at], FAULT, T_TYPE)
+def take_field(v: Cells, o: Output, name: int, at: int) -> None:
+    """The object becomes its field (M10.5)."""
+    if v[at].tag != OBJECT:
+        set_whole(v[at], FAULT, T_NULL if v[at].tag == NULL else T_TYPE)
     elif part_named(v, o, v[at].whole, name, at) == 0:
         set_whole(v[at], FAULT, T_NO_FIELD)
+
+
+@kernel
+def take_part(v: Cells, o: Output, name: int, at: int) -> None:
+    """The object becomes its field, or the list the list of that field of each (M10.5)."""
+    if v[at].tag == LIST:
+        make(v, o, MAKE_FIELDS, name, at, 1, at)
+    else:
+        take_field(v, o, name, at)
+
+
+@kernel
+def take_parts(v: Cells, o: Output, name: int, at: int) -> None:
+    """`value.name` as a list to go through: the cell behind it gets the field to take of each item, -1 for all of it.
+
+    So no list of the fields is made. The cell behind that is written on.
+    """
+    if v[at].tag != LIST:
+        take_part(v, o, name, at)
+        set_whole(v[at + 1], INTEGER, NONE)
+        return
+    for index in range(length_of(o, v[at].whole)):
+        element(v, o, v[at].whole, index, at + 2)
+        take_field(v, o, name, at + 2)
+        if v[at + 2].tag == FAULT:
+            copy_cell(v[at + 2], v[at])
+            return
+    set_whole(v[at + 1], INTEGER, name)
+
+
+@kernel
+def item_of(v: Cells, o: Output, items: int, index: int, at: int) -> None:
+    """Cell `at` becomes what there is to go through at an index of the list in cell `items`."""
+    element(v, o, v[items].whole, index, at)
+    if v[items + 1].whole >= 0:
+        part_named(v, o, v[at].whole, v[items + 1].whole, at)
 
 
 @kernel
@@ -105,18 +140,14 @@ def matches(o: Output, left: Cell, right: Cell) -> int:
 
 @kernel
 def look_in(v: Cells, o: Output, op: int, at: int) -> None:
-    """The value becomes whether it is in the list behind it; the cell behind that is written on."""
-    if v[at + 1].tag == NULL:
-        set_whole(v[at], FAULT, T_NULL)
-        return
+    """The value becomes whether it is in the list behind it."""
     if v[at + 1].tag != LIST:
-        set_whole(v[at], FAULT, T_TYPE)
+        set_whole(v[at], FAULT, T_NULL if v[at + 1].tag == NULL else T_TYPE)
         return
-    items = v[at + 1].whole
     found = 0
-    for index in range(length_of(o, items)):
-        element(v, o, items, index, at + 2)
-        if matches(o, v[at], v[at + 2]):
+    for index in range(length_of(o, v[at + 1].whole)):
+        item_of(v, o, at + 1, index, at + 3)
+        if matches(o, v[at], v[at + 3]):
             found = 1
             break
     set_whole(v[at], BOOLEAN, found if op == OP_IN else 1 - found)
@@ -124,27 +155,26 @@ def look_in(v: Cells, o: Output, op: int, at: int) -> None:
 
 @kernel
 def extreme_of(v: Cells, o: Output, op: int, at: int) -> None:
-    """The list becomes its smallest or largest item; the two cells behind it are written on (M10.7)."""
+    """The list becomes its smallest or largest item (M10.7)."""
     if v[at].tag != LIST:
         set_whole(v[at], FAULT, T_NULL if v[at].tag == NULL else T_TYPE)
         return
-    items = v[at].whole
-    n = length_of(o, items)
+    n = length_of(o, v[at].whole)
     for index in range(n):
-        element(v, o, items, index, at + 1)
-        if v[at + 1].tag == NULL:
+        item_of(v, o, at, index, at + 2)
+        if v[at + 2].tag == NULL:
             set_whole(v[at], FAULT, T_NULL)
             return
-    set_null(v[at + 1])
+    set_null(v[at + 2])
     for index in range(n):
-        element(v, o, items, index, at + 2)
+        item_of(v, o, at, index, at + 3)
         if index == 0:
-            copy_cell(v[at + 2], v[at + 1])
+            copy_cell(v[at + 3], v[at + 2])
         # Even one item alone is of a kind that has an order.
-        extreme(OP_MINIMUM if op == OP_LEAST else OP_MAXIMUM, o, v[at + 1], v[at + 2])
-        if v[at + 1].tag == FAULT:
+        extreme(OP_MINIMUM if op == OP_LEAST else OP_MAXIMUM, o, v[at + 2], v[at + 3])
+        if v[at + 2].tag == FAULT:
             break
-    copy_cell(v[at + 1], v[at])
+    copy_cell(v[at + 2], v[at])
 
 
 @kernel
@@ -212,14 +242,16 @@ def add(v: Cells, o: Output, at: int) -> None:
 @kernel
 def on_parts(v: Cells, o: Output, op: int, a: int, at: int) -> None:
     """What an operation on texts, lists and objects makes of cell `at` and those behind it; `a` is its number."""
-    if op == OP_INDEX:
-        take_item(v, o, at)
-    elif op == OP_IN or op == OP_NOT_IN:
+    if op <= OP_NOT_IN:
         look_in(v, o, op, at)
+    elif op == OP_INDEX:
+        take_item(v, o, at)
     elif op <= OP_HOLDS:
         on_texts(v, o, op, at)
     elif op == OP_PART:
         take_part(v, o, a, at)
+    elif op == OP_PARTS:
+        take_parts(v, o, a, at)
     elif op == OP_LENGTH:
         take_length(v, o, at)
     elif op == OP_LEAST or op == OP_MOST:
@@ -235,7 +267,7 @@ def steps_of(v: Cells, o: Output, op: int, a: int, at: int) -> int:
     """How many steps an operation takes inside of a function that goes through a list (M10.7)."""
     if op == OP_IN or op == OP_NOT_IN:
         return length_of(o, v[at + 1].whole) if v[at + 1].tag == LIST else 0
-    if op == OP_PART:
+    if op == OP_PART or op == OP_PARTS:
         return length_of(o, v[at].whole) if v[at].tag == LIST else 0
     if op == OP_STARTS or op == OP_ENDS or op == OP_HOLDS:
         return length_together(v, o, at, 2) // SIGNS_PER_STEP

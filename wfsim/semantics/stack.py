@@ -24,21 +24,23 @@ from .codes import (
     OP_END,
     OP_FIELD,
     OP_GREATER_EQUAL,
-    OP_HOLDS,
     OP_IF,
-    OP_INDEX,
+    OP_IN,
     OP_ITEM,
     OP_JOIN,
     OP_JUMP,
     OP_LIST,
     OP_LOOP,
     OP_MODULO,
+    OP_MOST,
     OP_NEGATE,
     OP_NEXT,
     OP_NOT,
+    OP_NOT_IN,
     OP_NOW,
     OP_OBJECT,
     OP_OR,
+    OP_PARTS,
     OP_PIECE,
     OP_STATE,
     OP_VARIABLE,
@@ -48,9 +50,9 @@ from .codes import (
     T_OVERFLOW,
     T_TYPE,
 )
-from .kernel import Output, ask, element, kernel, length_of, make
+from .kernel import Output, ask, kernel, length_of, make
 from .layout import Cells, Rows
-from .parts import add, begin_gathering, gather, on_parts, steps_of
+from .parts import add, begin_gathering, gather, item_of, on_parts, steps_of
 from .values import (
     arithmetic,
     compare,
@@ -66,8 +68,9 @@ from .values import (
 
 MOST_STEPS = 1_000_000
 
-# What goes through a list has four cells: the list, what was found so far, the index of the item, and the loop around.
-FOUND, PLACE, AROUND = 1, 2, 3
+# What goes through a list has five cells: the list and the name of a field, what was found so far, the index of the
+# item, and the loop around.
+FOUND, PLACE, AROUND = 2, 3, 4
 
 
 @kernel
@@ -136,7 +139,7 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
                     at = row.a
                 top -= 1
                 continue
-        elif op < OP_INDEX:
+        elif op < OP_IN:
             top -= 1
             if row.a > 0:
                 read_literal(v[top], v[top + 1], row.a)
@@ -151,19 +154,22 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
             else:
                 extreme(op, o, v[top], v[top + 1])
         elif op <= OP_PIECE:
-            if op <= OP_HOLDS:
-                top -= 1
+            if op <= OP_MOST:
+                top -= 2 if op <= OP_NOT_IN else 1
             if loop >= 0:
                 steps -= steps_of(v, o, op, row.a, top)
             on_parts(v, o, op, row.a, top)
+            if op == OP_PARTS and v[top].tag != FAULT:
+                top += 1
         elif op <= OP_OBJECT:
             top -= row.a - 1
             what = MAKE_JOINED if op == OP_JOIN else MAKE_LIST if op == OP_LIST else MAKE_OBJECT
             make(v, o, what, row.whole, top, row.a, top)
         elif op == OP_ITEM:
             top += 1
-            element(v, o, v[loop].whole, v[loop + PLACE].whole, top)
+            item_of(v, o, loop, v[loop + PLACE].whole, top)
         elif op == OP_LOOP:
+            top -= 1
             if v[top].tag != LIST:
                 set_whole(v[top], FAULT, T_NULL if v[top].tag == NULL else T_TYPE)
             elif length_of(o, v[top].whole) == 0:
