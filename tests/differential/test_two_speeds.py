@@ -86,7 +86,9 @@ def asking() -> Workflow:
     actions = [
         assign("all", {"event": "${event}", "state": "${state}", "n": ["${context.n}", {"half": 0.5}]}),
         assign("words", "${[event.word, context.word, 'm']}"),
-        assign("n", "${len(context.words) + len(event.word)}"),
+        assign("n", "${len(context.words) + len(event.word) + count(context.words, endswith(item, 'm'))}"),
+        assign("n", "${count([context.all].n, any(item, item in [1, context.n]))}"),
+        assign("n", "${len(coalesce(context.all.state + min(context.words), 'z'))}"),
         assign("word", "${max(context.word, event.word) if event.word in context.words else 'z'}"),
     ]
     return Workflow(

@@ -129,12 +129,8 @@ TALLY = np.dtype(
 VALUE_ENTRY = np.dtype([("n", "i8"), ("first", "i8"), ("size", "i8")])
 """What a handle stands for: its length in characters, items or fields; where its bytes or parts begin; how many bytes a
 text takes, else 0."""
-PART = np.dtype([("key", "i8"), ("tag", "i8"), ("whole", "i8"), ("real", "f8")])
-"""An item of a list, or a field of an object, whose name is the text `key`."""
-MADE = np.dtype(
-    [(name, "i8") for name in ("used", "hash", "owner", "what", "of", "n", "first", "tag", "whole")] + [("real", "f8")]
-)
-"""A value that was made of `n` values, which lie from `first` on among those of all: see `spread.Spread`."""
+MADE = np.dtype([(name, "i8") for name in ("used", "hash", "owner", "what", "of", "n", "first")])
+"""A value that was made of `n` others: these, and behind them it, are `made_of` from `first` on."""
 
 # Stands in the tally as the number of the question that `ask_results` puts; host expressions have smaller numbers.
 RESULTS_QUESTION = 1 << 40
@@ -161,7 +157,8 @@ class Outputs(NamedTuple):
     answers: Annotated[Any, CELL]
     cells: Annotated[Any, CELL]
     entries: Annotated[Any, VALUE_ENTRY]
-    parts: Annotated[Any, PART]
+    parts: Annotated[Any, CELL]
+    names: Annotated[Any, np.dtype(np.int64)]
     signs: Annotated[Any, np.dtype(np.uint8)]
     made: Annotated[Any, MADE]
     made_of: Annotated[Any, CELL]
@@ -171,7 +168,8 @@ class Outputs(NamedTuple):
 
 def no_values() -> tuple[Any, ...]:
     """Tables for steps that read no text, list or object."""
-    return (np.zeros(1, VALUE_ENTRY), np.zeros(1, PART), np.zeros(1, np.uint8), np.zeros(2, MADE), np.zeros(1, CELL))
+    kinds = VALUE_ENTRY, CELL, np.int64, np.uint8, MADE, CELL
+    return tuple(np.zeros(1, kind) for kind in kinds)
 
 
 def new_outputs(n: int, *, answers: int = 64, cells: int = 256, spread: tuple[Any, ...] | None = None) -> Outputs:
@@ -400,7 +398,7 @@ def part_named(v: Any, o: Any, owner: int, name: int, at: int) -> Any:
     entry = entry_of(o, owner)
     if entry.size == 0:
         for k in range(entry.first, entry.first + entry.n):
-            if o.parts[k].key == name:
+            if o.names[k] == name:
                 keep_cell(o.parts[k], v[at])
                 return 1
     return 0
@@ -458,7 +456,7 @@ def make(v: Any, o: Any, what: int, of: int, first: int, n: int, at: int) -> Non
             while k < n and is_same(o.made_of[row.first + k], v[first + k]):
                 k += 1
             if k == n:
-                keep_cell(row, v[at])
+                keep_cell(o.made_of[row.first + n], v[at])
                 return
         place = (place + 1) & mask
     if tally.question < 0 and tally.full == 0:

@@ -17,6 +17,7 @@ from .arrays import to_array
 from .layout import Cell
 from .texts import Member, Texts
 
+ENTRIES, PARTS, NAMES, SIGNS, MADE, MADE_OF = range(6)
 MOST_MADE = 1 << 16
 """Rows for values that were made; when half of them are used, all are forgotten."""
 
@@ -32,7 +33,7 @@ class Spread:
     Attributes
     ----------
     arrays
-        The last five of `speed.Outputs`; others once `catch_up` or `keep` says so.
+        The last six of `speed.Outputs`; others once `catch_up` or `keep` says so.
     firsts
         By table, which entry is that of its first handle.
 
@@ -50,7 +51,8 @@ class Spread:
         self._forgot_in: object = None
         self.arrays = (
             np.zeros(0, speed.VALUE_ENTRY),
-            np.zeros(64, speed.PART),
+            np.zeros(64, speed.CELL),
+            np.zeros(64, np.int64),
             np.zeros(4_096, np.uint8),
             np.zeros(256, speed.MADE),
             np.zeros(256, speed.CELL),
@@ -85,17 +87,21 @@ class Spread:
                 entries += len(value), n_parts, 0
                 members += texts.members(handle)
                 n_parts += len(value)
-        self._make_room(1, n_parts)
-        self._make_room(2, n_signs)
+        self._make_room(PARTS, n_parts)
+        self._make_room(NAMES, n_parts)
+        self._make_room(SIGNS, n_signs)
         into, first = self.arrays, self.firsts[which] + known
-        into[0][first : first + len(values)] = np.array(entries, np.int64).view(speed.VALUE_ENTRY)
-        into[1][self._n_parts : n_parts] = members
-        into[2][self._n_signs : n_signs] = np.frombuffer(b"".join(written), np.uint8)
+        into[ENTRIES][first : first + len(values)] = np.array(entries, np.int64).view(speed.VALUE_ENTRY)
+        if members:
+            columns = zip((into[NAMES], *(into[PARTS][name] for name in ("tag", "whole", "real"))), zip(*members))
+            for column, numbers in columns:
+                column[self._n_parts : n_parts] = numbers
+        into[SIGNS][self._n_signs : n_signs] = np.frombuffer(b"".join(written), np.uint8)
         self._n_signs, self._n_parts = n_signs, n_parts
 
     def _place_tables(self) -> None:
         """Give each table as much room as it shall have."""
-        old, firsts, end = self.arrays[0], self.firsts, 0
+        old, firsts, end = self.arrays[ENTRIES], self.firsts, 0
         self.firsts = []
         for room in self._room:
             self.firsts.append(end)
@@ -103,7 +109,7 @@ class Spread:
         entries = np.zeros(end, speed.VALUE_ENTRY)
         for first, before, known in zip(self.firsts, firsts, self._known):
             entries[first : first + known] = old[before : before + known]
-        self._replace(0, entries)
+        self._replace(ENTRIES, entries)
 
     def _make_room(self, which: int, n: int) -> None:
         old = self.arrays[which]
@@ -122,7 +128,7 @@ class Spread:
         """
         before = self.arrays
         place = int(tally["place"])
-        made = self.arrays[3]
+        made = self.arrays[MADE]
         if 2 * (self._n_made + 1) > len(made):
             if len(made) >= MOST_MADE and step != self._forgot_in:
                 self._forgot_in = step
@@ -131,24 +137,21 @@ class Spread:
             else:
                 made = self._more_made()
             place = self._place_of(made, int(tally["hash"]))
-        if cells:
-            self._make_room(4, self._n_made_of + len(cells))
-            self.arrays[4][self._n_made_of : self._n_made_of + len(cells)] = to_array(cells, speed.CELL)
+        first, end = self._n_made_of, self._n_made_of + len(cells) + 1
+        self._make_room(MADE_OF, end)
+        self.arrays[MADE_OF][first:end] = to_array([*cells, answer], speed.CELL)
         what = int(tally["question"]) - speed.MADE_QUESTION
-        made[place] = (
-            *(1, int(tally["hash"]), int(tally["owner"]), what, int(tally["left"]), len(cells), self._n_made_of),
-            *(answer.tag, answer.whole, answer.real),
-        )
+        made[place] = (1, int(tally["hash"]), int(tally["owner"]), what, int(tally["left"]), len(cells), first)
         self._n_made += 1
-        self._n_made_of += len(cells)
+        self._n_made_of = end
         return self.arrays is not before
 
     def _more_made(self) -> Any:
-        old = self.arrays[3]
+        old = self.arrays[MADE]
         more = np.zeros(2 * len(old), speed.MADE)
         for row in old[old["used"] == 1]:
             more[self._place_of(more, int(row["hash"]))] = row
-        self._replace(3, more)
+        self._replace(MADE, more)
         return more
 
     def _place_of(self, made: Any, hashed: int) -> int:

@@ -75,8 +75,8 @@ def test_what_was_made_is_forgotten_before_it_takes_too_much(monkeypatch: pytest
     plain = deliveries(600, unique=True)
     monkeypatch.setattr(spread, "MOST_MADE", 256)
     small = deliveries(600, unique=True)
-    made = plain.memory.spread.arrays[3]
+    made = plain.memory.spread.arrays[spread.MADE]
     assert len(made) > 1_000, "each order has a text of its own"
-    assert len(small.memory.spread.arrays[3]) == 256
+    assert len(small.memory.spread.arrays[spread.MADE]) == 256
     assert small.summary == plain.summary
     assert small.memory.state["n_records"] == plain.memory.state["n_records"]
