@@ -8,9 +8,47 @@ import numpy as np
 
 from wfsim.semantics import codes, layout, roots, speed
 from wfsim.semantics.arrays import answer_of, from_array, n_asked, question_in, to_array
+from wfsim.semantics.evaluator import Evaluator
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
+from wfsim.semantics.program import Program
 from wfsim.semantics.spread import Spread
+from wfsim.semantics.texts import Texts
+
+
+class _Spreading(Evaluator):
+    """Gives handles to what is in a value as soon as there is a new one, as one does who spreads values out."""
+
+    def __init__(self, program: Program, texts: Texts) -> None:
+        super().__init__(program, texts)
+        self.values = Spread([texts])
+
+    def evaluate(self, *arguments: Any) -> None:
+        super().evaluate(*arguments)
+        self.values.catch_up()
+
+    def make(self, *arguments: Any) -> None:
+        super().make(*arguments)
+        self.values.catch_up()
+
+    def results(self, *arguments: Any) -> None:
+        super().results(*arguments)
+        self.values.catch_up()
+
+
+class PlainInstance(Instance):
+    """The interpreted step, with the handles that values have where they are spread out for a compiled one."""
+
+    __slots__ = ("spreading",)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.spreading = _Spreading(self.program, self.texts)
+        self.host = self.spreading
+
+    def _run(self) -> Output:
+        self.spreading.values.catch_up()
+        return super()._run()
 
 
 class CompiledInstance(Instance):

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wfsim as wf
-from tests.differential.compiled_instance import CompiledInstance, from_array, to_array
+from tests.differential.compiled_instance import CompiledInstance, PlainInstance, from_array, to_array
 from tests.random_cases import cases
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
@@ -43,7 +43,7 @@ def bits(real: float) -> str:
 def in_step(workflow: Workflow, picks: list[tuple[int, int]], room: int = 4) -> CompiledInstance:
     """Drive both speeds by the same choices and compare everything after each step."""
     program = compile_workflow(workflow)
-    plain = Instance(program, key=12345)
+    plain = PlainInstance(program, key=12345)
     quick = CompiledInstance(program, key=12345, room=room)
     stimulus = Stimulus("start")
     for number in range(len(picks) + 1):
@@ -115,7 +115,7 @@ def asking() -> Workflow:
 def answer_questions(room: int) -> CompiledInstance:
     """Drive both speeds through questions and compare everything after each step."""
     program = compile_workflow(asking())
-    plain, quick = Instance(program), CompiledInstance(program, room=room)
+    plain, quick = PlainInstance(program), CompiledInstance(program, room=room)
     assert plain.apply(Stimulus("start")).records == quick.apply(Stimulus("start")).records
     for number, word in enumerate(["z", "a", "mm", "", None, "kk", "äö", "long enough to be too long", "a"]):
         stimulus = Stimulus("event", number, event="e", payload={"word": word})
@@ -199,7 +199,7 @@ def through_a_list(collect: bool) -> Workflow:
 @pytest.mark.parametrize("room", [1, 64])
 def test_lists_and_messages_are_the_same_at_both_speeds(room: int, collect: bool) -> None:
     program = compile_workflow(through_a_list(collect))
-    plain, quick = Instance(program, key=1), CompiledInstance(program, key=1, room=room)
+    plain, quick = PlainInstance(program, key=1), CompiledInstance(program, key=1, room=room)
     stimuli = [Stimulus("start", payload={"list": [1, 2, None, 4, 5]})]
     stimuli += [Stimulus("activity_started", activity_id=1), Stimulus("activity_succeeded", activity_id=1, result="a")]
     stimuli += [Stimulus("activity_succeeded", activity_id=2, result=[2]), Stimulus("message_returned", message_id=1)]

@@ -10,7 +10,7 @@ import z3
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.differential.compiled_instance import CompiledInstance
+from tests.differential.compiled_instance import CompiledInstance, PlainInstance
 from tests.random_cases import cases
 from wfsim.model.elements import Variable
 from wfsim.model.evaluate import evaluate, fit
@@ -390,7 +390,7 @@ def test_both_speeds_compute_the_same(expression: Expression, context: dict[str,
     problems: list[str] = []
     static_shape(expression, {}, report=problems.append)
     assume(not problems)
-    assert stepped(CompiledInstance, text, context, event) == stepped(Instance, text, context, event)
+    assert stepped(CompiledInstance, text, context, event) == stepped(PlainInstance, text, context, event)
 
 
 LONG = "ä" * 600_000
@@ -435,7 +435,7 @@ ROWS: list[dict[str, Any]] = [
 def test_texts_and_lists_are_read_alike_at_both_speeds(text: str) -> None:
     context = {"a": ROWS, "b": [dict(reversed(row.items())) for row in ROWS], "c": LONG}
     told = stepped(CompiledInstance, text, context, {})
-    assert told == stepped(Instance, text, context, {})
+    assert told == stepped(PlainInstance, text, context, {})
     check(parse(text), context, None)
 
 

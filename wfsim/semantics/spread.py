@@ -64,8 +64,8 @@ class Spread:
         """Take in what the tables have got; whether the arrays are others now."""
         before = self.arrays
         for which, texts in enumerate(self._tables):
-            known, n = self._known[which], len(texts)
-            if known < n:
+            # What is in a list gets its handle as that is taken in.
+            while (known := self._known[which]) < (n := len(texts)):
                 self._take_in(which, known, texts.since(known))
                 self._known[which] = n
         return self.arrays is not before

@@ -19,8 +19,8 @@ class Texts:
     """A table of texts, lists and objects. A handle is a position in it; it only grows.
 
     Lists and objects are kept by their canonical JSON, so equal handles mean equal values, and `1`, `1.0` and
-    `true` stay different inside them. What is in them has handles too, from when they come: those of the parts are
-    smaller. So the table is as large as the different values that there were, however often they came.
+    `true` stay different inside them. What is in them has handles once it is read. So the table is as large as the
+    different values that there were, however often they came.
     """
 
     def __init__(self, values: Iterable[Any] = KNOWN_TEXTS) -> None:
@@ -50,12 +50,16 @@ class Texts:
         key = "s" + value if isinstance(value, str) else "j" + canonical(value)
         handle = self._handles.get(key)
         if handle is None:
-            members = None if isinstance(value, str) else self._members_of(value)
             handle = self._handles[key] = len(self._values)
             self._values.append(value)
-            if members is not None:
-                self._members[handle] = members
         return handle
+
+    def members(self, handle: int) -> Sequence[Member]:
+        """The parts of a list or object, in order; they have handles from when this is asked first."""
+        members = self._members.get(handle)
+        if members is None:
+            members = self._members[handle] = self._members_of(self._values[handle])
+        return members
 
     def _members_of(self, value: Any) -> Sequence[Member]:
         cell, members = Cell(), list[Member]()
@@ -64,10 +68,6 @@ class Texts:
             self.encode(part, cell)
             members.append((key, cell.tag, cell.whole, cell.real))
         return members
-
-    def members(self, handle: int) -> Sequence[Member]:
-        """The parts of a list or object, in order; of a text none."""
-        return self._members.get(handle, ())
 
     def value(self, handle: int) -> Any:
         """What a handle stands for."""
