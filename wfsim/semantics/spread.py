@@ -49,7 +49,7 @@ class Spread:
         self.firsts: list[int] = []
         self._n_parts = self._n_signs = self._n_made = self._n_made_of = 0
         self._forgot_in: object = None
-        self.arrays = (
+        self.arrays: tuple[Any, ...] = (
             np.zeros(0, speed.VALUE_ENTRY),
             np.zeros(64, speed.CELL),
             np.zeros(64, np.int64),
