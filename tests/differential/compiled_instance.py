@@ -7,9 +7,48 @@ from typing import Any
 import numpy as np
 
 from wfsim.semantics import codes, layout, roots, speed
-from wfsim.semantics.arrays import Question, answer_of, from_array, to_array
+from wfsim.semantics.arrays import answer_of, from_array, n_asked, question_in, to_array
+from wfsim.semantics.evaluator import Evaluator
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
+from wfsim.semantics.program import Program
+from wfsim.semantics.spread import Spread
+from wfsim.semantics.texts import Texts
+
+
+class _Spreading(Evaluator):
+    """Gives handles to what is in a value as soon as there is a new one, as one does who spreads values out."""
+
+    def __init__(self, program: Program, texts: Texts) -> None:
+        super().__init__(program, texts)
+        self.values = Spread([texts])
+
+    def evaluate(self, *arguments: Any) -> None:
+        super().evaluate(*arguments)
+        self.values.catch_up()
+
+    def make(self, *arguments: Any) -> None:
+        super().make(*arguments)
+        self.values.catch_up()
+
+    def results(self, *arguments: Any) -> None:
+        super().results(*arguments)
+        self.values.catch_up()
+
+
+class PlainInstance(Instance):
+    """The interpreted step, with the handles that values have where they are spread out for a compiled one."""
+
+    __slots__ = ("spreading",)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.spreading = _Spreading(self.program, self.texts)
+        self.host = self.spreading
+
+    def _run(self) -> Output:
+        self.spreading.values.catch_up()
+        return super()._run()
 
 
 class CompiledInstance(Instance):
@@ -19,13 +58,14 @@ class CompiledInstance(Instance):
     `questions` counts how often a step was repeated with an answer.
     """
 
-    __slots__ = ("cells", "memory", "questions", "room", "rows")
+    __slots__ = ("cells", "memory", "questions", "room", "rows", "spread")
 
     def __init__(self, *arguments: Any, room: int = 4, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.room = room
         self.questions = 0
         self.cells = 1
+        self.spread = Spread([self.texts])
         self.rows = to_array(self.program.rows, speed.PROGRAM)
         # Rows behind the fixed ones are of the class that was last made of them, which an array does not tell.
         self.memory = to_array(self.m, speed.MEMORY)
@@ -52,14 +92,23 @@ class CompiledInstance(Instance):
         while True:
             m, v = self._memory(), to_array(self.v, speed.CELL)
             head = self.program.head
+            self.spread.catch_up()
             out = speed.new_outputs(self.room, cells=max(self.cells, head.n_variables + head.n_fields))
-            out = speed.outputs_of(*out[:4], to_array([*answers, layout.Cell()], speed.CELL), out.cells)
+            given = to_array([*answers, layout.Cell()], speed.CELL)
+            out = speed.outputs_of(*out[:4], given, out.cells, *self.spread.arrays)
             out.tally["n_answers"] = len(answers)
             roots.step(self.rows, m, v, out, 0)
             tally = out.tally[0]
             if tally["question"] >= 0:
                 self.questions += 1
-                answers.append(self._answer(tally, out.cells))
+                question = question_in(tally)
+                cells = [layout.Cell() for _ in range(n_asked(self.program, question))]
+                from_array(out.cells, cells)
+                answer = answer_of(self.program, self.host, question, cells)
+                if question.number >= speed.MADE_QUESTION:
+                    self.spread.keep(tally, cells, answer, (self.me.seq, self.questions))
+                else:
+                    answers.append(answer)
             elif tally["full"] and tally["wanted"]:
                 self.cells = int(tally["wanted"])
             elif tally["full"]:
@@ -109,9 +158,3 @@ class CompiledInstance(Instance):
             self.memory[last]["next"] = len(self.m) - 1
         else:
             self.m[last].next = len(self.m) - 1
-
-    def _answer(self, tally: Any, asked: Any) -> layout.Cell:
-        cells = [layout.Cell() for _ in asked]
-        from_array(asked, cells)
-        question = Question(*(int(tally[name]) for name in ("question", "left", "right", "state", "payload")))
-        return answer_of(self.program, self.host, question, cells)

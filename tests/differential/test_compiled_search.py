@@ -171,7 +171,12 @@ def orders() -> Workflow:
                 },
                 {"from": "a", "event": "e", "condition": "event.word >= 'm'"},
                 {"from": "b", "to": "c", "event": "e", "condition": "event.word in context.words"},
-                {"from": "b", "to": "a", "event": "f", "condition": "event.x > 1.5 and event.y < 2.5"},
+                {
+                    "from": "b",
+                    "to": "a",
+                    "event": "f",
+                    "condition": "event.x > 1.5 and min(event.x, event.y, 2.5) < 2.5",
+                },
             ],
         }
     )

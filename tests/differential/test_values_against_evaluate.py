@@ -10,6 +10,7 @@ import z3
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.differential.compiled_instance import CompiledInstance, PlainInstance
 from tests.random_cases import cases
 from wfsim.model.elements import Variable
 from wfsim.model.evaluate import evaluate, fit
@@ -31,12 +32,14 @@ from wfsim.model.expression_tree import (
     Not,
     Whole,
 )
+from wfsim.model.expressions import parse, to_text
+from wfsim.model.static import static_shape
 from wfsim.model.values import EvaluationFault
 from wfsim.model.workflow import Workflow
-from wfsim.semantics import values
+from wfsim.semantics import stack, values
 from wfsim.semantics.codes import FAULT, NONE, OP_ASK, OP_END
 from wfsim.semantics.compile import _Compiler, compile_workflow
-from wfsim.semantics.expression_code import ExpressionCode
+from wfsim.semantics.expression_code import ExpressionCode, Place
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 from wfsim.verification.workflows.conditions.symbols import Symbols
@@ -149,7 +152,7 @@ def compiled(expression: Expression) -> tuple[Instance, int, int]:
     compiler = _Compiler((FRAME,), {}, erased=False, symbolic=False)
     fields = compiler.fields["e"]
     code = ExpressionCode(
-        compiler.texts, compiler.host, compiler.variable_index, fields, "value", kind_of=compiler._kind_of
+        compiler.texts, compiler.host, compiler.variable_index, Place(fields), kind_of=compiler._kind_of
     )
     code.compile(expression)
     asked = sum(op.op == OP_ASK for op in code.ops)
@@ -175,7 +178,7 @@ def by_machine(expression: Expression, context: dict[str, Any], event: dict[str,
     instance.m[instance.program.rows[head.root].slot].state = instance.program.state_rows["s"]
     instance.me.cells = 0
     before = [(cell.tag, cell.whole, cell.real) for cell in instance.v[: head.stack_cells]]
-    at = values.evaluate(instance.program.rows, instance.m, instance.v, Output(instance.host), 0, code, NONE, payload)
+    at = stack.evaluate(instance.program.rows, instance.m, instance.v, Output(instance.host), 0, code, NONE, payload)
     assert head.stack_cells <= at < head.queue_cells, "the value lies outside the stack"
     assert [(cell.tag, cell.whole, cell.real) for cell in instance.v[: head.stack_cells]] == before
     cell = instance.v[at]
@@ -329,7 +332,148 @@ def test_what_the_machine_computes_itself_asks_no_question() -> None:
         Negate(b),
     )
     assert compiled(alone)[2] == 0
-    assert compiled(Compare("in", a, ListOf((Literal(1),))))[2] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("context.a[context.b].x", 0),
+        ("context.a in [1, 2] or context.b not in context.c", 0),
+        ("sum(context.a, len(item.x) + count(context.b, item.y in context.c))", 0),
+        ("any(context.a, startswith(item.x, 'A') and not contains(lower(item.y), state))", 0),
+        ("max(context.a.x) + min(context.b)", 0),
+        ("coalesce(context.a, event.f, [context.b], 1)", 0),
+        ("'a' + text(context.a) + lower(context.b)", 0),
+        ("min(context.a, context.b, 3)", 1),
+        ("sum(context.a, min(item, context.b, 3)) + sum(context.b)", 1),
+        ("[event, context]", 2),
+    ],
+)
+def test_expressions_on_texts_and_lists_are_compiled_but_for_whole_payloads_and_contexts(text: str, asked: int) -> None:
+    assert compiled(parse(text))[2] == asked
+
+
+def stepped(kind: type[Instance], text: str, context: dict[str, Any], event: dict[str, Any]) -> tuple[Any, ...]:
+    """What a step puts out that assigns the value of an expression, and what it leaves."""
+    actions = [{"action_type": "set_variable", "parameters": {"name": "found", "value": f"${{{text}}}"}}]
+    workflow = Workflow.model_validate(
+        {
+            "name": "frame",
+            "initial_state": "s",
+            "states": [{"name": "s"}],
+            "variables": {
+                "found": {"type": "any"},
+                **{name: {"type": "any", "input": True, "optional": True} for name in VARIABLES},
+            },
+            "events": {"e": {"payload": {name: {"type": "any", "optional": True} for name in FIELDS}}},
+            "transitions": [
+                {"from": "s", "event": "e", "pre_actions": actions},
+                {"from": "s", "event": "error"},
+            ],
+        }
+    )
+    instance = kind(compile_workflow(workflow))
+    outputs = [instance.start(0, context), *(instance.event(time, "e", event) for time in (1, 2))]
+    told = [(output.records, output.values, output.effects) for output in outputs]
+    return told, [(cell.tag, cell.whole, cell.real.hex()) for cell in instance.v], len(instance.texts)
+
+
+# What is written out is looked at when a definition is read, and refused where it can never work.
+readers = st.recursive(leaves.filter(lambda leaf: isinstance(leaf, Name)), _wider, max_leaves=12)
+
+
+@cases(100)
+@given(readers, contexts, st.fixed_dictionaries(dict.fromkeys(FIELDS, json_values)))
+def test_both_speeds_compute_the_same(expression: Expression, context: dict[str, Any], event: dict[str, Any]) -> None:
+    text = to_text(expression)
+    assume(len(text) < 1_000)
+    problems: list[str] = []
+    static_shape(expression, {}, report=problems.append)
+    assume(not problems)
+    assert stepped(CompiledInstance, text, context, event) == stepped(PlainInstance, text, context, event)
+
+
+LONG = "ä" * 600_000
+ROWS: list[dict[str, Any]] = [
+    {"x": name, "y": [k, k + 0.5, None], "n": k} for k, name in enumerate(["Ann", "bob", "Ä", "a𝄞b"])
+]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "context.a[-1].y[1] + context.a[0].y[1]",
+        "context.a[4]",
+        "context.a[0].z",
+        "context.a.x",
+        "'Ä' in context.a.x and 0 in context.a[0].y and null in context.a[1].y",
+        "min(context.a.x) + max(context.a.x) + min(context.a.n)",
+        "[min(context.a.x), max(context.a.x), max(context.a.n), min([])]",
+        "count(context.a, item.x > 'B' and contains(item.x, '𝄞'))",
+        "[startswith(context.a[3].x, 'a𝄞'), endswith(context.a[3].x, '𝄞b'), len(context.a[3].x)]",
+        "[sum(context.a.n), count(context.a.x, item in context.b.x)]",
+        "[any(context.a.y, 2.5 in item), null in context.a.y]",
+        "[sum(context.b.n) + 1.5, all(context.a[1].y, item in context.a[1].y), min(context.a[2].y)]",
+        "max(context.a.y)",
+        "sum(context.a.z)",
+        "1 in context.c.x",
+        "any(context.a[0].x.n)",
+        "[contains(context.a[3].x, ''), endswith('b', context.a[3].x), startswith('', 'a'), contains('aab', 'ab')]",
+        "any(context.a, any(item.y, item == 1.5)) and all(context.a, any(item.y, item == 1.5))",
+        "sum(context.a, sum(item.y, coalesce(item, 0) * 2))",
+        "sum(context.a, item.n) + sum([])",
+        "text(context.a[0].n) + ' of ' + text(1e21) + lower(context.a[2].x) + upper('äz') + text(true)",
+        "context.a == context.b and context.a[0] in context.b and context.a[0] != context.b[1]",
+        "[context.a[0].n, 1 in [context.b], state]",
+        "text(context.b) + (context.c + context.c)",
+        "lower(context.c) + upper(context.c) + context.a[9]",
+        "lower(context.c) + text(context.a[9])",
+        "any(context.c)",
+        "sum(context.a, sum(context.a, sum(context.a, sum(context.a, count(context.a, contains(context.c, item.x))))))",
+    ],
+)
+def test_texts_and_lists_are_read_alike_at_both_speeds(text: str) -> None:
+    context = {"a": ROWS, "b": [dict(reversed(row.items())) for row in ROWS], "c": LONG}
+    told = stepped(CompiledInstance, text, context, {})
+    assert told == stepped(PlainInstance, text, context, {})
+    check(parse(text), context, None)
+
+
+def test_what_was_made_is_not_asked_for_again() -> None:
+    workflow = Workflow.model_validate(
+        {
+            "name": "frame",
+            "initial_state": "s",
+            "states": [{"name": "s"}],
+            "variables": {"told": {"type": "string", "initial": ""}},
+            "events": {"e": {"payload": {"who": "string", "n": "integer"}}},
+            "transitions": [
+                {
+                    "from": "s",
+                    "event": "e",
+                    "pre_actions": [
+                        {
+                            "action_type": "set_variable",
+                            "parameters": {"name": "told", "value": "${event.n} for ${lower(event.who)}"},
+                        }
+                    ],
+                }
+            ],
+        }
+    )
+    instance = CompiledInstance(compile_workflow(workflow))
+    instance.start(0)
+    asked = []
+    for payload in [{"who": "Ann", "n": 1}] * 3 + [
+        {"who": "Bob", "n": 1},
+        {"who": "Ann", "n": 2},
+        {"who": "Bob", "n": 2},
+    ]:
+        instance.event(0, "e", payload)
+        asked.append(instance.questions)
+    # A number as text, the name in small letters, and all together; then only what is new of these.
+    assert asked == [3, 3, 3, 5, 7, 8]
+    assert instance.variables["told"] == "2 for bob"
 
 
 # --- the door of a variable -----------------------------------------------------------------------

@@ -46,8 +46,8 @@ from .kernel import Output, kernel, new_effect
 from .layout import Cells, Rows
 from .performing import perform
 from .rows import emit, note, release, unlink
+from .stack import evaluate
 from .timers import drop_timer, set_timer
-from .values import evaluate
 from .work import hold_inputs, open_activity, open_child
 
 LONGEST_SECONDS = 3_200_000_000

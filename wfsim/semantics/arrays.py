@@ -92,28 +92,24 @@ class Question(NamedTuple):
     payload: int
 
 
+def question_in(tally: Any) -> Question:
+    """The question that a step has put."""
+    return Question(*(int(tally[name]) for name in ("question", "left", "right", "state", "payload")))
+
+
 def n_asked(program: Program, question: Question) -> int:
     """How many cells a question may read."""
-    if question.number < speed.ORDER_QUESTION:
+    if question.number < speed.RESULTS_QUESTION:
         return program.head.n_variables + (program.head.n_fields if question.payload else 0)
-    if question.number == speed.FIT_QUESTION:
-        return 1
-    return speed.PER_ITEM * question.left if question.number == speed.RESULTS_QUESTION else 0
+    return speed.PER_ITEM * question.left if question.number == speed.RESULTS_QUESTION else question.right
 
 
 def answer_of(program: Program, host: Host, question: Question, cells: list[layout.Cell]) -> layout.Cell:
     """What the host answers; `cells` are all that it may read."""
     answer = layout.Cell()
     number, left, right = question.number, question.left, question.right
-    if number == speed.ORDER_QUESTION:
-        return layout.Cell(codes.INTEGER, host.order(left, right))
-    if number == speed.LENGTH_QUESTION:
-        return layout.Cell(codes.INTEGER, host.length(left))
-    if number == speed.ELEMENT_QUESTION:
-        host.element(left, right, answer)
-    elif number == speed.FIT_QUESTION:
-        answer = cells[0]
-        host.fit(left, answer)
+    if number >= speed.MADE_QUESTION:
+        host.make(number - speed.MADE_QUESTION, left, cells, answer)
     elif number == speed.RESULTS_QUESTION:
         n = speed.PER_ITEM
         ended = [(k, cells[n * k].whole, cells[n * k + 1 : n * (k + 1)]) for k in range(left)]

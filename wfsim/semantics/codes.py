@@ -98,7 +98,41 @@ WHEN_COMPLETED, WHEN_ATTEMPTED = range(2)
     OP_BOOLEAN,
     OP_ASK,
     OP_NOW,
-) = range(27)
+    # Texts, lists and objects: those that take three cells, then two, then one, and leave one.
+    OP_IN,
+    OP_NOT_IN,
+    OP_INDEX,
+    OP_STARTS,
+    OP_ENDS,
+    OP_HOLDS,
+    OP_LEAST,
+    OP_MOST,
+    OP_PART,
+    OP_LENGTH,
+    OP_TEXT,
+    OP_LOWER,
+    OP_UPPER,
+    OP_PARTS,
+    OP_PIECE,
+    OP_JOIN,
+    OP_LIST,
+    OP_OBJECT,
+    OP_ITEM,
+    OP_LOOP,
+    OP_NEXT,
+    OP_COALESCE,
+    OP_ZERO,
+    OP_STATE,
+) = range(51)
+
+# What goes through a list (M10.7).
+SUM, COUNT, ANY_OF, ALL_OF = range(4)
+
+# Values that the surroundings make, or make to fit (M10.4), each of some others and nothing else.
+MAKE_FITTED, MAKE_JOINED, MAKE_TEXT, MAKE_LOWER, MAKE_UPPER, MAKE_FIELDS, MAKE_LIST, MAKE_OBJECT = range(8)
+
+# Of which operands an integer is read as a number beside one: a literal, and of a sum that is 0 (M10.1, M10.7).
+LITERAL_LEFT, LITERAL_RIGHT, SUM_LEFT, SUM_RIGHT = 1, 2, 4, 8
 
 # Effects.
 SET_TIMER, DROP_TIMER, START_ATTEMPT, CANCEL_ATTEMPT, START_CHILD, STOP_CHILD, SEND_MESSAGE, REPLY, CLOSED = range(9)
@@ -240,6 +274,8 @@ KNOWN_TEXTS: tuple[str, ...] = (
     "rejected",
     "entry",
     "exit",
+    "Expression.index",
+    "Expression.field",
 )
 
 (
@@ -302,4 +338,6 @@ KNOWN_TEXTS: tuple[str, ...] = (
     T_REJECTED,
     T_ENTRY,
     T_EXIT,
+    T_NO_ITEM,
+    T_NO_FIELD,
 ) = range(len(KNOWN_TEXTS))

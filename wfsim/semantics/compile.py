@@ -53,11 +53,7 @@ from .codes import (
     NONE,
     NUMBER,
     OBJECT,
-    OP_AND,
     OP_END,
-    OP_IF,
-    OP_JUMP,
-    OP_OR,
     PARALLEL,
     RUN_ACTIVITY,
     SEND,
@@ -68,7 +64,7 @@ from .codes import (
     WHEN_COMPLETED,
 )
 from .exact import millionths, or_none, whole_and_real
-from .expression_code import ExpressionCode, can_raise
+from .expression_code import JUMPS, ExpressionCode, Place, can_raise
 from .layout import (
     ActionRow,
     ActivityRow,
@@ -635,7 +631,9 @@ class _Compiler:
 
     def _code(self, template: Template, fields: _Fields, role: str = "value", target: str | None = None) -> int:
         """Compile an expression; returns the row of its first operation."""
-        code = ExpressionCode(self.texts, self.host, self.variable_index, fields, role, target, kind_of=self._kind_of)
+        is_number = target is not None and self.variables[target].kind is ValueType.NUMBER
+        place = Place(fields, role, target, is_number, reads_parts=not (self.erased or self.symbolic))
+        code = ExpressionCode(self.texts, self.host, self.variable_index, place, kind_of=self._kind_of)
         plain = not names(template)
         chosen = role in ("items", "receiver", "key")
         asked = self.erased and (role == "condition" or chosen or can_raise(template)) and not (plain and chosen)
@@ -648,7 +646,7 @@ class _Compiler:
         self.deepest = max(self.deepest, depth)
         first = len(self.rows)
         for op in [*code.ops, OpRow(OP_END)]:
-            if op.op in (OP_AND, OP_OR, OP_IF, OP_JUMP):
+            if op.op in JUMPS:
                 op.a += first
             self.add(op)
         return first

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from wfsim.model.evaluate import beside_a_number, evaluate_template
+from wfsim.model.parts import called, field_of
 from wfsim.model.shapes import fitted
 from wfsim.model.values import EvaluationFault, Value, ValueType
 
-from .codes import ABSENT, FAULT, ITEM_DONE
+from .codes import (
+    ABSENT,
+    FAULT,
+    ITEM_DONE,
+    MAKE_FIELDS,
+    MAKE_FITTED,
+    MAKE_JOINED,
+    MAKE_LIST,
+    MAKE_LOWER,
+    MAKE_OBJECT,
+    MAKE_TEXT,
+    MAKE_UPPER,
+    OP_ENDS,
+    OP_HOLDS,
+    OP_STARTS,
+)
 from .layout import Cell, Cells, Rows
 from .program import Program
 from .rows import EXTRAS
 from .texts import Texts
+
+_ON_TEXTS = {OP_STARTS: "startswith", OP_ENDS: "endswith", OP_HOLDS: "contains"}
+_MADE = {MAKE_TEXT: "text", MAKE_LOWER: "lower", MAKE_UPPER: "upper"}
 
 
 class Evaluator:
@@ -56,23 +75,53 @@ class Evaluator:
             answer.whole = self.texts.handle(fault.kind)
             answer.real = 0.0
 
-    def fit(self, row: int, cell: Cell) -> None:
-        """The value as a declared type keeps it (M10.4)."""
-        try:
-            value = fitted(self.program.shapes[row], self.texts.decode(cell.tag, cell.whole, cell.real))
-        except EvaluationFault as fault:
-            cell.tag = FAULT
-            cell.whole = self.texts.handle(fault.kind)
-        else:
-            self.texts.encode(value, cell)
-
-    def length(self, items: int) -> int:
-        """The number of items of a list."""
-        return len(self.texts.value(items))
+    def length(self, handle: int) -> int:
+        """The characters of a text, items of a list, fields of an object."""
+        return len(self.texts.value(handle))
 
     def element(self, items: int, index: int, answer: Cell) -> None:
         """One item of a list."""
-        self.texts.encode(self.texts.value(items)[index], answer)
+        _, answer.tag, answer.whole, answer.real = self.texts.members(items)[index]
+
+    def part(self, owner: int, name: int, answer: Cell) -> bool:
+        """One field of an object; whether it has one of this name."""
+        for key, tag, whole, real in self.texts.members(owner):
+            if key == name:
+                answer.tag, answer.whole, answer.real = tag, whole, real
+                return True
+        return False
+
+    def order(self, left: int, right: int) -> int:
+        """Order of two texts by code point."""
+        first, second = self.texts.value(left), self.texts.value(right)
+        return -1 if first < second else 1 if first > second else 0
+
+    def holds(self, op: int, text: int, part: int) -> bool:
+        """Whether a text begins with another one, ends with it, or has it anywhere (M10.8)."""
+        return bool(called(_ON_TEXTS[op], [self.texts.value(text), self.texts.value(part)]))
+
+    def make(self, what: int, of: int, cells: Cells, answer: Cell) -> None:
+        """A value made of the values in `cells` and of nothing else; `of` is a row of the program or a handle."""
+        values = [self.texts.decode(cell.tag, cell.whole, cell.real) for cell in cells]
+        try:
+            self.texts.encode(self._made(what, of, values), answer)
+        except EvaluationFault as fault:
+            answer.tag = FAULT
+            answer.whole = self.texts.handle(fault.kind)
+            answer.real = 0.0
+
+    def _made(self, what: int, of: int, values: list[Value]) -> Value:
+        if what == MAKE_FITTED:
+            return fitted(self.program.shapes[of], values[0])
+        if what == MAKE_JOINED:
+            return "".join(values)
+        if what == MAKE_FIELDS:
+            return field_of(values[0], self.texts.value(of))
+        if what == MAKE_LIST:
+            return values
+        if what == MAKE_OBJECT:
+            return dict(zip(self.texts.value(of), values))
+        return called(_MADE[what], values)
 
     def results(self, ended: list[tuple[int, int, Cells]], collect: int, answer: Cell) -> None:
         """M4.5: results in item order; with `collect` as `{ok, value, error}`."""
@@ -90,8 +139,3 @@ class Evaluator:
                 error: Value = {"type": value(error_type), "message": value(message)}
                 results.append({"ok": False, "value": None, "error": error})
         self.texts.encode(results, answer)
-
-    def order(self, left: int, right: int) -> int:
-        """Order of two texts by code point."""
-        first, second = self.texts.value(left), self.texts.value(right)
-        return -1 if first < second else 1 if first > second else 0

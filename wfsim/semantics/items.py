@@ -24,10 +24,11 @@ from .codes import (
     T_TYPE,
 )
 from .internal import add_message, raise_done, raise_error
-from .kernel import Output, ask_element, ask_length, ask_results, fresh_each, fresh_work, kernel
+from .kernel import Output, ask_results, element, fresh_each, fresh_work, kernel, length_of
 from .layout import Cells, Rows
 from .rows import ERROR_INDEX, ERROR_MESSAGE, ERROR_TYPE, ITEM, free_row, new_row, payload_of, prepend, unlink
-from .values import copy_cell, evaluate, set_null, set_whole
+from .stack import evaluate
+from .values import copy_cell, set_null, set_whole
 from .work import cancel_one, hold_inputs, open_activity, open_child, open_work
 
 
@@ -107,7 +108,7 @@ def open_item(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: int, ind
     work.each = k
     work.index = index
     cells = payload_of(p, m, i, w)
-    ask_element(v, o, m[i + k].items, index, cells + ITEM)
+    element(v, o, m[i + k].items, index, cells + ITEM)
     held = hold_inputs(p, m, v, o, i, m[i + k].state, NONE, cells)
     if held < NONE:
         keep_ended(p, m, v, i, w, -2 - held, NONE)
@@ -163,7 +164,7 @@ def start_each(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) ->
         fault = items if v[at].tag == FAULT else T_NULL if v[at].tag == NULL else T_TYPE
         m[i + raise_error(p, m, v, o, i, r, p[s].name, fault)].own = 1
         return
-    n = ask_length(o, items)
+    n = length_of(o, items)
     k = new_row(p, m, v, o, i)
     each = fresh_each(m, i + k)
     each.holds = MANY if k == p[0].first_queued else 1

@@ -22,26 +22,40 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Host(Protocol):
-    """Answers what integers cannot: expressions over texts and lists, and the order of texts."""
+    """Answers what integers cannot: what is in a text, list or object, and what is made of such.
+
+    A compiled step reads what is there in tables of its own (`spread`) and asks for what has to be made.
+    """
 
     def evaluate(self, number: int, m: Rows, v: Cells, i: int, private: int, payload: int, answer: Cell) -> None:
         """Put the value of host expression `number` into `answer`."""
         ...
 
-    def order(self, left: int, right: int) -> int:
-        """-1, 0 or 1 as the left text sorts before, with or after the right one."""
-        ...
-
-    def length(self, items: int) -> int:
-        """The number of items of a list, by its handle."""
+    def length(self, handle: int) -> int:
+        """The characters of a text, items of a list, fields of an object."""
         ...
 
     def element(self, items: int, index: int, answer: Cell) -> None:
         """Put an item of a list into `answer`."""
         ...
 
-    def fit(self, row: int, cell: Cell) -> None:
-        """Make of the value in `cell` what the declaration of program row `row` keeps of it, or a fault (M10.4)."""
+    def part(self, owner: int, name: int, answer: Cell) -> bool:
+        """Put the field of an object with this name into `answer`; False if there is none."""
+        ...
+
+    def order(self, left: int, right: int) -> int:
+        """-1, 0 or 1 as the left text sorts before, with or after the right one."""
+        ...
+
+    def holds(self, op: int, text: int, part: int) -> bool:
+        """Whether a text has another one where `op` says."""
+        ...
+
+    def make(self, what: int, of: int, cells: Cells, answer: Cell) -> None:
+        """Put into `answer` a value that is made of those in `cells`, or a fault; see `codes.MAKE_FITTED`.
+
+        `of` is the program row whose declaration it is fitted to, or the handle of a name, or of a list of names.
+        """
         ...
 
     def results(self, ended: list[tuple[int, int, list[Cell]]], collect: int, answer: Cell) -> None:
@@ -122,21 +136,29 @@ if not COMPILED:
         """Let the surroundings evaluate host expression `number` into cell `at`."""
         o.host.evaluate(number, m, v, i, private, payload, v[at])
 
-    def ask_order(o: Output, left: int, right: int) -> int:
-        """Let the surroundings compare two texts by code point."""
-        return o.host.order(left, right)
+    def length_of(o: Output, handle: int) -> int:
+        """The characters of a text, items of a list, fields of an object."""
+        return o.host.length(handle)
 
-    def ask_length(o: Output, items: int) -> int:
-        """Let the surroundings count the items of a list."""
-        return o.host.length(items)
-
-    def ask_element(v: Cells, o: Output, items: int, index: int, at: int) -> None:
-        """Let the surroundings put an item of a list into cell `at`."""
+    def element(v: Cells, o: Output, items: int, index: int, at: int) -> None:
+        """Put an item of a list into cell `at`."""
         o.host.element(items, index, v[at])
 
-    def ask_fit(v: Cells, o: Output, row: int, at: int) -> None:
-        """Let the surroundings fit the value in cell `at` to the declaration of program row `row`."""
-        o.host.fit(row, v[at])
+    def part_named(v: Cells, o: Output, owner: int, name: int, at: int) -> int:
+        """Put the field of an object with this name into cell `at`; 0 if there is none."""
+        return 1 if o.host.part(owner, name, v[at]) else 0
+
+    def order_of(o: Output, left: int, right: int) -> int:
+        """-1, 0 or 1 as the left text sorts before, with or after the right one, by code point."""
+        return o.host.order(left, right)
+
+    def holds(o: Output, op: int, text: int, part: int) -> int:
+        """1 if the text has the other one where `op` says: first, last or anywhere."""
+        return 1 if o.host.holds(op, text, part) else 0
+
+    def make(v: Cells, o: Output, what: int, of: int, first: int, n: int, at: int) -> None:
+        """Let the surroundings make a value of the `n` cells from `first` on, in cell `at`."""
+        o.host.make(what, of, v[first : first + n], v[at])
 
     def ask_results(p: Rows, m: Rows, v: Cells, o: Output, i: int, each: int, collect: int, at: int) -> None:
         """Let the surroundings make one list of the results of a `for_each`, in cell `at`."""
@@ -158,20 +180,22 @@ if not COMPILED:
 else:
     from wfsim.semantics.speed import (
         ask,
-        ask_element,
-        ask_fit,
-        ask_length,
-        ask_order,
         ask_results,
         bits_of,
+        element,
         fresh_each,
         fresh_held,
         fresh_queued,
         fresh_work,
         grow,
+        holds,
         kernel,
+        length_of,
+        make,
         new_effect,
         new_record,
         new_value,
+        order_of,
+        part_named,
         real_of,
     )

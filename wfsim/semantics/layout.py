@@ -276,13 +276,14 @@ class ChildRow:
 
 @dataclass(slots=True)
 class OpRow:
-    """One operation of a compiled expression."""
+    """One operation of a compiled expression; `size` is how many steps a loop takes for each item (M10.7)."""
 
     op: int = OP_END
     a: int = NONE
     tag: int = NULL
     whole: int = 0
     real: float = 0.0
+    size: int = 0
 
 
 @dataclass(slots=True)

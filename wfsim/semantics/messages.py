@@ -23,7 +23,8 @@ from .fates import turn_away
 from .kernel import Output, kernel, new_effect
 from .layout import Cells, RecordRow, Rows
 from .rows import append, emit, new_queued, note, payload_of, release
-from .values import admit, copy_cell, evaluate
+from .stack import evaluate
+from .values import admit, copy_cell
 
 
 @kernel

@@ -20,7 +20,8 @@ from .kernel import Output, kernel
 from .layout import Cells, Rows
 from .messages import send
 from .rows import emit, note
-from .values import admit, copy_cell, evaluate
+from .stack import evaluate
+from .values import admit, copy_cell
 
 
 @kernel

@@ -17,7 +17,7 @@ from wfsim.files import cache_root
 
 from . import layout
 from .addresses import CHECKED
-from .codes import ABSENT
+from .codes import ABSENT, OP_ENDS, OP_STARTS
 from .later import njit
 
 _njit = njit()
@@ -34,6 +34,8 @@ KERNEL_FILES = (
     "draws.py",
     "quantiles.py",
     "values.py",
+    "parts.py",
+    "stack.py",
     "rows.py",
     "timers.py",
     "internal.py",
@@ -115,17 +117,26 @@ TALLY = np.dtype(
             "wanted",
             "state",
             "payload",
+            "owner",
+            "first_value",
+            "place",
+            "hash",
         )
     ]
 )
 
 
-# Stands in the tally as the number of the question that `ask_order` puts; host expressions have smaller numbers.
-ORDER_QUESTION = 1 << 40
-# Likewise for `ask_length`, `ask_element` and `ask_results`.
-LENGTH_QUESTION, ELEMENT_QUESTION, RESULTS_QUESTION = ORDER_QUESTION + 1, ORDER_QUESTION + 2, ORDER_QUESTION + 3
-# For `ask_fit`; the value to be fitted is the one cell that it may read.
-FIT_QUESTION = ORDER_QUESTION + 4
+VALUE_ENTRY = np.dtype([("n", "i8"), ("first", "i8"), ("size", "i8")])
+"""What a handle stands for: its length in characters, items or fields; where its bytes or parts begin; how many bytes a
+text takes, else 0."""
+MADE = np.dtype([(name, "i8") for name in ("used", "hash", "owner", "what", "of", "n", "first")])
+"""A value that was made of `n` others: these, and behind them it, are `made_of` from `first` on."""
+
+# Stands in the tally as the number of the question that `ask_results` puts; host expressions have smaller numbers.
+RESULTS_QUESTION = 1 << 40
+# Behind it the question of `make` for each thing that is made, as `codes` numbers them: of the `right` cells in
+# `cells`, and of `left`.
+MADE_QUESTION = RESULTS_QUESTION + 1
 # Cells for each ended item in the question `ask_results`: whether it is one, ended how, then its result or error.
 PER_ITEM = 4
 
@@ -145,22 +156,30 @@ class Outputs(NamedTuple):
     effects: Annotated[Any, EFFECT]
     answers: Annotated[Any, CELL]
     cells: Annotated[Any, CELL]
+    entries: Annotated[Any, VALUE_ENTRY]
+    parts: Annotated[Any, CELL]
+    names: Annotated[Any, np.dtype(np.int64)]
+    signs: Annotated[Any, np.dtype(np.uint8)]
+    made: Annotated[Any, MADE]
+    made_of: Annotated[Any, CELL]
     table: Any
     """Where these lie, and how many rows they have: what compiled functions are given."""
 
 
-def new_outputs(n: int, *, answers: int = 64, cells: int = 256) -> Outputs:
-    """Room for `n` records, values and effects each, for `answers`, and for the `cells` that a question may read."""
-    tally = np.zeros(1, TALLY)
-    tally["question"] = -1
-    return outputs_of(
-        tally,
-        np.zeros(n, RECORD),
-        np.zeros(n, VALUE),
-        np.zeros(n, EFFECT),
-        np.zeros(answers, CELL),
-        np.zeros(cells, CELL),
-    )
+def no_values() -> tuple[Any, ...]:
+    """Tables for steps that read no text, list or object."""
+    kinds = VALUE_ENTRY, CELL, np.int64, np.uint8, MADE, CELL
+    return tuple(np.zeros(1, kind) for kind in kinds)
+
+
+def new_outputs(n: int, *, answers: int = 64, cells: int = 256, spread: tuple[Any, ...] | None = None) -> Outputs:
+    """Room for `n` records, values and effects each, for `answers`, and for the `cells` that a question may read.
+
+    `spread` are the tables of a `Spread`.
+    """
+    own = np.zeros(1, TALLY), np.zeros(n, RECORD), np.zeros(n, VALUE), np.zeros(n, EFFECT)
+    own[0]["question"] = -1
+    return outputs_of(*own, np.zeros(answers, CELL), np.zeros(cells, CELL), *(spread or no_values()))
 
 
 def outputs_of(*arrays: Any) -> Outputs:
@@ -293,6 +312,12 @@ def keep_cell(source: Any, target: Any) -> None:
 
 
 @_second_form
+def is_same(one: Any, other: Any) -> Any:
+    """Whether two cells hold the same value."""
+    return one.tag == other.tag and one.whole == other.whole and one.real == other.real
+
+
+@_second_form
 def bits_of(real: float) -> Any:
     """The bits of a double as an integer."""
     return np.float64(real).view(np.int64)
@@ -304,13 +329,13 @@ def real_of(bits: int) -> Any:
     return np.int64(bits).view(np.float64)
 
 
-def _n_cells() -> Any:
+def _room(array: str) -> Any:
     space: dict[str, Any] = {}
-    exec(f"def n_cells(o):\n    return {room_of('cells')}", space)
-    return _njit(space["n_cells"])
+    exec(f"def room(o):\n    return {room_of(array)}", space)
+    return _njit(space["room"])
 
 
-n_cells = _n_cells()
+n_cells, room_made, room_entries = _room("cells"), _room("made"), _room("entries")
 
 
 @_second_form
@@ -343,59 +368,109 @@ def ask(p: Any, m: Any, v: Any, o: Any, i: int, number: int, private: int, paylo
                 keep_cell(v[payload + k], o.cells[n + k])
 
 
+# A step that lacks something goes on with what is there, which need not be the handle of a list: nothing is read then.
+
+
 @_second_form
-def ask_order(o: Any, left: int, right: int) -> Any:
-    """Like `ask`, for the order of two texts; the question is numbered `ORDER_QUESTION`."""
-    tally = o.tally[0]
-    if tally.asked < tally.n_answers:
-        answer = o.answers[tally.asked].whole
-        tally.asked += 1
-        return answer
-    if tally.question < 0 and tally.full == 0:
-        tally.question = ORDER_QUESTION
-        tally.left = left
-        tally.right = right
+def entry_of(o: Any, handle: int) -> Any:
+    """Where it is told what a handle stands for."""
+    at = o.tally[0].first_value + handle
+    return o.entries[at if handle >= 0 and at < room_entries(o) else 0]
+
+
+@_second_form
+def length_of(o: Any, handle: int) -> Any:
+    """The characters of a text, items of a list, fields of an object."""
+    return entry_of(o, handle).n
+
+
+@_second_form
+def element(v: Any, o: Any, items: int, index: int, at: int) -> None:
+    """Put an item of a list into cell `at`."""
+    entry = entry_of(o, items)
+    if entry.size == 0 and 0 <= index < entry.n:
+        keep_cell(o.parts[entry.first + index], v[at])
+
+
+@_second_form
+def part_named(v: Any, o: Any, owner: int, name: int, at: int) -> Any:
+    """Put the field of an object with this name into cell `at`; 0 if there is none."""
+    entry = entry_of(o, owner)
+    if entry.size == 0:
+        for k in range(entry.first, entry.first + entry.n):
+            if o.names[k] == name:
+                keep_cell(o.parts[k], v[at])
+                return 1
     return 0
 
 
 @_second_form
-def ask_length(o: Any, items: int) -> Any:
-    """Like `ask_order`, for the number of items of the list `left`."""
-    tally = o.tally[0]
-    if tally.asked < tally.n_answers:
-        answer = o.answers[tally.asked].whole
-        tally.asked += 1
-        return answer
-    if tally.question < 0 and tally.full == 0:
-        tally.question = LENGTH_QUESTION
-        tally.left = items
+def order_of(o: Any, left: int, right: int) -> Any:
+    """-1, 0 or 1 as the left text sorts before, with or after the right one: UTF-8 sorts as code points do."""
+    one = entry_of(o, left)
+    other = entry_of(o, right)
+    for k in range(min(one.size, other.size)):
+        if o.signs[one.first + k] != o.signs[other.first + k]:
+            return -1 if o.signs[one.first + k] < o.signs[other.first + k] else 1
+    return -1 if one.size < other.size else (1 if one.size > other.size else 0)
+
+
+@_second_form
+def holds(o: Any, op: int, text: int, part: int) -> Any:
+    """1 if the text has the other one where `op` says: first, last or anywhere."""
+    whole = entry_of(o, text)
+    piece = entry_of(o, part)
+    end = whole.size - piece.size
+    for begin in range(end if op == OP_ENDS else 0, min(0, end) + 1 if op == OP_STARTS else end + 1):
+        k = 0
+        while k < piece.size and begin >= 0 and o.signs[whole.first + begin + k] == o.signs[piece.first + k]:
+            k += 1
+        if k == piece.size and begin >= 0:
+            return 1
     return 0
 
 
 @_second_form
-def ask_element(v: Any, o: Any, items: int, index: int, at: int) -> None:
-    """Like `ask`, for the item `right` of the list `left`."""
-    tally = o.tally[0]
-    if tally.asked < tally.n_answers:
-        keep_cell(o.answers[tally.asked], v[at])
-        tally.asked += 1
-    elif tally.question < 0 and tally.full == 0:
-        tally.question = ELEMENT_QUESTION
-        tally.left = items
-        tally.right = index
+def mixed(hashed: int, number: int) -> Any:
+    """A hash of one number more."""
+    together = (hashed ^ number) * 0x9E3779B97F4A7C1
+    return together ^ (together >> 29)
 
 
 @_second_form
-def ask_fit(v: Any, o: Any, row: int, at: int) -> None:
-    """Like `ask`, for the value in `cells` as the declaration of program row `left` keeps it."""
+def make(v: Any, o: Any, what: int, of: int, first: int, n: int, at: int) -> None:
+    """Put into cell `at` what was made of the `n` cells from `first` on; if it never was, put the question.
+
+    What is made follows from its parts, so it is kept, and found by them: the step that is repeated finds it too.
+    """
     tally = o.tally[0]
-    if tally.asked < tally.n_answers:
-        keep_cell(o.answers[tally.asked], v[at])
-        tally.asked += 1
-    elif tally.question < 0 and tally.full == 0:
-        tally.question = FIT_QUESTION
-        tally.left = row
-        keep_cell(v[at], o.cells[0])
+    hashed = mixed(mixed(mixed(tally.owner, what), of), n)
+    for k in range(first, first + n):
+        hashed = mixed(mixed(mixed(hashed, v[k].tag), v[k].whole), bits_of(v[k].real))
+    mask = room_made(o) - 1
+    place = hashed & mask
+    while o.made[place].used:
+        row = o.made[place]
+        if row.hash == hashed and row.owner == tally.owner and row.what == what and row.of == of and row.n == n:
+            k = 0
+            while k < n and is_same(o.made_of[row.first + k], v[first + k]):
+                k += 1
+            if k == n:
+                keep_cell(o.made_of[row.first + n], v[at])
+                return
+        place = (place + 1) & mask
+    if tally.question < 0 and tally.full == 0:
+        if n > n_cells(o):
+            tally.full = 1
+            tally.wanted = n
+            return
+        tally.question = MADE_QUESTION + what
+        tally.left = of
+        tally.right = n
+        tally.place = place
+        tally.hash = hashed
+        for k in range(n):
+            keep_cell(v[first + k], o.cells[k])
 
 
 @_second_form

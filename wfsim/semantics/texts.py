@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from wfsim.errors import WfsimError
 
-from .codes import BOOLEAN, FAULT, INTEGER, KNOWN_TEXTS, LIST, NULL, NUMBER, OBJECT, STRING
+from .codes import BOOLEAN, FAULT, INTEGER, KNOWN_TEXTS, LIST, NONE, NULL, NUMBER, OBJECT, STRING
 from .layout import Cell
+
+Member: TypeAlias = tuple[int, int, int, float]
+"""A part of a list or object: the handle of its name, -1 in a list, then tag, whole and real of its value."""
 
 
 class Texts:
     """A table of texts, lists and objects. A handle is a position in it; it only grows.
 
     Lists and objects are kept by their canonical JSON, so equal handles mean equal values, and `1`, `1.0` and
-    `true` stay different inside them.
+    `true` stay different inside them. What is in them has handles once it is read. So the table is as large as the
+    different values that there were, however often they came.
     """
 
     def __init__(self, values: Iterable[Any] = KNOWN_TEXTS) -> None:
         self._values: list[Any] = []
         self._handles: dict[str, int] = {}
+        self._members: dict[int, Sequence[Member]] = {}
         for value in values:
             self.handle(value)
 
@@ -30,6 +35,7 @@ class Texts:
         twin = Texts(())
         twin._values = self._values.copy()
         twin._handles = self._handles.copy()
+        twin._members = self._members.copy()
         return twin
 
     def __len__(self) -> int:
@@ -47,6 +53,21 @@ class Texts:
             handle = self._handles[key] = len(self._values)
             self._values.append(value)
         return handle
+
+    def members(self, handle: int) -> Sequence[Member]:
+        """The parts of a list or object, in order; they have handles from when this is asked first."""
+        members = self._members.get(handle)
+        if members is None:
+            members = self._members[handle] = self._members_of(self._values[handle])
+        return members
+
+    def _members_of(self, value: Any) -> Sequence[Member]:
+        cell, members = Cell(), list[Member]()
+        for name, part in value.items() if isinstance(value, Mapping) else ((None, part) for part in value):
+            key = NONE if name is None else self.handle(name)
+            self.encode(part, cell)
+            members.append((key, cell.tag, cell.whole, cell.real))
+        return members
 
     def value(self, handle: int) -> Any:
         """What a handle stands for."""

@@ -47,8 +47,9 @@ from .layout import Cells, Rows
 from .messages import send
 from .performing import perform, show_ignored, write
 from .rows import emit, note, payload_of, release
+from .stack import evaluate
 from .timers import drop_timer
-from .values import copy_cell, evaluate, is_true
+from .values import copy_cell, is_true
 from .work import hold_inputs, open_activity
 
 # What offering an event to regions came to.

@@ -1,4 +1,4 @@
-"""Values and expressions (M10): a stack machine over value cells, without exceptions.
+"""Values (M10): operations on cells, and what a variable keeps, without exceptions.
 
 A fault is a value: tag FAULT, its error type in `whole`. `wfsim.model.evaluate` is the readable twin.
 """
@@ -6,49 +6,38 @@ A fault is a value: tag FAULT, its error type in `whole`. `wfsim.model.evaluate`
 from __future__ import annotations
 
 from .codes import (
-    ABSENT,
     ANY,
     BOOLEAN,
     FAULT,
     INTEGER,
+    LITERAL_LEFT,
+    LITERAL_RIGHT,
+    MAKE_FITTED,
     NONE,
     NULL,
     NUMBER,
     OP_ADD,
-    OP_AND,
-    OP_ASK,
-    OP_BOOLEAN,
-    OP_CONSTANT,
     OP_DIVIDE,
-    OP_END,
     OP_EQUAL,
-    OP_FIELD,
     OP_FLOOR,
     OP_GREATER,
-    OP_GREATER_EQUAL,
-    OP_IF,
-    OP_JUMP,
     OP_LESS,
     OP_LESS_EQUAL,
     OP_MAXIMUM,
     OP_MINIMUM,
-    OP_MODULO,
     OP_MULTIPLY,
-    OP_NEGATE,
-    OP_NOT,
-    OP_NOW,
-    OP_OR,
     OP_SUBTRACT,
     OP_UNEQUAL,
-    OP_VARIABLE,
     STRING,
+    SUM_LEFT,
+    SUM_RIGHT,
     T_DIVISION,
     T_NULL,
     T_OVERFLOW,
     T_RANGE,
     T_TYPE,
 )
-from .kernel import Output, ask, ask_fit, ask_order, kernel
+from .kernel import Output, kernel, make, order_of
 from .layout import Cell, Cells, Rows
 
 SMALLEST = -(2**63)
@@ -174,12 +163,21 @@ def arithmetic(op: int, left: Cell, right: Cell) -> None:
 
 
 @kernel
+def read_as_number(cell: Cell) -> None:
+    """The integer becomes the number that it is, if there is one."""
+    if -EXACT <= cell.whole <= EXACT:
+        set_real(cell, float(cell.whole))
+
+
+@kernel
 def read_literal(left: Cell, right: Cell, which: int) -> None:
-    """An integer literal beside a number is a number literal; `which` is 1 for the left operand, 2 for the right."""
-    literal = left if which == 1 else right
-    other = right if which == 1 else left
-    if other.tag == NUMBER and literal.tag == INTEGER and -EXACT <= literal.whole <= EXACT:
-        set_real(literal, float(literal.whole))
+    """An integer literal beside a number is a number literal, and so is the sum of nothing; `which` there are."""
+    if left.tag == INTEGER and right.tag == NUMBER:
+        if which & LITERAL_LEFT or (which & SUM_LEFT and left.whole == 0):
+            read_as_number(left)
+    elif left.tag == NUMBER and right.tag == INTEGER:
+        if which & LITERAL_RIGHT or (which & SUM_RIGHT and right.whole == 0):
+            read_as_number(right)
 
 
 @kernel
@@ -211,7 +209,7 @@ def order_cells(o: Output, left: Cell, right: Cell) -> int:
     if left.tag == NUMBER and right.tag == INTEGER:
         return -order_mixed(right.whole, left.real)
     if left.tag == STRING and right.tag == STRING:
-        return 0 if left.whole == right.whole else ask_order(o, left.whole, right.whole)
+        return 0 if left.whole == right.whole else order_of(o, left.whole, right.whole)
     return 2
 
 
@@ -285,86 +283,6 @@ def need_boolean(cell: Cell) -> int:
 
 
 @kernel
-def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: int, payload: int) -> int:
-    """Evaluate the expression at program row `code`; returns the index of the cell that holds its value.
-
-    `private` are the flight's own writes (M3.3), `payload` the event's fields; -1 for none.
-    """
-    base: int = m[i].cells + p[0].stack_cells
-    top: int = base - 1
-    at = code
-    while p[at].op != OP_END:
-        row = p[at]
-        op = row.op
-        at += 1
-        if op == OP_CONSTANT:
-            top += 1
-            cell = v[top]
-            cell.tag = row.tag
-            cell.whole = row.whole
-            cell.real = row.real
-            continue
-        if op == OP_VARIABLE:
-            top += 1
-            if private >= 0 and v[private + row.a].tag != ABSENT:
-                copy_cell(v[private + row.a], v[top])
-            else:
-                copy_cell(v[m[i].cells + row.a], v[top])
-            continue
-        if op == OP_FIELD:
-            top += 1
-            if payload >= 0:
-                copy_cell(v[payload + row.a], v[top])
-            else:
-                set_null(v[top])
-            continue
-        if op == OP_JUMP:
-            at = row.a
-            continue
-        if op == OP_NOW:
-            top += 1
-            set_whole(v[top], INTEGER, m[i].time)
-            continue
-        if op == OP_ASK:
-            top += 1
-            ask(p, m, v, o, i, row.a, private, payload, top)
-        elif op == OP_NOT:
-            if need_boolean(v[top]):
-                v[top].whole = 1 - v[top].whole
-        elif op == OP_NEGATE:
-            negate(v[top])
-        elif op == OP_BOOLEAN:
-            need_boolean(v[top])
-        elif op == OP_AND or op == OP_OR:
-            if need_boolean(v[top]):
-                if (v[top].whole == 1) == (op == OP_OR):
-                    at = row.a
-                else:
-                    top -= 1
-                    continue
-        elif op == OP_IF:
-            if need_boolean(v[top]):
-                if v[top].whole == 0:
-                    at = row.a
-                top -= 1
-                continue
-        else:
-            top -= 1
-            if row.a > 0:
-                read_literal(v[top], v[top + 1], row.a)
-            if op <= OP_MODULO:
-                arithmetic(op, v[top], v[top + 1])
-            elif op <= OP_GREATER_EQUAL:
-                compare(op, o, v[top], v[top + 1])
-            else:
-                extreme(op, o, v[top], v[top + 1])
-        if v[top].tag == FAULT:
-            copy_cell(v[top], v[base])
-            return base
-    return top
-
-
-@kernel
 def is_true(v: Cells, at: int) -> int:
     """1 or 0 for a condition's value; -1 when it is not a boolean, and then the cell holds the fault (M10.1)."""
     if need_boolean(v[at]):
@@ -383,7 +301,7 @@ def admit_parts(v: Cells, o: Output, row: int, at: int) -> int:
     """Let the surroundings fit what is in a value (M10.4): -1, or the error type, and then the value stays."""
     tag = v[at].tag
     whole = v[at].whole
-    ask_fit(v, o, row, at)
+    make(v, o, MAKE_FITTED, row, at, 1, at)
     if v[at].tag != FAULT:
         return NONE
     fault = v[at].whole
@@ -401,8 +319,8 @@ def admit(p: Rows, v: Cells, o: Output, variable: int, at: int, lenient: int) ->
     cell = v[at]
     if cell.tag == NULL:
         return -1 if row.optional or row.type == ANY else T_NULL
-    if row.type == NUMBER and cell.tag == INTEGER and lenient and -EXACT <= cell.whole <= EXACT:
-        set_real(cell, float(cell.whole))
+    if row.type == NUMBER and cell.tag == INTEGER and lenient:
+        read_as_number(cell)
     if row.type != ANY and cell.tag != row.type:
         return T_TYPE
     if cell.tag == INTEGER:

@@ -44,8 +44,9 @@ from .rows import (
     payload_of,
     unlink,
 )
+from .stack import evaluate
 from .timers import drop_clock, set_clock, set_deadline
-from .values import copy_cell, evaluate
+from .values import copy_cell
 
 
 @kernel

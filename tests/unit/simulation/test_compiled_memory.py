@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import wfsim as wf
+from wfsim.semantics import spread
 from wfsim.semantics.compile import compile_workflow
 from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
 
@@ -49,3 +50,33 @@ def test_a_sink_that_keeps_a_chunk_has_what_a_sink_that_copies_it_has(keeps: boo
     case, seq = (np.concatenate([log[name] for log, _ in kept]) for name in ("case", "seq"))
     for number in np.unique(case):
         assert np.array_equal(seq[case == number], np.arange(1, (case == number).sum() + 1))
+
+
+def deliveries(cases: int, *, unique: bool) -> CompiledSimulation:
+    """Meals, whose orders have numbers of their own or all the same one."""
+    scenario = wf.load_scenario(MODELS / "food_delivery.scenario.yaml").changed(cases=cases)
+    if not unique:
+        scenario = scenario.changed(inputs={**scenario.inputs, "order_id": "F"})
+    program = compile_workflow(wf.load(MODELS / "food_delivery.yaml"))
+    simulation = CompiledSimulation(program, scenario, sink=lambda chunk: None)
+    simulation.run()
+    return simulation
+
+
+def test_values_that_come_again_take_no_more_memory() -> None:
+    few, many = (deliveries(cases, unique=False) for cases in (300, 3_000))
+    assert len(few.members[0].texts) > 60, "drivers, and what they are told"
+    assert len(many.members[0].texts) <= 1.1 * len(few.members[0].texts)
+    for one, other in zip(many.memory.spread.arrays, few.memory.spread.arrays):
+        assert len(one) <= 2 * len(other)
+
+
+def test_what_was_made_is_forgotten_before_it_takes_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = deliveries(600, unique=True)
+    monkeypatch.setattr(spread, "MOST_MADE", 256)
+    small = deliveries(600, unique=True)
+    made = plain.memory.spread.arrays[spread.MADE]
+    assert len(made) > 1_000, "each order has a text of its own"
+    assert len(small.memory.spread.arrays[spread.MADE]) == 256
+    assert small.summary == plain.summary
+    assert small.memory.state["n_records"] == plain.memory.state["n_records"]

@@ -296,6 +296,7 @@ def take_step(k: Any, r: Any, o: Any, slot: int) -> Any:
     tally.records, tally.values, tally.effects, tally.full, tally.asked = 0, 0, 0, 0, 0
     tally.question, tally.left, tally.right, tally.wanted, tally.state, tally.payload = NONE, 0, 0, 0, 0, 0
     tally.n_answers = s.answers
+    tally.owner, tally.first_value = case.member, r.areas[case.member].first_value
     step(rows_from(k.p, case.first_row), r.m, r.v, o, r.areas[case.member].m)
     if tally.full == 0 and tally.question < 0:
         return DONE

@@ -143,8 +143,9 @@ numbers of the entries of its timers begin at `stays` and `timers`. Its block be
 rows beside those that all have; `extra` are used, and `listed` says whether they are in lists (`compiled.areas`).
 `watched` says when Python is told what a step of it means for others."""
 
-AREA = _record("", "m v spare slot plain")
-"""Where an instance of a workflow lies for its step: who does, and whether all of `spare` rows are free."""
+AREA = _record("", "m v spare slot plain first_value")
+"""Where an instance of a workflow lies for its step: who does, and whether all of `spare` rows are free; and where what
+its handles stand for begins."""
 
 BLOCK = _record("", "m w size next")
 """Where an instance lies between its steps."""

@@ -15,6 +15,7 @@ from wfsim.semantics.codes import INBOX, NONE
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import Cell
 from wfsim.semantics.snapshot import add_spare_rows
+from wfsim.semantics.spread import Spread
 from wfsim.simulation.compiled import calendar, layout
 from wfsim.simulation.compiled.areas import SIZES
 from wfsim.simulation.compiled.draws import UNIQUES
@@ -56,7 +57,8 @@ class Memory:
         self._members = members
         self.scenario = scenario
         self.full = ""
-        self.outputs = speed.new_outputs(1_024, cells=1_024)
+        self.spread = Spread([member.texts for member in members])
+        self.outputs = speed.new_outputs(1_024, cells=1_024, spread=self.spread.arrays)
         given, zeros = known.settings[0], _rows
         pools, lines = max(1, int(given["n_pools"])), max(1, int(given["n_lines"]))
         self._spare = [SPARE_ROWS] * len(members)
@@ -117,6 +119,7 @@ class Memory:
     def _areas(self) -> tuple[Any, Any, Any]:
         """An area for each workflow, with nothing in it but free rows."""
         areas, rows, cells = np.zeros(len(self._members), layout.AREA), list[Any](), list[Cell]()
+        areas["first_value"] = self.spread.firsts
         for area, member, spare in zip(areas, self._members, self._spare):
             fresh = Instance(member.program, texts=member.texts)
             add_spare_rows(fresh, spare)
@@ -172,6 +175,8 @@ class Memory:
             arrays[name] = rows
         self._spare = arrays["areas"]["spare"].tolist()
         self.replace(**arrays)
+        self.spread.catch_up()
+        self._respread()
 
     def post(self, time: int, order: int, ticket: int) -> None:
         """Let Python's happening be put into the calendar, before anything else is."""
@@ -298,7 +303,7 @@ class Memory:
         """Room for a step that puts out more."""
         old = self.outputs
         wanted = max(2 * len(old.cells), int(old.tally[0]["wanted"]))
-        new = speed.new_outputs(2 * len(old.records), answers=len(old.answers), cells=wanted)
+        new = speed.new_outputs(2 * len(old.records), answers=len(old.answers), cells=wanted, spread=self.spread.arrays)
         new.answers[:] = old.answers
         self.outputs = new
         if len(new.records) > len(self.run.log) // 2:
@@ -308,7 +313,22 @@ class Memory:
     def more_answers(self) -> None:
         """Room for twice as many answers to one step."""
         outputs = self.outputs
-        self.outputs = speed.outputs_of(*outputs[:4], _longer(outputs.answers), outputs.cells)
+        self.outputs = speed.outputs_of(*outputs[:4], _longer(outputs.answers), *outputs[5:-1])
+        self._set_rooms()
+
+    def catch_up(self) -> None:
+        """Let the kernel know of values that Python has let in."""
+        if self.spread.catch_up():
+            self._respread()
+
+    def keep_made(self, cells: list[Cell], answer: Cell) -> None:
+        """Keep what was made for the step that asked for it."""
+        if self.spread.keep(self.outputs.tally[0], cells, answer, int(self.state["n_steps"])):
+            self._respread()
+
+    def _respread(self) -> None:
+        self.run.areas["first_value"] = self.spread.firsts
+        self.outputs = speed.outputs_of(*self.outputs[:6], *self.spread.arrays)
         self._set_rooms()
 
 

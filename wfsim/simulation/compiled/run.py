@@ -15,7 +15,7 @@ import numpy as np
 from wfsim.errors import SimulationError
 from wfsim.semantics import draws, speed
 from wfsim.semantics.announcing import announce_compiling
-from wfsim.semantics.arrays import Question, answer_of, from_array, n_asked, to_array
+from wfsim.semantics.arrays import answer_of, from_array, n_asked, question_in, to_array
 from wfsim.semantics.codes import NONE
 from wfsim.semantics.evaluator import Evaluator
 from wfsim.semantics.layout import Cell
@@ -153,10 +153,13 @@ class CompiledSimulation:
         which = int(memory.run.cases[int(state["slot"])]["member"])
         program = self.members[which].program
         tally, number = outputs.tally[0], int(state["answers"])
-        question = Question(*(int(tally[name]) for name in ("question", "left", "right", "state", "payload")))
+        question = question_in(tally)
         cells = [Cell() for _ in range(n_asked(program, question))]
         from_array(outputs.cells, cells)
         answer = answer_of(program, self._evaluators[which], question, cells)
+        if question.number >= speed.MADE_QUESTION:
+            memory.keep_made(cells, answer)
+            return
         if number >= len(outputs.answers):
             memory.more_answers()
         memory.outputs.answers[number : number + 1] = to_array([answer], speed.CELL)
@@ -278,6 +281,7 @@ class CompiledSimulation:
             ):
                 host.has_returned()
                 does[why]()
+                memory.catch_up()
         self._flush()
         if why != kernel.DONE and not self._is_left:
             summary.complete, summary.interrupted = False, not memory.full

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from wfsim.semantics import speed
-from wfsim.semantics.arrays import Question, answer_of, from_array, to_array
+from wfsim.semantics.arrays import Question, answer_of, from_array, question_in, to_array
 from wfsim.semantics.codec import N_SCRATCH
 from wfsim.semantics.codes import INBOX, NONE, RECORD_KINDS, RUNNING, RUNNING_STATUS
 from wfsim.semantics.evaluator import Evaluator
@@ -25,6 +25,7 @@ from wfsim.semantics.layout import ActivityRow, Cell, EventRow
 from wfsim.semantics.possible import POSSIBILITY
 from wfsim.semantics.program import Program
 from wfsim.semantics.snapshot import Snapshot, add_spare_rows, longest_line
+from wfsim.semantics.spread import Spread
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.semantics.texts import Texts
 from wfsim.verification.nets.limits import UNLIMITED, Limits
@@ -106,6 +107,7 @@ class CompiledSearch:
         self._first_edges = edges
         self._first_before = before
         self._n_first = n_expanded
+        self._spread = Spread([texts])
         self._templates: list[Stimulus] = []
         self._payloads: list[Cell] = []
         self._spare, self._outputs = 16, 64
@@ -162,7 +164,10 @@ class CompiledSearch:
         fresh = self._known.fresh
         rows, cells = len(fresh.m), len(fresh.v)
         o = speed.new_outputs(
-            self._outputs, answers=self._outputs, cells=head.n_variables + head.n_fields + speed.PER_ITEM * self._spare
+            self._outputs,
+            answers=self._outputs,
+            cells=head.n_variables + head.n_fields + speed.PER_ITEM * self._spare,
+            spread=self._spread.arrays,
         )
         # More than any line, list of possibilities, question, or list of what happened has.
         n_words = longest_line(rows, cells) + POSSIBILITY * (3 * rows + head.n_events) + 3 * len(o.cells)
@@ -280,6 +285,21 @@ class CompiledSearch:
         answers[number : number + 1] = to_array([answer], speed.CELL)
         self._state[f.ANSWERED] = number + 1
 
+    def _add_made(self) -> None:
+        """Let the value be made that the step asks for, and keep it."""
+        tally = self._work.o.tally[0]
+        question = question_in(tally)
+        cells = [Cell() for _ in range(question.right)]
+        from_array(self._work.o.cells, cells)
+        answer = answer_of(self.program, self.host, question, cells)
+        step = tuple(int(self._state[which]) for which in (f.AT, f.STIMULUS, f.SCRIPT))
+        if self._spread.keep(tally, cells, answer, step):
+            self._respread()
+
+    def _respread(self) -> None:
+        o = speed.outputs_of(*self._work.o[:6], *self._spread.arrays)
+        self._work = self._work._replace(o=o)
+
     def _make_room(self) -> None:
         """More rows for an instance, more output for a step, or more stimuli in a state."""
         self._state[f.PREPARED] = 0
@@ -315,10 +335,14 @@ class CompiledSearch:
                 self._add_list(int(state[f.LACKING]))
             elif why == f.ANSWER:
                 self._add_answer(int(state[f.LACKING]))
+            elif why == f.MADE:
+                self._add_made()
             elif why == f.ROOM:
                 self._make_room()
             elif why == f.GROW:
                 self._found = _grown(self._found, int(state[f.EDGES]))
+            if self._spread.catch_up():
+                self._respread()
 
     # --- what was found --------------------------------------------------------------------------
 

@@ -56,8 +56,17 @@ class ErasedHost:
             choices = [(LIST, self.texts.handle([None] * len(asked.template.items)))]
         return choices
 
-    def fit(self, row: int, cell: Cell) -> None:
-        """Never asked: nothing is declared of an erased program's variables and results; payloads fit."""
+    def make(self, what: int, of: int, cells: Cells, answer: Cell) -> None:
+        """Never asked: nothing is declared of its values, and all that would make one is a question."""
+        raise NotCovered("no value is made in an erased program.")
+
+    def part(self, owner: int, name: int, answer: Cell) -> bool:
+        """Never asked either."""
+        raise NotCovered("no field is read in an erased program.")
+
+    def holds(self, op: int, text: int, part: int) -> bool:
+        """Never asked either."""
+        raise NotCovered("no text is looked into in an erased program.")
 
     def length(self, items: int) -> int:
         """The number of items of a list, one of those chosen from or one that the definition gives."""

@@ -56,10 +56,10 @@ listed and the state's memory is rebuilt; how many answers the script has; edges
 still be made before returning; most states; what is lacking; how many questions have an answer."""
 N_STATE = 10
 
-DONE, PAUSED, FULL, LIST, ANSWER, ROOM, GROW = range(7)
+DONE, PAUSED, FULL, LIST, ANSWER, MADE, ROOM, GROW = range(8)
 """Why the search returned: every state is expanded; the budget is used up; `MAX_STATES` was reached; the list of
-stimuli `LACKING` is not made yet; question `LACKING` has no answer yet; an instance needs more rows or a step more
-output; a table is nearly full."""
+stimuli `LACKING` is not made yet; question `LACKING` has no answer yet; the step asks for a value that is made of
+others; an instance needs more rows or a step more output; a table is nearly full."""
 
 TIMER_FIRES, ATTEMPT_STARTS, CANCEL = range(3)
 """The first templates of stimuli."""
@@ -246,11 +246,9 @@ def _put_question(p: Any, work: Any) -> Any:
     w = work.words
     w[0], w[1], w[2], w[3], w[4] = tally.question, tally.left, tally.right, tally.state, tally.payload
     n = 0
-    if tally.question < speed.ORDER_QUESTION:
+    if tally.question < speed.RESULTS_QUESTION:
         n = p[0].n_variables + (p[0].n_fields if tally.payload else 0)
-    elif tally.question == speed.FIT_QUESTION:
-        n = 1
-    elif tally.question == speed.RESULTS_QUESTION:
+    else:
         n = speed.PER_ITEM * tally.left
         # Of the first cell of each item only one word is written.
         for k in range(0, n, speed.PER_ITEM):
@@ -270,8 +268,10 @@ def _answer(known: Any, work: Any, found: Any, state: Any, n: Any, n_asked: Any)
     What the host answers follows from what it may read, so each different question is put to it once.
     """
     question = work.o.tally[0].question
+    if question >= speed.MADE_QUESTION:
+        return MADE
     answer = work.o.answers[n]
-    if known.choice.shape[0] > 0 and question < speed.ORDER_QUESTION:
+    if known.choice.shape[0] > 0 and question < speed.RESULTS_QUESTION:
         chosen = work.script[n_asked] if n_asked < state[SCRIPT] else 0
         given = known.choices[known.choice[question] + chosen]
     else:
@@ -412,7 +412,7 @@ def _happen(known: Any, work: Any, found: Any, state: Any) -> Any:
         why = _answer(known, work, found, state, n_answers, n_asked)
         if why != DONE:
             return why
-        if known.choice.shape[0] > 0 and tally.question < speed.ORDER_QUESTION:
+        if known.choice.shape[0] > 0 and tally.question < speed.RESULTS_QUESTION:
             work.asked[n_asked] = known.choice[tally.question + 1] - known.choice[tally.question]
             n_asked += 1
         n_answers += 1

@@ -238,9 +238,17 @@ class SymbolicHost:
         else:
             self.markers.texts.encode(self.markers.put(f"term {next(self._fresh)}", term), answer)
 
-    def fit(self, row: int, cell: Cell) -> None:
-        """Never asked: nothing is declared of a symbolic program's values."""
-        raise NotCovered("what is in a value is not asked of a symbolic program.")
+    def make(self, what: int, of: int, cells: Cells, answer: Cell) -> None:
+        """Never asked: nothing is declared of its values, and all that would make one is a question."""
+        raise NotCovered("no value is made in a symbolic program.")
+
+    def part(self, owner: int, name: int, answer: Cell) -> bool:
+        """Never asked either."""
+        raise NotCovered("no field is read in a symbolic program.")
+
+    def holds(self, op: int, text: int, part: int) -> bool:
+        """Never asked either."""
+        raise NotCovered("no text is looked into in a symbolic program.")
 
     def length(self, items: int) -> int:
         """Never asked: a list that is gone through is not covered."""

@@ -1,0 +1,161 @@
+"""Texts, lists and objects spread out in arrays, as compiled steps read them, and values that were made of others.
+
+What a table of texts has gets there when it comes: with the initial values, payloads, results and inputs that Python
+lets in. A new text or list that a step needs is a question to the surroundings; since it follows from its parts, its
+handle is kept under them, and is asked for again only where it has been forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import speed
+from .arrays import to_array
+from .layout import Cell
+from .texts import Member, Texts
+
+ENTRIES, PARTS, NAMES, SIGNS, MADE, MADE_OF = range(6)
+MOST_MADE = 1 << 16
+"""Rows for values that were made; when half of them are used, all are forgotten."""
+
+
+class Spread:
+    """What some tables of texts hold, in arrays.
+
+    Parameters
+    ----------
+    tables
+        Each grows by itself; `catch_up` takes in what is new.
+
+    Attributes
+    ----------
+    arrays
+        The last six of `speed.Outputs`; others once `catch_up` or `keep` says so.
+    firsts
+        By table, which entry is that of its first handle.
+
+    Notes
+    -----
+    A value that was there before has its handle already, so the arrays are as large as the different values of a run.
+    """
+
+    def __init__(self, tables: Sequence[Texts]) -> None:
+        self._tables = tables
+        self._known = [0] * len(tables)
+        self._room = [max(64, 2 * len(texts)) for texts in tables]
+        self.firsts: list[int] = []
+        self._n_parts = self._n_signs = self._n_made = self._n_made_of = 0
+        self._forgot_in: object = None
+        self.arrays: tuple[Any, ...] = (
+            np.zeros(0, speed.VALUE_ENTRY),
+            np.zeros(64, speed.CELL),
+            np.zeros(64, np.int64),
+            np.zeros(4_096, np.uint8),
+            np.zeros(256, speed.MADE),
+            np.zeros(256, speed.CELL),
+        )
+        self._place_tables()
+        self.catch_up()
+
+    def catch_up(self) -> bool:
+        """Take in what the tables have got; whether the arrays are others now."""
+        before = self.arrays
+        for which, texts in enumerate(self._tables):
+            # What is in a list gets its handle as that is taken in.
+            while (known := self._known[which]) < (n := len(texts)):
+                self._take_in(which, known, texts.since(known))
+                self._known[which] = n
+        return self.arrays is not before
+
+    def _take_in(self, which: int, known: int, values: list[Any]) -> None:
+        if known + len(values) > self._room[which]:
+            self._room[which] = 2 * (known + len(values))
+            self._place_tables()
+        texts = self._tables[which]
+        entries, written, members = list[int](), list[bytes](), list[Member]()
+        n_signs, n_parts = self._n_signs, self._n_parts
+        for handle, value in enumerate(values, known):
+            if isinstance(value, str):
+                written.append(value.encode())
+                size = len(written[-1])
+                entries += len(value), n_signs, size
+                n_signs += size
+            else:
+                entries += len(value), n_parts, 0
+                members += texts.members(handle)
+                n_parts += len(value)
+        self._make_room(PARTS, n_parts)
+        self._make_room(NAMES, n_parts)
+        self._make_room(SIGNS, n_signs)
+        into, first = self.arrays, self.firsts[which] + known
+        into[ENTRIES][first : first + len(values)] = np.array(entries, np.int64).view(speed.VALUE_ENTRY)
+        if members:
+            columns = zip((into[NAMES], *(into[PARTS][name] for name in ("tag", "whole", "real"))), zip(*members))
+            for column, numbers in columns:
+                column[self._n_parts : n_parts] = numbers
+        into[SIGNS][self._n_signs : n_signs] = np.frombuffer(b"".join(written), np.uint8)
+        self._n_signs, self._n_parts = n_signs, n_parts
+
+    def _place_tables(self) -> None:
+        """Give each table as much room as it shall have."""
+        old, firsts, end = self.arrays[ENTRIES], self.firsts, 0
+        self.firsts = []
+        for room in self._room:
+            self.firsts.append(end)
+            end += room
+        entries = np.zeros(end, speed.VALUE_ENTRY)
+        for first, before, known in zip(self.firsts, firsts, self._known):
+            entries[first : first + known] = old[before : before + known]
+        self._replace(ENTRIES, entries)
+
+    def _make_room(self, which: int, n: int) -> None:
+        old = self.arrays[which]
+        if n > len(old):
+            longer = np.zeros(2 * n, old.dtype)
+            longer[: len(old)] = old
+            self._replace(which, longer)
+
+    def _replace(self, which: int, array: Any) -> None:
+        self.arrays = (*self.arrays[:which], array, *self.arrays[which + 1 :])
+
+    def keep(self, tally: Any, cells: Sequence[Cell], answer: Cell, step: object) -> bool:
+        """Keep what was made for the question in the tally; whether the arrays are others now.
+
+        `step` tells the step that asks from those before: what is forgotten in it, it asks for once more, not for ever.
+        """
+        before = self.arrays
+        place = int(tally["place"])
+        made = self.arrays[MADE]
+        if 2 * (self._n_made + 1) > len(made):
+            if len(made) >= MOST_MADE and step != self._forgot_in:
+                self._forgot_in = step
+                made["used"] = 0
+                self._n_made = self._n_made_of = 0
+            else:
+                made = self._more_made()
+            place = self._place_of(made, int(tally["hash"]))
+        first, end = self._n_made_of, self._n_made_of + len(cells) + 1
+        self._make_room(MADE_OF, end)
+        self.arrays[MADE_OF][first:end] = to_array([*cells, answer], speed.CELL)
+        what = int(tally["question"]) - speed.MADE_QUESTION
+        made[place] = (1, int(tally["hash"]), int(tally["owner"]), what, int(tally["left"]), len(cells), first)
+        self._n_made += 1
+        self._n_made_of = end
+        return self.arrays is not before
+
+    def _more_made(self) -> Any:
+        old = self.arrays[MADE]
+        more = np.zeros(2 * len(old), speed.MADE)
+        for row in old[old["used"] == 1]:
+            more[self._place_of(more, int(row["hash"]))] = row
+        self._replace(MADE, more)
+        return more
+
+    def _place_of(self, made: Any, hashed: int) -> int:
+        place = hashed & (len(made) - 1)
+        while made[place]["used"]:
+            place = (place + 1) & (len(made) - 1)
+        return place
