@@ -56,7 +56,7 @@ def join_histories(parts: Sequence[Path], into: Path | None) -> History:
     con = opening.connect()
     try:
         con.execute(f"ATTACH '{schema.quoted(target)}' AS target")
-        con.execute(f"USE target; {schema.TABLES} {schema.FIRST_ROWS}")
+        con.execute(f"USE target; {schema.TABLES} {schema.SIDE_TABLES} {schema.FIRST_ROWS}")
         codes = Codes()
         for run, part in enumerate(parts, start=1):
             con.execute(f"ATTACH '{schema.quoted(part)}' AS part (READ_ONLY)")
@@ -86,7 +86,7 @@ def _take(con: duckdb.DuckDBPyConnection, run: int, codes: Codes) -> None:
     codes.store(con)
     codes.written()
     for table, columns in con.execute(_OF_RUNS).fetchall():
-        changes = _recoded({name: schema.NAMES[name] for name in columns if name in schema.NAMES}, new)
+        changes = _recoded({name: schema.CODED[name] for name in columns if name in schema.CODED}, new)
         if "values" in columns and new["slot_names"] != list(range(len(new["slot_names"]))):
             changes += f', {_VALUES.format(codes=new["slot_names"])} AS "values"'
         con.execute(f"INSERT INTO {table} SELECT * REPLACE ({run} AS run{changes}) FROM part.{table}")

@@ -111,7 +111,7 @@ def _open(
             _check_format(con, path, tables)
         else:
             # One transaction: a process killed here leaves an empty file, not half a schema.
-            con.execute(f"BEGIN; {schema.TABLES} {schema.FIRST_ROWS} {schema.INDEXES} COMMIT")
+            con.execute(f"BEGIN; {schema.TABLES} {schema.SIDE_VIEWS} {schema.FIRST_ROWS} {schema.INDEXES} COMMIT")
         attach_views(con)
         con.execute(_SEARCH_PATH)
         con.execute(f"SET memory_limit = '{max_memory}B'; {_LOCK}")

@@ -150,7 +150,7 @@ class Summing:
         return text + "over batches of cases in order of starting."
 
     def _horizons(self) -> dict[int, int]:
-        rows = self.ask("SELECT run, max(time) AS last FROM records GROUP BY run")
+        rows = self.ask("SELECT run, horizon AS last FROM horizons")
         return {int(run): int(last) for run, last in zip(rows["run"], rows["last"])}
 
     # --- cases -----------------------------------------------------------------------------------
@@ -209,8 +209,8 @@ class Summing:
 
     def _activities(self, several: bool) -> Iterator[Measure]:
         found = {}
-        for column in ("wait", "service"):
-            rows = samples.REPORTS.format(column=column)
+        for column, begin, end in (("wait", "scheduled", "started"), ("service", "started", "ended")):
+            rows = samples.REPORTS.format(begin=begin, end=end)
             for workflow, name, estimate in self._groups(f"activities.{column}", rows, idle=self.idle):
                 key, label = self._named(workflow, several, f"activities.{name}.{column}", f"{name} {column}")
                 found[workflow, name, column] = Measure(key, "activities", label, "s", estimate)
