@@ -52,7 +52,7 @@ def join_histories(parts: Sequence[Path], into: Path | None) -> History:
     target = Path(tempfile.gettempdir()) / f"wfsim-{uuid.uuid4().hex}.duckdb"
     if into is not None:
         target = into.with_name(into.name + ".partial")
-    _remove(target)
+    opening.remove(target)
     con = opening.connect()
     try:
         con.execute(f"ATTACH '{schema.quoted(target)}' AS target")
@@ -66,11 +66,11 @@ def join_histories(parts: Sequence[Path], into: Path | None) -> History:
         con.execute("CHECKPOINT target; USE memory; DETACH target")
     except duckdb.Error as error:
         con.close()
-        _remove(target)
+        opening.remove(target)
         raise cannot_write(error, into or target, None) from None
     except BaseException:
         con.close()
-        _remove(target)
+        opening.remove(target)
         raise
     if into is not None:
         os.replace(target, into)
@@ -114,8 +114,3 @@ def _take_variants(con: duckdb.DuckDBPyConnection) -> None:
         "INSERT INTO variants_seen FROM part.variants_seen p "
         "WHERE p.path_hash NOT IN (SELECT path_hash FROM target.variants_seen) ORDER BY path_hash"
     )
-
-
-def _remove(path: Path) -> None:
-    for end in ("", ".wal"):
-        path.with_name(path.name + end).unlink(missing_ok=True)

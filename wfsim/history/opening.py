@@ -72,6 +72,12 @@ def open_within(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str]) ->
     return _open(path, _READ_ONLY, MAX_MEMORY, con)
 
 
+def remove(path: Path) -> None:
+    """Remove a history's file, if there is one, and what DuckDB may have left beside it."""
+    for end in ("", ".wal"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+
+
 def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """A further connection to the same tables and views."""
     found = con.cursor()
@@ -131,7 +137,11 @@ def _check_format(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str], 
     if found != schema.FORMAT:
         raise HistoryError(
             f"{path}: written in format {found}, this version reads {schema.FORMAT}. "
-            "Read it with the version of wfsim that wrote it."
+            + (
+                f"Convert it: wf.convert_history({str(path)!r}, into=…), or `wfsim convert-history`."
+                if found < schema.FORMAT
+                else "Read it with the version of wfsim that wrote it."
+            )
         )
 
 

@@ -119,8 +119,8 @@ FROM (
 def attempt_rows(records: str) -> str:
     """Query for the attempts that some records tell of, in the order (run, case, activity_id, attempt).
 
-    What was ignored, since it came late or twice, tells of none. Nor do reports of attempts that were not made, which wait
-    while an instance is paused until they are ignored.
+    What was ignored, since it came late or twice, tells of none. Nor do reports of attempts that were not made, which
+    wait while an instance is paused until they are ignored.
     """
     scheduled, retried = f"kind = {R_ACTIVITY_SCHEDULED}", f"kind = {R_RETRY_SCHEDULED}"
     started, ended = f"kind = {R_ACTIVITY_STARTED}", f"kind IN {_ENDS}"
