@@ -39,8 +39,8 @@ CREATE VIEW pool_attempts AS
 WITH pooled AS (
     SELECT p.run, p.number, p.pool, a.code, a.name FROM activity_pools p JOIN activity_names a ON a.name = p.activity
 )
-SELECT t.run, p.pool, t."case", w.workflow, p.name AS activity, t.activity_id, t.attempt, t.scheduled, t.started,
-    t.ended
+SELECT t.run, p.pool, t."case", w.workflow, p.name AS activity, t.activity_id, t.attempt, t.scheduled,
+    t.scheduled + t.wait AS started, t.ended
 FROM attempt_rows t
 JOIN pooled p ON p.run = t.run AND p.number = t.workflow AND p.code = t.activity
 LEFT JOIN workflow_names w ON w.run = t.run AND w.number = t.workflow

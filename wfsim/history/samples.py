@@ -137,13 +137,14 @@ WHERE s.dwell IS NOT NULL AND c.started >= k.cut
 """Stays in states that have ended."""
 
 REPORTS = """
-SELECT r.run AS run, w.workflow AS workflow, a.name AS name, r.{end} AS begun, r."case" AS "case", r.{end}_seq AS seq,
-    r.{end} - r.{begin} AS value
-FROM attempt_rows r JOIN cases c ON c.run = r.run AND c."case" = r."case" JOIN cuts k ON k.run = r.run
+SELECT r.run AS run, w.workflow AS workflow, a.name AS name, r.{begun} AS begun, r."case" AS "case",
+    r.scheduled_seq AS seq, r.{value} AS value
+FROM (SELECT *, scheduled + wait AS started, ended - scheduled - wait AS service FROM attempt_rows) r
+JOIN cases c ON c.run = r.run AND c."case" = r."case" JOIN cuts k ON k.run = r.run
 JOIN activity_names a ON a.code = r.activity JOIN workflow_names w ON w.run = r.run AND w.number = r.workflow
-WHERE r.{end} - r.{begin} IS NOT NULL AND c.started >= k.cut
+WHERE r.{value} IS NOT NULL AND c.started >= k.cut
 """
-"""Waits from `scheduled` to `started`, or services from `started` to `ended`, of attempts."""
+"""`wait` or `service` of attempts, in the order in which they `started` or `ended`."""
 
 WAITS = """
 SELECT p.run AS run, '' AS workflow, p.pool AS name, p.scheduled AS begun, p."case" AS "case", p.activity_id AS seq,

@@ -53,14 +53,13 @@ ATTEMPT_COLUMNS: tuple[tuple[str, str], ...] = (
     ("ended_kind", "UTINYINT"),
     ("error_type", "INTEGER"),
     ("scheduled_seq", "INTEGER"),
-    ("started_seq", "INTEGER"),
     ("ended_seq", "INTEGER"),
     ("scheduled", "BIGINT"),
-    ("started", "BIGINT"),
+    ("wait", "BIGINT"),
     ("ended", "BIGINT"),
     ("retry_delay", "BIGINT"),
 )
-"""Of `attempt_rows`: `retry_delay` of an attempt that a retry announced, which need not have been scheduled."""
+"""Of `attempt_rows`: `wait` until it started; `retry_delay` if a retry announced it, though it never was scheduled."""
 
 CASE_ENDS = ("last_time", "closed", "status", "outcome", "final_state")
 """Columns of `cases` that follow from its records: all but the first are null while it is open."""
@@ -124,7 +123,7 @@ def attempt_rows(records: str) -> str:
     """
     scheduled, retried = f"kind = {R_ACTIVITY_SCHEDULED}", f"kind = {R_RETRY_SCHEDULED}"
     started, ended = f"kind = {R_ACTIVITY_STARTED}", f"kind IN {_ENDS}"
-    reported = ("worker", "ended_kind", "error_type", "started_seq", "ended_seq", "started", "ended")
+    reported = ("worker", "ended_kind", "error_type", "ended_seq", "wait", "ended")
     of_made = ", ".join(f"if(scheduled_seq IS NULL, NULL, {name}) AS {name}" for name in reported)
     return f"""
 WITH ignored AS (
@@ -144,10 +143,9 @@ every AS (
         arg_min(kind, seq) FILTER ({ended}) AS ended_kind,
         arg_min(error_type, seq) FILTER ({ended}) AS error_type,
         min(seq) FILTER ({scheduled}) AS scheduled_seq,
-        min(seq) FILTER ({started}) AS started_seq,
         min(seq) FILTER ({ended}) AS ended_seq,
         min(time) FILTER ({scheduled}) AS scheduled,
-        min(time) FILTER ({started}) AS started,
+        min(time) FILTER ({started}) - scheduled AS wait,
         min(time) FILTER ({ended}) AS ended,
         any_value(delay) FILTER ({retried}) AS retry_delay
     FROM told GROUP BY run, "case", activity_id, attempt

@@ -209,8 +209,8 @@ class Summing:
 
     def _activities(self, several: bool) -> Iterator[Measure]:
         found = {}
-        for column, begin, end in (("wait", "scheduled", "started"), ("service", "started", "ended")):
-            rows = samples.REPORTS.format(begin=begin, end=end)
+        for column, begun in (("wait", "started"), ("service", "ended")):
+            rows = samples.REPORTS.format(value=column, begun=begun)
             for workflow, name, estimate in self._groups(f"activities.{column}", rows, idle=self.idle):
                 key, label = self._named(workflow, several, f"activities.{name}.{column}", f"{name} {column}")
                 found[workflow, name, column] = Measure(key, "activities", label, "s", estimate)

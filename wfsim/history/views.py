@@ -237,17 +237,18 @@ WITH errors AS (
     GROUP BY run, workflow, activity
 ),
 numbers AS (
-    SELECT run, workflow, activity, count(scheduled) AS attempts, count(started) AS started,
+    SELECT run, workflow, activity, count(scheduled) AS attempts, count(waited) AS started,
         count(*) FILTER (ended_kind = {R_ACTIVITY_SUCCEEDED}) AS successes,
         count(*) FILTER (ended_kind = {R_ACTIVITY_FAILED}) AS failures,
         count(*) FILTER (ended_kind = {R_ATTEMPT_TIMED_OUT}) AS timeouts,
         count(*) FILTER (ended_kind = {R_ACTIVITY_CANCELLED}) AS cancelled,
         count(retry_delay) AS retries,
-        sum(started - scheduled)::BIGINT AS total_wait, avg(started - scheduled) AS mean_wait,
-        quantile_cont(started - scheduled, [0.5, 0.95]) AS wait, max(started - scheduled) AS max_wait,
-        sum(ended - started)::BIGINT AS total_service, avg(ended - started) AS mean_service,
-        quantile_cont(ended - started, [0.5, 0.95]) AS service, max(ended - started) AS max_service
-    FROM attempt_rows GROUP BY run, workflow, activity
+        sum(waited)::BIGINT AS total_wait, avg(waited) AS mean_wait, quantile_cont(waited, [0.5, 0.95]) AS wait,
+        max(waited) AS max_wait,
+        sum(served)::BIGINT AS total_service, avg(served) AS mean_service,
+        quantile_cont(served, [0.5, 0.95]) AS service, max(served) AS max_service
+    FROM (SELECT *, wait AS waited, ended - scheduled - wait AS served FROM attempt_rows)
+    GROUP BY run, workflow, activity
     UNION ALL BY NAME
     SELECT run, workflow, activity, attempts, waits AS started, successes, failures, timeouts, wait AS total_wait,
         wait / nullif(waits, 0) AS mean_wait, service AS total_service,
@@ -272,7 +273,7 @@ WITH waiting AS (
         least(y.left_at, h.horizon) - y.entered AS waited
     FROM stay_rows y LEFT JOIN horizons h ON h.run = y.run
     UNION ALL
-    SELECT run, workflow, 'activity', NULL, activity, started - scheduled FROM attempt_rows WHERE started IS NOT NULL
+    SELECT run, workflow, 'activity', NULL, activity, wait FROM attempt_rows WHERE wait IS NOT NULL
 ),
 grouped AS (
     SELECT run, workflow, what, region, name, count(*) AS n, sum(waited)::BIGINT AS total_wait,
@@ -314,11 +315,12 @@ GROUP BY f.run, w.workflow, f.what, g.name, f.name, f.clock
 ORDER BY f.run, n DESC, w.workflow, f.what, g.name, f.name, f.clock
 """
 
+# Who is retried has a second attempt, which was announced.
 RETRIES = f"""
 CREATE VIEW retries AS
 WITH grouped AS (
     SELECT run, workflow, activity, count(*) FILTER (attempt = 1) AS executions,
-        count(DISTINCT (run, "case", activity_id)) FILTER (retry_delay IS NOT NULL) AS retried,
+        count(*) FILTER (attempt = 2 AND retry_delay IS NOT NULL) AS retried,
         count(retry_delay) AS retries, max(attempt) FILTER (scheduled IS NOT NULL) AS max_attempt,
         count(*) FILTER (attempt > 1 AND ended_kind = {R_ACTIVITY_SUCCEEDED}) AS recovered,
         coalesce(sum(retry_delay), 0)::BIGINT AS total_delay
