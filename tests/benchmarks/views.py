@@ -29,7 +29,7 @@ def _medians(con: duckdb.DuckDBPyConnection, query: str) -> tuple[float, float]:
     processor, walls = [], []
     for _ in range(RUNS):
         wall, cpu = time.perf_counter(), time.process_time()
-        con.execute(query).to_arrow_table()
+        con.sql(query).to_arrow_table()
         walls.append(time.perf_counter() - wall)
         processor.append(time.process_time() - cpu)
     return statistics.median(processor), statistics.median(walls)

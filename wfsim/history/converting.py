@@ -114,7 +114,7 @@ def _check(con: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def _convert(con: duckdb.DuckDBPyConnection, target: Path) -> None:
-    con.execute(f"ATTACH '{schema.quoted(target)}' AS target; USE target")
+    con.execute(f"ATTACH '{schema.quoted(target)}' AS target {opening.NEW}; USE target")
     grows = con.execute("SELECT count(*) FROM old.runs WHERE source = 'runtime'").fetchall() != [(0,)]
     con.execute("BEGIN")
     con.execute(schema.TABLES + (schema.SIDE_VIEWS if grows else schema.SIDE_TABLES) + schema.FIRST_ROWS)

@@ -55,7 +55,7 @@ def join_histories(parts: Sequence[Path], into: Path | None) -> History:
     opening.remove(target)
     con = opening.connect()
     try:
-        con.execute(f"ATTACH '{schema.quoted(target)}' AS target")
+        con.execute(f"ATTACH '{schema.quoted(target)}' AS target {opening.NEW}")
         con.execute(f"USE target; {schema.TABLES} {schema.SIDE_TABLES} {schema.FIRST_ROWS}")
         codes = Codes()
         for run, part in enumerate(parts, start=1):

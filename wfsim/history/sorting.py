@@ -125,7 +125,8 @@ class SortedFile:
         HistoryError
             If somebody else wrote to it since `known` was looked at.
         """
-        self.con.execute(f"ATTACH '{schema.quoted(self.path)}' AS target; USE target")
+        how = opening.NEW if self._known is None else ""
+        self.con.execute(f"ATTACH '{schema.quoted(self.path)}' AS target {how}; USE target")
         with self._whole():
             if self._known is None:
                 self.con.execute(schema.TABLES + schema.SIDE_TABLES + schema.FIRST_ROWS)
