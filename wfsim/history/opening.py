@@ -18,6 +18,7 @@ from wfsim.errors import HistoryError, listed
 
 from . import schema
 from .failures import cannot_open
+from .ranged import set_range
 from .schema import quoted
 from .view_file import attach_views
 
@@ -35,6 +36,8 @@ NEW = "(BLOCK_SIZE 65536)"
 A small history takes a quarter of the room that it has with DuckDB's own 256 KiB, a large one 15 % less.
 """
 _READ_ONLY = "(READ_ONLY)"
+TABLES_FIRST = "SET search_path = 'history.main,memory.main,views.main'"
+"""For who writes: views of the tables' names stand before them otherwise."""
 _SEARCH_PATH = "SET search_path = 'memory.main,views.main,history.main'"
 _LOCK = f"""
 SET max_temp_directory_size = '{_MAX_SPILLED}'; SET enable_external_access = false; SET lock_configuration = true
@@ -83,10 +86,13 @@ def remove(path: Path) -> None:
         path.with_name(path.name + end).unlink(missing_ok=True)
 
 
-def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """A further connection to the same tables and views."""
+def cursor(
+    con: duckdb.DuckDBPyConnection, since: int | None = None, until: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A further connection to the same tables and views; it sees what happened from `since` on and before `until`."""
     found = con.cursor()
     found.execute(_SEARCH_PATH)
+    set_range(found, since, until)
     return found
 
 

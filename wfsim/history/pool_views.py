@@ -67,18 +67,19 @@ FROM (
 POOL_UTILISATION = """
 CREATE VIEW pool_utilisation AS
 WITH spans AS (
-    SELECT c.run, if(any_value(u.source) = 'simulation', 0, min(c.started)) AS begun, max(c.last_time) AS horizon
-    FROM cases c JOIN runs u ON u.run = c.run WHERE u.log = 'full' GROUP BY c.run
+    SELECT h.run, greatest(range_since(), if(u.source = 'simulation', 0,
+        (SELECT min(c.started) FROM history.main.cases c WHERE c.run = h.run))) AS begun, h.horizon
+    FROM horizons h JOIN runs u ON u.run = h.run WHERE u.log = 'full'
 ),
 taken AS (
-    SELECT a.run, a.pool, a.scheduled, a.started,
-        coalesce(a.started, a.ended, s.horizon) AS left_queue, coalesce(a.ended, s.horizon) AS freed
+    SELECT a.run, a.pool, greatest(a.scheduled, s.begun) AS scheduled, a.started + greatest(s.begun - a.started, 0) AS started,
+        greatest(coalesce(a.started, a.ended, s.horizon), s.begun) AS left_queue,
+        coalesce(a.ended, s.horizon) AS freed, a.started - a.scheduled AS waited
     FROM pool_attempts a JOIN spans s ON s.run = a.run
 ),
 sums AS (
     SELECT run, pool, count(*) AS attempts, count(started) AS started, sum(freed - started)::BIGINT AS busy_time,
-        sum(left_queue - scheduled)::BIGINT AS queue_time, avg(started - scheduled) AS mean_wait,
-        max(started - scheduled) AS max_wait
+        sum(left_queue - scheduled)::BIGINT AS queue_time, avg(waited) AS mean_wait, max(waited) AS max_wait
     FROM taken GROUP BY run, pool
 ),
 levels AS (
@@ -94,7 +95,8 @@ levels AS (
 ),
 there AS (
     SELECT l.run, l.pool,
-        sum(greatest(on_shift, busy) * (coalesce(next, horizon) - moment)) / nullif(any_value(horizon), 0) AS mean
+        sum(greatest(on_shift, busy) * greatest(0, least(coalesce(next, horizon), horizon) - greatest(moment, begun)))
+            / nullif(any_value(horizon - begun), 0) AS mean
     FROM (
         SELECT run, pool, moment, lead(moment) OVER w AS next, sum(on_shift) OVER w AS on_shift,
             sum(busy) OVER w AS busy

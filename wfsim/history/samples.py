@@ -94,7 +94,7 @@ WHERE d.kind = {R_EVENT_RECEIVED} {{runs}} ORDER BY e.name
 @contextmanager
 def asking_for_arrays(history: Readable) -> Iterator[Ask]:
     """Questions in one transaction, answered as one array per column."""
-    with asking(history.connection(), history.path, None) as con:
+    with asking(history, None) as con:
 
         def ask(query: str) -> Mapping[str, NDArray[Any]]:
             found: Mapping[str, NDArray[Any]] = con.sql(query).fetchnumpy()

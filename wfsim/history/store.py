@@ -114,6 +114,7 @@ class Store:
         if not self.path.absolute().parent.is_dir():
             raise HistoryError(f"{path}: the folder {self.path.parent} does not exist. Make it first.")
         self._con = opening.open_for_writing(path, max_memory)
+        self._con.execute(opening.TABLES_FIRST)
         self._codes = Codes.stored_in(self._con)
         self._paths = Paths()
         self._programs: dict[tuple[int, int], tuple[Program, ProgramCodes]] = {}

@@ -30,7 +30,6 @@ from wfsim.simulation.statistics import (
 
 from . import samples
 from .measures import Measure, expect_level, number
-from .opening import cursor
 from .runs import runs_in
 from .summary import Summary
 from .warm_up import warm_up_of
@@ -68,7 +67,7 @@ def summing(history: Readable, run: int | None, level: float, *, idle: bool = Fa
     """
     expect_level(level)
     with samples.asking_for_arrays(history) as ask:
-        with closing(cursor(history.connection())) as own:
+        with closing(history.cursor()) as own:
             every = runs_in(own)
         runs = [one for one in every if run is None or one.run == run]
         if not runs:

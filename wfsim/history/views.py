@@ -28,6 +28,7 @@ from .codes import names_in
 from .handles import json_of
 from .payloads import payload, texts
 from .pool_views import POOL_VIEWS
+from .ranged import RANGE_VIEWS
 from .schema import NAMES
 from .side_tables import FOREVER
 from .sla_views import SLA_VIEWS
@@ -66,13 +67,13 @@ def name_records(con: duckdb.DuckDBPyConnection) -> None:
     labels = texts(label for label, _, _ in workflows)
     started = (f'"workflow":{json_of(name)},"version":{json_of(version)}' for _, name, version in workflows)
     con.execute(f"""
-CREATE OR REPLACE VIEW history AS
+CREATE OR REPLACE VIEW memory.main.history AS
 SELECT run, "case", ({labels}){which} AS workflow, seq, time, {named["kind"]}, cause_seq, {named["region"]},
     {named["state"]}, {named["to_state"]}, {named["event"]}, event_id, {named["activity"]},
     activity_id, attempt, {named["error_type"]}, {named["status"]}, {named["outcome"]},
     {payload(names, f"({texts(started)}){which}")} AS payload,
     entered_seq, dwell, wait, service, path_hash, is_last
-FROM {'(FROM records ORDER BY run, "case", seq)' if grown else "records"}
+FROM {'(FROM views.main.records ORDER BY run, "case", seq)' if grown else "views.main.records"}
 """)
 
 
@@ -83,10 +84,6 @@ FROM (
     SELECT run, "case", seq, generate_subscripts("values", 1) - 1 AS position, unnest("values") AS v
     FROM records WHERE "values" IS NOT NULL
 )
-"""
-
-HORIZONS = """
-CREATE VIEW horizons AS SELECT run, max(last_time) AS horizon FROM cases GROUP BY run
 """
 
 DURATIONS = """
@@ -195,8 +192,9 @@ HOT_PATHS = "CREATE VIEW hot_paths AS " + ranked_paths("true", True)
 OCCUPANCY = """
 CREATE MACRO occupancy(bucket_us) AS TABLE
 WITH ends AS (
-    SELECT run, workflow, region, state, entered // bucket_us AS bucket, count(*)::BIGINT AS change,
-        (count(*) * bucket_us - sum(entered % bucket_us))::BIGINT AS inside
+    SELECT run, workflow, region, state, greatest(entered, range_since()) // bucket_us AS bucket,
+        count(*)::BIGINT AS change,
+        (count(*) * bucket_us - sum(greatest(entered, range_since()) % bucket_us))::BIGINT AS inside
     FROM stay_rows GROUP BY ALL
     UNION ALL
     SELECT y.run, y.workflow, y.region, y.state, least(y.left_at, h.horizon) // bucket_us AS bucket,
@@ -337,8 +335,8 @@ ORDER BY g.run, g.retries DESC, w.workflow, a.name
 ACTIVE_AT = """
 CREATE MACRO active_at(t) AS TABLE
 SELECT y.run, y."case", w.workflow, c.external_id, g.name AS region, s.name AS state, y.entered
-FROM (SELECT * FROM stay_rows WHERE entered <= t AND left_at > t) y
-LEFT JOIN cases c ON c.run = y.run AND c."case" = y."case"
+FROM (SELECT * FROM history.main.stay_rows WHERE entered <= t AND left_at > t) y
+LEFT JOIN history.main.cases c ON c.run = y.run AND c."case" = y."case"
 LEFT JOIN workflow_names w ON w.run = y.run AND w.number = y.workflow
 LEFT JOIN region_names g ON g.code = y.region
 LEFT JOIN state_names s ON s.code = y.state
@@ -370,9 +368,9 @@ FROM (SELECT *, unnest(json_keys(given)) AS key FROM told) ORDER BY run, key
 """
 
 VIEWS = (
+    *RANGE_VIEWS,
     WORKFLOW_NAMES,
     RECORD_VALUES,
-    HORIZONS,
     DURATIONS,
     STAYS,
     DFG,

@@ -81,7 +81,7 @@ def test_closed_cases_are_written_while_others_go_on(
     monkeypatch.setattr(HistoryWriter, "finish", finishes)
     with simulate(tmp_path / "h.duckdb") as history:
         assert history.digest == whole
-        rows = history.sql('SELECT run, "case", seq FROM records ORDER BY rowid').fetchall()
+        rows = history.sql('SELECT run, "case", seq FROM history.main.records ORDER BY rowid').fetchall()
         assert rows == sorted(rows)
         assert history.sql("SELECT count(*) FROM records WHERE is_last").fetchall() == [(400,)]
     assert happened.index("finish") > 5
