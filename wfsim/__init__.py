@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wfsim.experiments.campaign import explore_seeds
     from wfsim.experiments.smallest import smallest
     from wfsim.experiments.sweep import sweep
+    from wfsim.history.converting import convert_history
     from wfsim.history.history import History, open_history
     from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
@@ -84,6 +85,7 @@ __all__ = [
     "check",
     "compare",
     "conditions",
+    "convert_history",
     "default_scenario",
     "dumps",
     "errors",
@@ -127,6 +129,7 @@ _HOMES = {
     "experiments.campaign": ("explore_seeds",),
     "experiments.smallest": ("smallest",),
     "experiments.sweep": ("sweep",),
+    "history.converting": ("convert_history",),
     "history.history": ("History", "open_history"),
     "history.migration": ("migration",),
     "history.simulate": ("simulate",),

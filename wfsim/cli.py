@@ -588,6 +588,18 @@ def report(
         _summarise(history, as_json, limit)
 
 
+@app.command()
+def convert_history(
+    file: Annotated[Path, typer.Argument(help="A history of an older format; it stays as it is.", show_default=False)],
+    into: Annotated[Path, typer.Argument(help="The history to make; nothing may be there.", show_default=False)],
+) -> None:
+    """Make a history that an older version wrote anew, in the format that this version reads."""
+    import wfsim as wf
+
+    with wf.convert_history(file, into) as history:
+        out.print(f"{into}: {len(history):,} records", highlight=False)
+
+
 def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
     from wfsim.analytics.summary import summary_queries
 

@@ -41,14 +41,17 @@ def _tables(path: Path) -> dict[str, pa.Table]:
     """What a history holds of its cases."""
     with open_history(path) as history:
         con = history.con
-        return {name: con.sql(f"FROM {name}").to_arrow_table() for name in ("records", "cases", "variants_seen")}
+        return {
+            name: con.sql(f"FROM {name}").to_arrow_table()
+            for name in ("records", "stay_rows", "attempt_rows", "cases", "variants_seen")
+        }
 
 
 def _insert(tables: dict[str, pa.Table], path: Path) -> None:
     """All of it into a new file."""
     path.unlink(missing_ok=True)
     with duckdb.connect(str(path)) as con:
-        con.execute(schema.TABLES)
+        con.execute(schema.TABLES + schema.SIDE_TABLES)
         for name, table in tables.items():
             con.register("arrow_table", table)
             con.execute(f"INSERT INTO {name} FROM arrow_table")

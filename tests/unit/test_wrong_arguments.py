@@ -34,6 +34,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "check": lambda folder: (NET, "live"),
     "compare": lambda folder: (small_history(), small_history()),
     "conditions": lambda folder: (ORDER,),
+    "convert_history": lambda folder: (folder / "old.duckdb", folder / "new.duckdb"),
     "default_scenario": lambda folder: (ORDER,),
     "dumps": lambda folder: (ORDER,),
     "example": lambda folder: ("shipping",),

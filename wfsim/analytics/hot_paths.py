@@ -201,7 +201,8 @@ def _states(definition: str) -> list[str]:
 
 
 def _whose(workflow: str | None) -> tuple[str, dict[str, Any]]:
-    """A condition on a view's rows: those of this workflow, or of the one that each run was about."""
+    """A condition on rows of `cases`: those of this workflow, or of the one that each run was about."""
     if workflow is None:
-        return "(run, workflow) IN (SELECT (run, workflow) FROM workflow_names WHERE number = 0)", {}
-    return "workflow = $workflow", {"workflow": workflow}
+        return "workflow = 0", {}
+    named = "SELECT (run, number) FROM workflow_names WHERE workflow = $workflow"
+    return f"(run, workflow) IN ({named})", {"workflow": workflow}

@@ -6,6 +6,7 @@ import html
 import threading
 import weakref
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +16,7 @@ from . import opening
 from .case import Case, find_case
 from .digest import digest_of
 from .failures import reading, told
+from .moments import moment_of
 from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, question, too_many
 from .runs import Run, runs_in
 from .views import name_records
@@ -26,7 +28,17 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from .moments import Moment
     from .summary import Summary
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a history's time: from `since` on and before `until`, in microseconds, `None` for no bound."""
+
+    whole: History
+    since: int | None = None
+    until: int | None = None
 
 
 class History:
@@ -45,6 +57,8 @@ class History:
         A connection to it, from `opening`; without one the file is opened read-only.
     live
         Whether its writer is still at work, and only lends that connection.
+    part
+        What part of which other history's time this is.
     max_memory
         Bytes that DuckDB may use here, before it writes to a temporary folder or gives up; of a given connection
         whoever opened it has said it.
@@ -62,16 +76,18 @@ class History:
         temporary: bool = False,
         con: duckdb.DuckDBPyConnection | None = None,
         live: bool = False,
+        part: Part | None = None,
         max_memory: int = opening.MAX_MEMORY,
     ) -> None:
         self.path = Path(path)
+        self._part = part
         self._live = live
         self._con = opening.open_for_reading(path, max_memory) if con is None else con
         self._digest: str | None = None
         self._closed = False
         self._naming = threading.Lock()
         # Of a file that is being written the writer makes the view, again and again.
-        self._has_names = live
+        self._has_names = live or part is not None
         self._finalizer = weakref.finalize(self, _remove, self._con, self.path if temporary else None)
 
     # --- questions -------------------------------------------------------------------------------
@@ -128,6 +144,47 @@ class History:
             raise told(error, self.path) from None
         return Result(self, asked)
 
+    def between(self, since: Moment | None = None, until: Moment | None = None) -> History:
+        """The part of this history from `since` on and before `until`, for every question and picture.
+
+        Parameters
+        ----------
+        since, until
+            Microseconds, a duration like `"2d"` from time 0, a text like `"2026-11-30T09:00:00Z"`, or a `datetime` with
+            a time zone; `None`: from the beginning, to the end. Simulations begin at time 0, which a real run counts
+            from 1970 (UTC).
+
+        Returns
+        -------
+        History
+            Its records are those of that time. Stays, attempts and cases count where they ended; of what had not ended
+            before `until` it is said that it lasts. Times inside states, of pools and in buckets are those in the part.
+            A single case, the digest and replay are those of the whole history. Closing either closes nothing of the
+            other, but what is asked of a part needs the whole.
+
+        Raises
+        ------
+        HistoryError
+            If `until` is not after `since`, either is none of these, or a run kept no times (log level `aggregates`).
+
+        Notes
+        -----
+        Nothing is copied: each question reads the rows of that time only, where they lie together.
+        """
+        low, high = moment_of(since, "since"), moment_of(until, "until")
+        if low is not None and high is not None and not low < high:
+            raise HistoryError(f"between({since!r}, {until!r}): nothing lies in between. Give the earlier one first.")
+        if any(run.log == "aggregates" for run in self.runs):
+            raise HistoryError(
+                f"{self.path}: a run of log level 'aggregates' keeps sums over all its time, and no part of it. "
+                "Simulate with log='transitions' or 'full'."
+            )
+        own = self._part or Part(self)
+        lows, highs = ([each for each in both if each is not None] for both in ((low, own.since), (high, own.until)))
+        part = Part(own.whole, max(lows, default=None), min(highs, default=None))
+        con = opening.cursor(own.whole._asked(), part.since, part.until)
+        return History(self.path, con=con, live=self._live, part=part)
+
     def df(self, *, max_rows: int | None = MAX_ROWS) -> pd.DataFrame:
         """The whole history with names, as pandas table in the order (run, case, seq).
 
@@ -148,7 +205,7 @@ class History:
         """
         if self._digest is None or self._live:
             with reading(self.path):
-                self._digest = digest_of(self.connection())
+                self._digest = digest_of(self._all_of_it().connection())
         return self._digest
 
     def __len__(self) -> int:
@@ -158,7 +215,7 @@ class History:
     @property
     def runs(self) -> list[Run]:
         """The runs, in order."""
-        with reading(self.path), closing(opening.cursor(self.connection())) as own:
+        with reading(self.path), closing(self.cursor()) as own:
             return runs_in(own)
 
     @property
@@ -227,13 +284,14 @@ class History:
             If there is no such case, or several.
         """
         with reading(self.path):
-            found = find_case(self.connection(), case, run)
+            whole = self._all_of_it()
+            found = find_case(whole.connection(), case, run)
         # The connection lives as long as its history.
-        found.owner = self
+        found.owner = whole
         return found
 
     def _all(self, query: str) -> list[tuple[Any, ...]]:
-        with reading(self.path), closing(opening.cursor(self.connection())) as own:
+        with reading(self.path), closing(self.cursor()) as own:
             rows: list[tuple[Any, ...]] = own.execute(query).fetchall()
         return rows
 
@@ -249,6 +307,14 @@ class History:
         if self._closed:
             raise HistoryError(f"{self.path}: this history has been closed. Open it again with open_history.")
         return self._con
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A further connection to read with, which sees what this history holds; whoever asks for it closes it."""
+        since, until = (None, None) if self._part is None else (self._part.since, self._part.until)
+        return opening.cursor(self.connection(), since, until)
+
+    def _all_of_it(self) -> History:
+        return self if self._part is None else self._part.whole
 
     def _asked(self) -> duckdb.DuckDBPyConnection:
         """The connection, with the view `history` too."""

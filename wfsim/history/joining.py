@@ -52,11 +52,11 @@ def join_histories(parts: Sequence[Path], into: Path | None) -> History:
     target = Path(tempfile.gettempdir()) / f"wfsim-{uuid.uuid4().hex}.duckdb"
     if into is not None:
         target = into.with_name(into.name + ".partial")
-    _remove(target)
+    opening.remove(target)
     con = opening.connect()
     try:
-        con.execute(f"ATTACH '{schema.quoted(target)}' AS target")
-        con.execute(f"USE target; {schema.TABLES} {schema.FIRST_ROWS}")
+        con.execute(f"ATTACH '{schema.quoted(target)}' AS target {opening.NEW}")
+        con.execute(f"USE target; {schema.TABLES} {schema.SIDE_TABLES} {schema.FIRST_ROWS}")
         codes = Codes()
         for run, part in enumerate(parts, start=1):
             con.execute(f"ATTACH '{schema.quoted(part)}' AS part (READ_ONLY)")
@@ -66,11 +66,11 @@ def join_histories(parts: Sequence[Path], into: Path | None) -> History:
         con.execute("CHECKPOINT target; USE memory; DETACH target")
     except duckdb.Error as error:
         con.close()
-        _remove(target)
+        opening.remove(target)
         raise cannot_write(error, into or target, None) from None
     except BaseException:
         con.close()
-        _remove(target)
+        opening.remove(target)
         raise
     if into is not None:
         os.replace(target, into)
@@ -86,7 +86,7 @@ def _take(con: duckdb.DuckDBPyConnection, run: int, codes: Codes) -> None:
     codes.store(con)
     codes.written()
     for table, columns in con.execute(_OF_RUNS).fetchall():
-        changes = _recoded({name: schema.NAMES[name] for name in columns if name in schema.NAMES}, new)
+        changes = _recoded({name: schema.CODED[name] for name in columns if name in schema.CODED}, new)
         if "values" in columns and new["slot_names"] != list(range(len(new["slot_names"]))):
             changes += f', {_VALUES.format(codes=new["slot_names"])} AS "values"'
         con.execute(f"INSERT INTO {table} SELECT * REPLACE ({run} AS run{changes}) FROM part.{table}")
@@ -114,8 +114,3 @@ def _take_variants(con: duckdb.DuckDBPyConnection) -> None:
         "INSERT INTO variants_seen FROM part.variants_seen p "
         "WHERE p.path_hash NOT IN (SELECT path_hash FROM target.variants_seen) ORDER BY path_hash"
     )
-
-
-def _remove(path: Path) -> None:
-    for end in ("", ".wal"):
-        path.with_name(path.name + end).unlink(missing_ok=True)

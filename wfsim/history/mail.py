@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from wfsim.semantics.codes import (
     R_EVENT_RECEIVED,
     R_EVENT_REJECTED,
-    R_INSTANCE_CLOSED,
-    R_STATUS_CHANGED,
     R_STIMULUS_IGNORED,
 )
 
@@ -31,11 +29,7 @@ LEFT JOIN cases p ON p.run = c.run AND p."case" = c.parent_case
 LEFT JOIN (
     SELECT run, "case", list_filter("values", lambda v: v.slot = {KEY_SLOT})[1] AS key FROM records WHERE seq = 1
 ) s ON s.run = c.run AND s."case" = c."case"
-ANTI JOIN (
-    SELECT run, "case" FROM records WHERE kind IN ({R_INSTANCE_CLOSED}, {R_STATUS_CHANGED})
-    GROUP BY run, "case" HAVING arg_max(kind, seq) = {R_INSTANCE_CLOSED}
-) closed ON closed.run = c.run AND closed."case" = c."case"
-WHERE c.external_id IS NOT NULL
+WHERE c.external_id IS NOT NULL AND c.closed IS NULL
 ORDER BY c.run, c."case"
 """
 _FATES = f"""
@@ -64,7 +58,7 @@ class OpenCase:
 
 
 def open_cases(con: duckdb.DuckDBPyConnection) -> list[OpenCase]:
-    """All open cases of real runs, in order; linear in the records that tell a status."""
+    """All open cases of real runs, in order; linear in the number of cases."""
     return [
         OpenCase(name, workflow, None if key is None else value_of(key), parent)
         for name, workflow, parent, key in con.execute(_OPEN).fetchall()

@@ -6,16 +6,6 @@ with the run. Attempts are records of the log level `full`, so runs of other lev
 
 from __future__ import annotations
 
-from wfsim.semantics.codes import (
-    R_ACTIVITY_CANCELLED,
-    R_ACTIVITY_FAILED,
-    R_ACTIVITY_SCHEDULED,
-    R_ACTIVITY_STARTED,
-    R_ACTIVITY_SUCCEEDED,
-    R_ATTEMPT_TIMED_OUT,
-    R_STIMULUS_IGNORED,
-)
-
 _MAP = "MAP(VARCHAR, JSON)"
 
 # The same choice as Scenario.key_of and plans.Member: the scenario's word, then the definition's.
@@ -44,30 +34,18 @@ FROM named WHERE coalesce(planned[activity]->>'pool', declared[activity]->>'pool
 ORDER BY run, number, activity
 """
 
-# A report that was ignored, or came after an attempt was over, moves nobody.
-POOL_ATTEMPTS = f"""
+POOL_ATTEMPTS = """
 CREATE VIEW pool_attempts AS
 WITH pooled AS (
     SELECT p.run, p.number, p.pool, a.code, a.name FROM activity_pools p JOIN activity_names a ON a.name = p.activity
-),
-ignored AS (SELECT run, "case", cause_seq, activity_id FROM records WHERE kind = {R_STIMULUS_IGNORED}),
-attempts AS (
-    SELECT r.run, p.pool, r."case", r.workflow, p.name AS activity, r.activity_id, r.attempt,
-        min(r.time) FILTER (r.kind = {R_ACTIVITY_SCHEDULED}) AS scheduled,
-        min(r.time) FILTER (r.kind = {R_ACTIVITY_STARTED}) AS started,
-        min(r.time) FILTER (r.kind NOT IN ({R_ACTIVITY_SCHEDULED}, {R_ACTIVITY_STARTED})) AS ended
-    FROM records r
-    JOIN pooled p ON p.run = r.run AND p.number = r.workflow AND p.code = r.activity
-    ANTI JOIN ignored i ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq
-        AND i.activity_id = r.activity_id
-    WHERE r.kind IN ({R_ACTIVITY_SCHEDULED}, {R_ACTIVITY_STARTED}, {R_ACTIVITY_SUCCEEDED}, {R_ACTIVITY_FAILED},
-        {R_ATTEMPT_TIMED_OUT}, {R_ACTIVITY_CANCELLED})
-    GROUP BY ALL
 )
-SELECT t.run, t.pool, t."case", w.workflow, t.activity, t.activity_id, t.attempt, t.scheduled, t.started, t.ended
-FROM attempts t JOIN workflow_names w ON w.run = t.run AND w.number = t.workflow
+SELECT t.run, p.pool, t."case", w.workflow, p.name AS activity, t.activity_id, t.attempt, t.scheduled,
+    t.scheduled + t.wait AS started, t.ended
+FROM attempt_rows t
+JOIN pooled p ON p.run = t.run AND p.number = t.workflow AND p.code = t.activity
+LEFT JOIN workflow_names w ON w.run = t.run AND w.number = t.workflow
 WHERE t.scheduled IS NOT NULL
-ORDER BY t.run, t.pool, t.scheduled, t."case", t.activity_id, t.attempt
+ORDER BY t.run, p.pool, t.scheduled, t."case", t.activity_id, t.attempt
 """
 
 POOL_CAPACITIES = f"""
@@ -89,18 +67,19 @@ FROM (
 POOL_UTILISATION = """
 CREATE VIEW pool_utilisation AS
 WITH spans AS (
-    SELECT r.run, if(any_value(u.source) = 'simulation', 0, min(r.time)) AS begun, max(r.time) AS horizon
-    FROM records r JOIN runs u ON u.run = r.run WHERE u.log = 'full' GROUP BY r.run
+    SELECT h.run, greatest(range_since(), if(u.source = 'simulation', 0,
+        (SELECT min(c.started) FROM history.main.cases c WHERE c.run = h.run))) AS begun, h.horizon
+    FROM horizons h JOIN runs u ON u.run = h.run WHERE u.log = 'full'
 ),
 taken AS (
-    SELECT a.run, a.pool, a.scheduled, a.started,
-        coalesce(a.started, a.ended, s.horizon) AS left_queue, coalesce(a.ended, s.horizon) AS freed
+    SELECT a.run, a.pool, greatest(a.scheduled, s.begun) AS scheduled, a.started + greatest(s.begun - a.started, 0) AS started,
+        greatest(coalesce(a.started, a.ended, s.horizon), s.begun) AS left_queue,
+        coalesce(a.ended, s.horizon) AS freed, a.started - a.scheduled AS waited
     FROM pool_attempts a JOIN spans s ON s.run = a.run
 ),
 sums AS (
     SELECT run, pool, count(*) AS attempts, count(started) AS started, sum(freed - started)::BIGINT AS busy_time,
-        sum(left_queue - scheduled)::BIGINT AS queue_time, avg(started - scheduled) AS mean_wait,
-        max(started - scheduled) AS max_wait
+        sum(left_queue - scheduled)::BIGINT AS queue_time, avg(waited) AS mean_wait, max(waited) AS max_wait
     FROM taken GROUP BY run, pool
 ),
 levels AS (
@@ -116,7 +95,8 @@ levels AS (
 ),
 there AS (
     SELECT l.run, l.pool,
-        sum(greatest(on_shift, busy) * (coalesce(next, horizon) - moment)) / nullif(any_value(horizon), 0) AS mean
+        sum(greatest(on_shift, busy) * greatest(0, least(coalesce(next, horizon), horizon) - greatest(moment, begun)))
+            / nullif(any_value(horizon - begun), 0) AS mean
     FROM (
         SELECT run, pool, moment, lead(moment) OVER w AS next, sum(on_shift) OVER w AS on_shift,
             sum(busy) OVER w AS busy

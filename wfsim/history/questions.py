@@ -13,7 +13,6 @@ from wfsim.errors import HistoryError
 from wfsim.markup import html_table
 
 from .failures import told
-from .opening import cursor as cursor_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,8 +105,8 @@ class Readable(Protocol):
         """The file."""
         ...
 
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """What it is read with."""
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A further connection to read it with, which whoever asks for it closes."""
         ...
 
 
@@ -154,7 +153,7 @@ class Result:
     @contextmanager
     def _answer(self, limit: int | None) -> Iterator[duckdb.DuckDBPyRelation]:
         asked, history = self._question, self._history
-        with asking(history.connection(), history.path, asked.max_seconds) as con:
+        with asking(history, asked.max_seconds) as con:
             yield con.sql(asked.text(limit), params=asked.params)
 
     def __repr__(self) -> str:
@@ -178,9 +177,7 @@ def too_many(path: Path, most: int) -> HistoryError:
 
 
 @contextmanager
-def asking(
-    con: duckdb.DuckDBPyConnection, path: Path, max_seconds: float | None
-) -> Iterator[duckdb.DuckDBPyConnection]:
+def asking(history: Readable, max_seconds: float | None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A cursor of one question's own, in a transaction that cannot write and is rolled back in any case.
 
     Raises
@@ -190,7 +187,7 @@ def asking(
     """
     import duckdb
 
-    cursor = cursor_of(con)
+    cursor, path = history.cursor(), history.path
     done, late = threading.Event(), threading.Event()
 
     def watch() -> None:

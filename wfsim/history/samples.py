@@ -94,7 +94,7 @@ WHERE d.kind = {R_EVENT_RECEIVED} {{runs}} ORDER BY e.name
 @contextmanager
 def asking_for_arrays(history: Readable) -> Iterator[Ask]:
     """Questions in one transaction, answered as one array per column."""
-    with asking(history.connection(), history.path, None) as con:
+    with asking(history, None) as con:
 
         def ask(query: str) -> Mapping[str, NDArray[Any]]:
             found: Mapping[str, NDArray[Any]] = con.sql(query).fetchnumpy()
@@ -137,13 +137,14 @@ WHERE s.dwell IS NOT NULL AND c.started >= k.cut
 """Stays in states that have ended."""
 
 REPORTS = """
-SELECT r.run AS run, w.workflow AS workflow, a.name AS name, r.time AS begun, r."case" AS "case", r.seq AS seq,
-    r.{column} AS value
-FROM records r JOIN cases c ON c.run = r.run AND c."case" = r."case" JOIN cuts k ON k.run = r.run
+SELECT r.run AS run, w.workflow AS workflow, a.name AS name, r.{begun} AS begun, r."case" AS "case",
+    r.scheduled_seq AS seq, r.{value} AS value
+FROM (SELECT *, scheduled + wait AS started, ended - scheduled - wait AS service FROM attempt_rows) r
+JOIN cases c ON c.run = r.run AND c."case" = r."case" JOIN cuts k ON k.run = r.run
 JOIN activity_names a ON a.code = r.activity JOIN workflow_names w ON w.run = r.run AND w.number = r.workflow
-WHERE r.{column} IS NOT NULL AND c.started >= k.cut
+WHERE r.{value} IS NOT NULL AND c.started >= k.cut
 """
-"""`wait` or `service` of attempts."""
+"""`wait` or `service` of attempts, in the order in which they `started` or `ended`."""
 
 WAITS = """
 SELECT p.run AS run, '' AS workflow, p.pool AS name, p.scheduled AS begun, p."case" AS "case", p.activity_id AS seq,

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from wfsim.model.statuses import STATUSES
 from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS
 
+from .side_tables import ATTEMPT_COLUMNS, STAY_COLUMNS, attempt_rows, stay_rows
+
 if TYPE_CHECKING:
     import os
 
-FORMAT = 4
+FORMAT = 5
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
 DIMENSIONS = (
@@ -93,6 +95,9 @@ NAMES = {
 }
 """Columns of `records` that hold codes, and the dimension that has the name of each."""
 
+CODED = NAMES | {"final_state": "state_names"}
+"""The same of all tables."""
+
 KEY_SLOT = -1
 """Slot of a correlation key, which stands beside a record's named values; what an event adds unnamed has none."""
 
@@ -100,6 +105,11 @@ KEY_SLOT = -1
 def columns_of(columns: tuple[tuple[str, str], ...]) -> str:
     """The column list of a CREATE TABLE."""
     return ", ".join(f"{name} {kind}" for name, kind in columns)
+
+
+def names_of(columns: tuple[tuple[str, str], ...]) -> str:
+    """The names of columns, as a list in SQL."""
+    return ", ".join(name for name, _ in columns)
 
 
 def quoted(text: str | os.PathLike[str]) -> str:
@@ -120,7 +130,8 @@ CREATE TABLE workflows (
 CREATE TABLE cases (
     run INTEGER NOT NULL, "case" INTEGER NOT NULL, workflow INTEGER NOT NULL, external_id VARCHAR,
     key BIGINT NOT NULL, parent_case INTEGER, parent_activation INTEGER, started BIGINT NOT NULL,
-    version INTEGER NOT NULL, path_hash UBIGINT
+    version INTEGER NOT NULL, path_hash UBIGINT,
+    last_time BIGINT NOT NULL, closed BIGINT, status UTINYINT, outcome UTINYINT, final_state INTEGER
 );
 CREATE TABLE snapshots (
     run INTEGER NOT NULL, "case" INTEGER NOT NULL, seq INTEGER NOT NULL, fingerprint VARCHAR NOT NULL,
@@ -148,6 +159,18 @@ CREATE TABLE records ({columns_of(RECORD_COLUMNS)});
 """
 TABLES += "".join(f"CREATE TABLE {name} (code INTEGER PRIMARY KEY, name VARCHAR NOT NULL);" for name in DIMENSIONS)
 TABLES += "".join(f"CREATE TABLE {name} (code UTINYINT PRIMARY KEY, name VARCHAR NOT NULL);" for name in FIXED)
+
+SIDE_TABLES = f"""
+CREATE TABLE stay_rows ({columns_of(STAY_COLUMNS)});
+CREATE TABLE attempt_rows ({columns_of(ATTEMPT_COLUMNS)});
+"""
+"""Beside `TABLES`, of what is written once, case by case as a whole."""
+
+SIDE_VIEWS = f"""
+CREATE VIEW stay_rows ({names_of(STAY_COLUMNS)}) AS {stay_rows("records")};
+CREATE VIEW attempt_rows ({names_of(ATTEMPT_COLUMNS)}) AS {attempt_rows("records")};
+"""
+"""In their place, where records are still added to cases."""
 
 FIRST_ROWS = f"INSERT INTO about VALUES ({FORMAT});" + "".join(
     f"INSERT INTO {name} VALUES {', '.join(str(pair) for pair in enumerate(members))};"

@@ -16,8 +16,8 @@ asked AS (
     WHERE r.log <> 'aggregates' OR (s.from_state IS NULL AND s.until_state IS NULL)
 ),
 spans AS (
-    SELECT run, (SELECT max(time) FROM records c WHERE c.run = r.run) AS horizon, bool_or(closed IS NULL) AS has_open
-    FROM roots r GROUP BY run
+    SELECT r.run, any_value(h.horizon) AS horizon, bool_or(r.closed IS NULL) AS has_open
+    FROM roots r LEFT JOIN horizons h ON h.run = r.run GROUP BY r.run
 ),
 entries AS (
     SELECT y.run, y."case", y.state, y.entered FROM stays y

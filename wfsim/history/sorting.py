@@ -16,6 +16,7 @@ from wfsim.errors import HistoryError
 from . import opening, schema
 from .codes import Codes, Names, store_names
 from .failures import roll_back
+from .side_tables import CASE_ENDS, attempt_rows, case_ends, stay_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,6 +32,17 @@ PIECE = 2 * _ROW_GROUP
 """Most records of a piece. Just as many as row groups of DuckDB hold: at the end it would merge smaller ones."""
 
 Existing = Literal["replace", "append", "refuse"]
+
+_INSERTS = f"""
+INSERT INTO records FROM arrow_records;
+INSERT INTO stay_rows {stay_rows("arrow_records")};
+INSERT INTO attempt_rows {attempt_rows("arrow_records")};
+INSERT INTO cases
+SELECT c.*, coalesce(e.last_time, c.started), e.* EXCLUDE (run, "case", last_time)
+FROM arrow_cases c
+LEFT JOIN ({case_ends("arrow_records")}) e(run, "case", {", ".join(CASE_ENDS)}) ON e.run = c.run AND e."case" = c."case"
+ORDER BY c.run, c."case";
+"""
 
 UNFINISHED = "The run is incomplete: it was not written to its end, since the disk was full or somebody interrupted it."
 
@@ -113,10 +125,11 @@ class SortedFile:
         HistoryError
             If somebody else wrote to it since `known` was looked at.
         """
-        self.con.execute(f"ATTACH '{schema.quoted(self.path)}' AS target; USE target")
+        how = opening.NEW if self._known is None else ""
+        self.con.execute(f"ATTACH '{schema.quoted(self.path)}' AS target {how}; USE target")
         with self._whole():
             if self._known is None:
-                self.con.execute(schema.TABLES + schema.FIRST_ROWS)
+                self.con.execute(schema.TABLES + schema.SIDE_TABLES + schema.FIRST_ROWS)
                 return
             last = self.con.execute("SELECT coalesce(max(run), 0) FROM runs").fetchall()[0][0]
             if last != self._known.last_run or Codes.stored_in(self.con).sizes() != self._known.sizes:
@@ -129,20 +142,18 @@ class SortedFile:
             self.con.execute("INSERT INTO notes VALUES (?, ?)", [run.run, UNFINISHED])
 
     def write(self, piece: Piece, records: pa.Table | None) -> None:
-        """Some cases with their records."""
-        with self._whole():
+        """Some cases with their records, and what follows from these."""
+        told = self.con.sql("FROM records LIMIT 0").to_arrow_table() if records is None else _in_groups(records)
+        seen = {"arrow_variants": piece.variants, "arrow_cases": piece.cases, "arrow_records": told}
+        with self._seen(**seen), self._whole():
             store_names(self.con, piece.names)
-            self._store_variants(piece.variants)
-            self._insert("cases", piece.cases)
-            if records is not None:
-                self._insert("records", records)
+            self._store_variants()
+            self.con.execute(_INSERTS)
 
     def store(self, name: str, rows: pa.Table) -> None:
         """Rows of a table that tells of a run, by the names of their columns."""
-        with self._whole():
-            self.con.register("arrow_table", rows)
+        with self._seen(arrow_table=rows), self._whole():
             self.con.execute(f"INSERT INTO {name} BY NAME FROM arrow_table")
-            self.con.unregister("arrow_table")
 
     def end_run(self, store_totals: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
         """What is told of a run once all of it has happened."""
@@ -171,24 +182,27 @@ class SortedFile:
             roll_back(self.con)
             raise
 
-    def _store_variants(self, variants: pa.Table) -> None:
-        self.con.register("arrow_table", variants)
+    @contextmanager
+    def _seen(self, **tables: pa.Table) -> Iterator[None]:
+        """Tables that queries see under these names."""
+        for name, table in tables.items():
+            self.con.register(name, table)
+        try:
+            yield
+        finally:
+            for name in tables:
+                self.con.unregister(name)
+
+    def _store_variants(self) -> None:
         clash = self.con.execute(
-            "SELECT a.path_hash FROM variants_seen a JOIN arrow_table b "
+            "SELECT a.path_hash FROM variants_seen a JOIN arrow_variants b "
             "ON a.path_hash = b.path_hash AND a.states <> b.states"
         ).fetchall()
         if clash:
             raise HistoryError(f"two paths share the hash {clash[0][0]}. Write this run into a file of its own.")
         self.con.execute(
-            "INSERT INTO variants_seen FROM arrow_table WHERE path_hash NOT IN (SELECT path_hash FROM variants_seen)"
+            "INSERT INTO variants_seen FROM arrow_variants WHERE path_hash NOT IN (SELECT path_hash FROM variants_seen)"
         )
-        self.con.unregister("arrow_table")
-
-    def _insert(self, name: str, table: pa.Table) -> None:
-        # In row groups, which DuckDB's threads can share.
-        self.con.register("arrow_table", _in_groups(table))
-        self.con.execute(f"INSERT INTO {name} FROM arrow_table")
-        self.con.unregister("arrow_table")
 
 
 def _in_groups(table: pa.Table) -> pa.Table:

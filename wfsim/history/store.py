@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from wfsim.errors import ConflictError, HistoryError
-from wfsim.semantics.codes import R_INSTANCE_CLOSED
+from wfsim.semantics.codes import R_INSTANCE_CLOSED, R_STATUS_CHANGED
 from wfsim.semantics.layout import RecordRow
 
 from . import arrow, opening
@@ -47,6 +47,9 @@ SELECT kind, seq, time, region, state, to_state, activity_id, attempt
 FROM records WHERE run = ? AND "case" = ? ORDER BY seq
 """
 
+
+_TOLD = 'run, "case", workflow, external_id, key, parent_case, parent_activation, started'
+"""Columns of `cases` that never change."""
 
 _PLACES = """
 SELECT run, "case", external_id, version, workflow, parent_case, parent_activation FROM cases
@@ -111,6 +114,7 @@ class Store:
         if not self.path.absolute().parent.is_dir():
             raise HistoryError(f"{path}: the folder {self.path.parent} does not exist. Make it first.")
         self._con = opening.open_for_writing(path, max_memory)
+        self._con.execute(opening.TABLES_FIRST)
         self._codes = Codes.stored_in(self._con)
         self._paths = Paths()
         self._programs: dict[tuple[int, int], tuple[Program, ProgramCodes]] = {}
@@ -308,26 +312,18 @@ class Store:
         con = self._con
         con.execute("BEGIN")
         try:
+            known = {"version": last.seq, "path_hash": path, "last_time": last.time} | _ending(output.records, codes)
             if expected_version == 0:
-                con.execute(
-                    "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [
-                        place.run,
-                        place.case,
-                        place.workflow,
-                        None if place.external_id is None else clean(place.external_id),
-                        track.key,
-                        place.parent_case,
-                        place.parent_activation,
-                        track.started,
-                        last.seq,
-                        path,
-                    ],
-                )
+                name = None if place.external_id is None else clean(place.external_id)
+                parent = (place.parent_case, place.parent_activation)
+                row = [place.run, place.case, place.workflow, name, track.key, *parent, track.started]
+                values = [*row, *known.values()]
+                places = ", ".join("?" * len(values))
+                con.execute(f"INSERT INTO cases ({_TOLD}, {', '.join(known)}) VALUES ({places})", values)
             else:
                 con.execute(
-                    'UPDATE cases SET version = ?, path_hash = ? WHERE run = ? AND "case" = ?',
-                    [last.seq, path, place.run, place.case],
+                    f'UPDATE cases SET {", ".join(f"{each} = ?" for each in known)} WHERE run = ? AND "case" = ?',
+                    [*known.values(), place.run, place.case],
                 )
                 con.execute(
                     'UPDATE records SET is_last = false WHERE run = ? AND "case" = ? AND seq = ?',
@@ -473,6 +469,23 @@ def _with_last(records: pa.Table) -> pa.Table:
     flags = np.zeros(len(records), dtype=np.bool_)
     flags[-1] = True
     return records.append_column("is_last", arrow.numbers(flags))
+
+
+def _ending(records: Iterable[RecordRow], codes: ProgramCodes) -> dict[str, int | None]:
+    """The columns of `cases` that the last change of status among some records gives a value."""
+    told = [row for row in records if row.kind in (R_INSTANCE_CLOSED, R_STATUS_CHANGED)]
+    if not told:
+        return {}
+    if told[-1].kind == R_STATUS_CHANGED:
+        return dict.fromkeys(("closed", "status", "outcome", "final_state"))
+    row = told[-1]
+    state = int(codes.states[row.state])
+    return {
+        "closed": row.time,
+        "status": row.status,
+        "outcome": row.outcome or None,
+        "final_state": None if state < 0 else state,
+    }
 
 
 def _row_of(rows: Mapping[str, int], names: Sequence[str], code: int | None) -> int:

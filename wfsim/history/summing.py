@@ -30,7 +30,6 @@ from wfsim.simulation.statistics import (
 
 from . import samples
 from .measures import Measure, expect_level, number
-from .opening import cursor
 from .runs import runs_in
 from .summary import Summary
 from .warm_up import warm_up_of
@@ -68,7 +67,7 @@ def summing(history: Readable, run: int | None, level: float, *, idle: bool = Fa
     """
     expect_level(level)
     with samples.asking_for_arrays(history) as ask:
-        with closing(cursor(history.connection())) as own:
+        with closing(history.cursor()) as own:
             every = runs_in(own)
         runs = [one for one in every if run is None or one.run == run]
         if not runs:
@@ -150,7 +149,7 @@ class Summing:
         return text + "over batches of cases in order of starting."
 
     def _horizons(self) -> dict[int, int]:
-        rows = self.ask("SELECT run, max(time) AS last FROM records GROUP BY run")
+        rows = self.ask("SELECT run, horizon AS last FROM horizons")
         return {int(run): int(last) for run, last in zip(rows["run"], rows["last"])}
 
     # --- cases -----------------------------------------------------------------------------------
@@ -209,8 +208,8 @@ class Summing:
 
     def _activities(self, several: bool) -> Iterator[Measure]:
         found = {}
-        for column in ("wait", "service"):
-            rows = samples.REPORTS.format(column=column)
+        for column, begun in (("wait", "started"), ("service", "ended")):
+            rows = samples.REPORTS.format(value=column, begun=begun)
             for workflow, name, estimate in self._groups(f"activities.{column}", rows, idle=self.idle):
                 key, label = self._named(workflow, several, f"activities.{name}.{column}", f"{name} {column}")
                 found[workflow, name, column] = Measure(key, "activities", label, "s", estimate)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.files import cache_root
 
-from .schema import TABLES, quoted
+from .schema import SIDE_TABLES, TABLES, quoted
 from .views import VIEWS
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _file() -> Path:
     """Where the views of this version are: they depend on the tables, and the file on DuckDB."""
     import duckdb
 
-    digest = hashlib.sha256("".join((duckdb.__version__, TABLES, *VIEWS)).encode()).hexdigest()
+    digest = hashlib.sha256("".join((duckdb.__version__, TABLES, SIDE_TABLES, *VIEWS)).encode()).hexdigest()
     return cache_root() / f"views-{digest[:16]}.duckdb"
 
 
@@ -58,7 +58,7 @@ def _make(file: Path) -> None:
     passing = file.with_name(f"{file.stem}-{uuid.uuid4().hex}.partial")
     try:
         with duckdb.connect(":memory:") as con:
-            con.execute(f"ATTACH ':memory:' AS history; USE history; {TABLES}")
+            con.execute(f"ATTACH ':memory:' AS history; USE history; {TABLES} {SIDE_TABLES}")
             con.execute(f"ATTACH '{quoted(passing)}' AS views")
             _create(con)
         os.replace(passing, file)

@@ -411,7 +411,7 @@ class HistoryWriter:
         """Carry out what has waited for the file, and from now on all at once."""
         if self._later is not None:
             if self._known is None:
-                _remove(self._file.path)
+                opening.remove(self._file.path)
             later, self._later = self._later, None
             self._do(partial(self._writing.do, self._file.open))
             for task in later:
@@ -466,7 +466,7 @@ class HistoryWriter:
         try:
             opening.open_for_reading(target).close()
         except HistoryError:
-            _remove(target)
+            opening.remove(target)
             return None
         if self._into is None or self._into.exists():
             return target
@@ -483,7 +483,7 @@ class HistoryWriter:
             self._let_go()
             self._con.close()
             if self._known is None and self._later is None:
-                _remove(self._file.path)
+                opening.remove(self._file.path)
 
     def __enter__(self) -> Self:
         return self
@@ -495,8 +495,3 @@ class HistoryWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _remove(path: Path) -> None:
-    for end in ("", ".wal"):
-        path.with_name(path.name + end).unlink(missing_ok=True)

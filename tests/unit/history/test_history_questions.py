@@ -187,7 +187,7 @@ def test_another_format_is_refused(make: Any, tmp_path: Path) -> None:
     make(cases=2, into=path).history.close()
     with duckdb.connect(str(path)) as con:
         con.execute("UPDATE about SET format = 99")
-    with pytest.raises(HistoryError, match=r"written in format 99, this version reads 4"):
+    with pytest.raises(HistoryError, match=r"written in format 99, this version reads 5"):
         open_history(path)
 
 

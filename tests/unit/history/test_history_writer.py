@@ -73,7 +73,7 @@ def test_the_view_history_names_every_record_and_its_payload(made: Any) -> None:
 
 
 def test_rows_lie_sorted_on_disk_though_cases_were_interleaved(made: Any) -> None:
-    rows = made.history.sql('SELECT run, "case", seq FROM records ORDER BY rowid').fetchall()
+    rows = made.history.sql('SELECT run, "case", seq FROM history.main.records ORDER BY rowid').fetchall()
     assert rows == sorted(rows)
 
 

@@ -16,6 +16,7 @@ from wfsim.history import held, sorting
 from wfsim.history.background import Background
 from wfsim.history.history import History, open_history
 from wfsim.history.sorting import SortedFile
+from wfsim.history.store import Store
 from wfsim.history.writer import HistoryWriter
 from wfsim.semantics.compile import compile_workflow
 from wfsim.simulation.compiled import run
@@ -80,7 +81,7 @@ def test_closed_cases_are_written_while_others_go_on(
     monkeypatch.setattr(HistoryWriter, "finish", finishes)
     with simulate(tmp_path / "h.duckdb") as history:
         assert history.digest == whole
-        rows = history.sql('SELECT run, "case", seq FROM records ORDER BY rowid').fetchall()
+        rows = history.sql('SELECT run, "case", seq FROM history.main.records ORDER BY rowid').fetchall()
         assert rows == sorted(rows)
         assert history.sql("SELECT count(*) FROM records WHERE is_last").fetchall() == [(400,)]
     assert happened.index("finish") > 5
@@ -187,3 +188,13 @@ def test_the_first_error_ends_the_thread_and_is_raised_at_each_later_call() -> N
             thread.do(lambda: done.append(2))
     thread.stop()
     assert done == [1]
+
+
+def test_a_small_history_takes_little_room(tmp_path: Path) -> None:
+    with simulate(tmp_path / "h.duckdb", seed=1) as history:
+        n_records = len(history)
+    with Store(tmp_path / "s.duckdb") as store:
+        store.history()
+    # Blocks of 256 KiB, one at least for every column of every table, were 9 MB.
+    assert (tmp_path / "h.duckdb").stat().st_size < 3_000_000 + 40 * n_records
+    assert (tmp_path / "s.duckdb").stat().st_size < 3_000_000

@@ -139,7 +139,7 @@ def test_each_child_draws_for_itself() -> None:
 
 def test_more_cases_change_neither_what_earlier_families_draw_nor_what_they_are_called() -> None:
     query = (
-        'SELECT external_id, d.started, closed, i.key FROM durations d JOIN cases i USING (run, "case", external_id) '
+        'SELECT external_id, d.started, d.closed, i.key FROM durations d JOIN cases i USING (run, "case", external_id) '
         "WHERE starts_with(external_id, '1/') OR starts_with(external_id, '2/') ORDER BY 1"
     )
     few, many = run(cases=2), run(cases=9)

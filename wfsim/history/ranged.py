@@ -1,0 +1,64 @@
+"""A part of a history's time, as views that stand before its tables and have their names.
+
+Whoever asks on a connection with the variables `since` and `until` sees what happened from the one on and before the
+other: records by their time, stays, attempts and cases by when they ended, and what had not ended then as what lasts.
+Without these variables DuckDB sees that the conditions hold for all rows, and reads as if they were not there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .side_tables import FOREVER
+
+if TYPE_CHECKING:
+    import duckdb
+
+FIRST = -FOREVER
+VARIABLES = ("since", "until")
+_OF_STAYS = ("to_state", "event", "transition", "left_seq")
+_OF_ATTEMPTS = ("ended_kind", "error_type", "ended_seq")
+_OF_CASES = ("status", "outcome", "final_state")
+
+
+def _if_before(moment: str, names: tuple[str, ...]) -> str:
+    return ", ".join(f"if({moment} < range_until(), {name}, NULL) AS {name}" for name in names)
+
+
+RANGE_VIEWS = (
+    f"CREATE MACRO range_since() AS coalesce(getvariable('since'), {FIRST})",
+    f"CREATE MACRO range_until() AS coalesce(getvariable('until'), {FOREVER})",
+    "CREATE VIEW records AS FROM history.main.records WHERE time >= range_since() AND time < range_until()",
+    f"""
+CREATE VIEW stay_rows AS
+SELECT * REPLACE ({_if_before("left_at", _OF_STAYS)}, if(left_at < range_until(), left_at, {FOREVER}) AS left_at)
+FROM history.main.stay_rows WHERE entered < range_until() AND left_at >= range_since()
+""",
+    # Who was only announced has no time: it counts where nothing is left out behind.
+    f"""
+CREATE VIEW attempt_rows AS
+SELECT * REPLACE (
+    {_if_before("ended", _OF_ATTEMPTS)}, if(ended < range_until(), ended, NULL) AS ended,
+    if(scheduled + wait < range_until(), wait, NULL) AS wait
+)
+FROM history.main.attempt_rows
+WHERE coalesce(scheduled < range_until(), range_until() = {FOREVER}) AND coalesce(ended, {FOREVER}) >= range_since()
+""",
+    f"""
+CREATE VIEW cases AS
+SELECT * REPLACE (
+    {_if_before("closed", _OF_CASES)}, if(closed < range_until(), closed, NULL) AS closed,
+    least(last_time, range_until()) AS last_time
+)
+FROM history.main.cases WHERE started < range_until() AND coalesce(closed, {FOREVER}) >= range_since()
+""",
+    "CREATE VIEW horizons AS "
+    "SELECT run, least(max(last_time), range_until()) AS horizon FROM history.main.cases GROUP BY run",
+)
+
+
+def set_range(con: duckdb.DuckDBPyConnection, since: int | None, until: int | None) -> None:
+    """Let a connection see a part of the time only."""
+    for name, moment in zip(VARIABLES, (since, until)):
+        if moment is not None:
+            con.execute(f"SET VARIABLE {name} = {moment}::BIGINT")
