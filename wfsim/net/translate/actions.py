@@ -108,10 +108,10 @@ def tells_itself(action: SendAction) -> bool:
 
 def assignment_fails(view: WorkflowView, action: SetVariableAction) -> bool:
     """Whether an assignment can fail: its expression raises, or what it gives may not fit the variable."""
-    tree = action.parameters.value_tree
+    tree = action.value_tree
     if can_raise(tree):
         return True
-    variable = view.variables[action.parameters.name]
+    variable = view.variables[action.written.variable]
     free = variable.kind is ValueType.ANY and variable.shape.values is None
     constant = isinstance(tree, TemplateLiteral | TemplateList | TemplateObject)
     return not (constant or (free and variable.optional))
