@@ -1242,3 +1242,18 @@ def test_what_a_state_holds_need_not_be_read_and_unused_fields_are_found() -> No
         ("variable-unprovided", "variable 'b.who'", 9),
         ("variable-unused", "variable 'b.old'", 10),
     ]
+
+
+def test_the_advice_on_a_field_that_may_be_unset_names_it_as_it_is_read() -> None:
+    text = (
+        "name: data\ninitial_state: a\nevents: {go: {}, set: {}, end: {}}\n"
+        "states:\n  - {name: a}\n  - {name: b, data: {n: {type: integer, optional: true}}}\n"
+        "  - {name: z, is_terminal: true}\n"
+        "transitions:\n  - {from: a, event: go, to: b}\n"
+        "  - {from: b, event: set, pre_actions: [{action_type: set_variable, parameters: {name: state.n, value: 1}}]}\n"
+        "  - {from: b, event: end, to: z, condition: state.n > 0}\n"
+        "timeouts: {workflow: 30d}\nunhandled: reject\n"
+    )
+    (finding,) = lint(loads(text))
+    assert (finding.code, finding.place) == ("variable-may-be-unset", "variable 'b.n'")
+    assert "ask `state.n != null` first" in finding.advice

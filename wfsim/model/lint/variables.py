@@ -35,6 +35,7 @@ from wfsim.model.expression_tree import (
     children,
     names,
 )
+from wfsim.model.expressions import to_text
 from wfsim.model.operations import Action, PassingAction
 from wfsim.model.uses import (
     data_paths,
@@ -376,7 +377,8 @@ class _Flow:
                     use.path,
                     f"variable {name!r}",
                     f"{use.what} reads it, but on some path nothing has set it by then.",
-                    f"Set it on every path, give it an initial value, or ask `context.{name} != null` first.",
+                    "Set it on every path, give it an initial value, or ask "
+                    f"`{to_text(Name('context', name))} != null` first.",
                 )
             else:
                 self.report(
