@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias, TypeVar
 
@@ -10,7 +11,17 @@ from wfsim.model.catalogue import Catalogue
 from wfsim.model.declared import FieldType
 from wfsim.model.duration import Duration
 from wfsim.model.elements import Datum, Outcome, Region, State, Transition, Unhandled, Variable
-from wfsim.model.expression_tree import NOW, Expression, Literal, Name, Template, TemplateLiteral, names
+from wfsim.model.expression_tree import (
+    NOW,
+    Expression,
+    Literal,
+    Name,
+    Template,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
+    names,
+)
 from wfsim.model.operations import (
     Action,
     CompensateAction,
@@ -646,8 +657,12 @@ class _Compiler:
         code = ExpressionCode(self.texts, self.host, self.variable_index, fields, role, target, kind_of=self._kind_of)
         plain = not names(template)
         chosen = role in ("items", "receiver", "key")
+        misfit = self.erased and target is not None and may_not_fit(template, self.variables[target])
         asked = self.erased and (role == "condition" or chosen or can_raise(template)) and not (plain and chosen)
-        if asked or (self.symbolic and (target is not None or not plain)):
+        if misfit:
+            depth = code.ask(template)
+            self.host[-1] = replace(self.host[-1], raises=True)
+        elif asked or (self.symbolic and (target is not None or not plain)):
             depth = code.ask(template)
         elif self.erased and not (plain and chosen):
             depth = code.constant(0 if role in ("duration", "moment") else None)
@@ -660,6 +675,12 @@ class _Compiler:
                 op.a += first
             self.add(op)
         return first
+
+
+def may_not_fit(template: Template, variable: Variable) -> bool:
+    """Whether what an expression gives may not fit the variable that it is assigned to (M10.4)."""
+    free = variable.kind is ValueType.ANY and variable.shape.values is None and variable.optional
+    return not free and not isinstance(template, TemplateLiteral | TemplateList | TemplateObject)
 
 
 def _undo(activities: Mapping[str, int], compensation: Compensation | None) -> tuple[int, int]:

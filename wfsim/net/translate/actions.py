@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from wfsim.model.elements import State
-from wfsim.model.expression_tree import TemplateList, TemplateLiteral, TemplateObject, names
+from wfsim.model.expression_tree import TemplateLiteral, names
 from wfsim.model.operations import CompensateAction, Operation, SendAction, SetVariableAction
-from wfsim.model.values import ValueType
+from wfsim.semantics.compile import may_not_fit
 from wfsim.semantics.expression_code import can_raise
 
 from .log import Log
@@ -109,9 +109,4 @@ def tells_itself(action: SendAction) -> bool:
 def assignment_fails(view: WorkflowView, action: SetVariableAction) -> bool:
     """Whether an assignment can fail: its expression raises, or what it gives may not fit the variable."""
     tree = action.value_tree
-    if can_raise(tree):
-        return True
-    variable = view.variables[action.written.variable]
-    free = variable.kind is ValueType.ANY and variable.shape.values is None
-    constant = isinstance(tree, TemplateLiteral | TemplateList | TemplateObject)
-    return not (constant or (free and variable.optional))
+    return can_raise(tree) or may_not_fit(tree, view.variables[action.written.variable])
