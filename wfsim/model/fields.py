@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -299,26 +299,9 @@ class Element(BaseModel, metaclass=_Readable):
     """Names of the fields in the order in which people write them, where that is another one than here."""
     _derived: ClassVar[tuple[str, ...]] = ()
 
-    def seeing(self, read: Mapping[str, str], written: Mapping[str, str], **update: Any) -> Self:
-        """The same, where `state.<field>` is a certain variable (M13.1): one to be read, one to be written.
-
-        Further keywords are fields that change with it.
-        """
-        if not update and (read, written) == self.sees:
-            return self
-        placed = self.model_copy(update=update)
-        placed.__dict__["_sees"] = read, written
-        return placed
-
-    @property
-    def sees(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
-        """The variables that `state.<field>` is in it, by field: to be read, and to be written."""
-        sees: tuple[Mapping[str, str], Mapping[str, str]] = self.__dict__.get("_sees", ({}, {}))
-        return sees
-
     def _located(self, tree: Template) -> Template:
         """A tree that stands in it, with the variables of states that it reads."""
-        read, _ = self.sees
+        read, _ = sees(self)
         return mapped(tree, lambda node: _of_state(node, read)) if read else tree
 
     def _deadline(self, value: Duration | str | None) -> Template | None:
@@ -327,7 +310,7 @@ class Element(BaseModel, metaclass=_Readable):
 
     def _taker(self, name: str) -> str:
         """The variable that takes a value which something in it gives."""
-        _, written = self.sees
+        _, written = sees(self)
         return written.get(name.removeprefix(OF_STATE), name) if name.startswith(OF_STATE) else name
 
     @classmethod
@@ -352,6 +335,27 @@ class Element(BaseModel, metaclass=_Readable):
     def _known_keys(cls, data: object) -> object:
         refuse_unknown_keys(cls, data, _CALLED.get(cls.__name__, cls.__name__.lower()))
         return data
+
+
+E = TypeVar("E", bound=Element)
+
+
+def seeing(element: E, read: Mapping[str, str], written: Mapping[str, str], **update: Any) -> E:
+    """The same element, where `state.<field>` is a certain variable (M13.1): one to be read, one to be written.
+
+    Further keywords are fields that change with it.
+    """
+    if not update and (read, written) == sees(element):
+        return element
+    placed = element.model_copy(update=update)
+    placed.__dict__["_sees"] = read, written
+    return placed
+
+
+def sees(element: Element) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The variables that `state.<field>` is in an element, by field: to be read, and to be written."""
+    found: tuple[Mapping[str, str], Mapping[str, str]] = element.__dict__.get("_sees", ({}, {}))
+    return found
 
 
 def written_fields(element: type[Element]) -> dict[str, FieldInfo]:

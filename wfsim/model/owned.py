@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from wfsim.model.fields import seeing, sees
+
 if TYPE_CHECKING:
     from wfsim.model.elements import Datum, State, Transition
 
@@ -54,7 +56,7 @@ def located(
 def _state(state: State, typed: Callable[[Datum], Datum], steps: Steps, seen: Seen) -> State:
     changed: dict[str, Any] = {}
     for key in ("entry_actions", "exit_actions"):
-        changed[key] = tuple(action.seeing(seen, seen) for action in getattr(state, key))
+        changed[key] = tuple(seeing(action, seen, seen) for action in getattr(state, key))
     if state.parallel is not None:
         regions = [
             region.model_copy(update=located(region, typed, (*steps, region.name), seen))
@@ -62,18 +64,18 @@ def _state(state: State, typed: Callable[[Datum], Datum], steps: Steps, seen: Se
         ]
         changed["parallel"] = state.parallel.model_copy(update={"regions": tuple(regions)})
     elif state.work is not None:
-        changed[state.work.field] = state.work.seeing(seen, seen)
+        changed[state.work.field] = seeing(state.work, seen, seen)
     if state.data:
         changed["data"] = {field: typed(datum) for field, datum in state.data.items()}
-    return state.seeing(seen, seen, **_news(state, changed))
+    return seeing(state, seen, seen, **_news(state, changed))
 
 
 def _transition(transition: Transition, left: Seen, seen: Mapping[str, Seen]) -> Transition:
     """Before the commit the state that is left is there to be read, and the one entered to be written."""
     entered = left if transition.to is None else seen.get(transition.to, left)
-    before = tuple(action.seeing(left, entered) for action in transition.pre_actions)
-    after = tuple(action.seeing(entered, entered) for action in transition.post_actions)
-    return transition.seeing(left, entered, **_news(transition, {"pre_actions": before, "post_actions": after}))
+    before = tuple(seeing(action, left, entered) for action in transition.pre_actions)
+    after = tuple(seeing(action, entered, entered) for action in transition.post_actions)
+    return seeing(transition, left, entered, **_news(transition, {"pre_actions": before, "post_actions": after}))
 
 
 def _news(element: State | Transition, fields: dict[str, Any]) -> dict[str, Any]:
@@ -92,5 +94,5 @@ def unset(state: State, transition: Transition | None) -> Iterator[str]:
     """Fields that nothing sets when their state is entered: by a transition, or as the first of its region (M13.2)."""
     actions = (*(transition.pre_actions if transition is not None else ()), *state.entry_actions)
     given = {action.written.variable for action in actions if action.written is not None}
-    own, _ = state.sees
+    own, _ = sees(state)
     return (field for field, datum in state.data.items() if datum.needed and own[field] not in given)

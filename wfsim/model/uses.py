@@ -18,6 +18,7 @@ from wfsim.model.expression_tree import (
     TemplateObject,
     names,
 )
+from wfsim.model.fields import sees
 from wfsim.model.operations import Action, Operation, PassingAction
 from wfsim.model.owned import variable_of
 from wfsim.model.shapes import ANYTHING, Shape, plain
@@ -283,7 +284,7 @@ def declared_variables(workflow: Definition) -> Mapping[str, Variable]:
 def data_paths(workflow: Definition) -> dict[str, Path]:
     """Where the variables that belong to states are declared."""
     return {
-        state.sees[0][field]: (*part.state_path(index), "data", field)
+        sees(state)[0][field]: (*part.state_path(index), "data", field)
         for part in parts(workflow)
         for index, state in enumerate(part.region.states)
         for field in state.data
@@ -335,7 +336,7 @@ def _along(workflow: Definition, path: Path) -> Iterator[Any]:
 def seen_at(workflow: Definition, path: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """The variables that `state.<field>` is at a path, by field: to be read, and to be written (M13.1)."""
     within = [each for each in _along(workflow, path) if isinstance(each, State | Transition | Operation)]
-    return within[-1].sees if within else ({}, {})
+    return sees(within[-1]) if within else ({}, {})
 
 
 def transition_at(workflow: Definition, path: Path) -> tuple[Definition | Region, Transition] | None:
