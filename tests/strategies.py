@@ -36,7 +36,21 @@ CONDITIONS = (
     "count(context.boxes, coalesce(item.tag, 'q') == 'q') > 1 or context.flag",
     "'p' in context.boxes.tag",
     "startswith(context.word + 'z', 'yz')",
+    "context.flash > 0",
+    "context.flash == context.n and context.spark != null",
 )
+DATA: dict[str, Any] = {
+    "d": {"type": "integer", "initial": 0, "minimum": 0, "maximum": 3},
+    "e": {"type": "string", "optional": True},
+    "r": {"type": "integer", "minimum": -1, "maximum": 3, "overflow": "saturate"},
+}
+"""Fields of states; whoever enters one sets `r`."""
+DATA_CONDITIONS = {"d": ("state.d > 0", "state.d == context.n"), "e": ("state.e == 'x'",), "r": ("state.r < 2",)}
+DATA_ASSIGNMENTS: dict[str, tuple[Any, ...]] = {
+    "d": ("${context.n}", "${context.n + 2}", 1),
+    "e": ("${context.word}", None, "x"),
+    "r": ("${context.maybe}", 2),
+}
 MOMENTS = ("${context.when}", '${context.when + duration("30s")}', "1970-01-01T00:00:05Z")
 EVENT_CONDITIONS = ("event.k > 1", "event.k == context.n", "event.k < 0 or context.flag")
 LISTS = ("${context.list}", "${[context.n, context.maybe]}", "${[1 // context.n]}")
@@ -62,6 +76,10 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
     ("boxes", "${[context.box, context.box]}"),
     ("boxes", []),
     ("boxes", [{"x": 1, "tag": "r"}, {"x": "${context.n}"}]),
+    ("flash", "${context.flash + 1}"),
+    ("flash", "${context.n}"),
+    ("n", "${context.flash}"),
+    ("spark", "${context.word}"),
 )
 
 
@@ -76,6 +94,17 @@ def _assigning() -> st.SearchStrategy[dict[str, Any]]:
         st.sampled_from(ASSIGNMENTS),
         st.booleans(),
     )
+
+
+@cache
+def _keeping(fields: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """Giving one of these fields of a state a value."""
+    pairs = [(field, value) for field in fields for value in DATA_ASSIGNMENTS[field]]
+    return st.sampled_from(pairs).map(lambda pair: _kept(*pair))
+
+
+def _kept(field: str, value: Any) -> dict[str, Any]:
+    return {"action_type": "set_variable", "parameters": {"name": f"state.{field}", "value": value}}
 
 
 @cache
@@ -162,9 +191,14 @@ def _for_each() -> st.SearchStrategy[dict[str, Any]]:
 
 @cache
 @st.composite
-def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool) -> dict[str, Any]:
+def _region(
+    draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool, around: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """`around` are the fields of the states that it lies in."""
     n = draw(whole(2, 4 if root else 3))
     names = [f"s{k}" for k in range(n)]
+    owned = {name: draw(among((), (), (), ("d", "e"), ("r",), ("d", "r"))) for name in names}
+    seen = {name: tuple(dict.fromkeys((*own, *around))) for name, own in owned.items()}
     states: list[dict[str, Any]] = []
     for k, name in enumerate(names):
         state: dict[str, Any] = {"name": name}
@@ -175,7 +209,8 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
             state |= {"is_terminal": True, "outcome": draw(among("success", "failure"))}
         elif kind == "parallel":
             inner = [
-                draw(_region(depth - 1, False, undo, children)) | {"name": f"r{j}"} for j in range(draw(whole(1, 2)))
+                draw(_region(depth - 1, False, undo, children, seen[name])) | {"name": f"r{j}"}
+                for j in range(draw(whole(1, 2)))
             ]
             state["parallel"] = {"join": draw(among("all", "any")), "regions": inner}
         elif kind == "child":
@@ -190,11 +225,14 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
         elif kind in ("activity", "both"):
             work: dict[str, Any] = {"name": draw(among(*ACTIVITIES))}
             if draw(BOOLEANS):
-                work["result_variable"] = "maybe"
+                work["result_variable"] = f"state.{seen[name][0]}" if seen[name] else "maybe"
             state["activity"] = work
         if kind in ("timeout", "both") and not state.get("is_terminal"):
             state["timeout"] = draw(among("5s", "1m", "${context.n}"))
+        state["data"] = {field: DATA[field] for field in owned[name]}
         state["entry_actions"] = draw(_passing(children))
+        if k == 0 and "r" in owned[name]:
+            state["entry_actions"] = [_kept("r", 1), *state["entry_actions"]]
         if not state.get("is_terminal"):
             state["exit_actions"] = draw(_passing(children))
         states.append(state)
@@ -204,11 +242,13 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
     transitions = []
     for _ in range(draw(whole(1, 6))):
         trigger = draw(among(*triggers))
-        transition: dict[str, Any] = {"from": draw(among(*names))}
+        source = draw(among(*names))
+        transition: dict[str, Any] = {"from": source}
         target = draw(among(*names, None))
         if target is not None:
             transition["to"] = target
         conditions = [*CONDITIONS, *(EVENT_CONDITIONS if trigger in EVENTS else ())]
+        conditions += [each for field in seen[source] for each in DATA_CONDITIONS[field] * 3]
         if trigger in ("cancel_requested", "workflow_timeout"):
             conditions = ["context.maybe == null"]
         if trigger == "automatic" or draw(whole(0, 2)) == 0:
@@ -221,6 +261,13 @@ def _region(draw: st.DrawFn, depth: int, root: bool, undo: bool, children: bool)
             transition["event"] = trigger
         transition["pre_actions"] = draw(_actions(undo, children))
         transition["post_actions"] = draw(_actions(undo, children))
+        entered = source if target is None else target
+        if target is not None and "r" in owned[target]:
+            given = _kept("r", draw(among(*DATA_ASSIGNMENTS["r"])))
+            transition["pre_actions"] = [*transition["pre_actions"], given]
+        if seen[entered]:
+            for key in ("pre_actions", "post_actions"):
+                transition[key] = [*transition[key], *draw(st.lists(_keeping(seen[entered]), max_size=1))]
         transitions.append(transition)
     return {"initial_state": names[0], "states": states, "transitions": transitions}
 
@@ -305,6 +352,8 @@ def workflows(
             "maybe": {"type": "integer", "optional": True, "minimum": -2, "maximum": 5},
             "box": {"type": "box", "initial": {"x": 1}},
             "boxes": {"type": "list", "items": "box", "initial": []},
+            "flash": {"type": "integer", "initial": 0, "minimum": 0, "maximum": 3, "transient": True},
+            "spark": {"type": "string", "optional": True, "transient": True},
             **({"list": {"type": "list", "optional": True}} if children else {}),
         },
         "events": {

@@ -67,6 +67,20 @@ transitions:
     assert frozenset([FAILED]) in reached_by_net(to_net(workflow))
 
 
+def test_a_plain_value_that_may_not_fit_its_variable_fails_in_both() -> None:
+    """M10.4: also without conditions, where nothing is computed that could raise."""
+    workflow = wf.loads("""
+name: narrow
+initial_state: a
+variables: {n: {type: integer, initial: 0, maximum: 3}, m: {type: integer, optional: true}}
+states: [{name: a}]
+transitions:
+  - {from: a, event: go, pre_actions: [{action_type: set_variable, parameters: {name: n, value: "${context.m}"}}]}
+""")
+    assert frozenset([FAILED]) in reached_by_step(workflow, erase_conditions=True)
+    assert frozenset([FAILED]) in reached_by_net(to_net(workflow))
+
+
 # Numbers of rich workflows that the explorer can finish, with a dozen control states or more.
 REGIONS = (11, 12, 13, 16, 17, 22, 32, 39, 41, 43, 50, 60, 63, 66, 70, 77)
 CHILDREN = (4, 8, 13, 21, 47, 60, 61, 97, 104, 119, 126, 127)

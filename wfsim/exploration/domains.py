@@ -115,15 +115,15 @@ class Domains:
             if state.activity is not None:
                 for template in state.activity.inputs.values():
                     self._use(template, "")
-                if state.activity.result_variable is not None:
-                    self._given.add(("variable", state.activity.result_variable))
+                if state.activity.written is not None:
+                    self._given.add(("variable", state.activity.written.variable))
             if state.for_each is not None:
                 self._items(state.for_each)
         if _RESULT in self._valued:
             # The same value goes into the variable and into the payload of `done`.
             for state in _states(self.program.workflow):
-                if state.activity is not None and state.activity.result_variable is not None:
-                    self._join(_RESULT, ("variable", state.activity.result_variable))
+                if state.activity is not None and state.activity.written is not None:
+                    self._join(_RESULT, ("variable", state.activity.written.variable))
         merged: dict[Key, list[Any]] = {}
         for key, constants in self._constants.items():
             merged.setdefault(self._root(key), []).extend(constants)
@@ -230,8 +230,8 @@ class Domains:
             self._use(template, "item")
             if can_raise(template):
                 self._computed.update(key for key in self._lists)
-        if work.result_variable is not None:
-            self._given.add(("variable", work.result_variable))
+        if work.written is not None:
+            self._given.add(("variable", work.written.variable))
 
     def _send(self, action: SendAction, event: str) -> None:
         """A receiver must not be null; what an instance tells itself are values of its own event."""

@@ -72,7 +72,8 @@ WITH spans AS (
     FROM horizons h JOIN runs u ON u.run = h.run WHERE u.log = 'full'
 ),
 taken AS (
-    SELECT a.run, a.pool, greatest(a.scheduled, s.begun) AS scheduled, a.started + greatest(s.begun - a.started, 0) AS started,
+    SELECT a.run, a.pool, greatest(a.scheduled, s.begun) AS scheduled,
+        a.started + greatest(s.begun - a.started, 0) AS started,
         greatest(coalesce(a.started, a.ended, s.horizon), s.begun) AS left_queue,
         coalesce(a.ended, s.horizon) AS freed, a.started - a.scheduled AS waited
     FROM pool_attempts a JOIN spans s ON s.run = a.run

@@ -98,7 +98,7 @@ class Builder:
         return self
 
     def variable(self, name: str, type: str = "any", **settings: Any) -> Builder:
-        """Add a variable; settings are `input`, `output`, `optional`, `initial`, `values`, `minimum`, `items`, …"""
+        """Add a variable; settings are `input`, `output`, `optional`, `initial`, `values`, `minimum`, `transient`, …"""
         _once(self._variables, name, "variable")
         self._variables[name] = Variable(type=type, **settings)
         return self
@@ -138,7 +138,7 @@ class Builder:
         return self
 
     def state(self, name: str, *, initial: bool = False, terminal: bool = False, **settings: Any) -> Builder:
-        """Add a state: `timeout`, `activity`, `outcome`, `invoke`, `for_each`, `parallel`, `metadata`.
+        """Add a state: `timeout`, `activity`, `outcome`, `data`, `invoke`, `for_each`, `parallel`, `metadata`.
 
         Raises
         ------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import listed
 from wfsim.model.declared import FieldType
-from wfsim.model.elements import State, Transition
+from wfsim.model.elements import Datum, State, Transition, Variable
 from wfsim.model.lint.findings import Severity
 from wfsim.model.shapes import never_fits
 from wfsim.model.uses import declared_activities, declared_events, declared_variables
@@ -180,10 +180,13 @@ def _actions(transition: Transition) -> tuple[object, ...]:
 
 def _variables(old: Workflow, new: Workflow) -> Iterator[Change]:
     was, now = declared_variables(old), declared_variables(new)
+    before, after = ({"/".join(path) for path, _ in _by_path(each)} for each in (old, new))
     for name, variable in was.items():
         where = f"variable {name!r}"
         there = now.get(name)
-        if there is None:
+        if variable.transient or (there is None and _is_of_no_state(variable, name, after)):
+            continue
+        if there is None or there.transient:
             yield Change("variable-gone", where, "its value would be lost.")
         elif there.kind not in (variable.kind, ValueType.ANY):
             yield Change("variable-type", where, f"it held {variable.shape} and is now {there.shape}.")
@@ -192,10 +195,17 @@ def _variables(old: Workflow, new: Workflow) -> Iterator[Change]:
         elif (reason := never_fits(there.shape, variable.shape)) is not None:
             yield Change("variable-type", where, f"what it held does not fit any more: {reason}.")
     for name, variable in now.items():
+        if variable.transient or _is_of_no_state(variable, name, before):
+            continue
         if name not in was and not variable.optional and variable.initial is None:
             yield Change(
                 "variable-unset", f"variable {name!r}", "it is new and has no initial value: it would be unset."
             )
+
+
+def _is_of_no_state(variable: Variable, name: str, states: set[str]) -> bool:
+    """Whether it belongs to a state that is not among these: no instance is there with it (M13.3)."""
+    return isinstance(variable, Datum) and name.rpartition(".")[0] not in states
 
 
 def _narrower(was: FieldType, now: FieldType) -> str | None:

@@ -22,7 +22,9 @@ from wfsim.model.expression_tree import (
     names,
 )
 from wfsim.model.expressions import has_expression
+from wfsim.model.fields import OF_STATE
 from wfsim.model.operations import SendAction
+from wfsim.model.owned import unset
 from wfsim.model.problems import Path, Problem
 from wfsim.model.retrying import listed_policies
 from wfsim.model.shapes import Shape, bare, misfit, never_fits
@@ -42,6 +44,7 @@ from wfsim.model.uses import (
     parts,
     payload_fields,
     scoped,
+    seen_at,
     settling,
     transition_actions,
     uses,
@@ -67,7 +70,9 @@ def check(workflow: Definition) -> list[Problem]:
         problems.append(Problem(path, message))
 
     check_types(workflow.types, report)
-    _variables(workflow, report)
+    for name, variable in workflow.variables.items():
+        _variable(workflow, ("variables", name), f"variable {name!r}", variable, report)
+    _data(workflow, report)
     _events(workflow, report)
     _activities(workflow, report)
     _timeouts(workflow, report)
@@ -76,7 +81,7 @@ def check(workflow: Definition) -> list[Problem]:
     _error_sources(workflow, report)
     variables, found, written = declared_variables(workflow), list(uses(workflow)), list(writes(workflow))
     _names_in_expressions(workflow, variables, found, report)
-    _written_variables(variables, written, report)
+    _written_variables(workflow, variables, written, report)
     _types(workflow, variables, found, written, report)
     return problems
 
@@ -84,30 +89,50 @@ def check(workflow: Definition) -> list[Problem]:
 # Sections ------------------------------------------------------------------------------------------------
 
 
-def _variables(workflow: Definition, report: Report) -> None:
-    for name, variable in workflow.variables.items():
-        path: Path = ("variables", name)
-        sound = check_declared(path, f"variable {name!r}", variable, workflow.types, report)
-        if variable.overflow == "saturate" and variable.shape.minimum is None and variable.shape.maximum is None:
-            report(
-                (*path, "overflow"),
-                f"variable {name!r} saturates, but has neither minimum nor maximum to stay within.",
-            )
-        if sound:
-            _initial(path, name, variable, report)
+def _variable(workflow: Definition, path: Path, what: str, variable: Variable, report: Report) -> None:
+    sound = check_declared(path, what, variable, workflow.types, report)
+    if variable.overflow == "saturate" and variable.shape.minimum is None and variable.shape.maximum is None:
+        report((*path, "overflow"), f"{what} saturates, but has neither minimum nor maximum to stay within.")
+    if sound:
+        _initial(path, what, variable, report)
 
 
-def _initial(path: Path, name: str, variable: Variable, report: Report) -> None:
+def _initial(path: Path, what: str, variable: Variable, report: Report) -> None:
     if isinstance(variable.initial, str) and has_expression(variable.initial):
         report(
             (*path, "initial"),
-            f"variable {name!r}: the initial value is a plain value, not an expression. "
-            "Set it in the first transition.",
+            f"{what}: the initial value is a plain value, not an expression. Set it in the first transition.",
         )
     elif variable.initial is not None:
         reason = misfit(variable.shape, variable.initial)
         if reason is not None:
-            report((*path, "initial"), f"variable {name!r} cannot start as {brief(variable.initial)}: {reason}.")
+            report((*path, "initial"), f"{what} cannot start as {brief(variable.initial)}: {reason}.")
+
+
+def _data(workflow: Definition, report: Report) -> None:
+    """Fields of states, and that whoever enters a state sets those that have to be (M13.2)."""
+    for part in parts(workflow):
+        own = {state.name: state for state in part.region.states}
+        for index, state in enumerate(part.region.states):
+            for field, datum in state.data.items():
+                path: Path = (*part.state_path(index), "data", field)
+                _variable(workflow, path, f"field {field!r} of state {state.name!r}", datum, report)
+        if (first := own.get(part.region.initial_state)) is not None:
+            for field in unset(first, None):
+                report(
+                    (*part.state_path(part.region.states.index(first)), "data", field),
+                    f"{part.label} begins in {first.name!r}, where nothing sets its field {field!r} (M13.2). "
+                    "Give it an initial value, set it in entry_actions, or make it optional.",
+                )
+        for index, transition in enumerate(part.region.transitions):
+            target = own.get(transition.to or "")
+            for field in unset(target, transition) if target is not None else ():
+                report(
+                    (*part.transition_path(index), "to"),
+                    f"{part.transition_label(index)} enters {transition.to!r} without setting its field {field!r} "
+                    f"(M13.2). Set state.{field} in its pre_actions, give the field an initial value, or make it "
+                    "optional.",
+                )
 
 
 def _misfit(variable: Variable, value: object) -> str | None:
@@ -417,6 +442,8 @@ def _names_in_expressions(
         fields = payload_fields(workflow, use.event) if use.event is not None else None
         for name in names(use.tree):
             message = _unknown_name(name, use, variables, fields)
+            if message is None and isinstance(name, Name) and name.scope == "state":
+                message = _not_here(workflow, use.path, name.field)
             if message is not None:
                 report(use.path, f"{use.what} {message}")
 
@@ -450,9 +477,29 @@ def _unknown_name(
     return None
 
 
-def _written_variables(variables: Mapping[str, Variable], written: list[Write], report: Report) -> None:
+def _not_here(workflow: Definition, path: Path, field: str) -> str:
+    """What is wrong with `state.<field>` where no state that is active has such a field (M13.1)."""
+    here, _ = seen_at(workflow, path)
+    told = f"reads state.{field}, which no state that is active here has."
+    owners = [state.name for part in parts(workflow) for state in part.region.states if field in state.data]
+    if owners:
+        told += f" It belongs to {listed(map(repr, owners))}, and ends with that: keep what others need in a variable."
+    return f"{told} Data here: {listed(here) or 'none'}.{did_you_mean(field, here)}"
+
+
+def _written_variables(
+    workflow: Definition, variables: Mapping[str, Variable], written: list[Write], report: Report
+) -> None:
     for write in written:
-        if write.variable not in variables:
+        if write.variable.startswith(OF_STATE):
+            field = write.variable.removeprefix(OF_STATE)
+            _, here = seen_at(workflow, write.path)
+            report(
+                write.path,
+                f"{write.what} writes {write.variable!r}, but neither the state that is active then nor one around it "
+                f"has such a field (M13.1). Data there: {listed(here) or 'none'}.{did_you_mean(field, here)}",
+            )
+        elif write.variable not in variables:
             report(
                 write.path,
                 f"{write.what} writes {write.variable!r}, which is not a variable. "

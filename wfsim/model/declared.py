@@ -42,7 +42,7 @@ def _type_name(value: object) -> object:
     return ValueType(value) if isinstance(value, str) and value in set(ValueType) else value
 
 
-def _field_type(value: object) -> object:
+def declared_by(value: object) -> object:
     """The short spellings: the name of a type alone, and an object by its fields alone, each with its type."""
     if isinstance(value, str):
         return {"type": value}
@@ -100,7 +100,7 @@ class FieldType(Element):
 
 Typed: TypeAlias = Annotated[
     FieldType,
-    BeforeValidator(_field_type, json_schema_input_type=TypeName | FieldType | Mapping[Identifier, Any]),
+    BeforeValidator(declared_by, json_schema_input_type=TypeName | FieldType | Mapping[Identifier, Any]),
 ]
 Types: TypeAlias = Mapping[str, FieldType]
 FieldType.model_rebuild()

@@ -23,6 +23,7 @@ from wfsim.model.elements import (
 )
 from wfsim.model.fields import Count, Element, Identifier, Name, Version
 from wfsim.model.operations import Operation
+from wfsim.model.owned import located
 from wfsim.model.placing import Pins
 
 
@@ -49,14 +50,15 @@ class Definition(Element):
     max_deferred: Count = Field(default=1_000, ge=0, le=1_000_000)
 
     @model_validator(mode="after")
-    def _know_types(self) -> Self:
-        """Let every declaration know what the names of types in it mean."""
+    def _know_names(self) -> Self:
+        """Let every declaration know what the names of types in it mean, and every state its data."""
         if self.types:
             given = self.__dict__
             given["types"] = _resolved(self.types, self.types)
             given["variables"] = _resolved(self.variables, self.types)
             given["events"] = {name: _event(event, self.types) for name, event in self.events.items()}
             given["activities"] = {name: _activity(each, self.types) for name, each in self.activities.items()}
+        self.__dict__.update(located(self, lambda datum: resolved(datum, self.types) if self.types else datum))
         return self
 
     def placed(self) -> Pins:

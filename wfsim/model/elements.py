@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, cast
 
-from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
-from wfsim.model.declared import FieldType, Typed
+from wfsim.model.declared import FieldType, Typed, TypeName, declared_by
 from wfsim.model.duration import Duration
 from wfsim.model.expression_tree import Expression, Template, TemplateLiteral
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
@@ -146,6 +146,7 @@ class Variable(FieldType):
         "maximum",
         "pattern",
         "overflow",
+        "transient",
     )
 
     description: str | None = None
@@ -153,6 +154,47 @@ class Variable(FieldType):
     output: Flag = False
     initial: Json = None
     overflow: Literal["error", "saturate"] = "error"
+    transient: Flag = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        lasting = [key for key in ("input", "output") if getattr(self, key)]
+        if self.transient and lasting:
+            raise ValueError(f"a transient variable lives for one step (M13.4), so it can be no {lasting[0]}.")
+        return self
+
+
+OF_VARIABLES = ("input", "output", "transient")
+"""Keys that are for the whole instance, not for what belongs to a state."""
+
+
+def _without_the_keys_of_variables(schema: dict[str, Any]) -> None:
+    for key in OF_VARIABLES:
+        del schema["properties"][key]
+
+
+class Datum(Variable):
+    """What a state knows while it is active: a field of its data (M13.1)."""
+
+    model_config = ConfigDict(json_schema_extra=_without_the_keys_of_variables)
+    _in_order: ClassVar[tuple[str, ...]] = tuple(key for key in Variable._in_order if key not in OF_VARIABLES)
+
+    @property
+    def needed(self) -> bool:
+        """Whether it must be set when its state is entered (M13.2)."""
+        return self.initial is None and not self.shape.optional
+
+    @model_validator(mode="after")
+    def _of_a_state(self) -> Self:
+        other = [key for key in OF_VARIABLES if getattr(self, key)]
+        if other:
+            raise ValueError(f"what belongs to a state has no {other[0]}. Make it a variable of the workflow.")
+        return self
+
+
+DeclaredDatum = Annotated[
+    Datum, BeforeValidator(declared_by, json_schema_input_type=TypeName | Datum | Mapping[Identifier, Any])
+]
 
 
 class Parallel(Operation):
@@ -180,10 +222,6 @@ def _activity_work(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-def _deadline_tree(value: Duration | str | None) -> Template | None:
-    return parse_template(value) if isinstance(value, str) and is_template(value) else None
-
-
 class State(Element):
     """A state: where an instance is, how long it may stay, what it does meanwhile (M1.1)."""
 
@@ -191,6 +229,7 @@ class State(Element):
     description: str | None = None
     is_terminal: Flag = False
     outcome: Outcome | None = None
+    data: Mapping[Identifier, DeclaredDatum] = Field(default_factory=dict)
     timeout: Deadline | None = None
     activity: (
         Annotated[ActivityWork, BeforeValidator(_activity_work, json_schema_input_type=Name | ActivityWork)] | None
@@ -219,7 +258,7 @@ class State(Element):
     @cached_property
     def timeout_tree(self) -> Template | None:
         """The expression that gives its timeout; `None` where that is none or fixed."""
-        return _deadline_tree(self.timeout)
+        return self._deadline(self.timeout)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -273,7 +312,7 @@ class Transition(Element):
     @cached_property
     def condition_tree(self) -> Expression | None:
         """What must be true for it to be taken."""
-        return None if self.condition is None else parse_condition(self.condition)
+        return None if self.condition is None else cast("Expression", self._located(parse_condition(self.condition)))
 
     @property
     def timed(self) -> bool:
@@ -285,7 +324,7 @@ class Transition(Element):
         """What gives the time at which it is due."""
         if self.at is None:
             return None
-        return parse_template(self.at) if is_template(self.at) else TemplateLiteral(moment(self.at))
+        return self._located(parse_template(self.at)) if is_template(self.at) else TemplateLiteral(moment(self.at))
 
     @property
     def time_trees(self) -> tuple[Template | None, Template | None]:
@@ -295,7 +334,7 @@ class Transition(Element):
     @cached_property
     def after_tree(self) -> Template | None:
         """The expression that gives its delay; `None` where that is none or fixed."""
-        return _deadline_tree(self.after)
+        return self._deadline(self.after)
 
     @property
     def trigger(self) -> str:

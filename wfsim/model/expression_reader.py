@@ -44,9 +44,9 @@ DEEPEST = 64
 
 ALLOWED = (
     "Allowed are numbers, 'strings', true, false, null, [lists], context.<variable>, event.<field>, "
-    "item.<name>, event, state, context, value.field, value[index], + - * / // %, == != < <= > >=, in, not in, "
-    "and, or, not, a if c else b, len, min, max, sum, count, any, all, lower, upper, startswith, endswith, contains, "
-    "coalesce, text."
+    "item.<name>, state.<field>, event, state, context, value.field, value[index], + - * / // %, == != < <= > >=, in, "
+    "not in, and, or, not, a if c else b, len, min, max, sum, count, any, all, lower, upper, startswith, endswith, "
+    "contains, coalesce, text."
 )
 
 
@@ -89,7 +89,7 @@ _ESCAPE = re.compile(r"\\(?:[\\'\"nrt]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA
 _OPENING = {")": "(", "]": "["}
 _WORDS = frozenset({"and", "or", "not", "in", "if", "else", "True", "False", "None"})
 _CONSTANTS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
-_SCOPES = ("context", "event", "item")
+_SCOPES = ("context", "event", "item", "state")
 _WHOLE = ("event", "state", "context")
 _TIMES = ("duration", "timestamp")
 _FUNCTIONS: dict[str, tuple[int, int, str]] = {
@@ -292,7 +292,7 @@ class Converter:
             case ast.Attribute(value=ast.Name(id="item"), attr=field) if self.inside:
                 return Field(Item(), field)
             case ast.Attribute(value=ast.Name(id=scope), attr=field) if scope in _SCOPES:
-                return Name(t.cast("t.Literal['context', 'event', 'item']", scope), field)
+                return Name(t.cast("t.Literal['context', 'event', 'item', 'state']", scope), field)
             case ast.Attribute(value=ast.Name(id=owner)):
                 raise self.attribute(node, owner)
             case ast.Attribute(value=value, attr=field):
@@ -361,8 +361,6 @@ class Converter:
         raise self.refuse(node, f"the name {name!r} stands alone; did you mean `{guess}` or the string '{name}'")
 
     def attribute(self, node: ast.Attribute, owner: str) -> ExpressionError:
-        if owner == "state":
-            return self.refuse(node, "`state` is the name of the active state and has no fields")
         close = difflib.get_close_matches(owner, _SCOPES, n=1, cutoff=0.5)
         guess = f"; did you mean `{close[0]}.{node.attr}`" if close else f"; did you mean `context.{owner}`"
         return self.refuse(node, f"{owner!r} has no fields here{guess}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 from wfsim.model.duration import Duration
 from wfsim.model.moments import moment
@@ -44,9 +44,13 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """`context.<variable>`, `event.<payload field>`, `item.<name given by for_each>`, or `now`, of the clock."""
+    """`context.<variable>`, `event.<payload field>`, `item.<name given by for_each>`, or `now`, of the clock.
 
-    scope: t.Literal["context", "event", "item", "clock"]
+    `state.<field>` is read so where nobody knows yet which state is meant; then it is the variable
+    `<state>.<field>` (M13.1).
+    """
+
+    scope: t.Literal["context", "event", "item", "clock", "state"]
     field: str
 
 
@@ -247,3 +251,18 @@ def children(tree: Template) -> tuple[Template, ...]:
             return tuple(value for _, value in fields)
         case _:
             return ()
+
+
+def mapped(tree: Template, change: Callable[[Expression], Expression]) -> Template:
+    """The tree with each expression in it changed, those inside first."""
+
+    def inside(value: t.Any) -> t.Any:
+        if isinstance(value, tuple):
+            return tuple(inside(each) for each in value)
+        return mapped(t.cast("Template", value), change) if is_dataclass(value) else value
+
+    inner = {field.name: inside(getattr(tree, field.name)) for field in fields(tree)}
+    changed: t.Any = (
+        tree if all(getattr(tree, name) is value for name, value in inner.items()) else replace(tree, **inner)
+    )
+    return changed if isinstance(tree, TemplateLiteral | TemplateList | TemplateObject) else change(changed)

@@ -228,6 +228,9 @@ def _print(expression: Expression) -> tuple[str, int]:
             return _print_scalar(value), 7 if isinstance(value, int | float) and value < 0 else _ATOM
         case Name("clock", field):
             return field, _ATOM
+        case Name("context", field) if "." in field:
+            # No variable that people name has a dot: it belongs to a state (M13.1).
+            return f"state.{field.rpartition('.')[2]}", _ATOM
         case Name(scope, field):
             return f"{scope}.{field}", _ATOM
         case Whole(whole):

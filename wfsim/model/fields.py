@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -25,6 +25,8 @@ from pydantic.fields import FieldInfo
 
 from wfsim.errors import DefinitionError, ExpressionError, did_you_mean
 from wfsim.model.duration import Duration
+from wfsim.model.expression_tree import Expression, Template, mapped
+from wfsim.model.expression_tree import Name as NameTree
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
 from wfsim.model.moments import moment
 from wfsim.model.problems import definition_error, from_validation, refuse_unknown_keys
@@ -40,6 +42,8 @@ _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9A-Za-z.-
 _NEAR = re.compile(rf"(?P<sign>[\^~])(?P<version>{_VERSION.pattern})")
 _WILD = re.compile(r"(?P<major>0|[1-9]\d*)(?:\.(?P<minor>0|[1-9]\d*))?\.x")
 _COMPARISON = re.compile(rf"(?:>=|<=|==|!=|>|<)?(?:{_VERSION.pattern})")
+OF_STATE = "state."
+"""What stands before the field of a state where a variable may stand too."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 
 
@@ -52,6 +56,11 @@ def _name(text: str) -> str:
 def _identifier(text: str) -> str:
     if not _IDENTIFIER.fullmatch(text):
         raise ValueError(f"{brief(text)} is not an identifier: letters, digits and _, not starting with a digit.")
+    return text
+
+
+def _taker(text: str) -> str:
+    _identifier(text.removeprefix(OF_STATE))
     return text
 
 
@@ -227,6 +236,12 @@ Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "
 Identifier = Annotated[
     str, AfterValidator(_identifier), WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$"})
 ]
+Taker = Annotated[
+    str,
+    AfterValidator(_taker),
+    WithJsonSchema({"type": "string", "pattern": rf"^(state\.)?{_IDENTIFIER.pattern}$"}),
+]
+"""What takes a value: a variable, or `state.<field>` of the state that is meant there (M13.1)."""
 Version = Annotated[
     str, BeforeValidator(_version), WithJsonSchema({"type": "string", "pattern": f"^{_VERSION.pattern}$"})
 ]
@@ -254,6 +269,13 @@ Deadline = Annotated[
 """A duration, or `${expression}` giving seconds, evaluated when the state is entered (M6.2)."""
 
 
+def _of_state(node: Expression, read: Mapping[str, str]) -> Expression:
+    match node:
+        case NameTree("state", field) if field in read:
+            return NameTree("context", read[field])
+    return node
+
+
 class _Readable(ModelMetaclass):
     """Calling a class reports its problems in our words; the validator's own never reach people."""
 
@@ -276,6 +298,20 @@ class Element(BaseModel, metaclass=_Readable):
     _in_order: ClassVar[tuple[str, ...]] = ()
     """Names of the fields in the order in which people write them, where that is another one than here."""
     _derived: ClassVar[tuple[str, ...]] = ()
+
+    def _located(self, tree: Template) -> Template:
+        """A tree that stands in it, with the variables of states that it reads."""
+        read, _ = sees(self)
+        return mapped(tree, lambda node: _of_state(node, read)) if read else tree
+
+    def _deadline(self, value: Duration | str | None) -> Template | None:
+        """The expression that gives a length of time; `None` where that is none or fixed."""
+        return self._located(parse_template(value)) if isinstance(value, str) and is_template(value) else None
+
+    def _taker(self, name: str) -> str:
+        """The variable that takes a value which something in it gives."""
+        _, written = sees(self)
+        return written.get(name.removeprefix(OF_STATE), name) if name.startswith(OF_STATE) else name
 
     @classmethod
     def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
@@ -301,6 +337,27 @@ class Element(BaseModel, metaclass=_Readable):
         return data
 
 
+E = TypeVar("E", bound=Element)
+
+
+def seeing(element: E, read: Mapping[str, str], written: Mapping[str, str], **update: Any) -> E:
+    """The same element, where `state.<field>` is a certain variable (M13.1): one to be read, one to be written.
+
+    Further keywords are fields that change with it.
+    """
+    if not update and (read, written) == sees(element):
+        return element
+    placed = element.model_copy(update=update)
+    placed.__dict__["_sees"] = read, written
+    return placed
+
+
+def sees(element: Element) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The variables that `state.<field>` is in an element, by field: to be read, and to be written."""
+    found: tuple[Mapping[str, str], Mapping[str, str]] = element.__dict__.get("_sees", ({}, {}))
+    return found
+
+
 def written_fields(element: type[Element]) -> dict[str, FieldInfo]:
     """The fields of an element in the order in which they are written."""
     known = element.model_fields
@@ -315,6 +372,7 @@ _CALLED = {
     "Activity": "an activity",
     "Event": "an event",
     "Variable": "a variable",
+    "Datum": "the data of a state",
     "FieldType": "a payload field",
     "RetryPolicy": "a retry policy",
     "ActivityAction": "an action of type activity",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wfsim.model.elements import OF_VARIABLES
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -20,6 +22,7 @@ class Note:
 ELEMENTS: dict[str, tuple[str, str]] = {
     "Workflow": ("workflow", "M1"),
     "Variable": ("variables.<name>", "M10"),
+    "Datum": ("states[].data.<name>", "M13.1"),
     "Event": ("events.<name>", "M7.1"),
     "FieldType": ("types.<name>", "M10.4"),
     "Activity": ("activities.<name>", "M5"),
@@ -88,6 +91,7 @@ _NOTES: dict[str, dict[str, Note]] = {
             "What a text is like as a whole: characters, [a-z], each with ?, *, +, {n} (as [0-9]{4}).", "M10.4"
         ),
         "overflow": Note("What lies outside the bounds is an error, or becomes the bound.", "M10.2"),
+        "transient": Note("Whether it lives for one step only.", "M13.4"),
     },
     "Event": {
         "payload": Note("What it brings, a type for each field: {amount: number}.", "M7.1"),
@@ -141,6 +145,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         "name": Note("Its name, once in its region."),
         "is_terminal": Note("Whether its region ends here.", "M3.7"),
         "outcome": Note("Whether ending here is a success; success unless told otherwise.", "M1.4"),
+        "data": Note("What it knows while it is active, by name: {reason: string}; read as state.reason.", "M13.1"),
         "timeout": Note("How long it may be active: 5m, 2d, or ${expression}; then comes the event timeout.", "M6.2"),
         "activity": Note("The activity that it runs: a name, or name, parameters, result_variable.", "M4.1"),
         "invoke": Note("The workflow that it runs: workflow, version, input, result_variable.", "M4.4"),
@@ -227,6 +232,9 @@ _NOTES: dict[str, dict[str, Note]] = {
         "input": Note("The input of what is started."),
     },
 }
+
+# A field of a state is a variable, without what is for the whole instance.
+_NOTES["Datum"] = {key: told for key, told in _NOTES["Variable"].items() if key not in OF_VARIABLES}
 
 
 def note(element: str, key: str) -> Note:

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from wfsim.model.expression_tree import Name as NameTree
 from wfsim.model.expression_tree import Template, TemplateLiteral, TemplateObject, names
 from wfsim.model.expressions import parse_template
-from wfsim.model.fields import Count, Element, Identifier, Name, TemplateValue, Tolerance, VersionRange
+from wfsim.model.fields import Count, Element, Identifier, Name, Taker, TemplateValue, Tolerance, VersionRange
 from wfsim.model.problems import Path
 
 OnFailure: TypeAlias = Literal["abort", "ignore"]
@@ -85,6 +85,12 @@ class Operation(Element):
         """All that it evaluates, in order."""
         return self._parameters()
 
+    def _trees(self, values: Mapping[str, TemplateValue]) -> Inputs:
+        return {name: self._located(parse_template(value)) for name, value in values.items()}
+
+    def _result(self, variable: str | None) -> Written | None:
+        return None if variable is None else Written(("result_variable",), self._taker(variable))
+
     def _parameters(self, item: str | None = None) -> tuple[Read, ...]:
         return tuple(
             Read((self.inputs_field, name), f"the parameter {name!r} of", tree, item=item)
@@ -142,14 +148,6 @@ class Operation(Element):
         return () if self.runs is None else (self.runs,)
 
 
-def _trees(values: Mapping[str, TemplateValue]) -> Inputs:
-    return {name: parse_template(value) for name, value in values.items()}
-
-
-def _result(variable: str | None) -> Written | None:
-    return None if variable is None else Written(("result_variable",), variable)
-
-
 _ANYTHING = frozenset(Failure)
 _VALUE = frozenset({Failure.VALUE})
 
@@ -178,16 +176,16 @@ class ActivityAction(Operation):
     action_type: Literal["activity"]
     description: str | None = None
     parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
-    result_variable: Identifier | None = None
+    result_variable: Taker | None = None
     on_failure: OnFailure = "abort"
 
     @cached_property
     def inputs(self) -> Inputs:
-        return _trees(self.parameters)
+        return self._trees(self.parameters)
 
     @property
     def written(self) -> Written | None:
-        return _result(self.result_variable)
+        return self._result(self.result_variable)
 
     @property
     def runs(self) -> str:
@@ -201,13 +199,8 @@ class ActivityAction(Operation):
 class Assignment(Element):
     """The parameters of `set_variable`."""
 
-    name: Identifier
+    name: Taker
     value: TemplateValue
-
-    @cached_property
-    def value_tree(self) -> Template:
-        """What the variable is given."""
-        return parse_template(self.value)
 
 
 class SetVariableAction(Operation):
@@ -219,18 +212,23 @@ class SetVariableAction(Operation):
     parameters: Assignment
     on_failure: OnFailure = "abort"
 
+    @cached_property
+    def value_tree(self) -> Template:
+        """What the variable is given."""
+        return self._located(parse_template(self.parameters.value))
+
     @property
     def reads(self) -> tuple[Read, ...]:
         what = f"the value for {self.parameters.name!r} in"
-        return (Read(("parameters", "value"), what, self.parameters.value_tree),)
+        return (Read(("parameters", "value"), what, self.value_tree),)
 
     @property
     def written(self) -> Written:
-        return Written(("parameters", "name"), self.parameters.name, self.parameters.value_tree)
+        return Written(("parameters", "name"), self._taker(self.parameters.name), self.value_tree)
 
     @property
     def fails_of(self) -> frozenset[Failure]:
-        return _VALUE if names(self.parameters.value_tree) else frozenset()
+        return _VALUE if names(self.value_tree) else frozenset()
 
 
 class SendAction(Operation):
@@ -249,7 +247,7 @@ class SendAction(Operation):
     @cached_property
     def to_tree(self) -> Template:
         """The receiver as written."""
-        return parse_template(self.to)
+        return self._located(parse_template(self.to))
 
     @property
     def receiver(self) -> Template:
@@ -273,7 +271,7 @@ class SendAction(Operation):
 
     @cached_property
     def inputs(self) -> Inputs:
-        return _trees(self.payload)
+        return self._trees(self.payload)
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -333,15 +331,15 @@ class ActivityWork(Operation):
 
     name: Name
     parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
-    result_variable: Identifier | None = None
+    result_variable: Taker | None = None
 
     @cached_property
     def inputs(self) -> Inputs:
-        return _trees(self.parameters)
+        return self._trees(self.parameters)
 
     @property
     def written(self) -> Written | None:
-        return _result(self.result_variable)
+        return self._result(self.result_variable)
 
     @property
     def runs(self) -> str:
@@ -361,17 +359,17 @@ class Invoke(Operation):
     workflow: Name
     version: VersionRange | None = None
     input: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
-    result_variable: Identifier | None = None
+    result_variable: Taker | None = None
     compensate_with: CompensateWith | None = None
     parent_close: Literal["cancel", "terminate", "abandon"] = "cancel"
 
     @cached_property
     def inputs(self) -> Inputs:
-        return _trees(self.input)
+        return self._trees(self.input)
 
     @property
     def written(self) -> Written | None:
-        return _result(self.result_variable)
+        return self._result(self.result_variable)
 
     @property
     def invokes(self) -> tuple[str, str | None]:
@@ -400,7 +398,7 @@ class ForEach(Operation):
     version: VersionRange | None = None
     parameters: Mapping[Identifier, TemplateValue] = Field(default_factory=dict)
     max_parallel: Count | None = Field(default=None, ge=1)
-    result_variable: Identifier | None = None
+    result_variable: Taker | None = None
     on_failure: Literal["fail_fast", "collect"] = "fail_fast"
     tolerated_failures: Tolerance | None = None
 
@@ -423,12 +421,12 @@ class ForEach(Operation):
     @cached_property
     def items_tree(self) -> Template:
         """The list that is gone through."""
-        return parse_template(self.items)
+        return self._located(parse_template(self.items))
 
     @cached_property
     def inputs(self) -> Inputs:
         """What each item's activity or workflow is given: the parameters, else the item under its own name."""
-        return _trees(self.parameters) or {self.as_: NameTree("item", self.as_)}
+        return self._trees(self.parameters) or {self.as_: NameTree("item", self.as_)}
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -437,7 +435,7 @@ class ForEach(Operation):
 
     @property
     def written(self) -> Written | None:
-        return _result(self.result_variable)
+        return self._result(self.result_variable)
 
     @property
     def runs(self) -> str | None:

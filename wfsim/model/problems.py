@@ -62,7 +62,19 @@ def code_of(path: Path) -> str:
 
 
 NAMED = frozenset(
-    {"variables", "events", "activities", "states", "payload", "parameters", "input", "schedules", "policies", "types"}
+    {
+        "variables",
+        "events",
+        "activities",
+        "states",
+        "payload",
+        "parameters",
+        "input",
+        "schedules",
+        "policies",
+        "types",
+        "data",
+    }
 )
 """Sections whose keys are names that people choose."""
 

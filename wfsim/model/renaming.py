@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from wfsim.model.expression_tree import (
@@ -14,9 +14,10 @@ from wfsim.model.expression_tree import (
     TemplateLiteral,
     TemplateObject,
     Whole,
+    mapped,
 )
 from wfsim.model.expressions import is_template, joined_text, to_text
-from wfsim.model.uses import Use, activity_uses, located, parts, scoped, settling, uses, writes
+from wfsim.model.uses import Use, activity_uses, located, parts, region_around, scoped, settling, uses, writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,9 +125,17 @@ def _rename_type(workflow: Definition, data: Data, old: str, new: str) -> None:
         for inner in [*([declared["items"]] if "items" in declared else []), *declared.get("fields", {}).values()]:
             follow(inner)
 
+    def follow_states(region: Data) -> None:
+        for state in region.get("states", []):
+            for declared in state.get("data", {}).values():
+                follow(declared)
+            for inner in state.get("parallel", {}).get("regions", []):
+                follow_states(inner)
+
     for section in ("types", "variables"):
         for declared in data.get(section, {}).values():
             follow(declared)
+    follow_states(data)
     for event in data.get("events", {}).values():
         for declared in event.get("payload", {}).values():
             follow(declared)
@@ -141,12 +150,6 @@ _RENAMED: dict[str, Callable[[Definition, Data, str, str], None]] = {
     "events": _rename_event,
     "activities": _rename_activity,
 }
-
-
-def region_around(path: Path) -> Path:
-    """The path of the innermost region that what stands at `path` belongs to; empty for the root."""
-    ends = [k + 3 for k in range(len(path) - 2) if path[k : k + 2] == ("parallel", "regions")]
-    return path[: ends[-1]] if ends else ()
 
 
 def _follow_errors(workflow: Definition, data: Data, old: str, new: str, inside: Callable[[Path], bool]) -> None:
@@ -192,7 +195,7 @@ def _respell(data: Data, places: Iterator[Use], change: Callable[[Expression], E
         *above, last = use.path
         holder = value_at(data, tuple(above))
         if use.kind in ("condition", "key"):
-            changed = _mapped(cast("Expression", use.tree), change)
+            changed = cast("Expression", mapped(use.tree, change))
             holder[last] = holder[last] if changed == use.tree else to_text(changed)
         else:
             holder[last] = _respelt(holder[last], use.tree, change)
@@ -207,21 +210,10 @@ def _respelt(value: Any, tree: Template, change: Callable[[Expression], Expressi
             return {name: _respelt(value[name], inner, change) for name, inner in entries}
         case TemplateList(items):
             return [_respelt(each, inner, change) for each, inner in zip(value, items, strict=True)]
-    changed = _mapped(tree, change)
+    changed = cast("Expression", mapped(tree, change))
     if changed == tree:
         return value
     return f"${{{to_text(changed)}}}" if is_template(value) else joined_text(changed)
-
-
-def _mapped(tree: Expression, change: Callable[[Expression], Expression]) -> Expression:
-    inner: dict[str, Any] = {}
-    for field in fields(tree):
-        value = getattr(tree, field.name)
-        if isinstance(value, tuple):
-            inner[field.name] = tuple(_mapped(each, change) for each in value)
-        elif is_dataclass(value):
-            inner[field.name] = _mapped(cast("Expression", value), change)
-    return change(replace(tree, **inner) if inner else tree)
 
 
 def _literal(node: Expression, old: str, new: str) -> Expression:

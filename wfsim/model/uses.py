@@ -18,7 +18,9 @@ from wfsim.model.expression_tree import (
     TemplateObject,
     names,
 )
+from wfsim.model.fields import sees
 from wfsim.model.operations import Action, Operation, PassingAction
+from wfsim.model.owned import variable_of
 from wfsim.model.shapes import ANYTHING, Shape, plain
 from wfsim.model.static import static_shape
 from wfsim.model.values import ValueType
@@ -253,10 +255,21 @@ def listened_events(workflow: Definition) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def owned(workflow: Definition) -> dict[str, Variable]:
+    """The variables that belong to states, region by region in file order (M13.1)."""
+    return {
+        variable_of((*steps, state.name), field): datum
+        for steps, region in workflow.regions()
+        for state in region.states
+        for field, datum in state.data.items()
+    }
+
+
 def declared_variables(workflow: Definition) -> Mapping[str, Variable]:
-    """All variables: those declared, in file order; without `variables` those used, of type `any`."""
+    """All variables: those declared, in file order, or without `variables` those used; then those of states."""
+    belonging = owned(workflow)
     if workflow.variables:
-        return workflow.variables
+        return {**workflow.variables, **belonging} if belonging else workflow.variables
     used = [
         name.field
         for use in uses(workflow)
@@ -264,7 +277,24 @@ def declared_variables(workflow: Definition) -> Mapping[str, Variable]:
         if isinstance(name, Name) and name.scope == "context"
     ]
     used += [write.variable for write in writes(workflow)]
-    return {name: Variable(type=ValueType.ANY, optional=True) for name in dict.fromkeys(used)}
+    known = {name: Variable(type=ValueType.ANY, optional=True) for name in dict.fromkeys(used) if "." not in name}
+    return {**known, **belonging}
+
+
+def data_paths(workflow: Definition) -> dict[str, Path]:
+    """Where the variables that belong to states are declared."""
+    return {
+        sees(state)[0][field]: (*part.state_path(index), "data", field)
+        for part in parts(workflow)
+        for index, state in enumerate(part.region.states)
+        for field in state.data
+    }
+
+
+def region_around(path: Path) -> Path:
+    """The path of the innermost region that what stands at `path` belongs to; empty for the root."""
+    ends = [k + 3 for k in range(len(path) - 2) if path[k : k + 2] == ("parallel", "regions")]
+    return path[: ends[-1]] if ends else ()
 
 
 def declared_events(workflow: Definition) -> Mapping[str, Event]:
@@ -294,16 +324,29 @@ def payload_fields(workflow: Definition, event: str) -> Mapping[str, Shape] | No
     return {field: one.shape for field, one in declared.payload.items()}
 
 
+def _along(workflow: Definition, path: Path) -> Iterator[Any]:
+    """What a path leads through, from the workflow on."""
+    at: Any = workflow
+    yield at
+    for step in path:
+        at = at[step] if isinstance(step, int) or isinstance(at, Mapping) else getattr(at, step)
+        yield at
+
+
+def seen_at(workflow: Definition, path: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The variables that `state.<field>` is at a path, by field: to be read, and to be written (M13.1)."""
+    within = [each for each in _along(workflow, path) if isinstance(each, State | Transition | Operation)]
+    return sees(within[-1]) if within else ({}, {})
+
+
 def transition_at(workflow: Definition, path: Path) -> tuple[Definition | Region, Transition] | None:
     """The transition that a path lies in, with its region."""
-    at: Any = workflow
-    region: Any = workflow
-    for step in path:
-        if step == "transitions":
-            region = at
-        at = at[step] if isinstance(step, int) or isinstance(at, Mapping) else getattr(at, step)
-        if isinstance(at, Transition):
-            return region, at
+    region: Definition | Region = workflow
+    for each in _along(workflow, path):
+        if isinstance(each, Region):
+            region = each
+        elif isinstance(each, Transition):
+            return region, each
     return None
 
 
@@ -337,11 +380,9 @@ def items_of(operation: Operation, variables: Mapping[str, Shape]) -> dict[str, 
 
 def items_at(workflow: Definition, path: Path) -> dict[str, Shape]:
     """The same for the `for_each` that a path lies in."""
-    at: Any = workflow
-    for step in path:
-        at = at[step] if isinstance(step, int) or isinstance(at, Mapping) else getattr(at, step)
-        if isinstance(at, Operation) and at.repeats:
-            return items_of(at, variable_shapes(workflow))
+    for each in _along(workflow, path):
+        if isinstance(each, Operation) and each.repeats:
+            return items_of(each, variable_shapes(workflow))
     return {}
 
 

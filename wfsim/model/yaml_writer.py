@@ -13,7 +13,7 @@ from typing import Any
 
 from wfsim.model.declared import FieldType
 from wfsim.model.duration import Duration
-from wfsim.model.elements import Variable
+from wfsim.model.elements import Datum, Variable
 from wfsim.model.fields import Element, written_fields
 from wfsim.model.operations import ActivityWork, Compensation
 from wfsim.model.published import SECONDS_KEYS
@@ -37,7 +37,7 @@ _DURATION_KEYS = frozenset(
         "offset",
     }
 )
-_OPAQUE = frozenset({"parameters", "metadata", "payload", "input", "initial", "variables", "types"})
+_OPAQUE = frozenset({"parameters", "metadata", "payload", "input", "initial", "variables", "types", "data"})
 
 
 def to_data(model: Element) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def to_data(model: Element) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     match value:
-        case Variable():
+        case Variable() if not isinstance(value, Datum):
             return to_data(value)
         case FieldType():
             return _type(value)

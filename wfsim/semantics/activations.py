@@ -40,7 +40,7 @@ from .codes import (
     WAITING,
 )
 from .fates import turn_away
-from .internal import clear_private, ignore, raise_error
+from .internal import clear_private, forget, ignore, raise_error
 from .items import cancel_work, start_each
 from .kernel import Output, kernel, new_effect
 from .layout import Cells, Rows
@@ -103,6 +103,7 @@ def leave_regions(p: Rows, m: Rows, v: Cells, o: Output, i: int, first: int, end
             row.activation = cell.activation
             row.reason = reason
             cell.phase = OUTSIDE
+            forget(p, m, v, i, cell.state)
 
 
 @kernel

@@ -209,7 +209,7 @@ def _values(instance: Instance, expression: Expression, payload: Mapping[str, Va
             shown.append(f"now = {time_text(instance.time)}")
         elif isinstance(name, Name):
             value = (instance.variables if name.scope == "context" else payload or {}).get(name.field)
-            shown.append(f"{name.scope}.{name.field} = {'null' if value is None else repr(value)[:80]}")
+            shown.append(f"{to_text(name)} = {'null' if value is None else repr(value)[:80]}")
     return f" ({', '.join(shown)})" if shown else ""
 
 

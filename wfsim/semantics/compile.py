@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias, TypeVar
 
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.declared import FieldType
 from wfsim.model.duration import Duration
-from wfsim.model.elements import Outcome, Region, State, Transition, Unhandled
-from wfsim.model.expression_tree import NOW, Expression, Literal, Name, Template, TemplateLiteral, names
+from wfsim.model.elements import Datum, Outcome, Region, State, Transition, Unhandled, Variable
+from wfsim.model.expression_tree import (
+    NOW,
+    Expression,
+    Literal,
+    Name,
+    Template,
+    TemplateLiteral,
+    names,
+)
+from wfsim.model.misfits import held_shapes, may_not_fit
 from wfsim.model.operations import (
     Action,
     CompensateAction,
@@ -20,6 +30,7 @@ from wfsim.model.operations import (
     SendAction,
     SetVariableAction,
 )
+from wfsim.model.owned import variable_of
 from wfsim.model.retrying import policies, policy_of
 from wfsim.model.shapes import Shape, fitted, plain
 from wfsim.model.static import static_type
@@ -29,6 +40,7 @@ from wfsim.model.uses import (
     declared_activities,
     declared_events,
     declared_variables,
+    fields_in,
     invoked,
     scoped,
     uses,
@@ -206,6 +218,8 @@ class _Compiler:
         self.initial_cells: list[Cell] = []
         self.child_workflows: dict[int, Workflow | None] = {}
         self.shapes: dict[int, Shape] = {}
+        # The fields of the event that the transition which is being compiled may read.
+        self.taken: Mapping[str, Shape] | None = None
 
     def program(self) -> Program:
         """All rows, and the head that knows where they lie."""
@@ -275,6 +289,13 @@ class _Compiler:
 
     def _variables(self) -> tuple[int, int]:
         rows = {name: self._typed(name, variable.shape) for name, variable in self.variables.items()}
+        cells = {name: self._initial(variable) for name, variable in self.variables.items()}
+        constants = {
+            name: self.add(ConstantRow(cells[name].tag, cells[name].whole, cells[name].real))[0]
+            for name, variable in self.variables.items()
+            if variable.transient or isinstance(variable, Datum)
+        }
+        head: Head = self.rows[0]
         first_variable = len(self.rows)
         for name, variable in self.variables.items():
             row = rows[name]
@@ -284,13 +305,18 @@ class _Compiler:
             row.saturate = 1 if variable.overflow == "saturate" else 0
             if self.erased or self.symbolic:
                 row = VariableRow(name=row.name, input=row.input, output=row.output)
+            row.initial = constants.get(name, NONE)
+            row.transient = 1 if variable.transient else 0
+            head.transients += row.transient
             number, _ = self.add(row, name)
             self.shapes[number] = variable.shape
-            cell = Cell()
-            initial = variable.initial
-            self.texts.encode(None if initial is None else fitted(variable.shape, initial), cell)
-            self.initial_cells.append(cell)
+            self.initial_cells.append(cells[name])
         return first_variable, len(self.variables)
+
+    def _initial(self, variable: Variable) -> Cell:
+        cell = Cell()
+        self.texts.encode(None if variable.initial is None else fitted(variable.shape, variable.initial), cell)
+        return cell
 
     def _typed(self, name: str, shape: Shape) -> VariableRow:
         """A row that says what values of a declared type are, with rows before it for those that are listed."""
@@ -440,9 +466,12 @@ class _Compiler:
     def _transitions(self, path: tuple[str, ...], region: Workflow | Region, number: int) -> None:
         first_number = len(self.transition_numbers)
         ready: dict[int, TransitionRow] = {}
+        states = {state.name: state for state in region.states}
         for k, transition in enumerate(region.transitions):
             event = _event_name(transition)
             fields = self.fields[event]
+            if transition.event is not None:
+                self.taken = fields_in(self.workflow, states[transition.from_], transition.event)
             row = TransitionRow(
                 number=first_number + k,
                 region=number,
@@ -461,6 +490,7 @@ class _Compiler:
             post = [self._action(action, fields) for action in transition.post_actions]
             row.first_pre, row.end_pre = self._block(pre)
             row.first_post, row.end_post = self._block(post)
+            self.taken = None
             ready[k] = row
         leaving: dict[str, list[int]] = {state.name: [] for state in region.states}
         for k, transition in enumerate(region.transitions):
@@ -491,12 +521,13 @@ class _Compiler:
         row.timeout, row.timeout_code = self._deadline(timeout, state.timeout_tree)
         row.first_entry, row.end_entry = self._block([self._action(each, {}) for each in state.entry_actions])
         row.first_exit, row.end_exit = self._block([self._action(each, {}) for each in state.exit_actions])
+        if state.data:
+            row.first_datum = self._variable_row(variable_of((*path, state.name), next(iter(state.data))))
+            row.end_datum = row.first_datum + len(state.data)
         if state.activity is not None:
             row.work = ACTIVITY
             row.activity = self.activity_rows[state.activity.name]
             row.first_input, row.end_input = self._parameters(state.activity, {})
-            if state.activity.result_variable is not None:
-                row.result_variable = self._variable_row(state.activity.result_variable)
         elif state.invoke is not None:
             row.work = INVOKE
             row.parent_close = CLOSINGS[state.invoke.parent_close]
@@ -504,8 +535,6 @@ class _Compiler:
             row.activity = self._child(state.invoke.workflow, state.invoke.version)
             child: ChildRow = self.rows[row.activity]
             child.undo, child.undo_when = _undo(self.activity_rows, state.invoke.compensate_with)
-            if state.invoke.result_variable is not None:
-                row.result_variable = self._variable_row(state.invoke.result_variable)
         elif state.for_each is not None:
             self._for_each(row, state.for_each)
         elif state.parallel is not None:
@@ -514,6 +543,8 @@ class _Compiler:
             row.first_region = by_path[(*path, state.name, state.parallel.regions[0].name)]
             wanted = state.parallel.join
             row.join = row.n_regions if wanted == "all" else 1 if wanted == "any" else int(wanted)
+        if state.work is not None:
+            row.result_variable = self._taker(state.work)
 
     def _for_each(self, row: StateRow, work: ForEach) -> None:
         row.work = FOR_EACH
@@ -527,8 +558,6 @@ class _Compiler:
         else:
             row.activity = self.activity_rows[work.activity or ""]
         row.first_input, row.end_input = self._parameters(work, {work.as_: ITEM}, "item")
-        if work.result_variable is not None:
-            row.result_variable = self._variable_row(work.result_variable)
 
     def _child(self, name: str, version: str | None) -> int:
         """A row for a workflow that a state runs; its version is the one chosen from the catalogue, if there is one."""
@@ -558,10 +587,15 @@ class _Compiler:
         head: Head = self.rows[0]
         return head.first_variable + self.variable_index[name]
 
+    def _taker(self, operation: Operation) -> int:
+        """The row of the variable that takes its result."""
+        written = operation.written
+        return NONE if written is None else self._variable_row(written.variable)
+
     def _action(self, action: Action, fields: _Fields) -> ActionRow:
         ignore = 1 if action.on_failure == "ignore" else 0
         if isinstance(action, SetVariableAction):
-            name, template = action.parameters.name, action.parameters.value_tree
+            name, template = action.written.variable, action.value_tree
             if isinstance(template, (TemplateLiteral, Literal)) and template.value is not None:
                 template = type(template)(coerce(self.variables[name].kind, template.value))
             return ActionRow(
@@ -579,14 +613,13 @@ class _Compiler:
         if isinstance(action, SendAction):
             return self._send(action, fields)
         first, end = self._parameters(action, fields)
-        result = action.result_variable
         return ActionRow(
             action=RUN_ACTIVITY,
             name=self.text(action.name),
             activity=self.activity_rows[action.name],
             first_input=first,
             end_input=end,
-            variable=NONE if result is None else self._variable_row(result),
+            variable=self._taker(action),
             ignore=ignore,
         )
 
@@ -636,8 +669,16 @@ class _Compiler:
         code = ExpressionCode(self.texts, self.host, self.variable_index, place, kind_of=self._kind_of)
         plain = not names(template)
         chosen = role in ("items", "receiver", "key")
+        misfit = (
+            self.erased
+            and target is not None
+            and may_not_fit(template, self.variables[target], held_shapes(self.variables), self.taken)
+        )
         asked = self.erased and (role == "condition" or chosen or can_raise(template)) and not (plain and chosen)
-        if asked or (self.symbolic and (target is not None or not plain)):
+        if misfit:
+            depth = code.ask(template)
+            self.host[-1] = replace(self.host[-1], raises=True)
+        elif asked or (self.symbolic and (target is not None or not plain)):
             depth = code.ask(template)
         elif self.erased and not (plain and chosen):
             depth = code.constant(0 if role in ("duration", "moment") else None)

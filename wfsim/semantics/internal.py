@@ -92,6 +92,34 @@ def clear_private(p: Rows, m: Rows, v: Cells, i: int, r: int) -> None:
 
 
 @kernel
+def restore(p: Rows, v: Cells, cells: int, variable: int) -> None:
+    """A variable is what it was before anything set it."""
+    initial = p[p[variable].initial]
+    cell = v[cells + variable - p[0].first_variable]
+    cell.tag = initial.tag
+    cell.whole = initial.whole
+    cell.real = initial.real
+
+
+@kernel
+def forget(p: Rows, m: Rows, v: Cells, i: int, s: int) -> None:
+    """M13.3: what belongs to state `s` is gone."""
+    for variable in range(p[s].first_datum, p[s].end_datum):
+        restore(p, v, m[i].cells, variable)
+
+
+@kernel
+def end_transients(p: Rows, m: Rows, v: Cells, i: int) -> None:
+    """M13.4: what lives for one step has lived; so have writes of flights that wait."""
+    head = p[0]
+    for k in range(head.n_variables):
+        if p[head.first_variable + k].transient:
+            restore(p, v, m[i].cells, head.first_variable + k)
+            for r in range(head.first_region, head.first_region + head.n_regions):
+                v[m[i].cells + p[r].private_cells + k].tag = ABSENT
+
+
+@kernel
 def ignore(p: Rows, m: Rows, o: Output, i: int, row: Queued, reason: int) -> None:
     """M1.2: a stimulus that names something ended, or came before, is recorded and never applied."""
     record = emit(m, o, i, R_STIMULUS_IGNORED)

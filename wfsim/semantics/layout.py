@@ -48,6 +48,7 @@ class Head:
     freeze: int = 0
     correlation: int = NONE
     reads_clock: int = 0
+    transients: int = 0
     key_cell: int = NONE
     n_fields: int = 0
     n_rows: int = 0
@@ -90,11 +91,14 @@ class VariableRow:
     end_allowed: int = NONE
     deep: int = 0
     """Whether the surroundings fit a value: its items, fields or pattern are declared (M10.4)."""
+    initial: int = NONE
+    """The constant that it goes back to, where it does not last: with its state, or with the step (M13.3, M13.4)."""
+    transient: int = 0
 
 
 @dataclass(slots=True)
 class ConstantRow:
-    """One allowed value of a variable."""
+    """A value that a variable may have, or goes back to."""
 
     tag: int = NULL
     whole: int = 0
@@ -181,6 +185,8 @@ class StateRow:
     end_entry: int = 0
     first_exit: int = 0
     end_exit: int = 0
+    first_datum: int = 0
+    end_datum: int = 0
 
 
 @dataclass(slots=True)

@@ -28,7 +28,8 @@ from .values import admit, copy_cell
 def write(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, variable: int, at: int, by: int) -> int:
     """Fit the value in cell `at` to a variable and write it: -1, or the error type. `by` says what writes it.
 
-    Before the commit the write is private to the flight (M3.3), otherwise it is public and recorded at once.
+    Before the commit the write is private to the flight (M3.3), otherwise it is public and recorded at once, unless
+    it lasts no longer than the step (M13.4).
     """
     cell = m[i + p[r].slot]
     fault = admit(p, v, o, variable, at, 1 if by == T_RESULT or by == T_DONE else 0)
@@ -39,6 +40,8 @@ def write(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, variable: int, 
         copy_cell(v[at], v[m[i].cells + p[r].private_cells + k])
         return NONE
     copy_cell(v[at], v[m[i].cells + k])
+    if p[variable].transient:
+        return NONE
     row = emit(m, o, i, R_VARIABLES_SET)
     row.region = r
     row.state = cell.state

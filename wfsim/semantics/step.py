@@ -65,7 +65,7 @@ from .codes import (
 )
 from .controls import control, offer_to_root
 from .fates import reply, turn_away
-from .internal import ignore, is_active, is_busy, raise_error
+from .internal import end_transients, ignore, is_active, is_busy, raise_error
 from .kernel import Output, kernel
 from .layout import Cells, Me, Queued, Rows
 from .performing import write
@@ -491,4 +491,6 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
             copy_cell(v[source + f], v[target + f])
         append(m, i, WAITING, k)
     run(p, m, v, o, i)
+    if p[0].transients:
+        end_transients(p, m, v, i)
     return me.seq

@@ -40,7 +40,7 @@ from .codes import (
     T_SEND,
 )
 from .compensation import next_entry, show_compensation, undo_next
-from .internal import add_message, add_origin, clear_private, raise_done, raise_error
+from .internal import add_message, add_origin, clear_private, forget, raise_done, raise_error
 from .items import cancel_work
 from .kernel import Output, kernel
 from .layout import Cells, Rows
@@ -239,10 +239,15 @@ def commit(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
     row.flight = cell.flight_number
     row.activation = me.activations + 1 if transition.target >= 0 else cell.activation
     private = me.cells + p[r].private_cells
+    again = transition.target == cell.state
+    if again:
+        # M13.3: what the flight has set is of the new stay.
+        forget(p, m, v, i, cell.state)
     for k in range(p[0].n_variables):
         if v[private + k].tag != ABSENT:
             copy_cell(v[private + k], v[me.cells + k])
-            note(o, row.seq, p[p[0].first_variable + k].name, v[private + k])
+            if not p[p[0].first_variable + k].transient:
+                note(o, row.seq, p[p[0].first_variable + k].name, v[private + k])
     clear_private(p, m, v, i, r)
     cell.flight_phase = AFTER_COMMIT
     if transition.target < 0:
@@ -254,6 +259,8 @@ def commit(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
     state = p[cell.state]
     if state.first_exit < state.end_exit:
         perform(p, m, v, o, i, r, state.first_exit, state.end_exit, T_EXIT)
+    if not again:
+        forget(p, m, v, i, cell.state)
     start_state(p, m, v, o, i, r, transition.target)
     enter_inner(p, m, v, o, i, r)
 

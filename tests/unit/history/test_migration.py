@@ -259,3 +259,57 @@ def test_two_workflows_are_no_versions_of_one() -> None:
         wf.migration(old, other)
     with pytest.raises(DefinitionError, match="Load it first"):
         wf.migration("claim.yaml", old)  # type: ignore[arg-type]
+
+
+# Data of states, variables of one step (M13) -------------------------------------------------------------------
+
+HELD = """\
+name: held
+initial_state: open
+variables: {mark: {type: integer, initial: 0, transient: true}, kept: {type: integer, initial: 0}}
+events: {go: {}, back: {}}
+states:
+  - {name: open}
+  - {name: late, data: {days: {type: integer, initial: 1}}}
+  - {name: over, is_terminal: true}
+transitions:
+  - {from: open, event: go, to: late}
+  - {from: late, event: back, to: over, condition: state.days != null}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("mark: {type: integer, initial: 0, transient: true}, ", "", []),
+        ("days: {type: integer, initial: 1}", "days: {type: string, initial: x}", ["variable-type"]),
+        (
+            "data: {days: {type: integer, initial: 1}}",
+            "data: {days: {type: integer, initial: 1}, who: {type: string, optional: true}}",
+            [],
+        ),
+        ("kept: {type: integer, initial: 0}", "kept: {type: integer, initial: 0, transient: true}", ["variable-gone"]),
+    ],
+)
+def test_what_ends_with_its_state_or_step_is_lost_only_where_it_is_held(old: str, new: str, told: list[str]) -> None:
+    text = HELD.replace(old, new)
+    found = [change.code for change in changes(wf.loads(HELD), wf.loads(text))]
+    assert found == told
+
+
+def test_the_data_of_a_state_that_is_gone_is_told_with_the_state() -> None:
+    text = (
+        HELD.replace("name: late, data", "name: slow, data")
+        .replace("to: late", "to: slow")
+        .replace("from: late", "from: slow")
+    )
+    found = [change.code for change in changes(wf.loads(HELD), wf.loads(text))]
+    assert "state-gone" in found
+    assert not {"variable-gone", "variable-unset"} & set(found)
+
+
+def test_a_case_with_data_of_states_replays_under_a_version_that_keeps_it(tmp_path: Any) -> None:
+    history = wf.simulate(wf.loads(HELD), cases=5, into=str(tmp_path / "h.duckdb"))
+    newer = wf.loads(HELD.replace("{name: over", "{name: unused, is_terminal: true}\n  - {name: over"))
+    assert wf.migration(wf.loads(HELD), newer, history).ok
+    assert history.case(1).replay().variables["late.days"] == 1

@@ -339,6 +339,13 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         ("timeouts: {", "  - {from: packing, event: retry, to: packing}\ntimeouts: {", "state 'packing'"),
     ],
     "timeout-unhandled": [("  - {from: priced, event: timeout, to: lost}\n", "", "state 'priced'")],
+    "transient-read-late": [
+        (
+            "attempts: {type: integer, initial: 0}",
+            "attempts: {type: integer, initial: 0, transient: true}",
+            "variable 'attempts'",
+        ),
+    ],
     "transition-shadowed": [
         (
             "timeouts: {",
@@ -1191,3 +1198,92 @@ transitions:
 def test_a_delay_that_each_round_starts_afresh_is_no_limit_to_the_circle(more: str, warned: list[str]) -> None:
     found = [each.place for each in lint(loads(f"{ROUND}  - {more}\n")) if each.code == "timeout-restarts"]
     assert found == warned
+
+
+# Variables of one step ----------------------------------------------------------------------------------------
+
+MARK = "pre_actions: [{action_type: set_variable, parameters: {name: mark, value: true}}]"
+MARKED = "{from: a, event: set, to: b, " + MARK + "}"
+
+
+def late(*transitions: str, initial: str = "initial: false") -> list[str]:
+    """Places that read the transient `mark` after a wait, as transitions `from → to`."""
+    text = (
+        "name: late\ninitial_state: a\n"
+        f"variables:\n  mark: {{type: boolean, transient: true, {initial}}}\n  x: {{type: boolean, optional: true}}\n"
+        "activities: {f: {timeout: 1m}}\n"
+        "states: [{name: a}, {name: b}, {name: c}, {name: end, is_terminal: true}]\ntransitions:\n"
+        + "".join(f"  - {line}\n" for line in transitions)
+    )
+    found = [finding for finding in lint(loads(text)) if finding.code == "transient-read-late"]
+    return [re.findall(r"\((\w+ → \S+) ", finding.message)[0] for finding in found]
+
+
+def test_a_transient_variable_read_in_a_later_step_is_found() -> None:
+    assert late(MARKED, "{from: b, event: use, to: end, condition: context.mark}") == ["b → end"]
+
+
+def test_a_transient_variable_read_in_the_step_that_sets_it_is_no_finding() -> None:
+    yes, no = "{from: b, condition: context.mark, to: c}", "{from: b, condition: not context.mark, to: end}"
+    assert late(MARKED, "{from: a, event: plain, to: b}", yes, no, "{from: c, event: use, to: end}") == []
+
+
+def test_a_condition_is_evaluated_again_where_its_state_waits() -> None:
+    waits = "{from: b, event: more}"
+    assert late(MARKED, "{from: b, condition: context.mark, to: end}", waits) == ["b → end"]
+
+
+def test_an_activity_before_the_read_is_a_wait() -> None:
+    use = "{action_type: set_variable, parameters: {name: x, value: '${context.mark}'}}"
+    mark = "{action_type: set_variable, parameters: {name: mark, value: true}}"
+    run = "{action_type: activity, name: f}"
+    assert late("{from: a, event: go, to: end, pre_actions: [" + f"{mark}, {run}, {use}" + "]}") == ["a → end"]
+    assert late("{from: a, event: go, to: end, pre_actions: [" + f"{run}, {mark}, {use}" + "]}") == []
+
+
+def test_a_transient_variable_set_anew_is_not_late() -> None:
+    assert (
+        late(MARKED, "{from: b, event: set, to: c, " + MARK + "}", "{from: c, condition: context.mark, to: end}") == []
+    )
+
+
+def test_a_transient_variable_that_nothing_set_before_the_wait_is_only_unset() -> None:
+    assert late("{from: a, event: use, to: end, condition: context.mark}") == []
+
+
+# Data of states -----------------------------------------------------------------------------------------------
+
+
+def test_what_a_state_holds_need_not_be_read_and_unused_fields_are_found() -> None:
+    text = (
+        "name: data\ninitial_state: a\nevents: {go: {}, end: {}}\n"
+        "states:\n  - {name: a}\n"
+        "  - name: b\n    data:\n      why: string\n      who: {type: string, optional: true}\n"
+        "      old: {type: string, optional: true}\n"
+        "  - {name: z, is_terminal: true}\n"
+        "transitions:\n"
+        "  - {from: a, event: go, to: b, pre_actions: "
+        "[{action_type: set_variable, parameters: {name: state.why, value: late}}]}\n"
+        "  - {from: b, event: end, to: z, condition: state.who == 'me'}\n"
+        "timeouts: {workflow: 30d}\nunhandled: reject\n"
+    )
+    found = [(each.code, each.place, each.line) for each in lint(loads(text, "data.yaml"))]
+    assert found == [
+        ("variable-unprovided", "variable 'b.who'", 9),
+        ("variable-unused", "variable 'b.old'", 10),
+    ]
+
+
+def test_the_advice_on_a_field_that_may_be_unset_names_it_as_it_is_read() -> None:
+    text = (
+        "name: data\ninitial_state: a\nevents: {go: {}, set: {}, end: {}}\n"
+        "states:\n  - {name: a}\n  - {name: b, data: {n: {type: integer, optional: true}}}\n"
+        "  - {name: z, is_terminal: true}\n"
+        "transitions:\n  - {from: a, event: go, to: b}\n"
+        "  - {from: b, event: set, pre_actions: [{action_type: set_variable, parameters: {name: state.n, value: 1}}]}\n"
+        "  - {from: b, event: end, to: z, condition: state.n > 0}\n"
+        "timeouts: {workflow: 30d}\nunhandled: reject\n"
+    )
+    (finding,) = lint(loads(text))
+    assert (finding.code, finding.place) == ("variable-may-be-unset", "variable 'b.n'")
+    assert "ask `state.n != null` first" in finding.advice

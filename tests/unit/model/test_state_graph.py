@@ -51,7 +51,7 @@ def test_nodes_and_edges_say_what_is_to_be_known() -> None:
     assert (retry["source"], retry["target"], retry["condition"]) == (
         "payment_failed",
         "payment_pending",
-        "context.attempts < 3",
+        "state.attempt_count < 3",
     )
     pay = next(edge for edge in data["edges"] if edge.get("event") == "payment_initiated")
     assert (pay["has_actions"], pay["internal"]) == (True, False)

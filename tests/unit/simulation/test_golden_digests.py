@@ -18,7 +18,7 @@ DIGESTS = {
     "iot_device": "b8d0f5c62e129c1ccaaab65a898fea8b6acd84600032bfc58b1533db249eadd5",
     "loan_application": "f288fddd147c7a380170dd3bf1472284b32da5bd9f94ea7a287066630f072a6e",
     "order_fulfilment": "2b34824a5ccc19a032d6653ebc8d96bcdfb998cb601ce2cd4af407016d2ac475",
-    "order_processing": "9e35cab13e53f41aaa7272439a1e620508d5549934e117304f973ff622114ce9",
+    "order_processing": "94303f5dabcb4006b4bac8edf0673f4cdfc3a176e52bf0cc9e6cfa427bf4022a",
     "published/order_processing": "23c3883cd07d32ad93bc63a91fe26f316892cb4c331c36fc4c37d3ea74589eeb",
     "release": "581e37f22f2c469c0f601916f6b66d82d4564cf4aa11a4c6a24c59117b1b751f",
     "shipping": "ce6f023e27809296283f33d3c19d322529e0f7edab70ed91740131e9fc99d070",

@@ -122,9 +122,10 @@ def _time(workflow: Workflow, state: State, child: Workflow, path: Path, report:
 
 
 def _result(workflow: Workflow, state: State, child: Workflow, path: Path, report: Report) -> None:
-    taker = state.invoke.result_variable if state.invoke is not None else None
-    if taker is None:
+    written = state.invoke.written if state.invoke is not None else None
+    if written is None:
         return
+    taker = written.variable
     shape = declared_variables(workflow)[taker].shape
     gives = {name: one.shape for name, one in declared_variables(child).items() if one.output}
     if not gives:

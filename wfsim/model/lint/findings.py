@@ -67,6 +67,7 @@ SEVERITIES: dict[str, Severity] = {
     "timeout-contradiction": Severity.WARNING,
     "timeout-restarts": Severity.WARNING,
     "timeout-unhandled": Severity.WARNING,
+    "transient-read-late": Severity.ERROR,
     "transition-shadowed": Severity.ERROR,
     "trigger-impossible": Severity.ERROR,
     "type-mixed": Severity.WARNING,

@@ -10,7 +10,7 @@ assignment a union.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wfsim.model.expression_tree import (
@@ -35,10 +35,13 @@ from wfsim.model.expression_tree import (
     children,
     names,
 )
+from wfsim.model.expressions import to_text
 from wfsim.model.operations import Action, PassingAction
 from wfsim.model.uses import (
+    data_paths,
     declared_variables,
     operation_uses,
+    region_around,
     state_uses,
     transition_actions,
     transition_uses,
@@ -79,17 +82,19 @@ def _by_use(workflow: Workflow, declared: Mapping[str, Variable], report: Report
     implicit = not workflow.variables
     missing = unprovided(workflow)
     silent: set[str] = set()
+    belonging = data_paths(workflow)
     for name, variable in declared.items():
-        path: Path = ("variables", name)
+        path = belonging.get(name, ("variables", name))
         place = f"variable {name!r}"
         provided = name not in missing
-        read = name in first_read or variable.output or reads_all
+        # What a state holds is also there for people to see in which variant of it an instance is.
+        read = name in first_read or variable.output or reads_all or (provided and name in belonging)
         if not provided and (name in first_read or variable.output):
             silent.add(name)
             where = f"{first_read[name].what} reads it" if name in first_read else "it is an output"
             report(
                 "variable-unprovided",
-                first_read[name].path if implicit else path,
+                first_read[name].path if implicit and name not in belonging else path,
                 place,
                 f"{where}, but nothing ever sets it: it is no input, has no initial value, and no action or "
                 "result writes it.",
@@ -123,25 +128,28 @@ def unprovided(workflow: Workflow) -> set[str]:
 
 @dataclass(frozen=True)
 class _Facts:
-    """Variables set on every path, and on some path."""
+    """Variables set on every path, on some path, and on some path set in an earlier step that they did not outlive."""
 
     must: frozenset[str]
     may: frozenset[str]
+    late: frozenset[str] = frozenset()
 
     def join(self, other: _Facts | None) -> _Facts:
-        return self if other is None else _Facts(self.must & other.must, self.may | other.may)
+        if other is None:
+            return self
+        return _Facts(self.must & other.must, self.may | other.may, self.late | other.late)
 
     def after(self, name: str, *, certain: bool = True) -> _Facts:
-        return _Facts(self.must | {name} if certain else self.must, self.may | {name})
+        if certain:
+            return self.proved(frozenset({name}))
+        return replace(self, may=self.may | {name})
 
     def proved(self, names_: frozenset[str]) -> _Facts:
-        return _Facts(self.must | names_, self.may | names_)
+        return _Facts(self.must | names_, self.may | names_, self.late - names_)
 
-
-def _done(facts: _Facts, action: Action) -> _Facts:
-    """Facts after an action of a transition that went on."""
-    written = action.written
-    return facts if written is None else facts.after(written.variable, certain=action.on_failure == "abort")
+    def waited(self, lost: frozenset[str], initial: frozenset[str]) -> _Facts:
+        """After a wait, which `lost` do not outlive; some of them have an initial value."""
+        return _Facts(self.must - (lost - initial), self.may - lost, self.late | (self.may & lost))
 
 
 def _passed(facts: _Facts, actions: Sequence[PassingAction]) -> _Facts:
@@ -170,17 +178,16 @@ class _Flow:
         self.declared = declared
         self.silent = silent
         self.report = report
+        self.transient = frozenset(name for name, variable in declared.items() if variable.transient)
+        self.initial = frozenset(name for name, variable in declared.items() if variable.initial is not None)
         self.told: set[tuple[Path, str]] = set()
         self.entered: dict[tuple[Path, str], _Facts] = {}
         self.settled: dict[tuple[Path, str], _Facts] = {}
 
     def run(self) -> None:
-        start = frozenset(
-            name
-            for name, variable in self.declared.items()
-            if variable.initial is not None or (variable.input and not variable.optional)
-        )
-        may = start | {name for name, variable in self.declared.items() if variable.input}
+        given = {name: variable for name, variable in self.declared.items() if variable.input}
+        start = self.initial | {name for name, variable in given.items() if not variable.optional}
+        may = (start | set(given)) - self.transient
         for graph in self.graphs:
             if not graph.around:
                 self.solve(graph, _Facts(start, may))
@@ -195,7 +202,7 @@ class _Flow:
                     for write in writes(self.workflow)
                     if write.path[: len(graph.part.path)] != graph.part.path
                 )
-                self.solve(graph, facts.proved(written))
+                self.solve(graph, facts.proved(written - (self.transient - self.beside(graph))))
         for graph in self.graphs:
             self.judge(graph)
 
@@ -223,12 +230,32 @@ class _Flow:
                     if target not in waiting:
                         waiting.append(target)
 
+    def beside(self, graph: RegionGraph) -> frozenset[str]:
+        """Variables that regions write which run beside this one, in an order that is not judged."""
+        own = graph.part.path
+        return frozenset(
+            write.variable
+            for write in writes(self.workflow)
+            if (other := region_around(write.path)) != own[: len(other)] and own != other[: len(own)]
+        )
+
+    def waited(self, graph: RegionGraph, facts: _Facts) -> _Facts:
+        """Facts in a later step."""
+        return facts.waited(self.transient - self.beside(graph), self.initial) if self.transient else facts
+
+    def done(self, graph: RegionGraph, facts: _Facts, action: Action) -> _Facts:
+        """Facts after an action of a transition that went on."""
+        if action.waits:
+            facts = self.waited(graph, facts)
+        written = action.written
+        return facts if written is None else facts.after(written.variable, certain=action.on_failure == "abort")
+
     def inside(self, graph: RegionGraph, name: str, facts: _Facts) -> _Facts:
         """What the work of a state may have written while the state is active."""
         work = graph.states[name].work
         if work is not None and work.written is not None:
             facts = facts.after(work.written.variable, certain=False)
-        return _Facts(facts.must, facts.may | self.written_inside(graph, name))
+        return replace(facts, may=facts.may | self.written_inside(graph, name))
 
     def written_inside(self, graph: RegionGraph, name: str) -> frozenset[str]:
         """Variables that the regions of a state write."""
@@ -243,8 +270,13 @@ class _Flow:
         event = transition.event or ""
         if event.split(".")[0] in _EARLY_EVENTS:
             begun = _passed(self.entered[key], graph.states[transition.from_].entry_actions)
-            return _Facts(begun.must & self.settled[key].must, self.settled[key].may)
+            facts = replace(self.settled[key], must=begun.must & self.settled[key].must)
+            return facts.join(self.waited(graph, facts))
         facts = self.settled[key]
+        if event or transition.timed:
+            facts = self.waited(graph, facts)
+        elif self.stays(graph, transition.from_):
+            facts = facts.join(self.waited(graph, facts))
         state = graph.states[transition.from_]
         if event == "done":
             if state.work is not None and state.work.written is not None:
@@ -253,13 +285,18 @@ class _Flow:
             facts = facts.proved(self.written_inside(graph, transition.from_))
         return facts
 
+    def stays(self, graph: RegionGraph, name: str) -> bool:
+        """Whether an instance may wait in a state; in one with conditions alone it is taken to go on at once."""
+        ways = (graph.region.transitions[k] for k in graph.leaving[name])
+        return graph.states[name].work is not None or any(way.event is not None or way.timed for way in ways)
+
     def across(self, graph: RegionGraph, index: int, transition: Transition) -> tuple[_Facts, _Facts]:
         """Facts when a transition enters its target, before anything is done there, and after its last action."""
         facts = self.guarded(graph, index, self.before(graph, transition))
         if transition.condition_tree is not None:
             facts = facts.proved(proved(transition.condition_tree, True))
         for action in transition.pre_actions:
-            facts = _done(facts, action)
+            facts = self.done(graph, facts, action)
         if transition.to is not None:
             # What is left writes as it goes; of the regions inside nobody knows which states those are.
             facts = _passed(facts, graph.states[transition.from_].exit_actions)
@@ -267,7 +304,7 @@ class _Flow:
         if transition.to is not None:
             facts = _passed(facts, graph.states[transition.to].entry_actions)
         for action in transition.post_actions:
-            facts = _done(facts, action)
+            facts = self.done(graph, facts, action)
         return committed, facts
 
     def guarded(self, graph: RegionGraph, index: int, facts: _Facts) -> _Facts:
@@ -289,7 +326,8 @@ class _Flow:
             if facts is None:
                 continue
             entered, passing = _passed(facts, state.entry_actions), len(graph.part.state_path(index))
-            left = _Facts(entered.must, entered.may | self.settled[region, state.name].may)
+            left = replace(entered, may=entered.may | self.settled[region, state.name].may)
+            left = left.join(self.waited(graph, left)) if self.stays(graph, state.name) else left
             for use in state_uses(graph.part, index, state):
                 on = use.path[passing]
                 known = facts if on == "entry_actions" else left if on == "exit_actions" else entered
@@ -310,11 +348,21 @@ class _Flow:
         for path, action in transition_actions(graph.part, index, transition):
             for use in operation_uses(path, label, action, transition.event):
                 self.check(use, use.tree, facts, strict=False)
-            facts = _done(facts, action)
+            facts = self.done(graph, facts, action)
 
     def check(self, use: Use, tree: Template, facts: _Facts, *, strict: bool) -> None:
         for name, fatal, known in _reads(tree, strict, frozenset()):
             variable = self.declared.get(name)
+            if name in facts.late and (use.path, name) not in self.told:
+                self.told.add((use.path, name))
+                self.report(
+                    "transient-read-late",
+                    use.path,
+                    f"variable {name!r}",
+                    f"{use.what} reads it, but it is transient, and on some path a wait lies between setting and "
+                    "reading it: by then it is what it was at first (M13.4).",
+                    "Read it in the step that sets it, or remove transient: true.",
+                )
             if variable is None or name in self.silent or name in facts.must or name in known:
                 continue
             if variable.optional and not fatal:
@@ -329,7 +377,8 @@ class _Flow:
                     use.path,
                     f"variable {name!r}",
                     f"{use.what} reads it, but on some path nothing has set it by then.",
-                    f"Set it on every path, give it an initial value, or ask `context.{name} != null` first.",
+                    "Set it on every path, give it an initial value, or ask "
+                    f"`{to_text(Name('context', name))} != null` first.",
                 )
             else:
                 self.report(

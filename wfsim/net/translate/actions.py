@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from wfsim.model.elements import State, Variable
-from wfsim.model.evaluate import beside_a_number, evaluate_template, fit
-from wfsim.model.expression_tree import Template, TemplateLiteral, names
+from wfsim.model.elements import State
+from wfsim.model.expression_tree import TemplateLiteral, names
+from wfsim.model.misfits import may_not_fit
 from wfsim.model.operations import CompensateAction, Operation, SendAction, SetVariableAction
-from wfsim.model.shapes import ANYTHING, always_fits
-from wfsim.model.static import static_shape
 from wfsim.model.uses import fields_in
-from wfsim.model.values import EvaluationFault, ValueType
 from wfsim.semantics.expression_code import can_raise
 
 from .log import Log
@@ -115,26 +112,8 @@ def assignment_fails(view: WorkflowView, action: SetVariableAction, taken: Numbe
 
     `taken` is the transition whose event it may read.
     """
-    tree, variable = action.parameters.value_tree, view.variables[action.parameters.name]
-    if can_raise(tree):
-        return True
-    if not names(tree):
-        return not _fits(variable, tree)
     payload = None
     if taken is not None and taken.transition.event is not None:
         payload = fields_in(view.workflow, taken.origin.state, taken.transition.event)
-    shape = static_shape(tree, view.kept, payload)
-    target = variable.shape
-    if variable.overflow == "saturate":
-        target = replace(target, minimum=None, maximum=None)
-    return not always_fits(target, ANYTHING if shape is None else shape)
-
-
-def _fits(variable: Variable, tree: Template) -> bool:
-    """Whether a value that is written out fits."""
-    value = evaluate_template(tree, {}, None, "")
-    try:
-        fit(variable, beside_a_number(tree, value) if variable.kind is ValueType.NUMBER else value)
-    except EvaluationFault:
-        return False
-    return True
+    tree, variable = action.value_tree, view.variables[action.written.variable]
+    return can_raise(tree) or may_not_fit(tree, variable, view.held, payload)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
-from wfsim.model.elements import Outcome, Region, RetryPolicy, State, Transition, Variable
+from wfsim.model.elements import Outcome, Region, RetryPolicy, State, Transition
+from wfsim.model.misfits import held_shapes
 from wfsim.model.retrying import policies
-from wfsim.model.shapes import Shape
 from wfsim.model.uses import declared_activities, declared_variables, is_reserved
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.expression_code import condition_can_raise
@@ -175,8 +175,7 @@ class WorkflowView:
         self.whose = whose
         self.activities = declared_activities(workflow)
         self.variables = declared_variables(workflow)
-        self.kept = {name: _kept(variable) for name, variable in self.variables.items()}
-        """What each variable may hold, null included where nothing gives it a value at the start."""
+        self.held = held_shapes(self.variables)
         self.regions: list[RegionView] = []
         self._n_transitions = 0
         self.root = self._add(workflow, None)
@@ -206,8 +205,3 @@ class WorkflowView:
     def policies(self, activity: str) -> tuple[RetryPolicy, ...]:
         """How an activity is tried again."""
         return policies(self.workflow, activity)
-
-
-def _kept(variable: Variable) -> Shape:
-    given = variable.initial is not None or variable.input
-    return variable.shape if given else replace(variable.shape, optional=True)

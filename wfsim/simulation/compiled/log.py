@@ -236,7 +236,7 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> Any:
         position = position + 1 if value.seq == seq else 0
         seq = value.seq
         kind = o.records[seq - o.records[0].seq].kind
-        changed = changed or kind in (R_TRANSITION, R_VARIABLES_SET)
+        changed = changed or kind in (R_TRANSITION, R_VARIABLES_SET, R_STATE_LEFT)
         kept.case, kept.seq, kept.position, kept.member = case.number, value.seq, position, case.member
         kept.name, kept.tag = value.name, value.tag
         kept.bits = bits_of(value.real) if value.tag == NUMBER else value.whole

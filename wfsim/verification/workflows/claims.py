@@ -31,6 +31,7 @@ from wfsim.model.expression_tree import (
     walk,
 )
 from wfsim.model.expressions import is_template, never_true
+from wfsim.model.owned import variable_of
 from wfsim.model.statuses import STATUSES
 from wfsim.semantics.codes import (
     OUTCOMES,
@@ -200,6 +201,15 @@ class _ClaimReader(Converter):
                 raise self.refuse(node, f"say what {name!r} does: activity.{name}.succeeded, or {', '.join(WORDS)}")
             case ast.Attribute(value=ast.Name(id="event"), attr=name):
                 return self.atom(Happened("event", name, _RECEIVED))
+            case (
+                ast.Attribute(value=ast.Attribute(value=ast.Name(id="state"), attr=owner), attr=name)
+                | ast.Attribute(
+                    value=ast.Subscript(value=ast.Name(id="state"), slice=ast.Constant(str(owner))), attr=name
+                )
+            ):
+                return Name("context", variable_of((owner,), name))
+            case ast.Attribute(value=ast.Name(id="state"), attr=name):
+                raise self.refuse(node, f"say whose {name!r}: state.<state>.{name}, or state['<path>'].{name}")
             case ast.Call(func=ast.Name(id=word), args=arguments) if word in (_IN, "entered"):
                 shown = "in" if word == _IN else word
                 if len(arguments) != 1 or not isinstance(arguments[0], ast.Constant):

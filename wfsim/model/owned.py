@@ -1,0 +1,98 @@
+"""Data of states: which variable `state.<field>` is at each place of a definition (M13.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from wfsim.model.fields import seeing, sees
+
+if TYPE_CHECKING:
+    from wfsim.model.elements import Datum, State, Transition
+
+Steps: TypeAlias = tuple[str, ...]
+Seen: TypeAlias = Mapping[str, str]
+"""Variables by the field that they are."""
+_NOTHING: Seen = {}
+
+
+class HasStates(Protocol):
+    """A region, or the workflow, which is the root region."""
+
+    @property
+    def states(self) -> tuple[State, ...]: ...
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]: ...
+
+
+def variable_of(steps: Steps, field: str) -> str:
+    """The variable that a field of a state is; `steps` are states and regions in turn, down to that state."""
+    return f"{'/'.join(steps)}.{field}"
+
+
+def located(
+    region: HasStates, typed: Callable[[Datum], Datum], steps: Steps = (), around: Seen = _NOTHING
+) -> dict[str, Any]:
+    """States and transitions of a region, knowing the data of the states that they lie in.
+
+    Parameters
+    ----------
+    typed
+        Gives a field that knows what the names of types in it mean.
+    steps, around
+        States and regions around the region, and their data.
+    """
+    states, seen = [], {}
+    for state in region.states:
+        inside = (*steps, state.name)
+        own = {field: variable_of(inside, field) for field in state.data}
+        seen[state.name] = {**around, **own} if own else around
+        states.append(_state(state, typed, inside, seen[state.name]))
+    transitions = [_transition(each, seen.get(each.from_, around), seen) for each in region.transitions]
+    return {"states": tuple(states), "transitions": tuple(transitions)}
+
+
+def _state(state: State, typed: Callable[[Datum], Datum], steps: Steps, seen: Seen) -> State:
+    changed: dict[str, Any] = {}
+    for key in ("entry_actions", "exit_actions"):
+        changed[key] = tuple(seeing(action, seen, seen) for action in getattr(state, key))
+    if state.parallel is not None:
+        regions = [
+            region.model_copy(update=located(region, typed, (*steps, region.name), seen))
+            for region in state.parallel.regions
+        ]
+        changed["parallel"] = state.parallel.model_copy(update={"regions": tuple(regions)})
+    elif state.work is not None:
+        changed[state.work.field] = seeing(state.work, seen, seen)
+    if state.data:
+        changed["data"] = {field: typed(datum) for field, datum in state.data.items()}
+    return seeing(state, seen, seen, **_news(state, changed))
+
+
+def _transition(transition: Transition, left: Seen, seen: Mapping[str, Seen]) -> Transition:
+    """Before the commit the state that is left is there to be read, and the one entered to be written."""
+    entered = left if transition.to is None else seen.get(transition.to, left)
+    before = tuple(seeing(action, left, entered) for action in transition.pre_actions)
+    after = tuple(seeing(action, entered, entered) for action in transition.post_actions)
+    return seeing(transition, left, entered, **_news(transition, {"pre_actions": before, "post_actions": after}))
+
+
+def _news(element: State | Transition, fields: dict[str, Any]) -> dict[str, Any]:
+    """Those fields whose values are other objects than before; equal actions may see other data."""
+
+    def same(name: str, value: object) -> bool:
+        was = getattr(element, name)
+        if isinstance(value, tuple):
+            return all(one is other for one, other in zip(value, was, strict=True))
+        return value is was
+
+    return {name: value for name, value in fields.items() if not same(name, value)}
+
+
+def unset(state: State, transition: Transition | None) -> Iterator[str]:
+    """Fields that nothing sets when their state is entered: by a transition, or as the first of its region (M13.2)."""
+    actions = (*(transition.pre_actions if transition is not None else ()), *state.entry_actions)
+    given = {action.written.variable for action in actions if action.written is not None}
+    own, _ = sees(state)
+    return (field for field, datum in state.data.items() if datum.needed and own[field] not in given)
