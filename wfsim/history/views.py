@@ -266,17 +266,18 @@ ORDER BY n.run, n.workflow, a.name
 
 BOTTLENECKS = """
 CREATE VIEW bottlenecks AS
-WITH waiting AS (
-    SELECT y.run, y.workflow, 'state' AS what, y.region, y.state AS name,
-        least(y.left_at, h.horizon) - y.entered AS waited
+WITH inside AS (
+    SELECT y.run, y.workflow, y.region, y.state, least(y.left_at, h.horizon) - y.entered AS waited
     FROM stay_rows y LEFT JOIN horizons h ON h.run = y.run
-    UNION ALL
-    SELECT run, workflow, 'activity', NULL, activity, wait FROM attempt_rows WHERE wait IS NOT NULL
 ),
 grouped AS (
-    SELECT run, workflow, what, region, name, count(*) AS n, sum(waited)::BIGINT AS total_wait,
+    SELECT run, workflow, 'state' AS what, region, state AS name, count(*) AS n, sum(waited)::BIGINT AS total_wait,
         avg(waited) AS mean_wait, quantile_cont(waited, 0.95) AS p95_wait, max(waited) AS max_wait
-    FROM waiting GROUP BY run, workflow, what, region, name
+    FROM inside GROUP BY run, workflow, region, state
+    UNION ALL
+    SELECT run, workflow, 'activity', NULL, activity, count(*), sum(wait)::BIGINT, avg(wait), quantile_cont(wait, 0.95),
+        max(wait)
+    FROM attempt_rows WHERE wait IS NOT NULL GROUP BY run, workflow, activity
 )
 SELECT b.run, w.workflow, b.what, g.name AS region, coalesce(s.name, a.name) AS name, b.n, b.total_wait, b.mean_wait,
     b.p95_wait, b.max_wait
