@@ -42,9 +42,10 @@ test: frontend  ## every test but for those of test-long
 frontend: $(TEST_STAMP)  ## build the live widgets anew if their sources have changed
 	@$(BIN)/python hatch_build.py
 
-test-long: frontend  ## the tests that `make test` leaves out because they take long
+test-long: frontend  ## the tests that `make test` leaves out because they take long (tests/long.txt)
 	WFSIM_KILLS=$(or $(KILLS),100) $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' tests/runtime_kill
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests --ignore=tests/browser
+	$(PYTEST) -n 2 --dist loadfile -m long tests/browser
 
 test-hosts: frontend  ## live widgets in Notebook 7, Voila and marimo, in Chromium; installs these
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[hosts]'
@@ -91,11 +92,12 @@ test-lowest:  ## the tests of what dependencies do, with the lowest versions tha
 	tail -n 1 build/lowest/compiled.log
 
 fuzz: $(TEST_STAMP)  ## random tests with fifteen times as many cases, new ones every time; takes an hour or more
-	WFSIM_FUZZ=$(or $(TIMES),15) $(BIN)/python -m pytest -n 2 --dist worksteal tests/property tests/differential tests/unit
+	WFSIM_FUZZ=$(or $(TIMES),15) $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' \
+	  tests/property tests/differential tests/unit
 
 coverage: frontend  ## which lines the tests reach, and which they do not
 	$(BIN)/python -m coverage erase
-	$(PYTEST) -n 2 --dist worksteal --cov --cov-report= --ignore=$(HOSTS) tests
+	$(PYTEST) -n 2 --dist worksteal -m 'long or not long' --cov --cov-report= --ignore=$(HOSTS) tests
 	$(BIN)/python -m coverage report
 	$(BIN)/python -m coverage html
 

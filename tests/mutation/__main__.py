@@ -89,7 +89,9 @@ def _copy(to: Path) -> None:
 
 def _config(group: Group) -> str:
     paths = ", ".join(f'"{module}"' for module in group.modules)
-    command = f"{sys.executable} -m pytest -x -q -n 0 -p no:cacheprovider {' '.join(group.tests)}"
+    # Without the options that leave out what takes long.
+    options = "-o addopts=--import-mode=importlib -x -q -n 0 -p no:cacheprovider"
+    command = f"{sys.executable} -m pytest {options} {' '.join(group.tests)}"
     return (
         f"[cosmic-ray]\nmodule-path = [{paths}]\ntimeout = {group.seconds}\nexcluded-modules = []\n"
         f'test-command = "{command}"\n\n[cosmic-ray.distributor]\nname = "local"\n'

@@ -486,8 +486,8 @@ class _Compiler:
                 row.at_code = self._code(transition.at_tree, {}, "moment")
             if transition.condition_tree is not None:
                 row.condition = self._code(transition.condition_tree, fields, "condition")
-            pre = [self._action(action, fields) for action in transition.pre_actions]
-            post = [self._action(action, fields) for action in transition.post_actions]
+            pre = self._actions(transition.pre_actions, fields)
+            post = self._actions(transition.post_actions, fields)
             row.first_pre, row.end_pre = self._block(pre)
             row.first_post, row.end_post = self._block(post)
             self.taken = None
@@ -519,8 +519,8 @@ class _Compiler:
         if timeout is None and not path:
             timeout = self.workflow.timeouts.states.get(state.name)
         row.timeout, row.timeout_code = self._deadline(timeout, state.timeout_tree)
-        row.first_entry, row.end_entry = self._block([self._action(each, {}) for each in state.entry_actions])
-        row.first_exit, row.end_exit = self._block([self._action(each, {}) for each in state.exit_actions])
+        row.first_entry, row.end_entry = self._block(self._actions(state.entry_actions, {}))
+        row.first_exit, row.end_exit = self._block(self._actions(state.exit_actions, {}))
         if state.data:
             row.first_datum = self._variable_row(variable_of((*path, state.name), next(iter(state.data))))
             row.end_datum = row.first_datum + len(state.data)
@@ -591,6 +591,28 @@ class _Compiler:
         """The row of the variable that takes its result."""
         written = operation.written
         return NONE if written is None else self._variable_row(written.variable)
+
+    def _actions(self, actions: Iterable[Action], fields: _Fields) -> list[ActionRow]:
+        """Rows of actions that follow one another.
+
+        Without conditions, of assignments in a row only the first that may fail is asked whether it does: to fail at
+        another one comes to the same, and a handler that fails itself, time and again, would be tried in all ways.
+        """
+        found, stands = list[ActionRow](), False
+        for action in actions:
+            row = self._action(action, fields)
+            if not isinstance(action, SetVariableAction):
+                stands = False
+            elif self.erased and action.on_failure == "abort" and self._may_fail(action):
+                if stands:
+                    row.code = self._code(TemplateLiteral(None), fields)
+                stands = True
+            found.append(row)
+        return found
+
+    def _may_fail(self, action: SetVariableAction) -> bool:
+        tree, variable = action.value_tree, self.variables[action.written.variable]
+        return can_raise(tree) or may_not_fit(tree, variable, held_shapes(self.variables), self.taken)
 
     def _action(self, action: Action, fields: _Fields) -> ActionRow:
         ignore = 1 if action.on_failure == "ignore" else 0

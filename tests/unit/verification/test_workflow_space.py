@@ -224,3 +224,25 @@ def test_the_same_search_twice_gives_the_same_space() -> None:
 @pytest.mark.parametrize("path", ORDERS)
 def test_erasing_reaches_at_least_the_states_that_conditions_allow(path: str) -> None:
     assert ends(order_space(path, False)) <= ends(order_space(path, True))
+
+
+def test_a_handler_that_may_fail_in_several_places_is_not_tried_in_all_ways() -> None:
+    """Each failure of the handler is handled by itself again, up to a hundred times in one step."""
+    handler = """\
+name: handler
+initial_state: a
+variables: {n: {type: integer, optional: true}, few: {type: integer, initial: 1, minimum: 1, maximum: 2}}
+activities: {f: {timeout: 1m}}
+states: [{name: a, activity: f}, {name: b, is_terminal: true}]
+transitions:
+  - {from: a, event: done, to: b}
+  - from: a
+    event: error
+    to: b
+    pre_actions:
+      - {action_type: set_variable, parameters: {name: few, value: "${context.n}"}}
+      - {action_type: set_variable, parameters: {name: few, value: "${context.n + 1}"}}
+"""
+    space = explore_workflow(wf.loads(handler), erase_conditions=True, max_states=50)
+    assert space.complete
+    assert {"b", "a"} <= {space.instance(k).state for k in range(space.n_states)}
