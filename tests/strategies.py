@@ -408,7 +408,7 @@ def families(draw: st.DrawFn) -> Catalogue:
     for name, inner in (("other", "third"), ("third", None)):
         one = draw(workflows(regions=inner is not None and draw(st.booleans()), undo=True, children=inner is not None))
         # What `other` runs is renamed; messages to `other` stay.
-        data = _renamed(one.model_dump(mode="json", by_alias=True, exclude_none=True), inner)
+        data = _renamed(one.model_dump(mode="json", by_alias=True, exclude_unset=True), inner)
         data |= {"name": name, "variables": data["variables"] | {"n": data["variables"]["n"] | {"input": True}}}
         if draw(st.integers(0, 3)) == 0:
             data["correlation"] = {"key": "context.n"}

@@ -589,11 +589,11 @@ def report(
 
 
 @app.command()
-def convert_history(
+def convert(
     file: Annotated[Path, typer.Argument(help="A history of an older format; it stays as it is.", show_default=False)],
     into: Annotated[Path, typer.Argument(help="The history to make; nothing may be there.", show_default=False)],
 ) -> None:
-    """Make a history that an older version wrote anew, in the format that this version reads."""
+    """Make a history of an older format anew."""
     import wfsim as wf
 
     with wf.convert_history(file, into) as history:

@@ -149,7 +149,7 @@ def _check_format(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str], 
         raise HistoryError(
             f"{path}: written in format {found}, this version reads {schema.FORMAT}. "
             + (
-                f"Convert it: wf.convert_history({str(path)!r}, into=…), or `wfsim convert-history`."
+                f"Convert it: wf.convert_history({str(path)!r}, into=…), or `wfsim convert`."
                 if found < schema.FORMAT
                 else "Read it with the version of wfsim that wrote it."
             )

@@ -75,7 +75,8 @@ taken AS (
     SELECT a.run, a.pool, greatest(a.scheduled, s.begun) AS scheduled,
         a.started + greatest(s.begun - a.started, 0) AS started,
         greatest(coalesce(a.started, a.ended, s.horizon), s.begun) AS left_queue,
-        coalesce(a.ended, s.horizon) AS freed, a.started - a.scheduled AS waited
+        coalesce(a.ended, s.horizon) AS freed, a.started - a.scheduled AS waited,
+        a.started IS NULL AND a.ended IS NULL AS still_waits
     FROM pool_attempts a JOIN spans s ON s.run = a.run
 ),
 sums AS (
@@ -107,9 +108,9 @@ there AS (
 changes AS (
     SELECT run, pool, moment, sum(change) AS change
     FROM (
-        SELECT run, pool, scheduled AS moment, 1 AS change FROM taken WHERE left_queue > scheduled
+        SELECT run, pool, scheduled AS moment, 1 AS change FROM taken WHERE left_queue > scheduled OR still_waits
         UNION ALL
-        SELECT run, pool, left_queue, -1 FROM taken WHERE left_queue > scheduled
+        SELECT run, pool, left_queue, -1 FROM taken WHERE left_queue > scheduled AND NOT still_waits
     ) GROUP BY run, pool, moment
 ),
 queues AS (

@@ -569,14 +569,14 @@ def test_conditions_are_told_with_values_and_a_place(wfsim: Command) -> None:
     assert code == 1
     assert "2 conditions in 2 choices; 1 gap" in out
     assert (
-        "  models/order_processing.yaml:42  gap\n    in 'payment_failed' on retry_payment: with context.attempts = 3"
-        in out
+        "  models/order_processing.yaml:46  gap\n    in 'payment_failed' on retry_payment: with\n"
+        "    state.payment_failed.attempt_count = 3" in out
     )
     code, out, _ = wfsim("conditions", "models/shipping.yaml")
     assert (code, out) == (0, "Conditions of 'shipping': 0 conditions in 0 choices; nothing found.\n")
     code, out, _ = wfsim("conditions", ORDER, "--json")
     assert code == 1
-    assert json.loads(out)["findings"][0]["values"] == {"context.attempts": 3}
+    assert json.loads(out)["findings"][0]["values"] == {"state.payment_failed.attempt_count": 3}
 
 
 def test_verify_of_a_workflow_alone_tells_of_its_conditions_and_does_not_count_them(

@@ -417,6 +417,21 @@ def test_pool_utilisation_averages_over_the_time_of_the_run(pooled: Any) -> None
     assert spare == ("spare", 5, 0, 0, horizon, 0, 0.0, 0.0, 0.0, 0, None, None)
 
 
+def test_who_comes_with_the_last_record_waits_too() -> None:
+    flow = wf.loads("""\
+name: desk
+initial_state: a
+activities: {f: {timeout: 1h, pool: desk}}
+states: [{name: a, activity: f}, {name: b, is_terminal: true}]
+transitions: [{from: a, event: done, to: b}]
+""")
+    plan = wf.Scenario.model_validate(
+        {"arrivals": {"at": ["0s", "5s"]}, "pools": {"desk": {"capacity": 0}}, "horizon": "6s"}
+    )
+    history = wf.simulate(flow, plan, progress=False)
+    assert history.sql("SELECT max_queue, attempts FROM pool_utilisation").fetchall() == [(2, 2)]
+
+
 def test_a_pool_that_only_the_definition_names_has_no_capacity_and_no_utilisation(make: Any) -> None:
     spec = CLAIMS | {"activities": {"check": CLAIMS["activities"]["check"] | {"pool": "desk"}}}
     rows = table(make(cases=8, spec=spec), "SELECT pool, capacity, utilisation, attempts > 0 FROM pool_utilisation")

@@ -208,7 +208,7 @@ class InstanceNet:
         endings = Endings(self.flights, closed)
         well, badly = self._over(self.ends[0]), self._over(self.ends[1])
         self._events()
-        States(self.flights, endings, {Outcome.SUCCESS: well, Outcome.FAILURE: badly}).add()
+        States(self.flights, endings, {Outcome.SUCCESS: well, Outcome.FAILURE: badly}, self.is_child).add()
         while True:
             n = len(tokens.erring), sum(map(len, tokens.pending.values()))
             endings.add_waiting_errors()

@@ -18,13 +18,15 @@ _CONTROLS = {"cancel_requested": CANCELLED, "workflow_timeout": TIMED_OUT}
 class States:
     """Adds the states of one instance to a draft, events from outside apart."""
 
-    def __init__(self, flights: Flights, endings: Endings, completed: dict[Outcome, str]) -> None:
+    def __init__(self, flights: Flights, endings: Endings, completed: dict[Outcome, str], is_child: bool) -> None:
         self.flights = flights
         self.endings = endings
         self.tokens = flights.tokens
         self.draft = flights.draft
         self.view = flights.view
         self.completed = completed
+        # Of a child its parent is told; of all others nothing would follow.
+        self.runs_out = is_child and self.view.workflow.timeouts.workflow is not None
 
     def add(self) -> None:
         """Everything that can happen in the states, but for events and for errors that wait."""
@@ -35,7 +37,10 @@ class States:
                     goal = self.completed[at.state.outcome or Outcome.SUCCESS]
                     self.draft.fire(f"complete in {at.name}", at.source, {at.name: 1}, {goal: 1})
                 continue
-            for trigger in dict.fromkeys(each.trigger for each in at.leaving):
+            leaving = dict.fromkeys(each.trigger for each in at.leaving)
+            if self.runs_out and at.above is None:
+                leaving.setdefault("workflow_timeout")
+            for trigger in leaving:
                 if trigger in _CONTROLS and self._can_occur(at, trigger):
                     self._add_control(at, trigger)
                 elif trigger in ("timeout", "automatic") or at.is_timed(trigger):

@@ -77,7 +77,7 @@ class Finding:
             "status": str(self.status),
             "place": self.place,
             "told": self.told,
-            "values": dict(self.values),
+            "values": {_written(name): value for name, value in self.values.items()},
             "file": self.file,
             "line": self.line,
         }
@@ -175,7 +175,13 @@ class Conditions:
 
 def told_values(values: Mapping[str, Value]) -> str:
     """Values as people read them: `context.n = 3, event.k = null`."""
-    return ", ".join(f"{name} = {_told(value)}" for name, value in values.items())
+    return ", ".join(f"{_written(name)} = {_told(value)}" for name, value in values.items())
+
+
+def _written(name: str) -> str:
+    """A name as claims write it: data of states are variables called by state and field (M13.1)."""
+    scope, _, rest = name.partition(".")
+    return f"state.{rest}" if scope == "context" and "." in rest else name
 
 
 def _told(value: Value) -> str:

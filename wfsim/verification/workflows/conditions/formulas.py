@@ -96,7 +96,10 @@ class Formulas:
                 filled[name] = plain[0] if isinstance(value, dict) else [copy.deepcopy(plain[0]) for _ in value]
         for name, term in self.symbols.terms.items():
             if name.startswith("field context."):
-                variable, *path, last = name.removeprefix("field context.").split(".")
+                asked = name.removeprefix("field context.")
+                # Data of states have a dot in their name.
+                variable = max((each for each in self.variables if asked.startswith(f"{each}.")), key=len)
+                *path, last = asked.removeprefix(f"{variable}.").split(".")
                 inner = filled.get(f"context.{variable}")
                 for step in path:
                     inner = inner.get(step) if isinstance(inner, dict) else None
