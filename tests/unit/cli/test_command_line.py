@@ -568,10 +568,9 @@ def test_conditions_are_told_with_values_and_a_place(wfsim: Command) -> None:
     code, out, _ = wfsim("conditions", ORDER)
     assert code == 1
     assert "2 conditions in 2 choices; 1 gap" in out
-    assert (
-        "  models/order_processing.yaml:46  gap\n    in 'payment_failed' on retry_payment: with\n"
-        "    state.payment_failed.attempt_count = 3" in out
-    )
+    assert "\n  models/order_processing.yaml:46  gap\n" in out
+    told = "in 'payment_failed' on retry_payment: with state.payment_failed.attempt_count = 3"
+    assert told in " ".join(out.split())
     code, out, _ = wfsim("conditions", "models/shipping.yaml")
     assert (code, out) == (0, "Conditions of 'shipping': 0 conditions in 0 choices; nothing found.\n")
     code, out, _ = wfsim("conditions", ORDER, "--json")

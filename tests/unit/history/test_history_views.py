@@ -425,11 +425,10 @@ activities: {f: {timeout: 1h, pool: desk}}
 states: [{name: a, activity: f}, {name: b, is_terminal: true}]
 transitions: [{from: a, event: done, to: b}]
 """)
-    plan = wf.Scenario.model_validate(
-        {"arrivals": {"at": ["0s", "5s"]}, "pools": {"desk": {"capacity": 0}}, "horizon": "6s"}
-    )
+    pools = {"pools": {"desk": {"capacity": 1}}, "activities": {"f": {"duration": "1m"}}}
+    plan = wf.Scenario.model_validate({"arrivals": {"at": ["0s", "5s"]}, "horizon": "6s"} | pools)
     history = wf.simulate(flow, plan, progress=False)
-    assert history.sql("SELECT max_queue, attempts FROM pool_utilisation").fetchall() == [(2, 2)]
+    assert history.sql("SELECT max_queue, attempts FROM pool_utilisation").fetchall() == [(1, 2)]
 
 
 def test_a_pool_that_only_the_definition_names_has_no_capacity_and_no_utilisation(make: Any) -> None:
