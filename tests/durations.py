@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.conftest import LONG
 
-MOST = {"tests/browser/": 5.0, "": 1.3}
+MOST = {"tests/browser/": 4.0, "": 0.7}
 """Seconds that a test may take, by where it lies."""
 _LINE = re.compile(r"^([\d.]+)s call +(tests/\S.*)$")
 
