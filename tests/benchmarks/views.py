@@ -20,7 +20,7 @@ RUNS = 5
 FLOOR = "SELECT kind, count(*) FROM records GROUP BY kind"
 VIEWS = (
     *("dfg", "variants", "hot_paths", "durations", "outcomes", "activity_stats", "retries", "timeouts", "bottlenecks"),
-    *("occupancy(3600000000)", "pool_utilisation"),
+    *("occupancy(3600000000)", "pool_utilisation", "rework", "eventually_follows", "trend(3600000000)"),
 )
 
 
@@ -57,6 +57,7 @@ def measure() -> list[Measured]:
                 ("FROM history LIMIT 5", "FROM history LIMIT 5"),
                 ("one case", f'FROM history WHERE run = 1 AND "case" = {case}'),
                 ("active_at(t)", f"FROM active_at({last // 2})"),
+                ("a page of active instances", f"FROM active_instances({last // 2}, 1, {case}, 50)"),
                 ("stays", "FROM stays"),
             ):
                 cpu, wall = _medians(con, query)

@@ -28,6 +28,7 @@ from .codes import names_in
 from .handles import json_of
 from .payloads import payload, texts
 from .pool_views import POOL_VIEWS
+from .process_views import PROCESS_VIEWS
 from .ranged import RANGE_VIEWS
 from .schema import NAMES
 from .side_tables import FOREVER
@@ -385,6 +386,7 @@ VIEWS = (
     ACTIVE_AT,
     OUTCOMES,
     SWEEP_POINTS,
+    *PROCESS_VIEWS,
     *POOL_VIEWS,
     *SLA_VIEWS,
 )
