@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -131,6 +130,8 @@ def run_cell(page: Page, number: int) -> None:
 
 def save(page: Page) -> None:
     """Save the notebook on `page`, again while something arrived from its kernel meanwhile."""
+    # Screenshots are asked for where Playwright is not installed.
+    from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
     def saved() -> bool:
         page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
