@@ -73,7 +73,8 @@ class RetryPolicy(Element):
     errors: tuple[Name, ...] = ()
     max_attempts: Count = Field(ge=1, le=1_000_000)
     initial_interval: Duration = Duration.of("1s")
-    max_interval: Duration = Field(default_factory=lambda given: max(LONGEST_WAIT, given["initial_interval"]))
+    # A first wait that was refused is not given, and older versions of pydantic ask all the same.
+    max_interval: Duration = Field(default_factory=lambda given: max(LONGEST_WAIT, given.get("initial_interval", 0)))
     backoff_coefficient: Annotated[Exact, Field(ge=1)] = Decimal(2)
     jitter: Annotated[Exact, Field(ge=0, le=1)] = Decimal(0)
     non_retryable_errors: tuple[Name, ...] = ()
