@@ -151,7 +151,8 @@ def _recoded(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
             f"SELECT o.code, n.code, o.name FROM old.{name} o LEFT JOIN target.{name} n ON n.name = o.name ORDER BY 1"
         ).fetchall()
         lost = [word for _, code, word in rows if code is None]
-        assert not lost, f"words that the language had keep their names: {lost}"
+        if lost:
+            raise HistoryError(f"the old file has words in {name} that no version wrote: {', '.join(map(repr, lost))}.")
         if any(old != new for old, new, _ in rows):
             found[name] = str([new for _, new, _ in rows])
     return found

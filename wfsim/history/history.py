@@ -151,8 +151,8 @@ class History:
         ----------
         since, until
             Microseconds, a duration like `"2d"` from time 0, a text like `"2026-11-30T09:00:00Z"`, or a `datetime` with
-            a time zone; `None`: from the beginning, to the end. Simulations begin at time 0, which a real run counts
-            from 1970 (UTC).
+            a time zone; `None`: from the beginning, to the end. Time 0 is when a simulation begins, and of real runs
+            the beginning of 1970 (UTC).
 
         Returns
         -------

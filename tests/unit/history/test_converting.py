@@ -108,6 +108,10 @@ def test_what_cannot_be_converted_is_left_alone(tmp_path: Path) -> None:
         pytest.raises(HistoryError, match="written in format"),
     ):
         wf.convert_history(made.path, tmp_path / "newer.duckdb")
+    with duckdb.connect(str(old)) as con:
+        con.execute("UPDATE kind_names SET name = 'sneezed' WHERE code = 3")
+    with pytest.raises(HistoryError, match="words in kind_names that no version wrote: 'sneezed'"):
+        wf.convert_history(old, tmp_path / "newer.duckdb")
     with duckdb.connect(str(tmp_path / "other.duckdb")) as con:
         con.execute("CREATE TABLE about (format INTEGER)")
     with pytest.raises(HistoryError, match="not a history"):
