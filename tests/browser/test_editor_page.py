@@ -249,6 +249,27 @@ def test_a_wrong_text_keeps_the_drawing_and_says_the_line_and_a_right_one_is_dra
         )
 
 
+def test_what_is_typed_while_a_refused_text_comes_back_is_kept(browser: Browser) -> None:
+    with page_with(browser, wf.Editor("minimal")) as page:
+        page.get_by_role("button", name="YAML", exact=True).click()
+        whole = page.locator("section[aria-label='YAML of the workflow']")
+        area = whole.locator("textarea")
+        area.wait_for()
+        # As soon as the answer is in the page, before it is painted.
+        area.evaluate("""(area) => new MutationObserver((_, observer) => {
+            if (!area.closest("section").querySelector("[role=alert]")?.textContent.includes("nowhere")) return;
+            observer.disconnect();
+            area.value = area.value.replace("nowhere", "elsewhere");
+            area.dispatchEvent(new InputEvent("input", { bubbles: true }));
+        }).observe(area.closest("section"), { subtree: true, childList: true, characterData: true })""")
+        area.fill(area.input_value().replace("to: finished", "to: nowhere"))
+        page.keyboard.press("Control+Enter")
+        whole.get_by_role("alert").get_by_text("nowhere").wait_for()
+        whole.get_by_role("button", name="Apply").click()
+        whole.get_by_role("alert").get_by_text("elsewhere").wait_for()
+        assert "to: elsewhere" in area.input_value()
+
+
 def test_names_are_completed_and_wrong_properties_told_with_their_line(browser: Browser) -> None:
     editor = wf.Editor("order")
     with page_with(browser, editor) as page:

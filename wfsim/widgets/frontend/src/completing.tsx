@@ -1,6 +1,7 @@
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { keyAt, offered } from "./offered.ts";
 import { Problem } from "./told.tsx";
+import { useTyped } from "./typed.ts";
 
 interface Props {
   label: string;
@@ -15,11 +16,10 @@ interface Props {
 
 /** A text that is typed and then applied as a whole; keys and names that exist are offered while one types. */
 export function Completing({ label, text, problem, keys, words, rows, onApply }: Props) {
-  const [typed, setTyped] = useState(text);
+  const { typed, type, send, back } = useTyped(text);
   const [caret, setCaret] = useState<number | null>(null);
   const area = useRef<HTMLTextAreaElement>(null);
   const next = useRef<number | null>(null);
-  useEffect(() => setTyped(text), [text]);
   // Before the next key is heard, which would else be written where the caret was.
   useLayoutEffect(() => {
     if (next.current === null) return;
@@ -41,14 +41,18 @@ export function Completing({ label, text, problem, keys, words, rows, onApply }:
   const take = (whole: string) => {
     const start = caret! - word.length;
     next.current = start + whole.length;
-    setTyped(typed.slice(0, start) + whole + typed.slice(caret!));
+    type(typed.slice(0, start) + whole + typed.slice(caret!));
     setCaret(next.current);
     area.current!.focus();
   };
+  const apply = () => {
+    send(typed);
+    onApply(typed);
+  };
   const key = (event: KeyboardEvent) => {
     if (event.ctrlKey && event.key === " " && found.length) take(found[0]!);
-    else if ((event.ctrlKey || event.metaKey) && event.key === "Enter") onApply(typed);
-    else if (event.key === "Escape" && typed !== text) setTyped(text);
+    else if ((event.ctrlKey || event.metaKey) && event.key === "Enter") apply();
+    else if (event.key === "Escape" && typed !== text) back();
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -65,7 +69,7 @@ export function Completing({ label, text, problem, keys, words, rows, onApply }:
         rows={rows}
         value={typed}
         onInput={(event) => {
-          setTyped(event.currentTarget.value);
+          type(event.currentTarget.value);
           setCaret(event.currentTarget.selectionStart);
         }}
         onKeyDown={key}
@@ -80,7 +84,7 @@ export function Completing({ label, text, problem, keys, words, rows, onApply }:
         )}
       </div>
       <div class="bar" role="group" aria-label={`${label}: names to complete with`}>
-        <button type="button" aria-disabled={typed === text} onClick={() => typed !== text && onApply(typed)}>
+        <button type="button" aria-disabled={typed === text} onClick={() => typed !== text && apply()}>
           Apply
         </button>
         {found.map((each) => (

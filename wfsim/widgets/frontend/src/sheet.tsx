@@ -1,7 +1,8 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { Completing } from "./completing.tsx";
 import { Problem } from "./told.tsx";
+import { useTyped } from "./typed.ts";
 
 /** What is selected; `wfsim.widgets.editor_wire` says it. Some fields are of some kinds only. */
 export interface SheetData {
@@ -84,11 +85,14 @@ interface FieldProps extends Omit<RowProps, "children"> {
 
 /** A field that counts when it is left or Enter is pressed; Escape takes back what was typed. */
 function Field({ value, hint, words, onCommit, ...row }: FieldProps) {
-  const [typed, setTyped] = useState(value);
+  const { typed, type, send, back } = useTyped(value);
   const list = useId();
-  useEffect(() => setTyped(value), [value]);
   const commit = () => {
-    if (typed !== value) onCommit(typed.trim());
+    if (typed === value) return;
+    const meant = typed.trim();
+    type(meant);
+    send(meant);
+    onCommit(meant);
   };
   return (
     <Row {...row}>
@@ -97,11 +101,11 @@ function Field({ value, hint, words, onCommit, ...row }: FieldProps) {
         placeholder={hint}
         list={words && list}
         aria-invalid={row.within.at === row.label && row.within.problem !== ""}
-        onInput={(event) => setTyped(event.currentTarget.value)}
+        onInput={(event) => type(event.currentTarget.value)}
         onBlur={commit}
         onKeyDown={(event) => {
           if (event.key === "Enter") commit();
-          else if (event.key === "Escape") setTyped(value);
+          else if (event.key === "Escape") back();
         }}
       />
       {words && (
