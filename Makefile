@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
+MUTATION_STAMP := $(VENV)/.installed-mutation
 
 # For an environment that is made of stated versions: make CONSTRAINTS=constraints/ci.txt test
 CONSTRAINTS ?=
@@ -101,12 +102,10 @@ coverage: frontend  ## which lines the tests reach, and which they do not
 	$(BIN)/python -m coverage report
 	$(BIN)/python -m coverage html
 
-mutate: $(TEST_STAMP)  ## change the code in one place at a time: does a test notice? GROUP=step SAMPLE=20
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[mutation]'
+mutate: $(MUTATION_STAMP)  ## change the code in one place at a time: does a test notice? GROUP=step SAMPLE=20
 	$(BIN)/python -m tests.mutation $(or $(GROUP),step) $(if $(SAMPLE),--sample $(SAMPLE))
 
-constraints: $(TEST_STAMP)  ## note the versions that this environment has, for continuous integration
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutation]'
+constraints: $(MUTATION_STAMP)  ## note the versions that this environment has, for continuous integration
 	$(BIN)/python -m pip list --format=freeze --exclude wfsim --exclude pip --exclude setuptools > constraints/ci.txt
 
 lint: $(TEST_STAMP)  ## style, types and the order of the rooms; of the front end, its unit tests too
@@ -141,6 +140,10 @@ $(TEST_STAMP): $(VENV)/bin/python pyproject.toml
 	@echo "Installing wfsim and its test tools (a minute or two, once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[test]'
 	@touch $@ $(STAMP)
+
+$(MUTATION_STAMP): $(TEST_STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAIN) -e '.[mutation]'
+	@touch $@
 
 $(VENV)/.installed-lab: $(VENV)/bin/python pyproject.toml $(FRONTEND)
 	@echo "Installing JupyterLab beside wfsim (a minute or two, once) ..."
