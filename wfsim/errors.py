@@ -182,6 +182,10 @@ class ActivityError(WfsimError):
         self.retry_after = None if retry_after is None else round(retry_after * 1_000_000)
 
 
+class EngineError(WfsimError):
+    """An engine cannot do what it was asked: its database, an instance or a definition is not as it must be."""
+
+
 class RunStopped(WfsimError):
     """This object no longer drives its instance: it was closed, or it could not write to its store."""
 

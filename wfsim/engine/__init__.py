@@ -1,0 +1,1 @@
+"""Workflows run for real: instances as rows of a database, a stimulus as one transaction."""

@@ -1,0 +1,444 @@
+"""What an engine shows of an instance: read anew whenever it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import time as wall
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from wfsim.errors import RunStopped, WaitTimeout, WfsimError, did_you_mean, listed
+from wfsim.model.duration import Duration
+from wfsim.model.statuses import STATUSES
+from wfsim.runtime.explain import Explanation
+from wfsim.runtime.handle import RunActivity
+from wfsim.runtime.sending import payload_copy
+from wfsim.runtime.view import View, view_of
+
+from .turn import rebuilt
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from types import TracebackType
+
+    from wfsim.history.history import History
+    from wfsim.model.values import Value
+    from wfsim.model.workflow import Workflow
+    from wfsim.runtime.sending import Answer
+    from wfsim.semantics.pending import Timer
+    from wfsim.semantics.program import Program
+    from wfsim.semantics.records import Record
+
+    from .engine import Engine
+    from .run import Lease
+    from .rows import InstanceRow
+
+Timeout: TypeAlias = "Duration | timedelta | str | int | float | None"
+Until: TypeAlias = "str | Callable[[Run], bool] | None"
+
+SLICE = 1.0
+LOOK = 0.05
+"""Seconds between two looks at a database that others write to."""
+
+
+class Run:
+    """An instance of an engine: `wf.start` and `wf.reopen` give it, and an engine's `start` and `get`.
+
+    What is read is what is stored now, whoever wrote it. All methods may be called from any thread. One that
+    `wf.start` or `wf.reopen` gave has an engine of its own, or shares that of its store: use it as context manager, or
+    `close` it. That ends what goes on here, while the instance stays open in the store. Of others, there is nothing to
+    close.
+
+    Attributes
+    ----------
+    id
+        What the instance is called.
+    """
+
+    def __init__(self, engine: Engine, row: InstanceRow, lease: Lease | None = None) -> None:
+        self.id = row.id
+        self._engine = engine
+        self._lease = lease
+        self._kept: list[Record] | None = None
+        self._seen: tuple[InstanceRow, View] | None = None
+        if lease is not None:
+            self._finalizer = weakref.finalize(self, lease.release)
+        self._family = engine.core.families.get(row.family, engine.definitions)
+        self._program: Program = self._family.programs[row.member]
+        self._parent = row.parent
+
+    # --- what is seen ----------------------------------------------------------------------------
+
+    def _look(self) -> tuple[InstanceRow, View]:
+        core = self._engine.core
+        if self._engine.is_closed and self._seen is not None:
+            return self._seen
+        with core.database.reading() as rows:
+            row = rows.read(self.id)
+            if row is None:
+                raise core.no_instance(rows, self.id)
+            if self._seen is not None and self._seen[0].version == row.version:
+                return self._seen
+            view = view_of(rebuilt(rows, row, self._family))
+        self._seen = (row, view)
+        return self._seen
+
+    @property
+    def view(self) -> View:
+        """The instance as it stands."""
+        return self._look()[1]
+
+    @property
+    def workflow(self) -> Workflow:
+        """The definition it runs."""
+        return self._program.workflow
+
+    @property
+    def state(self) -> str:
+        """The active state of the workflow."""
+        return self.view.state
+
+    @property
+    def configuration(self) -> dict[str, str]:
+        """The active state of each region; the workflow's own region is named ''."""
+        return dict(self.view.configuration)
+
+    @property
+    def status(self) -> str:
+        """`running`, `paused`, `cancelling`, `completed`, `failed`, `cancelled`, `terminated` or `timed_out`.
+
+        `stopped` if nothing goes on here though it is not closed, for example since the disk is full; what is asked of
+        it then says why (`EngineError`).
+        """
+        view = self.view
+        return "stopped" if self._engine.stopped is not None and not view.is_closed else view.status
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has come to its end."""
+        return self.view.is_closed
+
+    @property
+    def outcome(self) -> str | None:
+        """`success` or `failure` once completed."""
+        return self.view.outcome
+
+    @property
+    def variables(self) -> dict[str, Value]:
+        """Values of all variables; `None` where unset."""
+        return deepcopy(dict(self.view.variables))
+
+    @property
+    def output(self) -> dict[str, Value] | None:
+        """The output variables once the instance is closed, else `None`."""
+        view = self.view
+        if not view.is_closed:
+            return None
+        return {
+            name: deepcopy(view.variables[name])
+            for name, variable in self._program.variables.items()
+            if variable.output and view.variables[name] is not None
+        }
+
+    @property
+    def activities(self) -> list[RunActivity]:
+        """Activities that have not ended; `detail` is what the last heartbeat said."""
+        with self._engine.core.database.reading() as rows:
+            details = {(row.serial, row.attempt): row.detail for row in rows.attempts(self.id)}
+        return [
+            RunActivity(
+                work.activity,
+                work.activity_id,
+                work.attempt,
+                work.phase,
+                work.region,
+                details.get((work.activity_id, work.attempt)),
+                work.index,
+            )
+            for work in self.view.activities
+        ]
+
+    @property
+    def timers(self) -> list[Timer]:
+        """Timers that have yet to fire, soonest first; `due` is in microseconds of the engine's clock."""
+        return list(self.view.due)
+
+    @property
+    def waiting(self) -> list[str]:
+        """Events that wait for a busy region or a pause, or are deferred."""
+        return list(self.view.waiting)
+
+    @property
+    def version(self) -> int:
+        """`seq` of its last record (M1.3)."""
+        return self._look()[0].version
+
+    @property
+    def parent(self) -> Run | None:
+        """The instance that started it; `None` for a root."""
+        return None if self._parent is None else self._engine.get(self._parent)
+
+    @property
+    def children(self) -> dict[str, Run]:
+        """The instances that it has started, by id, in order of their starts; closed ones too (M4.4)."""
+        return {each.id: each for each in self._engine.children(self.id)}
+
+    @property
+    def records(self) -> list[Record]:
+        """Its records, with names, in order; still there after `close`."""
+        if self._kept is not None:
+            return list(self._kept)
+        with self._engine.core.database.reading() as rows:
+            return rows.records(self.id)
+
+    @property
+    def history(self) -> History:
+        """The history of all instances of its engine, brought up to date: `.sql`, `.case(id)`, `.df()`.
+
+        Raises
+        ------
+        RunStopped
+            After `close`.
+        """
+        self._raise_if_closed()
+        return self._engine.history
+
+    def watch(self, after: int = 0, timeout: Timeout = None) -> Iterator[Record]:
+        """Its records after one, as they come, until it is closed.
+
+        Raises
+        ------
+        WaitTimeout
+            If none has come for `timeout`.
+        """
+        while True:
+            with self._engine.core.database.reading() as rows:
+                found = rows.records(self.id, after)
+            yield from found
+            if found:
+                after = found[-1].seq
+                continue
+            if self.is_closed and self.version == after:
+                return
+            self.wait(lambda run: run.version > after, timeout)
+
+    # --- what is sent ----------------------------------------------------------------------------
+
+    def send(
+        self,
+        event: str,
+        payload: Mapping[str, Value] | None = None,
+        /,
+        *,
+        event_id: str | None = None,
+        metadata: Mapping[str, Value] | None = None,
+        expected_version: int | None = None,
+        **fields: Value,
+    ) -> Answer:
+        """Send an event; returns once it is stored. See `Engine.send`."""
+        self._raise_if_closed()
+        return self._engine.send(
+            self.id,
+            event,
+            payload_copy(payload, fields),
+            event_id=event_id,
+            metadata=metadata,
+            expected_version=expected_version,
+        )
+
+    def pause(self, reason: str | None = None, *, command_id: str | None = None) -> str:
+        """Dispatch nothing and start no attempt until `resume`; running attempts finish (M8.1)."""
+        return self.control("pause", reason, command_id=command_id)
+
+    def resume(self, *, command_id: str | None = None) -> str:
+        """Go on after a pause."""
+        return self.control("resume", command_id=command_id)
+
+    def cancel(self, reason: str | None = None, *, command_id: str | None = None) -> str:
+        """Ask the workflow to stop: by its transition on `cancel_requested`, else it is `cancelled` (M8.3)."""
+        return self.control("cancel", reason, command_id=command_id)
+
+    def terminate(self, reason: str | None = None, *, command_id: str | None = None) -> str:
+        """End the instance at once (M8.2)."""
+        return self.control("terminate", reason, command_id=command_id)
+
+    def retry(self, *, command_id: str | None = None) -> str:
+        """Open a `failed` or `timed_out` instance again where it stood (M8.2)."""
+        return self.control("retry", command_id=command_id)
+
+    def control(self, command: str, reason: str | None = None, *, command_id: str | None = None) -> str:
+        """Give a command by its name; returns once it is stored. See `Engine.control`."""
+        self._raise_if_closed()
+        return self._engine.control(self.id, command, reason, command_id=command_id)
+
+    def _raise_if_closed(self) -> None:
+        if self._kept is not None or self._engine.is_closed:
+            raise RunStopped(
+                f"{self.id!r} has been closed here. Go on with wf.reopen(store, {self.id!r}); its records are in "
+                "`.records`, and the history of its store is wf.open_engine(store).history."
+            )
+
+    def why_not(self, name: str, payload: Mapping[str, Value] | None = None, /, **fields: Value) -> Explanation:
+        """Why an event cannot be taken now, or a state not be reached: `print(run.why_not("ship"))`."""
+        given = payload_copy(payload, fields) if payload is not None or fields else None
+        return self._engine.why_not(self.id, name, given)
+
+    # --- waiting ---------------------------------------------------------------------------------
+
+    def wait(self, until: Until = None, timeout: Timeout = None) -> str:
+        """Block until something holds; returns the state then.
+
+        Parameters
+        ----------
+        until
+            A state or a status; `"idle"`: no activity is open and no event waits, of its children neither; a function
+            of the run; `None`: the instance is closed.
+        timeout
+            Real seconds, or `"30s"`; `None`: for ever.
+
+        Raises
+        ------
+        WaitTimeout
+            Saying where the run stands, if time is up, or the instance closed without coming there.
+        WfsimError
+            If `until` is neither a state nor a status.
+        """
+        holds = self._condition(until)
+        end = None if timeout is None else wall.monotonic() + int(Duration.of(timeout)) / 1e6
+        core = self._engine.core
+        look = SLICE if core.database.in_memory else LOOK
+        while True:
+            changes = core.changes
+            view = self.view
+            if holds(view):
+                return view.state
+            self._engine.raise_if_stopped()
+            if view.is_closed and not callable(until):
+                raise WaitTimeout(self._stands(until, "and cannot any more"))
+            left = None if end is None else end - wall.monotonic()
+            if left is not None and left <= 0:
+                raise WaitTimeout(self._stands(until, f"within {Duration.of(timeout)}"))
+            with core.news:
+                if core.changes == changes:
+                    core.news.wait(look if left is None else min(left, look))
+
+    def _condition(self, until: Until) -> Callable[[View], bool]:
+        if until is None:
+            return lambda view: view.is_closed
+        if callable(until):
+            return lambda _: bool(until(self))
+        states = self._program.state_rows
+        if until in states or until in STATUSES[1:]:
+            return lambda view: until in (*view.configuration.values(), view.status)
+        if until == "idle":
+            return lambda view: self.is_idle
+        known = [*states, *STATUSES[1:], "idle"]
+        raise WfsimError(
+            f"{until!r} is neither a state of {self.workflow.name} nor a status."
+            f"{did_you_mean(str(until), known)} States: {listed(states)}. Statuses: {', '.join(STATUSES[1:])}. Or: idle."
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody works on it or on its children, and no event waits."""
+        view = self.view
+        if view.is_closed:
+            return True
+        if view.activities or view.waiting or view.flights:
+            return False
+        inner = self.children
+        # One that is about to start, or whose end is about to be told, is still moving.
+        expected = [f"{self.id}/{child.activation}" for child in view.children]
+        return all(name in inner and not inner[name].is_closed and inner[name].is_idle for name in expected)
+
+    def _stands(self, until: Until, how: str) -> str:
+        """Where the run is, for an error of waiting."""
+        view = self.view
+        wanted = f"come to {until!r}" if isinstance(until, str) else "close" if until is None else "come to what was asked"
+        parts = [f"{self.id!r} did not {wanted} {how}: it is {view.status} in {view.state!r}, version {view.version}."]
+        if view.activities:
+            shown = listed(f"{work.activity} (attempt {work.attempt}, {work.phase})" for work in view.activities)
+            parts.append(f"Open activities: {shown}.")
+        if view.children:
+            parts.append(f"Open children: {listed(f'{self.id}/{one.activation}' for one in view.children)}.")
+        if view.due:
+            left = max(view.due[0].due - self._engine.core.clock.now(), 0)
+            parts.append(f"Next timer: {view.due[0].name!r} in {Duration(left).about()}.")
+        if view.waiting:
+            parts.append(f"Events that wait: {listed(view.waiting)}.")
+        if isinstance(until, str) and until in self._program.state_rows:
+            parts.append(f"Ask run.why_not({until!r}).")
+        return " ".join(parts)
+
+    async def wait_async(self, until: Until = None, timeout: Timeout = None) -> str:
+        """`wait` for event loops, in a thread of theirs."""
+        return await asyncio.to_thread(self.wait, until, timeout)
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Let go of its store; the last run of this process that does ends what goes on there.
+
+        Asynchronous activities are cancelled and repeated after `reopen`. Synchronous ones see `context.cancelled` and
+        are waited for; what they report is stored.
+
+        Parameters
+        ----------
+        timeout
+            Real seconds to wait for activities.
+
+        Raises
+        ------
+        WaitTimeout
+            If activities still run after that; the run is closed all the same, and these attempts are carried out again
+            after `reopen`.
+        """
+        if self._lease is None or self._kept is not None:
+            return
+        self._look()
+        self._kept = self.records
+        self._finalizer.detach()
+        self._lease.release(timeout, self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        view = self.view
+        outcome = f" ({view.outcome})" if view.outcome else ""
+        stands = f"{view.status}{outcome} in {view.state!r}, version {view.version}"
+        return f"<Run {self.id!r} of {self.workflow.name}: {stands}>"
+
+    def __eq__(self, other: object) -> Any:
+        return isinstance(other, Run) and (self._engine, self.id) == (other._engine, other.id)
+
+    def __hash__(self) -> int:
+        return hash((id(self._engine), self.id))
+
+    def _repr_html_(self) -> str:
+        view = self.view
+        now = self._engine.core.clock.now()
+        rows = [
+            ("workflow", f"{self.workflow.name} {self.workflow.version}"),
+            ("status", self.status + (f", {view.outcome}" if view.outcome else "")),
+            ("state", ", ".join(view.configuration.values())),
+            *((name, "" if value is None else repr(value)[:200]) for name, value in view.variables.items()),
+            *((f"activity {work.activity}", f"attempt {work.attempt}, {work.phase}") for work in view.activities),
+            *((f"child {child.workflow}", f"{self.id}/{child.activation}") for child in view.children),
+            *((f"timer {timer.name}", f"in {Duration(max(timer.due - now, 0))}") for timer in view.due),
+            *(("event", f"{event} waits") for event in view.waiting),
+            ("version", str(view.version)),
+        ]
+        body = "".join(
+            f'<tr><th style="text-align:left">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
+            for name, value in rows
+        )
+        return f"<table><caption>{html.escape(self.id)}</caption>{body}</table>"
