@@ -16,6 +16,7 @@ from .cache import Cache
 from .programs import Families
 from .rows import AttemptRow, Busy
 from .tables import ATTEMPTS, DEFINITIONS, DUE, INSTANCES
+from .texts import written
 from .turn import Order, Turn
 
 if TYPE_CHECKING:
@@ -23,10 +24,23 @@ if TYPE_CHECKING:
 
     from wfsim.model.workflow import Workflow
     from wfsim.runtime.clock import Clock
-    from wfsim.runtime.executor import Report
+    from wfsim.runtime.executor import Attempt, Report
 
     from .database import Database
     from .sql_rows import SqlRows
+
+_BEAT = (
+    sa.update(ATTEMPTS)
+    .where(
+        ATTEMPTS.c.instance == sa.bindparam("which"),
+        ATTEMPTS.c.serial == sa.bindparam("number"),
+        ATTEMPTS.c.attempt == sa.bindparam("try"),
+    )
+    .values(beat_by=sa.bindparam("until"), detail=sa.bindparam("said"))
+)
+
+AGAIN = 60_000_000
+"""Microseconds after which an instance that is stuck is tried again."""
 
 TOGETHER = 200
 """So many instances are looked for at a time when something is due."""
@@ -72,6 +86,12 @@ class Core:
         Notified after every turn that changed something here.
     changes
         How many there were.
+    poke
+        Called when something is due.
+    check
+        Raises `StartRefused` if what a message starts could not be carried out here.
+    stuck
+        Instances that something cannot happen to, with the time and the error: the others go on.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -83,6 +103,8 @@ class Core:
         self.news = threading.Condition()
         self.changes = 0
         self.poke: Callable[[], None] = lambda: None
+        self.check: Callable[[Workflow, Catalogue], None] = lambda workflow, catalogue: None
+        self.stuck: dict[str, tuple[int, BaseException]] = {}
         self._watchers: list[Callable[[], bool]] = []
         self._known: dict[str, tuple[Workflow, Catalogue]] = {}
         self._catalogue: tuple[Any, Catalogue] = (None, Catalogue())
@@ -179,7 +201,10 @@ class Core:
 
     def _newest(self, rows: SqlRows, name: str) -> tuple[Workflow, Catalogue] | None:
         catalogue = self.catalogue(rows)
-        return (catalogue.get(name), catalogue) if name in catalogue else self._known.get(name)
+        found = (catalogue.get(name), catalogue) if name in catalogue else self._known.get(name)
+        if found is not None:
+            self.check(*found)
+        return found
 
     def workflow(self, rows: SqlRows, name: str, version: str | None) -> tuple[Workflow, Catalogue]:
         """A published workflow, in the newest version that fits.
@@ -216,13 +241,38 @@ class Core:
         """Let everything happen that is due; how many instances were at it."""
         n = 0
         for target in self.due_targets(now):
+            if target in self.stuck and now < self.stuck[target][0] + AGAIN:
+                continue
             try:
                 with self.turn() as turn:
                     n += turn.work_off(target, now, wait=False)
             except Busy:
                 # Somebody else is at it; it is looked for again.
                 continue
+            except (OSError, sa.exc.SQLAlchemyError, MemoryError):
+                raise
+            except Exception as error:  # kept, and told: what is wrong with one instance must not hold up the others
+                self.stuck[target] = (now, error)
+            else:
+                self.stuck.pop(target, None)
         return n
+
+    def beat(self, attempts: Iterable[Attempt]) -> None:
+        """These attempts gave a sign of life."""
+        told = [
+            {
+                "which": attempt.key[0],
+                "number": attempt.key[1],
+                "try": attempt.key[2],
+                "until": attempt.beat_by,
+                "said": written(attempt.detail),
+            }
+            for attempt in attempts
+        ]
+        if told:
+            with self.database.transaction() as rows:
+                rows.connection.execute(_BEAT, told)
+            self.tell()
 
     def miss_beats(self, now: int) -> int:
         """Attempts without a heartbeat in time have failed; how many."""

@@ -164,11 +164,21 @@ class Engine:
         if self._pump is not None:
             self._pump.start()
 
-    def know(self, catalogue: Catalogue, activities: Mapping[str, Function] | None) -> None:
-        """Messages may start these workflows, and these functions carry out activities, beside what is published."""
+    def know(self, catalogue: Catalogue, activities: Mapping[str, Function] | None, *, drives: bool) -> None:
+        """Messages may start these workflows, and these functions carry out activities, beside what is published.
+
+        With `drives` nobody else will: what a message starts must have all its functions here.
+        """
         self.core.know(catalogue)
+        if drives:
+            self.core.check = self._check_functions
         if activities is not None:
             self._activities = {**(self._activities or {}), **activities}
+
+    def _check_functions(self, workflow: Workflow, catalogue: Catalogue) -> None:
+        driven = driven_with(workflow, catalogue.family(workflow))
+        implementations_for(driven, self._activities)
+        self.carry_out(driven)
 
     def carry_out(self, workflows: Iterable[Workflow]) -> None:
         """Carry out the activities of these workflows here, as far as their functions are known."""
@@ -545,6 +555,10 @@ class Engine:
         return self._pulled.history()
 
     # --- life ------------------------------------------------------------------------------------
+
+    def next_due(self) -> int | None:
+        """When time alone brings the next thing about, in microseconds of the clock; `None` if it brings nothing."""
+        return self.core.next_due() if self._pump is None else self._pump.next_due()
 
     @property
     def is_closed(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import time as wall
 import weakref
@@ -40,6 +41,8 @@ Timeout: TypeAlias = "Duration | timedelta | str | int | float | None"
 Until: TypeAlias = "str | Callable[[Run], bool] | None"
 
 SLICE = 1.0
+"""Waiting goes in slices, so that a keyboard interrupt is noticed everywhere."""
+
 LOOK = 0.05
 """Seconds between two looks at a database that others write to."""
 
@@ -307,23 +310,56 @@ class Run:
             If `until` is neither a state nor a status.
         """
         holds = self._condition(until)
-        end = None if timeout is None else wall.monotonic() + int(Duration.of(timeout)) / 1e6
+        end = _end(timeout)
         core = self._engine.core
-        look = SLICE if core.database.in_memory else LOOK
         while True:
             changes = core.changes
             view = self.view
             if holds(view):
-                return view.state
-            self._engine.raise_if_stopped()
-            if view.is_closed and not callable(until):
-                raise WaitTimeout(self._stands(until, "and cannot any more"))
-            left = None if end is None else end - wall.monotonic()
-            if left is not None and left <= 0:
-                raise WaitTimeout(self._stands(until, f"within {Duration.of(timeout)}"))
+                return self.state
+            pause = self._pause(view, until, timeout, end)
+            # The condition is asked outside the lock: it may send something.
             with core.news:
                 if core.changes == changes:
-                    core.news.wait(look if left is None else min(left, look))
+                    core.news.wait(pause)
+
+    async def wait_async(self, until: Until = None, timeout: Timeout = None) -> str:
+        """`wait` for event loops."""
+        holds = self._condition(until)
+        end = _end(timeout)
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+        over = False
+
+        def watcher() -> bool:
+            if not over and not loop.is_closed():
+                loop.call_soon_threadsafe(news.set)
+            return over
+
+        self._engine.core.watch(watcher)
+        try:
+            while True:
+                news.clear()
+                view = self.view
+                if holds(view):
+                    return self.state
+                pause = self._pause(view, until, timeout, end)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), pause)
+        finally:
+            over = True
+
+    def _pause(self, view: View, until: Until, timeout: Timeout, end: float | None) -> float:
+        """How long to wait before the next look, in seconds; `WaitTimeout` if there is nothing to wait for."""
+        self._engine.raise_if_stopped()
+        # A function may ask for anything, also for what still comes after closing.
+        if view.is_closed and not callable(until):
+            raise WaitTimeout(self._stands(until, "and cannot any more"))
+        left = None if end is None else end - wall.monotonic()
+        if left is not None and left <= 0:
+            raise WaitTimeout(self._stands(until, f"within {Duration.of(timeout)}"))
+        look = SLICE if self._engine.core.database.in_memory else LOOK
+        return look if left is None else min(left, look)
 
     def _condition(self, until: Until) -> Callable[[View], bool]:
         if until is None:
@@ -372,10 +408,6 @@ class Run:
         if isinstance(until, str) and until in self._program.state_rows:
             parts.append(f"Ask run.why_not({until!r}).")
         return " ".join(parts)
-
-    async def wait_async(self, until: Until = None, timeout: Timeout = None) -> str:
-        """`wait` for event loops, in a thread of theirs."""
-        return await asyncio.to_thread(self.wait, until, timeout)
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -442,3 +474,7 @@ class Run:
             for name, value in rows
         )
         return f"<table><caption>{html.escape(self.id)}</caption>{body}</table>"
+
+
+def _end(timeout: Timeout) -> float | None:
+    return None if timeout is None else wall.monotonic() + int(Duration.of(timeout)) / 1e6

@@ -59,6 +59,7 @@ class Pulled:
         self._turn = threading.Lock()
         self._upto = 0
         self._versions: dict[str, int] = {}
+        self._places: dict[str, StoredCase] = {}
         self._kept: OrderedDict[str, Instance] = OrderedDict()
 
     def history(self) -> History:
@@ -106,6 +107,12 @@ class Pulled:
             self._versions[name] = 0 if place is None else place.version
         return self._versions[name]
 
+    def _place(self, name: str) -> StoredCase | None:
+        found = self._places.get(name) or self._store.find(name)
+        if found is not None:
+            self._places[name] = found
+        return found
+
     def _steps(self, rows: SqlRows, row: InstanceRow) -> Steps | None:
         family = self._core.families.get(row.family, rows.family)
         program = family.programs[row.member]
@@ -113,10 +120,11 @@ class Pulled:
         records = rows.records(row.id, before)
         if not records:
             return None
-        place = self._store.find(row.id)
+        place = self._place(row.id)
         if place is None:
-            parent = None if row.parent is None else self._store.find(row.parent)
+            parent = None if row.parent is None else self._place(row.parent)
             place = self._store.new_case(program, row.id, parent=parent, activation=row.activation if parent else None)
+            self._places[row.id] = place
         instance = self._kept.pop(row.id, None)
         if instance is None or instance.version != before:
             instance = Instance(program, key=records[0].payload["seed"]) if before == 0 else self._rebuilt(place)

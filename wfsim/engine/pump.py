@@ -120,10 +120,6 @@ class Pump:
                 self._unknown.pop(key, None)
             self._executor.cancel(key)
 
-    def detail(self, key: Key) -> object:
-        """What an attempt that runs here said last."""
-        return self._executor.detail(key)
-
     def _poke(self) -> None:
         with self._door:
             self._poked = True
@@ -202,6 +198,7 @@ class Pump:
         if self._closing:
             return False
         n = self._core.work_off(now)
+        self._core.beat(self._executor.beats())
         n += self._core.miss_beats(now)
         with self._door:
             row = next(iter(self._waiting.values()), None)

@@ -214,7 +214,7 @@ def _lease(
         shared.leases += 1
         lease = Lease(shared)
     try:
-        shared.engine.know(known, activities)
+        shared.engine.know(known, activities, drives=not isinstance(store, Engine))
     except BaseException:
         lease.release()
         raise

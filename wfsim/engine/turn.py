@@ -104,7 +104,7 @@ class Turn:
         Instances as earlier turns of this process left them, to spare building them from their images.
     newest
         The newest published version of a workflow with its catalogue, for messages that start an instance; `None` if
-        it is not known.
+        it is not known, `StartRefused` if it could not be carried out.
 
     Attributes
     ----------
@@ -136,6 +136,8 @@ class Turn:
         self.changed: dict[str, Held] = {}
         self.owes = False
         self.met: set[str] = set()
+        self._arriving: str | None = None
+        self._sender: str | None = None
         self._families = families
         self._kept = kept
         self._newest = newest
@@ -305,9 +307,11 @@ class Turn:
         """An event arrives; what was seen before under its id is known (M7.1)."""
         fate = self.rows.fate(held.name, "event", event_id)
         held.instance.events_seen = {} if fate is None else {event_id: fate}
+        self._arriving, self._sender = event_id, sender
         output = self.step(
             held, lambda instance, time: instance.event(time, event, payload, event_id, sender), metadata
         )
+        self._arriving = None
         seen = held.instance.events_seen.get(event_id)
         held.instance.events_seen = {}
         if seen is not None and seen != fate:
@@ -401,7 +405,7 @@ class Turn:
 
     def _return(self, receiver: str, identity: str, reason: str) -> None:
         """An event was turned away for good: if it is a message, it goes back."""
-        sender = self.rows.sender(receiver, identity)
+        sender = self._sender if identity == self._arriving else self.rows.sender(receiver, identity)
         if sender is not None:
             self.rows.add_due([self._returning(sender, int(identity.rpartition(":m")[2]), reason)])
 
@@ -509,7 +513,11 @@ class Turn:
         if receiver is not None:
             self._move(entry, receiver, "letter", self.now)
             return
-        found = self._newest(letter.to)
+        try:
+            found = self._newest(letter.to)
+        except StartRefused as refusal:
+            self._send_back(letter, str(refusal))
+            return
         if found is None:
             self._send_back(letter, f"no workflow {letter.to!r} is known here")
             return
@@ -670,6 +678,7 @@ class Turn:
             # Not watched any more; a pause may keep the attempt open for long.
             row.beat_by = None
             self.rows.put_attempt(row)
+            self.taken_back.append((held.name, serial, attempt))
             self.step(
                 held,
                 lambda one, time: one.activity_failed(

@@ -318,8 +318,11 @@ class Store:
         con = self._con
         con.execute("BEGIN")
         try:
-            for place, group in by_workflow.items():
-                self._append_group(*place, group)
+            tables = [self._records_of(*place, group) for place, group in by_workflow.items()]
+            # What stands in the tables may need new codes.
+            self._codes.store(con)
+            for table in tables:
+                insert(con, table)
             con.execute("COMMIT")
         except duckdb.Error as error:
             roll_back(con)
@@ -333,8 +336,8 @@ class Store:
         if self._codes.written() and self._is_asked:
             name_records(self._con)
 
-    def _append_group(self, run: int, workflow: int, steps: Sequence[Steps]) -> None:
-        """Cases of one workflow of a run, within a transaction."""
+    def _records_of(self, run: int, workflow: int, steps: Sequence[Steps]) -> pa.Table:
+        """The records of cases of one workflow of a run; what else is stored of them is stored."""
         program, codes = self._programs_of(run, workflow)
         con, batch, ends = self._con, Batch(), []
         for each in steps:
@@ -356,12 +359,9 @@ class Store:
             self._store_case(each, track, known)
             if path is not None and any(row.kind == R_INSTANCE_CLOSED for row in happened):
                 self._store_variant(path, self._paths.states(track.path))
-        records = batch.columns().table(run, workflow, self._codes, codes, self._paths)
-        self._codes.store(con)
-        insert(con, _with_last(records, ends))
-        for each in steps:
-            if each.outputs[-1].records[-1].seq // self._snapshot_every > each.before // self._snapshot_every:
-                store_snapshot(con, run, each.place.case, each.instance)
+            if last.seq // self._snapshot_every > each.before // self._snapshot_every:
+                store_snapshot(con, run, case, each.instance)
+        return _with_last(batch.columns().table(run, workflow, self._codes, codes, self._paths), ends)
 
     def _store_case(self, each: Steps, track: CaseTrack, known: Mapping[str, Any]) -> None:
         place, con = each.place, self._con
