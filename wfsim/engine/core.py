@@ -46,6 +46,10 @@ TOGETHER = 200
 """So many instances are looked for at a time when something is due."""
 
 
+class DatabaseError(EngineError):
+    """The database is full, locked, or cannot be reached; it may be in a while."""
+
+
 class Carrier(Protocol):
     """Whoever sees to it that attempts are carried out."""
 
@@ -113,8 +117,14 @@ class Core:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[Turn]:
-        """A transaction; what it leaves is handed on once it is over."""
-        with self.database.transaction() as rows:
+        """A transaction; what it leaves is handed on once it is over.
+
+        Raises
+        ------
+        EngineError
+            If the database cannot be written; nothing has happened then.
+        """
+        with self._told(), self.database.transaction() as rows:
             turn = Turn(
                 rows,
                 now=self.clock.now(),
@@ -136,6 +146,17 @@ class Core:
             self.tell()
         if turn.owes or turn.changed:
             self.poke()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sa.exc.DBAPIError) as error:
+            told = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            raise DatabaseError(
+                f"{self.database.shown} cannot be used: {str(told).strip()} Nothing of this was stored. "
+                "Mend the cause and try again."
+            ) from error
 
     def tell(self) -> None:
         """Something has changed: whoever waits looks again."""
@@ -226,7 +247,10 @@ class Core:
         """For whom something is due, in the order in which it is."""
         with self.database.reading() as rows:
             found = rows.connection.execute(
-                sa.select(DUE.c.target).where(DUE.c.due <= now).order_by(DUE.c.due, DUE.c.rank, DUE.c.number).limit(TOGETHER)
+                sa.select(DUE.c.target)
+                .where(DUE.c.due <= now)
+                .order_by(DUE.c.due, DUE.c.rank, DUE.c.number)
+                .limit(TOGETHER)
             ).scalars()
             return list(dict.fromkeys(found))
 
@@ -249,7 +273,7 @@ class Core:
             except Busy:
                 # Somebody else is at it; it is looked for again.
                 continue
-            except (OSError, sa.exc.SQLAlchemyError, MemoryError):
+            except (DatabaseError, MemoryError):
                 raise
             except Exception as error:  # kept, and told: what is wrong with one instance must not hold up the others
                 self.stuck[target] = (now, error)
@@ -322,6 +346,11 @@ class Core:
         """Attempts that wait for a worker or are with one, oldest instances first."""
         with self.database.reading() as rows:
             return rows.open_attempts()
+
+    def queued_attempts(self) -> list[AttemptRow]:
+        """Attempts that wait for a worker, oldest instances first."""
+        with self.database.reading() as rows:
+            return rows.open_attempts("queued")
 
     def no_instance(self, rows: SqlRows, name: str) -> EngineError:
         """The error for an id that nobody has."""

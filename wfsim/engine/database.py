@@ -97,8 +97,9 @@ class Database:
                 yield SqlRows(connection)
 
     def close(self) -> None:
-        """Close all connections; one in memory is gone then."""
-        self.engine.dispose()
+        """Close all connections; whoever looks again opens one. What is in memory stays until nobody holds this."""
+        if not self.in_memory:
+            self.engine.dispose()
 
 
 def _prepare(connection: object, _: object) -> None:

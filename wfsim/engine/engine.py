@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
 
-from wfsim.errors import ConflictError, EngineError, EventRejected, RunStopped, StartRefused, WaitTimeout, WfsimError, did_you_mean, listed
+from wfsim.errors import (
+    ConflictError,
+    EngineError,
+    EventRejected,
+    RunStopped,
+    StartRefused,
+    WaitTimeout,
+    WfsimError,
+    did_you_mean,
+    listed,
+)
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.statuses import STATUSES
 from wfsim.model.values import ValueType, brief, check_value
@@ -662,7 +672,9 @@ def _statuses(asked: str | Iterable[str]) -> list[str]:
         return ["created", "running", "paused", "cancelling"]
     for each in wanted:
         if each not in STATUSES:
-            raise WfsimError(f"{each!r} is not a status.{did_you_mean(str(each), STATUSES)} Statuses: {', '.join(STATUSES)}.")
+            raise WfsimError(
+                f"{each!r} is not a status.{did_you_mean(str(each), STATUSES)} Statuses: {', '.join(STATUSES)}."
+            )
     return wanted
 
 

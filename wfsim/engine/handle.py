@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from wfsim.semantics.records import Record
 
     from .engine import Engine
-    from .run import Lease
     from .rows import InstanceRow
+    from .run import Lease
 
 Timeout: TypeAlias = "Duration | timedelta | str | int | float | None"
 Until: TypeAlias = "str | Callable[[Run], bool] | None"
@@ -77,8 +77,6 @@ class Run:
 
     def _look(self) -> tuple[InstanceRow, View]:
         core = self._engine.core
-        if self._engine.is_closed and self._seen is not None:
-            return self._seen
         with core.database.reading() as rows:
             row = rows.read(self.id)
             if row is None:
@@ -226,7 +224,7 @@ class Run:
                 continue
             if self.is_closed and self.version == after:
                 return
-            self.wait(lambda run: run.version > after, timeout)
+            self.wait(_beyond(after), timeout)
 
     # --- what is sent ----------------------------------------------------------------------------
 
@@ -374,7 +372,8 @@ class Run:
         known = [*states, *STATUSES[1:], "idle"]
         raise WfsimError(
             f"{until!r} is neither a state of {self.workflow.name} nor a status."
-            f"{did_you_mean(str(until), known)} States: {listed(states)}. Statuses: {', '.join(STATUSES[1:])}. Or: idle."
+            f"{did_you_mean(str(until), known)} States: {listed(states)}. "
+            f"Statuses: {', '.join(STATUSES[1:])}. Or: idle."
         )
 
     @property
@@ -393,7 +392,9 @@ class Run:
     def _stands(self, until: Until, how: str) -> str:
         """Where the run is, for an error of waiting."""
         view = self.view
-        wanted = f"come to {until!r}" if isinstance(until, str) else "close" if until is None else "come to what was asked"
+        wanted = (
+            f"come to {until!r}" if isinstance(until, str) else "close" if until is None else "come to what was asked"
+        )
         parts = [f"{self.id!r} did not {wanted} {how}: it is {view.status} in {view.state!r}, version {view.version}."]
         if view.activities:
             shown = listed(f"{work.activity} (attempt {work.attempt}, {work.phase})" for work in view.activities)
@@ -430,10 +431,11 @@ class Run:
         """
         if self._lease is None or self._kept is not None:
             return
-        self._look()
-        self._kept = self.records
         self._finalizer.detach()
-        self._lease.release(timeout, self)
+        try:
+            self._lease.release(timeout)
+        finally:
+            self._kept = self.records
 
     def __enter__(self) -> Self:
         return self
@@ -478,3 +480,7 @@ class Run:
 
 def _end(timeout: Timeout) -> float | None:
     return None if timeout is None else wall.monotonic() + int(Duration.of(timeout)) / 1e6
+
+
+def _beyond(version: int) -> Callable[[Run], bool]:
+    return lambda run: run.version > version

@@ -101,9 +101,7 @@ class Families:
             for number, text in enumerate(definitions(code)):
                 workflow = workflow_of(text)
                 assert definition_of(workflow) == text
-                members.append(
-                    RunWorkflow(number, workflow.name, workflow.version, text, hash_of_definition(text))
-                )
+                members.append(RunWorkflow(number, workflow.name, workflow.version, text, hash_of_definition(text)))
             found = _family(tuple(members))
             with self._turn:
                 found = self._known.setdefault(code, found)

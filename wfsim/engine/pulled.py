@@ -1,4 +1,4 @@
-"""The history of an engine, as DuckDB sees it: pulled from its database, record by record, as far as was not pulled yet.
+"""The history of an engine, as DuckDB sees it: pulled from its database, as far as that was not done yet.
 
 Records are put through `step` again on their way: its output is what a history is made of, here as in a simulation, so
 that both have one schema and one meaning, and what did not go as the definition says shows at once.

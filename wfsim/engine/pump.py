@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from copy import deepcopy
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from wfsim.errors import RunStopped
 from wfsim.runtime.executor import Attempt, Executor, Report
 from wfsim.runtime.implementations import Use
+
+from .core import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from .rows import AttemptRow
     from .sql_rows import SqlRows
     from .turn import Order
+
+OUTAGE = 0.5
+"""Seconds after which is looked again for a database that cannot be reached."""
 
 POLLING = 0.1
 """Seconds after which is looked again for what other processes have made due."""
@@ -180,7 +186,15 @@ class Pump:
                         return
                     self._poked = False
                     self._working = True
-                if self._round():
+                try:
+                    again = self._round()
+                except DatabaseError:
+                    if not self._shared:
+                        raise
+                    # Others use it too, and see to it that it comes back.
+                    time.sleep(OUTAGE)
+                    again = True
+                if again:
                     with self._door:
                         self._poked = True
         except BaseException as error:  # told to everyone who asks
@@ -200,12 +214,23 @@ class Pump:
         n = self._core.work_off(now)
         self._core.beat(self._executor.beats())
         n += self._core.miss_beats(now)
+        self._look_for_attempts()
         with self._door:
             row = next(iter(self._waiting.values()), None)
         if row is not None and self._executor.has_room():
             n += 1
             self._take(row)
         return n > 0
+
+    def _look_for_attempts(self) -> None:
+        """Attempts that were launched by others on the same database."""
+        if not self._carries or self._core.database.in_memory:
+            return
+        for row in self._core.queued_attempts():
+            key = (row.instance, row.serial, row.attempt)
+            with self._door:
+                if key not in self._unknown:
+                    self._waiting.setdefault(key, row)
 
     def _take(self, row: AttemptRow) -> None:
         key = (row.instance, row.serial, row.attempt)

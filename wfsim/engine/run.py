@@ -39,7 +39,7 @@ class Lease:
         """The engine."""
         return self._shared.engine
 
-    def release(self, timeout: float = 0.0, run: Run | None = None) -> None:
+    def release(self, timeout: float = 0.0) -> None:
         """It is needed no more; asking twice is harmless."""
         with _turn:
             if self._released:

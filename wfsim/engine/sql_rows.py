@@ -101,7 +101,7 @@ class SqlRows:
         listed = self.connection.execute(sa.select(FAMILIES.c.definitions).where(FAMILIES.c.hash == code)).scalar_one()
         hashes = json.loads(listed)
         asked = sa.select(DEFINITIONS.c.hash, DEFINITIONS.c.definition).where(DEFINITIONS.c.hash.in_(hashes))
-        found = {code: text for code, text in self.connection.execute(asked)}
+        found = {row.hash: row.definition for row in self.connection.execute(asked)}
         return [found[each] for each in hashes]
 
     def publish(self, code: str, name: str, version: str, definition: str, now: int) -> None:
@@ -128,7 +128,8 @@ class SqlRows:
         )
         listed = written([each.model_hash for each in members])
         self.connection.execute(
-            self._insert(FAMILIES).on_conflict_do_nothing(index_elements=["hash"]), {"hash": code, "definitions": listed}
+            self._insert(FAMILIES).on_conflict_do_nothing(index_elements=["hash"]),
+            {"hash": code, "definitions": listed},
         )
 
     # --- instances ---------------------------------------------------------------------------------
@@ -160,9 +161,7 @@ class SqlRows:
 
     def count_of(self, workflow: str) -> int:
         """How many instances of a workflow there are."""
-        return self.connection.execute(
-            sa.select(sa.func.count()).where(INSTANCES.c.workflow == workflow)
-        ).scalar_one()
+        return self.connection.execute(sa.select(sa.func.count()).where(INSTANCES.c.workflow == workflow)).scalar_one()
 
     def insert(self, row: InstanceRow) -> bool:
         """A new instance; false if its id is taken."""
@@ -303,12 +302,12 @@ class SqlRows:
         """The open activities of an instance."""
         return [attempt_row(row) for row in self.connection.execute(_ATTEMPTS, {"name": name})]
 
-    def open_attempts(self) -> list[AttemptRow]:
+    def open_attempts(self, *phases: str) -> list[AttemptRow]:
         """Attempts that wait for a worker or are with one, those of instances that started earlier first."""
         listed = (
             sa.select(*(ATTEMPTS.c[name] for name in _ATTEMPT))
             .join(INSTANCES, INSTANCES.c.id == ATTEMPTS.c.instance)
-            .where(ATTEMPTS.c.phase.in_(("queued", "running")))
+            .where(ATTEMPTS.c.phase.in_(phases or ("queued", "running")))
             .order_by(INSTANCES.c.started, ATTEMPTS.c.instance, ATTEMPTS.c.serial)
         )
         return [attempt_row(row) for row in self.connection.execute(listed)]
@@ -342,5 +341,3 @@ def attempt_row(row: Any) -> AttemptRow:
     for name in _SERIALIZED:
         values[name] = None if values[name] is None else json.loads(values[name])
     return AttemptRow(**values)
-
-

@@ -94,9 +94,7 @@ SEEN = sa.Table(
 DUE = sa.Table(
     "wfsim_due",
     METADATA,
-    sa.Column(
-        "number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True
-    ),
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
     sa.Column("target", sa.Text, nullable=False, comment="an instance, or where a kept message waits"),
     sa.Column("due", sa.BigInteger, nullable=False),
     sa.Column("rank", sa.Integer, nullable=False, comment="which comes first of what is due at once"),

@@ -26,7 +26,6 @@ from wfsim.semantics.post import Letter, turned_away
 from wfsim.semantics.records import effects_of, records_of
 from wfsim.semantics.stimulus import checked_inputs, correlation_key
 
-
 from .rows import (
     CONTROLS,
     EVENTS,
@@ -332,9 +331,7 @@ class Turn:
 
     # --- what others are owed ----------------------------------------------------------------------
 
-    def _owed(
-        self, held: Held, effect: Effect, children: Mapping[int, tuple[str, str | None]]
-    ) -> list[DueRow]:
+    def _owed(self, held: Held, effect: Effect, children: Mapping[int, tuple[str, str | None]]) -> list[DueRow]:
         """The entries that an effect leaves for later; `children` are workflow and version by activation."""
         name = held.name
         match effect.kind:
@@ -459,7 +456,9 @@ class Turn:
                     )
             case "returned":
                 if not held.instance.is_closed:
-                    self.step(held, lambda instance, time: instance.message_returned(time, body["number"], body["reason"]))
+                    self.step(
+                        held, lambda instance, time: instance.message_returned(time, body["number"], body["reason"])
+                    )
         return held
 
     def _start_child(self, held: Held | None, entry: DueRow) -> Held | None:
@@ -606,7 +605,8 @@ class Turn:
             if work.phase == "backoff":
                 wanted = "backoff"
             elif work.phase == "running":
-                wanted = "running" if row.phase in ("new", "running") else row.phase
+                # One that was to be taken again after a crash, and was held by a pause.
+                wanted = "queued" if row.phase == "held" and may_start else row.phase.replace("new", "running")
             else:
                 wanted = "queued" if may_start else "held"
             if row.phase == "running" and wanted == "queued":
@@ -740,4 +740,3 @@ def places_of(name: str, workflow: str, key: str | None) -> list[str]:
 def letter_of(body: Mapping[str, Any]) -> Letter:
     """The message of an entry."""
     return Letter(body["sender"], body["number"], body["to"], body["key"], body["event"] or "", body["payload"])
-

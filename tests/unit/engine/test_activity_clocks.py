@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from wfsim.engine.handle import Run
+from wfsim.engine.run import start
 from wfsim.errors import ActivityError
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.engine.handle import Run
-from wfsim.engine.run import start
 
 SECOND = 1_000_000
 

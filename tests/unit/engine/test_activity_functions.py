@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 import wfsim.runtime.executor as executor_module
+from wfsim.engine.handle import Run
+from wfsim.engine.run import start
 from wfsim.errors import ActivityError, StartRefused
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
 from wfsim.runtime.executor import ActivityContext
-from wfsim.engine.handle import Run
-from wfsim.engine.run import start
 
 
 def one_activity(parameters: dict[str, Any] | None = None, **activity: Any) -> Workflow:

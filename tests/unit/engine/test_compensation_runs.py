@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from wfsim.engine.run import reopen, start
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.engine.run import reopen, start
 
 TRIP = Workflow.model_validate(
     {

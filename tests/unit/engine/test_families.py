@@ -10,18 +10,17 @@ from typing import Any
 
 import pytest
 
-from wfsim.errors import ActivityError, CatalogueError, EngineError, RunStopped, StartRefused
 from tests.unit.engine.stored import open_history
+from wfsim.engine.handle import Run
+from wfsim.engine.run import reopen, start
+from wfsim.engine.sql_rows import SqlRows
+from wfsim.errors import ActivityError, CatalogueError, EngineError, RunStopped, StartRefused
 from wfsim.history.replay import replay_all
-from wfsim.engine.engine import Engine, open_engine
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import loads
 from wfsim.runtime import executor
 from wfsim.runtime.clock import ManualClock
-from wfsim.engine.handle import Run
-from wfsim.engine.sql_rows import SqlRows
-from wfsim.engine.run import reopen, start
 
 PARCEL = loads(
     """

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from wfsim.errors import RunStopped, StartRefused
 from tests.unit.engine.stored import open_history
+from wfsim.engine.engine import open_engine
+from wfsim.engine.handle import Run
+from wfsim.engine.run import reopen, start
+from wfsim.engine.sql_rows import SqlRows
+from wfsim.errors import RunStopped, StartRefused
 from wfsim.history.replay import replay_all
-from wfsim.engine.engine import Engine, open_engine
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import loads
 from wfsim.runtime.clock import ManualClock
-from wfsim.engine.handle import Run
-from wfsim.engine.sql_rows import SqlRows
-from wfsim.engine.run import reopen, start
 
 BUYER = loads(
     """

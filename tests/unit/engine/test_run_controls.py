@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from wfsim.errors import WfsimError
 from wfsim.engine.core import Core
-from wfsim.model.workflow import Workflow
-from wfsim.runtime.clock import ManualClock
 from wfsim.engine.handle import Run
 from wfsim.engine.run import start
+from wfsim.errors import WfsimError
+from wfsim.model.workflow import Workflow
+from wfsim.runtime.clock import ManualClock
 
 SECOND = 1_000_000
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from wfsim.engine.run import start
 from wfsim.errors import EventRejected, WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.engine.run import start
 
 
 def workflow(**changes: Any) -> Workflow:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from wfsim.engine.run import start
 from wfsim.errors import ActivityError, EventRejected
 from wfsim.model.yaml_io import load
 from wfsim.runtime.clock import ManualClock
-from wfsim.engine.run import start
 
 ORDER = load(Path(__file__).parents[3] / "models" / "order_processing.yaml")
 INPUT = {"order_id": "o-1", "total_amount": 30, "currency": "EUR", "items": [{"sku": "a", "quantity": 2}]}

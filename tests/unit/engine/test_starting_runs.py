@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from wfsim.errors import EngineError, RunStopped, StartRefused, WfsimError
 from tests.unit.engine.stored import open_history
 from wfsim.engine.engine import open_engine
+from wfsim.engine.run import reopen, start
+from wfsim.errors import EngineError, RunStopped, StartRefused, WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock, SystemClock
-from wfsim.engine.run import reopen, start
 
 ORDER: dict[str, Any] = {
     "name": "order",
