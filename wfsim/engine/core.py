@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from wfsim.errors import CatalogueError, EngineError, did_you_mean
 from wfsim.history.runs import definition_of, hash_of_definition, workflow_of
 from wfsim.model.catalogue import Catalogue
+from wfsim.runtime.implementations import Use
 
 from .cache import Cache
 from .programs import Families
@@ -66,6 +67,12 @@ class Carrier(Protocol):
         ...
 
 
+class SqlTurn(Turn):
+    """A turn on a real database; `sql` is its transaction."""
+
+    sql: SqlRows
+
+
 class Nobody:
     """Carries nothing out: attempts wait for a worker that looks for them."""
 
@@ -116,7 +123,7 @@ class Core:
     # --- turns -------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[Turn]:
+    def turn(self) -> Iterator[SqlTurn]:
         """A transaction; what it leaves is handed on once it is over.
 
         Raises
@@ -125,13 +132,14 @@ class Core:
             If the database cannot be written; nothing has happened then.
         """
         with self._told(), self.database.transaction() as rows:
-            turn = Turn(
+            turn = SqlTurn(
                 rows,
                 now=self.clock.now(),
                 families=self.families,
                 kept=self.cache,
                 newest=lambda name: self._newest(rows, name),
             )
+            turn.sql = rows
             yield turn
             self.carrier.enqueue(rows, turn.launched)
         self.families.stored |= turn.met
@@ -316,13 +324,38 @@ class Core:
 
     # --- attempts ----------------------------------------------------------------------------------
 
-    def take(self, name: str, serial: int, attempt: int, worker: str) -> Order | None:
+    def use_of(self, name: str, serial: int, attempt: int, tries: int) -> Use | None:
+        """Which activity an attempt is of; `None` if nobody waits for it, or it was handed out anew since."""
+        with self.database.reading() as rows:
+            for row in rows.attempts(name):
+                if (row.serial, row.attempt, row.tries) == (serial, attempt, tries):
+                    return Use(row.workflow, row.activity, row.activity_version)
+        return None
+
+    def put_back(
+        self,
+        name: str,
+        serial: int,
+        attempt: int,
+        tries: int,
+        enqueue: Callable[[SqlRows, Iterable[AttemptRow]], None],
+    ) -> None:
+        """Another worker shall carry an attempt out."""
+        with self.database.transaction() as rows:
+            rows.lock(name)
+            for row in rows.attempts(name):
+                if (row.serial, row.attempt, row.tries, row.phase) == (serial, attempt, tries, "queued"):
+                    row.tries += 1
+                    rows.put_attempt(row)
+                    enqueue(rows, [row])
+
+    def take(self, name: str, serial: int, attempt: int, worker: str, tries: int | None = None) -> Order | None:
         """A worker is about to carry out an attempt; see `Turn.take`."""
         with self.turn() as turn:
             # What fell due before, perhaps while no process ran, comes first.
             turn.work_off(name, turn.now - 1)
             held = turn.hold(name)
-            return None if held is None else turn.take(held, serial, attempt, worker)
+            return None if held is None else turn.take(held, serial, attempt, worker, tries)
 
     def report(self, report: Report) -> None:
         """What came of an attempt."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import secrets
 import socket
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -38,8 +39,10 @@ from wfsim.semantics.draws import mix_key
 from .core import Core
 from .database import MEMORY, Database
 from .handle import Run
+from .presence import Presence
 from .pulled import Pulled
 from .pump import Pump
+from .queue import Queue, QueueWorker
 from .tables import INSTANCES
 from .texts import written
 from .turn import OPEN, rebuilt
@@ -82,7 +85,7 @@ class Page:
     instances: tuple[Listed, ...]
     after: str | None
 
-    def __iter__(self) -> Iterable[Listed]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Listed]:
         return iter(self.instances)
 
     def __len__(self) -> int:
@@ -96,6 +99,8 @@ def open_engine(
     *,
     clock: Clock | None = None,
     worker: str | None = None,
+    concurrency: int = 100,
+    polling: float = 0.1,
 ) -> Engine:
     """Open an engine on a database, made if it is not there.
 
@@ -118,6 +123,10 @@ def open_engine(
         `SystemClock()` by default; a `ManualClock` for tests and demonstrations, in memory only.
     worker
         What this process is called in records and lists; by default host and process.
+    concurrency
+        How many attempts are carried out here at a time.
+    polling
+        Seconds between two looks at what other processes have left to be done.
 
     Raises
     ------
@@ -126,8 +135,15 @@ def open_engine(
     StartRefused
         If a function does not fit the inputs of its activity.
     """
-    engine = Engine(url, workflows, activities, clock=clock, worker=worker)
-    engine.run()
+    queued = not isinstance(clock, ManualClock)
+    engine = Engine(
+        url, workflows, activities, clock=clock, worker=worker, queued=queued, concurrency=concurrency, polling=polling
+    )
+    try:
+        engine.run()
+    except BaseException:
+        engine.close(0.0)
+        raise
     return engine
 
 
@@ -143,8 +159,11 @@ class Engine:
         workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None,
         activities: Mapping[str, Function] | None,
         *,
-        clock: Clock | None,
-        worker: str | None,
+        clock: Clock | None = None,
+        worker: str | None = None,
+        queued: bool = False,
+        concurrency: int = 100,
+        polling: float = 0.1,
     ) -> None:
         if not isinstance(url, str):
             raise EngineError(f"the address of a database is a text such as 'sqlite:///runs.db', not {brief(url)}.")
@@ -154,25 +173,45 @@ class Engine:
         self._closed = False
         self._pulled: Pulled | None = None
         self._pump: Pump | None = None
+        self._queue: Queue | None = None
+        self._presence: Presence | None = None
         database = Database(url)
         try:
             self.core = Core(database, SystemClock() if clock is None else clock)
             self.core.publish(published.all_versions())
-            if activities is not None or database.in_memory:
+            works = activities is not None
+            alone = database.in_memory or not queued
+            if works or database.in_memory:
                 shared = not database.in_memory and not isinstance(clock, ManualClock)
-                self._pump = Pump(self.core, self.worker, shared=shared, carries=activities is not None)
+                self._pump = Pump(self.core, self.worker, shared=shared, carries=works and alone, polling=polling)
                 with database.reading() as rows:
                     everything = self.core.catalogue(rows)
                 self._pump.carry_out(implementations_given(everything.all_versions(), activities))
+            if works and not database.in_memory:
+                self._presence = Presence(self.core, self.worker)
+            if self._pump is not None and self._presence is not None:
+                self._pump.worker = self._presence.id
+            if not alone:
+                self._queue = (
+                    Queue(self.core)
+                    if self._pump is None or self._presence is None
+                    else QueueWorker(self.core, self._pump, self._presence.id, concurrency=concurrency, polling=polling)
+                )
+                self.core.carrier = self._queue
         except BaseException:
             database.close()
             raise
-        self._finalizer = weakref.finalize(self, _let_go, self._pump, database)
+        self._finalizer = weakref.finalize(self, _let_go, self._pump, self._queue, self._presence, database)
 
     def run(self) -> None:
         """Let things happen from now on, if this process does any of the work; asking twice is harmless."""
-        if self._pump is not None:
-            self._pump.start()
+        if self._pump is None or self._pump.is_running:
+            return
+        if self._presence is not None:
+            self._presence.start()
+        self._pump.start()
+        if isinstance(self._queue, QueueWorker):
+            self._queue.start()
 
     def know(self, catalogue: Catalogue, activities: Mapping[str, Function] | None, *, drives: bool) -> None:
         """Messages may start these workflows, and these functions carry out activities, beside what is published.
@@ -215,7 +254,7 @@ class Engine:
         with self.core.database.reading() as rows:
             return self.core.catalogue(rows)
 
-    def definitions(self, family: str) -> list[str]:
+    def definitions(self, family: str) -> builtins.list[str]:
         """The definitions of a family of workflows, by its hash."""
         with self.core.database.reading() as rows:
             return rows.family(family)
@@ -290,7 +329,7 @@ class Engine:
         key = secrets.randbits(62) if seed is None else mix_key(_checked_seed(seed), 0, 0)
         family = self.core.families.of(workflow, catalogue)
         with self.core.turn() as turn:
-            name = name or _free_name(turn.rows, workflow.name)
+            name = name or _free_name(turn.sql, workflow.name)
             held = turn.start(name, family, 0, given, key=key, metadata=metadata)
         if held is None:
             raise StartRefused(
@@ -340,7 +379,7 @@ class Engine:
                 raise self.core.no_instance(rows, str(id))
         return Run(self, row)
 
-    def children(self, id: str) -> list[Run]:
+    def children(self, id: str) -> builtins.list[Run]:
         """The instances that an instance has started, in order of their starts."""
         with self.core.database.reading() as rows:
             names = rows.connection.execute(
@@ -468,7 +507,7 @@ class Engine:
             turn.work_off(id, turn.now - 1)
             held = turn.hold(id)
             if held is None:
-                raise self.core.no_instance(turn.rows, id)
+                raise self.core.no_instance(turn.sql, id)
             _check_version(held, expected_version)
             # An id of its own tells this event's fate from those of others set free in the same step.
             sent_as = checked or f"{id}:event:{held.instance.version + 1}"
@@ -519,7 +558,7 @@ class Engine:
             turn.work_off(id, turn.now - 1)
             held = turn.hold(id)
             if held is None:
-                raise self.core.no_instance(turn.rows, id)
+                raise self.core.no_instance(turn.sql, id)
             _check_version(held, expected_version)
             output = turn.control(held, command, checked, reason, metadata=told)
         return _fate(output)
@@ -598,8 +637,8 @@ class Engine:
         if self._closed:
             return
         self._closed = True
-        left = [] if self._pump is None else self._pump.close(timeout)
         self._finalizer.detach()
+        left = _stop(self._pump, self._queue, self._presence, timeout)
         if self._pulled is not None:
             self._pulled.close()
         self.core.database.close()
@@ -621,9 +660,18 @@ class Engine:
         return f"<Engine on {self.core.database.shown}{' (closed)' if self._closed else ''}>"
 
 
-def _let_go(pump: Pump | None, database: Database) -> None:
-    if pump is not None:
-        pump.close(0.0)
+def _stop(pump: Pump | None, queue: Queue | None, presence: Presence | None, timeout: float) -> builtins.list[str]:
+    """End what goes on; returns the activities that did not end in time."""
+    left = [] if pump is None else pump.close(timeout)
+    if queue is not None:
+        queue.close()
+    if presence is not None:
+        presence.close()
+    return left
+
+
+def _let_go(pump: Pump | None, queue: Queue | None, presence: Presence | None, database: Database) -> None:
+    _stop(pump, queue, presence, 0.0)
     database.close()
 
 

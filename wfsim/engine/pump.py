@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from concurrent.futures import Future
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 OUTAGE = 0.5
 """Seconds after which is looked again for a database that cannot be reached."""
-
-POLLING = 0.1
-"""Seconds after which is looked again for what other processes have made due."""
 
 
 def attempt_of(order: Order) -> Attempt:
@@ -55,6 +53,8 @@ class Pump:
         In the names of threads, and of the worker in records.
     shared
         Whether other processes may use the database, so that it must be looked at again and again.
+    polling
+        Seconds after which that is done.
     carries
         Whether attempts are carried out in this process, without a queue between.
 
@@ -62,16 +62,19 @@ class Pump:
     ----------
     stopped
         Why nothing goes on here, if so.
+    worker
+        What stands with the attempts that are carried out here.
     """
 
-    def __init__(self, core: Core, name: str, *, shared: bool, carries: bool) -> None:
-        self.name = name
+    def __init__(self, core: Core, name: str, *, shared: bool, carries: bool, polling: float) -> None:
+        self.name = self.worker = name
         self.stopped: str | None = None
         self.cause: BaseException | None = None
         self._core = core
         self._shared = shared
         self._functions: dict[Use, Implementation] = {}
         self._carries = carries
+        self._polling = polling
         self._executor = Executor(name, core.clock, self._reported, self._poke)
         self._door = threading.Condition()
         self._poked = True
@@ -80,6 +83,7 @@ class Pump:
         self._ending = False
         self._waiting: OrderedDict[Key, AttemptRow] = OrderedDict()
         self._unknown: dict[Key, AttemptRow] = {}
+        self._performed: dict[Key, Future[Report | None]] = {}
         self._started = False
         self.thread = threading.Thread(target=self._serve, name=f"wfsim {name}", daemon=True)
 
@@ -92,9 +96,28 @@ class Pump:
         self._core.poke = self._poke
         if self._carries:
             self._core.carrier = self
-            self.launched(self._core.open_attempts())
+            self.launched(self._core.queued_attempts())
         self._core.clock.follow(self)
         self.thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started."""
+        return self._started
+
+    def implementation(self, use: Use) -> Implementation | None:
+        """The function for an activity, if it is known here."""
+        with self._door:
+            return self._functions.get(use)
+
+    def perform(self, order: Order, implementation: Implementation) -> Report | None:
+        """Carry an attempt out and wait for it; `None` if it was taken back."""
+        attempt = attempt_of(order)
+        with self._door:
+            done: Future[Report | None] = Future()
+            self._performed[attempt.key] = done
+        self._executor.launch(attempt, implementation)
+        return done.result()
 
     def carry_out(self, functions: Mapping[Use, Implementation]) -> None:
         """Further functions are known: attempts that have waited for them are taken."""
@@ -124,7 +147,10 @@ class Pump:
             with self._door:
                 self._waiting.pop(key, None)
                 self._unknown.pop(key, None)
+                done = self._performed.pop(key, None)
             self._executor.cancel(key)
+            if done is not None:
+                done.set_result(None)
 
     def _poke(self) -> None:
         with self._door:
@@ -132,6 +158,11 @@ class Pump:
             self._door.notify_all()
 
     def _reported(self, report: Report) -> None:
+        with self._door:
+            done = self._performed.pop(report.key, None)
+        if done is not None:
+            done.set_result(report)
+            return
         try:
             self._core.report(report)
         except BaseException as error:  # told to everyone who asks; the attempt is carried out again later
@@ -239,7 +270,7 @@ class Pump:
             if implementation is None:
                 self._unknown[key] = self._waiting.pop(key)
                 return
-        order = self._core.take(*key, self.name)
+        order = self._core.take(*key, self.worker)
         with self._door:
             self._waiting.pop(key, None)
         if order is not None:
@@ -249,7 +280,7 @@ class Pump:
         due = self.next_due()
         pause = None if due is None else self._core.clock.seconds_until(due)
         if self._shared:
-            return POLLING if pause is None else min(pause, POLLING)
+            return self._polling if pause is None else min(pause, self._polling)
         return pause
 
     def _fail(self, error: BaseException) -> None:
@@ -274,6 +305,10 @@ class Pump:
         with self._door:
             self._closing = True
         left = self._executor.stop(timeout)
+        with self._door:
+            performed, self._performed = self._performed, {}
+        for done in performed.values():
+            done.set_result(None)
         with self._door:
             self._ending = True
             self._door.notify_all()

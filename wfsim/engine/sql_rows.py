@@ -89,10 +89,10 @@ class SqlRows:
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
-        self._is_sqlite = connection.dialect.name == "sqlite"
+        self.is_sqlite = connection.dialect.name == "sqlite"
 
     def _insert(self, table: sa.Table) -> Any:
-        return (sqlite if self._is_sqlite else postgresql).insert(table)
+        return (sqlite if self.is_sqlite else postgresql).insert(table)
 
     # --- definitions -------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ class SqlRows:
 
     def lock(self, name: str, *, wait: bool = True) -> InstanceRow | None:
         """An instance that nobody else changes until the end of the transaction."""
-        if self._is_sqlite:
+        if self.is_sqlite:
             # The transaction as a whole is alone.
             return self.read(name)
         row = self.connection.execute(_LOCK if wait else _TRY, {"name": name}).one_or_none()
@@ -165,10 +165,10 @@ class SqlRows:
 
     def insert(self, row: InstanceRow) -> bool:
         """A new instance; false if its id is taken."""
-        statement = self._insert(INSTANCES).on_conflict_do_nothing(index_elements=["id"])
+        statement = self._insert(INSTANCES).on_conflict_do_nothing(index_elements=["id"]).returning(INSTANCES.c.id)
         try:
             with self.connection.begin_nested():
-                return self.connection.execute(statement, asdict(row)).rowcount == 1
+                return self.connection.execute(statement, asdict(row)).one_or_none() is not None
         except sa.exc.IntegrityError as error:
             raise KeyTaken from error
 
@@ -189,7 +189,7 @@ class SqlRows:
 
     def hold(self, text: str) -> None:
         """Let no other transaction past its own `hold` of the same text until this one ends."""
-        if not self._is_sqlite:
+        if not self.is_sqlite:
             number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
             self.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
 

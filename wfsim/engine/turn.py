@@ -622,13 +622,15 @@ class Turn:
                 self.launched.append(row)
             self.rows.put_attempt(row)
 
-    def take(self, held: Held, serial: int, attempt: int, worker: str) -> Order | None:
+    def take(self, held: Held, serial: int, attempt: int, worker: str, tries: int | None = None) -> Order | None:
         """A worker is about to carry out an attempt; `None` if nobody waits for it, or not now (M8.1).
+
+        With `tries`, `None` also if it was handed out anew since.
 
         The start is recorded once, whoever else takes the attempt again after a crash (M5.5).
         """
         row = self._open_attempt(held, serial, attempt)
-        if row is None:
+        if row is None or row.phase != "queued" or tries not in (None, row.tries):
             return None
         instance = held.instance
         if instance.status not in ("running", "cancelling"):
@@ -639,7 +641,8 @@ class Turn:
         if work.phase == "backoff":
             return None
         if work.phase == "scheduled":
-            self.step(held, lambda one, time: one.activity_started(time, serial, attempt, worker))
+            shown = worker.partition("#")[0]
+            self.step(held, lambda one, time: one.activity_started(time, serial, attempt, shown))
         heartbeat = instance.program.activities[row.activity].heartbeat
         row.phase, row.worker, row.started = "running", worker, self.now
         row.beat_by = None if heartbeat is None else self.now + int(heartbeat)
