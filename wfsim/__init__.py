@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from wfsim.net.snakes_bridge import from_snakes, to_snakes
     from wfsim.net.translate import to_net
     from wfsim.runtime.clock import ManualClock
+    from wfsim.runtime.engine import open_engine
     from wfsim.runtime.executor import ActivityContext
     from wfsim.runtime.run import reopen, start
     from wfsim.runtime.schedules import run_schedules
@@ -149,7 +150,7 @@ _HOMES = {
     "net.translate": ("to_net",),
     "runtime.clock": ("ManualClock",),
     "runtime.executor": ("ActivityContext",),
-    "runtime.run": ("reopen", "start"),
+    "runtime.run": ("reopen", "start"), "runtime.engine": ("open_engine",),
     "runtime.schedules": ("run_schedules",),
     "simulation.default": ("default_scenario",),
     "simulation.scenario": ("Scenario", "load_scenario"),

@@ -170,7 +170,7 @@ def _run_one(order: Workflow, folder: Path, say: Callable[[str], None]) -> None:
             ("order_shipped", {"shipment_id": "s-9"}, "shipped"),
             ("order_delivered", {}, "completed"),
         ):
-            run.send(event, **payload)
+            run.send(event, payload)
             run.wait(then, timeout=10)
             say(f"  {event:<20} → {run.state}")
             if run.state == "inventory_allocated":

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from wfsim.errors import HistoryError, listed
 
 from . import schema
-from .failures import cannot_open
+from .failures import cannot_open, refuse_engine
 from .ranged import set_range
 from .schema import quoted
 from .view_file import attach_views
@@ -119,6 +119,7 @@ def _open(
 
     if isinstance(max_memory, bool) or not isinstance(max_memory, int) or max_memory < 2**20:
         raise HistoryError(f"max_memory={max_memory!r}: give a whole number of bytes, at least 1 MiB (2**20).")
+    refuse_engine(path)
     con = con or connect()
     try:
         con.execute(f"ATTACH '{quoted(path)}' AS history {how}")

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from wfsim.errors import CatalogueError, EngineError, did_you_mean
 from wfsim.history.runs import definition_of, hash_of_definition, workflow_of
 from wfsim.model.catalogue import Catalogue
-from wfsim.runtime.implementations import Use
 
 from .cache import Cache
+from .implementations import Use
 from .programs import Families
 from .rows import AttemptRow, Busy
 from .tables import ATTEMPTS, DEFINITIONS, DUE, INSTANCES
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from wfsim.model.workflow import Workflow
-    from wfsim.runtime.clock import Clock
-    from wfsim.runtime.executor import Attempt, Report
 
+    from .clock import Clock
     from .database import Database
+    from .executor import Attempt, Report
     from .sql_rows import SqlRows
 
 _BEAT = (

@@ -10,7 +10,7 @@ import socket
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 
@@ -29,20 +29,20 @@ from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.statuses import STATUSES
 from wfsim.model.values import ValueType, brief, check_value
 from wfsim.model.workflow import Workflow
-from wfsim.runtime.clock import Clock, ManualClock, SystemClock
-from wfsim.runtime.explain import Explanation, explain
-from wfsim.runtime.implementations import Function, driven_with, implementations_for, implementations_given
-from wfsim.runtime.sending import Answer, answer_to, checked_id, payload_copy
 from wfsim.semantics.codes import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
 from wfsim.semantics.draws import mix_key
 
+from .clock import Clock, ManualClock, SystemClock
 from .core import Core
 from .database import MEMORY, Database
+from .explain import Explanation, explain
 from .handle import Run
+from .implementations import Function, driven_with, implementations_for, implementations_given
 from .presence import Presence
 from .pulled import Pulled
 from .pump import Pump
 from .queue import Queue, QueueWorker
+from .sending import Answer, answer_to, checked_id, payload_copy
 from .tables import INSTANCES
 from .texts import written
 from .turn import OPEN, rebuilt
@@ -76,6 +76,11 @@ class Listed:
     records: int
     started: int
     changed: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not come to its end."""
+        return self.status in OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ class Engine:
         published = as_catalogue(workflows)
         self.worker = f"{socket.gethostname()}-{os.getpid()}" if worker is None else checked_id(worker, "a worker")
         self._activities = None if activities is None else dict(activities)
-        self._closed = False
+        self._running = self._closed = False
         self._pulled: Pulled | None = None
         self._pump: Pump | None = None
         self._queue: Queue | None = None
@@ -205,7 +210,12 @@ class Engine:
 
     def run(self) -> None:
         """Let things happen from now on, if this process does any of the work; asking twice is harmless."""
-        if self._pump is None or self._pump.is_running:
+        if self._running:
+            return
+        self._running = True
+        if self._queue is not None:
+            self._queue.prepare()
+        if self._pump is None:
             return
         if self._presence is not None:
             self._presence.start()
@@ -379,6 +389,21 @@ class Engine:
                 raise self.core.no_instance(rows, str(id))
         return Run(self, row)
 
+    def exists(self, id: str) -> bool:
+        """Whether there is an instance of this id."""
+        with self.core.database.reading() as rows:
+            return rows.read(id) is not None
+
+    def called(self, prefix: str) -> builtins.list[Listed]:
+        """The roots whose ids begin like that, in order of their ids."""
+        asked = (
+            sa.select(INSTANCES)
+            .where(INSTANCES.c.parent.is_(None), INSTANCES.c.id.startswith(prefix, autoescape=True))
+            .order_by(INSTANCES.c.id)
+        )
+        with self.core.database.reading() as rows:
+            return [_listed(row) for row in rows.connection.execute(asked)]
+
     def children(self, id: str) -> builtins.list[Run]:
         """The instances that an instance has started, in order of their starts."""
         with self.core.database.reading() as rows:
@@ -432,22 +457,7 @@ class Engine:
             asked = asked.where(sa.tuple_(columns.started, columns.id) < sa.tuple_(started, last))
         with self.core.database.reading() as rows:
             found = rows.connection.execute(asked).all()
-        shown = tuple(
-            Listed(
-                row.id,
-                row.workflow,
-                row.definition_version,
-                row.status,
-                row.state,
-                row.outcome,
-                row.parent,
-                None if row.open_key is None else json.loads(row.open_key),
-                row.version,
-                row.started,
-                row.time,
-            )
-            for row in found[:limit]
-        )
+        shown = tuple(map(_listed, found[:limit]))
         return Page(shown, written([shown[-1].started, shown[-1].id]) if len(found) > limit else None)
 
     # --- what is sent ----------------------------------------------------------------------------
@@ -658,6 +668,22 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"<Engine on {self.core.database.shown}{' (closed)' if self._closed else ''}>"
+
+
+def _listed(row: sa.Row[Any]) -> Listed:
+    return Listed(
+        row.id,
+        row.workflow,
+        row.definition_version,
+        row.status,
+        row.state,
+        row.outcome,
+        row.parent,
+        None if row.open_key is None else json.loads(row.open_key),
+        row.version,
+        row.started,
+        row.time,
+    )
 
 
 def _stop(pump: Pump | None, queue: Queue | None, presence: Presence | None, timeout: float) -> builtins.list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -60,6 +61,7 @@ class Database:
             self.engine = sa.create_engine(driver, pool_size=pool, max_overflow=10, pool_pre_ping=True)
         if self.is_sqlite:
             sa.event.listen(self.engine, "connect", _prepare)
+        self._refuse_others(parsed.database)
         try:
             self._make()
         except sa.exc.DBAPIError as error:
@@ -69,6 +71,19 @@ class Database:
     def shown(self) -> str:
         """Its address, without a password."""
         return self.engine.url.render_as_string(hide_password=True)
+
+    def _refuse_others(self, path: str | None) -> None:
+        if not self.is_sqlite or self.in_memory or path is None:
+            return
+        folder = Path(path).absolute().parent
+        if not folder.is_dir():
+            raise EngineError(f"{path}: the folder {folder} does not exist. Make it first.")
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            if file.read(12)[8:] == b"DUCK":
+                raise EngineError(
+                    f"{path} is a DuckDB history, and runs are stored in an SQLite file. Give another path, such as "
+                    "'runs.db'; what the history holds is asked with wf.open_history."
+                )
 
     def _make(self) -> None:
         with self.transaction() as rows:

@@ -10,18 +10,17 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from wfsim.errors import RunStopped
-from wfsim.runtime.executor import Attempt, Executor, Report
-from wfsim.runtime.implementations import Use
 
 from .core import DatabaseError
+from .executor import Attempt, Executor, Report
+from .implementations import Use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from wfsim.runtime.executor import Key
-    from wfsim.runtime.implementations import Implementation
-
     from .core import Core
+    from .executor import Key
+    from .implementations import Implementation
     from .rows import AttemptRow
     from .sql_rows import SqlRows
     from .turn import Order
@@ -100,11 +99,6 @@ class Pump:
         self._core.clock.follow(self)
         self.thread.start()
 
-    @property
-    def is_running(self) -> bool:
-        """Whether it has been started."""
-        return self._started
-
     def implementation(self, use: Use) -> Implementation | None:
         """The function for an activity, if it is known here."""
         with self._door:
@@ -172,6 +166,8 @@ class Pump:
 
     def next_due(self) -> int | None:
         """The next thing that time alone brings about."""
+        if self.stopped is not None or self._ending:
+            return None
         dues = (self._core.next_due(), self._executor.next_due())
         return min((due for due in dues if due is not None), default=None)
 

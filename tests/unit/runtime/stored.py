@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from wfsim.engine.engine import Engine
+from wfsim.runtime.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.postgres import Server, serving
-from wfsim.engine.engine import open_engine
 from wfsim.errors import EngineError
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
+from wfsim.runtime.engine import open_engine
 
 ORDER: dict[str, Any] = {
     "name": "order",
@@ -75,7 +75,7 @@ def test_an_order_runs_and_its_history_replays(address: str) -> None:
         assert run.variables == {"total": 3, "receipt": "receipt for 3"}
         assert tried == ["o:1", "o:1"]
         assert replay_all(engine.history)
-        with pytest.raises(EngineError, match="works for .* already"):
+        with pytest.raises(EngineError, match=r"works for .* already"):
             open_engine(address, [order()], {"charge": charge})
     with open_engine(address) as later:
         assert later.get("o").state == "shipped"

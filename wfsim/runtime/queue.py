@@ -52,15 +52,20 @@ class Queue:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._client: DBOSClient | None = None
+
+    def prepare(self) -> None:
+        """Make the tables of DBOS, if they are not there; before the first transaction, as that would wait for it."""
         logging.getLogger("dbos").setLevel(logging.ERROR)
-        DBOS.migrate(core.database.engine.url.render_as_string(hide_password=False))
+        DBOS.migrate(self._core.database.engine.url.render_as_string(hide_password=False))
         self._client = DBOSClient(
-            system_database_engine=core.database.engine, serializer=Json(), application_name="wfsim"
+            system_database_engine=self._core.database.engine, serializer=Json(), application_name="wfsim"
         )
 
     def enqueue(self, rows: SqlRows, attempts: Iterable[AttemptRow], delay: float = 0.0) -> None:
         """A row of DBOS for each, under an id that a start repeated does not repeat."""
         for row in attempts:
+            assert self._client is not None
             name = f"{row.instance}:{row.serial}:{row.attempt}:{row.tries}"
             options: EnqueueOptions = {
                 "workflow_name": "wfsim_attempt",
@@ -87,7 +92,8 @@ class Queue:
 
     def close(self) -> None:
         """Let go of the database."""
-        self._client.destroy()
+        if self._client is not None:
+            self._client.destroy()
 
 
 class QueueWorker(Queue):
@@ -115,14 +121,12 @@ class QueueWorker(Queue):
                     "Close that engine, or open this one without activities."
                 )
             _running.append(core.database.shown)
-        try:
-            super().__init__(core)
-        except BaseException:
-            _running.clear()
-            raise
+        super().__init__(core)
 
     def start(self) -> None:
-        """Work from now on."""
+        """Work from now on; attempts that a run without a queue has left are put into it."""
+        with self._core.database.transaction() as rows:
+            self.enqueue(rows, rows.open_attempts("queued"))
         DBOS(
             config={
                 "name": "wfsim",

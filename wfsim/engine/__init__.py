@@ -1,1 +1,0 @@
-"""Workflows run for real: instances as rows of a database, a stimulus as one transaction."""
