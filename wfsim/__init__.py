@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wfsim.model.duration import Duration
     from wfsim.model.examples import example, examples
     from wfsim.model.from_graph import from_networkx
+    from wfsim.model.functions import function
     from wfsim.model.language_schema import json_schema
     from wfsim.model.lint import lint
     from wfsim.model.template import new
@@ -96,6 +97,7 @@ __all__ = [
     "explore_workflow",
     "from_networkx",
     "from_snakes",
+    "function",
     "hot_paths",
     "json_schema",
     "lint",
@@ -140,6 +142,7 @@ _HOMES = {
     "model.language_schema": ("json_schema",),
     "model.lint": ("lint",),
     "model.from_graph": ("from_networkx",),
+    "model.functions": ("function",),
     "model.template": ("new",),
     "model.workflow": ("Workflow",),
     "model.yaml_io": ("dumps", "load", "loads", "save"),

@@ -23,6 +23,7 @@ import z3
 
 from wfsim.errors import StartRefused
 from wfsim.model.expression_tree import Expression, Literal, walk
+from wfsim.model.functions import told_calls
 from wfsim.model.shapes import Shape
 from wfsim.model.values import EvaluationFault, Value
 from wfsim.model.workflow import Workflow
@@ -307,6 +308,9 @@ class Induction:
                 return None
             if judge is None:
                 return self._decided("unknown", "a run seems to refute it.", depth)
+            if self.workflow.given.missing:
+                missing = told_calls(self.workflow.given.missing)
+                return self._decided("unknown", f"a run seems to refute it, but {missing} not given.", depth)
             model = solver.model()
             solver.add(*(z3.And(atom >= -SMALL, atom <= SMALL) for atom in self._integers(depth)))
             if self._check(solver) == z3.sat:
