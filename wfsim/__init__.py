@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from wfsim.history.history import History, open_history
     from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
+    from wfsim.model.annotated import function
     from wfsim.model.builder import Builder
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.duration import Duration
     from wfsim.model.examples import example, examples
     from wfsim.model.from_graph import from_networkx
-    from wfsim.model.functions import function
     from wfsim.model.language_schema import json_schema
     from wfsim.model.lint import lint
     from wfsim.model.template import new
@@ -135,6 +135,7 @@ _HOMES = {
     "history.history": ("History", "open_history"),
     "history.migration": ("migration",),
     "history.simulate": ("simulate",),
+    "model.annotated": ("function",),
     "model.builder": ("Builder",),
     "model.catalogue": ("Catalogue",),
     "model.duration": ("Duration",),
@@ -142,7 +143,6 @@ _HOMES = {
     "model.language_schema": ("json_schema",),
     "model.lint": ("lint",),
     "model.from_graph": ("from_networkx",),
-    "model.functions": ("function",),
     "model.template": ("new",),
     "model.workflow": ("Workflow",),
     "model.yaml_io": ("dumps", "load", "loads", "save"),

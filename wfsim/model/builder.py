@@ -6,8 +6,9 @@ import builtins
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from wfsim.errors import DefinitionError, did_you_mean, listed
+from wfsim.model.annotated import declaration
 from wfsim.model.elements import Activity, Event, Retries, RetryPolicy, Schedule, State, Transition, Variable
-from wfsim.model.functions import Function, Python, declaration
+from wfsim.model.functions import Function, Python
 from wfsim.model.json_schema import types_of
 from wfsim.model.operations import Action, ActivityAction, CompensateAction, SendAction, SetVariableAction
 from wfsim.model.transition_lists import EVERY, every_state

@@ -21,6 +21,7 @@ from wfsim.model.problems import Path as DefinitionPath
 from wfsim.model.problems import Problem, definition_error, from_validation, shown
 from wfsim.model.published import from_published
 from wfsim.model.shorthand import expand
+from wfsim.model.supplying import for_all
 from wfsim.model.transition_lists import Origins, folded
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_reader import LARGEST_FILE, Document, decode, read
@@ -104,7 +105,9 @@ def loads(text: str, name: str = "<text>", *, functions: Mapping[str, Python] | 
 
 
 def _with(workflow: Workflow, functions: Mapping[str, Python] | None) -> Workflow:
-    return workflow if functions is None else workflow.with_functions(**functions)
+    # Here each must be one that is declared.
+    found = {each.name: each.python for each in for_all(functions)}
+    return workflow.with_functions(**found) if found else workflow
 
 
 def draft(text: str, name: str = "<text>") -> Workflow:

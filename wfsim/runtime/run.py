@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import ConflictError, HistoryError, StartRefused, WfsimError, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
+from wfsim.model.functions import Python
 from wfsim.model.uses import invoked
 from wfsim.model.values import brief
 from wfsim.model.workflow import Workflow
@@ -154,6 +155,7 @@ def reopen(
     activities: Mapping[str, Function] | None = None,
     clock: Clock | None = None,
     catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+    functions: Mapping[str, Python] | None = None,
 ) -> Run:
     """Go on with an instance, and its family, where their store says they stand.
 
@@ -166,7 +168,8 @@ def reopen(
 
     A family is driven as a whole: with the id of a child, its parent and all others go on as well, and `activities`
     has the functions of every workflow that an open one of them runs or may run. What they run, and in which version,
-    the store knows; `catalogue` is only for what messages start (M7.3).
+    the store knows; `catalogue` is only for what messages start (M7.3). `functions` are those in Python that
+    definitions in the store declare (M14.5).
 
     Raises
     ------
@@ -182,6 +185,7 @@ def reopen(
     held = lease(store, must_exist=True)
     try:
         name = checked_id(id)
+        held.store.give(functions)
         run = held.store.case(name).run
         if run.source != "runtime":
             raise HistoryError(

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Iterator, Mapping
 
 from wfsim.errors import FunctionError, WfsimError
+from wfsim.model.functions import Given
 from wfsim.model.retrying import policy_of
 from wfsim.model.shapes import admitted
 from wfsim.model.statuses import STATUSES
@@ -456,6 +457,11 @@ class Instance:
         """Its output variables, null where unset: what a closed child gives to its parent (M4.4)."""
         values = self.variables
         return {name: values[name] for name, variable in self.program.variables.items() if variable.output}
+
+    @property
+    def functions(self) -> Given:
+        """The functions in Python that its expressions may call (M14)."""
+        return self.program.functions
 
     @property
     def correlation_key(self) -> Value:
