@@ -82,6 +82,8 @@ def start(
         If a workflow that it runs is not in the catalogue.
     HistoryError
         If the store cannot be opened or written.
+    FunctionError
+        If a function in Python that a definition declares was not given (M14.5); nothing was stored.
 
     Examples
     --------
@@ -109,6 +111,8 @@ def start(
     program = compile_workflow(workflow, family)
     driven = driven_with(workflow, family)
     implementations_for(driven, activities)
+    for each in driven:
+        each.given.require()
     given = {} if input is None else input
     if not isinstance(given, Mapping):
         raise StartRefused(f"input is a mapping from variables to values, not {type(given).__name__}.")
