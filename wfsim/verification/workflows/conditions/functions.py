@@ -18,9 +18,20 @@ from typing import Any
 
 import z3
 
+from wfsim.model.functions import Given
 from wfsim.model.shapes import Shape, Signature
-from wfsim.model.values import EXACT_INTEGER, FUNCTION, NULL, RANGE, TYPE, Value, ValueType
-from wfsim.verification.workflows.conditions.symbols import Symbols, kinds_of
+from wfsim.model.values import (
+    EXACT_INTEGER,
+    FUNCTION,
+    NULL,
+    RANGE,
+    TYPE,
+    EvaluationFault,
+    Value,
+    ValueType,
+    kind_of,
+)
+from wfsim.verification.workflows.conditions.symbols import Symbols, kinds_of, plain_value
 from wfsim.verification.workflows.conditions.terms import (
     DOUBLE,
     LISTS,
@@ -99,6 +110,47 @@ def apply(
             found.append(limited(Term({FUNCTION: made.raises}), when))
             found.append(limited(made.value, both(when, opposite(made.raises))))
     return alternatives(*found)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a function that was given says of known arguments, as a fact, and facts that these are the arguments."""
+
+    told: Any
+    asked: tuple[Any, ...]
+
+
+def answered(each: Application, given: Given, terms: Sequence[Any], model: z3.ModelRef) -> Answered | None:
+    """What a function that was given says of the arguments that a call has in a model, in which they are these terms.
+
+    None where they are no arguments of it: then it is not called there.
+    """
+    known = [model.eval(term, model_completion=True) for term in terms]
+    asked = tuple(term == value for term, value in zip(terms, known, strict=True))
+    left = iter(zip((case.kind for case in each.arguments if case.kind != "null"), known, strict=True))
+    values = [None if case.kind == "null" else plain_value(*next(left)) for case in each.arguments]
+    try:
+        answer: Value = given.call(each.function, values)
+    except EvaluationFault as fault:
+        return Answered(_asked_of(each.raises, known), asked) if fault.kind == FUNCTION else None
+    kind = "null" if answer is None else kind_of(answer)
+    facts = [z3.Not(_asked_of(each.raises, known))]
+    if each.value.null is not False:
+        facts.append(_asked_of(each.value.null, known) == z3.BoolVal(answer is None))
+    for case in each.value.cases:
+        if case.kind == kind:
+            facts.append(_asked_of(_expression(case.guard), known))
+            if kind not in LISTS:
+                (said,) = constant(answer).cases
+                facts.append(_asked_of(case.value, known) == _expression(said.value))
+    return Answered(z3.And(*facts), asked)
+
+
+def _asked_of(part: Any, known: Sequence[Any]) -> Any:
+    """The same part of an answer for known arguments."""
+    if z3.is_app(part) and part.decl().kind() == z3.Z3_OP_UNINTERPRETED and part.num_args() == len(known):
+        return part.decl()(*known) if known else part
+    return part.decl()(*(_asked_of(each, known) for each in part.children())) if z3.is_app(part) else part
 
 
 def _fitted(shape: Shape, case: Case, literal: Value) -> tuple[dict[str, Truth], Case | None]:

@@ -153,17 +153,23 @@ def value_of(term: Term, model: z3.ModelRef) -> Value:
     if holds(term.null):
         return None
     case = next(case for case in term.cases if holds(case.guard))
-    if case.kind == "boolean":
-        return holds(case.value)
-    found = model.eval(case.value, model_completion=True)
-    if case.kind == "number":
+    if isinstance(case.value, bool):
+        return case.value
+    return plain_value(case.kind, model.eval(case.value, model_completion=True))
+
+
+def plain_value(kind: str, found: Any) -> Value:
+    """The value of a known term of a kind; of a list, so many nulls; of an object, so many fields with null."""
+    if kind == "boolean":
+        return z3.is_true(found)
+    if kind == "number":
         return number_of(found)
-    if case.kind == "string":
+    if kind == "string":
         return text_of(found)
-    if case.kind == "integer":
-        return found.as_long()
-    n = found.as_long()
-    return [None] * n if case.kind == "list" else {f"field {k + 1}": None for k in range(n)}
+    n: int = found.as_long()
+    if kind == "integer":
+        return n
+    return [None] * n if kind == "list" else {f"field {k + 1}": None for k in range(n)}
 
 
 def _of_kind(kind: str, value: Any) -> list[Truth]:
