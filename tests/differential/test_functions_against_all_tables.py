@@ -132,7 +132,7 @@ MISFIT = small(
 )
 
 
-@cases(12)
+@cases(5)
 @given(workflows(), st.lists(claims, min_size=1, max_size=2, unique=True))
 @example(SAME, ["state == 'c' and context.y != 2", "state == 'd'"])
 @example(MISFIT, ["state == 'd'", "state == 'c'"])
@@ -159,7 +159,7 @@ def test_what_is_proved_of_every_function_holds_of_each(workflow: Workflow, told
                 assert {*verdict.statistics[key]} <= {*found.statistics[key]}, (table, each, str(found))
 
 
-@cases(12)
+@cases(5)
 @given(workflows())
 @example(SAME)
 def test_conditions_that_no_function_makes_true_are_true_with_none(workflow: Workflow) -> None:
