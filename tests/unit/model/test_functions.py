@@ -11,6 +11,8 @@ from pydantic import BaseModel, Field
 import wfsim as wf
 from wfsim.errors import DefinitionError, FunctionError
 from wfsim.model.annotated import declaration, marked
+from wfsim.model.expression_tree import called
+from wfsim.model.expressions import parse, to_text
 from wfsim.model.supplying import Supplied, for_all, supplied, supplied_by
 
 
@@ -94,6 +96,22 @@ def test_a_function_is_declared_once() -> None:
         wf.Builder("order").function("rate")
     with pytest.raises(DefinitionError, match="annotations of 'price' declare it"):
         wf.Builder("order").function(price, result="number")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "functions.f()",
+        "functions.f(context.n, 'x', [1, functions.g(1)])",
+        "-functions.f(1) + functions.g(functions.f(2))[0].x",
+        "sum(context.l, functions.f(item.n))",
+        "not functions.f(1 if functions.g(2) else 3)",
+    ],
+)
+def test_a_call_is_printed_as_it_is_read(text: str) -> None:
+    tree = parse(text)
+    assert to_text(tree) == text
+    assert len(called(tree)) == text.count("functions.")
 
 
 def test_what_waits_is_no_function() -> None:

@@ -152,3 +152,11 @@ def test_each_way_to_fail_is_known(condition: str, fault: str) -> None:
     given: Callable[[int], int] = lambda a: 1 // 0 if a == 1 else 3  # noqa: E731
     verdict = asked(wf.loads(text, functions={"f": given}), "never", "state == 'c'")
     assert verdict.status is Status.VIOLATED, str(verdict)
+
+
+def test_a_claim_calls_no_function() -> None:
+    with pytest.raises(wf.DefinitionError, match="a claim calls no function in Python; let a variable hold"):
+        asked(wf.loads(DIGIT), "never", "functions.digit(context.number, 'x') == 3")
+    net = wf.to_net(wf.loads(DIGIT))
+    with pytest.raises(wf.WfsimError):
+        wf.check(net, "functions.digit(1, 'x') == 3")
