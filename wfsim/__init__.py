@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wfsim.history.history import History, open_history
     from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
+    from wfsim.model.annotated import function
     from wfsim.model.builder import Builder
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.duration import Duration
@@ -96,6 +97,7 @@ __all__ = [
     "explore_workflow",
     "from_networkx",
     "from_snakes",
+    "function",
     "hot_paths",
     "json_schema",
     "lint",
@@ -133,6 +135,7 @@ _HOMES = {
     "history.history": ("History", "open_history"),
     "history.migration": ("migration",),
     "history.simulate": ("simulate",),
+    "model.annotated": ("function",),
     "model.builder": ("Builder",),
     "model.catalogue": ("Catalogue",),
     "model.duration": ("Duration",),

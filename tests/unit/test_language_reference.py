@@ -91,6 +91,6 @@ def test_it_is_run_for_real_and_its_history_replays(example: Example, tmp_path: 
     ) as run:
         clock.advance("1us")
         status = run.status
-    with wf.open_history(store) as history:
+    with wf.open_history(store, functions=workflow.given.functions) as history:
         replay_all(history)
         assert history.case("it").status == status

@@ -22,6 +22,10 @@ def small_history() -> wf.History:
     return wf.simulate(ORDER, cases=1)  # type: ignore[no-any-return, operator]
 
 
+def a_function(n: int) -> int:
+    return n
+
+
 WRONG = {"nothing": None, "number": 7, "text": "nonsense \0", "workflows": [ORDER, ORDER], "list": [7]}
 
 GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
@@ -41,6 +45,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "explore": lambda folder: (NET,),
     "explore_seeds": lambda folder: (ORDER,),
     "explore_workflow": lambda folder: (ORDER,),
+    "function": lambda folder: (a_function,),
     "from_networkx": lambda folder: (ORDER.to_networkx(),),
     "from_snakes": lambda folder: (wf.to_snakes(NET),),
     "hot_paths": lambda folder: (small_history(),),
@@ -87,6 +92,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "explore": {"engine": "steam", "max_markings": 0, "max_seconds": -1, "max_memory": 0, "stop": 7, "stubborn": 7},
     "explore_seeds": {"never": 7, "properties": 7, "seeds": 0, "cases": 0, "faults": 7, "scenario": 7, "catalogue": 7},
     "explore_workflow": {"engine": "steam", "max_states": 0, "max_seconds": -1, "claims": 7},
+    "load": {"functions": 7},
+    "loads": {"functions": 7},
+    "open_history": {"functions": 7},
+    "Catalogue": {"functions": 7},
     "hot_paths": {"limit": 0, "by": "colour", "run": 7, "workflow": "none"},
     "lint": {"catalogue": 7, "ignore": 7},
     "migration": {"history": 7},

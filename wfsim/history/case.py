@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wfsim.errors import HistoryError, did_you_mean, listed
 from wfsim.markup import escaped, html_table
 from wfsim.model.duration import short_time, time_text
+from wfsim.model.supplying import Supplied
 from wfsim.semantics.codes import (
     BOOLEAN,
     FAULT,
@@ -120,7 +121,7 @@ class Case:
         return [self._other(case) for (case,) in rows]
 
     def _other(self, case: int) -> Case:
-        found = find_case(self._con, case, self.run.run)
+        found = find_case(self._con, case, self.run.run, self.run.functions)
         found.owner = self.owner
         return found
 
@@ -204,7 +205,9 @@ class Case:
         return f"<p>{escaped(repr(self))}</p>{table}{more}"
 
 
-def find_case(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None = None) -> Case:
+def find_case(
+    con: duckdb.DuckDBPyConnection, case: int | str, run: int | None = None, functions: tuple[Supplied, ...] = ()
+) -> Case:
     """The case of that number or external id.
 
     Raises
@@ -220,7 +223,7 @@ def find_case(con: duckdb.DuckDBPyConnection, case: int | str, run: int | None =
     if len(rows) > 1:
         runs = listed(str(row.run) for row in rows)
         raise HistoryError(f"case {case!r} occurs in the runs {runs}. Say which: case({case!r}, run={rows[0].run}).")
-    known = next(one for one in runs_in(con) if one.run == rows[0].run)
+    known = next(one for one in runs_in(con, functions) if one.run == rows[0].run)
     return Case(con, known, rows[0])
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from wfsim.errors import HistoryError, listed
+from wfsim.model.functions import Python
+from wfsim.model.supplying import Supplied, for_all
 
 from . import opening
 from .case import Case, find_case
@@ -23,6 +25,7 @@ from .views import name_records
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
     from types import TracebackType
 
     import duckdb
@@ -62,6 +65,8 @@ class History:
     max_memory
         Bytes that DuckDB may use here, before it writes to a temporary folder or gives up; of a given connection
         whoever opened it has said it.
+    functions
+        Functions in Python, for replay of workflows that call them (M14.5).
 
     Raises
     ------
@@ -78,8 +83,10 @@ class History:
         live: bool = False,
         part: Part | None = None,
         max_memory: int = opening.MAX_MEMORY,
+        functions: tuple[Supplied, ...] = (),
     ) -> None:
         self.path = Path(path)
+        self._functions = functions
         self._part = part
         self._live = live
         self._con = opening.open_for_reading(path, max_memory) if con is None else con
@@ -183,7 +190,7 @@ class History:
         lows, highs = ([each for each in both if each is not None] for both in ((low, own.since), (high, own.until)))
         part = Part(own.whole, max(lows, default=None), min(highs, default=None))
         con = opening.cursor(own.whole._asked(), part.since, part.until)
-        return History(self.path, con=con, live=self._live, part=part)
+        return History(self.path, con=con, live=self._live, part=part, functions=self._functions)
 
     def df(self, *, max_rows: int | None = MAX_ROWS) -> pd.DataFrame:
         """The whole history with names, as pandas table in the order (run, case, seq).
@@ -216,7 +223,7 @@ class History:
     def runs(self) -> list[Run]:
         """The runs, in order."""
         with reading(self.path), closing(self.cursor()) as own:
-            return runs_in(own)
+            return runs_in(own, self._functions)
 
     @property
     def notes(self) -> list[str]:
@@ -285,7 +292,7 @@ class History:
         """
         with reading(self.path):
             whole = self._all_of_it()
-            found = find_case(whole.connection(), case, run)
+            found = find_case(whole.connection(), case, run, self._functions)
         # The connection lives as long as its history.
         found.owner = whole
         return found
@@ -358,7 +365,12 @@ class History:
         return self.summary()._repr_html_()
 
 
-def open_history(path: str | os.PathLike[str], *, max_memory: int = opening.MAX_MEMORY) -> History:
+def open_history(
+    path: str | os.PathLike[str],
+    *,
+    max_memory: int = opening.MAX_MEMORY,
+    functions: Mapping[str, Python] | None = None,
+) -> History:
     """Open a history file for reading.
 
     Parameters
@@ -366,13 +378,16 @@ def open_history(path: str | os.PathLike[str], *, max_memory: int = opening.MAX_
     max_memory
         Bytes that DuckDB may use for questions to it, 2 GiB unless told otherwise; what does not fit goes to a
         temporary folder, up to 16 GiB.
+    functions
+        Functions in Python by name, for replay of workflows that declare them (M14.5): a file holds definitions, no
+        code.
 
     Raises
     ------
     HistoryError
         If it is missing, no history, of another format, or held by a process that writes it.
     """
-    return History(path, max_memory=max_memory)
+    return History(path, max_memory=max_memory, functions=for_all(functions))
 
 
 def _remove(con: duckdb.DuckDBPyConnection, path: Path | None) -> None:

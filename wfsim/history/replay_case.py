@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import NotCovered, ReplayError
 from wfsim.model.catalogue import Catalogue
+from wfsim.model.supplying import Supplied
 from wfsim.model.uses import invoked
 from wfsim.semantics.codes import N_CAUSES, RECORD_KINDS
 from wfsim.semantics.compile import compile_workflow
@@ -30,8 +31,8 @@ _FIELDS = tuple(field.name for field in fields(Record))
 
 
 @lru_cache(maxsize=64)
-def _programs(workflows: tuple[RunWorkflow, ...]) -> tuple[Program, ...]:
-    family = [workflow_of(one.definition) for one in workflows]
+def _programs(workflows: tuple[RunWorkflow, ...], functions: tuple[Supplied, ...]) -> tuple[Program, ...]:
+    family = [workflow_of(one.definition, functions) for one in workflows]
     catalogue = Catalogue(family)
     # A program made without a catalogue has a run to itself, without what it invokes.
     known = all(use.workflow in catalogue for workflow in family for use in invoked(workflow))
@@ -40,7 +41,7 @@ def _programs(workflows: tuple[RunWorkflow, ...]) -> tuple[Program, ...]:
 
 def programs_of(run: Run) -> tuple[Program, ...]:
     """The programs of the workflows stored with a run, by number; each knows its children among them."""
-    return _programs(run.workflows)
+    return _programs(run.workflows, run.functions)
 
 
 def stimuli_of(run: Run, program: Program, records: Sequence[Record]) -> list[Stimulus]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from wfsim.errors import ConflictError, HistoryError
+from wfsim.model.supplying import for_all, supplied_by
 from wfsim.semantics.codes import R_INSTANCE_CLOSED, R_STATUS_CHANGED
 from wfsim.semantics.layout import RecordRow
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from wfsim.model.catalogue import Catalogue
+    from wfsim.model.functions import Python
+    from wfsim.model.supplying import Supplied
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.program import Program
@@ -119,6 +122,7 @@ class Store:
         self._paths = Paths()
         self._programs: dict[tuple[int, int], tuple[Program, ProgramCodes]] = {}
         self._runs: dict[int, Run] = {}
+        self._functions: tuple[Supplied, ...] = ()
         self._tracks: dict[tuple[int, int], CaseTrack] = {}
         self._reserved: dict[int, int] = {}
         self._is_asked = False
@@ -210,7 +214,9 @@ class Store:
     def case(self, case: int | str, *, run: int | None = None) -> Case:
         """One case, by number or external id. Its `.replay()` goes on where it stood, ids seen included."""
         with self._asked():
-            return find_case(opening.cursor(self._con), case, run)
+            found = find_case(opening.cursor(self._con), case, run)
+            found.run = self._run(found.run.run)
+            return found
 
     def open_cases(self) -> list[OpenCase]:
         """All open cases of real runs that have a name, with their keys (M7.2)."""
@@ -402,9 +408,16 @@ class Store:
         workflows = workflows_of(program)
         rows = self._con.execute(_SAME_FAMILY, [[one.model_hash for one in workflows]]).fetchall()
         if rows:
+            self._give(int(rows[0][0]), supplied_by(program.family))
             return int(rows[0][0])
         number = self._con.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchall()[0][0]
-        run = Run(run=number, workflows=workflows, source="runtime", engine="local")
+        run = Run(
+            run=number,
+            workflows=workflows,
+            source="runtime",
+            engine="local",
+            functions=(*supplied_by(program.family), *self._functions),
+        )
         self._con.execute("BEGIN")
         try:
             run.store(self._con)
@@ -424,9 +437,29 @@ class Store:
             name_records(self._con)
         return run.run
 
+    def give(self, functions: Mapping[str, Python] | None) -> None:
+        """Functions in Python for the workflows that it holds: the file has definitions, no code (M14.5).
+
+        Raises
+        ------
+        DefinitionError
+            If one does not fit its declaration.
+        """
+        with self._turn:
+            self._functions = (*for_all(functions), *self._functions)
+            self._runs.clear()
+            self._programs.clear()
+
+    def _give(self, number: int, functions: tuple[Supplied, ...]) -> None:
+        """Those of a workflow that has been started come first, also where the run is known already."""
+        run = self._run(number)
+        if functions and run.functions[: len(functions)] != functions:
+            self._runs[number] = replace(run, functions=(*functions, *run.functions))
+            self._programs = {place: known for place, known in self._programs.items() if place[0] != number}
+
     def _run(self, run: int) -> Run:
         if run not in self._runs:
-            self._runs.update({one.run: one for one in runs_in(self._con)})
+            self._runs.update({one.run: one for one in runs_in(self._con, self._functions)})
             if run not in self._runs:
                 raise HistoryError(f"{self.path}: there is no run {run}.")
         return self._runs[run]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import ConflictError, HistoryError, StartRefused, WfsimError, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
+from wfsim.model.functions import Python
 from wfsim.model.uses import invoked
 from wfsim.model.values import brief
 from wfsim.model.workflow import Workflow
@@ -81,6 +82,8 @@ def start(
         If a workflow that it runs is not in the catalogue.
     HistoryError
         If the store cannot be opened or written.
+    FunctionError
+        If a function in Python that a definition declares was not given (M14.5); nothing was stored.
 
     Examples
     --------
@@ -108,6 +111,8 @@ def start(
     program = compile_workflow(workflow, family)
     driven = driven_with(workflow, family)
     implementations_for(driven, activities)
+    for each in driven:
+        each.given.require()
     given = {} if input is None else input
     if not isinstance(given, Mapping):
         raise StartRefused(f"input is a mapping from variables to values, not {type(given).__name__}.")
@@ -154,6 +159,7 @@ def reopen(
     activities: Mapping[str, Function] | None = None,
     clock: Clock | None = None,
     catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+    functions: Mapping[str, Python] | None = None,
 ) -> Run:
     """Go on with an instance, and its family, where their store says they stand.
 
@@ -166,7 +172,8 @@ def reopen(
 
     A family is driven as a whole: with the id of a child, its parent and all others go on as well, and `activities`
     has the functions of every workflow that an open one of them runs or may run. What they run, and in which version,
-    the store knows; `catalogue` is only for what messages start (M7.3).
+    the store knows; `catalogue` is only for what messages start (M7.3). `functions` are those in Python that
+    definitions in the store declare (M14.5).
 
     Raises
     ------
@@ -182,6 +189,7 @@ def reopen(
     held = lease(store, must_exist=True)
     try:
         name = checked_id(id)
+        held.store.give(functions)
         run = held.store.case(name).run
         if run.source != "runtime":
             raise HistoryError(
