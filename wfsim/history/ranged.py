@@ -39,7 +39,7 @@ FROM history.main.stay_rows WHERE entered < range_until() AND left_at >= range_s
 CREATE VIEW attempt_rows AS
 SELECT * REPLACE (
     {_if_before("ended", _OF_ATTEMPTS)}, if(ended < range_until(), ended, NULL) AS ended,
-    if(scheduled + wait < range_until(), wait, NULL) AS wait
+    {_if_before("scheduled + wait", ("wait", "worker"))}
 )
 FROM history.main.attempt_rows
 WHERE coalesce(scheduled < range_until(), range_until() = {FOREVER}) AND coalesce(ended, {FOREVER}) >= range_since()

@@ -25,6 +25,7 @@ from wfsim.semantics.codes import (
 )
 
 from .codes import names_in
+from .execution_views import EXECUTIONS
 from .handles import json_of
 from .payloads import payload, texts
 from .pool_views import POOL_VIEWS
@@ -383,6 +384,7 @@ VIEWS = (
     BOTTLENECKS,
     TIMEOUTS,
     RETRIES,
+    EXECUTIONS,
     ACTIVE_AT,
     OUTCOMES,
     SWEEP_POINTS,
