@@ -32,7 +32,8 @@ SELECT t.run, t."case", w.workflow, c.external_id, g.name AS region, s.name AS s
     coalesce(c.external_id, t."case"::VARCHAR) || ':' || t.activity_id AS idempotency_key, t.worker,
     ('{{' || coalesce({joined(_NAMED, 'b."values"')}, '') || '}}')::JSON AS input,
     (list_transform(e."values", lambda v: {SAID})[1])::JSON AS output,
-    t.scheduled, t.scheduled + t.wait AS started, t.ended, t.wait, t.ended - t.scheduled - t.wait AS service,
+    t.scheduled, t.scheduled + t.wait AS started, t.ended, business_time(t.scheduled, t.scheduled + t.wait) AS wait,
+    business_time(t.scheduled + t.wait, t.ended) AS service,
     CASE t.ended_kind {_OUTCOME} END AS outcome, x.name AS error_type,
     if(t.ended_kind = {R_ACTIVITY_FAILED}, e.reason, NULL) AS message, t.scheduled_seq, t.ended_seq
 FROM (SELECT * FROM attempt_rows WHERE scheduled IS NOT NULL) t
@@ -47,5 +48,4 @@ LEFT JOIN state_names s ON s.code = t.state
 LEFT JOIN activity_names a ON a.code = t.activity
 LEFT JOIN error_type_names x ON x.code = t.error_type
 CROSS JOIN (SELECT list(to_json(name)::VARCHAR ORDER BY code) AS names FROM slot_names) slots
-ORDER BY t.run, t."case", t.activity_id, t.attempt
 """

@@ -18,7 +18,7 @@ from wfsim.errors import HistoryError, listed
 
 from . import schema
 from .failures import cannot_open
-from .ranged import set_range
+from .moments import Variables, set_variables
 from .schema import quoted
 from .view_file import attach_views
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import os
 
     import duckdb
+
+    from .working_time import WorkingClock
 
 MAX_MEMORY = 2 * 2**30
 """Bytes that DuckDB uses for one file unless told otherwise."""
@@ -36,9 +38,9 @@ NEW = "(BLOCK_SIZE 65536)"
 A small history takes a quarter of the room that it has with DuckDB's own 256 KiB, a large one 15 % less.
 """
 _READ_ONLY = "(READ_ONLY)"
-TABLES_FIRST = "SET search_path = 'history.main,memory.main,views.main'"
+TABLES_FIRST = "SET search_path = 'history.main,memory.main,views.main,views.clock'"
 """For who writes: views of the tables' names stand before them otherwise."""
-_SEARCH_PATH = "SET search_path = 'memory.main,views.main,history.main'"
+_SEARCH_PATH = "SET search_path = 'memory.main,views.main,history.main,views.clock'"
 _LOCK = f"""
 SET max_temp_directory_size = '{_MAX_SPILLED}'; SET enable_external_access = false; SET lock_configuration = true
 """
@@ -87,12 +89,17 @@ def remove(path: Path) -> None:
 
 
 def cursor(
-    con: duckdb.DuckDBPyConnection, since: int | None = None, until: int | None = None
+    con: duckdb.DuckDBPyConnection, bounds: Variables | None = None, clock: WorkingClock | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A further connection to the same tables and views; it sees what happened from `since` on and before `until`."""
+    """A further connection to the same tables and views.
+
+    It sees what happened within some bounds, and measures durations with a clock.
+    """
     found = con.cursor()
     found.execute(_SEARCH_PATH)
-    set_range(found, since, until)
+    set_variables(found, bounds or {})
+    if clock is not None:
+        clock.set(found)
     return found
 
 

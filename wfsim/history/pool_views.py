@@ -75,7 +75,7 @@ taken AS (
     SELECT a.run, a.pool, greatest(a.scheduled, s.begun) AS scheduled,
         a.started + greatest(s.begun - a.started, 0) AS started,
         greatest(coalesce(a.started, a.ended, s.horizon), s.begun) AS left_queue,
-        coalesce(a.ended, s.horizon) AS freed, a.started - a.scheduled AS waited,
+        coalesce(a.ended, s.horizon) AS freed, business_time(a.scheduled, a.started) AS waited,
         a.started IS NULL AND a.ended IS NULL AS still_waits
     FROM pool_attempts a JOIN spans s ON s.run = a.run
 ),

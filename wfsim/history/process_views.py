@@ -66,8 +66,8 @@ before AS (SELECT run, workflow, count(*) AS open FROM cases WHERE started < ran
 ended AS (
     SELECT run, workflow, closed // bucket_us AS bucket, count(*) AS closed,
         count(*) FILTER (outcome = {SUCCESS}) AS success, count(*) FILTER (outcome = {FAILURE}) AS failure,
-        avg(closed - started) AS mean_duration, quantile_cont(closed - started, [0.5, 0.95]) AS q
-    FROM cases WHERE closed IS NOT NULL GROUP BY ALL
+        avg(duration) AS mean_duration, quantile_cont(duration, [0.5, 0.95]) AS q
+    FROM (SELECT *, business_time(started, closed) AS duration FROM cases WHERE closed IS NOT NULL) GROUP BY ALL
 ),
 grid AS (
     SELECT run, workflow, unnest(range(min(first), max(last) + 1)) AS bucket
