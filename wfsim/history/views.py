@@ -34,7 +34,7 @@ from .ranged import RANGE_VIEWS
 from .schema import NAMES
 from .side_tables import FOREVER
 from .sla_views import SLA_VIEWS
-from .working_time import CLOCK, RUN_BEGINS
+from .working_time import CLOCK, LOCAL_TIME, RUN_BEGINS
 
 if TYPE_CHECKING:
     import duckdb
@@ -381,6 +381,7 @@ FROM (SELECT *, unnest(json_keys(given)) AS key FROM told) ORDER BY run, key
 VIEWS = (
     *CLOCK,
     RUN_BEGINS,
+    *LOCAL_TIME,
     *RANGE_VIEWS,
     WORKFLOW_NAMES,
     RECORD_VALUES,

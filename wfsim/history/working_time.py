@@ -50,6 +50,14 @@ SELECT run, if(source = 'simulation',
 FROM runs ORDER BY run
 """
 
+LOCAL_TIME = (
+    # What a clock of the zone shows at a moment in microseconds since 1970.
+    "CREATE MACRO clock_at(moment, zone) AS timezone(zone, timezone('UTC', make_timestamp(moment::BIGINT)))",
+    # Its columns get names that no query has: whatever is given for the run must mean what it means outside.
+    "CREATE MACRO local_time(of_run, t, zone) AS clock_at(t + ("
+    "SELECT begins_of_it FROM run_begins its(number_of_it, begins_of_it) WHERE number_of_it = of_run), zone)",
+)
+
 CLOCK = (
     "CREATE MACRO views.clock.business_time(since, until) AS until - since",
     "CREATE MACRO views.clock.business_part(duration, until) AS duration",
