@@ -111,7 +111,7 @@ class Readable(Protocol):
 
 
 class Result:
-    """The answer to a query: `.df()`, `.fetchall()`, `.arrow()`; shown, it is a table.
+    """The answer to a query: `.df()`, `.arrow()`, `.pl()`, `.fetchall()`; shown, it is a table.
 
     Each call asks anew and gives the whole answer, or raises `HistoryError` if it has more rows or takes longer than
     `sql` was told.
@@ -141,6 +141,16 @@ class Result:
     def arrow(self) -> pa.Table:
         """As Arrow table."""
         return self._whole("to_arrow_table")
+
+    def pl(self) -> Any:
+        """As polars table, which has to be installed (`pip install polars`)."""
+        try:
+            import polars
+        except ImportError:
+            raise HistoryError(
+                "polars is not installed. Install it (pip install polars), or take .df() or .arrow()."
+            ) from None
+        return polars.from_arrow(self.arrow())
 
     def _whole(self, how: str) -> Any:
         most = self._question.max_rows
