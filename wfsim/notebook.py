@@ -154,7 +154,7 @@ def _history(names: Mapping[str, Any], name: str) -> History:
     if not name and len(known) == 1:
         name = known[0]
     value = names.get(name)
-    if not _is_history(value):
+    if value is None or not _is_history(value):
         which = f"{name!r}, which was asked last, is no history any more" if name else "Say which history is asked"
         raise UsageError(f"{which}: %wfsql <its name>.{_told(names, name)}")
     found: History = value if isinstance(value, History) else value.history

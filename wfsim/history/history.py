@@ -17,7 +17,8 @@ from .case import Case, find_case
 from .digest import digest_of
 from .failures import reading, told
 from .moments import moment_of
-from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, question, too_many
+from .parquet import write_parquet
+from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, asking, question, too_many
 from .runs import Run, runs_in
 from .views import name_records
 from .working_time import business_hours_of, clock_of
@@ -65,7 +66,7 @@ class History:
     Parameters
     ----------
     path
-        The file.
+        The file, or a folder of Parquet files.
     temporary
         Whether the file goes with this object.
     con
@@ -260,6 +261,36 @@ class History:
             raise too_many(self.path, max_rows)
         return self.sql('FROM history ORDER BY run, "case", seq', max_rows=None).df()
 
+    def to_parquet(self, folder: str | os.PathLike[str]) -> Path:
+        """Write everything into a folder of Parquet files, a file for each table, which `open_history` opens.
+
+        Of a run that still writes it is what there is at this moment.
+
+        Parameters
+        ----------
+        folder
+            Nothing may be there.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        HistoryError
+            If something is there, or it cannot be written; nothing is left then. If this is a part of a history's time:
+            a case is not to be replayed from a part of it.
+        """
+        if self._part is not None:
+            raise HistoryError(
+                f"{self.path}: this is only a part of the time of a history, or counts only business hours. "
+                "Write the whole, and ask for the part of that."
+            )
+        with asking(self, None) as con:
+            write_parquet(con, Path(folder))
+        return Path(folder)
+
     @property
     def digest(self) -> str:
         """SHA-256 over runs, cases, records and values with their names: same inputs, same digest.
@@ -423,10 +454,12 @@ class History:
 
 
 def open_history(path: str | os.PathLike[str], *, max_memory: int = opening.MAX_MEMORY) -> History:
-    """Open a history file for reading.
+    """Open a history for reading.
 
     Parameters
     ----------
+    path
+        The file that a run was stored `into`, or the folder that `History.to_parquet` wrote.
     max_memory
         Bytes that DuckDB may use for questions to it, 2 GiB unless told otherwise; what does not fit goes to a
         temporary folder, up to 16 GiB.
