@@ -14,6 +14,7 @@ from wfsim.errors import HistoryError, listed
 
 from . import opening
 from .case import Case, find_case
+from .codes import names_in
 from .digest import digest_of
 from .failures import reading, told
 from .moments import moment_of
@@ -100,6 +101,8 @@ class History:
         self._live = live
         self._con = opening.open_for_reading(path, max_memory) if con is None else con
         self._digest: str | None = None
+        self._runs: list[Run] | None = None
+        self._names: dict[str, list[str]] | None = None
         self._closed = False
         self._naming = threading.Lock()
         # Of a file that is being written the writer makes the view, again and again.
@@ -309,8 +312,16 @@ class History:
     @property
     def runs(self) -> list[Run]:
         """The runs, in order."""
-        with reading(self.path), closing(self.cursor()) as own:
-            return runs_in(own)
+        if self._runs is None or self._live:
+            with reading(self.path), closing(self.cursor()) as own:
+                self._runs = runs_in(own)
+        return list(self._runs)
+
+    def _names_known(self) -> dict[str, list[str]]:
+        """The names of each dimension, of a history that gets no more."""
+        if self._names is None:
+            self._names = names_in(self.connection())
+        return self._names
 
     @property
     def notes(self) -> list[str]:
@@ -379,7 +390,8 @@ class History:
         """
         with reading(self.path):
             whole = self._all_of_it()
-            found = find_case(whole.connection(), case, run)
+            known = None if whole._live else whole._names_known()
+            found = find_case(whole.connection(), case, run, runs=whole.runs, names=known)
         # The connection lives as long as its history.
         found.owner = whole
         return found
