@@ -13,6 +13,7 @@ from wfsim.errors import HistoryError
 from wfsim.markup import html_table
 
 from .failures import told
+from .views import definitions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,8 @@ MAX_SECONDS = 300.0
 
 _SHOWN = 10_000
 _AGAIN = 0.05
+_NAMED = re.compile(r"(?:\bFROM\b|\bJOIN\b|,)\s+(\w+)", re.IGNORECASE)
+_CALLED = re.compile(r"(\w+)\s*\(")
 _EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+|\([^()]*\)\s*)?(?=\S)", re.IGNORECASE)
 
 
@@ -127,6 +130,12 @@ class Result:
     def columns(self) -> list[str]:
         """Names of the columns."""
         return list(self._columns)
+
+    @property
+    def query(self) -> str:
+        """The question in SQL, and before it how the views and macros that it names are made, from the tables."""
+        text = self._question.explain + self._question.select.strip()
+        return ";\n\n".join([*definitions(_NAMED.findall(text) + _CALLED.findall(text)), text])
 
     def df(self) -> pd.DataFrame:
         """As pandas table."""

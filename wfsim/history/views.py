@@ -7,6 +7,7 @@ Statistics over cases count closed cases only (M12); quantiles are exact.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from wfsim.semantics.codes import (
@@ -37,6 +38,8 @@ from .sla_views import SLA_VIEWS
 from .working_time import CLOCK, LOCAL_TIME, RUN_BEGINS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import duckdb
 
 # Two versions of one workflow in one run are told apart.
@@ -377,6 +380,16 @@ WITH told AS (
 SELECT run, replication, point, key, given->>('$."' || key || '"') AS value, TRY_CAST(value AS DOUBLE) AS number
 FROM (SELECT *, unnest(json_keys(given)) AS key FROM told) ORDER BY run, key
 """
+
+_MADE = re.compile(r"\s*CREATE (?:VIEW|MACRO) (\w+)\b")
+
+
+def definitions(names: Iterable[str]) -> list[str]:
+    """How those views and macros among some names are made, in SQL."""
+    wanted = set(names)
+    found = ((_MADE.match(text), text.strip()) for text in VIEWS)
+    return [text for made, text in found if made is not None and made[1] in wanted]
+
 
 VIEWS = (
     *CLOCK,
