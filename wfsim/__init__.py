@@ -175,9 +175,7 @@ _HOME = {name: f"wfsim.{module}" for module, names in _HOMES.items() for name in
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """What `%load_ext wfsim` calls."""
-    from wfsim.notebook import load
-
-    load(shell)
+    importlib.import_module("wfsim.notebook").load(shell)
 
 
 def __getattr__(name: str) -> Any:
