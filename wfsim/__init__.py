@@ -14,6 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from wfsim import errors
     from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
@@ -172,6 +174,11 @@ _HOMES = {
     "widgets.token_game": ("TokenGame",),
 }
 _HOME = {name: f"wfsim.{module}" for module, names in _HOMES.items() for name in names}
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """What `%load_ext wfsim` calls."""
+    importlib.import_module("wfsim.notebook").load(shell)
 
 
 def __getattr__(name: str) -> Any:

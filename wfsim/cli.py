@@ -622,7 +622,7 @@ def seeds(
 
 @app.command()
 def report(
-    file: Annotated[Path, typer.Argument(help="A history (DuckDB file).", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="A history: a DuckDB file, or a folder of Parquet.", show_default=False)],
     limit: Annotated[int, typer.Option(min=1, help="Rows per table.")] = 10,
     as_json: AsJson = False,
 ) -> None:
@@ -635,13 +635,20 @@ def report(
 
 @app.command()
 def convert(
-    file: Annotated[Path, typer.Argument(help="A history of an older format; it stays as it is.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A history of an older format, or a folder of Parquet; it stays.", show_default=False),
+    ],
     into: Annotated[Path, typer.Argument(help="The history to make; nothing may be there.", show_default=False)],
+    parquet: Annotated[bool, typer.Option("--parquet", help="Make a folder of Parquet files.")] = False,
 ) -> None:
-    """Make a history of an older format anew."""
+    """Make a history anew: of an older format, from or to Parquet."""
     import wfsim as wf
 
-    with wf.convert_history(file, into) as history:
+    if parquet:
+        with wf.open_history(file) as history:
+            history.to_parquet(into)
+    with wf.open_history(into) if parquet else wf.convert_history(file, into) as history:
         out.print(f"{into}: {len(history):,} records", highlight=False)
 
 

@@ -343,6 +343,17 @@ def test_a_history_is_simulated_into_a_file_and_reported(wfsim: Command, tmp_pat
     assert f"digest {data['digest']}" in out
 
 
+def test_a_history_goes_into_parquet_and_back(wfsim: Command, tmp_path: Path) -> None:
+    stored, folder, back = (tmp_path / name for name in ("order.duckdb", "order", "back.duckdb"))
+    wf.simulate(wf.load(ORDER), cases=3, progress=False, into=stored).close()
+    code, out, _ = wfsim("convert", stored, folder, "--parquet")
+    assert (code, out.startswith(f"{folder}: ")) == (0, True)
+    assert wfsim("convert", folder, back)[0] == 0
+    assert len({wf.open_history(each).digest for each in (stored, folder, back)}) == 1
+    code, _, told = wfsim("convert", stored, folder, "--parquet")
+    assert (code, "exists already" in told) == (2, True)
+
+
 def test_a_report_has_intervals_and_no_mean_without_one(wfsim: Command, tmp_path: Path) -> None:
     stored = tmp_path / "orders.duckdb"
     assert wfsim("simulate", ORDER, "--cases", 30, "--seed", 7, "--into", stored)[0] == 0
