@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wfsim.experiments.sweep import sweep
     from wfsim.history.converting import convert_history
     from wfsim.history.history import History, open_history
+    from wfsim.history.importing.reading import read_log
     from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
     from wfsim.model.builder import Builder
@@ -106,6 +107,7 @@ __all__ = [
     "new",
     "open_history",
     "picture",
+    "read_log",
     "read_pnml",
     "read_properties",
     "reopen",
@@ -131,6 +133,7 @@ _HOMES = {
     "experiments.sweep": ("sweep",),
     "history.converting": ("convert_history",),
     "history.history": ("History", "open_history"),
+    "history.importing.reading": ("read_log",),
     "history.migration": ("migration",),
     "history.simulate": ("simulate",),
     "model.builder": ("Builder",),

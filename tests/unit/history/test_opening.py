@@ -25,8 +25,8 @@ DOOR = Workflow.model_validate(
 )
 VIEWS = (
     "activity_pools, activity_stats, attempt_rows, bottlenecks, cases, dfg, durations, eventually_follows, history, "
-    "horizons, hot_paths, outcomes, pool_attempts, pool_capacities, pool_utilisation, record_values, records, "
-    "retries, rework, sla, sla_cases, stay_rows, stays, sweep_points, timeouts, variants, workflow_names"
+    "horizons, hot_paths, log_events, outcomes, pool_attempts, pool_capacities, pool_utilisation, record_values, "
+    "records, retries, rework, sla, sla_cases, stay_rows, stays, sweep_points, timeouts, variants, workflow_names"
 )
 
 
