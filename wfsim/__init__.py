@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wfsim import errors
     from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
+    from wfsim.conformance.alignment import align
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
     from wfsim.experiments.campaign import explore_seeds
     from wfsim.experiments.smallest import smallest
@@ -83,6 +84,7 @@ __all__ = [
     "TokenGame",
     "WfsimError",
     "Workflow",
+    "align",
     "check",
     "compare",
     "conditions",
@@ -127,6 +129,7 @@ __all__ = [
 _HOMES = {
     "analytics.compare": ("compare",),
     "analytics.hot_paths": ("hot_paths",),
+    "conformance.alignment": ("align",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
     "experiments.campaign": ("explore_seeds",),
     "experiments.smallest": ("smallest",),
