@@ -282,6 +282,8 @@ def align(
         model, (PetriNet, Workflow), "align takes a PetriNet or a Workflow", "Make one with wf.to_net or wf.read_pnml."
     )
     expect_whole("max_markings", max_markings)
+    if labels is not None:
+        expect(labels, Mapping, "align(labels=…) takes a mapping", "Give the activity of each net transition, or None.")
     net = states_of(model) if isinstance(model, Workflow) else model
     behaviour = Behaviour(net, labels or {}, max_markings)
     traces = _traces_of(log)
