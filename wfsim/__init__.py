@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from wfsim import errors
     from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
+    from wfsim.conformance.alignment import align
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
     from wfsim.experiments.campaign import explore_seeds
     from wfsim.experiments.smallest import smallest
     from wfsim.experiments.sweep import sweep
     from wfsim.history.converting import convert_history
     from wfsim.history.history import History, open_history
+    from wfsim.history.importing.reading import read_log
     from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
     from wfsim.model.annotated import function
@@ -85,6 +87,7 @@ __all__ = [
     "TokenGame",
     "WfsimError",
     "Workflow",
+    "align",
     "check",
     "compare",
     "conditions",
@@ -110,6 +113,7 @@ __all__ = [
     "new",
     "open_history",
     "picture",
+    "read_log",
     "read_pnml",
     "read_properties",
     "reopen",
@@ -129,12 +133,14 @@ __all__ = [
 _HOMES = {
     "analytics.compare": ("compare",),
     "analytics.hot_paths": ("hot_paths",),
+    "conformance.alignment": ("align",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
     "experiments.campaign": ("explore_seeds",),
     "experiments.smallest": ("smallest",),
     "experiments.sweep": ("sweep",),
     "history.converting": ("convert_history",),
     "history.history": ("History", "open_history"),
+    "history.importing.reading": ("read_log",),
     "history.migration": ("migration",),
     "history.simulate": ("simulate",),
     "model.annotated": ("function",),

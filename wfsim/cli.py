@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from wfsim import log_commands
 from wfsim.errors import DefinitionError, WfsimError
 from wfsim.printing import indented, show_conditions, show_findings, show_table, show_trace, show_verdict
 
@@ -650,6 +651,9 @@ def convert(
             history.to_parquet(into)
     with wf.open_history(into) if parquet else wf.convert_history(file, into) as history:
         out.print(f"{into}: {len(history):,} records", highlight=False)
+
+
+log_commands.add_to(app, out)
 
 
 def _summarise(history: History, as_json: bool, limit: int = 5) -> None:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from wfsim.simulation.shifts import WorkTime
 
+    from .event_log import EventLog, Of
+    from .importing.report import Imported
     from .moments import Moment
     from .summary import Summary
     from .working_time import WorkingClock
@@ -403,10 +405,38 @@ class History:
         found.owner = whole
         return found
 
+    def log(self, of: Of | None = None) -> EventLog:
+        """This history as an event log, to be written as XES, CSV or Parquet, or taken as a table.
+
+        Parameters
+        ----------
+        of
+            `"events"`: those of an imported log, as they came; `"states"`: a case's way through root states,
+            one event for
+            each that it enters; `"activities"`: starts and ends of attempts. Of an imported history `events`
+            unless given, else `states`.
+
+        Raises
+        ------
+        HistoryError
+            If the history has none of these.
+        """
+        from .event_log import EventLog
+
+        return EventLog(self, of)
+
     def _all(self, query: str) -> list[tuple[Any, ...]]:
         with reading(self.path), closing(self.cursor()) as own:
             rows: list[tuple[Any, ...]] = own.execute(query).fetchall()
         return rows
+
+    @property
+    def imported(self) -> Imported | None:
+        """What an import did to the log that this history was read from; `None` of one that was not imported."""
+        from .importing.report import Imported
+
+        told = [run.params["imported"] for run in self.runs if run.params and "imported" in run.params]
+        return Imported.of(told[0]) if told else None
 
     @property
     def complete(self) -> bool:

@@ -68,7 +68,7 @@ class Run:
     workflows
         Its root workflow, then all that it starts, directly or not.
     source
-        `simulation` or `runtime`.
+        `simulation`, `runtime`, or `log` of an import.
     scenario, seed, replication, engine
         What made it, where known.
     params
@@ -208,8 +208,29 @@ def definition_of(workflow: Workflow) -> str:
     return workflow.model_dump_json(by_alias=True, exclude_defaults=True)
 
 
+NO_DEFINITION = "{}"
+"""In the place of a definition, of a run that was imported from a log."""
+
+
+def imported_run(name: str, imported: Mapping[str, Any]) -> Run:
+    """The run of an imported log: real cases, of which no definition is known."""
+    workflow = RunWorkflow(0, name, "log", NO_DEFINITION, hash_of_definition(NO_DEFINITION))
+    return Run(1, (workflow,), "log", params={"imported": imported})
+
+
 def workflow_of(definition: str, functions: Iterable[Supplied] = ()) -> Workflow:
-    """The workflow of a stored definition, with the functions in Python that are for it."""
+    """The workflow of a stored definition, with the functions in Python that are for it.
+
+    Raises
+    ------
+    HistoryError
+        If there is none: the run was imported from a log.
+    """
+    if definition == NO_DEFINITION:
+        raise HistoryError(
+            "this history was imported from a log, so there is no definition to draw or to replay. Its views work "
+            "without one: .sql('FROM dfg'), .sql('FROM variants'), .log()."
+        )
     return supplied(Workflow.model_validate(json.loads(definition)), functions)
 
 

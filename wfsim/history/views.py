@@ -28,6 +28,7 @@ from wfsim.semantics.codes import (
 from .codes import names_in
 from .execution_views import EXECUTIONS
 from .handles import json_of
+from .log_view import LOG_EVENTS
 from .payloads import payload, texts
 from .pool_views import POOL_VIEWS
 from .process_views import PROCESS_VIEWS
@@ -412,6 +413,7 @@ VIEWS = (
     ACTIVE_AT,
     OUTCOMES,
     SWEEP_POINTS,
+    LOG_EVENTS,
     *PROCESS_VIEWS,
     *POOL_VIEWS,
     *SLA_VIEWS,
