@@ -1,5 +1,7 @@
 """The examples of docs/language.md: definitions in `yaml` blocks, and `trace` blocks that are played on them.
 
+A `python` block defines the functions that the workflow before it declares (M14).
+
 A trace belongs to the workflow of the last `yaml` block before it. Lines with `>` are stimuli, the lines below each are
 the consequences that `step` gives. `python -m tests.language` writes what `step` says into the page.
 
@@ -34,7 +36,7 @@ from wfsim.semantics.kernel import Output
 from wfsim.semantics.records import Record, records_of
 
 PAGE = Path("docs/language.md")
-_BLOCK = re.compile(r"^```(yaml|trace)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```(yaml|trace|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _TIME = re.compile(r"\d+(\.\d+)?(us|ms|s|m|h|d|w)")
 
 
@@ -53,9 +55,18 @@ def examples(text: str) -> list[Example]:
         if kind == "yaml":
             if body.startswith("name:"):
                 found.append(Example(wf.loads(body)))
+        elif kind == "python":
+            found[-1].workflow = _with_functions(found[-1].workflow, body)
         else:
             found[-1].traces.append(body)
     return found
+
+
+def _with_functions(workflow: wf.Workflow, code: str) -> wf.Workflow:
+    """The workflow with the functions that a block of the page defines for it."""
+    space: dict[str, Any] = {}
+    exec(code, space)
+    return workflow.with_functions(**{name: space[name] for name in workflow.functions})
 
 
 def catalogue(text: str) -> wf.Catalogue:
@@ -175,7 +186,7 @@ def rewritten(text: str) -> str:
     )
 
     def block(match: re.Match[str]) -> str:
-        if match[1] == "yaml":
+        if match[1] != "trace":
             return match[0]
         example, trace = next(queue)
         return f"```trace\n{played(example, trace, known)}```"

@@ -84,5 +84,3 @@ def _programs() -> Path:
     if plain is None:
         pytest.fail("nothing can be tested on PostgreSQL: it is missing. Install it: apt install postgresql.")
     return Path(plain).resolve().parent
-
-

@@ -36,6 +36,9 @@ CONDITIONS = (
     "count(context.boxes, coalesce(item.tag, 'q') == 'q') > 1 or context.flag",
     "'p' in context.boxes.tag",
     "startswith(context.word + 'z', 'yz')",
+    "functions.rate(context.n, context.maybe) > 1",
+    "functions.rate(context.maybe, null) == context.n",
+    "functions.wrap(context.word, context.boxes).x == context.n",
     "context.flash > 0",
     "context.flash == context.n and context.spark != null",
 )
@@ -52,7 +55,12 @@ DATA_ASSIGNMENTS: dict[str, tuple[Any, ...]] = {
     "r": ("${context.maybe}", 2),
 }
 MOMENTS = ("${context.when}", '${context.when + duration("30s")}', "1970-01-01T00:00:05Z")
-EVENT_CONDITIONS = ("event.k > 1", "event.k == context.n", "event.k < 0 or context.flag")
+EVENT_CONDITIONS = (
+    "event.k > 1",
+    "event.k == context.n",
+    "event.k < 0 or context.flag",
+    "functions.rate(event.k, context.n) > 0",
+)
 LISTS = ("${context.list}", "${[context.n, context.maybe]}", "${[1 // context.n]}")
 ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
     ("n", "${context.n + 1}"),
@@ -68,6 +76,10 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
     ("word", "${lower('Y')}"),
     ("word", "${context.n} of ${context.flag}"),
     ("n", "${sum(context.boxes.x)}"),
+    ("n", "${functions.rate(context.n, context.maybe) + 1}"),
+    ("n", "${sum(context.boxes, functions.rate(item.x, 2))}"),
+    ("box", "${functions.wrap(context.word, context.boxes)}"),
+    ("word", "${text(functions.rate(context.n, context.n))}"),
     ("n", "${context.boxes[context.n].x}"),
     ("maybe", "${max(context.boxes.x)}"),
     ("box", {"x": "${context.n}", "tag": "p"}),
@@ -81,6 +93,28 @@ ASSIGNMENTS: tuple[tuple[str, Any], ...] = (
     ("n", "${context.flash}"),
     ("spark", "${context.word}"),
 )
+
+
+FUNCTIONS = {
+    "rate": {
+        "input": {"n": {"type": "integer", "maximum": 3}, "m": {"type": "integer", "optional": True}},
+        "result": {"type": "integer", "minimum": -2, "maximum": 4},
+    },
+    "wrap": {"input": {"word": "string", "boxes": {"type": "list", "items": "box"}}, "result": "box"},
+}
+
+
+def _rate(n: int, m: int | None) -> int:
+    """Divides by zero, and leaves its range, for some arguments."""
+    return n - 3 // (n - (m or 0))
+
+
+def _wrap(word: str, boxes: list[dict[str, Any]]) -> dict[str, Any]:
+    """No box where there are more than three, or where the word is none of the tags."""
+    return {"x": len(boxes), "tag": None if word == "x" else word[:1]}
+
+
+PYTHON = {"rate": _rate, "wrap": _wrap}
 
 
 @cache
@@ -338,6 +372,7 @@ def workflows(
                 "marks": {"type": "list", "items": "number", "optional": True},
             },
         },
+        "functions": FUNCTIONS,
         "variables": {
             "n": {
                 "type": "integer",
@@ -398,7 +433,7 @@ def workflows(
     if any("compensate_with" in s.get("invoke", {}) for region in _regions(data) for s in region["states"]):
         used.add("g")
     data["activities"] = {name: each for name, each in activities.items() if name in used}
-    return Workflow.model_validate(data)
+    return Workflow.model_validate(data).with_functions(**PYTHON)
 
 
 @st.composite
@@ -412,7 +447,7 @@ def families(draw: st.DrawFn) -> Catalogue:
         data |= {"name": name, "variables": data["variables"] | {"n": data["variables"]["n"] | {"input": True}}}
         if draw(st.integers(0, 3)) == 0:
             data["correlation"] = {"key": "context.n"}
-        found.append(Workflow.model_validate(data))
+        found.append(Workflow.model_validate(data).with_functions(**PYTHON))
     return Catalogue(found)
 
 

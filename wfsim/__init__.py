@@ -14,17 +14,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from wfsim import errors
     from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
+    from wfsim.conformance.alignment import align
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
     from wfsim.experiments.campaign import explore_seeds
     from wfsim.experiments.smallest import smallest
     from wfsim.experiments.sweep import sweep
     from wfsim.history.converting import convert_history
     from wfsim.history.history import History, open_history
+    from wfsim.history.importing.reading import read_log
     from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
+    from wfsim.model.annotated import function
     from wfsim.model.builder import Builder
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.duration import Duration
@@ -83,6 +88,7 @@ __all__ = [
     "TokenGame",
     "WfsimError",
     "Workflow",
+    "align",
     "check",
     "compare",
     "conditions",
@@ -97,6 +103,7 @@ __all__ = [
     "explore_workflow",
     "from_networkx",
     "from_snakes",
+    "function",
     "hot_paths",
     "json_schema",
     "lint",
@@ -107,6 +114,7 @@ __all__ = [
     "new",
     "open_history",
     "picture",
+    "read_log",
     "read_pnml",
     "read_properties",
     "reopen",
@@ -126,14 +134,17 @@ __all__ = [
 _HOMES = {
     "analytics.compare": ("compare",),
     "analytics.hot_paths": ("hot_paths",),
+    "conformance.alignment": ("align",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
     "experiments.campaign": ("explore_seeds",),
     "experiments.smallest": ("smallest",),
     "experiments.sweep": ("sweep",),
     "history.converting": ("convert_history",),
     "history.history": ("History", "open_history"),
+    "history.importing.reading": ("read_log",),
     "history.migration": ("migration",),
     "history.simulate": ("simulate",),
+    "model.annotated": ("function",),
     "model.builder": ("Builder",),
     "model.catalogue": ("Catalogue",),
     "model.duration": ("Duration",),
@@ -150,7 +161,8 @@ _HOMES = {
     "net.translate": ("to_net",),
     "runtime.clock": ("ManualClock",),
     "runtime.executor": ("ActivityContext",),
-    "runtime.run": ("reopen", "start"), "runtime.engine": ("open_engine",),
+    "runtime.run": ("reopen", "start"),
+    "runtime.engine": ("open_engine",),
     "runtime.schedules": ("run_schedules",),
     "simulation.default": ("default_scenario",),
     "simulation.scenario": ("Scenario", "load_scenario"),
@@ -170,6 +182,11 @@ _HOMES = {
     "widgets.token_game": ("TokenGame",),
 }
 _HOME = {name: f"wfsim.{module}" for module, names in _HOMES.items() for name in names}
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """What `%load_ext wfsim` calls."""
+    importlib.import_module("wfsim.notebook").load(shell)
 
 
 def __getattr__(name: str) -> Any:

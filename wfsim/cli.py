@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from wfsim import log_commands
 from wfsim.errors import DefinitionError, WfsimError
 from wfsim.printing import indented, show_conditions, show_findings, show_table, show_trace, show_verdict
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from wfsim.history.history import History
     from wfsim.history.questions import Result
     from wfsim.model.catalogue import Catalogue
+    from wfsim.model.supplying import Supplied
     from wfsim.model.workflow import Workflow
     from wfsim.simulation.scenario import Scenario
     from wfsim.verification.workflows.conditions.findings import Conditions
@@ -79,6 +81,16 @@ Folder = Annotated[
 Beside = Annotated[
     Path | None,
     typer.Option("--scenario", "-s", help="A scenario; default: <file>.scenario.yaml or a guess."),
+]
+
+
+Modules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--functions",
+        help="Python module whose functions marked by wf.function workflows may call; may be repeated.",
+        show_default=False,
+    ),
 ]
 
 
@@ -155,20 +167,47 @@ def _print_json(data: Any) -> None:
         raise _PipeClosed from None
 
 
-def _load(path: Path) -> Workflow:
+def _load(path: Path, functions: tuple[Supplied, ...] = ()) -> Workflow:
     import wfsim as wf
+    from wfsim.model.supplying import supplied
 
-    return wf.load(path)
+    return supplied(wf.load(path), functions)
 
 
-def _catalogue(file: Path, workflow: Workflow, folder: Path | None) -> Catalogue:
+def _functions(modules: list[str] | None) -> tuple[Supplied, ...]:
+    """The marked functions of modules, which may lie in the current folder; of two of one name the first counts."""
+    from importlib import import_module
+
+    from wfsim.model.annotated import marked
+    from wfsim.model.supplying import for_all
+
+    found: list[Supplied] = []
+    for name in modules or ():
+        sys.path.insert(0, os.getcwd())
+        try:
+            module = import_module(name)
+        except ImportError as error:
+            raise WfsimError(
+                f"--functions {name}: cannot be imported: {error}. Name a module as Python does: my.functions."
+            ) from None
+        finally:
+            sys.path.remove(os.getcwd())
+        own = marked(vars(module).items())
+        if not own:
+            raise WfsimError(f"--functions {name}: no function in it is marked. Put @wf.function above each.")
+        found += for_all(own)
+    return tuple(found)
+
+
+def _catalogue(file: Path, workflow: Workflow, folder: Path | None, functions: tuple[Supplied, ...] = ()) -> Catalogue:
     """The workflows that this one starts, directly or not: of a folder, or of the file's own as far as they load."""
     import wfsim as wf
     from wfsim.model.catalogue import OTHERS
+    from wfsim.model.supplying import supplied
     from wfsim.model.uses import invoked
 
     if folder is not None:
-        return wf.Catalogue(folder)
+        return wf.Catalogue(supplied(each, functions) for each in wf.Catalogue(folder).all_versions())
     found: list[Workflow] = []
     wanted = {use.workflow for use in invoked(workflow)}
     if wanted:
@@ -177,7 +216,7 @@ def _catalogue(file: Path, workflow: Workflow, folder: Path | None) -> Catalogue
             if path.samefile(file) or path.name.endswith(OTHERS):
                 continue
             try:
-                other = wf.load(path)
+                other = _load(path, functions)
             except WfsimError:
                 # Not ours to judge: what is missing then is told where it is needed.
                 continue
@@ -310,6 +349,7 @@ def verify(
         ),
     ],
     catalogue: Folder = None,
+    functions: Modules = None,
     as_json: AsJson = False,
     max_states: Annotated[int, typer.Option(min=1, help="Stop each search at this many states.")] = 100_000,
     max_seconds: Seconds = None,
@@ -327,12 +367,12 @@ def verify(
     from wfsim.verification.workflows.report import as_expected
     from wfsim.verification.workflows.report import junit as as_junit
 
-    asked = _asked(files)
+    asked, given = _asked(files), _functions(functions)
     reports: list[tuple[str | None, Report]] = []
     beside: Conditions | None = None
     for file, properties in asked:
-        workflow = _load(file)
-        known = _catalogue(file, workflow, catalogue)
+        workflow = _load(file, given)
+        known = _catalogue(file, workflow, catalogue, given)
         report = wf.verify(workflow, properties, max_states=max_states, max_seconds=max_seconds, catalogue=known)
         reports.append((None if properties is None else str(properties), report))
         if properties is None:
@@ -363,12 +403,12 @@ def verify(
 
 
 @app.command()
-def conditions(file: File, as_json: AsJson = False, max_seconds: Seconds = None) -> None:
+def conditions(file: File, functions: Modules = None, as_json: AsJson = False, max_seconds: Seconds = None) -> None:
     """Find values that fall between conditions, or into two of them. Exit code 1 if there are any."""
     import wfsim as wf
     from wfsim.verification.verdict import Status
 
-    found = wf.conditions(_load(file), max_seconds=max_seconds)
+    found = wf.conditions(_load(file, _functions(functions)), max_seconds=max_seconds)
     if as_json:
         _print_json(found.to_dict())
     else:
@@ -446,6 +486,7 @@ def simulate(
     file: File,
     scenario: Beside = None,
     catalogue: Folder = None,
+    functions: Modules = None,
     cases: Annotated[int | None, typer.Option(min=1, help="How many instances.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Selects all random numbers.")] = None,
     into: Annotated[
@@ -458,11 +499,12 @@ def simulate(
 
     if into is not None:
         _writable(into, (".duckdb", ".db"), file, scenario)
-    workflow = _load(file)
+    given = _functions(functions)
+    workflow = _load(file, given)
     history = wf.simulate(
         workflow,
         _plan(file, scenario),
-        catalogue=_catalogue(file, workflow, catalogue),
+        catalogue=_catalogue(file, workflow, catalogue, given),
         cases=cases,
         seed=seed,
         into=into,
@@ -493,6 +535,7 @@ def sweep(
     ],
     scenario: Beside = None,
     catalogue: Folder = None,
+    functions: Modules = None,
     replications: Annotated[int | None, typer.Option(min=1, help="At each point.")] = None,
     into: Annotated[
         Path | None, typer.Option(help="….duckdb for a history, or a folder for a Parquet data set; goes on there.")
@@ -502,13 +545,14 @@ def sweep(
     """Simulate at many points of the scenario. All draw the same random numbers; each number has its interval."""
     import wfsim as wf
 
-    workflow = _load(file)
+    given = _functions(functions)
+    workflow = _load(file, given)
     try:
         swept = wf.sweep(
             workflow,
             _plan(file, scenario),
             over=dict(map(_values, over)),
-            catalogue=_catalogue(file, workflow, catalogue),
+            catalogue=_catalogue(file, workflow, catalogue, given),
             replications=replications,
             into=into,
             progress=False if as_json else None,
@@ -539,6 +583,7 @@ def seeds(
     never: Annotated[str | None, typer.Option(help="Or a claim that must never be true.", show_default=False)] = None,
     scenario: Beside = None,
     catalogue: Folder = None,
+    functions: Modules = None,
     seed: Annotated[list[int] | None, typer.Option(help="This one; several times.", show_default=False)] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="How many seeds, from 1 on.")] = 10_000,
     cases: Annotated[int, typer.Option(min=1, help="How many instances in each run.")] = 1,
@@ -552,7 +597,8 @@ def seeds(
     """Look for a seed whose run breaks a property. Exit code 1 if there is one, with the shortest history found."""
     import wfsim as wf
 
-    workflow = _load(file)
+    given = _functions(functions)
+    workflow = _load(file, given)
     shares: dict[str, Any] = {
         key: values[0] if len(values) == 1 else values for key, values in map(_values, fault or [])
     }
@@ -564,7 +610,7 @@ def seeds(
         seeds=seed or n,
         cases=cases,
         faults=shares,
-        catalogue=_catalogue(file, workflow, catalogue),
+        catalogue=_catalogue(file, workflow, catalogue, given),
         workers=workers,
         progress=False if as_json else None,
     )
@@ -577,7 +623,7 @@ def seeds(
 
 @app.command()
 def report(
-    file: Annotated[Path, typer.Argument(help="A history (DuckDB file).", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="A history: a DuckDB file, or a folder of Parquet.", show_default=False)],
     limit: Annotated[int, typer.Option(min=1, help="Rows per table.")] = 10,
     as_json: AsJson = False,
 ) -> None:
@@ -590,14 +636,24 @@ def report(
 
 @app.command()
 def convert(
-    file: Annotated[Path, typer.Argument(help="A history of an older format; it stays as it is.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A history of an older format, or a folder of Parquet; it stays.", show_default=False),
+    ],
     into: Annotated[Path, typer.Argument(help="The history to make; nothing may be there.", show_default=False)],
+    parquet: Annotated[bool, typer.Option("--parquet", help="Make a folder of Parquet files.")] = False,
 ) -> None:
-    """Make a history of an older format anew."""
+    """Make a history anew: of an older format, from or to Parquet."""
     import wfsim as wf
 
-    with wf.convert_history(file, into) as history:
+    if parquet:
+        with wf.open_history(file) as history:
+            history.to_parquet(into)
+    with wf.open_history(into) if parquet else wf.convert_history(file, into) as history:
         out.print(f"{into}: {len(history):,} records", highlight=False)
+
+
+log_commands.add_to(app, out)
 
 
 def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
@@ -642,17 +698,19 @@ def migrate(
         Path | None, typer.Option(help="A history (DuckDB file) whose cases are replayed under the new version.")
     ] = None,
     catalogue: Folder = None,
+    functions: Modules = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell what instances would lose to a new version. Exit code 1 if anything."""
     import wfsim as wf
 
-    first, second = _load(old), _load(new)
-    known = _catalogue(new, second, catalogue)
+    given = _functions(functions)
+    first, second = _load(old, given), _load(new, given)
+    known = _catalogue(new, second, catalogue, given)
     if history is None:
         found = wf.migration(first, second, catalogue=known)
     else:
-        with wf.open_history(history) as read:
+        with wf.open_history(history, functions={each.name: each.python for each in given}) as read:
             found = wf.migration(first, second, read, catalogue=known)
     if as_json:
         _print_json(found.to_dict())

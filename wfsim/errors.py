@@ -73,6 +73,10 @@ class ExpressionError(DefinitionError):
         self.column = column
 
 
+class FunctionError(WfsimError):
+    """A function in Python that a workflow calls was not given, or does not give one answer for the same arguments."""
+
+
 class CatalogueError(WfsimError):
     """A catalogue lacks a workflow or a version that is asked for, or holds two under one name and version."""
 

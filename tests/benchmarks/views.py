@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import wfsim as wf
-from tests.benchmarks import Measured
+from tests.benchmarks import Measured, cpu_seconds, median
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,6 +18,7 @@ MODELS = Path(__file__).parents[2] / "models"
 CASES = 300_000
 RUNS = 5
 FLOOR = "SELECT kind, count(*) FROM records GROUP BY kind"
+WEEK = [{"from": f"{day} 09:00", "until": f"{day} 17:00"} for day in ("Mon", "Tue", "Wed", "Thu", "Fri")]
 VIEWS = (
     *("dfg", "variants", "hot_paths", "durations", "outcomes", "activity_stats", "retries", "timeouts", "bottlenecks"),
     *("occupancy(3600000000)", "pool_utilisation", "rework", "eventually_follows", "trend(3600000000)"),
@@ -59,9 +60,17 @@ def measure() -> list[Measured]:
                 ("active_at(t)", f"FROM active_at({last // 2})"),
                 ("a page of active instances", f"FROM active_instances({last // 2}, 1, {case}, 50)"),
                 ("stays", "FROM stays"),
+                ("executions", "SELECT count(*) FROM executions WHERE output IS NOT NULL"),
+                ("executions of a case", f'FROM executions WHERE run = 1 AND "case" = {case}'),
             ):
                 cpu, wall = _medians(con, query)
                 found.append(Measured(name, wall * 1e3, "ms", f"{cpu / floor:.1f} scans"))
+            one = median(RUNS, lambda: cpu_seconds(lambda: history.case(case).records()))
+            found.append(Measured("history.case(n).records()", one * 1e3, "ms", "processor time"))
+            office = history.business_hours(WEEK, time_zone="Europe/Berlin")
+            for view in ("durations", "dfg", "sla"):
+                cpu, wall = _medians(office.con, f"FROM {view}")
+                found.append(Measured(f"{view} in business hours", cpu / floor, "scans", f"{wall * 1e3:.0f} ms"))
     return found
 
 

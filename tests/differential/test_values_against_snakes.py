@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -53,6 +54,26 @@ def fired(workflow: Workflow) -> Found:
 @pytest.mark.parametrize("number", range(60))
 def test_step_and_a_coloured_net_reach_the_same_states_with_the_same_values(number: int) -> None:
     workflow = varied(number)
+    expected = explored(workflow)
+    if expected is not None:
+        assert fired(workflow) == expected
+
+
+FUNCTIONS = {"up": {"input": {"n": "integer"}, "result": {"type": "integer", "maximum": 3}}}
+
+
+def up(n: int) -> int:
+    """Fails in both ways: 3 / 0 raises, and 4 is no result."""
+    return n + 3 // (n + 1) - 2 if n < 3 else 4
+
+
+@pytest.mark.parametrize("number", range(0, 60, 3))
+def test_a_coloured_net_calls_functions_as_step_does(number: int) -> None:
+    text = varied(number).model_dump_json(by_alias=True, exclude_unset=True)
+    calling = text.replace("context.n + 1", "functions.up(context.n)").replace(
+        "context.total ==", "functions.up(context.total) =="
+    )
+    workflow = Workflow.model_validate(json.loads(calling) | {"functions": FUNCTIONS}).with_functions(up=up)
     expected = explored(workflow)
     if expected is not None:
         assert fired(workflow) == expected

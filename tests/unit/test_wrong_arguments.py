@@ -22,6 +22,10 @@ def small_history() -> wf.History:
     return wf.simulate(ORDER, cases=1)  # type: ignore[no-any-return, operator]
 
 
+def a_function(n: int) -> int:
+    return n
+
+
 WRONG = {"nothing": None, "number": 7, "text": "nonsense \0", "workflows": [ORDER, ORDER], "list": [7]}
 
 GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
@@ -31,6 +35,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "Lab": lambda folder: (ORDER,),
     "Stepper": lambda folder: (ORDER,),
     "TokenGame": lambda folder: (NET,),
+    "align": lambda folder: ([["a"]], NET),
     "check": lambda folder: (NET, "live"),
     "compare": lambda folder: (small_history(), small_history()),
     "conditions": lambda folder: (ORDER,),
@@ -41,6 +46,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "explore": lambda folder: (NET,),
     "explore_seeds": lambda folder: (ORDER,),
     "explore_workflow": lambda folder: (ORDER,),
+    "function": lambda folder: (a_function,),
     "from_networkx": lambda folder: (ORDER.to_networkx(),),
     "from_snakes": lambda folder: (wf.to_snakes(NET),),
     "hot_paths": lambda folder: (small_history(),),
@@ -52,6 +58,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "new": lambda folder: ("order",),
     "open_history": lambda folder: (folder / "order.duckdb",),
     "picture": lambda folder: (ORDER,),
+    "read_log": lambda folder: (folder / "log.csv",),
     "read_pnml": lambda folder: (folder / "net.pnml",),
     "read_properties": lambda folder: (folder / "properties.xml",),
     "reopen": lambda folder: (folder / "store.duckdb", "a"),
@@ -80,6 +87,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "Lab": {"scenario": 7, "catalogue": 7},
     "Editor": {"catalogue": 7},
     "FlowMap": {"against": "none", "run": 7, "workflow": "none"},
+    "align": {"labels": 7, "max_markings": 0},
     "check": {"max_markings": 0, "max_seconds": -1, "max_memory": 0},
     "compare": {"level": 95},
     "conditions": {"kinds": ["odd"], "max_seconds": -1},
@@ -87,10 +95,24 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "explore": {"engine": "steam", "max_markings": 0, "max_seconds": -1, "max_memory": 0, "stop": 7, "stubborn": 7},
     "explore_seeds": {"never": 7, "properties": 7, "seeds": 0, "cases": 0, "faults": 7, "scenario": 7, "catalogue": 7},
     "explore_workflow": {"engine": "steam", "max_states": 0, "max_seconds": -1, "claims": 7},
+    "load": {"functions": 7},
+    "loads": {"functions": 7},
+    "open_history": {"functions": 7},
+    "Catalogue": {"functions": 7},
     "hot_paths": {"limit": 0, "by": "colour", "run": 7, "workflow": "none"},
     "lint": {"catalogue": 7, "ignore": 7},
     "migration": {"history": 7},
     "picture": {"direction": "up"},
+    "read_log": {
+        "into": 7,
+        "case": 7,
+        "case_columns": 7,
+        "order": "alphabetical",
+        "final": 7,
+        "time_zone": "Mars",
+        "time_format": 7,
+        "repair": "all",
+    },
     "read_pnml": {"net": 7},
     "run_schedules": {"only": 7},
     "simulate": {"scenario": 7, "catalogue": 7, "cases": -1, "replications": 0, "engine": "steam"},

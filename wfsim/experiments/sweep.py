@@ -19,6 +19,7 @@ from wfsim.history.runs import definition_of
 from wfsim.history.simulate import ENGINES, chosen_engine, compile_ahead, prepared, scenario_text
 from wfsim.history.writer import HistoryWriter, Log
 from wfsim.model.catalogue import Catalogue, as_catalogue
+from wfsim.model.supplying import supplied_by
 from wfsim.simulation.scenario import Scenario
 
 from .backends import backend_of
@@ -187,6 +188,7 @@ class Study:
         self.form = form
         self.level = level
         self._workflows = tuple(definition_of(each) for each in program.family)
+        self._functions = supplied_by(program.family)
 
     def units(self, replications: range) -> list[Unit]:
         """Units in order of points and replications."""
@@ -205,6 +207,7 @@ class Study:
                 log=self.log,
                 form=self.form,
                 level=self.level,
+                functions=self._functions,
             )
             for point in self.points
             for replication in replications

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from wfsim.history.runs import definition_of, workflow_of
 from wfsim.history.simulate import scenario_text
 from wfsim.model.catalogue import Catalogue
+from wfsim.model.supplying import Supplied, supplied_by
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.draws import mix_key
 from wfsim.simulation.engine import Simulation
@@ -125,17 +126,19 @@ class Job:
     scenario: str
     asked: tuple[Property, ...]
     faults: Mapping[str, float]
+    functions: tuple[Supplied, ...] = ()
 
     @classmethod
     def of(cls, campaign: Campaign) -> Job:
         """The same campaign."""
         workflows = tuple(definition_of(each) for each in campaign.program.family)
         asked = tuple(each.question for each in campaign.asked)
-        return cls(workflows, scenario_text(campaign.plan), asked, dict(campaign.faults))
+        functions = supplied_by(campaign.program.family)
+        return cls(workflows, scenario_text(campaign.plan), asked, dict(campaign.faults), functions)
 
     def campaign(self) -> Campaign:
         """The campaign, in this process."""
-        workflows = [workflow_of(each) for each in self.workflows]
+        workflows = [workflow_of(each, self.functions) for each in self.workflows]
         program = compile_workflow(workflows[0], Catalogue(workflows))
         plan = Scenario.model_validate(json.loads(self.scenario))
         return Campaign(program, plan, [Asked.of(each) for each in self.asked], self.faults)

@@ -18,6 +18,7 @@ from wfsim.history.simulate import origin_of, run_replication
 from wfsim.history.summing import summary_of
 from wfsim.history.writer import HistoryWriter, Log
 from wfsim.model.catalogue import Catalogue
+from wfsim.model.supplying import Supplied
 from wfsim.semantics.compile import compile_workflow
 from wfsim.simulation.scenario import Scenario
 
@@ -58,6 +59,8 @@ class Unit:
         Of the intervals of its measures, which count where it is the only replication.
     version
         Of wfsim; a worker with another one refuses.
+    functions
+        Functions in Python that the workflows call (M14); processes get them by pickling.
     """
 
     point: int
@@ -70,6 +73,7 @@ class Unit:
     form: Form
     level: float = 0.95
     version: str = VERSION
+    functions: tuple[Supplied, ...] = ()
 
     @property
     def name(self) -> str:
@@ -103,7 +107,7 @@ def run_unit(unit: Unit, folder: Path, is_stopped: Callable[[], bool] = lambda: 
             f"the sweep is made with wfsim {unit.version}, this worker has {VERSION}: they may draw differently. "
             "Install the same version on both sides."
         )
-    workflows = [workflow_of(each) for each in unit.workflows]
+    workflows = [workflow_of(each, unit.functions) for each in unit.workflows]
     program = compile_workflow(workflows[0], Catalogue(workflows))
     plan = Scenario.model_validate(json.loads(unit.scenario))
     params = {"point": unit.point, "values": json.loads(unit.values)}

@@ -31,6 +31,7 @@ from wfsim.model.declared import FieldType
 from wfsim.model.elements import State, Transition, Variable
 from wfsim.model.expression_tree import (
     NOW,
+    Apply,
     Arithmetic,
     Call,
     Compare,
@@ -309,7 +310,7 @@ class Domains:
         for node in walk(template):
             if isinstance(node, Gather):
                 self._gather(node, event)
-            if isinstance(node, (Arithmetic, Negate, Call, Index, Field, Gather)) and not _is_time(node):
+            if isinstance(node, (Arithmetic, Negate, Call, Apply, Index, Field, Gather)) and not _is_time(node):
                 # Neighbours of constants do not suffice for what is computed with.
                 inside = self._inside(node, event)
                 self._read.update(inside)

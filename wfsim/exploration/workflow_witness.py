@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from wfsim.errors import WfsimError
 from wfsim.exploration.witness import Witness, WitnessStep
+from wfsim.model.functions import Python
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import dumps, loads
 from wfsim.semantics.compile import compile_workflow
@@ -95,8 +96,13 @@ class WorkflowWitness(Witness):
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
-    def loads(cls, text: str) -> WorkflowWitness:
+    def loads(cls, text: str, *, functions: Mapping[str, Python] | None = None) -> WorkflowWitness:
         """Read what `dumps` has written; it opens in the stepper.
+
+        Parameters
+        ----------
+        functions
+            Functions in Python that its workflow declares (M14.5): the file holds none.
 
         Raises
         ------
@@ -116,7 +122,7 @@ class WorkflowWitness(Witness):
                 "this is no file of a witness: each of its stimuli has a title, and is of a kind that there is "
                 f"({', '.join(STIMULI)})."
             )
-        whole = cls.of(loads(found.definition), found.stimuli, found.titles)
+        whole = cls.of(loads(found.definition, functions=functions), found.stimuli, found.titles)
         return cls(whole.steps, whole.workflow, whole.stimuli, found.loop, reason=found.reason)
 
 

@@ -1,4 +1,4 @@
-"""Histories of older formats, made anew in this one.
+"""Histories of older formats, and those in Parquet, made anew as a DuckDB file of this format.
 
 Since format 2 a table has kept its columns' meaning, and names say what a code stands for. So a table is copied by the
 columns that both formats have, codes of the language's own words are given anew by name, and what follows from other
@@ -19,6 +19,7 @@ from wfsim.errors import HistoryError
 from . import opening, schema
 from .failures import cannot_open, cannot_write
 from .history import History
+from .parquet import attach_parquet
 from .side_tables import CASE_ENDS, attempt_rows, case_ends, stay_rows
 
 if TYPE_CHECKING:
@@ -47,12 +48,14 @@ SELECT row_number() OVER (ORDER BY name) - 1, name FROM (SELECT DISTINCT name FR
 
 
 def convert_history(path: str | os.PathLike[str], into: str | os.PathLike[str]) -> History:
-    """Make a history of an older format anew in the format that this version reads; the old file stays as it is.
+    """Make a history of an older format, or a folder of Parquet files, anew as a DuckDB file that this version reads.
+
+    The old one stays as it is.
 
     Parameters
     ----------
     path
-        The old file.
+        The old file, or the folder that `History.to_parquet` wrote.
     into
         The file to make; nothing may be there.
 
@@ -75,7 +78,7 @@ def convert_history(path: str | os.PathLike[str], into: str | os.PathLike[str]) 
     import duckdb
 
     source, target = Path(path), Path(into)
-    if not source.is_file():
+    if not source.exists():
         raise HistoryError(f"{source}: there is no such history.")
     if target.exists():
         raise HistoryError(f"{target}: exists already. Give a path at which nothing is.")
@@ -83,13 +86,17 @@ def convert_history(path: str | os.PathLike[str], into: str | os.PathLike[str]) 
     con = opening.connect()
     try:
         try:
-            con.execute(f"ATTACH '{schema.quoted(source)}' AS old (READ_ONLY)")
-            _check(con, source)
+            if source.is_dir():
+                attach_parquet(con, source)
+            else:
+                con.execute(f"ATTACH '{schema.quoted(source)}' AS old (READ_ONLY)")
+                _check(con, source)
         except duckdb.Error as error:
             raise cannot_open(error, source) from None
         opening.remove(partial)
         try:
-            _convert(con, partial)
+            con.execute(f"ATTACH '{schema.quoted(partial)}' AS target {opening.NEW}; USE target")
+            (_copy_all if source.is_dir() else _convert)(con)
         except (duckdb.Error, OSError) as error:
             raise cannot_write(error, target, None) from None
     except BaseException:
@@ -113,9 +120,25 @@ def _check(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
 
 
-def _convert(con: duckdb.DuckDBPyConnection, target: Path) -> None:
-    con.execute(f"ATTACH '{schema.quoted(target)}' AS target {opening.NEW}; USE target")
-    grows = con.execute("SELECT count(*) FROM old.runs WHERE source = 'runtime'").fetchall() != [(0,)]
+def _grows(con: duckdb.DuckDBPyConnection, source: str) -> bool:
+    """Whether there are real runs, to which more is added."""
+    return con.execute(f"SELECT count(*) FROM {source}.runs WHERE source = 'runtime'").fetchall() != [(0,)]
+
+
+def _copy_all(con: duckdb.DuckDBPyConnection) -> None:
+    """All tables of the database `history`, which is of this format; what is a view where more is added follows."""
+    grows = _grows(con, "history")
+    con.execute("BEGIN")
+    con.execute(schema.TABLES + (schema.SIDE_VIEWS if grows else schema.SIDE_TABLES))
+    for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'target'").fetchall():
+        con.execute(f"INSERT INTO {name} FROM history.{name}")
+    if grows:
+        con.execute(schema.INDEXES)
+    con.execute("COMMIT; CHECKPOINT target; USE memory; DETACH target")
+
+
+def _convert(con: duckdb.DuckDBPyConnection) -> None:
+    grows = _grows(con, "old")
     con.execute("BEGIN")
     con.execute(schema.TABLES + (schema.SIDE_VIEWS if grows else schema.SIDE_TABLES) + schema.FIRST_ROWS)
     old = dict(con.execute(_COLUMNS).fetchall())

@@ -6,39 +6,60 @@ import html
 import threading
 import weakref
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from wfsim.errors import HistoryError, listed
+from wfsim.model.functions import Python
+from wfsim.model.supplying import Supplied, for_all
 
 from . import opening
 from .case import Case, find_case
+from .codes import names_in
 from .digest import digest_of
 from .failures import reading, told
 from .moments import moment_of
-from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, question, too_many
+from .parquet import write_parquet
+from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, asking, question, too_many
 from .runs import Run, runs_in
 from .views import name_records
+from .working_time import business_hours_of, clock_of
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import date
     from types import TracebackType
 
     import duckdb
     import pandas as pd
 
+    from wfsim.simulation.shifts import WorkTime
+
+    from .event_log import EventLog, Of
+    from .importing.report import Imported
     from .moments import Moment
     from .summary import Summary
+    from .working_time import WorkingClock
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a history's time: from `since` on and before `until`, in microseconds, `None` for no bound."""
+    """What of a history's time is asked: from `since` on and before `until`, in microseconds, `None` for no bound.
+
+    `clock` counts business hours; without it all time counts.
+    """
 
     whole: History
     since: int | None = None
     until: int | None = None
+    clock: WorkingClock | None = None
+
+    def cursor(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        """A further connection, which sees that."""
+        bounds = {"since": self.since, "until": self.until}
+        return opening.cursor(con, {name: each for name, each in bounds.items() if each is not None}, self.clock)
 
 
 class History:
@@ -50,7 +71,7 @@ class History:
     Parameters
     ----------
     path
-        The file.
+        The file, or a folder of Parquet files.
     temporary
         Whether the file goes with this object.
     con
@@ -62,6 +83,8 @@ class History:
     max_memory
         Bytes that DuckDB may use here, before it writes to a temporary folder or gives up; of a given connection
         whoever opened it has said it.
+    functions
+        Functions in Python, for replay of workflows that call them (M14.5).
 
     Raises
     ------
@@ -78,12 +101,18 @@ class History:
         live: bool = False,
         part: Part | None = None,
         max_memory: int = opening.MAX_MEMORY,
+        functions: tuple[Supplied, ...] = (),
+        follows: Callable[[], None] | None = None,
     ) -> None:
         self.path = Path(path)
+        self._follows = follows
+        self._functions = functions
         self._part = part
         self._live = live
         self._con = opening.open_for_reading(path, max_memory) if con is None else con
         self._digest: str | None = None
+        self._runs: list[Run] | None = None
+        self._names: dict[str, list[str]] | None = None
         self._closed = False
         self._naming = threading.Lock()
         # Of a file that is being written the writer makes the view, again and again.
@@ -174,16 +203,65 @@ class History:
         low, high = moment_of(since, "since"), moment_of(until, "until")
         if low is not None and high is not None and not low < high:
             raise HistoryError(f"between({since!r}, {until!r}): nothing lies in between. Give the earlier one first.")
-        if any(run.log == "aggregates" for run in self.runs):
-            raise HistoryError(
-                f"{self.path}: a run of log level 'aggregates' keeps sums over all its time, and no part of it. "
-                "Simulate with log='transitions' or 'full'."
-            )
+        self._refuse_sums("there is no part of it")
         own = self._part or Part(self)
         lows, highs = ([each for each in both if each is not None] for both in ((low, own.since), (high, own.until)))
-        part = Part(own.whole, max(lows, default=None), min(highs, default=None))
-        con = opening.cursor(own.whole._asked(), part.since, part.until)
-        return History(self.path, con=con, live=self._live, part=part)
+        return self._asked_as(replace(own, since=max(lows, default=None), until=min(highs, default=None)))
+
+    def business_hours(
+        self,
+        shifts: Iterable[WorkTime | Mapping[str, str]],
+        *,
+        time_zone: str,
+        holidays: Iterable[date | str] = (),
+    ) -> History:
+        """This history with every duration counted in business hours only, for every question and picture.
+
+        Parameters
+        ----------
+        shifts
+            When work is done, as in the pools of a scenario: `[{"from": "Mon 09:00", "until": "Mon 17:00"}, …]`, or
+            those of a pool, `scenario.pools["clerks"].shifts`.
+        time_zone
+            Of the clock that they go by, such as `"Europe/Berlin"` or `"UTC"`: with summer time they move.
+        holidays
+            Days without work there, from midnight to midnight: `"2026-12-25"`, or `datetime.date`.
+
+        Returns
+        -------
+        History
+            Its views have the same rows and columns, but what is a duration (`duration`, `dwell`, `wait`, `service` and
+            what is made of them, the times that an SLA allows) is the time worked in between; in queries
+            `business_time(since, until)` is that of any two times. Points in time, `occupancy` and how much of its time
+            a pool was busy stay as they are, and so does a single case.
+
+        Raises
+        ------
+        HistoryError
+            If a shift, a day or the zone is none; if time 0 of the runs here is not the same moment; if a run kept no
+            times (log level `aggregates`).
+
+        Notes
+        -----
+        Exact to a microsecond. Moments are looked up by number in lists that hold the time worked until then, a year
+        longer than the history in both directions: a duration costs a few nanoseconds, however long it is.
+        """
+        hours = business_hours_of(shifts, time_zone, holidays)
+        self._refuse_sums("business hours of it cannot be counted")
+        own = self._part or Part(self)
+        with reading(self.path), closing(own.whole.cursor()) as con:
+            return self._asked_as(replace(own, clock=clock_of(con, hours)))
+
+    def _asked_as(self, part: Part) -> History:
+        con = part.cursor(part.whole._asked())
+        return History(self.path, con=con, live=self._live, part=part, functions=self._functions)
+
+    def _refuse_sums(self, lost: str) -> None:
+        if any(run.log == "aggregates" for run in self.runs):
+            raise HistoryError(
+                f"{self.path}: a run of log level 'aggregates' keeps sums over all its time, so {lost}. "
+                "Simulate with log='transitions' or 'full'."
+            )
 
     def df(self, *, max_rows: int | None = MAX_ROWS) -> pd.DataFrame:
         """The whole history with names, as pandas table in the order (run, case, seq).
@@ -196,6 +274,36 @@ class History:
         if max_rows is not None and len(self) > max_rows:
             raise too_many(self.path, max_rows)
         return self.sql('FROM history ORDER BY run, "case", seq', max_rows=None).df()
+
+    def to_parquet(self, folder: str | os.PathLike[str]) -> Path:
+        """Write everything into a folder of Parquet files, a file for each table, which `open_history` opens.
+
+        Of a run that still writes it is what there is at this moment.
+
+        Parameters
+        ----------
+        folder
+            Nothing may be there.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        HistoryError
+            If something is there, or it cannot be written; nothing is left then. If this is a part of a history's time:
+            a case is not to be replayed from a part of it.
+        """
+        if self._part is not None:
+            raise HistoryError(
+                f"{self.path}: this is only a part of the time of a history, or counts only business hours. "
+                "Write the whole, and ask for the part of that."
+            )
+        with asking(self, None) as con:
+            write_parquet(con, Path(folder))
+        return Path(folder)
 
     @property
     def digest(self) -> str:
@@ -215,8 +323,16 @@ class History:
     @property
     def runs(self) -> list[Run]:
         """The runs, in order."""
-        with reading(self.path), closing(self.cursor()) as own:
-            return runs_in(own)
+        if self._runs is None or self._live:
+            with reading(self.path), closing(self.cursor()) as own:
+                self._runs = runs_in(own, self._functions)
+        return list(self._runs)
+
+    def _names_known(self) -> dict[str, list[str]]:
+        """The names of each dimension, of a history that gets no more."""
+        if self._names is None:
+            self._names = names_in(self.connection())
+        return self._names
 
     @property
     def notes(self) -> list[str]:
@@ -285,15 +401,44 @@ class History:
         """
         with reading(self.path):
             whole = self._all_of_it()
-            found = find_case(whole.connection(), case, run)
+            known = None if whole._live else whole._names_known()
+            found = find_case(whole.connection(), case, run, runs=whole.runs, names=known)
         # The connection lives as long as its history.
         found.owner = whole
         return found
+
+    def log(self, of: Of | None = None) -> EventLog:
+        """This history as an event log, to be written as XES, CSV or Parquet, or taken as a table.
+
+        Parameters
+        ----------
+        of
+            `"events"`: those of an imported log, as they came; `"states"`: a case's way through root states,
+            one event for
+            each that it enters; `"activities"`: starts and ends of attempts. Of an imported history `events`
+            unless given, else `states`.
+
+        Raises
+        ------
+        HistoryError
+            If the history has none of these.
+        """
+        from .event_log import EventLog
+
+        return EventLog(self, of)
 
     def _all(self, query: str) -> list[tuple[Any, ...]]:
         with reading(self.path), closing(self.cursor()) as own:
             rows: list[tuple[Any, ...]] = own.execute(query).fetchall()
         return rows
+
+    @property
+    def imported(self) -> Imported | None:
+        """What an import did to the log that this history was read from; `None` of one that was not imported."""
+        from .importing.report import Imported
+
+        told = [run.params["imported"] for run in self.runs if run.params and "imported" in run.params]
+        return Imported.of(told[0]) if told else None
 
     @property
     def complete(self) -> bool:
@@ -306,12 +451,16 @@ class History:
         """The connection that this room reads with; outsiders take `con`."""
         if self._closed:
             raise HistoryError(f"{self.path}: this history has been closed. Open it again with open_history.")
+        # What it is a copy of may have gone on.
+        follows = (self if self._part is None else self._part.whole)._follows
+        if follows is not None:
+            follows()
         return self._con
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A further connection to read with, which sees what this history holds; whoever asks for it closes it."""
-        since, until = (None, None) if self._part is None else (self._part.since, self._part.until)
-        return opening.cursor(self.connection(), since, until)
+        con = self.connection()
+        return opening.cursor(con) if self._part is None else self._part.cursor(con)
 
     def _all_of_it(self) -> History:
         return self if self._part is None else self._part.whole
@@ -347,7 +496,8 @@ class History:
             return f"<History {self.path}, closed>"
         counts = ", ".join(f"{n:,} {what}" for what, n in self.counts.items())
         what = "History" if self.complete else "Incomplete history"
-        return f"<{what} of {listed(self._workflows(), 3)}: {len(self):,} records; cases: {counts or 'none'}>"
+        hours = "" if self._part is None or self._part.clock is None else "; durations in business hours"
+        return f"<{what} of {listed(self._workflows(), 3)}: {len(self):,} records; cases: {counts or 'none'}{hours}>"
 
     def _workflows(self) -> list[str]:
         return list(dict.fromkeys(f"{run.workflow} {run.version}" for run in self.runs))
@@ -358,21 +508,31 @@ class History:
         return self.summary()._repr_html_()
 
 
-def open_history(path: str | os.PathLike[str], *, max_memory: int = opening.MAX_MEMORY) -> History:
-    """Open a history file for reading.
+def open_history(
+    path: str | os.PathLike[str],
+    *,
+    max_memory: int = opening.MAX_MEMORY,
+    functions: Mapping[str, Python] | None = None,
+) -> History:
+    """Open a history for reading.
 
     Parameters
     ----------
+    path
+        The file that a run was stored `into`, or the folder that `History.to_parquet` wrote.
     max_memory
         Bytes that DuckDB may use for questions to it, 2 GiB unless told otherwise; what does not fit goes to a
         temporary folder, up to 16 GiB.
+    functions
+        Functions in Python by name, for replay of workflows that declare them (M14.5): a file holds definitions, no
+        code.
 
     Raises
     ------
     HistoryError
         If it is missing, no history, of another format, or held by a process that writes it.
     """
-    return History(path, max_memory=max_memory)
+    return History(path, max_memory=max_memory, functions=for_all(functions))
 
 
 def _remove(con: duckdb.DuckDBPyConnection, path: Path | None) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from wfsim.errors import DefinitionError, HistoryError
 from wfsim.model.duration import Duration
 from wfsim.model.moments import moment
 
+if TYPE_CHECKING:
+    import duckdb
+
 Moment: TypeAlias = "int | str | datetime"
+Variables: TypeAlias = "dict[str, int | list[int]]"
+"""What a connection is told of time: which part of it, and when it counts."""
 
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST = 2**62
@@ -38,3 +43,9 @@ def moment_of(value: object, name: str) -> int | None:
         f"{name}={value!r} is no point in time. Give whole microseconds, a duration from time 0 such as '2d', "
         "a text such as '2026-11-30T09:00:00Z', or a datetime with a time zone."
     )
+
+
+def set_variables(con: duckdb.DuckDBPyConnection, variables: Variables) -> None:
+    """Tell a connection."""
+    for name, value in variables.items():
+        con.execute(f"SET VARIABLE {name} = ?::BIGINT{'[]' if isinstance(value, list) else ''}", [value])

@@ -18,7 +18,8 @@ from wfsim.errors import HistoryError, listed
 
 from . import schema
 from .failures import cannot_open, refuse_engine
-from .ranged import set_range
+from .moments import Variables, set_variables
+from .parquet import attach_parquet
 from .schema import quoted
 from .view_file import attach_views
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import os
 
     import duckdb
+
+    from .working_time import WorkingClock
 
 MAX_MEMORY = 2 * 2**30
 """Bytes that DuckDB uses for one file unless told otherwise."""
@@ -36,9 +39,9 @@ NEW = "(BLOCK_SIZE 65536)"
 A small history takes a quarter of the room that it has with DuckDB's own 256 KiB, a large one 15 % less.
 """
 _READ_ONLY = "(READ_ONLY)"
-TABLES_FIRST = "SET search_path = 'history.main,memory.main,views.main'"
+TABLES_FIRST = "SET search_path = 'history.main,memory.main,views.main,views.clock'"
 """For who writes: views of the tables' names stand before them otherwise."""
-_SEARCH_PATH = "SET search_path = 'memory.main,views.main,history.main'"
+_SEARCH_PATH = "SET search_path = 'memory.main,views.main,history.main,views.clock'"
 _LOCK = f"""
 SET max_temp_directory_size = '{_MAX_SPILLED}'; SET enable_external_access = false; SET lock_configuration = true
 """
@@ -62,10 +65,12 @@ def open_for_reading(path: str | os.PathLike[str], max_memory: int = MAX_MEMORY)
     Raises
     ------
     HistoryError
-        If the file is missing, held by a writer, no history, or of another format.
+        If the file is missing, held by a writer, no history, or of another format; a folder may also be damaged.
     """
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise HistoryError(f"{path}: there is no such history. Give the path that a run was stored `into`.")
+    if Path(path).suffix == ".parquet" and Path(path).is_file():
+        raise HistoryError(f"{path}: one Parquet file is no history. Give the folder that history.to_parquet wrote.")
     return _open(path, _READ_ONLY, max_memory)
 
 
@@ -87,12 +92,17 @@ def remove(path: Path) -> None:
 
 
 def cursor(
-    con: duckdb.DuckDBPyConnection, since: int | None = None, until: int | None = None
+    con: duckdb.DuckDBPyConnection, bounds: Variables | None = None, clock: WorkingClock | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A further connection to the same tables and views; it sees what happened from `since` on and before `until`."""
+    """A further connection to the same tables and views.
+
+    It sees what happened within some bounds, and measures durations with a clock.
+    """
     found = con.cursor()
     found.execute(_SEARCH_PATH)
-    set_range(found, since, until)
+    set_variables(found, bounds or {})
+    if clock is not None:
+        clock.set(found)
     return found
 
 
@@ -122,14 +132,10 @@ def _open(
     refuse_engine(path)
     con = con or connect()
     try:
-        con.execute(f"ATTACH '{quoted(path)}' AS history {how}")
-        con.execute("USE history")
-        tables = _tables_of(con)
-        if tables or how == _READ_ONLY:
-            _check_format(con, path, tables)
+        if Path(path).is_dir():
+            attach_parquet(con, Path(path))
         else:
-            # One transaction: a process killed here leaves an empty file, not half a schema.
-            con.execute(f"BEGIN; {schema.TABLES} {schema.SIDE_VIEWS} {schema.FIRST_ROWS} {schema.INDEXES} COMMIT")
+            _attach(con, path, how)
         attach_views(con)
         con.execute(_SEARCH_PATH)
         con.execute(f"SET memory_limit = '{max_memory}B'; {_LOCK}")
@@ -140,6 +146,18 @@ def _open(
         con.close()
         raise
     return con
+
+
+def _attach(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str], how: str) -> None:
+    """Attach a DuckDB file as the database `history`; a new one gets its tables."""
+    con.execute(f"ATTACH '{quoted(path)}' AS history {how}")
+    con.execute("USE history")
+    tables = _tables_of(con)
+    if tables or how == _READ_ONLY:
+        _check_format(con, path, tables)
+    else:
+        # One transaction: a process killed here leaves an empty file, not half a schema.
+        con.execute(f"BEGIN; {schema.TABLES} {schema.SIDE_VIEWS} {schema.FIRST_ROWS} {schema.INDEXES} COMMIT")
 
 
 def _check_format(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str], tables: list[str]) -> None:

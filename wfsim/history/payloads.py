@@ -29,7 +29,7 @@ _OPENED = [
     for kind in range(len(RECORD_KINDS))
 ]
 _CLOSED = ["}" if opened else "" for opened in _OPENED]
-_SAID = f"""
+SAID = f"""
 CASE WHEN v.tag IN ({STRING}, {FAULT}) THEN to_json(v."text")::VARCHAR
     WHEN v.tag = {NUMBER} THEN v."real"::VARCHAR
     WHEN v.tag = {INTEGER} THEN v.whole::VARCHAR
@@ -37,6 +37,7 @@ CASE WHEN v.tag IN ({STRING}, {FAULT}) THEN to_json(v."text")::VARCHAR
     WHEN v.tag IN ({LIST}, {OBJECT}) THEN v."text"
     ELSE 'null' END
 """
+"""In SQL, the JSON of a stored value `v`."""
 
 
 def texts(names: Iterable[str | None]) -> str:
@@ -65,7 +66,7 @@ def payload(names: Mapping[str, Sequence[str]], started: str) -> str:
         words = texts(json_of(called.get(kind, name)) + ":" for kind in range(len(RECORD_KINDS)))
         members.append(f"({words})[kind + 1] || to_json({name})::VARCHAR")
     members.append(f"if(kind = {R_STARTED}, {started} || ',\"seed\":' || key, NULL)")
-    members.append(_member("key", _joined(f"CASE WHEN v.slot = {KEY_SLOT} THEN {_SAID} END")))
+    members.append(_member("key", joined(f"CASE WHEN v.slot = {KEY_SLOT} THEN {SAID} END")))
     members += _values(said_of["slot"])
     return f"('{{' || concat_ws(',', {', '.join(members)}) || '}}')::JSON"
 
@@ -85,16 +86,16 @@ def _values(slots: str) -> tuple[str, str]:
     """
     # Without a name, an object's members stand among the others; a key stands by itself.
     said = f"""
-CASE WHEN v.slot >= 0 THEN ({slots})[v.slot + 1] || ':' || {_SAID}
+CASE WHEN v.slot >= 0 THEN ({slots})[v.slot + 1] || ':' || {SAID}
     WHEN v.slot IS NULL THEN nullif(v."text"[2:-2], '') END
 """
-    lists = f"({slots})[\"values\"[1].slot + 1] || ':[' || {_joined(_SAID)} || ']'"
+    lists = f"({slots})[\"values\"[1].slot + 1] || ':[' || {joined(SAID)} || ']'"
     return (
-        f"({texts(_OPENED)})[kind + 1] || {_joined(said)} || ({texts(_CLOSED)})[kind + 1]",
+        f"({texts(_OPENED)})[kind + 1] || {joined(said)} || ({texts(_CLOSED)})[kind + 1]",
         f"if(kind IN ({', '.join(map(str, LISTS))}), {lists}, NULL)",
     )
 
 
-def _joined(said: str) -> str:
+def joined(said: str, values: str = '"values"') -> str:
     """What is said of each value `v`, with commas between; null if nothing is."""
-    return f"""nullif(array_to_string(list_transform("values", lambda v: {said}), ','), '')"""
+    return f"""nullif(array_to_string(list_transform({values}, lambda v: {said}), ','), '')"""

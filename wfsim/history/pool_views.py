@@ -63,6 +63,9 @@ FROM (
 ) GROUP BY run, pool ORDER BY run, pool
 """
 
+# What of an attempt is not known yet lasts until the horizon, which is put right in the sums.
+# The longest queue is looked for in buckets of time first, of an event or two each: then only in those in which it may
+# have been as long as the longest at the end of one. A running sum over all events costs as much as all the rest.
 # With shifts those are there who are on shift, and who is still at work after theirs.
 POOL_UTILISATION = """
 CREATE VIEW pool_utilisation AS
@@ -71,18 +74,30 @@ WITH spans AS (
         (SELECT min(c.started) FROM history.main.cases c WHERE c.run = h.run))) AS begun, h.horizon
     FROM horizons h JOIN runs u ON u.run = h.run WHERE u.log = 'full'
 ),
-taken AS (
-    SELECT a.run, a.pool, greatest(a.scheduled, s.begun) AS scheduled,
-        a.started + greatest(s.begun - a.started, 0) AS started,
-        greatest(coalesce(a.started, a.ended, s.horizon), s.begun) AS left_queue,
-        coalesce(a.ended, s.horizon) AS freed, a.started - a.scheduled AS waited,
-        a.started IS NULL AND a.ended IS NULL AS still_waits
-    FROM pool_attempts a JOIN spans s ON s.run = a.run
+pooled AS (
+    SELECT p.run, p.number, p.pool, a.code FROM activity_pools p JOIN activity_names a ON a.name = p.activity
+),
+taken AS MATERIALIZED (
+    SELECT t.run, p.pool, greatest(scheduled, range_since()) AS scheduled,
+        if(wait IS NULL, NULL, greatest(scheduled + wait, range_since())) AS started, ended,
+        if(wait IS NULL, ended, greatest(scheduled + wait, range_since())) AS left_queue,
+        business_time(scheduled, scheduled + wait) AS waited
+    FROM attempt_rows t JOIN pooled p ON p.run = t.run AND p.number = t.workflow AND p.code = t.activity
+    WHERE scheduled IS NOT NULL
+),
+counted AS (
+    SELECT run, pool, count(*) AS attempts, count(started) AS started,
+        coalesce(sum(ended - started), 0) AS busy, count(started) FILTER (ended IS NULL) AS working,
+        coalesce(sum(started) FILTER (ended IS NULL), 0) AS working_since,
+        coalesce(sum(left_queue - scheduled), 0) AS queued, count(*) - count(left_queue) AS waiting,
+        coalesce(sum(scheduled) FILTER (left_queue IS NULL), 0) AS waiting_since,
+        avg(waited) AS mean_wait, max(waited) AS max_wait
+    FROM taken GROUP BY run, pool
 ),
 sums AS (
-    SELECT run, pool, count(*) AS attempts, count(started) AS started, sum(freed - started)::BIGINT AS busy_time,
-        sum(left_queue - scheduled)::BIGINT AS queue_time, avg(waited) AS mean_wait, max(waited) AS max_wait
-    FROM taken GROUP BY run, pool
+    SELECT c.run, pool, attempts, started, (busy + working * horizon - working_since)::BIGINT AS busy_time,
+        (queued + waiting * horizon - waiting_since)::BIGINT AS queue_time, mean_wait, max_wait
+    FROM counted c JOIN spans s ON s.run = c.run
 ),
 levels AS (
     SELECT run, pool, moment, sum(on_shift) AS on_shift, sum(busy) AS busy
@@ -91,8 +106,9 @@ levels AS (
             capacity - lag(capacity, 1, 0) OVER (PARTITION BY run, pool ORDER BY time) AS on_shift
         FROM shift_changes
         UNION ALL
-        SELECT t.run, t.pool, unnest([t.started, t.freed]), unnest([1, -1]), 0 FROM taken t
-        SEMI JOIN shift_changes c ON c.run = t.run AND c.pool = t.pool WHERE t.started IS NOT NULL
+        SELECT t.run, t.pool, unnest([t.started, coalesce(t.ended, s.horizon)]), unnest([1, -1]), 0
+        FROM (FROM taken SEMI JOIN shift_changes USING (run, pool) WHERE started IS NOT NULL) t
+        JOIN spans s ON s.run = t.run
     ) GROUP BY run, pool, moment
 ),
 there AS (
@@ -105,18 +121,39 @@ there AS (
         FROM levels WINDOW w AS (PARTITION BY run, pool ORDER BY moment)
     ) l JOIN spans s ON s.run = l.run GROUP BY l.run, l.pool
 ),
-changes AS (
-    SELECT run, pool, moment, sum(change) AS change
+waiting AS (
+    SELECT run, pool, scheduled, left_queue FROM taken WHERE left_queue > scheduled OR left_queue IS NULL
+),
+changes AS MATERIALIZED (
+    SELECT run, pool, moment, change, moment // width AS bucket
     FROM (
-        SELECT run, pool, scheduled AS moment, 1 AS change FROM taken WHERE left_queue > scheduled OR still_waits
+        SELECT run, pool, scheduled AS moment, 1 AS change FROM waiting
         UNION ALL
-        SELECT run, pool, left_queue, -1 FROM taken WHERE left_queue > scheduled AND NOT still_waits
-    ) GROUP BY run, pool, moment
+        SELECT run, pool, left_queue, -1 FROM waiting WHERE left_queue IS NOT NULL
+    )
+    JOIN (
+        SELECT run, pool, (max(scheduled) - min(scheduled)) // count(*) + 1 AS width FROM waiting GROUP BY run, pool
+    ) USING (run, pool)
+),
+buckets AS MATERIALIZED (
+    SELECT run, pool, bucket, came, sum(change) OVER (PARTITION BY run, pool ORDER BY bucket) AS after,
+        after - change + came AS most
+    FROM (
+        SELECT run, pool, bucket, sum(change) AS change, count(*) FILTER (change = 1) AS came
+        FROM changes GROUP BY run, pool, bucket
+    )
+),
+worst AS (
+    SELECT run, pool, bucket, most - came AS before
+    FROM buckets JOIN (SELECT run, pool, max(after) AS least FROM buckets GROUP BY run, pool) USING (run, pool)
+    WHERE most >= least
 ),
 queues AS (
     SELECT run, pool, max(waiting)::BIGINT AS max_queue
-    FROM (SELECT run, pool, sum(change) OVER (PARTITION BY run, pool ORDER BY moment) AS waiting FROM changes)
-    GROUP BY run, pool
+    FROM (
+        SELECT run, pool, before + sum(change) OVER (PARTITION BY run, pool, bucket ORDER BY moment) AS waiting
+        FROM changes JOIN worst USING (run, pool, bucket)
+    ) GROUP BY run, pool
 )
 SELECT p.run, p.pool, p.capacity, coalesce(m.attempts, 0) AS attempts, coalesce(m.started, 0) AS started,
     s.horizon - s.begun AS span, coalesce(m.busy_time, 0) AS busy_time,

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 from wfsim.semantics.codes import FAILURE, SUCCESS
 
-# Once by state and case: who entered a state twice did so again once.
+# Who entered a state twice did so again once. Many cases go the same ways, so what each entered is counted once for all
+# of them; a list a case costs half of what a row for each of its states does.
 REWORK = """
 CREATE VIEW rework AS
-WITH entries AS (
-    SELECT run, workflow, region, state, "case", count(*) AS n FROM stay_rows
-    GROUP BY run, workflow, region, state, "case"
+WITH walked AS (
+    SELECT run, any_value(workflow) AS workflow, list(region << 32 | state) AS places
+    FROM (SELECT run, workflow, "case", region::BIGINT AS region, state FROM stay_rows) GROUP BY run, "case"
+),
+ways AS (SELECT run, workflow, places, count(*) AS cases FROM walked GROUP BY run, workflow, places),
+entries AS (
+    SELECT run, workflow, cases, unnest(map_entries(list_aggregate(places, 'histogram'))) AS entry FROM ways
 ),
 grouped AS (
-    SELECT run, workflow, region, state, count(*) AS cases, count(*) FILTER (n > 1) AS reworked,
-        sum(n - 1)::BIGINT AS again, max(n) AS most
-    FROM entries GROUP BY run, workflow, region, state
+    SELECT run, workflow, entry.key >> 32 AS region, entry.key & 4294967295 AS state, sum(cases)::BIGINT AS cases,
+        coalesce(sum(cases) FILTER (entry.value > 1), 0)::BIGINT AS reworked,
+        sum(cases * (entry.value - 1))::BIGINT AS again, max(entry.value)::BIGINT AS most
+    FROM entries GROUP BY ALL
 )
 SELECT r.run, w.workflow, g.name AS region, s.name AS state, r.cases, r.reworked, r.reworked / r.cases AS share,
     r.again, r.most
@@ -55,29 +61,37 @@ LEFT JOIN workflow_names w ON w.run = g.run AND w.number = g.workflow
 ORDER BY g.run, g.workflow, g.cases DESC, g.n DESC, g.from_state, g.to_state
 """
 
-# Cases that start count for their bucket, and those that close against it; a running sum has who is open at its end.
-TREND = f"""
-CREATE MACRO trend(bucket_us) AS TABLE
+
+def _trend(bucket: str, grid: str, start: str) -> str:
+    """Query for a trend: the bucket of a `{moment}` in microseconds, all of them from `first` to `last`, their begins.
+
+    Cases that start count for their bucket, and those that close against it; a running sum has who is open at its end.
+    """
+    return f"""
 WITH began AS (
-    SELECT run, workflow, started // bucket_us AS bucket, count(*) AS started FROM cases
-    WHERE started >= range_since() GROUP BY ALL
+    SELECT run, workflow, {bucket.format(moment="started")} AS bucket, count(*) AS started
+    FROM cases LEFT JOIN run_begins USING (run) WHERE started >= range_since() GROUP BY ALL
 ),
 before AS (SELECT run, workflow, count(*) AS open FROM cases WHERE started < range_since() GROUP BY run, workflow),
 ended AS (
-    SELECT run, workflow, closed // bucket_us AS bucket, count(*) AS closed,
+    SELECT run, workflow, {bucket.format(moment="closed")} AS bucket, count(*) AS closed,
         count(*) FILTER (outcome = {SUCCESS}) AS success, count(*) FILTER (outcome = {FAILURE}) AS failure,
-        avg(closed - started) AS mean_duration, quantile_cont(closed - started, [0.5, 0.95]) AS q
-    FROM cases WHERE closed IS NOT NULL GROUP BY ALL
+        avg(duration) AS mean_duration, quantile_cont(duration, [0.5, 0.95]) AS q
+    FROM (SELECT *, business_time(started, closed) AS duration FROM cases WHERE closed IS NOT NULL)
+    LEFT JOIN run_begins USING (run) GROUP BY ALL
 ),
 grid AS (
-    SELECT run, workflow, unnest(range(min(first), max(last) + 1)) AS bucket
+    SELECT run, workflow, unnest({grid}) AS bucket
     FROM (
-        SELECT run, workflow, min(bucket) AS first, max(bucket) AS last FROM began GROUP BY run, workflow
-        UNION ALL
-        SELECT run, workflow, min(bucket), max(bucket) FROM ended GROUP BY run, workflow
-    ) GROUP BY run, workflow
+        SELECT run, workflow, min(first) AS first, max(last) AS last
+        FROM (
+            SELECT run, workflow, min(bucket) AS first, max(bucket) AS last FROM began GROUP BY run, workflow
+            UNION ALL
+            SELECT run, workflow, min(bucket), max(bucket) FROM ended GROUP BY run, workflow
+        ) GROUP BY run, workflow
+    )
 )
-SELECT g.run, w.workflow, (g.bucket * bucket_us)::BIGINT AS bucket_start, coalesce(b.started, 0) AS started,
+SELECT g.run, w.workflow, {start}, coalesce(b.started, 0) AS started,
     coalesce(e.closed, 0) AS closed, coalesce(e.success, 0) AS success, coalesce(e.failure, 0) AS failure,
     (coalesce(o.open, 0) + sum(coalesce(b.started, 0) - coalesce(e.closed, 0))
         OVER (PARTITION BY g.run, g.workflow ORDER BY g.bucket))::BIGINT AS open_at_end,
@@ -87,8 +101,25 @@ LEFT JOIN began b ON b.run = g.run AND b.workflow = g.workflow AND b.bucket = g.
 LEFT JOIN ended e ON e.run = g.run AND e.workflow = g.workflow AND e.bucket = g.bucket
 LEFT JOIN before o ON o.run = g.run AND o.workflow = g.workflow
 LEFT JOIN workflow_names w ON w.run = g.run AND w.number = g.workflow
+LEFT JOIN run_begins z ON z.run = g.run
 ORDER BY g.run, g.workflow, g.bucket
 """
+
+
+# Days and longer: an hour that the clock shows twice would be one.
+_UNITS = ("day", "week", "month", "quarter", "year")
+_UNIT = (
+    f"if(unit IN {_UNITS}, unit, "
+    f"error('trend by ' || unit || ': with a time zone give one of {', '.join(_UNITS)}; without one, microseconds'))"
+)
+_STEPS = " ".join(f"WHEN '{unit}' THEN INTERVAL 1 {unit.upper()}" for unit in _UNITS)
+_BY_TIME = _trend("{moment} // bucket_us", "range(first, last + 1)", "(g.bucket * bucket_us)::BIGINT AS bucket_start")
+_BY_CLOCK = _trend(
+    f"date_trunc({_UNIT}, clock_at({{moment}} + begins, zone))",
+    f"generate_series(first, last, CASE unit {_STEPS} END)",
+    "(epoch_us(timezone(zone, g.bucket::TIMESTAMP)) - z.begins)::BIGINT AS bucket_start, g.bucket::DATE AS local_start",
+)
+TREND = f"CREATE MACRO trend(bucket_us) AS TABLE ({_BY_TIME}), (unit, zone) AS TABLE ({_BY_CLOCK})"
 
 STATE_DISTRIBUTION = """
 CREATE MACRO state_distribution(t) AS TABLE

@@ -13,6 +13,7 @@ from wfsim.errors import HistoryError
 from wfsim.markup import html_table
 
 from .failures import told
+from .views import definitions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,8 @@ MAX_SECONDS = 300.0
 
 _SHOWN = 10_000
 _AGAIN = 0.05
+_NAMED = re.compile(r"(?:\bFROM\b|\bJOIN\b|,)\s+(\w+)", re.IGNORECASE)
+_CALLED = re.compile(r"(\w+)\s*\(")
 _EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+|\([^()]*\)\s*)?(?=\S)", re.IGNORECASE)
 
 
@@ -111,7 +114,7 @@ class Readable(Protocol):
 
 
 class Result:
-    """The answer to a query: `.df()`, `.fetchall()`, `.arrow()`; shown, it is a table.
+    """The answer to a query: `.df()`, `.arrow()`, `.pl()`, `.fetchall()`; shown, it is a table.
 
     Each call asks anew and gives the whole answer, or raises `HistoryError` if it has more rows or takes longer than
     `sql` was told.
@@ -128,6 +131,12 @@ class Result:
         """Names of the columns."""
         return list(self._columns)
 
+    @property
+    def query(self) -> str:
+        """The question in SQL, and before it how the views and macros that it names are made, from the tables."""
+        text = self._question.explain + self._question.select.strip()
+        return ";\n\n".join([*definitions(_NAMED.findall(text) + _CALLED.findall(text)), text])
+
     def df(self) -> pd.DataFrame:
         """As pandas table."""
         frame: pd.DataFrame = self._whole("df")
@@ -141,6 +150,16 @@ class Result:
     def arrow(self) -> pa.Table:
         """As Arrow table."""
         return self._whole("to_arrow_table")
+
+    def pl(self) -> Any:
+        """As polars table, which has to be installed (`pip install polars`)."""
+        try:
+            import polars
+        except ImportError:
+            raise HistoryError(
+                "polars is not installed. Install it (pip install polars), or take .df() or .arrow()."
+            ) from None
+        return polars.from_arrow(self.arrow())
 
     def _whole(self, how: str) -> Any:
         most = self._question.max_rows

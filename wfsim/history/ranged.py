@@ -7,15 +7,10 @@ Without these variables DuckDB sees that the conditions hold for all rows, and r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .side_tables import FOREVER
 
-if TYPE_CHECKING:
-    import duckdb
-
 FIRST = -FOREVER
-VARIABLES = ("since", "until")
+_DURATIONS = ", ".join(f"business_part({name}, time) AS {name}" for name in ("dwell", "wait", "service"))
 _OF_STAYS = ("to_state", "event", "transition", "left_seq")
 _OF_ATTEMPTS = ("ended_kind", "error_type", "ended_seq")
 _OF_CASES = ("status", "outcome", "final_state")
@@ -28,7 +23,10 @@ def _if_before(moment: str, names: tuple[str, ...]) -> str:
 RANGE_VIEWS = (
     f"CREATE MACRO range_since() AS coalesce(getvariable('since'), {FIRST})",
     f"CREATE MACRO range_until() AS coalesce(getvariable('until'), {FOREVER})",
-    "CREATE VIEW records AS FROM history.main.records WHERE time >= range_since() AND time < range_until()",
+    f"""
+CREATE VIEW records AS
+SELECT * REPLACE ({_DURATIONS}) FROM history.main.records WHERE time >= range_since() AND time < range_until()
+""",
     f"""
 CREATE VIEW stay_rows AS
 SELECT * REPLACE ({_if_before("left_at", _OF_STAYS)}, if(left_at < range_until(), left_at, {FOREVER}) AS left_at)
@@ -39,7 +37,7 @@ FROM history.main.stay_rows WHERE entered < range_until() AND left_at >= range_s
 CREATE VIEW attempt_rows AS
 SELECT * REPLACE (
     {_if_before("ended", _OF_ATTEMPTS)}, if(ended < range_until(), ended, NULL) AS ended,
-    if(scheduled + wait < range_until(), wait, NULL) AS wait
+    {_if_before("scheduled + wait", ("wait", "worker"))}
 )
 FROM history.main.attempt_rows
 WHERE coalesce(scheduled < range_until(), range_until() = {FOREVER}) AND coalesce(ended, {FOREVER}) >= range_since()
@@ -55,10 +53,3 @@ FROM history.main.cases WHERE started < range_until() AND coalesce(closed, {FORE
     "CREATE VIEW horizons AS "
     "SELECT run, least(max(last_time), range_until()) AS horizon FROM history.main.cases GROUP BY run",
 )
-
-
-def set_range(con: duckdb.DuckDBPyConnection, since: int | None, until: int | None) -> None:
-    """Let a connection see a part of the time only."""
-    for name, moment in zip(VARIABLES, (since, until)):
-        if moment is not None:
-            con.execute(f"SET VARIABLE {name} = {moment}::BIGINT")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import NotCovered, ReplayError
 from wfsim.model.catalogue import Catalogue
+from wfsim.model.supplying import Supplied
 from wfsim.model.uses import invoked
 from wfsim.semantics.codes import N_CAUSES, RECORD_KINDS
 from wfsim.semantics.compile import compile_workflow
@@ -30,8 +31,8 @@ _FIELDS = tuple(field.name for field in fields(Record))
 
 
 @lru_cache(maxsize=64)
-def _programs(workflows: tuple[RunWorkflow, ...]) -> tuple[Program, ...]:
-    family = [workflow_of(one.definition) for one in workflows]
+def _programs(workflows: tuple[RunWorkflow, ...], functions: tuple[Supplied, ...]) -> tuple[Program, ...]:
+    family = [workflow_of(one.definition, functions) for one in workflows]
     catalogue = Catalogue(family)
     # A program made without a catalogue has a run to itself, without what it invokes.
     known = all(use.workflow in catalogue for workflow in family for use in invoked(workflow))
@@ -40,7 +41,7 @@ def _programs(workflows: tuple[RunWorkflow, ...]) -> tuple[Program, ...]:
 
 def programs_of(run: Run) -> tuple[Program, ...]:
     """The programs of the workflows stored with a run, by number; each knows its children among them."""
-    return _programs(run.workflows)
+    return _programs(run.workflows, run.functions)
 
 
 def stimuli_of(run: Run, program: Program, records: Sequence[Record]) -> list[Stimulus]:
@@ -74,7 +75,7 @@ def replay_records(run: Run, program: Program, records: Sequence[Record], instan
         instance = Instance(program, key=first.payload["seed"])
     for step in steps_of(records):
         output = instance.apply(stimulus_of(program, step))
-        _compare(step, records_of(instance, output))
+        compare(step, records_of(instance, output))
     return instance
 
 
@@ -179,7 +180,8 @@ def _event(program: Program, step: Sequence[Record]) -> tuple[str, Mapping[Any, 
     return event, payload
 
 
-def _compare(expected: Sequence[Record], got: Sequence[Record]) -> None:
+def compare(expected: Sequence[Record], got: Sequence[Record]) -> None:
+    """Raise `ReplayError` at the first record of a step that is not what it was."""
     for k in range(max(len(expected), len(got))):
         was = expected[k] if k < len(expected) else None
         now = got[k] if k < len(got) else None

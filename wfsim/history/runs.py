@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import HistoryError
 from wfsim.model.catalogue import Catalogue
+from wfsim.model.supplying import Supplied, supplied
 from wfsim.model.workflow import Workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import duckdb
 
@@ -67,7 +68,7 @@ class Run:
     workflows
         Its root workflow, then all that it starts, directly or not.
     source
-        `simulation` or `runtime`.
+        `simulation`, `runtime`, or `log` of an import.
     scenario, seed, replication, engine
         What made it, where known.
     params
@@ -76,6 +77,8 @@ class Run:
         `full`, `transitions` or `aggregates`.
     complete
         Whether all that happened is here; not so if a simulation was interrupted, or its disk was full.
+    functions
+        Functions in Python that were given beside the file (M14.5): no part of it.
     """
 
     run: int
@@ -88,6 +91,7 @@ class Run:
     params: Mapping[str, Any] | None = None
     log: str = "full"
     complete: bool = True
+    functions: tuple[Supplied, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def workflow(self) -> str:
@@ -176,8 +180,8 @@ def workflows_of(program: Program) -> tuple[RunWorkflow, ...]:
     return tuple(found)
 
 
-def runs_in(con: duckdb.DuckDBPyConnection) -> list[Run]:
-    """All runs of a history, in order."""
+def runs_in(con: duckdb.DuckDBPyConnection, functions: tuple[Supplied, ...] = ()) -> list[Run]:
+    """All runs of a history, in order; `functions` are for their workflows."""
     workflows: dict[int, list[RunWorkflow]] = {}
     for run, *rest in con.execute(f"SELECT run, {WORKFLOW_COLUMNS} FROM workflows ORDER BY run, number").fetchall():
         workflows.setdefault(run, []).append(RunWorkflow(*rest))
@@ -186,13 +190,13 @@ def runs_in(con: duckdb.DuckDBPyConnection) -> list[Run]:
     for row in con.execute(f"SELECT {COLUMNS} FROM runs ORDER BY run").fetchall():
         fields = dict(zip(names, row))
         fields["params"] = None if fields["params"] is None else json.loads(fields["params"])
-        found.append(Run(workflows=tuple(workflows[fields["run"]]), **fields))
+        found.append(Run(workflows=tuple(workflows[fields["run"]]), functions=functions, **fields))
     return found
 
 
 def catalogue_of(run: Run) -> Catalogue:
     """The workflows of a run; their children resolve among them as they did when it ran."""
-    return Catalogue(workflow_of(one.definition) for one in run.workflows)
+    return Catalogue(workflow_of(one.definition, run.functions) for one in run.workflows)
 
 
 def definition_of(workflow: Workflow) -> str:
@@ -204,9 +208,30 @@ def definition_of(workflow: Workflow) -> str:
     return workflow.model_dump_json(by_alias=True, exclude_defaults=True)
 
 
-def workflow_of(definition: str) -> Workflow:
-    """The workflow of a stored definition."""
-    return Workflow.model_validate(json.loads(definition))
+NO_DEFINITION = "{}"
+"""In the place of a definition, of a run that was imported from a log."""
+
+
+def imported_run(name: str, imported: Mapping[str, Any]) -> Run:
+    """The run of an imported log: real cases, of which no definition is known."""
+    workflow = RunWorkflow(0, name, "log", NO_DEFINITION, hash_of_definition(NO_DEFINITION))
+    return Run(1, (workflow,), "log", params={"imported": imported})
+
+
+def workflow_of(definition: str, functions: Iterable[Supplied] = ()) -> Workflow:
+    """The workflow of a stored definition, with the functions in Python that are for it.
+
+    Raises
+    ------
+    HistoryError
+        If there is none: the run was imported from a log.
+    """
+    if definition == NO_DEFINITION:
+        raise HistoryError(
+            "this history was imported from a log, so there is no definition to draw or to replay. Its views work "
+            "without one: .sql('FROM dfg'), .sql('FROM variants'), .log()."
+        )
+    return supplied(Workflow.model_validate(json.loads(definition)), functions)
 
 
 def hash_of_definition(definition: str) -> str:

@@ -103,6 +103,11 @@ def asking_for_arrays(history: Readable) -> Iterator[Ask]:
         yield ask
 
 
+def has_business_hours(ask: Ask) -> bool:
+    """Whether durations are those in business hours."""
+    return bool(ask("SELECT getvariable('business_width') IS NOT NULL AS told")["told"][0])
+
+
 def cases_of(ask: Ask, runs: list[Run], together: bool) -> list[RunCases]:
     """The root cases of each run, or of all together."""
     found = ask(CASES.format(runs=among(runs)))
@@ -139,7 +144,10 @@ WHERE s.dwell IS NOT NULL AND c.started >= k.cut
 REPORTS = """
 SELECT r.run AS run, w.workflow AS workflow, a.name AS name, r.{begun} AS begun, r."case" AS "case",
     r.scheduled_seq AS seq, r.{value} AS value
-FROM (SELECT *, scheduled + wait AS started, ended - scheduled - wait AS service FROM attempt_rows) r
+FROM (
+    SELECT * REPLACE (business_time(scheduled, scheduled + wait) AS wait), scheduled + wait AS started,
+        business_time(scheduled + wait, ended) AS service FROM attempt_rows
+) r
 JOIN cases c ON c.run = r.run AND c."case" = r."case" JOIN cuts k ON k.run = r.run
 JOIN activity_names a ON a.code = r.activity JOIN workflow_names w ON w.run = r.run AND w.number = r.workflow
 WHERE r.{value} IS NOT NULL AND c.started >= k.cut
@@ -148,7 +156,7 @@ WHERE r.{value} IS NOT NULL AND c.started >= k.cut
 
 WAITS = """
 SELECT p.run AS run, '' AS workflow, p.pool AS name, p.scheduled AS begun, p."case" AS "case", p.activity_id AS seq,
-    p.started - p.scheduled AS value
+    business_time(p.scheduled, p.started) AS value
 FROM pool_attempts p JOIN cuts k ON k.run = p.run
 WHERE p.started IS NOT NULL AND p.scheduled BETWEEN k.cut AND k.until
 """

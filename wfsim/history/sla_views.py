@@ -31,15 +31,15 @@ begun AS (
     GROUP BY a.run, a.sla, a.until_state, a.from_state, r."case", r.started, r.closed, a.within
 ),
 ended AS (
-    SELECT b.run, b.sla, b."case", b.begun, b.begun + b.within AS due,
-        if(b.until_state IS NULL, b.closed, min(e.entered)) AS ended
+    SELECT b.run, b.sla, b."case", b.begun, b.within, if(b.until_state IS NULL, b.closed, min(e.entered)) AS ended
     FROM begun b LEFT JOIN entries e
     ON e.run = b.run AND e."case" = b."case" AND e.state = b.until_state AND e.entered >= b.begun
     WHERE b.begun IS NOT NULL
     GROUP BY b.run, b.sla, b."case", b.begun, b.within, b.until_state, b.closed
 )
-SELECT e.run, e.sla, e."case", e.begun, e.due, e.ended,
-    if(s.has_open AND e.due > s.horizon, NULL, coalesce(e.ended <= e.due, false)) AS met
+SELECT e.run, e.sla, e."case", e.begun, business_due(e.begun, e.within) AS due, e.ended,
+    if(s.has_open AND business_time(e.begun, s.horizon) < e.within, NULL,
+        coalesce(business_time(e.begun, e.ended) <= e.within, false)) AS met
 FROM ended e JOIN spans s ON s.run = e.run
 ORDER BY e.run, e.sla, e."case"
 """

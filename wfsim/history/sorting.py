@@ -55,8 +55,10 @@ class Known:
     last_run: int
 
 
-def look_at(into: Path | None, existing: Existing) -> tuple[Codes, int]:
+def look_at(into: Path | None, existing: Existing, source: str = "simulation") -> tuple[Codes, int]:
     """What stands where a history shall be made: the codes to go on from, and the last run's number.
+
+    Only runs of the same `source` are replaced, or added to.
 
     Raises
     ------
@@ -75,12 +77,14 @@ def look_at(into: Path | None, existing: Existing) -> tuple[Codes, int]:
         raise HistoryError(f"{into}: exists already. Give another path, or existing='replace' or 'append'.")
     con = opening.open_for_reading(into)
     try:
-        real = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall()[0][0]
-        if real:
-            raise HistoryError(
-                f"{into}: holds {real} runs that really happened, so a simulation does not write there. "
-                "Give another path."
-            )
+        others = con.execute("SELECT source, count(*) FROM runs WHERE source <> ? GROUP BY ALL ORDER BY ALL", [source])
+        if (other := others.fetchone()) is not None:
+            kind, n = other
+            what = {"runtime": "that really happened", "log": "imported from a log", "simulation": "of a simulation"}[
+                kind
+            ]
+            writer = {"simulation": "a simulation", "log": "an import"}[source]
+            raise HistoryError(f"{into}: holds {n} runs {what}, so {writer} does not write there. Give another path.")
         if existing == "replace":
             return Codes(), 0
         last: int = con.execute("SELECT coalesce(max(run), 0) FROM runs").fetchall()[0][0]

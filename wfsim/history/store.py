@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from wfsim.errors import ConflictError, HistoryError
+from wfsim.model.supplying import supplied_by
 from wfsim.semantics.codes import R_INSTANCE_CLOSED, R_STATUS_CHANGED
 from wfsim.semantics.layout import RecordRow
 
@@ -19,22 +20,21 @@ from .codes import Codes, ProgramCodes, names_in, program_codes
 from .failures import not_appended, reading, roll_back
 from .handles import clean
 from .history import History
-from .mail import OpenCase, fates, open_cases
 from .paths import EMPTY, Paths
 from .replay_case import programs_of
-from .runs import Run, catalogue_of, runs_in, workflows_of
+from .runs import Run, runs_in, workflows_of
 from .snapshots import store_snapshot
 from .tracker import ROLE, CaseTrack, track_rows
 from .views import name_records
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     import pyarrow as pa
 
-    from wfsim.model.catalogue import Catalogue
+    from wfsim.model.supplying import Supplied
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.program import Program
@@ -129,6 +129,7 @@ class Store:
         self._paths = Paths()
         self._programs: dict[tuple[int, int], tuple[Program, ProgramCodes]] = {}
         self._runs: dict[int, Run] = {}
+        self._functions: tuple[Supplied, ...] = ()
         self._tracks: dict[tuple[int, int], CaseTrack] = {}
         self._reserved: dict[int, int] = {}
         self._is_asked = False
@@ -189,56 +190,25 @@ class Store:
             rows = self._con.execute(_PLACES + "WHERE external_id = ?", [external_id]).fetchall()
         return StoredCase(*rows[0]) if rows else None
 
-    def children(self, place: StoredCase) -> list[StoredCase]:
-        """The cases that a case has started, in order of their activations."""
-        with self._asked():
-            rows = self._con.execute(
-                _PLACES + "WHERE run = ? AND parent_case = ? ORDER BY parent_activation", [place.run, place.case]
-            ).fetchall()
-        return [StoredCase(*row) for row in rows]
-
-    def parent(self, place: StoredCase) -> StoredCase | None:
-        """The case that started a case; `None` for a root."""
-        if place.parent_case is None:
-            return None
-        with self._asked():
-            rows = self._con.execute(
-                _PLACES + 'WHERE run = ? AND "case" = ?', [place.run, place.parent_case]
-            ).fetchall()
-        return StoredCase(*rows[0]) if rows else None
-
-    def catalogue(self, run: int) -> Catalogue:
-        """The workflows of a run: its children resolve among them, whatever versions have come since."""
-        with self._asked():
-            return catalogue_of(self._run(run))
-
-    def program(self, place: StoredCase) -> Program:
-        """The program of a case, as stored with its run."""
-        with self._asked():
-            return self._programs_of(place.run, place.workflow)[0]
-
     def case(self, case: int | str, *, run: int | None = None) -> Case:
         """One case, by number or external id. Its `.replay()` goes on where it stood, ids seen included."""
         with self._asked():
-            return find_case(opening.cursor(self._con), case, run)
+            found = find_case(opening.cursor(self._con), case, run)
+            found.run = self._run(found.run.run)
+            return found
 
-    def open_cases(self) -> list[OpenCase]:
-        """All open cases of real runs that have a name, with their keys (M7.2)."""
-        with self._asked():
-            return open_cases(self._con)
+    def history(self, follows: Callable[[], None] | None = None) -> History:
+        """The history so far, for questions while the store is open; it sees every append at once.
 
-    def fates(self, event_ids: Iterable[str]) -> dict[str, str | None]:
-        """Of those events that have arrived in some case: why each was turned away for good, or `None` if not."""
-        with self._asked():
-            return fates(self._con, event_ids)
-
-    def history(self) -> History:
-        """The history so far, for questions while the store is open; it sees every append at once."""
+        `follows` is called before each question, to append what has happened elsewhere.
+        """
         with self._asked():
             if not self._is_asked:
                 self._is_asked = True
                 name_records(self._con)
-            return History(self.path, con=opening.cursor(self._con), live=True)
+            return History(
+                self.path, con=opening.cursor(self._con), live=True, follows=follows, functions=self._functions
+            )
 
     # --- appends ---------------------------------------------------------------------------------
 
@@ -436,9 +406,16 @@ class Store:
         workflows = workflows_of(program)
         rows = self._con.execute(_SAME_FAMILY, [[one.model_hash for one in workflows]]).fetchall()
         if rows:
+            self._give(int(rows[0][0]), supplied_by(program.family))
             return int(rows[0][0])
         number = self._con.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchall()[0][0]
-        run = Run(run=number, workflows=workflows, source="runtime", engine="local")
+        run = Run(
+            run=number,
+            workflows=workflows,
+            source="runtime",
+            engine="local",
+            functions=(*supplied_by(program.family), *self._functions),
+        )
         self._con.execute("BEGIN")
         try:
             run.store(self._con)
@@ -458,9 +435,23 @@ class Store:
             name_records(self._con)
         return run.run
 
+    def supply(self, functions: tuple[Supplied, ...]) -> None:
+        """Functions in Python for the workflows that it holds: the file has definitions, no code (M14.5)."""
+        with self._turn:
+            self._functions = (*functions, *self._functions)
+            self._runs.clear()
+            self._programs.clear()
+
+    def _give(self, number: int, functions: tuple[Supplied, ...]) -> None:
+        """Those of a workflow that has been started come first, also where the run is known already."""
+        run = self._run(number)
+        if functions and run.functions[: len(functions)] != functions:
+            self._runs[number] = replace(run, functions=(*functions, *run.functions))
+            self._programs = {place: known for place, known in self._programs.items() if place[0] != number}
+
     def _run(self, run: int) -> Run:
         if run not in self._runs:
-            self._runs.update({one.run: one for one in runs_in(self._con)})
+            self._runs.update({one.run: one for one in runs_in(self._con, self._functions)})
             if run not in self._runs:
                 raise HistoryError(f"{self.path}: there is no run {run}.")
         return self._runs[run]

@@ -130,7 +130,8 @@ class Summing:
             ("records", f"{self._records():,}"),
             *(() if all(run.complete for run in self.runs) else (("incomplete", "not all that happened is here"),)),
         )
-        remarks = (self._method(), *self.remarks, *self._notes())
+        counted = ("Durations count business hours only.",) if samples.has_business_hours(self.ask) else ()
+        remarks = (self._method(), *counted, *self.remarks, *self._notes())
         return Summary(head, self.level, self._counts(), tuple(measures), remarks, self.query)
 
     def _records(self) -> int:

@@ -67,5 +67,5 @@ def _make(file: Path) -> None:
 
 
 def _create(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("SET search_path = 'views.main,history.main'")
+    con.execute("CREATE SCHEMA views.clock; SET search_path = 'views.main,history.main,views.clock'")
     con.execute(";".join(VIEWS))

@@ -7,6 +7,7 @@ Statistics over cases count closed cases only (M12); quantiles are exact.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from wfsim.semantics.codes import (
@@ -25,7 +26,9 @@ from wfsim.semantics.codes import (
 )
 
 from .codes import names_in
+from .execution_views import EXECUTIONS
 from .handles import json_of
+from .log_view import LOG_EVENTS
 from .payloads import payload, texts
 from .pool_views import POOL_VIEWS
 from .process_views import PROCESS_VIEWS
@@ -33,8 +36,11 @@ from .ranged import RANGE_VIEWS
 from .schema import NAMES
 from .side_tables import FOREVER
 from .sla_views import SLA_VIEWS
+from .working_time import CLOCK, LOCAL_TIME, RUN_BEGINS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import duckdb
 
 # Two versions of one workflow in one run are told apart.
@@ -90,8 +96,8 @@ FROM (
 DURATIONS = """
 CREATE VIEW durations AS
 SELECT c.run, c."case", w.workflow, c.external_id, c.parent_case, c.parent_activation, c.started, c.closed,
-    c.closed - c.started AS duration, coalesce(u.name, 'open') AS status, o.name AS outcome, s.name AS final_state,
-    c.version, c.path_hash
+    business_time(c.started, c.closed) AS duration, coalesce(u.name, 'open') AS status, o.name AS outcome,
+    s.name AS final_state, c.version, c.path_hash
 FROM cases c
 LEFT JOIN workflow_names w ON w.run = c.run AND w.number = c.workflow
 LEFT JOIN status_names u ON u.code = c.status
@@ -104,8 +110,8 @@ ORDER BY c.run, c."case"
 STAYS = f"""
 CREATE VIEW stays AS
 SELECT y.run, y."case", w.workflow, g.name AS region, s.name AS state, y.entered,
-    nullif(y.left_at, {FOREVER}) AS left_at, nullif(y.left_at, {FOREVER}) - y.entered AS dwell, y.entered_seq,
-    y.left_seq
+    nullif(y.left_at, {FOREVER}) AS left_at, business_time(y.entered, nullif(y.left_at, {FOREVER})) AS dwell,
+    y.entered_seq, y.left_seq
 FROM stay_rows y
 LEFT JOIN workflow_names w ON w.run = y.run AND w.number = y.workflow
 LEFT JOIN region_names g ON g.code = y.region
@@ -116,9 +122,10 @@ LEFT JOIN state_names s ON s.code = y.state
 DFG = """
 CREATE VIEW dfg AS
 WITH edges AS (
-    SELECT run, workflow, region, state, to_state, event, count(*) AS n, sum(left_at - entered)::BIGINT AS total_dwell,
-        avg(left_at - entered) AS mean_dwell, quantile_cont(left_at - entered, [0.5, 0.95]) AS q
-    FROM stay_rows WHERE to_state IS NOT NULL GROUP BY run, workflow, region, state, to_state, event
+    SELECT run, workflow, region, state, to_state, event, count(*) AS n, sum(dwell)::BIGINT AS total_dwell,
+        avg(dwell) AS mean_dwell, quantile_cont(dwell, [0.5, 0.95]) AS q
+    FROM (SELECT *, business_time(entered, left_at) AS dwell FROM stay_rows WHERE to_state IS NOT NULL)
+    GROUP BY run, workflow, region, state, to_state, event
     UNION ALL
     SELECT run, workflow, region, state, to_state, event, n, dwell, dwell / n, NULL FROM edge_totals
 )
@@ -136,10 +143,11 @@ ORDER BY d.run, d.workflow, d.n DESC, region, from_state, to_state, event NULLS 
 VARIANTS = """
 CREATE VIEW variants AS
 WITH grouped AS (
-    SELECT run, workflow, path_hash, count(*) AS cases, sum(closed - started)::BIGINT AS total_duration,
-        avg(closed - started) AS mean_duration, quantile_cont(closed - started, [0.5, 0.95]) AS q,
-        min(closed - started) AS min_duration, max(closed - started) AS max_duration
-    FROM cases WHERE closed IS NOT NULL GROUP BY run, workflow, path_hash
+    SELECT run, workflow, path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_duration,
+        avg(duration) AS mean_duration, quantile_cont(duration, [0.5, 0.95]) AS q,
+        min(duration) AS min_duration, max(duration) AS max_duration
+    FROM (SELECT *, business_time(started, closed) AS duration FROM cases WHERE closed IS NOT NULL)
+    GROUP BY run, workflow, path_hash
 )
 SELECT g.run, w.workflow, g.path_hash, v.states, len(v.states) AS length, g.cases,
     g.cases / sum(g.cases) OVER (PARTITION BY g.run, g.workflow) AS share, g.total_duration,
@@ -168,9 +176,10 @@ def ranked_paths(cases: str, split: bool) -> str:
     partition = "PARTITION BY g.run, g.workflow" if split else ""
     return f"""
 WITH grouped AS (
-    SELECT {own}path_hash, count(*) AS cases, sum(closed - started)::BIGINT AS total_time,
-        avg(closed - started) AS mean_time, quantile_cont(closed - started, [0.5, 0.95]) AS q, {_SPLIT}
-    FROM cases WHERE closed IS NOT NULL AND {cases} GROUP BY {own}path_hash
+    SELECT {own}path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_time,
+        avg(duration) AS mean_time, quantile_cont(duration, [0.5, 0.95]) AS q, {_SPLIT}
+    FROM (SELECT *, business_time(started, closed) AS duration FROM cases WHERE closed IS NOT NULL AND {cases})
+    GROUP BY {own}path_hash
 )
 SELECT {"g.run, w.workflow, " if split else ""}
     array_to_string(v.states, ' → ') AS path, g.cases,
@@ -246,7 +255,10 @@ numbers AS (
         max(waited) AS max_wait,
         sum(served)::BIGINT AS total_service, avg(served) AS mean_service,
         quantile_cont(served, [0.5, 0.95]) AS service, max(served) AS max_service
-    FROM (SELECT *, wait AS waited, ended - scheduled - wait AS served FROM attempt_rows)
+    FROM (
+        SELECT *, business_time(scheduled, scheduled + wait) AS waited, business_time(scheduled + wait, ended) AS served
+        FROM attempt_rows
+    )
     GROUP BY run, workflow, activity
     UNION ALL BY NAME
     SELECT run, workflow, activity, attempts, waits AS started, successes, failures, timeouts, wait AS total_wait,
@@ -268,7 +280,7 @@ ORDER BY n.run, n.workflow, a.name
 BOTTLENECKS = """
 CREATE VIEW bottlenecks AS
 WITH inside AS (
-    SELECT y.run, y.workflow, y.region, y.state, least(y.left_at, h.horizon) - y.entered AS waited
+    SELECT y.run, y.workflow, y.region, y.state, business_time(y.entered, least(y.left_at, h.horizon)) AS waited
     FROM stay_rows y LEFT JOIN horizons h ON h.run = y.run
 ),
 grouped AS (
@@ -276,9 +288,10 @@ grouped AS (
         avg(waited) AS mean_wait, quantile_cont(waited, 0.95) AS p95_wait, max(waited) AS max_wait
     FROM inside GROUP BY run, workflow, region, state
     UNION ALL
-    SELECT run, workflow, 'activity', NULL, activity, count(*), sum(wait)::BIGINT, avg(wait), quantile_cont(wait, 0.95),
-        max(wait)
-    FROM attempt_rows WHERE wait IS NOT NULL GROUP BY run, workflow, activity
+    SELECT run, workflow, 'activity', NULL, activity, count(*), sum(waited)::BIGINT, avg(waited),
+        quantile_cont(waited, 0.95), max(waited)
+    FROM (SELECT *, business_time(scheduled, scheduled + wait) AS waited FROM attempt_rows WHERE wait IS NOT NULL)
+    GROUP BY run, workflow, activity
 )
 SELECT b.run, w.workflow, b.what, g.name AS region, coalesce(s.name, a.name) AS name, b.n, b.total_wait, b.mean_wait,
     b.p95_wait, b.max_wait
@@ -369,7 +382,20 @@ SELECT run, replication, point, key, given->>('$."' || key || '"') AS value, TRY
 FROM (SELECT *, unnest(json_keys(given)) AS key FROM told) ORDER BY run, key
 """
 
+_MADE = re.compile(r"\s*CREATE (?:VIEW|MACRO) (\w+)\b")
+
+
+def definitions(names: Iterable[str]) -> list[str]:
+    """How those views and macros among some names are made, in SQL."""
+    wanted = set(names)
+    found = ((_MADE.match(text), text.strip()) for text in VIEWS)
+    return [text for made, text in found if made is not None and made[1] in wanted]
+
+
 VIEWS = (
+    *CLOCK,
+    RUN_BEGINS,
+    *LOCAL_TIME,
     *RANGE_VIEWS,
     WORKFLOW_NAMES,
     RECORD_VALUES,
@@ -383,9 +409,11 @@ VIEWS = (
     BOTTLENECKS,
     TIMEOUTS,
     RETRIES,
+    EXECUTIONS,
     ACTIVE_AT,
     OUTCOMES,
     SWEEP_POINTS,
+    LOG_EVENTS,
     *PROCESS_VIEWS,
     *POOL_VIEWS,
     *SLA_VIEWS,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from wfsim.errors import HistoryError
+from wfsim.model.supplying import supplied_by
 from wfsim.semantics.codes import (
     N_CAUSES,
     R_INSTANCE_CLOSED,
@@ -402,7 +403,12 @@ class HistoryWriter:
         self._finished = True
         self._let_go()
         written = self._into or target
-        return History(written, temporary=self._into is None, con=opening.open_within(self._con, written))
+        return History(
+            written,
+            temporary=self._into is None,
+            con=opening.open_within(self._con, written),
+            functions=supplied_by(self._program.family),
+        )
 
     def _finish(self, notes: Sequence[tuple[int, str]]) -> None:
         self._writing.do(partial(self._file.finish, self._complete, notes, self._codes.hand_over()))

@@ -6,7 +6,9 @@ import builtins
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from wfsim.errors import DefinitionError, did_you_mean, listed
+from wfsim.model.annotated import declaration
 from wfsim.model.elements import Activity, Event, Retries, RetryPolicy, Schedule, State, Transition, Variable
+from wfsim.model.functions import Function, Python
 from wfsim.model.json_schema import types_of
 from wfsim.model.operations import Action, ActivityAction, CompensateAction, SendAction, SetVariableAction
 from wfsim.model.transition_lists import EVERY, every_state
@@ -57,6 +59,8 @@ class Builder:
         self._name = name
         self._settings = settings
         self._types: dict[str, Any] = {}
+        self._functions: dict[str, Function] = {}
+        self._python: dict[str, Python] = {}
         self._variables: dict[str, Variable] = {}
         self._events: dict[str, Event] = {}
         self._activities: dict[str, Activity] = {}
@@ -101,6 +105,36 @@ class Builder:
         """Add a variable; settings are `input`, `output`, `optional`, `initial`, `values`, `minimum`, `transient`, …"""
         _once(self._variables, name, "variable")
         self._variables[name] = Variable(type=type, **settings)
+        return self
+
+    def function(
+        self,
+        python: Python | str,
+        *,
+        input: Mapping[str, Any] | None = None,
+        result: Any = None,
+        description: str | None = None,
+    ) -> Builder:
+        """Add a function in Python (M14): one whose annotations declare it, or a name with `input` and `result`.
+
+        Raises
+        ------
+        DefinitionError
+            For a second function of that name, or annotations that no type of the language can say.
+        """
+        if isinstance(python, str):
+            _once(self._functions, python, "function")
+            if result is None:
+                raise DefinitionError(f"the function {python!r} has no result. Give its type: result='number'.")
+            self._functions[python] = Function(description=description, input=input or {}, result=result)
+            return self
+        name = python.__name__
+        _once(self._functions, name, "function")
+        if input is not None or result is not None or description is not None:
+            raise DefinitionError(
+                f"the annotations of {name!r} declare it. Give its name instead to write input and result."
+            )
+        self._functions[name], self._python[name] = declaration(python), python
         return self
 
     def event(
@@ -261,6 +295,7 @@ class Builder:
                 raise DefinitionError(f"{key!r} is not a setting of a workflow.{did_you_mean(key, known)}")
         given: dict[str, Any] = {
             "types": self._types,
+            "functions": self._functions,
             "variables": self._variables,
             "events": self._events,
             "activities": self._activities,
@@ -272,7 +307,8 @@ class Builder:
             given["timeouts"] = self._timeouts
         if self._retry is not None:
             given["retry_policy"] = self._retry
-        return Workflow(name=self._name, initial_state=self._initial, **{**given, **self._settings})
+        workflow = Workflow(name=self._name, initial_state=self._initial, **{**given, **self._settings})
+        return workflow.with_functions(**self._python) if self._python else workflow
 
     def _spelt_out(self) -> Iterator[Transition]:
         states = [(state.name, state.is_terminal) for state in self._states]

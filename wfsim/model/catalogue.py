@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import semver
@@ -11,8 +11,10 @@ import semver
 from wfsim.arguments import listed_in
 from wfsim.errors import CatalogueError, did_you_mean, listed
 from wfsim.model.fields import range_parts
+from wfsim.model.functions import Python
 from wfsim.model.problems import shown
 from wfsim.model.shorthand import SHARED
+from wfsim.model.supplying import for_all, supplied
 from wfsim.model.uses import Invoked, addressed, invoked
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load
@@ -28,6 +30,8 @@ class Catalogue:
     source
         A folder, whose `*.yaml` files are read, or workflows. Scenarios (`*.scenario.yaml`), what files share
         (`*.shared.yaml`) and inner folders are left out.
+    functions
+        Functions in Python, for every workflow that declares one of that name (M14).
 
     Raises
     ------
@@ -49,7 +53,13 @@ class Catalogue:
     ('1.2.0', '1.0.0')
     """
 
-    def __init__(self, source: str | os.PathLike[str] | Iterable[Workflow] = ()) -> None:
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | Iterable[Workflow] = (),
+        *,
+        functions: Mapping[str, Python] | None = None,
+    ) -> None:
+        given = for_all(functions)
         self._versions: dict[str, dict[semver.Version, Workflow]] = {}
         self._files: dict[tuple[str, str], str] = {}
         if isinstance(source, (str, os.PathLike)):
@@ -59,7 +69,7 @@ class Catalogue:
                 what = "has no *.yaml file" if folder.is_dir() else "is not a folder"
                 raise CatalogueError(f"{folder}: {what}. Give the folder of the workflows, such as 'models'.")
             for file in files:
-                self._add(load(file), str(file))
+                self._add(supplied(load(file), given), str(file))
         else:
             for workflow in listed_in(source, "a catalogue takes workflows, or their folder", "Give wf.load(path)."):
                 self.add(workflow)

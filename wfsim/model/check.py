@@ -19,10 +19,12 @@ from wfsim.model.expression_tree import (
     TemplateLiteral,
     TemplateObject,
     Whole,
+    called,
     names,
 )
 from wfsim.model.expressions import has_expression
 from wfsim.model.fields import OF_STATE
+from wfsim.model.functions import check_functions, wrong_call
 from wfsim.model.operations import SendAction
 from wfsim.model.owned import unset
 from wfsim.model.problems import Path, Problem
@@ -75,6 +77,7 @@ def check(workflow: Definition) -> list[Problem]:
     _data(workflow, report)
     _events(workflow, report)
     _activities(workflow, report)
+    check_functions(workflow.functions, workflow.types, report)
     _timeouts(workflow, report)
     _schedules(workflow, report)
     _states_and_transitions(workflow, report)
@@ -444,6 +447,10 @@ def _names_in_expressions(
             message = _unknown_name(name, use, variables, fields)
             if message is None and isinstance(name, Name) and name.scope == "state":
                 message = _not_here(workflow, use.path, name.field)
+            if message is not None:
+                report(use.path, f"{use.what} {message}")
+        for call in called(use.tree):
+            message = wrong_call(call, workflow.functions)
             if message is not None:
                 report(use.path, f"{use.what} {message}")
 

@@ -21,7 +21,8 @@ from wfsim.model.elements import (
     Unhandled,
     Variable,
 )
-from wfsim.model.fields import Count, Element, Identifier, Name, Version
+from wfsim.model.fields import Count, Element, Identifier, Name, Version, seeing
+from wfsim.model.functions import Function
 from wfsim.model.operations import Operation
 from wfsim.model.owned import located
 from wfsim.model.placing import Pins
@@ -35,6 +36,7 @@ class Definition(Element):
     description: str | None = None
     initial_state: Name
     types: Mapping[Identifier, Typed] = Field(default_factory=dict)
+    functions: Mapping[Identifier, Function] = Field(default_factory=dict)
     variables: Mapping[Identifier, Variable] = Field(default_factory=dict)
     events: Mapping[Name, Event] = Field(default_factory=dict)
     activities: Mapping[Name, Activity] = Field(default_factory=dict)
@@ -51,14 +53,19 @@ class Definition(Element):
 
     @model_validator(mode="after")
     def _know_names(self) -> Self:
-        """Let every declaration know what the names of types in it mean, and every state its data."""
+        """Let every declaration know what the names of types in it mean, every state its data, and what is called."""
         if self.types:
             given = self.__dict__
             given["types"] = _resolved(self.types, self.types)
             given["variables"] = _resolved(self.variables, self.types)
             given["events"] = {name: _event(event, self.types) for name, event in self.events.items()}
             given["activities"] = {name: _activity(each, self.types) for name, each in self.activities.items()}
-        self.__dict__.update(located(self, lambda datum: resolved(datum, self.types) if self.types else datum))
+            given["functions"] = {name: each.knowing(self.types) for name, each in self.functions.items()}
+        functions = {name: each.signature for name, each in self.functions.items()}
+        knowing = located(self, lambda datum: resolved(datum, self.types) if self.types else datum, functions)
+        if self.correlation is not None:
+            knowing["correlation"] = seeing(self.correlation, {}, {}, functions)
+        self.__dict__.update(knowing)
         return self
 
     def placed(self) -> Pins:

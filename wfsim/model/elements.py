@@ -412,4 +412,4 @@ class Correlation(Element):
     @cached_property
     def key_tree(self) -> Expression:
         """What is computed at the start."""
-        return parse(self.key)
+        return cast("Expression", self._located(parse(self.key)))

@@ -26,6 +26,7 @@ from typing import Any
 
 from wfsim.model.elements import Variable
 from wfsim.model.expression_tree import (
+    Apply,
     Arithmetic,
     Bool,
     Call,
@@ -49,6 +50,7 @@ from wfsim.model.expression_tree import (
     time_of,
     walk,
 )
+from wfsim.model.functions import Given
 from wfsim.model.parts import (
     SIGNS_PER_STEP,
     TEXT_FUNCTIONS,
@@ -84,6 +86,7 @@ def evaluate(
     state: str,
     item: Mapping[str, Value] | None = None,
     now: int | None = None,
+    functions: Given | None = None,
 ) -> Value:
     """Compute the value of an expression.
 
@@ -101,11 +104,15 @@ def evaluate(
         Inside `for_each`: the item under the name that `as` gives it.
     now
         The time of the step; `None` where there is none, so that reading it is `Expression.null`.
+    functions
+        Those in Python that it may call (M14).
 
     Raises
     ------
     EvaluationFault
         With the kind the instance sees.
+    FunctionError
+        If a function that it calls was not given, or does not give one answer for the same arguments.
 
     Notes
     -----
@@ -208,6 +215,9 @@ def evaluate(
             case Call(function, arguments):
                 values = [value_of(argument) for argument in arguments]
                 return smallest_or_largest(function, read_literals(list(zip(arguments, values))))
+            case Apply(name, arguments):
+                assert functions is not None, f"nobody gave what could answer functions.{name}"
+                return functions.call(name, [value_of(argument) for argument in arguments])
             case ListOf(items):
                 return [value_of(part) for part in items]
         raise AssertionError(f"not an expression: {node!r}")
@@ -222,17 +232,18 @@ def evaluate_template(
     state: str,
     item: Mapping[str, Value] | None = None,
     now: int | None = None,
+    functions: Given | None = None,
 ) -> Value:
     """Compute a template: literals stand for themselves, expressions are evaluated in the order written."""
     match template:
         case TemplateLiteral(value):
             return value
         case TemplateList(items):
-            return [evaluate_template(part, context, event, state, item, now) for part in items]
+            return [evaluate_template(part, context, event, state, item, now, functions) for part in items]
         case TemplateObject(fields):
-            return {key: evaluate_template(part, context, event, state, item, now) for key, part in fields}
+            return {key: evaluate_template(part, context, event, state, item, now, functions) for key, part in fields}
         case _:
-            return evaluate(template, context, event, state, item, now)
+            return evaluate(template, context, event, state, item, now, functions)
 
 
 # Operations ----------------------------------------------------------------------------------------------

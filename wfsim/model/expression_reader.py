@@ -12,6 +12,7 @@ import typing as t
 from wfsim.errors import DefinitionError, ExpressionError
 from wfsim.model.expression_tree import (
     NOW,
+    Apply,
     Arithmetic,
     ArithmeticOperator,
     Bool,
@@ -46,7 +47,7 @@ ALLOWED = (
     "Allowed are numbers, 'strings', true, false, null, [lists], context.<variable>, event.<field>, "
     "item.<name>, state.<field>, event, state, context, value.field, value[index], + - * / // %, == != < <= > >=, in, "
     "not in, and, or, not, a if c else b, len, min, max, sum, count, any, all, lower, upper, startswith, endswith, "
-    "contains, coalesce, text."
+    "contains, coalesce, text, functions.<name>(...)."
 )
 
 
@@ -91,6 +92,8 @@ _WORDS = frozenset({"and", "or", "not", "in", "if", "else", "True", "False", "No
 _CONSTANTS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 _SCOPES = ("context", "event", "item", "state")
 _WHOLE = ("event", "state", "context")
+_PYTHON = "functions"
+"""What stands before the name of a function in Python (M14)."""
 _TIMES = ("duration", "timestamp")
 _FUNCTIONS: dict[str, tuple[int, int, str]] = {
     "len": (1, 1, "one value"),
@@ -234,7 +237,7 @@ _COMPARE: dict[type[ast.cmpop], CompareOperator] = {
 _WHAT: dict[type[ast.AST], str] = {
     ast.Tuple: "there are no tuples; write a [list]",
     ast.Starred: "nothing is unpacked with *",
-    ast.Call: f"only {', '.join([*_FUNCTIONS, *_GATHERING, *_TIMES])} are called",
+    ast.Call: f"only {', '.join([*_FUNCTIONS, *_GATHERING, *_TIMES])} and functions.<name> are called",
     ast.Slice: "a list is not cut; an index names one item",
     ast.Pow: "there is no power",
 }
@@ -321,6 +324,8 @@ class Converter:
                 return self.call(node, t.cast(FunctionName, function), arguments, below)
             case ast.Call(func=ast.Name(id=function), args=arguments) if function in _GATHERING:
                 return self.gather(node, t.cast(GatherName, function), arguments, below)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="functions"), attr=function), args=arguments):
+                return Apply(function, tuple(self.convert(argument, below) for argument in arguments))
             case _:
                 raise self.refuse(node, _WHAT.get(type(node), "this is not part of the language") + _near(node))
 
@@ -352,6 +357,8 @@ class Converter:
             return Whole(t.cast("t.Literal['event', 'state', 'context']", name))
         if name in (*_FUNCTIONS, *_GATHERING, *_TIMES):
             raise self.refuse(node, f"{name} is a function: {name}(...)")
+        if name == _PYTHON:
+            raise self.refuse(node, "functions is no value; call one: functions.<name>(...)")
         if name == "item" and self.inside:
             return Item()
         if name == "item":
@@ -361,6 +368,8 @@ class Converter:
         raise self.refuse(node, f"the name {name!r} stands alone; did you mean `{guess}` or the string '{name}'")
 
     def attribute(self, node: ast.Attribute, owner: str) -> ExpressionError:
+        if owner == _PYTHON:
+            return self.refuse(node, f"functions.{node.attr} is a function: functions.{node.attr}(...)")
         close = difflib.get_close_matches(owner, _SCOPES, n=1, cutoff=0.5)
         guess = f"; did you mean `{close[0]}.{node.attr}`" if close else f"; did you mean `context.{owner}`"
         return self.refuse(node, f"{owner!r} has no fields here{guess}")

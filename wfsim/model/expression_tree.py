@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 from wfsim.model.duration import Duration
 from wfsim.model.moments import moment
+from wfsim.model.shapes import Signature
 
 Scalar: t.TypeAlias = "bool | int | float | str | None"
 ArithmeticOperator: t.TypeAlias = t.Literal["+", "-", "*", "/", "//", "%"]
@@ -146,11 +147,23 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of one or more values; there are none but these. Of times that are written out, `duration("2h")` and
+    """A function of one or more values, of the language. Of times that are written out, `duration("2h")` and
     `timestamp("2026-11-30T09:00:00Z")`, the one argument is a literal."""
 
     function: FunctionName
     arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """`functions.<name>(…)`: a function in Python that the definition declares (M14).
+
+    `declared` is its declaration, where the tree stands in a definition that has one.
+    """
+
+    function: str
+    arguments: tuple[Expression, ...]
+    declared: Signature | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +175,7 @@ class ListOf:
 
 Expression: t.TypeAlias = (
     "Literal | Name | Whole | Item | Index | Field | Negate | Not | Arithmetic | Compare | Bool | IfElse "
-    "| Call | Gather | ListOf"
+    "| Call | Apply | Gather | ListOf"
 )
 
 
@@ -217,6 +230,16 @@ def names(tree: Template) -> tuple[Name | Whole, ...]:
     return tuple(dict.fromkeys(node for node in walk(tree) if isinstance(node, Name | Whole)))
 
 
+def called(tree: Template) -> tuple[Apply, ...]:
+    """The calls of functions in Python in a tree, in the order of evaluation."""
+    return tuple(node for node in walk(tree) if isinstance(node, Apply))
+
+
+def is_constant(tree: Template) -> bool:
+    """Whether its value follows from its text alone: it reads nothing and asks no function in Python."""
+    return not any(isinstance(node, Name | Whole | Apply) for node in walk(tree))
+
+
 def walk(tree: Template) -> Iterator[Template]:
     """The node and all below it, in the order of evaluation."""
     yield tree
@@ -241,7 +264,7 @@ def children(tree: Template) -> tuple[Template, ...]:
             return operands
         case IfElse(test, then, otherwise):
             return (test, then, otherwise)
-        case Call(_, arguments):
+        case Call(_, arguments) | Apply(_, arguments):
             return arguments
         case ListOf(items):
             return items
@@ -259,9 +282,10 @@ def mapped(tree: Template, change: Callable[[Expression], Expression]) -> Templa
     def inside(value: t.Any) -> t.Any:
         if isinstance(value, tuple):
             return tuple(inside(each) for each in value)
-        return mapped(t.cast("Template", value), change) if is_dataclass(value) else value
+        is_node = is_dataclass(value) and not isinstance(value, Signature)
+        return mapped(t.cast("Template", value), change) if is_node else value
 
-    inner = {field.name: inside(getattr(tree, field.name)) for field in fields(tree)}
+    inner = {each.name: inside(getattr(tree, each.name)) for each in fields(tree)}
     changed: t.Any = (
         tree if all(getattr(tree, name) is value for name, value in inner.items()) else replace(tree, **inner)
     )

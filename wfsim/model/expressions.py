@@ -16,6 +16,7 @@ from functools import lru_cache, reduce
 from wfsim.errors import ExpressionError
 from wfsim.model.expression_reader import quoted, read, refuse
 from wfsim.model.expression_tree import (
+    Apply,
     Arithmetic,
     Bool,
     Call,
@@ -253,6 +254,8 @@ def _print(expression: Expression) -> tuple[str, int]:
             return f"{_inside(then, 1)} if {_inside(test, 1)} else {_inside(otherwise, 0)}", 0
         case Call(function, arguments):
             return f"{function}({', '.join(_print(argument)[0] for argument in arguments)})", _ATOM
+        case Apply(function, arguments):
+            return f"functions.{function}({', '.join(_print(argument)[0] for argument in arguments)})", _ATOM
         case Gather(gathering, over, body):
             each = "" if body == Item() and gathering != "count" else f", {_print(body)[0]}"
             return f"{gathering}({_print(over)[0]}{each})", _ATOM

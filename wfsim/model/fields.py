@@ -25,11 +25,12 @@ from pydantic.fields import FieldInfo
 
 from wfsim.errors import DefinitionError, ExpressionError, did_you_mean
 from wfsim.model.duration import Duration
-from wfsim.model.expression_tree import Expression, Template, mapped
+from wfsim.model.expression_tree import Apply, Expression, Template, mapped
 from wfsim.model.expression_tree import Name as NameTree
 from wfsim.model.expressions import is_template, parse, parse_condition, parse_template
 from wfsim.model.moments import moment
 from wfsim.model.problems import definition_error, from_validation, refuse_unknown_keys
+from wfsim.model.shapes import Signature
 from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER, EvaluationFault, ValueType, brief, coerce
 
 if TYPE_CHECKING:
@@ -269,10 +270,12 @@ Deadline = Annotated[
 """A duration, or `${expression}` giving seconds, evaluated when the state is entered (M6.2)."""
 
 
-def _of_state(node: Expression, read: Mapping[str, str]) -> Expression:
+def _known(node: Expression, read: Mapping[str, str], functions: Mapping[str, Signature]) -> Expression:
     match node:
         case NameTree("state", field) if field in read:
             return NameTree("context", read[field])
+        case Apply(name, arguments) if name in functions:
+            return Apply(name, arguments, functions[name])
     return node
 
 
@@ -300,9 +303,9 @@ class Element(BaseModel, metaclass=_Readable):
     _derived: ClassVar[tuple[str, ...]] = ()
 
     def _located(self, tree: Template) -> Template:
-        """A tree that stands in it, with the variables of states that it reads."""
-        read, _ = sees(self)
-        return mapped(tree, lambda node: _of_state(node, read)) if read else tree
+        """A tree that stands in it, with the variables of states that it reads and the functions that it calls."""
+        (read, _), functions = sees(self), calls(self)
+        return mapped(tree, lambda node: _known(node, read, functions)) if read or functions else tree
 
     def _deadline(self, value: Duration | str | None) -> Template | None:
         """The expression that gives a length of time; `None` where that is none or fixed."""
@@ -340,21 +343,34 @@ class Element(BaseModel, metaclass=_Readable):
 E = TypeVar("E", bound=Element)
 
 
-def seeing(element: E, read: Mapping[str, str], written: Mapping[str, str], **update: Any) -> E:
+def seeing(
+    element: E,
+    read: Mapping[str, str],
+    written: Mapping[str, str],
+    functions: Mapping[str, Signature],
+    **update: Any,
+) -> E:
     """The same element, where `state.<field>` is a certain variable (M13.1): one to be read, one to be written.
 
-    Further keywords are fields that change with it.
+    `functions` are those that its expressions may call (M14.1); further keywords are fields that change with it.
     """
-    if not update and (read, written) == sees(element):
+    if not update and (read, written) == sees(element) and functions == calls(element):
         return element
     placed = element.model_copy(update=update)
     placed.__dict__["_sees"] = read, written
+    placed.__dict__["_calls"] = functions
     return placed
 
 
 def sees(element: Element) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """The variables that `state.<field>` is in an element, by field: to be read, and to be written."""
     found: tuple[Mapping[str, str], Mapping[str, str]] = element.__dict__.get("_sees", ({}, {}))
+    return found
+
+
+def calls(element: Element) -> Mapping[str, Signature]:
+    """The functions that expressions in an element may call, with what they take and give."""
+    found: Mapping[str, Signature] = element.__dict__.get("_calls", {})
     return found
 
 
@@ -374,6 +390,7 @@ _CALLED = {
     "Variable": "a variable",
     "Datum": "the data of a state",
     "FieldType": "a payload field",
+    "Function": "a function",
     "RetryPolicy": "a retry policy",
     "ActivityAction": "an action of type activity",
     "SetVariableAction": "an action of type set_variable",

@@ -26,6 +26,7 @@ ELEMENTS: dict[str, tuple[str, str]] = {
     "Event": ("events.<name>", "M7.1"),
     "FieldType": ("types.<name>", "M10.4"),
     "Activity": ("activities.<name>", "M5"),
+    "Function": ("functions.<name>", "M14.1"),
     "RetryPolicy": ("retry_policy", "M5.1"),
     "Compensation": ("compensate_with", "M9.1"),
     "State": ("states[]", "M1.1"),
@@ -60,6 +61,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         "version": Note("Three numbers; every instance keeps to its own.", "M1.3"),
         "initial_state": Note("Where every instance begins."),
         "types": Note("Types by name: objects by their fields, texts and numbers of which more is said.", "M10.4"),
+        "functions": Note("Functions in Python that expressions may call: functions.<name>(…).", "M14"),
         "variables": Note("What an instance knows, by name.", "M10"),
         "events": Note("What others may send, by name.", "M7.1"),
         "activities": Note("Work done by the surroundings, by name.", "M5"),
@@ -127,6 +129,10 @@ _NOTES: dict[str, dict[str, Note]] = {
             "Activities each of which undoes, or uses up, what it did; asked by lint and settled.", "M9.3"
         ),
         "pool": Note("The pool of workers that serves it.", "M5.1"),
+    },
+    "Function": {
+        "input": Note("What it takes, with a type each, in the order of its arguments: {amount: number}.", "M14.2"),
+        "result": Note("What it gives, as a type; anything else is Expression.function.", "M14.4"),
     },
     "RetryPolicy": {
         "errors": Note("Types of errors that it is for, or their prefixes; all, if it is left out.", "M5.2"),

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from wfsim.model.elements import Variable
 from wfsim.model.evaluate import beside_a_number, evaluate_template, fit
-from wfsim.model.expression_tree import Template, names
+from wfsim.model.expression_tree import Template, is_constant
 from wfsim.model.shapes import ANYTHING, Shape, always_fits
 from wfsim.model.static import static_shape
 from wfsim.model.values import EvaluationFault, ValueType
@@ -23,7 +23,7 @@ def may_not_fit(
 
     `variables` are what others may hold, `payload` the fields of the event that it may read, `None` for any.
     """
-    if not names(tree):
+    if is_constant(tree):
         return not _fits(variable, tree)
     shape = static_shape(tree, variables, payload)
     target = variable.shape

@@ -9,10 +9,12 @@ from wfsim.model.fields import seeing, sees
 
 if TYPE_CHECKING:
     from wfsim.model.elements import Datum, State, Transition
+    from wfsim.model.shapes import Signature
 
 Steps: TypeAlias = tuple[str, ...]
 Seen: TypeAlias = Mapping[str, str]
 """Variables by the field that they are."""
+Functions: TypeAlias = "Mapping[str, Signature]"
 _NOTHING: Seen = {}
 
 
@@ -32,14 +34,20 @@ def variable_of(steps: Steps, field: str) -> str:
 
 
 def located(
-    region: HasStates, typed: Callable[[Datum], Datum], steps: Steps = (), around: Seen = _NOTHING
+    region: HasStates,
+    typed: Callable[[Datum], Datum],
+    functions: Functions,
+    steps: Steps = (),
+    around: Seen = _NOTHING,
 ) -> dict[str, Any]:
-    """States and transitions of a region, knowing the data of the states that they lie in.
+    """States and transitions of a region, knowing the data of the states that they lie in, and functions to call.
 
     Parameters
     ----------
     typed
         Gives a field that knows what the names of types in it mean.
+    functions
+        What expressions may call, with what it takes and gives (M14.1).
     steps, around
         States and regions around the region, and their data.
     """
@@ -48,34 +56,35 @@ def located(
         inside = (*steps, state.name)
         own = {field: variable_of(inside, field) for field in state.data}
         seen[state.name] = {**around, **own} if own else around
-        states.append(_state(state, typed, inside, seen[state.name]))
-    transitions = [_transition(each, seen.get(each.from_, around), seen) for each in region.transitions]
+        states.append(_state(state, typed, functions, inside, seen[state.name]))
+    transitions = [_transition(each, functions, seen.get(each.from_, around), seen) for each in region.transitions]
     return {"states": tuple(states), "transitions": tuple(transitions)}
 
 
-def _state(state: State, typed: Callable[[Datum], Datum], steps: Steps, seen: Seen) -> State:
+def _state(state: State, typed: Callable[[Datum], Datum], functions: Functions, steps: Steps, seen: Seen) -> State:
     changed: dict[str, Any] = {}
     for key in ("entry_actions", "exit_actions"):
-        changed[key] = tuple(seeing(action, seen, seen) for action in getattr(state, key))
+        changed[key] = tuple(seeing(action, seen, seen, functions) for action in getattr(state, key))
     if state.parallel is not None:
         regions = [
-            region.model_copy(update=located(region, typed, (*steps, region.name), seen))
+            region.model_copy(update=located(region, typed, functions, (*steps, region.name), seen))
             for region in state.parallel.regions
         ]
         changed["parallel"] = state.parallel.model_copy(update={"regions": tuple(regions)})
     elif state.work is not None:
-        changed[state.work.field] = seeing(state.work, seen, seen)
+        changed[state.work.field] = seeing(state.work, seen, seen, functions)
     if state.data:
         changed["data"] = {field: typed(datum) for field, datum in state.data.items()}
-    return seeing(state, seen, seen, **_news(state, changed))
+    return seeing(state, seen, seen, functions, **_news(state, changed))
 
 
-def _transition(transition: Transition, left: Seen, seen: Mapping[str, Seen]) -> Transition:
+def _transition(transition: Transition, functions: Functions, left: Seen, seen: Mapping[str, Seen]) -> Transition:
     """Before the commit the state that is left is there to be read, and the one entered to be written."""
     entered = left if transition.to is None else seen.get(transition.to, left)
-    before = tuple(seeing(action, left, entered) for action in transition.pre_actions)
-    after = tuple(seeing(action, entered, entered) for action in transition.post_actions)
-    return seeing(transition, left, entered, **_news(transition, {"pre_actions": before, "post_actions": after}))
+    before = tuple(seeing(action, left, entered, functions) for action in transition.pre_actions)
+    after = tuple(seeing(action, entered, entered, functions) for action in transition.post_actions)
+    changed = _news(transition, {"pre_actions": before, "post_actions": after})
+    return seeing(transition, left, entered, functions, **changed)
 
 
 def _news(element: State | Transition, fields: dict[str, Any]) -> dict[str, Any]:

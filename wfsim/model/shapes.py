@@ -64,6 +64,14 @@ class Shape:
         return f"list of {self.items}" if self.items is not None else self.kind.value
 
 
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a function in Python takes, in the order of its arguments, and gives (M14.1)."""
+
+    inputs: Mapping[str, Shape]
+    result: Shape
+
+
 ANYTHING = Shape(optional=True)
 
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from wfsim.errors import did_you_mean, listed
 from wfsim.model.expression_tree import (
+    Apply,
     Arithmetic,
     Bool,
     Call,
@@ -30,7 +31,7 @@ from wfsim.model.expression_tree import (
 )
 from wfsim.model.expressions import to_text
 from wfsim.model.parts import TEXT_FUNCTIONS
-from wfsim.model.shapes import Shape, common, plain
+from wfsim.model.shapes import Shape, Signature, common, never_fits, plain
 from wfsim.model.values import ValueType, kind_of
 
 Report: TypeAlias = Callable[[str], None]
@@ -115,6 +116,8 @@ class _Typing:
                 return self.index(node, value, index)
             case Field(value, field):
                 return self.field(node, self.shape(value), field)
+            case Apply(_, arguments, declared):
+                return self.applied(node, declared, arguments)
             case IfElse(test, then, otherwise):
                 self.need(node, "`if` needs true or false", [self.kind(test)], {"boolean"})
                 return _common(self.shape(then), self.shape(otherwise))
@@ -234,6 +237,19 @@ class _Typing:
             if found is None:
                 return None
         return found
+
+    def applied(self, node: Expression, declared: Signature | None, arguments: tuple[Expression, ...]) -> Shape | None:
+        """What a function in Python gives; an argument that never fits is no answer (M14.2)."""
+        shapes = [(argument, _value(self.shape(argument))) for argument in arguments]
+        if declared is None:
+            return None
+        for (name, target), (argument, shape) in zip(declared.inputs.items(), shapes):
+            null = isinstance(argument, Literal) and argument.value is None
+            if null and not target.optional:
+                self.report(f"in `{to_text(node)}`: the argument {name!r} is not optional, and here it is given null")
+            elif shape is not None and (reason := never_fits(target, shape)) is not None:
+                self.report(f"in `{to_text(node)}`: the argument {name!r} never fits: {reason}")
+        return _known(declared.result)
 
     def gather(self, node: Expression, function: str, over: Expression, body: Expression) -> str | None:
         owner = self.shape(over)

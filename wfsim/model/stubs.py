@@ -93,7 +93,11 @@ class _Run(Protocol):
     def records(self) -> list[Any]: ...
     @property
     def history(self) -> Any: ...
-    def watch(self, watcher: Callable[[], bool]) -> None: ...
+    @property
+    def view(self) -> Any: ...
+    @property
+    def is_idle(self) -> bool: ...
+    def watch(self, after: int = 0, timeout: Any = None) -> Any: ...
     def why_not(self, name: Event | State, payload: Mapping[str, Any] | None = None, /, **fields: Any) -> object: ...
     def wait(
         self, until: State | Status | Literal["idle"] | Callable[[Any], bool] | None = None, timeout: Any = None
@@ -134,8 +138,8 @@ def stubs(workflow: Workflow) -> str:
     """The text of a Python module with the names of a workflow as types.
 
     It has `Event`, `State`, `Activity` and `Status` (literals), `Input`, `Variables`, a payload for each event and the
-    data of each type of objects (typed dictionaries), `Run` and a protocol for each state that takes events, and the
-    functions `typed`, `inputs`, `activities` and `in_<state>`.
+    data of each type of objects (typed dictionaries), `Functions` where some in Python are declared, `Run` and a
+    protocol for each state that takes events, and the functions `typed`, `inputs`, `activities` and `in_<state>`.
 
     Examples
     --------
@@ -159,6 +163,7 @@ def stubs(workflow: Workflow) -> str:
         _typed_dict("Input", {name: _entry(_python(one.shape, names), _may_lack(one)) for name, one in given.items()}),
         _typed_dict("Variables", {name: _kept(one, names) for name, one in variables.items()}),
         _typed_dict("Activities", dict.fromkeys(declared_activities(workflow), "Callable[..., Any]")),
+        *([_typed_dict("Functions", _callables(workflow, names))] if workflow.functions else []),
         *(_typed_dict(names["event", name], _payload(event, names)) for name, event in events.items() if event.payload),
         "\n\n",
         _COMMON,
@@ -243,6 +248,23 @@ def _kept(variable: Variable, names: _Names) -> str:
 
 def _fields(shape: Shape, names: _Names) -> dict[str, str]:
     return {name: _entry(_python(one, names), one.optional) for name, one in (shape.fields or {}).items()}
+
+
+def _callables(workflow: Workflow, names: _Names) -> dict[str, str]:
+    """The types of functions in Python; of times they get the numbers that these are inside (M6.5)."""
+    found = {}
+    for name, declared in workflow.functions.items():
+        taken = [_inside(one.shape, names) for one in declared.input.values()]
+        gives = _python(declared.result.shape, names)
+        result = _or_none(gives) if declared.result.optional else gives
+        found[name] = f"Callable[[{', '.join(taken)}], {result}]"
+    return found
+
+
+def _inside(shape: Shape, names: _Names) -> str:
+    """The type of a value that is kept."""
+    kind = "int" if shape.kind is ValueType.TIMESTAMP else _python(shape, names)
+    return _or_none(kind) if shape.optional else kind
 
 
 def _may_lack(variable: Variable) -> bool:

@@ -16,6 +16,7 @@ DIVISION = "Expression.division"
 RANGE = "Expression.range"
 INDEX = "Expression.index"
 FIELD = "Expression.field"
+FUNCTION = "Expression.function"
 
 LARGEST_INTEGER = 2**63 - 1
 SMALLEST_INTEGER = -(2**63)

@@ -13,6 +13,7 @@ from pydantic import PrivateAttr, ValidationInfo, model_validator
 from wfsim.errors import DrawingError
 from wfsim.model.check import check
 from wfsim.model.definition import Definition
+from wfsim.model.functions import Given, Python
 from wfsim.model.problems import definition_error
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Workflow(Definition):
     """
 
     _source: Any = PrivateAttr(default=None)
+    _given: Given | None = PrivateAttr(default=None)
 
     def __eq__(self, other: object) -> bool:
         """Equal when the same was written; where it was loaded from does not matter."""
@@ -52,6 +54,43 @@ class Workflow(Definition):
             return {"text/plain": repr(self), "text/html": shared_picture(self).to_html()}
         except DrawingError as error:
             return {"text/plain": f"{self!r}\n{error}"}
+
+    @property
+    def given(self) -> Given:
+        """The Python functions that it was given, of those that it declares (M14)."""
+        before = {} if self._given is None else self._given.functions
+        if self._given is None or self._given.signatures != {n: each.signature for n, each in self.functions.items()}:
+            # A copy may declare others.
+            self._given = Given(
+                self.name, self.functions, {n: each for n, each in before.items() if n in self.functions}
+            )
+        return self._given
+
+    def with_functions(self, **functions: Python) -> Self:
+        """The same workflow with Python functions for those that it declares, besides those that it has (M14).
+
+        They are no part of the definition: neither equality nor a saved file knows them. Copies keep them.
+
+        Raises
+        ------
+        DefinitionError
+            For a name that is not declared, what cannot be called, or one that takes another number of arguments.
+
+        Examples
+        --------
+        >>> from wfsim import loads
+        >>> order = loads('''
+        ... name: order
+        ... initial_state: new
+        ... functions: {twice: {input: {n: integer}, result: integer}}
+        ... states: [{name: new, is_terminal: true}]
+        ... ''').with_functions(twice=lambda n: 2 * n)
+        >>> order.given.call("twice", [4])
+        8
+        """
+        copied = self.model_copy()
+        copied._given = Given(self.name, self.functions, {**self.given.functions, **functions})
+        return copied
 
     def placed(self) -> Pins:
         """Where a person has put states in the drawing: in the editor that it comes from, or in a file beside its own.

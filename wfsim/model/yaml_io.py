@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from wfsim.arguments import as_path, expect
 from wfsim.errors import DefinitionError
 from wfsim.files import read_file
 from wfsim.model.check import check
+from wfsim.model.functions import Python
 from wfsim.model.placing import Pins, read_pins
 from wfsim.model.problems import Path as DefinitionPath
 from wfsim.model.problems import Problem, definition_error, from_validation, shown
 from wfsim.model.published import from_published
 from wfsim.model.shorthand import expand
+from wfsim.model.supplying import for_all
 from wfsim.model.transition_lists import Origins, folded
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_reader import LARGEST_FILE, Document, decode, read
@@ -64,18 +67,21 @@ def source_of(workflow: Workflow) -> Source | None:
     return source if isinstance(source, Source) else None
 
 
-def load(path: str | os.PathLike[str]) -> Workflow:
+def load(path: str | os.PathLike[str], *, functions: Mapping[str, Python] | None = None) -> Workflow:
     """Read a workflow from a YAML file, in our form or in that of the published design.
 
     Parameters
     ----------
     path
         At most 10 MB, UTF-8.
+    functions
+        Functions in Python that it calls, by the names that it declares (M14).
 
     Raises
     ------
     DefinitionError
-        Naming file and line of every problem found, the values, and what to write instead.
+        Naming file and line of every problem found, the values, and what to write instead; for a function that does not
+        fit its declaration, that.
     """
     file = as_path(path, "load")
     try:
@@ -83,11 +89,11 @@ def load(path: str | os.PathLike[str]) -> Workflow:
     except OSError as error:
         near = _similar_file(file)
         raise DefinitionError(f"{file}: cannot be read: {error.strerror or error}.{near}") from None
-    return _build(decode(raw, str(file)), str(file), file.parent)
+    return _with(_build(decode(raw, str(file)), str(file), file.parent), functions)
 
 
-def loads(text: str, name: str = "<text>") -> Workflow:
-    """Read a workflow from text; `name` stands for the file in messages.
+def loads(text: str, name: str = "<text>", *, functions: Mapping[str, Python] | None = None) -> Workflow:
+    """Read a workflow from text; `name` stands for the file in messages, `functions` are as for `load`.
 
     Raises
     ------
@@ -95,7 +101,13 @@ def loads(text: str, name: str = "<text>") -> Workflow:
         As `load`.
     """
     expect(text, str, "loads takes the text of a workflow", "A file is read by wf.load(path).")
-    return _build(text.removeprefix("\ufeff"), name)
+    return _with(_build(text.removeprefix("\ufeff"), name), functions)
+
+
+def _with(workflow: Workflow, functions: Mapping[str, Python] | None) -> Workflow:
+    # Here each must be one that is declared.
+    found = {each.name: each.python for each in for_all(functions)}
+    return workflow.with_functions(**found) if found else workflow
 
 
 def draft(text: str, name: str = "<text>") -> Workflow:

@@ -222,7 +222,7 @@ class Coloured:
         """Guards that say that its condition is true, is false, raises."""
         if transition.condition_tree is None:
             return "True", "False", "False"
-        true, false, raises = map(self._function, truths(transition.condition_tree, state.name))
+        true, false, raises = map(self._function, truths(transition.condition_tree, state.name, self.workflow.given))
         return f"{true}(t, d)", f"{false}(t, d)", f"{raises}(t, d)"
 
     def _settle(self, state: State, leaving: list[Transition]) -> None:
@@ -297,7 +297,7 @@ class Coloured:
         assert written is not None
         assert written.tree is not None
         name = written.variable
-        found = assigned(written.tree, self.variables[name], state.name)
+        found = assigned(written.tree, self.variables[name], state.name, self.workflow.given)
         fits, value = map(self._function, found)
         at, after = self._place(f"{number} at {k}"), f"{number} at {k + 1}"
         write = f"wrote({name!r}, {value}(t, d))"

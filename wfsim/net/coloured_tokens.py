@@ -13,6 +13,7 @@ from functools import cached_property
 from wfsim.model.elements import Variable
 from wfsim.model.evaluate import beside_a_number, evaluate_template, fit
 from wfsim.model.expression_tree import Expression, Template
+from wfsim.model.functions import Given
 from wfsim.model.values import EvaluationFault, Value, ValueType
 
 
@@ -145,12 +146,12 @@ class Turn:
 Asked = Callable[[Turn, Values], bool]
 
 
-def truths(tree: Expression, state: str) -> tuple[Asked, Asked, Asked]:
+def truths(tree: Expression, state: str, functions: Given) -> tuple[Asked, Asked, Asked]:
     """Functions that say whether a condition is true, is false, and raises (M2.5)."""
 
     def value(turn: Turn, values: Values) -> bool | None:
         try:
-            found = evaluate_template(tree, values.joined(turn.writes), turn.event, state)
+            found = evaluate_template(tree, values.joined(turn.writes), turn.event, state, functions=functions)
         except EvaluationFault:
             return None
         return found if isinstance(found, bool) else None
@@ -162,11 +163,13 @@ def truths(tree: Expression, state: str) -> tuple[Asked, Asked, Asked]:
     )
 
 
-def assigned(tree: Template, variable: Variable, state: str) -> tuple[Asked, Callable[[Turn, Values], Value]]:
+def assigned(
+    tree: Template, variable: Variable, state: str, functions: Given
+) -> tuple[Asked, Callable[[Turn, Values], Value]]:
     """Functions that say whether a value can be computed and fits its variable, and what the variable then keeps."""
 
     def value(turn: Turn, values: Values) -> Value:
-        found = evaluate_template(tree, values.joined(turn.writes), turn.event, state)
+        found = evaluate_template(tree, values.joined(turn.writes), turn.event, state, functions=functions)
         return fit(variable, beside_a_number(tree, found) if variable.kind is ValueType.NUMBER else found)
 
     def fits(turn: Turn, values: Values) -> bool:

@@ -109,6 +109,8 @@ def refuse(workflow: Workflow) -> None:
     def no(what: str) -> NotCovered:
         return NotCovered(f"to_snakes with data: {what}. {_HINT}")
 
+    if workflow.given.missing:
+        raise no(f"functions.{workflow.given.missing[0]} was not given (workflow.with_functions)")
     if workflow.correlation is not None:
         raise no("a correlation key has no colour")
     for use in uses(workflow):

@@ -39,7 +39,7 @@ from .explain import Explanation, explain
 from .handle import Run
 from .implementations import Function, driven_with, implementations_for, implementations_given
 from .presence import Presence
-from .pulled import Pulled
+from .pulled import Check, Pulled, check
 from .pump import Pump
 from .queue import Queue, QueueWorker
 from .sending import Answer, answer_to, checked_id, payload_copy
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from wfsim.history.history import History
+    from wfsim.model.functions import Python
     from wfsim.model.values import Value
     from wfsim.semantics.kernel import Output
 
@@ -102,6 +103,7 @@ def open_engine(
     workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
     activities: Mapping[str, Function] | None = None,
     *,
+    functions: Mapping[str, Python] | None = None,
     clock: Clock | None = None,
     worker: str | None = None,
     concurrency: int = 100,
@@ -124,8 +126,11 @@ def open_engine(
         The Python function of each activity, `def` or `async def`; this process is a worker then. They are called with
         the activity's parameters as keyword arguments; a first parameter named `context` gets an `ActivityContext`.
         Without, this process starts, sends and looks, and others do the work.
+    functions
+        Functions in Python that definitions declare: the database has definitions, no code (M14.5). Those of workflows
+        that were loaded with theirs are known.
     clock
-        `SystemClock()` by default; a `ManualClock` for tests and demonstrations, in memory only.
+        `SystemClock()` by default; a `ManualClock` for tests and demonstrations.
     worker
         What this process is called in records and lists; by default host and process.
     concurrency
@@ -145,6 +150,7 @@ def open_engine(
         url, workflows, activities, clock=clock, worker=worker, queued=queued, concurrency=concurrency, polling=polling
     )
     try:
+        engine.core.families.give(functions)
         engine.run()
     except BaseException:
         engine.close(0.0)
@@ -161,8 +167,8 @@ class Engine:
     def __init__(
         self,
         url: str,
-        workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None,
-        activities: Mapping[str, Function] | None,
+        workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+        activities: Mapping[str, Function] | None = None,
         *,
         clock: Clock | None = None,
         worker: str | None = None,
@@ -237,6 +243,8 @@ class Engine:
     def _check_functions(self, workflow: Workflow, catalogue: Catalogue) -> None:
         driven = driven_with(workflow, catalogue.family(workflow))
         implementations_for(driven, self._activities)
+        for each in driven:
+            each.given.require()
         self.carry_out(driven)
 
     def carry_out(self, workflows: Iterable[Workflow]) -> None:
@@ -369,6 +377,8 @@ class Engine:
                     for one in driven_with(family.programs[each.member].workflow, family.catalogue):
                         needed[one.name, one.version] = one
         known = {**(self._activities or {}), **(activities or {})}
+        for one in needed.values():
+            one.given.require()
         if needed:
             implementations_for(needed.values(), known)
         self._activities = known
@@ -403,6 +413,15 @@ class Engine:
         )
         with self.core.database.reading() as rows:
             return [_listed(row) for row in rows.connection.execute(asked)]
+
+    def begin_children(self, ids: Iterable[str]) -> None:
+        """Let children that are owed start now, if this process does any of the work."""
+        if self._pump is None or self._closed:
+            return
+        for each in ids:
+            if not self.exists(each):
+                with self.core.turn() as turn:
+                    turn.work_off(each, turn.now)
 
     def children(self, id: str) -> builtins.list[Run]:
         """The instances that an instance has started, in order of their starts."""
@@ -612,6 +631,18 @@ class Engine:
             self._pulled.close()
         self._pulled = Pulled(self.core, path)
         return self._pulled.history()
+
+    def check(self, ids: Iterable[str] | None = None) -> Check:
+        """Whether instances, or all, went as their definitions say: their records are put through `step` again.
+
+        Cost: that of running `step` over all their records once.
+
+        Raises
+        ------
+        EngineError
+            If there is no such instance.
+        """
+        return check(self.core, ids)
 
     # --- life ------------------------------------------------------------------------------------
 

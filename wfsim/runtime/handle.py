@@ -199,6 +199,7 @@ class Run:
     @property
     def children(self) -> dict[str, Run]:
         """The instances that it has started, by id, in order of their starts; closed ones too (M4.4)."""
+        self._engine.begin_children([f"{self.id}/{child.activation}" for child in self.view.children])
         return {each.id: each for each in self._engine.children(self.id)}
 
     @property

@@ -5,20 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wfsim.history.runs import RunWorkflow, definition_of, hash_of_definition, workflow_of, workflows_of
+from wfsim.history.runs import RunWorkflow, hash_of_definition, workflow_of, workflows_of
 from wfsim.model.catalogue import Catalogue
+from wfsim.model.supplying import for_all, supplied_by
 from wfsim.model.uses import invoked
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.image import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from wfsim.model.functions import Python
+    from wfsim.model.supplying import Supplied
     from wfsim.model.workflow import Workflow
     from wfsim.semantics.program import Program
+
+
+MOST = 200
+"""Roots whose families are kept compiled."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +65,8 @@ def code_of(hashes: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(hashes)).encode()).hexdigest()
 
 
-def family_of(workflow: Workflow, catalogue: Catalogue) -> Family:
-    """A workflow with what it needs of a catalogue."""
-    known = catalogue.family(workflow)
-    return _family(workflows_of(compile_workflow(workflow, known)))
-
-
-def _family(members: tuple[RunWorkflow, ...]) -> Family:
-    workflows = [workflow_of(one.definition) for one in members]
+def _family(members: tuple[RunWorkflow, ...], functions: tuple[Supplied, ...]) -> Family:
+    workflows = [workflow_of(one.definition, functions) for one in members]
     catalogue = Catalogue(workflows)
     complete = all(use.workflow in catalogue for each in workflows for use in invoked(each))
     programs = tuple(compile_workflow(each, catalogue if complete else None) for each in workflows)
@@ -79,18 +81,48 @@ class Families:
     ----------
     stored
         Hashes of those that are known to be in the database.
+    functions
+        Those in Python that were given.
     """
 
     def __init__(self) -> None:
         self.stored: set[str] = set()
         self._turn = threading.Lock()
         self._known: dict[str, Family] = {}
+        self.functions: tuple[Supplied, ...] = ()
+        # By identity, and holding what is identified: compiling takes longer than a start.
+        self._made: OrderedDict[tuple[int, int], tuple[Workflow, Catalogue, Family]] = OrderedDict()
+
+    def give(self, functions: Mapping[str, Python] | None) -> None:
+        """Functions in Python for the workflows in the database, which holds definitions, no code (M14.5).
+
+        Raises
+        ------
+        DefinitionError
+            If one does not fit its declaration.
+        """
+        if functions:
+            with self._turn:
+                self.functions = (*for_all(functions), *self.functions)
+                self._known.clear()
 
     def of(self, workflow: Workflow, catalogue: Catalogue) -> Family:
         """The family of a root that starts now."""
-        found = family_of(workflow, catalogue)
+        place = (id(workflow), id(catalogue))
         with self._turn:
-            return self._known.setdefault(found.code, found)
+            made = self._made.get(place)
+            if made is not None:
+                return made[2]
+        program = compile_workflow(workflow, catalogue.family(workflow))
+        # Those of a workflow that is started come first.
+        functions = (*supplied_by(program.family), *self.functions)
+        found = _family(workflows_of(program), functions)
+        with self._turn:
+            self._known[found.code] = found
+            self._made[place] = (workflow, catalogue, found)
+            while len(self._made) > MOST:
+                self._made.popitem(last=False)
+        return found
 
     def get(self, code: str, definitions: Callable[[str], list[str]]) -> Family:
         """The family of a hash; `definitions` reads those that this process has not met."""
@@ -100,9 +132,8 @@ class Families:
             members = []
             for number, text in enumerate(definitions(code)):
                 workflow = workflow_of(text)
-                assert definition_of(workflow) == text
                 members.append(RunWorkflow(number, workflow.name, workflow.version, text, hash_of_definition(text)))
-            found = _family(tuple(members))
+            found = _family(tuple(members), self.functions)
             with self._turn:
                 found = self._known.setdefault(code, found)
         return found

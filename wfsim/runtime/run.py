@@ -21,6 +21,7 @@ from .implementations import Function, driven_with, implementations_for
 from .sending import checked_id
 
 if TYPE_CHECKING:
+    from wfsim.model.functions import Python
     from wfsim.model.values import Value
 
     from .clock import Clock
@@ -109,6 +110,8 @@ def start(
     StartRefused
         For bad input, an id that exists, a missing catalogue, a missing function or one that does not fit; nothing
         was stored.
+    FunctionError
+        If a function in Python that a definition declares was not given (M14.5); nothing was stored.
     CatalogueError
         If a workflow that it runs is not in the catalogue.
     EngineError
@@ -138,6 +141,8 @@ def start(
     known = as_catalogue(catalogue)
     family = known.family(workflow)
     implementations_for(driven_with(workflow, family), activities)
+    for each in driven_with(workflow, family):
+        each.given.require()
     name = None if id is None else checked_id(id)
     lease = _lease(store, known, activities, clock)
     try:
@@ -156,6 +161,7 @@ def reopen(
     activities: Mapping[str, Function] | None = None,
     clock: Clock | None = None,
     catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+    functions: Mapping[str, Python] | None = None,
 ) -> Run:
     """Go on with the instances of a store, and look at one of them.
 
@@ -170,6 +176,8 @@ def reopen(
         The functions of all that the instance and its open family run or may run.
     catalogue
         Only for what messages start (M7.3): what the family runs, and in which version, the store knows.
+    functions
+        Functions in Python that definitions declare: the store has definitions, no code (M14.5).
 
     Raises
     ------
@@ -177,6 +185,8 @@ def reopen(
         If the store is missing, or there is no such instance.
     StartRefused
         If a function is missing or does not fit.
+    FunctionError
+        If a function in Python that a definition of the open family declares was not given.
     """
     if store is None:
         raise EngineError("reopen needs the path of a store; one in memory ends with its run.")
@@ -184,6 +194,7 @@ def reopen(
         raise EngineError(f"{os.fspath(store)}: there is no such store. Give the path that the run was started with.")
     lease = _lease(store, as_catalogue(catalogue), None, clock)
     try:
+        lease.engine.core.families.give(functions)
         row = lease.engine.take_up(checked_id(id), activities)
         lease.engine.run()
     except BaseException:

@@ -198,7 +198,14 @@ def considered(instance: Instance, transitions: Iterable[int], payload: Mapping[
 
 
 def _value(instance: Instance, expression: Expression, payload: Mapping[str, Value] | None) -> Any:
-    return evaluate(expression, instance.variables, payload, instance.state, now=instance.time)
+    return evaluate(
+        expression,
+        instance.variables,
+        payload,
+        instance.state,
+        now=instance.time,
+        functions=instance.program.functions,
+    )
 
 
 def _values(instance: Instance, expression: Expression, payload: Mapping[str, Value] | None) -> str:

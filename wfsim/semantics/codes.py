@@ -123,13 +123,24 @@ WHEN_COMPLETED, WHEN_ATTEMPTED = range(2)
     OP_COALESCE,
     OP_ZERO,
     OP_STATE,
-) = range(51)
+    OP_CALL,
+) = range(52)
 
 # What goes through a list (M10.7).
 SUM, COUNT, ANY_OF, ALL_OF = range(4)
 
 # Values that the surroundings make, or make to fit (M10.4), each of some others and nothing else.
-MAKE_FITTED, MAKE_JOINED, MAKE_TEXT, MAKE_LOWER, MAKE_UPPER, MAKE_FIELDS, MAKE_LIST, MAKE_OBJECT = range(8)
+(
+    MAKE_FITTED,
+    MAKE_JOINED,
+    MAKE_TEXT,
+    MAKE_LOWER,
+    MAKE_UPPER,
+    MAKE_FIELDS,
+    MAKE_LIST,
+    MAKE_OBJECT,
+    MAKE_CALLED,
+) = range(9)
 
 # Of which operands an integer is read as a number beside one: a literal, and of a sum that is 0 (M10.1, M10.7).
 LITERAL_LEFT, LITERAL_RIGHT, SUM_LEFT, SUM_RIGHT = 1, 2, 4, 8

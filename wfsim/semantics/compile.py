@@ -18,6 +18,7 @@ from wfsim.model.expression_tree import (
     Name,
     Template,
     TemplateLiteral,
+    is_constant,
     names,
 )
 from wfsim.model.misfits import held_shapes, may_not_fit
@@ -255,6 +256,7 @@ class _Compiler:
             initial_cells=self.initial_cells,
             children=self.child_workflows,
             shapes=self.shapes,
+            functions=self.workflow.given,
         )
 
     # --- helpers ---------------------------------------------------------------------------------
@@ -688,8 +690,15 @@ class _Compiler:
         """Compile an expression; returns the row of its first operation."""
         is_number = target is not None and self.variables[target].kind is ValueType.NUMBER
         place = Place(fields, role, target, is_number, reads_parts=not (self.erased or self.symbolic))
-        code = ExpressionCode(self.texts, self.host, self.variable_index, place, kind_of=self._kind_of)
-        plain = not names(template)
+        code = ExpressionCode(
+            self.texts,
+            self.host,
+            self.variable_index,
+            place,
+            kind_of=self._kind_of,
+            functions=list(self.workflow.functions),
+        )
+        plain = is_constant(template)
         chosen = role in ("items", "receiver", "key")
         misfit = (
             self.erased

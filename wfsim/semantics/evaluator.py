@@ -11,6 +11,7 @@ from .codes import (
     ABSENT,
     FAULT,
     ITEM_DONE,
+    MAKE_CALLED,
     MAKE_FIELDS,
     MAKE_FITTED,
     MAKE_JOINED,
@@ -66,7 +67,7 @@ class Evaluator:
         head = self.program.head
         state = self.program.name(m[i + self.program.rows[head.root].slot].state) or ""
         try:
-            value = evaluate_template(asked.template, context, event, state, item, m[i].time)
+            value = evaluate_template(asked.template, context, event, state, item, m[i].time, self.program.functions)
             if asked.target is not None and self.program.variables[asked.target].kind is ValueType.NUMBER:
                 value = beside_a_number(asked.template, value)
             self.texts.encode(value, answer)
@@ -101,7 +102,7 @@ class Evaluator:
         return bool(called(_ON_TEXTS[op], [self.texts.value(text), self.texts.value(part)]))
 
     def make(self, what: int, of: int, cells: Cells, answer: Cell) -> None:
-        """A value made of the values in `cells` and of nothing else; `of` is a row of the program or a handle."""
+        """A value made of the values in `cells` and of nothing else; what `of` is follows from `what`."""
         values = [self.texts.decode(cell.tag, cell.whole, cell.real) for cell in cells]
         try:
             self.texts.encode(self._made(what, of, values), answer)
@@ -115,6 +116,9 @@ class Evaluator:
             return fitted(self.program.shapes[of], values[0])
         if what == MAKE_JOINED:
             return "".join(values)
+        if what == MAKE_CALLED:
+            functions = self.program.functions
+            return functions.call(tuple(functions.signatures)[of], values)
         if what == MAKE_FIELDS:
             return field_of(values[0], self.texts.value(of))
         if what == MAKE_LIST:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from wfsim.model.expression_tree import (
+    Apply,
     Arithmetic,
     Bool,
     Call,
@@ -43,6 +44,7 @@ from .codes import (
     OP_AND,
     OP_ASK,
     OP_BOOLEAN,
+    OP_CALL,
     OP_COALESCE,
     OP_CONSTANT,
     OP_DIVIDE,
@@ -156,7 +158,9 @@ class ExpressionCode:
         place: Place,
         *,
         kind_of: Callable[[Expression], ValueType | None],
+        functions: Sequence[str] = (),
     ) -> None:
+        self.functions = functions
         self.texts = texts
         self.host = host
         self.variables = variables
@@ -270,6 +274,10 @@ class ExpressionCode:
                 return self._unary(_ON_PARTS[function], argument)
             case Call(function, (left, right)) if function in _ON_PARTS:
                 return self._binary(_ON_PARTS[function], left, right)
+            case Apply(function, arguments):
+                depth = max((k + self.part(each) for k, each in enumerate(arguments)), default=1)
+                self.ops.append(OpRow(OP_CALL, len(arguments), whole=self.functions.index(function)))
+                return depth
             case Gather() if all(_is_compiled(part, self.fields) for part in walk(node.body)):
                 return self._gather(node)
             case ListOf(items) | TemplateList(items):

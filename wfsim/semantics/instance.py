@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 
-from wfsim.errors import WfsimError
+from wfsim.errors import FunctionError, WfsimError
+from wfsim.model.functions import Given
 from wfsim.model.retrying import policy_of
 from wfsim.model.shapes import admitted
 from wfsim.model.statuses import STATUSES
@@ -145,6 +146,8 @@ class Instance:
             If the stimulus is not well formed: an unknown kind, command or timer.
         StartRefused
             For bad input (M7.2); the instance is as before.
+        FunctionError
+            If a function in Python was not given, or is none of its arguments (M14.3); the instance is as before.
         """
         if stimulus.kind == "event":
             return self.event(stimulus.time, stimulus.event or "", stimulus.payload, stimulus.event_id, stimulus.sender)
@@ -179,6 +182,8 @@ class Instance:
         """Start, with the input variables given; `parent` names the instance whose child this is (M4.4)."""
         if self.m[0].status:
             raise WfsimError("the instance has started already.")
+        if not (self.program.erased or self.program.symbolic):
+            self.program.functions.require()
         fitted = checked_inputs(self.program, inputs or {})
         key = correlation_key(self.program, fitted)
         for name, value in fitted.items():
@@ -355,7 +360,11 @@ class Instance:
         return inbox
 
     def _step(self) -> Output:
-        output = self._run()
+        try:
+            output = self._run()
+        except FunctionError:
+            self._forget_inbox()
+            raise
         if self.events_seen:
             for effect in output.effects:
                 if effect.kind == REPLY and effect.fate in (T_DISCARDED, T_REJECTED):
@@ -366,8 +375,24 @@ class Instance:
 
     def _run(self) -> Output:
         output = Output(self.host)
-        step_rows(self.program.rows, self.m, self.v, output, 0)
+        before = self.copy() if self.program.functions.signatures else self
+        try:
+            step_rows(self.program.rows, self.m, self.v, output, 0)
+        except FunctionError:
+            # M11.1: all or nothing.
+            self.m[:], self.v[:] = before.m, before.v
+            raise
         return output
+
+    def _forget_inbox(self) -> None:
+        """The stimulus has not come: its id may come again."""
+        inbox: Queued = self.m[INBOX]
+        if inbox.event_id >= 0 and inbox.fate < 0:
+            name = self.texts.text(inbox.event_id) or ""
+            if inbox.kind == EVENT:
+                self.events_seen.pop(name, None)
+            else:
+                self.commands_seen.discard(name)
 
     # --- views -----------------------------------------------------------------------------------
 
@@ -432,6 +457,11 @@ class Instance:
         """Its output variables, null where unset: what a closed child gives to its parent (M4.4)."""
         values = self.variables
         return {name: values[name] for name, variable in self.program.variables.items() if variable.output}
+
+    @property
+    def functions(self) -> Given:
+        """The functions in Python that its expressions may call (M14)."""
+        return self.program.functions
 
     @property
     def correlation_key(self) -> Value:

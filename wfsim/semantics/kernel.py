@@ -54,7 +54,8 @@ class Host(Protocol):
     def make(self, what: int, of: int, cells: Cells, answer: Cell) -> None:
         """Put into `answer` a value that is made of those in `cells`, or a fault; see `codes.MAKE_FITTED`.
 
-        `of` is the program row whose declaration it is fitted to, or the handle of a name, or of a list of names.
+        `of` is the program row whose declaration it is fitted to, the handle of a name, or of a list of names, or the
+        number of a function in Python.
         """
         ...
 

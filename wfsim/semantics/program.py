@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from wfsim.model.elements import Activity, Event, RetryPolicy, Transition, Variable
 from wfsim.model.expression_tree import Template
+from wfsim.model.functions import Given
 from wfsim.model.retrying import policies
 from wfsim.model.shapes import Shape
 from wfsim.model.workflow import Workflow
@@ -90,6 +91,8 @@ class Program:
     """The workflows that its states run, by row; `None` where the program was made without a catalogue."""
     shapes: dict[int, Shape]
     """What values are, by the row of a variable, payload field or result."""
+    functions: Given
+    """The functions in Python that its expressions may call (M14)."""
 
     @property
     def head(self) -> Head:

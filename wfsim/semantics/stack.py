@@ -10,6 +10,7 @@ from .codes import (
     FAULT,
     INTEGER,
     LIST,
+    MAKE_CALLED,
     MAKE_JOINED,
     MAKE_LIST,
     MAKE_OBJECT,
@@ -19,6 +20,7 @@ from .codes import (
     OP_AND,
     OP_ASK,
     OP_BOOLEAN,
+    OP_CALL,
     OP_COALESCE,
     OP_CONSTANT,
     OP_END,
@@ -206,6 +208,9 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
             top += 1
             state = m[i + p[p[0].root].slot].state
             set_whole(v[top], STRING, p[state].name if state >= 0 else row.whole)
+        elif op == OP_CALL:
+            top -= row.a - 1
+            make(v, o, MAKE_CALLED, row.whole, top, row.a, top)
         elif op == OP_ZERO and v[top].tag == INTEGER and v[top].whole == 0:
             set_real(v[top], 0.0)
         if steps < 0:

@@ -135,7 +135,7 @@ def correlation_key(program: Program, inputs: Mapping[str, Value]) -> Value:
     context = {name: inputs.get(name, variable.initial) for name, variable in program.variables.items()}
     what = f"the key of {program.workflow.name}, {correlation.key}"
     try:
-        key = evaluate(correlation.key_tree, context, None, "")
+        key = evaluate(correlation.key_tree, context, None, "", functions=program.functions)
     except EvaluationFault as fault:
         raise StartRefused(f"{what}, cannot be computed: {fault.message}") from None
     if key is None or isinstance(key, (list, dict)):

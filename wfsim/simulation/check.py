@@ -9,8 +9,9 @@ from wfsim.errors import CatalogueError, ScenarioError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.elements import Activity, Event, Unhandled, Variable
 from wfsim.model.evaluate import fit
-from wfsim.model.expression_tree import Name, Template, TemplateList, TemplateLiteral, TemplateObject, names
+from wfsim.model.expression_tree import Name, Template, TemplateList, TemplateLiteral, TemplateObject, called, names
 from wfsim.model.expressions import parse_template
+from wfsim.model.functions import wrong_call
 from wfsim.model.problems import Path, Problem
 from wfsim.model.shapes import ANYTHING, Shape, misfit
 from wfsim.model.static import static_type
@@ -320,6 +321,11 @@ class _Check:
                 said = f"{name.scope}.{name.field}" if isinstance(name, Name) else name.scope
                 text = f"{what}: {said!r} cannot be read here. A scenario reads context.<variable> and state."
                 yield Problem(path, text)
+        for call in called(tree):
+            wrong = wrong_call(call, self.workflow.functions)
+            if wrong is not None:
+                found = True
+                yield Problem(path, f"{what} {wrong}")
         if found or wanted is ValueType.ANY:
             return
         kind = _kind(tree, self.shapes)

@@ -12,6 +12,7 @@ from wfsim.model.elements import Activity
 from wfsim.model.evaluate import evaluate_template
 from wfsim.model.expression_tree import Template
 from wfsim.model.expressions import parse_template
+from wfsim.model.functions import Given
 from wfsim.model.values import EvaluationFault
 from wfsim.semantics import draws
 from wfsim.semantics.compile import compile_workflow
@@ -45,6 +46,10 @@ class Seen(Protocol):
     def state(self) -> str:
         """Name of the root region's state."""
 
+    @property
+    def functions(self) -> Given:
+        """Functions in Python that it may call."""
+
 
 class ValuePlan:
     """A scenario's value: a constant, an expression over the instance's variables, or a function of one draw.
@@ -76,7 +81,9 @@ class ValuePlan:
         if self.template is None:
             return self.value
         try:
-            return evaluate_template(self.template, instance.variables, None, instance.state)
+            return evaluate_template(
+                self.template, instance.variables, None, instance.state, functions=instance.functions
+            )
         except EvaluationFault as fault:
             raise ScenarioError(f"the scenario's value {self.value!r} cannot be computed: {fault}") from None
 

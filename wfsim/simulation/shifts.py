@@ -38,14 +38,13 @@ def _minute(time: str) -> int:
     return (DAYS.index(day) * 24 * 60 + int(hour) * 60 + int(minute)) % WEEK
 
 
-class Shift(Part):
-    """So many workers from one time of the week until another, which may lie in the next week."""
+class WorkTime(Part):
+    """From one time of the week until another, which may lie in the next week."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     from_: TimeOfWeek = Field(alias="from")
     until: TimeOfWeek
-    capacity: Annotated[Whole, Field(ge=1, le=1_000_000)]
 
     @model_validator(mode="after")
     def _lasts(self) -> Self:
@@ -58,6 +57,12 @@ class Shift(Part):
         """Minutes of the week in which it begins, at which it begins and ends."""
         begin, end = _minute(self.from_), _minute(self.until)
         return begin, end if end > begin else end + WEEK
+
+
+class Shift(WorkTime):
+    """So many workers in that time."""
+
+    capacity: Annotated[Whole, Field(ge=1, le=1_000_000)]
 
 
 def most_at_once(shifts: Sequence[Shift]) -> int:
@@ -83,6 +88,14 @@ def capacities(shifts: Sequence[Shift], zone: TimeZone, begins: datetime, time: 
         total += change
 
 
+def moment_at(shown: datetime, zone: ZoneInfo) -> datetime:
+    """When a clock of the zone shows that.
+
+    A time that the clock skips when summer begins is as much later; of one that it shows twice it is the first.
+    """
+    return shown.replace(tzinfo=zone).astimezone(UTC)
+
+
 def _moments(shift: Shift, zone: TimeZone, begins: datetime, time: int, opens: bool) -> Iterator[tuple[int, int]]:
     """When a shift opens, or closes, and by how many workers there are more then; from the week before a time on."""
     place = ZoneInfo(zone)
@@ -90,7 +103,6 @@ def _moments(shift: Shift, zone: TimeZone, begins: datetime, time: int, opens: b
     monday = datetime(day.year, day.month, day.day) - timedelta(days=day.weekday() + 7)
     minutes = shift.span[0] if opens else shift.span[1]
     while True:
-        # A time that the clock skips when summer begins is as much later; of one that it shows twice it is the first.
-        moment = (monday + timedelta(minutes=minutes)).replace(tzinfo=place).astimezone(UTC)
+        moment = moment_at(monday + timedelta(minutes=minutes), place)
         yield (moment - begins) // _MICROSECOND, shift.capacity if opens else -shift.capacity
         monday += timedelta(days=7)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.model.evaluate import evaluate
-from wfsim.model.expression_tree import Name, names
+from wfsim.model.expression_tree import Name, called, names
 from wfsim.model.expressions import parse_condition
+from wfsim.model.functions import wrong_call
 from wfsim.model.values import EvaluationFault
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Breakpoints:
         workflow = program.workflow
         self._states = ["/".join([*path, state.name]) for path, region in workflow.regions() for state in region.states]
         self._variables = list(program.variables)
+        self._functions = workflow.functions
         self._set: dict[str, Expression | None] = {}
 
     @property
@@ -58,6 +60,10 @@ class Breakpoints:
                 if name.scope != "context" or not isinstance(name, Name) or name.field not in self._variables:
                     known = listed(f"context.{each}" for each in self._variables) or "none here"
                     raise WfsimError(f"a breakpoint reads variables ({known}), not what {at!r} reads.")
+            for call in called(condition):
+                wrong = wrong_call(call, self._functions)
+                if wrong is not None:
+                    raise WfsimError(f"the breakpoint {at!r} {wrong}")
             self._set[at] = condition
 
     def hit(self, before: Instance, now: Instance) -> str | None:
@@ -73,7 +79,10 @@ class Breakpoints:
 
 def _holds(condition: Expression, instance: Instance) -> bool:
     try:
-        return evaluate(condition, instance.variables, None, instance.state, now=instance.time) is True
+        found = evaluate(
+            condition, instance.variables, None, instance.state, now=instance.time, functions=instance.functions
+        )
+        return found is True
     except EvaluationFault:
         # What cannot be evaluated yet is no reason to stop.
         return False

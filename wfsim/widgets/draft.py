@@ -10,6 +10,7 @@ from wfsim.errors import DefinitionError, WfsimError, did_you_mean, listed
 from wfsim.model.naming import element_at, element_paths
 from wfsim.model.problems import Problem, definition_error, from_validation
 from wfsim.model.renaming import rename, value_at
+from wfsim.model.supplying import like
 from wfsim.model.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Draft:
                 for name in inner:
                     if inner.count(name) > 1:
                         raise DefinitionError(f"there would be two regions {name!r} in state {state.name!r}.")
-        return workflow
+        return like(workflow, self.workflow)
 
     def id_at(self, path: Path) -> str:
         """What the element at a path was called before the change."""

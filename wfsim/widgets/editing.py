@@ -14,6 +14,7 @@ from wfsim.model.naming import element_at, element_paths
 from wfsim.model.picture import picture
 from wfsim.model.placing import Pins, kept, place, write_pins
 from wfsim.model.problems import definition_error
+from wfsim.model.supplying import like
 from wfsim.model.template import new
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import loads, save, source_of
@@ -340,7 +341,7 @@ class Editing:
             self.problem, self._refused_text = "", None
             return True
         try:
-            workflow = loads(text, self._now.source.file)
+            workflow = like(loads(text, self._now.source.file), self.definition)
             Draft(workflow).result()
         except DefinitionError as error:
             self.problem, self._refused_text = str(error), text

@@ -277,5 +277,6 @@ def _names(definition: Definition, elements: list[str]) -> Scene:
         "regions": ["workflow", *(each for each in elements if each.startswith("region:"))],
         "declared": list(definition.events),
         "events": list(dict.fromkeys([*(each for each in events if each), "done", "error", "timeout"])),
+        "functions": list(definition.functions),
         **{section: list(getattr(definition, section)) for kind, section in SECTIONS.items() if kind != "event"},
     }

@@ -343,6 +343,17 @@ def test_a_history_is_simulated_into_a_file_and_reported(wfsim: Command, tmp_pat
     assert f"digest {data['digest']}" in out
 
 
+def test_a_history_goes_into_parquet_and_back(wfsim: Command, tmp_path: Path) -> None:
+    stored, folder, back = (tmp_path / name for name in ("order.duckdb", "order", "back.duckdb"))
+    wf.simulate(wf.load(ORDER), cases=3, progress=False, into=stored).close()
+    code, out, _ = wfsim("convert", stored, folder, "--parquet")
+    assert (code, out.startswith(f"{folder}: ")) == (0, True)
+    assert wfsim("convert", folder, back)[0] == 0
+    assert len({wf.open_history(each).digest for each in (stored, folder, back)}) == 1
+    code, _, told = wfsim("convert", stored, folder, "--parquet")
+    assert (code, "exists already" in told) == (2, True)
+
+
 def test_a_report_has_intervals_and_no_mean_without_one(wfsim: Command, tmp_path: Path) -> None:
     stored = tmp_path / "orders.duckdb"
     assert wfsim("simulate", ORDER, "--cases", 30, "--seed", 7, "--into", stored)[0] == 0
@@ -898,3 +909,37 @@ def test_check_tells_open_questions_and_bad_ones_apart_from_violations(wfsim: Co
     assert code == 2
     assert (first["status"], second["status"]) == ("error", "holds")
     assert "not covered" in first["reason"]
+
+
+CALLING = """\
+name: calling
+initial_state: a
+functions: {risk: {input: {n: integer}, result: integer}}
+variables: {n: {type: integer, input: true, minimum: 0, maximum: 3}}
+events: {go: {}}
+states: [{name: a, timeout: 1h}, {name: b, is_terminal: true}, {name: c, is_terminal: true}]
+transitions:
+  - {from: a, event: go, to: b, condition: functions.risk(context.n) > 3}
+  - {from: a, event: [go, timeout], to: c}
+"""
+
+
+def test_functions_come_from_a_module(wfsim: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path, CALLING)
+    code = "import wfsim as wf\n\n@wf.function\ndef risk(n: int) -> int:\n    return 2 * n\n"
+    written(tmp_path, code, "risks_of_mine.py")
+    written(tmp_path, "x = 1\n", "nothing_of_mine.py")
+    monkeypatch.chdir(tmp_path)
+    code, _, told = wfsim("simulate", file, "--cases", "10")
+    assert (code, "cannot be stepped without functions.risk" in told) == (2, True)
+    code, shown, told = wfsim("simulate", file, "--cases", "10", "--functions", "risks_of_mine")
+    assert (code, told) == (0, ""), told
+    code, shown, _ = wfsim("verify", file, "--functions", "risks_of_mine", "--no-traces")
+    assert "Each of 3 transitions is taken in some run." in shown
+    assert "Each of 3 transitions" not in wfsim("verify", file, "--no-traces")[1]
+    code, _, told = wfsim("simulate", file, "--functions", "not_there_of_mine")
+    assert (code, "cannot be imported" in told) == (2, True)
+    code, _, told = wfsim("simulate", file, "--functions", "nothing_of_mine")
+    assert (code, "no function in it is marked" in told) == (2, True)
+    assert wfsim("lint", file)[0] == 0
+    assert wfsim("draw", file)[0] == 0

@@ -203,3 +203,18 @@ def test_a_closed_history_says_so(make: Any) -> None:
     assert "closed" in repr(history)
     with pytest.raises(HistoryError, match=r"has been closed. Open it again"):
         history.sql("FROM runs")
+
+
+def test_a_question_tells_how_the_views_it_names_are_made(made: Any) -> None:
+    text = made.history.sql("SELECT d.n FROM dfg d JOIN variants USING (run)").query
+    assert [line for line in text.splitlines() if line.startswith("CREATE")] == [
+        "CREATE VIEW dfg AS",
+        "CREATE VIEW variants AS",
+    ]
+    assert text.endswith("SELECT d.n FROM dfg d JOIN variants USING (run)")
+    assert made.history.sql("from trend(?)", [1]).query.startswith("CREATE MACRO trend(bucket_us) AS TABLE")
+    # What it says is what is asked: the definition is a view of the very tables.
+    (one, own) = made.history.sql("FROM outcomes").query.split(";\n\n")
+    assert own == "FROM outcomes"
+    select = one.removeprefix("CREATE VIEW outcomes AS\n")
+    assert made.history.sql(select).fetchall() == made.history.sql("FROM outcomes").fetchall()

@@ -417,6 +417,48 @@ def test_pool_utilisation_averages_over_the_time_of_the_run(pooled: Any) -> None
     assert spare == ("spare", 5, 0, 0, horizon, 0, 0.0, 0.0, 0.0, 0, None, None)
 
 
+BURSTS = """\
+name: desk
+initial_state: a
+activities: {f: {pool: desk}, g: {pool: back}}
+states: [{name: a, activity: f}, {name: b, activity: g}, {name: c, is_terminal: true}]
+transitions: [{from: a, event: done, to: b}, {from: b, event: done, to: c}]
+"""
+
+
+@pytest.mark.parametrize(("every", "horizon"), [("40s", None), ("55s", "2h"), ("70s", "90m")])
+def test_the_longest_queue_is_that_of_any_moment(every: str, horizon: str | None) -> None:
+    plan = wf.Scenario.model_validate(
+        {
+            "arrivals": {"at": ["0s"] * 7 + ["20m"] * 11 + [f"{k * int(every[:-1])}s" for k in range(150)]},
+            "pools": {"desk": {"capacity": 1}, "back": {"capacity": 2}},
+            # Whole minutes: many come and go at the same moment.
+            "activities": {
+                "f": {"duration": {"empirical": {"values": ["1m", "1m", "2m"]}}},
+                "g": {"duration": {"exponential": {"mean": "2m"}}},
+            },
+        }
+    )
+    with wf.simulate(wf.loads(BURSTS), plan, horizon=horizon, progress=False) as history:
+        for part in (history, history.between("10m", "80m"), history.between("30m", None), history.between("2m", "3m")):
+            expected = {}
+            for pool in ("back", "desk"):
+                changes: Counter[int] = Counter()
+                since = part.sql("SELECT range_since()").fetchall()[0][0]
+                for came, began, ended in part.sql(
+                    "SELECT scheduled, started, ended FROM pool_attempts WHERE pool = ?", [pool]
+                ).fetchall():
+                    left = began if began is not None else ended
+                    if left is None or max(left, since) > max(came, since):
+                        changes[max(came, since)] += 1
+                        if left is not None:
+                            changes[left] -= 1
+                waiting = [sum(changes[each] for each in changes if each <= moment) for moment in changes]
+                expected[pool] = max(waiting, default=0)
+            assert dict(part.sql("SELECT pool, max_queue FROM pool_utilisation").fetchall()) == expected
+        assert expected["desk"] > 0
+
+
 def test_who_comes_with_the_last_record_waits_too() -> None:
     flow = wf.loads("""\
 name: desk

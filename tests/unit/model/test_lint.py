@@ -257,6 +257,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     "activity-unused": [("  pack: {timeout: 1h}\n", "  pack: {timeout: 1h}\n  old: {}\n", "activity 'old'")],
+    "function-unused": [("activities:\n", "functions: {old: {result: integer}}\nactivities:\n", "function 'old'")],
     "event-undeclared": [("  failed: {}\n", "", "transition 4 (priced → failing on failed)")],
     "event-unused": [("  retry: {}\n", "  retry: {}\n  forgotten: {}\n", "event 'forgotten'")],
     "event-without-policy": [("unhandled: reject\n", "", "workflow 'clean'")],

@@ -164,3 +164,22 @@ def test_types_of_data_are_types_of_python(tmp_path: Path) -> None:
     assert {line.partition(":")[0] for line in told.splitlines() if ": error:" in line} == {
         f"wrong{number}.py" for number in range(len(wrong))
     }
+
+
+def test_functions_in_python_have_types() -> None:
+    workflow = (
+        Builder("rated")
+        .function(
+            "risk",
+            input={"n": "integer", "at": "timestamp", "s": {"type": "string", "optional": True}},
+            result="number",
+        )
+        .function("tags", result={"type": "list", "items": "string"})
+        .state("a", initial=True, terminal=True)
+        .build()
+    )
+    text = stubs(workflow)
+    assert "'risk': 'Callable[[int, int, str | None], float]'," in text
+    assert "'tags': 'Callable[[], list[str]]'," in text
+    assert "Functions" not in stubs(wf.new("order"))
+    compile(text, "rated.py", "exec")

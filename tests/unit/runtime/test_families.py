@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.runtime.stored import open_history
+from tests.stored import open_history
 from wfsim.errors import ActivityError, CatalogueError, EngineError, RunStopped, StartRefused
 from wfsim.history.replay import replay_all
 from wfsim.model.catalogue import Catalogue

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import wfsim as wf
-from tests.unit.runtime.stored import open_history
+from tests.stored import open_history
 from wfsim.errors import WfsimError
 
 TEXT = """\

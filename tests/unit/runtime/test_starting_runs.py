@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.runtime.stored import open_history
+from tests.stored import open_history
 from wfsim.errors import EngineError, RunStopped, StartRefused, WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock, SystemClock

@@ -11,7 +11,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from wfsim.model.evaluate import evaluate, fit
-from wfsim.model.expression_tree import NOW, Expression, Literal, Name, TemplateLiteral, Whole, names, walk
+from wfsim.model.expression_tree import NOW, Expression, Literal, Name, TemplateLiteral, Whole, called, names, walk
 from wfsim.model.uses import declared_variables, writes
 from wfsim.model.values import EvaluationFault, ValueType
 
@@ -42,6 +42,9 @@ def values_left_over(graph: RegionGraph, state: State) -> dict[str, Any] | None:
     ]
     if not conditions:
         return {}
+    if any(called(condition) for condition in conditions):
+        # What a function in Python gives is not known here (M14.6).
+        return None
     read = dict.fromkeys(name for condition in conditions for name in names(condition))
     if any(isinstance(name, Whole) or name == NOW for name in read):
         return None

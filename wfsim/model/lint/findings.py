@@ -50,6 +50,7 @@ SEVERITIES: dict[str, Severity] = {
     "event-unused": Severity.WARNING,
     "event-without-policy": Severity.INFO,
     "for-each-unbounded": Severity.WARNING,
+    "function-unused": Severity.WARNING,
     "guard-overlooks-result": Severity.INFO,
     "key-may-be-null": Severity.ERROR,
     "key-mismatch": Severity.ERROR,

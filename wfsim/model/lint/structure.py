@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import did_you_mean, listed
-from wfsim.model.expression_tree import Compare, Literal, Whole, walk
+from wfsim.model.expression_tree import Compare, Literal, Whole, called, walk
 from wfsim.model.lint.deciding import values_left_over
 from wfsim.model.lint.graph import RegionGraph
 from wfsim.model.uses import RESERVED_EVENTS, activity_uses, is_reserved, listened_events, uses
@@ -232,7 +232,17 @@ def compared_states(workflow: Workflow, graphs: list[RegionGraph], report: Repor
 
 
 def activities(workflow: Workflow, graphs: list[RegionGraph], report: Report) -> None:
-    """`activity-unused`, `policy-unused`."""
+    """`activity-unused`, `function-unused`, `policy-unused`."""
+    calls = {call.function for use in uses(workflow) for call in called(use.tree)}
+    for name in workflow.functions:
+        if name not in calls:
+            report(
+                "function-unused",
+                ("functions", name),
+                f"function {name!r}",
+                "it is declared, but no expression calls it.",
+                f"Call functions.{name}(…), or remove it.",
+            )
     used = list(dict.fromkeys(name for _, _, name in activity_uses(workflow)))
     for name in workflow.activities:
         if name not in used:

@@ -9,11 +9,13 @@ assignment a union.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wfsim.model.expression_tree import (
+    Apply,
     Arithmetic,
     Bool,
     Call,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from wfsim.model.lint.graph import RegionGraph
     from wfsim.model.lint.report import Report
     from wfsim.model.problems import Path
+    from wfsim.model.shapes import Signature
     from wfsim.model.uses import Use
     from wfsim.model.workflow import Workflow
 
@@ -422,6 +425,9 @@ def _reads(tree: Template, strict: bool, known: frozenset[str]) -> Iterator[tupl
         case Call("coalesce", arguments):
             for argument in arguments:
                 yield from _reads(argument, strict and argument is arguments[-1], known)
+        case Apply(_, arguments, declared):
+            for argument, null in zip(arguments, _takes_null(declared)):
+                yield from _reads(argument, not null, known)
         case Gather(_, over, body):
             yield from _reads(over, True, known)
             yield from _reads(body, False, known)
@@ -431,6 +437,11 @@ def _reads(tree: Template, strict: bool, known: frozenset[str]) -> Iterator[tupl
         case _:
             for part in children(tree):
                 yield from _reads(part, False, known)
+
+
+def _takes_null(declared: Signature | None) -> Iterator[bool]:
+    """Of each argument of a function in Python whether it may be null; of one that is not declared nothing is known."""
+    return itertools.repeat(True) if declared is None else (shape.optional for shape in declared.inputs.values())
 
 
 def null_reads(tree: Template) -> Iterator[str]:
@@ -485,6 +496,11 @@ def _needed(expression: Expression) -> frozenset[str]:
     match expression:
         case Call("coalesce", _):
             return frozenset()
+        case Apply(_, arguments, declared):
+            found = frozenset[str]()
+            for argument, null in zip(arguments, _takes_null(declared)):
+                found |= _needed(argument) if null else _needed(argument) | _variable(argument)
+            return found
         case Gather(_, over, _):
             return _variable(over) | _needed(over)
         case Negate() | Arithmetic() | Call() | Index() | Field() | Compare("<" | "<=" | ">" | ">=", _, _):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from wfsim.model.elements import State
-from wfsim.model.expression_tree import TemplateLiteral, names
+from wfsim.model.expression_tree import TemplateLiteral, is_constant
 from wfsim.model.misfits import may_not_fit
 from wfsim.model.operations import CompensateAction, Operation, SendAction, SetVariableAction
 from wfsim.model.uses import fields_in
@@ -98,7 +98,7 @@ def inputs_raise(operation: Operation) -> bool:
 
 def sending_fails(action: SendAction) -> bool:
     """Whether a message may not even be sent: its receiver or payload raises, or is no text."""
-    return bool(names(action.to_tree)) or inputs_raise(action)
+    return not is_constant(action.to_tree) or inputs_raise(action)
 
 
 def tells_itself(action: SendAction) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
-from wfsim.model.expression_tree import ListOf, TemplateList, names
+from wfsim.model.expression_tree import ListOf, TemplateList, is_constant
 from wfsim.model.operations import ForEach
 
 from .actions import inputs_raise
@@ -61,7 +61,7 @@ class Items:
     def _is_fixed(self) -> bool:
         """Whether the list is written out."""
         items = self.work.items_tree
-        return isinstance(items, TemplateList) and not any(True for _ in names(items))
+        return isinstance(items, TemplateList) and is_constant(items)
 
     @property
     def _may_fail(self) -> bool:

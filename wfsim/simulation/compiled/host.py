@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wfsim.model.functions import Given
 from wfsim.model.values import Value
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import rows_of, to_array
@@ -68,6 +69,11 @@ class Seen:
         program = self._member.program
         cell = self._run.m[int(self._area["m"]) + program.rows[program.head.root].slot]
         return program.name(int(cell["state"])) or ""
+
+    @property
+    def functions(self) -> Given:
+        """Functions in Python that it may call."""
+        return self._member.program.functions
 
 
 def state_in(member: Member, memory: Memory, case: Any) -> str:

@@ -188,6 +188,8 @@ class _ClaimReader(Converter):
 
     def more(self, node: ast.expr, depth: int) -> Expression | None:
         match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="functions"), attr=name)):
+                raise self.refuse(node, f"a claim calls no function in Python; let a variable hold what {name!r} gives")
             case ast.Name(id="now"):
                 raise self.refuse(node, "a claim is about what happens and what holds, not about when")
             case ast.Attribute(value=ast.Attribute(value=ast.Name(id="activity"), attr=name), attr=word):

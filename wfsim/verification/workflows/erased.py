@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wfsim.errors import NotCovered
 from wfsim.exploration.domains import MOST_ITEMS
-from wfsim.model.expression_tree import TemplateList, names
+from wfsim.model.expression_tree import TemplateList, is_constant
 from wfsim.semantics.codes import BOOLEAN, FAULT, INTEGER, LIST, NULL, STRING, T_TYPE
 from wfsim.semantics.layout import Cell, Cells, Rows
 from wfsim.semantics.program import Program
@@ -51,7 +51,7 @@ class ErasedHost:
         }[asked.role]
         if asked.raises or asked.role in ("items", "receiver", "key"):
             choices = [*choices, (FAULT, T_TYPE)]
-        if isinstance(asked.template, TemplateList) and not any(True for _ in names(asked.template)):
+        if isinstance(asked.template, TemplateList) and is_constant(asked.template):
             # A list written out is what it is.
             choices = [(LIST, self.texts.handle([None] * len(asked.template.items)))]
         return choices

@@ -63,7 +63,7 @@ def states_reachable(search: Search, asked: Property) -> Verdict:
 
 def _of_all_values(search: Search, ask: Callable[[Reaching], Answer]) -> Answer | str:
     """The answer for all values at once, or why there is none."""
-    if not search.space.n_states:
+    if not search.startable:
         return "no start was accepted."
     try:
         return ask(search.reaching)

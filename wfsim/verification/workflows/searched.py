@@ -13,6 +13,7 @@ from wfsim.verification.nets.limits import Limits
 from wfsim.verification.verdict import Status, Verdict
 from wfsim.verification.workflows.claims import Claim
 from wfsim.verification.workflows.space import WorkflowSpace
+from wfsim.verification.workflows.supposed import assumed
 
 if TYPE_CHECKING:
     from wfsim.verification.workflows.symbolic.reaching import Reaching
@@ -82,6 +83,11 @@ class Search:
         """The space for claims."""
         return self._searched(True)
 
+    @property
+    def startable(self) -> bool:
+        """Whether a start was accepted, or none was tried for want of functions in Python."""
+        return bool(self.workflow.given.missing) or self.space.n_states > 0
+
     @cached_property
     def symbolic(self) -> SymbolicSpace:
         """The control states with values as terms, for what the candidate values leave open.
@@ -128,6 +134,7 @@ class Search:
         if space.domains.bounded_lists:
             bound["items"] = MOST_ITEMS
         more = {"assumptions": ASSUMPTIONS, "method": METHOD, "bound": bound} | more
+        more["assumptions"] = (*more["assumptions"], *assumed(self.workflow))
         return Verdict(status, name, reason, **more)
 
     def holds(self, name: str, reason: str, space: WorkflowSpace | None = None, **more: Any) -> Verdict:
@@ -144,6 +151,8 @@ class Search:
     def stopped(self, space: WorkflowSpace | None = None) -> str:
         """Why the search is incomplete, and what to do about it."""
         space = space or self.space
+        if self.workflow.given.missing:
+            return f"{space.reason}. Give what is missing: workflow.with_functions(…)."
         advice = "Raise max_states or max_seconds." if space.n_states else "Without a start nothing can be asked."
         return f"the search stopped: {space.reason.rstrip('.')}. {advice}"
 

@@ -14,6 +14,7 @@ from wfsim.arguments import expect, expect_whole
 from wfsim.errors import WfsimError
 from wfsim.exploration.domains import Domains
 from wfsim.model.expression_tree import Expression
+from wfsim.model.functions import told_calls
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import (
     FAILED,
@@ -63,7 +64,8 @@ class WorkflowSpace:
         For each state closed as failed or timed out and each error that closes it: a first state and edge that do
         it. Different errors may lead into one state, as a closed instance does not remember its error.
     complete, reason
-        Whether everything was visited; if not, which limit stopped the search, or that no start was accepted.
+        Whether everything was visited; if not, which limit stopped the search, that no start was accepted, or which
+        functions in Python are missing (M14.5).
     starts
         What may happen before state 0: the starts.
     n_expanded
@@ -176,6 +178,9 @@ class WorkflowSpace:
 
     def search(self, max_states: int, limits: Limits = UNLIMITED) -> None:
         """Visit states breadth first until none is new or a limit is reached."""
+        if self.program.functions.missing and not self.program.erased:
+            self._stop(f"{told_calls(self.program.functions.missing)} not given, so nothing can be stepped")
+            return
         at, n_edges = -1, 0
         try:
             while at < self.n_states and self.complete:
@@ -309,6 +314,8 @@ def explore_workflow(
     ------
     WfsimError
         If there is no such engine.
+    FunctionError
+        If a function in Python is none of its arguments (M14.3).
 
     Notes
     -----

@@ -16,6 +16,7 @@ from wfsim.verification.workflows.patterns import Automaton, Pattern
 from wfsim.verification.workflows.runs import Finding, Product
 from wfsim.verification.workflows.searched import ASSUMPTIONS, INDUCTION, SAMPLED, Search
 from wfsim.verification.workflows.space import WorkflowSpace
+from wfsim.verification.workflows.supposed import assumed
 from wfsim.verification.workflows.told import witness_along
 
 METHOD = "automaton of the property over the states of step with candidate values, breadth first"
@@ -41,7 +42,7 @@ def refuted(search: Search, asked: Property, pattern: Pattern) -> Verdict:
     if of_all_values is not None and of_all_values.status is not Status.UNKNOWN:
         return of_all_values
     searched = _searched(search, asked, pattern, automaton)
-    if searched.status is not Status.UNKNOWN or automaton.open or not search.watched.n_states:
+    if searched.status is not Status.UNKNOWN or automaton.open or not search.startable:
         return searched
     if of_all_values is None:
         of_all_values = _of_all_values(search, asked, pattern, automaton)
@@ -70,14 +71,16 @@ def _of_all_values(search: Search, asked: Property, pattern: Pattern, automaton:
     """The verdict by bounded runs and induction, with values as terms."""
     from wfsim.verification.workflows.symbolic.induction import decide
 
-    more: dict[str, Any] = {"assumptions": ASSUMPTIONS, "method": INDUCTION}
+    anything = (*ASSUMPTIONS, *assumed(search.workflow, any_function=True))
+    more: dict[str, Any] = {"assumptions": anything, "method": INDUCTION}
     try:
         found = decide(search.symbolic, automaton, search.trees, search.limits)
     except NotCovered as limit:
         return Verdict(Status.UNKNOWN, str(asked), str(limit), None, {}, **more)
     bound = {"depth": found.depth, "locations": found.locations}
     if found.finding is not None and found.line is not None:
-        return _violated(search, asked, pattern, automaton, found.line, found.finding, more | {"bound": bound})
+        more |= {"assumptions": ASSUMPTIONS, "bound": bound}
+        return _violated(search, asked, pattern, automaton, found.line, found.finding, more)
     if found.status == "holds":
         bound["complete"] = True
         reason = found.reason

@@ -10,6 +10,7 @@ from wfsim.model.declared import FieldType
 from wfsim.model.elements import Transition, Unhandled
 from wfsim.model.evaluate import evaluate, need_boolean
 from wfsim.model.expression_tree import NOW, Bool, Compare, Expression, ListOf, Literal, Name, Whole, names
+from wfsim.model.functions import Given
 from wfsim.model.lint.graph import RegionGraph, region_graphs
 from wfsim.model.problems import Path
 from wfsim.model.uses import RESERVED_PAYLOADS, declared_events
@@ -96,12 +97,12 @@ def called(name: Name) -> str:
     return f"{name.scope}.{name.field}"
 
 
-def outcome(tree: Expression, values: Mapping[str, Value], state: str) -> str:
+def outcome(tree: Expression, values: Mapping[str, Value], state: str, functions: Given) -> str:
     """What a condition comes to: `true`, `false` or the type of the error that it raises, by the readable evaluator."""
     context = {name.removeprefix("context."): value for name, value in values.items() if name.startswith("context.")}
     event = {name.removeprefix("event."): value for name, value in values.items() if name.startswith("event.")}
     try:
-        found = evaluate(tree, context, event, state, now=values.get(called(NOW)))
+        found = evaluate(tree, context, event, state, now=values.get(called(NOW)), functions=functions)
         return "true" if need_boolean(found, "a condition") else "false"
     except EvaluationFault as fault:
         return fault.kind

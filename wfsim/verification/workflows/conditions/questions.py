@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from wfsim.model.elements import Variable
 from wfsim.model.evaluate import fit
 from wfsim.model.expression_tree import Literal, Whole, walk
+from wfsim.model.expression_tree import called as called_in
+from wfsim.model.functions import told_calls
 from wfsim.model.shapes import ANYTHING, misfit
 from wfsim.model.uses import declared_variables
 from wfsim.model.values import EvaluationFault, Value, ValueType
@@ -58,6 +60,9 @@ class Questions:
         self.limits = limits
         self.n_asked = 0
         self.variables = declared_variables(workflow)
+        self.functions = workflow.given
+        self.calls = dict.fromkeys(call.function for option in choice.options for call in called_in(option.whole))
+        self.missing = [name for name in self.functions.missing if name in self.calls]
         constants = [
             node.value for option in choice.options for node in walk(option.whole) if isinstance(node, Literal)
         ]
@@ -71,6 +76,8 @@ class Questions:
         """Whether all values that the declarations admit are tried."""
         self.tried = [dict(zip(self.names, each)) for each in combinations([each for each, _ in given], MOST_TRIED)]
         self.exhaustive &= not any(isinstance(name, Whole) and name.scope != "state" for name in choice.names)
+        # What is impossible is so for every function (M14.6), which the solver is asked about.
+        self.exhaustive &= not self.calls
 
     def _variable(self, name: str) -> Variable | None:
         scope, _, field = name.partition(".")
@@ -99,7 +106,7 @@ class Questions:
         # With no time at all, plain values are what was asked for.
         if self.limits.late and self.limits.max_seconds:
             return Answer(unknown=f"max_seconds={self.limits.max_seconds:g} was over before. Raise it.")
-        for values in self.tried:
+        for values in () if self.missing else self.tried:
             if self._met(wishes, values):
                 return Answer(values)
         if self.exhaustive:
@@ -107,6 +114,9 @@ class Questions:
         found, why = self.formulas.solve(wishes, self._share(), self.limits.max_seconds)
         if found is None:
             return Answer(unknown=why)
+        if self.missing:
+            told = told_calls(self.missing)
+            return Answer(unknown=f"{told} not given, and it depends on that (workflow.with_functions).")
         for values in self._with_lists(found):
             if self._admitted(values) and self._met(wishes, values):
                 return Answer(self._plainer(wishes, values))
@@ -119,10 +129,10 @@ class Questions:
 
     def outcomes(self, values: Mapping[str, Value]) -> list[str]:
         """What the evaluator makes of each condition."""
-        return [outcome(option.whole, values, self.choice.state) for option in self.choice.options]
+        return [outcome(option.whole, values, self.choice.state, self.functions) for option in self.choice.options]
 
     def _met(self, wishes: tuple[Wish, ...], values: Mapping[str, Value]) -> bool:
-        return all(wish.seen(values, self.choice.state) for wish in wishes)
+        return all(wish.seen(values, self.choice.state, self.functions) for wish in wishes)
 
     def _with_lists(self, values: dict[str, Value]) -> Iterator[dict[str, Value]]:
         """The values, then with other lists for those of which the solver knows only how long they are."""
@@ -158,4 +168,9 @@ class Questions:
         return True
 
     def _disagreed(self, values: Mapping[str, Value]) -> str:
+        if self.calls:
+            calls = " and ".join(f"functions.{name}" for name in self.calls)
+            return (
+                f"it would be so with another {calls}, for {told_values(values)}; with the one given it was not found."
+            )
         return f"the solver found {told_values(values)}, which the evaluator does not bear out."

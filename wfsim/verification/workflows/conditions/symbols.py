@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import z3
 
@@ -23,6 +23,7 @@ from wfsim.verification.workflows.conditions.terms import (
     both,
     constant,
     either,
+    finite_double,
     fresh_double,
     matches,
     number_of,
@@ -30,6 +31,9 @@ from wfsim.verification.workflows.conditions.terms import (
     order,
     text_of,
 )
+
+if TYPE_CHECKING:
+    from wfsim.verification.workflows.conditions.functions import Application
 
 ANYTHING = ("boolean", "integer", "number", "string", "list", "object")
 
@@ -45,12 +49,15 @@ class Symbols:
         What is true of them: types, limits, listed values.
     atoms
         The unknowns of the solver that they are made of.
+    applications
+        Calls of functions in Python, by function and arguments.
     """
 
     def __init__(self) -> None:
         self.terms: dict[str, Term] = {}
         self.known: list[Truth] = []
         self.atoms: list[Any] = []
+        self.applications: dict[tuple[Any, ...], Application] = {}
 
     def of_variable(self, name: str, variable: Variable, *, null: bool) -> Term:
         """A variable's value as it is kept (`wfsim.model.evaluate.fit`), or null where that is possible."""
@@ -67,13 +74,14 @@ class Symbols:
         if name in self.terms:
             return self.terms[name]
         term = self._of(name, kinds_of(shape.kind), null)
-        for case in term.cases:
-            self._limit(case, shape)
-        if shape.values is not None:
-            allowed = [constant(value).cases[0] for value in shape.values]
-            fits = [both(case.guard, matches(case, each, False)) for case in term.cases for each in allowed]
-            self.known.append(either(term.null, *fits))
+        self._limit(term, shape)
         return term
+
+    def admit(self, term: Term, shape: Shape) -> None:
+        """Say of a value that it is what such a type admits, as it is kept."""
+        for case in term.cases:
+            self.known += _of_kind(case.kind, case.value)
+        self._limit(term, shape)
 
     def part(self, name: str) -> Term:
         """The value of a part of an expression of which nothing is known."""
@@ -113,26 +121,23 @@ class Symbols:
     def _value(self, name: str, kind: str) -> Any:
         if kind == "boolean":
             return self._atom(z3.Bool(name))
-        if kind == "number":
-            value, known = fresh_double(name)
-            self.known += known
-            return self._atom(value)
-        if kind == "string":
-            # That a text has a longest length is left to the door: with it the solver takes a hundred times longer.
-            return self._atom(z3.String(name))
-        value = self._atom(z3.Int(name))
-        low, high = (SMALLEST_INTEGER, LARGEST_INTEGER) if kind == "integer" else (0, LARGEST_VALUE - 1)
-        self.known.append(z3.And(value >= low, value <= high))
+        value = fresh_double(name) if kind == "number" else z3.String(name) if kind == "string" else z3.Int(name)
+        self._atom(value)
+        self.known += _of_kind(kind, value)
         return value
 
-    def _limit(self, case: Case, shape: Shape) -> None:
-        if case.kind not in ("integer", "number"):
-            return
-        for limit, operator in zip(shape.bounds, (">=", "<=")):
-            if limit is not None:
-                fits = order(operator, case, constant(limit).cases[0])
-                assert fits is not None
-                self.known.append(either(opposite(case.guard), fits))
+    def _limit(self, term: Term, shape: Shape) -> None:
+        """Limits and listed values of a type."""
+        for case in term.cases:
+            for limit, operator in zip(shape.bounds, (">=", "<=")):
+                if limit is not None and case.kind in ("integer", "number"):
+                    fits = order(operator, case, constant(limit).cases[0])
+                    assert fits is not None
+                    self.known.append(either(opposite(case.guard), fits))
+        if shape.values is not None:
+            allowed = [constant(value).cases[0] for value in shape.values]
+            fits_one = [both(case.guard, matches(case, each, False)) for case in term.cases for each in allowed]
+            self.known.append(either(term.null, *fits_one))
 
     def values(self, model: z3.ModelRef) -> dict[str, Value]:
         """The values in a model, by name; parts of expressions are left out, and their names have a space."""
@@ -148,17 +153,34 @@ def value_of(term: Term, model: z3.ModelRef) -> Value:
     if holds(term.null):
         return None
     case = next(case for case in term.cases if holds(case.guard))
-    if case.kind == "boolean":
-        return holds(case.value)
-    found = model.eval(case.value, model_completion=True)
-    if case.kind == "number":
+    if isinstance(case.value, bool):
+        return case.value
+    return plain_value(case.kind, model.eval(case.value, model_completion=True))
+
+
+def plain_value(kind: str, found: Any) -> Value:
+    """The value of a known term of a kind; of a list, so many nulls; of an object, so many fields with null."""
+    if kind == "boolean":
+        return z3.is_true(found)
+    if kind == "number":
         return number_of(found)
-    if case.kind == "string":
+    if kind == "string":
         return text_of(found)
-    if case.kind == "integer":
-        return found.as_long()
-    n = found.as_long()
-    return [None] * n if case.kind == "list" else {f"field {k + 1}": None for k in range(n)}
+    n: int = found.as_long()
+    if kind == "integer":
+        return n
+    return [None] * n if kind == "list" else {f"field {k + 1}": None for k in range(n)}
+
+
+def _of_kind(kind: str, value: Any) -> list[Truth]:
+    """What is true of every value of a kind."""
+    if kind == "number":
+        return list(finite_double(value))
+    if kind in ("boolean", "string"):
+        # That a text has a longest length is left to the door: with it the solver takes a hundred times longer.
+        return []
+    low, high = (SMALLEST_INTEGER, LARGEST_INTEGER) if kind == "integer" else (0, LARGEST_VALUE - 1)
+    return [z3.And(value >= low, value <= high)]
 
 
 def kinds_of(kind: ValueType) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -46,7 +46,7 @@ LISTS = ("list", "object")
 MOST_CASES = 1_000
 """Operands of `min` and `max` are of one kind each as a rule; where each may be of any, their combinations multiply."""
 
-_DOUBLE = z3.FPSort(11, 53)
+DOUBLE = z3.FPSort(11, 53)
 _ROUND = z3.RNE()
 
 
@@ -142,7 +142,7 @@ def constant(value: Value) -> Term:
 
 def double(value: float) -> Any:
     """The term of a number."""
-    return z3.FPVal(value, _DOUBLE)
+    return z3.FPVal(value, DOUBLE)
 
 
 def text(value: str) -> Any:
@@ -583,10 +583,14 @@ def text_of(known: Any) -> str:
     return "".join(map(chr, signs))
 
 
-def fresh_double(name: str) -> tuple[Any, Iterable[Truth]]:
-    """An unknown number, and what is true of it: it is finite and not minus zero."""
-    value = z3.FP(name, _DOUBLE)
-    return value, (
+def fresh_double(name: str) -> Any:
+    """An unknown number, of which `finite_double` is true."""
+    return z3.FP(name, DOUBLE)
+
+
+def finite_double(value: Any) -> tuple[Truth, ...]:
+    """That it is finite, and not minus zero."""
+    return (
         z3.Not(z3.fpIsNaN(value)),
         z3.Not(z3.fpIsInf(value)),
         z3.Not(z3.And(z3.fpIsZero(value), z3.fpIsNegative(value))),

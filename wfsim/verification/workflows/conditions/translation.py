@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from wfsim.model.expression_tree import (
+    Apply,
     Arithmetic,
     Bool,
     Call,
@@ -21,12 +22,14 @@ from wfsim.model.expression_tree import (
     Negate,
     Not,
     Whole,
+    called,
     time_of,
 )
 from wfsim.model.expressions import to_text
 from wfsim.model.shapes import Shape
 from wfsim.model.static import static_shape
-from wfsim.model.values import DIVISION, FIELD, INDEX, NULL, OVERFLOW, TYPE, Value
+from wfsim.model.values import DIVISION, FIELD, FUNCTION, INDEX, NULL, OVERFLOW, RANGE, TYPE, Value
+from wfsim.verification.workflows.conditions.functions import apply
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import (
     LISTS,
@@ -56,6 +59,7 @@ from wfsim.verification.workflows.conditions.terms import (
 )
 
 _MAY_RAISE = (TYPE, NULL, OVERFLOW, DIVISION, INDEX, FIELD)
+_CALLED_MAY_RAISE = (*_MAY_RAISE, RANGE, FUNCTION)
 
 
 class Translation:
@@ -72,6 +76,8 @@ class Translation:
         What is known of the type of a part that the solver has no terms for.
     left_open
         Those parts, each with the reason. Their unknowns have `mark` before their names.
+    applied
+        The calls of functions in Python, which may give any value, but equal ones for equal arguments (M14.6).
     """
 
     def __init__(
@@ -89,6 +95,7 @@ class Translation:
         self.part_shape = part_shape
         self.mark = mark
         self.left_open: dict[Expression, str] = {}
+        self.applied: dict[Apply, None] = {}
         self._known: dict[Expression, Term] = {}
 
     def of(self, node: Expression) -> Term:
@@ -104,10 +111,11 @@ class Translation:
         """A value of which at most the type is known; that it is none may be."""
         self.left_open[node] = why
         part = f"{self.mark}part {len(self.left_open)}"
-        raises = self.symbols.one_of(f"{part} raises", len(_MAY_RAISE))
+        kinds = _CALLED_MAY_RAISE if called(node) else _MAY_RAISE
+        raises = self.symbols.one_of(f"{part} raises", len(kinds))
         shape = self.part_shape(node)
         value = self.symbols.part(part) if shape is None else self.symbols.of_shape(part, shape, null=shape.optional)
-        faults = dict(zip(_MAY_RAISE, raises, strict=True))
+        faults = dict(zip(kinds, raises, strict=True))
         return alternatives(Term(faults), limited(value, opposite(either(*raises))))
 
     def _field(self, node: Field) -> Term:
@@ -165,6 +173,14 @@ class Translation:
                 raise NotTaken("what is in lists and objects is not known to the solver")
             case Call("lower" | "upper"):
                 raise NotTaken("the solver knows no small and capital letters")
+            case Apply(name, arguments, declared):
+                terms = [self.of(each) for each in arguments]
+                if declared is None:
+                    raise NotTaken("nothing is declared of it")
+                given = [_literal(each) for each in arguments]
+                term = apply(self.symbols, name, declared, terms, given)
+                self.applied[node] = None
+                return term
             case Call("len", (argument,)):
                 return length(self.of(argument))
             case Call("text", (argument,)):

@@ -9,6 +9,7 @@ from wfsim.verification.nets.limits import Limits
 from wfsim.verification.verdict import Status, Verdict
 from wfsim.verification.workflows.conditions.findings import Finding, Kind
 from wfsim.verification.workflows.conditions.report import conditions_within
+from wfsim.verification.workflows.supposed import assumed
 
 METHOD = "each condition as a formula, given to the solver Z3; examples tried by the evaluator"
 ASSUMPTIONS = (
@@ -37,17 +38,21 @@ def verdict_on(workflow: Workflow, name: str, limits: Limits) -> Verdict:
     if unsure:
         bound["stopped"] = f"{len(unsure)} not decided"
     if found or unsure:
-        verdicts = [_verdict(name, each, bound) for each in found or unsure]
+        verdicts = [_verdict(workflow, name, each, bound) for each in found or unsure]
         counts = {str(kind): n for kind in KINDS_OF[name] if (n := sum(each.kind is kind for each in found))}
         statistics = {"found": counts, "unknown": [f"{each.place}: {each.told}" for each in unsure]}
         return replace(verdicts[0], further=tuple(verdicts[1:]), statistics=statistics)
     n = report.n_conditions
     reason = _HOLDS[name].format(f"{n} condition{'' if n == 1 else 's'}") if n else "There is no condition."
     counted = {"conditions": n, "choices": report.n_choices}
-    return Verdict(Status.HOLDS, name, reason, None, bound, ASSUMPTIONS, METHOD, counted)
+    return Verdict(Status.HOLDS, name, reason, None, bound, _assumed(workflow), METHOD, counted)
 
 
-def _verdict(name: str, finding: Finding, bound: dict[str, object]) -> Verdict:
+def _verdict(workflow: Workflow, name: str, finding: Finding, bound: dict[str, object]) -> Verdict:
     reason = f"{finding.place}: {finding.told}"
     reason = reason[0].upper() + reason[1:]
-    return Verdict(finding.status, name, reason, finding.witness, bound, ASSUMPTIONS, METHOD)
+    return Verdict(finding.status, name, reason, finding.witness, bound, _assumed(workflow), METHOD)
+
+
+def _assumed(workflow: Workflow) -> tuple[str, ...]:
+    return (*ASSUMPTIONS, *assumed(workflow))

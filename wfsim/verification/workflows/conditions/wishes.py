@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from wfsim.model.expression_tree import Expression
+from wfsim.model.functions import Given
 from wfsim.model.values import Value
 from wfsim.verification.workflows.conditions.choices import outcome
 
@@ -20,9 +21,9 @@ class Comes:
     tree: Expression
     to: tuple[str, ...]
 
-    def seen(self, values: Mapping[str, Value], state: str) -> bool:
+    def seen(self, values: Mapping[str, Value], state: str, functions: Given) -> bool:
         """Whether the evaluator sees it."""
-        found = outcome(self.tree, values, state)
+        found = outcome(self.tree, values, state, functions)
         return (found if found in (TRUE, FALSE) else ERROR) in self.to
 
 
@@ -33,9 +34,10 @@ class Differ:
     first: Expression
     second: Expression
 
-    def seen(self, values: Mapping[str, Value], state: str) -> bool:
+    def seen(self, values: Mapping[str, Value], state: str, functions: Given) -> bool:
         """Whether the evaluator sees it."""
-        return outcome(self.first, values, state) != outcome(self.second, values, state)
+        first, second = (outcome(tree, values, state, functions) for tree in (self.first, self.second))
+        return first != second
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Written:
 
     names: tuple[str, ...]
 
-    def seen(self, values: Mapping[str, Value], state: str) -> bool:
+    def seen(self, values: Mapping[str, Value], state: str, functions: Given) -> bool:
         """Whether none of them is null."""
         return all(values[name] is not None for name in self.names)
 

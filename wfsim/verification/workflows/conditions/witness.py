@@ -39,7 +39,8 @@ class ValuesWitness(Witness):
     @classmethod
     def of(cls, workflow: Workflow, choice: Choice, values: Mapping[str, Value]) -> ValuesWitness:
         """Evaluate every condition of the choice on the values."""
-        outcomes = tuple(outcome(option.whole, values, choice.state) for option in choice.options)
+        given = workflow.given
+        outcomes = tuple(outcome(option.whole, values, choice.state, given) for option in choice.options)
         steps = tuple(
             WitnessStep(
                 option.label,
@@ -59,7 +60,8 @@ class ValuesWitness(Witness):
             If that differs from what the witness tells.
         """
         (choice,) = (each for each in choices(self.workflow) if each.place == self.place)
-        found = [outcome(option.whole, self.values, choice.state) for option in choice.options]
+        given = self.workflow.given
+        found = [outcome(option.whole, self.values, choice.state, given) for option in choice.options]
         if found != list(self.outcomes):
             raise WfsimError(f"the witness does not replay {self.place}: {found}, not {list(self.outcomes)}.")
         return found

@@ -163,6 +163,8 @@ class SymbolicHost:
         term = translation.of(template)
         for node, why in translation.left_open.items():
             self.opened = self.opened or f"`{to_text(node)}` is not followed symbolically: {why}"
+        for node in translation.applied:
+            self.opened = self.opened or f"`{to_text(node)}` may give any value of its type (M14.6)"
         return term
 
     def _part_shape(self, node: Expression) -> Shape | None:

@@ -23,6 +23,7 @@ import z3
 
 from wfsim.errors import StartRefused
 from wfsim.model.expression_tree import Expression, Literal, walk
+from wfsim.model.functions import told_calls
 from wfsim.model.shapes import Shape
 from wfsim.model.values import EvaluationFault, Value
 from wfsim.model.workflow import Workflow
@@ -30,6 +31,7 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.snapshot import take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.verification.nets.limits import UNLIMITED, Limits
+from wfsim.verification.workflows.conditions.functions import Answered, answered
 from wfsim.verification.workflows.conditions.symbols import value_of
 from wfsim.verification.workflows.conditions.terms import Case, Term, Truth, both
 from wfsim.verification.workflows.edges import Edge
@@ -48,6 +50,9 @@ DEEPEST = 12
 
 WORK = 6_000_000
 """For one property, where no time is given; and as much once to find all control states and their formulas."""
+
+ROUNDS = 12
+"""How often the functions that were given are asked what they say of a run, before it is left open."""
 
 PER_ARROW = 1_000
 """Units of work for each arrow that is made part of a question."""
@@ -174,6 +179,8 @@ class Induction:
             kept = (keeps(primed[name], term) for name, term in arrow.move.writes.items())
             self.facts.append(both(arrow.guard, *kept))
         self.lemmas: dict[int, Truth] = {}
+        self.told: list[Any] = []
+        """What was asked of the functions that were given (M14.6): from then on the question is about these."""
 
     def _names(self, behind: str) -> list[tuple[Any, Any]]:
         """All unknowns, each with one of that name and this behind it."""
@@ -194,7 +201,7 @@ class Induction:
         A run that seems to is put through `step`, and `judge` says where it refutes the property; without a judge it
         stays `unknown`.
         """
-        self.limits, self.refuting = limits, refuting
+        self.limits, self.refuting, self.told = limits, refuting, []
         self._cone = self._leading_there()
         if not refuting:
             return self._decided("holds", "No control state refutes it, whatever the values.", 0)
@@ -209,11 +216,12 @@ class Induction:
             if self.limits.late:
                 return self._gave_up(depth)
             frontier = {self.system.arrows[k].target for k in last} - {REFUTED}
-            if not frontier:
+            if not frontier and not self.told:
                 return self._decided(
                     "holds", f"No run has more than {depth + 1} steps, and none refutes it.", depth + 1
                 )
-            if self._inductive(step, depth):
+            # What the given functions were asked for is known of no others.
+            if not self.told and self._inductive(step, depth):
                 return self._decided("holds", _PROVED if not depth else _INDUCTIVE.format(depth), depth + 1)
             if self.limits.late:
                 return self._gave_up(depth + 1)
@@ -249,7 +257,9 @@ class Induction:
         return self._decided(
             "unknown",
             f"No run of up to {steps} refutes it, but induction does not show that none does; {why}. Raise "
-            "max_seconds, or give the variables a minimum and a maximum.",
+            "max_seconds, or give the variables a minimum and a maximum."
+            if not self.told
+            else f"With other functions a run would refute it; with those given none of up to {steps} does.",
             depth,
         )
 
@@ -296,17 +306,41 @@ class Induction:
 
     def _refuted(self, solver: z3.Solver, depth: int, possible: list[int], judge: Judge | None) -> Decided | None:
         """The run that refutes it with the step at this depth, if there is one; why that is not known, if it is not."""
+        same: list[tuple[Any, ...]] = []
+        for _ in range(ROUNDS):
+            found, answers = self._tried(solver, depth, possible, judge, same)
+            if not answers:
+                break
+            # With these functions it was another run: they are told, and it is looked for again, first near this one.
+            self.told += [each.told for each in answers]
+            solver.add(*(each.told for each in answers))
+            same = [each.asked for each in answers]
+        return found
+
+    def _tried(
+        self, solver: z3.Solver, depth: int, possible: list[int], judge: Judge | None, same: list[tuple[Any, ...]]
+    ) -> tuple[Decided | None, list[Answered]]:
+        """The same, once; if the run is none of `step`, what the functions that were given say of its arguments.
+
+        `same` are arguments that were asked for: each list of them is kept, if with those before it there is a run.
+        """
         bad = self._bad(possible, depth)
         solver.push()
         try:
             solver.add(bad)
+            for asked in same:
+                if self._check(solver, *asked) == z3.sat:
+                    solver.add(*asked)
             status = self._check(solver)
             if status == z3.unknown:
-                return self._gave_up(depth)
+                return self._gave_up(depth), []
             if status == z3.unsat:
-                return None
+                return None, []
             if judge is None:
-                return self._decided("unknown", "a run seems to refute it.", depth)
+                return self._decided("unknown", "a run seems to refute it.", depth), []
+            if self.workflow.given.missing:
+                missing = told_calls(self.workflow.given.missing)
+                return self._decided("unknown", f"a run seems to refute it, but {missing} not given.", depth), []
             model = solver.model()
             solver.add(*(z3.And(atom >= -SMALL, atom <= SMALL) for atom in self._integers(depth)))
             if self._check(solver) == z3.sat:
@@ -315,7 +349,20 @@ class Induction:
         finally:
             solver.pop()
         if found is None:
-            return self._decided("unknown", "a run that seems to refute it does not do so in `step`.", depth)
+            answers = self._answers(model, depth)
+            return self._decided("unknown", "a run that seems to refute it does not do so in `step`.", depth), answers
+        return found, []
+
+    def _answers(self, model: z3.ModelRef, depth: int) -> list[Answered]:
+        """What the functions that were given answer where they are asked in a model, if that is news."""
+        found: list[Answered] = []
+        for d in range(depth + 1):
+            names = self._names(f"!{d}")
+            for each in self.symbols.applications.values():
+                terms = [z3.substitute(part, *names) for part in each.given]
+                answer = answered(each, self.workflow.given, terms, model)
+                if answer is not None and not any(answer.told.eq(known) for known in self.told):
+                    found.append(answer)
         return found
 
     def _integers(self, depth: int) -> Iterator[Any]:

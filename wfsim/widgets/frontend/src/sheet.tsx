@@ -38,6 +38,7 @@ export interface Names {
   variables: string[];
   activities: string[];
   types: string[];
+  functions: string[];
 }
 /** `at`: the label of the field that it comes from. */
 export type Edit = (operation: string, values: Record<string, string>, at: string) => void;
@@ -259,11 +260,16 @@ function TransitionFields(props: Props) {
         within={props}
         hint="context.count < 3"
         value={now.condition}
-        words={names.variables.map((name) => `context.${name}`)}
+        words={inExpressions(names)}
         onCommit={(condition) => set({ condition }, "if")}
       />
     </>
   );
+}
+
+/** What an expression may begin with: variables, and functions in Python with their open bracket. */
+function inExpressions(names: Names): string[] {
+  return [...names.variables.map((name) => `context.${name}`), ...names.functions.map((name) => `functions.${name}(`)];
 }
 
 /** All that is selected says: common things as fields, everything as YAML. */
@@ -273,7 +279,7 @@ export function Sheet(props: Props) {
     ...names.states.map(plain),
     ...names.events,
     ...names.activities,
-    ...names.variables.map((name) => `context.${name}`),
+    ...inExpressions(names),
     ...names.variables,
     "event.",
   ];

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from wfsim.runtime.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from wfsim.history.history import History
+    from wfsim.model.functions import Python
 
 
 @contextlib.contextmanager
-def open_history(path: Path) -> Iterator[History]:
+def open_history(path: Path, functions: Mapping[str, Python] | None = None) -> Iterator[History]:
     """The history of a store that nobody has open; nothing happens there meanwhile."""
-    with Engine(f"sqlite:///{path}", None, None, clock=None, worker=None) as engine:
+    with Engine(f"sqlite:///{path}") as engine:
+        engine.core.families.give(functions)
         yield engine.history

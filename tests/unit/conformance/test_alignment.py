@@ -1,0 +1,88 @@
+"""Alignments: the cheapest explanation of each trace, and what follows from all."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+import wfsim as wf
+from tests.nets import net_of
+from wfsim.conformance.behaviour import states_of
+from wfsim.errors import HistoryError, NetError
+
+# `A`, then `B` and `C` in any order, then `D`.
+NET = net_of("small", "i>A>p A>q p>B>r q>C>s r>D s>D>o", {"i": 1}).with_marking({"i": 1}, {"o": 1})
+
+
+def test_traces_that_fit_cost_nothing() -> None:
+    result = wf.align([["A", "B", "C", "D"], ["A", "C", "B", "D"]], NET)
+    assert (result.fitness, result.fitting, result.cost, result.precision) == (1.0, 1.0, 0, 1.0)
+    assert result.deviations.empty
+
+
+def test_deviations_are_told_with_position_expected_and_seen() -> None:
+    result = wf.align({("A", "C", "x", "D"): 3, ("A", "B", "C", "D"): 1}, NET)
+    rows = result.deviations.astype(object).where(result.deviations.notna(), None).to_numpy().tolist()
+    assert len(rows) == 2
+    assert [0, 3, 2, "log", "x", None, None] in rows
+    assert {row[5] for row in rows if row[3] == "model"} == {"B"}
+    assert result.cost == 6
+    assert result.fitness == 1 - 6 / (4 * (4 + 4))
+    assert result.fitting == 0.25
+
+
+def test_a_net_that_allows_more_than_happens_is_less_precise() -> None:
+    result = wf.align([["A", "B", "C", "D"]], NET)
+    # After `A` it allows two activities, one of which nobody does.
+    assert result.precision == 4 / 5
+
+
+def test_the_empty_trace_is_explained_by_the_shortest_way() -> None:
+    result = wf.align([[]], NET)
+    assert (result.shortest, result.cost, result.fitness) == (4, 4, 0.0)
+
+
+def test_a_workflow_says_which_states_may_follow() -> None:
+    order = wf.load("models/order_processing.yaml")
+    good = wf.simulate(order, cases=20, seed=1)
+    assert wf.align(good, order).fitness == 1.0
+    skipping = ("created", "validated", "payment_pending", "payment_completed", "shipped", "delivered")
+    steps = [("x", state) for state in skipping] + [("y", "created"), ("y", "cancelled")]
+    table = pa.table(
+        {
+            "case": [case for case, _ in steps],
+            "activity": [state for _, state in steps],
+            "time": [f"2026-01-01T00:{k:02}Z" for k in range(len(steps))],
+        }
+    )
+    result = wf.align(wf.read_log(table), order)
+    assert result.cost == 1
+    rows = result.deviating_cases()
+    assert rows["external_id"].unique().tolist() == ["x"]
+    assert rows["expected"].tolist() == ["inventory_allocated"]
+    assert rows["position"].tolist() == [4]
+    with pytest.raises(HistoryError, match="alignments are of given traces"):
+        wf.align([["created"]], order).deviating_cases()
+
+
+def test_many_traces_that_begin_alike_cost_what_each_does_alone() -> None:
+    traces = [["A"], ["A", "B"], ["A", "B", "B", "B"], ["A", "B", "C", "D"], ["B"], ["A", "B", "C", "D", "D"], []]
+    together = {each.activities: each.cost for each in wf.align(traces, NET).variants}
+    assert together == {tuple(trace): wf.align([trace], NET).variants[0].cost for trace in traces}
+
+
+def test_nets_that_cannot_be_aligned_with_say_why() -> None:
+    with pytest.raises(NetError, match="has no final marking"):
+        wf.align([["A"]], net_of("open", "i>A>o", {"i": 1}))
+    with pytest.raises(NetError, match="never reaches its final marking"):
+        wf.align([["A"]], NET.with_marking({"i": 1}, {"i": 2}))
+    with pytest.raises(NetError, match="has more than 2 markings"):
+        wf.align([["A"]], NET, max_markings=2)
+    with pytest.raises(NetError, match="has no transition 'e'"):
+        wf.align([["A"]], NET, labels={"e": "x"})
+
+
+def test_states_of_a_workflow_are_a_net_that_ends_in_its_terminal_states() -> None:
+    net = states_of(wf.load("models/order_processing.yaml"))
+    assert net.final_marking is not None
+    assert {net.label(name) for name in net.transitions} >= {"created", "delivered", "τ"}

@@ -1,0 +1,1 @@
+"""What really happened against what a model allows: alignments, fitness, precision, deviations."""

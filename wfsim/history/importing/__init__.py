@@ -1,0 +1,1 @@
+"""Event logs of other systems, made into histories: docs/import.md."""

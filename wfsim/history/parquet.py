@@ -1,0 +1,143 @@
+"""A history as a folder of Parquet files: a file for each table, and one that says what they are.
+
+Other programs read them as they are; `open_history` asks them like a DuckDB file. Tables of a few rows are read then,
+the others where they lie.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wfsim.errors import HistoryError, listed
+
+from . import schema
+from .failures import cannot_write
+from .schema import quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+CONTENTS = "history.json"
+"""What a folder says of itself; written last."""
+LARGE = ("records", "stay_rows", "attempt_rows", "cases", "snapshots")
+"""Tables that stay in their files."""
+_ROWS = 122_880
+"""In a group of rows: as many as DuckDB has in one, and skips by what is least and most in it."""
+_TABLES = """
+SELECT table_name FROM duckdb_tables() WHERE database_name = 'history'
+UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = 'history' AND NOT internal ORDER BY 1
+"""
+_COLUMNS = """
+SELECT table_name, list((column_name, if(data_type = 'JSON', 'VARCHAR', data_type)) ORDER BY column_index)
+FROM duckdb_columns() WHERE database_name = 'history' GROUP BY table_name ORDER BY table_name
+"""
+
+
+def write_parquet(con: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Write all tables of the history in a connection into a folder that is not there yet.
+
+    Raises
+    ------
+    HistoryError
+        If something is there, or the disk does not take it; then nothing is left.
+    """
+    if target.exists():
+        raise HistoryError(f"{target}: exists already. Give a path at which nothing is.")
+    partial = target.with_name(target.name + ".partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        names = [name for (name,) in con.execute(_TABLES).fetchall()]
+        told = {"format": schema.FORMAT, "tables": {name: _write(con, name, partial) for name in names}}
+        (partial / CONTENTS).write_text(json.dumps(told, indent=1), encoding="utf-8")
+        os.replace(partial, target)
+    except OSError as error:
+        raise cannot_write(error, target, None) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(con: duckdb.DuckDBPyConnection, name: str, folder: Path) -> int:
+    """Write one table; how many rows it has."""
+    import pyarrow.parquet as pq
+
+    order = "" if name not in ("records", "cases") else f' ORDER BY run, "case"{", seq" if name == "records" else ""}'
+    # What a simulation wrote lies so; to sort it again would take the most of the time.
+    grown = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall() != [(0,)]
+    # Parquet's own JSON would be another type to some readers.
+    columns = "* REPLACE (params::VARCHAR AS params)" if name == "runs" else "*"
+    reader = con.sql(f"SELECT {columns} FROM history.main.{name}{order if grown else ''}").to_arrow_reader(_ROWS)
+    n = 0
+    with pq.ParquetWriter(_file(folder, name), reader.schema, compression="zstd") as writer:
+        for batch in reader:
+            writer.write_batch(batch, row_group_size=_ROWS)
+            n += len(batch)
+    return n
+
+
+def attach_parquet(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Attach such a folder as the database `history`; from then on only the files of its large tables can be read.
+
+    Raises
+    ------
+    HistoryError
+        If it is none, of another format, or files are missing or not those that were written.
+    duckdb.Error
+        If a file is no Parquet.
+    """
+    rows = _contents(folder)
+    con.execute(f"ATTACH ':memory:' AS history; USE history; {schema.TABLES} {schema.SIDE_TABLES}")
+    columns = {name: [tuple(each) for each in told] for name, told in con.execute(_COLUMNS).fetchall()}
+    lost = sorted(columns.keys() - rows.keys()) or [name for name in columns if not _file(folder, name).is_file()]
+    if lost:
+        raise HistoryError(f"{folder}: the files of these tables are missing: {listed(lost)}. Copy the whole folder.")
+    for name, expected in columns.items():
+        source = f"read_parquet('{quoted(_file(folder, name))}')"
+        found = con.execute(f"DESCRIBE FROM {source}").fetchall()
+        if [tuple(each[:2]) for each in found] != expected:
+            raise HistoryError(
+                f"{_file(folder, name)}: has not the columns of that table in format {schema.FORMAT}: "
+                f"{listed(f'{column} {kind}' for column, kind, *_ in found)}."
+            )
+        (n,) = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0]
+        if n != rows[name]:
+            raise HistoryError(
+                f"{_file(folder, name)}: has {n:,} rows, and {CONTENTS} says {rows[name]:,}. "
+                "It is not the file that was written with it."
+            )
+        if name in LARGE:
+            con.execute(f"DROP TABLE {name}; CREATE VIEW {name} AS FROM {source}")
+        else:
+            con.execute(f"INSERT INTO {name} FROM {source}")
+    files = ", ".join(f"'{quoted(_file(folder, name))}'" for name in LARGE)
+    con.execute(f"SET allowed_paths = [{files}]")
+
+
+def _contents(folder: Path) -> dict[str, int]:
+    """How many rows each table has, as the folder says."""
+    file = folder / CONTENTS
+    if not file.is_file():
+        raise HistoryError(
+            f"{folder}: this folder is no history: there is no {CONTENTS} in it. history.to_parquet(folder) writes one."
+        )
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HistoryError(f"{file}: cannot be read: {error}.") from None
+    tables = told.get("tables") if isinstance(told, dict) else None
+    if not (isinstance(tables, dict) and all(type(n) is int for n in tables.values())):
+        raise HistoryError(f"{file}: does not say which tables there are. Write the folder anew: history.to_parquet.")
+    if told.get("format") != schema.FORMAT:
+        raise HistoryError(
+            f"{folder}: written in format {told.get('format')}, this version reads {schema.FORMAT}. "
+            "Read it with the version of wfsim that wrote it."
+        )
+    return tables
+
+
+def _file(folder: Path, table: str) -> Path:
+    return folder / f"{table}.parquet"
