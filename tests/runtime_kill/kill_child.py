@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # Imported before the fork, since loading them takes longer than what is tested.
-import duckdb  # noqa: F401
-import numpy  # noqa: F401
-import pyarrow  # noqa: F401
+import sqlalchemy  # noqa: F401
 
-from wfsim.errors import ActivityError, HistoryError
-from wfsim.history.store import Store
+from wfsim.errors import ActivityError, EngineError
 from wfsim.model.workflow import Workflow
+from wfsim.runtime.database import Database
 from wfsim.runtime.run import reopen, start
+from wfsim.runtime.sql_rows import SqlRows
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -82,20 +82,21 @@ def _write(path: Path, line: str) -> None:
     os.close(handle)
 
 
-def die_after(appends: int | None) -> None:
-    """Let this process be killed right after so many appends, before anything follows from the last."""
-    append, left = Store.append, appends
+def die_after(commits: int | None) -> None:
+    """Let this process be killed right after so many transactions, before anything follows from the last."""
+    transaction, left = Database.transaction, commits
 
-    def counted(self: Store, *args: Any, **kwargs: Any) -> int:
+    @contextlib.contextmanager
+    def counted(self: Database) -> Iterator[SqlRows]:
         nonlocal left
-        version = append(self, *args, **kwargs)
+        with transaction(self) as rows:
+            yield rows
         if left is not None:
             left -= 1
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
-        return version
 
-    Store.append = counted  # type: ignore[method-assign]
+    Database.transaction = counted  # type: ignore[method-assign]
 
 
 def drive(folder: str, name: str, ready: Connection, appends: int | None = None) -> None:
@@ -117,10 +118,10 @@ def drive(folder: str, name: str, ready: Connection, appends: int | None = None)
         return did(context)
 
     functions: dict[str, Callable[..., Any]] = {"validate": did, "charge": charge, "pack": did}
-    store = path / "orders.duckdb"
+    store = path / "orders.db"
     try:
         run = reopen(store, name, functions)
-    except HistoryError:
+    except EngineError:
         run = start(ORDER, activities=functions, store=store, id=name)
     ready.send("open")
     told = path / "acknowledged"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.runtime_kill.kill_child import _write, die_after
-from wfsim.errors import ActivityError, EventRejected, HistoryError, WaitTimeout
+from wfsim.errors import ActivityError, EngineError, EventRejected, WaitTimeout
 from wfsim.model.yaml_io import loads
 from wfsim.runtime.run import reopen, start
 
@@ -143,10 +143,10 @@ def drive(folder: str, name: str, ready: Connection, appends: int | None = None)
         return did(context)
 
     functions = {"reserve": did, "give_back": did, "part.make": make, "tidy": did, "look.look": did}
-    store = path / "runs.duckdb"
+    store = path / "runs.db"
     try:
         run = reopen(store, name, functions)
-    except HistoryError:
+    except EngineError:
         given = {"machines": MACHINES, "parts": PARTS}
         run = start(SITE, input=given, activities=functions, store=store, id=name, catalogue=[PART, LOOK])
     ready.send("open")

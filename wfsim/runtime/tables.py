@@ -104,6 +104,8 @@ DUE = sa.Table(
     sa.Column("body", sa.Text),
     sa.Index("wfsim_due_due", "due", "rank", "number"),
     sa.Index("wfsim_due_target", "target", "due"),
+    # Or the number of an entry that has just gone would be given to the next one.
+    sqlite_autoincrement=True,
 )
 
 ATTEMPTS = sa.Table(
