@@ -74,7 +74,7 @@ ORDER = Workflow.model_validate(
 )
 
 
-def _write(path: Path, line: str) -> None:
+def written(path: Path, line: str) -> None:
     """One line, on disk before anything else happens."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(handle, (line + "\n").encode())
@@ -109,7 +109,7 @@ def drive(folder: str, name: str, ready: Connection, appends: int | None = None)
     ready.send("loaded")
 
     def did(context: Any, **_: Any) -> str:
-        _write(path / "effects", f"{context.idempotency_key} {context.attempt}")
+        written(path / "effects", f"{context.idempotency_key} {context.attempt}")
         if context.activity != "pack" and context.attempt == 1:
             raise ActivityError("Net", "try again")
         return str(context.idempotency_key)
@@ -138,5 +138,5 @@ def drive(folder: str, name: str, ready: Connection, appends: int | None = None)
             else:
                 run.wait(state)
                 assert run.send(event, event_id=event_id) == "accepted"
-            _write(told, f"{event_id} {run.version}")
+            written(told, f"{event_id} {run.version}")
         run.wait()

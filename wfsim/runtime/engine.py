@@ -198,16 +198,17 @@ class Engine:
                 with database.reading() as rows:
                     everything = self.core.catalogue(rows)
                 self._pump.carry_out(implementations_given(everything.all_versions(), activities))
-            if works and not database.in_memory:
+            if self._pump is not None and works and not database.in_memory:
                 self._presence = Presence(self.core, self.worker)
-            if self._pump is not None and self._presence is not None:
                 self._pump.worker = self._presence.id
-            if not alone:
-                self._queue = (
-                    Queue(self.core)
-                    if self._pump is None or self._presence is None
-                    else QueueWorker(self.core, self._pump, self._presence.id, concurrency=concurrency, polling=polling)
+            if not alone and self._pump is not None and self._presence is not None:
+                self._queue = QueueWorker(
+                    self.core, self._pump, self._presence.id, concurrency=concurrency, polling=polling
                 )
+                self._presence.free = self._queue.free
+            elif not alone:
+                self._queue = Queue(self.core)
+            if self._queue is not None:
                 self.core.carrier = self._queue
         except BaseException:
             database.close()

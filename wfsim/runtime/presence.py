@@ -16,6 +16,8 @@ from .core import DatabaseError
 from .tables import ATTEMPTS, WORKERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from .core import Core
     from .rows import AttemptRow
     from .sql_rows import SqlRows
@@ -42,12 +44,21 @@ class Presence:
     ----------
     id
         Of this start of the worker: `<name>#<letters>`.
+    free
+        Called with the workers that are there, to free what others hold elsewhere than in the table of attempts.
     """
 
-    def __init__(self, core: Core, name: str, *, lease: float = LEASE) -> None:
+    def __init__(
+        self,
+        core: Core,
+        name: str,
+        *,
+        lease: float = LEASE,
+    ) -> None:
         self.id = f"{name}#{secrets.token_hex(4)}"
         self._core = core
         self._lease = lease
+        self.free: Callable[[Collection[str]], None] = lambda workers: None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve, name=f"wfsim {name} is here", daemon=True)
 
@@ -101,6 +112,8 @@ class Presence:
                 row.tries += 1
                 rows.put_attempt(row)
                 turn.launched.append(row)
+            here = list(rows.connection.execute(sa.select(WORKERS.c.id)).scalars())
+        self.free(here)
 
 
 def orphans(rows: SqlRows) -> list[AttemptRow]:

@@ -13,7 +13,7 @@ from dbos import Serializer as DBOSSerializer
 from wfsim.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from .core import Core
     from .pump import Pump
@@ -165,6 +165,20 @@ class QueueWorker(Queue):
         report = self._pump.perform(order, implementation)
         if report is not None:
             self._core.report(report)
+
+    def free(self, workers: Collection[str]) -> None:
+        """Put attempts back that were handed to workers that are gone, and that these had not begun.
+
+        DBOS looks after what its own restarted workers had, but a worker that starts again is another one here: so all
+        that anybody has left is freed in one way.
+        """
+        assert self._client is not None
+        pending = self._client.list_workflows(status="PENDING", queue_name=QUEUE, load_input=False, load_output=False)
+        for each in pending:
+            if each.executor_id not in workers:
+                name, serial, attempt, tries = each.workflow_id.rsplit(":", 3)
+                self._core.put_back(name, int(serial), int(attempt), int(tries), self.enqueue)
+                self._client.cancel_workflow(each.workflow_id)
 
     def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
         """Those that run here are asked to stop."""
