@@ -112,6 +112,7 @@ __all__ = [
     "loads",
     "migration",
     "new",
+    "open_engine",
     "open_history",
     "picture",
     "read_log",

@@ -136,8 +136,9 @@ def _run_one(order: Workflow, folder: Path, say: Callable[[str], None]) -> None:
     """An order from validation to delivery; payment fails once and is tried again."""
     import wfsim as wf
 
-    stored = folder / "runs.duckdb"
-    stored.unlink(missing_ok=True)
+    stored = folder / "runs.db"
+    for end in ("", "-wal", "-shm"):
+        stored.with_name(stored.name + end).unlink(missing_ok=True)
 
     def validate_order(order_id: str, items: list[str]) -> None:
         if not items:
@@ -176,5 +177,5 @@ def _run_one(order: Workflow, folder: Path, say: Callable[[str], None]) -> None:
             if run.state == "inventory_allocated":
                 say(f"  why not order_delivered? {' '.join(run.why_not('order_delivered').reasons)}")
         say(f"  {run.status}, {run.outcome}; attempts = {run.variables['attempts']}, output {run.output}")
-    with wf.open_history(stored) as history:
+        history = run.history
         say(f"  {len(history)} records stored; replayed to '{history.case('order-1').replay().state}'.")

@@ -178,6 +178,11 @@ class Engine:
     ) -> None:
         if not isinstance(url, str):
             raise EngineError(f"the address of a database is a text such as 'sqlite:///runs.db', not {brief(url)}.")
+        for what, value, least in (("concurrency", concurrency, 1), ("polling", polling, 0.001)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+                raise EngineError(f"{what} is {brief(value)}. Give a number from {least} on.")
+        if activities is not None and not isinstance(activities, Mapping):
+            raise EngineError(f"activities is a mapping from names to functions, not {brief(activities)}.")
         published = as_catalogue(workflows)
         self.worker = f"{socket.gethostname()}-{os.getpid()}" if worker is None else checked_id(worker, "a worker")
         self._activities = None if activities is None else dict(activities)
@@ -632,6 +637,11 @@ class Engine:
             self._pulled.close()
         self._pulled = Pulled(self.core, path)
         return self._pulled.history()
+
+    @property
+    def stuck(self) -> dict[str, str]:
+        """Instances that something cannot happen to, and why; they are tried again once a minute, others go on."""
+        return {name: f"{type(error).__name__}: {error}" for name, (_, error) in self.core.stuck.items()}
 
     def check(self, ids: Iterable[str] | None = None) -> Check:
         """Whether instances, or all, went as their definitions say: their records are put through `step` again.
