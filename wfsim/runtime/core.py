@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ from .texts import written
 from .turn import Order, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from wfsim.model.workflow import Workflow
 
@@ -39,6 +40,8 @@ _BEAT = (
     )
     .values(beat_by=sa.bindparam("until"), detail=sa.bindparam("said"))
 )
+
+MOST_VERSIONS = 10_000
 
 AGAIN = 60_000_000
 """Microseconds after which an instance that is stuck is tried again."""
@@ -97,8 +100,10 @@ class Core:
         Notified after every turn that changed something here.
     changes
         How many there were.
+    versions
+        Of the instances that were changed here last.
     poke
-        Called when something is due.
+        Called when an instance was changed, and with whether something is due now.
     check
         Raises `StartRefused` if what a message starts could not be carried out here.
     stuck
@@ -113,7 +118,8 @@ class Core:
         self.carrier: Carrier = Nobody()
         self.news = threading.Condition()
         self.changes = 0
-        self.poke: Callable[[], None] = lambda: None
+        self.versions: dict[str, int] = {}
+        self.poke: Callable[[bool], None] = lambda owes: None
         self.check: Callable[[Workflow, Catalogue], None] = lambda workflow, catalogue: None
         self.stuck: dict[str, tuple[int, BaseException]] = {}
         self._watchers: list[Callable[[], bool]] = []
@@ -151,9 +157,8 @@ class Core:
         if turn.launched:
             self.carrier.launched(turn.launched)
         if turn.changed:
-            self.tell()
-        if turn.owes or turn.changed:
-            self.poke()
+            self.tell({held.name: held.row.version for held in turn.changed.values()})
+            self.poke(turn.owes)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -166,10 +171,13 @@ class Core:
                 "Mend the cause and try again."
             ) from error
 
-    def tell(self) -> None:
-        """Something has changed: whoever waits looks again."""
+    def tell(self, versions: Mapping[str, int] = MappingProxyType({})) -> None:
+        """Something has changed, instances to some versions: whoever waits looks again."""
         with self.news:
             self.changes += 1
+            self.versions.update(versions)
+            if len(self.versions) > MOST_VERSIONS:
+                self.versions = dict(versions)
             self._watchers = [watcher for watcher in self._watchers if not watcher()]
             self.news.notify_all()
 
@@ -324,14 +332,6 @@ class Core:
 
     # --- attempts ----------------------------------------------------------------------------------
 
-    def use_of(self, name: str, serial: int, attempt: int, tries: int) -> Use | None:
-        """Which activity an attempt is of; `None` if nobody waits for it, or it was handed out anew since."""
-        with self.database.reading() as rows:
-            for row in rows.attempts(name):
-                if (row.serial, row.attempt, row.tries) == (serial, attempt, tries):
-                    return Use(row.workflow, row.activity, row.activity_version)
-        return None
-
     def put_back(
         self,
         name: str,
@@ -349,13 +349,27 @@ class Core:
                     rows.put_attempt(row)
                     enqueue(rows, [row])
 
-    def take(self, name: str, serial: int, attempt: int, worker: str, tries: int | None = None) -> Order | None:
-        """A worker is about to carry out an attempt; see `Turn.take`."""
+    def take(
+        self,
+        name: str,
+        serial: int,
+        attempt: int,
+        worker: str,
+        tries: int | None = None,
+        knows: Callable[[Use], bool] | None = None,
+    ) -> Order | None:
+        """A worker is about to carry out an attempt; see `Turn.take`.
+
+        Raises
+        ------
+        Unknown
+            If the worker does not know its function.
+        """
         with self.turn() as turn:
             # What fell due before, perhaps while no process ran, comes first.
             turn.work_off(name, turn.now - 1)
             held = turn.hold(name)
-            return None if held is None else turn.take(held, serial, attempt, worker, tries)
+            return None if held is None else turn.take(held, serial, attempt, worker, tries, knows)
 
     def report(self, report: Report) -> None:
         """What came of an attempt."""

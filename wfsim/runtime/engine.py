@@ -546,7 +546,7 @@ class Engine:
             _check_version(held, expected_version)
             # An id of its own tells this event's fate from those of others set free in the same step.
             sent_as = checked or f"{id}:event:{held.instance.version + 1}"
-            output = turn.event(held, event, given, sent_as, metadata=told)
+            output = turn.event(held, event, given, sent_as, metadata=told, is_new=checked is None)
             try:
                 answer = answer_to(id, held.instance, output, event, given, sent_as)
             except EventRejected as rejected:

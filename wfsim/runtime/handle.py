@@ -323,6 +323,8 @@ class Run:
             If `until` is neither a state nor a status.
         """
         holds = self._condition(until)
+        # Functions and idleness may be about others as well.
+        is_own = not callable(until) and until != "idle"
         end = _end(timeout)
         core = self._engine.core
         while True:
@@ -332,9 +334,12 @@ class Run:
                 return self.state
             pause = self._pause(view, until, timeout, end)
             # The condition is asked outside the lock: it may send something.
+            until_look = wall.monotonic() + pause
             with core.news:
-                if core.changes == changes:
-                    core.news.wait(pause)
+                while not (self._is_behind(view) if is_own else core.changes != changes):
+                    left = until_look - wall.monotonic()
+                    if left <= 0 or not core.news.wait(left):
+                        break
 
     async def wait_async(self, until: Until = None, timeout: Timeout = None) -> str:
         """`wait` for event loops."""
@@ -361,6 +366,11 @@ class Run:
                     await asyncio.wait_for(news.wait(), pause)
         finally:
             over = True
+
+    def _is_behind(self, view: View) -> bool:
+        """Whether the instance is known to have gone on since."""
+        core = self._engine.core
+        return core.versions.get(self.id, 0) > view.version or self._engine.stopped is not None
 
     def _pause(self, view: View, until: Until, timeout: Timeout, end: float | None) -> float:
         """How long to wait before the next look, in seconds; `WaitTimeout` if there is nothing to wait for."""

@@ -92,12 +92,16 @@ class Pump:
             if self._started:
                 return
             self._started = True
-        self._core.poke = self._poke
+        self._core.poke = self._changed
         if self._carries:
             self._core.carrier = self
             self.launched(self._core.queued_attempts())
         self._core.clock.follow(self)
         self.thread.start()
+
+    def knows(self, use: Use) -> bool:
+        """Whether the function for an activity is known here."""
+        return self.implementation(use) is not None
 
     def implementation(self, use: Use) -> Implementation | None:
         """The function for an activity, if it is known here."""
@@ -145,6 +149,11 @@ class Pump:
             self._executor.cancel(key)
             if done is not None:
                 done.set_result(None)
+
+    def _changed(self, owes: bool) -> None:
+        """An instance has changed: timers may be due sooner, unless they are looked for soon anyway."""
+        if owes or not self._shared:
+            self._poke()
 
     def _poke(self) -> None:
         with self._door:
@@ -273,11 +282,10 @@ class Pump:
             self._executor.launch(attempt_of(order), implementation)
 
     def _pause(self) -> float | None:
-        due = self.next_due()
-        pause = None if due is None else self._core.clock.seconds_until(due)
         if self._shared:
-            return self._polling if pause is None else min(pause, self._polling)
-        return pause
+            return self._polling
+        due = self.next_due()
+        return None if due is None else self._core.clock.seconds_until(due)
 
     def _fail(self, error: BaseException) -> None:
         self.cause = error
@@ -311,6 +319,6 @@ class Pump:
         if self.thread is not threading.current_thread() and self.thread.is_alive():
             self.thread.join()
         self._core.clock.forget(self)
-        self._core.poke = lambda: None
+        self._core.poke = lambda owes: None
         self._core.tell()
         return left

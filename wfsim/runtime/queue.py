@@ -12,6 +12,9 @@ from dbos import Serializer as DBOSSerializer
 
 from wfsim.errors import EngineError
 
+from .implementations import Use
+from .turn import Unknown
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -152,16 +155,15 @@ class QueueWorker(Queue):
 
     def _attempt(self, name: str, serial: int, attempt: int, tries: int) -> None:
         """An attempt, from the queue: taken, carried out, reported."""
-        use = self._core.use_of(name, serial, attempt, tries)
-        if use is None:
-            return
-        implementation = self._pump.implementation(use)
-        if implementation is None:
+        try:
+            order = self._core.take(name, serial, attempt, self._worker, tries, self._pump.knows)
+        except Unknown:
             self._core.put_back(name, serial, attempt, tries, lambda rows, again: self.enqueue(rows, again, ELSEWHERE))
             return
-        order = self._core.take(name, serial, attempt, self._worker, tries)
         if order is None:
             return
+        implementation = self._pump.implementation(Use(order.workflow, order.activity, order.activity_version))
+        assert implementation is not None
         report = self._pump.perform(order, implementation)
         if report is not None:
             self._core.report(report)

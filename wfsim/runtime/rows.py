@@ -127,13 +127,7 @@ class Rows(Protocol):
         ...
 
     def update(self, row: InstanceRow) -> None:
-        """Store what has changed of an instance.
-
-        Raises
-        ------
-        KeyTaken
-            If it has an `open_key` that is taken; the transaction can go on.
-        """
+        """Store what has changed of an instance; its `open_key`, if that is new, is free."""
         ...
 
     def open_with_key(self, workflow: str, key: str) -> str | None:
@@ -192,8 +186,8 @@ class Rows(Protocol):
         """Let an entry be for somebody else."""
         ...
 
-    def release_kept(self, place: str, target: str, due: int) -> None:
-        """Messages kept at a place are for an instance from now on."""
+    def release_kept(self, places: Sequence[str], target: str, due: int) -> None:
+        """Messages kept at some places are for an instance from now on."""
         ...
 
     # --- activities --------------------------------------------------------------------------------

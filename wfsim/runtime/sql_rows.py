@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -74,7 +74,7 @@ _MOVE = (
 )
 _RELEASE = (
     sa.update(DUE)
-    .where(DUE.c.target == sa.bindparam("waits_at"), DUE.c.kind == "kept")
+    .where(DUE.c.target.in_(sa.bindparam("waits_at", expanding=True)), DUE.c.kind == "kept")
     .values(target=sa.bindparam("to"), kind="letter", due=sa.bindparam("at"))
 )
 _ATTEMPTS = (
@@ -165,23 +165,17 @@ class SqlRows:
 
     def insert(self, row: InstanceRow) -> bool:
         """A new instance; false if its id is taken."""
-        statement = self._insert(INSTANCES).on_conflict_do_nothing(index_elements=["id"]).returning(INSTANCES.c.id)
-        try:
-            with self.connection.begin_nested():
-                return self.connection.execute(statement, asdict(row)).one_or_none() is not None
-        except sa.exc.IntegrityError as error:
-            raise KeyTaken from error
+        statement = self._insert(INSTANCES).on_conflict_do_nothing().returning(INSTANCES.c.id)
+        values = {name: getattr(row, name) for name in _INSTANCE}
+        if self.connection.execute(statement, values).one_or_none() is not None:
+            return True
+        if self.read(row.id) is None:
+            raise KeyTaken
+        return False
 
     def update(self, row: InstanceRow) -> None:
         """Store what has changed of an instance."""
-        values = {f"new_{name}": getattr(row, name) for name in _INSTANCE} | {"name": row.id}
-        if row.open_key is None:
-            self.connection.execute(_UPDATE, values)
-            return
-        try:
-            self.connection.execute(_UPDATE, values)
-        except sa.exc.IntegrityError as error:
-            raise KeyTaken from error
+        self.connection.execute(_UPDATE, {f"new_{name}": getattr(row, name) for name in _INSTANCE} | {"name": row.id})
 
     def open_with_key(self, workflow: str, key: str) -> str | None:
         """The open instance of a workflow that has this key."""
@@ -292,9 +286,9 @@ class SqlRows:
         """Let an entry be for somebody else."""
         self.connection.execute(_MOVE, {"which": number, "to": target, "as_kind": kind, "at": due})
 
-    def release_kept(self, place: str, target: str, due: int) -> None:
-        """Messages kept at a place are for an instance from now on."""
-        self.connection.execute(_RELEASE, {"waits_at": place, "to": target, "at": due})
+    def release_kept(self, places: Sequence[str], target: str, due: int) -> None:
+        """Messages kept at some places are for an instance from now on."""
+        self.connection.execute(_RELEASE, {"waits_at": places, "to": target, "at": due})
 
     # --- activities --------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from wfsim.errors import ReplayError, StartRefused
 from wfsim.history.replay_case import steps_of, stimulus_of
 from wfsim.model.uses import declared_activities
-from wfsim.semantics.codes import REPLY, T_DISCARDED, T_REJECTED
+from wfsim.semantics.codes import RECORD_KINDS, REPLY, T_DISCARDED, T_REJECTED
 from wfsim.semantics.draws import mix_key
 from wfsim.semantics.image import from_image, image_of
 from wfsim.semantics.instance import Instance
@@ -26,6 +26,7 @@ from wfsim.semantics.post import Letter, turned_away
 from wfsim.semantics.records import effects_of, records_of
 from wfsim.semantics.stimulus import checked_inputs, correlation_key
 
+from .implementations import Use
 from .rows import (
     CONTROLS,
     EVENTS,
@@ -49,6 +50,10 @@ if TYPE_CHECKING:
     from .programs import Families, Family
 
 Apply: TypeAlias = Callable[[Instance, int], Output]
+
+
+class Unknown(Exception):
+    """A worker was handed an attempt whose function it does not know."""
 
 
 @dataclass(slots=True)
@@ -214,8 +219,7 @@ class Turn:
             raise
         held = Held(row, instance, family)
         self._record(held, output, metadata)
-        for place in places_of(name, program.workflow.name, address):
-            self.rows.release_kept(place, name, self.now)
+        self.rows.release_kept(places_of(name, program.workflow.name, address), name, self.now)
         self.owes = True
         return held
 
@@ -243,21 +247,22 @@ class Turn:
         row.status, row.state, row.outcome = instance.status, instance.state, instance.outcome
         row.fingerprint = held.family.fingerprints[row.member]
         row.image = written(image_of(instance))
+        opens_again = was_closed and not instance.is_closed
         if instance.is_closed:
             row.open_key = None
-        elif was_closed:
-            row.open_key = key_text(instance.correlation_key)
-        try:
-            self.rows.update(row)
-        except KeyTaken:
-            # M7.2: it was retried, and its key has been taken meanwhile.
-            row.open_key = None
-            self.rows.update(row)
-        if was_closed and not instance.is_closed:
-            for place in places_of(row.id, row.workflow, row.open_key):
-                self.rows.release_kept(place, row.id, self.now)
+        elif opens_again:
+            row.open_key = self._free_key(row, instance)
+        self.rows.update(row)
+        if opens_again:
+            self.rows.release_kept(places_of(row.id, row.workflow, row.open_key), row.id, self.now)
         self._record(held, output, metadata)
         return output
+
+    def _free_key(self, row: InstanceRow, instance: Instance) -> str | None:
+        """The key of an instance that was retried; none if it has been taken meanwhile (M7.2)."""
+        address = key_text(instance.correlation_key)
+        self._hold_places(row.id, row.workflow, address)
+        return None if address is None or self.rows.open_with_key(row.workflow, address) is not None else address
 
     def _record(self, held: Held, output: Output, metadata: str | None) -> None:
         """Append the records of a step and write what follows of it."""
@@ -282,7 +287,8 @@ class Turn:
             if record.kind == "child_started"
         }
         self.rows.add_due([row for effect in effects for row in self._owed(held, effect, children)])
-        self._sync_attempts(held, inputs)
+        if any(record.kind in _OF_ACTIVITIES for record in records):
+            self._sync_attempts(held, inputs)
 
     def _note_fates(self, held: Held, fates: Mapping[str, int]) -> None:
         known = {identity: fate for identity, fate in fates.items() if self._is_seen(held.name, identity)}
@@ -302,8 +308,16 @@ class Turn:
         event_id: str,
         sender: str | None = None,
         metadata: str | None = None,
+        *,
+        is_new: bool = False,
     ) -> Output:
-        """An event arrives; what was seen before under its id is known (M7.1)."""
+        """An event arrives; what was seen before under its id is known (M7.1), unless it is new by its making."""
+        if is_new:
+            output = self.step(
+                held, lambda instance, time: instance.event(time, event, payload, event_id, sender), metadata
+            )
+            held.instance.events_seen = {}
+            return output
         fate = self.rows.fate(held.name, "event", event_id)
         held.instance.events_seen = {} if fate is None else {event_id: fate}
         self._arriving, self._sender = event_id, sender
@@ -622,16 +636,27 @@ class Turn:
                 self.launched.append(row)
             self.rows.put_attempt(row)
 
-    def take(self, held: Held, serial: int, attempt: int, worker: str, tries: int | None = None) -> Order | None:
+    def take(
+        self,
+        held: Held,
+        serial: int,
+        attempt: int,
+        worker: str,
+        tries: int | None = None,
+        knows: Callable[[Use], bool] | None = None,
+    ) -> Order | None:
         """A worker is about to carry out an attempt; `None` if nobody waits for it, or not now (M8.1).
 
-        With `tries`, `None` also if it was handed out anew since.
+        With `tries`, `None` also if it was handed out anew since. `Unknown` is raised if the worker does not know the
+        function, of which nothing is written then.
 
         The start is recorded once, whoever else takes the attempt again after a crash (M5.5).
         """
         row = self._open_attempt(held, serial, attempt)
         if row is None or row.phase != "queued" or tries not in (None, row.tries):
             return None
+        if knows is not None and not knows(Use(row.workflow, row.activity, row.activity_version)):
+            raise Unknown
         instance = held.instance
         if instance.status not in ("running", "cancelling"):
             row.phase = "held"
@@ -689,6 +714,18 @@ class Turn:
                 ),
             )
 
+
+_OF_ACTIVITIES = frozenset(
+    (
+        *(each for each in RECORD_KINDS if "activity" in each or "attempt" in each or "retry" in each),
+        "control_received",
+        "compensation_started",
+        "compensation_finished",
+        "instance_closed",
+        "status_changed",
+    )
+)
+"""Kinds of records after which other attempts may be open, or may start."""
 
 OPEN = ("created", "running", "paused", "cancelling")
 
