@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pyarrow as pa
 import pytest
 
@@ -9,6 +11,7 @@ import wfsim as wf
 from tests.nets import net_of
 from wfsim.conformance.behaviour import states_of
 from wfsim.errors import HistoryError, NetError
+from wfsim.net.arcs import Arc, ArcKind
 
 # `A`, then `B` and `C` in any order, then `D`.
 NET = net_of("small", "i>A>p A>q p>B>r q>C>s r>D s>D>o", {"i": 1}).with_marking({"i": 1}, {"o": 1})
@@ -35,6 +38,15 @@ def test_a_net_that_allows_more_than_happens_is_less_precise() -> None:
     result = wf.align([["A", "B", "C", "D"]], NET)
     # After `A` it allows two activities, one of which nobody does.
     assert result.precision == 4 / 5
+
+
+@pytest.mark.parametrize("max_markings", [1, 100])
+def test_what_the_net_has_not_is_no_silent_move(max_markings: int) -> None:
+    net = net_of("way around", "i>A>o i>S>o", {"i": 1}).with_marking({"i": 1}, {"o": 1})
+    (variant,) = wf.align([["x"]], net, labels={"S": None}, max_markings=max_markings).variants
+    assert variant.moves is not None
+    assert [(move.seen, move.expected) for move in variant.moves].count(("x", None)) == 1
+    assert len(variant.moves) == 2
 
 
 def test_the_empty_trace_is_explained_by_the_shortest_way() -> None:
@@ -76,8 +88,8 @@ def test_nets_that_cannot_be_aligned_with_say_why() -> None:
         wf.align([["A"]], net_of("open", "i>A>o", {"i": 1}))
     with pytest.raises(NetError, match="never reaches its final marking"):
         wf.align([["A"]], NET.with_marking({"i": 1}, {"i": 2}))
-    with pytest.raises(NetError, match="has more than 2 markings"):
-        wf.align([["A"]], NET, max_markings=2)
+    with pytest.raises(NetError, match="never reaches its final marking"):
+        wf.align([["A"]], NET.with_marking({"i": 1}, {"i": 2}), max_markings=1)
     with pytest.raises(NetError, match="has no transition 'e'"):
         wf.align([["A"]], NET, labels={"e": "x"})
 
@@ -86,3 +98,48 @@ def test_states_of_a_workflow_are_a_net_that_ends_in_its_terminal_states() -> No
     net = states_of(wf.load("models/order_processing.yaml"))
     assert net.final_marking is not None
     assert {net.label(name) for name in net.transitions} >= {"created", "delivered", "τ"}
+
+
+def test_a_net_with_more_markings_than_are_followed_is_searched() -> None:
+    traces = [["A"], ["A", "B", "B", "B"], ["A", "B", "C", "D"], ["B"], ["A", "x", "D", "D"], []]
+    followed, searched = wf.align(traces, NET), wf.align(traces, NET, max_markings=1)
+    assert [each.cost for each in searched.variants] == [each.cost for each in followed.variants]
+    assert searched.shortest == followed.shortest == 4
+    assert searched.unknown == ()
+
+
+def test_an_unbounded_net_is_searched() -> None:
+    # `A` makes a token each time, `B` takes one; all must be taken in the end.
+    net = net_of("counter", "p>A>p A>q q>B>r r>E>q p>Z>o", {"p": 1})
+    net = net.with_marking({"p": 1}, {"o": 1, "r": 2})
+    result = wf.align([["A", "A", "B", "B", "Z"], ["A", "B", "Z"]], net)
+    assert [each.deviations for each in result.variants] == [0, 2]
+
+
+def test_resets_are_searched_too() -> None:
+    # `R` empties `q`, however much `A` has put there.
+    arcs = [Arc("p", "A"), Arc("A", "p"), Arc("A", "q"), Arc("p", "R"), Arc("q", "R", 1, ArcKind.RESET), Arc("R", "o")]
+    net = wf.PetriNet("reset", ["p", "q", "o"], ["A", "R"], arcs, {"p": 1}, {"o": 1})
+    result = wf.align([["A", "A", "R"], ["A"]], net)
+    assert {each.activities: each.deviations for each in result.variants} == {("A", "A", "R"): 0, ("A",): 1}
+
+
+def test_what_was_not_found_in_time_is_unknown_and_not_counted() -> None:
+    traces = {("A", "B", "C", "D"): 3, ("A", "x", "D"): 1}
+    for markings in (1, 100):
+        late = wf.align(traces, NET, max_markings=markings, max_seconds=0)
+        assert [each.moves for each in late.variants] == [None, None]
+        assert late.unknown == late.variants
+        assert "4 cases unknown" in repr(late)
+        assert late.deviations.empty
+        assert all(math.isnan(each) for each in (late.fitness, late.fitting, late.precision))
+
+
+def test_a_search_that_is_stopped_tells_what_it_costs_at_least() -> None:
+    hard = ("D", "C", "B", "A")
+    stopped = wf.align({("A", "B", "C", "D"): 3, hard: 1}, NET, max_markings=1, max_states=5)
+    (unknown,) = stopped.unknown
+    assert unknown.activities == hard
+    assert 0 < unknown.deviations <= wf.align([hard], NET).variants[0].deviations
+    assert stopped.fitness == 1.0
+    assert "1 cases unknown" in repr(stopped)
