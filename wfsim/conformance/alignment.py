@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,12 +19,16 @@ from wfsim.net.petri import PetriNet
 
 from . import kernel
 from .behaviour import DEVIATION, Behaviour, edges_of, states_of
+from .drawing import counts_of, draw_net, draw_workflow
 from .graph import Graph
 from .precision import precision_of
 from .search import search
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from wfsim.drawing.graph import Direction
+    from wfsim.drawing.picture import Picture
 
     from .search import Step
 
@@ -104,9 +109,15 @@ class Alignments:
     """
 
     def __init__(
-        self, behaviour: Behaviour, variants: tuple[Variant, ...], shortest: int, history: History | None
+        self,
+        behaviour: Behaviour,
+        variants: tuple[Variant, ...],
+        shortest: int,
+        history: History | None,
+        workflow: Workflow | None,
     ) -> None:
         self._behaviour = behaviour
+        self._workflow = workflow
         self._history = history
         self._known = [each for each in variants if each.moves is not None]
         self.variants = variants
@@ -236,6 +247,62 @@ class Alignments:
         joined = placed.merge(self.deviations.drop(columns="cases"), on="variant")
         return joined.sort_values(["run", "case", "position"], kind="stable", ignore_index=True)
 
+    @cached_property
+    def lacking(self) -> pd.DataFrame:
+        """Two states that follow each other in some case, where the workflow has no transition, most frequent first.
+
+        Columns: `from_state` (`None`: the case begins with the other), `to_state`, `n` (over all cases), `cases`.
+        Nothing is aligned for it: these are steps of the log, which an alignment explains by moves of one side.
+
+        Raises
+        ------
+        HistoryError
+            If this is of a net, where what follows depends on the marking.
+        """
+        import pandas as pd
+
+        if self._workflow is None:
+            raise HistoryError(
+                f"{self.net.name!r} is a net: what may follow depends on its marking. `deviations` says what it lacks, "
+                "or align with a workflow."
+            )
+        rows = self._lacking(self._workflow)
+        columns = ["from_state", "to_state", "n", "cases"]
+        return pd.DataFrame(rows, columns=columns, dtype=object).astype({"n": int, "cases": int})
+
+    def _lacking(self, workflow: Workflow) -> list[tuple[str | None, str, int, int]]:
+        allowed: set[tuple[str | None, str]] = {(None, workflow.initial_state)}
+        allowed |= {(each.from_, each.to) for each in workflow.transitions if each.to is not None}
+        n: Counter[tuple[str | None, str]] = Counter()
+        cases: Counter[tuple[str | None, str]] = Counter()
+        for variant in self.variants:
+            steps = Counter(
+                step for step in zip((None, *variant.activities), variant.activities) if step not in allowed
+            )
+            n.update({step: times * variant.cases for step, times in steps.items()})
+            cases.update(dict.fromkeys(steps, variant.cases))
+        order = sorted(n, key=lambda each: (-n[each], each[0] or "", each[1]))
+        return [(*step, n[step], cases[step]) for step in order]
+
+    def picture(self, *, direction: Direction = "TB") -> Picture:
+        """The model with what log and model did of it.
+
+        Net transitions, or states and transitions of a workflow, say how many moves were of both and how many of one
+        side alone. Those in which both agree are blue; the more moves differ, the stronger the other colour. Steps
+        that a workflow lacks (`lacking`) are dashed, activities that the model has not stand beside it. Moves of
+        the log alone stand at the state that they name; of a net at the first net transition with that label.
+
+        Parameters
+        ----------
+        direction
+            Main direction, as in `wf.picture`.
+        """
+        counts = counts_of(self.variants)
+        if self._workflow is None:
+            return draw_net(self.net, self._behaviour.shown, counts, direction)
+        lacking = ((before, after, n) for before, after, n, _ in self._lacking(self._workflow) if before is not None)
+        return draw_workflow(self._workflow, counts, lacking, direction)
+
     def __repr__(self) -> str:
         stopped = sum(each.cases for each in self.unknown)
         unknown = f"; {stopped:,} cases unknown, as the search was stopped, and not counted" if stopped else ""
@@ -344,8 +411,11 @@ def align(
         order = sorted(traces, key=lambda trace: (*coded[trace], len(number)))
         aligned = dict(zip(order, graph.align([coded[trace] for trace in order], until)))
         shortest = graph.shortest
+    workflow = model if isinstance(model, Workflow) else None
     variants = (_variant(behaviour, trace, cases, aligned.get(trace, (None, 0))) for trace, cases in traces.items())
-    return Alignments(behaviour, tuple(variants), shortest // DEVIATION, log if isinstance(log, History) else None)
+    return Alignments(
+        behaviour, tuple(variants), shortest // DEVIATION, log if isinstance(log, History) else None, workflow
+    )
 
 
 def _traces_of(log: Any) -> dict[tuple[str, ...], int]:

@@ -143,3 +143,64 @@ def test_a_search_that_is_stopped_tells_what_it_costs_at_least() -> None:
     assert 0 < unknown.deviations <= wf.align([hard], NET).variants[0].deviations
     assert stopped.fitness == 1.0
     assert "1 cases unknown" in repr(stopped)
+
+
+def test_steps_that_the_workflow_lacks_are_counted() -> None:
+    order = wf.load("models/order_processing.yaml")
+    paid = ("created", "validated", "payment_pending", "payment_completed")
+    traces = {
+        (*paid, "inventory_allocated", "shipped", "delivered"): 5,
+        (*paid, "shipped", "delivered"): 3,
+        (*paid, "fraud check", "shipped", "delivered"): 2,
+        ("validated", "cancelled"): 1,
+    }
+    rows = wf.align(traces, order).lacking.astype(object)
+    assert rows.where(rows.notna(), None).to_numpy().tolist() == [
+        ["payment_completed", "shipped", 3, 3],
+        ["fraud check", "shipped", 2, 2],
+        ["payment_completed", "fraud check", 2, 2],
+        [None, "validated", 1, 1],
+    ]
+    with pytest.raises(HistoryError, match="'small' is a net: what may follow depends on its marking"):
+        _ = wf.align([["A"]], NET).lacking
+
+
+def test_a_simulated_history_takes_no_step_that_its_workflow_lacks() -> None:
+    order = wf.load("models/order_processing.yaml")
+    assert wf.align(wf.simulate(order, cases=50, seed=3), order).lacking.empty
+
+
+def test_the_drawing_tells_moves_of_both_and_of_one_side_alone() -> None:
+    order = wf.load("models/order_processing.yaml")
+    paid = ("created", "validated", "payment_pending", "payment_completed")
+    done = ("shipped", "delivered")
+    traces = {
+        (*paid, "inventory_allocated", *done): 5,
+        (*paid, *done): 3,
+        (*paid, "fraud check", "inventory_allocated", *done, "delivered"): 2,
+    }
+    drawn = wf.align(traces, order).picture()
+    nodes = {node.id: node for node in drawn.nodes}
+    assert nodes["state:shipped"].lines[-1] == "10 both"
+    assert nodes["state:shipped"].shade > 0
+    assert nodes["state:inventory_allocated"].lines[-2:] == ("7 both", "3 model alone")
+    assert nodes["state:inventory_allocated"].shade < 0
+    assert nodes["state:delivered"].lines[-2:] == ("10 both", "2 log alone")
+    assert nodes["unknown:fraud check"].lines == ("2 log alone",)
+    lacking = {(edge.source, edge.target): edge.label for edge in drawn.edges if edge.id.startswith("lacking:")}
+    assert lacking == {
+        ("state:payment_completed", "state:shipped"): "3 times, no transition",
+        ("state:delivered", "state:delivered"): "2 times, no transition",
+    }
+    (allocated,) = (edge for edge in drawn.edges if edge.target == "state:inventory_allocated")
+    assert (allocated.lines[-2:], allocated.weight) == (("7 both", "3 model alone"), 10.0)
+
+
+def test_the_drawing_of_a_net_tells_the_same() -> None:
+    nodes = {
+        node.id: node for node in wf.align({("A", "C", "x", "D"): 3, ("A", "B", "C", "D"): 1}, NET).picture().nodes
+    }
+    assert nodes["A"].lines == ("4 both",)
+    assert nodes["B"].lines == ("1 both", "3 model alone")
+    assert nodes["unknown:x"].lines == ("3 log alone",)
+    assert nodes["p"].shade == 0
