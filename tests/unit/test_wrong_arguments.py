@@ -88,7 +88,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "Lab": {"scenario": 7, "catalogue": 7},
     "Editor": {"catalogue": 7},
     "FlowMap": {"against": "none", "run": 7, "workflow": "none"},
-    "align": {"labels": 7, "max_markings": 0},
+    "align": {"labels": 7, "max_markings": 0, "max_states": 0, "max_seconds": -1},
     "check": {"max_markings": 0, "max_seconds": -1, "max_memory": 0},
     "compare": {"level": 95},
     "conditions": {"kinds": ["odd"], "max_seconds": -1},
