@@ -105,6 +105,11 @@ SECTIONS = (
         "An activity and how often it was tried again.",
         "activity, executions, retried, retries, max_attempt, recovered, total_delay",
     ),
+    Section(
+        "log_events",
+        "An event of an imported log (docs/import.md), in the order of its case; other runs have none.",
+        '"case", activity, lifecycle, time, resource, attributes',
+    ),
     Section("rework", "A state that some case entered more than once.", "state, cases, reworked, share, again, most"),
     Section(
         "eventually_follows",
@@ -290,6 +295,11 @@ _SUMS = {"total": "sum", "mean": "mean", "p50": "median", "p95": "95 % quantile"
 _SPECIAL = {
     "trend.started": "how many cases began in it",
     "trend.closed": "how many cases closed in it",
+    "log_events.activity": "what was done, as the log says",
+    "log_events.lifecycle": "`start` or `complete`, or what the log says",
+    "log_events.resource": "who did it, if the log says so",
+    "log_events.event_id": "its id in the log, if it has one",
+    "log_events.attributes": "JSON: everything else that the log says of it",
     "rework.cases": "how many cases entered it",
     "rework.share": "of `cases`, 0 to 1",
     "rework.n": "entries",
