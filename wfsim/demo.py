@@ -112,7 +112,7 @@ def run_demo(
     _run_one(order, folder, say)
 
     head("Done")
-    say(f"Everything lies in {folder}/: the history (orders.duckdb), the pictures, the real order (runs.duckdb).")
+    say(f"Everything lies in {folder}/: the history (orders.duckdb), the pictures, the real order (runs.db).")
     say(
         "In a checkout: make lab, then 05_draw_and_step.ipynb to draw a workflow, 01_first_workflow.ipynb for the rest."
     )
