@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from wfsim import errors
+    from wfsim.analytics import figures
     from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
     from wfsim.conformance.alignment import align
@@ -100,6 +101,7 @@ __all__ = [
     "explore",
     "explore_seeds",
     "explore_workflow",
+    "figures",
     "from_networkx",
     "from_snakes",
     "function",
@@ -179,6 +181,7 @@ _HOMES = {
     "widgets.stepper": ("Stepper",),
     "widgets.token_game": ("TokenGame",),
 }
+_MODULES = {"errors": "wfsim.errors", "figures": "wfsim.analytics.figures"}
 _HOME = {name: f"wfsim.{module}" for module, names in _HOMES.items() for name in names}
 
 
@@ -188,8 +191,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return importlib.import_module("wfsim.errors")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _HOME:
         raise AttributeError(f"wfsim has no name {name!r}. Names: {', '.join(__all__)}.")
     value = getattr(importlib.import_module(_HOME[name]), name)

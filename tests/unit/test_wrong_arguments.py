@@ -150,7 +150,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 OF_THEIR_OWN = {"Builder", "Duration", "History", "ManualClock", "PetriNet", "Property", "Scenario", "Workflow"}
 """Classes of which each has tests for what it is made of."""
-MADE_BY_WFSIM = {"ActivityContext", "ActivityError", "DefinitionError", "EventRejected", "WfsimError", "errors"}
+MADE_BY_WFSIM = {
+    "ActivityContext",
+    "ActivityError",
+    "DefinitionError",
+    "EventRejected",
+    "WfsimError",
+    "errors",
+    "figures",
+}
 WITHOUT_ARGUMENTS = {"examples", "json_schema"}
 
 
