@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wfsim.analytics import figures
     from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
+    from wfsim.analytics.page import write_report
     from wfsim.conformance.alignment import align
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
     from wfsim.experiments.campaign import explore_seeds
@@ -130,11 +131,13 @@ __all__ = [
     "to_snakes",
     "verify",
     "write_pnml",
+    "write_report",
 ]
 
 _HOMES = {
     "analytics.compare": ("compare",),
     "analytics.hot_paths": ("hot_paths",),
+    "analytics.page": ("write_report",),
     "conformance.alignment": ("align",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
     "experiments.campaign": ("explore_seeds",),

@@ -18,7 +18,7 @@ ManualClock PetriNet Property Scenario Stepper TokenGame WfsimError Workflow ali
 convert_history default_scenario dumps errors example examples explore explore_seeds explore_workflow figures
 from_networkx from_snakes function hot_paths json_schema lint load load_scenario loads migration new open_history
 picture read_log read_pnml read_properties reopen run_schedules save simulate smallest soundness start sweep to_net
-to_snakes verify write_pnml
+to_snakes verify write_pnml write_report
 """.split()
 
 

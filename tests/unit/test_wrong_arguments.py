@@ -73,6 +73,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "to_snakes": lambda folder: (NET,),
     "verify": lambda folder: (ORDER,),
     "write_pnml": lambda folder: (NET, folder / "written.pnml"),
+    "write_report": lambda folder: (small_history(), folder / "report.html"),
 }
 """Arguments that are right, but perhaps of files that are not there."""
 

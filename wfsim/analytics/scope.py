@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wfsim.errors import HistoryError, did_you_mean, listed
+from wfsim.errors import HistoryError, NothingToDraw, did_you_mean, listed
 from wfsim.history.runs import definition_of, workflow_of
 from wfsim.model.workflow import Workflow
 
@@ -60,7 +60,7 @@ def scope_of(
     if not runs:
         raise HistoryError(f"there is no run {run}. Runs: {listed(str(one.run) for one in history.runs)}.")
     if steps and any(one.log == "aggregates" for one in runs):
-        raise HistoryError(
+        raise NothingToDraw(
             "the log level 'aggregates' keeps no transitions; simulate with log='transitions' or 'full'."
         )
     name = workflow.name if isinstance(workflow, Workflow) else workflow

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wfsim.errors import HistoryError
+from wfsim.errors import NothingToDraw
 from wfsim.model.duration import short_time
 
 from ..look import HATCHES, WAIT, bare, duration_axis, state_looks, styled
@@ -98,7 +98,7 @@ def case_gantt(history: History, case: int | str, *, run: int | None = None, sca
     query = _ATTEMPTS.format(**where)
     stays, attempts = history.sql(_STAYS.format(**where)).fetchall(), history.sql(query).fetchall()
     if not stays:
-        raise HistoryError(
+        raise NothingToDraw(
             f"case {case!r} has no states here: the log level {found.run.log!r} keeps none, or it lies outside of the "
             "part of the time that is asked."
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from wfsim.errors import DefinitionError, HistoryError, did_you_mean, listed
+from wfsim.errors import DefinitionError, HistoryError, NothingToDraw, did_you_mean, listed
 from wfsim.history.history import History
 from wfsim.model.duration import Duration
 
@@ -132,9 +132,9 @@ def scene_of(
     return replace(found, begins=int(begins))
 
 
-def nothing(scene: Scene, what: str) -> HistoryError:
+def nothing(scene: Scene, what: str) -> NothingToDraw:
     """There is nothing to draw."""
-    return HistoryError(
+    return NothingToDraw(
         f"{scene.history.path}: there is nothing to draw{scene.told}: {what}. "
         "Ask for another workflow, run or part of its time."
     )
