@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from wfsim.model.template import new
     from wfsim.model.workflow import Workflow
     from wfsim.model.yaml_io import dumps, load, loads, save
+    from wfsim.monitoring.monitor import monitor
+    from wfsim.monitoring.webhook import Webhook
     from wfsim.net.petri import PetriNet
     from wfsim.net.pnml import read_pnml, write_pnml
     from wfsim.net.snakes_bridge import from_snakes, to_snakes
@@ -87,6 +89,7 @@ __all__ = [
     "Scenario",
     "Stepper",
     "TokenGame",
+    "Webhook",
     "WfsimError",
     "Workflow",
     "align",
@@ -113,6 +116,7 @@ __all__ = [
     "load_scenario",
     "loads",
     "migration",
+    "monitor",
     "new",
     "open_history",
     "picture",
@@ -159,6 +163,8 @@ _HOMES = {
     "model.template": ("new",),
     "model.workflow": ("Workflow",),
     "model.yaml_io": ("dumps", "load", "loads", "save"),
+    "monitoring.monitor": ("monitor",),
+    "monitoring.webhook": ("Webhook",),
     "net.petri": ("PetriNet",),
     "net.pnml": ("read_pnml", "write_pnml"),
     "net.snakes_bridge": ("from_snakes", "to_snakes"),

@@ -169,10 +169,10 @@ def write_report(
 ) -> Path:
     """Write what a history comes to as one HTML page.
 
-    It has a summary with intervals, the process map by frequency and by time, all figures of `wf.figures`, the
-    slowest case and the one with most retries; of each the numbers in a table, how to read it, and the SQL behind it. Plotly is
-    in it, so it opens anywhere and fetches nothing (a content security policy sees to it); light or dark as the reader's
-    system is.
+    It has a summary with intervals, the process map by frequency and by time, all figures of `wf.figures`, the slowest
+    case and the one with most retries; of each the numbers in a table, how to read it, and the SQL behind it. Plotly is
+    in it, so it opens anywhere and fetches nothing (a content security policy sees to it); light or dark as the
+    reader's system is.
 
     Parameters
     ----------
@@ -221,7 +221,8 @@ class _Page:
         self.history = history
         self.asked: dict[str, Any] = {"run": run, "workflow": workflow}
         self.scope: Scope = scope_of(history, steps=False, **self.asked)
-        self.known = {
+        self.limit = limit
+        self.known: dict[str, object] = {
             "where": self.scope.views,
             "codes": self.scope.where,
             "run": self.scope.runs[0],
@@ -273,7 +274,7 @@ class _Page:
     def _paths(self) -> str:
         begun = self._begin("Hot paths")
         try:
-            paths = hot_paths(self.history, limit=self.known["limit"], **self.asked)
+            paths = hot_paths(self.history, limit=self.limit, **self.asked)
             figure = paths.plot() if len(paths) else None
         except NothingToDraw as nothing:
             return f'{begun}<p class="told">{escaped(nothing)}</p></section>'
