@@ -129,6 +129,8 @@ def styled(
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     figure.update_layout(
+        # All that is in the usual one is said here, and it is longer than most figures.
+        template="none",
         title={
             "text": title,
             "x": 0,
@@ -150,6 +152,12 @@ def styled(
         hoverlabel={"font": {"size": FONT}},
     )
     return figure
+
+
+def hatch(which: int | str) -> dict[str, Any]:
+    """A pattern over a colour: one of `HATCHES` by number, or by its sign."""
+    shape = HATCHES[which % len(HATCHES)] if isinstance(which, int) else which
+    return {"shape": shape, "fillmode": "overlay", "size": 7, "solidity": 0.18}
 
 
 def gapped(values: Sequence[tuple[Any, Any]]) -> list[Any]:

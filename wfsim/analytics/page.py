@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from wfsim.model.workflow import Workflow
 
-    from .flows import Measure
+    from .flows import Flows, Measure
 
 Draw = Callable[..., "go.Figure"]
 
@@ -228,6 +228,7 @@ class _Page:
             "run": self.scope.runs[0],
             "limit": limit,
         }
+        self.flows: Flows | None = None
         self.contents: list[tuple[str, str]] = []
 
     def text(self) -> str:
@@ -250,7 +251,7 @@ class _Page:
 
     def _head(self) -> str:
         notes = "".join(f"<p><b>Note:</b> {escaped(note)}</p>" for note in self.history.notes)
-        return f'<p class="told">{escaped(repr(self.history).strip("<>"))}. Digest {self.history.digest}.</p>{notes}'
+        return f'<p class="told">{escaped(repr(self.history).strip("<>"))}.</p>{notes}'
 
     def _begin(self, title: str) -> str:
         anchor = re.sub(r"\W+", "-", title.lower()).strip("-")
@@ -266,9 +267,10 @@ class _Page:
         title, measure, says = wanted
         begun = self._begin(title)
         try:
-            drawn = flows(self.history, **self.asked).picture(measure).to_svg()
+            self.flows = self.flows or flows(self.history, **self.asked)
         except NothingToDraw as nothing:
             return f'{begun}<p class="told">{escaped(nothing)}</p></section>'
+        drawn = self.flows.picture(measure).to_svg()
         return f'{begun}<p class="says">{escaped(says)}</p><div class="scrolled">{drawn}</div></section>'
 
     def _paths(self) -> str:

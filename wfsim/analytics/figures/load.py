@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.model.duration import short_time
 
-from ..look import ENDINGS, HATCHES, INK, LIMIT, WAIT, WORK, bare, faded, state_looks, state_order, styled
+from ..look import ENDINGS, INK, LIMIT, WAIT, WORK, bare, faded, hatch, state_looks, state_order, styled
 from ..scope import literal
 from .scene import CLOCK, Scene, nothing, scene_of
 
@@ -84,7 +84,7 @@ def occupancy(
             width=width / 1000,
             y=[found[state].get(start, 0) for start in grid],
             name=bare(state),
-            marker={"color": colour, "pattern": {"shape": HATCHES[before % len(HATCHES)]}, "line": {"width": 0}},
+            marker={"color": colour, "pattern": hatch(before), "line": {"width": 0}},
             hovertemplate="%{x}: %{y:,.1f} cases<extra>" + bare(state) + "</extra>",
         )
     where = "" if not region else f" in {region}"
@@ -141,7 +141,7 @@ def arrivals_and_completions(
             y=values,
             customdata=[abs(value) for value in values],
             name=name,
-            marker={"color": colour, "pattern": {"shape": sign}, "line": {"width": 0}},
+            marker={"color": colour, "pattern": hatch(sign), "line": {"width": 0}},
             hovertemplate="%{x}: %{customdata:,}<extra>" + name + "</extra>",
             row=1,
             col=1,

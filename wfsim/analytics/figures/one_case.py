@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wfsim.errors import NothingToDraw
 from wfsim.model.duration import short_time
 
-from ..look import HATCHES, WAIT, bare, duration_axis, state_looks, styled
+from ..look import WAIT, bare, duration_axis, hatch, state_looks, styled
 from .scene import one_of, scene_of
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _draw_states(
             y=[_region(region)],
             orientation="h",
             width=0.7,
-            marker={"color": colour, "pattern": {"shape": HATCHES[before % len(HATCHES)]}, "line": {"width": 0}},
+            marker={"color": colour, "pattern": hatch(before), "line": {"width": 0}},
             # Only where there is room for it.
             text=bare(name) if (ended - began) / whole * _ROOM > len(name) else "",
             textposition="inside",
@@ -190,7 +190,7 @@ def _draw_attempts(figure: go.Figure, attempts: list[tuple[Any, ...]], axis: _Ax
             name=name,
             legendgroup=name,
             showlegend=name not in shown,
-            marker={"color": colour, "pattern": {"shape": sign}, "line": {"width": 0}},
+            marker={"color": colour, "pattern": hatch(sign), "line": {"width": 0}},
             hovertemplate=f"attempt {row[1]}, {name}: {short_time(until - since)}<extra></extra>",
         )
         shown.add(name)

@@ -10,7 +10,7 @@ from wfsim.arguments import expect_whole
 from wfsim.errors import HistoryError
 from wfsim.model.duration import short_time
 
-from ..look import ENDINGS, WAIT, WORK, bare, duration_axis, log_duration_axis, styled
+from ..look import ENDINGS, WAIT, WORK, bare, duration_axis, hatch, log_duration_axis, styled
 from .scene import nothing, scene_of
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def throughput_times(
             width=[binned.edge(k + 1) - binned.edge(k) for k in places],
             y=[counted[ending][k] for k in places],
             name=label,
-            marker={"color": colour, "pattern": {"shape": "" if ending == "success" else "/"}, "line": {"width": 0}},
+            marker={"color": colour, "pattern": hatch("" if ending == "success" else "/"), "line": {"width": 0}},
             text=[f"{short_time(binned.edge(k))} to {short_time(binned.edge(k + 1))}" for k in places],
             textposition="none",
             hovertemplate="%{text}: %{y:,} cases<extra>" + label + "</extra>",
@@ -199,7 +199,7 @@ def waiting_and_service(
             y=names,
             orientation="h",
             name=name,
-            marker={"color": colour, "pattern": {"shape": sign}, "line": {"width": 0}},
+            marker={"color": colour, "pattern": hatch(sign), "line": {"width": 0}},
             text=[f"{short_time(value)}, 95 %: {short_time(row[place + 2] or 0)}" for value, row in zip(values, rows)],
             textposition="none",
             hovertemplate="%{y}: %{text}<extra>mean " + name + "</extra>",

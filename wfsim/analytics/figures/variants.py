@@ -8,7 +8,7 @@ from wfsim.arguments import expect_whole
 from wfsim.history.views import ranked_paths
 from wfsim.model.duration import short_time
 
-from ..look import HATCHES, bare, state_looks, state_order, styled
+from ..look import bare, hatch, state_looks, state_order, styled
 from .scene import nothing, one_of, scene_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def variants(
             orientation="h",
             width=0.76,
             name=bare(state),
-            marker={"color": colour, "pattern": {"shape": HATCHES[before % len(HATCHES)]}, "line": {"width": 0}},
+            marker={"color": colour, "pattern": hatch(before), "line": {"width": 0}},
             text=[f"variant {place + 1}: {labels[place]}" for _, place in cells[state]],
             textposition="none",
             hovertemplate="%{text}<extra>" + bare(state) + "</extra>",
