@@ -122,6 +122,10 @@ SECTIONS = (
         "pool, capacity, attempts, mean_busy, utilisation, mean_queue, max_queue, mean_wait",
     ),
     Section(
+        "pool_load(3_600_000_000)",
+        "A pool in a bucket of time (here of an hour): how many of its workers were at work, how many attempts waited.",
+    ),
+    Section(
         "pool_attempts",
         "An attempt that asks for a worker of a pool.",
         'pool, "case", activity, scheduled, started, ended',
@@ -259,6 +263,7 @@ COLUMNS = {
     "span": "µs, length of the run",
     "busy_time": "µs of all its workers",
     "mean_busy": "workers at work on average",
+    "queue_time": "µs of all that wait",
     "mean_capacity": "workers there on average",
     "utilisation": "`mean_busy` by `mean_capacity`",
     "mean_queue": "attempts waiting on average",
@@ -313,6 +318,7 @@ _SPECIAL = {
     "sla_cases.ended": "µs; null if not yet",
     "state_distribution.share": "of the cases in that region, 0 to 1",
     "sweep_points.number": "the value as a number, null if it is none",
+    "pool_load.busy_time": "µs of all its workers in it",
     "pool_utilisation.started": "how many got a worker",
     "activity_stats.started": "how many began",
     "variants.cases": "how many closed cases",

@@ -133,6 +133,10 @@ class HistoryError(WfsimError):
     """A history cannot be written, opened or questioned; the text names the file, run or query."""
 
 
+class NothingToDraw(HistoryError):
+    """Of what a figure shows, a history has nothing: no such rows, or a log level that keeps none."""
+
+
 class ConflictError(HistoryError):
     """An append expected another version than the store holds (M11.1); nothing was written.
 

@@ -35,6 +35,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "Lab": lambda folder: (ORDER,),
     "Stepper": lambda folder: (ORDER,),
     "TokenGame": lambda folder: (NET,),
+    "Webhook": lambda folder: ("http://127.0.0.1:9/",),
     "align": lambda folder: ([["a"]], NET),
     "check": lambda folder: (NET, "live"),
     "compare": lambda folder: (small_history(), small_history()),
@@ -55,6 +56,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "load_scenario": lambda folder: (folder / "order.scenario.yaml",),
     "loads": lambda folder: (wf.dumps(ORDER),),
     "migration": lambda folder: (ORDER, ORDER),
+    "monitor": lambda folder: (small_history(), ORDER),
     "new": lambda folder: ("order",),
     "open_engine": lambda folder: (f"sqlite:///{folder}/runs.db",),
     "open_history": lambda folder: (folder / "order.duckdb",),
@@ -74,6 +76,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "to_snakes": lambda folder: (NET,),
     "verify": lambda folder: (ORDER,),
     "write_pnml": lambda folder: (NET, folder / "written.pnml"),
+    "write_report": lambda folder: (small_history(), folder / "report.html"),
 }
 """Arguments that are right, but perhaps of files that are not there."""
 
@@ -159,7 +162,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 OF_THEIR_OWN = {"Builder", "Duration", "History", "ManualClock", "PetriNet", "Property", "Scenario", "Workflow"}
 """Classes of which each has tests for what it is made of."""
-MADE_BY_WFSIM = {"ActivityContext", "ActivityError", "DefinitionError", "EventRejected", "WfsimError", "errors"}
+MADE_BY_WFSIM = {
+    "ActivityContext",
+    "ActivityError",
+    "DefinitionError",
+    "EventRejected",
+    "WfsimError",
+    "errors",
+    "figures",
+}
 WITHOUT_ARGUMENTS = {"examples", "json_schema"}
 
 

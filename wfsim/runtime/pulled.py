@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from wfsim.errors import ReplayError
-from wfsim.history.replay_case import compare, steps_of, stimulus_of
+from wfsim.history.replay_case import replayed
 from wfsim.history.store import Steps, Store, StoredCase
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.records import records_of
 
 from .tables import INSTANCES
 
@@ -157,21 +156,17 @@ class Pulled:
         instance = self._kept.pop(row.id, None)
         if instance is None or instance.version != before:
             instance = Instance(program, key=records[0].payload["seed"]) if before == 0 else self._rebuilt(place)
-        outputs = []
-        for step in steps_of(records):
-            output = instance.apply(stimulus_of(program, step))
-            try:
-                compare(step, records_of(instance, output))
-            except ReplayError as error:
-                # Its instance is past that step, so there is nothing to show: what is shown is what was.
-                self.differences[row.id] = error
-                warnings.warn(
-                    f"{row.id!r} did not go as its definition says, and is left out of the history from record "
-                    f"{before + 1} on: {error} See engine.check().",
-                    stacklevel=2,
-                )
-                return None
-            outputs.append(output)
+        try:
+            outputs = [output for _, output in replayed(instance, records)]
+        except ReplayError as error:
+            # Its instance is past that step, so there is nothing to show: what is shown is what was.
+            self.differences[row.id] = error
+            warnings.warn(
+                f"{row.id!r} did not go as its definition says, and is left out of the history from record "
+                f"{before + 1} on: {error} See engine.check().",
+                stacklevel=2,
+            )
+            return None
         return Steps(place, instance, outputs, before)
 
     def _rebuilt(self, place: StoredCase) -> Instance:
@@ -229,8 +224,8 @@ def check(core: Core, ids: Iterable[str] | None) -> Check:
             instance = Instance(program, key=records[0].payload["seed"])
             n_records += len(records)
             try:
-                for step in steps_of(records):
-                    compare(step, records_of(instance, instance.apply(stimulus_of(program, step))))
+                for _ in replayed(instance, records):
+                    pass
             except ReplayError as error:
                 differences[name] = error
     return Check(len(names), n_records, differences)
