@@ -68,6 +68,7 @@ PASSED = ("p", "m", "v", "o", "i")
 MOST_OF_ITS_OWN = 4
 LONGER = {
     # What people type: all but the first one or two are given by name.
+    "analytics.look.styled",
     "cli.check",
     "cli.seeds",
     "cli.simulate",

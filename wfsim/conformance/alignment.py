@@ -7,7 +7,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from .drawing import counts_of, draw_net, draw_workflow
 from .graph import Graph
 from .precision import precision_of
 from .search import search
+from .variants import Move, Variant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,60 +36,6 @@ if TYPE_CHECKING:
 
 MAX_MARKINGS = 20_000
 MAX_STATES = 1_000_000
-
-
-@dataclass(frozen=True)
-class Move:
-    """One move of an alignment.
-
-    Attributes
-    ----------
-    seen
-        The activity of the log, `None` if the model moves alone.
-    expected
-        The activity of the model, `None` if the log moves alone or the move is silent.
-    transition
-        The net transition, `None` if the log moves alone.
-    position
-        How many events of the trace come before it.
-    """
-
-    seen: str | None
-    expected: str | None
-    transition: str | None
-    position: int
-
-    @property
-    def deviates(self) -> bool:
-        """Whether log and model differ here."""
-        return self.seen != self.expected
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A trace with its alignment.
-
-    Attributes
-    ----------
-    activities
-        Of the trace.
-    cases
-        How many cases have it.
-    cost
-        `DEVIATION` for each move of one side alone, 1 for each silent one; of an unknown one, what it costs at least.
-    moves
-        First first; `None` if it is unknown, as the search was stopped.
-    """
-
-    activities: tuple[str, ...]
-    cases: int
-    cost: int
-    moves: tuple[Move, ...] | None
-
-    @property
-    def deviations(self) -> int:
-        """How many moves are of one side alone; where that is unknown, at least."""
-        return self.cost // DEVIATION
 
 
 class Alignments:

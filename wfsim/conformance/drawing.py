@@ -18,7 +18,7 @@ from wfsim.net.picture import picture as net_picture
 if TYPE_CHECKING:
     from wfsim.drawing.graph import Direction
 
-    from .alignment import Variant
+    from .variants import Variant
 
 _LEGEND = "log and model (blue: both; orange, the stronger the more: one alone)"
 

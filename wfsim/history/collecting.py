@@ -17,7 +17,7 @@ from .failures import cannot_write
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from .history import History
+    from .asked import Asked
 
 LATEST = "latest"
 _NUMBERED = re.compile(r"\d{6,}")
@@ -37,7 +37,7 @@ class Collector:
         Snapshots that could not be written, in words, the last hundred; the next one is tried all the same.
     """
 
-    def __init__(self, history: History, into: Path, every: Duration, keep: int) -> None:
+    def __init__(self, history: Asked, into: Path, every: Duration, keep: int) -> None:
         self.latest = into / LATEST
         self.collected = 0
         self.failures: list[str] = []
@@ -125,7 +125,7 @@ class Collector:
         return f"<Collector into {self._into}, every {self._every}: {self.collected} snapshots{failed}>"
 
 
-def collector_of(history: History, into: Path, every: object, keep: int) -> Collector:
+def collector_of(history: Asked, into: Path, every: object, keep: int) -> Collector:
     """A collector, once its arguments are looked at."""
     try:
         length = Duration.of(every)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from .history import History
+    from .asked import Asked
 
 Of = Literal["events", "states", "activities"]
 
@@ -82,7 +82,7 @@ class EventLog:
     cases as `case:…`.
     """
 
-    def __init__(self, history: History, of: Of | None) -> None:
+    def __init__(self, history: Asked, of: Of | None) -> None:
         sources = {run.source for run in history.runs}
         if of is None:
             of = "events" if "log" in sources else "states"

@@ -6,16 +6,16 @@ import time
 from collections import namedtuple
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from wfsim.errors import HistoryError
-
-from .opening import open_for_reading
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .history import History
+    from .asked import Asked
+
+H = TypeVar("H", bound="Asked")
 
 Known = Mapping[tuple[int, int], int]
 """By run and case the `seq` of the last record that somebody has read."""
@@ -54,7 +54,7 @@ class News:
         self._places: np.ndarray[Any, Any] = np.array([place for place, _ in given], dtype=np.int64)
         self._versions: np.ndarray[Any, Any] = np.array([seq for _, seq in given], dtype=np.int64)
 
-    def changes(self, history: History) -> list[Change]:
+    def changes(self, history: Asked) -> list[Change]:
         """The cases that have records which are not known, in order of run and case; they count as known then.
 
         Cost: one pass over `cases`, some nanoseconds each.
@@ -87,7 +87,7 @@ def together(changes: list[Change]) -> Iterator[list[Change]]:
         yield group
 
 
-def rows_of(history: History, changes: list[Change]) -> Iterator[Any]:
+def rows_of(history: Asked, changes: list[Change]) -> Iterator[Any]:
     """The rows of `history` that are new in some cases, each a named tuple; of a case in order of `seq`."""
     made: type[Any] | None = None
     for group in together(changes):
@@ -104,7 +104,7 @@ def rows_of(history: History, changes: list[Change]) -> Iterator[Any]:
                 yield made(*row)
 
 
-def following(history: History, after: Known | str | None, poll: float) -> Iterator[Any]:
+def following(history: Asked, after: Known | str | None, poll: float) -> Iterator[Any]:
     """What `History.follow` says."""
     news = News(None if isinstance(after, str) else after)
     if isinstance(after, str):
@@ -121,10 +121,10 @@ def following(history: History, after: Known | str | None, poll: float) -> Itera
         source.close()
 
 
-class Source:
+class Source(Generic[H]):
     """A history to look at again and again: a live one as it is, of a collected one the latest snapshot."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: H) -> None:
         self.given = self.history = history
         self._target = _target(history.path)
 
@@ -137,9 +137,7 @@ class Source:
         target = _target(self.given.path)
         if self._target is None or target is None or target == self._target or self.given.is_closed:
             return
-        from .history import History
-
-        renewed = History(self.given.path, con=open_for_reading(target), functions=self.given.functions)
+        renewed = self.given.of_snapshot(target)
         self.close()
         self.history, self._target = renewed, target
 

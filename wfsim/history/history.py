@@ -550,6 +550,10 @@ class History:
         con = self.connection()
         return opening.cursor(con) if self._part is None else self._part.cursor(con)
 
+    def of_snapshot(self, folder: Path) -> History:
+        """The same history as it lies in the folder of a snapshot, to be closed by whoever asks."""
+        return History(self.path, con=opening.open_for_reading(folder), functions=self._functions)
+
     def _all_of_it(self) -> History:
         return self if self._part is None else self._part.whole
 

@@ -7,10 +7,10 @@ import contextlib
 import html
 import time as wall
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 from wfsim.errors import RunStopped, WaitTimeout, WfsimError, did_you_mean, listed
 from wfsim.model.duration import Duration
@@ -32,13 +32,71 @@ if TYPE_CHECKING:
     from wfsim.semantics.program import Program
     from wfsim.semantics.records import Record
 
-    from .engine import Engine
+    from .core import Core
     from .rows import InstanceRow
-    from .run import Lease
     from .sending import Answer
 
 Timeout: TypeAlias = "Duration | timedelta | str | int | float | None"
 Until: TypeAlias = "str | Callable[[Run], bool] | None"
+
+
+class Held(Protocol):
+    """The right to use an engine; see `run.Lease`."""
+
+    def release(self, timeout: float = ...) -> None:
+        """It is needed no more."""
+
+
+class Owner(Protocol):
+    """The engine of a run; see `engine.Engine`."""
+
+    core: Core
+
+    @property
+    def history(self) -> History:
+        """The history of all instances."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has been closed."""
+
+    @property
+    def stopped(self) -> str | None:
+        """Why nothing goes on here, if so."""
+
+    def definitions(self, family: str) -> list[str]:
+        """The definitions of a family."""
+
+    def get(self, id: str) -> Run:
+        """An instance."""
+
+    def children(self, id: str) -> list[Run]:
+        """The instances that an instance has started."""
+
+    def begin_children(self, ids: Iterable[str]) -> None:
+        """Let children that are owed start now."""
+
+    def send(
+        self,
+        id: str,
+        event: str,
+        payload: Mapping[str, Value] | None = None,
+        /,
+        *,
+        event_id: str | None = None,
+        metadata: Mapping[str, Value] | None = None,
+        expected_version: int | None = None,
+    ) -> Answer:
+        """Send an event."""
+
+    def control(self, id: str, command: str, reason: str | None = None, *, command_id: str | None = None) -> str:
+        """Give a command."""
+
+    def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
+        """Why an event cannot be taken now."""
+
+    def raise_if_stopped(self) -> None:
+        """Raise `RunStopped` if nothing goes on here any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +133,7 @@ class Run:
         What the instance is called.
     """
 
-    def __init__(self, engine: Engine, row: InstanceRow, lease: Lease | None = None) -> None:
+    def __init__(self, engine: Owner, row: InstanceRow, lease: Held | None = None) -> None:
         self.id = row.id
         self._engine = engine
         self._lease = lease

@@ -36,6 +36,7 @@ from wfsim.verification.workflows.conditions.terms import (
     DOUBLE,
     LISTS,
     MOST_CASES,
+    Application,
     Case,
     NotTaken,
     Term,
@@ -52,29 +53,6 @@ from wfsim.verification.workflows.conditions.terms import (
     order,
     raised,
 )
-
-
-@dataclass(frozen=True)
-class Application:
-    """A call with arguments of certain kinds: what it comes to, and when it is made.
-
-    Attributes
-    ----------
-    arguments
-        One case for each, `null` among the kinds.
-    given
-        Their values, but for those that are null.
-    raises
-        Whether the function fails (`Expression.function`).
-    value
-        What it gives otherwise.
-    """
-
-    function: str
-    arguments: tuple[Case, ...]
-    given: tuple[Any, ...]
-    raises: Any
-    value: Term
 
 
 def apply(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import z3
 
@@ -17,6 +17,7 @@ from wfsim.model.values import (
     ValueType,
 )
 from wfsim.verification.workflows.conditions.terms import (
+    Application,
     Case,
     Term,
     Truth,
@@ -31,9 +32,6 @@ from wfsim.verification.workflows.conditions.terms import (
     order,
     text_of,
 )
-
-if TYPE_CHECKING:
-    from wfsim.verification.workflows.conditions.functions import Application
 
 ANYTHING = ("boolean", "integer", "number", "string", "list", "object")
 

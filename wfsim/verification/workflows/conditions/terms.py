@@ -595,3 +595,26 @@ def finite_double(value: Any) -> tuple[Truth, ...]:
         z3.Not(z3.fpIsInf(value)),
         z3.Not(z3.And(z3.fpIsZero(value), z3.fpIsNegative(value))),
     )
+
+
+@dataclass(frozen=True)
+class Application:
+    """A call with arguments of certain kinds: what it comes to, and when it is made.
+
+    Attributes
+    ----------
+    arguments
+        One case for each, `null` among the kinds.
+    given
+        Their values, but for those that are null.
+    raises
+        Whether the function fails (`Expression.function`).
+    value
+        What it gives otherwise.
+    """
+
+    function: str
+    arguments: tuple[Case, ...]
+    given: tuple[Any, ...]
+    raises: Any
+    value: Term
