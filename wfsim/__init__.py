@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wfsim.history.importing.reading import read_log
     from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
+    from wfsim.mining.discovery import discover
     from wfsim.model.annotated import function
     from wfsim.model.builder import Builder
     from wfsim.model.catalogue import Catalogue
@@ -93,6 +94,7 @@ __all__ = [
     "conditions",
     "convert_history",
     "default_scenario",
+    "discover",
     "dumps",
     "errors",
     "example",
@@ -143,6 +145,7 @@ _HOMES = {
     "history.importing.reading": ("read_log",),
     "history.migration": ("migration",),
     "history.simulate": ("simulate",),
+    "mining.discovery": ("discover",),
     "model.annotated": ("function",),
     "model.builder": ("Builder",),
     "model.catalogue": ("Catalogue",),
