@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
     from wfsim.mining.discovery import discover
+    from wfsim.mining.fitting import fit
     from wfsim.model.annotated import function
     from wfsim.model.builder import Builder
     from wfsim.model.catalogue import Catalogue
@@ -102,6 +103,7 @@ __all__ = [
     "explore",
     "explore_seeds",
     "explore_workflow",
+    "fit",
     "from_networkx",
     "from_snakes",
     "function",
@@ -146,6 +148,7 @@ _HOMES = {
     "history.migration": ("migration",),
     "history.simulate": ("simulate",),
     "mining.discovery": ("discover",),
+    "mining.fitting": ("fit",),
     "model.annotated": ("function",),
     "model.builder": ("Builder",),
     "model.catalogue": ("Catalogue",),

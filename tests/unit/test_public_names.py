@@ -15,7 +15,7 @@ from tests import public_signatures
 NAMES = """
 ActivityContext ActivityError Builder Catalogue DefinitionError Duration Editor EventRejected FlowMap History Lab
 ManualClock PetriNet Property Scenario Stepper TokenGame WfsimError Workflow align check compare conditions
-convert_history default_scenario discover dumps errors example examples explore explore_seeds explore_workflow
+convert_history default_scenario discover dumps errors example examples explore explore_seeds explore_workflow fit
 from_networkx from_snakes function hot_paths json_schema lint load load_scenario loads migration new open_history
 picture read_log read_pnml read_properties reopen run_schedules save simulate smallest soundness start sweep to_net
 to_snakes verify write_pnml

@@ -117,7 +117,14 @@ def fresh(name: str, taken: set[str]) -> str:
     return found
 
 
-def workflow_of(tree: Tree, name: str, *, timed: Collection[str] = (), description: str | None = None) -> Workflow:
+def workflow_of(
+    tree: Tree,
+    name: str,
+    *,
+    timed: Collection[str] = (),
+    served: Collection[str] = (),
+    description: str | None = None,
+) -> Workflow:
     """A workflow whose cases do what a tree says.
 
     A state is entered when its activity is done, on an event of that name; what is chosen is which event comes. Where
@@ -128,10 +135,12 @@ def workflow_of(tree: Tree, name: str, *, timed: Collection[str] = (), descripti
     Parameters
     ----------
     timed
-        Activities that take time: a case enters their states when they begin, and a state of its own follows where
-        what comes next is chosen.
+        Activities that take time: they are the work of their states, and a state of its own follows where what comes
+        next is chosen, or takes its time to come.
+    served
+        Those of them whose workers are known: a case waits for these in the state, for others before it.
     """
-    made = _Made(state_names(sorted(tree.activities)), timed)
+    made = _Made(state_names(sorted(tree.activities)), timed, served)
     region = made.region(tree)
     activities: dict[str, dict[str, Any]] = {made.names[each]: {} for each in tree.activities if each in timed}
     told = {"description": description} if description else {}
@@ -148,8 +157,9 @@ def workflow_of(tree: Tree, name: str, *, timed: Collection[str] = (), descripti
 
 
 class _Made:
-    def __init__(self, names: dict[str, str], timed: Collection[str]) -> None:
+    def __init__(self, names: dict[str, str], timed: Collection[str], served: Collection[str]) -> None:
         self.names = names
+        self._served = served
         self.events: dict[str, None] = {}
         self._timed = timed
         self._taken = set(names.values())
@@ -184,7 +194,7 @@ class _Made:
             return end[0]
 
         only = next(iter(order.first)) if len(order.first) == 1 and not order.passed else None
-        if only is not None and (is_root or self._takes_time(only)):
+        if only is not None and (is_root or self._is_asked_for(only)):
             initial = called[only]
         else:
             initial = fresh("start" if is_root else "waiting", taken)
@@ -198,7 +208,8 @@ class _Made:
                 made["is_terminal"] = True
             states.append(made)
             source = own
-            if on is not None and len(others) + may_end > 1:
+            takes_time = any(each.operator is None and not self._is_asked_for(each) for each in others)
+            if on is not None and (len(others) + may_end > 1 or takes_time):
                 source = fresh(f"after {own}"[:LONGEST_NAME], taken)
                 states.append({"name": source})
                 ways.append({"from": own, "event": on, "to": source})
@@ -229,6 +240,10 @@ class _Made:
             return self.names[str(block.activity)]
         sides = [self.names[child.activities[0]] for child in block.children]
         return fresh(listed(sides, 3).replace(", ", " and ")[:LONGEST_NAME], taken)
+
+    def _is_asked_for(self, block: Block) -> bool:
+        """Whether a case waits for it in its state, so that the state can be entered at once."""
+        return self._takes_time(block) and block.activity in self._served
 
     def _takes_time(self, block: Block) -> bool:
         return block.operator is None and block.activity in self._timed
