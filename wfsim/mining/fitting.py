@@ -13,6 +13,7 @@ import numpy as np
 from wfsim.arguments import expect
 from wfsim.errors import HistoryError, OptionError, did_you_mean, listed
 from wfsim.model.catalogue import as_catalogue
+from wfsim.model.state_names import state_names
 from wfsim.model.uses import declared_activities
 from wfsim.model.workflow import Workflow
 from wfsim.simulation.check import check_scenario, family_of
@@ -27,7 +28,6 @@ from .fitted import Fit, Goodness
 from .given import fit_values
 from .rates import fit_arrivals
 from .staffing import crews_of, pool_by_activity, pools_of
-from .states import state_names
 from .walking import walk
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.errors import listed
+from wfsim.model.state_names import LONGEST_NAME, fresh, state_names
 from wfsim.model.uses import RESERVED_EVENTS, is_reserved
 from wfsim.model.workflow import Workflow
 
@@ -13,8 +14,6 @@ from .tree import TAU, Operator, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
-
-LONGEST_NAME = 200
 
 Block: TypeAlias = Tree
 """What a state stands for: a leaf, or a node of what is parallel."""
@@ -95,26 +94,6 @@ def _after(one: Order, other: Order) -> Order:
         follow,
         one.passed and other.passed,
     )
-
-
-def state_names(activities: Iterable[str]) -> dict[str, str]:
-    """What the state of each activity is called: like it, but for what no name or path can have."""
-    found: dict[str, str] = {}
-    taken: set[str] = set()
-    for activity in activities:
-        text = "".join(each if each.isprintable() and each != "/" else "-" for each in activity)
-        found[activity] = fresh(text.strip()[:LONGEST_NAME] or "-", taken)
-    return found
-
-
-def fresh(name: str, taken: set[str]) -> str:
-    """The name, or with a number behind it if it is taken; taken from then on."""
-    found, number = name, 1
-    while found in taken:
-        number += 1
-        found = f"{name[: LONGEST_NAME - 6]} {number}"
-    taken.add(found)
-    return found
 
 
 def workflow_of(

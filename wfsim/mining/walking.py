@@ -10,10 +10,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from wfsim.model.state_names import state_names
 from wfsim.model.uses import is_reserved
 
 from .observed import Waits
-from .states import state_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -191,10 +191,12 @@ class _Walker:
         return self._ways[key]
 
     def _shortest(self, region: Region | Workflow, source: str, target: str | None) -> list[Transition] | None:
-        ends = {state.name for state in region.states if state.is_terminal} if target is None else {target}
-        if target is None and source in ends:
-            return []
         told, states = set(self._owners_of(region).values()), {state.name: state for state in region.states}
+        if target is None and states[source].is_terminal:
+            return []
+        # An end of which the log has a word is none where that was not done.
+        silent = {name for name, state in states.items() if state.is_terminal and name not in told}
+        ends = silent if target is None else {target}
         queue: deque[tuple[str, list[Transition]]] = deque([(source, [])])
         seen = set()
         while queue:

@@ -173,6 +173,17 @@ def test_people_of_a_log_are_pools_with_working_hours() -> None:
     assert again.counts == {"completed/success": plan.cases}
 
 
+def test_an_activity_that_ends_a_case_is_no_end_of_cases_without_it() -> None:
+    """After `c` half of the cases end, half go on to `d`, with which every case ends that has it."""
+    rows = [
+        (f"{n} {word}", letter, 10 * n + k) for n in range(9) for word in ("c", "acd") for k, letter in enumerate(word)
+    ]
+    log = wf.read_log(pd.DataFrame(rows, columns=["case", "activity", "time"]), time_format="s")
+    model = wf.discover(log, noise=0).workflow
+    plans = wf.fit(log, model).scenario.events["c"]
+    assert [(plan.event, plan.weight) for plan in plans] == [("d", 0.5), ("end", 0.5)]
+
+
 def test_a_workflow_that_can_follow_no_case_of_a_log_is_refused() -> None:
     log = wf.read_log(
         pd.DataFrame([("1", "a", 0), ("1", "b", 5)], columns=["case", "activity", "time"]), time_format="s"
