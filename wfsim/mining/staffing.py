@@ -42,6 +42,8 @@ PRESENT = 0.25
 QUARTER = UNITS["h"] // 4
 """Clocks are set by whole quarters of an hour."""
 HOURS = 168
+LONGEST_NAME = 60
+"""Of a pool that is called like all the activities that ask it."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +160,9 @@ def crews_of(history: History, workflow: str, names: Mapping[str, str], time_zon
         own = rows[rows["activity"].isin(activities)].reset_index(drop=True)
         by_hour, is_week = _working_hours(own, time_zone)
         workers = sorted(set().union(*(people[each] for each in activities)))
-        name = (
-            names[activities[0]] if len(activities) == 1 else f"{names[activities[0]]} and {len(activities) - 1} more"
-        )
+        every = ", ".join(names[each] for each in activities)
+        several = f"{names[activities[0]]} and {len(activities) - 1} more"
+        name = every if len(every) <= LONGEST_NAME or len(activities) == 1 else several
         if is_week:
             written: dict[str, Any] = {"shifts": _shifts(by_hour), "time_zone": time_zone}
             note = f"{len(workers)} people, {max(by_hour):.0f} at most at one hour: {listed(workers, 5)}"
