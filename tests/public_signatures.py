@@ -33,6 +33,8 @@ def text() -> str:
 
 
 def _lines(name: str, value: Any) -> list[str]:
+    if inspect.ismodule(value) and name != "errors":
+        return [f"{name}.{each}{_signature(getattr(value, each))}" for each in value.__all__]
     if inspect.ismodule(value):
         errors = [one for one in vars(value).values() if inspect.isclass(one) and issubclass(one, wf.WfsimError)]
         return sorted(f"{name}.{one.__name__}({one.__bases__[0].__name__})" for one in errors)

@@ -105,6 +105,11 @@ SECTIONS = (
         "An activity and how often it was tried again.",
         "activity, executions, retried, retries, max_attempt, recovered, total_delay",
     ),
+    Section(
+        "log_events",
+        "An event of an imported log (docs/import.md), in the order of its case; other runs have none.",
+        '"case", activity, lifecycle, time, resource, attributes',
+    ),
     Section("rework", "A state that some case entered more than once.", "state, cases, reworked, share, again, most"),
     Section(
         "eventually_follows",
@@ -115,6 +120,10 @@ SECTIONS = (
         "pool_utilisation",
         "A pool of workers over the whole run, from time 0 (of real runs their first record) to the last record.",
         "pool, capacity, attempts, mean_busy, utilisation, mean_queue, max_queue, mean_wait",
+    ),
+    Section(
+        "pool_load(3_600_000_000)",
+        "A pool in a bucket of time (here of an hour): how many of its workers were at work, how many attempts waited.",
     ),
     Section(
         "pool_attempts",
@@ -254,6 +263,7 @@ COLUMNS = {
     "span": "µs, length of the run",
     "busy_time": "µs of all its workers",
     "mean_busy": "workers at work on average",
+    "queue_time": "µs of all that wait",
     "mean_capacity": "workers there on average",
     "utilisation": "`mean_busy` by `mean_capacity`",
     "mean_queue": "attempts waiting on average",
@@ -290,6 +300,11 @@ _SUMS = {"total": "sum", "mean": "mean", "p50": "median", "p95": "95 % quantile"
 _SPECIAL = {
     "trend.started": "how many cases began in it",
     "trend.closed": "how many cases closed in it",
+    "log_events.activity": "what was done, as the log says",
+    "log_events.lifecycle": "`start` or `complete`, or what the log says",
+    "log_events.resource": "who did it, if the log says so",
+    "log_events.event_id": "its id in the log, if it has one",
+    "log_events.attributes": "JSON: everything else that the log says of it",
     "rework.cases": "how many cases entered it",
     "rework.share": "of `cases`, 0 to 1",
     "rework.n": "entries",
@@ -303,6 +318,7 @@ _SPECIAL = {
     "sla_cases.ended": "µs; null if not yet",
     "state_distribution.share": "of the cases in that region, 0 to 1",
     "sweep_points.number": "the value as a number, null if it is none",
+    "pool_load.busy_time": "µs of all its workers in it",
     "pool_utilisation.started": "how many got a worker",
     "activity_stats.started": "how many began",
     "variants.cases": "how many closed cases",

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from wfsim import errors
+    from wfsim.analytics import figures
     from wfsim.analytics.compare import compare
     from wfsim.analytics.hot_paths import hot_paths
+    from wfsim.analytics.page import write_report
     from wfsim.conformance.alignment import align
     from wfsim.errors import ActivityError, DefinitionError, EventRejected, WfsimError
     from wfsim.experiments.campaign import explore_seeds
@@ -42,11 +44,14 @@ if TYPE_CHECKING:
     from wfsim.model.template import new
     from wfsim.model.workflow import Workflow
     from wfsim.model.yaml_io import dumps, load, loads, save
+    from wfsim.monitoring.monitor import monitor
+    from wfsim.monitoring.webhook import Webhook
     from wfsim.net.petri import PetriNet
     from wfsim.net.pnml import read_pnml, write_pnml
     from wfsim.net.snakes_bridge import from_snakes, to_snakes
     from wfsim.net.translate import to_net
     from wfsim.runtime.clock import ManualClock
+    from wfsim.runtime.engine import open_engine
     from wfsim.runtime.executor import ActivityContext
     from wfsim.runtime.run import reopen, start
     from wfsim.runtime.schedules import run_schedules
@@ -87,6 +92,7 @@ __all__ = [
     "Scenario",
     "Stepper",
     "TokenGame",
+    "Webhook",
     "WfsimError",
     "Workflow",
     "align",
@@ -103,6 +109,7 @@ __all__ = [
     "explore",
     "explore_seeds",
     "explore_workflow",
+    "figures",
     "fit",
     "from_networkx",
     "from_snakes",
@@ -114,7 +121,9 @@ __all__ = [
     "load_scenario",
     "loads",
     "migration",
+    "monitor",
     "new",
+    "open_engine",
     "open_history",
     "picture",
     "read_log",
@@ -132,11 +141,13 @@ __all__ = [
     "to_snakes",
     "verify",
     "write_pnml",
+    "write_report",
 ]
 
 _HOMES = {
     "analytics.compare": ("compare",),
     "analytics.hot_paths": ("hot_paths",),
+    "analytics.page": ("write_report",),
     "conformance.alignment": ("align",),
     "errors": ("ActivityError", "DefinitionError", "EventRejected", "WfsimError"),
     "experiments.campaign": ("explore_seeds",),
@@ -160,6 +171,8 @@ _HOMES = {
     "model.template": ("new",),
     "model.workflow": ("Workflow",),
     "model.yaml_io": ("dumps", "load", "loads", "save"),
+    "monitoring.monitor": ("monitor",),
+    "monitoring.webhook": ("Webhook",),
     "net.petri": ("PetriNet",),
     "net.pnml": ("read_pnml", "write_pnml"),
     "net.snakes_bridge": ("from_snakes", "to_snakes"),
@@ -167,6 +180,7 @@ _HOMES = {
     "runtime.clock": ("ManualClock",),
     "runtime.executor": ("ActivityContext",),
     "runtime.run": ("reopen", "start"),
+    "runtime.engine": ("open_engine",),
     "runtime.schedules": ("run_schedules",),
     "simulation.default": ("default_scenario",),
     "simulation.scenario": ("Scenario", "load_scenario"),
@@ -185,6 +199,7 @@ _HOMES = {
     "widgets.stepper": ("Stepper",),
     "widgets.token_game": ("TokenGame",),
 }
+_MODULES = {"errors": "wfsim.errors", "figures": "wfsim.analytics.figures"}
 _HOME = {name: f"wfsim.{module}" for module, names in _HOMES.items() for name in names}
 
 
@@ -194,8 +209,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return importlib.import_module("wfsim.errors")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _HOME:
         raise AttributeError(f"wfsim has no name {name!r}. Names: {', '.join(__all__)}.")
     value = getattr(importlib.import_module(_HOME[name]), name)

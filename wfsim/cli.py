@@ -626,12 +626,25 @@ def report(
     file: Annotated[Path, typer.Argument(help="A history: a DuckDB file, or a folder of Parquet.", show_default=False)],
     limit: Annotated[int, typer.Option(min=1, help="Rows per table.")] = 10,
     as_json: AsJson = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write it with figures as one HTML page instead.", show_default=False),
+    ] = None,
 ) -> None:
-    """Print what a history comes to, with intervals and hot paths."""
+    """Print what a history comes to, or write it as a page."""
     import wfsim as wf
 
+    if output is not None:
+        _writable(output, (".html",), file)
     with wf.open_history(file) as history:
-        _summarise(history, as_json, limit)
+        if output is None:
+            _summarise(history, as_json, limit)
+            return
+        wf.write_report(history, output, limit=limit)
+    if as_json:
+        _print_json({"written": str(output)})
+    else:
+        out.print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, opens offline", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -112,7 +112,7 @@ def run_demo(
     _run_one(order, folder, say)
 
     head("Done")
-    say(f"Everything lies in {folder}/: the history (orders.duckdb), the pictures, the real order (runs.duckdb).")
+    say(f"Everything lies in {folder}/: the history (orders.duckdb), the pictures, the real order (runs.db).")
     say(
         "In a checkout: make lab, then 05_draw_and_step.ipynb to draw a workflow, 01_first_workflow.ipynb for the rest."
     )
@@ -136,8 +136,9 @@ def _run_one(order: Workflow, folder: Path, say: Callable[[str], None]) -> None:
     """An order from validation to delivery; payment fails once and is tried again."""
     import wfsim as wf
 
-    stored = folder / "runs.duckdb"
-    stored.unlink(missing_ok=True)
+    stored = folder / "runs.db"
+    for end in ("", "-wal", "-shm"):
+        stored.with_name(stored.name + end).unlink(missing_ok=True)
 
     def validate_order(order_id: str, items: list[str]) -> None:
         if not items:
@@ -170,11 +171,11 @@ def _run_one(order: Workflow, folder: Path, say: Callable[[str], None]) -> None:
             ("order_shipped", {"shipment_id": "s-9"}, "shipped"),
             ("order_delivered", {}, "completed"),
         ):
-            run.send(event, **payload)
+            run.send(event, payload)
             run.wait(then, timeout=10)
             say(f"  {event:<20} → {run.state}")
             if run.state == "inventory_allocated":
                 say(f"  why not order_delivered? {' '.join(run.why_not('order_delivered').reasons)}")
         say(f"  {run.status}, {run.outcome}; attempts = {run.variables['attempts']}, output {run.output}")
-    with wf.open_history(stored) as history:
+        history = run.history
         say(f"  {len(history)} records stored; replayed to '{history.case('order-1').replay().state}'.")

@@ -133,6 +133,10 @@ class HistoryError(WfsimError):
     """A history cannot be written, opened or questioned; the text names the file, run or query."""
 
 
+class NothingToDraw(HistoryError):
+    """Of what a figure shows, a history has nothing: no such rows, or a log level that keeps none."""
+
+
 class ConflictError(HistoryError):
     """An append expected another version than the store holds (M11.1); nothing was written.
 
@@ -184,6 +188,10 @@ class ActivityError(WfsimError):
             raise ValueError(f"retry_after is {retry_after!r}. Give seconds from 0 to 3,200,000,000, a hundred years.")
         self.error_type = error_type
         self.retry_after = None if retry_after is None else round(retry_after * 1_000_000)
+
+
+class EngineError(WfsimError):
+    """An engine cannot do what it was asked: its database, an instance or a definition is not as it must be."""
 
 
 class RunStopped(WfsimError):

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # Imported before the fork, since loading them takes longer than what is tested.
-import duckdb  # noqa: F401
-import numpy  # noqa: F401
-import pyarrow  # noqa: F401
+import sqlalchemy  # noqa: F401
 
-from wfsim.errors import ActivityError, HistoryError
-from wfsim.history.store import Store
+from wfsim.errors import ActivityError, EngineError
 from wfsim.model.workflow import Workflow
+from wfsim.runtime.database import Database
 from wfsim.runtime.run import reopen, start
+from wfsim.runtime.sql_rows import SqlRows
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -74,7 +74,7 @@ ORDER = Workflow.model_validate(
 )
 
 
-def _write(path: Path, line: str) -> None:
+def written(path: Path, line: str) -> None:
     """One line, on disk before anything else happens."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(handle, (line + "\n").encode())
@@ -82,20 +82,21 @@ def _write(path: Path, line: str) -> None:
     os.close(handle)
 
 
-def die_after(appends: int | None) -> None:
-    """Let this process be killed right after so many appends, before anything follows from the last."""
-    append, left = Store.append, appends
+def die_after(commits: int | None) -> None:
+    """Let this process be killed right after so many transactions, before anything follows from the last."""
+    transaction, left = Database.transaction, commits
 
-    def counted(self: Store, *args: Any, **kwargs: Any) -> int:
+    @contextlib.contextmanager
+    def counted(self: Database) -> Iterator[SqlRows]:
         nonlocal left
-        version = append(self, *args, **kwargs)
+        with transaction(self) as rows:
+            yield rows
         if left is not None:
             left -= 1
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
-        return version
 
-    Store.append = counted  # type: ignore[method-assign]
+    Database.transaction = counted  # type: ignore[method-assign]
 
 
 def drive(folder: str, name: str, ready: Connection, appends: int | None = None) -> None:
@@ -108,7 +109,7 @@ def drive(folder: str, name: str, ready: Connection, appends: int | None = None)
     ready.send("loaded")
 
     def did(context: Any, **_: Any) -> str:
-        _write(path / "effects", f"{context.idempotency_key} {context.attempt}")
+        written(path / "effects", f"{context.idempotency_key} {context.attempt}")
         if context.activity != "pack" and context.attempt == 1:
             raise ActivityError("Net", "try again")
         return str(context.idempotency_key)
@@ -117,10 +118,10 @@ def drive(folder: str, name: str, ready: Connection, appends: int | None = None)
         return did(context)
 
     functions: dict[str, Callable[..., Any]] = {"validate": did, "charge": charge, "pack": did}
-    store = path / "orders.duckdb"
+    store = path / "orders.db"
     try:
         run = reopen(store, name, functions)
-    except HistoryError:
+    except EngineError:
         run = start(ORDER, activities=functions, store=store, id=name)
     ready.send("open")
     told = path / "acknowledged"
@@ -137,5 +138,5 @@ def drive(folder: str, name: str, ready: Connection, appends: int | None = None)
             else:
                 run.wait(state)
                 assert run.send(event, event_id=event_id) == "accepted"
-            _write(told, f"{event_id} {run.version}")
+            written(told, f"{event_id} {run.version}")
         run.wait()

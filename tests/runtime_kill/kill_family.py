@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.runtime_kill.kill_child import _write, die_after
-from wfsim.errors import ActivityError, EventRejected, HistoryError, WaitTimeout
+from tests.runtime_kill.kill_child import die_after, written
+from wfsim.errors import ActivityError, EngineError, EventRejected, WaitTimeout
 from wfsim.model.yaml_io import loads
 from wfsim.runtime.run import reopen, start
 
@@ -133,7 +133,7 @@ def drive(folder: str, name: str, ready: Connection, appends: int | None = None)
     ready.send("loaded")
 
     def did(context: Any, **_: Any) -> str:
-        _write(path / "effects", f"{context.idempotency_key} {context.attempt} {context.activity} {context.index}")
+        written(path / "effects", f"{context.idempotency_key} {context.attempt} {context.activity} {context.index}")
         if context.activity in ("reserve", "make", "give_back") and context.attempt == 1:
             raise ActivityError("Net", "try again")
         return str(context.idempotency_key)
@@ -143,10 +143,10 @@ def drive(folder: str, name: str, ready: Connection, appends: int | None = None)
         return did(context)
 
     functions = {"reserve": did, "give_back": did, "part.make": make, "tidy": did, "look.look": did}
-    store = path / "runs.duckdb"
+    store = path / "runs.db"
     try:
         run = reopen(store, name, functions)
-    except HistoryError:
+    except EngineError:
         given = {"machines": MACHINES, "parts": PARTS}
         run = start(SITE, input=given, activities=functions, store=store, id=name, catalogue=[PART, LOOK])
     ready.send("open")
@@ -174,4 +174,4 @@ def tell(path: Path, run: Run, event: str, event_id: str) -> None:
         # Called back meanwhile.
         assert event == "approve"
         return
-    _write(told, event_id)
+    written(told, event_id)

@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from tests.runtime_kill.killer import Killer, applied, chosen_seed
+from tests.stored import open_history
 from wfsim.history.case import Case
-from wfsim.history.history import open_history
 from wfsim.history.replay import replay_all
 from wfsim.semantics.records import Record
 
@@ -55,7 +55,7 @@ def check(work: Path) -> None:
     effects = Counter(tuple(line.split()) for line in (work / "effects").read_text().splitlines())
     acknowledged = (work / "acknowledged").read_text().splitlines()
     assert len(acknowledged) == len(set(acknowledged))
-    with open_history(work / "runs.duckdb") as history:
+    with open_history(work / "runs.db") as history:
         report = replay_all(history)
         assert report, str(report)
         numbers = [number for (number,) in history.sql('SELECT "case" FROM cases ORDER BY "case"').fetchall()]

@@ -6,14 +6,14 @@ from collections import Counter
 from pathlib import Path
 
 from tests.runtime_kill.killer import Killer, applied, chosen_seed
-from wfsim.history.history import open_history
+from tests.stored import open_history
 from wfsim.history.replay import replay_all
 
 N_ITEMS = 5
 
 
 def check(order: Path) -> None:
-    with open_history(order / "orders.duckdb") as history:
+    with open_history(order / "orders.db") as history:
         report = replay_all(history)
         assert report, str(report)
         case = history.case("o")

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 import wfsim as wf
 from tests.language import PAGE, Example, catalogue, examples, rewritten
+from tests.stored import open_history
 from wfsim.exploration.domains import Domains
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
@@ -80,7 +81,7 @@ def test_a_case_of_it_is_walked_through_in_the_stepper(example: Example) -> None
 
 @each
 def test_it_is_run_for_real_and_its_history_replays(example: Example, tmp_path: Path) -> None:
-    workflow, store = example.workflow, tmp_path / "runs.duckdb"
+    workflow, store = example.workflow, tmp_path / "runs.db"
     functions = {name: lambda **inputs: None for name in workflow.activities}
     # A trace begins with the inputs.
     first = example.traces[0].splitlines()[0] if example.traces else ""
@@ -91,6 +92,6 @@ def test_it_is_run_for_real_and_its_history_replays(example: Example, tmp_path: 
     ) as run:
         clock.advance("1us")
         status = run.status
-    with wf.open_history(store, functions=workflow.given.functions) as history:
+    with open_history(store, workflow.given.functions) as history:
         replay_all(history)
         assert history.case("it").status == status

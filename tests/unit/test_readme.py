@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import wfsim as wf
 from tests import screenshots
+from tests.stored import open_history
 from wfsim.runtime.handle import Run
 
 README = Path("README.md").resolve()
@@ -31,7 +31,7 @@ def test_the_python_of_the_readme_runs_and_its_order_can_be_reopened(
     assert [str(verdict.status) for verdict in report] == ["holds"] * 7
     run = names["run"]
     assert isinstance(run, Run)
-    with wf.open_history("runs.duckdb") as history:
+    with open_history(Path("runs.db")) as history:
         assert history.case(run.id).replay().state == "validated"
 
 

@@ -35,6 +35,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "Lab": lambda folder: (ORDER,),
     "Stepper": lambda folder: (ORDER,),
     "TokenGame": lambda folder: (NET,),
+    "Webhook": lambda folder: ("http://127.0.0.1:9/",),
     "align": lambda folder: ([["a"]], NET),
     "check": lambda folder: (NET, "live"),
     "compare": lambda folder: (small_history(), small_history()),
@@ -57,13 +58,15 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "load_scenario": lambda folder: (folder / "order.scenario.yaml",),
     "loads": lambda folder: (wf.dumps(ORDER),),
     "migration": lambda folder: (ORDER, ORDER),
+    "monitor": lambda folder: (small_history(), ORDER),
     "new": lambda folder: ("order",),
+    "open_engine": lambda folder: (f"sqlite:///{folder}/runs.db",),
     "open_history": lambda folder: (folder / "order.duckdb",),
     "picture": lambda folder: (ORDER,),
     "read_log": lambda folder: (folder / "log.csv",),
     "read_pnml": lambda folder: (folder / "net.pnml",),
     "read_properties": lambda folder: (folder / "properties.xml",),
-    "reopen": lambda folder: (folder / "store.duckdb", "a"),
+    "reopen": lambda folder: (folder / "store.db", "a"),
     "run_schedules": lambda folder: (ORDER,),
     "save": lambda folder: (ORDER, folder / "saved.yaml"),
     "simulate": lambda folder: (ORDER,),
@@ -75,6 +78,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "to_snakes": lambda folder: (NET,),
     "verify": lambda folder: (ORDER,),
     "write_pnml": lambda folder: (NET, folder / "written.pnml"),
+    "write_report": lambda folder: (small_history(), folder / "report.html"),
 }
 """Arguments that are right, but perhaps of files that are not there."""
 
@@ -89,7 +93,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "Lab": {"scenario": 7, "catalogue": 7},
     "Editor": {"catalogue": 7},
     "FlowMap": {"against": "none", "run": 7, "workflow": "none"},
-    "align": {"labels": 7, "max_markings": 0},
+    "align": {"labels": 7, "max_markings": 0, "max_states": 0, "max_seconds": -1},
     "check": {"max_markings": 0, "max_seconds": -1, "max_memory": 0},
     "compare": {"level": 95},
     "conditions": {"kinds": ["odd"], "max_seconds": -1},
@@ -100,6 +104,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "explore_workflow": {"engine": "steam", "max_states": 0, "max_seconds": -1, "claims": 7},
     "load": {"functions": 7},
     "loads": {"functions": 7},
+    "open_engine": {
+        "workflows": 7,
+        "activities": 7,
+        "functions": 7,
+        "worker": 7,
+        "concurrency": 0,
+        "polling": -1,
+    },
     "open_history": {"functions": 7},
     "Catalogue": {"functions": 7},
     "hot_paths": {"limit": 0, "by": "colour", "run": 7, "workflow": "none"},
@@ -154,7 +166,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 OF_THEIR_OWN = {"Builder", "Duration", "History", "ManualClock", "PetriNet", "Property", "Scenario", "Workflow"}
 """Classes of which each has tests for what it is made of."""
-MADE_BY_WFSIM = {"ActivityContext", "ActivityError", "DefinitionError", "EventRejected", "WfsimError", "errors"}
+MADE_BY_WFSIM = {
+    "ActivityContext",
+    "ActivityError",
+    "DefinitionError",
+    "EventRejected",
+    "WfsimError",
+    "errors",
+    "figures",
+}
 WITHOUT_ARGUMENTS = {"examples", "json_schema"}
 
 

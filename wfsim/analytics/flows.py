@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from wfsim.arguments import expect
 from wfsim.drawing import Picture
-from wfsim.errors import HistoryError, did_you_mean, listed
-from wfsim.history.runs import definition_of, workflow_of
+from wfsim.errors import HistoryError, did_you_mean
 from wfsim.model.duration import short_time
 from wfsim.model.picture import edge_ids, picture
-from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import R_ATTEMPT_TIMED_OUT, R_RETRY_SCHEDULED, R_TRANSITION
 
+from .scope import scope_of
 from .shading import differences, shades
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from wfsim.drawing import Direction
     from wfsim.history.history import History
+    from wfsim.model.workflow import Workflow
 
 Measure = Literal["cases", "time", "waiting", "retries", "timeouts"]
 """What a map shows: how often; how long on average; how long is waited for a worker; attempts made anew; attempts that
@@ -298,37 +298,8 @@ def flows(
     expect(share, (int, float), "flows takes as share a number", "From 0 to 1; 1 is all cases.")
     if not 0 < share <= 1:
         raise HistoryError(f"share={share!r}: give a number above 0 and at most 1, as 0.8.")
-    runs = [one for one in history.runs if run is None or one.run == run]
-    if not runs:
-        raise HistoryError(f"there is no run {run}. Runs: {listed(str(one.run) for one in history.runs)}.")
-    if any(one.log == "aggregates" for one in runs):
-        raise HistoryError(
-            "the log level 'aggregates' keeps no transitions; simulate with log='transitions' or 'full'."
-        )
-    name = workflow.name if isinstance(workflow, Workflow) else workflow
-    places = [
-        (one.run, number, each)
-        for one in runs
-        for number, each in enumerate(one.workflows)
-        if (number == 0 if name is None else each.name == name)
-    ]
-    if not places:
-        names = sorted({each.name for one in runs for each in one.workflows})
-        raise HistoryError(
-            f"there is no workflow {name!r} in this history. Workflows: {', '.join(names)}."
-            f"{did_you_mean(str(name), names)}"
-        )
-    definition = places[0][2].definition
-    if any(each.definition != definition for _, _, each in places):
-        told = sorted({f"{each.name} {each.version}" for _, _, each in places})
-        raise HistoryError(f"the runs are of different workflows: {', '.join(told)}. Name one run: run={runs[0].run}.")
-    if isinstance(workflow, Workflow) and definition_of(workflow) != definition:
-        raise HistoryError(
-            f"{name} {workflow.version} is not what was run: the history has another definition of {name} "
-            f"{places[0][2].version}. Give its name instead: workflow={name!r}."
-        )
-    pairs = ", ".join(f"({number_of_run}, {number})" for number_of_run, number, _ in places)
-    whole = f"(run, workflow) IN ({pairs})"
+    about = scope_of(history, run=run, workflow=workflow)
+    whole = about.where
     variants = _variants(history, whole)
     shown = _enough(variants, share)
     where = whole
@@ -339,7 +310,7 @@ def flows(
     (cases,) = history.con.execute(f"SELECT count(*) FROM cases WHERE {where}").fetchall()[0]
     (every,) = history.con.execute(f"SELECT count(*) FROM cases WHERE {whole}").fetchall()[0]
     return Flows(
-        workflow=workflow if isinstance(workflow, Workflow) else workflow_of(definition),
+        workflow=about.workflow,
         cases=cases,
         left_out=every - cases,
         edges=_edges(history, where),

@@ -8,25 +8,13 @@ from typing import TYPE_CHECKING
 
 from wfsim.drawing.text import wrap
 
+from .look import ENDINGS, FONT, GREY, STATE_COLOURS, faded
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import plotly.graph_objects as go
 
-# Okabe and Ito (2008), "Color Universal Design": told apart by colour-blind eyes.
-STATE_COLOURS = ("#56B4E9", "#E69F00", "#0072B2", "#CC79A7", "#F0E442")
-# Each ending has a sign of its own, so that colour is never the only difference.
-ENDINGS = {
-    "success": ("✓ completed: success", "#009E73"),
-    "failure": ("✗ completed: failure", "#D55E00"),
-    "failed": ("⚠ failed", "#D55E00"),
-    "timed_out": ("⏱ timed out", "#999999"),
-    "cancelled": ("⊘ cancelled", "#999999"),
-    "terminated": ("■ terminated", "#000000"),
-}
-
-_GREY = "#999999"
-_FONT = 13
 _BAR = 16
 # Width of a page that is not wide, and the least that a word needs, in pixels.
 _PAGE = 900.0
@@ -75,10 +63,10 @@ def path_sankey(
     room = max(_NARROWEST, _PAGE / max(1, columns - 1) - _BAR - 8)
     for (_, name), k in nodes.items():
         labels[k] = _label(name, room)
-        paints[k] = colours.get(name, _GREY)
+        paints[k] = colours.get(name, GREY)
     for name, k in endings.items():
         sign, said = ENDINGS[name][0].split(" ", 1)
-        labels[k] = f"{sign} {_label(said, room - _FONT)}"
+        labels[k] = f"{sign} {_label(said, room - FONT)}"
         paints[k] = ENDINGS[name][1]
     figure = go.Figure(
         go.Sankey(
@@ -99,7 +87,7 @@ def path_sankey(
     figure.update_layout(
         title={"text": html.escape(title)},
         paper_bgcolor="rgba(0,0,0,0)",
-        font={"color": "#808080", "size": _FONT},
+        font={"color": "#808080", "size": FONT},
         margin={"l": 20, "r": 20, "t": 50, "b": 20},
     )
     return figure
@@ -108,10 +96,4 @@ def path_sankey(
 def _label(text: str, room: float) -> str:
     """A label broken into lines, so that the bar of the next column does not cover its end."""
     # Plotly reads a subset of HTML in labels.
-    return "<br>".join(html.escape(line) for line in wrap(text, _FONT, room, 4))
-
-
-def faded(colour: str) -> str:
-    """The colour of a band: that of the node it leads to, half transparent."""
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.45)"
+    return "<br>".join(html.escape(line) for line in wrap(text, FONT, room, 4))

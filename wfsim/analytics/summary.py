@@ -29,7 +29,7 @@ def summary_queries(history: History, limit: int) -> dict[str, str]:
     }
 
 
-_TIMES = re.compile(r"(^|_)(mean|p50|p95|max|total|time|wait|service|delay)$")
+_TIMES = re.compile(r"(^|_)(mean|p50|p95|max|total|time|wait|service|delay|p90|p99|duration)$")
 
 
 def cell(column: str, value: Any) -> str:

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import html
+import math
+import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from wfsim.arguments import expect, expect_whole
-from wfsim.errors import HistoryError
+from wfsim.arguments import expect, expect_seconds, expect_whole
+from wfsim.errors import HistoryError, NetError
 from wfsim.history.history import History
 from wfsim.model.workflow import Workflow
 from wfsim.net.petri import PetriNet
-from wfsim.semantics.announcing import announce_compiling
 
 from . import kernel
-from .behaviour import Behaviour, states_of
+from .behaviour import DEVIATION, Behaviour, edges_of, states_of
+from .drawing import counts_of, draw_net, draw_workflow
+from .graph import Graph
+from .precision import precision_of
+from .search import search
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
-    Numbers = NDArray[np.int64]
+    from wfsim.drawing.graph import Direction
+    from wfsim.drawing.picture import Picture
 
-DEVIATION = 10_000
-"""What a move of one side alone costs; a silent one costs 1, so that ways without them come first.
+    from .search import Step
 
-So an alignment has the fewest deviations, and of those with as many the fewest silent moves, up to 9,999 of these.
-"""
-MAX_MARKINGS = 200_000
-_MOVES = 1 << 20
-_CELLS = 1 << 28
+    _Aligned = tuple[list[Step] | None, int]
+
+MAX_MARKINGS = 20_000
+MAX_STATES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -73,24 +76,27 @@ class Variant:
     cases
         How many cases have it.
     cost
-        `DEVIATION` for each move of one side alone, 1 for each silent one.
+        `DEVIATION` for each move of one side alone, 1 for each silent one; of an unknown one, what it costs at least.
     moves
-        First first.
+        First first; `None` if it is unknown, as the search was stopped.
     """
 
     activities: tuple[str, ...]
     cases: int
     cost: int
-    moves: tuple[Move, ...]
+    moves: tuple[Move, ...] | None
 
     @property
     def deviations(self) -> int:
-        """How many moves are of one side alone."""
-        return sum(move.deviates for move in self.moves)
+        """How many moves are of one side alone; where that is unknown, at least."""
+        return self.cost // DEVIATION
 
 
 class Alignments:
     """Optimal alignments of a log's variants with a model.
+
+    Where a search was stopped (`max_seconds`, `max_states`) an alignment is unknown: `unknown` has these, and
+    all numbers are of the others; `nan` if there are no others.
 
     Attributes
     ----------
@@ -103,13 +109,25 @@ class Alignments:
     """
 
     def __init__(
-        self, behaviour: Behaviour, variants: tuple[Variant, ...], shortest: int, history: History | None
+        self,
+        behaviour: Behaviour,
+        variants: tuple[Variant, ...],
+        shortest: int,
+        history: History | None,
+        workflow: Workflow | None,
     ) -> None:
         self._behaviour = behaviour
+        self._workflow = workflow
         self._history = history
+        self._known = [each for each in variants if each.moves is not None]
         self.variants = variants
         self.net = behaviour.net
         self.shortest = shortest
+
+    @property
+    def unknown(self) -> tuple[Variant, ...]:
+        """Variants whose search was stopped."""
+        return tuple(each for each in self.variants if each.moves is None)
 
     @property
     def cases(self) -> int:
@@ -119,7 +137,7 @@ class Alignments:
     @property
     def cost(self) -> int:
         """Deviations over all cases."""
-        return sum(each.cases * each.deviations for each in self.variants)
+        return sum(each.cases * each.deviations for each in self._known)
 
     @property
     def fitness(self) -> float:
@@ -133,28 +151,51 @@ class Alignments:
         .. [1] Adriansyah, van Dongen & van der Aalst (2011), Conformance checking using cost-based fitness analysis,
            EDOC, 55-64.
         """
-        most = sum(each.cases * (len(each.activities) + self.shortest) for each in self.variants)
+        if self.variants and not self._known:
+            return math.nan
+        most = sum(each.cases * (len(each.activities) + self.shortest) for each in self._known)
         return 1.0 if most == 0 else 1.0 - self.cost / most
 
     @property
     def fitting(self) -> float:
         """The share of cases without a deviation."""
-        return sum(each.cases for each in self.variants if not each.deviations) / max(self.cases, 1)
+        if self.variants and not self._known:
+            return math.nan
+        fitting = sum(each.cases for each in self._known if not each.deviations)
+        return fitting / max(sum(each.cases for each in self._known), 1)
 
     @cached_property
     def precision(self) -> float:
-        """How much of what the model allows on the way of the cases some case does.
+        """How much of what the model allows on the way of the cases some case does: align-ETC precision [2]_.
 
-        For each beginning of an aligned run that goes on: activities that some case goes on with, by those
-        that the model
-        could go on with, weighted by how many cases are there; of one optimal alignment for each variant [1]_.
+        A case does what the model does in its alignment, activities only. For each beginning of these that goes on:
+        activities that some case goes on with, by those that the model can go on with after the same activities
+        (whichever silent transitions, and which of several with one label, it took), weighted by how many
+        cases go on from there. One optimal alignment of each variant counts.
+
+        For a log that fits this is ETC precision [1]_, which leaves out beginnings that the model does not allow; so
+        does pm4py's `precision_alignments`, and of the markings that a beginning leads to it takes those with the
+        fewest silent moves.
+
+        Raises
+        ------
+        NetError
+            If silent transitions lead from one marking to more than a million others.
 
         References
         ----------
-        .. [1] Adriansyah, Munoz-Gama, Carmona, van Dongen & van der Aalst (2015), Measuring precision of modeled
+        .. [1] Munoz-Gama & Carmona (2010), A fresh look at precision in process conformance, BPM, LNCS 6336, 211-226.
+        .. [2] Adriansyah, Munoz-Gama, Carmona, van Dongen & van der Aalst (2015), Measuring precision of modeled
            behavior, Information Systems and e-Business Management 13, 37-67.
         """
-        return _precision(self._behaviour, self.variants)
+        if self.variants and not self._known:
+            return math.nan
+        number = {name: place for place, name in enumerate(self._behaviour.activities)}
+        runs = (
+            ([number[move.expected] for move in each.moves or () if move.expected is not None], each.cases)
+            for each in self._known
+        )
+        return precision_of(self._behaviour, runs)
 
     @cached_property
     def deviations(self) -> pd.DataFrame:
@@ -177,7 +218,7 @@ class Alignments:
                 move.transition,
             )
             for number, variant in enumerate(self.variants)
-            for move in variant.moves
+            for move in variant.moves or ()
             if move.deviates
         ]
         columns = ["variant", "cases", "position", "kind", "seen", "expected", "transition"]
@@ -206,10 +247,68 @@ class Alignments:
         joined = placed.merge(self.deviations.drop(columns="cases"), on="variant")
         return joined.sort_values(["run", "case", "position"], kind="stable", ignore_index=True)
 
+    @cached_property
+    def lacking(self) -> pd.DataFrame:
+        """Two states that follow each other in some case, where the workflow has no transition, most frequent first.
+
+        Columns: `from_state` (`None`: the case begins with the other), `to_state`, `n` (over all cases), `cases`.
+        Nothing is aligned for it: these are steps of the log, which an alignment explains by moves of one side.
+
+        Raises
+        ------
+        HistoryError
+            If this is of a net, where what follows depends on the marking.
+        """
+        import pandas as pd
+
+        if self._workflow is None:
+            raise HistoryError(
+                f"{self.net.name!r} is a net: what may follow depends on its marking. `deviations` says what it lacks, "
+                "or align with a workflow."
+            )
+        rows = self._lacking(self._workflow)
+        columns = ["from_state", "to_state", "n", "cases"]
+        return pd.DataFrame(rows, columns=columns, dtype=object).astype({"n": int, "cases": int})
+
+    def _lacking(self, workflow: Workflow) -> list[tuple[str | None, str, int, int]]:
+        allowed: set[tuple[str | None, str]] = {(None, workflow.initial_state)}
+        allowed |= {(each.from_, each.to) for each in workflow.transitions if each.to is not None}
+        n: Counter[tuple[str | None, str]] = Counter()
+        cases: Counter[tuple[str | None, str]] = Counter()
+        for variant in self.variants:
+            steps = Counter(
+                step for step in zip((None, *variant.activities), variant.activities) if step not in allowed
+            )
+            n.update({step: times * variant.cases for step, times in steps.items()})
+            cases.update(dict.fromkeys(steps, variant.cases))
+        order = sorted(n, key=lambda each: (-n[each], each[0] or "", each[1]))
+        return [(*step, n[step], cases[step]) for step in order]
+
+    def picture(self, *, direction: Direction = "TB") -> Picture:
+        """The model with what log and model did of it.
+
+        Net transitions, or states and transitions of a workflow, say how many moves were of both and how many of one
+        side alone. Those in which both agree are blue; the more moves differ, the stronger the other colour. Steps
+        that a workflow lacks (`lacking`) are dashed, activities that the model has not stand beside it. Moves of
+        the log alone stand at the state that they name; of a net at the first net transition with that label.
+
+        Parameters
+        ----------
+        direction
+            Main direction, as in `wf.picture`.
+        """
+        counts = counts_of(self.variants)
+        if self._workflow is None:
+            return draw_net(self.net, self._behaviour.shown, counts, direction)
+        lacking = ((before, after, n) for before, after, n, _ in self._lacking(self._workflow) if before is not None)
+        return draw_workflow(self._workflow, counts, lacking, direction)
+
     def __repr__(self) -> str:
+        stopped = sum(each.cases for each in self.unknown)
+        unknown = f"; {stopped:,} cases unknown, as the search was stopped, and not counted" if stopped else ""
         return (
             f"<Alignments with {self.net.name!r}: {self.cases:,} cases in {len(self.variants):,} variants; fitness "
-            f"{self.fitness:.4f}, {self.fitting:.1%} of the cases fit, {self.cost:,} deviations>"
+            f"{self.fitness:.4f}, {self.fitting:.1%} of the cases fit, {self.cost:,} deviations{unknown}>"
         )
 
     def _repr_html_(self) -> str:
@@ -243,6 +342,8 @@ def align(
     *,
     labels: Mapping[str, str | None] | None = None,
     max_markings: int = MAX_MARKINGS,
+    max_states: int = MAX_STATES,
+    max_seconds: float | None = None,
 ) -> Alignments:
     """Explain each closed case of a log by a model with the fewest deviations.
 
@@ -257,38 +358,64 @@ def align(
         The activity of each net transition, `None` for one that no log shows. Those left out have their label, or their
         name; those labelled `"τ"` or `"tau"` are silent.
     max_markings
-        The net may not have more.
+        Up to so many markings of the net are followed all at once; of a net with more each variant is searched for.
+    max_states
+        Where the search for one variant stops: markings with positions in the trace.
+    max_seconds
+        Where all of it stops.
 
     Returns
     -------
     Alignments
-        `.fitness`, `.precision`, `.cost`, `.deviations`, and `.variants` with the moves of each.
+        `.fitness`, `.precision`, `.cost`, `.deviations`, and `.variants` with the moves of each; `.unknown` has those
+        whose search was stopped.
 
     Raises
     ------
     NetError
-        If the net has no final marking, does not reach it, or has more than `max_markings` markings.
+        If the net has no final marking, or does not reach it.
+    OptionError
+        If a limit is not positive.
     TypeError
         If log or model are something else.
 
     Notes
     -----
-    Exact. Traces that begin alike share the work for that beginning. Time: for each different beginning one pass of
-    Dijkstra's algorithm over the markings, in compiled code; memory: 8 bytes for each marking and event of the longest
-    trace. Of several optimal alignments one is told: from the end on, events of both come before those of the
+    Exact either way. Traces that begin alike share the work for that beginning. Time: for each different beginning one
+    pass of Dijkstra's algorithm over the markings, in compiled code; memory: 8 bytes for each marking and event of the
+    longest trace. Of several optimal alignments one is told: from the end on, events of both come before those of the
     log alone, and these before moves of the model.
+
+    A net with more markings is searched by A*, led by the marking equation (`conformance.search`), most frequent
+    variants first; which of several optimal alignments is told depends on the solutions of linear programs.
     """
     expect(
         model, (PetriNet, Workflow), "align takes a PetriNet or a Workflow", "Make one with wf.to_net or wf.read_pnml."
     )
     expect_whole("max_markings", max_markings)
+    expect_whole("max_states", max_states)
+    expect_seconds("max_seconds", max_seconds)
     if labels is not None:
         expect(labels, Mapping, "align(labels=…) takes a mapping", "Give the activity of each net transition, or None.")
-    net = states_of(model) if isinstance(model, Workflow) else model
-    behaviour = Behaviour(net, labels or {}, max_markings)
+    until = math.inf if max_seconds is None else time.monotonic() + max_seconds
+    behaviour = Behaviour(states_of(model) if isinstance(model, Workflow) else model, labels or {})
     traces = _traces_of(log)
-    variants, shortest = _aligned(behaviour, traces)
-    return Alignments(behaviour, variants, shortest, log if isinstance(log, History) else None)
+    number = {label: place for place, label in enumerate(behaviour.activities)}
+    coded = {trace: [number.get(activity, -1) for activity in trace] for trace in traces}
+    found = edges_of(behaviour, max_markings)
+    if found is None:
+        aligned, shortest = _searched(behaviour, coded, max_states, until)
+    else:
+        graph = Graph(*found, len(number))
+        # Longer ones first among those that begin alike, so that what is shared was followed far enough.
+        order = sorted(traces, key=lambda trace: (*coded[trace], len(number)))
+        aligned = dict(zip(order, graph.align([coded[trace] for trace in order], until)))
+        shortest = graph.shortest
+    workflow = model if isinstance(model, Workflow) else None
+    variants = (_variant(behaviour, trace, cases, aligned.get(trace, (None, 0))) for trace, cases in traces.items())
+    return Alignments(
+        behaviour, tuple(variants), shortest // DEVIATION, log if isinstance(log, History) else None, workflow
+    )
 
 
 def _traces_of(log: Any) -> dict[tuple[str, ...], int]:
@@ -310,158 +437,36 @@ def _traces_of(log: Any) -> dict[tuple[str, ...], int]:
     return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
 
 
-def _aligned(behaviour: Behaviour, traces: Mapping[tuple[str, ...], int]) -> tuple[tuple[Variant, ...], int]:
+def _searched(
+    behaviour: Behaviour, traces: Mapping[tuple[str, ...], Sequence[int]], max_states: int, until: float
+) -> tuple[dict[tuple[str, ...], _Aligned], int]:
+    """Steps and cost of each trace, in the time there is, and what the cheapest way through the model costs."""
+    costs = [1 if code < 0 else DEVIATION for code in behaviour.codes]
+    limits: dict[str, Any] = {"costs": costs, "log_cost": DEVIATION, "max_states": max_states}
+    shortest = search(behaviour, [], until=math.inf, **limits)
+    if shortest.steps is None:
+        raise NetError(
+            f"net {behaviour.net.name!r}: no way to its final marking was found in {max_states:,} states. "
+            "Raise max_states, if there is one."
+        )
+    found: dict[tuple[str, ...], _Aligned] = {}
+    for trace, coded in traces.items():
+        if time.monotonic() >= until:
+            break
+        each = search(behaviour, coded, until=until, **limits)
+        found[trace] = each.steps, each.cost
+    return found, shortest.cost
 
-    graph = _Graph(behaviour)
-    number = {label: place for place, label in enumerate(behaviour.activities)}
-    coded = {trace: [number.get(activity, -1) for activity in trace] for trace in traces}
-    # Longer ones first among those that begin alike, so that what is shared was followed far enough.
-    order = sorted(traces, key=lambda trace: (*coded[trace], len(number)))
-    moves, costs = graph.align([coded[trace] for trace in order])
-    named: dict[tuple[str, ...], Variant] = {}
-    for trace, found, cost in zip(order, moves, costs):
-        told = tuple(_move(behaviour, trace, each) for each in found)
-        named[trace] = Variant(trace, traces[trace], cost, told)
-    return tuple(named[trace] for trace in traces), graph.base // DEVIATION
+
+def _variant(behaviour: Behaviour, trace: tuple[str, ...], cases: int, aligned: _Aligned) -> Variant:
+    steps, cost = aligned
+    moves = None if steps is None else tuple(_move(behaviour, trace, step) for step in steps)
+    return Variant(trace, cases, cost, moves)
 
 
-def _move(behaviour: Behaviour, trace: Sequence[str], move: Sequence[int]) -> Move:
-    kind, position, edge = move
+def _move(behaviour: Behaviour, trace: Sequence[str], step: Step) -> Move:
+    kind, position, transition = step
     if kind == kernel.LOG_MOVE:
         return Move(trace[position], None, None, position)
-    transition = int(behaviour.edges[edge, 3])
-    expected = behaviour.shown[transition]
     seen = trace[position] if kind == kernel.SYNCHRONOUS else None
-    return Move(seen, expected, behaviour.net.transitions[transition], position)
-
-
-class _Graph:
-    """A behaviour as the kernel reads it."""
-
-    def __init__(self, behaviour: Behaviour) -> None:
-        import numpy as np
-
-        edges = behaviour.edges.copy()
-        silent = edges[:, kernel.ACTIVITY] < 0
-        edges[:, kernel.COST] = np.where(silent, 1, DEVIATION)
-        self._edges: Numbers = np.ascontiguousarray(edges)
-        n = behaviour.n_markings
-        self._n = n
-        self._final = behaviour.final
-        self._out_start, self._out = _grouped(edges[:, kernel.FROM], n)
-        self._into_start, self._into = _grouped(edges[:, kernel.TO], n)
-        seen = np.flatnonzero(~silent)
-        self._by_start, by = _grouped(edges[seen, kernel.ACTIVITY], len(behaviour.activities))
-        self._by: Numbers = seen[by]
-        self.base = 0
-        # The empty trace: nothing but moves of the model.
-        _, (self.base,) = self.align([[]], base=DEVIATION * (n + 1))
-
-    def align(
-        self, traces: Sequence[Sequence[int]], base: int | None = None
-    ) -> tuple[list[list[list[int]]], list[int]]:
-        """The moves of each trace, first first, and their costs."""
-        import numpy as np
-
-        base = self.base if base is None else base
-        lengths = np.array([len(each) for each in traces], np.int64)
-        bounds: Numbers = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        flat: Numbers = np.array([activity for each in traces for activity in each] or [0], np.int64)
-        longest = int(lengths.max(initial=0))
-        if (longest + 1) * self._n > _CELLS:
-            raise HistoryError(
-                f"a trace of {longest:,} events and a net of {self._n:,} markings need more than {8 * _CELLS:,} "
-                f"bytes to "
-                "align. Leave out the longest traces, or take a smaller net."
-            )
-        costs = np.zeros((longest + 1, self._n), np.int64)
-        heap, place = np.zeros(self._n, np.int64), np.zeros(self._n, np.int64)
-        results, ends = np.zeros(len(traces), np.int64), np.zeros(len(traces), np.int64)
-        moves = np.zeros((_MOVES, 3), np.int64)
-        told: list[list[list[int]]] = []
-        first = 0
-        while first < len(traces):
-            given = (
-                *(flat, bounds, self._edges, self._out_start, self._out, self._into_start, self._into),
-                *(
-                    self._by_start,
-                    self._by,
-                    self._final,
-                    DEVIATION,
-                    base,
-                    costs,
-                    heap,
-                    place,
-                    moves,
-                    ends,
-                    results,
-                    first,
-                ),
-            )
-            done = int(kernel.ALIGN.ready(given, _announce)(*given))
-            begin = 0
-            for trace in range(first, done):
-                told.append(moves[begin : ends[trace]][::-1].tolist())
-                begin = int(ends[trace])
-            if done == first:
-                moves = np.zeros((2 * len(moves), 3), np.int64)
-            first = done
-        return told, results.tolist()
-
-
-def _grouped(keys: Numbers, n: int) -> tuple[Numbers, Numbers]:
-    """Rows by key: where those of each key begin, and the rows."""
-    import numpy as np
-
-    order = np.argsort(keys, kind="stable").astype(np.int64)
-    start = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=n))]).astype(np.int64)
-    return start, order
-
-
-def _announce() -> None:
-    announce_compiling("the search for alignments", "some seconds")
-
-
-def _precision(behaviour: Behaviour, variants: Sequence[Variant]) -> float:
-    """Of the aligned runs as a tree of what is seen: what they go on with, by what they could go on with."""
-    leaving: dict[int, list[tuple[int, int]]] = {}
-    for source, target, activity, _ in behaviour.edges.tolist():
-        leaving.setdefault(source, []).append((target, activity))
-    number = {name: place for place, name in enumerate(behaviour.net.transitions)}
-    taken: dict[tuple[int, int], int] = {}
-    for source, target, _, transition in behaviour.edges.tolist():
-        taken[source, transition] = target
-    could: dict[int, frozenset[int]] = {}
-
-    def next_of(marking: int) -> frozenset[int]:
-        """The activities that may come next, after silent moves."""
-        if marking not in could:
-            seen, open_markings, found = {marking}, [marking], set()
-            while open_markings:
-                for target, activity in leaving.get(open_markings.pop(), ()):
-                    if activity >= 0:
-                        found.add(activity)
-                    elif target not in seen:
-                        seen.add(target)
-                        open_markings.append(target)
-            could[marking] = frozenset(found)
-        return could[marking]
-
-    allowed: dict[tuple[str, ...], set[int]] = {}
-    done: dict[tuple[str, ...], set[str]] = {}
-    weights: dict[tuple[str, ...], int] = {}
-    for variant in variants:
-        marking = 0
-        run: tuple[str, ...] = ()
-        allowed.setdefault(run, set()).update(next_of(marking))
-        for move in variant.moves:
-            if move.transition is None:
-                continue
-            marking = taken[marking, number[move.transition]]
-            if move.expected is not None:
-                done.setdefault(run, set()).add(move.expected)
-                weights[run] = weights.get(run, 0) + variant.cases
-                run = (*run, move.expected)
-                allowed.setdefault(run, set()).update(next_of(marking))
-    most = sum(weight * len(allowed[run]) for run, weight in weights.items())
-    return sum(n * len(done[run]) for run, n in weights.items()) / most if most else 1.0
+    return Move(seen, behaviour.shown[transition], behaviour.net.transitions[transition], position)

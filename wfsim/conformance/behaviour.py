@@ -1,4 +1,4 @@
-"""What a model does, as a graph of markings with activities on its edges."""
+"""What a model does and shows: a net with activities, its reachable markings, and the net of a workflow's states."""
 
 from __future__ import annotations
 
@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from wfsim.net.firing import Tokens
+
 SILENT = ("τ", "tau")
 """Labels of net transitions that no log shows."""
+DEVIATION = 10_000
+"""What a move of one side alone costs; a silent one costs 1, so that ways without them come first.
+
+So an alignment has the fewest deviations, and of those with as many the fewest silent moves, up to 9,999 of these.
+"""
 
 
 class Behaviour:
-    """The reachable markings of a net that begins and ends, number 0 first.
+    """A net that begins and ends, with the activities that its transitions show.
 
     Parameters
     ----------
@@ -29,25 +36,23 @@ class Behaviour:
         With a final marking.
     labels
         The activity of each net transition, `None` for one that no log shows; those left out have their own label.
-    max_markings
-        Where to stop.
 
     Attributes
     ----------
-    edges
-        Rows of: marking, marking, number of the activity or -1, number of the net transition.
+    shown
+        The activity of each net transition, `None` for a silent one.
     activities
         By number.
+    codes
+        The number of each net transition's activity, -1 for a silent one.
 
     Raises
     ------
     NetError
-        If the net has no final marking, does not reach it, or has more markings.
+        If the net has no final marking, or lacks a transition of `labels`.
     """
 
-    def __init__(self, net: PetriNet, labels: Mapping[str, str | None], max_markings: int) -> None:
-        import numpy as np
-
+    def __init__(self, net: PetriNet, labels: Mapping[str, str | None]) -> None:
         if net.final_marking is None:
             raise NetError(
                 f"net {net.name!r} has no final marking, so nobody can say where a case is to end. "
@@ -60,39 +65,57 @@ class Behaviour:
                     f"Transitions: {listed(net.transitions)}."
                 )
         self.net = net
+        self.end = net.final_marking.tokens
         shown = [labels[name] if name in labels else net.label(name) for name in net.transitions]
         self.shown = [None if label is None or label in SILENT else label for label in shown]
         self.activities = sorted({label for label in self.shown if label is not None})
         number = {label: place for place, label in enumerate(self.activities)}
-        codes = [-1 if label is None else number[label] for label in self.shown]
-        start, end = net.initial_marking.tokens, net.final_marking.tokens
-        known = {start: 0}
-        edges: list[tuple[int, int, int, int]] = []
-        waiting = deque([start])
-        while waiting:
-            tokens = waiting.popleft()
-            source = known[tokens]
-            for transition, rule in enumerate(net.rules):
-                after = successor(tokens, rule)
-                if after is None:
-                    continue
-                if after not in known:
-                    if len(known) == max_markings:
-                        raise NetError(
-                            f"net {net.name!r} has more than {max_markings:,} markings; most tokens in one "
-                            f"place so far: "
-                            f"{max(map(max, known))}. Raise max_markings if it is bounded."
-                        )
-                    known[after] = len(known)
-                    waiting.append(after)
-                edges.append((source, known[after], codes[transition], transition))
-        if end not in known:
-            raise NetError(
-                f"net {net.name!r} never reaches its final marking {net.final_marking}: nothing can be aligned."
-            )
-        self.final = known[end]
-        self.n_markings = len(known)
-        self.edges: NDArray[np.int64] = np.array(edges, np.int64).reshape(-1, 4)
+        self.codes = [-1 if label is None else number[label] for label in self.shown]
+
+    def followers(self, tokens: Tokens) -> list[tuple[int, Tokens]]:
+        """What may come next: the number of the net transition, and the marking after it."""
+        found = ((number, successor(tokens, rule)) for number, rule in enumerate(self.net.rules))
+        return [(number, after) for number, after in found if after is not None]
+
+    def stuck(self) -> NetError:
+        """What to say where no run ends."""
+        return NetError(
+            f"net {self.net.name!r} never reaches its final marking {self.net.final_marking}: nothing can be aligned."
+        )
+
+
+def edges_of(behaviour: Behaviour, max_markings: int) -> tuple[NDArray[np.int64], int, int] | None:
+    """The reachable markings as a graph; `None` if there are more than `max_markings`.
+
+    Returns
+    -------
+    edges, n, final
+        Rows of marking, marking, number of the activity or -1, number of the net transition; the initial
+        marking is number 0 of `n`.
+
+    Raises
+    ------
+    NetError
+        If the final marking is not among them.
+    """
+    import numpy as np
+
+    start = behaviour.net.initial_marking.tokens
+    known = {start: 0}
+    edges: list[tuple[int, int, int, int]] = []
+    waiting = deque([start])
+    while waiting:
+        tokens = waiting.popleft()
+        for transition, after in behaviour.followers(tokens):
+            if after not in known:
+                if len(known) == max_markings:
+                    return None
+                known[after] = len(known)
+                waiting.append(after)
+            edges.append((known[tokens], known[after], behaviour.codes[transition], transition))
+    if behaviour.end not in known:
+        raise behaviour.stuck()
+    return np.array(edges, np.int64).reshape(-1, 4), len(known), known[behaviour.end]
 
 
 def states_of(workflow: Workflow) -> PetriNet:

@@ -112,7 +112,9 @@ def _trace_back(
         if k > 0:
             for at in range(into_start[marking], into_start[marking + 1]):
                 edge = edges[into[at]]
-                if edge[ACTIVITY] == traces[start + k - 1] and costs[k - 1, edge[FROM]] == cost:
+                # What the net has not and what is silent are both -1.
+                seen = traces[start + k - 1] >= 0 and edge[ACTIVITY] == traces[start + k - 1]
+                if seen and costs[k - 1, edge[FROM]] == cost:
                     found = into[at]
                     kind = SYNCHRONOUS
                     break

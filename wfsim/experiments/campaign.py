@@ -17,11 +17,11 @@ from wfsim.verification.verdict import Status, Verdict
 from wfsim.verification.workflows.patterns import PATTERNS
 from wfsim.verification.workflows.properties import claims_of, same_workflow
 from wfsim.verification.workflows.property_files import load_properties
+from wfsim.verification.workflows.watching import Asked
 
 from .faults import FAULTS, checked_faults, with_failures
 from .retelling import shortest
 from .trying import Campaign, Found, Job, tried_in_processes
-from .watching import Asked
 
 if TYPE_CHECKING:
     from wfsim.model.workflow import Workflow

@@ -13,8 +13,7 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import records_of
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.verification.workflows.told import told_step
-
-from .watching import Asked, Broken, Watch
+from wfsim.verification.workflows.watching import Asked, Broken, Watch
 
 if TYPE_CHECKING:
     from wfsim.model.workflow import Workflow
@@ -115,7 +114,7 @@ class Teller:
             taken.append(replace(each, stimulus=stimulus))
             if shown is not None:
                 steps.append(told_step(instance, stimulus, records_of(instance, output), shown))
-            broken = watch.see(memories, instance, output)
+            broken = next(iter(watch.see(memories, instance, output)), None)
             if broken is not None:
                 break
         witness = None

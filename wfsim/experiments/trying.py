@@ -15,18 +15,18 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.draws import mix_key
 from wfsim.simulation.engine import Simulation
 from wfsim.simulation.scenario import Scenario
+from wfsim.verification.workflows.watching import Asked, Broken, Watch
 
 from .backends import pool_of_processes
 from .faults import disturbed
 from .retelling import Happening, Teller, happening_of
-from .watching import Asked, Broken, Watch
 
 if TYPE_CHECKING:
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.program import Program
     from wfsim.verification.property import Property
-    from wfsim.verification.workflows.runs import Memory
+    from wfsim.verification.workflows.watching import Seen
 
 AT_ONCE = 50
 """Seeds that a process tries before it tells what has come of them: a quarter of a second or so."""
@@ -37,7 +37,7 @@ _ON_THE_WAY = ("duplicates", "reordered", "late_timers")
 class _Watched:
     """A case under watch."""
 
-    memories: list[Memory]
+    memories: list[Seen]
     happenings: list[Happening] = field(default_factory=list)
 
 
@@ -104,8 +104,8 @@ class Campaign:
                 watched.happenings.append(happening_of(instance, output))
             self.n_steps += 1
             broken = watch.see(watched.memories, instance, output)
-            if broken is not None:
-                found.append((case, broken))
+            if broken:
+                found.append((case, broken[0]))
                 raise _Over
 
         try:

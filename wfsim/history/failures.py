@@ -47,6 +47,16 @@ def cannot_open(error: Exception, path: str | os.PathLike[str]) -> HistoryError:
     return HistoryError(f"{path}: cannot be opened as a history: {_first(error)}")
 
 
+def refuse_engine(path: str | os.PathLike[str]) -> None:
+    """Raise `HistoryError` for the database of an engine, which DuckDB would look for an extension to read."""
+    with suppress(OSError), open(path, "rb") as file:
+        if file.read(15) == b"SQLite format 3":
+            raise HistoryError(
+                f"{path}: this is the database of an engine, not a history. Its history is "
+                f"wf.open_engine('sqlite:///{path}').history."
+            )
+
+
 @contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     """Whatever DuckDB reports inside is told as `HistoryError`."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import html
+import math
 import threading
 import weakref
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from wfsim.arguments import as_path, expect_whole
 from wfsim.errors import HistoryError, listed
 from wfsim.model.functions import Python
 from wfsim.model.supplying import Supplied, for_all
@@ -17,8 +19,10 @@ from wfsim.model.supplying import Supplied, for_all
 from . import opening
 from .case import Case, find_case
 from .codes import names_in
+from .collecting import Collector, collector_of
 from .digest import digest_of
 from .failures import reading, told
+from .following import Known, following, known_of
 from .moments import moment_of
 from .parquet import write_parquet
 from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, asking, question, too_many
@@ -28,7 +32,7 @@ from .working_time import business_hours_of, clock_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
     from types import TracebackType
 
@@ -102,8 +106,10 @@ class History:
         part: Part | None = None,
         max_memory: int = opening.MAX_MEMORY,
         functions: tuple[Supplied, ...] = (),
+        follows: Callable[[], None] | None = None,
     ) -> None:
         self.path = Path(path)
+        self._follows = follows
         self._functions = functions
         self._part = part
         self._live = live
@@ -303,6 +309,70 @@ class History:
             write_parquet(con, Path(folder))
         return Path(folder)
 
+    def follow(self, after: Known | Literal["now"] | None = None, *, poll: float = 1.0) -> Iterator[Any]:
+        """The rows of `history` as they come, while its writer goes on.
+
+        Parameters
+        ----------
+        after
+            `None`: all that there is, then what comes. `"now"`: only what comes. Or what is known already, as the `seq`
+            of the last row read of each case, `{(run, case): seq}`, to go on where one was.
+        poll
+            Seconds between two looks.
+
+        Yields
+        ------
+        tuple
+            A row with the columns of the view as attributes: `row.case`, `row.kind`, `row.time`. Rows of a case come in
+            order of `seq`, each once and as it was then (`is_last`); between cases there is no order.
+
+        Raises
+        ------
+        HistoryError
+            If `after` is none of these, or this is a part of a history.
+
+        Notes
+        -----
+        It goes on until it is no longer asked, or the history is closed: of a run that writes in this process, and of
+        the `latest` snapshot of a collector, which another process reads. A file that nobody writes any more ends it.
+        DuckDB lets no other process read a file that is being written: there `collect` is the way. A look costs one
+        pass over `cases`, and what is new.
+        """
+        if self._part is not None:
+            raise HistoryError(f"{self.path}: a part of a history's time is not followed. Follow the whole.")
+        if isinstance(poll, bool) or not isinstance(poll, int | float) or not 0 <= poll < math.inf:
+            raise HistoryError(f"poll={poll!r}: give the seconds between two looks, as 1.0.")
+        return following(self, known_of(after), poll)
+
+    def collect(self, into: str | os.PathLike[str], *, every: str | float = "1m", keep: int = 3) -> Collector:
+        """Write it into folders of Parquet again and again, for dashboards and other processes.
+
+        Parameters
+        ----------
+        into
+            A folder of its own: `into/000001`, `into/000002`, …, and `into/latest`, which always leads to a whole one.
+        every
+            How often, as `"1m"` or seconds. Where nothing is new, nothing is written.
+        keep
+            So many of the newest stay, for those who read them still; at least 2.
+
+        Returns
+        -------
+        Collector
+            At work already, in a thread of its own; `.stop()` takes the last snapshot, and so does the end of a `with`.
+
+        Raises
+        ------
+        HistoryError
+            If something else is in the folder, the first snapshot cannot be written, or an argument is none.
+
+        Notes
+        -----
+        Each snapshot writes everything (docs/monitor.md has measured times): for millions of records take minutes.
+        """
+        expect_whole("keep", keep, 2)
+        return collector_of(self, as_path(into, "collect"), every, keep)
+
     @property
     def digest(self) -> str:
         """SHA-256 over runs, cases, records and values with their names: same inputs, same digest.
@@ -439,6 +509,26 @@ class History:
         return Imported.of(told[0]) if told else None
 
     @property
+    def is_live(self) -> bool:
+        """Whether its writer is still at work, in this process."""
+        return self._live
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a part of another's time, or counts business hours."""
+        return self._part is not None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._closed
+
+    @property
+    def functions(self) -> tuple[Supplied, ...]:
+        """Functions in Python that were given beside it (M14.5)."""
+        return self._functions
+
+    @property
     def complete(self) -> bool:
         """Whether all that happened is here: no run was interrupted, and there was room for everything."""
         return all(run.complete for run in self.runs)
@@ -449,6 +539,10 @@ class History:
         """The connection that this room reads with; outsiders take `con`."""
         if self._closed:
             raise HistoryError(f"{self.path}: this history has been closed. Open it again with open_history.")
+        # What it is a copy of may have gone on.
+        follows = (self if self._part is None else self._part.whole)._follows
+        if follows is not None:
+            follows()
         return self._con
 
     def cursor(self) -> duckdb.DuckDBPyConnection:

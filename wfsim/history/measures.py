@@ -100,7 +100,8 @@ def as_html(
     """As tables; everything from outside is escaped."""
     body = "".join(f'<tr><th scope="row">{escaped(name)}</th><td>{escaped(value)}</td></tr>' for name, value in head)
     parts = [f"<table><caption>{escaped(caption)}</caption><tbody>{body}</tbody></table>"]
-    heads = "".join(f'<th scope="col">{escaped(each)}</th>' for each in columns)
+    # A head without a word is none to those who hear the table.
+    heads = "".join(f'<th scope="col">{escaped(each)}</th>' if each else "<td></td>" for each in columns)
     for title, rows in groups:
         cells = "".join(
             f'<tr><th scope="row">{escaped(label)}</th>{"".join(f"<td>{escaped(each)}</td>" for each in rest)}</tr>'

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from wfsim.errors import HistoryError, listed
 
 from . import schema
-from .failures import cannot_open
+from .failures import cannot_open, refuse_engine
 from .moments import Variables, set_variables
 from .parquet import attach_parquet
 from .schema import quoted
@@ -129,6 +129,7 @@ def _open(
 
     if isinstance(max_memory, bool) or not isinstance(max_memory, int) or max_memory < 2**20:
         raise HistoryError(f"max_memory={max_memory!r}: give a whole number of bytes, at least 1 MiB (2**20).")
+    refuse_engine(path)
     con = con or connect()
     try:
         if Path(path).is_dir():

@@ -169,4 +169,47 @@ LEFT JOIN queues q ON q.run = p.run AND q.pool = p.pool
 ORDER BY p.run, p.pool
 """
 
-POOL_VIEWS = (ACTIVITY_POOLS, POOL_ATTEMPTS, POOL_CAPACITIES, POOL_UTILISATION)
+# Work and waiting counted as `occupancy` counts stays: from where they begin, and against them from where they end.
+POOL_LOAD = """
+CREATE MACRO pool_load(bucket_us) AS TABLE
+WITH taken AS (
+    SELECT a.run, a.pool, greatest(a.scheduled, range_since()) AS scheduled,
+        greatest(least(coalesce(a.started, a.ended, h.horizon), h.horizon), range_since()) AS served,
+        if(a.started IS NULL, NULL, greatest(a.started, range_since())) AS started,
+        coalesce(a.ended, h.horizon) AS ended
+    FROM pool_attempts a JOIN horizons h ON h.run = a.run
+),
+spans AS (
+    SELECT run, pool, 'busy' AS what, started AS since, ended AS until FROM taken WHERE started IS NOT NULL
+    UNION ALL
+    SELECT run, pool, 'queue', scheduled, served FROM taken WHERE served > scheduled
+),
+ends AS (
+    SELECT run, pool, what, since // bucket_us AS bucket, count(*)::BIGINT AS change,
+        (count(*) * bucket_us - sum(since % bucket_us))::BIGINT AS inside
+    FROM spans GROUP BY ALL
+    UNION ALL
+    SELECT run, pool, what, until // bucket_us, -count(*)::BIGINT,
+        (sum(until % bucket_us) - count(*) * bucket_us)::BIGINT
+    FROM spans GROUP BY ALL
+),
+running AS (
+    SELECT run, pool, what, bucket, sum(change)::BIGINT AS change, sum(inside)::BIGINT AS inside,
+        (sum(sum(change)) OVER w)::BIGINT AS held, lead(bucket, 1, bucket + 1) OVER w AS next_bucket
+    FROM ends GROUP BY run, pool, what, bucket
+    WINDOW w AS (PARTITION BY run, pool, what ORDER BY bucket)
+),
+filled AS (
+    SELECT run, pool, what, bucket, inside + (held - change) * bucket_us AS inside FROM running
+    UNION ALL
+    SELECT run, pool, what, unnest(range(bucket + 1, next_bucket)), held * bucket_us
+    FROM running WHERE next_bucket > bucket + 1 AND held > 0
+)
+SELECT run, pool, (bucket * bucket_us)::BIGINT AS bucket_start,
+    coalesce(sum(inside) FILTER (what = 'busy'), 0)::BIGINT AS busy_time,
+    coalesce(sum(inside) FILTER (what = 'queue'), 0)::BIGINT AS queue_time,
+    busy_time / bucket_us AS mean_busy, queue_time / bucket_us AS mean_queue
+FROM filled GROUP BY run, pool, bucket HAVING sum(inside) > 0 ORDER BY run, pool, bucket
+"""
+
+POOL_VIEWS = (ACTIVITY_POOLS, POOL_ATTEMPTS, POOL_CAPACITIES, POOL_UTILISATION, POOL_LOAD)

@@ -24,6 +24,9 @@ from .runs import Run, RunWorkflow, workflow_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from wfsim.semantics.kernel import Output
+    from wfsim.semantics.texts import Texts
+
 
 CAUSES = frozenset(RECORD_KINDS[:N_CAUSES])
 _REFUSED = ("undeclared", "payload")
@@ -65,18 +68,42 @@ def replay_records(run: Run, program: Program, records: Sequence[Record], instan
     """
     need_full(run)
     if instance is None:
-        first = records[0] if records else None
-        if first is None or first.kind != "started":
-            raise ReplayError(
-                f"run {run.run}: the records do not begin with 'started' but with "
-                f"{first.kind if first else 'nothing'!r}, so there is nothing to replay from.",
-                seq=first.seq if first else None,
-            )
-        instance = Instance(program, key=first.payload["seed"])
-    for step in steps_of(records):
-        output = instance.apply(stimulus_of(program, step))
-        _compare(step, records_of(instance, output))
+        instance = instance_of(run, program, records)
+    for _ in replayed(instance, records):
+        pass
     return instance
+
+
+def instance_of(run: Run, program: Program, records: Sequence[Record], texts: Texts | None = None) -> Instance:
+    """The instance that these records are to be told to, as it was before the first of them.
+
+    Raises
+    ------
+    ReplayError
+        If they do not begin with `started`.
+    """
+    first = records[0] if records else None
+    if first is None or first.kind != "started":
+        raise ReplayError(
+            f"run {run.run}: the records do not begin with 'started' but with "
+            f"{first.kind if first else 'nothing'!r}, so there is nothing to replay from.",
+            seq=first.seq if first else None,
+        )
+    return Instance(program, key=first.payload["seed"], texts=texts)
+
+
+def replayed(instance: Instance, records: Sequence[Record]) -> Iterator[tuple[Record, Output]]:
+    """Tell whole steps to an instance, and compare: of each its cause, and what it put out.
+
+    Raises
+    ------
+    ReplayError
+        At the first record that differs.
+    """
+    for step in steps_of(records):
+        output = instance.apply(stimulus_of(instance.program, step))
+        _compare(step, records_of(instance, output))
+        yield step[0], output
 
 
 def need_full(run: Run) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from wfsim.errors import ConflictError, HistoryError
-from wfsim.model.supplying import for_all, supplied_by
+from wfsim.model.supplying import supplied_by
 from wfsim.semantics.codes import R_INSTANCE_CLOSED, R_STATUS_CHANGED
 from wfsim.semantics.layout import RecordRow
 
@@ -20,23 +20,20 @@ from .codes import Codes, ProgramCodes, names_in, program_codes
 from .failures import not_appended, reading, roll_back
 from .handles import clean
 from .history import History
-from .mail import OpenCase, fates, open_cases
 from .paths import EMPTY, Paths
 from .replay_case import programs_of
-from .runs import Run, catalogue_of, runs_in, workflows_of
+from .runs import Run, runs_in, workflows_of
 from .snapshots import store_snapshot
 from .tracker import ROLE, CaseTrack, track_rows
 from .views import name_records
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     import pyarrow as pa
 
-    from wfsim.model.catalogue import Catalogue
-    from wfsim.model.functions import Python
     from wfsim.model.supplying import Supplied
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
@@ -78,6 +75,16 @@ class StoredCase:
     workflow: int = 0
     parent_case: int | None = None
     parent_activation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What a case has done since the version `before`: what its steps put out, and the instance after the last."""
+
+    place: StoredCase
+    instance: Instance
+    outputs: Sequence[Output]
+    before: int
 
 
 class Store:
@@ -183,34 +190,6 @@ class Store:
             rows = self._con.execute(_PLACES + "WHERE external_id = ?", [external_id]).fetchall()
         return StoredCase(*rows[0]) if rows else None
 
-    def children(self, place: StoredCase) -> list[StoredCase]:
-        """The cases that a case has started, in order of their activations."""
-        with self._asked():
-            rows = self._con.execute(
-                _PLACES + "WHERE run = ? AND parent_case = ? ORDER BY parent_activation", [place.run, place.case]
-            ).fetchall()
-        return [StoredCase(*row) for row in rows]
-
-    def parent(self, place: StoredCase) -> StoredCase | None:
-        """The case that started a case; `None` for a root."""
-        if place.parent_case is None:
-            return None
-        with self._asked():
-            rows = self._con.execute(
-                _PLACES + 'WHERE run = ? AND "case" = ?', [place.run, place.parent_case]
-            ).fetchall()
-        return StoredCase(*rows[0]) if rows else None
-
-    def catalogue(self, run: int) -> Catalogue:
-        """The workflows of a run: its children resolve among them, whatever versions have come since."""
-        with self._asked():
-            return catalogue_of(self._run(run))
-
-    def program(self, place: StoredCase) -> Program:
-        """The program of a case, as stored with its run."""
-        with self._asked():
-            return self._programs_of(place.run, place.workflow)[0]
-
     def case(self, case: int | str, *, run: int | None = None) -> Case:
         """One case, by number or external id. Its `.replay()` goes on where it stood, ids seen included."""
         with self._asked():
@@ -218,23 +197,18 @@ class Store:
             found.run = self._run(found.run.run)
             return found
 
-    def open_cases(self) -> list[OpenCase]:
-        """All open cases of real runs that have a name, with their keys (M7.2)."""
-        with self._asked():
-            return open_cases(self._con)
+    def history(self, follows: Callable[[], None] | None = None) -> History:
+        """The history so far, for questions while the store is open; it sees every append at once.
 
-    def fates(self, event_ids: Iterable[str]) -> dict[str, str | None]:
-        """Of those events that have arrived in some case: why each was turned away for good, or `None` if not."""
-        with self._asked():
-            return fates(self._con, event_ids)
-
-    def history(self) -> History:
-        """The history so far, for questions while the store is open; it sees every append at once."""
+        `follows` is called before each question, to append what has happened elsewhere.
+        """
         with self._asked():
             if not self._is_asked:
                 self._is_asked = True
                 name_records(self._con)
-            return History(self.path, con=opening.cursor(self._con), live=True)
+            return History(
+                self.path, con=opening.cursor(self._con), live=True, follows=follows, functions=self._functions
+            )
 
     # --- appends ---------------------------------------------------------------------------------
 
@@ -269,90 +243,114 @@ class Store:
         HistoryError
             If the rows do not follow `expected_version`, or the file cannot be written.
         """
-        records = output.records
-        if records[0].seq != expected_version + 1:
-            raise HistoryError(
-                f"case {place.case}: the first record has seq {records[0].seq}, but the expected version is "
-                f"{expected_version}. Append each step once, with the version before it."
-            )
+        self.append_all([Steps(place, instance, [output], expected_version)])
+        return output.records[-1].seq
+
+    def append_all(self, steps: Sequence[Steps]) -> None:
+        """Store what several cases have done, all or nothing; a case comes once.
+
+        Raises
+        ------
+        ConflictError
+            If the store holds another version of a case than expected; nothing is written.
+        HistoryError
+            If rows do not follow the version before them, or the file cannot be written.
+        """
+        for each in steps:
+            first = each.outputs[0].records[0].seq
+            if first != each.before + 1:
+                raise HistoryError(
+                    f"case {each.place.case}: the first record has seq {first}, but the expected version is "
+                    f"{each.before}. Append each step once, with the version before it."
+                )
         with self._asked():
-            stored = self._version(place)
-            if stored != expected_version:
-                raise _conflict(place, expected_version, stored)
+            self._raise_if_stale(steps)
             try:
-                self._append(place, instance, output, expected_version)
+                self._append(steps)
             except BaseException:
                 # What was followed in memory did not happen; it is read again from the rows.
-                self._tracks.pop((place.run, place.case), None)
+                for each in steps:
+                    self._tracks.pop((each.place.run, each.place.case), None)
                 raise
-        return records[-1].seq
 
-    def _append(
-        self,
-        place: StoredCase,
-        instance: Instance,
-        output: Output,
-        expected_version: int,
-    ) -> None:
+    def _raise_if_stale(self, steps: Sequence[Steps]) -> None:
+        for each in steps:
+            stored = self._version(each.place)
+            if stored != each.before:
+                raise _conflict(each.place, each.before, stored)
+
+    def _append(self, steps: Sequence[Steps]) -> None:
         import duckdb
 
-        program, codes = self._programs_of(place.run, place.workflow)
-        track = self._track_of(place, expected_version)
-        first, last = output.records[0], output.records[-1]
-        if expected_version == 0:
-            track.key, track.started = first.key, first.time
-        batch = Batch()
-        batch.read_with(instance.texts)
-        track_rows(
-            place.case,
-            output.records,
-            track,
-            program.head.root,
-            program.names,
-            self._paths,
-            batch.rows.extend,
-        )
-        batch.add_values(place.case, output.values)
-        records = batch.columns().table(place.run, place.workflow, self._codes, codes, self._paths)
-        path = None if track.path == EMPTY else self._paths.hashes[track.path]
+        by_workflow: dict[tuple[int, int], list[Steps]] = {}
+        for each in steps:
+            by_workflow.setdefault((each.place.run, each.place.workflow), []).append(each)
         con = self._con
         con.execute("BEGIN")
         try:
-            known = {"version": last.seq, "path_hash": path, "last_time": last.time} | _ending(output.records, codes)
-            if expected_version == 0:
-                name = None if place.external_id is None else clean(place.external_id)
-                parent = (place.parent_case, place.parent_activation)
-                row = [place.run, place.case, place.workflow, name, track.key, *parent, track.started]
-                values = [*row, *known.values()]
-                places = ", ".join("?" * len(values))
-                con.execute(f"INSERT INTO cases ({_TOLD}, {', '.join(known)}) VALUES ({places})", values)
-            else:
-                con.execute(
-                    f'UPDATE cases SET {", ".join(f"{each} = ?" for each in known)} WHERE run = ? AND "case" = ?',
-                    [*known.values(), place.run, place.case],
-                )
-                con.execute(
-                    'UPDATE records SET is_last = false WHERE run = ? AND "case" = ? AND seq = ?',
-                    [place.run, place.case, expected_version],
-                )
-            if path is not None and any(row.kind == R_INSTANCE_CLOSED for row in output.records):
-                self._store_variant(path, self._paths.states(track.path))
+            tables = [self._records_of(*place, group) for place, group in by_workflow.items()]
+            # What stands in the tables may need new codes.
             self._codes.store(con)
-            insert(con, _with_last(records))
-            if last.seq // self._snapshot_every > expected_version // self._snapshot_every:
-                store_snapshot(con, place.run, place.case, instance)
+            for table in tables:
+                insert(con, table)
             con.execute("COMMIT")
         except duckdb.Error as error:
             roll_back(con)
-            stored = self._version(place)
-            if stored != expected_version or isinstance(error, duckdb.ConstraintException):
-                raise _conflict(place, expected_version, stored) from None
+            self._raise_if_stale(steps)
+            if isinstance(error, duckdb.ConstraintException):
+                raise _conflict(steps[0].place, steps[0].before, self._version(steps[0].place)) from None
             raise not_appended(error, self.path) from None
         except BaseException:
             roll_back(con)
             raise
         if self._codes.written() and self._is_asked:
             name_records(self._con)
+
+    def _records_of(self, run: int, workflow: int, steps: Sequence[Steps]) -> pa.Table:
+        """The records of cases of one workflow of a run; what else is stored of them is stored."""
+        program, codes = self._programs_of(run, workflow)
+        con, batch, ends = self._con, Batch(), []
+        for each in steps:
+            case = each.place.case
+            track = self._track_of(each.place, each.before)
+            first, last = each.outputs[0].records[0], each.outputs[-1].records[-1]
+            if each.before == 0:
+                track.key, track.started = first.key, first.time
+            batch.read_with(each.instance.texts)
+            for output in each.outputs:
+                track_rows(
+                    case, output.records, track, program.head.root, program.names, self._paths, batch.rows.extend
+                )
+                batch.add_values(case, output.values)
+            ends.append(len(batch) - 1)
+            path = None if track.path == EMPTY else self._paths.hashes[track.path]
+            happened = [row for output in each.outputs for row in output.records]
+            known = {"version": last.seq, "path_hash": path, "last_time": last.time} | _ending(happened, codes)
+            self._store_case(each, track, known)
+            if path is not None and any(row.kind == R_INSTANCE_CLOSED for row in happened):
+                self._store_variant(path, self._paths.states(track.path))
+            if last.seq // self._snapshot_every > each.before // self._snapshot_every:
+                store_snapshot(con, run, case, each.instance)
+        return _with_last(batch.columns().table(run, workflow, self._codes, codes, self._paths), ends)
+
+    def _store_case(self, each: Steps, track: CaseTrack, known: Mapping[str, Any]) -> None:
+        place, con = each.place, self._con
+        if each.before == 0:
+            name = None if place.external_id is None else clean(place.external_id)
+            parent = (place.parent_case, place.parent_activation)
+            row = [place.run, place.case, place.workflow, name, track.key, *parent, track.started]
+            values = [*row, *known.values()]
+            places = ", ".join("?" * len(values))
+            con.execute(f"INSERT INTO cases ({_TOLD}, {', '.join(known)}) VALUES ({places})", values)
+            return
+        con.execute(
+            f'UPDATE cases SET {", ".join(f"{one} = ?" for one in known)} WHERE run = ? AND "case" = ?',
+            [*known.values(), place.run, place.case],
+        )
+        con.execute(
+            'UPDATE records SET is_last = false WHERE run = ? AND "case" = ? AND seq = ?',
+            [place.run, place.case, each.before],
+        )
 
     def _store_variant(self, path: int, states: list[str]) -> None:
         known = self._con.execute("SELECT states FROM variants_seen WHERE path_hash = ?", [path]).fetchall()
@@ -437,16 +435,10 @@ class Store:
             name_records(self._con)
         return run.run
 
-    def give(self, functions: Mapping[str, Python] | None) -> None:
-        """Functions in Python for the workflows that it holds: the file has definitions, no code (M14.5).
-
-        Raises
-        ------
-        DefinitionError
-            If one does not fit its declaration.
-        """
+    def supply(self, functions: tuple[Supplied, ...]) -> None:
+        """Functions in Python for the workflows that it holds: the file has definitions, no code (M14.5)."""
         with self._turn:
-            self._functions = (*for_all(functions), *self._functions)
+            self._functions = (*functions, *self._functions)
             self._runs.clear()
             self._programs.clear()
 
@@ -496,11 +488,12 @@ class Store:
         self.close()
 
 
-def _with_last(records: pa.Table) -> pa.Table:
+def _with_last(records: pa.Table, ends: Sequence[int]) -> pa.Table:
+    """With `is_last`, true at the last record of each case."""
     import numpy as np
 
     flags = np.zeros(len(records), dtype=np.bool_)
-    flags[-1] = True
+    flags[ends] = True
     return records.append_column("is_last", arrow.numbers(flags))
 
 

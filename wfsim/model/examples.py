@@ -17,13 +17,14 @@ _PACKAGE = Path(__file__).parents[1]
 class ExampleFiles:
     """Where the files of an example lie: for `wf.load`, `wf.load_scenario` and `wf.verify`.
 
-    `scenario` and `properties` are `None` where there is none. The folder of `definition` is a catalogue:
-    `wf.Catalogue(files.definition.parent)`.
+    `log` is what another system told of the same process, for `wf.read_log`. `scenario`, `properties` and `log` are
+    `None` where there is none. The folder of `definition` is a catalogue: `wf.Catalogue(files.definition.parent)`.
     """
 
     definition: Path
     scenario: Path | None
     properties: Path | None
+    log: Path | None
 
 
 def examples() -> dict[str, ExampleFiles]:
@@ -42,10 +43,8 @@ def examples() -> dict[str, ExampleFiles]:
     for file in sorted(models.rglob("*.yaml")):
         if not file.name.endswith(".scenario.yaml"):
             name = file.relative_to(models).with_suffix("").as_posix()
-            scenario, proofs = file.with_suffix(".scenario.yaml"), properties / f"{name}.yaml"
-            found[name] = ExampleFiles(
-                file, scenario if scenario.exists() else None, proofs if proofs.exists() else None
-            )
+            beside = (file.with_suffix(".scenario.yaml"), properties / f"{name}.yaml", file.with_suffix(".log.xes.gz"))
+            found[name] = ExampleFiles(file, *(each if each.exists() else None for each in beside))
     return found
 
 

@@ -1,1 +1,1 @@
-"""Running workflows for real: one process, one person, every step stored before it has effects."""
+"""Running workflows for real: instances as rows of a database, a stimulus as one transaction."""

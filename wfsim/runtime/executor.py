@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wfsim.errors import ActivityError
+from wfsim.errors import ActivityError, WfsimError
 from wfsim.model.duration import Duration
 from wfsim.model.values import Value, ValueType, check_value, coerce
 
@@ -126,7 +126,10 @@ class ActivityContext:
         return self._attempt.cancelled
 
     def heartbeat(self, detail: Value = None) -> None:
-        """Say that the work goes on (M5.3); `detail` is shown in `run.activities` and not stored."""
+        """Say that the work goes on (M5.3); `detail`, in JSON, is shown in `run.activities` and is in no record."""
+        problem = check_value(ValueType.ANY, detail)
+        if problem is not None:
+            raise WfsimError(f"what a heartbeat says is JSON: {problem}.")
         self._executor.beat(self._attempt, detail)
 
     def sleep(self, duration: Duration | timedelta | str | int | float) -> bool:
@@ -178,6 +181,7 @@ class Executor:
         self._lock = threading.Condition(threading.Lock())
         self._running: dict[Key, Attempt] = {}
         self._asleep: dict[Key, tuple[int, Callable[[], None]]] = {}
+        self._beaten: dict[Key, Attempt] = {}
         # Cancelled or timed out, but their functions have not returned.
         self._leaving: list[Attempt] = []
         self._stopped = False
@@ -301,6 +305,15 @@ class Executor:
             attempt.detail = detail
             if attempt.heartbeat is not None:
                 attempt.beat_by = self._clock.now() + attempt.heartbeat
+            self._beaten[attempt.key] = attempt
+        self._changed()
+
+    def beats(self) -> list[Attempt]:
+        """Attempts that gave a sign of life since this was asked last."""
+        with self._lock:
+            found = [attempt for key, attempt in self._beaten.items() if self._running.get(key) is attempt]
+            self._beaten.clear()
+        return found
 
     def sleep(self, attempt: Attempt, duration: int, wake: Callable[[], None]) -> None:
         """`wake` is called once the time has come, or the attempt is cancelled."""

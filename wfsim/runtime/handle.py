@@ -1,42 +1,43 @@
-"""`Run`: the handle that people hold of a running instance."""
+"""What an engine shows of an instance: read anew whenever it is asked."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import html
-import threading
+import time as wall
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from wfsim.errors import RunStopped, WaitTimeout, WfsimError, did_you_mean, listed
 from wfsim.model.duration import Duration
-from wfsim.model.values import brief
-from wfsim.semantics.codes import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
+from wfsim.model.statuses import STATUSES
 
-from . import waiting
-from .entries import CONTROLS, EVENTS
-from .explain import Explanation, explain
-from .family import members_of_children
-from .sending import Answer, answer_to, checked_id, payload_copy
+from .explain import Explanation
+from .sending import payload_copy
+from .turn import rebuilt
+from .view import View, view_of
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from types import TracebackType
 
     from wfsim.history.history import History
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
-    from wfsim.semantics.instance import Instance
-    from wfsim.semantics.kernel import Output
     from wfsim.semantics.pending import Timer
+    from wfsim.semantics.program import Program
     from wfsim.semantics.records import Record
 
-    from .member import Driver, Member
-    from .stores import Lease
-    from .view import View
-    from .waiting import Asked, Timeout
+    from .engine import Engine
+    from .rows import InstanceRow
+    from .run import Lease
+    from .sending import Answer
 
+Timeout: TypeAlias = "Duration | timedelta | str | int | float | None"
 Until: TypeAlias = "str | Callable[[Run], bool] | None"
 
 
@@ -53,38 +54,57 @@ class RunActivity:
     index: int | None = None
 
 
-class Run:
-    """A running instance, as `start` and `reopen` give it.
+SLICE = 1.0
+"""Waiting goes in slices, so that a keyboard interrupt is noticed everywhere."""
 
-    What is read here was stored before: state, variables and the rest are those after the last append. All
-    methods may be called from any thread. Use it as context manager, or `close` it: that ends its threads and
-    lets go of the file, while the instance stays open in the store. An instance runs with its family, its children
-    and theirs; `children` gives handles of them, which need not be closed.
+LOOK = 0.05
+"""Seconds between two looks at a database that others write to."""
+
+
+class Run:
+    """An instance of an engine: `wf.start` and `wf.reopen` give it, and an engine's `start` and `get`.
+
+    What is read is what is stored now, whoever wrote it. All methods may be called from any thread. One that
+    `wf.start` or `wf.reopen` gave has an engine of its own, or shares that of its store: use it as context manager, or
+    `close` it. That ends what goes on here, while the instance stays open in the store. Of others, there is nothing to
+    close.
 
     Attributes
     ----------
     id
-        What the instance is called in the store.
+        What the instance is called.
     """
 
-    def __init__(self, member: Member, held: Lease, owner: Run | None = None) -> None:
-        self.id = member.name
-        self._member = member
-        self._lease = held
-        self._program = member.program
-        self._history: History | None = None
+    def __init__(self, engine: Engine, row: InstanceRow, lease: Lease | None = None) -> None:
+        self.id = row.id
+        self._engine = engine
+        self._lease = lease
         self._kept: list[Record] | None = None
-        # The one whose closing ends the family; handles of children keep it, and it knows them.
-        self._owner = self if owner is None else owner
-        self._handles: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
-        if owner is None:
-            self._finalizer = weakref.finalize(self, _let_go, member.dispatcher, held)
+        self._seen: tuple[InstanceRow, View] | None = None
+        if lease is not None:
+            self._finalizer = weakref.finalize(self, lease.release)
+        self._family = engine.core.families.get(row.family, engine.definitions)
+        self._program: Program = self._family.programs[row.member]
+        self._parent = row.parent
 
     # --- what is seen ----------------------------------------------------------------------------
 
+    def _look(self) -> tuple[InstanceRow, View]:
+        core = self._engine.core
+        with core.database.reading() as rows:
+            row = rows.read(self.id)
+            if row is None:
+                raise core.no_instance(rows, self.id)
+            if self._seen is not None and self._seen[0].version == row.version:
+                return self._seen
+            view = view_of(rebuilt(rows, row, self._family))
+        self._seen = (row, view)
+        return self._seen
+
     @property
-    def _view(self) -> View:
-        return self._member.view
+    def view(self) -> View:
+        """The instance as it stands."""
+        return self._look()[1]
 
     @property
     def workflow(self) -> Workflow:
@@ -94,61 +114,55 @@ class Run:
     @property
     def state(self) -> str:
         """The active state of the workflow."""
-        return self._view.state
+        return self.view.state
 
     @property
     def configuration(self) -> dict[str, str]:
         """The active state of each region; the workflow's own region is named ''."""
-        return dict(self._view.configuration)
+        return dict(self.view.configuration)
 
     @property
     def status(self) -> str:
-        """`running`, `paused`, `cancelling`, `completed`, `failed`, `cancelled`, `terminated`, `timed_out`.
+        """`running`, `paused`, `cancelling`, `completed`, `failed`, `cancelled`, `terminated` or `timed_out`.
 
-        `stopped` if it goes on no more here though it is not closed, for example since the disk is full; what is asked
-        of it then says why (`RunStopped`).
+        `stopped` if nothing goes on here though it is not closed, for example since the disk is full; what is asked of
+        it then says why (`EngineError`).
         """
-        return "stopped" if self._has_stopped else self._view.status
-
-    @property
-    def _has_stopped(self) -> bool:
-        return self._member.dispatcher.stopped is not None and not self._view.is_closed
+        view = self.view
+        return "stopped" if self._engine.stopped is not None and not view.is_closed else view.status
 
     @property
     def is_closed(self) -> bool:
         """Whether it has come to its end."""
-        return self._view.is_closed
-
-    def watch(self, watcher: Callable[[], bool]) -> None:
-        """Call it now and after every append to the family, until it returns true; it must not wait for the run."""
-        self._member.watch(watcher)
+        return self.view.is_closed
 
     @property
     def outcome(self) -> str | None:
         """`success` or `failure` once completed."""
-        return self._view.outcome
+        return self.view.outcome
 
     @property
     def variables(self) -> dict[str, Value]:
-        """Values of all variables; `None` where unset. Changing them changes nothing here."""
-        return deepcopy(dict(self._view.variables))
+        """Values of all variables; `None` where unset."""
+        return deepcopy(dict(self.view.variables))
 
     @property
     def output(self) -> dict[str, Value] | None:
         """The output variables once the instance is closed, else `None`."""
-        if not self._view.is_closed:
+        view = self.view
+        if not view.is_closed:
             return None
-        values = self.variables
         return {
-            name: values[name]
+            name: deepcopy(view.variables[name])
             for name, variable in self._program.variables.items()
-            if variable.output and values[name] is not None
+            if variable.output and view.variables[name] is not None
         }
 
     @property
     def activities(self) -> list[RunActivity]:
-        """Activities that have not ended."""
-        details = self._member.dispatcher.details(self._member)
+        """Activities that have not ended; `detail` is what the last heartbeat said."""
+        with self._engine.core.database.reading() as rows:
+            details = {(row.serial, row.attempt): row.detail for row in rows.attempts(self.id)}
         return [
             RunActivity(
                 work.activity,
@@ -156,79 +170,76 @@ class Run:
                 work.attempt,
                 work.phase,
                 work.region,
-                details.get((self.id, work.activity_id, work.attempt)),
+                details.get((work.activity_id, work.attempt)),
                 work.index,
             )
-            for work in self._view.activities
+            for work in self.view.activities
         ]
 
     @property
-    def children(self) -> dict[str, Run]:
-        """The instances that it has started, by id, in order of their starts; closed ones too (M4.4).
-
-        Each is a handle like this one. Those that had closed before `reopen` are read from the store now.
-        """
-        if self._owner._kept is not None:
-            inner = [one for one in self._member.dispatcher.members.values() if one.parent is self._member]
-        else:
-            inner = self._member.ask(lambda _: members_of_children(self._member))
-        return {one.name: self._handle_of(one) for one in inner if one.view.version}
-
-    @property
-    def parent(self) -> Run | None:
-        """The instance that started it; `None` for a root."""
-        above = self._member.parent
-        return None if above is None else self._handle_of(above)
-
-    def _handle_of(self, member: Member) -> Run:
-        if member is self._owner._member:
-            return self._owner
-        handle = self._owner._handles.get(member.name)
-        if handle is None:
-            handle = self._owner._handles[member.name] = Run(member, self._lease, self._owner)
-        return handle
-
-    @property
     def timers(self) -> list[Timer]:
-        """Timers that have yet to fire, soonest first; `due` is in microseconds of the run's clock."""
-        return list(self._view.due)
+        """Timers that have yet to fire, soonest first; `due` is in microseconds of the engine's clock."""
+        return list(self.view.due)
 
     @property
     def waiting(self) -> list[str]:
         """Events that wait for a busy region or a pause, or are deferred."""
-        return list(self._view.waiting)
+        return list(self.view.waiting)
 
     @property
     def version(self) -> int:
         """`seq` of its last record (M1.3)."""
-        return self._view.version
+        return self._look()[0].version
+
+    @property
+    def parent(self) -> Run | None:
+        """The instance that started it; `None` for a root."""
+        return None if self._parent is None else self._engine.get(self._parent)
+
+    @property
+    def children(self) -> dict[str, Run]:
+        """The instances that it has started, by id, in order of their starts; closed ones too (M4.4)."""
+        self._engine.begin_children([f"{self.id}/{child.activation}" for child in self.view.children])
+        return {each.id: each for each in self._engine.children(self.id)}
 
     @property
     def records(self) -> list[Record]:
-        """Its records, with names, in order. Reads the store; still there after `close`."""
+        """Its records, with names, in order; still there after `close`."""
         if self._kept is not None:
             return list(self._kept)
-        if self._owner._kept is not None:
-            raise RunStopped(f"{self._owner.id!r} has been closed here, and the records of {self.id!r} with it.")
-        return self._lease.store.case(self.id).records()
+        with self._engine.core.database.reading() as rows:
+            return rows.records(self.id)
 
     @property
     def history(self) -> History:
-        """The history of its store, growing while it runs: `.sql`, `.case(id)`, `.df()`.
+        """The history of all instances of its engine, brought up to date: `.sql`, `.case(id)`, `.df()`.
 
         Raises
         ------
         RunStopped
-            After `close`; then open the file with `wf.open_history`.
+            After `close`.
         """
-        if self._owner is not self:
-            return self._owner.history
-        if self._kept is not None:
-            where = "it was in memory" if self._lease.in_memory else f"wf.open_history({str(self._lease.store.path)!r})"
-            raise RunStopped(f"{self.id!r} has been closed here: {where}. Its own records are in `.records`.")
-        if self._history is None:
-            self._history = self._lease.store.history()
-        return self._history
+        self._raise_if_closed()
+        return self._engine.history
+
+    def watch(self, after: int = 0, timeout: Timeout = None) -> Iterator[Record]:
+        """Its records after one, as they come, until it is closed.
+
+        Raises
+        ------
+        WaitTimeout
+            If none has come for `timeout`.
+        """
+        while True:
+            with self._engine.core.database.reading() as rows:
+                found = rows.records(self.id, after)
+            yield from found
+            if found:
+                after = found[-1].seq
+                continue
+            if self.is_closed and self.version == after:
+                return
+            self.wait(_beyond(after), timeout)
 
     # --- what is sent ----------------------------------------------------------------------------
 
@@ -239,53 +250,20 @@ class Run:
         /,
         *,
         event_id: str | None = None,
+        metadata: Mapping[str, Value] | None = None,
+        expected_version: int | None = None,
         **fields: Value,
     ) -> Answer:
-        """Send an event; returns once it is stored.
-
-        Parameters
-        ----------
-        event
-            A declared event.
-        payload, fields
-            Its payload: fields as keywords, or a mapping for names that are no keywords.
-        event_id
-            The same id twice is applied once, also after `reopen`. By default a number of the instance's own.
-
-        Returns
-        -------
-        Answer
-            A text: `accepted`; `deferred` or `discarded`, as the definition says of events nobody takes;
-            `waiting`: a busy region or a pause holds it, and its fate will be in the history (`why_not` says
-            what it waits for); `duplicate`: an event with this id came before, and its `fate` tells what has become
-            of that: `taken`, `waiting`, `deferred` or `discarded`.
-
-        Raises
-        ------
-        EventRejected
-            If nobody takes it, or it is not as declared; the text says why, with the values that decide. With the
-            reason `duplicate` if the first event with this id was rejected. What is not as declared leaves its id
-            free, so that it can be sent again, mended.
-        RunStopped
-            If this run is closed here.
-        """
-        given = payload_copy(payload, fields)
-        if not isinstance(event, str):
-            raise WfsimError(f"an event is sent by its name, a text, not {brief(event)}.")
-        checked = None if event_id is None else checked_id(event_id, "an event id")
-        self._member.raise_if_stopped()
-        sent_as: list[str] = []
-
-        def apply(instance: Instance, time: int) -> Output:
-            # An id of its own tells this event's fate from those of others set free in the same step.
-            sent_as[:] = [checked or f"{self.id}:event:{instance.version + 1}"]
-            return instance.event(time, event, given, sent_as[0])
-
-        def answer(instance: Instance, output: Output) -> Answer:
-            return answer_to(self.id, instance, output, event, given, sent_as[0])
-
-        told: Answer = waiting.result_of(self._member.put(EVENTS, apply, answer))
-        return told
+        """Send an event; returns once it is stored. See `Engine.send`."""
+        self._raise_if_closed()
+        return self._engine.send(
+            self.id,
+            event,
+            payload_copy(payload, fields),
+            event_id=event_id,
+            metadata=metadata,
+            expected_version=expected_version,
+        )
 
     def pause(self, reason: str | None = None, *, command_id: str | None = None) -> str:
         """Dispatch nothing and start no attempt until `resume`; running attempts finish (M8.1)."""
@@ -308,57 +286,21 @@ class Run:
         return self.control("retry", command_id=command_id)
 
     def control(self, command: str, reason: str | None = None, *, command_id: str | None = None) -> str:
-        """Give a command by its name; returns once it is stored.
+        """Give a command by its name; returns once it is stored. See `Engine.control`."""
+        self._raise_if_closed()
+        return self._engine.control(self.id, command, reason, command_id=command_id)
 
-        Returns
-        -------
-        str
-            `accepted`; `ignored`, if it does not fit the status; `duplicate`, if the id was seen before.
-
-        Raises
-        ------
-        WfsimError
-            If there is no such command.
-        """
-        if command not in COMMANDS:
-            raise WfsimError(
-                f"{command!r} is not a command.{did_you_mean(str(command), COMMANDS)} Commands: {', '.join(COMMANDS)}."
+    def _raise_if_closed(self) -> None:
+        if self._kept is not None or self._engine.is_closed:
+            raise RunStopped(
+                f"{self.id!r} has been closed here. Go on with wf.reopen(store, {self.id!r}); its records are in "
+                "`.records`, and the history of its store is wf.open_engine(store).history."
             )
-        if reason is not None and not isinstance(reason, str):
-            raise WfsimError(f"the reason of a command is a text, not {brief(reason)}.")
-        checked = None if command_id is None else checked_id(command_id, "a command id")
-        self._member.raise_if_stopped()
-
-        def apply(instance: Instance, time: int) -> Output:
-            return instance.control(time, command, checked, reason)
-
-        def answer(instance: Instance, output: Output) -> str:
-            second = output.records[1] if len(output.records) > 1 else None
-            if second is None or second.kind != R_STIMULUS_IGNORED:
-                return "accepted"
-            return "duplicate" if second.reason == T_DUPLICATE else "ignored"
-
-        return str(waiting.result_of(self._member.put(CONTROLS, apply, answer)))
 
     def why_not(self, name: str, payload: Mapping[str, Value] | None = None, /, **fields: Value) -> Explanation:
-        """Why an event cannot be taken now, or a state not be reached: `print(run.why_not("ship"))`.
-
-        Parameters
-        ----------
-        name
-            An event or a state.
-        payload, fields
-            The payload that the event would bring, where conditions look at it.
-
-        Raises
-        ------
-        WfsimError
-            If the workflow knows no such name.
-        """
+        """Why an event cannot be taken now, or a state not be reached: `print(run.why_not("ship"))`."""
         given = payload_copy(payload, fields) if payload is not None or fields else None
-        found = self._member.ask(lambda instance: explain(instance, name, given, self._member.clock.now()))
-        assert isinstance(found, Explanation)
-        return found
+        return self._engine.why_not(self.id, name, given)
 
     # --- waiting ---------------------------------------------------------------------------------
 
@@ -368,8 +310,8 @@ class Run:
         Parameters
         ----------
         until
-            A state or a status; `"idle"`: no activity is open and no event waits; a function of the run;
-            `None`: the instance is closed.
+            A state or a status; `"idle"`: no activity is open and no event waits, of its children neither; a function
+            of the run; `None`: the instance is closed.
         timeout
             Real seconds, or `"30s"`; `None`: for ever.
 
@@ -380,23 +322,126 @@ class Run:
         WfsimError
             If `until` is neither a state nor a status.
         """
-        return waiting.wait(self._member, self._asked(until), timeout)
+        holds = self._condition(until)
+        # Functions and idleness may be about others as well.
+        is_own = not callable(until) and until != "idle"
+        end = _end(timeout)
+        core = self._engine.core
+        while True:
+            changes = core.changes
+            view = self.view
+            if holds(view):
+                return self.state
+            pause = self._pause(view, until, timeout, end)
+            # The condition is asked outside the lock: it may send something.
+            until_look = wall.monotonic() + pause
+            with core.news:
+                while not (self._is_behind(view) if is_own else core.changes != changes):
+                    left = until_look - wall.monotonic()
+                    if left <= 0 or not core.news.wait(left):
+                        break
 
     async def wait_async(self, until: Until = None, timeout: Timeout = None) -> str:
         """`wait` for event loops."""
-        return await waiting.wait_async(self._member, self._asked(until), timeout)
+        holds = self._condition(until)
+        end = _end(timeout)
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+        over = False
 
-    def _asked(self, until: Until) -> Asked:
-        return (lambda: bool(until(self))) if callable(until) else until
+        def watcher() -> bool:
+            if not over and not loop.is_closed():
+                loop.call_soon_threadsafe(news.set)
+            return over
+
+        self._engine.core.watch(watcher)
+        try:
+            while True:
+                news.clear()
+                view = self.view
+                if holds(view):
+                    return self.state
+                pause = self._pause(view, until, timeout, end)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), pause)
+        finally:
+            over = True
+
+    def _is_behind(self, view: View) -> bool:
+        """Whether the instance is known to have gone on since."""
+        core = self._engine.core
+        return core.versions.get(self.id, 0) > view.version or self._engine.stopped is not None
+
+    def _pause(self, view: View, until: Until, timeout: Timeout, end: float | None) -> float:
+        """How long to wait before the next look, in seconds; `WaitTimeout` if there is nothing to wait for."""
+        self._engine.raise_if_stopped()
+        # A function may ask for anything, also for what still comes after closing.
+        if view.is_closed and not callable(until):
+            raise WaitTimeout(self._stands(until, "and cannot any more"))
+        left = None if end is None else end - wall.monotonic()
+        if left is not None and left <= 0:
+            raise WaitTimeout(self._stands(until, f"within {Duration.of(timeout)}"))
+        look = SLICE if self._engine.core.database.in_memory else LOOK
+        return look if left is None else min(left, look)
+
+    def _condition(self, until: Until) -> Callable[[View], bool]:
+        if until is None:
+            return lambda view: view.is_closed
+        if callable(until):
+            return lambda _: bool(until(self))
+        states = self._program.state_rows
+        if until in states or until in STATUSES[1:]:
+            return lambda view: until in (*view.configuration.values(), view.status)
+        if until == "idle":
+            return lambda view: self.is_idle
+        known = [*states, *STATUSES[1:], "idle"]
+        raise WfsimError(
+            f"{until!r} is neither a state of {self.workflow.name} nor a status."
+            f"{did_you_mean(str(until), known)} States: {listed(states)}. "
+            f"Statuses: {', '.join(STATUSES[1:])}. Or: idle."
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody works on it or on its children, and no event waits."""
+        view = self.view
+        if view.is_closed:
+            return True
+        if view.activities or view.waiting or view.flights:
+            return False
+        inner = self.children
+        # One that is about to start, or whose end is about to be told, is still moving.
+        expected = [f"{self.id}/{child.activation}" for child in view.children]
+        return all(name in inner and not inner[name].is_closed and inner[name].is_idle for name in expected)
+
+    def _stands(self, until: Until, how: str) -> str:
+        """Where the run is, for an error of waiting."""
+        view = self.view
+        wanted = (
+            f"come to {until!r}" if isinstance(until, str) else "close" if until is None else "come to what was asked"
+        )
+        parts = [f"{self.id!r} did not {wanted} {how}: it is {view.status} in {view.state!r}, version {view.version}."]
+        if view.activities:
+            shown = listed(f"{work.activity} (attempt {work.attempt}, {work.phase})" for work in view.activities)
+            parts.append(f"Open activities: {shown}.")
+        if view.children:
+            parts.append(f"Open children: {listed(f'{self.id}/{one.activation}' for one in view.children)}.")
+        if view.due:
+            left = max(view.due[0].due - self._engine.core.clock.now(), 0)
+            parts.append(f"Next timer: {view.due[0].name!r} in {Duration(left).about()}.")
+        if view.waiting:
+            parts.append(f"Events that wait: {listed(view.waiting)}.")
+        if isinstance(until, str) and until in self._program.state_rows:
+            parts.append(f"Ask run.why_not({until!r}).")
+        return " ".join(parts)
 
     # --- life ------------------------------------------------------------------------------------
 
     def close(self, timeout: float = 10.0) -> None:
-        """End the threads of this run and let go of the file; its family stays as it is in the store.
+        """Let go of its store; the last run of this process that does ends what goes on there.
 
-        Asynchronous activities are cancelled and repeated after `reopen`. Synchronous ones see
-        `context.cancelled` and are waited for; what they report is stored. The handle of a child closes nothing:
-        its family is closed by the handle that `start` or `reopen` gave.
+        Asynchronous activities are cancelled and repeated after `reopen`. Synchronous ones see `context.cancelled` and
+        are waited for; what they report is stored.
 
         Parameters
         ----------
@@ -406,55 +451,48 @@ class Run:
         Raises
         ------
         WaitTimeout
-            If activities still run after that; the run is closed all the same, and their results are lost to
-            it: `reopen` carries these attempts out again.
+            If activities still run after that; the run is closed all the same, and these attempts are carried out again
+            after `reopen`.
         """
-        if self._owner is not self or self._kept is not None:
+        if self._lease is None or self._kept is not None:
             return
-        left = self._member.dispatcher.close(timeout)
-        for handle in self._handles.values():
-            handle._kept = self._lease.store.case(handle.id).records()
-        self._kept = self._lease.store.case(self.id).records()
-        if self._history is not None:
-            self._history.close()
         self._finalizer.detach()
-        self._lease.release()
-        if left:
-            raise WaitTimeout(
-                f"{self.id!r} is closed, but after {timeout} s these activities still run in their threads: "
-                f"{listed(left)}. Let them look at context.cancelled."
-            )
+        try:
+            self._lease.release(timeout)
+        finally:
+            self._kept = self.records
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        view = self._view
+        view = self.view
         outcome = f" ({view.outcome})" if view.outcome else ""
-        stands = f"{self.status}{outcome} in {view.state!r}, version {view.version}"
+        stands = f"{view.status}{outcome} in {view.state!r}, version {view.version}"
         return f"<Run {self.id!r} of {self.workflow.name}: {stands}>"
 
+    def __eq__(self, other: object) -> Any:
+        return isinstance(other, Run) and (self._engine, self.id) == (other._engine, other.id)
+
+    def __hash__(self) -> int:
+        return hash((id(self._engine), self.id))
+
     def _repr_html_(self) -> str:
-        view = self._view
+        view = self.view
+        now = self._engine.core.clock.now()
         rows = [
             ("workflow", f"{self.workflow.name} {self.workflow.version}"),
             ("status", self.status + (f", {view.outcome}" if view.outcome else "")),
             ("state", ", ".join(view.configuration.values())),
             *((name, "" if value is None else repr(value)[:200]) for name, value in view.variables.items()),
             *((f"activity {work.activity}", f"attempt {work.attempt}, {work.phase}") for work in view.activities),
-            *((f"child {child.workflow}", self._member.child_id(child.activation)) for child in view.children),
-            *(
-                (f"timer {timer.name}", f"in {Duration(max(timer.due - self._member.clock.now(), 0))}")
-                for timer in view.due
-            ),
+            *((f"child {child.workflow}", f"{self.id}/{child.activation}") for child in view.children),
+            *((f"timer {timer.name}", f"in {Duration(max(timer.due - now, 0))}") for timer in view.due),
             *(("event", f"{event} waits") for event in view.waiting),
             ("version", str(view.version)),
         ]
@@ -465,9 +503,9 @@ class Run:
         return f"<table><caption>{html.escape(self.id)}</caption>{body}</table>"
 
 
-def _let_go(dispatcher: Driver, held: Lease) -> None:
-    """The run is garbage, or the process ends: stop without waiting for activities."""
-    dispatcher.abandon()
-    if threading.current_thread() is not dispatcher.thread:
-        dispatcher.thread.join(2.0)
-    held.release()
+def _end(timeout: Timeout) -> float | None:
+    return None if timeout is None else wall.monotonic() + int(Duration.of(timeout)) / 1e6
+
+
+def _beyond(version: int) -> Callable[[Run], bool]:
+    return lambda run: run.version > version

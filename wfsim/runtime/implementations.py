@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -69,38 +69,63 @@ def implementations_for(
         Listing every activity without a function, and every function that does not fit its inputs.
     """
     family = list(workflows)
+    found = implementations_given(family, functions)
     given: Mapping[str, Function] = {} if functions is None else functions
-    if not isinstance(given, Mapping):
-        raise StartRefused(f"activities is a mapping from activity names to functions, not {type(given).__name__}.")
-    used = dict.fromkeys(use_of(each, name) for each in family for _, _, name in activity_uses(each))
-    chosen = {use: next((key for key in use.keys if key in given), None) for use in used}
-    missing = list(dict.fromkeys(use.activity for use, key in chosen.items() if key is None))
-    what = family[0].name if len(family) == 1 else f"{family[0].name} with the workflows that it runs"
+    used = _used(family)
+    missing = list(dict.fromkeys(use.activity for use in used if use not in found))
     if missing:
-        taken = {*chosen.values(), *(use.activity for use in used)}
+        taken = {*(key for use in used for key in use.keys), *(use.activity for use in used)}
         unused = [name for name in given if name not in taken]
         hints = "".join(
             f" {name!r} is given, but no activity has that name.{did_you_mean(name, missing)}" for name in unused
         )
         raise StartRefused(
-            f"{what} cannot run: no function is given for {listed(map(repr, missing))}. "
+            f"{_called(family)} cannot run: no function is given for {listed(map(repr, missing))}. "
             f"Pass activities={{{missing[0]!r}: function, …}}.{hints}"
         )
+    return found
+
+
+def implementations_given(
+    workflows: Iterable[Workflow], functions: Mapping[str, Function] | None
+) -> dict[Use, Implementation]:
+    """The functions among those given that carry out activities of the workflows; others may be carried out elsewhere.
+
+    Raises
+    ------
+    StartRefused
+        Listing every function that does not fit its inputs.
+    """
+    family = list(workflows)
+    given: Mapping[str, Function] = {} if functions is None else functions
+    if not isinstance(given, Mapping):
+        raise StartRefused(f"activities is a mapping from activity names to functions, not {type(given).__name__}.")
+    chosen = {use: next((key for key in use.keys if key in given), None) for use in _used(family)}
     found = {use: _implementation(use.activity, given[key]) for use, key in chosen.items() if key is not None}
     problems = list(
         dict.fromkeys(
-            f"{chosen[use_of(each, name)]!r}: {problem}"
+            f"{chosen[use]!r}: {problem}"
             for each in family
             for name, inputs in _inputs(each)
-            if (problem := _mismatch(found[use_of(each, name)], inputs)) is not None
+            if (use := use_of(each, name)) in found and (problem := _mismatch(found[use], inputs)) is not None
         )
     )
     if problems:
         raise StartRefused(
-            f"{what} cannot run, since functions do not fit the inputs of their activities. "
+            f"{_called(family)} cannot run, since functions do not fit the inputs of their activities. "
             f"{' '.join(problems)} An activity is called with its parameters as keyword arguments."
         )
     return found
+
+
+def _used(family: Iterable[Workflow]) -> list[Use]:
+    return list(dict.fromkeys(use_of(each, name) for each in family for _, _, name in activity_uses(each)))
+
+
+def _called(family: Sequence[Workflow]) -> str:
+    if not family:
+        return "nothing"
+    return family[0].name if len(family) == 1 else f"{family[0].name} with the workflows that it runs"
 
 
 def driven_with(workflow: Workflow, catalogue: Catalogue) -> list[Workflow]:

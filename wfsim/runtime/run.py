@@ -1,37 +1,69 @@
-"""`start` and `reopen`: a workflow run for real in this process."""
+"""`start` and `reopen`: one instance, with its family, in an engine of its own."""
 
 from __future__ import annotations
 
-import dataclasses
-import secrets
+import os
+import threading
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from wfsim.errors import ConflictError, HistoryError, StartRefused, WfsimError, listed
+from wfsim.errors import EngineError, StartRefused, WfsimError, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
-from wfsim.model.functions import Python
 from wfsim.model.uses import invoked
-from wfsim.model.values import brief
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.compile import compile_workflow
-from wfsim.semantics.draws import mix_key
-from wfsim.semantics.instance import Instance
-from wfsim.semantics.stimulus import checked_inputs
 
-from .clock import Clock, SystemClock
-from .dispatcher import Dispatcher
-from .family import load_family, load_member, root_of
+from .database import MEMORY
+from .engine import Engine
 from .handle import Run
 from .implementations import Function, driven_with, implementations_for
-from .member import Member
 from .sending import checked_id
-from .stores import Lease, Where, lease
 
 if TYPE_CHECKING:
-    import os
-
-    from wfsim.history.store import StoredCase
+    from wfsim.model.functions import Python
     from wfsim.model.values import Value
+
+    from .clock import Clock
+
+Where: TypeAlias = "str | os.PathLike[str] | Engine | None"
+
+
+class Lease:
+    """The right of one run to use the engine of a store; the last one to be released closes it."""
+
+    def __init__(self, shared: _Shared) -> None:
+        self._shared = shared
+        self._released = False
+
+    @property
+    def engine(self) -> Engine:
+        """The engine."""
+        return self._shared.engine
+
+    def release(self, timeout: float = 0.0) -> None:
+        """It is needed no more; asking twice is harmless."""
+        with _turn:
+            if self._released:
+                return
+            self._released = True
+            self._shared.leases -= 1
+            if self._shared.leases:
+                return
+            if self._shared.key is not None:
+                del _shared[self._shared.key]
+        self._shared.engine.close(timeout)
+
+
+@dataclass
+class _Shared:
+    engine: Engine
+    key: tuple[int, str] | None
+    leases: int = 0
+
+
+_turn = threading.RLock()
+_shared: dict[tuple[int, str], _Shared] = {}
 
 
 def start(
@@ -62,7 +94,7 @@ def start(
         like the exception's class. Its children use the same functions; `"<workflow>.<activity>"` names one for a
         single workflow.
     store
-        Path of a DuckDB file, made if missing; an open `Store`; `None`: in memory, gone at `close`.
+        Path of an SQLite file, made if missing, or the address of a database; `None`: in memory, gone at `close`.
     id
         What the instance is called, unique in the store; by default the workflow's name and a number.
     clock
@@ -78,12 +110,12 @@ def start(
     StartRefused
         For bad input, an id that exists, a missing catalogue, a missing function or one that does not fit; nothing
         was stored.
-    CatalogueError
-        If a workflow that it runs is not in the catalogue.
-    HistoryError
-        If the store cannot be opened or written.
     FunctionError
         If a function in Python that a definition declares was not given (M14.5); nothing was stored.
+    CatalogueError
+        If a workflow that it runs is not in the catalogue.
+    EngineError
+        If the store cannot be opened or written.
 
     Examples
     --------
@@ -108,49 +140,19 @@ def start(
         )
     known = as_catalogue(catalogue)
     family = known.family(workflow)
-    program = compile_workflow(workflow, family)
-    driven = driven_with(workflow, family)
-    implementations_for(driven, activities)
-    for each in driven:
+    implementations_for(driven_with(workflow, family), activities)
+    for each in driven_with(workflow, family):
         each.given.require()
-    given = {} if input is None else input
-    if not isinstance(given, Mapping):
-        raise StartRefused(f"input is a mapping from variables to values, not {type(given).__name__}.")
-    checked_inputs(program, given)
-    key = _key(seed)
     name = None if id is None else checked_id(id)
-    held = lease(store)
+    lease = _lease(store, known, activities, clock)
     try:
-        if name is not None:
-            _refuse_taken(held, name)
-            place = held.store.new_case(program, name)
-        else:
-            place = held.store.new_case(program)
-            name = _free_name(held, workflow.name, place.case)
-            place = dataclasses.replace(place, external_id=name)
-        held.claim(name)
-        dispatcher = Dispatcher(
-            name,
-            store=held.store,
-            clock=SystemClock() if clock is None else clock,
-            exchange=held.exchange,
-            activities=activities,
-        )
-        dispatcher.needs(driven)
-        held.exchange.knows(known)
-        held.exchange.opens(name, program, given, None)
-        member = Member(dispatcher, name, place=place, instance=Instance(program, key=key))
-        try:
-            dispatcher.begin(member, lambda instance, time: instance.start(time, given))
-        except BaseException as error:
-            held.exchange.closes(name)
-            if isinstance(error, ConflictError):
-                raise StartRefused(_taken(name)) from None
-            raise
+        lease.engine.carry_out(driven_with(workflow, family))
+        lease.engine.run()
+        row = lease.engine.begin(workflow, known, input, id=name, seed=seed)
     except BaseException:
-        held.release()
+        lease.release()
         raise
-    return Run(member, held)
+    return Run(lease.engine, row, lease)
 
 
 def reopen(
@@ -161,106 +163,76 @@ def reopen(
     catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
     functions: Mapping[str, Python] | None = None,
 ) -> Run:
-    """Go on with an instance, and its family, where their store says they stand.
+    """Go on with the instances of a store, and look at one of them.
 
-    The instances are rebuilt by replaying their histories with the definitions stored there, every record compared;
-    of a long history those since its last snapshot.
-    Timers that fell due meanwhile fire at once, in order of their due times. Then children that were to start are
-    started, ends of children that were to be told are told, and attempts that were scheduled start. Attempts that had
-    started when the process ended are carried out again: with the same number and idempotency key, without a second
-    `activity_started`, their clocks running from the first one (M5.5).
+    Timers that fell due meanwhile fire at once, in order of their due times. Children that were to start are started,
+    ends of children that were to be told are told, messages delivered, and attempts that were scheduled start. Attempts
+    that had started when their process ended are carried out again: with the same number and idempotency key, without
+    a second `activity_started`, their clocks running from the first one (M5.5).
 
-    A family is driven as a whole: with the id of a child, its parent and all others go on as well, and `activities`
-    has the functions of every workflow that an open one of them runs or may run. What they run, and in which version,
-    the store knows; `catalogue` is only for what messages start (M7.3). `functions` are those in Python that
-    definitions in the store declare (M14.5).
+    Parameters
+    ----------
+    activities
+        The functions of all that the instance and its open family run or may run.
+    catalogue
+        Only for what messages start (M7.3): what the family runs, and in which version, the store knows.
+    functions
+        Functions in Python that definitions declare: the store has definitions, no code (M14.5).
 
     Raises
     ------
-    HistoryError
-        If the store is missing or held by another process, or there is no such instance.
-    ReplayError
-        If the history does not replay: the file or the program has changed.
+    EngineError
+        If the store is missing, or there is no such instance.
     StartRefused
-        If a function is missing or does not fit, or this process runs the family already.
+        If a function is missing or does not fit.
+    FunctionError
+        If a function in Python that a definition of the open family declares was not given.
     """
     if store is None:
-        raise HistoryError("reopen needs the path of a store; one in memory ends with its run.")
-    held = lease(store, must_exist=True)
+        raise EngineError("reopen needs the path of a store; one in memory ends with its run.")
+    if not isinstance(store, Engine) and "://" not in os.fspath(store) and not Path(store).is_file():
+        raise EngineError(f"{os.fspath(store)}: there is no such store. Give the path that the run was started with.")
+    lease = _lease(store, as_catalogue(catalogue), None, clock)
     try:
-        name = checked_id(id)
-        held.store.give(functions)
-        run = held.store.case(name).run
-        if run.source != "runtime":
-            raise HistoryError(
-                f"{id!r} was simulated, so there is nothing to go on with. Open it with wf.open_history."
-            )
-        place = held.store.find(name)
-        assert place is not None
-        root = root_of(held.store, place)
-        assert root.external_id is not None
-        held.claim(root.external_id)
-        dispatcher = Dispatcher(
-            root.external_id,
-            store=held.store,
-            clock=SystemClock() if clock is None else clock,
-            exchange=held.exchange,
-            activities=activities,
-        )
-        members = load_family(dispatcher, root)
-        needed = {
-            (each.name, each.version): each
-            for member in members
-            if not _is_over(member)
-            for each in driven_with(member.program.workflow, dispatcher.catalogue_of(member))
-        }
-        if needed:
-            dispatcher.needs(needed.values())
-        for member in members:
-            held.exchange.knows(dispatcher.catalogue_of(member))
-        if catalogue is not None:
-            held.exchange.knows(as_catalogue(catalogue))
-        if name not in (member.name for member in members):
-            # Closed, and everyone who waited for it knows.
-            members.append(_settled(dispatcher, place, members))
-        dispatcher.resume(members)
+        lease.engine.core.families.give(functions)
+        row = lease.engine.take_up(checked_id(id), activities)
+        lease.engine.run()
     except BaseException:
-        held.release()
+        lease.release()
         raise
-    return Run(dispatcher.members[name], held)
+    return Run(lease.engine, row, lease)
 
 
-def _is_over(member: Member) -> bool:
-    """Whether it runs nothing any more; what failed may be retried, unless a parent was told (M8.2)."""
-    closed = member.instance.is_closed
-    return closed and not (member.parent is None and member.instance.status in ("failed", "timed_out"))
+def leased(store: Where, clock: Clock | None) -> Lease:
+    """Open the engine of a store, or share the one that this process has open."""
+    with _turn:
+        if isinstance(store, Engine):
+            shared = _Shared(store, None, leases=1)
+        elif store is None:
+            shared = _Shared(Engine(MEMORY, None, {}, clock=clock, worker="local"), None)
+        else:
+            address = address_of(store)
+            place = os.path.realpath(address.removeprefix("sqlite:///")) if "sqlite" in address else address
+            # A forked process must not write through its parent's connections, hence the process id.
+            key = (os.getpid(), place)
+            if key not in _shared:
+                _shared[key] = _Shared(Engine(address, None, {}, clock=clock, worker="local"), key)
+            shared = _shared[key]
+        shared.leases += 1
+        return Lease(shared)
 
 
-def _settled(dispatcher: Dispatcher, place: StoredCase, members: list[Member]) -> Member:
-    """A member that was left out when its family was loaded, with its parent, which was not."""
-    above = dispatcher.store.parent(place)
-    parent = None if above is None else next(one for one in members if one.name == above.external_id)
-    return load_member(dispatcher, place, parent)
+def _lease(store: Where, known: Catalogue, activities: Mapping[str, Function] | None, clock: Clock | None) -> Lease:
+    lease = leased(store, clock)
+    try:
+        lease.engine.know(known, activities, drives=not isinstance(store, Engine))
+    except BaseException:
+        lease.release()
+        raise
+    return lease
 
 
-def _key(seed: int | None) -> int:
-    if seed is None:
-        return secrets.randbits(62)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise WfsimError(f"a seed is a whole number from 0 to 2^63 - 1, not {brief(seed)}.")
-    return mix_key(seed, 0, 0)
-
-
-def _refuse_taken(held: Lease, name: str) -> None:
-    if held.store.find(name) is not None:
-        raise StartRefused(_taken(name))
-
-
-def _taken(name: str) -> str:
-    return f"there is an instance {name!r} already. Go on with it by wf.reopen(store, {name!r}), or choose another id."
-
-
-def _free_name(held: Lease, workflow: str, number: int) -> str:
-    while held.store.find(f"{workflow}-{number}") is not None:
-        number += 1
-    return f"{workflow}-{number}"
+def address_of(store: str | os.PathLike[str]) -> str:
+    """The address of a database that is given by it or by the path of a file."""
+    text = os.fspath(store)
+    return text if "://" in text else f"sqlite:///{text}"

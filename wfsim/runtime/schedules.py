@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Self
 
 from wfsim.arguments import listed_in
 from wfsim.errors import StartRefused, WfsimError, did_you_mean, listed
+from wfsim.model.catalogue import as_catalogue
 from wfsim.model.schedule import times, told
 from wfsim.model.workflow import Workflow
 
 from .clock import Clock, SystemClock
-from .run import reopen, start
-from .stores import Where, lease
+from .engine import Engine
+from .run import Where, leased, reopen, start
 
 if TYPE_CHECKING:
     import os
     from types import TracebackType
 
-    from wfsim.history.store import Store
+    from wfsim.history.history import History
     from wfsim.model.catalogue import Catalogue
     from wfsim.model.elements import Schedule
 
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_STARTED = """
-SELECT external_id, status FROM durations
-WHERE parent_case IS NULL AND starts_with(external_id, ?) ORDER BY external_id
-"""
 
 
 @dataclass
@@ -87,8 +84,11 @@ class Scheduler:
         self._working = False
         self._closing = False
         self._failure: BaseException | None = None
-        self._lease = lease(store)
+        self._lease = leased(store, clock)
         try:
+            if not isinstance(store, Engine):
+                self.engine.know(as_catalogue(catalogue), activities, drives=True)
+            self.engine.run()
             self._lines = [self._line(name, workflow.schedules[name]) for name in names]
             for line in self._lines:
                 self._catch_up(line)
@@ -112,9 +112,14 @@ class Scheduler:
         return {line.name: line.next for line in self._lines}
 
     @property
-    def store(self) -> Store:
-        """The store that it writes to."""
-        return self._lease.store
+    def engine(self) -> Engine:
+        """The engine that its instances run on."""
+        return self._lease.engine
+
+    @property
+    def history(self) -> History:
+        """The history of all instances of its store, brought up to date."""
+        return self.engine.history
 
     def raise_if_failed(self) -> None:
         """Raise what ended it, if anything did."""
@@ -233,7 +238,7 @@ class Scheduler:
 
     def _start(self, line: _Line, time: datetime) -> None:
         identity = self._id(line, time)
-        if self.store.find(identity) is not None:
+        if self.engine.exists(identity):
             # Another process has started it, before this one looked.
             return
         try:
@@ -241,7 +246,7 @@ class Scheduler:
                 self.workflow,
                 input=line.schedule.input,
                 activities=self._activities,
-                store=self.store,
+                store=self.engine,
                 id=identity,
                 clock=self._clock,
                 catalogue=self._catalogue,
@@ -253,7 +258,7 @@ class Scheduler:
 
     def _hold(self, line: _Line, run: Run) -> None:
         line.runs.append(run)
-        run.watch(lambda: self._closed(run))
+        self.engine.core.watch(lambda: self._closed(run))
 
     def _closed(self, run: Run) -> bool:
         """Whether the run has closed; then there may be something to start."""
@@ -274,15 +279,13 @@ class Scheduler:
     def _catch_up(self, line: _Line) -> None:
         """Take over what is open, and treat the times at which nothing ran as `missed` says."""
         prefix = f"{self.workflow.name}/{line.name}/"
-        with self.store.history() as history:
-            rows = history.sql(_STARTED, [prefix]).fetchall()
-        for identity, status in rows:
-            if status == "open":
-                run = reopen(self.store, identity, self._activities, self._clock, self._catalogue)
-                self._hold(line, run)
-        if not rows or line.schedule.missed == "skip":
+        started = self.engine.called(prefix)
+        for one in started:
+            if one.is_open:
+                self._hold(line, reopen(self.engine, one.id, self._activities, self._clock, self._catalogue))
+        if not started or line.schedule.missed == "skip":
             return
-        last = max(datetime.fromisoformat(identity.removeprefix(prefix)) for identity, _ in rows)
+        last = max(datetime.fromisoformat(one.id.removeprefix(prefix)) for one in started)
         missed = []
         for time in times(line.schedule, last):
             if time >= line.next:
@@ -341,7 +344,7 @@ def run_schedules(
     >>> clock = wf.ManualClock()
     >>> with run_schedules(nightly, activities={"work": lambda: None}, clock=clock) as scheduler:
     ...     clock.advance("2d")
-    ...     [case for (case,) in scheduler.store.history().sql("SELECT external_id FROM cases").fetchall()]
+    ...     [case for (case,) in scheduler.history.sql("SELECT external_id FROM cases").fetchall()]
     ['nightly/night/1970-01-01T02:30:00Z', 'nightly/night/1970-01-02T02:30:00Z']
     """
     if not isinstance(workflow, Workflow):

@@ -354,6 +354,18 @@ def test_a_history_goes_into_parquet_and_back(wfsim: Command, tmp_path: Path) ->
     assert (code, "exists already" in told) == (2, True)
 
 
+def test_a_report_is_written_as_a_page(wfsim: Command, tmp_path: Path) -> None:
+    stored = tmp_path / "orders.duckdb"
+    assert wfsim("simulate", ORDER, "--cases", 20, "--into", stored)[0] == 0
+    code, out, _ = wfsim("report", stored, "-o", tmp_path / "orders.html")
+    assert code == 0
+    assert "orders.html: 5." in out
+    assert "<h1>order_processing" in (tmp_path / "orders.html").read_text(encoding="utf-8")[:4000]
+    code, _, err = wfsim("report", stored, "-o", stored)
+    assert code == 2
+    assert "would destroy it" in err
+
+
 def test_a_report_has_intervals_and_no_mean_without_one(wfsim: Command, tmp_path: Path) -> None:
     stored = tmp_path / "orders.duckdb"
     assert wfsim("simulate", ORDER, "--cases", 30, "--seed", 7, "--into", stored)[0] == 0

@@ -12,12 +12,12 @@ from wfsim.errors import DefinitionError, OptionError
 from wfsim.experiments import trying
 from wfsim.experiments.faults import with_failures
 from wfsim.experiments.retelling import Happening, Retold, Teller, shortest
-from wfsim.experiments.watching import Asked, Broken
 from wfsim.exploration.workflow_witness import WorkflowWitness
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.simulation.instances import RunSummary
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import Status
+from wfsim.verification.workflows.watching import Asked, Broken
 
 PAY = {"action_type": "set_variable", "parameters": {"name": "paid", "value": "${context.paid + 1}"}}
 TILL: dict[str, Any] = {

@@ -82,7 +82,7 @@ def test_a_real_run_of_an_older_format_goes_on_where_it_stood(tmp_path: Path, nu
         place = store.find("p-1")
         assert place is not None
         assert place.version == case.version == len(case.records())
-        assert store.program(place).workflow.name == "parcel"
+        assert store.case("p-1").program.workflow.name == "parcel"
 
 
 @pytest.mark.parametrize("number", OLDER)

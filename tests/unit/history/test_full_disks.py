@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 import wfsim as wf
-from wfsim.errors import HistoryError, RunStopped
+from wfsim.errors import HistoryError
 from wfsim.history import sorting
 from wfsim.history.history import open_history
 from wfsim.history.replay import replay_all
@@ -98,23 +98,6 @@ def test_a_failure_that_ends_the_transaction_is_told_as_it_is(tmp_path: Path, mo
             with pytest.raises(HistoryError, match=r"nothing was written: Failed to commit: No space left"):
                 store.append(place, instance, output, expected_version=0)
         assert store.append(place, instance, output, expected_version=0) == len(store.history())
-
-
-def test_a_run_that_cannot_store_says_that_it_has_stopped_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise duckdb.IOException("IO Error: No space left on device")
-
-    run = wf.start(Workflow.model_validate(TALK))
-    try:
-        assert run.status == "running"
-        monkeypatch.setattr("wfsim.history.store.insert", full)
-        with pytest.raises(RunStopped, match=r"the append failed, nothing was written: .*No space left"):
-            run.send("say", text="hello")
-        assert run.status == "stopped"
-        assert "stopped in 'open'" in repr(run)
-    finally:
-        monkeypatch.undo()
-        run.close()
 
 
 def test_a_simulation_onto_a_full_disk_leaves_an_incomplete_history_that_can_be_read(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.families import ORDER, PARCEL, Play, family
 from wfsim.errors import HistoryError
 from wfsim.history.history import History
 from wfsim.history.replay import replay_all
+from wfsim.history.runs import catalogue_of
 from wfsim.history.store import Store, StoredCase
 from wfsim.history.writer import PROVISIONAL, HistoryWriter
 from wfsim.model.catalogue import Catalogue
@@ -149,39 +150,38 @@ def test_a_case_knows_its_parent_and_its_children(history: History) -> None:
 
 def test_a_store_gives_the_same_history(tmp_path: Path) -> None:
     with Store(tmp_path / "runs.duckdb") as store:
-        play, places = stored(store)
+        play, _ = stored(store)
         play.whole("1")
         live = store.history()
         assert replay_all(live)
         assert len(live.runs) == 1
         assert [one.name for one in live.runs[0].workflows] == ["order", "check", "parcel"]
-        root = places["1"]
-        assert [child.external_id for child in store.children(root)] == ["1/3", "1/4"]
-        (grandchild,) = store.children(store.children(root)[0])
+        root = store.case("1")
+        assert [child.external_id for child in root.children] == ["1/3", "1/4"]
+        (grandchild,) = root.children[0].children
         assert (grandchild.external_id, grandchild.parent_activation) == ("1/3/2", 2)
-        parent = store.parent(grandchild)
+        parent = grandchild.parent
         assert parent is not None
         assert parent.external_id == "1/3"
-        assert store.parent(root) is None
+        assert root.parent is None
     with Store(tmp_path / "runs.duckdb") as store:
         found = store.find("1/4")
         assert found is not None
         assert (found.workflow, found.parent_case, found.parent_activation) == (2, 1, 4)
-        assert store.program(found).workflow.name == "parcel"
-        assert store.catalogue(found.run).versions("check") == ("1.0.0",)
+        assert store.case("1/4").program.workflow.name == "parcel"
+        assert catalogue_of(store.case("1/4").run).versions("check") == ("1.0.0",)
         assert store.case("1/4").replay().status == "completed"
 
 
 def test_a_new_version_of_a_child_begins_a_new_run_and_older_cases_keep_theirs(tmp_path: Path) -> None:
     newer = Catalogue([*family().all_versions(), Workflow.model_validate(PARCEL | {"version": "1.1.0"})])
     with Store(tmp_path / "runs.duckdb") as store:
-        play, places = stored(store)
+        play, _ = stored(store)
         play.start("1", {"id": 1, "parcels": ["a"]})
         play.catalogue = newer
         play.start("2", {"id": 2, "parcels": ["a"]})
-        play.catalogue = store.catalogue(places["1"].run)
         for name in ("1", "2"):
-            play.catalogue = store.catalogue(places[name].run)
+            play.catalogue = catalogue_of(store.case(name).run)
             play.step(name, "activity_succeeded", 20, 1, 1, None)
         live = store.history()
         assert replay_all(live)

@@ -94,7 +94,7 @@ def test_who_opens_a_history_makes_no_view_and_who_asks_it_that_with_its_names(s
 def test_a_run_that_nobody_asks_makes_no_view(asked: Asked) -> None:
     with wf.start(DOOR) as run:
         run.send("push")
-        assert (asked.n_connections, asked.views) == (1, 0)
+        assert (asked.n_connections, asked.views) == (0, 0)
         assert run.history.sql("SELECT DISTINCT to_state FROM history WHERE kind = 'transition'").fetchall() == [
             ("open",)
         ]
@@ -158,9 +158,10 @@ def test_no_question_changes_the_views_of_others(stored: Path) -> None:
             history.con.execute("CREATE VIEW views.more AS SELECT 1")
 
 
-def test_a_live_history_has_the_names_that_came_after_it(tmp_path: Path) -> None:
+def test_a_live_history_has_the_names_that_came_after_it() -> None:
     gate = DOOR.model_copy(update={"name": "gate"})
-    with Store(tmp_path / "s.duckdb") as store, store.history() as history:
+    with wf.open_engine(activities={}) as store:
+        history = store.history
         for each in (DOOR, gate):
             with wf.start(each, store=store) as run:
                 run.send("push")

@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 
 import wfsim as wf
+from tests.stored import open_history
 from wfsim.errors import HistoryError
 from wfsim.history.history import History
 from wfsim.history.samples import Load
@@ -230,11 +231,11 @@ def appended(*plans: dict[str, Any]) -> History:
 
 
 def test_a_real_history_has_no_warm_up_and_no_capacities(tmp_path: Path) -> None:
-    store = tmp_path / "real.duckdb"
+    store = tmp_path / "real.db"
     for number in range(3):
         with wf.start(QUEUE, activities={"serve": lambda: None}, store=store, id=f"c{number}") as run:
             run.wait("gone", timeout=30)
-    with wf.open_history(store) as history:
+    with open_history(store) as history:
         summary = history.summary()
     assert summary.counts["closed"] == 3
     assert "Nothing is left out as warm-up: real cases did not start in an empty system." in summary.remarks

@@ -21,6 +21,7 @@ def test_every_model_of_the_checkout_is_an_example_with_what_must_hold() -> None
     )
     assert [name for name, files in found.items() if files.properties is None] == []
     assert [name for name, files in found.items() if files.scenario is None] == ["published/order_processing"]
+    assert [name for name, files in found.items() if files.log is not None] == ["loan_application"]
 
 
 @pytest.mark.parametrize("name", list(wf.examples()))

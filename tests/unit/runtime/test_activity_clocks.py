@@ -215,7 +215,7 @@ def test_a_function_left_behind_is_waited_for_again_once_it_sleeps() -> None:
     with start(working(), activities={"f": f}, clock=clock) as run:
         clock.advance("1s")
         hangs.set()
-        while run._member.dispatcher.next_due() is None:
+        while run._engine.next_due() is None:
             time.sleep(0.001)
         clock.advance("1m")
         assert run.state == "ok"

@@ -88,7 +88,7 @@ def test_a_compensator_is_retried_with_the_same_key_and_input(clock: ManualClock
 
 def test_a_failed_compensation_is_taken_up_by_retry_after_a_reopening(clock: ManualClock, tmp_path: Path) -> None:
     agency = Agency(failures=2)
-    store = tmp_path / "runs.duckdb"
+    store = tmp_path / "runs.db"
     with start(TRIP, activities=agency.functions(), clock=clock, id="t1", store=store) as run:
         run.send("book")
         run.wait("booked")

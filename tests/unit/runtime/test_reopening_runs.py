@@ -7,22 +7,19 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wfsim.errors import EventRejected, HistoryError, RunStopped, StartRefused
-from wfsim.history.history import open_history
+from tests.stored import open_history
+from wfsim.errors import EngineError, EventRejected, RunStopped, StartRefused
 from wfsim.history.replay import replay_all
-from wfsim.history.store import Store
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.handle import Run
+from wfsim.runtime.engine import Engine
 from wfsim.runtime.run import reopen, start
-from wfsim.semantics.instance import Instance
-from wfsim.semantics.kernel import Output
+from wfsim.runtime.sql_rows import SqlRows
 
 SECOND = 1_000_000
 
@@ -67,7 +64,7 @@ def replays(path: Path) -> None:
 
 
 def test_a_reopened_run_goes_on_where_the_store_says(tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
+    path = tmp_path / "s.db"
     with start(workflow(), activities={"f": lambda n: n}, store=path, id="i", clock=ManualClock()) as run:
         run.send("add", event_id="e1")
         records = run.records
@@ -86,7 +83,7 @@ def test_a_reopened_run_goes_on_where_the_store_says(tmp_path: Path) -> None:
 
 
 def test_a_run_can_be_reopened_after_its_end(tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
+    path = tmp_path / "s.db"
     start(workflow(), activities={"f": lambda n: n}, store=path, id="i").close()
     with reopen(path, "i", {"f": lambda n: n}) as run:
         run.terminate()
@@ -97,7 +94,7 @@ def test_a_run_can_be_reopened_after_its_end(tmp_path: Path) -> None:
 
 
 def test_reopening_needs_the_functions_again(tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
+    path = tmp_path / "s.db"
     start(workflow(), activities={"f": lambda n: n}, store=path, id="i").close()
     with pytest.raises(StartRefused, match="no function is given for 'f'"):
         reopen(path, "i")
@@ -106,7 +103,7 @@ def test_reopening_needs_the_functions_again(tmp_path: Path) -> None:
 
 
 def test_timers_that_fell_due_meanwhile_fire_at_once_and_count_from_now(tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
+    path = tmp_path / "s.db"
     start(workflow(), activities={"f": lambda n: n}, store=path, id="i", clock=ManualClock()).close()
     clock = ManualClock(5 * 3600 * SECOND)
     with reopen(path, "i", {"f": lambda n: n}, clock) as run:
@@ -145,7 +142,7 @@ def dies(path: Path, body: str) -> None:
 
 
 def test_an_attempt_that_ran_when_the_process_died_is_carried_out_again_under_its_number(tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
+    path = tmp_path / "s.db"
     dies(
         path,
         "run = start(workflow(), activities={'f': lambda n: threading.Event().wait()}, store=path, id='i', "
@@ -169,7 +166,7 @@ def test_an_attempt_that_ran_when_the_process_died_is_carried_out_again_under_it
 
 
 def test_an_attempt_whose_time_ran_out_while_nobody_ran_is_not_carried_out_again(tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
+    path = tmp_path / "s.db"
     dies(
         path,
         "run = start(workflow(timeout='1m', retry_policy={'max_attempts': 2, 'initial_interval': '1s'}), "
@@ -193,7 +190,7 @@ def test_an_attempt_whose_time_ran_out_while_nobody_ran_is_not_carried_out_again
 
 
 def test_an_attempt_that_ran_waits_for_the_end_of_a_pause(tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
+    path = tmp_path / "s.db"
     dies(
         path,
         "run = start(workflow(), activities={'f': lambda n: threading.Event().wait()}, store=path, id='i', "
@@ -211,7 +208,7 @@ def test_an_attempt_that_ran_waits_for_the_end_of_a_pause(tmp_path: Path) -> Non
 
 
 def test_closing_cancels_async_activities_and_reopening_repeats_them(tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
+    path = tmp_path / "s.db"
     calls = []
 
     async def f(context: Any, n: int) -> int:
@@ -233,7 +230,7 @@ def test_closing_cancels_async_activities_and_reopening_repeats_them(tmp_path: P
 
 
 def test_closing_waits_for_synchronous_activities_and_stores_what_they_say(tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
+    path = tmp_path / "s.db"
     clock = ManualClock()
 
     def f(context: Any, n: int) -> str:
@@ -248,50 +245,41 @@ def test_closing_waits_for_synchronous_activities_and_stores_what_they_say(tmp_p
     replays(path)
 
 
-def other_hand(run: Run, apply: Callable[[Instance, int], Output]) -> None:
-    """Step the instance behind the run's back, as another holder of the same store could."""
-    store = run._lease.store
-    place = store.find(run.id)
-    assert place is not None
-    instance = store.case(run.id).replay()
-    before = instance.version
-    store.append(place, instance, apply(instance, instance.time), expected_version=before)
-
-
-def test_a_conflict_reloads_and_steps_again() -> None:
-    clock = ManualClock()
-    with start(workflow(), activities={"f": lambda n: n}, id="i", clock=clock) as run:
-        other_hand(run, lambda instance, time: instance.event(time, "add", {}, "theirs"))
+def test_what_another_engine_on_the_store_does_is_seen_and_gone_on_with(tmp_path: Path) -> None:
+    path, clock = tmp_path / "s.db", ManualClock()
+    with (
+        start(workflow(), activities={"f": lambda n: n}, id="i", clock=clock, store=path) as run,
+        Engine(f"sqlite:///{path}", clock=clock, worker="other") as other,
+    ):
+        other.send("i", "add", event_id="theirs")
         assert run.send("add", event_id="mine") == "accepted"
         assert run.variables["n"] == 2
-        other_hand(run, lambda instance, time: instance.event(time, "add", {}, "shared"))
+        other.send("i", "add", event_id="shared")
         assert run.send("add", event_id="shared") == "duplicate"
         assert run.variables["n"] == 3
-        # An activity that another hand scheduled is carried out here.
-        other_hand(run, lambda instance, time: instance.event(time, "go", {"x": 1}, "go"))
+        # An activity that it scheduled is carried out here.
+        other.send("i", "go", x=1)
         with pytest.raises(EventRejected, match="No transition leaves"):
             run.send("add")
         clock.settle()
         assert (run.state, run.variables["r"]) == ("c", 3)
+        assert other.get("i").state == "c"
         assert run.history.case("i").replay().state == "c"
 
 
-def test_a_missed_heartbeat_meets_a_conflict_too() -> None:
-    clock = ManualClock()
-    with start(workflow(heartbeat="1m"), activities={"f": lambda context, n: context.sleep("1h")}, clock=clock) as run:
-        run.send("go", x=1)
-        clock.settle()
-        other_hand(run, lambda instance, time: instance.control(time, "pause", None, None))
-        other_hand(run, lambda instance, time: instance.control(time, "resume", None, None))
-        clock.advance("1m")
-        assert (run.status, run.records[-1].payload.get("reason")) == ("failed", "late")
-        assert [record.error_type for record in run.records if record.kind == "activity_failed"] == [
-            "Timeout.heartbeat"
-        ]
+def test_a_timer_of_an_instance_that_another_engine_has_stepped_fires_once(tmp_path: Path) -> None:
+    path, clock = tmp_path / "s.db", ManualClock()
+    with (
+        start(workflow(), activities={"f": lambda n: n}, id="i", clock=clock, store=path) as run,
+        Engine(f"sqlite:///{path}", clock=clock, worker="other") as other,
+    ):
+        other.send("i", "add")
+        clock.advance("1h")
+        assert (run.state, run.variables["n"]) == ("late", 1)
 
 
 def test_time_of_an_instance_does_not_go_back_with_the_clock(tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
+    path = tmp_path / "s.db"
     late = ManualClock(1800 * SECOND)
     start(workflow(timeout="1m"), activities={"f": lambda n: n}, store=path, id="i", clock=late).close()
     deadlines = []
@@ -305,58 +293,47 @@ def test_time_of_an_instance_does_not_go_back_with_the_clock(tmp_path: Path) -> 
 
 
 def test_a_closed_run_can_be_reopened_while_others_use_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
+    path = tmp_path / "s.db"
     with start(workflow(), activities={"f": lambda n: n}, store=path, id="other"):
         start(workflow(), activities={"f": lambda n: n}, store=path, id="i").close()
         with reopen(path, "i", {"f": lambda n: n}) as run:
             assert run.send("add") == "accepted"
 
 
-def test_a_timer_meets_a_conflict_too() -> None:
-    clock = ManualClock()
-    with start(workflow(), activities={"f": lambda n: n}, id="i", clock=clock) as run:
-        other_hand(run, lambda instance, time: instance.event(time, "add", {}, "theirs"))
-        clock.advance("1h")
-        assert (run.state, run.variables["n"]) == ("late", 1)
-
-
-def test_a_run_that_cannot_write_stops_and_loses_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    path = tmp_path / "s.duckdb"
-    run = start(workflow(), activities={"f": lambda n: n}, store=path, id="i", clock=ManualClock())
-    run.send("add")
-
-    def full(*_: Any, **__: Any) -> int:
-        raise HistoryError("the disk is full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "append", full)
-        with pytest.raises(RunStopped, match=r"the disk is full.*wf\.reopen"):
-            run.send("add")
-    with pytest.raises(RunStopped, match="the disk is full") as caught:
+def test_what_cannot_be_written_has_not_happened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    with start(workflow(), activities={"f": lambda n: n}, store=path, id="i", clock=ManualClock()) as run:
         run.send("add")
-    assert isinstance(caught.value.__cause__, HistoryError)
-    for question in (run.pause, lambda: run.why_not("add"), lambda: run.wait("d", timeout=10)):
-        with pytest.raises(RunStopped):
-            question()
-    # What was not stored is not shown.
-    assert (run.variables["n"], run.version) == (1, 4)
-    run.close()
-    with reopen(path, "i", {"f": lambda n: n}, ManualClock()) as run:
-        assert run.variables["n"] == 1
-        assert run.send("add") == "accepted"
+
+        def full(*_: Any, **__: Any) -> None:
+            raise OSError("the disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(SqlRows, "append", full)
+            with pytest.raises(EngineError, match=r"the disk is full Nothing of this was stored"):
+                run.send("add", event_id="a")
+        assert (run.variables["n"], run.version) == (1, 4)
+        assert run.send("add", event_id="a") == "accepted"
     replays(path)
 
 
-def test_simulated_cases_are_not_gone_on_with(tmp_path: Path) -> None:
-    from wfsim.history.runs import Origin
-    from wfsim.history.writer import HistoryWriter
-    from wfsim.semantics.compile import compile_workflow
+def test_a_thread_that_cannot_write_stops_and_loses_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path, clock = tmp_path / "s.db", ManualClock()
+    run = start(workflow(), activities={"f": lambda n: n}, store=path, id="i", clock=clock)
 
-    definition, path = workflow(), tmp_path / "s.duckdb"
-    program = compile_workflow(definition)
-    instance = Instance(program)
-    writer = HistoryWriter(path, program, origin=Origin(seed=1))
-    writer.append(1, instance, instance.start(0), external_id="case-1")
-    writer.finish().close()
-    with pytest.raises(HistoryError):
-        reopen(path, "case-1", {"f": lambda n: n})
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlRows, "append", full)
+        clock.advance("1h")
+    assert run.status == "stopped"
+    for question in (run.pause, lambda: run.send("add"), lambda: run.wait("d", timeout=10)):
+        with pytest.raises(RunStopped, match="the disk is full") as caught:
+            question()
+        assert isinstance(caught.value.__cause__, EngineError)
+    run.close()
+    with reopen(path, "i", {"f": lambda n: n}, clock) as run:
+        clock.settle()
+        assert run.state == "late"
+    replays(path)

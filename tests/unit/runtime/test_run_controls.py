@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from wfsim.errors import WfsimError
-from wfsim.history.store import Store
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.entries import CONTROLS
+from wfsim.runtime.core import Core
 from wfsim.runtime.handle import Run
 from wfsim.runtime.run import start
 
@@ -155,20 +154,20 @@ def test_a_pause_that_overtakes_the_start_of_an_attempt_holds_it(
     definition = workflow(["a", "b"], [{"from": "a", "to": "b", "event": "go", "pre_actions": [activity("f")]}])
     started = threading.Event()
     with start(definition, activities={"f": started.set}, clock=clock) as run:
-        append = Store.append
+        take = Core.take
 
-        def pausing(store: Store, *arguments: Any, **rest: Any) -> int:
-            # While the step that schedules the attempt is stored, a pause is queued.
-            if run.version == 2:
-                run._member.put(CONTROLS, lambda instance, time: instance.control(time, "pause"))
-            return append(store, *arguments, **rest)
+        def pausing(core: Core, *arguments: Any) -> Any:
+            # The attempt is scheduled and a worker comes for it; a pause is quicker.
+            run.pause()
+            return take(core, *arguments)
 
-        monkeypatch.setattr(Store, "append", pausing)
+        monkeypatch.setattr(Core, "take", pausing)
         run.send("go")
         clock.settle()
         assert (run.status, [work.phase for work in run.activities]) == ("paused", ["scheduled"])
         assert not started.is_set()
         assert "activity_started" not in [record.kind for record in run.records]
+        monkeypatch.undo()
         run.resume()
         clock.settle()
         assert run.state == "b"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import wfsim as wf
+from tests.stored import open_history
 from wfsim.errors import WfsimError
 
 TEXT = """\
@@ -80,7 +81,7 @@ def test_a_queued_start_follows_when_the_one_before_has_closed(clock: wf.ManualC
     ("missed", "expected"), [("skip", []), ("last", [hour(5)]), ("all", [hour(2), hour(3), hour(4), hour(5)])]
 )
 def test_times_at_which_nothing_ran_are_treated_as_declared(missed: str, expected: list[str], tmp_path: Path) -> None:
-    store = tmp_path / "runs.duckdb"
+    store = tmp_path / "runs.db"
     workflow = copy("allow", missed)
     clock = wf.ManualClock(1)
     with wf.run_schedules(workflow, only=["hourly"], store=store, clock=clock) as scheduler:
@@ -94,7 +95,7 @@ def test_times_at_which_nothing_ran_are_treated_as_declared(missed: str, expecte
 
 
 def test_what_is_open_when_a_process_ends_is_taken_over(tmp_path: Path) -> None:
-    store = tmp_path / "runs.duckdb"
+    store = tmp_path / "runs.db"
     clock = wf.ManualClock(1)
     with wf.run_schedules(copy(), only=["hourly"], store=store, clock=clock):
         clock.advance("1h")
@@ -109,13 +110,13 @@ def test_what_is_open_when_a_process_ends_is_taken_over(tmp_path: Path) -> None:
 
 
 def test_a_time_is_never_started_twice(tmp_path: Path) -> None:
-    store = tmp_path / "runs.duckdb"
+    store = tmp_path / "runs.db"
     for _ in range(2):
         clock = wf.ManualClock(1)
         with wf.run_schedules(copy("allow"), only=["hourly"], store=store, clock=clock) as scheduler:
             clock.advance("1h")
             assert ids(scheduler) == [hour(1)]
-    with wf.open_history(store) as history:
+    with open_history(store) as history:
         assert len(history.cases()) == 1
 
 

@@ -343,3 +343,24 @@ def test_a_property_file_gives_the_same_as_objects(tmp_path: Path) -> None:
     assert str(properties[0]) == "never(in('paid'))"
     assert verify(SHOP, path).ok
     assert [v.to_dict() for v in verify(SHOP, path)] == [v.to_dict() for v in verify(SHOP, properties)]
+
+
+def test_how_soon_is_open_to_a_search_and_seen_by_a_campaign() -> None:
+    back = {"from": "entered('gone')", "to": "entered('back')"}
+    assert ask(shop(), "leads_to", back).status == "holds"
+    soon = ask(shop(), "leads_to", back | {"within": "30m"})
+    assert soon.status == "unknown"
+    assert "whether within 30m is seen by wf.monitor and wf.explore_seeds" in soon.reason
+    never = ask(shop(), "leads_to", {"from": "in('paid')", "to": "closed", "within": "1h"})
+    assert never.status == "violated"
+    stops = wf.Scenario(
+        cases=3,
+        events={"a": [{"event": "go", "delay": "1s"}], "paid": [{"event": "stop", "delay": "1s"}]},
+        activities={"charge": {"duration": "1s"}, "refund": {"duration": "1s"}},
+    )
+    for within, status in (("30m", "violated"), ("2h", "holds")):
+        asked = Property("leads_to", back | {"within": within})
+        found = wf.explore_seeds(shop(), stops, properties=[asked], seeds=[1], progress=False)
+        assert (found.status == "violated") is (status == "violated")
+    with pytest.raises(DefinitionError, match="'soon' is not a duration"):
+        ask(shop(), "eventually", {"of": "closed", "within": "soon"})

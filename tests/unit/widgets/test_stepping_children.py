@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import wfsim as wf
+from tests.stored import open_history
 from tests.unit.widgets.test_stepper import Page
 from wfsim.errors import StartRefused, WfsimError
 from wfsim.model.yaml_io import loads
@@ -218,7 +219,7 @@ def test_the_shipped_order_is_stepped_with_its_shipping() -> None:
 
 
 def test_the_children_of_a_real_case_are_the_cases_that_they_were(tmp_path: Path) -> None:
-    store = tmp_path / "runs.duckdb"
+    store = tmp_path / "runs.db"
     activities = {"call": lambda what: what, "apologise": lambda **_: None}
     clock = ManualClock()
     catalogue = [loads(ERRAND)]
@@ -226,7 +227,7 @@ def test_the_children_of_a_real_case_are_the_cases_that_they_were(tmp_path: Path
         clock.settle()
         run.children["s/1"].send("bought", price=8)
         clock.settle()
-    with wf.open_history(store) as history:
+    with open_history(store) as history:
         stepping = Stepping(history.case("s"))
         milk = stepping.open_child(3)
         assert (milk.instance.variables["what"], len(milk.steps)) == ("milk", 1)

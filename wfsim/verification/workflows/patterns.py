@@ -21,6 +21,9 @@ assumption that a run goes on at all, `fairness`:
 - `strong`: also, what is possible again and again happens again and again, be it an event or a result.
 - `none`: a run may stop anywhere.
 
+With `within` what is owed must come so soon. A search has no durations: it refutes what never comes, and leaves open
+what does; who sees times (`Watch`) tells when it is due.
+
 A run also ends when its instance closes; nothing follows then.
 
 References
@@ -38,10 +41,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from wfsim.errors import ExpressionError
+from wfsim.model.duration import Duration
 from wfsim.verification.workflows.claims import WORDS as ACTIVITY_WORDS
 from wfsim.verification.workflows.claims import Active, Claim, Happened, parse_claim
 
 Fairness = Literal["progress", "strong", "none"]
+Within = Duration | None
 BAD = -1
 """The state of an automaton that has seen a violation."""
 
@@ -58,6 +63,8 @@ class Automaton:
         Its next state after a state and the truths of the claims; it begins in 0, and `BAD` is for ever.
     open
         For properties of whole runs: the states in which something is still owed. Empty for safety properties.
+    within
+        Of what is owed: microseconds from when it is owed on in which it must come.
     trigger
         Which claim must be true at some moment, lest the property says nothing; -1 where there is none such.
     """
@@ -67,6 +74,7 @@ class Automaton:
     open: frozenset[int] = frozenset()
     fairness: Fairness = "progress"
     trigger: int = -1
+    within: int | None = None
 
 
 def _checked(value: Any) -> Any:
@@ -251,10 +259,15 @@ class Eventually(_One):
     """Sooner or later."""
 
     fairness: Fairness = "progress"
+    within: Within = None
 
     def automaton(self) -> Automaton:
         return Automaton(
-            (parse_claim(self.of),), lambda met, truth: 1 if met or truth[0] else 0, frozenset({0}), self.fairness
+            (parse_claim(self.of),),
+            lambda met, truth: 1 if met or truth[0] else 0,
+            frozenset({0}),
+            self.fairness,
+            within=self.within,
         )
 
     def told(self) -> str:
@@ -267,10 +280,11 @@ class LeadsTo(Pattern):
     cause: str = Field(alias="from")
     to: str
     fairness: Fairness = "progress"
+    within: Within = None
     _claims = field_validator("cause", "to", mode="after")(_checked)
 
     def automaton(self) -> Automaton:
-        return _response(self.cause, self.to, self.fairness)
+        return _response(self.cause, self.to, self.fairness, self.within)
 
     def told(self) -> str:
         return f"after `{self.cause}`, `{self.to}` never becomes true"
@@ -282,20 +296,21 @@ class Responds(Pattern):
     to: str
     answer: str = Field(alias="with")
     fairness: Fairness = "progress"
+    within: Within = None
     _claims = field_validator("to", "answer", mode="after")(_checked)
 
     def automaton(self) -> Automaton:
-        return _response(self.to, self.answer, self.fairness)
+        return _response(self.to, self.answer, self.fairness, self.within)
 
     def told(self) -> str:
         return f"after `{self.to}`, `{self.answer}` never becomes true"
 
 
-def _response(cause: str, answer: str, fairness: Fairness) -> Automaton:
+def _response(cause: str, answer: str, fairness: Fairness, within: Duration | None) -> Automaton:
     def step(owed: int, truth: tuple[bool, ...]) -> int:
         return 0 if truth[1] else 1 if truth[0] else owed
 
-    return Automaton((parse_claim(cause), parse_claim(answer)), step, frozenset({1}), fairness, trigger=0)
+    return Automaton((parse_claim(cause), parse_claim(answer)), step, frozenset({1}), fairness, 0, within)
 
 
 def _atom(text: str, atom: Active | Happened) -> Claim:

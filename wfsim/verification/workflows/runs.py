@@ -28,6 +28,8 @@ from wfsim.verification.workflows.space import WorkflowSpace
 
 Memory: TypeAlias = tuple[int, tuple[bool, ...]]
 """The state of the automaton, and what has been once."""
+MOST_KNOWN = 100_000
+"""Moments that are remembered of runs that are watched."""
 View: TypeAlias = tuple[int, int, int, frozenset[int], tuple[Any, ...]]
 """Status, outcome, root state, active states and values, as far as claims look at them."""
 
@@ -186,14 +188,23 @@ class Moments:
         """A state as far as claims look at it."""
         found = self._views.get(number)
         if found is None:
-            snapshot = self.snapshots[number]
-            states = region_states(self.program, snapshot)
-            root = states[self._root] if self._named else NONE
-            values = variable_cells(self.program, snapshot) if self._variables else []
-            cells = tuple(values[k] for k in self._variables.values())
-            active = frozenset(self._active.intersection(states))
-            found = self._views[number] = (snapshot[STATUS], snapshot[OUTCOME], root, active, cells)
+            found = self._views[number] = self._view_of(self.snapshots[number])
         return found
+
+    def _view_of(self, snapshot: Snapshot) -> View:
+        states = region_states(self.program, snapshot)
+        root = states[self._root] if self._named else NONE
+        values = variable_cells(self.program, snapshot) if self._variables else []
+        cells = tuple(values[k] for k in self._variables.values())
+        active = frozenset(self._active.intersection(states))
+        return snapshot[STATUS], snapshot[OUTCOME], root, active, cells
+
+    def see(self, memory: Memory, snapshot: Snapshot, happened: Happenings) -> Memory:
+        """The memory after a moment of a run that is not searched but watched; errors as of `next`."""
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+            self._happened.clear()
+        return self._after(memory, self._view_of(snapshot), self._seen(happened))
 
     def _after(self, memory: Memory, view: View, happened: Happenings) -> Memory:
         key = (memory, view, happened)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from wfsim.errors import NotCovered
+from wfsim.model.duration import Duration
 from wfsim.model.expression_tree import Arithmetic, walk
 from wfsim.model.uses import declared_variables, writes
 from wfsim.model.workflow import Workflow
@@ -42,6 +43,13 @@ def refuted(search: Search, asked: Property, pattern: Pattern) -> Verdict:
     if of_all_values is not None and of_all_values.status is not Status.UNKNOWN:
         return of_all_values
     searched = _searched(search, asked, pattern, automaton)
+    if automaton.within is not None and searched.status is Status.HOLDS:
+        reason = (
+            f"It comes in every fair run, but how soon a search cannot say, as it has no durations: whether within "
+            f"{Duration(automaton.within).spelled()} is seen by wf.monitor and wf.explore_seeds. "
+            "Accept that with allow_unknown."
+        )
+        return replace(searched, status=Status.UNKNOWN, reason=reason)
     if searched.status is not Status.UNKNOWN or automaton.open or not search.startable:
         return searched
     if of_all_values is None:

@@ -1,0 +1,86 @@
+"""A PostgreSQL server of the tests' own: a cluster in a temporary folder, on a free loopback port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Server:
+    """A running server; `address(name)` makes an empty database and gives its address."""
+
+    def __init__(self, programs: Path, folder: Path, user: str | None) -> None:
+        self._programs, self._folder, self._user = programs, folder, user
+        self._n = 0
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs as its user."""
+        command = [str(self._programs / program), *arguments]
+        if self._user is not None:
+            command = ["runuser", "-u", self._user, "--", *command]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self._folder)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr or done.stdout}")
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        settings = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
+        self.run(
+            "pg_ctl", "-D", str(self._folder / "data"), "-l", str(self._folder / "log"), "-o", settings, "-w", "start"
+        )
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it: `immediate` is as if it had been killed."""
+        self.run("pg_ctl", "-D", str(self._folder / "data"), "-m", mode, "-w", "stop")
+
+    def address(self) -> str:
+        """The address of a new, empty database."""
+        self._n += 1
+        name = f"test_{self._n}"
+        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tests", name)
+        return f"postgresql://tests@127.0.0.1:{self.port}/{name}"
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Server]:
+    """Start a server, and remove it with all its data."""
+    programs = _programs()
+    # It does not run as root.
+    user = "postgres" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="wfsim-pg-"))
+    server = Server(programs, folder, user)
+    try:
+        if user is not None:
+            known = pwd.getpwnam(user)
+            os.chown(folder, known.pw_uid, known.pw_gid)
+        server.run("initdb", "-D", str(folder / "data"), "-U", "tests", "--auth=trust", "-E", "UTF8")
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    plain = shutil.which("initdb")
+    if plain is None:
+        pytest.fail("nothing can be tested on PostgreSQL: it is missing. Install it: apt install postgresql.")
+    return Path(plain).resolve().parent

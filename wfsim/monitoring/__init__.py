@@ -1,0 +1,1 @@
+"""Properties watched on a history as it grows: which case breaks which, and who is told."""

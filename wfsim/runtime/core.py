@@ -1,0 +1,405 @@
+"""Turns of an engine, one after the other: begun, ended, and what they leave handed on."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import sqlalchemy as sa
+
+from wfsim.errors import CatalogueError, EngineError, did_you_mean
+from wfsim.history.runs import definition_of, hash_of_definition, workflow_of
+from wfsim.model.catalogue import Catalogue
+
+from .cache import Cache
+from .implementations import Use
+from .programs import Families
+from .rows import AttemptRow, Busy
+from .tables import ATTEMPTS, DEFINITIONS, DUE, INSTANCES
+from .texts import written
+from .turn import Order, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from wfsim.model.workflow import Workflow
+
+    from .clock import Clock
+    from .database import Database
+    from .executor import Attempt, Report
+    from .sql_rows import SqlRows
+
+_BEAT = (
+    sa.update(ATTEMPTS)
+    .where(
+        ATTEMPTS.c.instance == sa.bindparam("which"),
+        ATTEMPTS.c.serial == sa.bindparam("number"),
+        ATTEMPTS.c.attempt == sa.bindparam("try"),
+    )
+    .values(beat_by=sa.bindparam("until"), detail=sa.bindparam("said"))
+)
+
+MOST_VERSIONS = 10_000
+
+AGAIN = 60_000_000
+"""Microseconds after which an instance that is stuck is tried again."""
+
+TOGETHER = 200
+"""So many instances are looked for at a time when something is due."""
+
+
+class DatabaseError(EngineError):
+    """The database is full, locked, or cannot be reached; it may be in a while."""
+
+
+class Carrier(Protocol):
+    """Whoever sees to it that attempts are carried out."""
+
+    def enqueue(self, rows: SqlRows, attempts: Iterable[AttemptRow]) -> None:
+        """Within the transaction: they are to be carried out once it is over."""
+        ...
+
+    def launched(self, attempts: Iterable[AttemptRow]) -> None:
+        """After the transaction: they may begin."""
+        ...
+
+    def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
+        """After the transaction: nobody waits for these any more; those that run should stop."""
+        ...
+
+
+class SqlTurn(Turn):
+    """A turn on a real database; `sql` is its transaction."""
+
+    sql: SqlRows
+
+
+class Nobody:
+    """Carries nothing out: attempts wait for a worker that looks for them."""
+
+    def enqueue(self, rows: SqlRows, attempts: Iterable[AttemptRow]) -> None:
+        """Nothing to do: they stand in their table."""
+
+    def launched(self, attempts: Iterable[AttemptRow]) -> None:
+        """Nothing to do."""
+
+    def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
+        """Nothing to do."""
+
+
+class Core:
+    """What all parts of an engine share; from any thread.
+
+    Attributes
+    ----------
+    carrier
+        Who carries attempts out.
+    news
+        Notified after every turn that changed something here.
+    changes
+        How many there were.
+    versions
+        Of the instances that were changed here last.
+    poke
+        Called when an instance was changed, and with whether something is due now.
+    check
+        Raises `StartRefused` if what a message starts could not be carried out here.
+    stuck
+        Instances that something cannot happen to, with the time and the error: the others go on.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+        self.families = Families()
+        self.cache = Cache()
+        self.carrier: Carrier = Nobody()
+        self.news = threading.Condition()
+        self.changes = 0
+        self.versions: dict[str, int] = {}
+        self.poke: Callable[[bool], None] = lambda owes: None
+        self.check: Callable[[Workflow, Catalogue], None] = lambda workflow, catalogue: None
+        self.stuck: dict[str, tuple[int, BaseException]] = {}
+        self._watchers: list[Callable[[], bool]] = []
+        self._known: dict[str, tuple[Workflow, Catalogue]] = {}
+        self._catalogue: tuple[Any, Catalogue] = (None, Catalogue())
+
+    # --- turns -------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[SqlTurn]:
+        """A transaction; what it leaves is handed on once it is over.
+
+        Raises
+        ------
+        EngineError
+            If the database cannot be written; nothing has happened then.
+        """
+        with self._told(), self.database.transaction() as rows:
+            turn = SqlTurn(
+                rows,
+                now=self.clock.now(),
+                families=self.families,
+                kept=self.cache,
+                newest=lambda name: self._newest(rows, name),
+            )
+            turn.sql = rows
+            yield turn
+            self.carrier.enqueue(rows, turn.launched)
+        self.families.stored |= turn.met
+        for held in turn.changed.values():
+            if not held.instance.is_closed:
+                self.cache.put(held.name, held.instance)
+        if turn.taken_back:
+            self.carrier.taken_back(turn.taken_back)
+        if turn.launched:
+            self.carrier.launched(turn.launched)
+        if turn.changed:
+            self.tell({held.name: held.row.version for held in turn.changed.values()})
+            self.poke(turn.owes)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sa.exc.DBAPIError) as error:
+            told = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            raise DatabaseError(
+                f"{self.database.shown} cannot be used: {str(told).strip()} Nothing of this was stored. "
+                "Mend the cause and try again."
+            ) from error
+
+    def tell(self, versions: Mapping[str, int] = MappingProxyType({})) -> None:
+        """Something has changed, instances to some versions: whoever waits looks again."""
+        with self.news:
+            self.changes += 1
+            self.versions.update(versions)
+            if len(self.versions) > MOST_VERSIONS:
+                self.versions = dict(versions)
+            self._watchers = [watcher for watcher in self._watchers if not watcher()]
+            self.news.notify_all()
+
+    def watch(self, watcher: Callable[[], bool]) -> None:
+        """Call it now and after every turn here, until it returns true."""
+        with self.news:
+            if not watcher():
+                self._watchers.append(watcher)
+
+    # --- definitions -------------------------------------------------------------------------------
+
+    def publish(self, workflows: Iterable[Workflow]) -> None:
+        """Instances may be started of these from now on.
+
+        Raises
+        ------
+        EngineError
+            If a name and version is published with another definition.
+        """
+        with self.database.transaction() as rows:
+            known = {
+                (name, version): code
+                for name, version, code in rows.connection.execute(
+                    sa.select(DEFINITIONS.c.name, DEFINITIONS.c.version, DEFINITIONS.c.hash).where(
+                        DEFINITIONS.c.published.is_not(None)
+                    )
+                )
+            }
+            for workflow in workflows:
+                text = definition_of(workflow)
+                code = hash_of_definition(text)
+                place = (workflow.name, workflow.version)
+                if known.setdefault(place, code) != code:
+                    raise EngineError(
+                        f"{workflow.name} {workflow.version} is published with another definition. "
+                        "Give the changed one a higher version."
+                    )
+                rows.publish(code, workflow.name, workflow.version, text, self.clock.now())
+
+    def catalogue(self, rows: SqlRows) -> Catalogue:
+        """All that is published; read again when something has been added."""
+        stamp = rows.connection.execute(
+            sa.select(sa.func.count(), sa.func.max(DEFINITIONS.c.published)).where(DEFINITIONS.c.published.is_not(None))
+        ).one()
+        if self._catalogue[0] != tuple(stamp):
+            texts = rows.connection.execute(
+                sa.select(DEFINITIONS.c.definition).where(DEFINITIONS.c.published.is_not(None))
+            ).scalars()
+            self._catalogue = (tuple(stamp), Catalogue(map(workflow_of, texts)))
+        return self._catalogue[1]
+
+    def know(self, catalogue: Catalogue) -> None:
+        """Messages may start these workflows too, from this process."""
+        for workflow in catalogue:
+            known = self._known.get(workflow.name)
+            if known is None or Catalogue([known[0], workflow]).get(workflow.name) is not known[0]:
+                self._known[workflow.name] = (workflow, catalogue)
+
+    def _newest(self, rows: SqlRows, name: str) -> tuple[Workflow, Catalogue] | None:
+        catalogue = self.catalogue(rows)
+        found = (catalogue.get(name), catalogue) if name in catalogue else self._known.get(name)
+        if found is not None:
+            self.check(*found)
+        return found
+
+    def workflow(self, rows: SqlRows, name: str, version: str | None) -> tuple[Workflow, Catalogue]:
+        """A published workflow, in the newest version that fits.
+
+        Raises
+        ------
+        EngineError
+            If there is none.
+        """
+        catalogue = self.catalogue(rows)
+        try:
+            return catalogue.get(name, version), catalogue
+        except CatalogueError as error:
+            raise EngineError(f"{error} Publish it: engine.publish(workflow).") from None
+
+    # --- what is due -------------------------------------------------------------------------------
+
+    def due_targets(self, now: int) -> list[str]:
+        """For whom something is due, in the order in which it is."""
+        with self.database.reading() as rows:
+            found = rows.connection.execute(
+                sa.select(DUE.c.target)
+                .where(DUE.c.due <= now)
+                .order_by(DUE.c.due, DUE.c.rank, DUE.c.number)
+                .limit(TOGETHER)
+            ).scalars()
+            return list(dict.fromkeys(found))
+
+    def next_due(self) -> int | None:
+        """When the next thing is due."""
+        with self.database.reading() as rows:
+            least = rows.connection.execute(sa.select(sa.func.min(DUE.c.due))).scalar_one()
+            beat = rows.connection.execute(sa.select(sa.func.min(ATTEMPTS.c.beat_by))).scalar_one()
+            return min((each for each in (least, beat) if each is not None), default=None)
+
+    def work_off(self, now: int) -> int:
+        """Let everything happen that is due; how many instances were at it."""
+        n = 0
+        for target in self.due_targets(now):
+            if target in self.stuck and now < self.stuck[target][0] + AGAIN:
+                continue
+            try:
+                with self.turn() as turn:
+                    n += turn.work_off(target, now, wait=False)
+            except Busy:
+                # Somebody else is at it; it is looked for again.
+                continue
+            except (DatabaseError, MemoryError):
+                raise
+            except Exception as error:  # kept, and told: what is wrong with one instance must not hold up the others
+                self.stuck[target] = (now, error)
+            else:
+                self.stuck.pop(target, None)
+        return n
+
+    def beat(self, attempts: Iterable[Attempt]) -> None:
+        """These attempts gave a sign of life."""
+        told = [
+            {
+                "which": attempt.key[0],
+                "number": attempt.key[1],
+                "try": attempt.key[2],
+                "until": attempt.beat_by,
+                "said": written(attempt.detail),
+            }
+            for attempt in attempts
+        ]
+        if told:
+            with self.database.transaction() as rows:
+                rows.connection.execute(_BEAT, told)
+            self.tell()
+
+    def miss_beats(self, now: int) -> int:
+        """Attempts without a heartbeat in time have failed; how many."""
+        with self.database.reading() as rows:
+            late = rows.connection.execute(
+                sa.select(ATTEMPTS.c.instance, ATTEMPTS.c.serial, ATTEMPTS.c.attempt)
+                .where(ATTEMPTS.c.beat_by <= now)
+                .order_by(ATTEMPTS.c.beat_by, ATTEMPTS.c.instance, ATTEMPTS.c.serial)
+                .limit(TOGETHER)
+            ).all()
+        for name, serial, attempt in late:
+            with self.turn() as turn:
+                held = turn.hold(name)
+                if held is not None:
+                    turn.miss(held, serial, attempt)
+        return len(late)
+
+    # --- attempts ----------------------------------------------------------------------------------
+
+    def put_back(
+        self,
+        name: str,
+        serial: int,
+        attempt: int,
+        tries: int,
+        enqueue: Callable[[SqlRows, Iterable[AttemptRow]], None],
+    ) -> None:
+        """Another worker shall carry an attempt out."""
+        with self.database.transaction() as rows:
+            rows.lock(name)
+            for row in rows.attempts(name):
+                if (row.serial, row.attempt, row.tries, row.phase) == (serial, attempt, tries, "queued"):
+                    row.tries += 1
+                    rows.put_attempt(row)
+                    enqueue(rows, [row])
+
+    def take(
+        self,
+        name: str,
+        serial: int,
+        attempt: int,
+        worker: str,
+        tries: int | None = None,
+        knows: Callable[[Use], bool] | None = None,
+    ) -> Order | None:
+        """A worker is about to carry out an attempt; see `Turn.take`.
+
+        Raises
+        ------
+        Unknown
+            If the worker does not know its function.
+        """
+        with self.turn() as turn:
+            # What fell due before, perhaps while no process ran, comes first.
+            turn.work_off(name, turn.now - 1)
+            held = turn.hold(name)
+            return None if held is None else turn.take(held, serial, attempt, worker, tries, knows)
+
+    def report(self, report: Report) -> None:
+        """What came of an attempt."""
+        name, serial, attempt = report.key
+        with self.turn() as turn:
+            turn.work_off(name, turn.now - 1)
+            held = turn.hold(name)
+            if held is None:
+                return
+            if report.error_type is None:
+                turn.step(held, lambda one, time: one.activity_succeeded(time, serial, attempt, report.result))
+            else:
+                turn.step(
+                    held,
+                    lambda one, time: one.activity_failed(
+                        time, serial, attempt, report.error_type or "", report.message, report.retry_after
+                    ),
+                )
+
+    def open_attempts(self) -> list[AttemptRow]:
+        """Attempts that wait for a worker or are with one, oldest instances first."""
+        with self.database.reading() as rows:
+            return rows.open_attempts()
+
+    def queued_attempts(self) -> list[AttemptRow]:
+        """Attempts that wait for a worker, oldest instances first."""
+        with self.database.reading() as rows:
+            return rows.open_attempts("queued")
+
+    def no_instance(self, rows: SqlRows, name: str) -> EngineError:
+        """The error for an id that nobody has."""
+        near = rows.connection.execute(sa.select(INSTANCES.c.id).order_by(INSTANCES.c.time.desc()).limit(500)).scalars()
+        return EngineError(f"there is no instance {name!r} in {self.database.shown}.{did_you_mean(name, list(near))}")

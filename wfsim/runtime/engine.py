@@ -1,0 +1,802 @@
+"""`Engine`: workflows run for real, their instances in a database that many processes may share."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import secrets
+import socket
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import sqlalchemy as sa
+
+from wfsim.errors import (
+    ConflictError,
+    EngineError,
+    EventRejected,
+    RunStopped,
+    StartRefused,
+    WaitTimeout,
+    WfsimError,
+    did_you_mean,
+    listed,
+)
+from wfsim.model.catalogue import Catalogue, as_catalogue
+from wfsim.model.statuses import STATUSES
+from wfsim.model.values import ValueType, brief, check_value
+from wfsim.model.workflow import Workflow
+from wfsim.semantics.codes import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
+from wfsim.semantics.draws import mix_key
+
+from .clock import Clock, ManualClock, SystemClock
+from .core import Core
+from .database import MEMORY, Database
+from .explain import Explanation, explain
+from .handle import Run
+from .implementations import Function, driven_with, implementations_for, implementations_given
+from .presence import Presence
+from .pulled import Check, Pulled, check
+from .pump import Pump
+from .queue import Queue, QueueWorker
+from .sending import Answer, answer_to, checked_id, payload_copy
+from .tables import INSTANCES
+from .texts import written
+from .turn import OPEN, rebuilt
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from wfsim.history.history import History
+    from wfsim.model.functions import Python
+    from wfsim.model.values import Value
+    from wfsim.semantics.kernel import Output
+
+    from .rows import InstanceRow
+    from .sql_rows import SqlRows
+    from .turn import Held
+
+MOST_LISTED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An instance in a list; times are microseconds since 1970 UTC."""
+
+    id: str
+    workflow: str
+    version: str
+    status: str
+    state: str
+    outcome: str | None
+    parent: str | None
+    key: Value
+    records: int
+    started: int
+    changed: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not come to its end."""
+        return self.status in OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some instances, and `after` to ask for those that follow; `None` at the end."""
+
+    instances: tuple[Listed, ...]
+    after: str | None
+
+    def __iter__(self) -> Iterator[Listed]:
+        return iter(self.instances)
+
+    def __len__(self) -> int:
+        return len(self.instances)
+
+
+def open_engine(
+    url: str = MEMORY,
+    workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+    activities: Mapping[str, Function] | None = None,
+    *,
+    functions: Mapping[str, Python] | None = None,
+    clock: Clock | None = None,
+    worker: str | None = None,
+    concurrency: int = 100,
+    polling: float = 0.1,
+) -> Engine:
+    """Open an engine on a database, made if it is not there.
+
+    Opening takes up everything that is open: timers that fell due fire, children and messages that are owed are
+    started and delivered, and attempts that were scheduled or running are carried out by a worker that has their
+    functions. An instance that only waits costs a row, no thread.
+
+    Parameters
+    ----------
+    url
+        `sqlite:///runs.db`: a file, for the processes of one machine; `postgresql://user@host/name`: for many;
+        `sqlite://`: in memory, gone at `close`.
+    workflows
+        A folder, a catalogue or workflows; they are published here.
+    activities
+        The Python function of each activity, `def` or `async def`; this process is a worker then. They are called with
+        the activity's parameters as keyword arguments; a first parameter named `context` gets an `ActivityContext`.
+        Without, this process starts, sends and looks, and others do the work.
+    functions
+        Functions in Python that definitions declare: the database has definitions, no code (M14.5). Those of workflows
+        that were loaded with theirs are known.
+    clock
+        `SystemClock()` by default; a `ManualClock` for tests and demonstrations.
+    worker
+        What this process is called in records and lists; by default host and process.
+    concurrency
+        How many attempts are carried out here at a time.
+    polling
+        Seconds between two looks at what other processes have left to be done.
+
+    Raises
+    ------
+    EngineError
+        If the database cannot be opened, or a workflow is published there with another definition.
+    StartRefused
+        If a function does not fit the inputs of its activity.
+    """
+    queued = not isinstance(clock, ManualClock)
+    engine = Engine(
+        url, workflows, activities, clock=clock, worker=worker, queued=queued, concurrency=concurrency, polling=polling
+    )
+    try:
+        engine.core.families.give(functions)
+        engine.run()
+    except BaseException:
+        engine.close(0.0)
+        raise
+    return engine
+
+
+class Engine:
+    """Workflows run for real; `open_engine` makes it. All methods may be called from any thread.
+
+    Use it as context manager, or `close` it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+        activities: Mapping[str, Function] | None = None,
+        *,
+        clock: Clock | None = None,
+        worker: str | None = None,
+        queued: bool = False,
+        concurrency: int = 100,
+        polling: float = 0.1,
+    ) -> None:
+        if not isinstance(url, str):
+            raise EngineError(f"the address of a database is a text such as 'sqlite:///runs.db', not {brief(url)}.")
+        for what, value, least in (("concurrency", concurrency, 1), ("polling", polling, 0.001)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+                raise EngineError(f"{what} is {brief(value)}. Give a number from {least} on.")
+        if activities is not None and not isinstance(activities, Mapping):
+            raise EngineError(f"activities is a mapping from names to functions, not {brief(activities)}.")
+        published = as_catalogue(workflows)
+        self.worker = f"{socket.gethostname()}-{os.getpid()}" if worker is None else checked_id(worker, "a worker")
+        self._activities = None if activities is None else dict(activities)
+        self._running = self._closed = False
+        self._pulled: Pulled | None = None
+        self._pump: Pump | None = None
+        self._queue: Queue | None = None
+        self._presence: Presence | None = None
+        database = Database(url)
+        try:
+            self.core = Core(database, SystemClock() if clock is None else clock)
+            self.core.publish(published.all_versions())
+            works = activities is not None
+            alone = database.in_memory or not queued
+            if works or database.in_memory:
+                shared = not database.in_memory and not isinstance(clock, ManualClock)
+                self._pump = Pump(self.core, self.worker, shared=shared, carries=works and alone, polling=polling)
+                with database.reading() as rows:
+                    everything = self.core.catalogue(rows)
+                self._pump.carry_out(implementations_given(everything.all_versions(), activities))
+            if self._pump is not None and works and not database.in_memory:
+                self._presence = Presence(self.core, self.worker)
+                self._pump.worker = self._presence.id
+            if not alone and self._pump is not None and self._presence is not None:
+                self._queue = QueueWorker(
+                    self.core, self._pump, self._presence.id, concurrency=concurrency, polling=polling
+                )
+                self._presence.free = self._queue.free
+            elif not alone:
+                self._queue = Queue(self.core)
+            if self._queue is not None:
+                self.core.carrier = self._queue
+        except BaseException:
+            database.close()
+            raise
+        self._finalizer = weakref.finalize(self, _let_go, self._pump, self._queue, self._presence, database)
+
+    def run(self) -> None:
+        """Let things happen from now on, if this process does any of the work; asking twice is harmless."""
+        if self._running:
+            return
+        self._running = True
+        if self._queue is not None:
+            self._queue.prepare()
+        if self._pump is None:
+            return
+        if self._presence is not None:
+            self._presence.start()
+        self._pump.start()
+        if isinstance(self._queue, QueueWorker):
+            self._queue.start()
+
+    def know(self, catalogue: Catalogue, activities: Mapping[str, Function] | None, *, drives: bool) -> None:
+        """Messages may start these workflows, and these functions carry out activities, beside what is published.
+
+        With `drives` nobody else will: what a message starts must have all its functions here.
+        """
+        self.core.know(catalogue)
+        if drives:
+            self.core.check = self._check_functions
+        if activities is not None:
+            self._activities = {**(self._activities or {}), **activities}
+
+    def _check_functions(self, workflow: Workflow, catalogue: Catalogue) -> None:
+        driven = driven_with(workflow, catalogue.family(workflow))
+        implementations_for(driven, self._activities)
+        for each in driven:
+            each.given.require()
+        self.carry_out(driven)
+
+    def carry_out(self, workflows: Iterable[Workflow]) -> None:
+        """Carry out the activities of these workflows here, as far as their functions are known."""
+        if self._pump is not None and self._activities is not None:
+            self._pump.carry_out(implementations_given(workflows, self._activities))
+
+    # --- definitions -----------------------------------------------------------------------------
+
+    def publish(self, workflows: Workflow | Catalogue | str | os.PathLike[str] | Iterable[Workflow]) -> None:
+        """Instances may be started of these from now on; what is open goes on in its own version.
+
+        Raises
+        ------
+        EngineError
+            If a name and version is published with another definition.
+        """
+        known = as_catalogue([workflows] if isinstance(workflows, Workflow) else workflows)
+        self.core.publish(known.all_versions())
+        self.carry_out(known.all_versions())
+
+    @property
+    def workflows(self) -> Catalogue:
+        """All that is published."""
+        with self.core.database.reading() as rows:
+            return self.core.catalogue(rows)
+
+    def definitions(self, family: str) -> builtins.list[str]:
+        """The definitions of a family of workflows, by its hash."""
+        with self.core.database.reading() as rows:
+            return rows.family(family)
+
+    # --- instances -------------------------------------------------------------------------------
+
+    def start(
+        self,
+        workflow: str | Workflow,
+        input: Mapping[str, Value] | None = None,
+        *,
+        id: str | None = None,
+        version: str | None = None,
+        seed: int | None = None,
+        metadata: Mapping[str, Value] | None = None,
+    ) -> Run:
+        """Start an instance; `started` and its consequences are stored when this returns.
+
+        Parameters
+        ----------
+        workflow
+            The name of one that is published, in the newest version or that of `version` (`">=1.2, <2.0"`); or a
+            workflow, which is published then.
+        input
+            Values of its input variables.
+        id
+            What it is called, unique in the database; by default its workflow and a number. Starting the same id twice
+            is refused, so a client may repeat a start that it is not sure of.
+        seed
+            Makes its random draws (jitter of retries) repeatable.
+        metadata
+            Stored beside the record, for whoever asks the history; no condition sees it.
+
+        Raises
+        ------
+        StartRefused
+            For bad input, a key that is taken (M7.2), an id that exists, or, of an engine in memory, a function that
+            is missing; nothing was stored.
+        EngineError
+            If there is no such workflow.
+        """
+        self.raise_if_stopped()
+        if isinstance(workflow, Workflow):
+            self.publish(workflow)
+        elif not isinstance(workflow, str):
+            raise WfsimError(f"start takes the name of a workflow or a Workflow, not {brief(workflow)}.")
+        told = _checked_metadata(metadata)
+        with self.core.database.reading() as rows:
+            if isinstance(workflow, Workflow):
+                chosen, catalogue = workflow, self.core.catalogue(rows)
+            else:
+                chosen, catalogue = self.core.workflow(rows, workflow, version)
+        if self.core.database.in_memory:
+            implementations_for(driven_with(chosen, catalogue.family(chosen)), self._activities)
+        return Run(self, self.begin(chosen, catalogue, input, id=id, seed=seed, metadata=told))
+
+    def begin(
+        self,
+        workflow: Workflow,
+        catalogue: Catalogue,
+        input: Mapping[str, Value] | None,
+        *,
+        id: str | None,
+        seed: int | None,
+        metadata: str | None = None,
+    ) -> InstanceRow:
+        """Store a new instance of a workflow, published or not."""
+        given = {} if input is None else input
+        if not isinstance(given, Mapping):
+            raise StartRefused(f"input is a mapping from variables to values, not {type(given).__name__}.")
+        name = None if id is None else checked_id(id)
+        key = secrets.randbits(62) if seed is None else mix_key(_checked_seed(seed), 0, 0)
+        family = self.core.families.of(workflow, catalogue)
+        with self.core.turn() as turn:
+            name = name or _free_name(turn.sql, workflow.name)
+            held = turn.start(name, family, 0, given, key=key, metadata=metadata)
+        if held is None:
+            raise StartRefused(
+                f"there is an instance {name!r} already. Look at it with engine.get({name!r}), go on with it by "
+                f"wf.reopen(store, {name!r}), or choose another id."
+            )
+        return held.row
+
+    def take_up(self, id: str, activities: Mapping[str, Function] | None) -> InstanceRow:
+        """An instance whose open family shall be carried out here.
+
+        Raises
+        ------
+        EngineError
+            If there is none.
+        StartRefused
+            If a function of its open family is missing, or does not fit.
+        """
+        with self.core.database.reading() as rows:
+            row = rows.read(id)
+            if row is None:
+                raise self.core.no_instance(rows, id)
+            needed: dict[tuple[str, str], Workflow] = {}
+            for each in rows.relatives(row):
+                family = self.core.families.get(each.family, rows.family)
+                if each.status in OPEN or (each.parent is None and each.status in ("failed", "timed_out")):
+                    for one in driven_with(family.programs[each.member].workflow, family.catalogue):
+                        needed[one.name, one.version] = one
+        known = {**(self._activities or {}), **(activities or {})}
+        for one in needed.values():
+            one.given.require()
+        if needed:
+            implementations_for(needed.values(), known)
+        self._activities = known
+        self.carry_out(needed.values())
+        return row
+
+    def get(self, id: str) -> Run:
+        """An instance, open or closed.
+
+        Raises
+        ------
+        EngineError
+            If there is none.
+        """
+        with self.core.database.reading() as rows:
+            row = rows.read(str(id))
+            if row is None:
+                raise self.core.no_instance(rows, str(id))
+        return Run(self, row)
+
+    def exists(self, id: str) -> bool:
+        """Whether there is an instance of this id."""
+        with self.core.database.reading() as rows:
+            return rows.read(id) is not None
+
+    def called(self, prefix: str) -> builtins.list[Listed]:
+        """The roots whose ids begin like that, in order of their ids."""
+        asked = (
+            sa.select(INSTANCES)
+            .where(INSTANCES.c.parent.is_(None), INSTANCES.c.id.startswith(prefix, autoescape=True))
+            .order_by(INSTANCES.c.id)
+        )
+        with self.core.database.reading() as rows:
+            return [_listed(row) for row in rows.connection.execute(asked)]
+
+    def begin_children(self, ids: Iterable[str]) -> None:
+        """Let children that are owed start now, if this process does any of the work."""
+        if self._pump is None or self._closed:
+            return
+        for each in ids:
+            if not self.exists(each):
+                with self.core.turn() as turn:
+                    turn.work_off(each, turn.now)
+
+    def children(self, id: str) -> builtins.list[Run]:
+        """The instances that an instance has started, in order of their starts."""
+        with self.core.database.reading() as rows:
+            names = rows.connection.execute(
+                sa.select(INSTANCES.c.id).where(INSTANCES.c.parent == id).order_by(INSTANCES.c.activation)
+            ).scalars()
+            found = [rows.read(name) for name in names]
+        return [Run(self, row) for row in found if row is not None]
+
+    def list(
+        self,
+        *,
+        workflow: str | None = None,
+        status: str | Iterable[str] | None = None,
+        state: str | None = None,
+        roots: bool = False,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page:
+        """Instances, those that started last first, by pages.
+
+        Parameters
+        ----------
+        workflow, status, state
+            Only these; `status="open"` stands for those that are not closed.
+        roots
+            Leave out those that another one has started.
+        limit
+            At most so many, up to 1,000.
+        after
+            What the page before gave as `after`.
+
+        Notes
+        -----
+        A page costs the same wherever it is: the next one is found by the start and id of the last (keyset).
+        """
+        if not 1 <= limit <= MOST_LISTED:
+            raise WfsimError(f"limit is {limit!r}. Give a number from 1 to {MOST_LISTED:,}.")
+        columns = INSTANCES.c
+        asked = sa.select(INSTANCES).order_by(columns.started.desc(), columns.id.desc()).limit(limit + 1)
+        if workflow is not None:
+            asked = asked.where(columns.workflow == workflow)
+        if status is not None:
+            asked = asked.where(columns.status.in_(_statuses(status)))
+        if state is not None:
+            asked = asked.where(columns.state == state)
+        if roots:
+            asked = asked.where(columns.parent.is_(None))
+        if after is not None:
+            started, last = _after(after)
+            asked = asked.where(sa.tuple_(columns.started, columns.id) < sa.tuple_(started, last))
+        with self.core.database.reading() as rows:
+            found = rows.connection.execute(asked).all()
+        shown = tuple(map(_listed, found[:limit]))
+        return Page(shown, written([shown[-1].started, shown[-1].id]) if len(found) > limit else None)
+
+    # --- what is sent ----------------------------------------------------------------------------
+
+    def send(
+        self,
+        id: str,
+        event: str,
+        payload: Mapping[str, Value] | None = None,
+        /,
+        *,
+        event_id: str | None = None,
+        metadata: Mapping[str, Value] | None = None,
+        expected_version: int | None = None,
+        **fields: Value,
+    ) -> Answer:
+        """Send an event to an instance; returns once it is stored.
+
+        Parameters
+        ----------
+        id, event
+            An instance, and an event that it declares.
+        payload, fields
+            The event's payload: a mapping, or fields as keywords.
+        event_id
+            The same id twice is applied once, whoever sends it and whenever. By default a number of its own.
+        metadata
+            Stored beside the record, for whoever asks the history; no condition sees it.
+        expected_version
+            Apply it only if the instance has so many records.
+
+        Returns
+        -------
+        Answer
+            `accepted`; `deferred` or `discarded`, as the definition says of events nobody takes; `waiting`: a busy
+            region or a pause holds it; `duplicate`: an event with this id came before, and `fate` tells what has become
+            of that.
+
+        Raises
+        ------
+        EventRejected
+            If nobody takes it, or it is not as declared; the text says why, with the values that decide.
+        ConflictError
+            If the instance has another version than expected; nothing was stored.
+        EngineError
+            If there is no such instance.
+        """
+        given = payload_copy(payload, fields)
+        if not isinstance(event, str):
+            raise WfsimError(f"an event is sent by its name, a text, not {brief(event)}.")
+        checked = None if event_id is None else checked_id(event_id, "an event id")
+        told = _checked_metadata(metadata)
+        self.raise_if_stopped()
+        answer: Answer | EventRejected
+        with self.core.turn() as turn:
+            # What fell due before comes before.
+            turn.work_off(id, turn.now - 1)
+            held = turn.hold(id)
+            if held is None:
+                raise self.core.no_instance(turn.sql, id)
+            _check_version(held, expected_version)
+            # An id of its own tells this event's fate from those of others set free in the same step.
+            sent_as = checked or f"{id}:event:{held.instance.version + 1}"
+            output = turn.event(held, event, given, sent_as, metadata=told, is_new=checked is None)
+            try:
+                answer = answer_to(id, held.instance, output, event, given, sent_as)
+            except EventRejected as rejected:
+                # It is stored that it came and was rejected.
+                answer = rejected
+        if isinstance(answer, EventRejected):
+            raise answer
+        return answer
+
+    def control(
+        self,
+        id: str,
+        command: str,
+        reason: str | None = None,
+        *,
+        command_id: str | None = None,
+        metadata: Mapping[str, Value] | None = None,
+        expected_version: int | None = None,
+    ) -> str:
+        """Give a command (`pause`, `resume`, `cancel`, `terminate`, `retry`); returns once it is stored.
+
+        Returns
+        -------
+        str
+            `accepted`; `ignored`, if it does not fit the status; `duplicate`, if the id was seen before.
+
+        Raises
+        ------
+        WfsimError
+            If there is no such command.
+        EngineError
+            If there is no such instance.
+        """
+        if command not in COMMANDS:
+            raise WfsimError(
+                f"{command!r} is not a command.{did_you_mean(str(command), COMMANDS)} Commands: {', '.join(COMMANDS)}."
+            )
+        if reason is not None and not isinstance(reason, str):
+            raise WfsimError(f"the reason of a command is a text, not {brief(reason)}.")
+        checked = None if command_id is None else checked_id(command_id, "a command id")
+        told = _checked_metadata(metadata)
+        self.raise_if_stopped()
+        with self.core.turn() as turn:
+            turn.work_off(id, turn.now - 1)
+            held = turn.hold(id)
+            if held is None:
+                raise self.core.no_instance(turn.sql, id)
+            _check_version(held, expected_version)
+            output = turn.control(held, command, checked, reason, metadata=told)
+        return _fate(output)
+
+    def control_all(self, ids: Iterable[str], command: str, reason: str | None = None) -> dict[str, str]:
+        """Give a command to several instances, each in a transaction of its own; what became of each, by id.
+
+        One that is missing is told as `missing`; the others are carried out all the same.
+        """
+        found = {}
+        for each in ids:
+            try:
+                found[each] = self.control(each, command, reason)
+            except EngineError:
+                found[each] = "missing"
+        return found
+
+    def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
+        """Why an event cannot be taken now, or a state not be reached; see `Run.why_not`."""
+        with self.core.database.reading() as rows:
+            row = rows.read(id)
+            if row is None:
+                raise self.core.no_instance(rows, id)
+            family = self.core.families.get(row.family, rows.family)
+            instance = rebuilt(rows, row, family)
+        return explain(instance, name, payload, self.core.clock.now())
+
+    @property
+    def history(self) -> History:
+        """The history of all instances, brought up to date whenever it is asked for: `.sql`, `.case(id)`, every view.
+
+        It lies in memory, in a DuckDB of this process; `follow_history` keeps it in a file.
+        """
+        if self._pulled is None:
+            self._pulled = Pulled(self.core)
+        return self._pulled.history()
+
+    def follow_history(self, path: str | os.PathLike[str]) -> History:
+        """The same in a DuckDB file, which goes on where it was when it was last followed."""
+        if self._pulled is not None:
+            self._pulled.close()
+        self._pulled = Pulled(self.core, path)
+        return self._pulled.history()
+
+    @property
+    def stuck(self) -> dict[str, str]:
+        """Instances that something cannot happen to, and why; they are tried again once a minute, others go on."""
+        return {name: f"{type(error).__name__}: {error}" for name, (_, error) in self.core.stuck.items()}
+
+    def check(self, ids: Iterable[str] | None = None) -> Check:
+        """Whether instances, or all, went as their definitions say: their records are put through `step` again.
+
+        Cost: that of running `step` over all their records once.
+
+        Raises
+        ------
+        EngineError
+            If there is no such instance.
+        """
+        return check(self.core, ids)
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def next_due(self) -> int | None:
+        """When time alone brings the next thing about, in microseconds of the clock; `None` if it brings nothing."""
+        return self.core.next_due() if self._pump is None else self._pump.next_due()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._closed
+
+    @property
+    def stopped(self) -> str | None:
+        """Why nothing goes on here, if so; `None` while all is well."""
+        return None if self._pump is None else self._pump.stopped
+
+    def raise_if_stopped(self) -> None:
+        """Raise `RunStopped` if it is closed, or cannot go on."""
+        if self._closed:
+            raise RunStopped(f"the engine on {self.core.database.shown} has been closed here. Open it again.")
+        if self._pump is not None:
+            self._pump.raise_if_stopped()
+
+    def close(self, timeout: float = 10.0) -> None:
+        """End what goes on here; instances stay as they are in the database.
+
+        Raises
+        ------
+        WaitTimeout
+            If activities still run after that time; they are carried out again by whoever opens the engine.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._finalizer.detach()
+        left = _stop(self._pump, self._queue, self._presence, timeout)
+        if self._pulled is not None:
+            self._pulled.close()
+        self.core.database.close()
+        if left:
+            raise WaitTimeout(
+                f"the engine is closed, but after {timeout} s these activities still run in their threads: "
+                f"{listed(left)}. Let them look at context.cancelled."
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Engine on {self.core.database.shown}{' (closed)' if self._closed else ''}>"
+
+
+def _listed(row: sa.Row[Any]) -> Listed:
+    return Listed(
+        row.id,
+        row.workflow,
+        row.definition_version,
+        row.status,
+        row.state,
+        row.outcome,
+        row.parent,
+        None if row.open_key is None else json.loads(row.open_key),
+        row.version,
+        row.started,
+        row.time,
+    )
+
+
+def _stop(pump: Pump | None, queue: Queue | None, presence: Presence | None, timeout: float) -> builtins.list[str]:
+    """End what goes on; returns the activities that did not end in time."""
+    left = [] if pump is None else pump.close(timeout)
+    if queue is not None:
+        queue.close()
+    if presence is not None:
+        presence.close()
+    return left
+
+
+def _let_go(pump: Pump | None, queue: Queue | None, presence: Presence | None, database: Database) -> None:
+    _stop(pump, queue, presence, 0.0)
+    database.close()
+
+
+def _free_name(rows: SqlRows, workflow: str) -> str:
+    """`<workflow>-<number>`, the next that is free."""
+    number = rows.count_of(workflow) + 1
+    while rows.read(f"{workflow}-{number}") is not None:
+        number += 1
+    return f"{workflow}-{number}"
+
+
+def _checked_metadata(metadata: Mapping[str, Value] | None) -> str | None:
+    if metadata is None:
+        return None
+    problem = check_value(ValueType.ANY, dict(metadata)) if isinstance(metadata, Mapping) else "it is no mapping"
+    if problem is not None:
+        raise WfsimError(f"metadata is a mapping from names to JSON values: {problem}.")
+    return written(dict(metadata))
+
+
+def _checked_seed(seed: object) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise WfsimError(f"a seed is a whole number from 0 to 2^63 - 1, not {brief(seed)}.")
+    return seed
+
+
+def _check_version(held: Held, expected: int | None) -> None:
+    if expected is not None and held.row.version != expected:
+        raise ConflictError(
+            f"{held.name!r} has version {held.row.version}, and {expected} was expected. Look at it again.",
+            expected=expected,
+            stored=held.row.version,
+        )
+
+
+def _fate(output: Output) -> str:
+    second = output.records[1] if len(output.records) > 1 else None
+    if second is None or second.kind != R_STIMULUS_IGNORED:
+        return "accepted"
+    return "duplicate" if second.reason == T_DUPLICATE else "ignored"
+
+
+def _statuses(asked: str | Iterable[str]) -> list[str]:
+    wanted = [asked] if isinstance(asked, str) else list(asked)
+    if wanted == ["open"]:
+        return ["created", "running", "paused", "cancelling"]
+    for each in wanted:
+        if each not in STATUSES:
+            raise WfsimError(
+                f"{each!r} is not a status.{did_you_mean(str(each), STATUSES)} Statuses: {', '.join(STATUSES)}."
+            )
+    return wanted
+
+
+def _after(text: str) -> tuple[int, str]:
+    try:
+        started, last = json.loads(text)
+    except (ValueError, TypeError):
+        raise WfsimError(f"after is what a page gave as `after`, not {brief(text)}.") from None
+    return int(started), str(last)

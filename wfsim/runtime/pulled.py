@@ -1,0 +1,231 @@
+"""The history of an engine, as DuckDB sees it: pulled from its database, as far as that was not done yet.
+
+Records are put through `step` again on their way: its output is what a history is made of, here as in a simulation, so
+that both have one schema and one meaning, and what did not go as the definition says shows at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections import OrderedDict
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from wfsim.errors import ReplayError
+from wfsim.history.replay_case import replayed
+from wfsim.history.store import Steps, Store, StoredCase
+from wfsim.semantics.instance import Instance
+
+from .tables import INSTANCES
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+
+    from wfsim.history.history import History
+
+    from .core import Core
+    from .rows import InstanceRow
+    from .sql_rows import SqlRows
+
+TOGETHER = 500
+"""Instances that are pulled in one transaction."""
+
+SLACK = 600_000_000
+"""Microseconds by which the clocks of two processes may differ, or a transaction may last."""
+
+OFTEN = 0.05
+"""Seconds between two looks for what other processes have written."""
+
+KEPT = 5_000
+"""Open instances that are kept in memory, to go on from."""
+
+
+class Pulled:
+    """A DuckDB history that follows the database of an engine; from any thread.
+
+    Parameters
+    ----------
+    path
+        A file that goes on where it was, or `:memory:`.
+
+    Attributes
+    ----------
+    lag
+        How many records were missing when it was last brought up to date.
+    differences
+        Instances that did not go as their definitions say, with the first record that differs.
+    """
+
+    def __init__(self, core: Core, path: str | os.PathLike[str] = ":memory:") -> None:
+        self.lag = 0
+        self.differences: dict[str, ReplayError] = {}
+        self._core = core
+        self._store = Store(path)
+        self._store.supply(core.families.functions)
+        self._history: History | None = None
+        self._turn = threading.Lock()
+        self._upto = 0
+        self._changes = -1
+        self._looked = 0.0
+        self._versions: dict[str, int] = {}
+        self._places: dict[str, StoredCase] = {}
+        self._kept: OrderedDict[str, Instance] = OrderedDict()
+
+    def history(self) -> History:
+        """The history; it is brought up to date before each question."""
+        if self._history is None:
+            # Before there is a question, as names that are new make the views anew.
+            self.refresh()
+            with self._turn:
+                self._history = self._history or self._store.history(self.refresh)
+        return self._history
+
+    def refresh(self) -> None:
+        """Pull what is missing, unless it was looked for a moment ago and nothing has happened here since."""
+        with self._turn:
+            changes = self._core.changes
+            if changes == self._changes and (self._core.database.in_memory or monotonic() < self._looked + OFTEN):
+                return
+            self._pull()
+            self._changes, self._looked = changes, monotonic()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._turn:
+            if self._history is not None:
+                self._history.close()
+            self._store.close()
+
+    def _pull(self) -> None:
+        self.lag = 0
+        with self._core.database.reading() as rows:
+            # Parents before children: those start later, and have longer names.
+            changed = rows.connection.execute(
+                sa.select(INSTANCES.c.id, INSTANCES.c.version, INSTANCES.c.time)
+                .where(INSTANCES.c.time >= self._upto - SLACK)
+                .order_by(INSTANCES.c.started, sa.func.length(INSTANCES.c.id), INSTANCES.c.id)
+            ).all()
+            missing = [
+                (name, time)
+                for name, version, time in changed
+                if name not in self.differences and version > self._version(name)
+            ]
+            for first in range(0, len(missing), TOGETHER):
+                steps = []
+                for name, _ in missing[first : first + TOGETHER]:
+                    row = rows.read(name)
+                    found = None if row is None else self._steps(rows, row)
+                    if found is not None:
+                        steps.append(found)
+                        self.lag += found.instance.version - found.before
+                if steps:
+                    self._store.append_all(steps)
+                    for each in steps:
+                        self._keep(each)
+        self._upto = max([self._upto, *(time for _, time in missing)])
+
+    def _version(self, name: str) -> int:
+        if name not in self._versions:
+            place = self._store.find(name)
+            self._versions[name] = 0 if place is None else place.version
+        return self._versions[name]
+
+    def _place(self, name: str) -> StoredCase | None:
+        found = self._places.get(name) or self._store.find(name)
+        if found is not None:
+            self._places[name] = found
+        return found
+
+    def _steps(self, rows: SqlRows, row: InstanceRow) -> Steps | None:
+        family = self._core.families.get(row.family, rows.family)
+        program = family.programs[row.member]
+        before = self._version(row.id)
+        records = rows.records(row.id, before)
+        if not records:
+            return None
+        place = self._place(row.id)
+        if place is None:
+            parent = None if row.parent is None else self._place(row.parent)
+            place = self._store.new_case(program, row.id, parent=parent, activation=row.activation if parent else None)
+            self._places[row.id] = place
+        instance = self._kept.pop(row.id, None)
+        if instance is None or instance.version != before:
+            instance = Instance(program, key=records[0].payload["seed"]) if before == 0 else self._rebuilt(place)
+        try:
+            outputs = [output for _, output in replayed(instance, records)]
+        except ReplayError as error:
+            # Its instance is past that step, so there is nothing to show: what is shown is what was.
+            self.differences[row.id] = error
+            warnings.warn(
+                f"{row.id!r} did not go as its definition says, and is left out of the history from record "
+                f"{before + 1} on: {error} See engine.check().",
+                stacklevel=2,
+            )
+            return None
+        return Steps(place, instance, outputs, before)
+
+    def _rebuilt(self, place: StoredCase) -> Instance:
+        assert place.external_id is not None
+        return self._store.case(place.external_id).replay()
+
+    def _keep(self, each: Steps) -> None:
+        name = each.place.external_id or ""
+        self._versions[name] = each.instance.version
+        if not each.instance.is_closed:
+            self._kept[name] = each.instance
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether instances went as their definitions say; true if all did.
+
+    Attributes
+    ----------
+    differences
+        By instance, the first record that differs.
+    """
+
+    n_instances: int
+    n_records: int
+    differences: Mapping[str, ReplayError]
+
+    def __bool__(self) -> bool:
+        return not self.differences
+
+    def __str__(self) -> str:
+        found = f"{self.n_instances:,} instances with {self.n_records:,} records went as their definitions say."
+        if not self.differences:
+            return found
+        name, error = next(iter(self.differences.items()))
+        return (
+            f"{len(self.differences):,} of {self.n_instances:,} instances did not go as their definitions say; first "
+            f"{name!r}: {error}"
+        )
+
+
+def check(core: Core, ids: Iterable[str] | None) -> Check:
+    """Put the records of instances, or of all, through `step` again and compare each."""
+    n_records, differences = 0, {}
+    with core.database.reading() as rows:
+        names = list(rows.connection.execute(sa.select(INSTANCES.c.id)).scalars()) if ids is None else list(ids)
+        for name in names:
+            row = rows.read(name)
+            if row is None:
+                raise core.no_instance(rows, name)
+            records = rows.records(name)
+            program = core.families.get(row.family, rows.family).programs[row.member]
+            instance = Instance(program, key=records[0].payload["seed"])
+            n_records += len(records)
+            try:
+                for _ in replayed(instance, records):
+                    pass
+            except ReplayError as error:
+                differences[name] = error
+    return Check(len(names), n_records, differences)

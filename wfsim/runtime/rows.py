@@ -1,0 +1,209 @@
+"""What the engine asks of a database within one transaction; `sql_rows` asks SQL, tests ask memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from wfsim.history.runs import RunWorkflow
+    from wfsim.model.values import Value
+    from wfsim.semantics.records import Record
+
+# M6.3: what is due at once comes in this order; before all of it the start of what it is for.
+STARTS, CONTROLS, RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = range(6)
+
+
+@dataclass(slots=True)
+class InstanceRow:
+    """An instance as it is stored; the columns of `tables.INSTANCES`."""
+
+    id: str
+    family: str
+    member: int
+    workflow: str
+    definition_version: str
+    parent: str | None
+    activation: int | None
+    open_key: str | None
+    status: str
+    state: str
+    outcome: str | None
+    version: int
+    started: int
+    time: int
+    fingerprint: str
+    image: str
+
+
+@dataclass(slots=True)
+class DueRow:
+    """Something that happens to an instance by itself, at once or later.
+
+    Attributes
+    ----------
+    target
+        The instance; or the key under which a message looks for one.
+    kind
+        `timer`, `start` (a child), `stop` (a child), `told` (a child has closed), `letter` (a message), `route` (a
+        message to a key), `kept` (a message whose time to live is running), `returned` (a message), `beat` (of an
+        attempt).
+    place, serial
+        Which timer, and under which number it was set.
+    """
+
+    target: str
+    due: int
+    rank: int
+    kind: str
+    place: int = -1
+    serial: int = -1
+    body: dict[str, Any] = field(default_factory=dict)
+    number: int = 0
+
+
+@dataclass(slots=True)
+class AttemptRow:
+    """An activity that has not ended; the columns of `tables.ATTEMPTS`."""
+
+    instance: str
+    serial: int
+    attempt: int
+    workflow: str
+    activity: str
+    activity_version: int | None
+    input: Mapping[str, Value]
+    phase: str
+    tries: int = 0
+    worker: str | None = None
+    started: int | None = None
+    beat_by: int | None = None
+    detail: Value = None
+
+
+class KeyTaken(Exception):
+    """Another open instance of the workflow has the key."""
+
+
+class Rows(Protocol):
+    """The rows of one transaction: what is read is locked against others where that is said."""
+
+    # --- definitions -------------------------------------------------------------------------------
+
+    def family(self, code: str) -> list[str]:
+        """The definitions of a family, in canonical JSON, the root's first."""
+        ...
+
+    def put_family(self, code: str, members: Sequence[RunWorkflow]) -> None:
+        """Store a family and its definitions, if they are not there."""
+        ...
+
+    # --- instances ---------------------------------------------------------------------------------
+
+    def lock(self, name: str, *, wait: bool = True) -> InstanceRow | None:
+        """An instance that nobody else changes until the end of the transaction; `None` if there is none.
+
+        Raises
+        ------
+        Busy
+            If somebody else has locked it, and `wait` is false.
+        """
+        ...
+
+    def read(self, name: str) -> InstanceRow | None:
+        """An instance as it is now, unlocked."""
+        ...
+
+    def insert(self, row: InstanceRow) -> bool:
+        """A new instance; false if its id is taken.
+
+        Raises
+        ------
+        KeyTaken
+            If its `open_key` is.
+        """
+        ...
+
+    def update(self, row: InstanceRow) -> None:
+        """Store what has changed of an instance; its `open_key`, if that is new, is free."""
+        ...
+
+    def open_with_key(self, workflow: str, key: str) -> str | None:
+        """The open instance of a workflow that has this key."""
+        ...
+
+    def hold(self, text: str) -> None:
+        """Let no other transaction past its own `hold` of the same text until this one ends."""
+        ...
+
+    # --- records -----------------------------------------------------------------------------------
+
+    def append(self, name: str, records: Sequence[Record], metadata: str | None) -> None:
+        """Add records to an instance."""
+        ...
+
+    def records(self, name: str, after: int = 0) -> list[Record]:
+        """The records of an instance after one, in order."""
+        ...
+
+    def fate(self, name: str, kind: str, identity: str) -> int | None:
+        """What became of an event or command seen before under this id."""
+        ...
+
+    def note_fates(self, name: str, kind: str, fates: Mapping[str, int], sender: str | None = None) -> None:
+        """Keep what became of ids, new or known."""
+        ...
+
+    def sender(self, name: str, identity: str) -> str | None:
+        """The instance whose message came under this event id."""
+        ...
+
+    # --- what is due -------------------------------------------------------------------------------
+
+    def add_due(self, rows: Iterable[DueRow]) -> None:
+        """Add entries; their numbers follow the order in which they are given."""
+        ...
+
+    def due_of(self, target: str, upto: int) -> list[DueRow]:
+        """The entries of a target that are due, in order, locked."""
+        ...
+
+    def drop_due(self, numbers: Iterable[int]) -> None:
+        """Remove entries."""
+        ...
+
+    def drop_timer(self, target: str, place: int, serial: int) -> None:
+        """Remove a timer."""
+        ...
+
+    def drop_timers(self, target: str) -> None:
+        """Remove all timers of an instance."""
+        ...
+
+    def move_due(self, number: int, target: str, kind: str, due: int) -> None:
+        """Let an entry be for somebody else."""
+        ...
+
+    def release_kept(self, places: Sequence[str], target: str, due: int) -> None:
+        """Messages kept at some places are for an instance from now on."""
+        ...
+
+    # --- activities --------------------------------------------------------------------------------
+
+    def attempts(self, name: str) -> list[AttemptRow]:
+        """The open activities of an instance."""
+        ...
+
+    def put_attempt(self, row: AttemptRow) -> None:
+        """Store an open activity."""
+        ...
+
+    def drop_attempts(self, name: str, serials: Iterable[int]) -> None:
+        """Activities that have ended."""
+        ...
+
+
+class Busy(Exception):
+    """Somebody else has locked the row."""

@@ -1,0 +1,337 @@
+"""The rows of one transaction in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from wfsim.semantics.records import Record
+
+from .rows import AttemptRow, Busy, DueRow, InstanceRow, KeyTaken
+from .tables import ATTEMPTS, DEFINITIONS, DUE, FAMILIES, INSTANCES, RECORDS, SEEN
+from .texts import written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from wfsim.history.runs import RunWorkflow
+
+_RECORD = [column.name for column in RECORDS.c if column.name not in ("instance", "payload", "metadata")]
+_INSTANCE = [field.name for field in fields(InstanceRow)]
+_ATTEMPT = [field.name for field in fields(AttemptRow)]
+_SERIALIZED = ("input", "detail")
+
+# Made once: SQLAlchemy then finds their text by identity.
+_READ = sa.select(*(INSTANCES.c[name] for name in _INSTANCE)).where(INSTANCES.c.id == sa.bindparam("name"))
+_LOCK = _READ.with_for_update()
+_TRY = _READ.with_for_update(skip_locked=True)
+_UPDATE = (
+    sa.update(INSTANCES)
+    .where(INSTANCES.c.id == sa.bindparam("name"))
+    .values(
+        {
+            name: sa.bindparam(f"new_{name}")
+            for name in ("open_key", "status", "state", "outcome", "version", "time", "fingerprint", "image")
+        }
+    )
+)
+_WITH_KEY = sa.select(INSTANCES.c.id).where(
+    INSTANCES.c.workflow == sa.bindparam("workflow"), INSTANCES.c.open_key == sa.bindparam("key")
+)
+_FATE = sa.select(SEEN.c.fate).where(
+    SEEN.c.instance == sa.bindparam("name"), SEEN.c.kind == sa.bindparam("kind"), SEEN.c.id == sa.bindparam("identity")
+)
+_SENDER = sa.select(SEEN.c.sender).where(
+    SEEN.c.instance == sa.bindparam("name"), SEEN.c.kind == "event", SEEN.c.id == sa.bindparam("identity")
+)
+_RECORDS = (
+    sa.select(*(RECORDS.c[name] for name in _RECORD), RECORDS.c.payload)
+    .where(RECORDS.c.instance == sa.bindparam("name"), RECORDS.c.seq > sa.bindparam("after"))
+    .order_by(RECORDS.c.seq)
+)
+_DUE_OF = (
+    sa.select(DUE)
+    .where(DUE.c.target == sa.bindparam("target"), DUE.c.due <= sa.bindparam("upto"))
+    .order_by(DUE.c.due, DUE.c.rank, DUE.c.number)
+    .with_for_update()
+)
+_DROP_TIMER = sa.delete(DUE).where(
+    DUE.c.target == sa.bindparam("name"),
+    DUE.c.kind == "timer",
+    DUE.c.place == sa.bindparam("timer"),
+    DUE.c.serial == sa.bindparam("number_set"),
+)
+_DROP_TIMERS = sa.delete(DUE).where(DUE.c.target == sa.bindparam("name"), DUE.c.kind == "timer")
+_MOVE = (
+    sa.update(DUE)
+    .where(DUE.c.number == sa.bindparam("which"))
+    .values(target=sa.bindparam("to"), kind=sa.bindparam("as_kind"), due=sa.bindparam("at"))
+)
+_RELEASE = (
+    sa.update(DUE)
+    .where(DUE.c.target.in_(sa.bindparam("waits_at", expanding=True)), DUE.c.kind == "kept")
+    .values(target=sa.bindparam("to"), kind="letter", due=sa.bindparam("at"))
+)
+_ATTEMPTS = (
+    sa.select(*(ATTEMPTS.c[name] for name in _ATTEMPT))
+    .where(ATTEMPTS.c.instance == sa.bindparam("name"))
+    .order_by(ATTEMPTS.c.serial)
+)
+
+
+class SqlRows:
+    """What one connection sees within its transaction; see `rows.Rows`."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self.is_sqlite = connection.dialect.name == "sqlite"
+
+    def _insert(self, table: sa.Table) -> Any:
+        return (sqlite if self.is_sqlite else postgresql).insert(table)
+
+    # --- definitions -------------------------------------------------------------------------------
+
+    def family(self, code: str) -> list[str]:
+        """The definitions of a family, in canonical JSON, the root's first."""
+        listed = self.connection.execute(sa.select(FAMILIES.c.definitions).where(FAMILIES.c.hash == code)).scalar_one()
+        hashes = json.loads(listed)
+        asked = sa.select(DEFINITIONS.c.hash, DEFINITIONS.c.definition).where(DEFINITIONS.c.hash.in_(hashes))
+        found = {row.hash: row.definition for row in self.connection.execute(asked)}
+        return [found[each] for each in hashes]
+
+    def publish(self, code: str, name: str, version: str, definition: str, now: int) -> None:
+        """Instances of a definition may be started from now on."""
+        statement = self._insert(DEFINITIONS)
+        statement = statement.on_conflict_do_update(
+            index_elements=["hash"],
+            set_={"published": sa.func.coalesce(DEFINITIONS.c.published, statement.excluded.published)},
+        )
+        self.connection.execute(
+            statement,
+            {"hash": code, "name": name, "version": version, "definition": definition, "published": now},
+        )
+
+    def put_family(self, code: str, members: Sequence[RunWorkflow]) -> None:
+        """Store a family and its definitions, if they are not there."""
+        statement = self._insert(DEFINITIONS).on_conflict_do_nothing(index_elements=["hash"])
+        self.connection.execute(
+            statement,
+            [
+                {"hash": each.model_hash, "name": each.name, "version": each.version, "definition": each.definition}
+                for each in sorted(members, key=lambda each: each.model_hash)
+            ],
+        )
+        listed = written([each.model_hash for each in members])
+        self.connection.execute(
+            self._insert(FAMILIES).on_conflict_do_nothing(index_elements=["hash"]),
+            {"hash": code, "definitions": listed},
+        )
+
+    # --- instances ---------------------------------------------------------------------------------
+
+    def lock(self, name: str, *, wait: bool = True) -> InstanceRow | None:
+        """An instance that nobody else changes until the end of the transaction."""
+        if self.is_sqlite:
+            # The transaction as a whole is alone.
+            return self.read(name)
+        row = self.connection.execute(_LOCK if wait else _TRY, {"name": name}).one_or_none()
+        if row is None and not wait and self.read(name) is not None:
+            raise Busy
+        return None if row is None else InstanceRow(*row)
+
+    def read(self, name: str) -> InstanceRow | None:
+        """An instance as it is now, unlocked."""
+        row = self.connection.execute(_READ, {"name": name}).one_or_none()
+        return None if row is None else InstanceRow(*row)
+
+    def relatives(self, row: InstanceRow) -> list[InstanceRow]:
+        """An instance with all that belong to its family: the root, its children, theirs."""
+        while row.parent is not None and (above := self.read(row.parent)) is not None:
+            row = above
+        found = [row]
+        for each in found:
+            below = sa.select(*(INSTANCES.c[name] for name in _INSTANCE)).where(INSTANCES.c.parent == each.id)
+            found.extend(InstanceRow(*one) for one in self.connection.execute(below.order_by(INSTANCES.c.activation)))
+        return found
+
+    def count_of(self, workflow: str) -> int:
+        """How many instances of a workflow there are."""
+        return self.connection.execute(sa.select(sa.func.count()).where(INSTANCES.c.workflow == workflow)).scalar_one()
+
+    def insert(self, row: InstanceRow) -> bool:
+        """A new instance; false if its id is taken."""
+        statement = self._insert(INSTANCES).on_conflict_do_nothing().returning(INSTANCES.c.id)
+        values = {name: getattr(row, name) for name in _INSTANCE}
+        if self.connection.execute(statement, values).one_or_none() is not None:
+            return True
+        if self.read(row.id) is None:
+            raise KeyTaken
+        return False
+
+    def update(self, row: InstanceRow) -> None:
+        """Store what has changed of an instance."""
+        self.connection.execute(_UPDATE, {f"new_{name}": getattr(row, name) for name in _INSTANCE} | {"name": row.id})
+
+    def open_with_key(self, workflow: str, key: str) -> str | None:
+        """The open instance of a workflow that has this key."""
+        return self.connection.execute(_WITH_KEY, {"workflow": workflow, "key": key}).scalar_one_or_none()
+
+    def hold(self, text: str) -> None:
+        """Let no other transaction past its own `hold` of the same text until this one ends."""
+        if not self.is_sqlite:
+            number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
+            self.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+    # --- records -----------------------------------------------------------------------------------
+
+    def append(self, name: str, records: Sequence[Record], metadata: str | None) -> None:
+        """Add records to an instance; what the sender gave beside the stimulus stands in the first."""
+        self.connection.execute(
+            sa.insert(RECORDS),
+            [
+                {
+                    "instance": name,
+                    **{column: getattr(record, column) for column in _RECORD},
+                    "payload": written(record.payload) if record.payload else None,
+                    "metadata": None if k else metadata,
+                }
+                for k, record in enumerate(records)
+            ],
+        )
+
+    def records(self, name: str, after: int = 0) -> list[Record]:
+        """The records of an instance after one, in order."""
+        rows = self.connection.execute(_RECORDS, {"name": name, "after": after})
+        return [
+            Record(**dict(zip(_RECORD, row)), payload={} if row[-1] is None else json.loads(row[-1])) for row in rows
+        ]
+
+    def fate(self, name: str, kind: str, identity: str) -> int | None:
+        """What became of an event or command seen before under this id."""
+        return self.connection.execute(_FATE, {"name": name, "kind": kind, "identity": identity}).scalar_one_or_none()
+
+    def note_fates(self, name: str, kind: str, fates: Mapping[str, int], sender: str | None = None) -> None:
+        """Keep what became of ids, new or known; who sent what is known stays."""
+        statement = self._insert(SEEN)
+        statement = statement.on_conflict_do_update(
+            index_elements=["instance", "kind", "id"], set_={"fate": statement.excluded.fate}
+        )
+        self.connection.execute(
+            statement,
+            [
+                {"instance": name, "kind": kind, "id": identity, "fate": fate, "sender": sender}
+                for identity, fate in fates.items()
+            ],
+        )
+
+    def sender(self, name: str, identity: str) -> str | None:
+        """The instance whose message came under this event id."""
+        return self.connection.execute(_SENDER, {"name": name, "identity": identity}).scalar_one_or_none()
+
+    # --- what is due -------------------------------------------------------------------------------
+
+    def add_due(self, rows: Iterable[DueRow]) -> None:
+        """Add entries; their numbers follow the order in which they are given."""
+        given = [
+            {
+                "target": row.target,
+                "due": row.due,
+                "rank": row.rank,
+                "kind": row.kind,
+                "place": row.place,
+                "serial": row.serial,
+                "body": written(row.body) if row.body else None,
+            }
+            for row in rows
+        ]
+        if given:
+            self.connection.execute(sa.insert(DUE), given)
+
+    def due_of(self, target: str, upto: int) -> list[DueRow]:
+        """The entries of a target that are due, in order, locked."""
+        return [
+            DueRow(
+                row.target,
+                row.due,
+                row.rank,
+                row.kind,
+                row.place,
+                row.serial,
+                {} if row.body is None else json.loads(row.body),
+                row.number,
+            )
+            for row in self.connection.execute(_DUE_OF, {"target": target, "upto": upto})
+        ]
+
+    def drop_due(self, numbers: Iterable[int]) -> None:
+        """Remove entries."""
+        listed = list(numbers)
+        if listed:
+            self.connection.execute(sa.delete(DUE).where(DUE.c.number.in_(listed)))
+
+    def drop_timer(self, target: str, place: int, serial: int) -> None:
+        """Remove a timer."""
+        self.connection.execute(_DROP_TIMER, {"name": target, "timer": place, "number_set": serial})
+
+    def drop_timers(self, target: str) -> None:
+        """Remove all timers of an instance."""
+        self.connection.execute(_DROP_TIMERS, {"name": target})
+
+    def move_due(self, number: int, target: str, kind: str, due: int) -> None:
+        """Let an entry be for somebody else."""
+        self.connection.execute(_MOVE, {"which": number, "to": target, "as_kind": kind, "at": due})
+
+    def release_kept(self, places: Sequence[str], target: str, due: int) -> None:
+        """Messages kept at some places are for an instance from now on."""
+        self.connection.execute(_RELEASE, {"waits_at": places, "to": target, "at": due})
+
+    # --- activities --------------------------------------------------------------------------------
+
+    def attempts(self, name: str) -> list[AttemptRow]:
+        """The open activities of an instance."""
+        return [attempt_row(row) for row in self.connection.execute(_ATTEMPTS, {"name": name})]
+
+    def open_attempts(self, *phases: str) -> list[AttemptRow]:
+        """Attempts that wait for a worker or are with one, those of instances that started earlier first."""
+        listed = (
+            sa.select(*(ATTEMPTS.c[name] for name in _ATTEMPT))
+            .join(INSTANCES, INSTANCES.c.id == ATTEMPTS.c.instance)
+            .where(ATTEMPTS.c.phase.in_(phases or ("queued", "running")))
+            .order_by(INSTANCES.c.started, ATTEMPTS.c.instance, ATTEMPTS.c.serial)
+        )
+        return [attempt_row(row) for row in self.connection.execute(listed)]
+
+    def put_attempt(self, row: AttemptRow) -> None:
+        """Store an open activity."""
+        statement = self._insert(ATTEMPTS)
+        statement = statement.on_conflict_do_update(
+            index_elements=["instance", "serial"],
+            set_={name: statement.excluded[name] for name in _ATTEMPT if name not in ("instance", "serial")},
+        )
+        self.connection.execute(
+            statement,
+            {
+                name: written(value) if name in _SERIALIZED and value is not None else value
+                for name in _ATTEMPT
+                for value in [getattr(row, name)]
+            },
+        )
+
+    def drop_attempts(self, name: str, serials: Iterable[int]) -> None:
+        """Activities that have ended."""
+        self.connection.execute(
+            sa.delete(ATTEMPTS).where(ATTEMPTS.c.instance == name, ATTEMPTS.c.serial.in_(list(serials)))
+        )
+
+
+def attempt_row(row: Any) -> AttemptRow:
+    """An attempt as it was stored."""
+    values: dict[str, Any] = dict(zip(_ATTEMPT, row))
+    for name in _SERIALIZED:
+        values[name] = None if values[name] is None else json.loads(values[name])
+    return AttemptRow(**values)

@@ -1,0 +1,138 @@
+"""The tables of an engine, in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+
+FAMILIES = sa.Table(
+    "wfsim_families",
+    METADATA,
+    sa.Column("hash", sa.Text, primary_key=True, comment="of the definitions, in order"),
+    sa.Column("definitions", sa.Text, nullable=False, comment="a JSON list of definition hashes, the root's first"),
+)
+
+DEFINITIONS = sa.Table(
+    "wfsim_definitions",
+    METADATA,
+    sa.Column("hash", sa.Text, primary_key=True, comment="SHA-256 of the definition"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("definition", sa.Text, nullable=False, comment="canonical JSON"),
+    sa.Column("published", sa.BigInteger, comment="microseconds since 1970 UTC; null if only some family has it"),
+    sa.Index(
+        "wfsim_definitions_published",
+        "name",
+        "version",
+        unique=True,
+        sqlite_where=sa.text("published IS NOT NULL"),
+        postgresql_where=sa.text("published IS NOT NULL"),
+    ),
+)
+
+INSTANCES = sa.Table(
+    "wfsim_instances",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("family", sa.Text, sa.ForeignKey(FAMILIES.c.hash), nullable=False),
+    sa.Column("member", sa.Integer, nullable=False, comment="which definition of the family it runs"),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("definition_version", sa.Text, nullable=False),
+    sa.Column("parent", sa.Text),
+    sa.Column("activation", sa.Integer, comment="of the parent, that started it"),
+    sa.Column("open_key", sa.Text, comment="under which senders find it; null once it is closed"),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text),
+    sa.Column("version", sa.Integer, nullable=False, comment="seq of its last record"),
+    sa.Column("started", sa.BigInteger, nullable=False),
+    sa.Column("time", sa.BigInteger, nullable=False, comment="of its last record"),
+    sa.Column("fingerprint", sa.Text, nullable=False, comment="of the program that laid the image out"),
+    sa.Column("image", sa.Text, nullable=False),
+    sa.Index("wfsim_instances_family", "family"),
+    sa.Index("wfsim_instances_parent", "parent", "activation"),
+    sa.Index("wfsim_instances_listed", "workflow", "status", "started", "id"),
+    sa.Index("wfsim_instances_changed", "time", "id"),
+    sa.Index(
+        "wfsim_instances_keys",
+        "workflow",
+        "open_key",
+        unique=True,
+        sqlite_where=sa.text("open_key IS NOT NULL"),
+        postgresql_where=sa.text("open_key IS NOT NULL"),
+    ),
+)
+
+RECORDS = sa.Table(
+    "wfsim_records",
+    METADATA,
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("cause_seq", sa.Integer, nullable=False),
+    *(
+        sa.Column(name, sa.Text)
+        for name in ("region", "state", "to_state", "event", "event_id", "activity", "error_type", "status", "outcome")
+    ),
+    *(sa.Column(name, sa.Integer) for name in ("activity_id", "attempt")),
+    sa.Column("payload", sa.Text, comment="JSON"),
+    sa.Column("metadata", sa.Text, comment="JSON that the sender of a stimulus gave beside it"),
+)
+
+SEEN = sa.Table(
+    "wfsim_seen",
+    METADATA,
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True, comment="event or command"),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("fate", sa.Integer, nullable=False, comment="of the first that came with the id"),
+    sa.Column("sender", sa.Text, comment="the instance whose message it is"),
+)
+
+DUE = sa.Table(
+    "wfsim_due",
+    METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("target", sa.Text, nullable=False, comment="an instance, or where a kept message waits"),
+    sa.Column("due", sa.BigInteger, nullable=False),
+    sa.Column("rank", sa.Integer, nullable=False, comment="which comes first of what is due at once"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("place", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("serial", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("body", sa.Text),
+    sa.Index("wfsim_due_due", "due", "rank", "number"),
+    sa.Index("wfsim_due_target", "target", "due"),
+    # Or the number of an entry that has just gone would be given to the next one.
+    sqlite_autoincrement=True,
+)
+
+ATTEMPTS = sa.Table(
+    "wfsim_attempts",
+    METADATA,
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("serial", sa.Integer, primary_key=True, autoincrement=False, comment="of the activity"),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("activity", sa.Text, nullable=False),
+    sa.Column("activity_version", sa.Integer),
+    sa.Column("input", sa.Text, nullable=False),
+    sa.Column("phase", sa.Text, nullable=False, comment="backoff, held (by a pause), queued, running"),
+    sa.Column("tries", sa.Integer, nullable=False, comment="how often the attempt was handed out"),
+    sa.Column("worker", sa.Text),
+    sa.Column("started", sa.BigInteger),
+    sa.Column("beat_by", sa.BigInteger, comment="when the next heartbeat is missed"),
+    sa.Column("detail", sa.Text, comment="what the last heartbeat said"),
+    sa.Index("wfsim_attempts_beats", "beat_by"),
+    sa.Index("wfsim_attempts_workers", "worker"),
+)
+
+WORKERS = sa.Table(
+    "wfsim_workers",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("started", sa.BigInteger, nullable=False),
+    sa.Column("beat", sa.BigInteger, nullable=False, comment="its last sign of life"),
+    sa.Column("told", sa.Text, comment="JSON: host, process, what it carries out"),
+)
