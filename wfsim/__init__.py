@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from wfsim.history.importing.reading import read_log
     from wfsim.history.migration import migration
     from wfsim.history.simulate import simulate
+    from wfsim.mining.discovery import discover
+    from wfsim.mining.fitting import fit
     from wfsim.model.annotated import function
     from wfsim.model.builder import Builder
     from wfsim.model.catalogue import Catalogue
@@ -99,6 +101,7 @@ __all__ = [
     "conditions",
     "convert_history",
     "default_scenario",
+    "discover",
     "dumps",
     "errors",
     "example",
@@ -107,6 +110,7 @@ __all__ = [
     "explore_seeds",
     "explore_workflow",
     "figures",
+    "fit",
     "from_networkx",
     "from_snakes",
     "function",
@@ -154,6 +158,8 @@ _HOMES = {
     "history.importing.reading": ("read_log",),
     "history.migration": ("migration",),
     "history.simulate": ("simulate",),
+    "mining.discovery": ("discover",),
+    "mining.fitting": ("fit",),
     "model.annotated": ("function",),
     "model.builder": ("Builder",),
     "model.catalogue": ("Catalogue",),

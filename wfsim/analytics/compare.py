@@ -34,7 +34,8 @@ def compare(first: History, second: History, *, level: float = 0.95) -> Comparis
 
     In two simulations a case draws the same numbers, wherever the scenarios let it (the same seed, replication and
     number), so they are compared case by case: what chance does to both falls out. Where one history is a real one
-    nothing is paired: all that both summaries tell is compared, and in how many cases which events came.
+    nothing is paired: all that both summaries tell is compared, in how many cases which events came, and how far apart
+    both are in edges, times and hours of arrival, with what chance alone gives.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from wfsim.history.warm_up import warm_up_of
 from wfsim.simulation.statistics import share_of, unpaired
 
 from .comparison import Comparison, Shown
+from .distances import distances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +38,15 @@ def compare_apart(first: History, second: History, level: float) -> Comparison:
     measures = sorted((sides[0][key] for key in both), key=lambda each: _ORDER.index(each.group))
     shown = {each.key: Shown(TITLES.get(each.group, EVENTS), each.label, each.unit) for each in measures}
     found = {key: unpaired(sides[0][key].estimate, sides[1][key].estimate, level) for key in shown}
+    for key, how, apart in distances(first, second, level):
+        shown[key], found[key] = how, apart
+    has_distances = "distances.edges" in found
     head = (
         ("workflow", f"{first.runs[0].workflow} {first.runs[0].version} (A), {second.runs[0].version} (B)"),
         *((name, _told(history, summary)) for name, history, summary in zip("AB", (first, second), summaries)),
         ("unpaired", "no case of one is a case of the other"),
     )
-    return Comparison(head, level, None, shown, found, tuple(_remarks(summaries, sides)))
+    return Comparison(head, level, None, shown, found, tuple(_remarks(summaries, sides, has_distances=has_distances)))
 
 
 _ORDER = [*TITLES, "events"]
@@ -80,11 +84,16 @@ def _never(side: dict[str, Measure], measure: Measure, level: float) -> Measure 
     return Measure(measure.key, measure.group, measure.label, measure.unit, nobody)
 
 
-def _remarks(summaries: list[Summary], sides: list[dict[str, Measure]]) -> Iterator[str]:
+def _remarks(summaries: list[Summary], sides: list[dict[str, Measure]], *, has_distances: bool) -> Iterator[str]:
     yield (
         "Nothing is paired, as the cases have no random numbers in common: Welch's intervals, from the standard errors "
         "of either side; without these, as for quantiles of one run, from the two intervals."
     )
+    if has_distances:
+        yield (
+            "Distances: 0 where both are alike; never quite, so beside each stands what chance gives where they are. "
+            "Of shares the total variation, of times Wasserstein's: by how much a case's time differs on average."
+        )
     only = [[each.label for key, each in sides[k].items() if key not in sides[1 - k]] for k in (0, 1)]
     for name, labels in zip("AB", only):
         if labels:

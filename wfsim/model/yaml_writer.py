@@ -99,9 +99,23 @@ def write(workflow: Workflow) -> str:
     return write_data(to_data(workflow))
 
 
-def write_data(data: dict[str, Any]) -> str:
-    """The text of plain data as `to_data` gives it."""
-    return _text(_built(data, ()), _ENDLESS)
+def write_data(data: Mapping[str, Any], comments: Mapping[tuple[str | int, ...], str] | None = None) -> str:
+    """The text of plain data as `to_data` gives it; comments stand in a line before what they are about, by path."""
+    document = _built(dict(data), ())
+    for path, text in (comments or {}).items():
+        _comment(document, path, " ".join(text.split()))
+    return _text(document, _ENDLESS)
+
+
+def _comment(document: Any, path: tuple[str | int, ...], text: str) -> None:
+    """Put a comment before a node, and all around it on lines of their own."""
+    node, depth = document, 0
+    for key in path[:-1]:
+        node.fa.set_block_style()
+        node = node[key]
+        depth += 2 if isinstance(key, str) else 0
+    node.fa.set_block_style()
+    node.yaml_set_comment_before_after_key(path[-1], before=text, indent=depth)
 
 
 def rewrite(text: str, before: dict[str, Any], after: dict[str, Any]) -> str:

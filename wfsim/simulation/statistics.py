@@ -34,6 +34,7 @@ class Method(StrEnum):
     EXACT = "binomial"
     WELCH = "Welch"
     APART = "intervals of either side"
+    BOOTSTRAP = "bootstrap"
     NONE = "none"
 
 

@@ -1,0 +1,1 @@
+"""From a history to a model and a scenario: discovery, and fitting."""
