@@ -39,10 +39,10 @@ def test_the_net_of_a_tree_is_sound_and_has_its_language(tree: Tree) -> None:
 
 
 @cases(60)
-@given(trees(5), st.sets(st.sampled_from("abcde")), st.sets(st.sampled_from("abcde")))
-def test_the_workflow_of_a_tree_is_sound_and_has_its_language(tree: Tree, timed: set[str], served: set[str]) -> None:
+@given(trees(5), st.sets(st.sampled_from("abcde")))
+def test_the_workflow_of_a_tree_is_sound_and_has_its_language(tree: Tree, timed: set[str]) -> None:
     assume(tree != TAU)
-    workflow = workflow_of(tree, "tree", timed=timed, served=served)
+    workflow = workflow_of(tree, "tree", timed=timed)
     assert workflow_words(workflow, tree.activities, LONGEST) == words(tree, LONGEST)
     assert soundness(workflow)
 

@@ -29,10 +29,10 @@ SELECT states, sum(cases)::BIGINT AS cases FROM variants WHERE workflow = ? GROU
 """Sequences of root states with the numbers of closed cases that went them."""
 
 TIMED = """
-SELECT activity, count(worker) > 0 AS served FROM executions WHERE workflow = ? AND service IS NOT NULL
+SELECT activity FROM executions WHERE workflow = ? AND service IS NOT NULL
 GROUP BY activity HAVING sum(service) > 0 ORDER BY activity
 """
-"""Activities of a log of which it tells when they were begun and when completed, and whether it says by whom."""
+"""Activities of a log of which it tells when they were begun and when completed."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Discovery:
         The traces it was found in, with the numbers of cases.
     n_open
         Cases that had not ended, which were left out.
-    timed, served
-        Activities that take time, and those of them whose workers are known.
+    timed
+        Activities that take time.
     """
 
     name: str
@@ -61,7 +61,6 @@ class Discovery:
     log: Log = field(repr=False)
     n_open: int
     timed: tuple[str, ...] = ()
-    served: tuple[str, ...] = ()
 
     @cached_property
     def net(self) -> PetriNet:
@@ -72,7 +71,7 @@ class Discovery:
     def workflow(self) -> Workflow:
         """A workflow whose cases do what the tree says; what is parallel has regions."""
         told = f"Found in {self.log.n_cases:,} cases; {self.fitting:.1%} of them do just what it says."
-        return workflow_of(self.tree, self.name, timed=self.timed, served=self.served, description=told)
+        return workflow_of(self.tree, self.name, timed=self.timed, description=told)
 
     @cached_property
     def fitting(self) -> float:
@@ -154,12 +153,11 @@ def discover(history: History, noise: float = 0.2, *, workflow: str | None = Non
         "SELECT count(*) FROM durations WHERE workflow = ? AND closed IS NULL", [name]
     ).fetchall()
     is_log = all(run.source == "log" for run in history.runs)
-    timed = dict(history.sql(TIMED, [name]).fetchall()) if is_log else {}
+    timed = tuple(activity for (activity,) in history.sql(TIMED, [name]).fetchall()) if is_log else ()
     tree = mine(log, float(noise))
     if tree == TAU:
         raise HistoryError(f"{history.path}: with noise={noise:g} nothing is left of the cases of {name!r}. Give less.")
-    served = tuple(activity for activity, is_served in timed.items() if is_served)
-    return Discovery(name, tree, float(noise), log, n_open, (*timed,), served)
+    return Discovery(name, tree, float(noise), log, n_open, timed)
 
 
 def root_name(history: History, workflow: object) -> str:

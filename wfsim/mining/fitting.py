@@ -165,7 +165,9 @@ class _Fitting:
         self._arrivals(observed.arrivals_of(history, name), is_real=True)
         self._inputs({})
         attempts = {names.get(each, each): own for each, own in observed.attempts_of(history, name).items()}
-        self._surroundings((), workflow, walked.waits, attempts, {}, {}, asks)
+        self._surroundings(
+            (), workflow, walked.waits, attempts, {}, {}, {each: pool.name for each, pool in asks.items()}
+        )
         self._pools(crews)
 
     def of_cases(self) -> None:

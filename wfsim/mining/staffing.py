@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,6 +37,8 @@ SELDOM = 0.05
 """Who does less than this share of an activity does not belong to those who do it."""
 IDLE = 0.02
 """If there was room for so little of the waiting, as many workers as were busy at most are all there were."""
+PAUSE = 0.1
+"""Who begins the next within this part of a mean service was not free in between."""
 PRESENT = 0.25
 """Somebody works at an hour of the week if he did so in this part of the weeks in which he worked at all."""
 QUARTER = UNITS["h"] // 4
@@ -44,6 +46,9 @@ QUARTER = UNITS["h"] // 4
 HOURS = 168
 LONGEST_NAME = 60
 """Of a pool that is called like all the activities that ask it."""
+
+
+_NEVER: Numbers = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class Staffed:
         Of the time in which somebody waited, the part in which fewer than all worked: near 0 if the number is right.
     note
         How it was found.
+    free
+        When somebody was there and not at work: begins and ends, in microseconds; of pools of a log.
     """
 
     name: str
@@ -72,6 +79,22 @@ class Staffed:
     n: int
     idle_share: float
     note: str
+    free: tuple[Numbers, Numbers] = field(default=(_NEVER, _NEVER), repr=False, compare=False)
+
+    def held_up(self, asked: float, begun: float) -> float:
+        """Until when something else than a worker held up what could have been begun, and was at last.
+
+        That is the last moment at which somebody was free and did not begin it [1]_; only what comes after it is
+        waiting for a worker.
+
+        References
+        ----------
+        .. [1] Chapela-Campa, Dumas (2024), Enhancing business process simulation models with extraneous activity
+           delays, Information Systems 122, 102346.
+        """
+        begins, ends = self.free
+        last = int(np.searchsorted(begins, begun, "left")) - 1
+        return float(asked) if last < 0 else float(max(asked, min(ends[last], begun)))
 
 
 def pools_of(history: History) -> list[Staffed]:
@@ -167,10 +190,31 @@ def crews_of(history: History, workflow: str, names: Mapping[str, str], time_zon
             written: dict[str, Any] = {"shifts": _shifts(by_hour), "time_zone": time_zone}
             note = f"{len(workers)} people, {max(by_hour):.0f} at most at one hour: {listed(workers, 5)}"
         else:
+            by_hour = [len(workers)] * HOURS
             written = {"capacity": len(workers)}
             note = f"{len(workers)} people: {listed(workers, 5)}; the log is too short to tell working hours"
-        found.append(Staffed(name, written, tuple(names[each] for each in activities), len(own), float("nan"), note))
+        asking = tuple(names[each] for each in activities)
+        free = _free(own, by_hour, time_zone)
+        found.append(Staffed(name, written, asking, len(own), float("nan"), note, free))
     return found
+
+
+def _free(rows: Any, by_hour: list[int], time_zone: str) -> tuple[Numbers, Numbers]:
+    """When fewer were at work than there are by the hours of the week.
+
+    Pauses between two pieces of work, shorter than a tenth of what a piece takes, are none: nobody was free then.
+    """
+    zone = ZoneInfo(time_zone)
+    started, ended = (np.sort(rows[name].to_numpy(np.int64)) for name in ("started", "ended"))
+    edges = np.arange(int(started[0]) // QUARTER, int(ended[-1]) // QUARTER + 1) * QUARTER
+    there = np.array([by_hour[_hour_of_week(int(edge) // QUARTER, zone)[1]] for edge in edges])
+    times = np.unique(np.concatenate([started, ended, edges]))
+    busy = np.searchsorted(started, times, "right") - np.searchsorted(ended, times, "right")
+    is_free = there[np.maximum(np.searchsorted(edges, times, "right") - 1, 0)] > busy
+    changes = np.flatnonzero(np.diff(np.concatenate([[0], is_free[:-1].astype(np.int64), [0]])))
+    begins, ends = times[changes[::2]].astype(np.float64), times[changes[1::2]].astype(np.float64)
+    lasts = ends - begins >= PAUSE * float(np.mean(rows["ended"] - rows["started"]))
+    return begins[lasts], ends[lasts]
 
 
 def _alike(people: Mapping[str, set[str]]) -> list[list[str]]:
@@ -230,6 +274,6 @@ def _time(hour: int, *, is_end: bool = False) -> str:
     return f"{DAYS[day - 1]} 24:00" if is_end and rest == 0 else f"{DAYS[day % 7]} {rest:02}:00"
 
 
-def pool_by_activity(pools: Iterable[Staffed]) -> dict[str, str]:
+def pool_by_activity(pools: Iterable[Staffed]) -> dict[str, Staffed]:
     """The pool that each activity asks, where the definition does not say so."""
-    return {activity: pool.name for pool in pools for activity in pool.activities}
+    return {activity: pool for pool in pools for activity in pool.activities}

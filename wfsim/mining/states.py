@@ -101,7 +101,6 @@ def workflow_of(
     name: str,
     *,
     timed: Collection[str] = (),
-    served: Collection[str] = (),
     description: str | None = None,
 ) -> Workflow:
     """A workflow whose cases do what a tree says.
@@ -114,12 +113,10 @@ def workflow_of(
     Parameters
     ----------
     timed
-        Activities that take time: they are the work of their states, and a state of its own follows where what comes
-        next is chosen, or takes its time to come.
-    served
-        Those of them whose workers are known: a case waits for these in the state, for others before it.
+        Activities that take time: they are the work of their states, and a state of its own follows, in which what
+        comes next is chosen and takes its time to come.
     """
-    made = _Made(state_names(sorted(tree.activities)), timed, served)
+    made = _Made(state_names(sorted(tree.activities)), timed)
     region = made.region(tree)
     activities: dict[str, dict[str, Any]] = {made.names[each]: {} for each in tree.activities if each in timed}
     told = {"description": description} if description else {}
@@ -136,9 +133,8 @@ def workflow_of(
 
 
 class _Made:
-    def __init__(self, names: dict[str, str], timed: Collection[str], served: Collection[str]) -> None:
+    def __init__(self, names: dict[str, str], timed: Collection[str]) -> None:
         self.names = names
-        self._served = served
         self.events: dict[str, None] = {}
         self._timed = timed
         self._taken = set(names.values())
@@ -173,7 +169,7 @@ class _Made:
             return end[0]
 
         only = next(iter(order.first)) if len(order.first) == 1 and not order.passed else None
-        if only is not None and (is_root or self._is_asked_for(only)):
+        if only is not None and is_root:
             initial = called[only]
         else:
             initial = fresh("start" if is_root else "waiting", taken)
@@ -187,8 +183,9 @@ class _Made:
                 made["is_terminal"] = True
             states.append(made)
             source = own
-            takes_time = any(each.operator is None and not self._is_asked_for(each) for each in others)
-            if on is not None and (len(others) + may_end > 1 or takes_time):
+            # What is parallel waits inside.
+            waits = any(each.operator is None for each in others)
+            if on is not None and (len(others) + may_end > 1 or waits):
                 source = fresh(f"after {own}"[:LONGEST_NAME], taken)
                 states.append({"name": source})
                 ways.append({"from": own, "event": on, "to": source})
@@ -219,10 +216,6 @@ class _Made:
             return self.names[str(block.activity)]
         sides = [self.names[child.activities[0]] for child in block.children]
         return fresh(listed(sides, 3).replace(", ", " and ")[:LONGEST_NAME], taken)
-
-    def _is_asked_for(self, block: Block) -> bool:
-        """Whether a case waits for it in its state, so that the state can be entered at once."""
-        return self._takes_time(block) and block.activity in self._served
 
     def _takes_time(self, block: Block) -> bool:
         return block.operator is None and block.activity in self._timed

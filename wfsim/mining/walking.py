@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from wfsim.model.state_names import state_names
@@ -22,19 +23,25 @@ if TYPE_CHECKING:
     from wfsim.model.elements import Region, State, Transition
     from wfsim.model.workflow import Workflow
 
+    from .staffing import Staffed
+
 CASES = """
-SELECT s.run, s."case", s.state, s.entered, coalesce(x.ended, s.entered) AS done, d.closed IS NULL AS is_open
+SELECT s.run, s."case", s.state, coalesce(x.scheduled, s.entered) AS asked, s.entered,
+    coalesce(x.ended, s.entered) AS done, d.closed IS NULL AS is_open
 FROM stays s JOIN durations d ON d.run = s.run AND d."case" = s."case"
-ASOF LEFT JOIN (SELECT run, "case", activity, started, ended FROM executions WHERE started IS NOT NULL) x
+ASOF LEFT JOIN (SELECT run, "case", activity, scheduled, started, ended FROM executions WHERE started IS NOT NULL) x
     ON x.run = s.run AND x."case" = s."case" AND x.activity = s.state AND x.started <= s.entered
 WHERE s.workflow = ? AND s.region = '' ORDER BY s.run, s."case", s.entered_seq
 """
-"""What each case did, in order: the activity, when its state was entered, and when it was done."""
+"""What each case did, in order: the activity, from when on it could be begun, when it was, and when it was done."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """An activity of a case: the state, when it was entered and when its work was done, in microseconds."""
+    """An activity of a case: the state, when it was entered and when its work was done, in microseconds.
+
+    Where the activity has a pool, it is entered when nothing but a worker is waited for.
+    """
 
     state: str
     entered: float
@@ -63,7 +70,9 @@ class Walked:
     n_followed: int
 
 
-def walk(history: History, workflow: Workflow, name: str, asking: Collection[str] = ()) -> Walked:
+def walk(
+    history: History, workflow: Workflow, name: str, pools: Mapping[str, Staffed] = MappingProxyType({})
+) -> Walked:
     """Follow each case of a log through a workflow.
 
     Parameters
@@ -72,18 +81,20 @@ def walk(history: History, workflow: Workflow, name: str, asking: Collection[str
         With states called like the activities, as `discover` makes it.
     name
         Of the log.
-    asking
-        States in which a worker is waited for: what leads to them comes at once, as the waiting is in them.
+    pools
+        By state the pool that its activity asks.
     """
     rows = history.sql(CASES, [name], max_rows=None).fetchall()
     names = state_names(sorted({row[2] for row in rows}))
     by_case: dict[tuple[int, int], Case] = {}
     left_out = set()
-    for run, case, activity, entered, done, is_open in rows:
-        by_case.setdefault((run, case), []).append(Done(names[activity], float(entered), float(max(done, entered))))
+    for run, case, activity, asked, begun, done, is_open in rows:
+        state = names[activity]
+        entered = pools[state].held_up(asked, begun) if state in pools else float(begun)
+        by_case.setdefault((run, case), []).append(Done(state, entered, float(max(done, begun))))
         if is_open:
             left_out.add((run, case))
-    walker = _Walker(set(names.values()), asking)
+    walker = _Walker(set(names.values()))
     waits: dict[str, Waits] = {}
     n_followed = 0
     closed = [case for key, case in by_case.items() if key not in left_out]
@@ -101,9 +112,8 @@ _Steps: TypeAlias = "list[tuple[_Path, str, float]]"
 
 
 class _Walker:
-    def __init__(self, known: Collection[str], asking: Collection[str]) -> None:
+    def __init__(self, known: Collection[str]) -> None:
         self._known = known
-        self._asking = asking
         self._owners: dict[int, dict[str, str]] = {}
         self._ways: dict[tuple[int, str, str | None], list[Transition] | None] = {}
 
@@ -124,8 +134,8 @@ class _Walker:
                 if way is None:
                     return None
                 # What is parallel is entered at once: each of its regions waits for its first activity.
-                at_once = states[name].parallel or name in self._asking
-                now = self._take(states, way, path, now, now if at_once else done[0].entered, steps)
+                until = now if states[name].parallel else done[0].entered
+                now = self._take(states, way, path, now, until, steps)
             inside = self._inside(states[name], path, done, now)
             if inside is None:
                 return None

@@ -11,6 +11,7 @@ import pytest
 import wfsim as wf
 from wfsim.errors import HistoryError, OptionError
 from wfsim.mining.fitted import Fit
+from wfsim.mining.staffing import crews_of
 from wfsim.model.duration import Duration
 
 CLAIMS = wf.loads("""
@@ -171,6 +172,25 @@ def test_people_of_a_log_are_pools_with_working_hours() -> None:
     assert plan.begins.isoformat() == "2026-03-02T00:00:00+01:00"
     again = wf.simulate(model, plan, engine="python", progress=False)
     assert again.counts == {"completed/success": plan.cases}
+
+
+@pytest.mark.parametrize(
+    ("every", "held"), [(10_800, 7_200), (0, 0)], ids=["who is free begins later", "who is at work"]
+)
+def test_only_what_comes_after_somebody_was_free_is_waiting_for_a_worker(every: int, held: int) -> None:
+    """`b` takes eve an hour. She has time, and begins it two hours after `a`; or all come at once, and wait for her."""
+    rows = []
+    for case in range(12):
+        done = every * case + 600
+        begun = done + (7_200 if every else 3_600 * case)
+        rows += [(str(case), "a", done - 600, done, "bob"), (str(case), "b", begun, begun + 3_600, "eve")]
+    frame = pd.DataFrame(rows, columns=["case", "activity", "start", "time", "who"])
+    log = wf.read_log(frame, start="start", resource="who", time_format="s")
+    crews = {crew.activities: crew for crew in crews_of(log, "log", {"a": "a", "b": "b"}, "UTC")}
+    assert crews["b",].written == {"capacity": 1}
+    asked, begun = np.array(rows[1::2], object)[1:, 2], np.array(rows[::2], object)[1:, 3]
+    found = [crews["b",].held_up(one * 1e6, other * 1e6) / 1e6 - one for one, other in zip(begun, asked, strict=True)]
+    assert found == [held] * 11
 
 
 def test_an_activity_that_ends_a_case_is_no_end_of_cases_without_it() -> None:
