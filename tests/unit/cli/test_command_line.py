@@ -636,7 +636,7 @@ def test_the_demo_runs_from_file_to_real_order(wfsim: Command, tmp_path: Path) -
     assert not (folder / "order_net.svg").exists()
     assert {path.name for path in folder.iterdir()} >= {
         "orders.duckdb",
-        "runs.duckdb",
+        "runs.db",
         "order.svg",
         "published_order.svg",
         "approval_net.svg",
