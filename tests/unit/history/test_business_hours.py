@@ -13,7 +13,6 @@ import wfsim as wf
 from tests.unit.history.test_executions import attempts_of as executions_of
 from tests.unit.history.test_history_views import attempts_of, ending, path_of, quantile, stays_of
 from wfsim.errors import HistoryError
-from wfsim.history.store import Store
 
 MINUTE = 60_000_000
 # Time 0 of a simulation is the first of January 2026, a Thursday.
@@ -179,14 +178,14 @@ def test_hours_of_a_pool_are_business_hours(made: Any, office: wf.History) -> No
     assert other.sql("FROM durations").fetchall() == office.sql("FROM durations").fetchall()
 
 
-def test_a_store_counts_what_came_since(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.duckdb") as store:
-        office = store.history().business_hours(WEEK, time_zone="Europe/Berlin")
+def test_a_store_counts_what_came_since() -> None:
+    with wf.open_engine(activities={}) as store:
+        office = store.history.business_hours(WEEK, time_zone="Europe/Berlin")
         assert office.sql("SELECT count(*) FROM durations").fetchall() == [(0,)]
         with wf.start(wf.loads(DOOR), store=store, id="one") as run:
             run.send("push")
             assert run.status == "completed"
-            office = store.history().business_hours(WEEK, time_zone="Europe/Berlin")
+            office = store.history.business_hours(WEEK, time_zone="Europe/Berlin")
             ((duration, worked_then),) = office.sql(
                 "SELECT duration, business_time(started, closed) FROM durations"
             ).fetchall()

@@ -12,7 +12,6 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import HistoryError
-from wfsim.history.store import Store
 
 PARENT = """\
 name: parent
@@ -116,11 +115,11 @@ def test_a_simulated_history_is_the_same_in_parquet_and_back_in_a_file(
 
 def test_a_store_is_written_while_it_runs_and_goes_on_from_there(tmp_path: Path) -> None:
     workflow, functions = wf.loads(CHILD), {"act": lambda n: n}
-    with Store(tmp_path / "store.duckdb", snapshot_every=2) as store:
+    with wf.open_engine(activities={}) as store:
         for name in ("one", "two"):
             with wf.start(workflow, input={"n": 1}, activities=functions, store=store, id=name) as run:
                 run.wait()
-        history = store.history()
+        history = store.history
         folder = history.to_parquet(tmp_path / "h")
         expected = answers(history)
         with wf.start(workflow, input={"n": 1}, activities=functions, store=store, id="three") as run:
@@ -128,12 +127,9 @@ def test_a_store_is_written_while_it_runs_and_goes_on_from_there(tmp_path: Path)
     with wf.open_history(folder) as other:
         assert answers(other) == expected
         assert other.case("one").replay().version == other.case("one").version
-    wf.convert_history(folder, tmp_path / "back.duckdb").close()
-    with Store(tmp_path / "back.duckdb") as store:
-        with wf.start(workflow, input={"n": 1}, activities=functions, store=store, id="four") as run:
-            run.wait()
-        assert store.history().counts == {"completed/success": 3}
-        assert store.history().sql("SELECT count(*) FROM executions").fetchall() == [(3,)]
+    with wf.convert_history(folder, tmp_path / "back.duckdb") as back:
+        assert back.counts == {"completed/success": 2}
+        assert back.sql("SELECT count(*) FROM executions").fetchall() == [(2,)]
 
 
 def test_other_programs_read_the_files(folder: Path) -> None:

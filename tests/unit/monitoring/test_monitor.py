@@ -12,6 +12,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 import wfsim as wf
+from tests.stored import open_history
 from tests.unit.history.test_following import door
 from wfsim.errors import DefinitionError, HistoryError, OptionError, ReplayError
 
@@ -266,12 +267,12 @@ def test_another_version_is_watched_where_the_properties_fit(tmp_path: Path) -> 
     changed = door().model_dump(by_alias=True, exclude_defaults=True) | {"version": "2.0.0", "events": {"push": {}}}
     changed["transitions"] = [each for each in changed["transitions"] if each.get("event") != "pull"]
     newer = wf.Workflow.model_validate(changed)
-    path = tmp_path / "doors.duckdb"
+    path = tmp_path / "doors.db"
     for definition in (door(), newer):
         with wf.start(definition, clock=wf.ManualClock(), store=path) as run:
             run.send("push")
             run.send("push")
-    with wf.open_history(path) as history:
+    with open_history(path) as history:
         monitor = wf.monitor(history, door(), [ONE_PUSH])
         assert [each.version for each in monitor.look()] == ["1.0.0", "2.0.0"]
         pulled = wf.monitor(history, door(), [wf.Property("never", "event.pull")])
