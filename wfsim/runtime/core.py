@@ -389,11 +389,6 @@ class Core:
                     ),
                 )
 
-    def open_attempts(self) -> list[AttemptRow]:
-        """Attempts that wait for a worker or are with one, oldest instances first."""
-        with self.database.reading() as rows:
-            return rows.open_attempts()
-
     def queued_attempts(self) -> list[AttemptRow]:
         """Attempts that wait for a worker, oldest instances first."""
         with self.database.reading() as rows:

@@ -237,17 +237,6 @@ class Executor:
                 self._take_back(attempt)
             self._running.clear()
 
-    def running(self) -> list[Key]:
-        """Attempts being carried out and not cancelled."""
-        with self._lock:
-            return list(self._running)
-
-    def detail(self, key: Key) -> Value:
-        """What the attempt said with its last heartbeat."""
-        with self._lock:
-            attempt = self._running.get(key)
-            return None if attempt is None else attempt.detail
-
     def _take_back(self, attempt: Attempt) -> None:
         attempt.cancelled = True
         self._leaving.append(attempt)
@@ -333,15 +322,6 @@ class Executor:
             dues = [each.beat_by for each in self._running.values() if each.beat_by is not None]
             dues.extend(until for until, _ in self._asleep.values())
             return min(dues, default=None)
-
-    def overdue(self, now: int) -> list[tuple[int, Key]]:
-        """Attempts whose heartbeat is missing, with the time it was due."""
-        with self._lock:
-            return [
-                (each.beat_by, key)
-                for key, each in self._running.items()
-                if each.beat_by is not None and each.beat_by <= now
-            ]
 
     def wake(self, now: int) -> None:
         """Wake the activities that have slept long enough."""
