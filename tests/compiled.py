@@ -5,6 +5,8 @@ Two workers that both find the cache empty would both compile, for some minutes 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import wfsim as wf
 from tests.differential.test_codec import checked
 from tests.differential.test_two_speeds import at_both_speeds, in_step
@@ -14,7 +16,7 @@ from wfsim.verification.nets.stubborn import StubbornSets
 
 
 def main() -> None:
-    """What tests of the kernel call, the search over `step`, the simulator, and the search of nets."""
+    """What tests call: `step`, the search over it, the simulator, the searches of nets, alignments and the reader."""
     checked(wf.new("minimal"), [])
     in_step(wf.new("minimal"), [], room=1)
     at_both_speeds(codes.OP_ADD, layout.Cell(codes.INTEGER, 1), layout.Cell(codes.INTEGER, 1))
@@ -26,6 +28,7 @@ def main() -> None:
     _ = wf.explore(net, engine="kernel").bounds
     wf.explore(net, engine="kernel", stubborn=StubbornSets(net))
     dive(StubbornSets(net), engine="kernel")
+    wf.align(wf.read_log(Path(__file__).parents[1] / "models" / "loan_application.log.xes.gz"), net)
 
 
 if __name__ == "__main__":
