@@ -142,7 +142,33 @@ class _Maker:
 
 def definition(number: int, *, small: bool = False) -> dict[str, Any]:
     """The random definition of this number; a small one has narrow ranges and nothing side by side."""
-    return _Maker(number, small=small).definition()
+    return _with_data(_Maker(number, small=small).definition(), number, small=small)
+
+
+def _with_data(made: dict[str, Any], number: int, *, small: bool) -> dict[str, Any]:
+    """Some states own an integer (M13): set by what enters them, read by what leaves them."""
+    maker = _Maker(number + 2_000_000, small=small)
+    limits = {"minimum": -1, "maximum": 3} if small else maker.one({}, {"minimum": 0, "maximum": 100_000})
+    owners = [each for each in made["states"] if each["name"] != made["initial_state"] and maker.chance(30)]
+    for owner in owners:
+        owner["data"] = {"d": {"type": "integer", **limits}}
+    names = {owner["name"] for owner in owners}
+    for transition in made["transitions"]:
+        event = transition.get("event", "go")
+        if transition.get("to") in names:
+            value = f"${{{maker.operand(event)}}}" if maker.chance(80) else maker.one(0, 1, 2)
+            parameters = {"name": "state.d", "value": value}
+            before = transition.get("pre_actions", [])
+            transition["pre_actions"] = [*before, {"action_type": "set_variable", "parameters": parameters}]
+        if transition["from"] in names and event != "error" and maker.chance(60):
+            read = f"state.d {maker.one(*_ORDER)} {maker.one('context.n', '1', '2')}"
+            asked = transition.get("condition")
+            transition["condition"] = read if asked is None else f"({asked}) {maker.one('and', 'or')} {read}"
+            if maker.chance(30):
+                parameters = {"name": "total", "value": "${state.d}"}
+                before = transition.get("pre_actions", [])
+                transition["pre_actions"] = [{"action_type": "set_variable", "parameters": parameters}, *before]
+    return made
 
 
 def varied(number: int) -> Workflow:
@@ -150,7 +176,7 @@ def varied(number: int) -> Workflow:
 
     Automatic, internal and timed transitions, handlers of errors, what is done on entry, on leaving and afterwards.
     """
-    made = definition(number, small=True)
+    made = _Maker(number, small=True).definition()
     maker = _Maker(number + 1_000_000, small=True)
     told = {"type": "integer", "values": [0, 1, 2]}
     made["events"] = {
@@ -161,8 +187,6 @@ def varied(number: int) -> Workflow:
     made["variables"]["got"] = {**told, "initial": 0}
     if made["variables"]["total"].get("input"):
         made["variables"]["total"]["values"] = [0, 1, 2]
-    text = json.dumps(made)
-    made = json.loads(text.replace("event.price", "event.k"))
     states = made["states"]
     for transition in made["transitions"]:
         if maker.chance(20):
@@ -187,7 +211,8 @@ def varied(number: int) -> Workflow:
         if maker.chance(20):
             timed = {"from": state["name"], "after": "1m", "to": goes_to}
             made["transitions"].append(timed | ({"condition": maker.guard("go")} if maker.chance(50) else {}))
-    return Workflow.model_validate(made)
+    text = json.dumps(_with_data(made, number, small=True))
+    return Workflow.model_validate_json(text.replace("event.price", "event.k"))
 
 
 def listed(number: int, xs: list[int] | None = None) -> Workflow:

@@ -175,28 +175,10 @@ def _load(path: Path, functions: tuple[Supplied, ...] = ()) -> Workflow:
 
 
 def _functions(modules: list[str] | None) -> tuple[Supplied, ...]:
-    """The marked functions of modules, which may lie in the current folder; of two of one name the first counts."""
-    from importlib import import_module
+    """The marked functions of modules, which may lie in the current folder."""
+    from wfsim.model.supplying import of_modules
 
-    from wfsim.model.annotated import marked
-    from wfsim.model.supplying import for_all
-
-    found: list[Supplied] = []
-    for name in modules or ():
-        sys.path.insert(0, os.getcwd())
-        try:
-            module = import_module(name)
-        except ImportError as error:
-            raise WfsimError(
-                f"--functions {name}: cannot be imported: {error}. Name a module as Python does: my.functions."
-            ) from None
-        finally:
-            sys.path.remove(os.getcwd())
-        own = marked(vars(module).items())
-        if not own:
-            raise WfsimError(f"--functions {name}: no function in it is marked. Put @wf.function above each.")
-        found += for_all(own)
-    return tuple(found)
+    return of_modules(modules or (), os.getcwd(), "--functions")
 
 
 def _catalogue(file: Path, workflow: Workflow, folder: Path | None, functions: tuple[Supplied, ...] = ()) -> Catalogue:

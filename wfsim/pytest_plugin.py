@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("wfsim")
     group.addoption("--wfsim", action="store_true", help=f"collect wfsim's property files below folders '{FOLDER}'")
     parser.addini("wfsim_properties", f"collect wfsim's property files below folders '{FOLDER}'", "bool", False)
+    parser.addini("wfsim_functions", "modules whose functions marked by wf.function workflows may call", "args", [])
     parser.addini("wfsim_max_states", "limit of each search; beyond it the verdict is unknown", "string", "100000")
 
 
@@ -62,7 +63,8 @@ class PropertyFile(pytest.File):
             With file and line, if the file or its workflow cannot be read or do not fit each other.
         """
         from wfsim.errors import WfsimError
-        from wfsim.model.catalogue import as_catalogue
+        from wfsim.model.catalogue import Catalogue
+        from wfsim.model.supplying import of_modules, supplied
         from wfsim.model.yaml_io import load
         from wfsim.verification.workflows.properties import answers
         from wfsim.verification.workflows.property_files import load_properties, workflow_of
@@ -71,8 +73,10 @@ class PropertyFile(pytest.File):
             named, asked = load_properties(self.path)
             target = workflow_of(self.path, named)
             most = int(self.config.getini("wfsim_max_states"))
-            workflow = load(target)
-            answer = answers(workflow, asked, file=self.path, max_states=most, catalogue=as_catalogue(target.parent))
+            given = of_modules(self.config.getini("wfsim_functions"), self.config.rootpath, "wfsim_functions")
+            workflow = supplied(load(target), given)
+            others = Catalogue(supplied(each, given) for each in Catalogue(target.parent).all_versions())
+            answer = answers(workflow, asked, file=self.path, max_states=most, catalogue=others)
         except WfsimError as error:
             raise self.CollectError(str(error)) from None
         for number, each in enumerate(asked, start=1):

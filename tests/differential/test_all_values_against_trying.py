@@ -60,6 +60,7 @@ class At(NamedTuple):
     n: int
     total: int
     got: int | None
+    d: int | None = None
 
 
 class Interpreter:
@@ -91,8 +92,8 @@ class Interpreter:
             totals += range(given["minimum"], given["maximum"] + 1)
         return [self.entered(self.initial, 0, total, None) for total in totals]
 
-    def entered(self, state: str, n: int, total: int, got: int | None) -> At:
-        return At(state, "activity" in self.states[state], n, total, got)
+    def entered(self, state: str, n: int, total: int, got: int | None, d: int | None = None) -> At:
+        return At(state, "activity" in self.states[state], n, total, got, d if "data" in self.states[state] else None)
 
     def next(self, at: At) -> list[At]:
         if at.state in ("failed", "timed_out", "end"):
@@ -112,7 +113,7 @@ class Interpreter:
         return found
 
     def react(self, at: At, event: str, payload: dict[str, int]) -> At:
-        names = {"context": at, "event": SimpleNamespace(**payload), "max": max}
+        names = {"context": at, "state": at, "event": SimpleNamespace(**payload), "max": max}
         for number, transition in enumerate(self.transitions):
             if transition["from"] != at.state or transition["event"] != event:
                 continue
@@ -124,16 +125,19 @@ class Interpreter:
                     name, value = action["parameters"]["name"], action["parameters"]["value"]
                     if isinstance(value, str):
                         value = eval(self.compiled[value[2:-1]], names)
-                    values[name] = self.fitted(name, value)
+                    if name == "state.d":
+                        values["d"] = self.within(value, self.states[transition["to"]]["data"]["d"])
+                    else:
+                        values[name] = self.within(value, self.variables[name])
             except _Fails:
                 return at._replace(state="failed", works=False)
             self.taken.add(number)
             return self.entered(transition["to"], **values)
         return at
 
-    def fitted(self, name: str, value: int) -> int:
-        low, high = self.variables[name]["minimum"], self.variables[name]["maximum"]
-        if self.variables[name].get("overflow") == "saturate":
+    def within(self, value: int, declared: dict[str, Any]) -> int:
+        low, high = declared["minimum"], declared["maximum"]
+        if declared.get("overflow") == "saturate":
             return int(min(max(value, low), high))
         if not low <= value <= high:
             raise _Fails

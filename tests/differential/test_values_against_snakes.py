@@ -77,3 +77,28 @@ def test_a_coloured_net_calls_functions_as_step_does(number: int) -> None:
     expected = explored(workflow)
     if expected is not None:
         assert fired(workflow) == expected
+
+
+def test_what_lives_for_one_step_is_forgotten_at_its_end() -> None:
+    workflow = wf.loads(
+        """
+name: hurried
+initial_state: a
+variables:
+  hurry: {type: boolean, initial: false, transient: true}
+  n: {type: integer, initial: 0, minimum: 0, maximum: 2}
+events: {go: {payload: {soon: boolean}}}
+states: [{name: a}, {name: b}, {name: c, is_terminal: true}]
+transitions:
+  - from: a
+    event: go
+    to: b
+    pre_actions: [{action_type: set_variable, parameters: {name: hurry, value: "${event.soon}"}}]
+  - {from: b, condition: context.hurry, to: c}
+  - {from: b, event: go, to: a}
+"""
+    )
+    expected = explored(workflow)
+    assert expected is not None
+    assert {values for *_, values in expected} == {"{'hurry': False, 'n': 0}"}
+    assert fired(workflow) == expected

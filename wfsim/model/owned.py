@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
+from wfsim.model.expression_tree import Expression, Field, Index, Literal, Name, Template, Whole, mapped
 from wfsim.model.fields import seeing, sees
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ Seen: TypeAlias = Mapping[str, str]
 """Variables by the field that they are."""
 Functions: TypeAlias = "Mapping[str, Signature]"
 _NOTHING: Seen = {}
+AnyTree = TypeVar("AnyTree", bound=Template)
 
 
 class HasStates(Protocol):
@@ -31,6 +33,19 @@ class HasStates(Protocol):
 def variable_of(steps: Steps, field: str) -> str:
     """The variable that a field of a state is; `steps` are states and regions in turn, down to that state."""
     return f"{'/'.join(steps)}.{field}"
+
+
+def placed(tree: AnyTree) -> AnyTree:
+    """What is written outside a definition: `state.<state>.<field>` and `state['<path>'].<field>` are variables."""
+
+    def change(node: Expression) -> Expression:
+        match node:
+            case Field(Name("state", owner), field) | Field(Index(Whole("state"), Literal(str(owner))), field):
+                return Name("context", variable_of((owner,), field))
+            case _:
+                return node
+
+    return cast(AnyTree, mapped(tree, change))
 
 
 def located(

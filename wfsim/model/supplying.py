@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 from wfsim.errors import DefinitionError
+from wfsim.model.annotated import marked
 from wfsim.model.functions import Python
 from wfsim.model.values import brief
 from wfsim.model.workflow import Workflow
@@ -33,6 +37,39 @@ def for_all(functions: Mapping[str, Python] | None) -> tuple[Supplied, ...]:
     if not isinstance(functions, Mapping) or not all(callable(each) for each in functions.values()):
         raise DefinitionError(f"functions are given by name: {{'risk': risk}}, not {brief(functions)}.")
     return tuple(Supplied(name, python) for name, python in functions.items())
+
+
+def of_modules(modules: Iterable[str], folder: str | os.PathLike[str], said: str) -> tuple[Supplied, ...]:
+    """The functions of modules that `wf.function` marks; of two of one name the first counts.
+
+    Parameters
+    ----------
+    folder
+        Where modules may lie that are not installed.
+    said
+        Which option named them, for messages.
+
+    Raises
+    ------
+    DefinitionError
+        If a module cannot be imported, or marks none.
+    """
+    found: list[Supplied] = []
+    for name in modules:
+        sys.path.insert(0, os.fspath(folder))
+        try:
+            module = import_module(name)
+        except ImportError as error:
+            raise DefinitionError(
+                f"{said} {name}: cannot be imported: {error}. Name a module as Python does: my.functions."
+            ) from None
+        finally:
+            sys.path.remove(os.fspath(folder))
+        own = marked(vars(module).items())
+        if not own:
+            raise DefinitionError(f"{said} {name}: no function in it is marked. Put @wf.function above each.")
+        found += for_all(own)
+    return tuple(found)
 
 
 def supplied_by(workflows: Iterable[Workflow]) -> tuple[Supplied, ...]:

@@ -39,6 +39,9 @@ class Coloured:
         self.net = PetriNet(workflow.name)
         self.variables = declared_variables(workflow)
         self.net.globals["Turn"] = Turn
+        self.net.globals["Values"] = Values
+        # M13.4: what lives for one step goes back when that ends.
+        self._rest = f"d{self._back(name for name, variable in self.variables.items() if variable.transient)}"
         self._n_functions = 0
         self._numbers = {id(each): f"transition {k + 1}" for k, each in enumerate(workflow.transitions)}
 
@@ -67,6 +70,11 @@ class Coloured:
         if not self.net.has_place(name):
             self.net.add_place(Place(name, list(tokens)))
         return name
+
+    def _back(self, names: Iterable[str]) -> str:
+        """What is put behind an expression for values, so that these variables go back to their initial values."""
+        initial = {name: self.variables[name].initial for name in names}
+        return f".joined({Values(initial)!r})" if initial else ""
 
     def _function(self, called: Any) -> str:
         """A name by which expressions of the net call a function."""
@@ -118,8 +126,8 @@ class Coloured:
     def _ending(self, state: State) -> None:
         """M3.7: completed, unless an error of entering it waits, which nothing can take."""
         at = f"settling {state.name}"
-        self._fires(f"{state.name} completes", (at, "t"), "not t.errors", ("completed", repr(state.name)))
-        self._fires(f"{state.name} fails", (at, "t"), "not not t.errors", ("failed", repr(state.name)))
+        self._fires(f"{state.name} completes", (at, "t"), "not t.errors", ("completed", repr(state.name)), self._rest)
+        self._fires(f"{state.name} fails", (at, "t"), "not not t.errors", ("failed", repr(state.name)), self._rest)
 
     # --- a state ---------------------------------------------------------------------------------
 
@@ -208,7 +216,7 @@ class Coloured:
                 self._fires(name, (at, "t"), f"{taken} and t.automatic < {most}", (begun, "t.chosen()"))
                 # M2.6: one too many.
                 guard = f"{taken} and t.automatic == {most}"
-                self._fires(f"{name} too often", (at, "t"), guard, ("failed", repr(state.name)))
+                self._fires(f"{name} too often", (at, "t"), guard, ("failed", repr(state.name)), self._rest)
             else:
                 self._fires(name, (at, "t"), taken, (begun, "t"))
             if raises != "False":
@@ -231,14 +239,15 @@ class Coloured:
         most = self.workflow.max_automatic
         automatic = [each for each in leaving if each.event is None and not each.timed]
         none = self._offer(at, state, automatic, automatic=True)
-        self._fires(f"{at}: too much", (at, "t"), f"t.automatic > {most}", ("failed", repr(name)))
+        self._fires(f"{at}: too much", (at, "t"), f"t.automatic > {most}", ("failed", repr(name)), self._rest)
         self._fires(f"{at}: none", (at, "t"), f"t.automatic <= {most} and (t.stuck or {none})", (then, "t"))
-        self._fires(f"{name} waits", (then, "t"), "not t.errors", (f"state {name}", "t.waits"))
+        self._fires(f"{name} waits", (then, "t"), "not t.errors", (f"state {name}", "t.waits"), self._rest)
         on_error = self._place(f"on error in {name}")
         self._fires(f"{name} has an error", (then, "t"), "not not t.errors", (on_error, "t.offering()"))
         none = self._offer(on_error, state, [each for each in leaving if (each.event or "").split(".")[0] == "error"])
-        self._fires(f"{name} fails", (on_error, "t"), f"{none} and not t.offered.late", ("failed", repr(name)))
-        self._fires(f"{name} is late", (on_error, "t"), f"{none} and t.offered.late", ("timed_out", repr(name)))
+        failed, late = ("failed", repr(name)), ("timed_out", repr(name))
+        self._fires(f"{name} fails", (on_error, "t"), f"{none} and not t.offered.late", failed, self._rest)
+        self._fires(f"{name} is late", (on_error, "t"), f"{none} and t.offered.late", late, self._rest)
 
     # --- taking ----------------------------------------------------------------------------------
 
@@ -255,11 +264,18 @@ class Coloured:
         after = self._place(f"{number} at {k + 1}")
         if transition.to is not None:
             target, turn = self.workflow.state(transition.to), "t.entering()"
-        self._fires(f"{number} commits", (f"{number} at {k}", "t"), "True", (after, turn), "d.joined(t.writes)")
+        # M13.3: what belongs to a state that is entered again goes back before it is set anew.
+        own = self._back(f"{state.name}.{field}" for field in state.data)
+        values = f"d{own if target is state and transition.to is not None else ''}.joined(t.writes)"
+        self._fires(f"{number} commits", (f"{number} at {k}", "t"), "True", (after, turn), values)
         k += 1
         if transition.to is not None:
             for exit_action in state.exit_actions:
                 self._assign(number, k, exit_action, state, None)
+                k += 1
+            if own and target is not state:
+                left = (self._place(f"{number} at {k + 1}"), "t")
+                self._fires(f"{number} leaves {state.name}", (f"{number} at {k}", "t"), "True", left, f"d{own}")
                 k += 1
             k = self._enter(target, number, k)
         over = (f"settling {target.name}", "t.settling()")

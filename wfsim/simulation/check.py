@@ -12,6 +12,7 @@ from wfsim.model.evaluate import fit
 from wfsim.model.expression_tree import Name, Template, TemplateList, TemplateLiteral, TemplateObject, called, names
 from wfsim.model.expressions import parse_template
 from wfsim.model.functions import wrong_call
+from wfsim.model.owned import placed
 from wfsim.model.problems import Path, Problem
 from wfsim.model.shapes import ANYTHING, Shape, misfit
 from wfsim.model.static import static_type
@@ -299,7 +300,7 @@ class _Check:
         if draw is not None and draw.unique is not None and not arrives:
             yield Problem(path, f"{what}: 'unique' numbers arrivals, so it is for inputs only. Use choice or integer.")
             return
-        tree = parse_template(value)
+        tree = placed(parse_template(value))
         if draw is None and any(True for _ in expression_parts(tree)):
             yield from self.expressions(path, what, tree, wanted)
             return
@@ -319,7 +320,10 @@ class _Check:
             elif isinstance(name, Name) or name.scope == "event":
                 found = True
                 said = f"{name.scope}.{name.field}" if isinstance(name, Name) else name.scope
-                text = f"{what}: {said!r} cannot be read here. A scenario reads context.<variable> and state."
+                text = (
+                    f"{what}: {said!r} cannot be read here. A scenario reads context.<variable>, "
+                    "state.<state>.<field> and state."
+                )
                 yield Problem(path, text)
         for call in called(tree):
             wrong = wrong_call(call, self.workflow.functions)

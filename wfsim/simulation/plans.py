@@ -13,6 +13,7 @@ from wfsim.model.evaluate import evaluate_template
 from wfsim.model.expression_tree import Template
 from wfsim.model.expressions import parse_template
 from wfsim.model.functions import Given
+from wfsim.model.owned import placed
 from wfsim.model.values import EvaluationFault
 from wfsim.semantics import draws
 from wfsim.semantics.compile import compile_workflow
@@ -70,7 +71,7 @@ class ValuePlan:
         elif draw is not None:
             self.sample = _draw_plan(draw)
         elif _has_expression(value):
-            self.template = parse_template(value)
+            self.template = placed(parse_template(value))
 
     def get(self, instance: Seen, place: Place, number: int = 0) -> Any:
         """The value for this instance; only random ones make the draw at their place, unique ones take the number."""

@@ -9,6 +9,7 @@ from wfsim.model.evaluate import evaluate
 from wfsim.model.expression_tree import Name, called, names
 from wfsim.model.expressions import parse_condition
 from wfsim.model.functions import wrong_call
+from wfsim.model.owned import placed
 from wfsim.model.values import EvaluationFault
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ class Breakpoints:
                 "Or write a condition: context.attempts > 2."
             )
         else:
-            condition = parse_condition(at)
+            condition = placed(parse_condition(at))
             for name in names(condition):
                 if name.scope != "context" or not isinstance(name, Name) or name.field not in self._variables:
-                    known = listed(f"context.{each}" for each in self._variables) or "none here"
+                    known = listed(map(_shown, self._variables)) or "none here"
                     raise WfsimError(f"a breakpoint reads variables ({known}), not what {at!r} reads.")
             for call in called(condition):
                 wrong = wrong_call(call, self._functions)
@@ -75,6 +76,14 @@ class Breakpoints:
             elif _holds(condition, now) and not _holds(condition, before):
                 return at
         return None
+
+
+def _shown(variable: str) -> str:
+    """A variable as a breakpoint names it: one that belongs to a state by the path of that state."""
+    owner, _, field = variable.rpartition(".")
+    if not owner:
+        return f"context.{variable}"
+    return f"state.{owner}.{field}" if owner.isidentifier() else f"state[{owner!r}].{field}"
 
 
 def _holds(condition: Expression, instance: Instance) -> bool:

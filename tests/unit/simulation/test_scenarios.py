@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -264,7 +264,7 @@ def test_events_of_the_state_of_a_state_around_it_and_deferred_ones_fit(tmp_path
         (
             "events",
             "{open/work/first: [{event: assess, payload: {by: '${event.by}'}}]}",
-            r"'event.by' cannot be read here. A scenario reads context.<variable> and state",
+            r"'event.by' cannot be read here. A scenario reads context.<variable>, state.<state>.<field>",
         ),
         (
             "events",
@@ -460,3 +460,41 @@ def test_written_out_whole_a_scenario_with_all_that_can_be_said_is_the_same() ->
     )
     whole = wf.Scenario.model_validate(json.loads(json.dumps(scenario.model_dump(mode="json"))))
     assert whole.model_dump() == scenario.model_dump()
+
+
+REFUSED = wf.loads("""\
+name: refused
+initial_state: asked
+variables: {told: {type: string, optional: true}}
+events: {refuse: {payload: {reason: string}}}
+activities: {ask: {}, tell: {}}
+states:
+  - {name: asked}
+  - {name: refused, data: {reason: string}, activity: {name: tell, result_variable: told}}
+  - {name: done, is_terminal: true}
+transitions:
+  - from: asked
+    event: refuse
+    to: refused
+    pre_actions: [{action_type: set_variable, parameters: {name: state.reason, value: "${event.reason}"}}]
+  - {from: refused, event: done, to: done}
+""")
+
+
+@pytest.mark.parametrize("engine", ["python", "compiled"])
+def test_a_value_reads_what_belongs_to_a_state(engine: Literal["python", "compiled"]) -> None:
+    scenario = wf.Scenario.model_validate(
+        {
+            "events": {"asked": [{"event": "refuse", "payload": {"reason": "too late"}}]},
+            "activities": {"tell": {"result": "${state.refused.reason}"}},
+        }
+    )
+    history = wf.simulate(REFUSED, scenario, cases=2, seed=1, engine=engine)
+    assert [history.case(n).replay().variables["told"] for n in (1, 2)] == ["too late"] * 2
+
+
+def test_data_that_no_state_has_is_refused() -> None:
+    for said in ("state.asked.reason", "state.refused.reasons"):
+        scenario = wf.Scenario.model_validate({"activities": {"tell": {"result": f"${{{said}}}"}}})
+        with pytest.raises(wf.errors.ScenarioError, match=f"there is no variable '{said.removeprefix('state.')}'"):
+            check_scenario(scenario, REFUSED)

@@ -123,3 +123,32 @@ def test_pytest_tells_what_is_wrong_with_a_property_file(tmp_path: Path) -> None
     assert code == 2
     assert "w.yaml:12: `in('d')`: state 'd' is not in the workflow." in out
     assert "the key 'workflow' must give the path of a workflow" in out
+
+
+CALLING = """
+name: calling
+initial_state: a
+functions: {risk: {input: {n: integer}, result: {type: integer, minimum: 0, maximum: 9}}}
+variables: {n: {type: integer, initial: 0}}
+events: {go: {}}
+states: [{name: a}, {name: b}, {name: c, is_terminal: true}]
+transitions:
+  - {from: a, event: go, to: b}
+  - {from: b, event: go, to: c, condition: functions.risk(context.n) > 3}
+"""
+
+
+def test_pytest_gives_workflows_the_functions_that_they_call(tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text(CALLING, encoding="utf-8")
+    (tmp_path / "verification").mkdir()
+    claims = "workflow: ../w.yaml\nproperties:\n  - {never: in('c'), expect: violated}\n"
+    (tmp_path / "verification" / "w.yaml").write_text(claims, encoding="utf-8")
+    marked = "import wfsim as wf\n\n\n@wf.function\ndef risk(n: int) -> int:\n    return 5\n"
+    (tmp_path / "risks_of_ours.py").write_text(marked, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nwfsim_functions = risks_of_ours\n", encoding="utf-8")
+    code, out = run_pytest(tmp_path, "--wfsim")
+    assert (code, "1 passed" in out) == (0, True), out
+    (tmp_path / "pytest.ini").write_text("[pytest]\nwfsim_functions = risks_of_yours\n", encoding="utf-8")
+    code, out = run_pytest(tmp_path, "--wfsim")
+    assert code == 2
+    assert "wfsim_functions risks_of_yours: cannot be imported" in out
