@@ -110,6 +110,12 @@ SECTIONS = (
         "An event of an imported log (docs/import.md), in the order of its case; other runs have none.",
         '"case", activity, lifecycle, time, resource, attributes',
     ),
+    Section(
+        "conformance",
+        "A way from state to state: of the definition that the run has, of its cases, or of both. For the cheapest "
+        "explanation of whole cases by a model, also of an imported log: `wf.align` (docs/conformance.md).",
+        "from_state, event, to_state, allowed, n",
+    ),
     Section("rework", "A state that some case entered more than once.", "state, cases, reworked, share, again, most"),
     Section(
         "eventually_follows",
@@ -308,6 +314,8 @@ _SPECIAL = {
     "rework.cases": "how many cases entered it",
     "rework.share": "of `cases`, 0 to 1",
     "rework.n": "entries",
+    "conformance.allowed": "whether the definition has it; null: the run has none, as that of a log",
+    "conformance.n": "how often it was gone; 0: never",
     "eventually_follows.cases": "in how many cases it happens",
     "eventually_follows.share": "of the closed cases, 0 to 1",
     "eventually_follows.n": "how often, over all cases",

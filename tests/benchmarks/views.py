@@ -21,7 +21,7 @@ FLOOR = "SELECT kind, count(*) FROM records GROUP BY kind"
 WEEK = [{"from": f"{day} 09:00", "until": f"{day} 17:00"} for day in ("Mon", "Tue", "Wed", "Thu", "Fri")]
 VIEWS = (
     *("dfg", "variants", "hot_paths", "durations", "outcomes", "activity_stats", "retries", "timeouts", "bottlenecks"),
-    *("occupancy(3600000000)", "pool_utilisation", "rework", "eventually_follows", "trend(3600000000)"),
+    *("occupancy(3600000000)", "pool_utilisation", "rework", "eventually_follows", "conformance", "trend(3600000000)"),
 )
 
 

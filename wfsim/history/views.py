@@ -29,6 +29,7 @@ from .codes import names_in
 from .execution_views import EXECUTIONS
 from .handles import json_of
 from .log_view import LOG_EVENTS
+from .model_views import CONFORMANCE
 from .payloads import payload, texts
 from .pool_views import POOL_VIEWS
 from .process_views import PROCESS_VIEWS
@@ -414,6 +415,7 @@ VIEWS = (
     OUTCOMES,
     SWEEP_POINTS,
     LOG_EVENTS,
+    CONFORMANCE,
     *PROCESS_VIEWS,
     *POOL_VIEWS,
     *SLA_VIEWS,
