@@ -5,20 +5,17 @@ from __future__ import annotations
 import contextlib
 import threading
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Protocol
 
 from wfsim.errors import CatalogueError, EngineError, did_you_mean
 from wfsim.history.runs import definition_of, hash_of_definition, workflow_of
 from wfsim.model.catalogue import Catalogue
 
 from .cache import Cache
+from .database import DatabaseError
 from .implementations import Use
 from .programs import Families
-from .rows import AttemptRow, Busy
-from .tables import ATTEMPTS, DEFINITIONS, DUE, INSTANCES
-from .texts import written
+from .rows import AttemptRow, BeatRow, Busy, Rows
 from .turn import Order, Turn
 
 if TYPE_CHECKING:
@@ -31,16 +28,6 @@ if TYPE_CHECKING:
     from .executor import Attempt, Report
     from .sql_rows import SqlRows
 
-_BEAT = (
-    sa.update(ATTEMPTS)
-    .where(
-        ATTEMPTS.c.instance == sa.bindparam("which"),
-        ATTEMPTS.c.serial == sa.bindparam("number"),
-        ATTEMPTS.c.attempt == sa.bindparam("try"),
-    )
-    .values(beat_by=sa.bindparam("until"), detail=sa.bindparam("said"))
-)
-
 MOST_VERSIONS = 10_000
 
 AGAIN = 60_000_000
@@ -49,9 +36,8 @@ AGAIN = 60_000_000
 TOGETHER = 200
 """So many instances are looked for at a time when something is due."""
 
-
-class DatabaseError(EngineError):
-    """The database is full, locked, or cannot be reached; it may be in a while."""
+NEAR = 500
+"""Among so many ids is looked for one that may have been meant."""
 
 
 class Carrier(Protocol):
@@ -68,12 +54,6 @@ class Carrier(Protocol):
     def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
         """After the transaction: nobody waits for these any more; those that run should stop."""
         ...
-
-
-class SqlTurn(Turn):
-    """A turn on a real database; `sql` is its transaction."""
-
-    sql: SqlRows
 
 
 class Nobody:
@@ -124,12 +104,12 @@ class Core:
         self.stuck: dict[str, tuple[int, BaseException]] = {}
         self._watchers: list[Callable[[], bool]] = []
         self._known: dict[str, tuple[Workflow, Catalogue]] = {}
-        self._catalogue: tuple[Any, Catalogue] = (None, Catalogue())
+        self._catalogue: tuple[tuple[int, int | None] | None, Catalogue] = (None, Catalogue())
 
     # --- turns -------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[SqlTurn]:
+    def turn(self) -> Iterator[Turn]:
         """A transaction; what it leaves is handed on once it is over.
 
         Raises
@@ -137,15 +117,14 @@ class Core:
         EngineError
             If the database cannot be written; nothing has happened then.
         """
-        with self._told(), self.database.transaction() as rows:
-            turn = SqlTurn(
+        with self.database.transaction() as rows:
+            turn = Turn(
                 rows,
                 now=self.clock.now(),
                 families=self.families,
                 kept=self.cache,
                 newest=lambda name: self._newest(rows, name),
             )
-            turn.sql = rows
             yield turn
             self.carrier.enqueue(rows, turn.launched)
         self.families.stored |= turn.met
@@ -159,17 +138,6 @@ class Core:
         if turn.changed:
             self.tell({held.name: held.row.version for held in turn.changed.values()})
             self.poke(turn.owes)
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, sa.exc.DBAPIError) as error:
-            told = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-            raise DatabaseError(
-                f"{self.database.shown} cannot be used: {str(told).strip()} Nothing of this was stored. "
-                "Mend the cause and try again."
-            ) from error
 
     def tell(self, versions: Mapping[str, int] = MappingProxyType({})) -> None:
         """Something has changed, instances to some versions: whoever waits looks again."""
@@ -198,14 +166,7 @@ class Core:
             If a name and version is published with another definition.
         """
         with self.database.transaction() as rows:
-            known = {
-                (name, version): code
-                for name, version, code in rows.connection.execute(
-                    sa.select(DEFINITIONS.c.name, DEFINITIONS.c.version, DEFINITIONS.c.hash).where(
-                        DEFINITIONS.c.published.is_not(None)
-                    )
-                )
-            }
+            known = rows.published()
             for workflow in workflows:
                 text = definition_of(workflow)
                 code = hash_of_definition(text)
@@ -217,16 +178,11 @@ class Core:
                     )
                 rows.publish(code, workflow.name, workflow.version, text, self.clock.now())
 
-    def catalogue(self, rows: SqlRows) -> Catalogue:
+    def catalogue(self, rows: Rows) -> Catalogue:
         """All that is published; read again when something has been added."""
-        stamp = rows.connection.execute(
-            sa.select(sa.func.count(), sa.func.max(DEFINITIONS.c.published)).where(DEFINITIONS.c.published.is_not(None))
-        ).one()
-        if self._catalogue[0] != tuple(stamp):
-            texts = rows.connection.execute(
-                sa.select(DEFINITIONS.c.definition).where(DEFINITIONS.c.published.is_not(None))
-            ).scalars()
-            self._catalogue = (tuple(stamp), Catalogue(map(workflow_of, texts)))
+        stamp = rows.published_stamp()
+        if self._catalogue[0] != stamp:
+            self._catalogue = (stamp, Catalogue(map(workflow_of, rows.published_definitions())))
         return self._catalogue[1]
 
     def know(self, catalogue: Catalogue) -> None:
@@ -236,14 +192,14 @@ class Core:
             if known is None or Catalogue([known[0], workflow]).get(workflow.name) is not known[0]:
                 self._known[workflow.name] = (workflow, catalogue)
 
-    def _newest(self, rows: SqlRows, name: str) -> tuple[Workflow, Catalogue] | None:
+    def _newest(self, rows: Rows, name: str) -> tuple[Workflow, Catalogue] | None:
         catalogue = self.catalogue(rows)
         found = (catalogue.get(name), catalogue) if name in catalogue else self._known.get(name)
         if found is not None:
             self.check(*found)
         return found
 
-    def workflow(self, rows: SqlRows, name: str, version: str | None) -> tuple[Workflow, Catalogue]:
+    def workflow(self, rows: Rows, name: str, version: str | None) -> tuple[Workflow, Catalogue]:
         """A published workflow, in the newest version that fits.
 
         Raises
@@ -259,28 +215,17 @@ class Core:
 
     # --- what is due -------------------------------------------------------------------------------
 
-    def due_targets(self, now: int) -> list[str]:
-        """For whom something is due, in the order in which it is."""
-        with self.database.reading() as rows:
-            found = rows.connection.execute(
-                sa.select(DUE.c.target)
-                .where(DUE.c.due <= now)
-                .order_by(DUE.c.due, DUE.c.rank, DUE.c.number)
-                .limit(TOGETHER)
-            ).scalars()
-            return list(dict.fromkeys(found))
-
     def next_due(self) -> int | None:
         """When the next thing is due."""
         with self.database.reading() as rows:
-            least = rows.connection.execute(sa.select(sa.func.min(DUE.c.due))).scalar_one()
-            beat = rows.connection.execute(sa.select(sa.func.min(ATTEMPTS.c.beat_by))).scalar_one()
-            return min((each for each in (least, beat) if each is not None), default=None)
+            return rows.next_due()
 
     def work_off(self, now: int) -> int:
         """Let everything happen that is due; how many instances were at it."""
         n = 0
-        for target in self.due_targets(now):
+        with self.database.reading() as rows:
+            targets = rows.due_targets(now, TOGETHER)
+        for target in targets:
             if target in self.stuck and now < self.stuck[target][0] + AGAIN:
                 continue
             try:
@@ -299,30 +244,16 @@ class Core:
 
     def beat(self, attempts: Iterable[Attempt]) -> None:
         """These attempts gave a sign of life."""
-        told = [
-            {
-                "which": attempt.key[0],
-                "number": attempt.key[1],
-                "try": attempt.key[2],
-                "until": attempt.beat_by,
-                "said": written(attempt.detail),
-            }
-            for attempt in attempts
-        ]
+        told = [BeatRow(*attempt.key, attempt.beat_by, attempt.detail) for attempt in attempts]
         if told:
             with self.database.transaction() as rows:
-                rows.connection.execute(_BEAT, told)
+                rows.beat(told)
             self.tell()
 
     def miss_beats(self, now: int) -> int:
         """Attempts without a heartbeat in time have failed; how many."""
         with self.database.reading() as rows:
-            late = rows.connection.execute(
-                sa.select(ATTEMPTS.c.instance, ATTEMPTS.c.serial, ATTEMPTS.c.attempt)
-                .where(ATTEMPTS.c.beat_by <= now)
-                .order_by(ATTEMPTS.c.beat_by, ATTEMPTS.c.instance, ATTEMPTS.c.serial)
-                .limit(TOGETHER)
-            ).all()
+            late = rows.late_beats(now, TOGETHER)
         for name, serial, attempt in late:
             with self.turn() as turn:
                 held = turn.hold(name)
@@ -394,7 +325,8 @@ class Core:
         with self.database.reading() as rows:
             return rows.open_attempts("queued")
 
-    def no_instance(self, rows: SqlRows, name: str) -> EngineError:
+    def no_instance(self, rows: Rows, name: str) -> EngineError:
         """The error for an id that nobody has."""
-        near = rows.connection.execute(sa.select(INSTANCES.c.id).order_by(INSTANCES.c.time.desc()).limit(500)).scalars()
-        return EngineError(f"there is no instance {name!r} in {self.database.shown}.{did_you_mean(name, list(near))}")
+        return EngineError(
+            f"there is no instance {name!r} in {self.database.shown}.{did_you_mean(name, rows.newest(NEAR))}"
+        )

@@ -23,6 +23,10 @@ BUSY = 30_000
 """Milliseconds that another process may hold an SQLite file."""
 
 
+class DatabaseError(EngineError):
+    """The database is full, locked, or cannot be reached; it may be in a while."""
+
+
 class Database:
     """Connections to the tables of an engine; from any thread.
 
@@ -63,7 +67,8 @@ class Database:
             sa.event.listen(self.engine, "connect", _prepare)
         self._refuse_others(parsed.database)
         try:
-            self._make()
+            with self._begun() as rows:
+                tables.METADATA.create_all(rows.connection)
         except sa.exc.DBAPIError as error:
             raise EngineError(f"{self.shown}: it cannot be opened: {_told(error)}") from error
 
@@ -85,13 +90,31 @@ class Database:
                     "'runs.db'; what the history holds is asked with wf.open_history."
                 )
 
-    def _make(self) -> None:
-        with self.transaction() as rows:
-            tables.METADATA.create_all(rows.connection)
-
     @contextlib.contextmanager
     def transaction(self) -> Iterator[SqlRows]:
-        """All or nothing of what is written in it is stored, and on disk at the end."""
+        """All or nothing of what is written in it is stored, and on disk at the end.
+
+        Raises
+        ------
+        DatabaseError
+            If the database cannot be used; nothing has happened then.
+        """
+        with self._told(), self._begun() as rows:
+            yield rows
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sa.exc.DBAPIError) as error:
+            told = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            raise DatabaseError(
+                f"{self.shown} cannot be used: {str(told).strip()} Nothing of this was stored. "
+                "Mend the cause and try again."
+            ) from error
+
+    @contextlib.contextmanager
+    def _begun(self) -> Iterator[SqlRows]:
         if self.is_sqlite:
             with self._turn, self.engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -103,13 +126,16 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[SqlRows]:
-        """What is stored now; nothing can be written."""
-        if self.in_memory:
-            with self._turn, self.engine.connect() as connection:
-                yield SqlRows(connection)
-        else:
-            with self.engine.connect() as connection:
-                yield SqlRows(connection)
+        """What is stored now; nothing can be written.
+
+        Raises
+        ------
+        DatabaseError
+            If the database cannot be used.
+        """
+        alone = self._turn if self.in_memory else contextlib.nullcontext()
+        with self._told(), alone, self.engine.connect() as connection:
+            yield SqlRows(connection)
 
     def close(self) -> None:
         """Close all connections; whoever looks again opens one. What is in memory stays until nobody holds this."""

@@ -55,8 +55,7 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.semantics.kernel import Output
 
-    from .rows import InstanceRow
-    from .sql_rows import SqlRows
+    from .rows import InstanceRow, Rows
     from .turn import Held
 
 MOST_LISTED = 1_000
@@ -353,7 +352,7 @@ class Engine:
         key = secrets.randbits(62) if seed is None else mix_key(_checked_seed(seed), 0, 0)
         family = self.core.families.of(workflow, catalogue)
         with self.core.turn() as turn:
-            name = name or _free_name(turn.sql, workflow.name)
+            name = name or _free_name(turn.rows, workflow.name)
             held = turn.start(name, family, 0, given, key=key, metadata=metadata)
         if held is None:
             raise StartRefused(
@@ -542,7 +541,7 @@ class Engine:
             turn.work_off(id, turn.now - 1)
             held = turn.hold(id)
             if held is None:
-                raise self.core.no_instance(turn.sql, id)
+                raise self.core.no_instance(turn.rows, id)
             _check_version(held, expected_version)
             # An id of its own tells this event's fate from those of others set free in the same step.
             sent_as = checked or f"{id}:event:{held.instance.version + 1}"
@@ -593,7 +592,7 @@ class Engine:
             turn.work_off(id, turn.now - 1)
             held = turn.hold(id)
             if held is None:
-                raise self.core.no_instance(turn.sql, id)
+                raise self.core.no_instance(turn.rows, id)
             _check_version(held, expected_version)
             output = turn.control(held, command, checked, reason, metadata=told)
         return _fate(output)
@@ -743,7 +742,7 @@ def _let_go(pump: Pump | None, queue: Queue | None, presence: Presence | None, d
     database.close()
 
 
-def _free_name(rows: SqlRows, workflow: str) -> str:
+def _free_name(rows: Rows, workflow: str) -> str:
     """`<workflow>-<number>`, the next that is free."""
     number = rows.count_of(workflow) + 1
     while rows.read(f"{workflow}-{number}") is not None:

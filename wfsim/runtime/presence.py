@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from .core import DatabaseError
-from .tables import ATTEMPTS, WORKERS
+from .database import DatabaseError
+from .rows import WorkerRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from .core import Core
-    from .rows import AttemptRow
-    from .sql_rows import SqlRows
+    from .rows import Rows
 
 LEASE = 10.0
 """Seconds without a sign of life after which a worker counts as gone."""
@@ -64,10 +59,8 @@ class Presence:
 
     def start(self) -> None:
         """Be there from now on, and free what others have left."""
-        told = json.dumps({"host": socket.gethostname(), "process": os.getpid()})
         with self._core.database.transaction() as rows:
-            now = server_time(rows)
-            rows.connection.execute(sa.insert(WORKERS), {"id": self.id, "started": now, "beat": now, "told": told})
+            self._beat(rows)
         self.look_after()
         self._thread.start()
 
@@ -77,7 +70,7 @@ class Presence:
         if self._thread.is_alive():
             self._thread.join()
         with self._core.database.transaction() as rows:
-            rows.connection.execute(sa.delete(WORKERS).where(WORKERS.c.id == self.id))
+            rows.drop_workers([self.id])
 
     def _serve(self) -> None:
         while not self._over.wait(self._lease / 3):
@@ -85,72 +78,40 @@ class Presence:
                 with self._core.database.transaction() as rows:
                     self._beat(rows)
                 self.look_after()
-            except (DatabaseError, sa.exc.DBAPIError):
+            except DatabaseError:
                 # It is tried again; whoever cannot reach the database for a lease counts as gone.
                 continue
 
-    def _beat(self, rows: SqlRows) -> None:
-        now = server_time(rows)
-        found = rows.connection.execute(sa.update(WORKERS).where(WORKERS.c.id == self.id).values(beat=now))
-        if found.rowcount == 0:
-            # It was taken for gone.
-            rows.connection.execute(sa.insert(WORKERS), {"id": self.id, "started": now, "beat": now})
+    def _beat(self, rows: Rows) -> None:
+        """Be there, also if it was taken for gone."""
+        now = rows.server_time()
+        rows.put_worker(WorkerRow(self.id, now, now, {"host": socket.gethostname(), "process": os.getpid()}))
 
     def look_after(self) -> None:
         """Let go of workers that are gone, and free the attempts that nobody is at."""
         with self._core.turn() as turn:
-            rows = turn.sql
-            gone = [
-                each.id
-                for each in rows.connection.execute(sa.select(WORKERS))
-                if each.id != self.id and _is_gone(each, server_time(rows), self._lease)
-            ]
+            rows, now = turn.rows, turn.rows.server_time()
+            workers = rows.workers()
+            gone = [each.id for each in workers if each.id != self.id and _is_gone(each, now, self._lease)]
             if gone:
-                rows.connection.execute(sa.delete(WORKERS).where(WORKERS.c.id.in_(gone)))
-            for row in orphans(rows):
+                rows.drop_workers(gone)
+            for row in rows.orphans():
                 row.phase, row.worker, row.beat_by = "queued", None, None
                 row.tries += 1
                 rows.put_attempt(row)
                 turn.launched.append(row)
-            here = list(rows.connection.execute(sa.select(WORKERS.c.id)).scalars())
+            here = [each.id for each in workers if each.id not in gone]
         self.free(here)
 
 
-def orphans(rows: SqlRows) -> list[AttemptRow]:
-    """Attempts that were begun by workers that are gone, locked."""
-    places = rows.connection.execute(
-        sa.select(ATTEMPTS.c.instance, ATTEMPTS.c.serial)
-        .where(
-            ATTEMPTS.c.phase == "running",
-            ATTEMPTS.c.worker.is_not(None),
-            ~sa.exists().where(WORKERS.c.id == ATTEMPTS.c.worker),
-        )
-        .order_by(ATTEMPTS.c.started, ATTEMPTS.c.instance, ATTEMPTS.c.serial)
-        .with_for_update(skip_locked=True)
-    ).all()
-    return [row for name, serial in places for row in rows.attempts(name) if row.serial == serial]
-
-
-def server_time(rows: SqlRows) -> int:
-    """Microseconds by the clock of the database, as those of its clients may differ."""
-    if rows.is_sqlite:
-        return time.time_ns() // 1_000
-    return int(
-        rows.connection.execute(
-            sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-        ).scalar_one()
-    )
-
-
-def _is_gone(row: sa.Row[tuple[str, int, int, str | None]], now: int, lease: float) -> bool:
+def _is_gone(row: WorkerRow, now: int, lease: float) -> bool:
     """A worker is gone without a sign of life for a lease; a process of this machine that is dead is gone at once."""
     if row.beat < now - lease * 1e6:
         return True
-    told = json.loads(row.told) if row.told else {}
-    if told.get("host") != socket.gethostname() or "process" not in told:
+    if row.told.get("host") != socket.gethostname() or "process" not in row.told:
         return False
     try:
-        os.kill(told["process"], 0)
+        os.kill(row.told["process"], 0)
     except ProcessLookupError:
         return True
     except PermissionError:

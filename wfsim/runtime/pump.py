@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import RunStopped
 
-from .core import DatabaseError
+from .database import DatabaseError
 from .executor import Attempt, Executor, Report
 from .implementations import Use
 

@@ -83,6 +83,33 @@ class AttemptRow:
     detail: Value = None
 
 
+@dataclass(frozen=True, slots=True)
+class BeatRow:
+    """A sign of life of an attempt.
+
+    Attributes
+    ----------
+    until
+        When the next one is missed.
+    """
+
+    instance: str
+    serial: int
+    attempt: int
+    until: int | None
+    detail: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A worker; the columns of `tables.WORKERS`."""
+
+    id: str
+    started: int
+    beat: int
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
 class KeyTaken(Exception):
     """Another open instance of the workflow has the key."""
 
@@ -98,6 +125,22 @@ class Rows(Protocol):
 
     def put_family(self, code: str, members: Sequence[RunWorkflow]) -> None:
         """Store a family and its definitions, if they are not there."""
+        ...
+
+    def publish(self, code: str, name: str, version: str, definition: str, now: int) -> None:
+        """Instances of a definition may be started from now on."""
+        ...
+
+    def published(self) -> dict[tuple[str, str], str]:
+        """The hashes of what is published, by name and version."""
+        ...
+
+    def published_stamp(self) -> tuple[int, int | None]:
+        """Changes whenever something is published."""
+        ...
+
+    def published_definitions(self) -> list[str]:
+        """All that is published, in canonical JSON."""
         ...
 
     # --- instances ---------------------------------------------------------------------------------
@@ -132,6 +175,14 @@ class Rows(Protocol):
 
     def open_with_key(self, workflow: str, key: str) -> str | None:
         """The open instance of a workflow that has this key."""
+        ...
+
+    def count_of(self, workflow: str) -> int:
+        """How many instances of a workflow there are."""
+        ...
+
+    def newest(self, most: int) -> list[str]:
+        """The instances that were changed last."""
         ...
 
     def hold(self, text: str) -> None:
@@ -190,6 +241,14 @@ class Rows(Protocol):
         """Messages kept at some places are for an instance from now on."""
         ...
 
+    def due_targets(self, upto: int, most: int) -> list[str]:
+        """For whom something is due by then, in the order in which it is, of so many entries at most."""
+        ...
+
+    def next_due(self) -> int | None:
+        """When the next entry is due, or the next sign of life of an attempt is missed."""
+        ...
+
     # --- activities --------------------------------------------------------------------------------
 
     def attempts(self, name: str) -> list[AttemptRow]:
@@ -202,6 +261,40 @@ class Rows(Protocol):
 
     def drop_attempts(self, name: str, serials: Iterable[int]) -> None:
         """Activities that have ended."""
+        ...
+
+    def open_attempts(self, *phases: str) -> list[AttemptRow]:
+        """Attempts that wait for a worker or are with one, those of instances that started earlier first."""
+        ...
+
+    def beat(self, told: Sequence[BeatRow]) -> None:
+        """Attempts gave a sign of life."""
+        ...
+
+    def late_beats(self, upto: int, most: int) -> list[tuple[str, int, int]]:
+        """Instance, serial and number of attempts without a sign of life, so many at most."""
+        ...
+
+    # --- workers -----------------------------------------------------------------------------------
+
+    def server_time(self) -> int:
+        """Microseconds by the clock of the database, as those of its clients may differ."""
+        ...
+
+    def workers(self) -> list[WorkerRow]:
+        """Those that are there."""
+        ...
+
+    def put_worker(self, row: WorkerRow) -> None:
+        """A worker is there, or gave a sign of life: what it told of itself stays then."""
+        ...
+
+    def drop_workers(self, ids: Iterable[str]) -> None:
+        """They are gone."""
+        ...
+
+    def orphans(self) -> list[AttemptRow]:
+        """Attempts that workers began that are gone, locked; what somebody else has locked is left out."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from wfsim.semantics.records import Record
 
-from .rows import AttemptRow, Busy, DueRow, InstanceRow, KeyTaken
-from .tables import ATTEMPTS, DEFINITIONS, DUE, FAMILIES, INSTANCES, RECORDS, SEEN
+from .rows import AttemptRow, BeatRow, Busy, DueRow, InstanceRow, KeyTaken, WorkerRow
+from .tables import ATTEMPTS, DEFINITIONS, DUE, FAMILIES, INSTANCES, RECORDS, SEEN, WORKERS
 from .texts import written
 
 if TYPE_CHECKING:
@@ -77,6 +78,37 @@ _RELEASE = (
     .where(DUE.c.target.in_(sa.bindparam("waits_at", expanding=True)), DUE.c.kind == "kept")
     .values(target=sa.bindparam("to"), kind="letter", due=sa.bindparam("at"))
 )
+_DUE_TARGETS = (
+    sa.select(DUE.c.target)
+    .where(DUE.c.due <= sa.bindparam("upto"))
+    .order_by(DUE.c.due, DUE.c.rank, DUE.c.number)
+    .limit(sa.bindparam("most"))
+)
+_BEAT = (
+    sa.update(ATTEMPTS)
+    .where(
+        ATTEMPTS.c.instance == sa.bindparam("which"),
+        ATTEMPTS.c.serial == sa.bindparam("number"),
+        ATTEMPTS.c.attempt == sa.bindparam("try"),
+    )
+    .values(beat_by=sa.bindparam("until"), detail=sa.bindparam("said"))
+)
+_LATE = (
+    sa.select(ATTEMPTS.c.instance, ATTEMPTS.c.serial, ATTEMPTS.c.attempt)
+    .where(ATTEMPTS.c.beat_by <= sa.bindparam("upto"))
+    .order_by(ATTEMPTS.c.beat_by, ATTEMPTS.c.instance, ATTEMPTS.c.serial)
+    .limit(sa.bindparam("most"))
+)
+_ORPHANS = (
+    sa.select(ATTEMPTS.c.instance, ATTEMPTS.c.serial)
+    .where(
+        ATTEMPTS.c.phase == "running",
+        ATTEMPTS.c.worker.is_not(None),
+        ~sa.exists().where(WORKERS.c.id == ATTEMPTS.c.worker),
+    )
+    .order_by(ATTEMPTS.c.started, ATTEMPTS.c.instance, ATTEMPTS.c.serial)
+    .with_for_update(skip_locked=True)
+)
 _ATTEMPTS = (
     sa.select(*(ATTEMPTS.c[name] for name in _ATTEMPT))
     .where(ATTEMPTS.c.instance == sa.bindparam("name"))
@@ -115,6 +147,23 @@ class SqlRows:
             statement,
             {"hash": code, "name": name, "version": version, "definition": definition, "published": now},
         )
+
+    def published(self) -> dict[tuple[str, str], str]:
+        """The hashes of what is published, by name and version."""
+        asked = sa.select(DEFINITIONS.c.name, DEFINITIONS.c.version, DEFINITIONS.c.hash)
+        found = self.connection.execute(asked.where(DEFINITIONS.c.published.is_not(None)))
+        return {(name, version): code for name, version, code in found}
+
+    def published_stamp(self) -> tuple[int, int | None]:
+        """Changes whenever something is published."""
+        asked = sa.select(sa.func.count(), sa.func.max(DEFINITIONS.c.published))
+        n, last = self.connection.execute(asked.where(DEFINITIONS.c.published.is_not(None))).one()
+        return n, last
+
+    def published_definitions(self) -> list[str]:
+        """All that is published, in canonical JSON."""
+        asked = sa.select(DEFINITIONS.c.definition).where(DEFINITIONS.c.published.is_not(None))
+        return list(self.connection.execute(asked).scalars())
 
     def put_family(self, code: str, members: Sequence[RunWorkflow]) -> None:
         """Store a family and its definitions, if they are not there."""
@@ -162,6 +211,11 @@ class SqlRows:
     def count_of(self, workflow: str) -> int:
         """How many instances of a workflow there are."""
         return self.connection.execute(sa.select(sa.func.count()).where(INSTANCES.c.workflow == workflow)).scalar_one()
+
+    def newest(self, most: int) -> list[str]:
+        """The instances that were changed last."""
+        asked = sa.select(INSTANCES.c.id).order_by(INSTANCES.c.time.desc()).limit(most)
+        return list(self.connection.execute(asked).scalars())
 
     def insert(self, row: InstanceRow) -> bool:
         """A new instance; false if its id is taken."""
@@ -290,6 +344,17 @@ class SqlRows:
         """Messages kept at some places are for an instance from now on."""
         self.connection.execute(_RELEASE, {"waits_at": places, "to": target, "at": due})
 
+    def due_targets(self, upto: int, most: int) -> list[str]:
+        """For whom something is due by then, in the order in which it is, of so many entries at most."""
+        found = self.connection.execute(_DUE_TARGETS, {"upto": upto, "most": most}).scalars()
+        return list(dict.fromkeys(found))
+
+    def next_due(self) -> int | None:
+        """When the next entry is due, or the next sign of life of an attempt is missed."""
+        asked = (sa.select(sa.func.min(DUE.c.due)), sa.select(sa.func.min(ATTEMPTS.c.beat_by)))
+        found = [self.connection.execute(each).scalar_one() for each in asked]
+        return min((each for each in found if each is not None), default=None)
+
     # --- activities --------------------------------------------------------------------------------
 
     def attempts(self, name: str) -> list[AttemptRow]:
@@ -327,6 +392,56 @@ class SqlRows:
         self.connection.execute(
             sa.delete(ATTEMPTS).where(ATTEMPTS.c.instance == name, ATTEMPTS.c.serial.in_(list(serials)))
         )
+
+    def beat(self, told: Sequence[BeatRow]) -> None:
+        """Attempts gave a sign of life."""
+        given = [
+            {
+                "which": each.instance,
+                "number": each.serial,
+                "try": each.attempt,
+                "until": each.until,
+                "said": written(each.detail),
+            }
+            for each in told
+        ]
+        if given:
+            self.connection.execute(_BEAT, given)
+
+    def late_beats(self, upto: int, most: int) -> list[tuple[str, int, int]]:
+        """Instance, serial and number of attempts without a sign of life, so many at most."""
+        found = self.connection.execute(_LATE, {"upto": upto, "most": most})
+        return [(name, serial, attempt) for name, serial, attempt in found]
+
+    # --- workers -----------------------------------------------------------------------------------
+
+    def server_time(self) -> int:
+        """Microseconds by the clock of the database, as those of its clients may differ."""
+        if self.is_sqlite:
+            return time.time_ns() // 1_000
+        asked = sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        return int(self.connection.execute(asked).scalar_one())
+
+    def workers(self) -> list[WorkerRow]:
+        """Those that are there."""
+        found = self.connection.execute(sa.select(WORKERS).order_by(WORKERS.c.id))
+        return [WorkerRow(row.id, row.started, row.beat, json.loads(row.told) if row.told else {}) for row in found]
+
+    def put_worker(self, row: WorkerRow) -> None:
+        """A worker is there, or gave a sign of life: what it told of itself stays then."""
+        statement = self._insert(WORKERS)
+        statement = statement.on_conflict_do_update(index_elements=["id"], set_={"beat": statement.excluded.beat})
+        told = written(row.told) if row.told else None
+        self.connection.execute(statement, {"id": row.id, "started": row.started, "beat": row.beat, "told": told})
+
+    def drop_workers(self, ids: Iterable[str]) -> None:
+        """They are gone."""
+        self.connection.execute(sa.delete(WORKERS).where(WORKERS.c.id.in_(list(ids))))
+
+    def orphans(self) -> list[AttemptRow]:
+        """Attempts that workers began that are gone, locked; what somebody else has locked is left out."""
+        places = self.connection.execute(_ORPHANS).all()
+        return [row for name, serial in places for row in self.attempts(name) if row.serial == serial]
 
 
 def attempt_row(row: Any) -> AttemptRow:
