@@ -89,6 +89,8 @@ def attach_parquet(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     duckdb.Error
         If a file is no Parquet.
     """
+    # What a collector calls the latest snapshot is another folder soon.
+    folder = folder.resolve()
     rows = _contents(folder)
     con.execute(f"ATTACH ':memory:' AS history; USE history; {schema.TABLES} {schema.SIDE_TABLES}")
     columns = {name: [tuple(each) for each in told] for name, told in con.execute(_COLUMNS).fetchall()}

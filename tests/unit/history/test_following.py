@@ -82,6 +82,19 @@ def test_what_is_no_place_to_begin_at_is_refused() -> None:
             history.between(0, "1h").follow()
 
 
+def test_what_was_opened_as_the_latest_snapshot_stays_that_one(tmp_path: Path) -> None:
+    with wf.start(door(), clock=wf.ManualClock()) as run:
+        collector = run.history.collect(tmp_path / "live", every="1h")
+        with wf.open_history(collector.latest) as history:
+            n = len(history)
+            run.send("push")
+            assert collector.take()
+            assert len(history.sql("FROM history").fetchall()) == n
+        with wf.open_history(collector.latest) as history:
+            assert len(history.sql("FROM history").fetchall()) == run.version > n
+        collector.stop()
+
+
 def test_another_process_follows_what_a_collector_writes(tmp_path: Path) -> None:
     code = (
         "import sys, wfsim as wf\n"
