@@ -36,6 +36,7 @@ class InstanceRow:
     time: int
     fingerprint: str
     image: str
+    priority: int = 0
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class AttemptRow:
     started: int | None = None
     beat_by: int | None = None
     detail: Value = None
+    pool: str | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

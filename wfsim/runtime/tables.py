@@ -50,6 +50,7 @@ INSTANCES = sa.Table(
     sa.Column("time", sa.BigInteger, nullable=False, comment="of its last record"),
     sa.Column("fingerprint", sa.Text, nullable=False, comment="of the program that laid the image out"),
     sa.Column("image", sa.Text, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0", comment="of its attempts; high first"),
     sa.Index("wfsim_instances_family", "family"),
     sa.Index("wfsim_instances_parent", "parent", "activation"),
     sa.Index("wfsim_instances_listed", "workflow", "status", "started", "id"),
@@ -124,6 +125,8 @@ ATTEMPTS = sa.Table(
     sa.Column("started", sa.BigInteger),
     sa.Column("beat_by", sa.BigInteger, comment="when the next heartbeat is missed"),
     sa.Column("detail", sa.Text, comment="what the last heartbeat said"),
+    sa.Column("pool", sa.Text, comment="whose workers carry it out; null for all others'"),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0", comment="of its instance"),
     sa.Index("wfsim_attempts_beats", "beat_by"),
     sa.Index("wfsim_attempts_workers", "worker"),
 )
@@ -135,4 +138,12 @@ WORKERS = sa.Table(
     sa.Column("started", sa.BigInteger, nullable=False),
     sa.Column("beat", sa.BigInteger, nullable=False, comment="its last sign of life"),
     sa.Column("told", sa.Text, comment="JSON: host, process, what it carries out"),
+)
+
+SCHEMA_VERSION = sa.Table(
+    "wfsim_schema_version",
+    METADATA,
+    # As Alembic makes it.
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="wfsim_schema_version_pkc"),
 )
