@@ -288,6 +288,8 @@ class Core:
         worker: str,
         tries: int | None = None,
         knows: Callable[[Use], bool] | None = None,
+        *,
+        again: bool = False,
     ) -> Order | None:
         """A worker is about to carry out an attempt; see `Turn.take`.
 
@@ -300,7 +302,7 @@ class Core:
             # What fell due before, perhaps while no process ran, comes first.
             turn.work_off(name, turn.now - 1)
             held = turn.hold(name)
-            return None if held is None else turn.take(held, serial, attempt, worker, tries, knows)
+            return None if held is None else turn.take(held, serial, attempt, worker, tries, knows, again=again)
 
     def report(self, report: Report) -> None:
         """What came of an attempt."""

@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from wfsim.errors import RunStopped
 
 from .database import DatabaseError
@@ -107,6 +109,11 @@ class Pump:
         """The function for an activity, if it is known here."""
         with self._door:
             return self._functions.get(use)
+
+    def carried_out(self) -> list[str]:
+        """The activities whose functions are known here."""
+        with self._door:
+            return sorted({f"{use.workflow}.{use.activity}" for use in self._functions})
 
     def perform(self, order: Order, implementation: Implementation) -> Report | None:
         """Carry an attempt out and wait for it; `None` if it was taken back."""
@@ -224,7 +231,7 @@ class Pump:
                     self._working = True
                 try:
                     again = self._round()
-                except DatabaseError:
+                except (DatabaseError, sa.exc.OperationalError):
                     if not self._shared:
                         raise
                     # Others use it too, and see to it that it comes back.

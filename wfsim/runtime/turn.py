@@ -174,6 +174,7 @@ class Turn:
         parent: str | None = None,
         activation: int | None = None,
         metadata: str | None = None,
+        priority: int = 0,
     ) -> Held | None:
         """Start an instance; `None` if there is one of that id.
 
@@ -210,6 +211,7 @@ class Turn:
             time=instance.time,
             fingerprint=family.fingerprints[number],
             image=written(image_of(instance)),
+            priority=priority,
         )
         try:
             if not self.rows.insert(row):
@@ -367,6 +369,7 @@ class Turn:
                     "input": effect.input,
                     # A function of the parent, so that a start repeated is the same start.
                     "key": mix_key(held.instance.me.key, 0, activation),
+                    "priority": held.row.priority,
                 }
                 return [DueRow(f"{name}/{activation}", self.now, STARTS, "start", body=body)]
             case "stop_child":
@@ -489,6 +492,8 @@ class Turn:
                 key=body["key"],
                 parent=body["parent"],
                 activation=body["activation"],
+                # Written by a version that knew no priorities, it has none.
+                priority=body.get("priority", 0),
             )
         except StartRefused:
             # M4.4: a child that cannot start has failed; it has no records of its own.
@@ -604,6 +609,8 @@ class Turn:
                     declared[work.activity].version,
                     inputs.get(serial, {}),
                     "new",
+                    pool=declared[work.activity].pool,
+                    priority=held.row.priority,
                 )
             elif row.attempt != work.attempt:
                 # Its input is that of the first attempt.
@@ -644,16 +651,20 @@ class Turn:
         worker: str,
         tries: int | None = None,
         knows: Callable[[Use], bool] | None = None,
+        *,
+        again: bool = False,
     ) -> Order | None:
         """A worker is about to carry out an attempt; `None` if nobody waits for it, or not now (M8.1).
 
         With `tries`, `None` also if it was handed out anew since. `Unknown` is raised if the worker does not know the
-        function, of which nothing is written then.
+        function, of which nothing is written then. With `again` it may have taken it without having heard so.
 
         The start is recorded once, whoever else takes the attempt again after a crash (M5.5).
         """
         row = self._open_attempt(held, serial, attempt)
-        if row is None or row.phase != "queued" or tries not in (None, row.tries):
+        if row is None or tries not in (None, row.tries):
+            return None
+        if row.phase != "queued" and not (again and row.phase == "running" and row.worker == worker):
             return None
         if knows is not None and not knows(Use(row.workflow, row.activity, row.activity_version)):
             raise Unknown

@@ -1,0 +1,118 @@
+"""The commands for engines: `wfsim worker`, `queues`, `doctor`, `backup`, `restore`, `retain`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wfsim.errors import EngineError
+from wfsim.marked_functions import Modules, functions_of
+from wfsim.printing import show_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+Address = Annotated[
+    str,
+    typer.Argument(
+        help="sqlite:///runs.db or postgresql://user@host/name.", envvar="WFSIM_DATABASE", show_default=False
+    ),
+]
+
+
+def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) -> None:
+    """Add them to a command line that prints on `out`."""
+
+    @app.command()
+    def worker(
+        database: Annotated[
+            str,
+            typer.Option(
+                help="sqlite:///runs.db or postgresql://user@host/name.", envvar="WFSIM_DATABASE", show_default=False
+            ),
+        ],
+        activities: Annotated[
+            list[str],
+            typer.Option(
+                help="Python module whose functions carry out the activities of their names; may be repeated.",
+                show_default=False,
+            ),
+        ],
+        workflows: Annotated[
+            str | None, typer.Option(help="Folder of workflows to publish; default: what is published.")
+        ] = None,
+        groups: Annotated[
+            list[str] | None,
+            typer.Option(
+                help="Serve this pool alone (`default`: activities without one); may be repeated. Default: all.",
+                show_default=False,
+            ),
+        ] = None,
+        concurrency: Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                help="Attempts of a group at once in a worker, stored for all; default: as it is.",
+                show_default=False,
+            ),
+        ] = None,
+        functions: Modules = None,
+        grace: Annotated[float, typer.Option(min=0, help="Seconds in which attempts may finish after SIGTERM.")] = 30.0,
+        patience: Annotated[float, typer.Option(min=0, help="Seconds for which the database may be away.")] = 300.0,
+    ) -> None:
+        """Work for an engine until SIGTERM or SIGINT; prints a line of JSON for each event.
+
+        Exit code 0 after a signal, 2 if it cannot begin or go on.
+        """
+        from wfsim.runtime.engine import open_engine
+        from wfsim.runtime.worker import activities_of, stopped_by_signals, told_as_json, work
+
+        given = activities_of(activities)
+        called = {each.name: each.python for each in functions_of(functions)}
+        with told_as_json(sys.stdout), stopped_by_signals() as stop:
+            engine = open_engine(database, workflows, given, functions=called, groups=groups, concurrency=concurrency)
+            work(engine, given, stop, grace=grace, patience=patience)
+
+    @app.command()
+    def queues(
+        database: Address,
+        group: Annotated[
+            str | None, typer.Argument(help="A group of workers: a pool, or default.", show_default=False)
+        ] = None,
+        concurrency: Annotated[
+            str | None, typer.Option(help="Attempts at once in all workers together; none: no limit.")
+        ] = None,
+        per_worker: Annotated[int | None, typer.Option(min=1, help="Attempts at once in each worker.")] = None,
+        rate: Annotated[str | None, typer.Option(help="Starts within a time, as 10/1m; none: no limit.")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ) -> None:
+        """Show the queues of an engine, or set the limits of one; workers keep to them at once, without a restart."""
+        from wfsim.runtime.database import existing
+        from wfsim.runtime.engine import open_engine
+        from wfsim.runtime.groups import DEFAULT, number_of, rate_of
+
+        changes: dict[str, Any] = {}
+        if concurrency is not None:
+            changes["concurrency"] = None if concurrency == "none" else number_of(concurrency)
+        if per_worker is not None:
+            changes["worker_concurrency"] = per_worker
+        if rate is not None:
+            changes["rate"] = None if rate == "none" else rate_of(rate)
+        with open_engine(existing(database)) as engine:
+            if changes:
+                if group is None:
+                    raise EngineError("which queue? Name its group: wfsim queues DATABASE default --rate 10/1m.")
+                engine.set_queue(group, replace(engine.limits(group), **changes))
+            depths = Counter(row.pool or DEFAULT for row in engine.core.queued_attempts())
+            found = {group: engine.limits(group)} if group is not None else engine.queues
+        if as_json:
+            print_json({name: {**asdict(each), "queued": depths[name]} for name, each in found.items()})
+        else:
+            rows = [[name, f"{depths[name]:,}", str(each)] for name, each in found.items()]
+            show_table(out, "", rows, [("group", False), ("queued", True), ("limits", False)])
