@@ -41,6 +41,7 @@ from .groups import HIGHEST, QueueLimits, checked_groups, pools_of
 from .handle import Run
 from .implementations import Function, driven_with, implementations_for, implementations_given
 from .logs import tell
+from .moving import Moves, migrate
 from .presence import Presence
 from .pulled import Check, Pulled, check
 from .pump import Pump
@@ -705,14 +706,55 @@ class Engine:
                 found[each] = "missing"
         return found
 
+    def migrate(
+        self,
+        which: str | Iterable[str],
+        *,
+        to: str,
+        mapping: Mapping[str, str] | None = None,
+        dry_run: bool = True,
+    ) -> Moves:
+        """Move open instances to another version of their workflow: newer, or back to an older one (M15).
+
+        An instance moves if that version would have gone the same way so far; else it stays where it is, and the report
+        says which record would have been another one. New instances start in the newest version, whatever moves.
+
+        Parameters
+        ----------
+        which
+            Ids; or the name of a workflow, for all its open instances that are nobody's children.
+        to
+            A published version: `"2.0.0"`.
+        mapping
+            States that are called otherwise there, `{"paid": "settled"}`.
+        dry_run
+            Only tell what would become of each.
+
+        Returns
+        -------
+        Moves
+            A row for each instance, in order.
+
+        Raises
+        ------
+        EngineError
+            If the version is not published, or the mapping names a state that is none.
+
+        Notes
+        -----
+        Each moves in a transaction of its own, and is stored as one (`run.moves`). Costs about 100 µs for each of its
+        records.
+        """
+        self.raise_if_stopped()
+        return migrate(self.core, which, to, mapping, dry_run=dry_run)
+
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
         """Why an event cannot be taken now, or a state not be reached; see `Run.why_not`."""
         with self.core.database.reading() as rows:
             row = rows.read(id)
             if row is None:
                 raise self.core.no_instance(rows, id)
-            family = self.core.families.get(row.family, rows.family)
-            instance = rebuilt(rows, row, family)
+            instance = rebuilt(rows, row, self.core.families)
         return explain(instance, name, payload, self.core.clock.now())
 
     @property

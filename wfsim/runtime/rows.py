@@ -113,6 +113,31 @@ class WorkerRow:
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class MoveRow:
+    """An instance has moved to another version (M15); the columns of `tables.MOVES`.
+
+    Attributes
+    ----------
+    seq
+        Of the last record before it.
+    family, member, definition_version
+        What it ran until then.
+    renamed
+        From states of that version to the names that they have now.
+    """
+
+    instance: str
+    seq: int
+    time: int
+    family: str
+    member: int
+    definition_version: str
+    to_version: str
+    renamed: Mapping[str, str]
+    number: int = 0
+
+
 class KeyTaken(Exception):
     """Another open instance of the workflow has the key."""
 
@@ -190,6 +215,14 @@ class Rows(Protocol):
 
     def hold(self, text: str) -> None:
         """Let no other transaction past its own `hold` of the same text until this one ends."""
+        ...
+
+    def moves(self, name: str) -> list[MoveRow]:
+        """The moves of an instance to other versions, in order."""
+        ...
+
+    def move(self, row: InstanceRow, move: MoveRow) -> None:
+        """An instance runs another version, and what that has made of it, from now on."""
         ...
 
     # --- records -----------------------------------------------------------------------------------

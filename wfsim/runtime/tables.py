@@ -140,6 +140,22 @@ WORKERS = sa.Table(
     sa.Column("told", sa.Text, comment="JSON: host, process, what it carries out"),
 )
 
+MOVES = sa.Table(
+    "wfsim_moves",
+    METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("instance", sa.Text, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False, comment="of the last record before it"),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("family", sa.Text, sa.ForeignKey(FAMILIES.c.hash), nullable=False, comment="that it left"),
+    sa.Column("member", sa.Integer, nullable=False),
+    sa.Column("definition_version", sa.Text, nullable=False, comment="that it left"),
+    sa.Column("to_version", sa.Text, nullable=False),
+    sa.Column("renamed", sa.Text, nullable=False, comment="JSON: new names of states, by their old ones"),
+    sa.Index("wfsim_moves_instance", "instance", "number"),
+    sqlite_autoincrement=True,
+)
+
 SCHEMA_VERSION = sa.Table(
     "wfsim_schema_version",
     METADATA,

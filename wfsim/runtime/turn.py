@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.errors import ReplayError, StartRefused
-from wfsim.history.replay_case import steps_of, stimulus_of
 from wfsim.model.uses import declared_activities
 from wfsim.semantics.codes import RECORD_KINDS, REPLY, T_DISCARDED, T_REJECTED
 from wfsim.semantics.draws import mix_key
@@ -40,6 +39,7 @@ from .rows import (
     KeyTaken,
     Rows,
 )
+from .segments import again, segments_of
 from .texts import written
 
 if TYPE_CHECKING:
@@ -159,8 +159,9 @@ class Turn:
     def _held(self, row: InstanceRow) -> Held:
         family = self._families.get(row.family, self.rows.family)
         instance = self._kept.take(row.id, row.version)
-        if instance is None:
-            instance = rebuilt(self.rows, row, family)
+        # One that has moved has no other version for it (M15.1).
+        if instance is None or instance.program is not family.programs[row.member]:
+            instance = rebuilt(self.rows, row, self._families)
         return Held(row, instance, family)
 
     def start(
@@ -741,7 +742,7 @@ _OF_ACTIVITIES = frozenset(
 OPEN = ("created", "running", "paused", "cancelling")
 
 
-def rebuilt(rows: Rows, row: InstanceRow, family: Family) -> Instance:
+def rebuilt(rows: Rows, row: InstanceRow, families: Families) -> Instance:
     """The instance of a row: from its image, or, where another version of wfsim laid that out, from its records.
 
     Raises
@@ -749,19 +750,15 @@ def rebuilt(rows: Rows, row: InstanceRow, family: Family) -> Instance:
     ReplayError
         If the records do not replay.
     """
-    program = family.programs[row.member]
+    family = families.get(row.family, rows.family)
     if row.fingerprint == family.fingerprints[row.member]:
-        return from_image(program, json.loads(row.image), {}, ())
-    records = rows.records(row.id)
-    instance = Instance(program, key=records[0].payload["seed"])
-    for step in steps_of(records):
-        instance.apply(stimulus_of(program, step))
+        return from_image(family.programs[row.member], json.loads(row.image), {}, ())
+    instance = again(segments_of(rows, row, families))
     if instance.version != row.version:
         raise ReplayError(
             f"{row.id!r} has {row.version} records, and replaying them gives {instance.version}. The program has "
             "changed its meaning since they were written; go on with the version that wrote them."
         )
-    instance.events_seen, instance.commands_seen = {}, set()
     return instance
 
 
