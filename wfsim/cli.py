@@ -672,11 +672,24 @@ def _show_answer(title: str, answer: Result) -> None:
 
 @app.command()
 def migrate(
-    old: Annotated[Path, typer.Argument(help="The version that instances run under.", show_default=False)],
-    new: Annotated[Path, typer.Argument(help="The version that is to come.", show_default=False)],
+    old: Annotated[
+        Path, typer.Argument(help="The version that instances run; with --against the one to come.", show_default=False)
+    ],
+    new: Annotated[Path | None, typer.Argument(help="The version that is to come.", show_default=False)] = None,
     history: Annotated[
         Path | None, typer.Option(help="A history (DuckDB file) whose cases are replayed under the new version.")
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Database of an engine, whose instances are replayed under the new version.", show_default=False
+        ),
+    ] = None,
+    renamed: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="With --against: a renamed state, old=new; may be repeated.", show_default=False),
+    ] = None,
+    move: Annotated[bool, typer.Option("--move", help="With --against: publish it, and move open instances.")] = False,
     catalogue: Folder = None,
     functions: Modules = None,
     as_json: AsJson = False,
@@ -684,8 +697,20 @@ def migrate(
     """Tell what instances would lose to a new version. Exit code 1 if anything."""
     import wfsim as wf
 
+    if (against is None) == (new is None):
+        raise typer.BadParameter("give two files, or one file and --against DATABASE.")
     given = functions_of(functions)
-    first, second = _load(old, given), _load(new, given)
+    first = _load(old, given)
+    if against is not None:
+        known = _catalogue(old, first, catalogue, given)
+        told = engine_commands.against(against, first, known, renamed, move=move)
+        if as_json:
+            _print_json(told.data)
+        else:
+            out.print(Text(told.text), soft_wrap=True)
+        raise typer.Exit(FINE if told.ok else VIOLATED)
+    assert new is not None
+    second = _load(new, given)
     known = _catalogue(new, second, catalogue, given)
     if history is None:
         found = wf.migration(first, second, catalogue=known)

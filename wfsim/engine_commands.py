@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
+from rich.text import Text
 
-from wfsim.errors import EngineError
+from wfsim.errors import EngineError, OptionError
 from wfsim.marked_functions import Modules, functions_of
 from wfsim.printing import show_table
 
@@ -18,12 +20,52 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from wfsim.model.catalogue import Catalogue
+    from wfsim.model.workflow import Workflow
+
 Address = Annotated[
     str,
     typer.Argument(
         help="sqlite:///runs.db or postgresql://user@host/name.", envvar="WFSIM_DATABASE", show_default=False
     ),
 ]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Told(NamedTuple):
+    """An answer as JSON and as text, and whether all is well."""
+
+    data: Any
+    text: str
+    ok: bool
+
+
+def against(database: str, new: Workflow, catalogue: Catalogue, renamed: list[str] | None, *, move: bool) -> Told:
+    """A version against the instances of an engine; with `move` it is published, and open ones move that can."""
+    from wfsim.runtime.database import existing
+    from wfsim.runtime.engine import open_engine
+    from wfsim.runtime.moving import against as replayed
+
+    mapping = _names(renamed)
+    with open_engine(existing(database)) as engine:
+        if not move:
+            found = replayed(engine.core, new, catalogue, mapping)
+            data = [each.to_dict() for each in found]
+            return Told(data, "\n".join(map(str, found)), all(each.ok for each in found))
+        engine.publish(catalogue)
+        engine.publish(new)
+        moves = engine.migrate(new.name, to=new.version, mapping=mapping, dry_run=False)
+        return Told(moves.to_dict(), str(moves), not moves.refused)
+
+
+def _names(renamed: list[str] | None) -> dict[str, str]:
+    """`old=new` as a mapping."""
+    found = dict(each.partition("=")[::2] for each in renamed or ())
+    for old, new in found.items():
+        if not old or not new:
+            raise OptionError(f"--map {old}={new}: write the name that a state has and the one that it gets, old=new.")
+    return found
 
 
 def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) -> None:
@@ -66,7 +108,9 @@ def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) ->
         grace: Annotated[float, typer.Option(min=0, help="Seconds in which attempts may finish after SIGTERM.")] = 30.0,
         patience: Annotated[float, typer.Option(min=0, help="Seconds for which the database may be away.")] = 300.0,
     ) -> None:
-        """Work for an engine until SIGTERM or SIGINT; prints a line of JSON for each event.
+        """Carry out the activities of an engine.
+
+        Works until SIGTERM or SIGINT, and prints a line of JSON for each event.
 
         Exit code 0 after a signal, 2 if it cannot begin or go on.
         """
@@ -90,9 +134,12 @@ def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) ->
         ] = None,
         per_worker: Annotated[int | None, typer.Option(min=1, help="Attempts at once in each worker.")] = None,
         rate: Annotated[str | None, typer.Option(help="Starts within a time, as 10/1m; none: no limit.")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+        as_json: AsJson = False,
     ) -> None:
-        """Show the queues of an engine, or set the limits of one; workers keep to them at once, without a restart."""
+        """Show the queues of an engine, or set limits.
+
+        Workers keep to them at once, without a restart.
+        """
         from wfsim.runtime.database import existing
         from wfsim.runtime.engine import open_engine
         from wfsim.runtime.groups import DEFAULT, number_of, rate_of
@@ -116,3 +163,25 @@ def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) ->
         else:
             rows = [[name, f"{depths[name]:,}", str(each)] for name, each in found.items()]
             show_table(out, "", rows, [("group", False), ("queued", True), ("limits", False)])
+
+    @app.command()
+    def retain(
+        database: Address,
+        into: Annotated[Path, typer.Option(help="Folder of the archive.", show_default=False)],
+        older_than: Annotated[str, typer.Option(help="Since when they are closed, as 90d.", show_default=False)],
+        batch: Annotated[int, typer.Option(min=1, max=10_000, help="Instances in a folder.")] = 2_000,
+        as_json: AsJson = False,
+    ) -> None:
+        """Let closed instances leave for an archive.
+
+        They go to folders of Parquet, which are histories. May be interrupted; the next time finishes what was begun.
+        """
+        from wfsim.runtime.database import existing
+        from wfsim.runtime.engine import open_engine
+
+        with open_engine(existing(database)) as engine:
+            found = engine.retain(into, older_than=older_than, batch=batch)
+        if as_json:
+            print_json(asdict(found))
+        else:
+            out.print(Text(str(found)), soft_wrap=True)

@@ -46,15 +46,18 @@ from .presence import Presence
 from .pulled import Check, Pulled, check
 from .pump import Pump
 from .queue import Queue, QueueWorker
+from .retention import BATCH, Retained, retain
 from .sending import Answer, answer_to, checked_id, payload_copy
 from .tables import INSTANCES
 from .texts import written
 from .turn import OPEN, rebuilt
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from types import TracebackType
 
     from wfsim.history.history import History
+    from wfsim.model.duration import Duration
     from wfsim.model.functions import Python
     from wfsim.model.values import Value
     from wfsim.semantics.kernel import Output
@@ -747,6 +750,40 @@ class Engine:
         """
         self.raise_if_stopped()
         return migrate(self.core, which, to, mapping, dry_run=dry_run)
+
+    def retain(
+        self,
+        into: str | os.PathLike[str],
+        *,
+        older_than: Duration | timedelta | str | float,
+        batch: int = BATCH,
+    ) -> Retained:
+        """Let closed instances leave the database for an archive, and the queue forget attempts that have ended.
+
+        Those go to folders of Parquet, which `wf.open_history` opens, whose last record is older, with their families,
+        if all of these are closed too and nothing is owed to them. They are gone from the engine then: `get` does not
+        find them, `retry` cannot open them again, and their ids are free.
+
+        Parameters
+        ----------
+        into
+            The folder of the archive, made if missing; a folder in it for each batch.
+        older_than
+            `"90d"`.
+        batch
+            So many instances, with their families, in a folder.
+
+        Raises
+        ------
+        EngineError
+            If another process writes to the archive, or one that was interrupted wrote to another.
+
+        Notes
+        -----
+        May be killed at any moment: whoever retains next into the same archive finishes what was begun, once.
+        """
+        self.raise_if_stopped()
+        return retain(self.core, self._queue, into, older_than, batch)
 
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
         """Why an event cannot be taken now, or a state not be reached; see `Run.why_not`."""

@@ -25,7 +25,7 @@ from .tables import INSTANCES, MOVES
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wfsim.history.history import History
     from wfsim.semantics.instance import Instance
@@ -96,6 +96,22 @@ class Pulled:
                 return
             self._pull()
             self._changes, self._looked = changes, monotonic()
+
+    def steps(self, rows: SqlRows, relatives: Iterable[InstanceRow]) -> list[Steps] | None:
+        """All that a family of instances has done, parents first; `None` if one did not go as its definition says."""
+        found = []
+        for row in relatives:
+            each = self._steps(rows, row)
+            if each is None:
+                return None
+            found.append(each)
+        return found
+
+    def append(self, steps: Sequence[Steps]) -> History:
+        """Add what instances have done; the history with it."""
+        if steps:
+            self._store.append_all(steps)
+        return self._store.history()
 
     def close(self) -> None:
         """Let go of the file."""

@@ -23,6 +23,7 @@ from .turn import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+    from datetime import datetime
 
     from .core import Core
     from .pump import Pump
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 VERSION = "wfsim-1"
 """What DBOS takes for the version of the application: workers of one version take each other's attempts."""
+
+TOGETHER = 500
+"""Rows of DBOS that are removed at a time."""
 
 ELSEWHERE = 1.0
 """Seconds after which an attempt whose function is not known here is offered again."""
@@ -123,6 +127,22 @@ class Queue:
 
     def launched(self, attempts: Iterable[AttemptRow]) -> None:
         """Nothing to do: they are in the queue."""
+
+    def forget(self, before: datetime) -> int:
+        """Remove what DBOS keeps of attempts that ended before a time; how many. Our tables say what came of them."""
+        assert self._client is not None
+        n = 0
+        while found := self._client.list_workflows(
+            name="wfsim_attempt",
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before.isoformat(),
+            limit=TOGETHER,
+            load_input=False,
+            load_output=False,
+        ):
+            self._client.delete_workflows([each.workflow_id for each in found])
+            n += len(found)
+        return n
 
     def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
         """Nothing to do: a worker that takes one finds out, and one that is at it looks."""

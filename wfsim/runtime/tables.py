@@ -156,6 +156,14 @@ MOVES = sa.Table(
     sqlite_autoincrement=True,
 )
 
+LEAVING = sa.Table(
+    "wfsim_leaving",
+    METADATA,
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False, comment="that is in the archive"),
+    sa.Column("folder", sa.Text, nullable=False, comment="of the archive, in which it is or will be"),
+)
+
 SCHEMA_VERSION = sa.Table(
     "wfsim_schema_version",
     METADATA,

@@ -1,4 +1,4 @@
-"""Instances may move to another version of their workflow."""
+"""Instances may move to another version of their workflow, and leave the database for an archive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "2"
 
 
 def upgrade() -> None:
-    """A row for each move."""
+    """A row for each move, and for each instance that is about to leave."""
     op.create_table(
         "wfsim_moves",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
@@ -25,3 +25,9 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("wfsim_moves_instance", "wfsim_moves", ["instance", "number"])
+    op.create_table(
+        "wfsim_leaving",
+        sa.Column("instance", sa.Text, primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False, comment="that is in the archive"),
+        sa.Column("folder", sa.Text, nullable=False, comment="of the archive, in which it is or will be"),
+    )
