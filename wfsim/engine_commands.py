@@ -185,3 +185,27 @@ def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) ->
             print_json(asdict(found))
         else:
             out.print(Text(str(found)), soft_wrap=True)
+
+    @app.command()
+    def backup(
+        database: Address,
+        file: Annotated[Path, typer.Argument(help="The file to write.", show_default=False)],
+    ) -> None:
+        """Copy the database of an engine while it is used."""
+        from wfsim.runtime.backup import back_up
+
+        out.print(Text(str(back_up(database, file))), soft_wrap=True)
+
+    @app.command()
+    def restore(
+        file: Annotated[Path, typer.Argument(help="What wfsim backup wrote.", show_default=False)],
+        database: Address,
+    ) -> None:
+        """Make the database of an engine from a copy.
+
+        An SQLite file must not be there, a PostgreSQL database must be empty.
+        """
+        from wfsim.runtime.backup import restore as restored
+
+        n = restored(file, database)
+        out.print(Text(f"{n:,} instances are there again."), soft_wrap=True)

@@ -62,6 +62,12 @@ class Json(DBOSSerializer):
         return None if serialized_data is None else json.loads(serialized_data)
 
 
+def make_queue_tables(engine: sa.Engine) -> None:
+    """Make the tables of DBOS in a database, or bring them up to date."""
+    logging.getLogger("dbos").setLevel(logging.ERROR)
+    DBOS.migrate(engine.url.render_as_string(hide_password=False))
+
+
 class Queue:
     """Puts attempts into the queue, in the transaction that schedules them; any process may."""
 
@@ -71,8 +77,7 @@ class Queue:
 
     def prepare(self) -> None:
         """Make the tables of DBOS, if they are not there; before the first transaction, as that would wait for it."""
-        logging.getLogger("dbos").setLevel(logging.ERROR)
-        DBOS.migrate(self._core.database.engine.url.render_as_string(hide_password=False))
+        make_queue_tables(self._core.database.engine)
         self._client = DBOSClient(
             system_database_engine=self._core.database.engine, serializer=Json(), application_name="wfsim"
         )

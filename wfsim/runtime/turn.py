@@ -289,7 +289,12 @@ class Turn:
             for record in records
             if record.kind == "child_started"
         }
-        self.rows.add_due([row for effect in effects for row in self._owed(held, effect, children)])
+        owed: list[DueRow] = []
+        for effect in effects:
+            # A timer that is set and dropped in one step was never due.
+            owed = [row for row in owed if not _drops(effect, row)]
+            owed += self._owed(held, effect, children)
+        self.rows.add_due(owed)
         if any(record.kind in _OF_ACTIVITIES for record in records):
             self._sync_attempts(held, inputs)
 
@@ -740,6 +745,14 @@ _OF_ACTIVITIES = frozenset(
 """Kinds of records after which other attempts may be open, or may start."""
 
 OPEN = ("created", "running", "paused", "cancelling")
+
+
+def _drops(effect: Effect, row: DueRow) -> bool:
+    if row.kind != "timer":
+        return False
+    return effect.kind == "closed" or (
+        effect.kind == "drop_timer" and (effect.timer, effect.timer_id) == (row.place, row.serial)
+    )
 
 
 def rebuilt(rows: Rows, row: InstanceRow, families: Families) -> Instance:

@@ -23,7 +23,7 @@ from wfsim.model.yaml_io import loads
 from wfsim.runtime import retention
 from wfsim.runtime.clock import ManualClock
 from wfsim.runtime.engine import Engine, open_engine
-from wfsim.runtime.tables import INSTANCES, LEAVING, RECORDS, SEEN
+from wfsim.runtime.tables import DUE, INSTANCES, LEAVING, RECORDS, SEEN
 
 
 @pytest.fixture(scope="module")
@@ -179,11 +179,14 @@ def test_one_that_is_opened_again_meanwhile_stays_with_its_batch(
         engine.start("order", {"total": 1}, id="f").send("pay")
         engine.start("order", {"total": 1}, id="d").send("drop")
         assert engine.get("f").status == "failed"
+        assert engine.control("f", "retry") == "accepted"
+        with engine.core.database.reading() as rows:
+            # The timer that it set on entering again was dropped in the same step.
+            assert rows.connection.execute(sa.select(DUE)).all() == []
         write = retention._write
 
         def write_and_retry(core: Any, folder: Path) -> None:
             write(core, folder)
-            engine.control("f", "pause")
             engine.control("f", "retry")
 
         with monkeypatch.context() as patched:

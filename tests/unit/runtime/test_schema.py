@@ -17,7 +17,7 @@ from wfsim.errors import EngineError
 from wfsim.runtime import schema
 from wfsim.runtime.database import Database
 from wfsim.runtime.engine import open_engine
-from wfsim.runtime.tables import ATTEMPTS, DUE, INSTANCES, METADATA, SCHEMA_VERSION
+from wfsim.runtime.tables import ATTEMPTS, LEAVING, METADATA, MOVES, SCHEMA_VERSION
 from wfsim.runtime.upgrading import NEWEST, stored_version, upgrade
 
 
@@ -48,7 +48,7 @@ def test_all_changes_together_make_the_tables_that_are_written_down(address: str
         context = MigrationContext.configure(connection, opts=settings)
         assert compare_metadata(context, METADATA) == []
         assert stored_version(connection) == NEWEST
-        for table in (INSTANCES, ATTEMPTS, DUE):
+        for table in METADATA.tables.values():
             found = [column["name"] for column in sa.inspect(connection).get_columns(table.name)]
             assert found == [column.name for column in table.c]
     engine.dispose()
@@ -64,7 +64,8 @@ def test_a_database_from_before_versions_is_brought_up_to_date_and_goes_on(addre
         engine.start("order", {"total": 1}, id="o")
     raw = connected(address)
     with raw.begin() as connection:
-        SCHEMA_VERSION.drop(connection)
+        for table in (SCHEMA_VERSION, MOVES, LEAVING):
+            table.drop(connection)
         connection.execute(sa.text("ALTER TABLE wfsim_instances DROP COLUMN priority"))
         connection.execute(sa.text("ALTER TABLE wfsim_attempts DROP COLUMN priority"))
         connection.execute(sa.text("ALTER TABLE wfsim_attempts DROP COLUMN pool"))
