@@ -209,3 +209,18 @@ def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) ->
 
         n = restored(file, database)
         out.print(Text(f"{n:,} instances are there again."), soft_wrap=True)
+
+    @app.command()
+    def doctor(database: Address, functions: Modules = None, as_json: AsJson = False) -> None:
+        """Tell what in an engine's database needs a person.
+
+        Exit code 1 if anything does. Nothing is changed.
+        """
+        from wfsim.runtime.doctor import diagnose
+
+        found = diagnose(database, {each.name: each.python for each in functions_of(functions)})
+        if as_json:
+            print_json(found.to_dict())
+        else:
+            out.print(Text(str(found)), soft_wrap=True)
+        raise typer.Exit(0 if found.ok else 1)

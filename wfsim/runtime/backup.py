@@ -98,7 +98,7 @@ def back_up(url: str, path: str | os.PathLike[str]) -> Backup:
     if not target.absolute().parent.is_dir():
         raise EngineError(f"{target}: the folder {target.parent} does not exist. Make it first.")
     partial = target.with_name(f".{target.name}.partial")
-    with _opened(url) as (engine, shown):
+    with opened(url) as (engine, shown):
         n = _count(engine, shown)
         try:
             if engine.dialect.name == "sqlite":
@@ -119,7 +119,7 @@ def back_up(url: str, path: str | os.PathLike[str]) -> Backup:
 
 
 @contextlib.contextmanager
-def _opened(url: str) -> Iterator[tuple[sa.Engine, str]]:
+def opened(url: str) -> Iterator[tuple[sa.Engine, str]]:
     """Connections to a database as it is: nothing is made or changed."""
     try:
         parsed = sa.engine.make_url(url)
@@ -256,7 +256,7 @@ def restore(path: str | os.PathLike[str], url: str) -> int:
     if not source.is_file():
         raise EngineError(f"there is no backup {str(source)!r}. Give the file that wfsim backup wrote.")
     kind = _kind(source)
-    with _opened(url) as (engine, shown):
+    with opened(url) as (engine, shown):
         if (kind == "sqlite") != (engine.dialect.name == "sqlite"):
             what = "an SQLite file" if kind == "sqlite" else "a PostgreSQL database"
             raise EngineError(f"{source} is a copy of {what}, and {shown} is none. Restore it to one of its own kind.")

@@ -228,6 +228,7 @@ class Engine:
                 self._pump.carry_out(implementations_given(everything.all_versions(), activities))
             if self._pump is not None and works and not database.in_memory:
                 self._presence = Presence(self.core, self.worker)
+                self._presence.serves = lambda: {"groups": served, "activities": self.carried_out}
                 self._pump.worker = self._presence.id
             if not alone and self._pump is not None and self._presence is not None:
                 self._queue = QueueWorker(
