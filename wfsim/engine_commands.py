@@ -115,9 +115,10 @@ def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) ->
         Exit code 0 after a signal, 2 if it cannot begin or go on.
         """
         from wfsim.runtime.engine import open_engine
-        from wfsim.runtime.worker import activities_of, stopped_by_signals, told_as_json, work
+        from wfsim.runtime.modules import activities_in
+        from wfsim.runtime.worker import stopped_by_signals, told_as_json, work
 
-        given = activities_of(activities)
+        given = activities_in(activities)
         called = {each.name: each.python for each in functions_of(functions)}
         with told_as_json(sys.stdout), stopped_by_signals() as stop:
             engine = open_engine(database, workflows, given, functions=called, groups=groups, concurrency=concurrency)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,9 +18,9 @@ from .clock import SystemClock
 from .core import Core
 from .database import Database, existing
 from .groups import DEFAULT
-from .presence import LEASE, server_time
+from .presence import LEASE
 from .rows import Busy
-from .tables import ATTEMPTS, DEFINITIONS, DUE, INSTANCES, LEAVING, WORKERS
+from .tables import ATTEMPTS, DEFINITIONS, DUE, INSTANCES, LEAVING
 from .turn import OPEN
 from .upgrading import NEWEST, stored_version
 
@@ -193,11 +192,11 @@ def _instances(rows: SqlRows) -> tuple[int, Finding]:
 
 def _workers(rows: SqlRows) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """What those say that give signs of life, and the names of the others."""
-    limit = server_time(rows) - 2 * LEASE * 1e6
+    limit = rows.server_time() - 2 * LEASE * 1e6
     alive, gone = {}, []
-    for row in rows.connection.execute(sa.select(WORKERS).order_by(WORKERS.c.started)):
+    for row in rows.workers():
         if row.beat >= limit:
-            alive[row.id] = json.loads(row.told) if row.told else {}
+            alive[row.id] = dict(row.told)
         else:
             gone.append(row.id)
     return alive, gone

@@ -9,8 +9,6 @@ from concurrent.futures import Future
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from wfsim.errors import RunStopped
 
 from .database import DatabaseError
@@ -231,7 +229,7 @@ class Pump:
                     self._working = True
                 try:
                     again = self._round()
-                except (DatabaseError, sa.exc.OperationalError):
+                except DatabaseError:
                     if not self._shared:
                         raise
                     # Others use it too, and see to it that it comes back.

@@ -14,7 +14,7 @@ from dbos import Serializer as DBOSSerializer
 
 from wfsim.errors import EngineError
 
-from .core import DatabaseError
+from .database import DatabaseError
 from .groups import DEFAULT, HIGHEST, MOST_AT_ONCE, QueueLimits, group_of, limits_of, queue_of, set_limits
 from .implementations import Use
 from .logs import tell
@@ -314,7 +314,7 @@ class QueueWorker(Queue):
         while True:
             try:
                 return call(again)
-            except (DatabaseError, sa.exc.OperationalError):
+            except DatabaseError:
                 if self._closing.wait(OUTAGE):
                     raise
                 again = True

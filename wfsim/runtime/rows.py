@@ -322,7 +322,7 @@ class Rows(Protocol):
         ...
 
     def put_worker(self, row: WorkerRow) -> None:
-        """A worker is there, or gave a sign of life: what it told of itself stays then."""
+        """A worker is there, or gave a sign of life, and tells of itself."""
         ...
 
     def drop_workers(self, ids: Iterable[str]) -> None:

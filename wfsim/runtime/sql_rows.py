@@ -462,9 +462,11 @@ class SqlRows:
         return [WorkerRow(row.id, row.started, row.beat, json.loads(row.told) if row.told else {}) for row in found]
 
     def put_worker(self, row: WorkerRow) -> None:
-        """A worker is there, or gave a sign of life: what it told of itself stays then."""
+        """A worker is there, or gave a sign of life, and tells of itself."""
         statement = self._insert(WORKERS)
-        statement = statement.on_conflict_do_update(index_elements=["id"], set_={"beat": statement.excluded.beat})
+        statement = statement.on_conflict_do_update(
+            index_elements=["id"], set_={"beat": statement.excluded.beat, "told": statement.excluded.told}
+        )
         told = written(row.told) if row.told else None
         self.connection.execute(statement, {"id": row.id, "started": row.started, "beat": row.beat, "told": told})
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
-import sys
 import threading
 import time
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from wfsim.errors import EngineError, WaitTimeout, did_you_mean
 
+from .database import DatabaseError
 from .logs import LOGGER, JsonLines, tell
 
 if TYPE_CHECKING:
@@ -24,58 +22,12 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from .engine import Engine
-    from .implementations import Function
 
 LOOK = 1.0
 """Seconds between two looks at whether all is well."""
 
 LAST = 5.0
 """Seconds that activities which were asked to stop have for it."""
-
-
-def activities_of(modules: Iterable[str]) -> dict[str, Function]:
-    """The functions of Python modules, which may lie in the current folder, by the names of activities.
-
-    These are the functions that a module defines under names that do not begin with `_`, and what stands in its
-    `ACTIVITIES`, a mapping with names such as `order.charge` and `charge@2`.
-
-    Raises
-    ------
-    EngineError
-        If a module cannot be imported or has none, or two have one of the same name.
-    """
-    found: dict[str, Function] = {}
-    origin: dict[str, str] = {}
-    if os.getcwd() not in sys.path:
-        # For good: activities may import more when they are called.
-        sys.path.insert(0, os.getcwd())
-    for name in modules:
-        try:
-            module = import_module(name)
-        except ImportError as error:
-            raise EngineError(
-                f"the module {name!r} cannot be imported: {error}. Name it as Python does, my.activities, and start "
-                "where it lies."
-            ) from None
-        own = {
-            key: value
-            for key, value in vars(module).items()
-            if not key.startswith("_")
-            and callable(value)
-            and not isinstance(value, type)
-            and getattr(value, "__module__", None) == name
-        }
-        own |= dict(getattr(module, "ACTIVITIES", {}))
-        if not own:
-            raise EngineError(
-                f"the module {name!r} has no activities. Define functions with their names in it, or give names such "
-                "as 'order.charge' in a dict ACTIVITIES."
-            )
-        for key, function in own.items():
-            if origin.setdefault(key, name) != name:
-                raise EngineError(f"{origin[key]!r} and {name!r} both have an activity {key!r}. Rename one of them.")
-            found[key] = function
-    return found
 
 
 @contextlib.contextmanager
@@ -140,9 +92,9 @@ def work(engine: Engine, functions: Iterable[str], stop: threading.Event, *, gra
             engine.close(LAST)
         except WaitTimeout as error:
             tell("attempts_given_back", logging.WARNING, message=str(error))
-        except sa.exc.DBAPIError as error:
+        except DatabaseError as error:
             # Its place among the workers stays, and is taken for that of one that is gone.
-            tell("database_away", logging.ERROR, message=_first_line(error))
+            tell("database_away", logging.ERROR, message=str(error))
         tell("worker_stopped")
 
 
@@ -187,10 +139,6 @@ def _away(engine: Engine) -> str | None:
     try:
         with engine.core.database.reading() as rows:
             rows.connection.execute(sa.select(1))
-    except sa.exc.DBAPIError as error:
-        return _first_line(error)
+    except DatabaseError as error:
+        return str(error)
     return None
-
-
-def _first_line(error: sa.exc.DBAPIError) -> str:
-    return str(error.orig).strip().partition("\n")[0]

@@ -18,7 +18,6 @@ from wfsim.errors import EngineError
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.engine import open_engine
 from wfsim.runtime.groups import QueueLimits, number_of, rate_of
-from wfsim.runtime.worker import activities_of
 
 SHOP = """
 from pathlib import Path
@@ -281,23 +280,3 @@ def test_limits_that_make_no_sense_are_refused(tmp_path: Path) -> None:
         engine.set_queue("default", QueueLimits())
     with pytest.raises(EngineError, match="no group of workers is named"):
         open_engine(f"sqlite:///{tmp_path}/runs.db", activities={}, groups=[])
-
-
-def test_activities_of_a_module_are_its_own_functions_and_what_it_lists(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "wares_one.py").write_text(
-        "from json import dumps\nclass Thing: ...\ndef charge(total): ...\ndef _inner(): ...\n"
-        "ACTIVITIES = {'order.pack': charge}\n"
-    )
-    (tmp_path / "wares_two.py").write_text("def charge(total): ...\n")
-    (tmp_path / "wares_none.py").write_text("x = 1\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    assert sorted(activities_of(["wares_one"])) == ["charge", "order.pack"]
-    with pytest.raises(EngineError, match="'wares_one' and 'wares_two' both have an activity 'charge'"):
-        activities_of(["wares_one", "wares_two"])
-    with pytest.raises(EngineError, match="has no activities"):
-        activities_of(["wares_none"])
-    with pytest.raises(EngineError, match="cannot be imported"):
-        activities_of(["wares_missing"])
