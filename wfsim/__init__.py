@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from wfsim.runtime.clock import ManualClock
     from wfsim.runtime.engine import open_engine
     from wfsim.runtime.executor import ActivityContext
+    from wfsim.runtime.groups import QueueLimits
     from wfsim.runtime.run import reopen, start
     from wfsim.runtime.schedules import run_schedules
     from wfsim.simulation.default import default_scenario
@@ -89,6 +90,7 @@ __all__ = [
     "ManualClock",
     "PetriNet",
     "Property",
+    "QueueLimits",
     "Scenario",
     "Stepper",
     "TokenGame",
@@ -181,6 +183,7 @@ _HOMES = {
     "runtime.executor": ("ActivityContext",),
     "runtime.run": ("reopen", "start"),
     "runtime.engine": ("open_engine",),
+    "runtime.groups": ("QueueLimits",),
     "runtime.schedules": ("run_schedules",),
     "simulation.default": ("default_scenario",),
     "simulation.scenario": ("Scenario", "load_scenario"),

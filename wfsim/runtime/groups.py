@@ -8,7 +8,9 @@ change needs no restart.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,8 +20,6 @@ from wfsim.model.uses import declared_activities
 from wfsim.model.values import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from dbos import Queue as DBOSQueue
 
     from wfsim.model.workflow import Workflow
@@ -63,8 +63,10 @@ class QueueLimits:
         if self.concurrency is not None and self.worker_concurrency > self.concurrency:
             # More than all together one worker cannot have.
             object.__setattr__(self, "worker_concurrency", self.concurrency)
-        if self.rate is not None and not (self.rate[0] >= 1 and self.rate[1] > 0):
-            raise EngineError(f"rate is {self.rate!r}. Give how many may start within how many seconds: (10, 60.0).")
+        if self.rate is not None and not _is_rate(self.rate):
+            raise EngineError(
+                f"rate is {brief(self.rate)}. Give how many may start within how many seconds: (10, 60.0)."
+            )
 
     def __str__(self) -> str:
         told = [f"{self.worker_concurrency:,} at once in each worker"]
@@ -73,6 +75,14 @@ class QueueLimits:
         if self.rate is not None:
             told.append(f"{self.rate[0]:,} starts in {Duration.of(self.rate[1])}")
         return ", ".join(told)
+
+
+def _is_rate(given: object) -> bool:
+    if not (isinstance(given, tuple) and len(given) == 2):
+        return False
+    if any(isinstance(each, bool) or not isinstance(each, int | float) for each in given):
+        return False
+    return bool(given[0] >= 1 and given[0] == int(given[0]) and 0 < given[1] < math.inf)
 
 
 def pools_of(workflows: Iterable[Workflow]) -> list[str]:
@@ -89,6 +99,8 @@ def checked_groups(groups: Iterable[str]) -> list[str]:
     EngineError
         If there is none, or one is no name.
     """
+    if not isinstance(groups, str | Iterable):
+        raise EngineError(f"groups are pools of activities, ['packers'], not {brief(groups)}.")
     found = list(dict.fromkeys([groups] if isinstance(groups, str) else groups))
     for each in found:
         if not isinstance(each, str) or not each.strip():
