@@ -703,7 +703,7 @@ def migrate(
     first = _load(old, given)
     if against is not None:
         known = _catalogue(old, first, catalogue, given)
-        told = engine_commands.against(against, first, known, renamed, move=move)
+        told = engine_commands.against(against, first, known, renamed, given, move=move)
         if as_json:
             _print_json(told.data)
         else:

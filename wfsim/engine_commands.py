@@ -16,11 +16,12 @@ from wfsim.marked_functions import Modules, functions_of
 from wfsim.printing import show_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from rich.console import Console
 
     from wfsim.model.catalogue import Catalogue
+    from wfsim.model.supplying import Supplied
     from wfsim.model.workflow import Workflow
 
 Address = Annotated[
@@ -41,14 +42,23 @@ class Told(NamedTuple):
     ok: bool
 
 
-def against(database: str, new: Workflow, catalogue: Catalogue, renamed: list[str] | None, *, move: bool) -> Told:
+def against(
+    database: str,
+    new: Workflow,
+    catalogue: Catalogue,
+    renamed: list[str] | None,
+    functions: Iterable[Supplied],
+    *,
+    move: bool,
+) -> Told:
     """A version against the instances of an engine; with `move` it is published, and open ones move that can."""
     from wfsim.runtime.database import existing
     from wfsim.runtime.engine import open_engine
     from wfsim.runtime.moving import against as replayed
 
     mapping = _names(renamed)
-    with open_engine(existing(database)) as engine:
+    called = {each.name: each.python for each in functions}
+    with open_engine(existing(database), functions=called) as engine:
         if not move:
             found = replayed(engine.core, new, catalogue, mapping)
             data = [each.to_dict() for each in found]

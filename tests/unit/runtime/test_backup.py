@@ -188,6 +188,30 @@ def test_a_damaged_archive_of_tables_leaves_the_database_empty(
         assert not sa.inspect(connection).has_table("wfsim_instances")
 
 
+def test_tables_that_are_not_the_engine_s_own_are_copied_with_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup.shutil, "which", lambda name: None)
+    address, other = server.address(), server.address()
+    with open_engine(address, [order()]) as engine, engine.core.database.transaction() as rows:
+        for text in (
+            "CREATE TABLE wfsim_keys (id text PRIMARY KEY, role text NOT NULL DEFAULT 'viewer')",
+            "CREATE TABLE wfsim_audit (number bigserial PRIMARY KEY, key text REFERENCES wfsim_keys, told json)",
+            "CREATE UNIQUE INDEX wfsim_audit_told ON wfsim_audit ((told ->> 'n')) WHERE key IS NOT NULL",
+            "INSERT INTO wfsim_keys (id) VALUES ('a')",
+            """INSERT INTO wfsim_audit (key, told) VALUES ('a', '{"n": "1"}'), (NULL, NULL)""",
+        ):
+            rows.connection.exec_driver_sql(text)
+    back_up(address, tmp_path / "copy")
+    restore(tmp_path / "copy", other)
+    with Database(other).transaction() as rows:
+        run = rows.connection.exec_driver_sql
+        run("INSERT INTO wfsim_audit (told) VALUES (NULL)")
+        assert run("SELECT number, key FROM wfsim_audit ORDER BY number").all() == [(1, "a"), (2, None), (3, None)]
+        assert run("SELECT role FROM wfsim_keys").scalar_one() == "viewer"
+        assert run("SELECT count(*) FROM pg_indexes WHERE indexname = 'wfsim_audit_told'").scalar_one() == 1
+
+
 def test_backup_and_restore_are_one_command_each(tmp_path: Path) -> None:
     address, other = f"sqlite:///{tmp_path}/runs.db", f"sqlite:///{tmp_path}/other.db"
     with open_engine(address, [order()]) as engine:
