@@ -13,6 +13,7 @@ from wfsim.history.retelling import Segment, called_now, retold
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_writer import to_data
 from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.image import image_of
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Record, records_of
@@ -71,7 +72,7 @@ def test_an_instance_that_moves_goes_on_with_the_same_records(
     assert (moved.version, moved.time, moved.configuration) == (instance.version, instance.time, instance.configuration)
     # And back: what it was is what it is again.
     back = retold([Segment(old, records, {}), Segment(moved.program, [], {})], old, {}).instance
-    assert (back.m, back.variables) == (instance.m, instance.variables)
+    assert image_of(back) == image_of(instance)
     for number, (choice, k) in enumerate(after, len(before)):
         stimulus = next_stimulus(instance, choice, k, number)
         if stimulus.kind == "timer":

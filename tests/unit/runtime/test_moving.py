@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+import wfsim as wf
 from tests.postgres import Server, serving
 from tests.unit.runtime.test_workers import order
 from wfsim.errors import EngineError, WfsimError
@@ -156,3 +159,32 @@ def test_a_version_is_tried_against_all_that_is_stored_before_it_is_published(tm
 def order_states() -> list[dict[str, object]]:
     states: list[dict[str, object]] = order().model_dump(mode="json", by_alias=True, exclude_defaults=True)["states"]
     return [state for state in states if state["name"] != "dropped"]
+
+
+def test_the_command_replays_what_is_stored_and_moves_what_can_move(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path}/runs.db"
+    with open_engine(address, [order()]) as engine:
+        for name in ("kept", "other"):
+            engine.start("order", {"total": 1}, id=name)
+        engine.send("other", "drop")
+    file = tmp_path / "order.yaml"
+    wf.save(newer(), file)
+    dropped = "was transition(created, dropped, drop), would be transition(created, asleep, drop)"
+
+    def run(*given: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "wfsim.cli", "migrate", "--against", address, str(file), *given]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    code, out = run()
+    assert code == 1
+    assert f"2 stored cases, 1 open: 1 would not replay\n  1 (other): event_received(drop): {dropped}" in out
+    code, out = run("--json")
+    assert [case["replays"] for case in json.loads(out)[0]["cases"]] == [True, False]
+    assert run("--map", "dropped") == (
+        2,
+        "--map dropped=: write the name that a state has and the one that it gets, old=new.\n",
+    )
+    assert run("--move") == (0, "1 of 1 instances have moved\n")
+    with open_engine(address) as engine:
+        assert [each.version for each in engine.list()] == ["1.0.0", "2.0.0"]
