@@ -180,6 +180,13 @@ class Engine:
     """Workflows run for real; `open_engine` makes it. All methods may be called from any thread.
 
     Use it as context manager, or `close` it.
+
+    Attributes
+    ----------
+    worker
+        What this process is called in records and lists.
+    groups
+        The groups whose activities are carried out here; `None`: all.
     """
 
     def __init__(
@@ -202,7 +209,7 @@ class Engine:
         if concurrency is not None:
             # It says what it may be.
             QueueLimits(concurrency)
-        served = None if groups is None else checked_groups(groups)
+        self.groups = served = None if groups is None else checked_groups(groups)
         if activities is not None and not isinstance(activities, Mapping):
             raise EngineError(f"activities is a mapping from names to functions, not {brief(activities)}.")
         published = as_catalogue(workflows)

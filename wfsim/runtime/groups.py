@@ -132,10 +132,13 @@ def limits_of(queue: DBOSQueue) -> QueueLimits:
 
 def set_limits(queue: DBOSQueue, limits: QueueLimits) -> None:
     """Store limits; they hold from the next look of each worker on."""
-    # Neither may be above the other at any time.
-    queue.set_global_concurrency(None)
-    queue.set_worker_concurrency(limits.worker_concurrency)
-    queue.set_global_concurrency(limits.concurrency)
+    # DBOS lets neither contradict the other at any time, and at no time may there be more than before or after.
+    if limits.concurrency is None or (queue.worker_concurrency or 0) <= limits.concurrency:
+        queue.set_global_concurrency(limits.concurrency)
+        queue.set_worker_concurrency(limits.worker_concurrency)
+    else:
+        queue.set_worker_concurrency(limits.worker_concurrency)
+        queue.set_global_concurrency(limits.concurrency)
     rate = limits.rate
     queue.set_limiter(None if rate is None else {"limit": rate[0], "period": rate[1]})
 

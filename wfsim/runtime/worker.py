@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from wfsim.errors import EngineError, WaitTimeout, did_you_mean
 
 from .database import DatabaseError
+from .groups import DEFAULT, pools_of
 from .logs import LOGGER, JsonLines, tell
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ def work(engine: Engine, functions: Iterable[str], stop: threading.Event, *, gra
 def _begun(engine: Engine, functions: Iterable[str]) -> None:
     known = engine.carried_out
     tell("worker_started", database=engine.core.database.shown, worker=engine.worker, activities=known)
+    pools = pools_of(engine.workflows.all_versions())
+    for group in engine.groups or ():
+        if group not in (DEFAULT, *pools):
+            message = f"no published activity has the pool {group!r}.{did_you_mean(group, pools)}"
+            tell("group_unknown", logging.WARNING, group=group, message=message)
     names = [each.partition(".")[2] for each in known]
     for function in functions:
         wanted = function.partition("@")[0]

@@ -148,7 +148,8 @@ def test_workers_serve_the_groups_that_they_name(tmp_path: Path, start: Callable
 
 def test_a_worker_learns_what_others_publish_after_its_start(tmp_path: Path, start: Callable[..., Worker]) -> None:
     address = f"sqlite:///{tmp_path}/runs.db"
-    worker = start(address)
+    worker = start(address, "--groups", "cashiers")
+    assert worker.until("group_unknown")["message"] == "no published activity has the pool 'cashiers'."
     told = worker.until("activity_unknown")
     assert told["message"] == "no published workflow has an activity 'charge'."
     with open_engine(address, [order(activities=POOLED)]) as engine:
@@ -209,8 +210,9 @@ def test_limits_of_a_group_hold_from_the_next_look_on_and_are_kept(tmp_path: Pat
         assert str(engine.queues["cashiers"]) == "2 at once in each worker, 2 at once in all, 10 starts in 1m"
     with open_engine(address, activities={"charge": lambda total: "paid"}, polling=0.05) as engine:
         assert engine.queues["cashiers"] == QueueLimits(2, 2, (10, 60.0))
-        engine.set_queue("cashiers", QueueLimits())
-        assert engine.queues["cashiers"] == QueueLimits(100)
+        for limits in (QueueLimits(), QueueLimits(7, 9), QueueLimits(3, 3), QueueLimits(20, 40), QueueLimits(50)):
+            engine.set_queue("cashiers", limits)
+            assert engine.queues["cashiers"] == limits
 
 
 def test_attempts_of_a_higher_priority_come_first(tmp_path: Path) -> None:
