@@ -83,8 +83,8 @@ def work(engine: Engine, functions: Iterable[str], stop: threading.Event, *, gra
     RunStopped
         If the engine cannot go on for another reason.
     """
-    _begun(engine, functions)
     try:
+        _begun(engine, functions)
         _watch(engine, stop, patience)
         tell("worker_stopping", grace=grace)
         engine.drain(grace)
@@ -100,9 +100,8 @@ def work(engine: Engine, functions: Iterable[str], stop: threading.Event, *, gra
 
 
 def _begun(engine: Engine, functions: Iterable[str]) -> None:
-    known = engine.carried_out
+    known, pools = engine.carried_out, pools_of(engine.workflows.all_versions())
     tell("worker_started", database=engine.core.database.shown, worker=engine.worker, activities=known)
-    pools = pools_of(engine.workflows.all_versions())
     for group in engine.groups or ():
         if group not in (DEFAULT, *pools):
             message = f"no published activity has the pool {group!r}.{did_you_mean(group, pools)}"
