@@ -701,8 +701,9 @@ class Turn:
 
     def miss(self, held: Held, serial: int, attempt: int) -> None:
         """A heartbeat is missing: the attempt has failed, unless it has given a sign since (M5.3)."""
-        row = self._open_attempt(held, serial, attempt)
-        if row is not None and row.beat_by is not None and row.beat_by <= self.now:
+        row = self.rows.lock_attempt(held.name, serial)
+        late = row is not None and row.attempt == attempt and row.beat_by is not None and row.beat_by <= self.now
+        if row is not None and late:
             # Not watched any more; a pause may keep the attempt open for long.
             row.beat_by = None
             self.rows.put_attempt(row)
