@@ -92,7 +92,9 @@ def _url(value: str) -> str:
     if address.fragment or any("#" in part for part in parts if isinstance(part, str)):
         raise ValueError(f"{brief(value)}: what follows # is never sent. Leave it out.")
     if not address.hostname or _STEERING.search(value) or " " in first or "\\" in first:
-        raise ValueError(f"{brief(value)} is no address. Write https://host/path, without spaces and control characters.")
+        raise ValueError(
+            f"{brief(value)} is no address. Write https://host/path, without spaces and control characters."
+        )
     return value
 
 

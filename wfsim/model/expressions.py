@@ -131,7 +131,9 @@ def text_parts(tree: Expression) -> tuple[str | Expression, ...]:
             return (words,)
         case Call("text", (part,)):
             return (part,)
-        case Arithmetic("+", Arithmetic("+") | Literal(str()) | Call("text") as left, Literal(str()) | Call("text") as right):
+        case Arithmetic(
+            "+", Arithmetic("+") | Literal(str()) | Call("text") as left, Literal(str()) | Call("text") as right
+        ):
             return (*text_parts(left), *text_parts(right))
     return (tree,)
 

@@ -13,7 +13,6 @@ from wfsim.model.expression_tree import (
     Name,
     Template,
     TemplateList,
-    TemplateObject,
     names,
 )
 from wfsim.model.fields import sees

@@ -21,6 +21,7 @@ from .turn import Order, Turn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from wfsim.model.elements import Activity
     from wfsim.model.workflow import Workflow
 
     from .clock import Clock
@@ -287,7 +288,7 @@ class Core:
         attempt: int,
         worker: str,
         tries: int | None = None,
-        knows: Callable[[Use], bool] | None = None,
+        knows: Callable[[Use, Activity], bool] | None = None,
     ) -> Order | None:
         """A worker is about to carry out an attempt; see `Turn.take`.
 

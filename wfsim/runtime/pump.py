@@ -13,14 +13,18 @@ from wfsim.errors import RunStopped
 
 from .database import DatabaseError
 from .executor import Attempt, Executor, Report
-from .implementations import Use
+from .implementations import Implementations, Use
+from .turn import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from wfsim.model.elements import Activity
+
     from .core import Core
     from .executor import Key
     from .implementations import Implementation
+    from .permissions import Permissions
     from .rows import AttemptRow
     from .sql_rows import SqlRows
     from .turn import Order
@@ -50,6 +54,8 @@ class Pump:
     ----------
     name
         In the names of threads, and of the worker in records.
+    permissions
+        What definitions may do outside.
     shared
         Whether other processes may use the database, so that it must be looked at again and again.
     polling
@@ -65,13 +71,15 @@ class Pump:
         What stands with the attempts that are carried out here.
     """
 
-    def __init__(self, core: Core, name: str, *, shared: bool, carries: bool, polling: float) -> None:
+    def __init__(
+        self, core: Core, name: str, permissions: Permissions, *, shared: bool, carries: bool, polling: float
+    ) -> None:
         self.name = self.worker = name
         self.stopped: str | None = None
         self.cause: BaseException | None = None
         self._core = core
         self._shared = shared
-        self._functions: dict[Use, Implementation] = {}
+        self.implementations = Implementations(permissions)
         self._carries = carries
         self._polling = polling
         self._executor = Executor(name, core.clock, self._reported, self._poke)
@@ -99,14 +107,15 @@ class Pump:
         self._core.clock.follow(self)
         self.thread.start()
 
-    def knows(self, use: Use) -> bool:
-        """Whether the function for an activity is known here."""
-        return self.implementation(use) is not None
-
-    def implementation(self, use: Use) -> Implementation | None:
-        """The function for an activity, if it is known here."""
+    def knows(self, use: Use, declared: Activity) -> bool:
+        """Whether an activity can be carried out here."""
         with self._door:
-            return self._functions.get(use)
+            return self.implementations.of(use, declared) is not None
+
+    def implementation(self, order: Order) -> Implementation | None:
+        """What carries an attempt out, if that is known here."""
+        with self._door:
+            return self.implementations.of(Use(order.workflow, order.activity, order.declared.version), order.declared)
 
     def perform(self, order: Order, implementation: Implementation) -> Report | None:
         """Carry an attempt out and wait for it; `None` if it was taken back."""
@@ -120,11 +129,17 @@ class Pump:
     def carry_out(self, functions: Mapping[Use, Implementation]) -> None:
         """Further functions are known: attempts that have waited for them are taken."""
         with self._door:
-            self._functions.update(functions)
+            self.implementations.add(functions)
             self._waiting.update(self._unknown)
             self._unknown.clear()
             self._poked = True
             self._door.notify_all()
+
+    def permit(self, permissions: Permissions) -> None:
+        """This is what definitions may do outside from now on: attempts that were not permitted are looked at again."""
+        with self._door:
+            self.implementations.permissions = permissions
+        self.carry_out({})
 
     # --- as carrier ----------------------------------------------------------------------------------
 
@@ -270,15 +285,16 @@ class Pump:
 
     def _take(self, row: AttemptRow) -> None:
         key = (row.instance, row.serial, row.attempt)
-        with self._door:
-            implementation = self._functions.get(Use(row.workflow, row.activity, row.activity_version))
-            if implementation is None:
-                self._unknown[key] = self._waiting.pop(key)
-                return
-        order = self._core.take(*key, self.worker)
+        try:
+            order = self._core.take(*key, self.worker, knows=self.knows)
+        except Unknown:
+            with self._door:
+                self._unknown[key] = self._waiting.pop(key, row)
+            return
         with self._door:
             self._waiting.pop(key, None)
-        if order is not None:
+        implementation = None if order is None else self.implementation(order)
+        if order is not None and implementation is not None:
             self._executor.launch(attempt_of(order), implementation)
 
     def _pause(self) -> float | None:

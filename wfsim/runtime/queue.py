@@ -12,7 +12,6 @@ from dbos import Serializer as DBOSSerializer
 
 from wfsim.errors import EngineError
 
-from .implementations import Use
 from .turn import Unknown
 
 if TYPE_CHECKING:
@@ -162,7 +161,7 @@ class QueueWorker(Queue):
             return
         if order is None:
             return
-        implementation = self._pump.implementation(Use(order.workflow, order.activity, order.activity_version))
+        implementation = self._pump.implementation(order)
         assert implementation is not None
         report = self._pump.perform(order, implementation)
         if report is not None:
