@@ -177,8 +177,8 @@ def _activities(workflow: Definition, report: Report) -> None:
             check_declared(("activities", name, "result"), what, activity.result, workflow.types, report)
         for key, connector in (("http", activity.http), ("command", activity.command)):
             if connector is not None:
-                path: Path = ("activities", name, key)
-                check_connector(path, f"activity {name!r}", connector, activity.input, activity.result, report)
+                place: Path = ("activities", name, key)
+                check_connector(place, f"activity {name!r}", connector, activity.input, activity.result, report)
         if activity.retry_policy is not None:
             _retry(("activities", name, "retry_policy"), f"activity {name!r}", activity.retry_policy, report)
     if workflow.retry_policy is not None:

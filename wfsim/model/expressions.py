@@ -131,9 +131,7 @@ def text_parts(tree: Expression) -> tuple[str | Expression, ...]:
             return (words,)
         case Call("text", (part,)):
             return (part,)
-        case Arithmetic(
-            "+", Arithmetic("+") | Literal(str()) | Call("text") as left, Literal(str()) | Call("text") as right
-        ):
+        case Arithmetic("+", left, Literal(str()) | Call("text") as right):
             return (*text_parts(left), *text_parts(right))
     return (tree,)
 

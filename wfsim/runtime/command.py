@@ -9,7 +9,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import ActivityError
 from wfsim.model.duration import UNITS
@@ -67,9 +67,8 @@ async def perform(
         Of an expression.
     """
     arguments = arguments_of(command, inputs)
-    stdin = (
-        None if command.stdin_tree is None else _stdin(evaluate_template(command.stdin_tree, _given(inputs), None, ""))
-    )
+    tree = command.stdin_tree
+    stdin = None if tree is None else _stdin(evaluate_template(tree, _given(inputs), None, ""))
     with _directory(command.directory) as directory:
         try:
             process = await asyncio.create_subprocess_exec(
@@ -178,7 +177,8 @@ async def _heard(process: Process, stdin: bytes | None, most: int, beat: Callabl
     )
     ending = asyncio.ensure_future(process.wait())
     try:
-        await asyncio.wait({exchange, ending}, return_when=asyncio.FIRST_COMPLETED)
+        both: list[asyncio.Future[Any]] = [exchange, ending]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if exchange.done():
             # It may have failed; else the end is near.
             exchange.result()

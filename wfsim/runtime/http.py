@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import zlib
@@ -27,7 +28,7 @@ from wfsim.model.values import EvaluationFault, ValueType, brief, coerce
 from .outgoing import CheckedTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from wfsim.model.connectors import Http
     from wfsim.model.expression_tree import Template
@@ -40,6 +41,9 @@ LONGEST_WAIT = 24 * 3_600
 EXCERPT = 300
 """So many characters of an answer that is an error are told."""
 LONGEST_URL = 8_000
+
+PART = 65_536
+"""So many bytes are taken at a time."""
 
 _ANSWER = Name("given", RESPONSE)
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
@@ -282,33 +286,42 @@ def _redirected(request: Request, response: httpx.Response, *, carries_secrets: 
 # The answer ----------------------------------------------------------------------------------------------
 
 
-async def _read(response: httpx.Response, most: int, beat: Callable[[], None]) -> bytes:
-    """The body, unpacked."""
+async def _parts(response: httpx.Response, most: int, beat: Callable[[], None]) -> AsyncIterator[bytes]:
+    """The body in parts, unpacked; each is not much longer than `most`, however it is packed."""
     packing = response.headers.get("content-encoding", "identity").lower()
     unpack = zlib.decompressobj(wbits=47) if packing in ("gzip", "deflate", "x-gzip") else None
     if unpack is None and packing not in ("identity", ""):
         raise ActivityError("Http.body", f"the answer is packed as {brief(packing)}, though that was not asked for.")
-    body = b""
     try:
-        async for part in response.aiter_raw():
+        async for part in response.aiter_raw(PART):
             beat()
-            body += part if unpack is None else unpack.decompress(part, most + 1 - len(body))
-            if len(body) > most:
-                raise ActivityError("Http.size", f"the answer is longer than {most:,} bytes (max_bytes).")
+            yield part if unpack is None else unpack.decompress(part, most + 1)
     except zlib.error as error:
         raise ActivityError("Http.body", f"the answer cannot be unpacked: {error}.") from None
+
+
+async def _read(response: httpx.Response, most: int, beat: Callable[[], None]) -> bytes:
+    body = b""
+    async with contextlib.aclosing(_parts(response, most, beat)) as parts:
+        async for part in parts:
+            body += part
+            if len(body) > most:
+                raise ActivityError("Http.size", f"the answer is longer than {most:,} bytes (max_bytes).")
     return body
 
 
 async def _failed(
     request: Request, response: httpx.Response, error_type: str, beat: Callable[[], None]
 ) -> ActivityError:
-    try:
-        body = (await _read(response, 4 * EXCERPT, beat)).decode("utf-8", "replace")
-    except (ActivityError, httpx.TransportError):
-        # The status says enough; what would be told beside it is too long, packed, or broke off.
-        body = ""
-    told = " ".join(body.split())
+    body = b""
+    # Where its text cannot be had, the status says enough.
+    with contextlib.suppress(ActivityError, httpx.TransportError):
+        async with contextlib.aclosing(_parts(response, 4 * EXCERPT, beat)) as parts:
+            async for part in parts:
+                body += part
+                if len(body) >= 4 * EXCERPT:
+                    break
+    told = " ".join(body.decode("utf-8", "replace").split())
     told = f" It says: {told[:EXCERPT]}{'…' if len(told) > EXCERPT else ''}" if told else ""
     try:
         reason = f" {HTTPStatus(response.status_code).phrase}"

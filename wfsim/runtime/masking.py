@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 MASK = "***"
 
 
+def _inside_json(text: str, ascii_only: bool) -> str:
+    return json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+
+
 class Mask:
     """Puts *** in the place of secrets, as they are and as JSON and addresses spell them.
 
@@ -26,8 +30,7 @@ class Mask:
         spelt = {
             form
             for each in secrets
-            for form in (each, json.dumps(each)[1:-1], json.dumps(each, ensure_ascii=False)[1:-1], quote(each, safe=""))
-            + (quote(each), quote_plus(each))
+            for form in (each, *map(_inside_json, (each, each), (True, False)), quote(each, safe=""), quote_plus(each))
         }
         # The longest first: one may be part of another.
         self._spelt = sorted(spelt, key=lambda form: (-len(form), form))

@@ -1,4 +1,4 @@
-"""What a worker lets definitions do outside: which hosts they reach, which programs they run, which secrets there are."""
+"""What a worker lets definitions do outside: which hosts are reached, which programs run, which secrets there are."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class Permissions:
         if len(value) < SHORTEST_SECRET:
             raise ActivityError(
                 "Secret.missing",
-                f"the secret {name!r} has fewer than {SHORTEST_SECRET} characters: it could not be kept out of records.",
+                _too_short(name),
             )
         return value
 
@@ -178,9 +178,11 @@ def _check_secrets(secrets: object) -> None:
             # The value is not shown: it may be one.
             raise OptionError(f"secrets is a mapping from names to texts; {brief(name)} or its value is none.")
         if len(value) < SHORTEST_SECRET:
-            raise OptionError(
-                f"the secret {name!r} has fewer than {SHORTEST_SECRET} characters: it could not be kept out of records."
-            )
+            raise OptionError(_too_short(name))
+
+
+def _too_short(name: str) -> str:
+    return f"the secret {name!r} has fewer than {SHORTEST_SECRET} characters: it could not be kept out of records."
 
 
 def _meant(address: Address) -> tuple[Address, ...]:
