@@ -53,8 +53,10 @@ if TYPE_CHECKING:
     from wfsim.runtime.clock import ManualClock
     from wfsim.runtime.engine import open_engine
     from wfsim.runtime.executor import ActivityContext
+    from wfsim.runtime.permissions import Permissions
     from wfsim.runtime.run import reopen, start
     from wfsim.runtime.schedules import run_schedules
+    from wfsim.runtime.trying import try_activity
     from wfsim.simulation.default import default_scenario
     from wfsim.simulation.scenario import Scenario, load_scenario
     from wfsim.verification.nets.check import check
@@ -87,6 +89,7 @@ __all__ = [
     "History",
     "Lab",
     "ManualClock",
+    "Permissions",
     "PetriNet",
     "Property",
     "Scenario",
@@ -139,6 +142,7 @@ __all__ = [
     "sweep",
     "to_net",
     "to_snakes",
+    "try_activity",
     "verify",
     "write_pnml",
     "write_report",
@@ -179,9 +183,11 @@ _HOMES = {
     "net.translate": ("to_net",),
     "runtime.clock": ("ManualClock",),
     "runtime.executor": ("ActivityContext",),
+    "runtime.permissions": ("Permissions",),
     "runtime.run": ("reopen", "start"),
     "runtime.engine": ("open_engine",),
     "runtime.schedules": ("run_schedules",),
+    "runtime.trying": ("try_activity",),
     "simulation.default": ("default_scenario",),
     "simulation.scenario": ("Scenario", "load_scenario"),
     "verification.nets.check": ("check",),

@@ -12,7 +12,7 @@ from wfsim.model.shapes import fitted
 from wfsim.model.values import EvaluationFault, ValueType, coerce
 
 from . import command, http
-from .masking import Mask
+from .secrecy import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,26 +44,27 @@ def function_of(activity: Activity, permissions: Permissions) -> Callable[..., A
     assert connector is not None
 
     async def carry_out(context: ActivityContext, /, **given: Value) -> Value:
-        secrets = {name: permissions.secret(name) for name in connector.secrets}
-        mask = Mask(secrets.values())
+        secrets = Secrets({name: permissions.secret(name) for name in connector.secrets})
         key, beat = context.idempotency_key, _beating(context)
         try:
             inputs = _inputs(activity, given)
             if isinstance(connector, Http):
                 result = await http.perform(connector, inputs, secrets, key, permissions, beat)
             else:
-                environment = command.environment_of(connector, inputs, secrets, key)
+                environment = command.environment_of(connector, inputs, secrets.values, key)
                 program = permissions.program(connector.program)
                 # Without a declared result, what it writes is a text.
                 kind = ValueType.STRING if activity.result is None else activity.result.kind
-                result = await command.perform(connector, inputs, environment, program, kind, beat)
-            return mask.value(coerce(ValueType.ANY, result))
+                result = await command.perform(connector, inputs, environment, program, kind, secrets, beat)
+            return secrets.masked_value(coerce(ValueType.ANY, result))
         except EvaluationFault as fault:
             # Without the cause: that holds what was not masked.
-            raise ActivityError(fault.kind, mask.text(fault.message)) from None
+            raise ActivityError(fault.kind, secrets.masked(fault.message)) from None
         except ActivityError as error:
             wait = None if error.retry_after is None else error.retry_after / 1_000_000
-            raise ActivityError(error.error_type, mask.text(str(error)), retry_after=wait) from None
+            raise ActivityError(error.error_type, secrets.masked(str(error)), retry_after=wait) from None
+        except Exception as error:  # as any failure of a function, but its text may have a secret in it
+            raise ActivityError(type(error).__name__, secrets.masked(str(error))) from None
 
     return carry_out
 

@@ -7,9 +7,10 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wfsim.errors import ActivityError
 from wfsim.model.duration import UNITS
@@ -21,20 +22,20 @@ from wfsim.model.parts import as_text
 from wfsim.model.values import ValueType, brief
 
 if TYPE_CHECKING:
-    from asyncio import StreamReader, StreamWriter
-    from asyncio.subprocess import Process
     from collections.abc import Callable
 
     from wfsim.model.connectors import Command
     from wfsim.model.expression_tree import Template
     from wfsim.model.values import Value
 
+    from .secrecy import Secrets
+
 KEY = "WFSIM_IDEMPOTENCY_KEY"
 """The variable of the environment that has the idempotency key."""
 EXCERPT = 1_000
-"""So many bytes of the end of what a failed program said are told."""
-PART = 65_536
-"""So many bytes are read at a time."""
+"""So many characters of the end of what a failed program said are told."""
+SAID = 65_536
+"""So many bytes of the end of what it says of errors are kept."""
 
 
 async def perform(
@@ -43,6 +44,7 @@ async def perform(
     environment: Mapping[str, str],
     program: str,
     kind: ValueType,
+    secrets: Secrets,
     beat: Callable[[], None],
 ) -> Value:
     """Run the program and give what it writes.
@@ -55,6 +57,8 @@ async def perform(
         The path of what runs.
     kind
         What is made of its output: a text for `string`, else JSON.
+    secrets
+        Kept out of what is told of an error.
     beat
         Called whenever it writes something.
 
@@ -70,13 +74,13 @@ async def perform(
     tree = command.stdin_tree
     stdin = None if tree is None else _stdin(evaluate_template(tree, _given(inputs), None, ""))
     with _directory(command.directory) as directory:
+        heard = _Heard(command.max_bytes, beat)
         try:
-            process = await asyncio.create_subprocess_exec(
+            transport, _ = await asyncio.get_running_loop().subprocess_exec(
+                lambda: heard,
                 program,
                 *arguments,
-                stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
                 cwd=directory,
                 env=environment,
                 start_new_session=True,
@@ -85,20 +89,26 @@ async def perform(
             raise ActivityError("Command.start", f"{program} cannot be started: {error.strerror}.") from None
         try:
             async with asyncio.timeout(command.timeout / UNITS["s"]):
-                output, said = await _heard(process, stdin, command.max_bytes, beat)
+                if stdin is not None:
+                    _feed(transport, stdin)
+                await heard.all
         except TimeoutError:
             raise ActivityError("Command.timeout", f"{command.program} ran longer than {command.timeout}.") from None
         finally:
-            _kill(process)
-            await process.wait()
-    status = process.returncode or 0
-    told = f" It says: {said.decode('utf-8', 'replace').strip()}" if said.strip() else ""
+            heard.kill()
+            _drop_unread(transport)
+            transport.close()
+            await heard.exited
+    status = transport.get_returncode() or 0
+    text = heard.said.decode("utf-8", "replace").strip()
+    end = secrets.masked(text, cut_before=len(heard.said) == SAID)[-EXCERPT:]
+    told = f" It says: {end}" if end else ""
     if status < 0:
         raise ActivityError("Command.signal", f"{command.program} was ended by {_signal(-status)}.{told}")
     error_type = command.error_of(status)
     if error_type is not None:
         raise ActivityError(error_type, f"{command.program} ended with status {status}.{told}")
-    return _read(command.program, output, kind)
+    return _read(command.program, heard.output, kind)
 
 
 def arguments_of(command: Command, inputs: Mapping[str, Value]) -> list[str]:
@@ -168,64 +178,63 @@ def _directory(stated: str | None) -> Iterator[str]:
         yield directory
 
 
-async def _heard(process: Process, stdin: bytes | None, most: int, beat: Callable[[], None]) -> tuple[bytes, bytes]:
-    """What it writes, and the end of what it says of errors, once it has ended."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    exchange = asyncio.gather(
-        _output(process.stdout, most, beat), _end(process.stderr, beat), _feed(process.stdin, stdin or b"")
-    )
-    ending = asyncio.ensure_future(process.wait())
-    try:
-        both: list[asyncio.Future[Any]] = [exchange, ending]
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if exchange.done():
-            # It may have failed; else the end is near.
-            exchange.result()
-        await ending
+class _Heard(asyncio.SubprocessProtocol):
+    """What a program writes, until it and all that holds its pipes has ended."""
+
+    def __init__(self, most: int, beat: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self.output = b""
+        self.said = b""
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.all: asyncio.Future[None] = loop.create_future()
+        self._most = most
+        self._beat = beat
+        self._group = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._group = transport.get_pid()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._beat()
+        if fd == 2:
+            self.said = (self.said + data)[-SAID:]
+        elif len(self.output) + len(data) > self._most:
+            if not self.all.done():
+                told = f"it writes more than {self._most:,} bytes (max_bytes)."
+                self.all.set_exception(ActivityError("Command.size", told))
+        else:
+            self.output += data
+
+    def process_exited(self) -> None:
         # What it has left behind would keep the pipes open.
-        _kill(process)
-        output, said, _ = await exchange
-        return output, said
-    finally:
-        exchange.cancel()
-        ending.cancel()
-        await asyncio.gather(exchange, ending, return_exceptions=True)
+        self.kill()
+        if not self.exited.done():
+            self.exited.set_result(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.all.done():
+            self.all.set_result(None)
+
+    def kill(self) -> None:
+        """End it and all that it has started, unless that has left its group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._group, signal.SIGKILL)
 
 
-async def _output(stream: StreamReader, most: int, beat: Callable[[], None]) -> bytes:
-    found = b""
-    while part := await stream.read(PART):
-        beat()
-        found += part
-        if len(found) > most:
-            raise ActivityError("Command.size", f"it writes more than {most:,} bytes (max_bytes).")
-    return found
+def _feed(transport: asyncio.SubprocessTransport, data: bytes) -> None:
+    """Send what it reads, and nothing more; whether it reads all is its own affair."""
+    pipe = transport.get_pipe_transport(0)
+    assert isinstance(pipe, asyncio.WriteTransport)
+    pipe.write(data)
+    pipe.close()
 
 
-async def _end(stream: StreamReader, beat: Callable[[], None]) -> bytes:
-    found = b""
-    while part := await stream.read(PART):
-        beat()
-        found = (found + part)[-EXCERPT:]
-    return found
-
-
-async def _feed(stream: StreamWriter | None, data: bytes) -> None:
-    if stream is None:
-        return
-    # Whether it reads all is its own affair.
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.write(data)
-        await stream.drain()
-        stream.close()
-        await stream.wait_closed()
-
-
-def _kill(process: Process) -> None:
-    """End it and all that it has started, unless that has left its group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _drop_unread(transport: asyncio.SubprocessTransport) -> None:
+    """What nobody has read would keep the pipe open."""
+    pipe = transport.get_pipe_transport(0)
+    if isinstance(pipe, asyncio.WriteTransport) and pipe.get_write_buffer_size():
+        pipe.abort()
 
 
 def _signal(number: int) -> str:

@@ -28,13 +28,14 @@ from wfsim.model.values import EvaluationFault, ValueType, brief, coerce
 from .outgoing import CheckedTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from wfsim.model.connectors import Http
     from wfsim.model.expression_tree import Template
     from wfsim.model.values import Value
 
     from .permissions import Permissions
+    from .secrecy import Secrets
 
 LONGEST_WAIT = 24 * 3_600
 """Seconds of `Retry-After` that are waited at most: no server holds an activity for ever."""
@@ -74,7 +75,7 @@ class Request:
 async def perform(
     http: Http,
     inputs: Mapping[str, Value],
-    secrets: Mapping[str, str],
+    secrets: Secrets,
     key: str,
     permissions: Permissions,
     beat: Callable[[], None],
@@ -84,7 +85,7 @@ async def perform(
     Parameters
     ----------
     secrets
-        The values of those that it needs.
+        Those that it needs.
     key
         The idempotency key, which goes with every method that has an effect.
     beat
@@ -101,9 +102,9 @@ async def perform(
     """
     transport = CheckedTransport(permissions)
     try:
-        request = request_of(http, inputs, secrets, key)
+        request = request_of(http, inputs, secrets.values, key)
         async with asyncio.timeout(http.timeout / UNITS["s"]):
-            return await _exchanged(transport, http, request, inputs, beat)
+            return await _exchanged(transport, http, request, inputs, secrets, beat)
     except TimeoutError:
         raise ActivityError(
             "Http.timeout", f"{request.shown} was not answered in full within {http.timeout}."
@@ -121,6 +122,7 @@ async def _exchanged(
     http: Http,
     request: Request,
     inputs: Mapping[str, Value],
+    secrets: Secrets,
     beat: Callable[[], None],
 ) -> Value:
     for left in range(http.redirects, -1, -1):
@@ -134,7 +136,8 @@ async def _exchanged(
                 continue
             error_type = http.error_of(response.status_code)
             if error_type is not None:
-                raise await _failed(request, response, error_type, beat)
+                told = await _told(response, secrets, beat)
+                raise _failed(request, response, error_type, told)
             body = await _read(response, http.max_bytes, beat)
         finally:
             await response.aclose()
@@ -199,12 +202,11 @@ def address(http: Http, given: Mapping[str, Value]) -> str:
             text += part
             continue
         value = as_text(evaluate(part, given, None, ""))
-        if not value and "?" not in text:
-            raise ActivityError(
-                "Http.url", f"after {text!r} there is nothing: an empty value would be another address."
-            )
+        if "?" not in text and (not value or {".", ".."} & set(re.split(r"[/\\]", value))):
+            # Whoever decodes it on the way may take it for steps.
+            raise ActivityError("Http.url", f"after {text!r} comes {brief(value)}, which would be another address.")
         text += quote(value, safe="")
-    if any(step in (".", "..") for step in urlsplit(text).path.split("/")):
+    if {".", ".."} & set(urlsplit(text).path.split("/")):
         raise ActivityError("Http.url", f"{text!r} has a step . or .., which would be another address.")
     return text
 
@@ -227,7 +229,8 @@ def checked_url(text: str) -> httpx.URL:
         url = httpx.URL(text).copy_with(fragment=None)
     except httpx.InvalidURL as error:
         raise ActivityError("Http.url", f"{shown} is no address: {error}.") from None
-    if url.scheme not in ("http", "https") or not url.host or url.userinfo or "%" in url.host:
+    known = url.scheme in ("http", "https") and url.host and "%" not in url.host and (url.port or 1) <= 65_535
+    if not known or url.userinfo:
         raise ActivityError("Http.url", f"{shown} is no address of the form https://host/path.")
     return url
 
@@ -286,7 +289,7 @@ def _redirected(request: Request, response: httpx.Response, *, carries_secrets: 
 # The answer ----------------------------------------------------------------------------------------------
 
 
-async def _parts(response: httpx.Response, most: int, beat: Callable[[], None]) -> AsyncIterator[bytes]:
+async def _parts(response: httpx.Response, most: int, beat: Callable[[], None]) -> AsyncGenerator[bytes, None]:
     """The body in parts, unpacked; each is not much longer than `most`, however it is packed."""
     packing = response.headers.get("content-encoding", "identity").lower()
     unpack = zlib.decompressobj(wbits=47) if packing in ("gzip", "deflate", "x-gzip") else None
@@ -310,26 +313,26 @@ async def _read(response: httpx.Response, most: int, beat: Callable[[], None]) -
     return body
 
 
-async def _failed(
-    request: Request, response: httpx.Response, error_type: str, beat: Callable[[], None]
-) -> ActivityError:
-    body = b""
-    # Where its text cannot be had, the status says enough.
+async def _told(response: httpx.Response, secrets: Secrets, beat: Callable[[], None]) -> str:
+    """The beginning of the text of an answer; where it cannot be had, its status says enough."""
+    body, most = b"", 4 * (EXCERPT + secrets.longest)
     with contextlib.suppress(ActivityError, httpx.TransportError):
-        async with contextlib.aclosing(_parts(response, 4 * EXCERPT, beat)) as parts:
+        async with contextlib.aclosing(_parts(response, most, beat)) as parts:
             async for part in parts:
                 body += part
-                if len(body) >= 4 * EXCERPT:
+                if len(body) >= most:
                     break
-    told = " ".join(body.decode("utf-8", "replace").split())
-    told = f" It says: {told[:EXCERPT]}{'…' if len(told) > EXCERPT else ''}" if told else ""
-    try:
-        reason = f" {HTTPStatus(response.status_code).phrase}"
-    except ValueError:
-        reason = ""
-    return ActivityError(
-        error_type, f"{request.shown}: {response.status_code}{reason}.{told}", retry_after=retry_after(response.headers)
-    )
+    text = secrets.masked(body.decode("utf-8", "replace"), cut_after=len(body) >= most)
+    told = " ".join(text.split())
+    return told if len(told) <= EXCERPT else told[:EXCERPT] + "…"
+
+
+def _failed(request: Request, response: httpx.Response, error_type: str, told: str) -> ActivityError:
+    status = response.status_code
+    known = {each.value: each.phrase for each in HTTPStatus}
+    text = f"{request.shown}: {status} {known.get(status, '')}".rstrip()
+    said = f" It says: {told}" if told else ""
+    return ActivityError(error_type, f"{text}.{said}", retry_after=retry_after(response.headers))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -7,6 +7,7 @@ these: whoever answers for the name cannot give another address between the look
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     import ssl
 
     from .permissions import Permissions
+
+# At DEBUG it tells the headers of answers, and an answer may echo a secret.
+logging.getLogger("httpcore.http11").setLevel(logging.INFO)
 
 MOST_ADDRESSES = 8
 """So many addresses of a name are tried."""
