@@ -14,35 +14,34 @@ LOCAL = ("127.0.0.0/8", "::1")
 def one(input: dict[str, Any] | None = None, parameters: dict[str, Any] | None = None, **activity: Any) -> Workflow:
     """It runs activity `f`, and ends in `ok` or `bad`; its variables keep what came of it."""
     given = parameters if parameters is not None else dict.fromkeys(input or {}, "x")
-    return Workflow.model_validate(
-        {
-            "name": "one",
-            "initial_state": "s",
-            "variables": {
-                "result": {"optional": True, "output": True},
-                "type": {"optional": True, "output": True},
-                "message": {"optional": True, "output": True},
+    definition = {
+        "name": "one",
+        "initial_state": "s",
+        "variables": {
+            "result": {"optional": True, "output": True},
+            "type": {"optional": True, "output": True},
+            "message": {"optional": True, "output": True},
+        },
+        "activities": {"f": {"timeout": "1m", "input": input or {}, **activity}},
+        "states": [
+            {"name": "s", "activity": {"name": "f", "parameters": given, "result_variable": "result"}},
+            {"name": "ok", "is_terminal": True},
+            {"name": "bad", "is_terminal": True, "outcome": "failure"},
+        ],
+        "transitions": [
+            {"from": "s", "to": "ok", "event": "done"},
+            {
+                "from": "s",
+                "to": "bad",
+                "event": "error",
+                "pre_actions": [
+                    {"action_type": "set_variable", "parameters": {"name": "type", "value": "${event.type}"}},
+                    {"action_type": "set_variable", "parameters": {"name": "message", "value": "${event.message}"}},
+                ],
             },
-            "activities": {"f": {"timeout": "1m", "input": input or {}, **activity}},
-            "states": [
-                {"name": "s", "activity": {"name": "f", "parameters": given, "result_variable": "result"}},
-                {"name": "ok", "is_terminal": True},
-                {"name": "bad", "is_terminal": True, "outcome": "failure"},
-            ],
-            "transitions": [
-                {"from": "s", "to": "ok", "event": "done"},
-                {
-                    "from": "s",
-                    "to": "bad",
-                    "event": "error",
-                    "pre_actions": [
-                        {"action_type": "set_variable", "parameters": {"name": "type", "value": "${event.type}"}},
-                        {"action_type": "set_variable", "parameters": {"name": "message", "value": "${event.message}"}},
-                    ],
-                },
-            ],
-        }
-    )
+        ],
+    }
+    return Workflow(**definition)
 
 
 def tried(

@@ -17,7 +17,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from wfsim.errors import ExpressionError
 from wfsim.model.declared import FieldType
 from wfsim.model.duration import Duration
-from wfsim.model.expression_tree import Expression, Template, TemplateLiteral, expression_parts
+from wfsim.model.expression_tree import (
+    Expression,
+    Template,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
+    expression_parts,
+)
 from wfsim.model.expressions import text_parts
 from wfsim.model.fields import Count, Element, Json, Name
 from wfsim.model.given import INPUT, RESPONSE, SECRETS, reads, secrets_in, template_of
@@ -74,8 +81,14 @@ def _header_value(value: Any) -> Any:
     return value
 
 
+def _url_parts(value: str) -> tuple[str | Expression, ...]:
+    tree = template_of(value, (INPUT,))
+    assert not isinstance(tree, TemplateList | TemplateObject)
+    return (str(tree.value),) if isinstance(tree, TemplateLiteral) else text_parts(tree)
+
+
 def _url(value: str) -> str:
-    parts = text_parts(template_of(value, (INPUT,)))  # type: ignore[arg-type]
+    parts = _url_parts(value)
     if len(parts) == 1 and not isinstance(parts[0], str):
         return value
     first = parts[0] if isinstance(parts[0], str) else ""
@@ -180,8 +193,7 @@ class Http(Element):
     @cached_property
     def url_parts(self) -> tuple[str | Expression, ...]:
         """The words of the address and the expressions among them."""
-        tree = template_of(self.url, (INPUT,))
-        return (str(tree.value),) if isinstance(tree, TemplateLiteral) else text_parts(tree)  # type: ignore[arg-type]
+        return _url_parts(self.url)
 
     @cached_property
     def query_trees(self) -> dict[str, Template]:

@@ -20,7 +20,7 @@ SECRET = "WFSIM_SECRET_"
 SHORTEST_SECRET = 4
 """A shorter one could not be told from other text, and so not be kept out of records."""
 
-_HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[?[0-9a-f:.]+\]?|\*")
+_HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[?[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*\]?|\*")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import socket
 import sqlite3
 import threading
@@ -17,6 +18,7 @@ import pytest
 import wfsim as wf
 from tests.answering import Asked, response, serving
 from tests.declared import LOCAL, one, tried
+from tests.language import PAGE
 from wfsim.runtime import outgoing
 from wfsim.runtime.http import LONGEST_WAIT, retry_after
 from wfsim.runtime.permissions import Permissions
@@ -487,3 +489,27 @@ def test_each_instance_is_carried_out_as_its_own_definition_says(tmp_path: Path)
             assert engine.check()
         assert [one.target for one in server.asked] == ["/old", "/new"]
         assert server.asked[0].headers["host"].startswith("127.0.0.1")
+
+
+def test_the_example_of_the_language_is_carried_out() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (text,) = [body for body in blocks if "http:" in body]
+    charged = response(200, b'{"id": "p-17"}')
+    with serving(response(503, b"", "Retry-After: 30"), charged) as server:
+        workflow = wf.loads(text.replace("https://api.example.com", server.url))
+        allowed = Permissions(networks=LOCAL, secrets={"payment_key": "sk_test"})
+        printed = []
+        receipt = {"receipt": lambda donor, payment: printed.append(payment)}
+        clock = wf.ManualClock()
+        given = {"donor": "ada", "amount": 500}
+        with wf.start(workflow, input=given, activities=receipt, permissions=allowed, clock=clock, id="d") as run:
+            clock.advance("30s")
+            assert (run.state, run.output, printed) == ("thanked", {"payment": "p-17"}, ["p-17"])
+        first, second = server.asked
+        assert (first.target, first.body) == ("/v1/customers/ada/charges", b"amount=500&currency=eur")
+        assert first.headers["idempotency-key"] == second.headers["idempotency-key"] == "d:1"
+        assert second.headers["authorization"] == "Bearer sk_test"
+        server.answers[:] = [response(402, b"no money")]
+        with wf.start(workflow, input=given, activities=receipt, permissions=allowed) as run:
+            run.wait(timeout=10)
+            assert run.state == "declined"
