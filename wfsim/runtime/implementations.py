@@ -12,6 +12,7 @@ from wfsim.model.catalogue import Catalogue
 from wfsim.model.elements import Activity
 from wfsim.model.uses import activity_uses, declared_activities, invoked
 from wfsim.model.workflow import Workflow
+from wfsim.plugins import ACTIVITIES, installed
 
 from .carrying import function_of, refusal
 from .permissions import Permissions
@@ -134,6 +135,8 @@ def implementations_given(
     ------
     StartRefused
         Listing every function that does not fit its inputs.
+    PluginError
+        If a function that another package adds cannot be loaded.
     """
     family = list(workflows)
     given: Mapping[str, Function] = {} if functions is None else functions
@@ -141,6 +144,10 @@ def implementations_given(
         raise StartRefused(f"activities is a mapping from activity names to functions, not {type(given).__name__}.")
     chosen = {use: next((key for key in use.keys if key in given), None) for use in _used(family)}
     found = {use: _implementation(use.activity, given[key]) for use, key in chosen.items() if key is not None}
+    for use, activity in _declared(family):
+        key = next((key for key in use.keys if key in installed(ACTIVITIES)), None)
+        if key is not None and use not in found and activity.connector is None:
+            chosen[use], found[use] = key, _implementation(use.activity, installed(ACTIVITIES)[key].load())
     problems = list(
         dict.fromkeys(
             f"{chosen[use]!r}: {problem}"
