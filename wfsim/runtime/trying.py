@@ -109,7 +109,7 @@ def try_activity(
     Its idempotency key is `try:1`.
     """
     expect(workflow, Workflow, "try_activity takes a Workflow", "Load a file with wf.load(path).")
-    expect(activity, str, "try_activity takes the name of an activity", "")
+    expect(activity, str, "try_activity takes the name of an activity", "Write it as the workflow declares it.")
     known = declared_activities(workflow)
     if activity not in known:
         raise WfsimError(
