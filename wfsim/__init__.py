@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from wfsim.net.pnml import read_pnml, write_pnml
     from wfsim.net.snakes_bridge import from_snakes, to_snakes
     from wfsim.net.translate import to_net
+    from wfsim.runtime.breaker import Breaker
     from wfsim.runtime.clock import ManualClock
     from wfsim.runtime.engine import open_engine
     from wfsim.runtime.executor import ActivityContext
@@ -79,6 +80,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ActivityContext",
     "ActivityError",
+    "Breaker",
     "Builder",
     "Catalogue",
     "DefinitionError",
@@ -181,6 +183,7 @@ _HOMES = {
     "net.pnml": ("read_pnml", "write_pnml"),
     "net.snakes_bridge": ("from_snakes", "to_snakes"),
     "net.translate": ("to_net",),
+    "runtime.breaker": ("Breaker",),
     "runtime.clock": ("ManualClock",),
     "runtime.executor": ("ActivityContext",),
     "runtime.permissions": ("Permissions",),

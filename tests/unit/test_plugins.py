@@ -103,12 +103,12 @@ def test_a_sampler_gives_a_distribution_in_terms_of_those_that_there_are(install
     assert len(plain["empirical"]["values"]) == 5
     # What is kept needs the package no more, and is the same at both speeds.
     assert wf.Scenario(**found.model_dump(exclude_unset=True)) == found
-    workflow = one()
-    digests = {wf.simulate(workflow, found, cases=9, seed=3, engine=each).digest for each in ("compiled", "python")}
-    assert len(digests) == 1
+    with wf.simulate(one(), found, cases=9, engine="python") as history:
+        (drawn,) = zip(*history.sql("SELECT DISTINCT service FROM history WHERE service > 0").fetchall())
+        assert set(drawn) <= set(map(int, plain["empirical"]["values"]))
     parts = [{"weight": 1, "pareto": {"minimum": "1m", "alpha": 2}}, {"weight": 1, "constant": "1m"}]
     mixed = {"mixture": {"of": parts}}
-    assert "empirical" in str(scenario(mixed))
+    assert "empirical" in str(scenario(mixed).model_dump())
     assert scenario({"constant": "5m"}) == scenario("5m")
 
 

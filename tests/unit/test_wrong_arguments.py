@@ -111,6 +111,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "functions": 7,
         "worker": 7,
         "permissions": 7,
+        "breakers": 7,
         "concurrency": 0,
         "polling": -1,
     },
@@ -168,6 +169,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 OF_THEIR_OWN = {
+    "Breaker",
     "Builder",
     "Duration",
     "History",

@@ -32,6 +32,7 @@ from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
 from wfsim.semantics.draws import mix_key
 
+from .breaker import Breaker, Breakers
 from .clock import Clock, ManualClock, SystemClock
 from .core import Core
 from .database import MEMORY, Database
@@ -105,6 +106,7 @@ def open_engine(
     *,
     functions: Mapping[str, Python] | None = None,
     permissions: Permissions | None = None,
+    breakers: Mapping[str, Breaker] | None = None,
     clock: Clock | None = None,
     worker: str | None = None,
     concurrency: int = 100,
@@ -134,6 +136,8 @@ def open_engine(
     permissions
         What activities that are declared as `http` and `command` may do from here: hosts, networks, programs, secrets;
         by default what the environment says. docs/activities.md.
+    breakers
+        When attempts of an activity that keeps failing are held here, by name of the activity; `*` for all others.
     clock
         `SystemClock()` by default; a `ManualClock` for tests and demonstrations.
     worker
@@ -156,6 +160,7 @@ def open_engine(
         workflows,
         activities,
         permissions=permissions,
+        breakers=breakers,
         clock=clock,
         worker=worker,
         queued=queued,
@@ -184,6 +189,7 @@ class Engine:
         activities: Mapping[str, Function] | None = None,
         *,
         permissions: Permissions | None = None,
+        breakers: Mapping[str, Breaker] | None = None,
         clock: Clock | None = None,
         worker: str | None = None,
         queued: bool = False,
@@ -201,6 +207,7 @@ class Engine:
         self.worker = f"{socket.gethostname()}-{os.getpid()}" if worker is None else checked_id(worker, "a worker")
         self._activities = None if activities is None else dict(activities)
         self._permissions = checked_permissions(permissions)
+        self._breakers = Breakers(breakers)
         self._running = self._closed = False
         self._pulled: Pulled | None = None
         self._pump: Pump | None = None
@@ -216,7 +223,13 @@ class Engine:
                 shared = not database.in_memory and not isinstance(clock, ManualClock)
                 carries = works and alone
                 self._pump = Pump(
-                    self.core, self.worker, self._permissions, shared=shared, carries=carries, polling=polling
+                    self.core,
+                    self.worker,
+                    self._permissions,
+                    self._breakers,
+                    shared=shared,
+                    carries=carries,
+                    polling=polling,
                 )
                 with database.reading() as rows:
                     everything = self.core.catalogue(rows)
@@ -643,7 +656,11 @@ class Engine:
                 raise self.core.no_instance(rows, id)
             family = self.core.families.get(row.family, rows.family)
             instance = rebuilt(rows, row, family)
-        return explain(instance, name, payload, self.core.clock.now())
+        found = explain(instance, name, payload, self.core.clock.now())
+        held = self._breakers.held(self.core.clock.now()).get(id)
+        if held is not None:
+            found.reasons.append(f"{held[0].upper()}{held[1:]}.")
+        return found
 
     @property
     def history(self) -> History:
@@ -664,8 +681,12 @@ class Engine:
 
     @property
     def stuck(self) -> dict[str, str]:
-        """Instances that something cannot happen to, and why; they are tried again once a minute, others go on."""
-        return {name: f"{type(error).__name__}: {error}" for name, (_, error) in self.core.stuck.items()}
+        """Instances that something cannot happen to, and why; they are tried again once a minute, others go on.
+
+        Those of which this worker holds an attempt are among them, until its circuit breaker lets it through.
+        """
+        told = {name: f"{type(error).__name__}: {error}" for name, (_, error) in self.core.stuck.items()}
+        return {**self._breakers.held(self.core.clock.now()), **told}
 
     def check(self, ids: Iterable[str] | None = None) -> Check:
         """Whether instances, or all, went as their definitions say: their records are put through `step` again.

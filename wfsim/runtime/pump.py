@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import RunStopped
 
+from .breaker import OnHold
 from .database import DatabaseError
 from .executor import Attempt, Executor, Report
 from .implementations import Implementations, Use
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from wfsim.model.elements import Activity
 
+    from .breaker import Breakers
     from .core import Core
     from .executor import Key
     from .implementations import Implementation
@@ -47,6 +49,13 @@ def attempt_of(order: Order) -> Attempt:
     )
 
 
+def _run_out(attempt: Attempt, now: int) -> str | None:
+    """Which clock of an attempt that was taken back has run out (M5.3); `None` if it was cancelled."""
+    if attempt.deadline is not None and attempt.deadline <= now:
+        return "Timeout.start_to_close"
+    return "Timeout.heartbeat" if attempt.beat_by is not None and attempt.beat_by <= now else None
+
+
 class Pump:
     """Lets happen what is due, in one thread of this process; it follows a clock (`runtime.clock.Follower`).
 
@@ -56,6 +65,8 @@ class Pump:
         In the names of threads, and of the worker in records.
     permissions
         What definitions may do outside.
+    breakers
+        Which activities are held.
     shared
         Whether other processes may use the database, so that it must be looked at again and again.
     polling
@@ -72,7 +83,15 @@ class Pump:
     """
 
     def __init__(
-        self, core: Core, name: str, permissions: Permissions, *, shared: bool, carries: bool, polling: float
+        self,
+        core: Core,
+        name: str,
+        permissions: Permissions,
+        breakers: Breakers,
+        *,
+        shared: bool,
+        carries: bool,
+        polling: float,
     ) -> None:
         self.name = self.worker = name
         self.stopped: str | None = None
@@ -80,6 +99,7 @@ class Pump:
         self._core = core
         self._shared = shared
         self.implementations = Implementations(permissions)
+        self.breakers = breakers
         self._carries = carries
         self._polling = polling
         self._executor = Executor(name, core.clock, self._reported, self._poke)
@@ -90,6 +110,8 @@ class Pump:
         self._ending = False
         self._waiting: OrderedDict[Key, AttemptRow] = OrderedDict()
         self._unknown: dict[Key, AttemptRow] = {}
+        self._held: dict[Key, tuple[int, AttemptRow]] = {}
+        self._launched: dict[Key, tuple[Use, Attempt]] = {}
         self._performed: dict[Key, Future[Report | None]] = {}
         self._started = False
         self.thread = threading.Thread(target=self._serve, name=f"wfsim {name}", daemon=True)
@@ -107,10 +129,20 @@ class Pump:
         self._core.clock.follow(self)
         self.thread.start()
 
-    def knows(self, use: Use, declared: Activity) -> bool:
-        """Whether an activity can be carried out here."""
+    def admit(self, use: Use, declared: Activity, instance: str) -> None:
+        """An attempt is about to begin here.
+
+        Raises
+        ------
+        Unknown
+            If its activity cannot be carried out here.
+        OnHold
+            If its breaker is open.
+        """
         with self._door:
-            return self.implementations.of(use, declared) is not None
+            if self.implementations.of(use, declared) is None:
+                raise Unknown
+        self.breakers.admit(use, instance, self._core.clock.now())
 
     def implementation(self, order: Order) -> Implementation | None:
         """What carries an attempt out, if that is known here."""
@@ -119,12 +151,17 @@ class Pump:
 
     def perform(self, order: Order, implementation: Implementation) -> Report | None:
         """Carry an attempt out and wait for it; `None` if it was taken back."""
-        attempt = attempt_of(order)
         with self._door:
             done: Future[Report | None] = Future()
-            self._performed[attempt.key] = done
-        self._executor.launch(attempt, implementation)
+            self._performed[order.instance, order.serial, order.attempt] = done
+        self._launch(order, implementation)
         return done.result()
+
+    def _launch(self, order: Order, implementation: Implementation) -> None:
+        attempt = attempt_of(order)
+        with self._door:
+            self._launched[attempt.key] = Use(order.workflow, order.activity, order.declared.version), attempt
+        self._executor.launch(attempt, implementation)
 
     def carry_out(self, functions: Mapping[Use, Implementation]) -> None:
         """Further functions are known: attempts that have waited for them are taken."""
@@ -160,7 +197,11 @@ class Pump:
             with self._door:
                 self._waiting.pop(key, None)
                 self._unknown.pop(key, None)
+                self._held.pop(key, None)
                 done = self._performed.pop(key, None)
+                launched = self._launched.pop(key, None)
+            if launched is not None and (gone := _run_out(launched[1], self._core.clock.now())) is not None:
+                self.breakers.ended(launched[0], gone, self._core.clock.now())
             self._executor.cancel(key)
             if done is not None:
                 done.set_result(None)
@@ -178,6 +219,9 @@ class Pump:
     def _reported(self, report: Report) -> None:
         with self._door:
             done = self._performed.pop(report.key, None)
+            launched = self._launched.pop(report.key, None)
+        if launched is not None:
+            self.breakers.ended(launched[0], report.error_type, self._core.clock.now())
         if done is not None:
             done.set_result(report)
             return
@@ -192,7 +236,9 @@ class Pump:
         """The next thing that time alone brings about."""
         if self.stopped is not None or self._ending:
             return None
-        dues = (self._core.next_due(), self._executor.next_due())
+        with self._door:
+            free = min((until for until, _ in self._held.values()), default=None)
+        dues = (self._core.next_due(), self._executor.next_due(), free)
         return min((due for due in dues if due is not None), default=None)
 
     def settle(self, patience: float) -> None:
@@ -267,6 +313,10 @@ class Pump:
         n += self._core.miss_beats(now)
         self._look_for_attempts()
         with self._door:
+            for key, (until, held) in list(self._held.items()):
+                if until <= now:
+                    del self._held[key]
+                    self._waiting.setdefault(key, held)
             row = next(iter(self._waiting.values()), None)
         if row is not None and self._executor.has_room():
             n += 1
@@ -280,22 +330,26 @@ class Pump:
         for row in self._core.queued_attempts():
             key = (row.instance, row.serial, row.attempt)
             with self._door:
-                if key not in self._unknown:
+                if key not in self._unknown and key not in self._held:
                     self._waiting.setdefault(key, row)
 
     def _take(self, row: AttemptRow) -> None:
         key = (row.instance, row.serial, row.attempt)
         try:
-            order = self._core.take(*key, self.worker, knows=self.knows)
+            order = self._core.take(*key, self.worker, admits=self.admit)
         except Unknown:
             with self._door:
                 self._unknown[key] = self._waiting.pop(key, row)
+            return
+        except OnHold as held:
+            with self._door:
+                self._held[key] = (held.until, self._waiting.pop(key, row))
             return
         with self._door:
             self._waiting.pop(key, None)
         implementation = None if order is None else self.implementation(order)
         if order is not None and implementation is not None:
-            self._executor.launch(attempt_of(order), implementation)
+            self._launch(order, implementation)
 
     def _pause(self) -> float | None:
         if self._shared:

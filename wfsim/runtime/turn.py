@@ -646,12 +646,12 @@ class Turn:
         attempt: int,
         worker: str,
         tries: int | None = None,
-        knows: Callable[[Use, Activity], bool] | None = None,
+        admits: Callable[[Use, Activity, str], None] | None = None,
     ) -> Order | None:
         """A worker is about to carry out an attempt; `None` if nobody waits for it, or not now (M8.1).
 
-        With `tries`, `None` also if it was handed out anew since. `Unknown` is raised if the worker does not know the
-        function, of which nothing is written then.
+        With `tries`, `None` also if it was handed out anew since. `admits` may raise `Unknown`, if the worker cannot
+        carry it out, or `OnHold`; nothing is written then.
 
         The start is recorded once, whoever else takes the attempt again after a crash (M5.5).
         """
@@ -660,8 +660,8 @@ class Turn:
             return None
         instance = held.instance
         declared = instance.program.activities[row.activity]
-        if knows is not None and not knows(Use(row.workflow, row.activity, row.activity_version), declared):
-            raise Unknown
+        if admits is not None:
+            admits(Use(row.workflow, row.activity, row.activity_version), declared, held.name)
         if instance.status not in ("running", "cancelling"):
             row.phase = "held"
             self.rows.put_attempt(row)
