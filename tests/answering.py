@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -73,15 +74,15 @@ def _read(connection: socket.socket) -> Asked | None:
 
 
 @contextlib.contextmanager
-def serving(*answers: Answer) -> Iterator[Server]:
+def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """A server with these answers."""
     server = Server(list(answers))
     listening = socket.create_server(("127.0.0.1", 0))
     server.port = listening.getsockname()[1]
     threads: list[threading.Thread] = []
 
-    def talk(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
+    def talk(plain: socket.socket) -> None:
+        with contextlib.suppress(OSError), plain if tls is None else tls.wrap_socket(plain, True) as connection:
             asked = _read(connection)
             if asked is None:
                 return

@@ -8,6 +8,7 @@ import logging
 import re
 import socket
 import sqlite3
+import ssl
 import threading
 import zlib
 from pathlib import Path
@@ -23,6 +24,8 @@ from wfsim.runtime import outgoing
 from wfsim.runtime.http import LONGEST_WAIT, retry_after
 from wfsim.runtime.permissions import Permissions
 
+CERTIFICATE = Path(__file__).with_name("pay_example_com.pem")
+"""Of pay.example.com, made by itself, with its key; for nothing but this test."""
 SECRET = 'sk_"live"_ü/51+H x'
 GOOD = response(200, b'{"id": "p-1", "amount": 5}')
 
@@ -367,6 +370,24 @@ def test_secrets_go_nowhere_else_by_a_redirect() -> None:
         )
         assert came.error_type == "Http.redirect"
         assert len(other.asked) == 1
+
+
+def test_the_certificate_is_that_of_the_name_and_not_of_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def local(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(outgoing, "resolve", local)
+    trusting = ssl.create_default_context(cafile=CERTIFICATE)
+    monkeypatch.setattr(outgoing, "_certificates", lambda: trusting)
+    showing = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    showing.load_cert_chain(CERTIFICATE)
+    with serving(GOOD, tls=showing) as server:
+        assert tried({"http": {"url": f"https://pay.example.com:{server.port}/"}}).ok
+        other = tried({"http": {"url": f"https://other.example.com:{server.port}/"}})
+        assert other.error_type == "Http.connect"
+        assert "certificate" in (other.message or "")
 
 
 # Secrets ---------------------------------------------------------------------------------------------------
