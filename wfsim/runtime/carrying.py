@@ -11,7 +11,7 @@ from wfsim.model.connectors import Http
 from wfsim.model.shapes import fitted
 from wfsim.model.values import EvaluationFault, ValueType, coerce
 
-from . import command, http
+from . import command
 from .secrecy import Secrets
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def function_of(activity: Activity, permissions: Permissions) -> Callable[..., A
         try:
             inputs = _inputs(activity, given)
             if isinstance(connector, Http):
+                # Loaded when the first request goes out, as that takes a tenth of a second.
+                from . import http
+
                 result = await http.perform(connector, inputs, secrets, key, permissions, beat)
             else:
                 environment = command.environment_of(connector, inputs, secrets.values, key)

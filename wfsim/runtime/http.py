@@ -169,7 +169,8 @@ def request_of(http: Http, inputs: Mapping[str, Value], secrets: Mapping[str, st
         url += ("&" if "?" in url else "?") + "&".join(f"{quote(a, safe='')}={quote(b, safe='')}" for a, b in pairs)
     headers = {"User-Agent": "wfsim", "Accept": "*/*"}
     if http.method not in ("GET", "HEAD"):
-        headers["Idempotency-Key"] = key
+        # An id may hold what no header does; one that does not stays as it is.
+        headers["Idempotency-Key"] = quote(key, safe="!#$&'()*+,/:;=?@[]~")
     written = {name: value_of(tree) for name, tree in http.header_trees.items()}
     for name, value in written.items():
         if value is not None:

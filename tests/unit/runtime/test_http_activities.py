@@ -71,6 +71,15 @@ def test_an_effect_goes_with_the_key_of_its_activity_and_a_question_does_not() -
     assert [line for line in own.lines if line.lower().startswith("idempotency")] == ["idempotency-key: mine"]
 
 
+def test_a_key_of_any_instance_is_a_header() -> None:
+    with serving(GOOD) as server:
+        workflow = one(http={"method": "POST", "url": server.url})
+        for name, key in (("order/1:x", "order/1:x:1"), ("Größe 1%", "Gr%C3%B6%C3%9Fe%201%25:1")):
+            with wf.start(workflow, id=name, permissions=Permissions(networks=LOCAL)) as run:
+                run.wait(timeout=10)
+            assert server.asked[-1].headers["idempotency-key"] == key
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "sent"),
     [
