@@ -139,15 +139,14 @@ class Pump:
         OnHold
             If its breaker is open.
         """
-        with self._door:
-            if self.implementations.of(use, declared) is None:
-                raise Unknown
+        # Within a transaction: it must not wait for the door, behind which somebody may wait for the database.
+        if self.implementations.of(use, declared) is None:
+            raise Unknown
         self.breakers.admit(use, instance, self._core.clock.now())
 
     def implementation(self, order: Order) -> Implementation | None:
         """What carries an attempt out, if that is known here."""
-        with self._door:
-            return self.implementations.of(Use(order.workflow, order.activity, order.declared.version), order.declared)
+        return self.implementations.of(Use(order.workflow, order.activity, order.declared.version), order.declared)
 
     def perform(self, order: Order, implementation: Implementation) -> Report | None:
         """Carry an attempt out and wait for it; `None` if it was taken back."""
@@ -336,7 +335,7 @@ class Pump:
     def _take(self, row: AttemptRow) -> None:
         key = (row.instance, row.serial, row.attempt)
         try:
-            order = self._core.take(*key, self.worker, admits=self.admit)
+            order = self._core.take(*key, self.worker, None, self.admit)
         except Unknown:
             with self._door:
                 self._unknown[key] = self._waiting.pop(key, row)
