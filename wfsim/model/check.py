@@ -179,6 +179,13 @@ def _activities(workflow: Definition, report: Report) -> None:
             if connector is not None:
                 place: Path = ("activities", name, key)
                 check_connector(place, f"activity {name!r}", connector, activity.input, activity.result, report)
+                stated = "timeout" in connector.model_fields_set
+                if stated and activity.timeout is not None and connector.timeout > activity.timeout:
+                    report(
+                        (*place, "timeout"),
+                        f"activity {name!r}: the timeout of its {key}, {connector.timeout}, can never expire, because "
+                        f"timeout {activity.timeout} ends the attempt first.",
+                    )
         if activity.retry_policy is not None:
             _retry(("activities", name, "retry_policy"), f"activity {name!r}", activity.retry_policy, report)
     if workflow.retry_policy is not None:

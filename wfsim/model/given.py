@@ -17,6 +17,7 @@ from wfsim.model.expression_tree import Expression, Field, Name, Template, walk
 from wfsim.model.expressions import parse_template
 
 INPUT, RESPONSE, SECRETS = "input", "response", "secrets"
+GIVEN_INPUT, GIVEN_RESPONSE = Name("given", INPUT), Name("given", RESPONSE)
 Scopes: TypeAlias = tuple[str, ...]
 
 _CONSTANTS = ("true", "false", "null")
@@ -60,6 +61,12 @@ def fields_in(tree: Template, owner: Expression) -> tuple[str, ...]:
     """The fields of an owner that a tree reads, each once."""
     read = (node.field for node in walk(tree) if isinstance(node, Field) and node.value == owner)
     return tuple(dict.fromkeys(read))
+
+
+def reads_whole(tree: Template, owner: Expression) -> bool:
+    """Whether a tree reads an owner itself, and not only fields of it."""
+    named = sum(node == owner for node in walk(tree))
+    return named > sum(isinstance(node, Field) and node.value == owner for node in walk(tree))
 
 
 def reads(tree: Template, scope: str) -> bool:

@@ -20,8 +20,8 @@ import httpx
 from wfsim.errors import ActivityError
 from wfsim.model.duration import UNITS
 from wfsim.model.evaluate import evaluate, evaluate_template
-from wfsim.model.expression_tree import Field, Name, walk
-from wfsim.model.given import INPUT, RESPONSE, SECRETS, fields_in
+from wfsim.model.expression_tree import Field
+from wfsim.model.given import GIVEN_RESPONSE, INPUT, RESPONSE, SECRETS, fields_in, reads_whole
 from wfsim.model.parts import as_text
 from wfsim.model.values import EvaluationFault, ValueType, brief, coerce
 
@@ -46,7 +46,6 @@ LONGEST_URL = 8_000
 PART = 65_536
 """So many bytes are taken at a time."""
 
-_ANSWER = Name("given", RESPONSE)
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
 _NO_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -351,20 +350,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _result(http: Http, request: Request, response: httpx.Response, body: bytes, inputs: Mapping[str, Value]) -> Value:
     tree = http.result_tree
-    headers: dict[str, Value] = dict.fromkeys(fields_in(tree, Field(_ANSWER, "headers")))
+    headers: dict[str, Value] = dict.fromkeys(fields_in(tree, Field(GIVEN_RESPONSE, "headers")))
     for name, value in response.headers.items():
         headers[name.lower().replace("-", "_")] = value
     answer = {"status": response.status_code, "headers": headers, "body": None}
-    if _reads_body(tree):
+    if "body" in fields_in(tree, GIVEN_RESPONSE) or reads_whole(tree, GIVEN_RESPONSE):
         answer["body"] = decoded(response.headers.get("content-type", ""), body, request.shown)
     given = {INPUT: dict(inputs), RESPONSE: answer}
     return evaluate_template(tree, given, None, "")
-
-
-def _reads_body(tree: Template) -> bool:
-    named = sum(node == _ANSWER for node in walk(tree))
-    others = sum(isinstance(node, Field) and node.value == _ANSWER and node.field != "body" for node in walk(tree))
-    return named > others
 
 
 def decoded(content_type: str, body: bytes, shown: str) -> Value:

@@ -55,6 +55,7 @@ def refusal(input: dict[str, Any] | None = None, **activity: Any) -> str:
         ({"url": "https://h/", "body": {"a": 1}}, "a GET brings no body"),
         ({"url": "https://h/", "method": "TRACE"}, "method"),
         ({"url": "https://h/", "timeout": "0s"}, "timeout is 0s"),
+        ({"url": "https://h/", "timeout": "2m"}, "can never expire, because timeout 1m ends the attempt first"),
         ({"url": "https://h/", "redirects": 11}, "redirects"),
         ({"url": "https://h/", "max_bytes": 0}, "max_bytes"),
         ({"url": "https://h/", "expect": 99}, "is no status"),

@@ -21,7 +21,7 @@ from tests.answering import Asked, response, serving
 from tests.declared import LOCAL, one, tried
 from tests.language import PAGE
 from wfsim.runtime import outgoing
-from wfsim.runtime.http import LONGEST_WAIT, retry_after
+from wfsim.runtime.http import LONGEST_WAIT, request_of, retry_after
 from wfsim.runtime.permissions import Permissions
 
 CERTIFICATE = Path(__file__).with_name("pay_example_com.pem")
@@ -72,12 +72,10 @@ def test_an_effect_goes_with_the_key_of_its_activity_and_a_question_does_not() -
 
 
 def test_a_key_of_any_instance_is_a_header() -> None:
-    with serving(GOOD) as server:
-        workflow = one(http={"method": "POST", "url": server.url})
-        for name, key in (("order/1:x", "order/1:x:1"), ("Größe 1%", "Gr%C3%B6%C3%9Fe%201%25:1")):
-            with wf.start(workflow, id=name, permissions=Permissions(networks=LOCAL)) as run:
-                run.wait(timeout=10)
-            assert server.asked[-1].headers["idempotency-key"] == key
+    http = one(http={"method": "POST", "url": "https://h/"}).activities["f"].http
+    assert http is not None
+    for key, sent in (("order/1:x:1", "order/1:x:1"), ("Größe 1%:1", "Gr%C3%B6%C3%9Fe%201%25:1")):
+        assert request_of(http, {}, {}, key).headers["Idempotency-Key"] == sent
 
 
 @pytest.mark.parametrize(
@@ -543,3 +541,25 @@ def test_the_example_of_the_language_is_carried_out() -> None:
         with wf.start(workflow, input=given, activities=receipt, permissions=allowed) as run:
             run.wait(timeout=10)
             assert run.state == "declined"
+
+
+def test_attempts_of_the_queue_are_carried_out_and_cancelled(tmp_path: Path) -> None:
+    there = threading.Event()
+
+    def held(asked: Asked, connection: socket.socket) -> bytes:
+        there.set()
+        return server.hold(asked, connection)
+
+    with serving(GOOD, held) as server:
+        workflow, allowed = one(http={"url": server.url}), Permissions(networks=LOCAL)
+        url = f"sqlite:///{tmp_path}/runs.db"
+        with wf.open_engine(url, [workflow], {}, permissions=allowed, polling=0.02) as engine:
+            run = engine.start("one")
+            run.wait(timeout=20)
+            assert run.output["result"] == {"id": "p-1", "amount": 5}
+            run = engine.start("one")
+            assert there.wait(20)
+            run.terminate()
+            assert run.status == "terminated"
+            assert engine.check()
+        # The other side has seen that nobody listens: else `hold` would not return, and the server not end.
