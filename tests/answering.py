@@ -31,6 +31,8 @@ class Server:
     answers: list[Answer] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     held: threading.Event = field(default_factory=threading.Event)
+    left: threading.Event = field(default_factory=threading.Event)
+    """Set when the other side has gone while an answer was held."""
     port: int = 0
 
     @property
@@ -43,6 +45,7 @@ class Server:
         while not self.held.is_set():
             try:
                 if not connection.recv(1):
+                    self.left.set()
                     break
             except TimeoutError:
                 continue

@@ -484,7 +484,7 @@ def test_cancelling_ends_the_exchange() -> None:
         run.terminate()
         run.wait(timeout=10)
         assert run.status == "terminated"
-        # The other side has seen that nobody listens: `hold` has returned, so that the server ends.
+        assert server.left.wait(10)
 
 
 def test_parts_that_arrive_are_signs_of_life_and_silence_is_none() -> None:
@@ -561,5 +561,5 @@ def test_attempts_of_the_queue_are_carried_out_and_cancelled(tmp_path: Path) -> 
             assert there.wait(20)
             run.terminate()
             assert run.status == "terminated"
+            assert server.left.wait(20)
             assert engine.check()
-        # The other side has seen that nobody listens: else `hold` would not return, and the server not end.
