@@ -183,7 +183,7 @@ class _Heard(asyncio.SubprocessProtocol):
 
     def __init__(self, most: int, beat: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
-        self.output = b""
+        self.output = bytearray()
         self.said = b""
         self.exited: asyncio.Future[None] = loop.create_future()
         self.all: asyncio.Future[None] = loop.create_future()
@@ -244,7 +244,7 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def _read(program: str, output: bytes, kind: ValueType) -> Value:
+def _read(program: str, output: bytearray, kind: ValueType) -> Value:
     try:
         text = output.decode()
         if kind is ValueType.STRING:

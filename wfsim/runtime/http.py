@@ -304,18 +304,18 @@ async def _parts(response: httpx.Response, most: int, beat: Callable[[], None]) 
 
 
 async def _read(response: httpx.Response, most: int, beat: Callable[[], None]) -> bytes:
-    body = b""
+    body = bytearray()
     async with contextlib.aclosing(_parts(response, most, beat)) as parts:
         async for part in parts:
             body += part
             if len(body) > most:
                 raise ActivityError("Http.size", f"the answer is longer than {most:,} bytes (max_bytes).")
-    return body
+    return bytes(body)
 
 
 async def _told(response: httpx.Response, secrets: Secrets, beat: Callable[[], None]) -> str:
     """The beginning of the text of an answer; where it cannot be had, its status says enough."""
-    body, most = b"", 4 * (EXCERPT + secrets.longest)
+    body, most = bytearray(), 4 * (EXCERPT + secrets.longest)
     with contextlib.suppress(ActivityError, httpx.TransportError):
         async with contextlib.aclosing(_parts(response, most, beat)) as parts:
             async for part in parts:

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
 
 MASK = "***"
-SPELT = 12
-"""A character of a secret is spelt in so many at most where a text was cut within it."""
+ESCAPES = 8
+"""So many backslashes stand before an escaped character at most: JSON in JSON in JSON has seven.
+
+Without a bound, a text of nothing but backslashes would be looked through to its end for each of them."""
+SPELT = 2 * (ESCAPES + 5)
+"""A character of a secret is spelt in so many at most."""
 
 
 class Secrets:
@@ -74,7 +78,8 @@ def _spelling(sign: str) -> str:
     if sign.isascii() and sign.isalnum():
         return sign
     units = sign.encode("utf-16-be")
-    escaped = "".join(rf"\\+u(?i:{units[k : k + 2].hex()})" for k in range(0, len(units), 2))
+    escape = rf"\\{{1,{ESCAPES}}}"
+    escaped = "".join(rf"{escape}u(?i:{units[k : k + 2].hex()})" for k in range(0, len(units), 2))
     percent = f"(?i:{re.escape(quote(sign, safe='') if quote(sign, safe='') != sign else f'%{ord(sign):02X}')})"
-    short = {"\n": r"|\\+n", "\t": r"|\\+t", "\r": r"|\\+r", " ": r"|\+"}.get(sign, "")
-    return rf"(?:\\*{re.escape(sign)}|{percent}|{escaped}|&#?\w{{1,8}};{short})"
+    short = {"\n": f"|{escape}n", "\t": f"|{escape}t", "\r": f"|{escape}r", " ": r"|\+"}.get(sign, "")
+    return rf"(?:\\{{0,{ESCAPES}}}{re.escape(sign)}|{percent}|{escaped}|&#?\w{{1,8}};{short})"

@@ -83,7 +83,17 @@ def test_a_secret_is_known_in_every_spelling_and_where_a_text_was_cut() -> None:
         assert known.masked(f"<{spelling}>") == "<***>", spelling
     assert known.masked_value({"n": [1, True, None, {secret: 2.5}]}) == {"n": [1, True, None, {"***": 2.5}]}
     plain = Secrets({"key": "0123456789"})
-    text = "." * 200 + "0123456789" + "." * 200
-    assert plain.masked(text, cut_before=True, cut_after=True) == "." * 80 + "***" + "." * 80
+    text = "." * 300 + "0123456789" + "." * 300
+    assert plain.longest == 260
+    assert plain.masked(text, cut_before=True, cut_after=True) == "." * 40 + "***" + "." * 40
     assert plain.masked("01234", cut_after=True) == ""
     assert Secrets({}).masked("text", cut_after=True) == "text"
+
+
+def test_no_answer_makes_looking_for_secrets_endless() -> None:
+    known = Secrets({"key": '"/%&\\"' * 3, "other": "\\" * 20})
+    # Were each sign looked through to the end of the text, this would take hours.
+    for sign in ("&", "%", '"', "\\u", "&#", "a"):
+        assert known.masked(sign * 200_000) == sign * 200_000
+    assert set(known.masked("\\" * 200_000)) <= {"*", "\\"}
+    assert known.masked("\\" * 20) == "***"
