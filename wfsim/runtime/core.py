@@ -21,6 +21,7 @@ from .turn import Order, Turn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from wfsim.model.elements import Activity
     from wfsim.model.workflow import Workflow
 
     from .clock import Clock
@@ -287,20 +288,20 @@ class Core:
         attempt: int,
         worker: str,
         tries: int | None = None,
-        knows: Callable[[Use], bool] | None = None,
+        admits: Callable[[Use, Activity, str], None] | None = None,
     ) -> Order | None:
         """A worker is about to carry out an attempt; see `Turn.take`.
 
         Raises
         ------
-        Unknown
-            If the worker does not know its function.
+        Unknown, OnHold
+            If the worker cannot carry it out, or not now (`admits`).
         """
         with self.turn() as turn:
             # What fell due before, perhaps while no process ran, comes first.
             turn.work_off(name, turn.now - 1)
             held = turn.hold(name)
-            return None if held is None else turn.take(held, serial, attempt, worker, tries, knows)
+            return None if held is None else turn.take(held, serial, attempt, worker, tries, admits)
 
     def report(self, report: Report) -> None:
         """What came of an attempt."""

@@ -11,8 +11,9 @@ from dbos import DBOS, DBOSClient, EnqueueOptions
 from dbos import Serializer as DBOSSerializer
 
 from wfsim.errors import EngineError
+from wfsim.model.duration import UNITS
 
-from .implementations import Use
+from .breaker import OnHold
 from .turn import Unknown
 
 if TYPE_CHECKING:
@@ -156,13 +157,15 @@ class QueueWorker(Queue):
     def _attempt(self, name: str, serial: int, attempt: int, tries: int) -> None:
         """An attempt, from the queue: taken, carried out, reported."""
         try:
-            order = self._core.take(name, serial, attempt, self._worker, tries, self._pump.knows)
-        except Unknown:
-            self._core.put_back(name, serial, attempt, tries, lambda rows, again: self.enqueue(rows, again, ELSEWHERE))
+            order = self._core.take(name, serial, attempt, self._worker, tries, self._pump.admit)
+        except (Unknown, OnHold) as error:
+            wait = ELSEWHERE if isinstance(error, Unknown) else (error.until - self._core.clock.now()) / UNITS["s"]
+            delay = max(wait, self._polling)
+            self._core.put_back(name, serial, attempt, tries, lambda rows, again: self.enqueue(rows, again, delay))
             return
         if order is None:
             return
-        implementation = self._pump.implementation(Use(order.workflow, order.activity, order.activity_version))
+        implementation = self._pump.implementation(order)
         assert implementation is not None
         report = self._pump.perform(order, implementation)
         if report is not None:
