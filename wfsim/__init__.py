@@ -50,12 +50,15 @@ if TYPE_CHECKING:
     from wfsim.net.pnml import read_pnml, write_pnml
     from wfsim.net.snakes_bridge import from_snakes, to_snakes
     from wfsim.net.translate import to_net
+    from wfsim.runtime.breaker import Breaker
     from wfsim.runtime.clock import ManualClock
     from wfsim.runtime.engine import open_engine
     from wfsim.runtime.executor import ActivityContext
     from wfsim.runtime.groups import QueueLimits
+    from wfsim.runtime.permissions import Permissions
     from wfsim.runtime.run import reopen, start
     from wfsim.runtime.schedules import run_schedules
+    from wfsim.runtime.trying import try_activity
     from wfsim.simulation.default import default_scenario
     from wfsim.simulation.scenario import Scenario, load_scenario
     from wfsim.verification.nets.check import check
@@ -78,6 +81,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ActivityContext",
     "ActivityError",
+    "Breaker",
     "Builder",
     "Catalogue",
     "DefinitionError",
@@ -88,6 +92,7 @@ __all__ = [
     "History",
     "Lab",
     "ManualClock",
+    "Permissions",
     "PetriNet",
     "Property",
     "QueueLimits",
@@ -141,6 +146,7 @@ __all__ = [
     "sweep",
     "to_net",
     "to_snakes",
+    "try_activity",
     "verify",
     "write_pnml",
     "write_report",
@@ -179,12 +185,15 @@ _HOMES = {
     "net.pnml": ("read_pnml", "write_pnml"),
     "net.snakes_bridge": ("from_snakes", "to_snakes"),
     "net.translate": ("to_net",),
+    "runtime.breaker": ("Breaker",),
     "runtime.clock": ("ManualClock",),
     "runtime.executor": ("ActivityContext",),
+    "runtime.permissions": ("Permissions",),
     "runtime.run": ("reopen", "start"),
     "runtime.engine": ("open_engine",),
     "runtime.groups": ("QueueLimits",),
     "runtime.schedules": ("run_schedules",),
+    "runtime.trying": ("try_activity",),
     "simulation.default": ("default_scenario",),
     "simulation.scenario": ("Scenario", "load_scenario"),
     "verification.nets.check": ("check",),

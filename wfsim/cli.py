@@ -766,6 +766,30 @@ def times(
 
 
 @app.command()
+def plugins(as_json: AsJson = False) -> None:
+    """List what other packages add, and what is wrong with it. Exit code 1 if anything is."""
+    from wfsim.plugins import KINDS, installed
+
+    found = [each for kind in KINDS for each in installed(kind).values()]
+    problems = {each: each.problem for each in found}
+    if as_json:
+        told = [
+            {"kind": each.kind, "name": each.name, "where": each.where, "packages": each.packages, "problem": problem}
+            for each, problem in problems.items()
+        ]
+        _print_json(told)
+    elif not found:
+        out.print(f"None: no package has an entry point of {', '.join(f'wfsim.{kind}' for kind in KINDS)}.")
+    else:
+        rows = [
+            [each.kind, each.name, each.where, " and ".join(each.packages), problem or "ok"]
+            for each, problem in problems.items()
+        ]
+        show_table(out, "", rows, [(head, False) for head in ("adds", "name", "function", "package", "state")])
+    raise typer.Exit(VIOLATED if any(problems.values()) else FINE)
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the results go.")] = Path("results"),
     cases: Annotated[int, typer.Option(min=1, help="How many orders to simulate.")] = 10_000,

@@ -194,6 +194,10 @@ class EngineError(WfsimError):
     """An engine cannot do what it was asked: its database, an instance or a definition is not as it must be."""
 
 
+class PluginError(WfsimError):
+    """What another package adds cannot be loaded, is no function, or fails; the text names both."""
+
+
 class RunStopped(WfsimError):
     """This object no longer drives its instance: it was closed, or it could not write to its store."""
 

@@ -105,6 +105,10 @@ class Worker:
             except DatabaseError:
                 self.world.sleep(OUTAGE)
 
+    def _polling(self) -> int:
+        """As soon as calm has come nothing depends on how often is looked."""
+        return 5 * SECOND if self.world.is_calm else 250_000
+
     def _be_here(self) -> None:
         while True:
             try:
@@ -143,7 +147,7 @@ class Worker:
                 continue
             for name, (_, error) in self.core.stuck.items():
                 raise Violated(f"{name} is stuck: {error!r}") from error
-            self.world.sleep(1 if n else 200_000)
+            self.world.sleep(1 if n else self._polling())
 
     @staticmethod
     def _due_beat(attempt: Attempt, now: int) -> bool:
@@ -156,8 +160,10 @@ class Worker:
         while True:
             entry = self._claim()
             if entry is None:
-                self.world.sleep(300_000)
+                self.world.sleep(self._polling())
                 continue
+            # What the queue takes, until it calls.
+            self.world.sleep(self.world.random.randrange(1, 3 * SECOND if self.world.chance(0.2) else 200_000))
             self._carry_out(*entry.arguments)
             entry.status = "over"
 
@@ -165,7 +171,7 @@ class Worker:
         """An entry that waits, in any order; now and then one that another worker has: the queue is at least once."""
         now = self.world.time
         waiting = [each for each in self.store.queue.values() if each.status == "enqueued" and each.after <= now]
-        if self.world.chance(0.02):
+        if self.world.chance(0.002):
             waiting += [each for each in self.store.queue.values() if each.status == "pending"]
         if not waiting:
             return None
@@ -192,10 +198,13 @@ class Worker:
         attempt = attempt_of(order)
         attempt.beat_by = beat_by
         self._running[key] = attempt
-        try:
-            self.world.sleep(self.world.random.randrange(10_000, 8 * SECOND))
-        finally:
-            self._running.pop(key, None)
+        if order.activity == "cook" and self.world.chance(0.1):
+            # It hangs, and gives no sign of life: only that tells.
+            self.world.tell(f"{order.instance} hangs")
+            self._running.pop(key)
+            self.world.sleep(10_000 * SECOND)
+        self.world.sleep(self.world.random.randrange(10_000, 8 * SECOND))
+        self._running.pop(key, None)
         if self.world.random.random() < 0.2 and order.activity != "give_back":
             return Report(key, error_type="Net", message="try again")
         return Report(key, result=f"{order.activity} {order.idempotency_key}" if order.activity != "look" else None)
@@ -218,7 +227,7 @@ class Client:
         """What `Engine` asks: nothing stops here."""
 
     def start(self, workflow: str, name: str, **inputs: Any) -> None:
-        """Until it is known to be there."""
+        """Until it is known to be there, or that another one has its key."""
         sure = True
         while True:
             try:
@@ -228,6 +237,8 @@ class Client:
                 sure = False
                 self.world.sleep(OUTAGE)
             except StartRefused as refused:
+                if "has an open instance with the key" in str(refused):
+                    return
                 if sure or "there is an instance" not in str(refused):
                     raise Violated(f"{name} cannot be started: {refused}") from None
                 break
@@ -276,7 +287,8 @@ def clients(world: World, store: Store, notes: Notes) -> list[Process]:
 
     def site(client: Client, k: int) -> None:
         name = f"site-{k}"
-        client.start("site", name, machines=["drill", "saw", "lathe"], parts=["wing", "bad"] if k % 2 else ["wing", "door"])
+        parts = ["wing", "bad"] if k % 2 else ["wing", "door"]
+        client.start("site", name, machines=["drill", "saw", "lathe"], parts=parts)
         for j in range(2):
             client.tell(name, "note", f"{name}-note-{j}")
             if chance.random() < 0.3:
@@ -296,16 +308,29 @@ def clients(world: World, store: Store, notes: Notes) -> list[Process]:
         if chance.random() < 0.3:
             client.command(name, "cancel", f"{name}-cancel")
 
+    def rush(client: Client, k: int) -> None:
+        client.world.sleep(chance.randrange(1, 400_000))
+        client.start("kitchen", f"other-{k}", table=100 + k)
+
     def guest(client: Client, k: int) -> None:
         name = f"guest-{k}"
-        client.start("guest", name, me=name, table=k % 2)
+        client.world.sleep(chance.randrange(1, 20 * SECOND))
+        client.start("guest", name, me=name, table=k % 2, other=100 + k)
+        # What the guest sends to that key and who will have it come at the same time.
+        _outside(world, store, notes, f"rush{k}", lambda other: rush(other, k))
         for j in range(chance.randrange(1, 4)):
             client.tell(name, "choose", f"{name}-{j}", dish=f"dish {j}")
             client.world.sleep(chance.randrange(1, 10 * SECOND))
         client.tell(name, "leave", f"{name}-leave")
 
+    def kitchen(client: Client, k: int) -> None:
+        for j in range(4):
+            client.world.sleep(chance.randrange(1, 30 * SECOND))
+            client.start("kitchen", f"kitchen-{k}-{j}", table=k)
+
     made = []
-    for k, (script, number) in enumerate([(site, 0), (site, 1), (guest, 0), (guest, 1), (guest, 2)]):
+    scripts = [(site, 0), (site, 1), (guest, 0), (guest, 1), (guest, 2), (guest, 3), (kitchen, 0), (kitchen, 1)]
+    for k, (script, number) in enumerate(scripts):
         made.append(_outside(world, store, notes, f"client{k}", lambda client, s=script, n=number: s(client, n)))
     return made
 

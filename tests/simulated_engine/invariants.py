@@ -13,12 +13,20 @@ from wfsim.errors import ReplayError
 from wfsim.history.replay_case import replayed
 from wfsim.runtime.programs import Families, Family
 from wfsim.runtime.rows import InstanceRow
-from wfsim.runtime.turn import OPEN
+from wfsim.runtime.turn import OPEN, place_of
 from wfsim.semantics.image import from_image
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import Record
 
 _families = Families()
+_WAITING: dict[str, tuple[str, ...]] = {
+    "site": ("building",),
+    "part": ("waiting",),
+    "look": (),
+    "kitchen": ("waiting", "served"),
+    "guest": (),
+}
+"""Where an open instance may be when nothing goes on by itself any more; guests have timeouts."""
 ENDS = ("activity_succeeded", "activity_failed", "activity_cancelled", "attempt_timed_out")
 
 
@@ -37,7 +45,8 @@ def watch(store: Store, transaction: Transaction) -> None:
         stored = store.tables["instance"].rows.get(name)
         before = 0 if stored is None else stored.version
         if [each.seq for _, each in records] != list(range(before + 1, row.version + 1)):
-            raise Violated(f"{name} has {before} records, is {row.version}, and gets {[each.seq for _, each in records]}")
+            got = [each.seq for _, each in records]
+            raise Violated(f"{name} has {before} records, is {row.version}, and gets {got}")
         times = [each.time for _, each in records]
         if times != sorted(times) or (stored is not None and times and times[0] < stored.time):
             raise Violated(f"time goes back in {name}")
@@ -45,12 +54,37 @@ def watch(store: Store, transaction: Transaction) -> None:
         instance = from_image(program, json.loads(row.image), {}, ())
         if (instance.version, instance.status, instance.state) != (row.version, row.status, row.state):
             raise Violated(f"the image of {name} is that of another version")
+        for _, record in records:
+            if record.kind == "activity_failed" and record.error_type == "Timeout.heartbeat":
+                _was_missed(store, name, record)
+        if row.open_key is not None and transaction.of("due", place_of(row.workflow, row.open_key)):
+            _nothing_is_kept(transaction, row)
         _compare_timers(transaction, name, instance)
         _compare_attempts(transaction, name, instance)
     for key in transaction.changed["due"]:
-        row = transaction.get("due", key)
-        if row is not None and row.kind == "timer" and transaction.get("instance", row.target) is None:
-            raise Violated(f"a timer of {row.target}, which is not there")
+        entry = transaction.get("due", key)
+        if entry is None:
+            continue
+        if entry.kind == "timer" and transaction.get("instance", entry.target) is None:
+            raise Violated(f"a timer of {entry.target}, which is not there")
+        if entry.kind == "kept" and "\n" in entry.target:
+            for name in transaction.of("instance", tuple(entry.target.split("\n"))):
+                _nothing_is_kept(transaction, transaction.get("instance", name))
+
+
+def _nothing_is_kept(transaction: Transaction, row: InstanceRow) -> None:
+    """What was sent to a key belongs to whoever has it (M7.3)."""
+    place = place_of(row.workflow, row.open_key or "")
+    kept = [each for each in transaction.of("due", place) if transaction.get("due", each).kind == "kept"]
+    if kept:
+        raise Violated(f"{row.id} has the key {row.open_key}, for which a message is kept all the same")
+
+
+def _was_missed(store: Store, name: str, record: Record) -> None:
+    """A heartbeat is missing once it is late, and not before."""
+    row = store.tables["attempt"].rows[name, record.activity_id]
+    if row.beat_by is None or row.beat_by > record.time:
+        raise Violated(f"{name}: the next heartbeat of activity {record.activity_id} was due later, at {row.beat_by}")
 
 
 def _compare_timers(transaction: Transaction, name: str, instance: Instance) -> None:
@@ -72,10 +106,8 @@ def _compare_attempts(transaction: Transaction, name: str, instance: Instance) -
 
 
 def settled(store: Store) -> bool:
-    """Whether nothing is under way any more: everything due has happened, nobody carries anything out."""
-    return all(row.kind == "timer" and row.due > store.world.time + 3_000_000 for row in store.all("due")) and not any(
-        row.phase in ("queued", "running", "backoff") for row in store.all("attempt")
-    )
+    """Whether nothing happens by itself any more: nothing is due ever, and no attempt is open."""
+    return not store.tables["due"].rows and not store.tables["attempt"].rows
 
 
 def examine(store: Store, notes: Notes) -> None:
@@ -88,9 +120,8 @@ def examine(store: Store, notes: Notes) -> None:
         own = sorted(records[name], key=lambda each: each.seq)
         _replays(transaction, row, own)
         _once(name, own)
-        if row.status in OPEN and row.status != "paused" and row.workflow != "guest" and row.workflow != "kitchen":
-            if row.workflow != "site" or row.state != "open":
-                _is_waiting(row)
+        if row.status in OPEN:
+            _is_waiting(row)
     for name in notes.started:
         if name not in records:
             raise Violated(f"{name} was started, and is not there")
@@ -134,8 +165,8 @@ def _once(name: str, records: list[Record]) -> None:
 
 
 def _is_waiting(row: InstanceRow) -> None:
-    """Nothing but an event from outside can be missing."""
-    if row.state not in ("waiting", "open", "making", "building", "tidying", "looking"):
+    """Nothing but an event from outside, or the end of a child that waits for one, can be missing."""
+    if row.state not in _WAITING[row.workflow]:
         raise Violated(f"{row.id} has come to rest in {row.state}")
 
 
@@ -182,4 +213,3 @@ def _children(store: Store, records: dict[str, list[Record]]) -> None:
                 raise Violated(f"{name} started the child {activation}, which is not there")
             if child is not None and child.status not in OPEN and rows[name].status in OPEN and activation not in told:
                 raise Violated(f"{name} does not know that its child {activation} has closed")
-

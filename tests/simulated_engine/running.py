@@ -93,4 +93,3 @@ def _left(store: Store) -> str:
     attempts = [f"{row.activity} of {row.instance} is {row.phase} at {row.worker}" for row in store.all("attempt")]
     open_ones = [f"{row.id}: {row.status} {row.state}" for row in store.all("instance") if row.status == "running"]
     return "; ".join([*due, *attempts, *open_ones]) or "nothing"
-

@@ -1,4 +1,4 @@
-"""A database in memory: transactions with row locks and READ COMMITTED, as PostgreSQL has, or one at a time, as SQLite."""
+"""A database in memory: row locks and READ COMMITTED, as PostgreSQL has them, or one writer at a time, as SQLite."""
 
 from __future__ import annotations
 
@@ -150,9 +150,14 @@ class Transaction:
 
     def point(self) -> None:
         """A question is asked: others may come first, or the connection breaks."""
-        self.store.world.pause()
-        if self.store.world.chance(0.0005):
-            self.store.world.tell("the connection breaks")
+        world = self.store.world
+        if world.chance(0.03):
+            # Slow, while locks are held: most races are lost by whoever is slow.
+            world.sleep(world.random.randrange(1, 300_000))
+        else:
+            world.pause()
+        if world.chance(0.0005):
+            world.tell("the connection breaks")
             raise DatabaseError("the connection broke")
 
     # --- locks -------------------------------------------------------------------------------------
@@ -421,6 +426,11 @@ class SimulatedRows:
         t = self.transaction
         rows = [t.get("attempt", key) for key in t.every("attempt")]
         return [row for row in rows if row.phase in (phases or ("queued", "running"))]
+
+    def lock_attempt(self, name: str, serial: int) -> AttemptRow | None:
+        self.transaction.lock("attempt", name, serial)
+        found: AttemptRow | None = self.transaction.get("attempt", (name, serial))
+        return found
 
     def put_attempt(self, row: AttemptRow) -> None:
         self.transaction.lock("attempt", row.instance, row.serial)

@@ -20,7 +20,7 @@ events:
   bill: {payload: {who: string}, time_to_live: 20s}
   dirty: {time_to_live: 5s}
 activities:
-  cook: {retry_policy: {max_attempts: 5, initial_interval: 500ms}, heartbeat: 3s, timeout: 20s}
+  cook: {retry_policy: {max_attempts: 5, initial_interval: 500ms}, heartbeat: 3s}
 states:
   - {name: waiting}
   - {name: cooking, activity: cook}
@@ -39,7 +39,6 @@ transitions:
     event: bill
     to: closed
     pre_actions: [{action_type: send, event: paid, to: "${event.who}"}]
-timeouts: {workflow: 10m}
 unhandled: defer
 """
 )
@@ -51,6 +50,7 @@ initial_state: hungry
 variables:
   me: {type: string, input: true}
   table: {type: integer, input: true}
+  other: {type: integer, input: true}
   dishes: {type: integer, initial: 0, output: true}
 events: {choose: {payload: {dish: string}}, leave: {}, paid: {}, nudge: {}}
 activities: {look_around: {timeout: 4s, retry_policy: {max_attempts: 2, initial_interval: 1s}}}
@@ -70,14 +70,17 @@ transitions:
         event: order
         to: {workflow: kitchen, key: "${context.table}"}
         payload: {table: "${context.table}", dish: "${event.dish}"}
-      - {action_type: send, event: dirty, to: {workflow: kitchen, key: "${context.table + 100}"}}
+      - {action_type: send, event: dirty, to: {workflow: kitchen, key: "${context.other}"}}
   - {from: eating, event: done}
   - {from: eating, event: error}
   - from: eating
     event: leave
     to: paying
     pre_actions:
-      - {action_type: send, event: bill, to: {workflow: kitchen, key: "${context.table}"}, payload: {who: "${context.me}"}}
+      - action_type: send
+        event: bill
+        to: {workflow: kitchen, key: "${context.table}"}
+        payload: {who: "${context.me}"}
       - {action_type: send, event: nudge, to: self}
   - {from: paying, event: nudge}
   - {from: paying, event: paid, to: gone}

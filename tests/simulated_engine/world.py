@@ -41,10 +41,9 @@ class Process:
         self.world.actors.append(actor)
 
     def kill(self) -> None:
-        """Each of its actors ends where it stands; what it had not stored is lost."""
+        """Each of its actors ends where it stands, before anybody else goes on; what it had not stored is lost."""
         self.is_alive = False
-        for actor in self.actors:
-            actor.kill()
+        self.world.pause()
 
 
 class Actor:
@@ -56,7 +55,7 @@ class Actor:
         self.wakes = process.world.time
         self.waits_for: Any = None
         self.is_over = False
-        self._greenlet = greenlet(self._run)
+        self._greenlet = greenlet(self._run, parent=process.world.main)
         self._body = body
 
     def _run(self) -> None:
@@ -87,7 +86,7 @@ class Actor:
         """It ends where it stands."""
         if not self.is_over and self._greenlet:
             self._greenlet.throw(Killed)
-        self.is_over = True
+        self.is_over, self.waits_for = True, None
 
 
 class World:
@@ -99,8 +98,8 @@ class World:
         Microseconds.
     calm
         From when on nothing goes wrong any more.
-    told
-        What happened, if somebody wants to read it.
+    main
+        Where actors come back to.
     """
 
     def __init__(self, seed: int, *, calm: int, aloud: bool = False) -> None:
@@ -112,7 +111,7 @@ class World:
         self.current: Actor | None = None
         self.n_steps = 0
         self._aloud = aloud
-        self._main = greenlet.getcurrent()
+        self.main = greenlet.getcurrent()
 
     @property
     def is_calm(self) -> bool:
@@ -131,24 +130,28 @@ class World:
 
     def pause(self) -> None:
         """Others may come first."""
-        self._main.switch()
+        self.main.switch()
 
     def sleep(self, microseconds: int) -> None:
         """Go on so much later."""
         assert self.current is not None
         self.current.wakes = self.time + max(1, microseconds)
-        self._main.switch()
+        self.main.switch()
 
     def wait(self, lock: Any) -> None:
         """Go on once a lock is free."""
         assert self.current is not None
-        self.current.waits_for = lock
-        self._main.switch()
-        self.current.waits_for = None
+        actor = self.current
+        actor.waits_for = lock
+        self.main.switch()
+        actor.waits_for = None
 
     def run(self, until: int, done: Callable[[], bool]) -> None:
         """Let things happen until they are done, or to a time."""
         while self.time < until:
+            for each in self.actors:
+                if not each.process.is_alive:
+                    each.kill()
             self.actors = [each for each in self.actors if not each.is_over]
             ready = [each for each in self.actors if each.can_go_on(self.time)]
             if not ready:

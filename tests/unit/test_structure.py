@@ -24,7 +24,7 @@ DISPATCHING = {
 # What people type elsewhere than in a definition: the values of a scenario.
 TYPED = {"simulation/check.py", "simulation/plans.py", "simulation/scenario.py"}
 # The fields that admit it, and the elements that offer the trees.
-READING = {"model/fields.py", "model/elements.py", "model/operations.py", "widgets/breakpoints.py"}
+READING = {"model/given.py", "model/fields.py", "model/elements.py", "model/operations.py", "widgets/breakpoints.py"}
 
 
 def modules(words: set[str]) -> Iterator[tuple[str, list[ast.AST]]]:

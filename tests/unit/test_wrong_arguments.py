@@ -77,6 +77,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "sweep": lambda folder: (ORDER,),
     "to_net": lambda folder: (ORDER,),
     "to_snakes": lambda folder: (NET,),
+    "try_activity": lambda folder: (ORDER, "pack"),
     "verify": lambda folder: (ORDER,),
     "write_pnml": lambda folder: (NET, folder / "written.pnml"),
     "write_report": lambda folder: (small_history(), folder / "report.html"),
@@ -112,6 +113,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "functions": 7,
         "worker": 7,
         "groups": 7,
+        "permissions": 7,
+        "breakers": 7,
         "concurrency": 0,
         "polling": -1,
     },
@@ -148,7 +151,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "client": 7,
     },
     "soundness": {"kind": "strong", "max_markings": 0, "max_seconds": -1, "max_memory": 0},
-    "start": {"input": 7, "activities": 7, "catalogue": 7, "store": 7},
+    "start": {"input": 7, "activities": 7, "catalogue": 7, "store": 7, "permissions": 7},
     "sweep": {
         "over": 7,
         "scenario": 7,
@@ -164,10 +167,22 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "level": 95,
     },
     "to_net": {"instances": 0, "pools": 7, "catalogue": 7, "items": -1, "messages": 0, "max_variants": 0},
+    "try_activity": {"input": 7, "activities": 7, "permissions": 7},
     "verify": {"properties": 7, "max_states": 0, "max_seconds": -1, "catalogue": 7},
 }
 
-OF_THEIR_OWN = {"Builder", "Duration", "History", "ManualClock", "PetriNet", "Property", "Scenario", "Workflow"}
+OF_THEIR_OWN = {
+    "Breaker",
+    "Builder",
+    "Duration",
+    "History",
+    "ManualClock",
+    "Permissions",
+    "PetriNet",
+    "Property",
+    "Scenario",
+    "Workflow",
+}
 """Classes of which each has tests for what it is made of."""
 MADE_BY_WFSIM = {
     "ActivityContext",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from wfsim.errors import did_you_mean, listed
+from wfsim.model.connectors import check_connector
 from wfsim.model.declared import check_declared, check_types
 from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, Retries, RetryPolicy, State, Variable
@@ -20,6 +21,7 @@ from wfsim.model.expression_tree import (
     TemplateObject,
     Whole,
     called,
+    expression_parts,
     names,
 )
 from wfsim.model.expressions import has_expression
@@ -39,7 +41,6 @@ from wfsim.model.uses import (
     declared_activities,
     declared_events,
     declared_variables,
-    expression_parts,
     fields_at,
     is_reserved,
     items_at,
@@ -174,6 +175,17 @@ def _activities(workflow: Definition, report: Report) -> None:
         if activity.result is not None:
             what = f"the result of activity {name!r}"
             check_declared(("activities", name, "result"), what, activity.result, workflow.types, report)
+        for key, connector in (("http", activity.http), ("command", activity.command)):
+            if connector is not None:
+                place: Path = ("activities", name, key)
+                check_connector(place, f"activity {name!r}", connector, activity.input, activity.result, report)
+                stated = "timeout" in connector.model_fields_set
+                if stated and activity.timeout is not None and connector.timeout > activity.timeout:
+                    report(
+                        (*place, "timeout"),
+                        f"activity {name!r}: the timeout of its {key}, {connector.timeout}, can never expire, because "
+                        f"timeout {activity.timeout} ends the attempt first.",
+                    )
         if activity.retry_policy is not None:
             _retry(("activities", name, "retry_policy"), f"activity {name!r}", activity.retry_policy, report)
     if workflow.retry_policy is not None:

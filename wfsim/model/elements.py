@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, cast
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
+from wfsim.model.connectors import Connector, DeclaredCommand, Http
 from wfsim.model.declared import FieldType, Typed, TypeName, declared_by
 from wfsim.model.duration import Duration
 from wfsim.model.expression_tree import Expression, Template, TemplateLiteral
@@ -118,6 +119,19 @@ class Activity(Element):
     pool: Name | None = None
     input: Mapping[Identifier, Typed] | None = None
     result: Typed | None = None
+    http: Http | None = None
+    command: DeclaredCommand | None = None
+
+    @property
+    def connector(self) -> Connector | None:
+        """What carries it out, if the definition says so (M5.7)."""
+        return self.http if self.http is not None else self.command
+
+    @model_validator(mode="after")
+    def _one_connector(self) -> Self:
+        if self.http is not None and self.command is not None:
+            raise ValueError("an activity has http or command, one of the two.")
+        return self
 
 
 class Event(Element):

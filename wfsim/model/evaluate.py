@@ -163,7 +163,7 @@ def evaluate(
             case Name("clock"):
                 return now
             case Name(scope, field):
-                owner = context if scope == "context" else event if scope == "event" else item
+                owner = context if scope in ("context", "given") else event if scope == "event" else item
                 return None if owner is None else owner.get(field)
             case Whole(whole):
                 return state if whole == "state" else _plain(context if whole == "context" else event)

@@ -48,10 +48,11 @@ class Name:
     """`context.<variable>`, `event.<payload field>`, `item.<name given by for_each>`, or `now`, of the clock.
 
     `state.<field>` is read so where nobody knows yet which state is meant; then it is the variable
-    `<state>.<field>` (M13.1).
+    `<state>.<field>` (M13.1). What is carried out without code reads what it is given: `input`, `response`, `secrets`
+    (M5.7).
     """
 
-    scope: t.Literal["context", "event", "item", "clock", "state"]
+    scope: t.Literal["context", "event", "item", "clock", "state", "given"]
     field: str
 
 
@@ -274,6 +275,20 @@ def children(tree: Template) -> tuple[Template, ...]:
             return tuple(value for _, value in fields)
         case _:
             return ()
+
+
+def expression_parts(tree: Template) -> Iterator[Expression]:
+    """The outermost expressions inside a template, in order."""
+    if isinstance(tree, TemplateLiteral):
+        return
+    if isinstance(tree, TemplateList):
+        for item in tree.items:
+            yield from expression_parts(item)
+    elif isinstance(tree, TemplateObject):
+        for _, value in tree.fields:
+            yield from expression_parts(value)
+    else:
+        yield tree
 
 
 def mapped(tree: Template, change: Callable[[Expression], Expression]) -> Template:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache, reduce
 
 from wfsim.errors import ExpressionError
@@ -124,6 +124,18 @@ def has_expression(text: str) -> bool:
     return "${" in text
 
 
+def text_parts(tree: Expression) -> tuple[str | Expression, ...]:
+    """The words of a text and the expressions among them, in order; the tree alone if it is no such text."""
+    match tree:
+        case Literal(str() as words):
+            return (words,)
+        case Call("text", (part,)):
+            return (part,)
+        case Arithmetic("+", left, Literal(str()) | Call("text") as right):
+            return (*text_parts(left), *text_parts(right))
+    return (tree,)
+
+
 def joined_text(tree: Expression) -> str:
     """The text with expressions among its words that a tree was read from, or one that differs inside these."""
     match tree:
@@ -136,8 +148,10 @@ def joined_text(tree: Expression) -> str:
     raise AssertionError(f"not of a text: {tree!r}")
 
 
-def parse_template(value: object) -> Template:
+def parse_template(value: object, parse: Callable[[str], Expression] = parse) -> Template:
     """Read a JSON value in which `${...}` is an expression: a whole string, or some among its words (M10.6).
+
+    `parse` reads these, where their names are other ones.
 
     Raises
     ------
@@ -145,11 +159,11 @@ def parse_template(value: object) -> Template:
         For a `${` that is not closed, values that are not JSON, non-finite numbers, integers beyond
         64 bits, nesting beyond 32.
     """
-    return _template(value, 0)
+    return _template(value, 0, parse)
 
 
 @lru_cache(maxsize=8_192)
-def _text_template(text: str) -> Template:
+def _text_template(text: str, parse: Callable[[str], Expression]) -> Template:
     if is_template(text):
         return parse(text[2:-1])
     if not has_expression(text):
@@ -173,7 +187,7 @@ def _text_template(text: str) -> Template:
     return reduce(lambda left, right: Arithmetic("+", left, right), parts)
 
 
-def _template(value: object, depth: int) -> Template:
+def _template(value: object, depth: int, parse: Callable[[str], Expression]) -> Template:
     if depth > DEEPEST_TEMPLATE:
         raise ExpressionError(f"a value is nested deeper than {DEEPEST_TEMPLATE} levels.")
     if value is None or isinstance(value, bool):
@@ -187,14 +201,14 @@ def _template(value: object, depth: int) -> Template:
             raise ExpressionError(f"the number {value} is not finite.")
         return TemplateLiteral(float(value) + 0.0)
     if isinstance(value, str):
-        return _text_template(str(value))
+        return _text_template(str(value), parse)
     if isinstance(value, list | tuple):
-        return TemplateList(tuple(_template(item, depth + 1) for item in value))
+        return TemplateList(tuple(_template(item, depth + 1, parse) for item in value))
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
                 raise ExpressionError(f"the key {brief(key)} of an object is not text. Put it in quotes.")
-        return TemplateObject(tuple((str(key), _template(item, depth + 1)) for key, item in value.items()))
+        return TemplateObject(tuple((str(key), _template(item, depth + 1, parse)) for key, item in value.items()))
     raise ExpressionError(
         f"a value of type {type(value).__name__} is not JSON: use null, true, false, numbers, text, lists, objects."
     )
@@ -227,7 +241,7 @@ def _print(expression: Expression) -> tuple[str, int]:
     match expression:
         case Literal(value):
             return _print_scalar(value), 7 if isinstance(value, int | float) and value < 0 else _ATOM
-        case Name("clock", field):
+        case Name("clock" | "given", field):
             return field, _ATOM
         case Name("context", field) if "." in field:
             # No variable that people name has a dot: it belongs to a state (M13.1).

@@ -392,6 +392,8 @@ _CALLED = {
     "FieldType": "a payload field",
     "Function": "a function",
     "RetryPolicy": "a retry policy",
+    "Http": "http",
+    "Command": "a command",
     "ActivityAction": "an action of type activity",
     "SetVariableAction": "an action of type set_variable",
     "SendAction": "an action of type send",

@@ -74,6 +74,9 @@ NAMED = frozenset(
         "policies",
         "types",
         "data",
+        "query",
+        "headers",
+        "environment",
     }
 )
 """Sections whose keys are names that people choose."""

@@ -104,7 +104,7 @@ class _Typing:
     def shape(self, node: Template) -> Shape | None:
         """What is known of its value; reports what cannot work on the way."""
         match node:
-            case Name("context", name):
+            case Name("context" | "given", name):
                 return _known(self.variables.get(name))
             case Name("event", name):
                 return _known(self.payload.get(name))

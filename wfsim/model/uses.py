@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from wfsim.model.definition import Definition
 from wfsim.model.elements import Activity, Event, Region, State, Transition, Variable
 from wfsim.model.expression_tree import (
-    Expression,
     ListOf,
     Name,
     Template,
     TemplateList,
-    TemplateLiteral,
-    TemplateObject,
     names,
 )
 from wfsim.model.fields import sees
@@ -389,17 +386,3 @@ def items_at(workflow: Definition, path: Path) -> dict[str, Shape]:
 def variable_shapes(workflow: Definition) -> Mapping[str, Shape]:
     """Types of all variables."""
     return {name: variable.shape for name, variable in declared_variables(workflow).items()}
-
-
-def expression_parts(tree: Template) -> Iterator[Expression]:
-    """The outermost expressions inside a template, in order."""
-    if isinstance(tree, TemplateLiteral):
-        return
-    if isinstance(tree, TemplateList):
-        for item in tree.items:
-            yield from expression_parts(item)
-    elif isinstance(tree, TemplateObject):
-        for _, value in tree.fields:
-            yield from expression_parts(value)
-    else:
-        yield tree

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from wfsim.model.connectors import Command
 from wfsim.model.declared import FieldType
 from wfsim.model.duration import Duration
 from wfsim.model.elements import Datum, Variable
@@ -37,7 +38,24 @@ _DURATION_KEYS = frozenset(
         "offset",
     }
 )
-_OPAQUE = frozenset({"parameters", "metadata", "payload", "input", "initial", "variables", "types", "data"})
+_OPAQUE = frozenset(
+    {
+        "parameters",
+        "metadata",
+        "payload",
+        "input",
+        "initial",
+        "variables",
+        "types",
+        "data",
+        "query",
+        "headers",
+        "body",
+        "errors",
+        "stdin",
+        "environment",
+    }
+)
 
 
 def to_data(model: Element) -> dict[str, Any]:
@@ -65,6 +83,8 @@ def _plain(value: Any) -> Any:
             return _type(value)
         case Compensation() if value.when == "completed":
             return value.activity
+        case Command() if value.model_fields_set <= {"run"}:
+            return _plain(value.run)
         case ActivityWork() if not value.parameters and value.result_variable is None:
             return value.name
         case Element():

@@ -21,6 +21,7 @@ from .turn import Order, Turn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from wfsim.model.elements import Activity
     from wfsim.model.workflow import Workflow
 
     from .clock import Clock
@@ -287,7 +288,7 @@ class Core:
         attempt: int,
         worker: str,
         tries: int | None = None,
-        knows: Callable[[Use], bool] | None = None,
+        admits: Callable[[Use, Activity, str], None] | None = None,
         *,
         again: bool = False,
     ) -> Order | None:
@@ -295,14 +296,14 @@ class Core:
 
         Raises
         ------
-        Unknown
-            If the worker does not know its function.
+        Unknown, OnHold
+            If the worker cannot carry it out, or not now (`admits`).
         """
         with self.turn() as turn:
             # What fell due before, perhaps while no process ran, comes first.
             turn.work_off(name, turn.now - 1)
             held = turn.hold(name)
-            return None if held is None else turn.take(held, serial, attempt, worker, tries, knows, again=again)
+            return None if held is None else turn.take(held, serial, attempt, worker, tries, admits, again=again)
 
     def report(self, report: Report) -> None:
         """What came of an attempt."""

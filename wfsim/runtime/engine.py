@@ -33,6 +33,7 @@ from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
 from wfsim.semantics.draws import mix_key
 
+from .breaker import Breaker, Breakers
 from .clock import Clock, ManualClock, SystemClock
 from .core import Core
 from .database import MEMORY, Database
@@ -42,6 +43,7 @@ from .handle import Run
 from .implementations import Function, driven_with, implementations_for, implementations_given
 from .logs import tell
 from .moving import Moves, migrate
+from .permissions import Permissions, checked_permissions
 from .presence import Presence
 from .pulled import Check, Pulled, check
 from .pump import Pump
@@ -110,6 +112,8 @@ def open_engine(
     activities: Mapping[str, Function] | None = None,
     *,
     functions: Mapping[str, Python] | None = None,
+    permissions: Permissions | None = None,
+    breakers: Mapping[str, Breaker] | None = None,
     clock: Clock | None = None,
     worker: str | None = None,
     groups: Iterable[str] | None = None,
@@ -132,10 +136,16 @@ def open_engine(
     activities
         The Python function of each activity, `def` or `async def`; this process is a worker then. They are called with
         the activity's parameters as keyword arguments; a first parameter named `context` gets an `ActivityContext`.
-        Without, this process starts, sends and looks, and others do the work.
+        Without, this process starts, sends and looks, and others do the work; `{}` makes it a worker for what
+        definitions themselves say how to carry out.
     functions
         Functions in Python that definitions declare: the database has definitions, no code (M14.5). Those of workflows
         that were loaded with theirs are known.
+    permissions
+        What activities that are declared as `http` and `command` may do from here: hosts, networks, programs, secrets;
+        by default what the environment says. docs/activities.md.
+    breakers
+        When attempts of an activity that keeps failing are held here, by name of the activity; `*` for all others.
     clock
         `SystemClock()` by default; a `ManualClock` for tests and demonstrations.
     worker
@@ -160,6 +170,8 @@ def open_engine(
         url,
         workflows,
         activities,
+        permissions=permissions,
+        breakers=breakers,
         clock=clock,
         worker=worker,
         queued=queued,
@@ -195,6 +207,8 @@ class Engine:
         workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
         activities: Mapping[str, Function] | None = None,
         *,
+        permissions: Permissions | None = None,
+        breakers: Mapping[str, Breaker] | None = None,
         clock: Clock | None = None,
         worker: str | None = None,
         queued: bool = False,
@@ -215,6 +229,8 @@ class Engine:
         published = as_catalogue(workflows)
         self.worker = f"{socket.gethostname()}-{os.getpid()}" if worker is None else checked_id(worker, "a worker")
         self._activities = None if activities is None else dict(activities)
+        self._permissions = checked_permissions(permissions)
+        self._breakers = Breakers(breakers)
         self._running = self._closed = False
         self._learned: Catalogue | None = None
         self._pulled: Pulled | None = None
@@ -229,7 +245,16 @@ class Engine:
             alone = database.in_memory or not queued
             if works or database.in_memory:
                 shared = not database.in_memory and not isinstance(clock, ManualClock)
-                self._pump = Pump(self.core, self.worker, shared=shared, carries=works and alone, polling=polling)
+                carries = works and alone
+                self._pump = Pump(
+                    self.core,
+                    self.worker,
+                    self._permissions,
+                    self._breakers,
+                    shared=shared,
+                    carries=carries,
+                    polling=polling,
+                )
                 with database.reading() as rows:
                     everything = self.core.catalogue(rows)
                 self._pump.carry_out(implementations_given(everything.all_versions(), activities))
@@ -259,8 +284,8 @@ class Engine:
 
     @property
     def carried_out(self) -> builtins.list[str]:
-        """The activities of published workflows whose functions are known here, as `<workflow>.<activity>`."""
-        return [] if self._pump is None else self._pump.carried_out()
+        """The activities of published workflows that can be carried out here, as `<workflow>.<activity>`."""
+        return [] if self._pump is None else self._pump.carried_out(self.workflows.all_versions())
 
     def run(self) -> None:
         """Let things happen from now on, if this process does any of the work; asking twice is harmless."""
@@ -279,6 +304,12 @@ class Engine:
         if isinstance(self._queue, QueueWorker):
             self._queue.start()
 
+    def permit(self, permissions: Permissions) -> None:
+        """From now on this is what definitions may do outside from here."""
+        self._permissions = permissions
+        if self._pump is not None:
+            self._pump.permit(permissions)
+
     def know(self, catalogue: Catalogue, activities: Mapping[str, Function] | None, *, drives: bool) -> None:
         """Messages may start these workflows, and these functions carry out activities, beside what is published.
 
@@ -292,7 +323,7 @@ class Engine:
 
     def _check_functions(self, workflow: Workflow, catalogue: Catalogue) -> None:
         driven = driven_with(workflow, catalogue.family(workflow))
-        implementations_for(driven, self._activities)
+        implementations_for(driven, self._activities, self._permissions)
         for each in driven:
             each.given.require()
         self.carry_out(driven)
@@ -434,7 +465,7 @@ class Engine:
             else:
                 chosen, catalogue = self.core.workflow(rows, workflow, version)
         if self.core.database.in_memory:
-            implementations_for(driven_with(chosen, catalogue.family(chosen)), self._activities)
+            implementations_for(driven_with(chosen, catalogue.family(chosen)), self._activities, self._permissions)
         row = self.begin(chosen, catalogue, input, id=id, seed=seed, metadata=told, priority=priority)
         return Run(self, row)
 
@@ -492,7 +523,7 @@ class Engine:
         for one in needed.values():
             one.given.require()
         if needed:
-            implementations_for(needed.values(), known)
+            implementations_for(needed.values(), known, self._permissions)
         self._activities = known
         self.carry_out(needed.values())
         return row
@@ -800,7 +831,11 @@ class Engine:
             if row is None:
                 raise self.core.no_instance(rows, id)
             instance = rebuilt(rows, row, self.core.families)
-        return explain(instance, name, payload, self.core.clock.now())
+        found = explain(instance, name, payload, self.core.clock.now())
+        held = self._breakers.held(self.core.clock.now()).get(id)
+        if held is not None:
+            found.reasons.append(f"{held[0].upper()}{held[1:]}.")
+        return found
 
     @property
     def history(self) -> History:
@@ -821,8 +856,12 @@ class Engine:
 
     @property
     def stuck(self) -> dict[str, str]:
-        """Instances that something cannot happen to, and why; they are tried again once a minute, others go on."""
-        return {name: f"{type(error).__name__}: {error}" for name, (_, error) in self.core.stuck.items()}
+        """Instances that something cannot happen to, and why; they are tried again once a minute, others go on.
+
+        Those of which this worker holds an attempt are among them, until its circuit breaker lets it through.
+        """
+        told = {name: f"{type(error).__name__}: {error}" for name, (_, error) in self.core.stuck.items()}
+        return {**self._breakers.held(self.core.clock.now()), **told}
 
     def check(self, ids: Iterable[str] | None = None) -> Check:
         """Whether instances, or all, went as their definitions say: their records are put through `step` again.

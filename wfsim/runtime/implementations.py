@@ -1,16 +1,21 @@
-"""Python functions as activities: which are needed, and whether they can be called with their inputs."""
+"""What carries activities out: Python functions that fit their inputs, or what their definitions say."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from wfsim.errors import StartRefused, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue
+from wfsim.model.elements import Activity
 from wfsim.model.uses import activity_uses, declared_activities, invoked
 from wfsim.model.workflow import Workflow
+from wfsim.plugins import ACTIVITIES, installed
+
+from .carrying import function_of, refusal
+from .permissions import Permissions
 
 Function = Callable[..., Any]
 
@@ -34,6 +39,33 @@ class Implementation:
     is_async: bool
 
 
+class Implementations:
+    """What a process can carry out: by functions that it was given, and as definitions say (M5.7).
+
+    Parameters
+    ----------
+    permissions
+        What definitions may do outside.
+    """
+
+    def __init__(self, permissions: Permissions) -> None:
+        self.permissions = permissions
+        self._functions: dict[Use, Implementation] = {}
+
+    def add(self, functions: Mapping[Use, Implementation]) -> None:
+        """Further functions are known."""
+        self._functions.update(functions)
+
+    def of(self, use: Use, declared: Activity) -> Implementation | None:
+        """What carries an activity out as an instance's own definition declares it; a function given comes first."""
+        given = self._functions.get(use)
+        if given is not None or declared.connector is None:
+            return given
+        if refusal(declared.connector, self.permissions) is not None:
+            return None
+        return Implementation(function_of(declared, self.permissions), takes_context=True, is_async=True)
+
+
 class Use(NamedTuple):
     """An activity of a workflow, in the version that its definition says (M5.6)."""
 
@@ -54,14 +86,14 @@ def use_of(workflow: Workflow, activity: str) -> Use:
 
 
 def implementations_for(
-    workflows: Iterable[Workflow], functions: Mapping[str, Function] | None
+    workflows: Iterable[Workflow], functions: Mapping[str, Function] | None, permissions: Permissions
 ) -> dict[Use, Implementation]:
     """The function of each activity that the workflows use; functions for others are left aside.
 
     A function given as `<workflow>.<activity>` is for that workflow alone, and comes before one given as `<activity>`,
     which all share; one given with a version, `<activity>@2`, is for that version (M5.6), and comes before both. It is
     called with the activity's recorded input as keyword arguments, all of it. Its first parameter may be `context`, or
-    be annotated with `ActivityContext`.
+    be annotated with `ActivityContext`. Where none is given, an activity is carried out as its definition says (M5.7).
 
     Raises
     ------
@@ -72,7 +104,15 @@ def implementations_for(
     found = implementations_given(family, functions)
     given: Mapping[str, Function] = {} if functions is None else functions
     used = _used(family)
-    missing = list(dict.fromkeys(use.activity for use in used if use not in found))
+    declared = {use: each.connector for use, each in _declared(family) if use not in found and each.connector}
+    refused = [
+        f"{use.activity!r} is declared as a command, and {told}"
+        for use, connector in declared.items()
+        if (told := refusal(connector, permissions)) is not None
+    ]
+    if refused:
+        raise StartRefused(f"{_called(family)} cannot run: {' '.join(refused)}")
+    missing = list(dict.fromkeys(use.activity for use in used if use not in found and use not in declared))
     if missing:
         taken = {*(key for use in used for key in use.keys), *(use.activity for use in used)}
         unused = [name for name in given if name not in taken]
@@ -95,6 +135,8 @@ def implementations_given(
     ------
     StartRefused
         Listing every function that does not fit its inputs.
+    PluginError
+        If a function that another package adds cannot be loaded.
     """
     family = list(workflows)
     given: Mapping[str, Function] = {} if functions is None else functions
@@ -102,6 +144,10 @@ def implementations_given(
         raise StartRefused(f"activities is a mapping from activity names to functions, not {type(given).__name__}.")
     chosen = {use: next((key for key in use.keys if key in given), None) for use in _used(family)}
     found = {use: _implementation(use.activity, given[key]) for use, key in chosen.items() if key is not None}
+    for use, activity in _declared(family):
+        key = next((key for key in use.keys if key in installed(ACTIVITIES)), None)
+        if key is not None and use not in found and activity.connector is None:
+            chosen[use], found[use] = key, _implementation(use.activity, installed(ACTIVITIES)[key].load())
     problems = list(
         dict.fromkeys(
             f"{chosen[use]!r}: {problem}"
@@ -118,8 +164,15 @@ def implementations_given(
     return found
 
 
+def _declared(family: Iterable[Workflow]) -> Iterator[tuple[Use, Activity]]:
+    """What is declared of each activity that is used."""
+    for each in family:
+        for _, _, name in activity_uses(each):
+            yield use_of(each, name), declared_activities(each)[name]
+
+
 def _used(family: Iterable[Workflow]) -> list[Use]:
-    return list(dict.fromkeys(use_of(each, name) for each in family for _, _, name in activity_uses(each)))
+    return list(dict.fromkeys(use for use, _ in _declared(family)))
 
 
 def _called(family: Sequence[Workflow]) -> str:

@@ -10,17 +10,25 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from wfsim.errors import RunStopped
+from wfsim.model.uses import declared_activities
 
+from .breaker import OnHold
 from .database import DatabaseError
 from .executor import Attempt, Executor, Report
-from .implementations import Use
+from .implementations import Implementations, Use
+from .turn import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from wfsim.model.elements import Activity
+    from wfsim.model.workflow import Workflow
+
+    from .breaker import Breakers
     from .core import Core
     from .executor import Key
     from .implementations import Implementation
+    from .permissions import Permissions
     from .rows import AttemptRow
     from .sql_rows import SqlRows
     from .turn import Order
@@ -43,6 +51,13 @@ def attempt_of(order: Order) -> Attempt:
     )
 
 
+def _run_out(attempt: Attempt, now: int) -> str | None:
+    """Which clock of an attempt that was taken back has run out (M5.3); `None` if it was cancelled."""
+    if attempt.deadline is not None and attempt.deadline <= now:
+        return "Timeout.start_to_close"
+    return "Timeout.heartbeat" if attempt.beat_by is not None and attempt.beat_by <= now else None
+
+
 class Pump:
     """Lets happen what is due, in one thread of this process; it follows a clock (`runtime.clock.Follower`).
 
@@ -50,6 +65,10 @@ class Pump:
     ----------
     name
         In the names of threads, and of the worker in records.
+    permissions
+        What definitions may do outside.
+    breakers
+        Which activities are held.
     shared
         Whether other processes may use the database, so that it must be looked at again and again.
     polling
@@ -65,13 +84,24 @@ class Pump:
         What stands with the attempts that are carried out here.
     """
 
-    def __init__(self, core: Core, name: str, *, shared: bool, carries: bool, polling: float) -> None:
+    def __init__(
+        self,
+        core: Core,
+        name: str,
+        permissions: Permissions,
+        breakers: Breakers,
+        *,
+        shared: bool,
+        carries: bool,
+        polling: float,
+    ) -> None:
         self.name = self.worker = name
         self.stopped: str | None = None
         self.cause: BaseException | None = None
         self._core = core
         self._shared = shared
-        self._functions: dict[Use, Implementation] = {}
+        self.implementations = Implementations(permissions)
+        self.breakers = breakers
         self._carries = carries
         self._polling = polling
         self._executor = Executor(name, core.clock, self._reported, self._poke)
@@ -82,6 +112,8 @@ class Pump:
         self._ending = False
         self._waiting: OrderedDict[Key, AttemptRow] = OrderedDict()
         self._unknown: dict[Key, AttemptRow] = {}
+        self._held: dict[Key, tuple[int, AttemptRow]] = {}
+        self._launched: dict[Key, tuple[Use, Attempt]] = {}
         self._performed: dict[Key, Future[Report | None]] = {}
         self._started = False
         self.thread = threading.Thread(target=self._serve, name=f"wfsim {name}", daemon=True)
@@ -99,37 +131,64 @@ class Pump:
         self._core.clock.follow(self)
         self.thread.start()
 
-    def knows(self, use: Use) -> bool:
-        """Whether the function for an activity is known here."""
-        return self.implementation(use) is not None
+    def admit(self, use: Use, declared: Activity, instance: str) -> None:
+        """An attempt is about to begin here.
 
-    def implementation(self, use: Use) -> Implementation | None:
-        """The function for an activity, if it is known here."""
-        with self._door:
-            return self._functions.get(use)
+        Raises
+        ------
+        Unknown
+            If its activity cannot be carried out here.
+        OnHold
+            If its breaker is open.
+        """
+        # Within a transaction: it must not wait for the door, behind which somebody may wait for the database.
+        if self.implementations.of(use, declared) is None:
+            raise Unknown
+        self.breakers.admit(use, instance, self._core.clock.now())
 
-    def carried_out(self) -> list[str]:
-        """The activities whose functions are known here."""
-        with self._door:
-            return sorted({f"{use.workflow}.{use.activity}" for use in self._functions})
+    def implementation(self, order: Order) -> Implementation | None:
+        """What carries an attempt out, if that is known here."""
+        return self.implementations.of(Use(order.workflow, order.activity, order.declared.version), order.declared)
+
+    def carried_out(self, workflows: Iterable[Workflow]) -> list[str]:
+        """The activities of workflows that can be carried out here, as `<workflow>.<activity>`."""
+        return sorted(
+            {
+                f"{each.name}.{name}"
+                for each in workflows
+                for name, declared in declared_activities(each).items()
+                if self.implementations.of(Use(each.name, name, declared.version), declared) is not None
+            }
+        )
 
     def perform(self, order: Order, implementation: Implementation) -> Report | None:
         """Carry an attempt out and wait for it; `None` if it was taken back."""
-        attempt = attempt_of(order)
         with self._door:
             done: Future[Report | None] = Future()
-            self._performed[attempt.key] = done
-        self._executor.launch(attempt, implementation)
+            self._performed[order.instance, order.serial, order.attempt] = done
+        self._launch(order, implementation)
         return done.result()
+
+    def _launch(self, order: Order, implementation: Implementation) -> None:
+        attempt = attempt_of(order)
+        with self._door:
+            self._launched[attempt.key] = Use(order.workflow, order.activity, order.declared.version), attempt
+        self._executor.launch(attempt, implementation)
 
     def carry_out(self, functions: Mapping[Use, Implementation]) -> None:
         """Further functions are known: attempts that have waited for them are taken."""
         with self._door:
-            self._functions.update(functions)
+            self.implementations.add(functions)
             self._waiting.update(self._unknown)
             self._unknown.clear()
             self._poked = True
             self._door.notify_all()
+
+    def permit(self, permissions: Permissions) -> None:
+        """This is what definitions may do outside from now on: attempts that were not permitted are looked at again."""
+        with self._door:
+            self.implementations.permissions = permissions
+        self.carry_out({})
 
     # --- as carrier ----------------------------------------------------------------------------------
 
@@ -150,7 +209,11 @@ class Pump:
             with self._door:
                 self._waiting.pop(key, None)
                 self._unknown.pop(key, None)
+                self._held.pop(key, None)
                 done = self._performed.pop(key, None)
+                launched = self._launched.pop(key, None)
+            if launched is not None and (gone := _run_out(launched[1], self._core.clock.now())) is not None:
+                self.breakers.ended(launched[0], gone, self._core.clock.now())
             self._executor.cancel(key)
             if done is not None:
                 done.set_result(None)
@@ -168,6 +231,9 @@ class Pump:
     def _reported(self, report: Report) -> None:
         with self._door:
             done = self._performed.pop(report.key, None)
+            launched = self._launched.pop(report.key, None)
+        if launched is not None:
+            self.breakers.ended(launched[0], report.error_type, self._core.clock.now())
         if done is not None:
             done.set_result(report)
             return
@@ -182,7 +248,9 @@ class Pump:
         """The next thing that time alone brings about."""
         if self.stopped is not None or self._ending:
             return None
-        dues = (self._core.next_due(), self._executor.next_due())
+        with self._door:
+            free = min((until for until, _ in self._held.values()), default=None)
+        dues = (self._core.next_due(), self._executor.next_due(), free)
         return min((due for due in dues if due is not None), default=None)
 
     def settle(self, patience: float) -> None:
@@ -257,6 +325,10 @@ class Pump:
         n += self._core.miss_beats(now)
         self._look_for_attempts()
         with self._door:
+            for key, (until, held) in list(self._held.items()):
+                if until <= now:
+                    del self._held[key]
+                    self._waiting.setdefault(key, held)
             row = next(iter(self._waiting.values()), None)
         if row is not None and self._executor.has_room():
             n += 1
@@ -270,21 +342,26 @@ class Pump:
         for row in self._core.queued_attempts():
             key = (row.instance, row.serial, row.attempt)
             with self._door:
-                if key not in self._unknown:
+                if key not in self._unknown and key not in self._held:
                     self._waiting.setdefault(key, row)
 
     def _take(self, row: AttemptRow) -> None:
         key = (row.instance, row.serial, row.attempt)
-        with self._door:
-            implementation = self._functions.get(Use(row.workflow, row.activity, row.activity_version))
-            if implementation is None:
-                self._unknown[key] = self._waiting.pop(key)
-                return
-        order = self._core.take(*key, self.worker)
+        try:
+            order = self._core.take(*key, self.worker, None, self.admit)
+        except Unknown:
+            with self._door:
+                self._unknown[key] = self._waiting.pop(key, row)
+            return
+        except OnHold as held:
+            with self._door:
+                self._held[key] = (held.until, self._waiting.pop(key, row))
+            return
         with self._door:
             self._waiting.pop(key, None)
-        if order is not None:
-            self._executor.launch(attempt_of(order), implementation)
+        implementation = None if order is None else self.implementation(order)
+        if order is not None and implementation is not None:
+            self._launch(order, implementation)
 
     def _pause(self) -> float | None:
         if self._shared:

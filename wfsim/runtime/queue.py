@@ -13,10 +13,11 @@ from dbos import DBOS, DBOSClient, EnqueueOptions
 from dbos import Serializer as DBOSSerializer
 
 from wfsim.errors import EngineError
+from wfsim.model.duration import UNITS
 
+from .breaker import OnHold
 from .database import DatabaseError
 from .groups import DEFAULT, HIGHEST, MOST_AT_ONCE, QueueLimits, group_of, limits_of, queue_of, set_limits
-from .implementations import Use
 from .logs import tell
 from .pump import OUTAGE
 from .turn import Unknown
@@ -273,7 +274,7 @@ class QueueWorker(Queue):
         order = self._take(name, serial, attempt, tries)
         if order is None:
             return
-        implementation = self._pump.implementation(Use(order.workflow, order.activity, order.activity_version))
+        implementation = self._pump.implementation(order)
         assert implementation is not None
         told = {"instance": name, "activity": order.activity, "activity_id": serial, "attempt": attempt}
         tell("attempt_started", **told)
@@ -288,19 +289,24 @@ class QueueWorker(Queue):
             tell("attempt_failed", logging.WARNING, **told, error_type=report.error_type, message=report.message)
 
     def _take(self, name: str, serial: int, attempt: int, tries: int) -> Order | None:
+        wait = ELSEWHERE
         for last in (False, True):
             try:
                 return self._insist(
                     lambda again: self._core.take(
-                        name, serial, attempt, self._worker, tries, self._pump.knows, again=again
+                        name, serial, attempt, self._worker, tries, self._pump.admit, again=again
                     )
                 )
             except Unknown:
                 if not last:
                     self.learn()
+            except OnHold as error:
+                wait = (error.until - self._core.clock.now()) / UNITS["s"]
+                break
+        delay = max(wait, self._polling)
         self._insist(
             lambda again: self._core.put_back(
-                name, serial, attempt, tries, lambda rows, attempts: self.enqueue(rows, attempts, ELSEWHERE)
+                name, serial, attempt, tries, lambda rows, attempts: self.enqueue(rows, attempts, delay)
             )
         )
         return None

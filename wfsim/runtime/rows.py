@@ -291,6 +291,10 @@ class Rows(Protocol):
         """The open activities of an instance."""
         ...
 
+    def lock_attempt(self, name: str, serial: int) -> AttemptRow | None:
+        """An open activity, of which nobody else stores a sign of life until the end of the transaction."""
+        ...
+
     def put_attempt(self, row: AttemptRow) -> None:
         """Store an open activity."""
         ...

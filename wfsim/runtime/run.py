@@ -18,6 +18,7 @@ from .database import MEMORY
 from .engine import Engine
 from .handle import Run
 from .implementations import Function, driven_with, implementations_for
+from .permissions import Permissions, checked_permissions
 from .sending import checked_id
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def start(
     clock: Clock | None = None,
     seed: int | None = None,
     catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+    permissions: Permissions | None = None,
 ) -> Run:
     """Start an instance of a workflow for real, in this process.
 
@@ -104,6 +106,9 @@ def start(
     catalogue
         Where the workflows that it runs are found: a folder, or workflows. Needed if it runs any. They run as
         instances of their own, `<id>/<activation>`, in the versions chosen now (M4.4).
+    permissions
+        What activities that are declared as `http` and `command` may do; by default what the environment says. Runs of
+        one process on one store share what was given last.
 
     Raises
     ------
@@ -140,11 +145,11 @@ def start(
         )
     known = as_catalogue(catalogue)
     family = known.family(workflow)
-    implementations_for(driven_with(workflow, family), activities)
+    implementations_for(driven_with(workflow, family), activities, checked_permissions(permissions))
     for each in driven_with(workflow, family):
         each.given.require()
     name = None if id is None else checked_id(id)
-    lease = _lease(store, known, activities, clock)
+    lease = _lease(store, known, activities, clock, permissions)
     try:
         lease.engine.carry_out(driven_with(workflow, family))
         lease.engine.run()
@@ -162,6 +167,7 @@ def reopen(
     clock: Clock | None = None,
     catalogue: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
     functions: Mapping[str, Python] | None = None,
+    permissions: Permissions | None = None,
 ) -> Run:
     """Go on with the instances of a store, and look at one of them.
 
@@ -178,6 +184,8 @@ def reopen(
         Only for what messages start (M7.3): what the family runs, and in which version, the store knows.
     functions
         Functions in Python that definitions declare: the store has definitions, no code (M14.5).
+    permissions
+        What activities that are declared as `http` and `command` may do; by default what the environment says.
 
     Raises
     ------
@@ -192,7 +200,7 @@ def reopen(
         raise EngineError("reopen needs the path of a store; one in memory ends with its run.")
     if not isinstance(store, Engine) and "://" not in os.fspath(store) and not Path(store).is_file():
         raise EngineError(f"{os.fspath(store)}: there is no such store. Give the path that the run was started with.")
-    lease = _lease(store, as_catalogue(catalogue), None, clock)
+    lease = _lease(store, as_catalogue(catalogue), None, clock, permissions)
     try:
         lease.engine.core.families.give(functions)
         row = lease.engine.take_up(checked_id(id), activities)
@@ -222,9 +230,18 @@ def leased(store: Where, clock: Clock | None) -> Lease:
         return Lease(shared)
 
 
-def _lease(store: Where, known: Catalogue, activities: Mapping[str, Function] | None, clock: Clock | None) -> Lease:
+def _lease(
+    store: Where,
+    known: Catalogue,
+    activities: Mapping[str, Function] | None,
+    clock: Clock | None,
+    permissions: Permissions | None,
+) -> Lease:
+    given = None if permissions is None else checked_permissions(permissions)
     lease = leased(store, clock)
     try:
+        if given is not None:
+            lease.engine.permit(given)
         lease.engine.know(known, activities, drives=not isinstance(store, Engine))
     except BaseException:
         lease.release()

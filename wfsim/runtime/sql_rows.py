@@ -114,6 +114,11 @@ _ATTEMPTS = (
     .where(ATTEMPTS.c.instance == sa.bindparam("name"))
     .order_by(ATTEMPTS.c.serial)
 )
+_LOCK_ATTEMPT = (
+    sa.select(*(ATTEMPTS.c[name] for name in _ATTEMPT))
+    .where(ATTEMPTS.c.instance == sa.bindparam("name"), ATTEMPTS.c.serial == sa.bindparam("number"))
+    .with_for_update()
+)
 
 _MOVES = sa.select(MOVES).where(MOVES.c.instance == sa.bindparam("name")).order_by(MOVES.c.number)
 
@@ -404,6 +409,11 @@ class SqlRows:
             .order_by(INSTANCES.c.started, ATTEMPTS.c.instance, ATTEMPTS.c.serial)
         )
         return [attempt_row(row) for row in self.connection.execute(listed)]
+
+    def lock_attempt(self, name: str, serial: int) -> AttemptRow | None:
+        """An open activity, of which nobody else stores a sign of life until the end of the transaction."""
+        row = self.connection.execute(_LOCK_ATTEMPT, {"name": name, "number": serial}).one_or_none()
+        return None if row is None else attempt_row(row)
 
     def put_attempt(self, row: AttemptRow) -> None:
         """Store an open activity."""

@@ -43,6 +43,7 @@ from .segments import again, segments_of
 from .texts import written
 
 if TYPE_CHECKING:
+    from wfsim.model.elements import Activity
     from wfsim.model.values import Value
     from wfsim.semantics.records import Effect
 
@@ -76,6 +77,8 @@ class Order:
 
     Attributes
     ----------
+    declared
+        What the definition of its instance says of the activity.
     idempotency_key
         Equal for all attempts of an activity; of a compensator for all that undo one entry (M9.1).
     heartbeat
@@ -89,7 +92,7 @@ class Order:
     attempt: int
     workflow: str
     activity: str
-    activity_version: int | None
+    declared: Activity
     input: Mapping[str, Value]
     idempotency_key: str
     heartbeat: int | None
@@ -656,14 +659,14 @@ class Turn:
         attempt: int,
         worker: str,
         tries: int | None = None,
-        knows: Callable[[Use], bool] | None = None,
+        admits: Callable[[Use, Activity, str], None] | None = None,
         *,
         again: bool = False,
     ) -> Order | None:
         """A worker is about to carry out an attempt; `None` if nobody waits for it, or not now (M8.1).
 
-        With `tries`, `None` also if it was handed out anew since. `Unknown` is raised if the worker does not know the
-        function, of which nothing is written then. With `again` it may have taken it without having heard so.
+        With `tries`, `None` also if it was handed out anew since. `admits` may raise `Unknown`, if the worker cannot
+        carry it out, or `OnHold`; nothing is written then. With `again` it may have taken it without having heard so.
 
         The start is recorded once, whoever else takes the attempt again after a crash (M5.5).
         """
@@ -672,9 +675,10 @@ class Turn:
             return None
         if row.phase != "queued" and not (again and row.phase == "running" and row.worker == worker):
             return None
-        if knows is not None and not knows(Use(row.workflow, row.activity, row.activity_version)):
-            raise Unknown
         instance = held.instance
+        declared = instance.program.activities[row.activity]
+        if admits is not None:
+            admits(Use(row.workflow, row.activity, row.activity_version), declared, held.name)
         if instance.status not in ("running", "cancelling"):
             row.phase = "held"
             self.rows.put_attempt(row)
@@ -685,7 +689,7 @@ class Turn:
         if work.phase == "scheduled":
             shown = worker.partition("#")[0]
             self.step(held, lambda one, time: one.activity_started(time, serial, attempt, shown))
-        heartbeat = instance.program.activities[row.activity].heartbeat
+        heartbeat = declared.heartbeat
         row.phase, row.worker, row.started = "running", worker, self.now
         row.beat_by = None if heartbeat is None else self.now + int(heartbeat)
         self.rows.put_attempt(row)
@@ -702,7 +706,7 @@ class Turn:
             attempt,
             row.workflow,
             row.activity,
-            row.activity_version,
+            declared,
             row.input,
             f"{held.name}:{entry}",
             None if heartbeat is None else int(heartbeat),
@@ -718,8 +722,9 @@ class Turn:
 
     def miss(self, held: Held, serial: int, attempt: int) -> None:
         """A heartbeat is missing: the attempt has failed, unless it has given a sign since (M5.3)."""
-        row = self._open_attempt(held, serial, attempt)
-        if row is not None and row.beat_by is not None and row.beat_by <= self.now:
+        row = self.rows.lock_attempt(held.name, serial)
+        late = row is not None and row.attempt == attempt and row.beat_by is not None and row.beat_by <= self.now
+        if row is not None and late:
             # Not watched any more; a pause may keep the attempt open for long.
             row.beat_by = None
             self.rows.put_attempt(row)

@@ -9,7 +9,16 @@ from wfsim.errors import CatalogueError, ScenarioError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.elements import Activity, Event, Unhandled, Variable
 from wfsim.model.evaluate import fit
-from wfsim.model.expression_tree import Name, Template, TemplateList, TemplateLiteral, TemplateObject, called, names
+from wfsim.model.expression_tree import (
+    Name,
+    Template,
+    TemplateList,
+    TemplateLiteral,
+    TemplateObject,
+    called,
+    expression_parts,
+    names,
+)
 from wfsim.model.expressions import parse_template
 from wfsim.model.functions import wrong_call
 from wfsim.model.owned import placed
@@ -21,7 +30,6 @@ from wfsim.model.uses import (
     declared_activities,
     declared_events,
     declared_variables,
-    expression_parts,
     invoked,
     is_reserved,
     payload_fields,

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
+from wfsim.errors import PluginError, WfsimError
 from wfsim.model.duration import Duration
 from wfsim.model.problems import refuse_unknown_keys, shown
 from wfsim.model.values import LARGEST_INTEGER, SMALLEST_INTEGER
+from wfsim.plugins import SAMPLERS, installed
 from wfsim.semantics.quantiles import log
 
 from . import sampling
@@ -202,6 +204,18 @@ class Distribution(Part):
     hyperexponential: Hyperexponential | None = None
     mixture: Mixture | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_plugin(cls, data: object) -> object:
+        """What another package adds is put into terms of those that there are, which is all that a history keeps."""
+        if not isinstance(data, Mapping):
+            return data
+        added = [key for key in data if key not in cls.model_fields and key in installed(SAMPLERS)]
+        if len(added) != 1:
+            return data
+        (name,) = added
+        return {**{key: value for key, value in data.items() if key != name}, **_sampled(name, data[name])}
+
     @model_validator(mode="after")
     def _one(self) -> Self:
         families = Distribution.model_fields
@@ -236,6 +250,23 @@ class Distribution(Part):
         if self.mixture is not None:
             return sampling.mixture([part.sampler() for part in self.mixture.of], [p.weight for p in self.mixture.of])
         return sampling.constant(float(self.constant or 0))
+
+
+def _sampled(name: str, parameters: object) -> Mapping[str, Any]:
+    """The distribution that a sampler of another package gives for its parameters."""
+    if not isinstance(parameters, Mapping) or not all(isinstance(key, str) for key in parameters):
+        raise ValueError(f"{name} takes its parameters as a mapping, not {shown(parameters)}.")
+    plugin = installed(SAMPLERS)[name]
+    try:
+        found = plugin.load()(**parameters)
+    except PluginError as error:
+        raise ValueError(str(error)) from None
+    except (TypeError, ValueError, ArithmeticError, WfsimError) as error:
+        told = str(error).rstrip(".")
+        raise ValueError(f"{name} does not take {dict(parameters)}: {told}.") from None
+    if not isinstance(found, Mapping) or not set(found) <= set(Distribution.model_fields):
+        raise ValueError(f"{plugin} gave {shown(found)}, which is no distribution of a scenario.")
+    return found
 
 
 class MixturePart(Distribution):

@@ -234,6 +234,23 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
             "",
         )
     ],
+    "input-unread": [
+        (
+            "pack: {timeout: 1h}",
+            "pack: {timeout: 1h, input: {order: string}, http: {url: 'https://h/'}}",
+            "activity 'pack'",
+        ),
+        (
+            "pack: {timeout: 1h}",
+            "pack: {timeout: 1h, input: {order: string}, command: [pack-it, now]}",
+            "activity 'pack'",
+        ),
+        (
+            "pack: {timeout: 1h}",
+            "pack: {timeout: 1h, input: {order: string}, http: {url: 'https://h/', method: POST, body: '${input}'}}",
+            "",
+        ),
+    ],
     "key-may-be-null": [
         ("key: context.traveller", "key: context.hotel", "correlation.key"),
         (

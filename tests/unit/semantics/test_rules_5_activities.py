@@ -383,3 +383,26 @@ def test_m5_6_every_attempt_names_the_version_of_its_activity() -> None:
     assert "version" not in it.one("activity_scheduled").payload
     with pytest.raises(wf.DefinitionError, match="expected 1 or more"):
         retrying(version=0)
+
+
+def test_m5_7_no_rule_knows_how_an_activity_is_carried_out() -> None:
+    told = []
+    for carried_out in (
+        {},
+        {"input": {"n": "integer"}, "http": {"url": "https://h/${input.n}", "errors": {"Busy": 503}}},
+        {"input": {"n": "integer"}, "command": ["tar", "${input.n}"]},
+    ):
+        it = Told(
+            workflow(
+                [{"name": "s", "activity": {"name": "f", "parameters": {"n": 3}}}, terminal("t")],
+                [{"from": "s", "to": "t", "event": "done"}],
+                activities={"f": {"retry_policy": {"max_attempts": 2, "initial_interval": "1s"}, **carried_out}},
+            )
+        )
+        rows = it.fails(1, "Http.503", at=1)
+        place, number, due = it.timer("retry")
+        rows += it.rows(it.instance.timer_fired(due, place, number))
+        rows += it.succeeds(1, at=9, attempt=2, result="any")
+        told.append((rows, it.records[0].payload.keys()))
+    assert told[0] == told[1] == told[2]
+    assert len(told[0][0]) > 3

@@ -13,6 +13,7 @@ from wfsim.arguments import expect, listed_in
 from wfsim.errors import OptionError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.lint import (
+    added,
     children,
     clocks,
     counting,
@@ -32,6 +33,7 @@ from wfsim.model.lint.findings import SEVERITIES, Finding, Findings, Severity
 from wfsim.model.lint.graph import region_graphs
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import source_of
+from wfsim.plugins import CHECKS, installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,6 +69,8 @@ def lint(
     ------
     OptionError
         If there is no finding of a code that is to be left out.
+    PluginError
+        If a check that another package adds fails; `ignore` leaves it out.
 
     Notes
     -----
@@ -80,9 +84,10 @@ def lint(
     """
     expect(workflow, Workflow, "lint takes a Workflow", "Load one: wf.load(path).")
     left_out = listed_in(ignore, "lint takes a list of codes", "Write ignore=['outcome-forgotten'].")
+    known = [*SEVERITIES, *(name for name in installed(CHECKS) if name not in SEVERITIES)]
     for code in left_out:
-        if code not in SEVERITIES:
-            instead = did_you_mean(code, SEVERITIES) or f" There are: {listed(SEVERITIES, len(SEVERITIES))}."
+        if code not in known:
+            instead = did_you_mean(code, known) or f" There are: {listed(known, len(known))}."
             raise OptionError(f"ignore: no finding has the code {code!r}.{instead}")
     source = source_of(workflow)
     found: list[tuple[tuple[int, ...], Finding]] = []
@@ -100,7 +105,8 @@ def lint(
             return
         file = source.file if source is not None else None
         line = source.line_of(path) if source is not None else None
-        finding = Finding(code, SEVERITIES[code], place, message, advice, file, line, table, path)
+        severity = SEVERITIES.get(code, Severity.WARNING)
+        finding = Finding(code, severity, place, message, advice, file, line, table, path)
         found.append(((line or 0, *_position(workflow, path)), finding))
 
     graphs = region_graphs(workflow)
@@ -133,6 +139,7 @@ def lint(
     )
     talking.talking(workflow, others, report)
     children.children(workflow, others, report)
+    added.added(workflow, [name for name in installed(CHECKS) if name not in left_out], report)
     found.sort(key=lambda pair: (pair[0], pair[1].code, pair[1].place, pair[1].message))
     return Findings(finding for _, finding in found)
 

@@ -52,6 +52,7 @@ SEVERITIES: dict[str, Severity] = {
     "for-each-unbounded": Severity.WARNING,
     "function-unused": Severity.WARNING,
     "guard-overlooks-result": Severity.INFO,
+    "input-unread": Severity.WARNING,
     "key-may-be-null": Severity.ERROR,
     "key-mismatch": Severity.ERROR,
     "message-unreceived": Severity.ERROR,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wfsim.errors import did_you_mean, listed
+from wfsim.model.given import GIVEN_INPUT, fields_in, reads_whole
 from wfsim.model.operations import Failure
 from wfsim.model.shapes import Shape, never_fits, otherwise_named, plain
 from wfsim.model.static import static_shape
@@ -26,7 +27,9 @@ Given = dict[str, Shape | None]
 
 
 def handed(workflow: Workflow, report: Report) -> None:
-    """`activity-input`, `activity-result`, `compensator-input`, `type-mixed`."""
+    """`activity-input`, `activity-result`, `compensator-input`, `input-unread`, `type-mixed`."""
+    for declared, one in workflow.activities.items():
+        _unread(declared, one, report)
     for path, label, operation in located(workflow):
         name = operation.runs
         activity = workflow.activities.get(name) if name is not None else None
@@ -41,6 +44,26 @@ def handed(workflow: Workflow, report: Report) -> None:
         if undo is not None:
             there = (*path, "compensate_with") if operation.undone_by is not None else ("activities", name)
             _compensator(workflow, there, name, undo.activity, activity, given, report)
+
+
+def _unread(name: str, activity: Activity, report: Report) -> None:
+    """Inputs that what carries the activity out does not read, where the definition says what that is (M5.7)."""
+    if activity.connector is None:
+        return
+    trees = [tree for _, tree in activity.connector.trees()]
+    read = {field for tree in trees for field in fields_in(tree, GIVEN_INPUT)}
+    if any(reads_whole(tree, GIVEN_INPUT) for tree in trees):
+        return
+    key = "http" if activity.http is not None else "command"
+    for field in activity.input or {}:
+        if field not in read:
+            report(
+                "input-unread",
+                ("activities", name, "input", field),
+                f"activity {name!r}",
+                f"its input {field!r} is handed over, and its {key} does not read it.",
+                f"Read it: ${{input.{field}}}, or remove it.",
+            )
 
 
 def _given(workflow: Workflow, path: Path, operation: Operation) -> Given:
