@@ -361,9 +361,10 @@ class SimulatedRows:
             self.transaction.put("due", stored.number, stored)
 
     def _locked(self, numbers: Iterable[int], still: Callable[[DueRow], bool]) -> list[DueRow]:
-        """Each is locked in turn; what has changed meanwhile so that it is not meant any more is left out."""
+        """Those that are meant are locked in turn; of these, what is not meant any more by then is left out."""
+        seen = [(number, self.transaction.get("due", number)) for number in numbers]
         found = []
-        for number in numbers:
+        for number in [number for number, row in seen if row is not None and still(row)]:
             self.transaction.lock("due", number)
             row = self.transaction.get("due", number)
             if row is not None and still(row):
