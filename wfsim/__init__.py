@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from wfsim.runtime.clock import ManualClock
     from wfsim.runtime.engine import open_engine
     from wfsim.runtime.executor import ActivityContext
+    from wfsim.runtime.groups import QueueLimits
     from wfsim.runtime.permissions import Permissions
     from wfsim.runtime.run import reopen, start
     from wfsim.runtime.schedules import run_schedules
@@ -94,6 +95,7 @@ __all__ = [
     "Permissions",
     "PetriNet",
     "Property",
+    "QueueLimits",
     "Scenario",
     "Stepper",
     "TokenGame",
@@ -189,6 +191,7 @@ _HOMES = {
     "runtime.permissions": ("Permissions",),
     "runtime.run": ("reopen", "start"),
     "runtime.engine": ("open_engine",),
+    "runtime.groups": ("QueueLimits",),
     "runtime.schedules": ("run_schedules",),
     "runtime.trying": ("try_activity",),
     "simulation.default": ("default_scenario",),

@@ -20,8 +20,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from wfsim import log_commands
+from wfsim import engine_commands, log_commands
 from wfsim.errors import DefinitionError, WfsimError
+from wfsim.marked_functions import Modules, functions_of
 from wfsim.printing import indented, show_conditions, show_findings, show_table, show_trace, show_verdict
 
 if TYPE_CHECKING:
@@ -81,16 +82,6 @@ Folder = Annotated[
 Beside = Annotated[
     Path | None,
     typer.Option("--scenario", "-s", help="A scenario; default: <file>.scenario.yaml or a guess."),
-]
-
-
-Modules = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--functions",
-        help="Python module whose functions marked by wf.function workflows may call; may be repeated.",
-        show_default=False,
-    ),
 ]
 
 
@@ -172,13 +163,6 @@ def _load(path: Path, functions: tuple[Supplied, ...] = ()) -> Workflow:
     from wfsim.model.supplying import supplied
 
     return supplied(wf.load(path), functions)
-
-
-def _functions(modules: list[str] | None) -> tuple[Supplied, ...]:
-    """The marked functions of modules, which may lie in the current folder."""
-    from wfsim.model.supplying import of_modules
-
-    return of_modules(modules or (), os.getcwd(), "--functions")
 
 
 def _catalogue(file: Path, workflow: Workflow, folder: Path | None, functions: tuple[Supplied, ...] = ()) -> Catalogue:
@@ -349,7 +333,7 @@ def verify(
     from wfsim.verification.workflows.report import as_expected
     from wfsim.verification.workflows.report import junit as as_junit
 
-    asked, given = _asked(files), _functions(functions)
+    asked, given = _asked(files), functions_of(functions)
     reports: list[tuple[str | None, Report]] = []
     beside: Conditions | None = None
     for file, properties in asked:
@@ -390,7 +374,7 @@ def conditions(file: File, functions: Modules = None, as_json: AsJson = False, m
     import wfsim as wf
     from wfsim.verification.verdict import Status
 
-    found = wf.conditions(_load(file, _functions(functions)), max_seconds=max_seconds)
+    found = wf.conditions(_load(file, functions_of(functions)), max_seconds=max_seconds)
     if as_json:
         _print_json(found.to_dict())
     else:
@@ -481,7 +465,7 @@ def simulate(
 
     if into is not None:
         _writable(into, (".duckdb", ".db"), file, scenario)
-    given = _functions(functions)
+    given = functions_of(functions)
     workflow = _load(file, given)
     history = wf.simulate(
         workflow,
@@ -527,7 +511,7 @@ def sweep(
     """Simulate at many points of the scenario. All draw the same random numbers; each number has its interval."""
     import wfsim as wf
 
-    given = _functions(functions)
+    given = functions_of(functions)
     workflow = _load(file, given)
     try:
         swept = wf.sweep(
@@ -579,7 +563,7 @@ def seeds(
     """Look for a seed whose run breaks a property. Exit code 1 if there is one, with the shortest history found."""
     import wfsim as wf
 
-    given = _functions(functions)
+    given = functions_of(functions)
     workflow = _load(file, given)
     shares: dict[str, Any] = {
         key: values[0] if len(values) == 1 else values for key, values in map(_values, fault or [])
@@ -649,6 +633,7 @@ def convert(
 
 
 log_commands.add_to(app, out)
+engine_commands.add_to(app, out, _print_json)
 
 
 def _summarise(history: History, as_json: bool, limit: int = 5) -> None:
@@ -687,11 +672,24 @@ def _show_answer(title: str, answer: Result) -> None:
 
 @app.command()
 def migrate(
-    old: Annotated[Path, typer.Argument(help="The version that instances run under.", show_default=False)],
-    new: Annotated[Path, typer.Argument(help="The version that is to come.", show_default=False)],
+    old: Annotated[
+        Path, typer.Argument(help="The version that instances run; with --against the one to come.", show_default=False)
+    ],
+    new: Annotated[Path | None, typer.Argument(help="The version that is to come.", show_default=False)] = None,
     history: Annotated[
         Path | None, typer.Option(help="A history (DuckDB file) whose cases are replayed under the new version.")
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Database of an engine, whose instances are replayed under the new version.", show_default=False
+        ),
+    ] = None,
+    renamed: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="With --against: a renamed state, old=new; may be repeated.", show_default=False),
+    ] = None,
+    move: Annotated[bool, typer.Option("--move", help="With --against: publish it, and move open instances.")] = False,
     catalogue: Folder = None,
     functions: Modules = None,
     as_json: AsJson = False,
@@ -699,8 +697,20 @@ def migrate(
     """Tell what instances would lose to a new version. Exit code 1 if anything."""
     import wfsim as wf
 
-    given = _functions(functions)
-    first, second = _load(old, given), _load(new, given)
+    if (against is None) == (new is None):
+        raise typer.BadParameter("give two files, or one file and --against DATABASE.")
+    given = functions_of(functions)
+    first = _load(old, given)
+    if against is not None:
+        known = _catalogue(old, first, catalogue, given)
+        told = engine_commands.against(against, first, known, renamed, given, move=move)
+        if as_json:
+            _print_json(told.data)
+        else:
+            out.print(Text(told.text), soft_wrap=True)
+        raise typer.Exit(FINE if told.ok else VIOLATED)
+    assert new is not None
+    second = _load(new, given)
     known = _catalogue(new, second, catalogue, given)
     if history is None:
         found = wf.migration(first, second, catalogue=known)

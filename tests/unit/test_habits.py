@@ -70,10 +70,12 @@ LONGER = {
     # What people type: all but the first one or two are given by name.
     "analytics.look.styled",
     "cli.check",
+    "cli.migrate",
     "cli.seeds",
     "cli.simulate",
     "cli.sweep",
     "cli.verify",
+    "engine_commands.add_to.worker",
     "log_commands.add_to.import_log",
     "experiments.campaign.explore_seeds",
     "experiments.smallest.smallest",

@@ -13,13 +13,12 @@ import wfsim as wf
 from tests import public_signatures
 
 NAMES = """
-ActivityContext ActivityError Breaker Builder Catalogue DefinitionError Duration Editor EventRejected FlowMap
-History Lab ManualClock Permissions PetriNet Property Scenario Stepper TokenGame Webhook WfsimError Workflow align
-check compare conditions convert_history default_scenario discover dumps errors example examples explore
-explore_seeds explore_workflow figures fit from_networkx from_snakes function hot_paths json_schema lint load
-load_scenario loads migration monitor new open_engine open_history picture read_log read_pnml read_properties reopen
-run_schedules save simulate smallest soundness start sweep to_net to_snakes try_activity verify write_pnml
-write_report
+ActivityContext ActivityError Breaker Builder Catalogue DefinitionError Duration Editor EventRejected FlowMap History
+Lab ManualClock Permissions PetriNet Property QueueLimits Scenario Stepper TokenGame Webhook WfsimError Workflow align
+check compare conditions convert_history default_scenario discover dumps errors example examples explore explore_seeds
+explore_workflow figures fit from_networkx from_snakes function hot_paths json_schema lint load load_scenario loads
+migration monitor new open_engine open_history picture read_log read_pnml read_properties reopen run_schedules save
+simulate smallest soundness start sweep to_net to_snakes try_activity verify write_pnml write_report
 """.split()
 
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfsim.arguments import expect
 from wfsim.errors import DefinitionError, WfsimError, listed
 from wfsim.model.catalogue import as_catalogue
 from wfsim.model.changes import Change, changes
-from wfsim.model.duration import Duration
 from wfsim.model.lint.findings import Severity
 from wfsim.model.problems import shown
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
-from wfsim.semantics.instance import Instance
-from wfsim.semantics.pending import Timer
-from wfsim.semantics.records import Record, records_of
-from wfsim.semantics.texts import canonical
 
-from .replay_case import steps_of, stimuli_of
+from .replay_case import need_full
+from .retelling import Otherwise, Segment, retold
 from .runs import definition_of, hash_of_definition
 
 if TYPE_CHECKING:
@@ -32,13 +28,9 @@ if TYPE_CHECKING:
 
     from wfsim.model.catalogue import Catalogue
     from wfsim.semantics.program import Program
-    from wfsim.semantics.stimulus import Stimulus
 
     from .case import Case
     from .history import History
-
-_NUMBERS = frozenset({"transition", "flight", "place", "version", "timer", "timer_id"})
-"""Payload of records that counts places in one definition: it may differ where nothing else does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,101 +198,16 @@ def _cases_of(old: Workflow, history: History) -> list[Case]:
 
 
 def _replayed(case: Case, program: Program) -> CaseMigration:
-    records = case.records()
-    twin = Instance(case.program, key=case.key)
-    moved = Instance(program, key=case.key)
+    need_full(case.run)
+    segment = Segment(case.program, case.records(), {})
     seq, reason = None, ""
-    for step, stimulus in zip(steps_of(records), stimuli_of(case.run, case.program, records), strict=True):
-        if seq is None:
-            seq, reason = _first_difference(step, stimulus, twin, moved)
-        twin.apply(stimulus)
+    try:
+        retold([segment], program, {})
+    except Otherwise as difference:
+        seq, reason = difference.seq, difference.reason
+    twin = case.replay()
     is_open = not twin.is_closed
     stands = ", ".join(f"{region}: {state}" if region else state for region, state in twin.configuration.items())
     return CaseMigration(
-        case.run.run, case.case, case.external_id, is_open, seq is None, seq, reason, stands if is_open else ""
+        case.run.run, case.case, case.external_id, is_open, not reason, seq, reason, stands if is_open else ""
     )
-
-
-def _first_difference(
-    step: Sequence[Record], stimulus: Stimulus, twin: Instance, moved: Instance
-) -> tuple[int | None, str]:
-    """Apply a stimulus of the old version to the new one; the first record that differs, if any."""
-    cause = step[0]
-    early = _early_timer(stimulus, twin, moved)
-    if early:
-        return cause.seq, early
-    try:
-        if stimulus.kind == "timer":
-            found = _same_timer(stimulus, twin, moved)
-            if isinstance(found, str):
-                return cause.seq, found
-            stimulus = found
-        got = records_of(moved, moved.apply(stimulus))
-    except WfsimError as error:
-        return cause.seq, str(error)
-    for k in range(max(len(step), len(got))):
-        was = step[k] if k < len(step) else None
-        now = got[k] if k < len(got) else None
-        if was is None or now is None or _by_name(was) != _by_name(now):
-            seq = was.seq if was is not None else now.seq if now is not None else None
-            return seq, f"{_told(cause)}: {_difference(was, now)}"
-    return None, ""
-
-
-def _early_timer(stimulus: Stimulus, twin: Instance, moved: Instance) -> str:
-    """A timer that would have fired in the new version before this happened, and did not in the old one."""
-    dues = {_called(timer): timer.due for timer in twin.timers()}
-    for timer in moved.timers():
-        if timer.due < stimulus.time and dues.get(_called(timer)) != timer.due:
-            return f"{_timer(timer, moved)} would have fired before"
-    return ""
-
-
-def _timer(timer: Timer, instance: Instance) -> str:
-    where = None if timer.region is None else instance.configuration.get(timer.region)
-    return f"timer {timer.name}" + (f" in {where}" if where is not None else "")
-
-
-def _called(timer: Timer) -> tuple[str, str | None, int | None]:
-    """What makes a timer the same in two versions."""
-    return (timer.name, timer.region, timer.activity_id)
-
-
-def _same_timer(stimulus: Stimulus, twin: Instance, moved: Instance) -> Stimulus | str:
-    """The running timer of the same name in the new version: places and serials may be others there."""
-    known = {(timer.place, timer.id): timer for timer in twin.timers()}
-    timer = known.get((stimulus.timer, stimulus.timer_id))
-    if timer is None:
-        # It had been dropped: ignored there and here.
-        return replace(stimulus, timer=moved.program.head.first_timer, timer_id=-1)
-    for other in moved.timers():
-        if _called(other) == _called(timer):
-            if other.due != timer.due:
-                later = Duration(other.due - timer.due)
-                return f"{_timer(timer, twin)} would be due {later} later"
-            return replace(stimulus, timer=other.place, timer_id=other.id)
-    return f"{_timer(timer, twin)} fired, which does not run in the new version"
-
-
-def _by_name(record: Record) -> str:
-    fields = asdict(record)
-    fields["payload"] = {name: value for name, value in record.payload.items() if name not in _NUMBERS}
-    return canonical(fields)
-
-
-def _difference(was: Record | None, now: Record | None) -> str:
-    if was is not None and now is not None and _told(was) == _told(now):
-        before, after = asdict(was) | dict(was.payload), asdict(now) | dict(now.payload)
-        names = [
-            name for name in sorted({*before, *after} - {"payload"} - _NUMBERS) if before.get(name) != after.get(name)
-        ]
-        return f"{_told(was)} differs in {', '.join(names)}"
-    return f"was {_told(was)}, would be {_told(now)}"
-
-
-def _told(record: Record | None) -> str:
-    """A record without numbers and values: many cases differ in the same way."""
-    if record is None:
-        return "nothing"
-    names = (record.state, record.to_state, record.event, record.activity, record.error_type, record.status)
-    return f"{record.kind}({', '.join(name for name in names if name is not None)})"

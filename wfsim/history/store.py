@@ -190,6 +190,28 @@ class Store:
             rows = self._con.execute(_PLACES + "WHERE external_id = ?", [external_id]).fetchall()
         return StoredCase(*rows[0]) if rows else None
 
+    def hashes_of(self, place: StoredCase) -> list[str]:
+        """The hashes of the definitions of a case's run, its root's first."""
+        with self._asked():
+            return [one.model_hash for one in self._run(place.run).workflows]
+
+    def drop(self, places: Iterable[StoredCase]) -> None:
+        """Forget cases, all or none."""
+        gone = [[place.run, place.case] for place in places]
+        if not gone:
+            return
+        with self._asked():
+            self._con.execute("BEGIN")
+            try:
+                for table in ("records", "snapshots", "cases"):
+                    self._con.executemany(f'DELETE FROM {table} WHERE run = ? AND "case" = ?', gone)
+                self._con.execute("COMMIT")
+            except BaseException:
+                roll_back(self._con)
+                raise
+            for run, case in gone:
+                self._tracks.pop((run, case), None)
+
     def case(self, case: int | str, *, run: int | None = None) -> Case:
         """One case, by number or external id. Its `.replay()` goes on where it stood, ids seen included."""
         with self._asked():

@@ -289,6 +289,8 @@ class Core:
         worker: str,
         tries: int | None = None,
         admits: Callable[[Use, Activity, str], None] | None = None,
+        *,
+        again: bool = False,
     ) -> Order | None:
         """A worker is about to carry out an attempt; see `Turn.take`.
 
@@ -301,7 +303,7 @@ class Core:
             # What fell due before, perhaps while no process ran, comes first.
             turn.work_off(name, turn.now - 1)
             held = turn.hold(name)
-            return None if held is None else turn.take(held, serial, attempt, worker, tries, admits)
+            return None if held is None else turn.take(held, serial, attempt, worker, tries, admits, again=again)
 
     def report(self, report: Report) -> None:
         """What came of an attempt."""

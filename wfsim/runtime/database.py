@@ -12,8 +12,8 @@ from sqlalchemy.pool import StaticPool
 
 from wfsim.errors import EngineError
 
-from . import tables
 from .sql_rows import SqlRows
+from .upgrading import bring_up_to_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MEMORY = "sqlite://"
 BUSY = 30_000
 """Milliseconds that another process may hold an SQLite file."""
+
+PATIENCE = 10
+"""Seconds in which a PostgreSQL server must answer, unless the address has a `connect_timeout`."""
 
 
 class DatabaseError(EngineError):
@@ -34,6 +37,11 @@ class Database:
     ----------
     url
         `sqlite:///file.db`, `sqlite://` (in memory, for this process) or `postgresql://user@host/name`.
+
+    Attributes
+    ----------
+    shown
+        Its address, without a password.
 
     Raises
     ------
@@ -53,6 +61,7 @@ class Database:
         if kind not in ("sqlite", "postgresql"):
             raise EngineError(f"{kind} is not supported. Give sqlite:///runs.db or postgresql://user@host/name.")
         self.is_sqlite = kind == "sqlite"
+        self.shown = parsed.render_as_string(hide_password=True)
         self.in_memory = self.is_sqlite and parsed.database in (None, "", ":memory:")
         # Of SQLite one process writes at a time anyway: its threads queue here, and not in its sleeping busy handler.
         self._turn = threading.RLock()
@@ -62,20 +71,21 @@ class Database:
             self.engine = sa.create_engine(url, pool_size=pool, max_overflow=10)
         else:
             driver = parsed if parsed.drivername != "postgresql" else parsed.set(drivername="postgresql+psycopg")
-            self.engine = sa.create_engine(driver, pool_size=pool, max_overflow=10, pool_pre_ping=True)
+            self.engine = sa.create_engine(
+                driver,
+                pool_size=pool,
+                max_overflow=10,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": parsed.query.get("connect_timeout", PATIENCE)},
+            )
         if self.is_sqlite:
             sa.event.listen(self.engine, "connect", _prepare)
         self._refuse_others(parsed.database)
         try:
             with self._begun() as rows:
-                tables.METADATA.create_all(rows.connection)
+                bring_up_to_date(rows.connection, self.shown)
         except sa.exc.DBAPIError as error:
             raise EngineError(f"{self.shown}: it cannot be opened: {_told(error)}") from error
-
-    @property
-    def shown(self) -> str:
-        """Its address, without a password."""
-        return self.engine.url.render_as_string(hide_password=True)
 
     def _refuse_others(self, path: str | None) -> None:
         if not self.is_sqlite or self.in_memory or path is None:
@@ -141,6 +151,22 @@ class Database:
         """Close all connections; whoever looks again opens one. What is in memory stays until nobody holds this."""
         if not self.in_memory:
             self.engine.dispose()
+
+
+def existing(url: str) -> str:
+    """The address of a database that is there: others would be made by whoever opens them.
+
+    Raises
+    ------
+    EngineError
+        If it is a file that does not exist, or is in memory.
+    """
+    with contextlib.suppress(sa.exc.ArgumentError):
+        parsed = sa.engine.make_url(url)
+        path = parsed.database
+        if parsed.get_backend_name() == "sqlite" and (path in (None, "", ":memory:") or not Path(path).is_file()):
+            raise EngineError(f"there is no database {url!r}. Give that of an engine: sqlite:///runs.db.")
+    return url
 
 
 def _prepare(connection: object, _: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import logging
 import os
 import secrets
 import socket
@@ -37,22 +38,28 @@ from .clock import Clock, ManualClock, SystemClock
 from .core import Core
 from .database import MEMORY, Database
 from .explain import Explanation, explain
+from .groups import HIGHEST, QueueLimits, checked_groups, pools_of
 from .handle import Run
 from .implementations import Function, driven_with, implementations_for, implementations_given
+from .logs import tell
+from .moving import Moves, migrate
 from .permissions import Permissions, checked_permissions
 from .presence import Presence
 from .pulled import Check, Pulled, check
 from .pump import Pump
 from .queue import Queue, QueueWorker
+from .retention import BATCH, Retained, retain
 from .sending import Answer, answer_to, checked_id, payload_copy
 from .tables import INSTANCES
 from .texts import written
 from .turn import OPEN, rebuilt
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from types import TracebackType
 
     from wfsim.history.history import History
+    from wfsim.model.duration import Duration
     from wfsim.model.functions import Python
     from wfsim.model.values import Value
     from wfsim.semantics.kernel import Output
@@ -109,7 +116,8 @@ def open_engine(
     breakers: Mapping[str, Breaker] | None = None,
     clock: Clock | None = None,
     worker: str | None = None,
-    concurrency: int = 100,
+    groups: Iterable[str] | None = None,
+    concurrency: int | None = None,
     polling: float = 0.1,
 ) -> Engine:
     """Open an engine on a database, made if it is not there.
@@ -142,8 +150,11 @@ def open_engine(
         `SystemClock()` by default; a `ManualClock` for tests and demonstrations.
     worker
         What this process is called in records and lists; by default host and process.
+    groups
+        Carry out activities of these pools alone, and, as `default`, those that have none; default: all.
     concurrency
-        How many attempts are carried out here at a time.
+        How many attempts of a group a worker carries out at a time, from now on, of whatever process: it is stored
+        (`engine.set_queue`). By default what is stored, 100 in the beginning.
     polling
         Seconds between two looks at what other processes have left to be done.
 
@@ -164,6 +175,7 @@ def open_engine(
         clock=clock,
         worker=worker,
         queued=queued,
+        groups=groups,
         concurrency=concurrency,
         polling=polling,
     )
@@ -180,6 +192,13 @@ class Engine:
     """Workflows run for real; `open_engine` makes it. All methods may be called from any thread.
 
     Use it as context manager, or `close` it.
+
+    Attributes
+    ----------
+    worker
+        What this process is called in records and lists.
+    groups
+        The groups whose activities are carried out here; `None`: all.
     """
 
     def __init__(
@@ -193,14 +212,18 @@ class Engine:
         clock: Clock | None = None,
         worker: str | None = None,
         queued: bool = False,
-        concurrency: int = 100,
+        groups: Iterable[str] | None = None,
+        concurrency: int | None = None,
         polling: float = 0.1,
     ) -> None:
         if not isinstance(url, str):
             raise EngineError(f"the address of a database is a text such as 'sqlite:///runs.db', not {brief(url)}.")
-        for what, value, least in (("concurrency", concurrency, 1), ("polling", polling, 0.001)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
-                raise EngineError(f"{what} is {brief(value)}. Give a number from {least} on.")
+        if isinstance(polling, bool) or not isinstance(polling, int | float) or polling < 0.001:
+            raise EngineError(f"polling is {brief(polling)}. Give a number from 0.001 on.")
+        if concurrency is not None:
+            # It says what it may be.
+            QueueLimits(concurrency)
+        self.groups = served = None if groups is None else checked_groups(groups)
         if activities is not None and not isinstance(activities, Mapping):
             raise EngineError(f"activities is a mapping from names to functions, not {brief(activities)}.")
         published = as_catalogue(workflows)
@@ -209,6 +232,7 @@ class Engine:
         self._permissions = checked_permissions(permissions)
         self._breakers = Breakers(breakers)
         self._running = self._closed = False
+        self._learned: Catalogue | None = None
         self._pulled: Pulled | None = None
         self._pump: Pump | None = None
         self._queue: Queue | None = None
@@ -236,11 +260,18 @@ class Engine:
                 self._pump.carry_out(implementations_given(everything.all_versions(), activities))
             if self._pump is not None and works and not database.in_memory:
                 self._presence = Presence(self.core, self.worker)
+                self._presence.serves = lambda: {"groups": served, "activities": self.carried_out}
                 self._pump.worker = self._presence.id
             if not alone and self._pump is not None and self._presence is not None:
                 self._queue = QueueWorker(
-                    self.core, self._pump, self._presence.id, concurrency=concurrency, polling=polling
+                    self.core,
+                    self._pump,
+                    self._presence.id,
+                    groups=served,
+                    concurrency=concurrency,
+                    polling=polling,
                 )
+                self._queue.learn = self._learn
                 self._presence.free = self._queue.free
             elif not alone:
                 self._queue = Queue(self.core)
@@ -251,6 +282,11 @@ class Engine:
             raise
         self._finalizer = weakref.finalize(self, _let_go, self._pump, self._queue, self._presence, database)
 
+    @property
+    def carried_out(self) -> builtins.list[str]:
+        """The activities of published workflows that can be carried out here, as `<workflow>.<activity>`."""
+        return [] if self._pump is None else self._pump.carried_out(self.workflows.all_versions())
+
     def run(self) -> None:
         """Let things happen from now on, if this process does any of the work; asking twice is harmless."""
         if self._running:
@@ -258,6 +294,8 @@ class Engine:
         self._running = True
         if self._queue is not None:
             self._queue.prepare()
+            with self.core.database.reading() as rows:
+                self._queue.make(pools_of(self.core.catalogue(rows).all_versions()))
         if self._pump is None:
             return
         if self._presence is not None:
@@ -295,6 +333,59 @@ class Engine:
         if self._pump is not None and self._activities is not None:
             self._pump.carry_out(implementations_given(workflows, self._activities))
 
+    def _learn(self) -> None:
+        """Other processes may have published what this one has functions for."""
+        with self.core.database.reading() as rows:
+            everything = self.core.catalogue(rows)
+        if everything is not self._learned:
+            self._learned = everything
+            try:
+                self.carry_out(everything.all_versions())
+            except StartRefused as refusal:
+                # Nobody else can be told: whoever published it has no functions.
+                tell("functions_do_not_fit", logging.ERROR, message=str(refusal))
+
+    # --- queues ----------------------------------------------------------------------------------
+
+    @property
+    def queues(self) -> dict[str, QueueLimits]:
+        """The limits of each group of workers that has a queue, by its name; empty without a queue."""
+        return {} if self._queue is None else self._queue.limits()
+
+    def limits(self, group: str) -> QueueLimits:
+        """The limits of a group of workers.
+
+        Raises
+        ------
+        EngineError
+            If no published activity has it as its pool, and no worker serves it; or if this engine has no queue: one in
+            memory, or driven by a clock of its own.
+        """
+        if self._queue is None:
+            raise EngineError(
+                f"{self.core.database.shown} has no queue here: attempts run in this process, as many as have come. "
+                "Open a file or a PostgreSQL database with wf.open_engine, and the clock of the system."
+            )
+        known = self.queues
+        if group not in known:
+            raise EngineError(
+                f"no published activity has the pool {group!r}, and no worker serves it.{did_you_mean(group, known)} "
+                f"Groups: {listed(known)}."
+            )
+        return known[group]
+
+    def set_queue(self, group: str, limits: QueueLimits) -> None:
+        """Set the limits of a group of workers; all workers keep to them from their next look into the queue on.
+
+        Raises
+        ------
+        EngineError
+            As `limits` does.
+        """
+        self.limits(group)
+        assert self._queue is not None
+        self._queue.limit(group, limits)
+
     # --- definitions -----------------------------------------------------------------------------
 
     def publish(self, workflows: Workflow | Catalogue | str | os.PathLike[str] | Iterable[Workflow]) -> None:
@@ -307,6 +398,8 @@ class Engine:
         """
         known = as_catalogue([workflows] if isinstance(workflows, Workflow) else workflows)
         self.core.publish(known.all_versions())
+        if self._queue is not None and self._running:
+            self._queue.make(pools_of(known.all_versions()))
         self.carry_out(known.all_versions())
 
     @property
@@ -331,6 +424,7 @@ class Engine:
         version: str | None = None,
         seed: int | None = None,
         metadata: Mapping[str, Value] | None = None,
+        priority: int = 0,
     ) -> Run:
         """Start an instance; `started` and its consequences are stored when this returns.
 
@@ -348,6 +442,8 @@ class Engine:
             Makes its random draws (jitter of retries) repeatable.
         metadata
             Stored beside the record, for whoever asks the history; no condition sees it.
+        priority
+            Of its attempts and those of its children, where several wait in a queue: high first, from -1,000 to 1,000.
 
         Raises
         ------
@@ -370,7 +466,8 @@ class Engine:
                 chosen, catalogue = self.core.workflow(rows, workflow, version)
         if self.core.database.in_memory:
             implementations_for(driven_with(chosen, catalogue.family(chosen)), self._activities, self._permissions)
-        return Run(self, self.begin(chosen, catalogue, input, id=id, seed=seed, metadata=told))
+        row = self.begin(chosen, catalogue, input, id=id, seed=seed, metadata=told, priority=priority)
+        return Run(self, row)
 
     def begin(
         self,
@@ -381,17 +478,20 @@ class Engine:
         id: str | None,
         seed: int | None,
         metadata: str | None = None,
+        priority: int = 0,
     ) -> InstanceRow:
         """Store a new instance of a workflow, published or not."""
         given = {} if input is None else input
         if not isinstance(given, Mapping):
             raise StartRefused(f"input is a mapping from variables to values, not {type(given).__name__}.")
+        if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > HIGHEST:
+            raise StartRefused(f"priority is a whole number from -{HIGHEST:,} to {HIGHEST:,}, not {brief(priority)}.")
         name = None if id is None else checked_id(id)
         key = secrets.randbits(62) if seed is None else mix_key(_checked_seed(seed), 0, 0)
         family = self.core.families.of(workflow, catalogue)
         with self.core.turn() as turn:
             name = name or _free_name(turn.rows, workflow.name)
-            held = turn.start(name, family, 0, given, key=key, metadata=metadata)
+            held = turn.start(name, family, 0, given, key=key, metadata=metadata, priority=priority)
         if held is None:
             raise StartRefused(
                 f"there is an instance {name!r} already. Look at it with engine.get({name!r}), go on with it by "
@@ -648,14 +748,89 @@ class Engine:
                 found[each] = "missing"
         return found
 
+    def migrate(
+        self,
+        which: str | Iterable[str],
+        *,
+        to: str,
+        mapping: Mapping[str, str] | None = None,
+        dry_run: bool = True,
+    ) -> Moves:
+        """Move open instances to another version of their workflow: newer, or back to an older one (M15).
+
+        An instance moves if that version would have gone the same way so far; else it stays where it is, and the report
+        says which record would have been another one. New instances start in the newest version, whatever moves.
+
+        Parameters
+        ----------
+        which
+            Ids; or the name of a workflow, for all its open instances that are nobody's children.
+        to
+            A published version: `"2.0.0"`.
+        mapping
+            States that are called otherwise there, `{"paid": "settled"}`.
+        dry_run
+            Only tell what would become of each.
+
+        Returns
+        -------
+        Moves
+            A row for each instance, in order.
+
+        Raises
+        ------
+        EngineError
+            If the version is not published, or the mapping names a state that is none.
+
+        Notes
+        -----
+        Each moves in a transaction of its own, and is stored as one (`run.moves`). Costs about 100 µs for each of its
+        records.
+        """
+        self.raise_if_stopped()
+        return migrate(self.core, which, to, mapping, dry_run=dry_run)
+
+    def retain(
+        self,
+        into: str | os.PathLike[str],
+        *,
+        older_than: Duration | timedelta | str | float,
+        batch: int = BATCH,
+    ) -> Retained:
+        """Let closed instances leave the database for an archive, and the queue forget attempts that have ended.
+
+        Those go to folders of Parquet, which `wf.open_history` opens, whose last record is older, with their families,
+        if all of these are closed too and nothing is owed to them. They are gone from the engine then: `get` does not
+        find them, `retry` cannot open them again, and their ids are free.
+
+        Parameters
+        ----------
+        into
+            The folder of the archive, made if missing; a folder in it for each batch.
+        older_than
+            `"90d"`.
+        batch
+            So many instances, with their families, in a folder.
+
+        Raises
+        ------
+        EngineError
+            If another process writes to the archive, or one that was interrupted wrote to another.
+
+        Notes
+        -----
+        May be killed at any moment: whoever retains next into the same archive finishes what was begun, once.
+        """
+        self.raise_if_stopped()
+        return retain(self.core, self._queue, into, older_than, batch)
+
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
         """Why an event cannot be taken now, or a state not be reached; see `Run.why_not`."""
         with self.core.database.reading() as rows:
             row = rows.read(id)
             if row is None:
                 raise self.core.no_instance(rows, id)
-            family = self.core.families.get(row.family, rows.family)
-            instance = rebuilt(rows, row, family)
+            instance = rebuilt(rows, row, self.core.families)
         found = explain(instance, name, payload, self.core.clock.now())
         held = self._breakers.held(self.core.clock.now()).get(id)
         if held is not None:
@@ -722,6 +897,11 @@ class Engine:
             raise RunStopped(f"the engine on {self.core.database.shown} has been closed here. Open it again.")
         if self._pump is not None:
             self._pump.raise_if_stopped()
+
+    def drain(self, timeout: float) -> None:
+        """Take no more attempts, and wait until those at work here have ended, or for so many seconds; then `close`."""
+        if isinstance(self._queue, QueueWorker) and self._running:
+            self._queue.drain(timeout)
 
     def close(self, timeout: float = 10.0) -> None:
         """End what goes on here; instances stay as they are in the database.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from wfsim.semantics.records import Record
 
     from .core import Core
-    from .rows import InstanceRow
+    from .rows import InstanceRow, MoveRow
     from .sending import Answer
 
 Timeout: TypeAlias = "Duration | timedelta | str | int | float | None"
@@ -141,9 +141,11 @@ class Run:
         self._seen: tuple[InstanceRow, View] | None = None
         if lease is not None:
             self._finalizer = weakref.finalize(self, lease.release)
-        self._family = engine.core.families.get(row.family, engine.definitions)
-        self._program: Program = self._family.programs[row.member]
+        self._program = self._program_of(row)
         self._parent = row.parent
+
+    def _program_of(self, row: InstanceRow) -> Program:
+        return self._engine.core.families.get(row.family, self._engine.definitions).programs[row.member]
 
     # --- what is seen ----------------------------------------------------------------------------
 
@@ -153,9 +155,12 @@ class Run:
             row = rows.read(self.id)
             if row is None:
                 raise core.no_instance(rows, self.id)
-            if self._seen is not None and self._seen[0].version == row.version:
-                return self._seen
-            view = view_of(rebuilt(rows, row, self._family))
+            seen = self._seen
+            if seen is not None and (seen[0].version, seen[0].family) == (row.version, row.family):
+                return seen
+            view = view_of(rebuilt(rows, row, core.families))
+        # It may have moved to another version.
+        self._program = self._program_of(row)
         self._seen = (row, view)
         return self._seen
 
@@ -165,8 +170,15 @@ class Run:
         return self._look()[1]
 
     @property
+    def moves(self) -> list[MoveRow]:
+        """Its moves to other versions of its workflow (M15), in order."""
+        with self._engine.core.database.reading() as rows:
+            return rows.moves(self.id)
+
+    @property
     def workflow(self) -> Workflow:
         """The definition it runs."""
+        self._look()
         return self._program.workflow
 
     @property

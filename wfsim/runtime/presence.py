@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .database import DatabaseError
 from .rows import WorkerRow
@@ -41,6 +41,8 @@ class Presence:
         Of this start of the worker: `<name>#<letters>`.
     free
         Called with the workers that are there, to free what others hold elsewhere than in the table of attempts.
+    serves
+        What it tells of itself, besides host and process: the groups and activities that it serves.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Presence:
         self._core = core
         self._lease = lease
         self.free: Callable[[Collection[str]], None] = lambda workers: None
+        self.serves: Callable[[], dict[str, Any]] = dict
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve, name=f"wfsim {name} is here", daemon=True)
 
@@ -85,7 +88,8 @@ class Presence:
     def _beat(self, rows: Rows) -> None:
         """Be there, also if it was taken for gone."""
         now = rows.server_time()
-        rows.put_worker(WorkerRow(self.id, now, now, {"host": socket.gethostname(), "process": os.getpid()}))
+        told = {"host": socket.gethostname(), "process": os.getpid(), **self.serves()}
+        rows.put_worker(WorkerRow(self.id, now, now, told))
 
     def look_after(self) -> None:
         """Let go of workers that are gone, and free the attempts that nobody is at."""

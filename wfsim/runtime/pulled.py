@@ -18,15 +18,17 @@ import sqlalchemy as sa
 from wfsim.errors import ReplayError
 from wfsim.history.replay_case import replayed
 from wfsim.history.store import Steps, Store, StoredCase
-from wfsim.semantics.instance import Instance
 
-from .tables import INSTANCES
+from .programs import code_of
+from .segments import checked, outputs_of, segments_of
+from .tables import INSTANCES, MOVES
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wfsim.history.history import History
+    from wfsim.semantics.instance import Instance
 
     from .core import Core
     from .rows import InstanceRow
@@ -70,6 +72,7 @@ class Pulled:
         self._history: History | None = None
         self._turn = threading.Lock()
         self._upto = 0
+        self._moves = 0
         self._changes = -1
         self._looked = 0.0
         self._versions: dict[str, int] = {}
@@ -94,6 +97,22 @@ class Pulled:
             self._pull()
             self._changes, self._looked = changes, monotonic()
 
+    def steps(self, rows: SqlRows, relatives: Iterable[InstanceRow]) -> list[Steps] | None:
+        """All that a family of instances has done, parents first; `None` if one did not go as its definition says."""
+        found = []
+        for row in relatives:
+            each = self._steps(rows, row)
+            if each is None:
+                return None
+            found.append(each)
+        return found
+
+    def append(self, steps: Sequence[Steps]) -> History:
+        """Add what instances have done; the history with it."""
+        if steps:
+            self._store.append_all(steps)
+        return self._store.history()
+
     def close(self) -> None:
         """Let go of the file."""
         with self._turn:
@@ -110,9 +129,10 @@ class Pulled:
                 .where(INSTANCES.c.time >= self._upto - SLACK)
                 .order_by(INSTANCES.c.started, sa.func.length(INSTANCES.c.id), INSTANCES.c.id)
             ).all()
+            moved = self._forget_moved(rows)
             missing = [
                 (name, time)
-                for name, version, time in changed
+                for name, version, time in dict.fromkeys([*moved, *map(tuple, changed)])
                 if name not in self.differences and version > self._version(name)
             ]
             for first in range(0, len(missing), TOGETHER):
@@ -128,6 +148,34 @@ class Pulled:
                     for each in steps:
                         self._keep(each)
         self._upto = max([self._upto, *(time for _, time in missing)])
+
+    def _forget_moved(self, rows: SqlRows) -> list[tuple[str, int, int]]:
+        """Forget instances that have moved to another version, with their families; they are told anew (M15.1)."""
+        found = rows.connection.execute(
+            sa.select(MOVES.c.instance, sa.func.max(MOVES.c.number))
+            .where(MOVES.c.number > self._moves)
+            .group_by(MOVES.c.instance)
+        ).all()
+        gone: dict[str, StoredCase] = {}
+        for name, number in found:
+            self._moves = max(self._moves, number)
+            row, place = rows.read(name), self._place(name)
+            if row is None or place is None or code_of(self._store.hashes_of(place)) == row.family:
+                continue
+            for each in rows.relatives(row):
+                if (there := self._place(each.id)) is not None:
+                    gone[each.id] = there
+        self._store.drop(gone.values())
+        for name in gone:
+            self._versions[name] = 0
+            self._places.pop(name, None)
+            self._kept.pop(name, None)
+        asked = (
+            sa.select(INSTANCES.c.id, INSTANCES.c.version, INSTANCES.c.time)
+            .where(INSTANCES.c.id.in_(gone))
+            .order_by(INSTANCES.c.started, sa.func.length(INSTANCES.c.id), INSTANCES.c.id)
+        )
+        return [(name, version, time) for name, version, time in rows.connection.execute(asked)] if gone else []
 
     def _version(self, name: str) -> int:
         if name not in self._versions:
@@ -145,19 +193,25 @@ class Pulled:
         family = self._core.families.get(row.family, rows.family)
         program = family.programs[row.member]
         before = self._version(row.id)
-        records = rows.records(row.id, before)
-        if not records:
+        if row.version == before:
             return None
         place = self._place(row.id)
         if place is None:
             parent = None if row.parent is None else self._place(row.parent)
+            if parent is not None and family.members[row.member].model_hash not in self._store.hashes_of(parent):
+                # Its parent has moved to a version that runs another one.
+                parent = None
             place = self._store.new_case(program, row.id, parent=parent, activation=row.activation if parent else None)
             self._places[row.id] = place
         instance = self._kept.pop(row.id, None)
-        if instance is None or instance.version != before:
-            instance = Instance(program, key=records[0].payload["seed"]) if before == 0 else self._rebuilt(place)
         try:
-            outputs = [output for _, output in replayed(instance, records)]
+            if before == 0:
+                told = outputs_of(segments_of(rows, row, self._core.families))
+                instance, outputs = told.instance, told.outputs
+            else:
+                if instance is None or instance.version != before:
+                    instance = self._rebuilt(place)
+                outputs = [output for _, output in replayed(instance, rows.records(row.id, before))]
         except ReplayError as error:
             # Its instance is past that step, so there is nothing to show: what is shown is what was.
             self.differences[row.id] = error
@@ -219,13 +273,10 @@ def check(core: Core, ids: Iterable[str] | None) -> Check:
             row = rows.read(name)
             if row is None:
                 raise core.no_instance(rows, name)
-            records = rows.records(name)
-            program = core.families.get(row.family, rows.family).programs[row.member]
-            instance = Instance(program, key=records[0].payload["seed"])
-            n_records += len(records)
+            segments = segments_of(rows, row, core.families)
+            n_records += row.version
             try:
-                for _ in replayed(instance, records):
-                    pass
+                checked(segments)
             except ReplayError as error:
                 differences[name] = error
     return Check(len(names), n_records, differences)

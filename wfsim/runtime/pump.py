@@ -10,6 +10,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from wfsim.errors import RunStopped
+from wfsim.model.uses import declared_activities
 
 from .breaker import OnHold
 from .database import DatabaseError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from wfsim.model.elements import Activity
+    from wfsim.model.workflow import Workflow
 
     from .breaker import Breakers
     from .core import Core
@@ -147,6 +149,17 @@ class Pump:
     def implementation(self, order: Order) -> Implementation | None:
         """What carries an attempt out, if that is known here."""
         return self.implementations.of(Use(order.workflow, order.activity, order.declared.version), order.declared)
+
+    def carried_out(self, workflows: Iterable[Workflow]) -> list[str]:
+        """The activities of workflows that can be carried out here, as `<workflow>.<activity>`."""
+        return sorted(
+            {
+                f"{each.name}.{name}"
+                for each in workflows
+                for name, declared in declared_activities(each).items()
+                if self.implementations.of(Use(each.name, name, declared.version), declared) is not None
+            }
+        )
 
     def perform(self, order: Order, implementation: Implementation) -> Report | None:
         """Carry an attempt out and wait for it; `None` if it was taken back."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions
 from dbos import Serializer as DBOSSerializer
 
@@ -14,22 +16,32 @@ from wfsim.errors import EngineError
 from wfsim.model.duration import UNITS
 
 from .breaker import OnHold
+from .database import DatabaseError
+from .groups import DEFAULT, HIGHEST, MOST_AT_ONCE, QueueLimits, group_of, limits_of, queue_of, set_limits
+from .logs import tell
+from .pump import OUTAGE
 from .turn import Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
+    from datetime import datetime
 
     from .core import Core
     from .pump import Pump
     from .rows import AttemptRow
     from .sql_rows import SqlRows
+    from .turn import Order
 
-QUEUE = "wfsim-activities"
 VERSION = "wfsim-1"
 """What DBOS takes for the version of the application: workers of one version take each other's attempts."""
 
+TOGETHER = 500
+"""Rows of DBOS that are removed at a time."""
+
 ELSEWHERE = 1.0
 """Seconds after which an attempt whose function is not known here is offered again."""
+
+T = TypeVar("T")
 
 _running: list[str] = []
 _turn = threading.Lock()
@@ -51,6 +63,12 @@ class Json(DBOSSerializer):
         return None if serialized_data is None else json.loads(serialized_data)
 
 
+def make_queue_tables(engine: sa.Engine) -> None:
+    """Make the tables of DBOS in a database, or bring them up to date."""
+    logging.getLogger("dbos").setLevel(logging.ERROR)
+    DBOS.migrate(engine.url.render_as_string(hide_password=False))
+
+
 class Queue:
     """Puts attempts into the queue, in the transaction that schedules them; any process may."""
 
@@ -60,11 +78,34 @@ class Queue:
 
     def prepare(self) -> None:
         """Make the tables of DBOS, if they are not there; before the first transaction, as that would wait for it."""
-        logging.getLogger("dbos").setLevel(logging.ERROR)
-        DBOS.migrate(self._core.database.engine.url.render_as_string(hide_password=False))
+        make_queue_tables(self._core.database.engine)
         self._client = DBOSClient(
             system_database_engine=self._core.database.engine, serializer=Json(), application_name="wfsim"
         )
+
+    def make(self, groups: Iterable[str | None]) -> None:
+        """Make the queues of groups, if they are not there; workers of all groups find new ones by themselves."""
+        assert self._client is not None
+        for group in dict.fromkeys(queue_of(group) for group in groups):
+            self._client.register_queue(
+                group,
+                worker_concurrency=QueueLimits().worker_concurrency,
+                polling_interval_sec=0.1,
+                on_conflict="never_update",
+            )
+
+    def limits(self) -> dict[str, QueueLimits]:
+        """The groups that have a queue, by name, with its limits."""
+        assert self._client is not None
+        found = {group_of(queue.name): limits_of(queue) for queue in self._client.list_queues()}
+        return dict(sorted(found.items()))
+
+    def limit(self, group: str, limits: QueueLimits) -> None:
+        """Set the limits of a group that has a queue."""
+        assert self._client is not None
+        queue = self._client.retrieve_queue(queue_of(group))
+        assert queue is not None
+        set_limits(queue, limits)
 
     def enqueue(self, rows: SqlRows, attempts: Iterable[AttemptRow], delay: float = 0.0) -> None:
         """A row of DBOS for each, under an id that a start repeated does not repeat."""
@@ -73,9 +114,11 @@ class Queue:
             name = f"{row.instance}:{row.serial}:{row.attempt}:{row.tries}"
             options: EnqueueOptions = {
                 "workflow_name": "wfsim_attempt",
-                "queue_name": QUEUE,
+                "queue_name": queue_of(row.pool),
                 "workflow_id": name,
                 "app_version": VERSION,
+                # What has none comes first at DBOS, and its lowest number next.
+                "priority": 1 + HIGHEST - row.priority,
             }
             if delay:
                 options["delay_seconds"] = delay
@@ -91,8 +134,40 @@ class Queue:
     def launched(self, attempts: Iterable[AttemptRow]) -> None:
         """Nothing to do: they are in the queue."""
 
+    def forget(self, before: datetime) -> int:
+        """Remove what DBOS keeps of attempts that ended before a time; how many. Our tables say what came of them."""
+        assert self._client is not None
+        n = 0
+        while found := self._client.list_workflows(
+            name="wfsim_attempt",
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before.isoformat(),
+            limit=TOGETHER,
+            load_input=False,
+            load_output=False,
+        ):
+            self._client.delete_workflows([each.workflow_id for each in found])
+            n += len(found)
+        return n
+
     def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
         """Nothing to do: a worker that takes one finds out, and one that is at it looks."""
+
+    def free(self, workers: Collection[str]) -> None:
+        """Put attempts back that were handed to workers that are gone, and that these had not begun.
+
+        DBOS looks after what its own restarted workers had, but a worker that starts again is another one here: so all
+        that anybody has left is freed in one way.
+        """
+        assert self._client is not None
+        pending = self._client.list_workflows(
+            status="PENDING", name="wfsim_attempt", load_input=False, load_output=False
+        )
+        for each in pending:
+            if each.executor_id not in workers:
+                name, serial, attempt, tries = each.workflow_id.rsplit(":", 3)
+                self._core.put_back(name, int(serial), int(attempt), int(tries), self.enqueue)
+                self._client.cancel_workflow(each.workflow_id)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -107,17 +182,38 @@ class QueueWorker(Queue):
     ----------
     worker
         This start of the worker.
+    groups
+        Whose attempts are carried out here; `None`: those of all.
     concurrency
-        How many attempts are carried out here at a time.
+        How many attempts of a group are carried out in a worker at a time; `None`: as it is stored.
     polling
-        Seconds between two looks into the queue: an attempt begins so much later.
+        Seconds between two looks into a queue: an attempt begins so much later.
+
+    Attributes
+    ----------
+    learn
+        Called when an attempt comes whose function is not known here: its definition may have been published since.
     """
 
-    def __init__(self, core: Core, pump: Pump, worker: str, *, concurrency: int, polling: float) -> None:
+    def __init__(
+        self,
+        core: Core,
+        pump: Pump,
+        worker: str,
+        *,
+        groups: Collection[str] | None,
+        concurrency: int | None,
+        polling: float,
+    ) -> None:
         self._pump = pump
         self._worker = worker
+        self._groups = groups
         self._concurrency = concurrency
         self._polling = polling
+        self._n_running = 0
+        self._closing = threading.Event()
+        self._count = threading.Lock()
+        self.learn: Callable[[], None] = lambda: None
         with _turn:
             if _running:
                 raise EngineError(
@@ -141,7 +237,8 @@ class QueueWorker(Queue):
                 "application_version": VERSION,
                 "log_level": "ERROR",
                 "scheduler_polling_interval_sec": 30.0,
-                "max_executor_threads": self._concurrency + 16,
+                # They are made as they are needed.
+                "max_executor_threads": MOST_AT_ONCE + 16,
                 "run_migrations": False,
             }
         )
@@ -150,40 +247,91 @@ class QueueWorker(Queue):
         def attempt(name: str, serial: int, number: int, tries: int) -> None:
             self._attempt(name, serial, number, tries)
 
-        DBOS.listen_queues([QUEUE])
+        self.make([DEFAULT] if self._groups is None else self._groups)
+        assert self._client is not None
+        for queue in self._client.list_queues():
+            if self._groups is None or group_of(queue.name) in self._groups:
+                queue.set_polling_interval_sec(self._polling)
+                if self._concurrency is not None:
+                    limits = limits_of(queue)
+                    at_once = self._concurrency if limits.concurrency is None else limits.concurrency
+                    queue.set_worker_concurrency(min(self._concurrency, at_once))
+        if self._groups is not None:
+            DBOS.listen_queues([queue_of(group) for group in self._groups])
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=self._polling)
 
     def _attempt(self, name: str, serial: int, attempt: int, tries: int) -> None:
         """An attempt, from the queue: taken, carried out, reported."""
+        with self._count:
+            self._n_running += 1
         try:
-            order = self._core.take(name, serial, attempt, self._worker, tries, self._pump.admit)
-        except (Unknown, OnHold) as error:
-            wait = ELSEWHERE if isinstance(error, Unknown) else (error.until - self._core.clock.now()) / UNITS["s"]
-            delay = max(wait, self._polling)
-            self._core.put_back(name, serial, attempt, tries, lambda rows, again: self.enqueue(rows, again, delay))
-            return
+            self._carry_out(name, serial, attempt, tries)
+        finally:
+            with self._count:
+                self._n_running -= 1
+
+    def _carry_out(self, name: str, serial: int, attempt: int, tries: int) -> None:
+        order = self._take(name, serial, attempt, tries)
         if order is None:
             return
         implementation = self._pump.implementation(order)
         assert implementation is not None
+        told = {"instance": name, "activity": order.activity, "activity_id": serial, "attempt": attempt}
+        tell("attempt_started", **told)
         report = self._pump.perform(order, implementation)
-        if report is not None:
-            self._core.report(report)
+        if report is None:
+            tell("attempt_taken_back", **told)
+            return
+        self._insist(lambda again: self._core.report(report))
+        if report.error_type is None:
+            tell("attempt_succeeded", **told)
+        else:
+            tell("attempt_failed", logging.WARNING, **told, error_type=report.error_type, message=report.message)
 
-    def free(self, workers: Collection[str]) -> None:
-        """Put attempts back that were handed to workers that are gone, and that these had not begun.
+    def _take(self, name: str, serial: int, attempt: int, tries: int) -> Order | None:
+        wait = ELSEWHERE
+        for last in (False, True):
+            try:
+                return self._insist(
+                    lambda again: self._core.take(
+                        name, serial, attempt, self._worker, tries, self._pump.admit, again=again
+                    )
+                )
+            except Unknown:
+                if not last:
+                    self.learn()
+            except OnHold as error:
+                wait = (error.until - self._core.clock.now()) / UNITS["s"]
+                break
+        delay = max(wait, self._polling)
+        self._insist(
+            lambda again: self._core.put_back(
+                name, serial, attempt, tries, lambda rows, attempts: self.enqueue(rows, attempts, delay)
+            )
+        )
+        return None
 
-        DBOS looks after what its own restarted workers had, but a worker that starts again is another one here: so all
-        that anybody has left is freed in one way.
+    def _insist(self, call: Callable[[bool], T]) -> T:
+        """Do it, again and again while the database is away; it is told whether it may have been done before.
+
+        Nobody else would: DBOS takes what has failed for ended, and this worker is alive.
         """
-        assert self._client is not None
-        pending = self._client.list_workflows(status="PENDING", queue_name=QUEUE, load_input=False, load_output=False)
-        for each in pending:
-            if each.executor_id not in workers:
-                name, serial, attempt, tries = each.workflow_id.rsplit(":", 3)
-                self._core.put_back(name, int(serial), int(attempt), int(tries), self.enqueue)
-                self._client.cancel_workflow(each.workflow_id)
+        again = False
+        while True:
+            try:
+                return call(again)
+            except DatabaseError:
+                if self._closing.wait(OUTAGE):
+                    raise
+                again = True
+
+    def drain(self, timeout: float) -> None:
+        """Take nothing more from the queue, and wait until what is at work has ended, or for so many seconds."""
+        with self._count:
+            is_idle = self._n_running == 0
+        DBOS.destroy(workflow_completion_timeout_sec=0 if is_idle else math.ceil(timeout))
+        # It complains of each that ends later; whether that is stored says our own table.
+        logging.getLogger("dbos").setLevel(logging.CRITICAL)
 
     def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
         """Those that run here are asked to stop."""
@@ -191,6 +339,7 @@ class QueueWorker(Queue):
 
     def close(self) -> None:
         """Work no more."""
+        self._closing.set()
         DBOS.destroy(destroy_registry=True)
         super().close()
         with _turn:

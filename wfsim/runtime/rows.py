@@ -36,6 +36,7 @@ class InstanceRow:
     time: int
     fingerprint: str
     image: str
+    priority: int = 0
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class AttemptRow:
     started: int | None = None
     beat_by: int | None = None
     detail: Value = None
+    pool: str | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,31 @@ class WorkerRow:
     started: int
     beat: int
     told: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRow:
+    """An instance has moved to another version (M15); the columns of `tables.MOVES`.
+
+    Attributes
+    ----------
+    seq
+        Of the last record before it.
+    family, member, definition_version
+        What it ran until then.
+    renamed
+        From states of that version to the names that they have now.
+    """
+
+    instance: str
+    seq: int
+    time: int
+    family: str
+    member: int
+    definition_version: str
+    to_version: str
+    renamed: Mapping[str, str]
+    number: int = 0
 
 
 class KeyTaken(Exception):
@@ -187,6 +215,14 @@ class Rows(Protocol):
 
     def hold(self, text: str) -> None:
         """Let no other transaction past its own `hold` of the same text until this one ends."""
+        ...
+
+    def moves(self, name: str) -> list[MoveRow]:
+        """The moves of an instance to other versions, in order."""
+        ...
+
+    def move(self, row: InstanceRow, move: MoveRow) -> None:
+        """An instance runs another version, and what that has made of it, from now on."""
         ...
 
     # --- records -----------------------------------------------------------------------------------
@@ -290,7 +326,7 @@ class Rows(Protocol):
         ...
 
     def put_worker(self, row: WorkerRow) -> None:
-        """A worker is there, or gave a sign of life: what it told of itself stays then."""
+        """A worker is there, or gave a sign of life, and tells of itself."""
         ...
 
     def drop_workers(self, ids: Iterable[str]) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from wfsim.semantics.records import Record
 
-from .rows import AttemptRow, BeatRow, Busy, DueRow, InstanceRow, KeyTaken, WorkerRow
-from .tables import ATTEMPTS, DEFINITIONS, DUE, FAMILIES, INSTANCES, RECORDS, SEEN, WORKERS
+from .rows import AttemptRow, BeatRow, Busy, DueRow, InstanceRow, KeyTaken, MoveRow, WorkerRow
+from .tables import ATTEMPTS, DEFINITIONS, DUE, FAMILIES, INSTANCES, MOVES, RECORDS, SEEN, WORKERS
 from .texts import written
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ _LOCK_ATTEMPT = (
     .with_for_update()
 )
 
+_MOVES = sa.select(MOVES).where(MOVES.c.instance == sa.bindparam("name")).order_by(MOVES.c.number)
+
 
 class SqlRows:
     """What one connection sees within its transaction; see `rows.Rows`."""
@@ -212,6 +214,38 @@ class SqlRows:
             below = sa.select(*(INSTANCES.c[name] for name in _INSTANCE)).where(INSTANCES.c.parent == each.id)
             found.extend(InstanceRow(*one) for one in self.connection.execute(below.order_by(INSTANCES.c.activation)))
         return found
+
+    def moves(self, name: str) -> list[MoveRow]:
+        """The moves of an instance to other versions, in order."""
+        return [
+            MoveRow(
+                row.instance,
+                row.seq,
+                row.time,
+                row.family,
+                row.member,
+                row.definition_version,
+                row.to_version,
+                json.loads(row.renamed),
+                row.number,
+            )
+            for row in self.connection.execute(
+                sa.select(MOVES).where(MOVES.c.instance == name).order_by(MOVES.c.number)
+            )
+        ]
+
+    def move(self, row: InstanceRow, move: MoveRow) -> None:
+        """An instance runs another version, and what that has made of it, from now on."""
+        self.connection.execute(
+            sa.update(INSTANCES).where(INSTANCES.c.id == row.id),
+            {
+                name: getattr(row, name)
+                for name in ("family", "member", "definition_version", "state", "fingerprint", "image")
+            },
+        )
+        values = {name: getattr(move, name) for name in ("instance", "seq", "time", "family", "member", "to_version")}
+        values |= {"definition_version": move.definition_version, "renamed": written(dict(move.renamed))}
+        self.connection.execute(sa.insert(MOVES), values)
 
     def count_of(self, workflow: str) -> int:
         """How many instances of a workflow there are."""
@@ -438,9 +472,11 @@ class SqlRows:
         return [WorkerRow(row.id, row.started, row.beat, json.loads(row.told) if row.told else {}) for row in found]
 
     def put_worker(self, row: WorkerRow) -> None:
-        """A worker is there, or gave a sign of life: what it told of itself stays then."""
+        """A worker is there, or gave a sign of life, and tells of itself."""
         statement = self._insert(WORKERS)
-        statement = statement.on_conflict_do_update(index_elements=["id"], set_={"beat": statement.excluded.beat})
+        statement = statement.on_conflict_do_update(
+            index_elements=["id"], set_={"beat": statement.excluded.beat, "told": statement.excluded.told}
+        )
         told = written(row.told) if row.told else None
         self.connection.execute(statement, {"id": row.id, "started": row.started, "beat": row.beat, "told": told})
 

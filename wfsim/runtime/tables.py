@@ -50,6 +50,7 @@ INSTANCES = sa.Table(
     sa.Column("time", sa.BigInteger, nullable=False, comment="of its last record"),
     sa.Column("fingerprint", sa.Text, nullable=False, comment="of the program that laid the image out"),
     sa.Column("image", sa.Text, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0", comment="of its attempts; high first"),
     sa.Index("wfsim_instances_family", "family"),
     sa.Index("wfsim_instances_parent", "parent", "activation"),
     sa.Index("wfsim_instances_listed", "workflow", "status", "started", "id"),
@@ -124,6 +125,8 @@ ATTEMPTS = sa.Table(
     sa.Column("started", sa.BigInteger),
     sa.Column("beat_by", sa.BigInteger, comment="when the next heartbeat is missed"),
     sa.Column("detail", sa.Text, comment="what the last heartbeat said"),
+    sa.Column("pool", sa.Text, comment="whose workers carry it out; null for all others'"),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0", comment="of its instance"),
     sa.Index("wfsim_attempts_beats", "beat_by"),
     sa.Index("wfsim_attempts_workers", "worker"),
 )
@@ -135,4 +138,36 @@ WORKERS = sa.Table(
     sa.Column("started", sa.BigInteger, nullable=False),
     sa.Column("beat", sa.BigInteger, nullable=False, comment="its last sign of life"),
     sa.Column("told", sa.Text, comment="JSON: host, process, what it carries out"),
+)
+
+MOVES = sa.Table(
+    "wfsim_moves",
+    METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("instance", sa.Text, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False, comment="of the last record before it"),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("family", sa.Text, sa.ForeignKey(FAMILIES.c.hash), nullable=False, comment="that it left"),
+    sa.Column("member", sa.Integer, nullable=False),
+    sa.Column("definition_version", sa.Text, nullable=False, comment="that it left"),
+    sa.Column("to_version", sa.Text, nullable=False),
+    sa.Column("renamed", sa.Text, nullable=False, comment="JSON: new names of states, by their old ones"),
+    sa.Index("wfsim_moves_instance", "instance", "number"),
+    sqlite_autoincrement=True,
+)
+
+LEAVING = sa.Table(
+    "wfsim_leaving",
+    METADATA,
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False, comment="that is in the archive"),
+    sa.Column("folder", sa.Text, nullable=False, comment="of the archive, in which it is or will be"),
+)
+
+SCHEMA_VERSION = sa.Table(
+    "wfsim_schema_version",
+    METADATA,
+    # As Alembic makes it.
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="wfsim_schema_version_pkc"),
 )

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.errors import ReplayError, StartRefused
-from wfsim.history.replay_case import steps_of, stimulus_of
 from wfsim.model.uses import declared_activities
 from wfsim.semantics.codes import RECORD_KINDS, REPLY, T_DISCARDED, T_REJECTED
 from wfsim.semantics.draws import mix_key
@@ -40,6 +39,7 @@ from .rows import (
     KeyTaken,
     Rows,
 )
+from .segments import again, segments_of
 from .texts import written
 
 if TYPE_CHECKING:
@@ -162,8 +162,9 @@ class Turn:
     def _held(self, row: InstanceRow) -> Held:
         family = self._families.get(row.family, self.rows.family)
         instance = self._kept.take(row.id, row.version)
-        if instance is None:
-            instance = rebuilt(self.rows, row, family)
+        # One that has moved has no other version for it (M15.1).
+        if instance is None or instance.program is not family.programs[row.member]:
+            instance = rebuilt(self.rows, row, self._families)
         return Held(row, instance, family)
 
     def start(
@@ -177,6 +178,7 @@ class Turn:
         parent: str | None = None,
         activation: int | None = None,
         metadata: str | None = None,
+        priority: int = 0,
     ) -> Held | None:
         """Start an instance; `None` if there is one of that id.
 
@@ -213,6 +215,7 @@ class Turn:
             time=instance.time,
             fingerprint=family.fingerprints[number],
             image=written(image_of(instance)),
+            priority=priority,
         )
         try:
             if not self.rows.insert(row):
@@ -289,7 +292,12 @@ class Turn:
             for record in records
             if record.kind == "child_started"
         }
-        self.rows.add_due([row for effect in effects for row in self._owed(held, effect, children)])
+        owed: list[DueRow] = []
+        for effect in effects:
+            # A timer that is set and dropped in one step was never due.
+            owed = [row for row in owed if not _drops(effect, row)]
+            owed += self._owed(held, effect, children)
+        self.rows.add_due(owed)
         if any(record.kind in _OF_ACTIVITIES for record in records):
             self._sync_attempts(held, inputs)
 
@@ -370,6 +378,7 @@ class Turn:
                     "input": effect.input,
                     # A function of the parent, so that a start repeated is the same start.
                     "key": mix_key(held.instance.me.key, 0, activation),
+                    "priority": held.row.priority,
                 }
                 return [DueRow(f"{name}/{activation}", self.now, STARTS, "start", body=body)]
             case "stop_child":
@@ -492,6 +501,8 @@ class Turn:
                 key=body["key"],
                 parent=body["parent"],
                 activation=body["activation"],
+                # Written by a version that knew no priorities, it has none.
+                priority=body.get("priority", 0),
             )
         except StartRefused:
             # M4.4: a child that cannot start has failed; it has no records of its own.
@@ -607,6 +618,8 @@ class Turn:
                     declared[work.activity].version,
                     inputs.get(serial, {}),
                     "new",
+                    pool=declared[work.activity].pool,
+                    priority=held.row.priority,
                 )
             elif row.attempt != work.attempt:
                 # Its input is that of the first attempt.
@@ -647,16 +660,20 @@ class Turn:
         worker: str,
         tries: int | None = None,
         admits: Callable[[Use, Activity, str], None] | None = None,
+        *,
+        again: bool = False,
     ) -> Order | None:
         """A worker is about to carry out an attempt; `None` if nobody waits for it, or not now (M8.1).
 
         With `tries`, `None` also if it was handed out anew since. `admits` may raise `Unknown`, if the worker cannot
-        carry it out, or `OnHold`; nothing is written then.
+        carry it out, or `OnHold`; nothing is written then. With `again` it may have taken it without having heard so.
 
         The start is recorded once, whoever else takes the attempt again after a crash (M5.5).
         """
         row = self._open_attempt(held, serial, attempt)
-        if row is None or row.phase != "queued" or tries not in (None, row.tries):
+        if row is None or tries not in (None, row.tries):
+            return None
+        if row.phase != "queued" and not (again and row.phase == "running" and row.worker == worker):
             return None
         instance = held.instance
         declared = instance.program.activities[row.activity]
@@ -735,7 +752,15 @@ _OF_ACTIVITIES = frozenset(
 OPEN = ("created", "running", "paused", "cancelling")
 
 
-def rebuilt(rows: Rows, row: InstanceRow, family: Family) -> Instance:
+def _drops(effect: Effect, row: DueRow) -> bool:
+    if row.kind != "timer":
+        return False
+    return effect.kind == "closed" or (
+        effect.kind == "drop_timer" and (effect.timer, effect.timer_id) == (row.place, row.serial)
+    )
+
+
+def rebuilt(rows: Rows, row: InstanceRow, families: Families) -> Instance:
     """The instance of a row: from its image, or, where another version of wfsim laid that out, from its records.
 
     Raises
@@ -743,19 +768,15 @@ def rebuilt(rows: Rows, row: InstanceRow, family: Family) -> Instance:
     ReplayError
         If the records do not replay.
     """
-    program = family.programs[row.member]
+    family = families.get(row.family, rows.family)
     if row.fingerprint == family.fingerprints[row.member]:
-        return from_image(program, json.loads(row.image), {}, ())
-    records = rows.records(row.id)
-    instance = Instance(program, key=records[0].payload["seed"])
-    for step in steps_of(records):
-        instance.apply(stimulus_of(program, step))
+        return from_image(family.programs[row.member], json.loads(row.image), {}, ())
+    instance = again(segments_of(rows, row, families))
     if instance.version != row.version:
         raise ReplayError(
             f"{row.id!r} has {row.version} records, and replaying them gives {instance.version}. The program has "
             "changed its meaning since they were written; go on with the version that wrote them."
         )
-    instance.events_seen, instance.commands_seen = {}, set()
     return instance
 
 

@@ -82,6 +82,9 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
     row.source = inbox.sender
     row.timer = inbox.timer
     payload = me.cells + head.inbox_cells
+    if inbox.kind == ACTIVITY_FAILED and inbox.retry_after >= 0:
+        row.delay = inbox.retry_after
+        row.due = me.time + inbox.retry_after
     if inbox.kind == START:
         row.key = me.key
         for k in range(head.n_variables):
@@ -89,9 +92,6 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
                 note(o, row.seq, p[head.first_variable + k].name, v[me.cells + k])
         if head.key_cell >= 0:
             note(o, row.seq, KEY_VALUE, v[me.cells + head.key_cell])
-    elif inbox.kind == ACTIVITY_FAILED and inbox.retry_after >= 0:
-        row.delay = inbox.retry_after
-        row.due = me.time + inbox.retry_after
     elif inbox.kind == MESSAGE_RETURNED:
         row.message = inbox.serial
     elif inbox.kind == EVENT:

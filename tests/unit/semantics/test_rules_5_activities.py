@@ -332,6 +332,13 @@ def test_m5_1_an_error_may_ask_for_another_wait_and_is_recorded_with_it() -> Non
     assert it.due("retry") == 91
 
 
+def test_m5_1_a_failure_that_asks_for_a_wait_is_told_with_its_activity() -> None:
+    it = retrying(REST)
+    it.rows(it.instance.activity_failed(SECOND, 1, 1, "Busy", retry_after=90 * SECOND))
+    (told,) = [each for each in it.records if each.kind == "activity_failed"]
+    assert (told.activity, told.activity_id, told.attempt, told.payload["delay"]) == ("f", 1, 1, 90 * SECOND)
+
+
 def test_m5_2_a_wait_that_is_asked_for_does_not_outlast_the_deadline() -> None:
     it = retrying(REST, schedule_to_close="60s")
     found = it.rows(it.instance.activity_failed(SECOND, 1, 1, "Busy", retry_after=59 * SECOND))

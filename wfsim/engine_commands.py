@@ -1,0 +1,237 @@
+"""The commands for engines: `wfsim worker`, `queues`, `doctor`, `backup`, `restore`, `retain`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+from rich.text import Text
+
+from wfsim.errors import EngineError, OptionError
+from wfsim.marked_functions import Modules, functions_of
+from wfsim.printing import show_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rich.console import Console
+
+    from wfsim.model.catalogue import Catalogue
+    from wfsim.model.supplying import Supplied
+    from wfsim.model.workflow import Workflow
+
+Address = Annotated[
+    str,
+    typer.Argument(
+        help="sqlite:///runs.db or postgresql://user@host/name.", envvar="WFSIM_DATABASE", show_default=False
+    ),
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Told(NamedTuple):
+    """An answer as JSON and as text, and whether all is well."""
+
+    data: Any
+    text: str
+    ok: bool
+
+
+def against(
+    database: str,
+    new: Workflow,
+    catalogue: Catalogue,
+    renamed: list[str] | None,
+    functions: Iterable[Supplied],
+    *,
+    move: bool,
+) -> Told:
+    """A version against the instances of an engine; with `move` it is published, and open ones move that can."""
+    from wfsim.runtime.database import existing
+    from wfsim.runtime.engine import open_engine
+    from wfsim.runtime.moving import against as replayed
+
+    mapping = _names(renamed)
+    called = {each.name: each.python for each in functions}
+    with open_engine(existing(database), functions=called) as engine:
+        if not move:
+            found = replayed(engine.core, new, catalogue, mapping)
+            data = [each.to_dict() for each in found]
+            return Told(data, "\n".join(map(str, found)), all(each.ok for each in found))
+        engine.publish(catalogue)
+        engine.publish(new)
+        moves = engine.migrate(new.name, to=new.version, mapping=mapping, dry_run=False)
+        return Told(moves.to_dict(), str(moves), not moves.refused)
+
+
+def _names(renamed: list[str] | None) -> dict[str, str]:
+    """`old=new` as a mapping."""
+    found = dict(each.partition("=")[::2] for each in renamed or ())
+    for old, new in found.items():
+        if not old or not new:
+            raise OptionError(f"--map {old}={new}: write the name that a state has and the one that it gets, old=new.")
+    return found
+
+
+def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) -> None:
+    """Add them to a command line that prints on `out`."""
+
+    @app.command()
+    def worker(
+        database: Annotated[
+            str,
+            typer.Option(
+                help="sqlite:///runs.db or postgresql://user@host/name.", envvar="WFSIM_DATABASE", show_default=False
+            ),
+        ],
+        activities: Annotated[
+            list[str],
+            typer.Option(
+                help="Python module whose functions carry out the activities of their names; may be repeated.",
+                show_default=False,
+            ),
+        ],
+        workflows: Annotated[
+            str | None, typer.Option(help="Folder of workflows to publish; default: what is published.")
+        ] = None,
+        groups: Annotated[
+            list[str] | None,
+            typer.Option(
+                help="Serve this pool alone (`default`: activities without one); may be repeated. Default: all.",
+                show_default=False,
+            ),
+        ] = None,
+        concurrency: Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                help="Attempts of a group at once in a worker, stored for all; default: as it is.",
+                show_default=False,
+            ),
+        ] = None,
+        functions: Modules = None,
+        grace: Annotated[float, typer.Option(min=0, help="Seconds in which attempts may finish after SIGTERM.")] = 30.0,
+        patience: Annotated[float, typer.Option(min=0, help="Seconds for which the database may be away.")] = 300.0,
+    ) -> None:
+        """Carry out the activities of an engine.
+
+        Works until SIGTERM or SIGINT, and prints a line of JSON for each event.
+
+        Exit code 0 after a signal, 2 if it cannot begin or go on.
+        """
+        from wfsim.runtime.engine import open_engine
+        from wfsim.runtime.modules import activities_in
+        from wfsim.runtime.worker import stopped_by_signals, told_as_json, work
+
+        given = activities_in(activities)
+        called = {each.name: each.python for each in functions_of(functions)}
+        with told_as_json(sys.stdout), stopped_by_signals() as stop:
+            engine = open_engine(database, workflows, given, functions=called, groups=groups, concurrency=concurrency)
+            work(engine, given, stop, grace=grace, patience=patience)
+
+    @app.command()
+    def queues(
+        database: Address,
+        group: Annotated[
+            str | None, typer.Argument(help="A group of workers: a pool, or default.", show_default=False)
+        ] = None,
+        concurrency: Annotated[
+            str | None, typer.Option(help="Attempts at once in all workers together; none: no limit.")
+        ] = None,
+        per_worker: Annotated[int | None, typer.Option(min=1, help="Attempts at once in each worker.")] = None,
+        rate: Annotated[str | None, typer.Option(help="Starts within a time, as 10/1m; none: no limit.")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Show the queues of an engine, or set limits.
+
+        Workers keep to them at once, without a restart.
+        """
+        from wfsim.runtime.database import existing
+        from wfsim.runtime.engine import open_engine
+        from wfsim.runtime.groups import DEFAULT, number_of, rate_of
+
+        changes: dict[str, Any] = {}
+        if concurrency is not None:
+            changes["concurrency"] = None if concurrency == "none" else number_of(concurrency)
+        if per_worker is not None:
+            changes["worker_concurrency"] = per_worker
+        if rate is not None:
+            changes["rate"] = None if rate == "none" else rate_of(rate)
+        with open_engine(existing(database)) as engine:
+            if changes:
+                if group is None:
+                    raise EngineError("which queue? Name its group: wfsim queues DATABASE default --rate 10/1m.")
+                engine.set_queue(group, replace(engine.limits(group), **changes))
+            depths = Counter(row.pool or DEFAULT for row in engine.core.queued_attempts())
+            found = {group: engine.limits(group)} if group is not None else engine.queues
+        if as_json:
+            print_json({name: {**asdict(each), "queued": depths[name]} for name, each in found.items()})
+        else:
+            rows = [[name, f"{depths[name]:,}", str(each)] for name, each in found.items()]
+            show_table(out, "", rows, [("group", False), ("queued", True), ("limits", False)])
+
+    @app.command()
+    def retain(
+        database: Address,
+        into: Annotated[Path, typer.Option(help="Folder of the archive.", show_default=False)],
+        older_than: Annotated[str, typer.Option(help="Since when they are closed, as 90d.", show_default=False)],
+        batch: Annotated[int, typer.Option(min=1, max=10_000, help="Instances in a folder.")] = 2_000,
+        as_json: AsJson = False,
+    ) -> None:
+        """Let closed instances leave for an archive.
+
+        They go to folders of Parquet, which are histories. May be interrupted; the next time finishes what was begun.
+        """
+        from wfsim.runtime.database import existing
+        from wfsim.runtime.engine import open_engine
+
+        with open_engine(existing(database)) as engine:
+            found = engine.retain(into, older_than=older_than, batch=batch)
+        if as_json:
+            print_json(asdict(found))
+        else:
+            out.print(Text(str(found)), soft_wrap=True)
+
+    @app.command()
+    def backup(
+        database: Address,
+        file: Annotated[Path, typer.Argument(help="The file to write.", show_default=False)],
+    ) -> None:
+        """Copy the database of an engine while it is used."""
+        from wfsim.runtime.backup import back_up
+
+        out.print(Text(str(back_up(database, file))), soft_wrap=True)
+
+    @app.command()
+    def restore(
+        file: Annotated[Path, typer.Argument(help="What wfsim backup wrote.", show_default=False)],
+        database: Address,
+    ) -> None:
+        """Make the database of an engine from a copy.
+
+        An SQLite file must not be there, a PostgreSQL database must be empty.
+        """
+        from wfsim.runtime.backup import restore as restored
+
+        n = restored(file, database)
+        out.print(Text(f"{n:,} instances are there again."), soft_wrap=True)
+
+    @app.command()
+    def doctor(database: Address, functions: Modules = None, as_json: AsJson = False) -> None:
+        """Tell what in an engine's database needs a person.
+
+        Exit code 1 if anything does. Nothing is changed.
+        """
+        from wfsim.runtime.doctor import diagnose
+
+        found = diagnose(database, {each.name: each.python for each in functions_of(functions)})
+        if as_json:
+            print_json(found.to_dict())
+        else:
+            out.print(Text(str(found)), soft_wrap=True)
+        raise typer.Exit(0 if found.ok else 1)
