@@ -129,6 +129,10 @@ class StartRefused(WfsimError):
     """An instance cannot be started: bad input, or its key is taken (M7.2)."""
 
 
+class InstanceExists(StartRefused):
+    """An instance cannot be started under an id that another one has."""
+
+
 class HistoryError(WfsimError):
     """A history cannot be written, opened or questioned; the text names the file, run or query."""
 
@@ -192,6 +196,18 @@ class ActivityError(WfsimError):
 
 class EngineError(WfsimError):
     """An engine cannot do what it was asked: its database, an instance or a definition is not as it must be."""
+
+
+class UnknownInstance(EngineError):
+    """There is no instance of the id that was asked for."""
+
+
+class UnknownWorkflow(EngineError):
+    """No workflow is published under the name, or in the version, that was asked for."""
+
+
+class DefinitionTaken(EngineError):
+    """A name and version is published with another definition."""
 
 
 class RunStopped(WfsimError):

@@ -147,7 +147,8 @@ class Run:
 
     # --- what is seen ----------------------------------------------------------------------------
 
-    def _look(self) -> tuple[InstanceRow, View]:
+    def look(self) -> tuple[InstanceRow, View]:
+        """Its row and its picture, of one moment."""
         core = self._engine.core
         with core.database.reading() as rows:
             row = rows.read(self.id)
@@ -162,7 +163,7 @@ class Run:
     @property
     def view(self) -> View:
         """The instance as it stands."""
-        return self._look()[1]
+        return self.look()[1]
 
     @property
     def workflow(self) -> Workflow:
@@ -247,7 +248,7 @@ class Run:
     @property
     def version(self) -> int:
         """`seq` of its last record (M1.3)."""
-        return self._look()[0].version
+        return self.look()[0].version
 
     @property
     def parent(self) -> Run | None:

@@ -93,6 +93,20 @@ class Queue:
     def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
         """Nothing to do: a worker that takes one finds out, and one that is at it looks."""
 
+    def free(self, workers: Collection[str]) -> None:
+        """Put attempts back that were handed to workers that are gone, and that these had not begun.
+
+        DBOS looks after what its own restarted workers had, but a worker that starts again is another one here: so all
+        that anybody has left is freed in one way.
+        """
+        assert self._client is not None
+        pending = self._client.list_workflows(status="PENDING", queue_name=QUEUE, load_input=False, load_output=False)
+        for each in pending:
+            if each.executor_id not in workers:
+                name, serial, attempt, tries = each.workflow_id.rsplit(":", 3)
+                self._core.put_back(name, int(serial), int(attempt), int(tries), self.enqueue)
+                self._client.cancel_workflow(each.workflow_id)
+
     def close(self) -> None:
         """Let go of the database."""
         if self._client is not None:
@@ -167,20 +181,6 @@ class QueueWorker(Queue):
         report = self._pump.perform(order, implementation)
         if report is not None:
             self._core.report(report)
-
-    def free(self, workers: Collection[str]) -> None:
-        """Put attempts back that were handed to workers that are gone, and that these had not begun.
-
-        DBOS looks after what its own restarted workers had, but a worker that starts again is another one here: so all
-        that anybody has left is freed in one way.
-        """
-        assert self._client is not None
-        pending = self._client.list_workflows(status="PENDING", queue_name=QUEUE, load_input=False, load_output=False)
-        for each in pending:
-            if each.executor_id not in workers:
-                name, serial, attempt, tries = each.workflow_id.rsplit(":", 3)
-                self._core.put_back(name, int(serial), int(attempt), int(tries), self.enqueue)
-                self._client.cancel_workflow(each.workflow_id)
 
     def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
         """Those that run here are asked to stop."""
