@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time as wall
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
@@ -94,6 +95,8 @@ class Core:
         Called when an instance was changed, and with whether something is due now.
     check
         Raises `StartRefused` if what a message starts could not be carried out here.
+    took
+        Called with the seconds that a turn took, from asking for its transaction to the end of that.
     stuck
         Instances that something cannot happen to, with the time and the error: the others go on.
     """
@@ -109,6 +112,7 @@ class Core:
         self.versions: dict[str, int] = {}
         self.poke: Callable[[bool], None] = lambda owes: None
         self.check: Callable[[Workflow, Catalogue], None] = lambda workflow, catalogue: None
+        self.took: Callable[[float], None] = lambda seconds: None
         self.stuck: dict[str, tuple[int, BaseException]] = {}
         self._watchers: list[Callable[[], bool]] = []
         self._known: dict[str, tuple[Workflow, Catalogue]] = {}
@@ -125,6 +129,7 @@ class Core:
         EngineError
             If the database cannot be written; nothing has happened then.
         """
+        begun = wall.perf_counter()
         with self.database.transaction() as rows:
             turn = Turn(
                 rows,
@@ -135,6 +140,7 @@ class Core:
             )
             yield turn
             self.carrier.enqueue(rows, turn.launched)
+        self.took(wall.perf_counter() - begun)
         self.families.stored |= turn.met
         for held in turn.changed.values():
             if not held.instance.is_closed:

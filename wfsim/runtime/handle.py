@@ -17,6 +17,7 @@ from wfsim.model.duration import Duration
 from wfsim.model.statuses import STATUSES
 
 from .explain import Explanation
+from .listing import Listed, listed_as
 from .sending import payload_copy
 from .turn import rebuilt
 from .view import View, view_of
@@ -147,8 +148,7 @@ class Run:
 
     # --- what is seen ----------------------------------------------------------------------------
 
-    def look(self) -> tuple[InstanceRow, View]:
-        """Its row and its picture, of one moment."""
+    def _look(self) -> tuple[InstanceRow, View]:
         core = self._engine.core
         with core.database.reading() as rows:
             row = rows.read(self.id)
@@ -160,10 +160,15 @@ class Run:
         self._seen = (row, view)
         return self._seen
 
+    def shown(self) -> tuple[Listed, View]:
+        """What lists say of it, and its picture, of one moment."""
+        row, view = self._look()
+        return listed_as(row), view
+
     @property
     def view(self) -> View:
         """The instance as it stands."""
-        return self.look()[1]
+        return self._look()[1]
 
     @property
     def workflow(self) -> Workflow:
@@ -248,7 +253,7 @@ class Run:
     @property
     def version(self) -> int:
         """`seq` of its last record (M1.3)."""
-        return self.look()[0].version
+        return self._look()[0].version
 
     @property
     def parent(self) -> Run | None:

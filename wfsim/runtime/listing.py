@@ -20,6 +20,7 @@ from .turn import OPEN
 if TYPE_CHECKING:
     from wfsim.model.values import Value
 
+    from .rows import InstanceRow
     from .sql_rows import SqlRows
 
 MOST_LISTED = 1_000
@@ -92,7 +93,7 @@ def page(rows: SqlRows, wanted: Wanted, limit: int, after: str | None) -> Page:
         started, last = _after(after)
         asked = asked.where(sa.tuple_(columns.started, columns.id) < sa.tuple_(started, last))
     found = rows.connection.execute(asked).all()
-    shown = tuple(map(_listed, found[:limit]))
+    shown = tuple(map(listed_as, found[:limit]))
     return Page(shown, written([shown[-1].started, shown[-1].id]) if len(found) > limit else None)
 
 
@@ -103,10 +104,11 @@ def called(rows: SqlRows, prefix: str) -> list[Listed]:
         .where(INSTANCES.c.parent.is_(None), INSTANCES.c.id.startswith(prefix, autoescape=True))
         .order_by(INSTANCES.c.id)
     )
-    return [_listed(row) for row in rows.connection.execute(asked)]
+    return [listed_as(row) for row in rows.connection.execute(asked)]
 
 
-def _listed(row: sa.Row[Any]) -> Listed:
+def listed_as(row: InstanceRow | sa.Row[Any]) -> Listed:
+    """What a list says of a stored instance."""
     return Listed(
         row.id,
         row.workflow,

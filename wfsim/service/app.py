@@ -1,0 +1,91 @@
+"""The application: all routes behind the door, and what is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+
+from . import activities, definitions, instances, operation, statistics, streams
+from .bodies import Problem
+from .door import told
+from .limits import Bounded, Limits, Rates
+
+if TYPE_CHECKING:
+    from .tenants import Tenants
+
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
+"""The names under which a service without keys may be called."""
+
+DESCRIPTION = """\
+Workflows, run for real: definitions are published, instances started, sent to and looked at.
+
+Errors are problem details (RFC 9457); programs decide by `code`. A POST that changes something may be repeated under
+the same `Idempotency-Key`, and is done once. An instance's `ETag` is its version: with `If-Match`, what is sent is
+applied only if nothing has happened since. Times and durations are integer microseconds, times since 1970 UTC. An id in
+a path is percent-encoded, its slashes too.
+"""
+
+
+def make_app(tenants: Tenants, limits: Limits | None = None, hosts: Iterable[str] = LOCAL) -> FastAPI:
+    """The service on some namespaces, as an ASGI application.
+
+    Parameters
+    ----------
+    hosts
+        What the service may be called in `Host` while there is no key: others are refused.
+    """
+    limits = limits or Limits()
+    app = FastAPI(
+        title="wfsim",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.tenants = tenants
+    app.state.limits = limits
+    app.state.rates = Rates(limits)
+    app.state.hosts = frozenset(hosts)
+    app.state.stopping = lambda: False
+    for each in (definitions, instances, activities, streams, statistics, operation):
+        app.include_router(each.routes)
+    app.include_router(operation.open_routes)
+    app.add_api_route("/v1/openapi.json", lambda: openapi(app), methods=["GET"], include_in_schema=False)
+    for kind in (HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _outside)
+    app.add_middleware(Bounded, limits=limits)
+    return app
+
+
+def _outside(request: Request, error: Exception) -> Response:
+    """What comes to no door: paths and methods that there are not."""
+    return told(error, "", None)
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The description of the service, as docs/openapi.json has it."""
+    found = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, openapi_version="3.1.0"
+    )
+    parts = found.setdefault("components", {})
+    schemas = parts.setdefault("schemas", {})
+    schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    parts["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "A key that `wfsim keys add` made."}
+    }
+    for path in found["paths"].values():
+        for operation_ in path.values():
+            answer = operation_.get("responses", {}).get("422")
+            # FastAPI would describe its own errors.
+            if answer is not None and "application/json" in answer.get("content", {}):
+                del answer["content"]["application/json"]
+    return found
