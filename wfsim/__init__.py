@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from wfsim.runtime.executor import ActivityContext
     from wfsim.runtime.run import reopen, start
     from wfsim.runtime.schedules import run_schedules
+    from wfsim.service.client import connect
     from wfsim.simulation.default import default_scenario
     from wfsim.simulation.scenario import Scenario, load_scenario
     from wfsim.verification.nets.check import check
@@ -99,6 +100,7 @@ __all__ = [
     "check",
     "compare",
     "conditions",
+    "connect",
     "convert_history",
     "default_scenario",
     "discover",
@@ -182,6 +184,7 @@ _HOMES = {
     "runtime.run": ("reopen", "start"),
     "runtime.engine": ("open_engine",),
     "runtime.schedules": ("run_schedules",),
+    "service.client": ("connect",),
     "simulation.default": ("default_scenario",),
     "simulation.scenario": ("Scenario", "load_scenario"),
     "verification.nets.check": ("check",),

@@ -210,6 +210,21 @@ class DefinitionTaken(EngineError):
     """A name and version is published with another definition."""
 
 
+class ServiceError(WfsimError):
+    """A service does not do what it was asked: by whom, how often or in which form, says `code`.
+
+    `status` is that of HTTP, `code` one of `unauthenticated`, `forbidden`, `not_found`, `method_not_allowed`,
+    `bad_request`, `invalid`, `too_large`, `too_slow`, `too_many_requests`, `quota`, `key_reused`, `internal`,
+    `unreachable`.
+    """
+
+    def __init__(self, message: str, *, status: int, code: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+
 class RunStopped(WfsimError):
     """This object no longer drives its instance: it was closed, or it could not write to its store."""
 

@@ -199,6 +199,8 @@ class ActivityBody(Body):
 class TimerBody(Body):
     """A timer that has yet to fire."""
 
+    place: int
+    id: int
     name: str
     due: Micros
     region: str | None
@@ -277,6 +279,7 @@ class ToCommand(Body):
 
     command: CommandName
     reason: str | None = Field(None, max_length=2_000)
+    command_id: Id | None = Field(None, description="The same id twice is applied once. Default: the Idempotency-Key.")
     metadata: Metadata = None
 
 

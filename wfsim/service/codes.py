@@ -19,6 +19,7 @@ from wfsim.errors import (
     InstanceExists,
     OptionError,
     RunStopped,
+    ServiceError,
     StartRefused,
     UnknownInstance,
     UnknownWorkflow,
@@ -26,21 +27,6 @@ from wfsim.errors import (
     WfsimError,
 )
 from wfsim.runtime.core import DatabaseError
-
-
-class ServiceError(WfsimError):
-    """A service does not do what it was asked: by whom, how often or in which form, says `code`.
-
-    `status` is that of HTTP, `code` one of `unauthenticated`, `forbidden`, `not_found`, `method_not_allowed`,
-    `bad_request`, `invalid`, `too_large`, `too_slow`, `too_many_requests`, `quota`, `key_reused`, `internal`,
-    `unreachable`.
-    """
-
-    def __init__(self, message: str, *, status: int, code: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Query, Response
 
+from wfsim.errors import ServiceError
 from wfsim.model.lint import lint
 from wfsim.model.picture import picture
 from wfsim.model.schedule import times
@@ -28,7 +29,6 @@ from .bodies import (
     VerdictBody,
     Versions,
 )
-from .codes import ServiceError
 from .door import CallerOf, Routes, Segment
 from .keys import Role
 

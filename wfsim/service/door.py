@@ -21,11 +21,11 @@ from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from wfsim.errors import WfsimError
+from wfsim.errors import ServiceError, WfsimError
 from wfsim.runtime.core import DatabaseError
 from wfsim.runtime.sending import LONGEST_ID
 
-from .codes import ADVICE, Problem, ServiceError, problem_of
+from .codes import ADVICE, Problem, problem_of
 from .keys import NOBODY, Key, Role
 from .ledger import Kept
 from .tenants import Tenant

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from fastapi import Query, Response
 
-from wfsim.errors import EventRejected, InstanceExists
+from wfsim.errors import EventRejected, InstanceExists, ServiceError
 from wfsim.model.picture import picture
 from wfsim.runtime.listing import MOST_LISTED
 
@@ -26,7 +26,6 @@ from .bodies import (
     ToSend,
     ToStart,
 )
-from .codes import ServiceError
 from .definitions import SVG
 from .door import RESERVED, CallerOf, Routes, Segment
 from .keys import Role
@@ -163,7 +162,7 @@ def command(caller: CallerOf, id: Segment, body: ToCommand) -> Sent:
         id,
         body.command,
         body.reason,
-        command_id=caller.once,
+        command_id=body.command_id or caller.once,
         metadata=caller.metadata(body.metadata),
         expected_version=caller.expected,
     )
@@ -175,7 +174,7 @@ def command_all(caller: CallerOf, body: ToCommandAll) -> SentAll:
     """The same for up to a thousand instances, each in a transaction of its own."""
     metadata = caller.metadata(body.metadata)
     found = caller.tenant.engine.control_all(
-        body.ids, body.command, body.reason, command_id=caller.once, metadata=metadata
+        body.ids, body.command, body.reason, command_id=body.command_id or caller.once, metadata=metadata
     )
     return SentAll(results=found)
 

@@ -51,10 +51,7 @@ def whole(run: Run, response: Response | None = None) -> InstanceBody:
             ActivityBody(**asdict(each), correlation_id=f"{run.id}:{each.activity_id}:{each.attempt}")
             for each in run.activities
         ],
-        timers=[
-            TimerBody(name=each.name, due=each.due, region=each.region, activity_id=each.activity_id)
-            for each in view.due
-        ],
+        timers=[TimerBody(**asdict(each)) for each in view.due],
         waiting=list(view.waiting),
     )
 

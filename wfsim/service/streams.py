@@ -14,7 +14,8 @@ from fastapi import Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from .codes import ServiceError
+from wfsim.errors import ServiceError
+
 from .door import CallerOf, Routes, Segment
 from .keys import Role
 from .showing import record_body

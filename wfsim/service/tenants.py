@@ -104,6 +104,10 @@ class Tenants:
                 self._known[namespace] = found
             return found
 
+    def all(self) -> list[Tenant]:
+        """Those that are open."""
+        return list(self._known.values())
+
     def close(self, timeout: float = 10.0) -> None:
         """End what goes on; nothing stored is lost."""
         with self._door:
