@@ -1,4 +1,4 @@
-"""One body of tests, run on an engine that is here and on one behind a service: names, answers and errors are the same."""
+"""One body of tests, run on an engine that is here and on one behind a service: names, answers, errors are the same."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_waiting_says_where_it_stands(engine: Any) -> None:
     run = engine.start("order", {"total": 3}, id="o")
     assert run.wait("created", timeout="1s") == "created"
     assert run.wait("idle", timeout="1s") == "created"
-    with pytest.raises(WaitTimeout, match="did not come to 'shipped' within .*it is running in 'created'"):
+    with pytest.raises(WaitTimeout, match=r"did not come to 'shipped' within .*it is running in 'created'"):
         run.wait("shipped", timeout="50ms")
     run.send("drop")
     with pytest.raises(WaitTimeout, match="cannot any more"):

@@ -181,15 +181,18 @@ def test_the_same_ids_and_names_in_two_namespaces_are_two_things(server: Server)
 
 
 def test_quotas_count_a_namespace_alone(tmp_path: Path) -> None:
-    with serving(f"sqlite:///{tmp_path}/runs.db", activities={}, limits=Limits(open_instances=2)) as server:
-        with caller(server, Role.ADMIN, "full") as full, caller(server, Role.ADMIN, "empty") as empty:
-            for client in (full, empty):
-                client.post("/v1/definitions", json={"definition": wf.dumps(order())})
-            body = {"workflow": "order", "input": {"total": 1}}
-            made = [full.post("/v1/instances", json=body, headers={"Idempotency-Key": key}) for key in "aabc"]
-            assert [each.status_code for each in made] == [201, 201, 201, 429]
-            assert (made[-1].json()["code"], made[-1].headers["Retry-After"]) == ("quota", "60")
-            assert empty.post("/v1/instances", json=body).status_code == 201
+    with (
+        serving(f"sqlite:///{tmp_path}/runs.db", activities={}, limits=Limits(open_instances=2)) as server,
+        caller(server, Role.ADMIN, "full") as full,
+        caller(server, Role.ADMIN, "empty") as empty,
+    ):
+        for client in (full, empty):
+            client.post("/v1/definitions", json={"definition": wf.dumps(order())})
+        body = {"workflow": "order", "input": {"total": 1}}
+        made = [full.post("/v1/instances", json=body, headers={"Idempotency-Key": key}) for key in "aabc"]
+        assert [each.status_code for each in made] == [201, 201, 201, 429]
+        assert (made[-1].json()["code"], made[-1].headers["Retry-After"]) == ("quota", "60")
+        assert empty.post("/v1/instances", json=body).status_code == 201
 
 
 def test_an_audit_says_who_did_what_and_so_does_the_history(server: Server) -> None:
@@ -228,7 +231,7 @@ def test_without_keys_only_this_machine_is_answered_under_its_own_name() -> None
             assert answer.status_code in (400, 401), host
         port = server.url.rpartition(":")[2]
         assert httpx.get(f"{server.url}/v1/caller", headers={"Host": f"localhost:{port}"}).status_code == 200
-        with pytest.raises(WfsimError, match="there is no key, so everybody who reaches 0.0.0.0"):
+        with pytest.raises(WfsimError, match=r"there is no key, so everybody who reaches 0\.0\.0\.0"):
             Server(server.tenants, host="0.0.0.0", port=0)
         # From the first key on nobody comes in without, also when all are revoked.
         key, _ = server.tenants.keys.add("first", Role.VIEWER)
@@ -242,9 +245,9 @@ def test_a_client_is_told_what_is_wrong_with_its_key(server: Server) -> None:
         wf.connect(server.url, key="wfsim_a_b")
     assert refused.value.code == "unauthenticated"
     _, text = server.tenants.keys.add("looks", Role.VIEWER)
-    with wf.connect(server.url, key=text) as engine:
-        with pytest.raises(ServiceError, match="needs the role operator, and the key 'looks' has the role viewer"):
-            engine.start("order", {"total": 1})
+    why = "needs the role operator, and the key 'looks' has the role viewer"
+    with wf.connect(server.url, key=text) as engine, pytest.raises(ServiceError, match=why):
+        engine.start("order", {"total": 1})
 
 
 def test_of_a_key_nothing_is_stored_that_opens(tmp_path: Path) -> None:

@@ -436,9 +436,14 @@ class Engine:
             return page(rows, wanted, limit, after)
 
     def records(
-        self, id: str, *, after: int = 0, limit: int | None = None
+        self, id: str, *, after: int = 0, limit: int | None = None, event_id: str | None = None
     ) -> builtins.list[tuple[Record, dict[str, Value] | None]]:
         """Records of an instance after one, in order, each with what the sender of its stimulus gave beside it.
+
+        Parameters
+        ----------
+        event_id
+            Only those about the event, or the command, of this id.
 
         Raises
         ------
@@ -446,7 +451,7 @@ class Engine:
             If there is no such instance.
         """
         with self.core.database.reading() as rows:
-            found = rows.told_records(id, after, limit)
+            found = rows.told_records(id, after, limit, event_id)
             if not found and rows.read(id) is None:
                 raise self.core.no_instance(rows, id)
         return found
@@ -594,17 +599,17 @@ class Engine:
         *,
         command_id: str | None = None,
         metadata: Mapping[str, Value] | None = None,
-    ) -> dict[str, str]:
+    ) -> dict[str, Answer]:
         """Give a command to several instances, each in a transaction of its own; what became of each, by id.
 
         One that is missing is told as `missing`; the others are carried out all the same.
         """
-        found: dict[str, str] = {}
+        found: dict[str, Answer] = {}
         for each in ids:
             try:
                 found[each] = self.control(each, command, reason, command_id=command_id, metadata=metadata)
             except UnknownInstance:
-                found[each] = "missing"
+                found[each] = Answer("missing", "missing")
         return found
 
     # --- activities that are completed from outside -------------------------------------------------

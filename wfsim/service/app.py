@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ def make_app(tenants: Tenants, limits: Limits | None = None, hosts: Iterable[str
     app.state.limits = limits
     app.state.rates = Rates(limits)
     app.state.hosts = frozenset(hosts)
-    app.state.stopping = lambda: False
+    app.state.stopping = threading.Event()
     for each in (definitions, instances, activities, streams, statistics, operation):
         app.include_router(each.routes)
     app.include_router(operation.open_routes)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
 Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
+NewId = Annotated[
+    str,
+    Field(min_length=1, max_length=LONGEST_ID, pattern=r"^\.{3,}$|[^.]", description="not `.` or `..`"),
+]
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
 Micros = Annotated[int, Field(description="microseconds since 1970-01-01T00:00:00Z")]
 Metadata = Annotated[dict[str, JsonValue] | None, Field(description="Stored beside the record; no condition sees it.")]
@@ -141,9 +145,9 @@ class ToStart(Body):
     model_config = _with({"workflow": "door", "id": "door-1", "input": {}, "metadata": {"ticket": 7}})
 
     workflow: Name
+    id: NewId | None = Field(None, description="Default: the workflow and a number.")
     version: Name | None = Field(None, description="Which versions fit: `>=1.2, <2.0`; default: the newest.")
     input: dict[str, JsonValue] = Field(default_factory=dict)
-    id: Id | None = Field(None, description="Default: the workflow and a number.")
     seed: int | None = Field(None, ge=0, lt=2**63, description="Makes its random draws repeatable.")
     metadata: Metadata = None
 

@@ -153,13 +153,13 @@ class RemoteEngine:
         return [RemoteRun(self, each["id"]) for each in found["instances"]]
 
     def records(
-        self, id: str, *, after: int = 0, limit: int | None = None
+        self, id: str, *, after: int = 0, limit: int | None = None, event_id: str | None = None
     ) -> builtins.list[tuple[Record, dict[str, Value] | None]]:
         """Records of an instance after one, in order, with their metadata; see `Engine.records`."""
         found: builtins.list[tuple[Record, dict[str, Value] | None]] = []
         while limit is None or len(found) < limit:
             wanted = 1_000 if limit is None else min(limit - len(found), 1_000)
-            page = self._connection.get("instances", id, "history", after=after, limit=wanted)
+            page = self._connection.get("instances", id, "history", after=after, limit=wanted, event_id=event_id)
             found += [(record_of(each), each["metadata"]) for each in page["records"]]
             if page["after"] is None:
                 break
@@ -212,13 +212,13 @@ class RemoteEngine:
         *,
         command_id: str | None = None,
         metadata: Mapping[str, Value] | None = None,
-    ) -> dict[str, str]:
+    ) -> dict[str, Answer]:
         """Give a command to several instances; what became of each, by id. See `Engine.control_all`."""
         body: dict[str, Value] = {"command": command, "reason": reason, "command_id": command_id}
         body["metadata"] = _mapping(metadata)
         body["ids"] = builtins.list(ids)
-        found: dict[str, str] = self._connection.post("commands", body=body)["results"]
-        return found
+        found = self._connection.post("commands", body=body)["results"]
+        return {name: Answer(told, told) for name, told in found.items()}
 
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
         """Why an event cannot be taken now, or a state not be reached; see `Run.why_not`."""

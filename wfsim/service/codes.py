@@ -57,7 +57,7 @@ TOLD: Mapping[type[WfsimError], Told] = {
     RunStopped: Told(503, "stopped", "Nothing stored is lost. Repeat it later, under the same Idempotency-Key."),
     WaitTimeout: Told(504, "timeout", "Ask again."),
     OptionError: Told(400, "option", "Read the detail."),
-    WfsimError: Told(400, "bad_request", "Read the detail."),
+    WfsimError: Told(400, "refused", "Read the detail."),
 }
 
 ADVICE = {

@@ -138,6 +138,8 @@ class Connection:
 
 
 def _path(parts: tuple[str, ...]) -> str:
+    if "." in parts or ".." in parts:
+        raise WfsimError("what is called '.' or '..' has no address, so a service cannot be asked for it.")
     return "/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 

@@ -9,7 +9,7 @@ import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
 
@@ -63,8 +63,6 @@ class Caller:
         Its If-Match: the version that the instance must have.
     told
         Its Wfsim-Metadata.
-    again
-        Whether a request with this Idempotency-Key came before.
     """
 
     key: Key
@@ -74,7 +72,6 @@ class Caller:
     expected: int | None
     told: dict[str, Value]
     limits: Limits
-    again: bool = False
 
     def metadata(self, given: dict[str, Value] | None) -> dict[str, Value]:
         """What is stored beside a stimulus: what the caller gave, and who that is.
@@ -321,14 +318,13 @@ async def _once(request: Request, caller: Caller, inside: Callable[[Request], Aw
     body = await request.body()
     asked = "\0".join((request.method, _path(request), request.url.query)).encode()
     digest = hashlib.sha256(hashlib.sha256(asked).digest() + body).hexdigest()
-    first, kept, is_new = await run_in_threadpool(ledger.begin, caller.once, digest)
+    first, kept = await run_in_threadpool(ledger.begin, caller.once, digest)
     if first != digest:
         raise ServiceError(
             f"the Idempotency-Key {caller.once!r} came with another request before.", status=422, code="key_reused"
         )
     if kept is not None:
         return Response(kept.body, kept.status, {**kept.headers, "Idempotency-Replayed": "true"})
-    request.state.caller = replace(caller, again=not is_new)
     try:
         answer = await inside(request)
     except (WfsimError, RequestValidationError, HTTPException) as error:

@@ -11,6 +11,7 @@ from fastapi import Query, Response
 from wfsim.errors import EventRejected, InstanceExists, ServiceError
 from wfsim.model.picture import picture
 from wfsim.runtime.listing import MOST_LISTED
+from wfsim.runtime.sending import LONGEST_ID
 
 from .bodies import (
     Explained,
@@ -70,7 +71,7 @@ def start(caller: CallerOf, body: ToStart, response: Response) -> InstanceBody:
             metadata=caller.metadata(body.metadata),
         )
     except InstanceExists:
-        if name is None or not _was_started_by(caller, name):
+        if name is None or not _is_own(caller, name, None):
             raise
         run = engine.get(name)
     # Path segments are percent-encoded whole: ids may have slashes.
@@ -112,9 +113,10 @@ def get_history(
     id: Segment,
     after: Annotated[int, Query(ge=0, lt=2**31, description="`seq` of the last one seen")] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 100,
+    event_id: Annotated[str | None, Query(max_length=LONGEST_ID, description="about this event or command")] = None,
 ) -> Records:
     """Its records after one, in order, by pages, each with the metadata of its stimulus."""
-    found = caller.tenant.engine.records(id, after=after, limit=limit + 1)
+    found = caller.tenant.engine.records(id, after=after, limit=limit + 1, event_id=event_id)
     shown = found[:limit]
     return Records(
         records=[record_body(record, metadata) for record, metadata in shown],
@@ -139,44 +141,47 @@ def explain(caller: CallerOf, id: Segment, body: ToExplain) -> Explained:
 @routes.at("POST", "/instances/{id}/events", Role.OPERATOR, changes=True, problems=CHANGED)
 def send(caller: CallerOf, id: Segment, body: ToSend) -> Sent:
     """Send an event; it is stored when this is answered. What nobody takes is refused, and the detail says why."""
+    identity = body.event_id or caller.once
     try:
         answer = caller.tenant.engine.send(
             id,
             body.event,
             body.payload,
-            event_id=body.event_id or caller.once,
+            event_id=identity,
             metadata=caller.metadata(body.metadata),
             expected_version=caller.expected,
         )
     except EventRejected as error:
-        if error.reason == "duplicate" and caller.again:
-            raise _first_rejection(caller, id, error, body.event_id or caller.once or "") from None
+        if error.reason == "duplicate" and _is_own(caller, id, identity):
+            raise _first_rejection(caller, id, identity, error) from None
         raise
-    return _sent(caller, answer, {"taken": "accepted"})
+    return _sent(caller, id, identity, answer)
 
 
 @routes.at("POST", "/instances/{id}/commands", Role.OPERATOR, changes=True, problems=CHANGED)
 def command(caller: CallerOf, id: Segment, body: ToCommand) -> Sent:
     """Pause, resume, cancel, terminate or retry an instance; `ignored` if that does not fit its status."""
+    identity = body.command_id or caller.once
     answer = caller.tenant.engine.control(
         id,
         body.command,
         body.reason,
-        command_id=body.command_id or caller.once,
+        command_id=identity,
         metadata=caller.metadata(body.metadata),
         expected_version=caller.expected,
     )
-    return _sent(caller, answer, {})
+    return _sent(caller, id, identity, answer)
 
 
 @routes.at("POST", "/commands", Role.OPERATOR, changes=True)
 def command_all(caller: CallerOf, body: ToCommandAll) -> SentAll:
     """The same for up to a thousand instances, each in a transaction of its own."""
     metadata = caller.metadata(body.metadata)
+    identity = body.command_id or caller.once
     found = caller.tenant.engine.control_all(
-        body.ids, body.command, body.reason, command_id=body.command_id or caller.once, metadata=metadata
+        body.ids, body.command, body.reason, command_id=identity, metadata=metadata
     )
-    return SentAll(results=found)
+    return SentAll(results={each: _sent(caller, each, identity, answer).answer for each, answer in found.items()})
 
 
 def _check_quota(caller: Caller, name: str | None) -> None:
@@ -192,24 +197,26 @@ def _check_quota(caller: Caller, name: str | None) -> None:
         )
 
 
-def _was_started_by(caller: Caller, name: str) -> bool:
-    """Whether an instance was started by an earlier try of the same request."""
-    found = caller.tenant.engine.records(name, limit=1)
-    who = (found[0][1] or {}).get(RESERVED)
-    return caller.again and isinstance(who, dict) and who.get("once") == caller.once
+def _is_own(caller: Caller, id: str, identity: str | None) -> bool:
+    """Whether what came first under an id came with this very request, in an earlier try of it."""
+    if caller.once is None:
+        return False
+    found = caller.tenant.engine.records(id, limit=1, event_id=identity)
+    who = (found[0][1] or {}).get(RESERVED) if found else None
+    return isinstance(who, dict) and who.get("once") == caller.once
 
 
-def _sent(caller: Caller, answer: Answer, words: dict[str, str]) -> Sent:
-    """What the first try of the same request would have been answered."""
-    if answer == "duplicate" and caller.again:
-        return Sent(answer=words.get(answer.fate, answer.fate), fate=answer.fate)
+def _sent(caller: Caller, id: str, identity: str | None, answer: Answer) -> Sent:
+    """What the first try of the same request was told, or would have been, had it lived to hear it."""
+    if answer == "duplicate" and _is_own(caller, id, identity):
+        return Sent(answer="accepted" if answer.fate == "taken" else answer.fate, fate=answer.fate)
     return Sent(answer=str(answer), fate=answer.fate)
 
 
-def _first_rejection(caller: Caller, id: str, error: EventRejected, event_id: str) -> EventRejected:
+def _first_rejection(caller: Caller, id: str, identity: str | None, error: EventRejected) -> EventRejected:
     """What the first try of the same request was told, as far as it is stored."""
-    for record, _ in caller.tenant.engine.records(id):
-        if record.kind == "event_rejected" and record.event_id == event_id:
+    for record, _ in caller.tenant.engine.records(id, event_id=identity):
+        if record.kind == "event_rejected":
             reason = str(record.payload.get("reason"))
             return EventRejected(
                 f"{id!r} rejected {error.event!r}, for the reason {reason}, when this request came first.",

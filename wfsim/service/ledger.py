@@ -101,21 +101,18 @@ class Ledger:
         with self._database.reading() as rows:
             return [Entry(*row) for row in rows.connection.execute(asked)]
 
-    def begin(self, key: str, digest: str) -> tuple[str, Kept | None, bool]:
-        """A request with an idempotency key has come.
-
-        Returns the digest of the first with it, its answer if there is one, and whether this is the first.
+    def begin(self, key: str, digest: str) -> tuple[str, Kept | None]:
+        """A request with an idempotency key has come: the digest of the first with it, and its answer if there is one.
 
         An answer is missing if the first is still at it, or its process has died. Then it is done again: instances,
         events and commands are known by their ids, so it comes to the same.
         """
         with self._database.transaction() as rows:
             insert: Any = (sqlite if rows.is_sqlite else postgresql).insert(REQUESTS)
-            new = insert.on_conflict_do_nothing(index_elements=["key"]).returning(REQUESTS.c.key)
-            values = {"key": key, "digest": digest, "time": _now()}
-            is_new = rows.connection.execute(new, values).one_or_none() is not None
+            new = insert.on_conflict_do_nothing(index_elements=["key"])
+            rows.connection.execute(new, {"key": key, "digest": digest, "time": _now()})
             first = rows.connection.execute(sa.select(REQUESTS).where(REQUESTS.c.key == key)).one()
-        return first.digest, None if first.answer is None else Kept(**json.loads(first.answer)), is_new
+        return first.digest, None if first.answer is None else Kept(**json.loads(first.answer))
 
     def end(self, key: str, answer: Kept) -> None:
         """The answer to the first request with a key; later ones get the same."""

@@ -31,7 +31,7 @@ def ready(request: Request, response: Response) -> Health:
     """Whether the service can do its work: its database answers, and nothing has stopped."""
     engine = request.app.state.tenants.default.engine
     why = engine.stopped
-    if why is None and not request.app.state.stopping() and not engine.is_closed:
+    if why is None and not request.app.state.stopping.is_set() and not engine.is_closed:
         engine.exists("")
         return Health(status="ok")
     response.status_code = 503

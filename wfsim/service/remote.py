@@ -292,7 +292,7 @@ class RemoteRun:
         if now["is_closed"]:
             wall.sleep(min(seconds, 0.1))
             return
-        watching = self.watch(now["version"], max(seconds, 0.001))
+        watching = self.watch(now["version"], max(round(seconds, 3), 0.001))
         try:
             next(watching, None)
         except WaitTimeout:

@@ -62,7 +62,7 @@ class _Uvicorn(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what has come, and end."""
         app: Any = self.config.app
-        app.state.stopping = lambda: True
+        app.state.stopping.set()
         for tenant in app.state.tenants.all():
             tenant.engine.core.tell()
         await super().shutdown(sockets)
@@ -151,7 +151,8 @@ def is_loopback(host: str) -> bool:
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # Named, or asyncio does not see that it is TCP, and lets small answers wait for 40 ms.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Header, Query, Request
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from .door import Caller
 
 routes = Routes("streams")
-log = logging.getLogger("wfsim.service")
 
 LOOK = 0.5
 """Seconds between two looks for what other processes have written; what this one does is seen at once."""
@@ -105,8 +104,9 @@ async def follow_all(request: Request, caller: CallerOf, last: LastSeen = None) 
 class Stream(StreamingResponse):
     """A response whose reader must not be too slow: what is not taken in time ends it."""
 
-    def __init__(self, content: AsyncIterator[str], seconds: float) -> None:
+    def __init__(self, content: AsyncGenerator[str], seconds: float) -> None:
         super().__init__(content, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+        self._content = content
         self._seconds = seconds
 
     async def stream_response(self, send: Send) -> None:
@@ -115,8 +115,11 @@ class Stream(StreamingResponse):
         async def patiently(message: Any) -> None:
             await asyncio.wait_for(send(message), self._seconds)
 
-        with contextlib.suppress(TimeoutError):
-            await super().stream_response(patiently)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await super().stream_response(patiently)
+        finally:
+            await self._content.aclose()
 
 
 def _stream(request: Request, caller: Caller, read: Callable[[], tuple[list[str], bool]]) -> Stream:
@@ -131,7 +134,7 @@ def _stream(request: Request, caller: Caller, read: Callable[[], tuple[list[str]
     tenant.streams += 1
     events = _events(caller.tenant.engine, read, limits.stream_seconds, request.app.state.stopping)
 
-    async def counted() -> AsyncIterator[str]:
+    async def counted() -> AsyncGenerator[str]:
         try:
             async for each in events:
                 yield each
@@ -142,7 +145,7 @@ def _stream(request: Request, caller: Caller, read: Callable[[], tuple[list[str]
 
 
 async def _events(
-    engine: Engine, read: Callable[[], tuple[list[str], bool]], seconds: float, stopping: Callable[[], bool]
+    engine: Engine, read: Callable[[], tuple[list[str], bool]], seconds: float, stopping: threading.Event
 ) -> AsyncIterator[str]:
     loop, news, over = asyncio.get_running_loop(), asyncio.Event(), False
 
@@ -156,7 +159,7 @@ async def _events(
     spoke = time.monotonic()
     try:
         yield "retry: 1000\n\n"
-        while time.monotonic() < end and not stopping() and not engine.is_closed:
+        while time.monotonic() < end and not stopping.is_set() and not engine.is_closed:
             news.clear()
             found, is_last = await run_in_threadpool(read)
             for each in found:
