@@ -53,7 +53,7 @@ def theirs(server: Server) -> Iterator[httpx.Client]:
 def routes(server: Server) -> list[tuple[str, str, Role, bool]]:
     """Method, path, role, and whether it changes something, as the description says."""
     found = []
-    for path, operations in openapi(server.app)["paths"].items():
+    for path, operations in openapi()["paths"].items():
         for method, each in operations.items():
             if path not in OPEN:
                 found.append((method.upper(), path, role_of(each["x-role"]), each["x-changes"]))
@@ -63,7 +63,7 @@ def routes(server: Server) -> list[tuple[str, str, Role, bool]]:
 
 def test_every_route_is_behind_the_door_and_says_its_role(server: Server) -> None:
     behind = {route.path for route in _all_routes(server.app) if isinstance(route, Door)}
-    described = set(openapi(server.app)["paths"])
+    described = set(openapi()["paths"])
     assert described - behind == OPEN
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
@@ -11,8 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from . import activities, definitions, instances, operation, statistics, streams
-from .bodies import Problem
+from . import activities, bodies, definitions, instances, operation, statistics, streams
 from .door import told
 from .limits import Bounded, Limits, Rates
 
@@ -41,6 +41,20 @@ def make_app(tenants: Tenants, limits: Limits | None = None, hosts: Iterable[str
         What the service may be called in `Host` while there is no key: others are refused.
     """
     limits = limits or Limits()
+    app = _routed()
+    app.state.tenants = tenants
+    app.state.limits = limits
+    app.state.rates = Rates(limits)
+    app.state.hosts = frozenset(hosts)
+    app.state.stopping = threading.Event()
+    app.add_api_route("/v1/openapi.json", openapi, methods=["GET"], include_in_schema=False)
+    for kind in (HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _outside)
+    app.add_middleware(Bounded, limits=limits)
+    return app
+
+
+def _routed() -> FastAPI:
     app = FastAPI(
         title="wfsim",
         version="1",
@@ -49,19 +63,12 @@ def make_app(tenants: Tenants, limits: Limits | None = None, hosts: Iterable[str
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,
     )
-    app.state.tenants = tenants
-    app.state.limits = limits
-    app.state.rates = Rates(limits)
-    app.state.hosts = frozenset(hosts)
-    app.state.stopping = threading.Event()
     for each in (definitions, instances, activities, streams, statistics, operation):
         app.include_router(each.routes)
+    app.include_router(operation.metrics_routes)
     app.include_router(operation.open_routes)
-    app.add_api_route("/v1/openapi.json", lambda: openapi(app), methods=["GET"], include_in_schema=False)
-    for kind in (HTTPException, RequestValidationError, Exception):
-        app.add_exception_handler(kind, _outside)
-    app.add_middleware(Bounded, limits=limits)
     return app
 
 
@@ -70,14 +77,18 @@ def _outside(request: Request, error: Exception) -> Response:
     return told(error, "", None)
 
 
-def openapi(app: FastAPI) -> dict[str, Any]:
+@cache
+def openapi() -> dict[str, Any]:
     """The description of the service, as docs/openapi.json has it."""
-    found = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes, openapi_version="3.1.0"
-    )
+    app = _routed()
+    found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     parts = found.setdefault("components", {})
     schemas = parts.setdefault("schemas", {})
-    schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas["Problem"] = bodies.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    for name, part in schemas.items():
+        if "example" in part:
+            # FastAPI leaves out what is null in it.
+            part["example"] = getattr(bodies, name).model_json_schema()["example"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     parts["securitySchemes"] = {

@@ -214,6 +214,30 @@ class TimerBody(Body):
 class InstanceBody(Short):
     """An instance as it stands."""
 
+    model_config = _with(
+        {
+            "id": "door-1",
+            "workflow": "door",
+            "definition_version": "1.0.0",
+            "status": "running",
+            "state": "shut",
+            "outcome": None,
+            "parent": None,
+            "key": None,
+            "version": 2,
+            "started": 1796023246553847,
+            "changed": 1796023246553847,
+            "is_closed": False,
+            "is_idle": True,
+            "configuration": {"": "shut"},
+            "variables": {},
+            "output": None,
+            "activities": [],
+            "timers": [],
+            "waiting": [],
+        }
+    )
+
     is_closed: bool
     is_idle: bool = Field(description="nobody works on it or its children, and no event waits")
     configuration: dict[str, str] = Field(description="the active state of each region; '' is the workflow's own")
@@ -313,6 +337,10 @@ class ToExplain(Body):
 class Explained(Body):
     """Why it can or cannot happen now."""
 
+    model_config = _with(
+        {"name": "open", "possible": True, "reasons": ["Transition 'shut → ajar on open' would be taken."]}
+    )
+
     name: str
     possible: bool
     reasons: list[str]
@@ -377,6 +405,8 @@ class Schedules(Body):
 
 class Rows(Body):
     """Rows of a view; docs/views.md says what its columns mean. Durations and times are microseconds."""
+
+    model_config = _with({"rows": [{"workflow": "door", "path": "shut → ajar", "cases": 41, "share": 0.98}]})
 
     rows: list[dict[str, Any]]
 

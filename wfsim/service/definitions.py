@@ -85,7 +85,7 @@ def validate(caller: CallerOf, body: ToValidate) -> Validated:
         )
         for each in lint(workflow, catalogue=known)
     ]
-    verdicts = _verdicts(workflow, body.max_seconds) if body.verify else None
+    verdicts = _verdicts(workflow, min(body.max_seconds, caller.limits.check_seconds)) if body.verify else None
     return Validated(name=workflow.name, version=workflow.version, findings=findings, verdicts=verdicts)
 
 

@@ -155,8 +155,8 @@ class Door(APIRoute):
 class Routes(APIRouter):
     """Routes, each of which says who may use it."""
 
-    def __init__(self, group: str) -> None:
-        super().__init__(prefix="/v1", tags=[group], route_class=Door)
+    def __init__(self, group: str, prefix: str = "/v1") -> None:
+        super().__init__(prefix=prefix, tags=[group], route_class=Door)
 
     def at(
         self, method: str, path: str, role: Role, *, changes: bool = False, **more: Any
@@ -164,9 +164,8 @@ class Routes(APIRouter):
         """A route; `changes` says that it may be repeated under an Idempotency-Key, and stands in the audit."""
         extra: dict[str, Any] = {"x-role": role.word, "x-changes": changes, "security": [{"key": []}]}
         if changes:
-            extra["parameters"] = [ONCE]
-        codes = {401: "No valid key", 403: "Another role", 422: "It cannot be read", 429: "Too often"}
-        codes |= dict(more.pop("problems", {}))
+            extra["parameters"] = [ONCE, *([IF_MATCH] if "{id}" in path else []), METADATA]
+        codes = dict(REFUSALS) | (TAKEN_IN if method == "POST" else {}) | dict(more.pop("problems", {}))
         answers: dict[int | str, dict[str, Any]] = {
             code: {
                 "description": text,
@@ -183,6 +182,32 @@ class Routes(APIRouter):
             **more,
         )
 
+
+REFUSALS = {
+    400: "It cannot be done as it was asked",
+    401: "No valid key",
+    403: "Another role",
+    422: "It cannot be read",
+    429: "Too often",
+    503: "Not now: Retry-After says when",
+}
+TAKEN_IN = {408: "It has not come in time", 413: "It is too large"}
+
+IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "An ETag: only if nothing has happened since.",
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[0-9]{1,9}")$'},
+}
+
+METADATA = {
+    "name": "Wfsim-Metadata",
+    "in": "header",
+    "required": False,
+    "description": "Metadata as a JSON object, beside that of the body.",
+    "schema": {"type": "string", "contentMediaType": "application/json"},
+}
 
 ONCE = {
     "name": "Idempotency-Key",

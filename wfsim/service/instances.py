@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import Query, Response
 
 from wfsim.errors import EventRejected, InstanceExists, ServiceError
-from wfsim.model.picture import picture
+from wfsim.model.picture import edge_ids, picture
 from wfsim.runtime.listing import MOST_LISTED
 from wfsim.runtime.sending import LONGEST_ID
 
@@ -227,11 +227,14 @@ def _first_rejection(caller: Caller, id: str, identity: str | None, error: Event
 
 
 def _lit(run: Run) -> dict[str, Look]:
+    """Where it is, and the states and transitions that it has been through."""
     _, view = run.shown()
-    roles: dict[str, Look] = {
-        f"state:{record.state}": "visited"
-        for record in run.records
-        if record.kind == "state_entered" and record.state is not None
-    }
+    edges = edge_ids(run.workflow)
+    roles: dict[str, Look] = {}
+    for record in run.records:
+        if record.kind in ("state_entered", "transition") and record.state is not None:
+            roles[f"state:{record.state}"] = "visited"
+        if record.kind == "transition":
+            roles[edges[record.payload["transition"]]] = "visited"
     here: Look = "problem" if view.status in ("failed", "timed_out") else "active"
     return {**roles, **{f"state:{state}": here for state in view.configuration.values()}}

@@ -12,6 +12,8 @@ from .door import CallerOf, Routes
 from .keys import Role
 
 routes = Routes("operation")
+metrics_routes = Routes("operation", prefix="")
+"""Where Prometheus looks by itself."""
 open_routes = APIRouter(tags=["operation"])
 """For whoever looks after processes: without a key, and without a word about what is in them."""
 
@@ -38,7 +40,7 @@ def ready(request: Request, response: Response) -> Health:
     return Health(status="stopped", detail="it is about to end." if why is None else "its engine has stopped.")
 
 
-@routes.at("GET", "/metrics", Role.VIEWER, response_class=Response, responses=METRICS)
+@metrics_routes.at("GET", "/metrics", Role.VIEWER, response_class=Response, responses=METRICS)
 def metrics(caller: CallerOf) -> Response:
     """What Prometheus is told of the caller's namespace, and of what this process did for it."""
     return Response(caller.tenant.measures.page(), media_type="text/plain; version=0.0.4; charset=utf-8")

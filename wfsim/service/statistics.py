@@ -55,8 +55,10 @@ AskedOf: TypeAlias = Annotated[Asked, Query()]
 def states(caller: CallerOf, asked: AskedOf) -> Rows:
     """How many instances are in which state of their workflow, and with which status (`open`: not closed)."""
     query = (
-        "SELECT workflow, status, outcome, final_state AS state, count(*) AS instances FROM durations "
-        "WHERE $workflow IS NULL OR workflow = $workflow GROUP BY ALL ORDER BY ALL LIMIT $limit"
+        "SELECT d.workflow, d.status, d.outcome, coalesce(d.final_state, s.state) AS state, count(*) AS instances "
+        "FROM durations AS d LEFT JOIN stays AS s "
+        """ON s.run = d.run AND s."case" = d."case" AND s.region = '' AND s.left_at IS NULL """
+        "WHERE $workflow IS NULL OR d.workflow = $workflow GROUP BY ALL ORDER BY ALL LIMIT $limit"
     )
     return _rows(caller, query, asked, {})
 
