@@ -43,7 +43,7 @@ def add_to(app: typer.Typer, out: Console, err: Console) -> None:
             int | None, typer.Option(min=1, help="Open instances of one namespace; default: as many as one likes.")
         ] = None,
     ) -> None:
-        """Serve an engine over HTTP until Ctrl-C; docs/service.md says how it is used."""
+        """Serve an engine over HTTP, until Ctrl-C."""
         _need_extra()
         from wfsim.runtime.modules import activities_in
         from wfsim.service.limits import Limits

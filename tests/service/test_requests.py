@@ -147,7 +147,7 @@ def test_any_id_has_its_place(client: httpx.Client, id: str) -> None:
 
 def test_a_client_reaches_any_id(server: Server) -> None:
     with wf.connect(server.url) as engine:
-        for id in ("c/d", "c%2Fd", "..."):
+        for id in ("c/d", "c%2Fd", "...."):
             assert engine.start("order", {"total": 1}, id=id).send("ring") == "accepted"
             assert engine.get(id).id == id
             assert engine.exists(id)

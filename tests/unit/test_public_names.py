@@ -15,9 +15,9 @@ from tests import public_signatures
 NAMES = """
 ActivityContext ActivityError Builder Catalogue DefinitionError Duration Editor EventRejected FlowMap History Lab
 ManualClock PetriNet Property Scenario Stepper TokenGame Webhook WfsimError Workflow align check compare conditions
-connect convert_history default_scenario discover dumps errors example examples explore explore_seeds explore_workflow figures
-fit from_networkx from_snakes function hot_paths json_schema lint load load_scenario loads migration monitor new
-open_engine open_history picture read_log read_pnml read_properties reopen run_schedules save simulate smallest
+connect convert_history default_scenario discover dumps errors example examples explore explore_seeds explore_workflow
+figures fit from_networkx from_snakes function hot_paths json_schema lint load load_scenario loads migration monitor
+new open_engine open_history picture read_log read_pnml read_properties reopen run_schedules save simulate smallest
 soundness start sweep to_net to_snakes verify write_pnml write_report
 """.split()
 

@@ -16,7 +16,7 @@ from wfsim.model.values import brief
 
 from .codes import error_of
 
-AGAIN = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+AGAIN = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 """Seconds between two tries; after the last one it is given up."""
 
 LONGEST_WAIT = 10.0
