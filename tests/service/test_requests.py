@@ -17,6 +17,7 @@ import sqlalchemy as sa
 import wfsim as wf
 from tests.service.served import caller, order, serving
 from wfsim.errors import EngineError, ServiceError, WfsimError
+from wfsim.runtime.database import DatabaseError
 from wfsim.service.codes import ADVICE, TOLD, error_of, problem_of
 from wfsim.service.ledger import REQUESTS
 from wfsim.service.limits import Limits, Rates
@@ -345,11 +346,19 @@ def test_a_defect_is_told_by_its_number_and_logged_whole(
     assert "a secret of the inside" in (caplog.text)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        DatabaseError("postgresql://db.internal/secret cannot be used."),
+        sa.exc.OperationalError("SELECT secret", {}, Exception("no route to db.internal")),
+        sa.exc.TimeoutError("no connection to db.internal"),
+    ],
+)
 def test_a_database_that_is_away_is_told_so_and_when_to_come_again(
-    server: Server, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    server: Server, client: httpx.Client, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def away(*given: object, **more: object) -> None:
-        raise sa.exc.OperationalError("SELECT secret", {}, Exception("no route to db.internal"))
+        raise error
 
     monkeypatch.setattr(server.tenants.default.engine, "list", away)
     answer = client.get("/v1/instances")

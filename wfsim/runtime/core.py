@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 from wfsim.errors import (
     CatalogueError,
     DefinitionTaken,
-    EngineError,
     UnknownInstance,
     UnknownWorkflow,
     did_you_mean,

@@ -26,7 +26,7 @@ from wfsim.errors import (
     WaitTimeout,
     WfsimError,
 )
-from wfsim.runtime.core import DatabaseError
+from wfsim.runtime.database import DatabaseError
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from wfsim.errors import ServiceError, WfsimError
-from wfsim.runtime.core import DatabaseError
+from wfsim.runtime.database import DatabaseError
 from wfsim.runtime.sending import LONGEST_ID
 
 from .codes import ADVICE, Problem, problem_of
@@ -44,7 +44,7 @@ Segment = Annotated[str, Path(max_length=3 * LONGEST_ID), AfterValidator(unquote
 RESERVED = "wfsim"
 """The name in a stimulus's metadata under which the service says who sent it."""
 
-_UNREACHABLE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+_UNREACHABLE = (DatabaseError, sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
 _KEPT_HEADERS = ("content-type", "etag", "location")
 
@@ -220,8 +220,12 @@ ONCE = {
 
 def told(error: Exception, number: str, caller: Caller | None) -> Response:
     """An error as an answer. What is no error of the caller is logged whole, and told without its inside."""
-    retry = None
-    if isinstance(error, WfsimError):
+    retry: float | None = None
+    if isinstance(error, _UNREACHABLE):
+        # What it said is for the log: it may name hosts.
+        log.warning("the database cannot be used", exc_info=error, extra={"fields": {"request": number}})
+        problem, retry = problem_of(DatabaseError("the database cannot be used now.")), 1.0
+    elif isinstance(error, WfsimError):
         problem = problem_of(error)
         retry = error.retry_after if isinstance(error, ServiceError) else (1.0 if problem.status == 503 else None)
     elif isinstance(error, RequestValidationError):
@@ -229,10 +233,6 @@ def told(error: Exception, number: str, caller: Caller | None) -> Response:
     elif isinstance(error, HTTPException):
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
         problem = Problem(error.status_code, code, str(error.detail), ADVICE[code])
-    elif isinstance(error, _UNREACHABLE):
-        log.warning("the database cannot be used", exc_info=error, extra={"fields": {"request": number}})
-        problem = problem_of(DatabaseError("the database cannot be used now."))
-        retry = 1.0
     else:
         log.error("failed", exc_info=error, extra={"fields": {"request": number}})
         problem = Problem(500, "internal", "the service has a defect, and what it did was undone.", ADVICE["internal"])
