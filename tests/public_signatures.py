@@ -17,6 +17,7 @@ analytics.hot_paths.HotPaths drawing.picture.Picture history.case.Case history.h
 history.measures.Measure history.summary.Summary simulation.statistics.Estimate
 simulation.statistics.Paired
 model.lint.findings.Finding model.lint.findings.Findings runtime.handle.Run runtime.handle.RunActivity
+service.client.RemoteEngine service.remote.RemoteRun
 verification.nets.state_space.StateSpace verification.verdict.NetWitness verification.verdict.Verdict
 verification.workflows.report.Report verification.workflows.space.WorkflowSpace
 """.split()

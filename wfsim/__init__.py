@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from wfsim.runtime.run import reopen, start
     from wfsim.runtime.schedules import run_schedules
     from wfsim.runtime.trying import try_activity
+    from wfsim.service.client import connect
     from wfsim.simulation.default import default_scenario
     from wfsim.simulation.scenario import Scenario, load_scenario
     from wfsim.verification.nets.check import check
@@ -106,6 +107,7 @@ __all__ = [
     "check",
     "compare",
     "conditions",
+    "connect",
     "convert_history",
     "default_scenario",
     "discover",
@@ -194,6 +196,7 @@ _HOMES = {
     "runtime.groups": ("QueueLimits",),
     "runtime.schedules": ("run_schedules",),
     "runtime.trying": ("try_activity",),
+    "service.client": ("connect",),
     "simulation.default": ("default_scenario",),
     "simulation.scenario": ("Scenario", "load_scenario"),
     "verification.nets.check": ("check",),

@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from wfsim import engine_commands, log_commands
+from wfsim import engine_commands, log_commands, service_commands
 from wfsim.errors import DefinitionError, WfsimError
 from wfsim.marked_functions import Modules, functions_of
 from wfsim.printing import indented, show_conditions, show_findings, show_table, show_trace, show_verdict
@@ -634,6 +634,7 @@ def convert(
 
 log_commands.add_to(app, out)
 engine_commands.add_to(app, out, _print_json)
+service_commands.add_to(app, out, err)
 
 
 def _summarise(history: History, as_json: bool, limit: int = 5) -> None:

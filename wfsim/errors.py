@@ -129,6 +129,10 @@ class StartRefused(WfsimError):
     """An instance cannot be started: bad input, or its key is taken (M7.2)."""
 
 
+class InstanceExists(StartRefused):
+    """An instance cannot be started under an id that another one has."""
+
+
 class HistoryError(WfsimError):
     """A history cannot be written, opened or questioned; the text names the file, run or query."""
 
@@ -196,6 +200,33 @@ class EngineError(WfsimError):
 
 class PluginError(WfsimError):
     """What another package adds cannot be loaded, is no function, or fails; the text names both."""
+
+
+class UnknownInstance(EngineError):
+    """There is no instance of the id that was asked for."""
+
+
+class UnknownWorkflow(EngineError):
+    """No workflow is published under the name, or in the version, that was asked for."""
+
+
+class DefinitionTaken(EngineError):
+    """A name and version is published with another definition."""
+
+
+class ServiceError(WfsimError):
+    """A service does not do what it was asked: by whom, how often or in which form, says `code`.
+
+    `status` is that of HTTP, `code` one of `unauthenticated`, `forbidden`, `not_found`, `method_not_allowed`,
+    `bad_request`, `invalid`, `too_large`, `too_slow`, `too_many_requests`, `quota`, `key_reused`, `internal`,
+    `unreachable`.
+    """
+
+    def __init__(self, message: str, *, status: int, code: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
 
 
 class RunStopped(WfsimError):

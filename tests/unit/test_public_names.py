@@ -15,10 +15,11 @@ from tests import public_signatures
 NAMES = """
 ActivityContext ActivityError Breaker Builder Catalogue DefinitionError Duration Editor EventRejected FlowMap History
 Lab ManualClock Permissions PetriNet Property QueueLimits Scenario Stepper TokenGame Webhook WfsimError Workflow align
-check compare conditions convert_history default_scenario discover dumps errors example examples explore explore_seeds
-explore_workflow figures fit from_networkx from_snakes function hot_paths json_schema lint load load_scenario loads
-migration monitor new open_engine open_history picture read_log read_pnml read_properties reopen run_schedules save
-simulate smallest soundness start sweep to_net to_snakes try_activity verify write_pnml write_report
+check compare conditions connect convert_history default_scenario discover dumps errors example examples explore
+explore_seeds explore_workflow figures fit from_networkx from_snakes function hot_paths json_schema lint load
+load_scenario loads migration monitor new open_engine open_history picture read_log read_pnml read_properties reopen
+run_schedules save simulate smallest soundness start sweep to_net to_snakes try_activity verify write_pnml
+write_report
 """.split()
 
 
@@ -54,7 +55,7 @@ def test_no_name_that_people_call_is_a_room_as_well() -> None:
 def test_importing_wfsim_loads_none_of_its_heavy_libraries() -> None:
     heavy = (
         "numpy pandas networkx snakes numba duckdb pyarrow plotly ipywidgets pygraphviz typer rich tqdm ruamel "
-        "pydantic z3 loky distributed"
+        "pydantic z3 loky distributed fastapi uvicorn httpx sqlalchemy dbos"
     ).split()
     code = f"import sys, wfsim; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

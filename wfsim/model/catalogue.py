@@ -143,7 +143,10 @@ class Catalogue:
             If there is no such workflow, or no version of it fits; the text lists those there are.
         """
         versions = self._of(name)
-        wanted = range_parts("latest" if version is None else version)
+        try:
+            wanted = range_parts("latest" if version is None else version)
+        except ValueError as error:
+            raise CatalogueError(f"workflow {name!r}: {error}") from None
         named = [part for part in wanted if "-" in part]
         fitting = [
             known

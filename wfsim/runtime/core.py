@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time as wall
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from wfsim.errors import CatalogueError, EngineError, did_you_mean
+from wfsim.errors import (
+    CatalogueError,
+    DefinitionTaken,
+    UnknownInstance,
+    UnknownWorkflow,
+    did_you_mean,
+)
 from wfsim.history.runs import definition_of, hash_of_definition, workflow_of
 from wfsim.model.catalogue import Catalogue
 
@@ -16,17 +23,18 @@ from .database import DatabaseError
 from .implementations import Use
 from .programs import Families
 from .rows import AttemptRow, BeatRow, Busy, Rows
-from .turn import Order, Turn
+from .turn import Order, Turn, was_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from wfsim.model.elements import Activity
+    from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
 
     from .clock import Clock
     from .database import Database
-    from .executor import Attempt, Report
+    from .executor import Attempt, Key, Report
     from .sql_rows import SqlRows
 
 MOST_VERSIONS = 10_000
@@ -87,6 +95,8 @@ class Core:
         Called when an instance was changed, and with whether something is due now.
     check
         Raises `StartRefused` if what a message starts could not be carried out here.
+    took
+        Called with the seconds that a turn took, from asking for its transaction to the end of that.
     stuck
         Instances that something cannot happen to, with the time and the error: the others go on.
     """
@@ -102,6 +112,7 @@ class Core:
         self.versions: dict[str, int] = {}
         self.poke: Callable[[bool], None] = lambda owes: None
         self.check: Callable[[Workflow, Catalogue], None] = lambda workflow, catalogue: None
+        self.took: Callable[[float], None] = lambda seconds: None
         self.stuck: dict[str, tuple[int, BaseException]] = {}
         self._watchers: list[Callable[[], bool]] = []
         self._known: dict[str, tuple[Workflow, Catalogue]] = {}
@@ -118,6 +129,7 @@ class Core:
         EngineError
             If the database cannot be written; nothing has happened then.
         """
+        begun = wall.perf_counter()
         with self.database.transaction() as rows:
             turn = Turn(
                 rows,
@@ -128,6 +140,7 @@ class Core:
             )
             yield turn
             self.carrier.enqueue(rows, turn.launched)
+        self.took(wall.perf_counter() - begun)
         self.families.stored |= turn.met
         for held in turn.changed.values():
             if not held.instance.is_closed:
@@ -163,7 +176,7 @@ class Core:
 
         Raises
         ------
-        EngineError
+        DefinitionTaken
             If a name and version is published with another definition.
         """
         with self.database.transaction() as rows:
@@ -173,7 +186,7 @@ class Core:
                 code = hash_of_definition(text)
                 place = (workflow.name, workflow.version)
                 if known.setdefault(place, code) != code:
-                    raise EngineError(
+                    raise DefinitionTaken(
                         f"{workflow.name} {workflow.version} is published with another definition. "
                         "Give the changed one a higher version."
                     )
@@ -205,14 +218,14 @@ class Core:
 
         Raises
         ------
-        EngineError
+        UnknownWorkflow
             If there is none.
         """
         catalogue = self.catalogue(rows)
         try:
             return catalogue.get(name, version), catalogue
         except CatalogueError as error:
-            raise EngineError(f"{error} Publish it: engine.publish(workflow).") from None
+            raise UnknownWorkflow(f"{error} Publish it: engine.publish(workflow).") from None
 
     # --- what is due -------------------------------------------------------------------------------
 
@@ -305,31 +318,45 @@ class Core:
             held = turn.hold(name)
             return None if held is None else turn.take(held, serial, attempt, worker, tries, admits, again=again)
 
-    def report(self, report: Report) -> None:
-        """What came of an attempt."""
+    def report(self, report: Report) -> str | None:
+        """What came of an attempt: `accepted`, or `ignored` if nobody waited for it; `None` if there is no instance."""
         name, serial, attempt = report.key
         with self.turn() as turn:
             turn.work_off(name, turn.now - 1)
             held = turn.hold(name)
             if held is None:
-                return
+                return None
+            if report.is_later:
+                turn.leave_open(held, serial, attempt)
+                return "accepted"
             if report.error_type is None:
-                turn.step(held, lambda one, time: one.activity_succeeded(time, serial, attempt, report.result))
+                output = turn.step(held, lambda one, time: one.activity_succeeded(time, serial, attempt, report.result))
             else:
-                turn.step(
+                output = turn.step(
                     held,
                     lambda one, time: one.activity_failed(
                         time, serial, attempt, report.error_type or "", report.message, report.retry_after
                     ),
                 )
+        return "ignored" if was_ignored(output) else "accepted"
+
+    def beat_outside(self, key: Key, detail: Value) -> bool:
+        """Whoever completes an attempt from outside gave a sign of life; whether anybody waits for it."""
+        name, serial, attempt = key
+        with self.turn() as turn:
+            held = turn.hold(name)
+            if held is None:
+                with self.database.reading() as rows:
+                    raise self.no_instance(rows, name)
+            return turn.beat(held, serial, attempt, detail)
 
     def queued_attempts(self) -> list[AttemptRow]:
         """Attempts that wait for a worker, oldest instances first."""
         with self.database.reading() as rows:
             return rows.open_attempts("queued")
 
-    def no_instance(self, rows: Rows, name: str) -> EngineError:
+    def no_instance(self, rows: Rows, name: str) -> UnknownInstance:
         """The error for an id that nobody has."""
-        return EngineError(
+        return UnknownInstance(
             f"there is no instance {name!r} in {self.database.shown}.{did_you_mean(name, rows.newest(NEAR))}"
         )

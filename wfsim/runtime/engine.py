@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import builtins
-import json
 import logging
 import os
 import secrets
 import socket
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
 
@@ -19,28 +17,33 @@ from wfsim.errors import (
     ConflictError,
     EngineError,
     EventRejected,
+    InstanceExists,
     RunStopped,
     StartRefused,
+    UnknownInstance,
     WaitTimeout,
     WfsimError,
     did_you_mean,
     listed,
 )
 from wfsim.model.catalogue import Catalogue, as_catalogue
-from wfsim.model.statuses import STATUSES
 from wfsim.model.values import ValueType, brief, check_value
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.codes import COMMANDS, R_STIMULUS_IGNORED, T_DUPLICATE
+from wfsim.semantics.codes import COMMANDS
 from wfsim.semantics.draws import mix_key
 
 from .breaker import Breaker, Breakers
 from .clock import Clock, ManualClock, SystemClock
 from .core import Core
 from .database import MEMORY, Database
+from .executor import failed_outside, succeeded
 from .explain import Explanation, explain
+from .feed import Feed
+from .figures import Figures, figures, open_instances
 from .groups import HIGHEST, QueueLimits, checked_groups, pools_of
 from .handle import Run
 from .implementations import Function, driven_with, implementations_for, implementations_given
+from .listing import Listed, Page, Wanted, called, page
 from .logs import tell
 from .moving import Moves, migrate
 from .permissions import Permissions, checked_permissions
@@ -52,7 +55,7 @@ from .retention import BATCH, Retained, retain
 from .sending import Answer, answer_to, checked_id, payload_copy
 from .tables import INSTANCES
 from .texts import written
-from .turn import OPEN, rebuilt
+from .turn import OPEN, rebuilt, was_ignored
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -62,48 +65,11 @@ if TYPE_CHECKING:
     from wfsim.model.duration import Duration
     from wfsim.model.functions import Python
     from wfsim.model.values import Value
-    from wfsim.semantics.kernel import Output
+    from wfsim.semantics.records import Record
 
+    from .executor import Key, Report
     from .rows import InstanceRow, Rows
     from .turn import Held
-
-MOST_LISTED = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An instance in a list; times are microseconds since 1970 UTC."""
-
-    id: str
-    workflow: str
-    version: str
-    status: str
-    state: str
-    outcome: str | None
-    parent: str | None
-    key: Value
-    records: int
-    started: int
-    changed: int
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it has not come to its end."""
-        return self.status in OPEN
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some instances, and `after` to ask for those that follow; `None` at the end."""
-
-    instances: tuple[Listed, ...]
-    after: str | None
-
-    def __iter__(self) -> Iterator[Listed]:
-        return iter(self.instances)
-
-    def __len__(self) -> int:
-        return len(self.instances)
 
 
 def open_engine(
@@ -151,7 +117,8 @@ def open_engine(
     worker
         What this process is called in records and lists; by default host and process.
     groups
-        Carry out activities of these pools alone, and, as `default`, those that have none; default: all.
+        Carry out activities of these pools alone, and, as `default`, those that have none; default: all. With `()` this
+        process lets happen what is due (timers, children, messages), and leaves activities to others.
     concurrency
         How many attempts of a group a worker carries out at a time, from now on, of whatever process: it is stored
         (`engine.set_queue`). By default what is stored, 100 in the beginning.
@@ -262,7 +229,8 @@ class Engine:
                 self._presence = Presence(self.core, self.worker)
                 self._presence.serves = lambda: {"groups": served, "activities": self.carried_out}
                 self._pump.worker = self._presence.id
-            if not alone and self._pump is not None and self._presence is not None:
+            # Who serves no group lets things happen, and leaves attempts to others.
+            if not alone and served != [] and self._pump is not None and self._presence is not None:
                 self._queue = QueueWorker(
                     self.core,
                     self._pump,
@@ -272,11 +240,12 @@ class Engine:
                     polling=polling,
                 )
                 self._queue.learn = self._learn
-                self._presence.free = self._queue.free
             elif not alone:
                 self._queue = Queue(self.core)
             if self._queue is not None:
                 self.core.carrier = self._queue
+                if self._presence is not None:
+                    self._presence.free = self._queue.free
         except BaseException:
             database.close()
             raise
@@ -493,7 +462,7 @@ class Engine:
             name = name or _free_name(turn.rows, workflow.name)
             held = turn.start(name, family, 0, given, key=key, metadata=metadata, priority=priority)
         if held is None:
-            raise StartRefused(
+            raise InstanceExists(
                 f"there is an instance {name!r} already. Look at it with engine.get({name!r}), go on with it by "
                 f"wf.reopen(store, {name!r}), or choose another id."
             )
@@ -549,13 +518,8 @@ class Engine:
 
     def called(self, prefix: str) -> builtins.list[Listed]:
         """The roots whose ids begin like that, in order of their ids."""
-        asked = (
-            sa.select(INSTANCES)
-            .where(INSTANCES.c.parent.is_(None), INSTANCES.c.id.startswith(prefix, autoescape=True))
-            .order_by(INSTANCES.c.id)
-        )
         with self.core.database.reading() as rows:
-            return [_listed(row) for row in rows.connection.execute(asked)]
+            return called(rows, prefix)
 
     def begin_children(self, ids: Iterable[str]) -> None:
         """Let children that are owed start now, if this process does any of the work."""
@@ -582,6 +546,7 @@ class Engine:
         status: str | Iterable[str] | None = None,
         state: str | None = None,
         roots: bool = False,
+        prefix: str | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
@@ -593,6 +558,8 @@ class Engine:
             Only these; `status="open"` stands for those that are not closed.
         roots
             Leave out those that another one has started.
+        prefix
+            What their ids begin with.
         limit
             At most so many, up to 1,000.
         after
@@ -602,25 +569,44 @@ class Engine:
         -----
         A page costs the same wherever it is: the next one is found by the start and id of the last (keyset).
         """
-        if not 1 <= limit <= MOST_LISTED:
-            raise WfsimError(f"limit is {limit!r}. Give a number from 1 to {MOST_LISTED:,}.")
-        columns = INSTANCES.c
-        asked = sa.select(INSTANCES).order_by(columns.started.desc(), columns.id.desc()).limit(limit + 1)
-        if workflow is not None:
-            asked = asked.where(columns.workflow == workflow)
-        if status is not None:
-            asked = asked.where(columns.status.in_(_statuses(status)))
-        if state is not None:
-            asked = asked.where(columns.state == state)
-        if roots:
-            asked = asked.where(columns.parent.is_(None))
-        if after is not None:
-            started, last = _after(after)
-            asked = asked.where(sa.tuple_(columns.started, columns.id) < sa.tuple_(started, last))
+        wanted = Wanted(workflow=workflow, status=status, state=state, roots=roots, prefix=prefix)
         with self.core.database.reading() as rows:
-            found = rows.connection.execute(asked).all()
-        shown = tuple(map(_listed, found[:limit]))
-        return Page(shown, written([shown[-1].started, shown[-1].id]) if len(found) > limit else None)
+            return page(rows, wanted, limit, after)
+
+    def records(
+        self, id: str, *, after: int = 0, limit: int | None = None, event_id: str | None = None
+    ) -> builtins.list[tuple[Record, dict[str, Value] | None]]:
+        """Records of an instance after one, in order, each with what the sender of its stimulus gave beside it.
+
+        Parameters
+        ----------
+        event_id
+            Only those about the event, or the command, of this id.
+
+        Raises
+        ------
+        UnknownInstance
+            If there is no such instance.
+        """
+        with self.core.database.reading() as rows:
+            found = rows.told_records(id, after, limit, event_id)
+            if not found and rows.read(id) is None:
+                raise self.core.no_instance(rows, id)
+        return found
+
+    def feed(self, since: int | None = None) -> Feed:
+        """Records of all instances as they come, from a time (microseconds) on; from now on without one."""
+        return Feed(self.core, self.core.clock.now() if since is None else since)
+
+    def figures(self) -> Figures:
+        """How many instances, attempts and timers there are, and how late what is due is."""
+        with self.core.database.reading() as rows:
+            return figures(rows, self.core.clock.now())
+
+    def count_open(self) -> int:
+        """How many instances have not come to their end."""
+        with self.core.database.reading() as rows:
+            return open_instances(rows, builtins.list(OPEN))
 
     # --- what is sent ----------------------------------------------------------------------------
 
@@ -680,7 +666,9 @@ class Engine:
             held = turn.hold(id)
             if held is None:
                 raise self.core.no_instance(turn.rows, id)
-            _check_version(held, expected_version)
+            # What came before is told as it was then, whatever version was expected.
+            if checked is None or turn.rows.fate(id, "event", checked) is None:
+                _check_version(held, expected_version)
             # An id of its own tells this event's fate from those of others set free in the same step.
             sent_as = checked or f"{id}:event:{held.instance.version + 1}"
             output = turn.event(held, event, given, sent_as, metadata=told, is_new=checked is None)
@@ -702,13 +690,14 @@ class Engine:
         command_id: str | None = None,
         metadata: Mapping[str, Value] | None = None,
         expected_version: int | None = None,
-    ) -> str:
+    ) -> Answer:
         """Give a command (`pause`, `resume`, `cancel`, `terminate`, `retry`); returns once it is stored.
 
         Returns
         -------
-        str
-            `accepted`; `ignored`, if it does not fit the status; `duplicate`, if the id was seen before.
+        Answer
+            `accepted`; `ignored`, if it does not fit the status; `duplicate`, if the id was seen before, and `fate` is
+            what became of the first.
 
         Raises
         ------
@@ -731,21 +720,34 @@ class Engine:
             held = turn.hold(id)
             if held is None:
                 raise self.core.no_instance(turn.rows, id)
-            _check_version(held, expected_version)
+            first = None if checked is None else turn.rows.fate(id, "command", checked)
+            if first is None:
+                _check_version(held, expected_version)
             output = turn.control(held, command, checked, reason, metadata=told)
-        return _fate(output)
+        if first is not None:
+            return Answer("duplicate", "ignored" if first else "accepted")
+        found = "ignored" if was_ignored(output) else "accepted"
+        return Answer(found, found)
 
-    def control_all(self, ids: Iterable[str], command: str, reason: str | None = None) -> dict[str, str]:
+    def control_all(
+        self,
+        ids: Iterable[str],
+        command: str,
+        reason: str | None = None,
+        *,
+        command_id: str | None = None,
+        metadata: Mapping[str, Value] | None = None,
+    ) -> dict[str, Answer]:
         """Give a command to several instances, each in a transaction of its own; what became of each, by id.
 
         One that is missing is told as `missing`; the others are carried out all the same.
         """
-        found = {}
+        found: dict[str, Answer] = {}
         for each in ids:
             try:
-                found[each] = self.control(each, command, reason)
-            except EngineError:
-                found[each] = "missing"
+                found[each] = self.control(each, command, reason, command_id=command_id, metadata=metadata)
+            except UnknownInstance:
+                found[each] = Answer("missing", "missing")
         return found
 
     def migrate(
@@ -823,6 +825,60 @@ class Engine:
         """
         self.raise_if_stopped()
         return retain(self.core, self._queue, into, older_than, batch)
+
+    # --- activities that are completed from outside -------------------------------------------------
+
+    def complete(self, correlation_id: str, result: Value = None) -> str:
+        """An attempt has succeeded, says somebody outside; see `ActivityContext.later`.
+
+        Parameters
+        ----------
+        correlation_id
+            What `context.correlation_id` was in the attempt.
+
+        Returns
+        -------
+        str
+            `accepted`; `ignored`, if nobody waits for it any more: it has ended, or its instance has.
+
+        Raises
+        ------
+        UnknownInstance
+            If there is no such instance.
+        WfsimError
+            If the text is no such id, or the result is no JSON.
+        """
+        problem = check_value(ValueType.ANY, result)
+        if problem is not None:
+            raise WfsimError(f"the result of an activity is JSON: {problem}.")
+        return self._told_outside(succeeded(_attempt_key(correlation_id), result))
+
+    def fail(
+        self,
+        correlation_id: str,
+        error_type: str,
+        message: str | None = None,
+        *,
+        retry_after: float | None = None,
+    ) -> str:
+        """An attempt has failed, says somebody outside, with an error type as of an `ActivityError`; see `complete`."""
+        return self._told_outside(failed_outside(_attempt_key(correlation_id), error_type, message, retry_after))
+
+    def heartbeat(self, correlation_id: str, detail: Value = None) -> bool:
+        """The work on an attempt goes on outside (M5.3); false if nobody waits for it any more."""
+        problem = check_value(ValueType.ANY, detail)
+        if problem is not None:
+            raise WfsimError(f"what a heartbeat says is JSON: {problem}.")
+        self.raise_if_stopped()
+        return self.core.beat_outside(_attempt_key(correlation_id), detail)
+
+    def _told_outside(self, report: Report) -> str:
+        self.raise_if_stopped()
+        told = self.core.report(report)
+        if told is None:
+            with self.core.database.reading() as rows:
+                raise self.core.no_instance(rows, report.key[0])
+        return told
 
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
         """Why an event cannot be taken now, or a state not be reached; see `Run.why_not`."""
@@ -937,22 +993,6 @@ class Engine:
         return f"<Engine on {self.core.database.shown}{' (closed)' if self._closed else ''}>"
 
 
-def _listed(row: sa.Row[Any]) -> Listed:
-    return Listed(
-        row.id,
-        row.workflow,
-        row.definition_version,
-        row.status,
-        row.state,
-        row.outcome,
-        row.parent,
-        None if row.open_key is None else json.loads(row.open_key),
-        row.version,
-        row.started,
-        row.time,
-    )
-
-
 def _stop(pump: Pump | None, queue: Queue | None, presence: Presence | None, timeout: float) -> builtins.list[str]:
     """End what goes on; returns the activities that did not end in time."""
     left = [] if pump is None else pump.close(timeout)
@@ -985,6 +1025,17 @@ def _checked_metadata(metadata: Mapping[str, Value] | None) -> str | None:
     return written(dict(metadata))
 
 
+def _attempt_key(correlation_id: object) -> Key:
+    """Instance, serial and attempt; the id of an instance may have colons of its own."""
+    parts = correlation_id.rsplit(":", 2) if isinstance(correlation_id, str) else []
+    if len(parts) != 3 or not all(each.isascii() and each.isdigit() and len(each) < 10 for each in parts[1:]):
+        raise WfsimError(
+            f"{brief(correlation_id)} names no attempt. Give what context.correlation_id was in the activity: "
+            "<instance>:<activity>:<attempt>."
+        )
+    return parts[0], int(parts[1]), int(parts[2])
+
+
 def _checked_seed(seed: object) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise WfsimError(f"a seed is a whole number from 0 to 2^63 - 1, not {brief(seed)}.")
@@ -998,30 +1049,3 @@ def _check_version(held: Held, expected: int | None) -> None:
             expected=expected,
             stored=held.row.version,
         )
-
-
-def _fate(output: Output) -> str:
-    second = output.records[1] if len(output.records) > 1 else None
-    if second is None or second.kind != R_STIMULUS_IGNORED:
-        return "accepted"
-    return "duplicate" if second.reason == T_DUPLICATE else "ignored"
-
-
-def _statuses(asked: str | Iterable[str]) -> list[str]:
-    wanted = [asked] if isinstance(asked, str) else list(asked)
-    if wanted == ["open"]:
-        return ["created", "running", "paused", "cancelling"]
-    for each in wanted:
-        if each not in STATUSES:
-            raise WfsimError(
-                f"{each!r} is not a status.{did_you_mean(str(each), STATUSES)} Statuses: {', '.join(STATUSES)}."
-            )
-    return wanted
-
-
-def _after(text: str) -> tuple[int, str]:
-    try:
-        started, last = json.loads(text)
-    except (ValueError, TypeError):
-        raise WfsimError(f"after is what a page gave as `after`, not {brief(text)}.") from None
-    return int(started), str(last)

@@ -34,13 +34,24 @@ Key: TypeAlias = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An executor's word on an attempt: a result, or an error type, its message, and the wait that it asks for."""
+    """An executor's word on an attempt: a result, or an error type, its message, and the wait that it asks for.
+
+    `is_later`: its function has returned, and its result will come from outside.
+    """
 
     key: Key
     result: Value = None
     error_type: str | None = None
     message: str | None = None
     retry_after: int | None = None
+    is_later: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Returned by an activity whose result will come from outside; see `ActivityContext.later`."""
+
+    correlation_id: str
 
 
 class Attempt:
@@ -108,6 +119,8 @@ class ActivityContext:
         From 1.
     deadline
         Microseconds of the run's clock at which the attempt times out; `None` if it never does.
+    correlation_id
+        Names this attempt to whoever completes it from outside.
     """
 
     def __init__(self, executor: Executor, attempt: Attempt) -> None:
@@ -119,6 +132,15 @@ class ActivityContext:
         self.index = attempt.index
         self.attempt = attempt.key[2]
         self.deadline = attempt.deadline
+        self.correlation_id = ":".join(map(str, attempt.key))
+
+    def later(self) -> Later:
+        """Return this to say that the result comes from outside, by `engine.complete` or `engine.fail`.
+
+        The function has done its part then, and is not called again for this attempt, whatever becomes of its process;
+        the attempt goes on until it is completed, failed, cancelled, or one of its clocks has run out.
+        """
+        return Later(self.correlation_id)
 
     @property
     def cancelled(self) -> bool:
@@ -254,7 +276,7 @@ class Executor:
         except BaseException as error:  # whatever the function raises is the attempt's failure
             self._ended(attempt, _failure(attempt.key, error))
         else:
-            self._ended(attempt, _success(attempt.key, result))
+            self._ended(attempt, succeeded(attempt.key, result))
 
     def _begin(self, loop: asyncio.AbstractEventLoop, attempt: Attempt, coroutine: Coroutine[Any, Any, Any]) -> None:
         attempt.task = loop.create_task(coroutine)
@@ -267,7 +289,7 @@ class Executor:
             result, error = task.result()
             self._ended(
                 attempt,
-                _success(attempt.key, result) if error is None else _failure(attempt.key, error),
+                succeeded(attempt.key, result) if error is None else _failure(attempt.key, error),
             )
         elif attempt.cancelled:
             self._ended(attempt, None)
@@ -405,7 +427,9 @@ def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> Non
         loop.call_soon_threadsafe(call)
 
 
-def _success(key: Key, result: object) -> Report:
+def succeeded(key: Key, result: object) -> Report:
+    if isinstance(result, Later):
+        return Report(key, is_later=True)
     reason = check_value(ValueType.ANY, result)
     if reason is None:
         return Report(key, result=coerce(ValueType.ANY, result))
@@ -419,6 +443,11 @@ def _success(key: Key, result: object) -> Report:
             f"the result is not JSON: {reason}. Return texts, numbers, booleans, lists, dicts or None.", LONGEST_MESSAGE
         ),
     )
+
+
+def failed_outside(key: Key, error_type: str, message: str | None, retry_after: float | None) -> Report:
+    """The report of somebody outside that an attempt has failed."""
+    return _failure(key, ActivityError(error_type, message or "", retry_after=retry_after))
 
 
 def _failure(key: Key, error: BaseException) -> Report:

@@ -92,12 +92,12 @@ def pools_of(workflows: Iterable[Workflow]) -> list[str]:
 
 
 def checked_groups(groups: Iterable[str]) -> list[str]:
-    """Names of groups, each once.
+    """Names of groups, each once; none for who leaves attempts to others.
 
     Raises
     ------
     EngineError
-        If there is none, or one is no name.
+        If one is no name.
     """
     if not isinstance(groups, str | Iterable):
         raise EngineError(f"groups are pools of activities, ['packers'], not {brief(groups)}.")
@@ -105,8 +105,6 @@ def checked_groups(groups: Iterable[str]) -> list[str]:
     for each in found:
         if not isinstance(each, str) or not each.strip():
             raise EngineError(f"{brief(each)} is no group of workers. Give the pool of activities, or {DEFAULT!r}.")
-    if not found:
-        raise EngineError(f"no group of workers is named. Give pools of activities, or {DEFAULT!r}; or none: all.")
     return found
 
 

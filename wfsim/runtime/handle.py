@@ -17,6 +17,7 @@ from wfsim.model.duration import Duration
 from wfsim.model.statuses import STATUSES
 
 from .explain import Explanation
+from .listing import Listed, listed_as
 from .sending import payload_copy
 from .turn import rebuilt
 from .view import View, view_of
@@ -163,6 +164,11 @@ class Run:
         self._program = self._program_of(row)
         self._seen = (row, view)
         return self._seen
+
+    def shown(self) -> tuple[Listed, View]:
+        """What lists say of it, and its picture, of one moment."""
+        row, view = self._look()
+        return listed_as(row), view
 
     @property
     def view(self) -> View:

@@ -304,6 +304,22 @@ class SqlRows:
             Record(**dict(zip(_RECORD, row)), payload={} if row[-1] is None else json.loads(row[-1])) for row in rows
         ]
 
+    def told_records(
+        self, name: str, after: int = 0, limit: int | None = None, event_id: str | None = None
+    ) -> list[tuple[Record, dict[str, Any] | None]]:
+        """At most so many records after one, perhaps about one event or command, with the metadata of their stimuli."""
+        columns = (*(RECORDS.c[each] for each in _RECORD), RECORDS.c.payload, RECORDS.c.metadata)
+        asked = sa.select(*columns).where(RECORDS.c.instance == name, RECORDS.c.seq > after).order_by(RECORDS.c.seq)
+        if event_id is not None:
+            asked = asked.where(RECORDS.c.event_id == event_id)
+        return [
+            (
+                Record(**dict(zip(_RECORD, row)), payload={} if row[-2] is None else json.loads(row[-2])),
+                None if row[-1] is None else json.loads(row[-1]),
+            )
+            for row in self.connection.execute(asked.limit(limit))
+        ]
+
     def fate(self, name: str, kind: str, identity: str) -> int | None:
         """What became of an event or command seen before under this id."""
         return self.connection.execute(_FATE, {"name": name, "kind": kind, "identity": identity}).scalar_one_or_none()

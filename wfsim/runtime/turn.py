@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.errors import ReplayError, StartRefused
 from wfsim.model.uses import declared_activities
-from wfsim.semantics.codes import RECORD_KINDS, REPLY, T_DISCARDED, T_REJECTED
+from wfsim.semantics.codes import R_STIMULUS_IGNORED, RECORD_KINDS, REPLY, T_DISCARDED, T_REJECTED
 from wfsim.semantics.draws import mix_key
 from wfsim.semantics.image import from_image, image_of
 from wfsim.semantics.instance import Instance
@@ -351,7 +351,7 @@ class Turn:
         output = self.step(held, lambda instance, time: instance.control(time, command, command_id, reason), metadata)
         held.instance.commands_seen = set()
         if command_id is not None and not seen:
-            self.rows.note_fates(held.name, "command", {command_id: 0})
+            self.rows.note_fates(held.name, "command", {command_id: int(was_ignored(output))})
         return output
 
     # --- what others are owed ----------------------------------------------------------------------
@@ -720,6 +720,24 @@ class Turn:
                 return row
         return None
 
+    def leave_open(self, held: Held, serial: int, attempt: int) -> None:
+        """An attempt's function has returned, and its result comes from outside: no worker is at it any more."""
+        row = self._open_attempt(held, serial, attempt)
+        if row is not None and row.phase == "running":
+            row.worker = None
+            self.rows.put_attempt(row)
+
+    def beat(self, held: Held, serial: int, attempt: int, detail: Value) -> bool:
+        """A sign of life of an attempt, from outside; whether anybody waits for it."""
+        row = self.rows.lock_attempt(held.name, serial)
+        if row is None or row.attempt != attempt or row.phase != "running":
+            return False
+        heartbeat = held.instance.program.activities[row.activity].heartbeat
+        row.beat_by = None if heartbeat is None else self.now + int(heartbeat)
+        row.detail = detail
+        self.rows.put_attempt(row)
+        return True
+
     def miss(self, held: Held, serial: int, attempt: int) -> None:
         """A heartbeat is missing: the attempt has failed, unless it has given a sign since (M5.3)."""
         row = self.rows.lock_attempt(held.name, serial)
@@ -758,6 +776,11 @@ def _drops(effect: Effect, row: DueRow) -> bool:
     return effect.kind == "closed" or (
         effect.kind == "drop_timer" and (effect.timer, effect.timer_id) == (row.place, row.serial)
     )
+
+
+def was_ignored(output: Output) -> bool:
+    """Whether a result or a command found nobody who wanted it."""
+    return len(output.records) > 1 and output.records[1].kind == R_STIMULUS_IGNORED
 
 
 def rebuilt(rows: Rows, row: InstanceRow, families: Families) -> Instance:

@@ -1,0 +1,188 @@
+"""One body of tests, run on an engine that is here and on one behind a service: names, answers, errors are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import wfsim as wf
+from tests.service.served import charge_later, order, serving
+from wfsim.errors import (
+    ConflictError,
+    DefinitionTaken,
+    EventRejected,
+    InstanceExists,
+    StartRefused,
+    UnknownInstance,
+    UnknownWorkflow,
+    WaitTimeout,
+    WfsimError,
+)
+from wfsim.runtime.clock import ManualClock
+from wfsim.runtime.engine import open_engine
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(params=["here", "served"])
+def engine(request: pytest.FixtureRequest, clock: ManualClock) -> Iterator[Any]:
+    if request.param == "here":
+        with open_engine("sqlite://", [order()], {"charge": charge_later}, clock=clock) as found:
+            yield found
+    else:
+        with serving(clock=clock) as server, wf.connect(server.url) as remote:
+            yield remote
+
+
+def test_an_order_from_start_to_end(engine: Any, clock: ManualClock) -> None:
+    run = engine.start("order", {"total": 3}, id="o/1", metadata={"ticket": 7})
+    assert (run.id, run.state, run.status, run.is_closed, run.outcome, run.output) == (
+        "o/1",
+        "created",
+        "running",
+        False,
+        None,
+        None,
+    )
+    assert run.variables == {"total": 3, "receipt": None}
+    assert run.configuration == {"": "created"}
+    assert [each.name for each in run.timers] == ["timeout"]
+    answer = run.send("pay", amount=3)
+    assert (answer, answer.fate) == ("accepted", "taken")
+    clock.advance("1s")
+    activity = run.activities[0]
+    assert (activity.activity, activity.phase, activity.attempt) == ("charge", "running", 1)
+    assert engine.heartbeat("o/1:1:1", {"done": 0.5})
+    assert run.activities[0].detail == {"done": 0.5}
+    assert engine.complete("o/1:1:1", "r-7") == "accepted"
+    assert engine.complete("o/1:1:1", "r-8") == "ignored"
+    assert run.wait(timeout="20s") == "shipped"
+    assert (run.status, run.outcome, run.output) == ("completed", "success", {"receipt": "r-7"})
+    records = run.records
+    assert [each.seq for each in records] == list(range(1, run.version + 1))
+    assert list(run.watch()) == records
+    assert list(run.watch(after=3)) == records[3:]
+    told = engine.records("o/1", limit=1)[0][1]
+    assert told["ticket"] == 7
+
+
+def test_what_is_refused_is_refused_by_the_same_class_with_the_same_words(engine: Any) -> None:
+    run = engine.start("order", {"total": 3}, id="o")
+    with pytest.raises(EventRejected) as rejected:
+        run.send("pay", amount=2)
+    assert (rejected.value.event, rejected.value.reason) == ("pay", "condition")
+    assert "event.amount >= context.total" in str(rejected.value)
+    with pytest.raises(EventRejected, match="Did you mean 'pay'") as undeclared:
+        run.send("pai")
+    assert undeclared.value.reason == "undeclared"
+    with pytest.raises(ConflictError) as conflict:
+        run.send("ring", expected_version=1)
+    assert (conflict.value.expected, conflict.value.stored) == (1, run.version)
+    with pytest.raises(InstanceExists):
+        engine.start("order", {"total": 3}, id="o")
+    with pytest.raises(StartRefused, match="total"):
+        engine.start("order", {"total": "three"})
+    with pytest.raises(UnknownWorkflow, match="Did you mean 'order'"):
+        engine.start("ordr")
+    with pytest.raises(UnknownInstance, match="Did you mean 'o'"):
+        engine.get("oo")
+    with pytest.raises(UnknownInstance):
+        engine.send("nobody", "pay")
+    with pytest.raises(WfsimError, match="Did you mean 'created'"):
+        run.why_not("creatd")
+    with pytest.raises(WfsimError, match="is not a status"):
+        engine.list(status="opn")
+    with pytest.raises(WfsimError, match="names no attempt"):
+        engine.complete("nonsense")
+    with pytest.raises(WfsimError, match="neither a state of order nor a status"):
+        run.wait("creatd")
+    with pytest.raises(UnknownWorkflow, match="is not a range of versions"):
+        engine.start("order", version="<2.0")
+    with pytest.raises(WfsimError):
+        engine.list(limit=0)
+
+
+def test_a_changed_definition_needs_a_higher_version(engine: Any) -> None:
+    changed = order().model_copy(update={"description": "another"})
+    with pytest.raises(DefinitionTaken):
+        engine.publish(changed)
+    higher = order().model_copy(update={"description": "another", "version": "2.0.0"})
+    engine.publish(higher)
+    engine.publish(higher)
+    assert engine.workflows.versions("order") == ("1.0.0", "2.0.0")
+    assert engine.start(higher, {"total": 1}).workflow == higher
+    assert engine.start("order", {"total": 1}, version="<2.0.0").workflow.version == "1.0.0"
+
+
+def test_events_and_commands_under_one_id_are_applied_once(engine: Any) -> None:
+    run = engine.start("order", {"total": 3}, id="o")
+    assert run.send("ring", event_id="e") == "accepted"
+    again = run.send("ring", event_id="e")
+    assert (again, again.fate) == ("duplicate", "taken")
+    assert run.pause("lunch", command_id="c") == "accepted"
+    assert run.pause("lunch", command_id="c") == "duplicate"
+    assert run.status == "paused"
+    assert run.pause() == "ignored"
+    assert run.send("ring") == "waiting"
+    assert run.waiting == ["ring"]
+    assert run.resume() == "accepted"
+    assert engine.control_all(["o", "nobody"], "cancel", "over") == {"o": "accepted", "nobody": "missing"}
+    assert (run.status, run.is_idle) == ("cancelled", True)
+    with pytest.raises(EventRejected) as closed:
+        run.send("ring")
+    assert closed.value.reason == "closed"
+
+
+def test_lists_come_by_pages_and_are_searched(engine: Any) -> None:
+    for n in range(5):
+        engine.start("order", {"total": n}, id=f"a{n}")
+    engine.start("order", {"total": 9}, id="b").send("drop")
+    first = engine.list(limit=4)
+    second = engine.list(limit=4, after=first.after)
+    assert len(first) == 4
+    assert second.after is None
+    assert sorted(each.id for each in (*first, *second)) == ["a0", "a1", "a2", "a3", "a4", "b"]
+    assert [each.id for each in engine.list(status="completed")] == ["b"]
+    assert {each.id for each in engine.list(status=["running", "completed"], prefix="b", roots=True)} == {"b"}
+    assert engine.list(workflow="nothing").instances == ()
+    assert len(engine.list(state="created", status="open")) == 5
+    listed = engine.list(prefix="b").instances[0]
+    assert (listed.version, listed.is_open, listed.outcome) == ("1.0.0", False, "failure")
+    assert listed.records == engine.get("b").version
+
+
+def test_why_not_says_which_values_decide(engine: Any) -> None:
+    run = engine.start("order", {"total": 3}, id="o")
+    assert not run.why_not("pay", amount=2).possible
+    assert run.why_not("pay", amount=3).possible
+    assert "No transition leads from 'created' straight to 'shipped'" in str(run.why_not("shipped"))
+
+
+def test_waiting_says_where_it_stands(engine: Any) -> None:
+    run = engine.start("order", {"total": 3}, id="o")
+    assert run.wait("created", timeout="1s") == "created"
+    assert run.wait("idle", timeout="1s") == "created"
+    with pytest.raises(WaitTimeout, match=r"did not come to 'shipped' within .*it is running in 'created'"):
+        run.wait("shipped", timeout="50ms")
+    run.send("drop")
+    with pytest.raises(WaitTimeout, match="cannot any more"):
+        run.wait("shipped", timeout="20s")
+    assert run.wait() == "dropped"
+
+
+def test_what_cannot_be_sent_is_told(engine: Any) -> None:
+    run = engine.start("order", {"total": 3}, id="o")
+    with pytest.raises(WfsimError):
+        run.send("pay", amount=float("nan"))
+    with pytest.raises(WfsimError):
+        run.send("pay", {"amount": object()})
+    with pytest.raises(WfsimError):
+        engine.start("order", {"total": 3}, metadata={"a": float("inf")})
+    with pytest.raises(WfsimError):
+        engine.start("order", {"total": 3}, id="")
+    assert run.state == "created"

@@ -1,0 +1,232 @@
+"""What whoever serves an engine to others needs of it: completion from outside, first fates, feeds, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wfsim.errors import ConflictError, InstanceExists, UnknownInstance, UnknownWorkflow, WfsimError
+from wfsim.history.replay import replay_all
+from wfsim.model.workflow import Workflow
+from wfsim.runtime.clock import ManualClock
+from wfsim.runtime.engine import Engine, open_engine
+from wfsim.runtime.executor import ActivityContext, Later
+
+ORDER: dict[str, Any] = {
+    "name": "order",
+    "initial_state": "created",
+    "variables": {"receipt": {"type": "string", "optional": True}},
+    "events": {"pay": {}, "drop": {}},
+    "activities": {"charge": {"timeout": "1h", "heartbeat": "10m"}},
+    "states": [
+        {"name": "created", "timeout": "1d"},
+        {"name": "charging", "activity": {"name": "charge", "result_variable": "receipt"}},
+        {"name": "shipped", "is_terminal": True},
+        {"name": "dropped", "is_terminal": True, "outcome": "failure"},
+    ],
+    "transitions": [
+        {"from": "created", "event": "pay", "to": "charging"},
+        {"from": "created", "event": "drop", "to": "dropped"},
+        {"from": "charging", "event": "done", "to": "shipped"},
+        {"from": "charging", "event": "error", "to": "dropped"},
+    ],
+}
+
+
+def order() -> Workflow:
+    return Workflow.model_validate(ORDER)
+
+
+class Bank:
+    """Takes orders to pay, which are settled later."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def charge(self, context: ActivityContext) -> Later:
+        self.asked.append(context.correlation_id)
+        return context.later()
+
+
+@pytest.fixture
+def bank() -> Bank:
+    return Bank()
+
+
+@pytest.fixture
+def engine(bank: Bank, clock: ManualClock) -> Iterator[Engine]:
+    with open_engine("sqlite://", [order()], {"charge": bank.charge}, clock=clock) as found:
+        yield found
+
+
+def test_an_activity_that_returns_later_is_completed_from_outside(
+    engine: Engine, bank: Bank, clock: ManualClock
+) -> None:
+    run = engine.start("order", id="o:1")
+    run.send("pay")
+    clock.advance("1m")
+    assert (run.state, bank.asked) == ("charging", ["o:1:1:1"])
+    assert engine.complete("o:1:1:1", "r-7") == "accepted"
+    assert (run.state, run.variables["receipt"]) == ("shipped", "r-7")
+    assert engine.complete("o:1:1:1", "r-8") == "ignored"
+    assert run.variables["receipt"] == "r-7"
+    assert replay_all(engine.history)
+
+
+def test_it_can_fail_from_outside_with_an_error_type(engine: Engine, bank: Bank, clock: ManualClock) -> None:
+    run = engine.start("order", id="o")
+    run.send("pay")
+    clock.advance("1s")
+    assert engine.fail(bank.asked[0], "Card.Declined", "no money") == "accepted"
+    assert run.state == "dropped"
+    failed = next(each for each in run.records if each.kind == "activity_failed")
+    assert (failed.error_type, failed.payload["message"]) == ("Card.Declined", "no money")
+
+
+def test_heartbeats_from_outside_keep_it_and_without_them_it_has_failed(
+    engine: Engine, bank: Bank, clock: ManualClock
+) -> None:
+    run = engine.start("order", id="o")
+    run.send("pay")
+    clock.advance("8m")
+    assert engine.heartbeat(bank.asked[0], {"done": 1})
+    assert run.activities[0].detail == {"done": 1}
+    clock.advance("8m")
+    assert run.state == "charging"
+    clock.advance("8m")
+    assert run.state == "dropped"
+    assert not engine.heartbeat(bank.asked[0])
+
+
+def test_an_activity_that_waits_for_the_outside_is_nobodys_and_survives_its_worker(tmp_path: Path, bank: Bank) -> None:
+    url = f"sqlite:///{tmp_path}/runs.db"
+    with open_engine(url, [order()], {"charge": bank.charge}, polling=0.02) as worker:
+        run = worker.start("order", id="o")
+        run.send("pay")
+        run.wait(lambda run: run.activities[0].phase == "running" and _is_nobodys(worker), timeout="60s")
+    with open_engine(url, activities={}) as service:
+        assert service.get("o").state == "charging"
+        assert service.complete("o:1:1", "r") == "accepted"
+        assert service.get("o").state == "shipped"
+    assert bank.asked == ["o:1:1"]
+
+
+def _is_nobodys(engine: Engine) -> bool:
+    with engine.core.database.reading() as rows:
+        return [row.worker for row in rows.attempts("o")] == [None]
+
+
+@pytest.mark.parametrize("wrong", ["", "o", "o:1", "o:1:x", "o:1:²", 7, None])
+def test_what_is_no_correlation_id_is_told(engine: Engine, wrong: Any) -> None:
+    with pytest.raises(WfsimError, match="names no attempt"):
+        engine.complete(wrong)
+
+
+def test_an_attempt_that_never_was_changes_nothing(engine: Engine) -> None:
+    with pytest.raises(UnknownInstance):
+        engine.complete("nobody:1:1")
+    run = engine.start("order", id="o")
+    assert engine.complete("o:77:1", 1) == "ignored"
+    assert engine.heartbeat("o:77:1") is False
+    assert run.state == "created"
+
+
+def test_an_engine_with_no_function_at_all_lets_time_pass_and_leaves_activities_to_others(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/runs.db"
+    with (
+        open_engine(url, [order()], {}, polling=0.02) as first,
+        open_engine(f"sqlite:///{tmp_path}/other.db", [order()], {}, polling=0.02) as second,
+    ):
+        run = first.start("order", id="o")
+        run.send("pay")
+        second.start("order", id="o")
+        assert [each.phase for each in run.activities] == ["scheduled"]
+        assert first.figures().attempts == {("order", "charge", "queued"): 1}
+        assert first.figures().workers == 1
+
+
+def test_a_command_repeated_tells_what_became_of_the_first(engine: Engine) -> None:
+    engine.start("order", id="o")
+    assert engine.control("o", "resume", command_id="a").fate == "ignored"
+    assert engine.control("o", "pause", command_id="b") == "accepted"
+    again = [engine.control("o", "resume", command_id="a"), engine.control("o", "pause", command_id="b")]
+    assert [(each, each.fate) for each in again] == [("duplicate", "ignored"), ("duplicate", "accepted")]
+
+
+def test_what_came_before_is_told_as_it_was_whatever_version_is_expected(engine: Engine) -> None:
+    run = engine.start("order", id="o")
+    version = run.version
+    assert engine.send("o", "pay", event_id="e", expected_version=version) == "accepted"
+    assert engine.send("o", "pay", event_id="e", expected_version=version).fate == "taken"
+    with pytest.raises(ConflictError):
+        engine.send("o", "pay", event_id="other", expected_version=version)
+    engine.control("o", "pause", command_id="c", expected_version=run.version)
+    assert engine.control("o", "pause", command_id="c", expected_version=1) == "duplicate"
+
+
+def test_errors_have_classes_of_their_own(engine: Engine) -> None:
+    engine.start("order", id="o")
+    with pytest.raises(InstanceExists):
+        engine.start("order", id="o")
+    with pytest.raises(UnknownWorkflow, match="Did you mean 'order'"):
+        engine.start("ordr")
+    with pytest.raises(UnknownInstance, match="Did you mean 'o'"):
+        engine.records("oo")
+
+
+def test_records_come_by_pages_with_what_their_senders_gave_beside_them(engine: Engine) -> None:
+    run = engine.start("order", id="o", metadata={"by": "me"})
+    first = engine.records("o", limit=2)
+    assert [told for _, told in first] == [{"by": "me"}, None]
+    assert [each for each, _ in first + engine.records("o", after=2)] == run.records
+
+
+def test_instances_are_found_by_what_their_ids_begin_with(engine: Engine) -> None:
+    for name in ("a%1", "a%2", "ab"):
+        engine.start("order", id=name)
+    assert {each.id for each in engine.list(prefix="a%")} == {"a%1", "a%2"}
+
+
+def test_a_feed_gives_each_record_once_and_in_order(engine: Engine, clock: ManualClock) -> None:
+    old = engine.start("order", id="old")
+    clock.advance("1m")
+    feed = engine.feed()
+    assert feed.next() == []
+    engine.start("order", id="new")
+    old.send("drop")
+    found = feed.next()
+    assert [each.seq for name, each in found if name == "new"] == [each.seq for each in engine.get("new").records]
+    assert {each.kind for name, each in found if name == "old"} >= {"event_received", "transition", "instance_closed"}
+    assert "started" not in {each.kind for name, each in found if name == "old"}
+    assert feed.next() == []
+
+
+def test_a_feed_forgets_what_is_long_past_and_does_not_repeat_it(engine: Engine, clock: ManualClock) -> None:
+    feed = engine.feed(0)
+    run = engine.start("order", id="o")
+    n = len(feed.next())
+    clock.advance("1h")
+    engine.start("order", id="later")
+    feed.next()
+    feed.next()
+    run.send("drop")
+    assert [each.seq for _, each in feed.next()] == [each.seq for each in run.records[n:]]
+
+
+def test_figures_count_what_there_is_and_how_late_it_is(tmp_path: Path) -> None:
+    clock = ManualClock()
+    url = f"sqlite:///{tmp_path}/runs.db"
+    # Nobody works here, so what is due stays.
+    with open_engine(url, [order()], clock=clock) as engine:
+        engine.start("order", id="a")
+        engine.start("order", id="b").send("drop")
+        assert engine.count_open() == 1
+        before = engine.figures()
+        assert before.instances == {("order", "running"): 1, ("order", "completed"): 1}
+        assert (before.due, before.overdue, before.lag) == (1, 0, 0)
+        clock.advance("25h")
+        after = engine.figures()
+        assert (after.due, after.overdue, after.lag) == (1, 1, 3_600_000_000)

@@ -1,0 +1,448 @@
+"""What requests and answers say, with an example of each: from these the OpenAPI file is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from wfsim.runtime.listing import MOST_LISTED
+from wfsim.runtime.sending import LONGEST_ID
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
+
+Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
+NewId = Annotated[
+    str,
+    Field(min_length=1, max_length=LONGEST_ID, pattern=r"^\.{3,}$|[^.]", description="not `.` or `..`"),
+]
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
+Micros = Annotated[int, Field(description="microseconds since 1970-01-01T00:00:00Z")]
+Metadata = Annotated[dict[str, JsonValue] | None, Field(description="Stored beside the record; no condition sees it.")]
+
+
+def _with(example: JsonDict) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"example": example})
+
+
+class Body(BaseModel):
+    """What is sent: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """Why something was not done (RFC 9457)."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "example": {
+                "type": "urn:wfsim:problem:event_rejected",
+                "title": "Event rejected",
+                "status": 409,
+                "detail": "'order-1' rejected 'pay': Transition 'created → paid' is not taken: its condition is false.",
+                "code": "event_rejected",
+                "advice": "Ask POST /v1/instances/{id}/why-not.",
+                "event": "pay",
+                "reason": "condition",
+                "request": "5f0c7d1e9a3b4c6d",
+            }
+        },
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="What programs decide by.")
+    advice: str
+    request: str | None = Field(None, description="The id of the request, as in the header X-Request-Id.")
+
+
+# --- definitions ---------------------------------------------------------------------------------
+
+
+class ToPublish(Body):
+    """A definition, in YAML or as JSON."""
+
+    model_config = _with(
+        {
+            "definition": "name: door\ninitial_state: shut\nevents: {open: {}}\n"
+            "states: [{name: shut}, {name: ajar, is_terminal: true}]\n"
+            "transitions: [{from: shut, event: open, to: ajar}]\n"
+        }
+    )
+
+    definition: str | dict[str, JsonValue]
+
+
+class ToValidate(ToPublish):
+    """A definition to be looked at, and whether its properties shall be verified too."""
+
+    verify: bool = Field(False, description="Verify the built-in properties, one after the other.")
+    max_seconds: float = Field(2.0, gt=0, le=10, description="For each property.")
+
+
+class Published(Body):
+    """A version of a workflow."""
+
+    name: str
+    version: str
+    definition: str = Field(description="in YAML")
+    is_latest: bool
+
+
+class Versions(Body):
+    """A workflow and its versions, the newest last."""
+
+    name: str
+    versions: list[str]
+    latest: str
+
+
+class Definitions(Body):
+    """All workflows."""
+
+    definitions: list[Versions]
+
+
+class FindingBody(Body):
+    """What lint found."""
+
+    code: str
+    severity: str
+    place: str
+    message: str
+    advice: str
+    line: int | None = None
+
+
+class VerdictBody(Body):
+    """Whether a property holds."""
+
+    property: str
+    status: Literal["holds", "violated", "unknown", "error"]
+    reason: str
+
+
+class Validated(Body):
+    """What is to be said of a definition."""
+
+    name: str
+    version: str
+    findings: list[FindingBody]
+    verdicts: list[VerdictBody] | None = None
+
+
+# --- instances -----------------------------------------------------------------------------------
+
+
+class ToStart(Body):
+    """What is to be started."""
+
+    model_config = _with({"workflow": "door", "id": "door-1", "input": {}, "metadata": {"ticket": 7}})
+
+    workflow: Name
+    id: NewId | None = Field(None, description="Default: the workflow and a number.")
+    version: Name | None = Field(None, description="Which versions fit: `>=1.2, <2.0`; default: the newest.")
+    input: dict[str, JsonValue] = Field(default_factory=dict)
+    seed: int | None = Field(None, ge=0, lt=2**63, description="Makes its random draws repeatable.")
+    metadata: Metadata = None
+
+
+class Short(Body):
+    """An instance in a list."""
+
+    id: str
+    workflow: str
+    definition_version: str
+    status: str
+    state: str
+    outcome: str | None
+    parent: str | None
+    key: JsonValue = Field(description="its correlation key; null once it is closed")
+    version: int = Field(description="how many records it has")
+    started: Micros
+    changed: Micros
+
+
+class Instances(Body):
+    """A page of instances; `after` asks for the next one."""
+
+    instances: list[Short]
+    after: str | None
+
+
+class ToList(BaseModel):
+    """Which instances are wanted, and the page."""
+
+    workflow: str | None = Field(None, max_length=LONGEST_ID)
+    status: list[str] = Field(default_factory=list, max_length=10, description="`open`, or statuses")
+    state: str | None = Field(None, max_length=1_000)
+    prefix: str | None = Field(None, max_length=LONGEST_ID, description="what ids begin with")
+    roots: bool = Field(False, description="leave out those that another one has started")
+    limit: int = Field(100, ge=1, le=MOST_LISTED)
+    after: str | None = Field(None, max_length=1_000, description="what the page before gave as `after`")
+
+
+class ActivityBody(Body):
+    """An activity that has not ended."""
+
+    activity: str
+    activity_id: int
+    attempt: int
+    phase: str
+    region: str
+    detail: JsonValue
+    index: int | None
+    correlation_id: str = Field(description="names the attempt to whoever completes it from outside")
+
+
+class TimerBody(Body):
+    """A timer that has yet to fire."""
+
+    place: int
+    id: int
+    name: str
+    due: Micros
+    region: str | None
+    activity_id: int | None
+
+
+class InstanceBody(Short):
+    """An instance as it stands."""
+
+    model_config = _with(
+        {
+            "id": "door-1",
+            "workflow": "door",
+            "definition_version": "1.0.0",
+            "status": "running",
+            "state": "shut",
+            "outcome": None,
+            "parent": None,
+            "key": None,
+            "version": 2,
+            "started": 1796023246553847,
+            "changed": 1796023246553847,
+            "is_closed": False,
+            "is_idle": True,
+            "configuration": {"": "shut"},
+            "variables": {},
+            "output": None,
+            "activities": [],
+            "timers": [],
+            "waiting": [],
+        }
+    )
+
+    is_closed: bool
+    is_idle: bool = Field(description="nobody works on it or its children, and no event waits")
+    configuration: dict[str, str] = Field(description="the active state of each region; '' is the workflow's own")
+    variables: dict[str, JsonValue]
+    output: dict[str, JsonValue] | None
+    activities: list[ActivityBody]
+    timers: list[TimerBody]
+    waiting: list[str] = Field(description="events that wait for a busy region or a pause, or are deferred")
+
+
+class RecordBody(Body):
+    """A record of an instance's history; docs/meaning.md has them all."""
+
+    kind: str
+    seq: int
+    time: Micros
+    cause_seq: int
+    region: str | None = None
+    state: str | None = None
+    to_state: str | None = None
+    event: str | None = None
+    event_id: str | None = None
+    activity: str | None = None
+    activity_id: int | None = None
+    attempt: int | None = None
+    error_type: str | None = None
+    status: str | None = None
+    outcome: str | None = None
+    payload: dict[str, JsonValue] = Field(default_factory=dict)
+    metadata: dict[str, JsonValue] | None = None
+
+
+class Records(Body):
+    """A page of records; `after` asks for the next one."""
+
+    records: list[RecordBody]
+    after: int | None
+
+
+class ToSend(Body):
+    """An event."""
+
+    model_config = _with({"event": "open", "payload": {}, "event_id": "e-1"})
+
+    event: Name
+    payload: dict[str, JsonValue] = Field(default_factory=dict)
+    event_id: Id | None = Field(None, description="The same id twice is applied once. Default: the Idempotency-Key.")
+    metadata: Metadata = None
+
+
+class Sent(Body):
+    """What has become of an event or a command."""
+
+    model_config = _with({"answer": "accepted", "fate": "taken"})
+
+    answer: str = Field(description="accepted, waiting, deferred, discarded or duplicate; of commands also ignored")
+    fate: str = Field(description="of the first with this id")
+
+
+CommandName = Literal["pause", "resume", "cancel", "terminate", "retry"]
+
+
+class ToCommand(Body):
+    """A command."""
+
+    model_config = _with({"command": "pause", "reason": "stock-taking"})
+
+    command: CommandName
+    reason: str | None = Field(None, max_length=2_000)
+    command_id: Id | None = Field(None, description="The same id twice is applied once. Default: the Idempotency-Key.")
+    metadata: Metadata = None
+
+
+class ToCommandAll(ToCommand):
+    """A command to several instances."""
+
+    model_config = _with({"command": "cancel", "ids": ["door-1", "door-2"], "reason": "the house is sold"})
+
+    ids: list[Id] = Field(min_length=1, max_length=1_000)
+
+
+class SentAll(Body):
+    """What has become of a command, by instance; `missing` where there is none."""
+
+    results: dict[str, str]
+
+
+class ToExplain(Body):
+    """An event or a state, and the event's payload if it is known."""
+
+    model_config = _with({"name": "open"})
+
+    name: Name
+    payload: dict[str, JsonValue] | None = None
+
+
+class Explained(Body):
+    """Why it can or cannot happen now."""
+
+    model_config = _with(
+        {"name": "open", "possible": True, "reasons": ["Transition 'shut → ajar on open' would be taken."]}
+    )
+
+    name: str
+    possible: bool
+    reasons: list[str]
+
+
+# --- activities ----------------------------------------------------------------------------------
+
+
+class ToComplete(Body):
+    """The result of an activity that returned `context.later()`."""
+
+    model_config = _with({"correlation_id": "order-1:3:1", "result": {"receipt": "r-7"}})
+
+    correlation_id: Id
+    result: JsonValue = None
+
+
+class ToFail(Body):
+    """That such an activity has failed."""
+
+    model_config = _with({"correlation_id": "order-1:3:1", "error_type": "Card.Declined", "message": "no money"})
+
+    correlation_id: Id
+    error_type: Name
+    message: str | None = Field(None, max_length=2_000)
+    retry_after: float | None = Field(None, ge=0, le=3_200_000_000, description="seconds")
+
+
+class ToBeat(Body):
+    """That the work on such an activity goes on."""
+
+    model_config = _with({"correlation_id": "order-1:3:1", "detail": {"done": 0.4}})
+
+    correlation_id: Id
+    detail: JsonValue = None
+
+
+class Completed(Body):
+    """Whether somebody waited for it: `accepted` or `ignored`."""
+
+    answer: str
+
+
+# --- others --------------------------------------------------------------------------------------
+
+
+class ScheduleBody(Body):
+    """A schedule of a workflow in its newest version, and when it comes next."""
+
+    workflow: str
+    version: str
+    schedule: str
+    told: str
+    next: list[str]
+
+
+class Schedules(Body):
+    """All of them."""
+
+    schedules: list[ScheduleBody]
+
+
+class Rows(Body):
+    """Rows of a view; docs/views.md says what its columns mean. Durations and times are microseconds."""
+
+    model_config = _with({"rows": [{"workflow": "door", "path": "shut → ajar", "cases": 41, "share": 0.98}]})
+
+    rows: list[dict[str, Any]]
+
+
+class AuditEntry(Body):
+    """Who did what, or tried to."""
+
+    number: int
+    time: Micros
+    key: str
+    name: str
+    role: str
+    method: str
+    path: str
+    status: int
+    request: str
+
+
+class Audit(Body):
+    """The newest first; `after` asks for those before."""
+
+    entries: list[AuditEntry]
+    after: int | None
+
+
+class CallerBody(Body):
+    """Whose key it is."""
+
+    key: str
+    name: str
+    role: str
+    namespace: str
+
+
+class Health(Body):
+    """How the service is."""
+
+    status: Literal["ok", "stopped"]
+    detail: str | None = None

@@ -1,0 +1,165 @@
+"""Namespaces: each has an engine of its own, on a database of its own, so no query can reach another's."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from wfsim.errors import EngineError
+from wfsim.runtime.engine import Engine, open_engine
+
+from .keys import DEFAULT, Keys, checked_namespace
+from .ledger import Ledger
+from .measuring import Measures
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+
+    from wfsim.model.catalogue import Catalogue
+    from wfsim.model.workflow import Workflow
+    from wfsim.runtime.clock import Clock
+    from wfsim.runtime.implementations import Function
+
+
+class Tenant:
+    """What belongs to one namespace.
+
+    Attributes
+    ----------
+    streams
+        How many subscribers read just now.
+    """
+
+    def __init__(self, namespace: str, engine: Engine) -> None:
+        self.namespace = namespace
+        self.engine = engine
+        self.ledger = Ledger(engine.core.database)
+        self.measures = Measures(engine)
+        self.streams = 0
+
+
+class Tenants:
+    """The namespaces of a service; from any thread.
+
+    Parameters
+    ----------
+    url
+        The database of the default namespace. Others lie beside it; see `address_of`.
+    workflows, activities
+        Of the default namespace: one process works for one database. Without functions, time passes and messages are
+        delivered, and activities are left to workers.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
+        activities: Mapping[str, Function] | None = None,
+        *,
+        clock: Clock | None = None,
+        polling: float = 0.1,
+    ) -> None:
+        self._url, self._clock, self._polling = url, clock, polling
+        self._door = threading.Lock()
+        self._known: dict[str, Tenant] = {}
+        self._closed = False
+        engine = open_engine(url, workflows, activities or {}, clock=clock, polling=polling)
+        try:
+            self._known[DEFAULT] = Tenant(DEFAULT, engine)
+            self.keys = Keys(engine.core.database)
+            # Time must pass in all of them, whether somebody calls or not.
+            for namespace in sorted({key.namespace for key in self.keys.list()}):
+                self.of(namespace)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def default(self) -> Tenant:
+        """The default namespace."""
+        return self._known[DEFAULT]
+
+    def of(self, namespace: str) -> Tenant:
+        """A namespace; made when it is first asked for.
+
+        Raises
+        ------
+        EngineError
+            If its database cannot be opened or made.
+        """
+        found = self._known.get(namespace)
+        if found is not None:
+            return found
+        with self._door:
+            found = self._known.get(namespace)
+            if found is None:
+                if self._closed:
+                    raise EngineError("the service is about to stop. Ask again when it is back.")
+                url = address_of(self._url, namespace)
+                _make(self._url, url)
+                found = Tenant(
+                    namespace, open_engine(url, activities={}, groups=(), clock=self._clock, polling=self._polling)
+                )
+                self._known[namespace] = found
+            return found
+
+    def all(self) -> list[Tenant]:
+        """Those that are open."""
+        return list(self._known.values())
+
+    def close(self, timeout: float = 10.0) -> None:
+        """End what goes on; nothing stored is lost."""
+        with self._door:
+            self._closed = True
+            known = list(self._known.values())
+        for each in known:
+            each.engine.close(timeout)
+
+
+def address_of(url: str, namespace: str) -> str:
+    """The database of a namespace: that of the default one, or one of its own beside it, named after it.
+
+    Examples
+    --------
+    >>> address_of("sqlite:///runs.db", "acme")
+    'sqlite:///runs.acme.db'
+    >>> address_of("postgresql://user@host/runs", "acme")
+    'postgresql://user@host/runs_acme'
+    """
+    checked_namespace(namespace)
+    parsed = sa.engine.make_url(url)
+    database = parsed.database
+    if namespace == DEFAULT or database in (None, "", ":memory:"):
+        return url
+    assert database is not None
+    if parsed.get_backend_name() == "sqlite":
+        stem, dot, ending = database.rpartition(".")
+        beside = f"{stem}.{namespace}.{ending}" if dot and "/" not in ending else f"{database}.{namespace}"
+    else:
+        beside = f"{database}_{namespace}"
+    return parsed.set(database=beside).render_as_string(hide_password=False)
+
+
+def _make(default: str, url: str) -> None:
+    """Make a database of PostgreSQL, if it is not there; files make themselves."""
+    parsed = sa.engine.make_url(default)
+    name = sa.engine.make_url(url).database or ""
+    if parsed.get_backend_name() != "postgresql":
+        return
+    driver = parsed if parsed.drivername != "postgresql" else parsed.set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(driver, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
+    try:
+        with engine.connect() as connection:
+            there = sa.text("SELECT 1 FROM pg_database WHERE datname = :name")
+            if connection.execute(there, {"name": name}).first() is None:
+                connection.exec_driver_sql(f"CREATE DATABASE {engine.dialect.identifier_preparer.quote(name)}")
+    except sa.exc.DBAPIError as error:
+        raise EngineError(
+            f"the database {name} of a namespace cannot be made: {str(error.orig).strip()} Make it by hand, or let the "
+            "service's user create databases: ALTER ROLE … CREATEDB."
+        ) from error
+    finally:
+        engine.dispose()
