@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wfsim.errors import ActivityError
 from wfsim.model.connectors import Http
@@ -21,11 +21,23 @@ if TYPE_CHECKING:
     from wfsim.model.elements import Activity
     from wfsim.model.values import Value
 
-    from .executor import ActivityContext
     from .permissions import Permissions
 
 BEATS = 0.2
 """Seconds between two signs of life that are passed on."""
+
+
+class Carried(Protocol):
+    """What a connector asks of the context of its attempt."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """What the outside may know a repetition by."""
+        ...
+
+    def heartbeat(self) -> None:
+        """The work goes on."""
+        ...
 
 
 def refusal(connector: Connector, permissions: Permissions) -> str | None:
@@ -43,7 +55,7 @@ def function_of(activity: Activity, permissions: Permissions) -> Callable[..., A
     connector = activity.connector
     assert connector is not None
 
-    async def carry_out(context: ActivityContext, /, **given: Value) -> Value:
+    async def carry_out(context: Carried, /, **given: Value) -> Value:
         secrets = Secrets({name: permissions.secret(name) for name in connector.secrets})
         key, beat = context.idempotency_key, _beating(context)
         try:
@@ -83,7 +95,7 @@ def _inputs(activity: Activity, given: Mapping[str, Value]) -> dict[str, Value]:
     return found
 
 
-def _beating(context: ActivityContext) -> Callable[[], None]:
+def _beating(context: Carried) -> Callable[[], None]:
     last = 0.0
 
     def beat() -> None:

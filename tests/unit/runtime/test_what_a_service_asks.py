@@ -107,7 +107,7 @@ def test_an_activity_that_waits_for_the_outside_is_nobodys_and_survives_its_work
         run = worker.start("order", id="o")
         run.send("pay")
         run.wait(lambda run: run.activities[0].phase == "running" and _is_nobodys(worker), timeout="60s")
-    with open_engine(url, activities={}) as service:
+    with open_engine(url, activities={}, groups=()) as service:
         assert service.get("o").state == "charging"
         assert service.complete("o:1:1", "r") == "accepted"
         assert service.get("o").state == "shipped"
@@ -134,11 +134,11 @@ def test_an_attempt_that_never_was_changes_nothing(engine: Engine) -> None:
     assert run.state == "created"
 
 
-def test_an_engine_with_no_function_at_all_lets_time_pass_and_leaves_activities_to_others(tmp_path: Path) -> None:
+def test_an_engine_that_serves_no_group_lets_time_pass_and_leaves_activities_to_others(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/runs.db"
     with (
-        open_engine(url, [order()], {}, polling=0.02) as first,
-        open_engine(f"sqlite:///{tmp_path}/other.db", [order()], {}, polling=0.02) as second,
+        open_engine(url, [order()], {}, groups=(), polling=0.02) as first,
+        open_engine(f"sqlite:///{tmp_path}/other.db", [order()], {}, groups=(), polling=0.02) as second,
     ):
         run = first.start("order", id="o")
         run.send("pay")

@@ -280,5 +280,5 @@ def test_limits_that_make_no_sense_are_refused(tmp_path: Path) -> None:
         number_of("x")
     with open_engine() as engine, pytest.raises(EngineError, match="has no queue here"):
         engine.set_queue("default", QueueLimits())
-    with pytest.raises(EngineError, match="no group of workers is named"):
-        open_engine(f"sqlite:///{tmp_path}/runs.db", activities={}, groups=[])
+    with pytest.raises(EngineError, match="7 is no group of workers"):
+        open_engine(f"sqlite:///{tmp_path}/runs.db", activities={}, groups=[7])  # type: ignore[list-item]
