@@ -12,6 +12,7 @@ from tests.simulated_engine.world import SECOND, Process, Violated, World
 from wfsim.errors import EngineError, EventRejected, StartRefused
 from wfsim.runtime.core import Core
 from wfsim.runtime.database import DatabaseError
+from wfsim.runtime.delivery import Delivery
 from wfsim.runtime.engine import Engine
 from wfsim.runtime.executor import Attempt, Report
 from wfsim.runtime.presence import Presence
@@ -92,18 +93,12 @@ class Worker:
         self.presence = Presence(self.core, self.process.name, lease=LEASE)
         self.presence.id = f"{self.process.name}#{number}"
         self.presence.free = self._free
+        self.delivery = Delivery(self.core, self.presence.id, self, least=0.1)
         self._running: dict[tuple[str, int, int], Attempt] = {}
         self.process.begin("presence", self._be_here)
         self.process.begin("pump", self._pump)
         for k in range(2):
             self.process.begin(f"slot{k}", self._work)
-
-    def _until_it_works(self, call: Callable[[], Any]) -> Any:
-        while True:
-            try:
-                return call()
-            except DatabaseError:
-                self.world.sleep(OUTAGE)
 
     def _polling(self) -> int:
         """As soon as calm has come nothing depends on how often is looked."""
@@ -164,7 +159,7 @@ class Worker:
                 continue
             # What the queue takes, until it calls.
             self.world.sleep(self.world.random.randrange(1, 3 * SECOND if self.world.chance(0.2) else 200_000))
-            self._carry_out(*entry.arguments)
+            self.delivery.deliver(*entry.arguments)
             entry.status = "over"
 
     def _claim(self) -> Entry | None:
@@ -179,12 +174,27 @@ class Worker:
         entry.status, entry.worker = "pending", self.presence.id
         return entry
 
-    def _carry_out(self, name: str, serial: int, attempt: int, tries: int) -> None:
-        order = self._until_it_works(lambda: self.core.take(name, serial, attempt, self.presence.id, tries))
-        if order is None:
-            return
-        report = self._perform(order)
-        self._until_it_works(lambda: self.core.report(report))
+    # --- as hands of a delivery ---------------------------------------------------------------------
+
+    def admit(self, use: Any, declared: Any, instance: str) -> None:
+        """Every function is known here."""
+
+    def carry_out(self, order: Order) -> Report:
+        """Takes its time, and leaves an effect in the world."""
+        return self._perform(order)
+
+    def learn(self) -> None:
+        """Everything is known here."""
+
+    def enqueue(self, rows: Any, attempts: Iterable[AttemptRow], delay: float) -> None:
+        """Offered again later."""
+        for row in attempts:
+            rows.enqueue(row, self.world.time + int(delay * SECOND))
+
+    def wait(self, seconds: float) -> bool:
+        """Nobody ends but by dying."""
+        self.world.sleep(int(seconds * SECOND))
+        return False
 
     def _perform(self, order: Order) -> Report:
         key = (order.instance, order.serial, order.attempt)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 LOGGER = logging.getLogger("wfsim")
+# Who does not listen hears nothing: Python else prints the bare words of warnings.
+LOGGER.addHandler(logging.NullHandler())
 
 
 def tell(event: str, level: int = logging.INFO, /, **fields: Any) -> None:

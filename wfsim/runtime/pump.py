@@ -14,6 +14,7 @@ from wfsim.model.uses import declared_activities
 
 from .breaker import OnHold
 from .database import DatabaseError
+from .delivery import OUTAGE
 from .executor import Attempt, Executor, Report
 from .implementations import Implementations, Use
 from .turn import Unknown
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from .rows import AttemptRow
     from .sql_rows import SqlRows
     from .turn import Order
-
-OUTAGE = 0.5
-"""Seconds after which is looked again for a database that cannot be reached."""
 
 
 def attempt_of(order: Order) -> Attempt:

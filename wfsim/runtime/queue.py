@@ -6,27 +6,26 @@ import json
 import logging
 import math
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions
 from dbos import Serializer as DBOSSerializer
 
 from wfsim.errors import EngineError
-from wfsim.model.duration import UNITS
 
-from .breaker import OnHold
-from .database import DatabaseError
+from .delivery import Delivery
 from .groups import DEFAULT, HIGHEST, MOST_AT_ONCE, QueueLimits, group_of, limits_of, queue_of, set_limits
-from .logs import tell
-from .pump import OUTAGE
-from .turn import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
+    from wfsim.model.elements import Activity
+
     from .core import Core
+    from .executor import Report
+    from .implementations import Use
     from .pump import Pump
     from .rows import AttemptRow
     from .sql_rows import SqlRows
@@ -37,11 +36,6 @@ VERSION = "wfsim-1"
 
 TOGETHER = 500
 """Rows of DBOS that are removed at a time."""
-
-ELSEWHERE = 1.0
-"""Seconds after which an attempt whose function is not known here is offered again."""
-
-T = TypeVar("T")
 
 _running: list[str] = []
 _turn = threading.Lock()
@@ -213,6 +207,7 @@ class QueueWorker(Queue):
         self._n_running = 0
         self._closing = threading.Event()
         self._count = threading.Lock()
+        self._delivery = Delivery(core, worker, self, least=polling)
         self.learn: Callable[[], None] = lambda: None
         with _turn:
             if _running:
@@ -265,65 +260,26 @@ class QueueWorker(Queue):
         with self._count:
             self._n_running += 1
         try:
-            self._carry_out(name, serial, attempt, tries)
+            self._delivery.deliver(name, serial, attempt, tries)
         finally:
             with self._count:
                 self._n_running -= 1
 
-    def _carry_out(self, name: str, serial: int, attempt: int, tries: int) -> None:
-        order = self._take(name, serial, attempt, tries)
-        if order is None:
-            return
+    # --- as hands of a delivery ---------------------------------------------------------------------
+
+    def admit(self, use: Use, declared: Activity, instance: str) -> None:
+        """Whether the function is known here, and its breaker lets it pass."""
+        self._pump.admit(use, declared, instance)
+
+    def carry_out(self, order: Order) -> Report | None:
+        """By the threads of the pump."""
         implementation = self._pump.implementation(order)
         assert implementation is not None
-        told = {"instance": name, "activity": order.activity, "activity_id": serial, "attempt": attempt}
-        tell("attempt_started", **told)
-        report = self._pump.perform(order, implementation)
-        if report is None:
-            tell("attempt_taken_back", **told)
-            return
-        self._insist(lambda again: self._core.report(report))
-        if report.error_type is None:
-            tell("attempt_succeeded", **told)
-        else:
-            tell("attempt_failed", logging.WARNING, **told, error_type=report.error_type, message=report.message)
+        return self._pump.perform(order, implementation)
 
-    def _take(self, name: str, serial: int, attempt: int, tries: int) -> Order | None:
-        wait = ELSEWHERE
-        for last in (False, True):
-            try:
-                return self._insist(
-                    lambda again: self._core.take(
-                        name, serial, attempt, self._worker, tries, self._pump.admit, again=again
-                    )
-                )
-            except Unknown:
-                if not last:
-                    self.learn()
-            except OnHold as error:
-                wait = (error.until - self._core.clock.now()) / UNITS["s"]
-                break
-        delay = max(wait, self._polling)
-        self._insist(
-            lambda again: self._core.put_back(
-                name, serial, attempt, tries, lambda rows, attempts: self.enqueue(rows, attempts, delay)
-            )
-        )
-        return None
-
-    def _insist(self, call: Callable[[bool], T]) -> T:
-        """Do it, again and again while the database is away; it is told whether it may have been done before.
-
-        Nobody else would: DBOS takes what has failed for ended, and this worker is alive.
-        """
-        again = False
-        while True:
-            try:
-                return call(again)
-            except DatabaseError:
-                if self._closing.wait(OUTAGE):
-                    raise
-                again = True
+    def wait(self, seconds: float) -> bool:
+        """Wait so long; true if the worker ends meanwhile."""
+        return self._closing.wait(seconds)
 
     def drain(self, timeout: float) -> None:
         """Take nothing more from the queue, and wait until what is at work has ended, or for so many seconds."""
