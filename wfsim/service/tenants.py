@@ -66,7 +66,8 @@ class Tenants:
         self._door = threading.Lock()
         self._known: dict[str, Tenant] = {}
         self._closed = False
-        engine = open_engine(url, workflows, activities or {}, clock=clock, polling=polling)
+        groups = None if activities else ()
+        engine = open_engine(url, workflows, activities or {}, groups=groups, clock=clock, polling=polling)
         try:
             self._known[DEFAULT] = Tenant(DEFAULT, engine)
             self.keys = Keys(engine.core.database)
