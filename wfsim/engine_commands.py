@@ -90,12 +90,13 @@ def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) ->
             ),
         ],
         activities: Annotated[
-            list[str],
+            list[str] | None,
             typer.Option(
-                help="Python module whose functions carry out the activities of their names; may be repeated.",
+                help="Python module whose functions carry out the activities of their names; may be repeated. Without, "
+                "what definitions themselves say: http, command.",
                 show_default=False,
             ),
-        ],
+        ] = None,
         workflows: Annotated[
             str | None, typer.Option(help="Folder of workflows to publish; default: what is published.")
         ] = None,
@@ -128,7 +129,7 @@ def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) ->
         from wfsim.runtime.modules import activities_in
         from wfsim.runtime.worker import stopped_by_signals, told_as_json, work
 
-        given = activities_in(activities)
+        given = activities_in(activities or ())
         called = {each.name: each.python for each in functions_of(functions)}
         with told_as_json(sys.stdout), stopped_by_signals() as stop:
             engine = open_engine(database, workflows, given, functions=called, groups=groups, concurrency=concurrency)

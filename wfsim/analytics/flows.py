@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from wfsim.drawing import Direction
     from wfsim.history.history import History
+    from wfsim.history.questions import Result
     from wfsim.model.workflow import Workflow
 
 Measure = Literal["cases", "time", "waiting", "retries", "timeouts"]
@@ -124,10 +125,10 @@ class Flows:
     def passed(self, history: History, variant: Variant) -> tuple[list[int], list[str]]:
         """Transitions, by number, and states, by path, that the cases of a variant that is shown passed."""
         where = self._of(variant)
-        taken = history.con.execute(
-            f"SELECT DISTINCT transition FROM records WHERE kind = {R_TRANSITION} AND {where} ORDER BY ALL"
+        taken = _ask(
+            history, f"SELECT DISTINCT transition FROM records WHERE kind = {R_TRANSITION} AND {where} ORDER BY ALL"
         ).fetchall()
-        entered = history.con.execute(f"SELECT DISTINCT state FROM stays WHERE {where} ORDER BY ALL").fetchall()
+        entered = _ask(history, f"SELECT DISTINCT state FROM stays WHERE {where} ORDER BY ALL").fetchall()
         return [number for (number,) in taken], [state for (state,) in entered]
 
     def _of(self, variant: Variant) -> str:
@@ -307,8 +308,8 @@ def flows(
         hashes = ", ".join(f"{variant.path_hash}::UBIGINT" for variant in variants[:shown])
         kept = f'SELECT (run, "case") FROM cases WHERE {whole} AND path_hash IN ({hashes})'
         where = f'{whole} AND (run, "case") IN ({kept})'
-    (cases,) = history.con.execute(f"SELECT count(*) FROM cases WHERE {where}").fetchall()[0]
-    (every,) = history.con.execute(f"SELECT count(*) FROM cases WHERE {whole}").fetchall()[0]
+    (cases,) = _ask(history, f"SELECT count(*) FROM cases WHERE {where}").fetchall()[0]
+    (every,) = _ask(history, f"SELECT count(*) FROM cases WHERE {whole}").fetchall()[0]
     return Flows(
         workflow=about.workflow,
         cases=cases,
@@ -321,15 +322,21 @@ def flows(
     )
 
 
+def _ask(history: History, query: str) -> Result:
+    """All of the answer: what is asked here is short."""
+    return history.sql(query, max_rows=None, max_seconds=None)
+
+
 def _variants(history: History, where: str) -> list[Variant]:
-    rows = history.con.execute(
+    rows = _ask(
+        history,
         f"""
         SELECT any_value(v.states), d.path_hash, count(*), avg(d.duration)
         FROM durations d JOIN (SELECT run, "case" FROM cases WHERE {where}) c ON c.run = d.run AND c."case" = d."case"
         JOIN variants_seen v ON v.path_hash = d.path_hash
         WHERE d.status <> 'open'
         GROUP BY d.path_hash ORDER BY count(*) DESC, d.path_hash
-        """
+        """,
     ).fetchall()
     return [Variant(tuple(states), path, cases, mean) for states, path, cases, mean in rows]
 
@@ -345,32 +352,35 @@ def _enough(variants: list[Variant], share: float) -> int:
 
 
 def _edges(history: History, where: str) -> dict[int, EdgeFlow]:
-    rows = history.con.execute(
+    rows = _ask(
+        history,
         f"""
         SELECT transition, count(*), count(DISTINCT (run, "case")), coalesce(avg(dwell), 0),
             coalesce(quantile_cont(dwell, 0.95), 0), coalesce(sum(dwell), 0)::BIGINT
         FROM records WHERE kind = {R_TRANSITION} AND {where} GROUP BY transition ORDER BY transition
-        """
+        """,
     ).fetchall()
     return {number: EdgeFlow(*found) for number, *found in rows}
 
 
 def _states(history: History, where: str) -> dict[str, StateFlow]:
     of_cases = f'(run, "case") IN (SELECT (run, "case") FROM cases WHERE {where})'
-    stays = history.con.execute(
+    stays = _ask(
+        history,
         f"""
         SELECT state, count(*), count(DISTINCT (run, "case")), coalesce(avg(dwell), 0),
             coalesce(quantile_cont(dwell, 0.95), 0), coalesce(sum(dwell), 0)::BIGINT
         FROM stays WHERE {of_cases} GROUP BY state ORDER BY state
-        """
+        """,
     ).fetchall()
-    attempts = history.con.execute(
+    attempts = _ask(
+        history,
         f"""
         SELECT s.name, coalesce(avg(r.wait), 0), count(*) FILTER (r.kind = {R_RETRY_SCHEDULED}),
             count(*) FILTER (r.kind = {R_ATTEMPT_TIMED_OUT})
         FROM (SELECT * FROM records WHERE {where} AND state IS NOT NULL AND activity IS NOT NULL) r
         JOIN state_names s ON s.code = r.state GROUP BY s.name
-        """
+        """,
     ).fetchall()
     beside = {state: rest for state, *rest in attempts}
     return {state: StateFlow(*found, *beside.get(state, ())) for state, *found in stays}

@@ -66,7 +66,7 @@ def _path(history: History, flows: Flows, number: int) -> Behind:
 
 def detail(history: History, found: Behind) -> Scene:
     """The cases behind a selection, the longest first."""
-    rows = history.con.execute(f"FROM ({found.query}) LIMIT {MOST_CASES}").fetchall()
+    rows = history.sql(f"FROM ({found.query}) LIMIT {MOST_CASES}").fetchall()
     return {
         "title": found.title,
         "query": found.query,
