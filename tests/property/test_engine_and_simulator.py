@@ -87,9 +87,7 @@ def _case(engine: Engine, clock: ManualClock, workflow: Workflow, name: str, rec
                     assert order is not None
             case "activity_succeeded" | "activity_failed":
                 key = (name, record.activity_id or 0, record.attempt or 0)
-                report = Report(
-                    key, given.get("result"), record.error_type, given.get("message"), given.get("delay")
-                )
+                report = Report(key, given.get("result"), record.error_type, given.get("message"), given.get("delay"))
                 with pytest.MonkeyPatch.context() as patched:
                     patched.setattr("wfsim.runtime.turn.Turn.work_off", lambda *_, **__: False)
                     core.report(report)
