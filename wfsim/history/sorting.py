@@ -33,8 +33,7 @@ PIECE = 2 * _ROW_GROUP
 
 Existing = Literal["replace", "append", "refuse"]
 
-_INSERTS = f"""
-INSERT INTO records FROM arrow_records;
+_FOLLOWING = f"""
 INSERT INTO stay_rows {stay_rows("arrow_records")};
 INSERT INTO attempt_rows {attempt_rows("arrow_records")};
 INSERT INTO cases
@@ -42,6 +41,11 @@ SELECT c.*, coalesce(e.last_time, c.started), e.* EXCLUDE (run, "case", last_tim
 FROM arrow_cases c
 LEFT JOIN ({case_ends("arrow_records")}) e(run, "case", {", ".join(CASE_ENDS)}) ON e.run = c.run AND e."case" = c."case"
 ORDER BY c.run, c."case";
+"""
+_GIVEN = """
+INSERT INTO stay_rows BY NAME FROM arrow_stays;
+INSERT INTO attempt_rows BY NAME FROM arrow_attempts;
+INSERT INTO cases BY NAME FROM arrow_cases;
 """
 
 UNFINISHED = "The run is incomplete: it was not written to its end, since the disk was full or somebody interrupted it."
@@ -110,6 +114,18 @@ class Piece:
     names: Names
 
 
+@dataclass(frozen=True)
+class Sides:
+    """What follows from the records of a piece, if whoever made them knows it: its cases have the closing columns then.
+
+    The queries of `side_tables` come to the same rows, but take a quarter as long as writing the records does. A column
+    that is not there is null in all rows, of the records, too.
+    """
+
+    stays: pa.Table
+    attempts: pa.Table
+
+
 class SortedFile:
     """A new file, or what is `known` of an old one to write behind.
 
@@ -145,14 +161,17 @@ class SortedFile:
             replace(run, complete=False).store(self.con)
             self.con.execute("INSERT INTO notes VALUES (?, ?)", [run.run, UNFINISHED])
 
-    def write(self, piece: Piece, records: pa.Table | None) -> None:
-        """Some cases with their records, and what follows from these."""
+    def write(self, piece: Piece, records: pa.Table | None, sides: Sides | None = None) -> None:
+        """Some cases with their records, and what follows from these: `sides`, or else it is asked of the records."""
         told = self.con.sql("FROM records LIMIT 0").to_arrow_table() if records is None else _in_groups(records)
         seen = {"arrow_variants": piece.variants, "arrow_cases": piece.cases, "arrow_records": told}
+        if sides is not None:
+            seen |= {"arrow_stays": sides.stays, "arrow_attempts": sides.attempts}
         with self._seen(**seen), self._whole():
             store_names(self.con, piece.names)
             self._store_variants()
-            self.con.execute(_INSERTS)
+            self.con.execute("INSERT INTO records BY NAME FROM arrow_records")
+            self.con.execute(_FOLLOWING if sides is None else _GIVEN)
 
     def store(self, name: str, rows: pa.Table) -> None:
         """Rows of a table that tells of a run, by the names of their columns."""
@@ -210,6 +229,7 @@ class SortedFile:
 
 
 def _in_groups(table: pa.Table) -> pa.Table:
+    """The rows in batches that are row groups: DuckDB would put those of others together once more."""
     import pyarrow as pa
 
-    return pa.Table.from_batches(table.to_batches(_ROW_GROUP), table.schema)
+    return pa.Table.from_batches(table.combine_chunks().to_batches(_ROW_GROUP), table.schema)

@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wfsim.errors import HistoryError, did_you_mean, listed
-from wfsim.history import arrow, sorting
+from wfsim.history import arrow
 from wfsim.history.case_rows import variant_rows
 from wfsim.history.codes import Codes
 from wfsim.history.paths import EMPTY, Paths
-from wfsim.history.sorting import Piece
-from wfsim.semantics.codes import STRING
+from wfsim.history.sorting import Piece, Sides
 
-from . import steps
+from . import attributes, cases, steps
+from .pairing import Executions, no_executions, pair
+from .records import Course, Made, Told, in_pieces
 from .staging import KEPT
-from .values import ORIGINAL_TIME, VALUES, iso
+from .values import ORIGINAL_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import duckdb
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
     from wfsim.history.sorting import SortedFile
 
     from .staging import Staging
+    from .steps import Moments
 
 _NAMED = ("state_names", "event_names", "activity_names")
 """An activity has one number in all of them, as a state, an event and an activity."""
+_BEGINS = "lower(lifecycle) IN ('start', 'schedule')"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a log is like.
+
+    Attributes
+    ----------
+    by_time
+        Whether events of a case come by their times, else as in the log.
+    has_starts
+        Whether an event may say when it was started, too.
+    pair
+        Whether starts and completions by their lifecycle are one execution.
+    traces
+        Whether it is XES, where traces are cases.
+    """
+
+    by_time: bool
+    has_starts: bool
+    pair: bool
+    traces: bool
 
 
 class Making:
@@ -37,7 +66,7 @@ class Making:
     slots
         Names of attributes, by the numbers that staged values have.
     n_events, n_cases
-        What there is, once it is made.
+        What there is, once it is written.
     """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, final: Sequence[str] | None) -> None:
@@ -46,33 +75,33 @@ class Making:
         self.slots: list[str] = []
         self.n_events = self.n_cases = 0
         self._final = final
-        self._paths = Paths()
 
-    # --- tables ----------------------------------------------------------------------------------
+    def write(self, staging: Staging, kind: Kind, file: SortedFile) -> None:
+        """Write all cases with their records, piece by piece, and count in `staging` what was done to events.
 
-    def make(self, staging: Staging, *, by_time: bool, has_starts: bool, pair: bool, traces: bool) -> None:
-        """Work everything out."""
-        con = self.con
+        Raises
+        ------
+        HistoryError
+            If something is not allowed to be done.
+        """
         activities = self._activities(staging)
-        steps.list_cases(con, traces=traces)
-        pairs = (
-            pair and not has_starts and bool(staging.found(f"{KEPT} AND lower(lifecycle) IN ('start', 'schedule')")[0])
-        )
-        steps.place(con, by_time=by_time, has_starts=has_starts, pairs=pairs, traces=traces)
-        self._check_times(staging)
-        steps.pair(con, simple=not (pairs or has_starts))
-        if pairs:
-            self._count_pairs(staging)
-        steps.number(con, self._final_codes(staging, activities))
-        self._case_values(staging)
-        steps.list_paths(con)
-        self._hash_paths(activities)
-        steps.follow(con)
+        final = self._codes_of_final(staging, activities)
+        cases.list_cases(self.con, traces=kind.traces)
         self.codes.code("region_names", "")
         for name in self.slots:
             self.codes.code("slot_names", name)
-        ((self.n_events,),) = con.execute(f"SELECT count(*) FROM memory.main.staged WHERE {KEPT}").fetchall()
-        ((self.n_cases,),) = con.execute("SELECT count(*) FROM memory.main.whole").fetchall()
+        ((self.n_events, self.n_cases),) = self.con.execute(
+            "SELECT sum(n)::BIGINT, count(*) FROM memory.main.case_list"
+        ).fetchall()
+        batches = _Batches(self, staging, kind, activities, final)
+        paths = batches.paths
+        written = {EMPTY}
+        for made in in_pieces(batches):
+            fresh = sorted(set(made.ends.tolist()) - written)
+            written.update(fresh)
+            piece = Piece(made.cases, variant_rows(fresh, paths), self.codes.hand_over())
+            file.write(piece, made.records, Sides(made.stays, made.attempts))
+        batches.tell()
 
     def _activities(self, staging: Staging) -> list[str]:
         names = [
@@ -94,7 +123,7 @@ class Making:
         self.con.unregister("log_names")
         return names
 
-    def _final_codes(self, staging: Staging, activities: list[str]) -> list[int] | None:
+    def _codes_of_final(self, staging: Staging, activities: list[str]) -> list[int] | None:
         if self._final is None:
             return None
         for each in self._final:
@@ -105,156 +134,12 @@ class Making:
                 )
         return [activities.index(each) for each in self._final]
 
-    def _check_times(self, staging: Staging) -> None:
-        """Tell of times that fall, and keep them as attributes; refuse cases whose first event has none."""
-        con = self.con
-        query = "SELECT count(*), min(source, 5) FROM memory.main.placed WHERE "
-        ((count, first),) = con.execute(query + "time IS NULL").fetchall()
-        if count:
-            staging.refuse(
-                f"{count:,} events have no time, nor has one before them in their case",
-                tuple(first),
-                ("drop_untimed",),
-                "Fill them in.",
-            )
-        ((count, first),) = con.execute(query + "own < time").fetchall()
-        if not count:
-            return
-        if "lift_time" not in staging.allowed:
-            staging.refuse(
-                f"{count:,} events are earlier than the one before them in their case",
-                tuple(first),
-                ("lift_time",),
-                "Say that they come by their times: order='time'.",
-            )
-        staging.note("lift_time", count, tuple(first))
-        if ORIGINAL_TIME not in self.slots:
-            self.slots.append(ORIGINAL_TIME)
-        slot = self.slots.index(ORIGINAL_TIME)
-        said = iso("make_timestamptz(moment)")
-        value = f'{{slot: {slot}, tag: {STRING}::UTINYINT, whole: NULL::BIGINT, "real": NULL::DOUBLE, "text": {said}}}'
-        con.execute(f"""
-UPDATE memory.main.staged SET "values" = list_append(coalesce("values", []), {value})::{VALUES}
-WHERE place IN (SELECT source FROM memory.main.placed WHERE own < time)
-""")
-
-    def _count_pairs(self, staging: Staging) -> None:
-        def count(name: str, query: str) -> None:
-            ((n, first),) = self.con.execute(query).fetchall()
-            staging.note(name, n, tuple(first or ()))
-
-        placed = "SELECT count(*), min(source, 5) FROM memory.main.placed p "
-        count("not_started", placed + f"WHERE part = {steps.LONE}")
-        count(
-            "not_completed",
-            placed + f'JOIN memory.main.instances i ON i."case" = p."case" AND i.begun_pos = p.pos '
-            f"WHERE part = {steps.START} AND i.done_pos IS NULL",
-        )
-        count("no_steps", placed + f"WHERE part = {steps.OTHER}")
-
-    def _case_values(self, staging: Staging) -> None:
-        """Make `case_values`: the attributes of each case, of its first event where every event has them."""
-        con = self.con
-        tables = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        if "row_values" in tables:
-            con.execute("""
-CREATE TABLE memory.main.case_values AS
-SELECT p."case", arg_min(v.of_case, p.source) AS "values"
-FROM memory.main.placed p JOIN memory.main.row_values v ON v.place = p.source GROUP BY p."case"
-""")
-            self._keep_differing(staging)
-        elif "trace_values" in tables:
-            con.execute(f"""
-CREATE TABLE memory.main.case_values AS
-SELECT c."case", list({{slot: v.slot, tag: v.tag, whole: v.whole, "real": v."real", "text": v."text"}} ORDER BY v.place
-    )::{VALUES} AS "values"
-FROM memory.main.case_list c JOIN memory.main.trace_values v ON v.trace = c.trace GROUP BY c."case"
-""")
-        else:
-            con.execute(f'CREATE TABLE memory.main.case_values ("case" INTEGER, "values" {VALUES})')
-
-    def _keep_differing(self, staging: Staging) -> None:
-        """What an event says of its case and its first one does not stays with the event."""
-        differing = """
-FROM memory.main.placed p
-JOIN memory.main.row_values v ON v.place = p.source
-JOIN memory.main.case_values c ON c."case" = p."case"
-WHERE v.of_case IS DISTINCT FROM c."values"
-"""
-        other = 'list_filter(coalesce(v.of_case, []), lambda x: NOT list_contains(coalesce(c."values", []), x))'
-        ((count, first),) = self.con.execute(f"SELECT count(*), min(p.source, 5) {differing}").fetchall()
-        if count:
-            staging.note("differing_attributes", count, tuple(first))
-            self.con.execute(f"""
-UPDATE memory.main.staged SET "values" = list_concat(coalesce("values", []), d.other)::{VALUES}
-FROM (SELECT DISTINCT p.source, {other} AS other {differing}) d WHERE staged.place = d.source
-""")
-
-    def _hash_paths(self, activities: list[str]) -> None:
-        """Make `path_hashes`: of each path the hash after so many moves."""
-        import numpy as np
-        import pyarrow as pa
-
-        paths = self._paths
-        self._ends: dict[int, int] = {}
-        numbers: list[int] = []
-        nodes: list[int] = []
-        lengths: list[int] = []
-        for path, states in self.con.execute("SELECT path, states FROM memory.main.path_list ORDER BY path").fetchall():
-            node = EMPTY
-            for state in states:
-                node = paths.extend(node, activities[state])
-                nodes.append(node)
-            self._ends[path] = node
-            numbers.append(path)
-            lengths.append(len(states))
-        counted = np.array(lengths, np.int64)
-        before = np.cumsum(counted) - counted
-        table = pa.table(
-            {
-                "path": arrow.numbers(np.repeat(np.array(numbers, np.int64), counted)),
-                "nth": arrow.numbers((np.arange(counted.sum()) - np.repeat(before, counted) + 1).astype(np.int32)),
-                "hash": arrow.numbers(np.array(paths.hashes, np.uint64)[np.array(nodes, np.int64)]),
-            }
-        )
-        self.con.register("log_paths", table)
-        self.con.execute("CREATE TABLE memory.main.path_hashes AS FROM log_paths")
-        self.con.unregister("log_paths")
-
-    # --- the file --------------------------------------------------------------------------------
-
-    def write(self, file: SortedFile) -> None:
-        """Write all cases with their records, piece by piece."""
-        written = {EMPTY}
-        names = self.codes.hand_over()
-        for first, last in self._pieces():
-            cases = self.con.sql(_CASES.format(first, last)).to_arrow_table()
-            ends = {
-                self._ends[path]
-                for (path,) in self.con.execute(
-                    f'SELECT DISTINCT path FROM memory.main.case_paths WHERE "case" BETWEEN {first} AND {last}'
-                ).fetchall()
-            }
-            fresh = sorted(ends - written)
-            written.update(fresh)
-            records = self.con.sql(steps.records_between(first, last)).to_arrow_table()
-            file.write(Piece(cases, variant_rows(fresh, self._paths), names), records)
-            names = {}
-
-    def _pieces(self) -> Iterator[tuple[int, int]]:
-        """The first and the last case of each piece."""
-        import numpy as np
-
-        versions = np.array(
-            self.con.execute('SELECT version FROM memory.main.whole ORDER BY "case"').fetchall(), np.int64
-        )[:, 0]
-        first, n = 1, 0
-        for case, version in enumerate(versions.tolist(), start=1):
-            if n and n + version > sorting.PIECE:
-                yield first, case - 1
-                first, n = case, 0
-            n += version
-        yield first, len(versions)
+    def slot_of(self, name: str) -> int:
+        """The number of an attribute that the import itself adds."""
+        if name not in self.slots:
+            self.slots.append(name)
+            self.codes.code("slot_names", name)
+        return self.slots.index(name)
 
     def drop(self) -> None:
         """Let go of all that was made on the way."""
@@ -264,13 +149,168 @@ FROM (SELECT DISTINCT p.source, {other} AS other {differing}) d WHERE staged.pla
             self.con.execute(f'DROP TABLE memory.main."{name}"')
 
 
-_CASES = """
-SELECT 1::INTEGER AS run, w."case", 0::INTEGER AS workflow, c.case_name AS external_id, 0::BIGINT AS "key",
-    NULL::INTEGER AS parent_case, NULL::INTEGER AS parent_activation, w.started, w.version::INTEGER AS version,
-    h.hash AS path_hash
-FROM memory.main.whole w
-JOIN memory.main.case_list c ON c."case" = w."case"
-LEFT JOIN memory.main.case_paths q ON q."case" = w."case"
-LEFT JOIN memory.main.path_hashes h ON h.path = q.path AND h.nth = q.length
-WHERE w."case" BETWEEN {} AND {} ORDER BY w."case"
-"""
+class _Batches:
+    """Cases, some at a time, and what was done to their events."""
+
+    def __init__(
+        self, making: Making, staging: Staging, kind: Kind, activities: list[str], final: list[int] | None
+    ) -> None:
+        self._making, self._staging, self._kind, self._activities, self._final = (
+            making,
+            staging,
+            kind,
+            activities,
+            final,
+        )
+        self.paths = Paths()
+        self._known: dict[bytes, tuple[NDArray[np.uint64], int]] = {}
+        self._pairs = kind.pair and not kind.has_starts and bool(staging.found(f"{KEPT} AND {_BEGINS}")[0])
+        self._started = self._starting()
+        staged = making.con.sql("FROM memory.main.staged LIMIT 0")
+        self._of_cases = "of_case" in staged.columns
+        self._found = {name: _Tally() for name in _COUNTED}
+
+    def _starting(self) -> NDArray[np.bool_]:
+        """Of each activity whether the log tells of a start or a schedule of it."""
+        import numpy as np
+
+        started = np.zeros(len(self._activities), np.bool_)
+        if self._pairs or self._kind.has_starts:
+            where = "start_moment IS NOT NULL" if self._kind.has_starts else _BEGINS
+            codes = self._making.con.execute(
+                "SELECT DISTINCT code FROM memory.main.staged JOIN memory.main.activity_codes ON name = activity "
+                f"WHERE {where}"
+            ).fetchall()
+            started[[code for (code,) in codes]] = True
+        return started
+
+    def __iter__(self) -> Iterator[Made]:
+        kind, con = self._kind, self._making.con
+        columns = ["s.moment", "s.resource", "s.id", 's."values"']
+        columns += ["s.start_moment AS begun"] if kind.has_starts else []
+        columns += [f"{steps.PART} AS part", "s.instance"] if self._pairs else []
+        columns += ["s.of_case"] if self._of_cases else []
+        for first, last, rows in cases.RowsByCase(con, ", ".join(columns), traces=kind.traces):
+            moments = steps.moments_of(rows, first, last - first + 1, by_time=kind.by_time)
+            executions = self._executions(rows, moments)
+            self._count(rows, moments, executions)
+            course = Course(moments, executions, first, self._final)
+            yield course.made(self._told(rows, moments, first, last), *self._hashes(course))
+
+    def _executions(self, rows: pa.Table, moments: Moments) -> Executions:
+        if self._kind.has_starts:
+            return pair(moments, moments.row, self._started)
+        if not self._pairs:
+            return no_executions()
+        import pyarrow as pa
+
+        codes = rows["instance"].combine_chunks().dictionary_encode().indices.fill_null(pa.scalar(-1, pa.int32()))
+        return pair(moments, arrow.in_numpy(codes)[moments.row], self._started)
+
+    def _hashes(self, course: Course) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """The hash of its case's path after each entering, and the path of each case as a number."""
+        import numpy as np
+
+        hashes: list[NDArray[np.uint64]] = []
+        ends: list[int] = []
+        for states in course.states():
+            key = states.tobytes()
+            if key not in self._known:
+                nodes = [EMPTY]
+                for state in states.tolist():
+                    nodes.append(self.paths.extend(nodes[-1], self._activities[state]))
+                self._known[key] = np.array([self.paths.hashes[node] for node in nodes[1:]], np.uint64), nodes[-1]
+            of_path, end = self._known[key]
+            hashes.append(of_path)
+            ends.append(end)
+        return np.concatenate(hashes), np.array(ends, np.int64)
+
+    def _told(self, rows: pa.Table, moments: Moments, first: int, last: int) -> Told:
+        import numpy as np
+
+        con = self._making.con
+        names = con.sql(
+            f'SELECT case_name FROM memory.main.case_list WHERE "case" BETWEEN {first} AND {last} ORDER BY "case"'
+        ).to_arrow_table()["case_name"]
+        lifted = np.zeros(len(rows), np.bool_)
+        lifted[moments.row[moments.lifted]] = True
+        if lifted.any():
+            slot = self._making.slot_of(ORIGINAL_TIME)
+            rows = attributes.with_own_times(con, rows.append_column("lifted", arrow.numbers(lifted)), slot)
+        if self._kind.traces:
+            of_cases = attributes.of_traces(con, first, last)
+        elif self._of_cases:
+            of_cases, differing = attributes.of_rows(rows, first, last - first + 1)
+            if differing.any():
+                self._found["differing_attributes"].add(rows, np.flatnonzero(differing))
+                case = arrow.column_in_numpy(rows["case"]) - first
+                rows = rows.append_column("differing", arrow.numbers(differing))
+                rows = attributes.with_other(con, rows.append_column("of_first", of_cases.take(arrow.numbers(case))))
+        else:
+            of_cases = None
+        ids, resources, values = (rows[name].combine_chunks() for name in ("id", "resource", "values"))
+        return Told(ids, resources, values, names.combine_chunks(), of_cases)
+
+    # --- what was done ---------------------------------------------------------------------------
+
+    def _count(self, rows: pa.Table, moments: Moments, executions: Executions) -> None:
+        import numpy as np
+
+        open_ones = executions.begun[(executions.begun >= 0) & (executions.done < 0)]
+        for name, which in (
+            ("untimed", np.flatnonzero(moments.time == steps.NO_TIME)),
+            ("lift_time", np.flatnonzero(moments.lifted)),
+            ("not_started", np.flatnonzero(moments.is_part(steps.LONE))),
+            ("not_completed", open_ones),
+            ("no_steps", np.flatnonzero(moments.is_part(steps.OTHER))),
+        ):
+            self._found[name].add(rows, moments.row[which])
+
+    def tell(self) -> None:
+        """Tell of what was found in the cases that there were.
+
+        Raises
+        ------
+        HistoryError
+            If the first event of a case has no time, or times fall and may not.
+        """
+        staging, found = self._staging, self._found
+        untimed, lifted = found["untimed"], found["lift_time"]
+        if untimed.count:
+            staging.refuse(
+                f"{untimed.count:,} events have no time, nor has one before them in their case",
+                untimed.first,
+                ("drop_untimed",),
+                "Fill them in.",
+            )
+        if lifted.count and "lift_time" not in staging.allowed:
+            staging.refuse(
+                f"{lifted.count:,} events are earlier than the one before them in their case",
+                lifted.first,
+                ("lift_time",),
+                "Say that they come by their times: order='time'.",
+            )
+        paired = ("not_started", "not_completed", "no_steps") if self._pairs else ()
+        for name in ("lift_time", *paired, "differing_attributes"):
+            staging.note(name, found[name].count, found[name].first)
+
+
+_COUNTED = ("untimed", "lift_time", "not_started", "not_completed", "no_steps", "differing_attributes")
+_FIRST = 5
+
+
+@dataclass
+class _Tally:
+    """How many events, and the places of the first of them."""
+
+    count: int = 0
+    first: tuple[int, ...] = field(default=())
+
+    def add(self, rows: pa.Table, which: NDArray[np.int64]) -> None:
+        """Count some rows."""
+        import numpy as np
+
+        if len(which):
+            places = np.sort(arrow.column_in_numpy(rows["source"])[which])[:_FIRST].tolist()
+            self.count += len(which)
+            self.first = tuple(sorted([*self.first, *places])[:_FIRST])

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +19,7 @@ from wfsim.history.history import History
 from wfsim.history.runs import imported_run
 from wfsim.history.sorting import SortedFile, look_at
 
-from .making import Making
+from .making import Kind, Making
 from .report import REPAIRS, Imported
 from .staging import STAGED, Staging
 from .tables import ALL, CASE_PREFIX, Table, form_of
@@ -147,18 +147,21 @@ def read_log(
             table.stage(keys, [each for each in of_case if each not in keys.values()], slots, time_zone, time_format)
             form, about, types = "table", dict[str, str](), dict[str, str]()
         staging.check(has_ids="event_id" in keys, has_starts="start" in keys, time_zone=time_zone)
-        made.make(
-            staging,
+        kind = Kind(
             by_time=order == "time",
             has_starts="start" in keys,
             pair=pair and "lifecycle" in keys,
             traces=form == "xes",
         )
-        imported = Imported(
-            staging.source, form, made.n_events, made.n_cases, keys, types, about, tuple(staging.repairs)
-        )
+
+        def write(file: SortedFile) -> Imported:
+            made.write(staging, kind, file)
+            return Imported(
+                staging.source, form, made.n_events, made.n_cases, keys, types, about, tuple(staging.repairs)
+            )
+
         called = name or (path.name.split(".")[0] if path is not None else "log")
-        return _written(con, target, called, made, imported)
+        return _written(con, target, called, made, write)
     except duckdb.Error as error:
         con.close()
         raise cannot_write(error, target or "the imported log", None) from None
@@ -168,7 +171,11 @@ def read_log(
 
 
 def _written(
-    con: duckdb.DuckDBPyConnection, target: Path | None, name: str, made: Making, imported: Imported
+    con: duckdb.DuckDBPyConnection,
+    target: Path | None,
+    name: str,
+    made: Making,
+    write: Callable[[SortedFile], Imported],
 ) -> History:
     """Write everything beside `target`, let it take that place, and open it."""
     partial = (
@@ -180,8 +187,9 @@ def _written(
     try:
         file = SortedFile(con, partial, None)
         file.open()
+        # What was done to the log is known once all of it is written; nobody sees the file before.
+        imported = write(file)
         file.begin_run(imported_run(name, json.loads(json.dumps(imported.to_dict()))))
-        made.write(file)
         notes = [(1, f"{each.count:,}: {each.what}") for each in imported.repairs]
         file.finish([1], notes, made.codes.hand_over())
         made.drop()

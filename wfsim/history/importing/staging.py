@@ -2,7 +2,8 @@
 
 Table `staged`: one row an event. Columns: `place` (its number in the log, from 1), `trace` (null, or the number of its
 trace), `case_name`, `activity`, `said` and `start_said` (times as they are written), `moment` and `start_moment`
-(microseconds), `zoned`, `resource`, `lifecycle`, `instance`, `id`, and `"values"`.
+(microseconds), `zoned`, `resource`, `lifecycle`, `instance`, `id`, and `"values"`; of a table that tells of cases
+also `of_case`, what a row says of its case.
 """
 
 from __future__ import annotations
@@ -180,15 +181,15 @@ class Staging:
 KEPT = "activity IS NOT NULL"
 """Of staged events: those that are not left out."""
 
+_UTC = " OR ".join(f"ends_with({{0}}, '{each}')" for each in ("Z", "z", "UTC", "GMT"))
 ZONED = (
-    "(length({0}) > 10 AND ({0}[-1] IN ('Z', 'z') OR {0}[-6] IN ('+', '-') OR {0}[-5] IN ('+', '-') "
-    "OR {0}[-3] IN ('+', '-') OR {0}[-3:] IN ('UTC', 'GMT')))"
+    f"(length({{0}}) > 10 AND ({_UTC} OR left(right({{0}}, 6), 1) IN ('+', '-') OR {{0}}[-5] IN ('+', '-') "
+    "OR {0}[-3] IN ('+', '-')))"
 )
 """Whether a text of a time ends with a zone, in SQL."""
 
 _OFFSET = (
-    "CASE WHEN said[-1] IN ('Z', 'z') OR said[-3:] IN ('UTC', 'GMT') THEN '+00:00' WHEN said[-6] IN ('+', '-') "
-    "THEN said[-6:] "
+    f"CASE WHEN {_UTC.format('said')} THEN '+00:00' WHEN left(right(said, 6), 1) IN ('+', '-') THEN right(said, 6) "
     "WHEN said[-5] IN ('+', '-') THEN said[-5:-3] || ':' || said[-2:] ELSE said[-3:] || ':00' END"
 )
 

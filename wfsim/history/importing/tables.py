@@ -13,7 +13,7 @@ from wfsim.errors import HistoryError, did_you_mean, listed
 from wfsim.history.schema import quoted
 
 from .staging import ZONED, moment_of
-from .values import KEPT_TOO, iso, value_of
+from .values import KEPT_TOO, VALUES, iso, value_of
 from .values import listed as values_in
 
 if TYPE_CHECKING:
@@ -36,6 +36,14 @@ NEEDED = ("case", "activity", "time")
 ALL = ("case", "activity", "time", "start", "resource", "lifecycle", "instance", "event_id")
 CASE_PREFIX = "case:"
 _FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet"}
+_TESTS = {
+    "BIGINT": "CASE WHEN {0} IS NOT NULL THEN try_cast({0} AS BIGINT)::VARCHAR IS NOT DISTINCT FROM {0} END",
+    "DOUBLE": "CASE WHEN {0} IS NOT NULL THEN coalesce(isfinite(try_cast({0} AS DOUBLE)), false) "
+    "AND NOT regexp_matches({0}, '^[+-]?0[0-9]') END",
+    "BOOLEAN": "lower({0}) IN ('true', 'false')",
+}
+"""Whether a text is a value of that type, in SQL; null where there is none."""
+_FIRST_ROWS = 1000
 _MOST_NAMES = 2**20
 _CSV = "header = true, auto_detect = false, quote = '\"', escape = '\"', strict_mode = true"
 
@@ -107,17 +115,20 @@ class Table:
 
     def _guess_types(self) -> dict[str, str]:
         """Of each column of texts, which type all of them have; what would not look the same again stays text."""
-        said = []
-        for name in self.types:
-            text = _named(name)
-            whole = f"try_cast({text} AS BIGINT)::VARCHAR IS NOT DISTINCT FROM {text}"
-            real = f"isfinite(try_cast({text} AS DOUBLE)) AND NOT regexp_matches({text}, '^[+-]?0[0-9]')"
-            either = f"lower({text}) IN ('true', 'false')"
-            tests = ((whole, "BIGINT"), (real, "DOUBLE"), (either, "BOOLEAN"))
-            whens = " ".join(f"WHEN bool_and(coalesce({test}, {text} IS NULL)) THEN '{kind}'" for test, kind in tests)
-            said.append(f"CASE WHEN count({text}) = 0 THEN 'VARCHAR' {whens} ELSE 'VARCHAR' END")
-        (kinds,) = self.con.execute(f"SELECT {', '.join(said)} FROM {self.relation}").fetchall()
-        return dict(zip(self.types, kinds))
+        kinds = {name: list(_TESTS) for name in self.types}
+        # Most columns are of no other type, as their first rows show.
+        for rows in (f"(FROM {self.relation} LIMIT {_FIRST_ROWS})", self.relation):
+            tests = [(name, kind) for name, some in kinds.items() for kind in some]
+            if not tests:
+                break
+            said = ", ".join(f"bool_and({_TESTS[kind].format(_named(name))})" for name, kind in tests)
+            (held,) = self.con.execute(f"SELECT {said} FROM {rows}").fetchall()
+            # Null where no row has a value: then it is a text.
+            kinds = {name: [] for name in kinds}
+            for (name, kind), all_are in zip(tests, held):
+                if all_are or (all_are is None and rows != self.relation):
+                    kinds[name].append(kind)
+        return {name: some[0] if some else "VARCHAR" for name, some in kinds.items()}
 
     def _unreadable(self, error: Exception) -> HistoryError:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -174,7 +185,7 @@ class Table:
         time_zone: str | None,
         time_format: str | None,
     ) -> None:
-        """Put its rows into `staged`, and the attributes of cases of each into `case_values`."""
+        """Put its rows into `staged`."""
         import duckdb
 
         def column(what: str) -> str:
@@ -192,7 +203,10 @@ class Table:
         values = {name: value_of(self._cell(name), kind, slots[name]) for name, kind in self.types.items()}
         own = [value for name, value in values.items() if name not in mine and name not in of_case]
         of_cases = [value for name, value in values.items() if name in of_case]
-        extra = f", {values_in(of_cases)} AS of_case" if of_cases else ""
+        extra = ""
+        if of_cases:
+            self.con.execute(f"ALTER TABLE memory.main.staged ADD COLUMN of_case {VALUES}")
+            extra = f", {values_in(of_cases)} AS of_case"
         query = f"""
             SELECT row_number() OVER () AS place, NULL::INTEGER AS trace, {text("case")} AS case_name,
                 {text("activity")} AS activity, {said} AS said,
@@ -202,13 +216,7 @@ class Table:
             FROM {self.relation}
         """
         try:
-            if of_cases:
-                self.con.execute(f"CREATE TABLE memory.main.rows AS {query}")
-                self.con.execute("INSERT INTO memory.main.staged SELECT * EXCLUDE (of_case) FROM memory.main.rows")
-                self.con.execute("CREATE TABLE memory.main.row_values AS SELECT place, of_case FROM memory.main.rows")
-                self.con.execute("DROP TABLE memory.main.rows")
-            else:
-                self.con.execute(f"INSERT INTO memory.main.staged {query}")
+            self.con.execute(f"INSERT INTO memory.main.staged {query}")
         except duckdb.Error as error:
             raise self._unreadable(error) from None
 

@@ -9,7 +9,8 @@ KEPT_TOO = {"lifecycle": "lifecycle:transition", "instance": "concept:instance"}
 ORIGINAL_TIME = "time:timestamp"
 """The attribute that keeps the time of an event which counts at another one."""
 MEMBERS = ("slot", "tag", "whole", "real", "text")
-VALUES = 'STRUCT(slot INTEGER, tag UTINYINT, whole BIGINT, "real" DOUBLE, "text" VARCHAR)[]'
+MEMBER_COLUMNS = 'slot INTEGER, tag UTINYINT, whole BIGINT, "real" DOUBLE, "text" VARCHAR'
+VALUES = f"STRUCT({MEMBER_COLUMNS})[]"
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _REAL = ("FLOAT", "DOUBLE")
 

@@ -276,3 +276,25 @@ def test_options_that_there_are_not_are_told(tmp_path: Path) -> None:
     (tmp_path / "log.doc").touch()
     with pytest.raises(HistoryError, match="which kind of log is this"):
         wf.read_log(tmp_path / "log.doc")
+
+
+def test_a_row_that_tells_its_start_too_differs_once(tmp_path: Path) -> None:
+    text = (
+        "case,activity,time,start_timestamp,case:of\n"
+        "x,a,2026-01-01T10:00Z,2026-01-01T09:00Z,u\nx,b,2026-01-01T12:00Z,2026-01-01T11:00Z,v\n"
+    )
+    path = tmp_path / "log.csv"
+    path.write_text(text)
+    assert counted(wf.read_log(path)) == {"differing_attributes": 1}
+
+
+def test_a_type_is_that_of_all_rows_not_of_the_first_ones(tmp_path: Path) -> None:
+    said = [*["7"] * 1500, "seven"]
+    later = [*[""] * 1500, "7"]
+    rows = "".join(f"x,a,2026-01-01T10:00Z,{a},{b}\n" for a, b in zip(said, later))
+    path = tmp_path / "log.csv"
+    path.write_text("case,activity,time,said,later\n" + rows)
+    last = wf.read_log(path).sql(
+        "SELECT attributes->'$.said', attributes->'$.later' FROM log_events ORDER BY seq DESC LIMIT 1"
+    )
+    assert last.fetchall() == [('"seven"', "7")]
