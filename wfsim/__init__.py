@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from wfsim.service.client import connect
     from wfsim.simulation.default import default_scenario
     from wfsim.simulation.scenario import Scenario, load_scenario
+    from wfsim.temporal.export import to_temporal_history
     from wfsim.verification.nets.check import check
     from wfsim.verification.nets.contest import read_properties
     from wfsim.verification.nets.explore import explore
@@ -148,6 +149,7 @@ __all__ = [
     "sweep",
     "to_net",
     "to_snakes",
+    "to_temporal_history",
     "try_activity",
     "verify",
     "write_pnml",
@@ -199,6 +201,7 @@ _HOMES = {
     "service.client": ("connect",),
     "simulation.default": ("default_scenario",),
     "simulation.scenario": ("Scenario", "load_scenario"),
+    "temporal.export": ("to_temporal_history",),
     "verification.nets.check": ("check",),
     "verification.nets.contest": ("read_properties",),
     "verification.nets.explore": ("explore",),

@@ -11,10 +11,12 @@ import wfsim as wf
 from tests import models_page
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
+from wfsim.semantics.snapshot import from_snapshot
 from wfsim.verification.property import Property
 from wfsim.verification.verdict import Status
 from wfsim.verification.workflows.properties import PROPERTIES, verify
 from wfsim.verification.workflows.property_files import load_properties
+from wfsim.verification.workflows.space import explore_workflow
 
 MODELS = Path("models")
 WORKFLOWS = sorted(path for path in MODELS.rglob("*.yaml") if not path.name.endswith(".scenario.yaml"))
@@ -240,6 +242,13 @@ MUTANTS = [
         "{from: recalling, event: error, to: on_the_way}",
         "leads_to(",
     ),
+    # Reading has to show the version too: else an older one writes what the newer one does not read again.
+    (
+        "fenced_shard",
+        '                - {action_type: set_variable, parameters: {name: seen, value: "${context.a_version}"}}\n',
+        "",
+        "never(context.lost)",
+    ),
 ]
 
 
@@ -253,6 +262,45 @@ def test_a_model_that_is_broken_on_purpose_is_found_out(model: str, old: str, ne
     assert verdict.status is Status.VIOLATED, verdict
     assert verdict.witness is not None
     assert verdict.witness.replay()
+
+
+def test_the_pause_that_makes_two_processors_of_a_shard_plays_in_the_stepper() -> None:
+    report = models_page.report(Path("verification/shard.yaml"))
+    two, lost = (verdict.witness for verdict in report if verdict.status is Status.VIOLATED)
+    assert two is not None
+    assert lost is not None
+    said = [step.action for step in two.steps]
+    pause = said.index("event a_stands_still"), said.index("event a_goes_on")
+    assert pause[0] < said.index("timer after 30s in open/lock/of_a fires") < pause[1]
+    assert two.replay()
+    stepping = wf.Stepper(two).stepping
+    assert stepping.jump(len(two.steps))
+    assert stepping.state["open/a"] == "open/a/processing"
+    assert stepping.state["open/b"] == "open/b/processing"
+    assert wf.Stepper(lost).stepping.jump(len(lost.steps))
+    assert [step.action for step in lost.steps][-2:] == ["event a_writes", "event b_writes"]
+
+
+def _compared(text: str) -> set[tuple[object, ...]]:
+    """What the fenced shard can be, with versions told by how they compare; and whether it is locked at all."""
+    space = explore_workflow(wf.loads(text))
+    assert space.complete
+    found = set()
+    for snapshot in space.snapshots:
+        now = from_snapshot(space.program, space.texts, snapshot)
+        values = dict(now.variables)
+        a, b, seen = (values.pop(name) for name in ("a_version", "b_version", "seen"))
+        newest = values.pop("version")
+        assert newest == max(a, b)
+        found.add((now.status, tuple(values.items()), a < b, a < seen, a > seen, b < seen, b > seen, newest == 0))
+    return found
+
+
+def test_more_locks_of_the_fenced_shard_than_the_model_counts_show_nothing_new() -> None:
+    # All that guards read of versions is how they compare, and a new one is above all others. So what is reached with
+    # five locks goes on as what is reached with six; if both are alike, so is all that any number of locks reaches.
+    text = (MODELS / "fenced_shard.yaml").read_text(encoding="utf-8")
+    assert _compared(text) == _compared(text.replace("maximum: 5", "maximum: 6").replace("version < 5", "version < 6"))
 
 
 OURS = """\

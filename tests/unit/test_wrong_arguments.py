@@ -78,6 +78,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "sweep": lambda folder: (ORDER,),
     "to_net": lambda folder: (ORDER,),
     "to_snakes": lambda folder: (NET,),
+    "to_temporal_history": lambda folder: (small_history().case(1),),
     "try_activity": lambda folder: (ORDER, "pack"),
     "verify": lambda folder: (ORDER,),
     "write_pnml": lambda folder: (NET, folder / "written.pnml"),

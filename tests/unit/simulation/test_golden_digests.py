@@ -12,6 +12,7 @@ CASES = 25
 DIGESTS = {
     "document_request": "f9ef9cc13c5b1aa597a1128cb75e7b7af22a6453fa1a86fdbbcf8b1904685beb",
     "employee_onboarding": "909d367c77579b61d348db8e64f53b0ce6779469dc788cd3e4429a93c4442da1",
+    "fenced_shard": "86f8f911046bf14f4ab614b8c16f622523d70b1c1f2f5658fd7dd735aa4e6607",
     "food_delivery": "bce15d9feb6b91f13dd85d92d1b0ec4cc85ab5c81099b6fb1a1108bb8b94f2de",
     "incident_response": "7bc54a6064cd79d2d152149fa6c37ad44e7c3184b544db6bd8d4eb66b4dd921d",
     "insurance_claim": "9f8d6a9df640fc840ebfc1a42ca267ef2af7cd10a78995693721611072b7ddc8",
@@ -21,6 +22,7 @@ DIGESTS = {
     "order_processing": "94303f5dabcb4006b4bac8edf0673f4cdfc3a176e52bf0cc9e6cfa427bf4022a",
     "published/order_processing": "23c3883cd07d32ad93bc63a91fe26f316892cb4c331c36fc4c37d3ea74589eeb",
     "release": "581e37f22f2c469c0f601916f6b66d82d4564cf4aa11a4c6a24c59117b1b751f",
+    "shard": "0c825cc42b8a90969c8869740fbb3060d44468ef4fbfd118231eb5f1e8e6ab34",
     "shipping": "ce6f023e27809296283f33d3c19d322529e0f7edab70ed91740131e9fc99d070",
     "subscription": "ebe0680e164d3b9e7d4672755ec9cd892578c84e9d00115028dd493c4d9a3460",
     "travel_booking": "004d178b559a4d01be60ef375125327974c6eff5187e2bbda4fd7efcdecf0993",
