@@ -164,6 +164,44 @@ LEAVING = sa.Table(
     sa.Column("folder", sa.Text, nullable=False, comment="of the archive, in which it is or will be"),
 )
 
+# What a service keeps beside its instances (`wfsim/service`).
+
+KEYS = sa.Table(
+    "wfsim_keys",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("hash", sa.Text, nullable=False, comment="SHA-256 of the whole key, which has 256 random bits"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("namespace", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("created", sa.BigInteger, nullable=False, comment="microseconds since 1970 UTC"),
+    sa.Column("revoked", sa.BigInteger),
+)
+
+AUDIT = sa.Table(
+    "wfsim_audit",
+    METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("time", sa.BigInteger, nullable=False, comment="microseconds since 1970 UTC"),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False, comment="of the key"),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer, nullable=False, comment="of the answer"),
+    sa.Column("request", sa.Text, nullable=False, comment="its id in the log"),
+    sqlite_autoincrement=True,
+)
+
+REQUESTS = sa.Table(
+    "wfsim_requests",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True, comment="the Idempotency-Key"),
+    sa.Column("digest", sa.Text, nullable=False, comment="SHA-256 of method, path and body"),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("answer", sa.Text, comment="JSON; null until there is one"),
+)
+
 SCHEMA_VERSION = sa.Table(
     "wfsim_schema_version",
     METADATA,
