@@ -18,8 +18,8 @@ Lab ManualClock Permissions PetriNet Property QueueLimits Scenario Stepper Token
 check compare conditions connect convert_history default_scenario discover dumps errors example examples explore
 explore_seeds explore_workflow figures fit from_networkx from_snakes function hot_paths json_schema lint load
 load_scenario loads migration monitor new open_engine open_history picture read_log read_pnml read_properties reopen
-run_schedules save simulate smallest soundness start sweep to_net to_snakes try_activity verify write_pnml
-write_report
+run_schedules save simulate smallest soundness start sweep to_net to_snakes try_activity verify verify_webhook
+write_pnml write_report
 """.split()
 
 

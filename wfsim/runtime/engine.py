@@ -56,6 +56,7 @@ from .sending import Answer, answer_to, checked_id, payload_copy
 from .tables import INSTANCES
 from .texts import written
 from .turn import OPEN, rebuilt, was_ignored
+from .webhooks import Webhooks
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -608,6 +609,16 @@ class Engine:
         with self.core.database.reading() as rows:
             return open_instances(rows, builtins.list(OPEN))
 
+    @property
+    def permissions(self) -> Permissions:
+        """What may be reached outside from here."""
+        return self._permissions
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Who is told by HTTP what happens; a service sends it."""
+        return Webhooks(self.core, lambda: self.permissions)
+
     # --- what is sent ----------------------------------------------------------------------------
 
     def send(
@@ -803,7 +814,8 @@ class Engine:
 
         Those go to folders of Parquet, which `wf.open_history` opens, whose last record is older, with their families,
         if all of these are closed too and nothing is owed to them. They are gone from the engine then: `get` does not
-        find them, `retry` cannot open them again, and their ids are free.
+        find them, `retry` cannot open them again, and their ids are free. What a service keeps goes too: answers to
+        idempotency keys and what webhooks were told are forgotten, its audit goes to the archive.
 
         Parameters
         ----------

@@ -23,7 +23,7 @@ from wfsim.model.duration import Duration
 from wfsim.model.values import brief
 
 from .pulled import Pulled
-from .tables import AUDIT, DUE, INSTANCES, LEAVING, MOVES, RECORDS, REQUESTS, SEEN
+from .tables import AUDIT, DELIVERIES, DUE, ENDPOINTS, INSTANCES, LEAVING, MOVES, RECORDS, REQUESTS, SEEN
 from .turn import OPEN
 
 if TYPE_CHECKING:
@@ -117,6 +117,12 @@ def retain(
                 break
         audit = _move_audit(core, archive, before)
     with core.database.transaction() as rows_:
+        rows_.connection.execute(
+            sa.delete(DELIVERIES).where(
+                DELIVERIES.c.changed < before,
+                sa.or_(DELIVERIES.c.status != "waiting", DELIVERIES.c.endpoint.not_in(sa.select(ENDPOINTS.c.id))),
+            )
+        )
         requests = rows_.connection.execute(sa.delete(REQUESTS).where(REQUESTS.c.time < before)).rowcount
     rows = 0 if queue is None else queue.forget(datetime.fromtimestamp(before / 1e6, UTC))
     return Retained(n, tuple(each for each in folders if each.is_dir()), tuple(kept), rows, requests, audit)

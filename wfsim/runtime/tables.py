@@ -202,6 +202,54 @@ REQUESTS = sa.Table(
     sa.Column("answer", sa.Text, comment="JSON; null until there is one"),
 )
 
+ENDPOINTS = sa.Table(
+    "wfsim_webhooks",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("workflows", sa.Text, comment="a JSON list; null for all"),
+    sa.Column("kinds", sa.Text, comment="of records; a JSON list, null for all"),
+    sa.Column("events", sa.Text, comment="a JSON list; null for all"),
+    sa.Column("secret", sa.Text, nullable=False, comment="what messages are signed with"),
+    sa.Column("retry_for", sa.BigInteger, nullable=False, comment="microseconds"),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("off", sa.Text, comment="why it is told nothing any more"),
+)
+
+DELIVERIES = sa.Table(
+    "wfsim_deliveries",
+    METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("instance", sa.Text, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, comment="of the record"),
+    sa.Column("body", sa.Text, nullable=False, comment="JSON, as it is sent"),
+    sa.Column("status", sa.Text, nullable=False, comment="waiting, delivered, dead"),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("due", sa.BigInteger, nullable=False, comment="when it is tried; while it is, when another one may"),
+    sa.Column("changed", sa.BigInteger, nullable=False),
+    sa.Column("told", sa.Text, comment="what came of the last try"),
+    sa.Index("wfsim_deliveries_listed", "endpoint", "number"),
+    sa.Index(
+        "wfsim_deliveries_waiting",
+        "endpoint",
+        "instance",
+        "number",
+        sqlite_where=sa.text("status = 'waiting'"),
+        postgresql_where=sa.text("status = 'waiting'"),
+    ),
+    sa.Index(
+        "wfsim_deliveries_due",
+        "due",
+        sqlite_where=sa.text("status = 'waiting'"),
+        postgresql_where=sa.text("status = 'waiting'"),
+    ),
+    # A number is part of the id of a message, which no other may have.
+    sqlite_autoincrement=True,
+)
+
 SCHEMA_VERSION = sa.Table(
     "wfsim_schema_version",
     METADATA,

@@ -45,7 +45,7 @@ from .texts import written
 if TYPE_CHECKING:
     from wfsim.model.elements import Activity
     from wfsim.model.values import Value
-    from wfsim.semantics.records import Effect
+    from wfsim.semantics.records import Effect, Record
 
     from .cache import Cache
     from .programs import Families, Family
@@ -121,6 +121,8 @@ class Turn:
         Attempts that nobody waits for any more.
     changed
         The instances that were changed.
+    recorded
+        What was recorded, in order.
     owes
         Whether something is due now.
     met
@@ -141,6 +143,7 @@ class Turn:
         self.launched: list[AttemptRow] = []
         self.taken_back: list[tuple[str, int, int]] = []
         self.changed: dict[str, Held] = {}
+        self.recorded: list[tuple[InstanceRow, list[Record]]] = []
         self.owes = False
         self.met: set[str] = set()
         self._arriving: str | None = None
@@ -276,6 +279,7 @@ class Turn:
         self.changed[name] = held
         records = records_of(instance, output)
         self.rows.append(name, records, metadata)
+        self.recorded.append((held.row, records))
         fates = {
             instance.texts.text(effect.event_id) or "": effect.fate
             for effect in output.effects

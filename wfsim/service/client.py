@@ -17,6 +17,7 @@ from wfsim.runtime.sending import Answer, checked_id, payload_copy
 
 from .connection import Connection
 from .remote import RemoteRun, listed_of, record_of
+from .remote_webhooks import RemoteWebhooks
 
 if TYPE_CHECKING:
     import os
@@ -246,6 +247,11 @@ class RemoteEngine:
         """The work on an attempt goes on outside; see `Engine.heartbeat`."""
         body = {"correlation_id": correlation_id, "detail": detail}
         return bool(self._connection.post("activities", "heartbeat", body=body)["answer"] == "accepted")
+
+    @property
+    def webhooks(self) -> RemoteWebhooks:
+        """Who is told by HTTP what happens; see `Engine.webhooks`."""
+        return RemoteWebhooks(self._connection)
 
     # --- life ------------------------------------------------------------------------------------
 

@@ -164,7 +164,7 @@ class Routes(APIRouter):
         """A route; `changes` says that it may be repeated under an Idempotency-Key, and stands in the audit."""
         extra: dict[str, Any] = {"x-role": role.word, "x-changes": changes, "security": [{"key": []}]}
         if changes:
-            extra["parameters"] = [ONCE, *([IF_MATCH] if "{id}" in path else []), METADATA]
+            extra["parameters"] = [ONCE, *([IF_MATCH] if path.startswith("/instances/{id}/") else []), METADATA]
         codes = dict(REFUSALS) | (TAKEN_IN if method == "POST" else {}) | dict(more.pop("problems", {}))
         answers: dict[int | str, dict[str, Any]] = {
             code: {

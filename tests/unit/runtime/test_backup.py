@@ -20,7 +20,18 @@ from wfsim.runtime import backup
 from wfsim.runtime.backup import back_up, restore
 from wfsim.runtime.database import Database
 from wfsim.runtime.engine import open_engine
-from wfsim.runtime.tables import AUDIT, INSTANCES, KEYS, LEAVING, MOVES, RECORDS, REQUESTS, SCHEMA_VERSION
+from wfsim.runtime.tables import (
+    AUDIT,
+    DELIVERIES,
+    ENDPOINTS,
+    INSTANCES,
+    KEYS,
+    LEAVING,
+    MOVES,
+    RECORDS,
+    REQUESTS,
+    SCHEMA_VERSION,
+)
 from wfsim.runtime.upgrading import NEWEST
 from wfsim.service.keys import Keys, Role
 from wfsim.service.ledger import Ledger
@@ -122,7 +133,7 @@ def test_a_copy_of_an_older_version_is_brought_up_to_date(place: Place, tmp_path
     with open_engine(address, [order()]) as engine:
         engine.start("order", {"total": 1}, id="o")
         with engine.core.database.transaction() as rows:
-            for table in (MOVES, LEAVING, KEYS, AUDIT, REQUESTS):
+            for table in (MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES):
                 table.drop(rows.connection)
             rows.connection.execute(sa.update(SCHEMA_VERSION).values(version_num="2"))
     back_up(address, tmp_path / "copy")

@@ -17,7 +17,18 @@ from wfsim.errors import EngineError
 from wfsim.runtime import schema
 from wfsim.runtime.database import Database
 from wfsim.runtime.engine import open_engine
-from wfsim.runtime.tables import ATTEMPTS, AUDIT, KEYS, LEAVING, METADATA, MOVES, REQUESTS, SCHEMA_VERSION
+from wfsim.runtime.tables import (
+    ATTEMPTS,
+    AUDIT,
+    DELIVERIES,
+    ENDPOINTS,
+    KEYS,
+    LEAVING,
+    METADATA,
+    MOVES,
+    REQUESTS,
+    SCHEMA_VERSION,
+)
 from wfsim.runtime.upgrading import NEWEST, stored_version, upgrade
 
 
@@ -64,7 +75,7 @@ def test_a_database_from_before_versions_is_brought_up_to_date_and_goes_on(addre
         engine.start("order", {"total": 1}, id="o")
     raw = connected(address)
     with raw.begin() as connection:
-        for table in (SCHEMA_VERSION, MOVES, LEAVING, KEYS, AUDIT, REQUESTS):
+        for table in (SCHEMA_VERSION, MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES):
             table.drop(connection)
         connection.execute(sa.text("ALTER TABLE wfsim_instances DROP COLUMN priority"))
         connection.execute(sa.text("ALTER TABLE wfsim_attempts DROP COLUMN priority"))
