@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import httpx
 import sqlalchemy as sa
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from .core import Core
     from .permissions import Permissions
     from .sql_rows import SqlRows
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 log = logging.getLogger("wfsim.service")
 
@@ -107,13 +110,7 @@ class Deliverer:
         async with asyncio.TaskGroup() as tasks:
             while not self._over.is_set():
                 news.clear()
-                try:
-                    found = await asyncio.to_thread(self._claim)
-                except DatabaseError as error:
-                    # It is looked again; nothing is lost meanwhile.
-                    log.warning("webhooks wait for the database", extra={"fields": {"error": str(error)}})
-                    found = []
-                for each in found:
+                for each in await self._asked(self._claim) or ():
                     self._at[each.endpoint] += 1
                     tasks.create_task(self._deliver(each, news))
                 with contextlib.suppress(TimeoutError):
@@ -147,14 +144,24 @@ class Deliverer:
 
     async def _deliver(self, message: _Message, news: asyncio.Event) -> None:
         outcome = await self._send(message)
+        # If that cannot be stored, its lease runs out, and it is sent again.
+        await self._asked(self._settle, message, outcome)
+        self._at[message.endpoint] -= 1
+        news.set()
+
+    async def _asked(self, ask: Callable[P, R], *args: P.args, **options: P.kwargs) -> R | None:
+        """What the database says; `None` if it cannot be used just now, or the program is about to end."""
         try:
-            await asyncio.to_thread(self._settle, message, outcome)
+            return await asyncio.to_thread(ask, *args, **options)
         except DatabaseError as error:
-            # Its lease runs out, and it is sent again.
-            log.warning("a webhook's fate is not stored", extra={"fields": {"error": str(error)}})
-        finally:
-            self._at[message.endpoint] -= 1
-            news.set()
+            log.warning("webhooks wait for the database", extra={"fields": {"error": str(error)}})
+            return None
+        except RuntimeError:
+            # A program that ends without `close` has no threads any more.
+            if threading.main_thread().is_alive():
+                raise
+            self._over.set()
+            return None
 
     async def _send(self, message: _Message) -> _Outcome:
         transport = CheckedTransport(self._permissions())

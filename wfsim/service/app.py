@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from . import activities, bodies, definitions, instances, operation, statistics, streams, webhooks
+from . import activities, bodies, console, definitions, instances, operation, statistics, streams, webhooks
 from .door import told
 from .limits import Bounded, Limits, Rates
 
@@ -69,6 +69,7 @@ def _routed() -> FastAPI:
         app.include_router(each.routes)
     app.include_router(operation.metrics_routes)
     app.include_router(operation.open_routes)
+    app.include_router(console.routes)
     return app
 
 

@@ -470,6 +470,60 @@ class Repeated(Body):
 # --- operation -----------------------------------------------------------------------------------
 
 
+class WorkerBody(Body):
+    """A process that works; `groups`: whose activities (null: all), `silent`: microseconds without a sign of life."""
+
+    id: str
+    host: str | None
+    process: int | None
+    groups: list[str] | None
+    activities: list[str]
+    attempts: int
+    started: Micros
+    silent: int
+    is_gone: bool
+
+
+class Workers(Body):
+    """All of them."""
+
+    workers: list[WorkerBody]
+
+
+class QueueBody(Body):
+    """Attempts that wait for the workers of a group, are carried out, and come later; and the limits of the queue."""
+
+    group: str
+    queued: int
+    running: int
+    later: int
+    concurrency: int | None
+    worker_concurrency: int | None
+    rate: str | None = Field(description="starts within a time: `10/1m`")
+
+
+class Queues(Body):
+    """All of them."""
+
+    queues: list[QueueBody]
+
+
+class DueBody(Body):
+    """Something that happens by itself."""
+
+    number: int
+    target: str
+    kind: str
+    due: Micros
+    overdue: bool
+
+
+class Dues(Body):
+    """The next ones, in order."""
+
+    due: list[DueBody]
+
+
 class ScheduleBody(Body):
     """A schedule of a workflow in its newest version, and when it comes next."""
 
