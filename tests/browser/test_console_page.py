@@ -90,11 +90,14 @@ def test_a_key_lets_in_and_is_forgotten_with_the_page(browser: Browser, server: 
 
 def test_a_key_that_is_revoked_leads_back_to_signing_in(browser: Browser, server: Server) -> None:
     with console(browser, server) as page:
+        page.get_by_role("link", name="Definitions").click()
+        page.get_by_role("link", name="evil").wait_for()
         for each in server.tenants.keys.list():
             if each.name == "Ada":
                 server.tenants.keys.revoke(each.id)
-        page.get_by_role("link", name="Due").click()
+        page.get_by_role("link", name="evil").click()
         page.get_by_label("Key").wait_for()
+        page.get_by_text("the key is unknown, or was revoked").wait_for()
 
 
 def test_instances_are_found_by_pages_and_come_as_they_start(browser: Browser, server: Server) -> None:

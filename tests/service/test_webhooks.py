@@ -362,10 +362,11 @@ def test_a_service_that_is_killed_while_it_tells_is_followed_by_one_that_tells_a
             assert set(fates(engine)) == {"delivered", "waiting"}
             served()
             until(lambda: set(fates(engine)) == {"delivered"})
-            numbers = [told(each).data["seq"] for each in receiver.asked]
-            # The one that it was killed at came twice, and was known by its id.
-            assert numbers == [1, 2, 2, *range(3, len(run.records) + 1)]
-            assert receiver.asked[1].headers["webhook-id"] == receiver.asked[2].headers["webhook-id"]
+            # What it was killed at came again, and is known by its id; one that is slow to hear may do so, too.
+            messages = {told(each).id: told(each).data["seq"] for each in receiver.asked}
+            assert list(messages.values()) == [record.seq for record in run.records]
+            again = [each for each in receiver.asked if each.headers["webhook-id"] == told(receiver.asked[1]).id]
+            assert len(again) > 1
     finally:
         for each in processes:
             each.kill()
