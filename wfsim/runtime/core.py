@@ -146,6 +146,8 @@ class Core:
             self.carrier.enqueue(rows, turn.launched)
             if turn.recorded:
                 self.outbox.put(rows, turn.recorded, turn.now)
+        for span in turn.spans:
+            span.end()
         self.took(wall.perf_counter() - begun)
         self.families.stored |= turn.met
         for held in turn.changed.values():

@@ -51,6 +51,7 @@ INSTANCES = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False, comment="of the program that laid the image out"),
     sa.Column("image", sa.Text, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False, server_default="0", comment="of its attempts; high first"),
+    sa.Column("trace", sa.Text, comment="the span that stands for it, as a traceparent"),
     sa.Index("wfsim_instances_family", "family"),
     sa.Index("wfsim_instances_parent", "parent", "activation"),
     sa.Index("wfsim_instances_listed", "workflow", "status", "started", "id"),
@@ -127,6 +128,7 @@ ATTEMPTS = sa.Table(
     sa.Column("detail", sa.Text, comment="what the last heartbeat said"),
     sa.Column("pool", sa.Text, comment="whose workers carry it out; null for all others'"),
     sa.Column("priority", sa.Integer, nullable=False, server_default="0", comment="of its instance"),
+    sa.Column("trace", sa.Text, comment="the span of the step that scheduled it, as a traceparent"),
     sa.Index("wfsim_attempts_beats", "beat_by"),
     sa.Index("wfsim_attempts_workers", "worker"),
 )

@@ -135,6 +135,8 @@ def test_a_copy_of_an_older_version_is_brought_up_to_date(place: Place, tmp_path
         with engine.core.database.transaction() as rows:
             for table in (MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES):
                 table.drop(rows.connection)
+            for name in ("wfsim_instances", "wfsim_attempts"):
+                rows.connection.execute(sa.text(f"ALTER TABLE {name} DROP COLUMN trace"))
             rows.connection.execute(sa.update(SCHEMA_VERSION).values(version_num="2"))
     back_up(address, tmp_path / "copy")
     assert restore(tmp_path / "copy", other) == 1
