@@ -1,7 +1,7 @@
 """What webhooks are to be told: a row for each message, written in the transaction in which that happens.
 
 Whichever process writes records writes these too, so what an engine has stored is told, also when everybody is killed.
-`delivering` sends them.
+`courier` sends them.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ STATUSES = ("waiting", "delivered", "dead")
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class WebhookDelivery:
     """A message to an endpoint; times are microseconds since 1970 UTC.
 
     Attributes
@@ -172,7 +172,7 @@ class Webhooks:
 
     def deliveries(
         self, id: str, *, status: str | None = None, limit: int = 100, after: int | None = None
-    ) -> builtins.list[Delivery]:
+    ) -> builtins.list[WebhookDelivery]:
         """What somebody was told and is to be told, the newest first.
 
         Parameters
@@ -194,7 +194,7 @@ class Webhooks:
                 f"status: {brief(status)} is none.{did_you_mean(status, STATUSES)} They are {listed(STATUSES)}."
             )
         c = DELIVERIES.c
-        asked = sa.select(*(c[name] for name in Delivery.__slots__)).where(c.endpoint == id)
+        asked = sa.select(*(c[name] for name in WebhookDelivery.__slots__)).where(c.endpoint == id)
         if status is not None:
             asked = asked.where(c.status == status)
         if after is not None:
@@ -202,7 +202,7 @@ class Webhooks:
         with self._core.database.reading() as rows:
             self._one(rows, id)
             found = rows.connection.execute(asked.order_by(c.number.desc()).limit(limit)).all()
-        return [Delivery(*row) for row in found]
+        return [WebhookDelivery(*row) for row in found]
 
     def repeat(self, id: str, number: int | None = None) -> int:
         """Send again what is dead, as if it had just happened; how many messages that are.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.model.duration import Duration
 from wfsim.runtime.outbox import Endpoint
-from wfsim.runtime.webhooks import Delivery
+from wfsim.runtime.webhooks import WebhookDelivery
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -53,10 +53,10 @@ class RemoteWebhooks:
 
     def deliveries(
         self, id: str, *, status: str | None = None, limit: int = 100, after: int | None = None
-    ) -> builtins.list[Delivery]:
+    ) -> builtins.list[WebhookDelivery]:
         """What somebody was told and is to be told, the newest first; see `Webhooks.deliveries`."""
         found = self._connection.get("webhooks", id, "deliveries", status=status, limit=limit, after=after)
-        return [Delivery(**each) for each in found["deliveries"]]
+        return [WebhookDelivery(**each) for each in found["deliveries"]]
 
     def repeat(self, id: str, number: int | None = None) -> int:
         """Send again what is dead; see `Webhooks.repeat`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from wfsim.errors import EngineError
-from wfsim.runtime.delivering import Deliverer
+from wfsim.runtime.courier import Courier
 from wfsim.runtime.engine import Engine, open_engine
 
 from .keys import DEFAULT, Keys, checked_namespace
@@ -41,12 +41,12 @@ class Tenant:
         self.ledger = Ledger(engine.core.database)
         self.measures = Measures(engine)
         self.streams = 0
-        self._deliverer = Deliverer(engine.core, lambda: engine.permissions)
-        self._deliverer.start()
+        self._courier = Courier(engine.core, lambda: engine.permissions)
+        self._courier.start()
 
     def close(self, timeout: float) -> None:
         """End what goes on; nothing stored is lost."""
-        self._deliverer.close()
+        self._courier.close()
         self.engine.close(timeout)
 
 

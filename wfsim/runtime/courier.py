@@ -72,7 +72,7 @@ class _Outcome:
     after: float | None = None
 
 
-class Deliverer:
+class Courier:
     """Sends messages from a thread of its own, from `start` to `close`.
 
     Parameters
